@@ -1,0 +1,33 @@
+"""The two models: logits in; loss, gradient, accuracy and probabilities out, as `Model` states it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from service.core.data import Floats
+
+from . import logistic as logistic
+from . import softmax as softmax
+from .interface import Model as Model
+
+MODELS: Mapping[str, Model] = {"logistic": logistic, "softmax": softmax}
+
+
+def probabilities(model: str, weights: Floats, x: Floats) -> Floats:
+    """Return the probability of each class for each image.
+
+    Parameters
+    ----------
+    model : ``softmax`` or ``logistic``.
+    weights : (785, n_outputs).
+    x : (n_images, 785), as `design_matrix` makes it.
+
+    Returns
+    -------
+    (n_images, n_classes), in the order of the run's classes, dtype of the weights and images.
+    """
+    logits = (weights.T @ x.T)[np.newaxis]
+    by_class: Floats = MODELS[model].probabilities(logits)[0]
+    return by_class.T

@@ -1,0 +1,159 @@
+"""Named arrays to ``.npz`` bytes and back: the one format of weight files and checkpoints.
+
+The writer is deterministic. The reader trusts nothing: it is told which arrays there must be, reads the NumPy
+headers by a pattern instead of evaluating them, and allocates no more than it was given. Both work in memory;
+files belong to others.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import struct
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from service.errors import Corrupted
+
+# By NumPy's name and by the little-endian code that stands in a file.
+_CODES = {"float32": "<f4", "float64": "<f8", "int64": "<i8"}
+_NAMES = {code: name for name, code in _CODES.items()}
+
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the zip format has no earlier date; a fixed one keeps the bytes the same
+_MAGIC = b"\x93NUMPY\x01\x00"
+_HEADER = re.compile(
+    rb"\{'descr': '(<f4|<f8|<i8)', 'fortran_order': False, "
+    rb"'shape': \((|[0-9]{1,15},|[0-9]{1,15}(?:, [0-9]{1,15})+)\), \} *\n"
+)
+_END_RECORD = b"PK\x05\x06"
+_END_RECORD_BYTES = 22
+# What zipfile is known to raise for bytes that are not a zip archive, or not one that it can read.
+_UNREADABLE = (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, OSError, OverflowError, struct.error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArraySpec:
+    """What an array must be.
+
+    Parameters
+    ----------
+    shape : the length of each axis; None for any length. ``()`` is a scalar.
+    dtypes : those allowed, of float32, float64 and int64.
+    finite : whether every value must be finite.
+    """
+
+    shape: tuple[int | None, ...]
+    dtypes: tuple[str, ...]
+    finite: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.dtypes or any(dtype not in _CODES for dtype in self.dtypes):
+            raise ValueError(f"dtypes must be some of {', '.join(_CODES)}, not {self.dtypes}")
+        if any(length is not None and length < 0 for length in self.shape):
+            raise ValueError(f"shape must hold no negative length, not {self.shape}")
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether ``shape`` has the right number of axes, each of the right length."""
+        return len(shape) == len(self.shape) and all(
+            wanted is None or wanted == length for wanted, length in zip(self.shape, shape, strict=True)
+        )
+
+
+def write_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays as the bytes of an uncompressed ``.npz`` file, readable with ``np.load``.
+
+    The same arrays give the same bytes: members in the order of their names, fixed time stamps, little-endian
+    numbers in C order.
+
+    Parameters
+    ----------
+    arrays : of any shape, float32, float64 or int64; each name an ASCII identifier.
+
+    Raises
+    ------
+    ValueError
+        A name or a dtype is none of these.
+    """
+    archive_bytes = io.BytesIO()
+    with zipfile.ZipFile(archive_bytes, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in sorted(arrays.items()):
+            if not (name.isascii() and name.isidentifier()):
+                raise ValueError(f"an array's name must be an ASCII identifier, not {name!r}")
+            if array.dtype.name not in _CODES:
+                raise ValueError(f"{name} must be one of {', '.join(_CODES)}, not {array.dtype}")
+            member = zipfile.ZipInfo(f"{name}.npy", _EARLIEST)
+            member.create_system = 3
+            member.external_attr = 0o600 << 16
+            contents = io.BytesIO()
+            ordered = np.asarray(array, dtype=_CODES[array.dtype.name], order="C")
+            npy.write_array(contents, ordered, version=(1, 0), allow_pickle=False)
+            archive.writestr(member, contents.getvalue())
+    return archive_bytes.getvalue()
+
+
+def read_npz(data: bytes, expected: Mapping[str, ArraySpec]) -> dict[str, NDArray[Any]]:
+    """The arrays of a stored ``.npz`` file that holds exactly the expected ones.
+
+    Parameters
+    ----------
+    data : the whole file.
+    expected : what each array must be, by its name.
+
+    Returns
+    -------
+    Read-only arrays, by name.
+
+    Raises
+    ------
+    Corrupted
+        The bytes are not an uncompressed archive of exactly these arrays, or a checksum, a shape, a dtype or
+        a value is wrong.
+    """
+    members = {f"{name}.npy": name for name in expected}
+    if data[-_END_RECORD_BYTES:][: len(_END_RECORD)] != _END_RECORD:
+        raise Corrupted("The array file is cut short, or something follows its end.")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = archive.infolist()
+            # A list, so that a name that comes twice is noticed too.
+            if sorted(info.orig_filename for info in infos) != sorted(members):
+                raise Corrupted("The array file does not hold exactly the expected arrays.")
+            if any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits for info in infos):
+                raise Corrupted("The array file is compressed or encrypted.")
+            if any(info.file_size != info.compress_size for info in infos) or (
+                sum(info.file_size for info in infos) > len(data)
+            ):
+                raise Corrupted("The array file declares more bytes than it has.")
+            contents = {members[info.orig_filename]: archive.read(info) for info in infos}
+    except _UNREADABLE as error:
+        raise Corrupted("The array file is not a readable archive.") from error
+    return {name: _read_array(contents[name], spec) for name, spec in expected.items()}
+
+
+def _read_array(content: bytes, spec: ArraySpec) -> NDArray[Any]:
+    """One ``.npy`` file, version 1.0, as a read-only view of its bytes."""
+    start = len(_MAGIC) + 2 + int.from_bytes(content[len(_MAGIC) : len(_MAGIC) + 2], "little")
+    header = _HEADER.fullmatch(content[len(_MAGIC) + 2 : start])
+    # A multiple of 64, as NumPy writes it, keeps the numbers aligned in memory.
+    if not content.startswith(_MAGIC) or header is None or start % 64:
+        raise Corrupted("An array's header is not one of a plain array of numbers in C order.")
+    dtype = np.dtype(header[1].decode("ascii"))
+    shape = tuple(int(length) for length in re.findall(rb"[0-9]+", header[2]))
+    if _NAMES[dtype.str] not in spec.dtypes or not spec.fits(shape):
+        raise Corrupted("An array does not have the expected shape and type.")
+    if math.prod(shape) * dtype.itemsize != len(content) - start:
+        raise Corrupted("An array has more or fewer bytes than its shape needs.")
+    try:
+        array: NDArray[Any] = np.ndarray(shape, dtype, buffer=content, offset=start)
+    except ValueError as error:  # an empty array with another axis beyond what NumPy can count
+        raise Corrupted("An array has an impossible shape.") from error
+    if spec.finite and not np.isfinite(array).all():
+        raise Corrupted("An array holds a number that is not finite.")
+    return array

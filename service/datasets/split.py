@@ -1,0 +1,146 @@
+"""From a data set and a configuration to the arrays that are trained on.
+
+The rules, in one place:
+
+- Training images are the first ``train_size`` of the training part, and of these only the images of
+  ``classes``. Selecting comes first, filtering second, and the order is kept.
+- ``validation="test"``: the first ``validation_size`` test images, filtered the same way.
+- ``validation="holdout"``: the *last* ``validation_size`` images of the training part, filtered the same
+  way. The test part is not touched, and the two selections must not overlap.
+- ``y`` is the index of an image's label in ``classes``: 0 for the class that is named first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core import TrainingConfig, TrainingData, design_matrix
+from service.errors import InvalidField
+
+from .dataset import Dataset, LabelledImages
+from .idx import Images, Labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitPlan:
+    """How many images a configuration selects, known before any image is read."""
+
+    n_train: int
+    n_validation: int
+
+
+def plan_split(dataset: Dataset, config: TrainingConfig) -> SplitPlan:
+    """Check that a configuration fits a data set, by the labels alone.
+
+    Raises
+    ------
+    InvalidField : names the field that does not fit, and what it may be: ``classes`` (not in the data set),
+        ``validation_size`` (more images than there are, or none of the classes among them), ``train_size``
+        (more than there are, or a class is missing), ``batch_size`` (more than the selected training images).
+    """
+    training, validation = _select(dataset, config)
+    return SplitPlan(n_train=len(training), n_validation=len(validation))
+
+
+def split(dataset: Dataset, config: TrainingConfig) -> TrainingData:
+    """Read, select, filter and scale the images that a configuration asks for.
+
+    Returns
+    -------
+    data : ``x_train (n_train, 785)`` and ``x_validation (n_validation, 785)``, of the configuration's dtype,
+        as `service.core.design_matrix` makes them; ``y_train (n_train,)`` and
+        ``y_validation (n_validation,)``, int64.
+
+    Raises
+    ------
+    InvalidField : as `plan_split`.
+    Corrupted, StorageFailed : the images are damaged, or cannot be read.
+    """
+    training, validation = _select(dataset, config)
+    return TrainingData(
+        x_train=design_matrix(training.images(), config.float_type),
+        y_train=training.columns(config.classes),
+        x_validation=design_matrix(validation.images(), config.float_type),
+        y_validation=validation.columns(config.classes),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Selection:
+    """Some images of one part: ``window`` comes first, then ``of_class``, a mask over the window."""
+
+    part: LabelledImages
+    window: slice
+    of_class: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, part: LabelledImages, window: slice, classes: tuple[int, ...]) -> _Selection:
+        return cls(part, window, np.isin(part.labels[window], classes))
+
+    def __len__(self) -> int:
+        return int(self.of_class.sum())
+
+    @property
+    def labels(self) -> Labels:
+        return self.part.labels[self.window][self.of_class]
+
+    def images(self) -> Images:
+        return self.part.images[self.window][self.of_class]
+
+    def columns(self, classes: tuple[int, ...]) -> NDArray[np.int64]:
+        """Return the place of each label in ``classes``."""
+        column_of = np.zeros(256, np.int64)
+        column_of[list(classes)] = np.arange(len(classes))
+        return column_of[self.labels]
+
+
+def _select(dataset: Dataset, config: TrainingConfig) -> tuple[_Selection, _Selection]:
+    """Find the training and the validation images, refusing what does not fit."""
+    if not set(config.classes) <= set(dataset.classes):
+        raise InvalidField(
+            "One of the classes is not in the data set.",
+            field="classes",
+            allowed=", ".join(map(str, dataset.classes)),
+        )
+    held_out = config.validation == "holdout"
+    part = dataset.training if held_out else dataset.test
+    _check_size("validation_size", config.validation_size, len(part) - held_out, "images to validate on")
+    available = len(dataset.training) - (config.validation_size if held_out else 0)
+    train_size = available if config.train_size is None else config.train_size
+    _check_size("train_size", train_size, available, "images to train on")
+
+    training = _Selection.of(dataset.training, slice(0, train_size), config.classes)
+    missing = sorted(set(config.classes) - set(training.labels.tolist()))
+    if missing:
+        raise InvalidField(
+            f"The first {train_size:,} training images show no {' and no '.join(map(str, missing))}.",
+            field="train_size",
+            allowed=f"large enough to show every class at least once, at most {available:,}",
+        )
+    if config.batch_size > len(training):
+        raise InvalidField(
+            f"A batch must not be larger than the {len(training):,} training images that are selected.",
+            field="batch_size",
+            allowed=_up_to(len(training)),
+        )
+    start = len(part) - config.validation_size if held_out else 0
+    validation = _Selection.of(part, slice(start, start + config.validation_size), config.classes)
+    if len(validation) == 0:
+        raise InvalidField(
+            "The validation images show none of the classes.",
+            field="validation_size",
+            allowed=f"large enough to show a class at least once, at most {len(part) - held_out:,}",
+        )
+    return training, validation
+
+
+def _check_size(field: str, size: int, available: int, what: str) -> None:
+    if size > available:
+        raise InvalidField(f"There are only {available:,} {what}.", field=field, allowed=_up_to(available))
+
+
+def _up_to(limit: int) -> str:
+    return f"a whole number from 1 to {limit:,}"

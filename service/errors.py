@@ -1,0 +1,134 @@
+"""Everything that can go wrong on purpose, as one tree. It knows nothing of HTTP.
+
+::
+
+    ServiceError
+    ├── InvalidInput              what was given cannot be used
+    │   ├── InvalidField          a named field is outside its allowed range
+    │   ├── MalformedInput        it could not be parsed at all
+    │   ├── UnsupportedMedia      a kind of content that is not accepted
+    │   ├── InvalidImage          an image that is empty, truncated or degenerate
+    │   ├── InputTooLarge         more bytes, pixels or items than the stated limit
+    │   └── InvalidDataset        training data that is not what it claims to be
+    ├── NotFound
+    │   ├── JobNotFound
+    │   ├── ModelNotFound         the name, the version or the alias is unknown
+    │   └── DatasetNotFound       the data set, or the image in it, is unknown
+    ├── Conflict                  well-formed, but not in the present state
+    │   ├── InvalidJobTransition  the state machine has no such move
+    │   ├── NoDataYet             nothing to show so far
+    │   ├── AliasMoved            somebody else moved the alias first
+    │   └── IdempotencyMismatch   the key was used before with another request
+    ├── QueueFull                 no more jobs are accepted for the moment
+    ├── Corrupted                 stored bytes are not what their checksum says
+    ├── StorageFailed             the disk or the database refused
+    │   └── StorageFull           there is no space left
+    └── ServiceUnreachable        the server named by ``--url`` does not answer
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """The root. ``code`` is stable: it becomes the problem type of an answer.
+
+    Parameters
+    ----------
+    message : one sentence for a person; never holds a path, a trace or the rejected input.
+    field : the offending field, as its sender wrote it (``learning_rate``, ``pixels``).
+    allowed : the legal range or the legal values, in words.
+    """
+
+    code: ClassVar[str] = "service-error"
+
+    def __init__(self, message: str, *, field: str | None = None, allowed: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.allowed = allowed
+
+
+class InvalidInput(ServiceError):
+    code = "invalid-input"
+
+
+class InvalidField(InvalidInput):
+    code = "invalid-field"
+
+
+class MalformedInput(InvalidInput):
+    code = "malformed-input"
+
+
+class UnsupportedMedia(InvalidInput):
+    code = "unsupported-media"
+
+
+class InvalidImage(InvalidInput):
+    code = "invalid-image"
+
+
+class InputTooLarge(InvalidInput):
+    code = "input-too-large"
+
+
+class InvalidDataset(InvalidInput):
+    code = "invalid-dataset"
+
+
+class NotFound(ServiceError):
+    code = "not-found"
+
+
+class JobNotFound(NotFound):
+    code = "job-not-found"
+
+
+class ModelNotFound(NotFound):
+    code = "model-not-found"
+
+
+class DatasetNotFound(NotFound):
+    code = "dataset-not-found"
+
+
+class Conflict(ServiceError):
+    code = "conflict"
+
+
+class InvalidJobTransition(Conflict):
+    code = "invalid-job-transition"
+
+
+class NoDataYet(Conflict):
+    code = "no-data-yet"
+
+
+class AliasMoved(Conflict):
+    code = "alias-moved"
+
+
+class IdempotencyMismatch(Conflict):
+    code = "idempotency-mismatch"
+
+
+class QueueFull(ServiceError):
+    code = "queue-full"
+
+
+class Corrupted(ServiceError):
+    code = "corrupted"
+
+
+class StorageFailed(ServiceError):
+    code = "storage-failed"
+
+
+class StorageFull(StorageFailed):
+    code = "storage-full"
+
+
+class ServiceUnreachable(ServiceError):
+    code = "service-unreachable"

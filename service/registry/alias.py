@@ -1,0 +1,148 @@
+"""Aliases: movable names for versions, each kept as the whole history of its moves.
+
+The history is a row of numbered entries, the highest of which holds. A move is the exclusive creation of the
+next number, so of two who move at once one wins, nothing is ever overwritten, and no number is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, Final
+
+from service.errors import AliasMoved, Corrupted, InvalidField
+
+from .document import MAX_DOCUMENT_BYTES, read_document, write_document
+from .names import is_version
+from .stores import BlobStore
+
+MAX_BY_CHARS = 200
+MAX_REASON_CHARS = 2000
+
+_ENTRY = re.compile(r"([0-9]{6,9})\.json")
+
+
+class Unset(Enum):
+    """The type of `UNSET`."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+"""No expectation: unlike None, which expects that the alias names no version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasEntry:
+    """One move of an alias.
+
+    Parameters
+    ----------
+    model, alias, number : which move of which alias of which model; numbers count from 1.
+    version : what the alias names from now on; None when it was deleted.
+    at : when, UTC.
+    by, reason : who and why, as far as they said.
+    """
+
+    model: str
+    alias: str
+    number: int
+    version: int | None
+    at: datetime
+    by: str | None
+    reason: str | None
+
+    def __post_init__(self) -> None:
+        """Check what decides who speaks."""
+        if self.version is not None and not is_version(self.version):
+            raise ValueError(f"version cannot be {self.version!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {**asdict(self), "at": self.at.isoformat()}
+
+
+class AliasHistory:
+    """The moves of one alias of one model.
+
+    Parameters
+    ----------
+    store : where they are kept.
+    model, alias : both checked already.
+    """
+
+    def __init__(self, store: BlobStore, model: str, alias: str) -> None:
+        self._store = store
+        self._model = model
+        self._alias = alias
+        self._folder = f"{model}/aliases/{alias}"
+
+    def length(self) -> int:
+        """Return how many moves there were; no entry is read."""
+        names = self._store.list(self._folder)
+        return max((int(match[1]) for name in names if (match := _ENTRY.fullmatch(name))), default=0)
+
+    def entries(self) -> tuple[AliasEntry, ...]:
+        """Return every move, the oldest first.
+
+        Raises
+        ------
+        Corrupted
+            One of them is missing or not as it was written.
+        """
+        return tuple(self._entry(number) for number in range(1, self.length() + 1))
+
+    def version(self) -> int | None:
+        """Return what the alias names now.
+
+        Raises
+        ------
+        Corrupted
+            The newest entry is not as it was written.
+        """
+        number = self.length()
+        return self._entry(number).version if number else None
+
+    def move(
+        self, version: int | None, *, expected: int | Unset | None, by: str | None, reason: str | None
+    ) -> AliasEntry:
+        """Let the alias name another version, or none. See `Registry.set_alias`."""
+        for field, text, max_chars in (("by", by, MAX_BY_CHARS), ("reason", reason, MAX_REASON_CHARS)):
+            if text is not None and len(text) > max_chars:
+                raise InvalidField("The text is too long.", field=field, allowed=f"at most {max_chars} characters")
+        while True:
+            number = self.length()
+            # Without an expectation nothing is read, so that a damaged entry can be moved away from.
+            if expected is not UNSET and expected != (self._entry(number).version if number else None):
+                raise AliasMoved("The alias names another version than was expected.")
+            entry = AliasEntry(
+                model=self._model,
+                alias=self._alias,
+                number=number + 1,
+                version=version,
+                at=datetime.now(UTC),
+                by=by,
+                reason=reason,
+            )
+            try:
+                self._store.create(self._key(entry.number), write_document(entry.to_dict()))
+            except FileExistsError:
+                continue  # somebody else made this move: look again
+            return entry
+
+    def _key(self, number: int) -> str:
+        return f"{self._folder}/{number:06d}.json"
+
+    def _entry(self, number: int) -> AliasEntry:
+        try:
+            stored = read_document(self._store.read(self._key(number), max_bytes=MAX_DOCUMENT_BYTES))
+            stored["at"] = datetime.fromisoformat(stored["at"])
+            entry = AliasEntry(**stored)
+        except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
+            raise Corrupted("The history of this alias is damaged.") from error
+        # The seal says that it was written so; this says that it was written here.
+        if (entry.model, entry.alias, entry.number) != (self._model, self._alias, number):
+            raise Corrupted("The history of this alias holds an entry of another one.")
+        return entry

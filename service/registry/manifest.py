@@ -1,0 +1,159 @@
+"""What is known about a version: how it was trained, how well it did, and what its weight file must be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from service.core import MODELS
+from service.errors import Corrupted
+
+from .document import read_document, write_document
+from .names import is_model_name, is_version
+
+FORMAT = 1
+MAX_WEIGHTS_BYTES = 64 * 1024 * 1024
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def _is_tuple_of(kind: type, value: object) -> bool:
+    return isinstance(value, tuple) and all(type(item) is kind for item in value)
+
+
+def _is_record(value: object, *keys: str, of: type) -> bool:
+    return isinstance(value, dict) and set(value) == set(keys) and all(isinstance(v, of) for v in value.values())
+
+
+_RULES: Mapping[str, Callable[[Any], bool]] = {
+    "model": lambda value: isinstance(value, str) and value in MODELS,
+    "classes": lambda value: _is_tuple_of(int, value) and len(set(value)) == len(value) >= 2,
+    "class_names": lambda value: _is_tuple_of(str, value),
+    "dtype": lambda value: value in ("float32", "float64"),
+    "published": lambda value: value in ("best", "last"),
+    "config": lambda value: isinstance(value, dict),
+    "dataset": lambda value: _is_record(value, "name", "sha256", of=str),
+    "metrics": lambda value: _is_record(value, "best", "last", "published", of=dict),
+    "stop_reason": lambda value: isinstance(value, str),
+    "environment": lambda value: isinstance(value, dict),
+    "job_id": lambda value: value is None or isinstance(value, str),
+    "created_at": lambda value: isinstance(value, datetime) and value.utcoffset() == timedelta(0),
+    "name": is_model_name,
+    "version": is_version,
+    "weights_sha256": lambda value: isinstance(value, str) and _SHA256.fullmatch(value) is not None,
+    "size_bytes": lambda value: type(value) is int and 1 <= value <= MAX_WEIGHTS_BYTES,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDraft:
+    """A trained model before it has a name, a number and a file: a manifest without these.
+
+    The mappings are plain data, as JSON has it.
+
+    Parameters
+    ----------
+    model : ``softmax`` or ``logistic``.
+    classes : the label of each output; for logistic two, the positive one first.
+    class_names : what to call each class, in the same order.
+    dtype : of the weights.
+    published : which of the two sets of weights, best or last, predictions use.
+    config : ``TrainingConfig.to_dict()``.
+    dataset : ``name`` and ``sha256`` of what it was trained on.
+    metrics : the validation checks ``best``, ``last`` and ``published``.
+    stop_reason : why the training ended.
+    environment : versions and BLAS, as far as they decide the bits.
+    job_id : the job that made it, if one did.
+    created_at : UTC.
+
+    Raises
+    ------
+    ValueError
+        At construction, naming the field.
+    """
+
+    model: Literal["softmax", "logistic"]
+    classes: tuple[int, ...]
+    class_names: tuple[str, ...]
+    dtype: Literal["float32", "float64"]
+    published: Literal["best", "last"]
+    config: Mapping[str, Any]
+    dataset: Mapping[str, str]
+    metrics: Mapping[str, Mapping[str, Any]]
+    stop_reason: str
+    environment: Mapping[str, Any]
+    job_id: str | None
+    created_at: datetime
+
+    def __post_init__(self) -> None:
+        """Check every field by its rule, and the classes against each other."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not _RULES[field.name](value):
+                raise ValueError(f"{field.name} cannot be {value!r}")
+        if len(self.class_names) != len(self.classes):
+            raise ValueError(f"class_names must be {len(self.classes)} names, not {self.class_names}")
+        if self.model == "logistic" and len(self.classes) != 2:
+            raise ValueError(f"classes must be two for a logistic model, not {self.classes}")
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns of the weights: one for logistic, one a class for softmax."""
+        return 1 if self.model == "logistic" else len(self.classes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {
+            **asdict(self),
+            "classes": list(self.classes),
+            "class_names": list(self.class_names),
+            "created_at": self.created_at.isoformat(),
+        }
+
+    def as_version(self, *, name: str, version: int, weights_sha256: str, size_bytes: int) -> Manifest:
+        """Return the manifest of this draft as one version of a model."""
+        drafted = {field.name: getattr(self, field.name) for field in fields(ModelDraft)}
+        return Manifest(**drafted, name=name, version=version, weights_sha256=weights_sha256, size_bytes=size_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest(ModelDraft):
+    """A version's manifest. The version exists when this is stored, which is why it is written last.
+
+    Parameters
+    ----------
+    name, version : whose manifest this is; versions count from 1.
+    weights_sha256, size_bytes : of the weight file.
+    """
+
+    name: str
+    version: int
+    weights_sha256: str
+    size_bytes: int
+
+    def to_json(self) -> bytes:
+        """Return the stored form: sealed JSON. The same manifest gives the same bytes."""
+        return write_document({"format": FORMAT, **self.to_dict()})
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Manifest:
+        """Read the stored form.
+
+        Raises
+        ------
+        Corrupted
+            A bit is not as it was written, a field is unknown, missing or illegal, or the format is another.
+        """
+        stored = read_document(data)
+        try:
+            if stored.pop("format") != FORMAT:
+                raise ValueError("another format")
+            for name in ("classes", "class_names"):
+                stored[name] = tuple(stored[name])
+            stored["created_at"] = datetime.fromisoformat(stored["created_at"])
+            return cls(**stored)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Corrupted("The manifest of this version is not a legal one.") from error

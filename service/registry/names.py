@@ -1,0 +1,65 @@
+"""What a model, an alias and a version may be called: decided before any key of a store is made of it."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeGuard
+
+from service.errors import InvalidField
+
+CHAMPION = "champion"
+"""The alias that answers when neither a version nor an alias is asked for."""
+
+LATEST = "latest"
+"""The highest version, wherever the aliases point. Reserved: no alias can have this name."""
+
+NAME_RULE = "1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit, without '..'"
+ALIAS_RULE = f"{NAME_RULE}; not digits alone, and not '{LATEST}'"
+MAX_VERSION = 999_999_999
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+
+
+def is_model_name(name: object) -> TypeGuard[str]:
+    """Whether ``name`` follows `NAME_RULE`."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None and ".." not in name
+
+
+def is_alias(alias: object) -> TypeGuard[str]:
+    """Whether ``alias`` follows `ALIAS_RULE`: a version's number can never be mistaken for one."""
+    return is_model_name(alias) and not alias.isdigit() and alias != LATEST
+
+
+def is_version(version: object) -> TypeGuard[int]:
+    """Whether ``version`` is a number that a version may have."""
+    return type(version) is int and 1 <= version <= MAX_VERSION
+
+
+def parse_version(text: str) -> int | None:
+    """Return the version that a folder's name or a reference stands for, if it is one."""
+    return int(text) if _VERSION.fullmatch(text) else None
+
+
+def check_model_name(name: str) -> None:
+    """Refuse a name that no model may be given.
+
+    Raises
+    ------
+    InvalidField
+        ``name`` breaks `NAME_RULE`.
+    """
+    if not is_model_name(name):
+        raise InvalidField("A model cannot have this name.", field="name", allowed=NAME_RULE)
+
+
+def check_alias(alias: str) -> None:
+    """Refuse an alias that no model may be given.
+
+    Raises
+    ------
+    InvalidField
+        ``alias`` breaks `ALIAS_RULE`.
+    """
+    if not is_alias(alias):
+        raise InvalidField("An alias cannot have this name.", field="alias", allowed=ALIAS_RULE)

@@ -1,0 +1,170 @@
+"""Blobs as files below a local folder, on a file system with hard links.
+
+A new blob is written to ``.tmp``, made durable, read back, and then linked to its name. A link never replaces
+a file, so creating is exclusive, and a kill at any moment leaves the name absent or whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import stat
+import time
+from pathlib import Path
+
+from service.errors import Corrupted, StorageFailed, StorageFull
+
+# Starting with a letter or a digit, no part is ``.``, ``..``, empty or hidden.
+_KEY_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_NONBLOCK, opening a pipe that somebody put there would wait for ever.
+_OLD_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class LocalStore:
+    """A `BlobStore` in a local folder. Nothing is made before the first `create`: it may be read-only.
+
+    Parameters
+    ----------
+    root : the folder; need not exist yet.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+        self._tmp = self._root / ".tmp"
+
+    def read(self, key: str, *, max_bytes: int) -> bytes:
+        """See `BlobStore.read`."""
+        try:
+            descriptor = os.open(self._path(key), _OLD_FILE)
+            try:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+                    raise Corrupted("A stored file is not a plain file of the size it should have.")
+                return _read_up_to(descriptor, status.st_size)
+            finally:
+                os.close(descriptor)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise FileNotFoundError(key) from error
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # what O_NOFOLLOW says of a symbolic link
+                raise Corrupted("A stored file is not a plain file.") from error
+            raise _refusal(error) from error
+
+    def create(self, key: str, data: bytes) -> None:
+        """See `BlobStore.create`."""
+        target = self._path(key)
+        tmp = self._tmp / secrets.token_hex(16)
+        try:
+            self._make_root()
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_durably(tmp, data)
+            created = _link(tmp, target)
+            # Also when the name is taken: whoever took it may have died before making the name durable.
+            self._sync_up_from(target.parent)
+        except OSError as error:
+            raise _refusal(error) from error
+        finally:
+            _remove(tmp)
+        if not created:
+            raise FileExistsError(key)
+
+    def list(self, folder: str) -> list[str]:
+        """See `BlobStore.list`."""
+        path = self._path(folder) if folder else self._root
+        try:
+            with os.scandir(path) as entries:
+                return sorted(entry.name for entry in entries if _KEY_PART.fullmatch(entry.name))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise _refusal(error) from error
+
+    def clean(self, *, older_than_s: float = 3600.0) -> None:
+        """See `BlobStore.clean`. Called at start; a file that is too young is left for the next start."""
+        oldest_s = time.time() - older_than_s
+        try:
+            for tmp in self._tmp.iterdir():
+                if tmp.lstat().st_mtime < oldest_s:
+                    tmp.unlink(missing_ok=True)
+        except FileNotFoundError:
+            pass  # nothing was ever written, or somebody else is cleaning too
+        except OSError as error:
+            raise _refusal(error) from error
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/")
+        if not all(_KEY_PART.fullmatch(part) for part in parts):
+            raise ValueError(f"{key!r} is not a key")
+        return self._root.joinpath(*parts)
+
+    def _make_root(self) -> None:
+        if self._tmp.is_dir():  # made last, so everything above it is durable
+            return
+        missing = [path for path in (self._root, *self._root.parents) if not path.exists()]
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in missing:
+            _sync_folder(path.parent)
+        self._tmp.mkdir(mode=0o700, exist_ok=True)
+
+    def _sync_up_from(self, folder: Path) -> None:
+        # Not only the folders made just now: another process may have made one and died before its name
+        # was durable.
+        for path in (folder, *folder.parents):
+            _sync_folder(path)
+            if path == self._root:
+                return
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _link(tmp: Path, target: Path) -> bool:
+    try:
+        target.hardlink_to(tmp)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _write_durably(tmp: Path, data: bytes) -> None:
+    descriptor = os.open(tmp, _NEW_FILE, 0o600)
+    try:
+        rest = memoryview(data)
+        while rest:  # a write may be short: near a quota or a limit it is
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        if _read_up_to(descriptor, len(data) + 1) != data:
+            raise StorageFailed("The bytes that were written could not be read back.")
+    finally:
+        os.close(descriptor)
+
+
+def _read_up_to(descriptor: int, n_bytes: int) -> bytes:
+    chunks = []
+    while n_bytes > 0 and (chunk := os.read(descriptor, n_bytes)):
+        chunks.append(chunk)
+        n_bytes -= len(chunk)
+    return b"".join(chunks)
+
+
+def _remove(tmp: Path) -> None:
+    try:
+        tmp.unlink(missing_ok=True)
+    except OSError:
+        return  # `clean` removes it later
+
+
+def _refusal(error: OSError) -> StorageFailed:
+    if error.errno in _FULL:
+        return StorageFull("There is no space left for the model store.")
+    return StorageFailed("The model store cannot be read or written.")

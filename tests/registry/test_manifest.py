@@ -1,0 +1,161 @@
+"""Manifests: plain, sealed, and strict in both directions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.errors import Corrupted
+from service.registry import Manifest, ModelDraft
+from service.registry.document import MAX_DOCUMENT_BYTES, read_document, write_document
+
+
+@pytest.fixture
+def manifest(make_draft: Callable[..., ModelDraft]) -> Manifest:
+    return make_draft(job_id="01J", class_names=("zéro", *map(str, range(1, 10)))).as_version(
+        name="digits", version=7, weights_sha256="ab" * 32, size_bytes=63_000
+    )
+
+
+def sealed(manifest: Manifest, **changes: Any) -> bytes:
+    """The stored form with other fields, and a seal that fits them; ... takes a field out."""
+    fields = read_document(manifest.to_json()) | changes
+    return write_document({name: value for name, value in fields.items() if value is not ...})
+
+
+def test_the_stored_form_is_read_back(manifest: Manifest) -> None:
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert Manifest.from_json(manifest.to_json()).to_json() == manifest.to_json()
+
+
+def test_the_stored_form_is_json_whose_seal_anybody_can_check(manifest: Manifest) -> None:
+    fields = json.loads(manifest.to_json())
+    assert fields["format"] == 1
+    assert fields["name"] == "digits"
+    assert fields["classes"] == list(range(10))
+    seal = fields.pop("sha256")
+    assert seal == hashlib.sha256((json.dumps(fields, indent=2) + "\n").encode()).hexdigest()
+
+
+def test_a_manifest_is_frozen(manifest: Manifest) -> None:
+    with pytest.raises(FrozenInstanceError):
+        manifest.version = 8  # type: ignore[misc]
+
+
+def test_every_flipped_bit_of_a_manifest_is_refused(manifest: Manifest) -> None:
+    data = manifest.to_json()
+    rng = np.random.default_rng(5)
+    for position in range(0, len(data), 2):
+        flipped = bytearray(data)
+        flipped[position] ^= 1 << int(rng.integers(8))
+        with pytest.raises(Corrupted):
+            Manifest.from_json(bytes(flipped))
+
+
+def test_every_truncation_of_a_manifest_is_refused(manifest: Manifest) -> None:
+    data = manifest.to_json()
+    for length in range(0, len(data), 7):
+        with pytest.raises(Corrupted):
+            Manifest.from_json(data[:length])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"sha256"',
+        b'{"sha256": NaN}',
+        b'{"sha256": 1, "sha256": 1}',
+        b"[" * 100_000,
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b"\xff\xfe",
+        '{"é": 1}'.encode(),
+    ],
+)
+def test_what_is_not_a_sealed_document_is_refused(data: bytes) -> None:
+    with pytest.raises(Corrupted):
+        read_document(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2},
+        {"format": ...},
+        {"surprise": 1},
+        {"stop_reason": ...},
+        {"weights_sha256": ...},
+        {"model": "forest"},
+        {"model": ["softmax"]},
+        {"classes": None},
+        {"classes": [0, 0]},
+        {"classes": [1]},
+        {"classes": [True, 2]},
+        {"classes": list(range(9))},
+        {"class_names": [1] * 10},
+        {"dtype": "float16"},
+        {"published": "worst"},
+        {"config": []},
+        {"dataset": {"name": "mnist"}},
+        {"dataset": {"name": "mnist", "sha256": 1}},
+        {"metrics": {"best": {}, "last": {}}},
+        {"job_id": 5},
+        {"created_at": "yesterday"},
+        {"created_at": 0},
+        {"created_at": "2026-11-23T01:02:03"},
+        {"created_at": "2026-11-23T01:02:03+01:00"},
+        {"name": "../digits"},
+        {"version": 0},
+        {"version": True},
+        {"version": "7"},
+        {"weights_sha256": "AB" * 32},
+        {"weights_sha256": "ab" * 31},
+        {"size_bytes": 0},
+        {"size_bytes": 10**12},
+        {"size_bytes": 1.5},
+    ],
+    ids=str,
+)
+def test_a_sealed_manifest_with_an_illegal_field_is_refused(manifest: Manifest, change: dict[str, Any]) -> None:
+    with pytest.raises(Corrupted):
+        Manifest.from_json(sealed(manifest, **change))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("classes", [2, 3]),
+        ("class_names", ("two",)),
+        ("created_at", datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))),
+        ("dataset", {}),
+    ],
+)
+def test_a_draft_is_checked(make_draft: Callable[..., ModelDraft], field: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=field):
+        make_draft(**{field: value})
+
+
+def test_a_logistic_draft_has_two_classes_and_one_output(make_draft: Callable[..., ModelDraft]) -> None:
+    assert make_draft(model="logistic").n_outputs == 1
+    with pytest.raises(ValueError, match="classes"):
+        make_draft(model="logistic", classes=(1, 2, 3), class_names=("1", "2", "3"))
+
+
+def test_nan_has_no_place_in_a_manifest(make_draft: Callable[..., ModelDraft]) -> None:
+    draft = make_draft(metrics={name: {"loss": float("nan")} for name in ("best", "last", "published")})
+    with pytest.raises(ValueError, match="JSON"):
+        draft.as_version(name="digits", version=1, weights_sha256="0" * 64, size_bytes=1).to_json()
+
+
+def test_a_document_that_could_not_be_read_back_is_not_written() -> None:
+    with pytest.raises(ValueError, match="larger"):
+        write_document({"text": "x" * MAX_DOCUMENT_BYTES})

@@ -1,0 +1,17 @@
+"""Pictures: arrays in, PNG or SVG bytes out, with their provenance inside.
+
+Nothing here knows jobs, models or files, and nothing is shared between two pictures: any number of threads may
+draw at once, and the same arguments give the same bytes. matplotlib is imported when a chart is first drawn.
+"""
+
+from .accuracy import accuracy_chart as accuracy_chart
+from .curves import Curves as Curves
+from .digits import contact_sheet as contact_sheet
+from .digits import digit_picture as digit_picture
+from .loss import loss_chart as loss_chart
+from .provenance import Provenance as Provenance
+from .size import ChartSize as ChartSize
+from .thinning import thin as thin
+from .tiles import TileGrid as TileGrid
+from .weights import weights_grid as weights_grid
+from .weights import weights_picture as weights_picture

@@ -1,0 +1,57 @@
+"""Where a picture came from, written into the picture itself; and the one place where pictures become bytes.
+
+A picture travels: into a report, a chat, a lecture. What it shows is then only known if it says so. Nothing
+written here depends on the clock, so that the same picture has the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from io import BytesIO
+from typing import TYPE_CHECKING, TypeAlias
+
+from PIL.PngImagePlugin import PngInfo
+
+from .typesetting import printable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+#: What a picture says about itself, in order: ``{"job": ..., "model": ..., "learning_rate": ...}``.
+Provenance: TypeAlias = Mapping[str, str]
+
+_LONGEST_KEY = 79  # of a PNG text chunk
+
+
+def encode_png(image: Image, provenance: Provenance, *, dpi: int | None = None) -> bytes:
+    """Encode a picture as PNG with one text chunk per entry.
+
+    Raises
+    ------
+    ValueError : a key is not 1 to 79 printable ASCII characters.
+    """
+    chunks = PngInfo()
+    for key, value in _checked(provenance).items():
+        chunks.add_text(key, value)
+    file = BytesIO()
+    density = {} if dpi is None else {"dpi": (dpi, dpi)}
+    image.save(file, "PNG", pnginfo=chunks, **density)
+    return file.getvalue()
+
+
+def describe(provenance: Provenance) -> str:
+    """Write all entries as one JSON object, for formats with a single field for a description.
+
+    Raises
+    ------
+    ValueError : as `encode_png`.
+    """
+    return json.dumps(_checked(provenance), ensure_ascii=False)
+
+
+def _checked(provenance: Provenance) -> dict[str, str]:
+    for key in provenance:
+        if not (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable() and key == key.strip()):
+            raise ValueError(f"a provenance key must be 1 to {_LONGEST_KEY} printable ASCII characters")
+    return {key: printable(value) for key, value in provenance.items()}

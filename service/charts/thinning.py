@@ -1,0 +1,46 @@
+"""Fewer points, same shape: a chart is some thousand pixels wide, and a run may have any number of steps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .curves import Series
+
+
+def thin(values: Series, max_points: int) -> NDArray[np.intp]:
+    """Choose at most ``max_points`` points that keep every visible extreme.
+
+    The points between the first and the last are cut into equal buckets, and of each bucket the lowest and
+    the highest value stay.
+
+    Parameters
+    ----------
+    values : ``(n,)``, finite.
+    max_points : at least 4.
+
+    Returns
+    -------
+    indices : increasing, of the points to keep; the first and the last are always among them.
+    """
+    if len(values) <= max_points:
+        return np.arange(len(values))
+    inner = np.arange(1, len(values) - 1)
+    kept = [0, len(values) - 1]
+    for bucket in np.array_split(inner, (max_points - 2) // 2):
+        kept += [bucket[values[bucket].argmin()], bucket[values[bucket].argmax()]]
+    return np.unique(kept)
+
+
+def block_statistics(steps: Series, values: Series, length: int) -> tuple[Series, Series, Series]:
+    """Cut a series into blocks of ``length`` and describe each; a last short block is left out.
+
+    Returns
+    -------
+    middle, mean, deviation : ``(n_blocks,)`` each: the mean step, and the mean and the standard deviation of
+        the values.
+    """
+    n_blocks = len(values) // length
+    shape = n_blocks, length
+    blocks = values[: n_blocks * length].reshape(shape)
+    return steps[: n_blocks * length].reshape(shape).mean(axis=1), blocks.mean(axis=1), blocks.std(axis=1)

@@ -73,8 +73,9 @@ class TrainingResult:
 
     Attributes
     ----------
-    failed_step : the step whose training or validation loss was not finite, if that is why the run ended.
-        Only then may ``last`` hold numbers that are not finite; ``best`` never does.
+    state : after the last step; or, of a run whose loss stopped being finite, at the last check before that
+        (where it began, if there was none). The weights in it are always finite.
+    failed_step : the step in which a loss, or a weight, stopped being finite, if that is why the run ended.
     """
 
     stop_reason: StopReason
@@ -88,7 +89,7 @@ class TrainingResult:
 
     @property
     def last(self) -> Floats:
-        """Weights after the last step, (785, n_outputs)."""
+        """The newest weights, (785, n_outputs)."""
         return self.state.last
 
 

@@ -117,6 +117,7 @@ class _Member:
             self.last, self.best = state.last, state.best
             self.best_check, self.last_check = state.best_check, state.last_check
             self.losses = state.pending_losses.tolist()
+        self.checked = self.state(state.next_step if state else 0)
 
     def state(self, next_step: int) -> TrainingState:
         return TrainingState(
@@ -150,12 +151,13 @@ class _Stack:
 
     def make_step(self, x: Floats, y: Ints) -> None:
         """Update all members by one batch; those whose loss is not finite leave before the update."""
+        self.step += 1
         rows = self.weights.reshape(-1, N_FEATURES)
         logits = (rows @ x.T).reshape(*self.weights.shape[:2], len(x))
         losses, d_logits = self.model.loss_and_gradient(logits, y)
         finite = np.isfinite(losses)
         if not finite.all():
-            self.leave(StopReason.NON_FINITE_LOSS, ~finite, failed_step=self.step)
+            self.leave(StopReason.NON_FINITE_LOSS, ~finite)
             losses, d_logits = losses[finite], d_logits[finite]
         gradient = (d_logits.reshape(-1, len(x)) @ x).reshape(self.weights.shape)
         if self.decays.any():
@@ -164,7 +166,6 @@ class _Stack:
         self.weights -= gradient
         for member, loss in zip(self.members, losses.tolist(), strict=True):
             member.losses.append(loss)
-        self.step += 1
 
     def check(self) -> list[CheckReport]:
         """Validate all members after the newest step, and move their stoppers and best weights."""
@@ -192,10 +193,11 @@ class _Stack:
             if member.stopping.improved:
                 member.best, member.best_check = member.last, check
             step_losses, member.losses = np.array(member.losses), []
+            member.checked = member.state(self.step)
             reports.append(
-                CheckReport(member=member.number, check=check, step_losses=step_losses, state=member.state(self.step))
+                CheckReport(member=member.number, check=check, step_losses=step_losses, state=member.checked)
             )
-        self.leave(StopReason.NON_FINITE_LOSS, ~finite, failed_step=step)
+        self.leave(StopReason.NON_FINITE_LOSS, ~finite)
         return reports
 
     def dismiss_finished(self) -> None:
@@ -204,9 +206,7 @@ class _Stack:
         epoch = self.schedule.epoch_of(self.step)
         self.leave(StopReason.MAX_EPOCHS, [epoch >= m.config.epochs for m in self.members])
 
-    def leave(
-        self, reason: StopReason, leaving: Sequence[bool] | NDArray[np.bool_], failed_step: int | None = None
-    ) -> None:
+    def leave(self, reason: StopReason, leaving: Sequence[bool] | NDArray[np.bool_]) -> None:
         """Take members out of the stack, each with its result; ``leaving`` tells for each whether it goes."""
         if not any(leaving):
             return
@@ -215,10 +215,15 @@ class _Stack:
             if not leaving[place]:
                 kept.append(place)
                 continue
-            self._take_weights(place, member)
-            self.finished[member.number] = TrainingResult(
-                stop_reason=reason, state=member.state(self.step), failed_step=failed_step
-            )
+            # The newest update may have overflowed the weights, and no loss have been computed since.
+            if reason is StopReason.NON_FINITE_LOSS or not np.isfinite(self.weights[place]).all():
+                result = TrainingResult(
+                    stop_reason=StopReason.NON_FINITE_LOSS, state=member.checked, failed_step=self.step - 1
+                )
+            else:
+                self._take_weights(place, member)
+                result = TrainingResult(stop_reason=reason, state=member.state(self.step))
+            self.finished[member.number] = result
         self.members = [self.members[place] for place in kept]
         self.weights, self.decays = self.weights[kept], self.decays[kept]
         self.learning_rates = self.learning_rates[kept]

@@ -1,0 +1,46 @@
+"""What all tests share: arithmetic that raises, a clean environment, one BLAS thread, and MNIST."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from threadpoolctl import threadpool_limits
+
+from service.datasets import Dataset, load_dataset
+
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.load_profile("fixed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def strict_arithmetic() -> Iterator[None]:
+    """Make overflow, invalid values and division by zero raise, in the main thread and its event loops."""
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment() -> Iterator[None]:
+    """Hide the settings of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.upper().startswith("INKLING_"):
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread() -> Iterator[None]:
+    """Train as the workers do; it also keeps test processes from fighting over the cores."""
+    with threadpool_limits(limits=1):
+        yield
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Dataset:
+    """Return MNIST: ``training`` and ``test``, each with ``images`` (n, 28, 28) uint8 and ``labels`` (n,)."""
+    return load_dataset("mnist")

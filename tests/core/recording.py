@@ -1,0 +1,65 @@
+"""A training together with all that it told while it went on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from service.core import Check, CheckReport, TrainingConfig, TrainingData, TrainingResult, train_stack
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    config: TrainingConfig
+    data: TrainingData
+    reports: list[CheckReport]
+    result: TrainingResult
+
+    @property
+    def checks(self) -> list[Check]:
+        return [report.check for report in self.reports]
+
+    @property
+    def lowest_loss(self) -> float:
+        return min(check.validation_loss for check in self.checks)
+
+    def metrics(self) -> Any:
+        """Epoch, step, losses and accuracies: (n_checks, 6)."""
+        return np.array([list(check.to_dict().values()) for check in self.checks])
+
+
+def record_stack(configs: Sequence[TrainingConfig], data: TrainingData, **options: Any) -> list[Recording]:
+    """Train a stack; ``options`` are those of `train_stack`."""
+    reports: list[list[CheckReport]] = [[] for _ in configs]
+    results = train_stack(configs, data, on_check=lambda r: reports[r.member].append(r), **options)
+    return [Recording(*parts) for parts in zip(configs, [data] * len(configs), reports, results, strict=True)]
+
+
+def record(config: TrainingConfig, data: TrainingData, **options: Any) -> Recording:
+    """Train one run; ``resume_from`` is one state."""
+    if "resume_from" in options:
+        options["resume_from"] = [options["resume_from"]]
+    return record_stack([config], data, **options)[0]
+
+
+def after(n_steps: int) -> Callable[[int], bool]:
+    """Stop a run that is alone once it has made so many steps."""
+    asked = iter(range(10_000))
+    return lambda member: next(asked) == n_steps
+
+
+def assert_agreement(stacked: Recording, alone: Recording, *, tolerance: float = 1e-5) -> None:
+    """The same checks, losses within the tolerance, accuracies within one image.
+
+    Sums are rounded in another order in a matrix of another size: now and then one image that stands between
+    two classes goes to the other one.
+    """
+    metrics, expected = stacked.metrics(), alone.metrics()
+    assert metrics.shape == expected.shape
+    one_training_image, one_validation_image = 1 / len(alone.data.y_train), 1 / len(alone.data.y_validation)
+    tolerances = np.array([0, 0, tolerance, one_training_image, tolerance, one_validation_image]) + 1e-12
+    largest = np.abs(metrics - expected).max(axis=0)
+    assert (largest <= tolerances).all(), largest

@@ -1,0 +1,107 @@
+"""The composition root: from settings to every part, wired. The only place that chooses between implementations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import service
+from service.database import Database, migrate
+from service.errors import Corrupted, StorageFailed
+from service.inference import ModelCatalogue
+from service.jobs import Engine, EngineLock, Executor, InlineExecutor, Jobs, ProcessesExecutor, Recorder
+from service.registry import LocalStore, Registry, install_shipped
+
+from .settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """All parts, ready to start."""
+
+    settings: Settings
+    database: Database
+    store: LocalStore
+    registry: Registry
+    catalogue: ModelCatalogue
+    jobs: Jobs
+    engine: Engine
+
+    def start(self) -> None:
+        """Bring the database up to date, tidy the store, install the shipped models, and let the engine work.
+
+        Raises
+        ------
+        StorageFailed
+            The data folder or the database cannot be used.
+        """
+        migrate(self.database)
+        self.store.clean()
+        try:
+            install_shipped(shipped_models(), self.registry)
+        except Corrupted:
+            logger.exception("a shipped model is damaged and was not installed")
+        self.engine.start()
+
+    def stop(self) -> None:
+        """Hand running jobs back to the queue and let go of everything."""
+        self.engine.stop()
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+
+def build(settings: Settings) -> Service:
+    """Wire every part by the settings.
+
+    Raises
+    ------
+    StorageFailed
+        The data folder cannot be made.
+    """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed("The data folder cannot be made; choose another with --data-dir.") from error
+    database = Database(settings.resolved_database_url)
+    store = LocalStore(settings.store_dir)
+    registry = Registry(store)
+    lock = EngineLock(settings.data_dir / "engine.lock") if database.exclusive else None
+    engine = Engine(database, Recorder(database, registry), _executor_factory(settings), lock)
+    return Service(
+        settings=settings,
+        database=database,
+        store=store,
+        registry=registry,
+        catalogue=ModelCatalogue(registry, default_name=settings.default_model),
+        jobs=Jobs(database, max_queue_length=settings.max_queue_length, wake_engine=engine.wake),
+        engine=engine,
+    )
+
+
+def shipped_models() -> Path:
+    """Return the folder of the models that come with Inkling: in the package, or beside it in a checkout."""
+    package = Path(service.__file__).parent
+    packaged = package / "shipped_models"
+    return packaged if packaged.is_dir() else package.parent / "model_store"
+
+
+def _executor_factory(settings: Settings) -> Callable[[], Executor]:
+    if settings.executor == "inline":
+        return lambda: InlineExecutor(settings.workers)
+    return lambda: ProcessesExecutor(settings.workers)

@@ -1,0 +1,18 @@
+"""All the SQL there is: tables, migrations, and the queries that the rest of the house asks by name.
+
+Queries take an open connection, so that what belongs together is written in one transaction:
+``with database.write() as connection: job_rows.move(connection, ...)``.
+"""
+
+from . import checkpoint_rows as checkpoint_rows
+from . import event_rows as event_rows
+from . import job_rows as job_rows
+from .connection import Database as Database
+from .event_rows import CheckRow as CheckRow
+from .event_rows import CheckTuple as CheckTuple
+from .event_rows import EventRow as EventRow
+from .event_rows import StateRow as StateRow
+from .job_rows import ClaimRow as ClaimRow
+from .job_rows import JobRow as JobRow
+from .job_rows import NewJob as NewJob
+from .migrate import migrate as migrate

@@ -1,0 +1,245 @@
+"""Rows of ``jobs``: every move between states is one conditional UPDATE, written down here with its condition."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from . import event_rows
+from .clock import now_s
+from .tables import jobs
+
+CLAIMED = ("running", "cancelling")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """What is written down when a job is accepted."""
+
+    id: str
+    name: str
+    dataset: str
+    config: Mapping[str, Any]
+    idempotency_key: str | None
+    request_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRow:
+    """A job as its claimer sees it."""
+
+    id: str
+    name: str
+    dataset: str
+    config: Mapping[str, Any]
+    fence: int
+    losses: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """A job as it is shown: its row with its latest and its best check."""
+
+    number: int
+    id: str
+    name: str
+    dataset: str
+    config: Mapping[str, Any]
+    state: str
+    request_sha256: str
+    batches_per_epoch: int | None
+    dataset_sha256: str | None
+    environment: Mapping[str, Any] | None
+    stop_reason: str | None
+    error: Mapping[str, Any] | None
+    publishing: bool
+    model_version: int | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    latest: event_rows.CheckRow | None
+    best: event_rows.CheckRow | None
+
+
+_SHOWN = tuple(jobs.c[name] for name in JobRow.__dataclass_fields__ if name not in ("latest", "best"))
+_CLAIM = tuple(jobs.c[name] for name in ClaimRow.__dataclass_fields__)
+
+
+def insert(connection: Connection, job: NewJob) -> None:
+    """Write a new job down as queued."""
+    now = datetime.now(UTC)
+    connection.execute(
+        jobs.insert().values(
+            id=job.id,
+            name=job.name,
+            dataset=job.dataset,
+            config=dict(job.config),
+            state="queued",
+            idempotency_key=job.idempotency_key,
+            request_sha256=job.request_sha256,
+            fence=0,
+            losses=0,
+            publishing=False,
+            created_at=now,
+        )
+    )
+    event_rows.append_state(connection, job.id, "queued", at=now)
+
+
+def get(connection: Connection, job_id: str) -> JobRow | None:
+    """Return one job."""
+    return next(iter(_shown(connection, jobs.c.id == job_id)), None)
+
+
+def by_idempotency_key(connection: Connection, key: str) -> JobRow | None:
+    """Return the job that was accepted under a key."""
+    return next(iter(_shown(connection, jobs.c.idempotency_key == key)), None)
+
+
+def page(connection: Connection, *, state: str | None, before: int | None, limit: int) -> list[JobRow]:
+    """Return the newest jobs first, at most ``limit``, those older than number ``before``."""
+    conditions = []
+    if state is not None:
+        conditions.append(jobs.c.state == state)
+    if before is not None:
+        conditions.append(jobs.c.number < before)
+    return _shown(connection, *conditions, limit=limit)
+
+
+def count(connection: Connection, state: str) -> int:
+    """Return how many jobs are in a state."""
+    return connection.execute(select(func.count()).where(jobs.c.state == state)).scalar_one()
+
+
+def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float) -> ClaimRow | None:
+    """Take the oldest queued job, if there is one; the fence number rises with every claim."""
+    oldest = (
+        select(jobs.c.id)
+        .where(jobs.c.state == "queued")
+        .order_by(jobs.c.number)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    now = datetime.now(UTC)
+    row = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == oldest.scalar_subquery(), jobs.c.state == "queued")
+        .values(
+            state="running",
+            fence=jobs.c.fence + 1,
+            claimed_by=claimed_by,
+            lease_expires_at_s=now_s(connection.engine) + lease_s,
+            started_at=func.coalesce(jobs.c.started_at, now),
+        )
+        .returning(*_CLAIM)
+    ).first()
+    if row is None:
+        return None
+    claim = ClaimRow(**row._mapping)
+    event_rows.append_state(connection, claim.id, "running", at=now)
+    return claim
+
+
+def extend_leases(connection: Connection, *, claimed_by: str, lease_s: float) -> None:
+    """Say that the claimer is alive."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.claimed_by == claimed_by, jobs.c.state.in_(CLAIMED))
+        .values(lease_expires_at_s=now_s(connection.engine) + lease_s)
+    )
+
+
+def cancelling(connection: Connection, *, claimed_by: str) -> list[str]:
+    """Return the jobs of a claimer that somebody asked to stop."""
+    return list(
+        connection.execute(
+            select(jobs.c.id).where(jobs.c.claimed_by == claimed_by, jobs.c.state == "cancelling")
+        ).scalars()
+    )
+
+
+def abandoned(connection: Connection, *, claimed_by: str, exclusive: bool) -> list[ClaimRow]:
+    """Return claimed jobs whose claimer is gone.
+
+    Where one engine alone may run jobs, every claim that is not its own is of a dead one, whatever its lease
+    says; elsewhere a claim is dead when its lease has run out.
+    """
+    dead = jobs.c.claimed_by != claimed_by
+    if not exclusive:
+        dead = dead & (jobs.c.lease_expires_at_s < now_s(connection.engine))
+    rows = connection.execute(select(*_CLAIM).where(jobs.c.state.in_(CLAIMED), dead).order_by(jobs.c.number))
+    return [ClaimRow(**row._mapping) for row in rows]
+
+
+def lock_claimed(connection: Connection, job_id: str, fence: int) -> bool:
+    """Hold a job under a claim until the transaction ends; False when the claim is not the newest any more."""
+    held = (
+        select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.fence == fence, jobs.c.state.in_(CLAIMED)).with_for_update()
+    )
+    return connection.execute(held).first() is not None
+
+
+def update_columns(connection: Connection, job_id: str, **values: Any) -> None:
+    """Change columns of a job that the transaction holds."""
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+
+
+def move(
+    connection: Connection,
+    job_id: str,
+    *,
+    to: str,
+    allowed_from: Collection[str],
+    fence: int | None = None,
+    reason: str | None = None,
+    final: bool = False,
+    **values: Any,
+) -> bool:
+    """Move a job to another state and write the move into its history; False when it is not in a state for it.
+
+    With ``fence`` the move also needs that claim to be the newest.
+    """
+    now = datetime.now(UTC)
+    condition = (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)
+    if fence is not None:
+        condition = condition & (jobs.c.fence == fence)
+    if final:
+        values["finished_at"] = now
+    if connection.execute(update(jobs).where(condition).values(state=to, **values)).rowcount != 1:
+        return False
+    event_rows.append_state(connection, job_id, to, at=now, reason=reason)
+    return True
+
+
+def remove(connection: Connection, job_id: str, *, allowed_from: Collection[str]) -> bool:
+    """Delete a job with all that was recorded of it; False when it is not in a state for it."""
+    condition = (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)
+    return connection.execute(delete(jobs).where(condition)).rowcount == 1
+
+
+def _shown(connection: Connection, *conditions: Any, limit: int | None = None) -> list[JobRow]:
+    rows = connection.execute(
+        select(*_SHOWN, jobs.c.latest_check_id, jobs.c.best_check_id)
+        .where(*conditions)
+        .order_by(jobs.c.number.desc())
+        .limit(limit)
+    ).all()
+    checks = _checks_of(connection, rows)
+    return [
+        JobRow(
+            **{name: getattr(row, name) for name in JobRow.__dataclass_fields__ if name not in ("latest", "best")},
+            latest=checks.get(row.latest_check_id),
+            best=checks.get(row.best_check_id),
+        )
+        for row in rows
+    ]
+
+
+def _checks_of(connection: Connection, rows: Sequence[Any]) -> dict[int, event_rows.CheckRow]:
+    ids = {row.latest_check_id for row in rows} | {row.best_check_id for row in rows}
+    return event_rows.checks_by_id(connection, ids - {None})

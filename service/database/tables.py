@@ -1,0 +1,129 @@
+"""The tables, as SQLAlchemy Core sees them. Migrations in ``migrations`` make them; a test holds the two together."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in UTC, also where the database has no time zones (SQLite)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse naive times; hand over UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("times must be aware")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give back UTC."""
+        if value is None:
+            return None
+        time: datetime = value
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only where the type is exactly INTEGER."""
+
+Document = JSON(none_as_null=True)
+"""Plain data; nothing is NULL, not the JSON word null."""
+
+JOB_STATES = ("queued", "running", "cancelling", "succeeded", "failed", "cancelled")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
+    Column("id", String(26), nullable=False, unique=True, comment="ULID"),
+    Column("name", String(64), nullable=False, comment="of the model it will be published under"),
+    Column("dataset", String(64), nullable=False),
+    Column("config", Document, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("idempotency_key", String(255), unique=True),
+    Column("request_sha256", String(64), nullable=False),
+    Column("fence", Integer, nullable=False, comment="number of the newest claim"),
+    Column("losses", Integer, nullable=False, comment="workers that died with it"),
+    Column("claimed_by", String(26)),
+    Column("lease_expires_at_s", Double, comment="by the database's clock, seconds since 1970"),
+    Column("batches_per_epoch", Integer),
+    Column("dataset_sha256", String(64)),
+    Column("environment", Document),
+    Column("latest_check_id", RowNumber),
+    Column("best_check_id", RowNumber),
+    Column("stop_reason", String(32)),
+    Column("error", Document),
+    Column("publishing", Boolean, nullable=False, comment="whether its model may be stored already"),
+    Column("model_version", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    CheckConstraint(f"state IN ({', '.join(repr(state) for state in JOB_STATES)})", name="state"),
+    Index(None, "state", "number"),
+    sqlite_autoincrement=True,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    Column("job_id", String(26), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(8), nullable=False, comment="state or check"),
+    Column("at", UtcDateTime, nullable=False),
+    Column("state", String(16)),
+    Column("epoch", Integer),
+    Column("step", Integer),
+    Column("train_loss", Double),
+    Column("train_accuracy", Double),
+    Column("validation_loss", Double),
+    Column("validation_accuracy", Double),
+    Column("detail", Document, comment="progress of a check, reason of a state"),
+    Column("step_losses", LargeBinary, comment="training losses since the last check, little-endian float32"),
+    UniqueConstraint("job_id", "step"),
+    Index(None, "job_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("job_id", String(26), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("step", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)

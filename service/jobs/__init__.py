@@ -1,0 +1,22 @@
+"""Jobs: handed in at `Jobs`, run by the `Engine`, written down by the `Recorder`.
+
+``executors`` holds the places where training can run.
+"""
+
+from .engine import Engine as Engine
+from .executors import Executor as Executor
+from .executors import InlineExecutor as InlineExecutor
+from .executors import ProcessesExecutor as ProcessesExecutor
+from .job import Event as Event
+from .job import Job as Job
+from .job import JobRequest as JobRequest
+from .job import RecordedCheck as RecordedCheck
+from .job import Transition as Transition
+from .jobs import Jobs as Jobs
+from .jobs import JobWeights as JobWeights
+from .lock import EngineLock as EngineLock
+from .metrics import Metrics as Metrics
+from .recorder import MAX_LOSSES as MAX_LOSSES
+from .recorder import Recorder as Recorder
+from .states import MOVES as MOVES
+from .states import JobState as JobState

@@ -1,0 +1,236 @@
+"""The engine: takes queued jobs, has them trained, writes down what comes of it. One thread, no web, no pictures.
+
+Everything it knows that matters is in the database: kill it at any moment, and the next one goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from ulid import ULID
+
+from service.core import TrainingConfig
+from service.database import ClaimRow, Database, checkpoint_rows, job_rows
+from service.errors import InvalidField, StorageFailed
+from service.worker import Ended, Failed, MemberSpec, StackSpec
+
+from .executors import Executor, Outcome
+from .lock import EngineLock
+from .recorder import INTERNAL, Failure, Recorder
+from .stack import Run, Stack
+from .states import JobState
+
+logger = logging.getLogger(__name__)
+
+LEASE_S = 30.0
+HEARTBEAT_S = 2.0
+TURN_S = 0.25
+"""At least this often the engine looks around, woken or not: at cancels and jobs that other processes wrote."""
+BATCH_S = 0.1
+"""Messages are collected this long, so that a fast run costs ten transactions a second, not a thousand."""
+STORAGE_RETRY_S = 1.0
+LOCK_RETRY_S = 0.5
+
+
+class Engine:
+    """Runs jobs until stopped.
+
+    Parameters
+    ----------
+    lock : where only one engine may work (SQLite), the lock that decides which; None where claims and leases
+        keep several engines apart.
+    """
+
+    def __init__(
+        self, database: Database, recorder: Recorder, executor: Callable[[], Executor], lock: EngineLock | None
+    ):
+        self.id = str(ULID())
+        self._database = database
+        self._recorder = recorder
+        self._make_executor = executor
+        self._executor: Executor | None = None
+        self._lock = lock
+        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._stacks: list[Stack] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="engine")
+        self._next_heartbeat_at = 0.0
+        self._hand_back_s = 0.0
+
+    def start(self) -> None:
+        """Begin to work, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self, *, hand_back_s: float = 6.0) -> None:
+        """Take no more jobs, have the running ones handed back to the queue with a checkpoint, and end.
+
+        Runs that have not handed back after ``hand_back_s`` are killed; the next engine takes them up from
+        their last checkpoint.
+        """
+        self._hand_back_s = hand_back_s
+        self._stopping.set()
+        self.wake()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def wake(self) -> None:
+        """Look around now rather than at the next turn."""
+        if self._executor is not None:  # while another engine has the lock, nobody would empty the inbox
+            self._inbox.put(None)
+
+    @property
+    def working(self) -> bool:
+        """Whether this engine is alive and, where only one may work, the one."""
+        return self._thread.is_alive() and self._executor is not None
+
+    def _work(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._protected(self._turn)
+            self._protected(self._hand_back)
+        finally:
+            try:
+                if self._executor is not None:
+                    self._executor.close()
+            finally:
+                if self._lock is not None:
+                    self._lock.release()
+
+    def _protected(self, turn: Callable[[], None]) -> None:
+        """Outlive a database that is away or full: what is not written down yet is kept and tried again."""
+        try:
+            turn()
+        except StorageFailed as error:
+            logger.warning("%s Trying again in %g s.", error.message, STORAGE_RETRY_S)
+            self._stopping.wait(STORAGE_RETRY_S)
+        except Exception:
+            logger.exception("a turn of the engine failed")
+            self._stopping.wait(STORAGE_RETRY_S)
+
+    def _turn(self) -> None:
+        if self._executor is None:
+            if self._lock is not None and not self._lock.acquire():
+                self._stopping.wait(LOCK_RETRY_S)
+                return
+            self._recover()
+            self._executor = self._make_executor()
+            self.wake()
+        self._collect()
+        self._write_down()
+        self._pass_on_cancels()
+        self._beat()
+        self._fill_slots(self._executor)
+
+    def _collect(self) -> None:
+        """Wait for the first message or wake, then for the messages that follow closely."""
+        deadline = time.monotonic() + TURN_S
+        while True:
+            try:
+                hear = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                return
+            if hear is not None:
+                hear()
+            deadline = min(deadline, time.monotonic() + (BATCH_S if hear is not None else 0))
+
+    def _write_down(self) -> None:
+        for stack in list(self._stacks):
+            for run in stack.open_runs():
+                self._write_down_run(stack, run)
+            if stack.over:
+                self._stacks.remove(stack)
+
+    def _write_down_run(self, stack: Stack, run: Run) -> None:
+        """Record what is new of a run, and its end; what fails to be written stays new for the next turn."""
+        if run.has_news:
+            recorded = self._recorder.record(
+                run.claim, started=run.started, checks=run.checks, checkpoint=run.checkpoint
+            )
+            if not recorded:
+                logger.warning("job %s belongs to another engine now; this run of it is given up", run.claim.id)
+                run.settled = True
+                stack.kill()
+                return
+            run.forget_news()
+        if isinstance(run.end, Ended):
+            self._recorder.finish(run.claim, run.end)
+        elif isinstance(run.end, Failed):
+            self._recorder.fail(
+                run.claim, Failure(code=run.end.code, title="It could not be trained", detail=run.end.message)
+            )
+        elif stack.outcome is Outcome.LOST:
+            self._recorder.lose(run.claim, "Its worker died; it goes on from its last checkpoint.")
+        elif stack.outcome is not None:
+            self._recorder.fail(run.claim, INTERNAL)
+        else:
+            return
+        run.settled = True
+
+    def _pass_on_cancels(self) -> None:
+        if not self._stacks:
+            return
+        with self._database.read() as connection:
+            cancelling = set(job_rows.cancelling(connection, claimed_by=self.id))
+        for stack in self._stacks:
+            stack.cancel(cancelling)
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now < self._next_heartbeat_at:
+            return
+        self._next_heartbeat_at = now + HEARTBEAT_S
+        if self._stacks:
+            with self._database.write() as connection:
+                job_rows.extend_leases(connection, claimed_by=self.id, lease_s=LEASE_S)
+        if not self._database.exclusive:
+            self._recover()
+
+    def _recover(self) -> None:
+        """Take claims from engines that are gone."""
+        with self._database.read() as connection:
+            abandoned = job_rows.abandoned(connection, claimed_by=self.id, exclusive=self._database.exclusive)
+        for claim in abandoned:
+            logger.warning("job %s was left behind by an engine that is gone", claim.id)
+            self._recorder.lose(claim, "The service was stopped in the middle; it goes on from its last checkpoint.")
+
+    def _fill_slots(self, executor: Executor) -> None:
+        while len(self._stacks) < executor.n_slots and not self._stopping.is_set():
+            with self._database.read() as connection:
+                if not job_rows.count(connection, JobState.QUEUED):
+                    return
+            executor.prepare()
+            with self._database.write() as connection:
+                claim = job_rows.claim_oldest(connection, claimed_by=self.id, lease_s=LEASE_S)
+                checkpoint = checkpoint_rows.get(connection, claim.id) if claim else None
+            if claim is None:
+                return
+            self._begin(executor, claim, checkpoint)
+
+    def _begin(self, executor: Executor, claim: ClaimRow, checkpoint: bytes | None) -> None:
+        stack = Stack([claim], self._inbox)
+        self._stacks.append(stack)
+        try:
+            member = MemberSpec(
+                job_id=claim.id,
+                fence=claim.fence,
+                config=TrainingConfig.from_dict(claim.config),
+                checkpoint=checkpoint,
+            )
+            stack.execution = executor.submit(StackSpec(dataset=claim.dataset, members=(member,)), stack)
+        except InvalidField as error:  # accepted by a version of this program with other ranges
+            stack.refuse(error)
+        except Exception:
+            logger.exception("job %s could not be given to a worker", claim.id)
+            stack.on_end(Outcome.LOST)
+
+    def _hand_back(self) -> None:
+        deadline = time.monotonic() + self._hand_back_s
+        for stack in self._stacks:
+            stack.hand_back()
+        while self._stacks and time.monotonic() < deadline:
+            self._collect()
+            self._protected(self._write_down)

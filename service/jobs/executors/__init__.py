@@ -1,0 +1,8 @@
+"""Where training runs: a file for each choice. `Executor` states what they have in common."""
+
+from .inline import InlineExecutor as InlineExecutor
+from .interface import Execution as Execution
+from .interface import Executor as Executor
+from .interface import Listener as Listener
+from .interface import Outcome as Outcome
+from .processes import ProcessesExecutor as ProcessesExecutor

@@ -1,0 +1,61 @@
+"""Training in threads of this process: for tests and for a command that ends with its job."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+from service.worker import StackSpec, StopRequests, run_training
+
+from .interface import Listener, Outcome
+
+logger = logging.getLogger(__name__)
+
+
+class InlineExecutor:
+    """Runs each stack in a thread. A thread cannot be killed: `kill` only asks."""
+
+    def __init__(self, n_slots: int = 1):
+        self.n_slots = n_slots
+        self._threads = ThreadPoolExecutor(max_workers=n_slots, thread_name_prefix="training")
+        self._running: list[StopRequests] = []
+
+    def prepare(self) -> None:
+        """Do nothing: a thread is always there."""
+
+    def submit(self, spec: StackSpec, listener: Listener) -> _InlineExecution:
+        """Start a stack in a thread."""
+        stop = StopRequests()
+        self._running.append(stop)
+        self._threads.submit(self._run, spec, listener, stop)
+        return _InlineExecution(stop)
+
+    def close(self) -> None:
+        """Ask what is still running to stop, and wait for it."""
+        for stop in list(self._running):
+            stop.hand_back()
+        self._threads.shutdown()
+
+    def _run(self, spec: StackSpec, listener: Listener, stop: StopRequests) -> None:
+        try:
+            run_training(spec, listener.on_message, stop)
+            outcome = Outcome.RETURNED
+        except Exception:
+            logger.exception("training crashed")
+            outcome = Outcome.CRASHED
+        self._running.remove(stop)
+        listener.on_end(outcome)
+
+
+class _InlineExecution:
+    def __init__(self, stop: StopRequests):
+        self._stop = stop
+
+    def cancel(self, member: int) -> None:
+        self._stop.cancel(member)
+
+    def hand_back(self) -> None:
+        self._stop.hand_back()
+
+    def kill(self) -> None:
+        self._stop.hand_back()

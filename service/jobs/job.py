@@ -1,0 +1,161 @@
+"""A job as it is shown: its request, its state, how far it is, what it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from service.core import TrainingConfig
+from service.database import CheckRow, CheckTuple, EventRow, JobRow, StateRow
+from service.worker import Progress
+
+from .states import JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """What somebody wants trained: hyperparameters, on a data set, to be published under a name."""
+
+    config: TrainingConfig
+    dataset: str = "mnist"
+    name: str | None = None
+
+    @property
+    def model_name(self) -> str:
+        """The name that was given, or one made of data set and model."""
+        return self.name or f"{self.dataset}-{self.config.model}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data: the hyperparameters flat, as a request has them."""
+        return {**self.config.to_dict(), "dataset": self.dataset, "name": self.model_name}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedCheck:
+    """A validation check with the id under which it was recorded."""
+
+    id: int
+    epoch: int
+    step: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+    @classmethod
+    def of(cls, row: CheckRow | CheckTuple) -> RecordedCheck:
+        """Build from a row."""
+        return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One line of a job's history."""
+
+    state: JobState
+    at: datetime
+    reason: str | None
+
+    @classmethod
+    def of(cls, row: StateRow) -> Transition:
+        """Build from a row."""
+        return cls(state=JobState(row.state), at=row.at, reason=row.reason)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {"state": self.state.value, "at": utc_text(self.at), "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened to a job: a state or a check, numbered over all jobs."""
+
+    id: int
+    kind: str
+    data: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, row: EventRow) -> Event:
+        """Build from a row."""
+        if isinstance(row, StateRow):
+            return cls(id=row.id, kind="state", data=Transition.of(row).to_dict())
+        return cls(id=row.id, kind="check", data={**RecordedCheck.of(row).to_dict(), "progress": dict(row.detail)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything about a job except its curves and weights."""
+
+    id: str
+    name: str
+    dataset: str
+    config: TrainingConfig
+    state: JobState
+    progress: Progress
+    latest: RecordedCheck | None
+    best: RecordedCheck | None
+    stop_reason: str | None
+    error: Mapping[str, Any] | None
+    model: Mapping[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    history: tuple[Transition, ...]
+
+    @classmethod
+    def of(cls, row: JobRow, history: Sequence[StateRow]) -> Job:
+        """Build from a row and the moves that were recorded of it."""
+        state = JobState(row.state)
+        progress = Progress(**row.latest.detail) if row.latest else Progress()
+        if state is JobState.SUCCEEDED:
+            progress = replace(progress, fraction=1.0)
+        if state.final:
+            progress = replace(progress, eta_s=0.0)
+        return cls(
+            id=row.id,
+            name=row.name,
+            dataset=row.dataset,
+            config=TrainingConfig.from_dict(row.config),
+            state=state,
+            progress=progress,
+            latest=RecordedCheck.of(row.latest) if row.latest else None,
+            best=RecordedCheck.of(row.best) if row.best else None,
+            stop_reason=row.stop_reason,
+            error=row.error,
+            model={"name": row.name, "version": row.model_version} if row.model_version else None,
+            created_at=row.created_at,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            history=tuple(Transition.of(move) for move in history),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the job as the API shows it."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "config": JobRequest(config=self.config, dataset=self.dataset, name=self.name).to_dict(),
+            "progress": self.progress.to_dict(),
+            "metrics": {
+                "latest": self.latest.to_dict() if self.latest else None,
+                "best": self.best.to_dict() if self.best else None,
+            },
+            "stop_reason": self.stop_reason,
+            "error": dict(self.error) if self.error else None,
+            "model": dict(self.model) if self.model else None,
+            "created_at": utc_text(self.created_at),
+            "started_at": utc_text(self.started_at),
+            "finished_at": utc_text(self.finished_at),
+            "history": [move.to_dict() for move in self.history],
+        }
+
+
+def utc_text(time: datetime | None) -> str | None:
+    """Return a UTC time as ISO 8601 with a Z."""
+    return None if time is None else time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,219 @@
+"""What can be asked of jobs: submit, look, cancel, delete. Asking never waits for training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+from ulid import ULID
+
+from service.charts import Curves
+from service.core import Floats, TrainingConfig
+from service.database import Database, JobRow, NewJob, checkpoint_rows, event_rows, job_rows
+from service.datasets import load_dataset, plan_split
+from service.errors import (
+    IdempotencyMismatch,
+    InvalidField,
+    InvalidJobTransition,
+    JobNotFound,
+    NoDataYet,
+    QueueFull,
+)
+from service.registry import check_model_name
+from service.worker import decode_checkpoint
+
+from .job import Event, Job, JobRequest
+from .metrics import Metrics, curves_of
+from .states import FINAL, JobState, sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JobWeights:
+    """Weights of a job, (785, n_outputs), as of its newest checkpoint. ``final`` once the job is over."""
+
+    weights: Floats
+    next_step: int
+    final: bool
+
+
+class Jobs:
+    """The desk where jobs are handed in and asked about.
+
+    Parameters
+    ----------
+    database : where they are written down; an accepted job is durable before `submit` returns.
+    max_queue_length : jobs that may wait at a time.
+    wake_engine : called after something happened that an engine in this process would like to know at once.
+    """
+
+    def __init__(self, database: Database, *, max_queue_length: int, wake_engine: Callable[[], None]):
+        self._database = database
+        self._max_queue_length = max_queue_length
+        self._wake_engine = wake_engine
+
+    def submit(self, request: JobRequest, *, idempotency_key: str | None = None) -> Job:
+        """Accept a job, or return the one that was accepted under the same key before.
+
+        Raises
+        ------
+        InvalidField
+            The request does not fit the data set, or the name cannot be a model's.
+        QueueFull, IdempotencyMismatch
+        """
+        check_model_name(request.model_name)
+        plan_split(load_dataset(request.dataset), request.config)
+        plain = request.to_dict()
+        fingerprint = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+        job_id = str(ULID())
+        with self._database.write() as connection:
+            known = job_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
+            if known is not None:
+                if known.request_sha256 != fingerprint:
+                    raise IdempotencyMismatch("This idempotency key was used before, with another request.")
+                job_id = known.id
+            else:
+                if job_rows.count(connection, JobState.QUEUED) >= self._max_queue_length:
+                    raise QueueFull(f"{self._max_queue_length:,} jobs are waiting already; try again later.")
+                job_rows.insert(
+                    connection,
+                    NewJob(
+                        id=job_id,
+                        name=request.model_name,
+                        dataset=request.dataset,
+                        config=request.config.to_dict(),
+                        idempotency_key=idempotency_key,
+                        request_sha256=fingerprint,
+                    ),
+                )
+        self._wake_engine()
+        return self.get(job_id)
+
+    def get(self, job_id: str) -> Job:
+        """Return a job; raise `JobNotFound`."""
+        with self._database.read() as connection:
+            row = _row(connection, job_id)
+            return Job.of(row, event_rows.states(connection, [job_id]))
+
+    def page(
+        self, *, state: JobState | None = None, limit: int = 50, before: str | None = None
+    ) -> tuple[list[Job], str | None]:
+        """Return the newest jobs first and, if there are more, the cursor to ask for them with."""
+        if before is not None and not (before.isascii() and before.isdigit() and len(before) < 19):
+            raise InvalidField("The cursor must be one that an earlier answer gave.", field="cursor")
+        with self._database.read() as connection:
+            rows = job_rows.page(connection, state=state, before=int(before) if before else None, limit=limit + 1)
+            shown = rows[:limit]
+            histories = defaultdict(list)
+            for move in event_rows.states(connection, [row.id for row in shown]):
+                histories[move.job_id].append(move)
+        jobs = [Job.of(row, histories[row.id]) for row in shown]
+        return jobs, str(shown[-1].number) if len(rows) > limit else None
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to stop, keeping its best weights so far. Asking again changes nothing.
+
+        Raises
+        ------
+        InvalidJobTransition
+            It is over already.
+        """
+        with self._database.write() as connection:
+            moved = job_rows.move(
+                connection,
+                job_id,
+                to=JobState.CANCELLED,
+                allowed_from=[JobState.QUEUED],
+                final=True,
+                stop_reason="cancelled",
+            ) or job_rows.move(connection, job_id, to=JobState.CANCELLING, allowed_from=sources(JobState.CANCELLING))
+            if not moved:
+                row = _row(connection, job_id)
+                if JobState(row.state).final:
+                    raise InvalidJobTransition(f"The job is over already: it has {row.state}.")
+        self._wake_engine()
+        return self.get(job_id)
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job that is over; its model stays.
+
+        Raises
+        ------
+        InvalidJobTransition
+            It is not over.
+        """
+        with self._database.write() as connection:
+            if not job_rows.remove(connection, job_id, allowed_from=FINAL):
+                row = _row(connection, job_id)
+                raise InvalidJobTransition(f"The job is {row.state}; cancel it first.")
+
+    def metrics(self, job_id: str, *, since: int = 0, max_points: int | None = None) -> Metrics:
+        """Return the history of a job after an event, thinned to ``max_points`` if it is longer."""
+        with self._database.read() as connection:
+            _row(connection, job_id)
+            rows = event_rows.checks(connection, job_id, since=since)
+        return Metrics.of(rows, max_points)
+
+    def curves(self, job_id: str) -> Curves:
+        """Return the history of a job for the charts."""
+        with self._database.read() as connection:
+            row = _row(connection, job_id)
+            checks = event_rows.checks(connection, job_id)
+        return curves_of(row, checks)
+
+    def weights(self, job_id: str, which: str) -> JobWeights:
+        """Return the ``best`` or the ``last`` weights of the newest checkpoint.
+
+        Raises
+        ------
+        NoDataYet
+            The job has not trained yet.
+        """
+        with self._database.read() as connection:
+            row = _row(connection, job_id)
+            checkpoint = checkpoint_rows.get(connection, job_id)
+        if checkpoint is None:
+            raise NoDataYet("The job has no weights yet; they are there after its first validation check.")
+        state = decode_checkpoint(checkpoint, TrainingConfig.from_dict(row.config))
+        return JobWeights(
+            weights=state.best if which == "best" else state.last,
+            next_step=state.next_step,
+            final=JobState(row.state).final,
+        )
+
+    def provenance(self, job_id: str) -> Mapping[str, str]:
+        """Return what a picture of this job should say about where it comes from."""
+        with self._database.read() as connection:
+            row = _row(connection, job_id)
+        environment: Mapping[str, Any] = row.environment or {}
+        return {
+            "job": row.id,
+            "state": row.state,
+            **{name: json.dumps(value) for name, value in row.config.items()},
+            "dataset": row.dataset,
+            "dataset_sha256": row.dataset_sha256 or "",
+            **{name: str(value) for name, value in environment.items()},
+        }
+
+    def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
+        """Return what happened to a job after an event, oldest first."""
+        with self._database.read() as connection:
+            return [Event.of(row) for row in event_rows.after(connection, job_id, after, limit)]
+
+    def changed_since(self, event_id: int) -> tuple[int, frozenset[str]]:
+        """Return the newest event id of all jobs, and the jobs to which something happened after ``event_id``."""
+        with self._database.read() as connection:
+            newest = event_rows.newest_id(connection)
+            changed = event_rows.jobs_since(connection, event_id) if newest > event_id else frozenset[str]()
+        return newest, changed
+
+
+def _row(connection: Connection, job_id: str) -> JobRow:
+    row = job_rows.get(connection, job_id)
+    if row is None:
+        raise JobNotFound("There is no job of that id.")
+    return row

@@ -1,0 +1,235 @@
+"""The only writer of what jobs produce: metric rows, checkpoints, and at the end the model and the final state.
+
+Every write is made under a claim. When the claim is not the newest any more, nothing is written and the answer
+is False: somebody else has the job now.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from service.core import StopReason, TrainingConfig, TrainingState
+from service.database import ClaimRow, Database, JobRow, checkpoint_rows, event_rows, job_rows
+from service.errors import ServiceError
+from service.registry import ModelDraft, Registry
+from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint
+
+from .states import JobState, sources
+
+logger = logging.getLogger(__name__)
+
+MAX_LOSSES = 3
+"""A job whose workers died this many times is given up: it is the likely cause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a job failed, as its answer will say it."""
+
+    code: str
+    title: str
+    detail: str
+
+    @classmethod
+    def of(cls, error: Exception, title: str) -> Failure:
+        """Say what an error of the service says; of any other, only that there was one."""
+        if isinstance(error, ServiceError):
+            return cls(code=error.code, title=title, detail=error.message)
+        return INTERNAL
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the problem."""
+        return {"type": f"/problems/{self.code}", "title": self.title, "detail": self.detail}
+
+
+INTERNAL = Failure(code="internal", title="An internal error", detail="Training met a bug; the log has it.")
+_WORKER_LOST = Failure(
+    code="worker-lost",
+    title="Its workers died",
+    detail=f"{MAX_LOSSES} workers died while training this job; it is not tried again.",
+)
+
+
+class Recorder:
+    """Writes down what workers say; see the module for the rule that all its writes obey."""
+
+    def __init__(self, database: Database, registry: Registry):
+        self._database = database
+        self._registry = registry
+
+    def record(
+        self,
+        claim: ClaimRow,
+        *,
+        started: Started | None = None,
+        checks: Sequence[Checked] = (),
+        checkpoint: Checkpointed | None = None,
+    ) -> bool:
+        """Write progress down in one transaction. Checks that an earlier attempt recorded are left as they are."""
+        columns: dict[str, Any] = {}
+        if started is not None:
+            columns["environment"] = started.environment.to_dict()
+            columns["dataset_sha256"] = started.dataset_sha256
+            columns["batches_per_epoch"] = started.batches_per_epoch
+        with self._database.write() as connection:
+            if not job_rows.lock_claimed(connection, claim.id, claim.fence):
+                return False
+            newest = event_rows.newest_step(connection, claim.id)
+            for checked in checks:
+                if checked.check.step <= newest:
+                    continue
+                event_id = event_rows.append_check(
+                    connection,
+                    claim.id,
+                    at=datetime.now(UTC),
+                    check=checked.check.to_dict(),
+                    progress=checked.progress.to_dict(),
+                    step_losses=checked.step_losses,
+                )
+                columns["latest_check_id"] = event_id
+                if checked.improved:
+                    columns["best_check_id"] = event_id
+            if columns:
+                job_rows.update_columns(connection, claim.id, **columns)
+            if checkpoint is not None:
+                checkpoint_rows.put(connection, claim.id, step=checkpoint.step, body=checkpoint.checkpoint)
+        return True
+
+    def finish(self, claim: ClaimRow, ended: Ended) -> bool:
+        """Write the end of a run down: its last state, then its model, whole and durable, then that it is there.
+
+        A second call after a crash or an error in the middle finds what the first one left.
+        """
+        if ended.stop_reason is StopReason.NON_FINITE_LOSS:  # its last weights are of no use to anybody
+            return self.fail(claim, _diverged(claim, ended), stop_reason=ended.stop_reason)
+        try:
+            config = TrainingConfig.from_dict(claim.config)
+            state = decode_checkpoint(ended.checkpoint, config)
+        except ServiceError as error:
+            return self.fail(claim, Failure.of(error, "It could not be finished"))
+        with self._database.write() as connection:
+            row = _held(connection, claim)
+            if row is None:
+                return False
+            checkpoint_rows.put(connection, claim.id, step=state.next_step - 1, body=ended.checkpoint)
+            if ended.handed_back and row.state == JobState.RUNNING:
+                return _requeue(connection, claim, "The service was stopped; it goes on from here.")
+            job_rows.update_columns(connection, claim.id, publishing=True)
+        try:
+            version = self._publish(row, config, state, ended.stop_reason)
+        except Exception as error:
+            logger.exception("the model of job %s could not be stored", claim.id)
+            return self.fail(claim, Failure.of(error, "The model was not stored"))
+        with self._database.write() as connection:
+            return _end(
+                connection,
+                claim,
+                JobState.CANCELLED if ended.stop_reason is StopReason.CANCELLED else JobState.SUCCEEDED,
+                reason=ended.stop_reason.sentence,
+                stop_reason=ended.stop_reason.value,
+                model_version=version,
+            )
+
+    def fail(self, claim: ClaimRow, failure: Failure, *, stop_reason: StopReason | None = None) -> bool:
+        """Write a failure down."""
+        with self._database.write() as connection:
+            return _fail(connection, claim, failure, stop_reason)
+
+    def lose(self, claim: ClaimRow, reason: str) -> bool:
+        """Write down that the worker or engine of a job is gone, and decide what becomes of the job.
+
+        It goes back to the queue to go on from its last checkpoint; on the third loss it fails; and if it was
+        being cancelled it is cancelled, with the best weights of its last checkpoint.
+        """
+        with self._database.write() as connection:
+            row = _held(connection, claim)
+            if row is None:
+                return False
+            if row.state == JobState.RUNNING and claim.losses + 1 >= MAX_LOSSES:
+                return _fail(connection, claim, _WORKER_LOST)
+            if row.state == JobState.RUNNING:
+                return _requeue(connection, claim, reason, losses=claim.losses + 1)
+            checkpoint = checkpoint_rows.get(connection, claim.id)
+            if checkpoint is None:
+                return _end(
+                    connection, claim, JobState.CANCELLED, reason=reason, stop_reason=StopReason.CANCELLED.value
+                )
+        return self.finish(claim, Ended(member=0, stop_reason=StopReason.CANCELLED, checkpoint=checkpoint))
+
+    def _publish(
+        self, row: JobRow, config: TrainingConfig, state: TrainingState, stop_reason: StopReason
+    ) -> int | None:
+        """Register the model of a run, unless it was cancelled before its first check; return the version."""
+        if state.best_check is None or state.last_check is None:
+            return None
+        checks = {"best": state.best_check.to_dict(), "last": state.last_check.to_dict()}
+        draft = ModelDraft(
+            model=config.model,
+            classes=config.classes,
+            class_names=tuple(str(label) for label in config.classes),
+            dtype=config.dtype,
+            published=config.publish,
+            config=config.to_dict(),
+            dataset={"name": row.dataset, "sha256": row.dataset_sha256 or ""},
+            metrics={**checks, "published": checks[config.publish]},
+            stop_reason=stop_reason.value,
+            environment=row.environment or {},
+            job_id=row.id,
+            created_at=datetime.now(UTC),
+        )
+        return self._registry.register(
+            row.name, draft, state.best, state.last, first_attempt=not row.publishing
+        ).version
+
+
+def _held(connection: Connection, claim: ClaimRow) -> JobRow | None:
+    """Hold the job until the transaction ends, if the claim is still the newest."""
+    return job_rows.get(connection, claim.id) if job_rows.lock_claimed(connection, claim.id, claim.fence) else None
+
+
+def _requeue(connection: Connection, claim: ClaimRow, reason: str, **values: Any) -> bool:
+    return job_rows.move(
+        connection,
+        claim.id,
+        to=JobState.QUEUED,
+        allowed_from=sources(JobState.QUEUED),
+        fence=claim.fence,
+        reason=reason,
+        claimed_by=None,
+        lease_expires_at_s=None,
+        **values,
+    )
+
+
+def _fail(connection: Connection, claim: ClaimRow, failure: Failure, stop_reason: StopReason | None = None) -> bool:
+    return _end(
+        connection, claim, JobState.FAILED, reason=failure.detail, stop_reason=stop_reason, error=failure.to_dict()
+    )
+
+
+def _end(connection: Connection, claim: ClaimRow, to: JobState, *, reason: str, **values: Any) -> bool:
+    return job_rows.move(
+        connection,
+        claim.id,
+        to=to,
+        allowed_from=sources(to) - {JobState.QUEUED},
+        fence=claim.fence,
+        reason=reason,
+        final=True,
+        **values,
+    )
+
+
+def _diverged(claim: ClaimRow, ended: Ended) -> Failure:
+    return Failure(
+        code="non-finite-loss",
+        title="The loss stopped being a finite number",
+        detail=f"At step {ended.failed_step} with learning rate {claim.config['learning_rate']:g}; "
+        "try a learning rate a tenth of that.",
+    )

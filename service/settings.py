@@ -1,0 +1,64 @@
+"""Every setting of the service, in one frozen object. Nothing below this module can read it: all is passed in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _default_workers() -> int:
+    return max(1, (os.cpu_count() or 1) - 1)
+
+
+class Settings(BaseSettings):
+    """Read from ``INKLING_*`` variables; the options of ``inkling serve`` override them."""
+
+    model_config = SettingsConfigDict(env_prefix="INKLING_", frozen=True, extra="ignore")
+
+    host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535, description="port to listen on; 0 takes a free one")] = 8000
+    data_dir: Annotated[Path, Field(description="folder for the database and the model store")] = Path("data")
+    database_url: Annotated[
+        str | None, Field(description="SQLAlchemy URL of the database (not given: SQLite in the data folder)")
+    ] = None
+    store_url: Annotated[
+        str | None, Field(description="folder of the model store (not given: model_store in the data folder)")
+    ] = None
+    executor: Annotated[
+        Literal["processes", "inline"], Field(description="where training runs: worker processes, or this process")
+    ] = "processes"
+    workers: Annotated[
+        int,
+        Field(
+            default_factory=_default_workers, ge=1, le=64, description="jobs trained at a time (cores - 1, at least 1)"
+        ),
+    ]
+    default_model: Annotated[str, Field(description="model that answers where none is named")] = "mnist-softmax"
+    allowed_hosts: Annotated[
+        tuple[str, ...], Field(description="host names that requests may name, besides localhost and the address")
+    ] = ()
+    max_queue_length: Annotated[int, Field(ge=1, description="jobs that may wait at a time")] = 10_000
+    max_json_bytes: Annotated[int, Field(ge=1024, description="largest JSON body of a request, bytes")] = 262_144
+    max_body_bytes: Annotated[int, Field(ge=1024, description="largest body of a prediction request, bytes")] = (
+        16_777_216
+    )
+    max_image_bytes: Annotated[int, Field(ge=1024, description="largest image file, bytes")] = 8_388_608
+    max_image_pixels: Annotated[int, Field(ge=784, description="most pixels of an image")] = 25_000_000
+    max_images_per_request: Annotated[int, Field(ge=1, description="most images in one request")] = 10_000
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="least important messages that are logged")
+    ] = "info"
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The URL of the database that is used."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'inkling.db'}"
+
+    @property
+    def store_dir(self) -> Path:
+        """The folder of the model store that is used."""
+        return Path(self.store_url) if self.store_url else self.data_dir / "model_store"

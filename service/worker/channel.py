@@ -1,0 +1,84 @@
+"""A worker process's end of the line to its engine: work and requests to stop come down it, messages go up."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from multiprocessing.connection import Connection
+from typing import TypeAlias
+
+import msgpack
+
+from .messages import encode_message
+from .run import run_training
+from .spec import StackSpec
+from .stop import StopRequests
+
+NICENESS = 10
+"""Training gives way to serving: answers are waited for, training is watched."""
+
+DONE = b""
+"""What a worker says after the last message of a stack; no message is empty."""
+
+_Work: TypeAlias = tuple[bytes, StopRequests]
+
+
+def serve(descriptor: int) -> None:
+    """Train stack after stack for the engine at the other end of a socket: the life of a worker process.
+
+    It ends when the engine hangs up, and an engine that is killed hangs up too. A bug in training ends it with a
+    traceback. What else becomes of it is its engine's decision, so it is deaf to requests to terminate.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.nice(NICENESS)
+    work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
+    with Connection(descriptor) as connection:
+        threading.Thread(target=_hear, args=(connection, work), daemon=True, name="requests").start()
+        try:
+            while True:
+                spec, stop = work.get()
+                run_training(
+                    StackSpec.from_bytes(spec), lambda message: connection.send_bytes(encode_message(message)), stop
+                )
+                connection.send_bytes(DONE)
+        except ConnectionError:
+            return  # nobody is left to train for
+
+
+def train_request(spec: StackSpec) -> bytes:
+    """Return the request to train a stack."""
+    return _pack({"train": spec.to_bytes()})
+
+
+def cancel_request(member: int) -> bytes:
+    """Return the request to cancel one member of the stack in training."""
+    return _pack({"cancel": member})
+
+
+def hand_back_request() -> bytes:
+    """Return the request to hand back the stack in training."""
+    return _pack({"hand_back": True})
+
+
+def _pack(request: dict[str, object]) -> bytes:
+    packed: bytes = msgpack.packb(request)
+    return packed
+
+
+def _hear(connection: Connection, work: queue.SimpleQueue[_Work]) -> None:
+    """Take requests until the engine hangs up; those to stop belong to the work that came before them."""
+    stop = StopRequests()
+    while True:
+        try:
+            request = msgpack.unpackb(connection.recv_bytes())
+        except (EOFError, OSError):
+            os._exit(0)  # in the middle of a step, if need be: nobody is left to train for
+        if "train" in request:
+            stop = StopRequests()
+            work.put((request["train"], stop))
+        elif "cancel" in request:
+            stop.cancel(request["cancel"])
+        else:
+            stop.hand_back()

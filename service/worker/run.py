@@ -1,0 +1,122 @@
+"""Training, as a worker does it: specification and data in, messages out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from threadpoolctl import threadpool_limits
+
+from service.core import CheckReport, Schedule, StopReason, TrainingResult, train_stack
+from service.datasets import load_dataset, split
+from service.errors import ServiceError
+
+from .checkpoint import decode_checkpoint, encode_checkpoint
+from .environment import describe_environment
+from .messages import Checked, Checkpointed, Ended, Failed, Message, Started
+from .progress import Pace
+from .spec import StackSpec
+from .stop import StopRequests
+
+CHECKPOINT_INTERVAL_S = 0.5
+"""What a lost worker costs at most, and how often the pictures of a running job can change."""
+
+
+def run_training(spec: StackSpec, send: Callable[[Message], None], stop: StopRequests) -> None:
+    """Train a stack and say everything that happens through ``send``.
+
+    BLAS runs on one thread here: it is as fast at these sizes, leaves the other cores to others, and makes the
+    bits of the result independent of their number.
+
+    Errors of the service (a corrupted data set, say) are sent as `Failed`; anything else is a bug and raised.
+    """
+    try:
+        with threadpool_limits(limits=1):
+            _Run(spec, send, stop).train()
+    except ServiceError as error:
+        for member in range(len(spec.members)):
+            send(Failed(member=member, code=error.code, message=error.message))
+
+
+class _Run:
+    def __init__(self, spec: StackSpec, send: Callable[[Message], None], stop: StopRequests):
+        self._configs = [member.config for member in spec.members]
+        self._send = send
+        self._stop = stop
+        dataset = load_dataset(spec.dataset)
+        self._dataset_sha256 = dataset.sha256
+        self._data = split(dataset, self._configs[0])
+        self._states = [
+            decode_checkpoint(member.checkpoint, member.config)
+            for member in spec.members
+            if member.checkpoint is not None
+        ]
+        self._checkpointed_at = [0.0] * len(self._configs)
+        self._started_at = time.monotonic()
+        schedule = Schedule.of(self._configs[0], len(self._data.y_train))
+        self._batches_per_epoch = schedule.batches_per_epoch
+        self._paces = [
+            Pace(
+                first_step=self._states[0].next_step if self._states else 0,
+                n_steps=config.epochs * schedule.batches_per_epoch,
+                batch_size=schedule.batch_size,
+            )
+            for config in self._configs
+        ]
+
+    def train(self) -> None:
+        environment = describe_environment()
+        for member in range(len(self._configs)):
+            self._send(
+                Started(
+                    member=member,
+                    environment=environment,
+                    dataset_sha256=self._dataset_sha256,
+                    batches_per_epoch=self._batches_per_epoch,
+                )
+            )
+        results = train_stack(
+            self._configs,
+            self._data,
+            on_check=self._on_check,
+            should_stop=self._stop.should_stop,
+            resume_from=self._states or None,
+        )
+        for member, result in enumerate(results):
+            self._send(self._ended(member, result))
+
+    def _on_check(self, report: CheckReport) -> None:
+        now = time.monotonic()
+        self._send(
+            Checked(
+                member=report.member,
+                check=report.check,
+                improved=report.state.stopping.improved,
+                progress=self._paces[report.member].progress(
+                    epoch=report.check.epoch,
+                    step=report.check.step,
+                    elapsed_s=now - self._started_at,
+                    patience_left=report.state.stopping.patience_left,
+                ),
+                step_losses=Checked.pack_losses(report.step_losses),
+            )
+        )
+        if now - self._checkpointed_at[report.member] >= CHECKPOINT_INTERVAL_S:
+            self._checkpointed_at[report.member] = now
+            self._send(
+                Checkpointed(
+                    member=report.member,
+                    step=report.check.step,
+                    checkpoint=encode_checkpoint(report.state),
+                )
+            )
+
+    def _ended(self, member: int, result: TrainingResult) -> Ended:
+        interrupted = result.stop_reason is StopReason.CANCELLED and self._stop.was_handed_back(member)
+        return Ended(
+            member=member,
+            stop_reason=result.stop_reason,
+            checkpoint=encode_checkpoint(result.state),
+            handed_back=interrupted,
+            failed_step=result.failed_step,
+        )

@@ -1,0 +1,51 @@
+"""What a worker is asked to train: a stack of one or more jobs that share a data set and batch order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from service.core import TrainingConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSpec:
+    """One job of the stack.
+
+    ``fence`` numbers the claim under which it runs, so that what an older claim still sends can be told apart.
+    ``checkpoint`` is where to go on from, as bytes of `encode_checkpoint`; None starts from zero weights.
+    """
+
+    job_id: str
+    fence: int
+    config: TrainingConfig
+    checkpoint: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSpec:
+    """The jobs to train together, and the data set that they share."""
+
+    dataset: str
+    members: tuple[MemberSpec, ...]
+
+    def to_bytes(self) -> bytes:
+        """Return the specification as MessagePack."""
+        members = [
+            {"job_id": m.job_id, "fence": m.fence, "config": m.config.to_dict(), "checkpoint": m.checkpoint}
+            for m in self.members
+        ]
+        packed: bytes = msgpack.packb({"dataset": self.dataset, "members": members})
+        return packed
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> StackSpec:
+        """Read back what `to_bytes` wrote."""
+        plain: dict[str, Any] = msgpack.unpackb(data)
+        members = [
+            MemberSpec(**{**member, "config": TrainingConfig.from_dict(member["config"])})
+            for member in plain["members"]
+        ]
+        return cls(dataset=plain["dataset"], members=tuple(members))

@@ -44,7 +44,9 @@ class Registry:
 
     # Versions
 
-    def register(self, name: str, draft: ModelDraft, best: Floats, last: Floats) -> Manifest:
+    def register(
+        self, name: str, draft: ModelDraft, best: Floats, last: Floats, *, first_attempt: bool = False
+    ) -> Manifest:
         """Make the next version of a model, the first one if the name is new.
 
         Idempotent: the same job with the same weights under the same name gives the version there is.
@@ -52,6 +54,8 @@ class Registry:
         Parameters
         ----------
         best, last : (785, n_outputs), of the draft's dtype.
+        first_attempt : True promises that nobody began to register these weights for this job before, which
+            spares the search among all versions.
 
         Raises
         ------
@@ -69,7 +73,7 @@ class Registry:
         # First the highest version, then the search below it, then the attempts above it: so two engines that
         # finish the same job at the same moment cannot miss each other.
         latest = self._files.latest(name)
-        for version in range(latest, 0, -1):
+        for version in () if first_attempt else range(latest, 0, -1):
             if made := self._files.of_job(name, version, draft.job_id, sha256):
                 return made
         version = latest

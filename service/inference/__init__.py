@@ -1,0 +1,20 @@
+"""From what a request carries to digits.
+
+`decode_upload` and `decode_pixels` turn bytes and numbers into `ModelInputs`: pictures are preprocessed into
+the form of MNIST, pixels are used as given. `ModelCatalogue` finds the model that a request means;
+`predict_inputs` lets it speak, and `answer` gives what it said the shape that the HTTP API has.
+"""
+
+from __future__ import annotations
+
+from .answer import answer as answer
+from .catalogue import ModelCatalogue as ModelCatalogue
+from .decoding import decode_pixels as decode_pixels
+from .decoding import decode_upload as decode_upload
+from .limits import DecodingLimits as DecodingLimits
+from .model_inputs import ModelInputs as ModelInputs
+from .prediction import Prediction as Prediction
+from .prediction import predict as predict
+from .prediction import predict_inputs as predict_inputs
+from .preprocessing import Preprocessed as Preprocessed
+from .preprocessing import preprocess as preprocess

@@ -1,0 +1,73 @@
+"""From what a request carries to model inputs: the one place that tells one kind of content from another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .limits import DEFAULT_LIMITS, DecodingLimits
+from .model_inputs import ModelInputs
+from .npy import MAGIC, read_npy
+from .picture import is_picture, read_picture
+from .pixels import images_from_array, images_from_bytes, images_from_values
+from .preprocessing import preprocess
+
+RAW_MEDIA_TYPE = "application/octet-stream"
+
+
+def decode_upload(
+    content: bytes, media_type: str | None = None, *, limits: DecodingLimits = DEFAULT_LIMITS
+) -> ModelInputs:
+    """Read a file or a request body.
+
+    Its first bytes decide, before the media type: a PNG, JPEG or WebP is preprocessed; a ``.npy`` file holds
+    pixels, which are used as given. Anything else is raw pixels, 784 bytes an image, if it is called
+    ``application/octet-stream`` or nothing.
+
+    Parameters
+    ----------
+    media_type : as the sender gave it, with or without parameters.
+
+    Raises
+    ------
+    UnsupportedMedia
+        It is none of these.
+    InvalidImage
+        It is empty, or a picture that is truncated, damaged or degenerate.
+    MalformedInput, InvalidField
+        Pixels in a wrong number, shape, type or range.
+    InputTooLarge
+        More bytes, pixels or images than the limits.
+    """
+    is_raw = media_type is None or media_type.partition(";")[0].strip().lower() == RAW_MEDIA_TYPE
+    if content.startswith(MAGIC):
+        return ModelInputs.as_given(images_from_array(read_npy(content), limits))
+    if is_raw and content and not is_picture(content):
+        return ModelInputs.as_given(images_from_bytes(content, limits))
+    picture = read_picture(content, limits)
+    preprocessed = preprocess(picture.pixels)
+    return ModelInputs(
+        images=preprocessed.image[np.newaxis],
+        steps=((*picture.steps, *preprocessed.steps),),
+        warnings=(preprocessed.warnings,),
+    )
+
+
+def decode_pixels(values: Any, *, limits: DecodingLimits = DEFAULT_LIMITS) -> ModelInputs:
+    """Take pixels that are numbers already, from JSON or as an array; they are used as given.
+
+    Parameters
+    ----------
+    values : numbers from 0 to 255: 784 of them, 28x28, or a batch of either; lists, or an array of integers or floats.
+
+    Raises
+    ------
+    InvalidField
+        Of the field ``pixels``: a wrong number, shape, type or range. One error, however many values are wrong.
+    InputTooLarge
+        There are more images than the limit.
+    """
+    if isinstance(values, np.ndarray):
+        return ModelInputs.as_given(images_from_array(values, limits, field="pixels"))
+    return ModelInputs.as_given(images_from_values(values, limits))

@@ -1,0 +1,81 @@
+"""The form of an MNIST image: how ink is scaled and placed in 28x28 pixels, and whether an image is so already.
+
+MNIST's authors fitted each digit into 20x20 pixels, its proportions kept and its edges antialiased, and moved
+it by whole pixels until its centre of mass was nearest to that of the frame. All 70,000 images obey: the
+largest value is 254 or 255, the longer side 20 (in 16 of them 19), the centre of mass within 0.53 pixels of
+(14, 14).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from service.core import IMAGE_SIDE_PX
+
+Bytes = NDArray[np.uint8]
+
+INK_SIDE_PX = 20
+CENTRE_PX = IMAGE_SIDE_PX // 2
+_SIDES_PX = (INK_SIDE_PX - 1, INK_SIDE_PX)
+_FULL_INK = 250
+_CENTRING_TOLERANCE_PX = 0.55
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
+    """Return the rows and columns that hold every True of a (height, width) mask, or None if there is none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def is_mnist_form(image: Bytes) -> bool:
+    """Whether scaling and centring would leave a (height, width) image as it is."""
+    if image.shape != (IMAGE_SIDE_PX, IMAGE_SIDE_PX) or image.max() < _FULL_INK:
+        return False
+    box = bounding_box(image > 0)
+    if box is None or max(side.stop - side.start for side in box) not in _SIDES_PX:
+        return False
+    for side, centre_px in zip(box, _centre_of_mass(image), strict=True):
+        too_low = CENTRE_PX - centre_px > _CENTRING_TOLERANCE_PX and side.stop < IMAGE_SIDE_PX
+        too_high = centre_px - CENTRE_PX > _CENTRING_TOLERANCE_PX and side.start > 0
+        if too_low or too_high:
+            return False
+    return True
+
+
+def to_mnist_form(ink: Bytes) -> Bytes:
+    """Scale and place the ink as MNIST does.
+
+    Each pixel of the result is the mean of the area that it covers. The darkest becomes 255, as in MNIST,
+    because thin strokes lose darkness where they are averaged with the paper.
+
+    Parameters
+    ----------
+    ink : 0 for paper to 255 for ink, (height, width), already cropped to the ink.
+
+    Returns
+    -------
+    (28, 28).
+    """
+    scale = INK_SIDE_PX / max(ink.shape)
+    height_px, width_px = (max(1, round(side_px * scale)) for side_px in ink.shape)
+    resized = Image.fromarray(ink.astype(np.float32)).resize((width_px, height_px), Image.Resampling.BOX)
+    small = np.asarray(resized)
+    small = np.rint(small * (255 / small.max())).astype(np.uint8)
+    top, left = (
+        min(max(round(CENTRE_PX - centre_px), 0), IMAGE_SIDE_PX - side_px)
+        for centre_px, side_px in zip(_centre_of_mass(small), small.shape, strict=True)
+    )
+    image = np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8)
+    image[top : top + height_px, left : left + width_px] = small
+    return image
+
+
+def _centre_of_mass(image: Bytes) -> tuple[float, float]:
+    """Row and column, in pixels, of the centre of mass; that of the first pixel is 0."""
+    total = image.sum()
+    rows, columns = (np.arange(side_px) for side_px in image.shape)
+    return float(image.sum(axis=1) @ rows / total), float(image.sum(axis=0) @ columns / total)

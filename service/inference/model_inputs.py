@@ -1,0 +1,71 @@
+"""Images as a model takes them, each with the story of how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from .limits import DecodingLimits
+from .mnist_form import Bytes
+from .preprocessing import BLANK
+
+AS_GIVEN = ("used as given",)
+_INVERTED = "Most of the image is light; models expect light ink on black, and pixels are used as given."
+_FAINT = "No pixel is above 1; pixels are expected from 0 to 255, and are not rescaled."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelInputs:
+    """A batch of images for a model.
+
+    Parameters
+    ----------
+    images : (n_images, 28, 28) uint8, light ink on black.
+    steps : what was done to each image, in order; one entry an image.
+    warnings : what may make the answer for it wrong, one sentence each; one entry an image.
+    """
+
+    images: Bytes
+    steps: tuple[tuple[str, ...], ...]
+    warnings: tuple[tuple[str, ...], ...]
+
+    def __post_init__(self) -> None:
+        """Check that every image has its story."""
+        if not len(self.images) == len(self.steps) == len(self.warnings):
+            raise ValueError("images, steps and warnings must be equally many")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @classmethod
+    def as_given(cls, images: Bytes) -> ModelInputs:
+        """Take (n_images, 28, 28) for model inputs, untouched, but warn of those that can hardly be."""
+        means, largest = images.mean(axis=(1, 2)), images.max(axis=(1, 2))
+        warnings: list[tuple[str, ...]] = [()] * len(images)
+        for warning, doubtful in (
+            (_INVERTED, means > 127),
+            (_FAINT, largest == 1),
+            (BLANK, largest == images.min(axis=(1, 2))),
+        ):
+            for number in np.flatnonzero(doubtful):
+                warnings[number] = (warning,)
+        return cls(images=images, steps=(AS_GIVEN,) * len(images), warnings=tuple(warnings))
+
+    @classmethod
+    def joined(cls, parts: Sequence[ModelInputs], limits: DecodingLimits) -> ModelInputs:
+        """Put the images of several files into one batch, in their order.
+
+        Raises
+        ------
+        InputTooLarge
+            Together they are more than one request may hold.
+        """
+        limits.check_n_images(sum(map(len, parts)))
+        return cls(
+            images=np.concatenate([part.images for part in parts]),
+            steps=tuple(chain.from_iterable(part.steps for part in parts)),
+            warnings=tuple(chain.from_iterable(part.warnings for part in parts)),
+        )

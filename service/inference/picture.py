@@ -1,0 +1,183 @@
+"""PNG, JPEG and WebP files to pixels, with Pillow, and with every limit checked before it could be exceeded.
+
+What becomes of each kind of pixel:
+
+- 1 bit and palettes are expanded; of 16 bits a channel the upper 8 are kept; CMYK becomes RGB by Pillow's plain
+  formula, without a colour profile.
+- A transparent colour or palette entry becomes an alpha channel.
+- Of an animation, the first frame is read.
+- The picture is turned as its EXIF orientation says. All other metadata is dropped.
+- A picture with a side of more than 1,000 pixels is reduced by a whole factor, averaging, to at most that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+from service.errors import InputTooLarge, InvalidImage, ServiceError, UnsupportedMedia
+
+from .containers import START_OF_SCAN, exif_orientation, strip_jpeg, strip_png, webp_size_px
+from .limits import DecodingLimits
+from .mnist_form import Bytes
+
+MAX_SIDE_PX = 1_000
+MAX_SCANS = 50
+"""Of a JPEG with several of them, each of which passes over the whole picture. Usual are 10."""
+
+_TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
+    {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Picture:
+    """A decoded picture.
+
+    Parameters
+    ----------
+    pixels : uint8, (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA.
+    steps : what decoding did to them, in order.
+    """
+
+    pixels: Bytes
+    steps: tuple[str, ...]
+
+
+def is_picture(content: bytes) -> bool:
+    """Whether the first bytes are those of a PNG, JPEG or WebP file."""
+    return _opener(content) is not None
+
+
+def read_picture(content: bytes, limits: DecodingLimits) -> Picture:
+    """Decode a picture.
+
+    Raises
+    ------
+    UnsupportedMedia
+        It is no PNG, JPEG or WebP, whatever its name says.
+    InputTooLarge
+        It has more bytes, or declares more pixels, than the limits allow. Nothing has been decoded then.
+    InvalidImage
+        It is empty, truncated, damaged, too small, or too long and narrow.
+    """
+    if not content:
+        raise InvalidImage("The image is empty.")
+    if len(content) > limits.max_image_bytes:
+        raise InputTooLarge("The image file is too large.", allowed=f"at most {limits.max_image_bytes:,} bytes")
+    opener = _opener(content)
+    if opener is None:
+        raise UnsupportedMedia("The content is not an image of a kind that is read.", allowed="PNG, JPEG or WebP")
+    try:
+        return _decode(opener(content, limits))
+    except ServiceError:
+        raise
+    except Exception as error:  # a parser that is given hostile bytes may raise anything
+        raise InvalidImage("The image is truncated or damaged.") from error
+
+
+class _Opened(NamedTuple):
+    """A file of which only headers have been read."""
+
+    image: ImageFile.ImageFile
+    declared_size_px: tuple[int, int]
+    exif: bytes
+
+
+# Pillow's classes are called directly, so that no other format can be reached.
+
+
+def _open_png(content: bytes, limits: DecodingLimits) -> _Opened:
+    stripped = strip_png(content)
+    image = PngImagePlugin.PngImageFile(BytesIO(stripped.content))
+    _check_size(image.size, limits)
+    return _Opened(image, image.size, stripped.exif)
+
+
+def _open_jpeg(content: bytes, limits: DecodingLimits) -> _Opened:
+    stripped, n_in_first_scan = strip_jpeg(content)
+    image = JpegImagePlugin.JpegImageFile(BytesIO(stripped.content))
+    # The pixels come row by row, unless their parts are spread over several scans.
+    is_streamed = n_in_first_scan == image.layers and "progressive" not in image.info
+    _check_size(image.size, limits, is_streamed=is_streamed)
+    if not is_streamed and stripped.content.count(START_OF_SCAN) > MAX_SCANS:
+        raise InvalidImage("The JPEG has too many scans.", allowed=f"at most {MAX_SCANS} scans")
+    declared_size_px = image.size
+    shrinking = max(1, max(image.size) / MAX_SIDE_PX)
+    image.draft(None, (round(image.width / shrinking), round(image.height / shrinking)))
+    return _Opened(image, declared_size_px, stripped.exif)
+
+
+def _open_webp(content: bytes, limits: DecodingLimits) -> _Opened:
+    _check_size(webp_size_px(content), limits)  # the class makes room for the canvas
+    image = WebPImagePlugin.WebPImageFile(BytesIO(content))
+    return _Opened(image, image.size, image.info.get("exif", b""))
+
+
+def _opener(content: bytes) -> Callable[[bytes, DecodingLimits], _Opened] | None:
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _open_png
+    if content.startswith(b"\xff\xd8\xff"):
+        return _open_jpeg
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return _open_webp
+    return None
+
+
+def _check_size(size_px: tuple[int, int], limits: DecodingLimits, *, is_streamed: bool = False) -> None:
+    max_pixels = limits.max_streamed_pixels if is_streamed else min(limits.max_streamed_pixels, limits.max_image_pixels)
+    shorter_px, longer_px = sorted(size_px)
+    if shorter_px * longer_px > max_pixels:
+        raise InputTooLarge("The image has too many pixels.", allowed=f"at most {max_pixels:,} pixels")
+    if shorter_px < limits.min_side_px:
+        raise InvalidImage(
+            "The image is too small to show a digit.",
+            allowed=f"at least {limits.min_side_px} pixels wide and high",
+        )
+    if longer_px > limits.max_aspect_ratio * shorter_px:
+        raise InvalidImage(
+            "The image is too long and narrow to show a digit.",
+            allowed=f"one side at most {limits.max_aspect_ratio} times the other",
+        )
+
+
+def _decode(opened: _Opened) -> Picture:
+    opened.image.load()
+    image, steps = _converted(opened.image)
+    if (factor := -(-max(image.size) // MAX_SIDE_PX)) > 1:
+        image = image.reduce(factor)
+    if image.size != opened.declared_size_px:
+        steps += (f"reduced to {image.width}x{image.height} pixels",)
+    turn = _TURNS.get(exif_orientation(opened.exif))
+    if turn is not None:  # one of them counts as false
+        image = image.transpose(turn)
+        steps += ("turned as its EXIF orientation says",)
+    return Picture(pixels=np.asarray(image), steps=steps)
+
+
+def _converted(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """Return the image as L, RGB or RGBA, and the step that this took."""
+    if image.mode.startswith("I"):
+        upper = np.right_shift(np.asarray(image), 8).astype(np.uint8)
+        return Image.fromarray(upper), ("kept the upper 8 of 16 bits",)
+    if image.mode == "CMYK":
+        return image.convert("RGB"), ("turned CMYK into RGB",)
+    if image.has_transparency_data:
+        return image.convert("RGBA"), ()
+    if image.mode in ("P", "1"):
+        return image.convert("RGB" if image.mode == "P" else "L"), ()
+    return image, ()

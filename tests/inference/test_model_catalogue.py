@@ -1,0 +1,112 @@
+"""Which model a request means, and that each is loaded once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.errors import Corrupted, ModelNotFound
+from service.inference import ModelCatalogue
+from service.registry import LocalStore, Model, ModelDraft, Registry
+
+
+class CountingRegistry(Registry):
+    """A registry that remembers what was loaded."""
+
+    def __init__(self, store: LocalStore) -> None:
+        super().__init__(store)
+        self.loaded: list[tuple[str, int]] = []
+
+    def load(self, name: str, version: int) -> Model:
+        self.loaded.append((name, version))
+        return super().load(name, version)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def registry(root: Path, make_draft: Callable[..., ModelDraft]) -> CountingRegistry:
+    """Return a registry with three versions of ``digits`` and one of ``pair``."""
+    registry = CountingRegistry(LocalStore(root))
+    for seed, name in enumerate(["digits", "digits", "digits", "pair"]):
+        draft = make_draft("logistic", (2, 3)) if name == "pair" else make_draft()
+        weights = np.random.default_rng(seed).normal(size=(785, draft.n_outputs)).astype(np.float32)
+        registry.register(name, draft, weights, weights)
+    return registry
+
+
+@pytest.fixture
+def catalogue(registry: CountingRegistry) -> ModelCatalogue:
+    return ModelCatalogue(registry, default_name="digits", max_loaded=2)
+
+
+def test_references_are_resolved_and_versions_loaded_once(
+    catalogue: ModelCatalogue, registry: CountingRegistry
+) -> None:
+    assert catalogue.get().manifest.version == 3
+    assert catalogue.get("digits") is catalogue.get("digits", 3) is catalogue.get(None, "latest")
+    assert catalogue.get("pair").manifest.name == "pair"
+    assert registry.loaded == [("digits", 3), ("pair", 1)]
+    assert not catalogue.get().weights.flags.writeable
+
+
+def test_a_move_by_anyone_is_seen_at_once(catalogue: ModelCatalogue, root: Path) -> None:
+    another_process = Registry(LocalStore(root))
+    for version in (1, 2, 1):
+        another_process.set_alias("digits", "champion", version)
+        assert catalogue.get().manifest.version == version
+    another_process.delete_alias("digits", "champion")
+    assert catalogue.get().manifest.version == 3
+
+
+def test_the_longest_unused_makes_room(catalogue: ModelCatalogue, registry: CountingRegistry) -> None:
+    for version in (1, 2, 1, 3, 1, 2):
+        assert catalogue.get("digits", version).manifest.version == version
+    assert [version for _, version in registry.loaded] == [1, 2, 3, 2]
+
+
+@pytest.mark.parametrize("reference", [4, 0, "nobody", "../1"])
+def test_what_is_not_there_is_not_found(catalogue: ModelCatalogue, reference: int | str) -> None:
+    with pytest.raises(ModelNotFound):
+        catalogue.get("digits", reference)
+    with pytest.raises(ModelNotFound):
+        catalogue.get("nobody")
+
+
+def test_a_damaged_version_is_refused_until_it_is_mended(catalogue: ModelCatalogue, root: Path) -> None:
+    (file,) = (root / "digits" / "3").glob("*.npz")
+    content = file.read_bytes()
+    file.chmod(0o600)
+    file.write_bytes(content[:-1] + b"\1")
+    with pytest.raises(Corrupted):
+        catalogue.get()
+    assert catalogue.get("digits", 2).manifest.version == 2
+    file.write_bytes(content)
+    assert catalogue.get().manifest.version == 3
+
+
+def test_many_threads_load_each_version_once(registry: CountingRegistry) -> None:
+    catalogue = ModelCatalogue(registry, default_name="digits", max_loaded=3)
+    start = threading.Barrier(16)
+
+    def ask(number: int) -> Model:
+        start.wait(timeout=10)
+        return catalogue.get("digits", 1 + number % 3)
+
+    with ThreadPoolExecutor(16) as threads:
+        models = list(threads.map(ask, range(16)))
+    assert sorted(registry.loaded) == [("digits", 1), ("digits", 2), ("digits", 3)]
+    assert len({id(model) for model in models}) == 3
+
+
+def test_at_least_one_model_is_kept(registry: CountingRegistry) -> None:
+    with pytest.raises(ValueError, match="max_loaded"):
+        ModelCatalogue(registry, default_name="digits", max_loaded=0)

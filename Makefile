@@ -1,0 +1,48 @@
+# Inkling's commands. `make` alone lists them.
+
+export VENV ?= .venv
+BIN = $(VENV)/bin
+
+# A second start is fast because the first one leaves its bytecode behind, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help run test fast check format docs lock clean
+
+help:  ## list these commands
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run:  ## set everything up and start the service; ARGS="--port 9000" adds options
+	@tools/environment.sh run
+	@exec $(BIN)/inkling serve $(ARGS)
+
+test: check  ## run the checks and every test
+	@$(BIN)/python -P -m pytest $(ARGS)
+
+fast:  ## run the tests that take no more than a few seconds each
+	@tools/environment.sh dev
+	@$(BIN)/python -P -m pytest -m "not slow" $(ARGS)
+
+check:  ## lint, format, types, layers and generated pages
+	@tools/environment.sh dev
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -P docs/generate.py --check
+
+format:  ## mend what ruff can mend
+	@tools/environment.sh dev
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+docs:  ## write the pages that are made from tables in the code
+	@tools/environment.sh run
+	@$(BIN)/python -P docs/generate.py
+
+lock:  ## write the requirement locks from pyproject.toml; ARGS="--upgrade" takes newer releases
+	@tools/environment.sh run
+	@tools/lock.sh $(ARGS)
+
+clean:  ## remove the virtual environment and what tools have left behind
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

@@ -1,0 +1,91 @@
+"""What is declared, what is imported, what is locked and what is explained agree."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
+# Found at run time by uvicorn and by starlette, or run as programs: never imported here.
+NEVER_IMPORTED = {"httptools", "uvloop", "python-multipart"}
+# The releases that mended known holes.
+FLOORS = {"starlette": "1.0.1", "python-multipart": "0.0.30", "pillow": "12.3.0"}
+
+
+def locked(path: Path) -> dict[str, list[str]]:
+    """Return each package with its versions, one for each range of Python."""
+    versions: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==(\S+)", path.read_text(), flags=re.MULTILINE):
+        versions.setdefault(canonicalize_name(name), []).append(version)
+    return versions
+
+
+@pytest.fixture(scope="session")
+def run_time(pyproject: dict[str, Any]) -> list[Requirement]:
+    return [Requirement(line) for line in pyproject["project"]["dependencies"]]
+
+
+@pytest.fixture(scope="session")
+def development(pyproject: dict[str, Any]) -> list[Requirement]:
+    groups = pyproject["dependency-groups"].values()
+    return [Requirement(line) for group in groups for line in group if isinstance(line, str)]
+
+
+def test_every_import_is_declared_and_every_declaration_imported(root: Path, run_time: list[Requirement]) -> None:
+    imported = set()
+    for path in (root / "service").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+    imported -= sys.stdlib_module_names | {"service"}
+    distributions = packages_distributions()
+    used = {canonicalize_name(distributions[name][0]) for name in imported}
+    assert used == {canonicalize_name(requirement.name) for requirement in run_time} - NEVER_IMPORTED
+
+
+def test_every_dependency_is_explained(root: Path, run_time: list[Requirement], development: list[Requirement]) -> None:
+    page = (root / "docs" / "dependencies.md").read_text()
+    rows = re.findall(r"^\| `([\w-]+)` \| \S", page, flags=re.MULTILINE)
+    assert sorted(rows) == sorted(requirement.name for requirement in run_time + development)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_holds_hashes_and_no_address(name: str, root: Path) -> None:
+    text = (root / name).read_text()
+    for word in ("://", "--index-url", "--extra-index-url", "--find-links", "--trusted-host", " @ ", "file:"):
+        assert word not in text
+    for entry in re.split(r"\n(?=\w)", text):
+        assert "--hash=sha256:" in entry, entry
+
+
+def test_the_locks_fit_the_declarations(
+    root: Path, run_time: list[Requirement], development: list[Requirement]
+) -> None:
+    locks = {name: locked(root / name) for name in LOCKS}
+    everything = locks["requirements-dev.txt"] | locks["requirements-build.txt"]
+    for requirements, lock in ((run_time, locks["requirements.txt"]), (run_time + development, everything)):
+        for requirement in requirements:
+            versions = lock[canonicalize_name(requirement.name)]
+            assert all(requirement.specifier.contains(version) for version in versions), requirement
+    for name, versions in locks["requirements.txt"].items():
+        assert locks["requirements-dev.txt"][name] == versions, "tests would run on other versions than users"
+
+
+def test_no_locked_version_is_below_its_security_floor(root: Path, run_time: list[Requirement]) -> None:
+    lock = locked(root / "requirements.txt")
+    declared = {requirement.name: requirement.specifier for requirement in run_time}
+    for name, floor in FLOORS.items():
+        assert all(Version(version) >= Version(floor) for version in lock[name])
+        lowest = min(Version(part.version) for part in declared[name] if part.operator == ">=")
+        assert lowest >= Version(floor), name

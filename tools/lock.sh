@@ -1,0 +1,13 @@
+#!/bin/sh
+# lock.sh [--upgrade]: writes requirements*.txt from pyproject.toml, with hashes, for every platform and Python at once.
+# No index and no path gets into them, so they say the same wherever they are made.
+set -eu
+cd "$(dirname "$0")/.."
+uv=${VENV:-.venv}/bin/uv
+[ -x "$uv" ] || uv=uv
+compile() {
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$@"
+}
+compile "$@" --group pyproject.toml:install --output-file requirements-build.txt
+compile "$@" pyproject.toml --output-file requirements.txt
+compile "$@" pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt

@@ -1,4 +1,4 @@
-"""Pictures: arrays in, PNG or SVG bytes out, with their provenance inside.
+"""Pictures: arrays in, PNG, SVG or PDF bytes out, with their provenance inside.
 
 Nothing here knows jobs, models or files, and nothing is shared between two pictures: any number of threads may
 draw at once, and the same arguments give the same bytes. matplotlib is imported when a chart is first drawn.
@@ -6,10 +6,17 @@ draw at once, and the same arguments give the same bytes. matplotlib is imported
 
 from .accuracy import accuracy_chart as accuracy_chart
 from .curves import Curves as Curves
+from .digits import batch_sheet as batch_sheet
 from .digits import contact_sheet as contact_sheet
 from .digits import digit_picture as digit_picture
+from .gap import gap_chart as gap_chart
+from .heatmap import heatmap_chart as heatmap_chart
+from .lines import Line as Line
+from .lines import lines_chart as lines_chart
 from .loss import loss_chart as loss_chart
+from .norms import norms_chart as norms_chart
 from .provenance import Provenance as Provenance
+from .shuffle import shuffle_chart as shuffle_chart
 from .size import ChartSize as ChartSize
 from .thinning import thin as thin
 from .tiles import TileGrid as TileGrid

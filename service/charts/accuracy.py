@@ -11,7 +11,7 @@ from .provenance import Provenance
 from .size import ChartSize
 
 if TYPE_CHECKING:
-    from .canvas import ImageFormat
+    from .sheet import ImageFormat
 
 
 def accuracy_chart(
@@ -30,7 +30,7 @@ def accuracy_chart(
     """
     if len(curves) == 0:
         raise NoDataYet("There is no validation check to draw yet.")
-    from .canvas import Canvas  # noqa: PLC0415 - see canvas.py
+    from .canvas import Canvas  # noqa: PLC0415 - see sheet.py
     from .style import TRAINING, VALIDATION  # noqa: PLC0415
 
     canvas = Canvas(size or ChartSize(), y_label="accuracy", y_bounds=(0.0, 1.0))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Series: TypeAlias = NDArray[np.float64]
 Steps: TypeAlias = NDArray[np.int64]
+AnySteps: TypeAlias = NDArray[np.int64] | NDArray[np.float64]  # means of several steps are not whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

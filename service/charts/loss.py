@@ -12,7 +12,7 @@ from .provenance import Provenance
 from .size import ChartSize
 
 if TYPE_CHECKING:
-    from .canvas import ImageFormat
+    from .sheet import ImageFormat
 
 
 def loss_chart(
@@ -33,7 +33,7 @@ def loss_chart(
     Parameters
     ----------
     title, caption : one line each, or two if they are long; what does not fit ends in "…".
-    image_format : ``png`` or ``svg``.
+    image_format : ``png``, ``svg`` or ``pdf``, which is one page.
     provenance : written into the file.
 
     Raises
@@ -42,7 +42,7 @@ def loss_chart(
     """
     if len(curves) == 0:
         raise NoDataYet("There is no validation check to draw yet.")
-    from .canvas import Canvas  # noqa: PLC0415 - see canvas.py
+    from .canvas import Canvas  # noqa: PLC0415 - see sheet.py
     from .style import TRAINING, VALIDATION  # noqa: PLC0415
 
     canvas = Canvas(size or ChartSize(), y_label="cross-entropy loss", y_bounds=(0.0, math.inf))

@@ -7,9 +7,11 @@ written here depends on the clock, so that the same picture has the same bytes.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from io import BytesIO
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from xml.sax.saxutils import escape
 
 from PIL.PngImagePlugin import PngInfo
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 #: What a picture says about itself, in order: ``{"job": ..., "model": ..., "learning_rate": ...}``.
 Provenance: TypeAlias = Mapping[str, str]
+
+PictureFormat: TypeAlias = Literal["png", "svg"]
 
 _LONGEST_KEY = 79  # of a PNG text chunk
 
@@ -38,6 +42,25 @@ def encode_png(image: Image, provenance: Provenance, *, dpi: int | None = None) 
     density = {} if dpi is None else {"dpi": (dpi, dpi)}
     image.save(file, "PNG", pnginfo=chunks, **density)
     return file.getvalue()
+
+
+def encode_picture(image: Image, provenance: Provenance, image_format: PictureFormat) -> bytes:
+    """Encode a picture made of pixels: as PNG, or as an SVG that holds the PNG and keeps its pixels sharp.
+
+    Raises
+    ------
+    ValueError : as `encode_png`.
+    """
+    png = encode_png(image, provenance)
+    if image_format == "png":
+        return png
+    size = f'width="{image.width}" height="{image.height}"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {image.width} {image.height}">'
+        f"<desc>{escape(describe(provenance))}</desc>"
+        f'<image {size} style="image-rendering: pixelated" '
+        f'href="data:image/png;base64,{b64encode(png).decode()}"/></svg>\n'
+    ).encode()
 
 
 def describe(provenance: Provenance) -> str:

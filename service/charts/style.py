@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import matplotlib
+import numpy as np
+from matplotlib.colors import to_hex
 
 # From the palette of Okabe and Ito, which colour-blind eyes can tell apart.
 TRAINING = "#0072B2"
 VALIDATION = "#D55E00"
+CATEGORIES = TRAINING, VALIDATION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222"
 INK = "#222222"
 FAINT_INK = "#5f6368"
 _GRID = "#e3e5e8"
@@ -42,3 +45,16 @@ matplotlib.rcParams.update(
         "lines.solid_joinstyle": "round",
     }
 )
+
+# Viridis, whose order grey print and colour-blind eyes keep, without the yellow that is hardly seen on white.
+_ORDERED = [to_hex(matplotlib.colormaps["viridis"](fraction)) for fraction in np.linspace(0, 0.92, 256)]
+
+
+def ordered_colours(number: int) -> list[str]:
+    """Return so many colours that show an order, from dark to light."""
+    return [_ORDERED[place] for place in np.rint(np.linspace(0, 255, number)).astype(int)]
+
+
+def ordered_colour(fraction: float) -> str:
+    """Return the colour that is so far up the order, from 0 to 1."""
+    return _ORDERED[round(255 * fraction)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .curves import Series
+from .curves import AnySteps, Series
 
 
 def thin(values: Series, max_points: int) -> NDArray[np.intp]:
@@ -32,7 +32,7 @@ def thin(values: Series, max_points: int) -> NDArray[np.intp]:
     return np.unique(kept)
 
 
-def block_statistics(steps: Series, values: Series, length: int) -> tuple[Series, Series, Series]:
+def block_statistics(steps: AnySteps, values: Series, length: int) -> tuple[Series, Series, Series]:
     """Cut a series into blocks of ``length`` and describe each; a last short block is left out.
 
     Returns

@@ -30,6 +30,7 @@ class TileGrid:
     upscale : 1 to 16.
     row_captions : one to the left of each row, or none at all.
     column_captions : one above each column, or none at all.
+    foot_px : room to write in below each tile.
 
     Raises
     ------
@@ -43,6 +44,7 @@ class TileGrid:
     upscale: int
     row_captions: Sequence[str] = ()
     column_captions: Sequence[str] = ()
+    foot_px: int = 0
     _fitted_row_captions: tuple[str, ...] = field(init=False, repr=False)
     _left_px: int = field(init=False, repr=False)
 
@@ -69,7 +71,7 @@ class TileGrid:
     def box(self, row: int, column: int) -> tuple[int, int, int, int]:
         """Return left, upper, right and lower edge of a tile; right and lower are the first pixels outside."""
         left = self._left_px + self.gap_px + column * (self.tile_px + self.gap_px)
-        upper = self._top_px + self.gap_px + row * (self.tile_px + self.gap_px)
+        upper = self._top_px + self.gap_px + row * (self.tile_px + self.foot_px + self.gap_px)
         return left, upper, left + self.tile_px, upper + self.tile_px
 
     @property
@@ -86,7 +88,7 @@ class TileGrid:
     def size_px(self) -> tuple[int, int]:
         """Width and height of the picture."""
         _, _, right, lower = self.box(self.n_rows - 1, self.n_columns - 1)
-        return right + self.gap_px, lower + self.gap_px
+        return right + self.gap_px, lower + self.foot_px + self.gap_px
 
     @property
     def font(self) -> ImageFont.FreeTypeFont:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable
 
@@ -39,3 +40,11 @@ def fit_lines(text: str, fits: Callable[[str], bool], max_lines: int) -> list[st
         lines.append(rest[:length].rstrip() + ending)
         rest = rest[length:].lstrip()
     return lines
+
+
+def power_of_ten(value: float) -> str:
+    """Write 0.001 to 1000 as they are, and other powers of ten as 10⁴."""
+    exponent = round(math.log10(value))
+    if abs(exponent) <= 3:
+        return f"{value:g}"
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -4,7 +4,8 @@ Every weight is one solid block of one colour. The bias row is not drawn and doe
 
 - ``diverging``: white is exactly 0, red positive, blue negative; both ends are the largest absolute weight.
 - ``grey``: the smallest weight is black and the largest white, with 0 wherever it falls, as in the course report.
-- ``shared``: one scale for the whole picture, so that tiles can be compared; ``per_tile``: each has its own.
+- ``shared``: one scale for the whole picture, so that all tiles can be compared; ``per_row``: one for each
+  model, so that a small one is seen as well as a large one; ``per_tile``: each tile has its own.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from numpy.typing import NDArray
 from service.errors import NoDataYet
 
 from .colours import diverging, grey
-from .provenance import Provenance, encode_png
+from .provenance import PictureFormat, Provenance, encode_picture
 from .scale_bar import add_scale_bar
 from .tiles import TILE_SIDE, TileGrid
 
 Weights: TypeAlias = NDArray[np.floating[Any]]
 Floats: TypeAlias = NDArray[np.float64]
-Scale: TypeAlias = Literal["shared", "per_tile"]
+Scale: TypeAlias = Literal["shared", "per_row", "per_tile"]
 Colours: TypeAlias = Literal["diverging", "grey"]
 
 
@@ -36,6 +37,7 @@ def weights_picture(
     colours: Colours = "diverging",
     upscale: int = 4,
     scale_bar: bool = True,
+    image_format: PictureFormat = "png",
     provenance: Provenance,
 ) -> bytes:
     """Draw one model: its tiles in a row, its classes above them. Otherwise as `weights_grid`.
@@ -52,6 +54,7 @@ def weights_picture(
         colours=colours,
         upscale=upscale,
         scale_bar=scale_bar,
+        image_format=image_format,
         provenance=provenance,
     )
 
@@ -65,6 +68,7 @@ def weights_grid(
     colours: Colours = "diverging",
     upscale: int = 4,
     scale_bar: bool = True,
+    image_format: PictureFormat = "png",
     provenance: Provenance,
 ) -> bytes:
     """Draw several models with the same classes, one below the other.
@@ -79,7 +83,7 @@ def weights_grid(
 
     Returns
     -------
-    A PNG file.
+    A PNG file, or an SVG file that holds it.
 
     Raises
     ------
@@ -107,12 +111,12 @@ def weights_grid(
     if scale_bar and scale == "shared" and low.item() < high.item():
         middle = [0.0] if colours == "diverging" else []
         picture = add_scale_bar(picture, grid, [low.item(), *middle, high.item()], colour_map)
-    return encode_png(picture, provenance)
+    return encode_picture(picture, provenance, image_format)
 
 
 def _limits(tiles: Floats, scale: Scale, colours: Colours) -> tuple[Floats, Floats]:
     """Return the weights at both ends of the scale, with axes as ``tiles``."""
-    axes = None if scale == "shared" else (2, 3)
+    axes = {"shared": None, "per_row": (1, 2, 3), "per_tile": (2, 3)}[scale]
     low, high = tiles.min(axis=axes, keepdims=True), tiles.max(axis=axes, keepdims=True)
     if colours == "grey":
         return low, high

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from threading import Barrier
+from typing import Literal
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,29 +18,63 @@ from PIL import Image
 
 from service.charts import (
     Curves,
+    Line,
     Provenance,
     accuracy_chart,
+    batch_sheet,
     contact_sheet,
     digit_picture,
+    gap_chart,
+    heatmap_chart,
+    lines_chart,
     loss_chart,
+    norms_chart,
+    shuffle_chart,
     weights_picture,
 )
 
 Draw = Callable[[Provenance], bytes]
+NAMES = [
+    "loss",
+    "accuracy",
+    "lines",
+    "norms",
+    "heat map",
+    "shuffle",
+    "gap",
+    "weights",
+    "digit",
+    "contact sheet",
+    "batch",
+]
 PROVENANCE = {"job": "01JABCDEF", "model": "softmax", "learning rate": "0.01", "title": "λ = 0.1 · “näıve”"}
 
 
-@pytest.fixture(scope="module", params=["loss", "accuracy", "weights", "digit", "contact sheet"])
-def draw(request: pytest.FixtureRequest, make_curves: Callable[..., Curves]) -> Draw:
+@pytest.fixture(scope="module")
+def drawings(make_curves: Callable[..., Curves]) -> dict[str, Draw]:
     rng = np.random.default_rng(2)
     weights, images = rng.normal(size=(785, 10)), rng.integers(0, 256, (4, 28, 28), np.uint8)
-    drawings: dict[str, Draw] = {
+    curves, grid = make_curves(9), rng.random((3, 4))
+    lines = [Line(label=label, steps=curves.check_steps, values=curves.train_accuracy) for label in "0123456789"]
+    return {
         "loss": lambda provenance: loss_chart(make_curves(9), title="A run", provenance=provenance),
         "accuracy": lambda provenance: accuracy_chart(make_curves(9), title="A run", provenance=provenance),
+        "lines": lambda provenance: lines_chart(lines, y_label="accuracy", title="Runs", provenance=provenance),
+        "norms": lambda provenance: norms_chart(np.arange(4.0), grid[0], title="Norms", provenance=provenance),
+        "heat map": lambda provenance: heatmap_chart(
+            "x", range(4), "y", range(3), grid, value_label="loss", title="Grid", provenance=provenance
+        ),
+        "shuffle": lambda provenance: shuffle_chart(curves, curves, first_spike=0, title="", provenance=provenance),
+        "gap": lambda provenance: gap_chart(curves, grows_from=20, title="Gap", provenance=provenance),
         "weights": lambda provenance: weights_picture(weights, labels="0123456789", provenance=provenance),
         "digit": lambda provenance: digit_picture(images[0], provenance=provenance),
+        "batch": lambda provenance: batch_sheet(images, "2323", provenance=provenance),
         "contact sheet": lambda provenance: contact_sheet([("7", images)], provenance=provenance),
     }
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def draw(request: pytest.FixtureRequest, drawings: dict[str, Draw]) -> Draw:
     return drawings[request.param]
 
 
@@ -68,23 +103,28 @@ def test_values_may_be_anything() -> None:
     assert Image.open(BytesIO(png)).text == {"a": "x\ufffd y \ufffd", "b": ""}  # type: ignore[attr-defined]
 
 
-def test_sixteen_threads_draw_the_same_bytes(draw: Draw) -> None:
+def test_sixteen_threads_draw_the_same_bytes(drawings: dict[str, Draw]) -> None:
     together = Barrier(16)
 
-    def once(_: int) -> bytes:
-        together.wait()
-        return draw(PROVENANCE)
+    def once(place: int) -> tuple[str, bytes]:
+        if place < 16:
+            together.wait()
+        name = NAMES[place % len(NAMES)]
+        return name, drawings[name](PROVENANCE)
 
     with ThreadPoolExecutor(16) as pool:
-        assert len(set(pool.map(once, range(16)))) == 1
+        drawn = list(pool.map(once, range(3 * len(NAMES))))
+    for name in NAMES:
+        assert len({picture for of, picture in drawn if of == name}) == 1, name
 
 
-def test_sixteen_threads_draw_the_same_svg(make_curves: Callable[..., Curves]) -> None:
+@pytest.mark.parametrize("image_format", ["svg", "pdf"])
+def test_threads_draw_the_same_vectors(image_format: Literal["svg", "pdf"], make_curves: Callable[..., Curves]) -> None:
     def once(_: int) -> bytes:
-        return loss_chart(make_curves(9), title="A run", image_format="svg", provenance=PROVENANCE)
+        return loss_chart(make_curves(9), title="A run", image_format=image_format, provenance=PROVENANCE)
 
-    with ThreadPoolExecutor(16) as pool:
-        assert len(set(pool.map(once, range(16)))) == 1
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(once, range(8)))) == 1
 
 
 def test_another_process_draws_the_same_bytes_and_imports_late() -> None:
@@ -97,7 +137,7 @@ def test_another_process_draws_the_same_bytes_and_imports_late() -> None:
         curves = Curves(check_steps=steps, validation_loss=ramp, validation_accuracy=ramp, train_accuracy=ramp,
                         train_loss_steps=steps, train_loss=ramp, best_step=49)
         drawn = [loss_chart(curves, title="A run", image_format=image_format, provenance={"a": "b"})
-                 for image_format in ("png", "svg")]
+                 for image_format in ("png", "svg", "pdf")]
         told = early, "matplotlib.pyplot" in sys.modules, [hashlib.sha256(image).hexdigest() for image in drawn]
     """
     run = subprocess.run([sys.executable, "-c", f"{program}\nprint(told)"], check=True, capture_output=True, text=True)

@@ -1,0 +1,134 @@
+"""How large the weights become under each penalty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from service.errors import NoDataYet
+
+from .curves import Series
+from .provenance import Provenance
+from .size import ChartSize
+from .typesetting import power_of_ten
+
+if TYPE_CHECKING:
+    from .sheet import ImageFormat, Sheet
+
+PenaltyScale: TypeAlias = Literal["log", "linear"]
+
+_LARGEST_DRAWN = 1e30
+_MAX_NUMBERED = 12
+_NUMBER_IN = 0.42
+
+
+def norms_chart(
+    penalties: Series,
+    norms: Series,
+    *,
+    lower: Series | None = None,
+    upper: Series | None = None,
+    band: str = "",
+    scale: PenaltyScale = "log",
+    x_label: str = "L2 penalty λ",
+    y_label: str = "weight norm ‖W‖",
+    title: str,
+    caption: str = "",
+    size: ChartSize | None = None,
+    image_format: ImageFormat = "png",
+    provenance: Provenance,
+) -> bytes:
+    """Draw the norm of the weights over the penalty, text and errors as in `loss_chart`.
+
+    A penalty of 0 has no logarithm: on a logarithmic axis it stands at the left, beyond a break of the axis, and
+    nothing but a dashed line leads there. Few points have their values written at them.
+
+    Parameters
+    ----------
+    penalties : ``(n,)``, none negative, none twice; in any order.
+    norms : ``(n,)``; those that are not finite are left out.
+    lower, upper : ``(n,)``, the spread over repeated runs; both or neither.
+    band : what the spread is, for the legend.
+
+    Raises
+    ------
+    NoDataYet : no norm is finite.
+    ValueError : the arrays differ in length, only one edge is given, or a penalty is negative, not finite or
+        there twice.
+    """
+    edges = [edge for edge in (lower, upper) if edge is not None]
+    if len(edges) == 1:
+        raise ValueError("norms have both edges of their spread or neither")
+    if penalties.ndim != 1 or any(series.shape != penalties.shape for series in (norms, *edges)):
+        raise ValueError("penalties and norms differ in length")
+    if not (np.isfinite(penalties).all() and (penalties >= 0).all()) or len(np.unique(penalties)) < len(penalties):
+        raise ValueError("penalties must be finite, not negative and all different")
+    order = np.argsort(penalties)
+    order = order[np.abs(norms[order]) <= _LARGEST_DRAWN]
+    if len(order) == 0:
+        raise NoDataYet("There is no norm to draw yet.")
+    from .sheet import Sheet  # noqa: PLC0415 - see sheet.py
+    from .style import TRAINING  # noqa: PLC0415
+
+    penalties, norms = penalties[order], norms[order]
+    is_log = scale == "log" and bool(penalties[-1] > 0)
+    places = _log_places(penalties) if is_log else penalties.astype(np.float64)
+    sheet = Sheet(size or ChartSize())
+    axes = sheet.axes
+    beyond_break = is_log and penalties[0] == 0
+    joined = slice(1, None) if beyond_break else slice(None)
+    axes.plot(places[joined], norms[joined], color=TRAINING, zorder=3)
+    axes.plot(places[:2], norms[:2], color=TRAINING, linewidth=1.2, linestyle=(0, (3, 3)) if beyond_break else "-")
+    axes.plot(places, norms, "o", color=TRAINING, markersize=5.5, zorder=4)
+    highest = norms
+    if edges:
+        low, high = (edge[order] for edge in edges)
+        bars = axes.errorbar(places, norms, (norms - low, high - norms), fmt="none", ecolor=TRAINING, capsize=4)
+        sheet.explain(bars, band)
+        highest = high
+    height_in = sheet.place_axes(sheet.write_header(title, caption))
+    axes.set_ylim(0, 1.14 * float(np.nanmax(highest)) or 1)
+    sheet.number_y_axis()
+    sheet.label_y_axis(y_label, "", height_in)
+    axes.set_xlabel(x_label + (" (log scale)" if is_log else ""))
+    sheet.pad_x_axis(places)
+    if is_log:
+        _mark_decades(sheet, penalties, places)
+    if len(places) <= _MAX_NUMBERED and sheet.are_apart(places, _NUMBER_IN):
+        for place, norm, top in zip(places, norms, highest, strict=True):
+            axes.annotate(f"{norm:.3g}", (place, top), (4, 4), textcoords="offset points", fontsize=9)
+    return sheet.encode(title, image_format, provenance)
+
+
+def _log_places(penalties: Series) -> Series:
+    """Return decimal logarithms of increasing penalties; a 0 stands apart at the left."""
+    positive = penalties > 0
+    places = np.log10(penalties, out=np.zeros(len(penalties)), where=positive)
+    places[~positive] = places[positive][0] - max(0.6, 0.2 * float(np.ptp(places[positive])))
+    return places
+
+
+def _mark_decades(sheet: Sheet, penalties: Series, places: Series) -> None:
+    """Label the penalties themselves if they have room, and powers of ten if not; and 0 beyond a break."""
+    decades = np.arange(np.floor(places[penalties > 0][0]), np.ceil(places[-1]) + 1)
+    decades = decades[:: -(-len(decades) // 8)]
+    if sheet.are_apart(places, _NUMBER_IN + 0.1):
+        sheet.axes.set_xticks(places, [f"{penalty:.3g}" for penalty in penalties])
+    else:
+        zero = places[penalties == 0]
+        within = decades[decades >= (places[1] if len(zero) else places[0]) - 1e-9]
+        labels = ["0"] * len(zero) + [power_of_ten(10.0**decade) for decade in within]
+        sheet.axes.set_xticks([*zero, *within], labels)
+    if penalties[0] == 0:
+        middle = (places[0] + places[1]) / 2
+        sheet.axes.text(
+            middle,
+            0,
+            "//",
+            transform=sheet.axes.get_xaxis_transform(),
+            horizontalalignment="center",
+            verticalalignment="center",
+            zorder=5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )

@@ -1,0 +1,211 @@
+"""The sheet that every chart is drawn on: header, legend, axes, bytes.
+
+This module, `style` and what draws on a sheet import matplotlib, which costs about a second and 45 MB, so the
+chart functions import them when they are called.
+Every chart has a figure of its own and never touches pyplot, so that any number of threads may draw at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from PIL import Image
+
+from .curves import Series
+from .provenance import Provenance, describe, encode_png
+from .size import ChartSize
+from .style import FAINT_INK, INK, NOTE_PT, SMALL_PT, TEXT_PT, TITLE_PT
+from .typesetting import fit_lines, printable
+
+ImageFormat: TypeAlias = Literal["png", "svg", "pdf"]
+
+_EDGE_IN, _LEFT_IN, _RIGHT_IN, _BOTTOM_IN, _LEGEND_LINE_IN, _LEGEND_HANDLE_IN = 0.2, 0.85, 0.3, 0.6, 0.2, 0.55
+_COLOUR_BAR_IN, _COLOUR_BAR_ROOM_IN = 0.16, 1.05
+_NUMBERS_IN = 0.45  # of the room at the left
+_LEGEND_PART = 0.3  # of the height; a longer legend would crowd out what it explains
+_ROOMY_FROM_IN = 4
+_MAX_COLOUR_TICKS = 12
+
+
+class Sheet:
+    """A figure with one pair of axes, which is drawn on, laid out from the top down and then encoded, once."""
+
+    def __init__(self, size: ChartSize):
+        self._dpi = size.dots_per_inch
+        # A billionth of a pixel more, because the figure rounds its size down.
+        self.width_in = (size.width_px + 1e-9) / self._dpi
+        self.height_in = (size.height_px + 1e-9) / self._dpi
+        self.figure = Figure(figsize=(self.width_in, self.height_in), dpi=self._dpi)
+        self._agg: Any = FigureCanvasAgg(self.figure)
+        self.axes: Axes = self.figure.add_subplot()
+        self._legend: list[tuple[Any, str]] = []
+        self._legend_title: str | None = None
+        self._colour_bar: tuple[Sequence[str], Sequence[str], str] | None = None
+
+    @property
+    def is_roomy(self) -> bool:
+        """Whether there is room for more than the chart itself needs."""
+        return self.height_in >= _ROOMY_FROM_IN
+
+    def explain(self, handle: Any, label: str) -> None:
+        """Put something that has been drawn into the legend, in a line that fits the sheet."""
+        room_in = self.width_in - 2 * _EDGE_IN - _LEGEND_HANDLE_IN
+        self._legend.append((handle, "".join(self.fit_lines(label, FontProperties(size=SMALL_PT), 1, room_in))))
+
+    def entitle_legend(self, title: str) -> None:
+        """Say above the legend what its labels are values of."""
+        self._legend_title = "".join(self.fit_lines(title, FontProperties(size=SMALL_PT), 1)) or None
+
+    def has_room_for_legend(self, labels: Sequence[str]) -> bool:
+        """Tell whether a legend of these labels would leave the chart most of the sheet."""
+        n_lines = -(-len(labels) // self._n_legend_columns(labels))
+        return n_lines * _LEGEND_LINE_IN <= _LEGEND_PART * self.height_in
+
+    def explain_by_colour(self, colours: Sequence[str], labels: Sequence[str], title: str) -> None:
+        """Put a colour bar to the right of the axes, the first colour at its bottom."""
+        self._colour_bar = colours, labels, title
+
+    def write_header(self, title: str, caption: str) -> float:
+        """Write title, caption and legend from the top down; return the inches that they take."""
+        down_in = _EDGE_IN
+        for text, font, colour in (
+            (title, FontProperties(size=TITLE_PT, weight="bold"), INK),
+            (caption, FontProperties(size=SMALL_PT), FAINT_INK),
+        ):
+            for line in self.fit_lines(text, font, max_lines=2 if self.is_roomy else 1):
+                place = self.at(_EDGE_IN, down_in)
+                self.figure.text(*place, line, fontproperties=font, color=colour, verticalalignment="top")
+                down_in += 1.45 * font.get_size_in_points() / 72
+        labels = [label for _, label in self._legend]
+        n_columns = self._n_legend_columns(labels)
+        self.figure.legend(
+            [handle for handle, _ in self._legend],
+            labels,
+            title=self._legend_title,
+            alignment="left",
+            loc="upper left",
+            bbox_to_anchor=self.at(_EDGE_IN, down_in + 0.04),
+            ncols=n_columns,
+            fontsize=SMALL_PT,
+            title_fontsize=SMALL_PT,
+            frameon=False,
+            borderpad=0,
+            borderaxespad=0,
+            labelspacing=0.45,
+        )
+        n_lines = -(-len(labels) // n_columns) + (self._legend_title is not None)
+        return down_in + _LEGEND_LINE_IN * n_lines + 0.12
+
+    def place_axes(self, top_in: float) -> float:
+        """Give the axes, and a colour bar, all the room below ``top_in``; return the inches of their height."""
+        left, bottom = self.at(_LEFT_IN, self.height_in - _BOTTOM_IN)
+        right, top = self.at(self.width_in - (_COLOUR_BAR_ROOM_IN if self._colour_bar else _RIGHT_IN), top_in)
+        self.axes.set_position((left, bottom, right - left, top - bottom))
+        if self._colour_bar:
+            x, _ = self.at(self.width_in - _COLOUR_BAR_ROOM_IN + 0.15, 0)
+            bar = self.figure.add_axes((x, bottom, _COLOUR_BAR_IN / self.width_in, top - bottom))
+            self._draw_colour_bar(bar, (top - bottom) * self.height_in, *self._colour_bar)
+        return (top - bottom) * self.height_in
+
+    def number_y_axis(self, n_ticks: int = 7) -> None:
+        """Choose round numbers for a linear y axis, and write small and large ones with a power of ten."""
+        self.axes.yaxis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 2.5, 5, 10]))
+        formatter = ScalarFormatter(useOffset=False)
+        formatter.set_powerlimits((-5, 6))
+        self.axes.yaxis.set_major_formatter(formatter)
+
+    def label_y_axis(self, label: str, addition: str, height_in: float) -> None:
+        """Name the finished y axis; by the label's last word alone where there is no room for more.
+
+        Numbers that are wide move the axes to the right, so that the name stays on the sheet.
+        """
+        axis, font = self.axes.yaxis, FontProperties(size=SMALL_PT)
+        numbers = axis.get_major_formatter().format_ticks(axis.get_majorticklocs().tolist())
+        widest_in = max((self.text_width_in(number, font) for number in numbers), default=0.0)
+        left, bottom, width, height = self.axes.get_position().bounds
+        shift = max(0.0, widest_in - _NUMBERS_IN) / self.width_in
+        self.axes.set_position((left + shift, bottom, width - shift, height))
+        if self.text_width_in(label + addition, FontProperties(size=TEXT_PT)) > height_in:
+            label = label.rsplit(maxsplit=1)[-1]
+        self.axes.set_ylabel(label + addition)
+
+    def pad_x_axis(self, places: Series) -> None:
+        """Fit a linear x axis to these places, with some room at both ends."""
+        room = 0.06 * float(np.ptp(places) or abs(places[0]) or 1)
+        self.axes.set_xlim(places.min() - room, places.max() + room)
+
+    def are_apart(self, places: Series, by_in: float) -> bool:
+        """Tell whether places on a linear x axis have at least so many inches from one to the next."""
+        low, high = self.axes.get_xlim()
+        axes_in = self.axes.get_position().width * self.width_in
+        return len(places) < 2 or float(np.diff(places).min()) / (high - low) * axes_in >= by_in
+
+    def note(self, text: str) -> None:
+        """Write a few words in small type below the axes."""
+        self.figure.text(*self.at(_EDGE_IN, self.height_in - 0.17), text, fontsize=NOTE_PT, color=FAINT_INK)
+
+    def at(self, right_in: float, down_in: float) -> tuple[float, float]:
+        """Return the place so many inches from the upper left corner, in fractions of the figure."""
+        return right_in / self.width_in, 1 - down_in / self.height_in
+
+    def fit_lines(self, text: str, font: FontProperties, max_lines: int, width_in: float | None = None) -> list[str]:
+        """Break text to lines of the given width, of all the sheet if none is; see `typesetting.fit_lines`."""
+        known = get_font(findfont(font)).get_charmap()
+        text = "".join(sign if ord(sign) in known else "\N{REPLACEMENT CHARACTER}" for sign in printable(text))
+        room_in = self.width_in - 2 * _EDGE_IN if width_in is None else width_in
+        return fit_lines(text, lambda line: self.text_width_in(line, font) <= room_in, max_lines)
+
+    def text_width_in(self, text: str, font: FontProperties) -> float:
+        """Return the width of one line of text."""
+        width_px, _, _ = self._agg.get_renderer().get_text_width_height_descent(text, font, ismath=False)
+        return float(width_px) / self._dpi
+
+    def encode(self, title: str, image_format: ImageFormat, provenance: Provenance) -> bytes:
+        """Return the picture as a file; a PDF is one page, and like an SVG has no pixels."""
+        if image_format == "png":
+            self._agg.draw()
+            pixels = np.ascontiguousarray(np.asarray(self._agg.buffer_rgba())[..., :3])
+            return encode_png(Image.fromarray(pixels), provenance, dpi=self._dpi)
+        file, description = BytesIO(), describe(provenance)
+        metadata: dict[str, str | None] = {"Title": printable(title), "Creator": "Inkling"}
+        metadata |= (
+            {"Description": description, "Date": None}
+            if image_format == "svg"
+            else {"Subject": description, "CreationDate": None}
+        )
+        self.figure.savefig(file, format=image_format, metadata=metadata)
+        return file.getvalue()
+
+    def _draw_colour_bar(
+        self, bar: Axes, height_in: float, colours: Sequence[str], labels: Sequence[str], title: str
+    ) -> None:
+        """Stack the colours, and label as many as have room."""
+        bar.barh(np.arange(len(colours)), 1, height=1, color=colours, edgecolor=colours, linewidth=0.3)
+        n_ticks = min(_MAX_COLOUR_TICKS, max(2, int(height_in / 0.25)))
+        ticks = range(0, len(labels), -(-len(labels) // n_ticks))
+        font, room_in = FontProperties(size=NOTE_PT), _COLOUR_BAR_ROOM_IN - _COLOUR_BAR_IN - 0.25
+        bar.set_yticks(ticks, ["".join(self.fit_lines(labels[tick], font, 1, room_in)) for tick in ticks])
+        bar.set(xticks=[], xlim=(0, 1), ylim=(-0.5, len(colours) - 0.5))
+        bar.yaxis.tick_right()
+        bar.tick_params(axis="y", length=2, pad=2, labelsize=NOTE_PT)
+        bar.grid(visible=False)
+        bar.spines[:].set_visible(False)
+        lines = self.fit_lines(title, font, 2, _COLOUR_BAR_ROOM_IN - 0.1)
+        bar.set_title("\n".join(lines), fontproperties=font, color=FAINT_INK, loc="left", pad=5)
+
+    def _n_legend_columns(self, labels: Sequence[str]) -> int:
+        """Return the most columns that fit side by side, filled one after the other as the legend fills them."""
+        font = FontProperties(size=SMALL_PT)
+        widths_in = [self.text_width_in(label, font) + _LEGEND_HANDLE_IN + 0.25 for label in labels]
+        for n_columns in range(len(labels), 1, -1):
+            if sum(column.max() for column in np.array_split(widths_in, n_columns)) <= self.width_in - 2 * _EDGE_IN:
+                return n_columns
+        return 1

@@ -1,0 +1,6 @@
+"""The command line. `cli` is its root; each command is a module of ``commands``, imported when it is run.
+
+Every command is written once, against the `Backend` of ``backend``: this machine's own data, or a server.
+"""
+
+from .root import cli as cli

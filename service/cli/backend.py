@@ -1,0 +1,159 @@
+"""The one face that every command is written against: this machine's own data, or a server elsewhere.
+
+Both speak the plain dictionaries of the HTTP API and raise the same errors.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+Json = dict[str, Any]
+Picture = Literal["loss", "accuracy", "weights"]
+PictureFormat = Literal["png", "svg"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a job.
+
+    ``id`` grows; ``kind`` is ``state`` or ``check``. ``data`` is the check with its ``progress``, or the
+    ``state``, when it was entered (``at``) and why (``reason``).
+    """
+
+    id: int
+    kind: str
+    data: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFile:
+    """A file to be read: its name, its bytes, and what its name says that they are."""
+
+    name: str
+    data: bytes
+
+    @property
+    def media_type(self) -> str | None:
+        """As in ``image/png``; None where the name tells nothing."""
+        return mimetypes.guess_type(self.name)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReference:
+    """Which model is asked: at most one of version and alias; nothing at all is the default model."""
+
+    name: str | None = None
+    version: int | None = None
+    alias: str | None = None
+
+
+class Backend(Protocol):
+    """What Inkling can be asked for. Every method raises errors of the `ServiceError` tree."""
+
+    place: str
+    """Where this is, in words: ``at http://127.0.0.1:8000``, or ``on this machine, in data``."""
+
+    arguments: str
+    """What a further command needs to reach the same place, with a space before it; or nothing."""
+
+    is_remote: bool
+    """Whether this is a server elsewhere."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    @property
+    def trains_here(self) -> bool:
+        """Whether jobs are trained in this process, and so end with it."""
+        ...
+
+    # Jobs
+
+    def submit(self, request: Mapping[str, Any]) -> Json:
+        """Submit a training job; return it. ``request`` is the body of ``POST /jobs``."""
+        ...
+
+    def job(self, job_id: str) -> Json:
+        """Return a job as it is now."""
+        ...
+
+    def jobs(self, *, state: str | None = None, limit: int = 50, before: str | None = None) -> Json:
+        """Return ``jobs``, newest first, and ``next``: what to pass as ``before`` for the next page."""
+        ...
+
+    def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
+        """Yield what happened after an event, and then what happens, until the job is over.
+
+        On this machine it is trained by this process meanwhile, if no server is there to do it.
+        """
+        ...
+
+    def cancel(self, job_id: str) -> Json:
+        """Ask a job to stop; return it."""
+        ...
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job that has ended. The model it made stays."""
+        ...
+
+    def metrics(self, job_id: str) -> Json:
+        """Return the metric history: ``checks`` and ``train_loss``."""
+        ...
+
+    def job_picture(self, job_id: str, picture: Picture, picture_format: PictureFormat) -> bytes:
+        """Return a picture of a job, of as far as it is."""
+        ...
+
+    # Models
+
+    def models(self) -> list[Json]:
+        """Return a summary of every model."""
+        ...
+
+    def model(self, name: str) -> Json:
+        """Return a model with all its versions."""
+        ...
+
+    def version(self, name: str, reference: int | str | None = None) -> Json:
+        """Return what is known about a version: its manifest, and the aliases that name it."""
+        ...
+
+    def weights_file(self, name: str, version: int) -> bytes:
+        """Return a version's weights as ``.npz``."""
+        ...
+
+    def weights_picture(self, name: str, version: int) -> bytes:
+        """Return a version's weights as PNG."""
+        ...
+
+    def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
+        """Let an alias name a version from now on; return the move."""
+        ...
+
+    def alias_history(self, name: str, alias: str) -> list[Json]:
+        """Return every move of an alias, the oldest first."""
+        ...
+
+    # Images
+
+    def predict(self, file: ImageFile, model: ModelReference) -> Json:
+        """Return which model and version was asked, and its prediction for each image in the file."""
+        ...
+
+    def preprocess(self, file: ImageFile) -> bytes:
+        """Return the 28x28 PNG that a model would see."""
+        ...
+
+    def datasets(self) -> list[Json]:
+        """Describe every data set."""
+        ...

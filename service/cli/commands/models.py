@@ -1,0 +1,148 @@
+"""``inkling models``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from service.cli.backend import Backend
+from service.cli.connection import with_backend
+from service.cli.model_report import model_table, print_alias, print_version
+from service.cli.output import write_file
+from service.cli.terminal import print_json, terminal
+from service.cli.weights_view import published_weights, tile_labels, weights_view
+
+_NAME = click.argument("name")
+_VERSION = click.argument("version", required=False, metavar="[VERSION|ALIAS]")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(short_help="List models, look at their weights, move aliases.")
+def command() -> None:
+    """List models, look at their weights, move aliases.
+
+    A model is a name with numbered versions, which never change. An alias is a movable name for one of them;
+    the version that `champion` names answers when none is asked for.
+
+    \b
+    Examples:
+      inkling models list
+      inkling models show mnist-softmax
+      inkling models promote mnist-softmax 2
+    """
+
+
+@command.command("list")
+@_JSON
+@with_backend
+def list_models(backend: Backend, *, as_json: bool) -> None:
+    """List all models.
+
+    \b
+    Example:
+      inkling models list
+    """
+    models = backend.models()
+    if as_json:
+        print_json({"models": models})
+    elif not models:
+        click.echo(f"There are no models {backend.place}. Make one: inkling train{backend.arguments}")
+    else:
+        terminal().print(model_table(models))
+
+
+@command.command()
+@_NAME
+@_VERSION
+@click.option("--no-picture", is_flag=True, help="Do not draw the weights.")
+@_JSON
+@with_backend
+def show(backend: Backend, *, name: str, version: str | None, no_picture: bool, as_json: bool) -> None:
+    """Show a version: how it was trained, how well it does, and its weights as a picture.
+
+    \b
+    Examples:
+      inkling models show mnist-softmax
+      inkling models show mnist-softmax 1 --json
+      inkling models show mnist-softmax champion
+    """
+    about = backend.version(name, version)
+    if as_json:
+        print_json(about)
+        return
+    console = terminal()
+    print_version(about, console)
+    if not no_picture:
+        weights = published_weights(about, backend.weights_file(name, about["version"]))
+        console.print()
+        for line in weights_view(weights, tile_labels(about["model"], about["class_names"]), console):
+            console.print(line, soft_wrap=True)
+
+
+@command.command()
+@_NAME
+@click.argument("version", type=click.IntRange(1))
+@click.option("--alias", default="champion", metavar="ALIAS", help="Which alias is to name it. [default champion]")
+@click.option("--reason", metavar="TEXT", help="Why, for the alias's history.")
+@with_backend
+def promote(backend: Backend, *, name: str, version: int, alias: str, reason: str | None) -> None:
+    """Let an alias name a version from now on.
+
+    \b
+    Examples:
+      inkling models promote mnist-softmax 2
+      inkling models promote mnist-softmax 1 --alias baseline --reason "the first"
+    """
+    move = backend.move_alias(name, alias, version, reason=reason)
+    click.echo(f"{move['model']}: {move['alias']} is version {move['version']} now.")
+
+
+@command.command()
+@_NAME
+@_JSON
+@with_backend
+def aliases(backend: Backend, *, name: str, as_json: bool) -> None:
+    """Show the aliases of a model, with every move that each has made.
+
+    \b
+    Example:
+      inkling models aliases mnist-softmax
+    """
+    histories = {alias: backend.alias_history(name, alias) for alias in sorted(backend.model(name)["aliases"] or {})}
+    if as_json:
+        print_json(histories)
+        return
+    if not histories:
+        click.echo(f"{name} has no aliases; its newest version answers.")
+    for alias, moves in histories.items():
+        print_alias(alias, moves, terminal())
+
+
+@command.command()
+@_NAME
+@_VERSION
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What ends in .png becomes a picture, what ends in .npz the numbers (arrays best and last).",
+)
+@with_backend
+def weights(backend: Backend, *, name: str, version: str | None, output: Path) -> None:
+    """Write a version's weights to a file: as a picture, or as the numbers.
+
+    \b
+    Examples:
+      inkling models weights mnist-softmax -o weights.png
+      inkling models weights mnist-softmax 1 -o weights.npz
+    """
+    if output.suffix not in (".png", ".npz"):
+        raise click.UsageError("The name of the file must end in .png or .npz.")
+    number = backend.version(name, version)["version"]
+    if output.suffix == ".png":
+        write_file(output, backend.weights_picture(name, number))
+    else:
+        write_file(output, backend.weights_file(name, number))

@@ -1,0 +1,74 @@
+"""Options made from the fields of `Settings`, and settings made from what was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import click
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from service.settings import Settings
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_ENV_PREFIX = Settings.model_config["env_prefix"]
+_SEVERAL = tuple[str, ...]
+
+
+def settings_options(function: _Function) -> _Function:
+    """Add one option for each setting."""
+    for name, field in reversed(Settings.model_fields.items()):
+        function = _option(name, field)(function)
+    return function
+
+
+def read_settings(given: Mapping[str, Any]) -> Settings:
+    """Return the settings: what was given, else the ``INKLING_*`` variables, else the defaults.
+
+    Parameters
+    ----------
+    given : by field; None and an empty tuple count as not given.
+
+    Raises
+    ------
+    click.UsageError
+        A value is not a legal one; the message names option and variable.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value not in (None, ())})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0])
+        raise click.UsageError(f"{option_name(name)} or {variable_name(name)}: {first['msg']}.") from None
+
+
+def option_name(field: str) -> str:
+    """Return the option of a setting."""
+    return f"--{field.replace('_', '-')}"
+
+
+def variable_name(field: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"{_ENV_PREFIX}{field.upper()}"
+
+
+def _option(name: str, field: FieldInfo) -> Callable[[Any], Any]:
+    description = field.description or ""
+    facts = [variable_name(name)]
+    default = field.get_default(call_default_factory=True, validated_data={})
+    if default not in (None, ()):
+        facts.append(f"default {default:,}" if isinstance(default, int) and name != "port" else f"default {default}")
+    is_choice = get_origin(field.annotation) is Literal
+    return click.option(
+        option_name(name),
+        name,
+        type=click.Choice(get_args(field.annotation)) if is_choice else str,
+        multiple=field.annotation == _SEVERAL,
+        metavar=None if is_choice else _metavar(field),
+        help=f"{description[:1].upper()}{description[1:]}. [{'; '.join(facts)}]",
+    )
+
+
+def _metavar(field: FieldInfo) -> str:
+    return "NUMBER" if field.annotation is int else "TEXT"

@@ -1,0 +1,137 @@
+"""The command line in this process and in others, on a data folder with a server beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from service.bootstrap import Service, build
+from service.cli import cli
+from service.cli.backend import Backend
+from service.cli.local import LocalBackend
+from service.cli.remote import RemoteBackend
+from service.datasets import Dataset
+from service.settings import Settings
+from tests.web.serving import TINY, serving
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., Result]:
+    """Run a command line in this process, training in a thread of it."""
+
+    def run(*args: str | Path, **options: Any) -> Result:
+        runner = CliRunner(env={"INKLING_EXECUTOR": "inline", "INKLING_WORKERS": "1", "COLUMNS": "80"})
+        return runner.invoke(cli, [str(arg) for arg in args], prog_name="inkling", **options)
+
+    return run
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Start a command line in a process of its own, as a shell does."""
+
+    def start(*args: str | Path, **variables: str) -> subprocess.Popen[str]:
+        root = Path(__file__).parents[2]
+        return subprocess.Popen(
+            [sys.executable, "-m", "service", *map(str, args)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(root), **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def digit_png(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a picture of a 7: dark on light, and larger than a model takes it."""
+    path = tmp_path_factory.mktemp("digits") / "seven.png"
+    Image.fromarray(255 - mnist.test.images[0]).resize((140, 140)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Start a service whose engine has its data folder."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("served"), executor="inline", workers=1)
+    with build(settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def url(service: Service) -> Iterator[str]:
+    with serving(service) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def remote(url: str) -> Iterator[RemoteBackend]:
+    with RemoteBackend(url) as backend:
+        yield backend
+
+
+@pytest.fixture(scope="session")
+def local(service: Service) -> Iterator[LocalBackend]:
+    """Work on the folder of the running server, as a second process would."""
+    with LocalBackend(service.settings) as backend:
+        yield backend
+
+
+@pytest.fixture(scope="session", params=["local", "remote"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    backend: Backend = request.getfixturevalue(request.param)
+    return backend
+
+
+@pytest.fixture
+def breaking_server() -> Iterator[str]:
+    """Serve a job's events, one a connection, each connection breaking off in the middle of the next."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _BreakingHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class _BreakingHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        following = int(self.headers.get("Last-Event-ID", "0")) + 1
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"retry: 1\n\n")
+        if following > 3:
+            self.wfile.write(b"event: end\ndata: {}\n\n")
+        else:
+            event = f"id: {following}\nevent: state\ndata: {{}}\n\n"
+            self.wfile.write(event.encode() + f"id: {following + 1}\nevent: st".encode())
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def finished_job(remote: RemoteBackend) -> dict[str, Any]:
+    """Return a job that has succeeded; it made a version of mnist-softmax."""
+    job = remote.submit(TINY)
+    for _ in remote.events(job["id"]):
+        pass
+    return remote.job(job["id"])

@@ -1,0 +1,177 @@
+"""One suite over both backends, on one data folder: what the one says, the other must say too."""
+
+from __future__ import annotations
+
+import threading
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from service.cli.backend import Backend, ImageFile, ModelReference
+from service.cli.local import LocalBackend
+from service.cli.remote import RemoteBackend
+from service.errors import (
+    DatasetNotFound,
+    InvalidField,
+    InvalidImage,
+    InvalidJobTransition,
+    JobNotFound,
+    ModelNotFound,
+    ServiceUnreachable,
+    UnsupportedMedia,
+)
+from tests.web.serving import LONG, TINY
+
+NO_JOB = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+
+def test_a_job_from_submission_to_its_end(backend: Backend) -> None:
+    job = backend.submit({**TINY, "name": "both-ways"})
+    assert job["config"]["name"] == "both-ways"
+    events = list(backend.events(job["id"]))
+    assert [event.id for event in events] == sorted({event.id for event in events})
+    assert [event.data["state"] for event in events if event.kind == "state"] == ["queued", "running", "succeeded"]
+    checks = [event.data for event in events if event.kind == "check"]
+    assert checks[-1]["progress"]["epoch"] == 1
+    over = backend.job(job["id"])
+    assert (over["state"], over["model"]["name"]) == ("succeeded", "both-ways")
+    assert over["metrics"]["latest"] == {name: checks[-1][name] for name in over["metrics"]["latest"]}
+
+
+def test_events_go_on_after_any_of_them(backend: Backend, finished_job: dict[str, Any]) -> None:
+    events = list(backend.events(finished_job["id"]))
+    assert list(backend.events(finished_job["id"], after=events[2].id)) == events[3:]
+    assert list(backend.events(finished_job["id"], after=events[-1].id)) == []
+
+
+def test_cancelling_keeps_the_best_so_far(backend: Backend) -> None:
+    job = backend.submit(LONG)
+    events = backend.events(job["id"])
+    for event in events:
+        if event.kind == "check":
+            break
+    assert backend.cancel(job["id"])["state"] in ("cancelling", "cancelled")
+    list(events)
+    over = backend.job(job["id"])
+    assert (over["state"], over["stop_reason"]) == ("cancelled", "cancelled")
+    assert over["model"] is not None
+    with pytest.raises(InvalidJobTransition):
+        backend.cancel(job["id"])
+
+
+def test_a_job_that_is_over_can_be_deleted(backend: Backend) -> None:
+    job = backend.submit(TINY)
+    with pytest.raises(InvalidJobTransition):
+        backend.delete(job["id"])
+    list(backend.events(job["id"]))
+    backend.delete(job["id"])
+    with pytest.raises(JobNotFound):
+        backend.job(job["id"])
+
+
+def test_pages_of_jobs(backend: Backend, finished_job: dict[str, Any]) -> None:
+    backend.job(backend.submit(TINY)["id"])
+    newest = backend.jobs(limit=1)
+    older = backend.jobs(limit=1, before=newest["next"])
+    assert older["jobs"][0]["id"] < newest["jobs"][0]["id"]
+    assert {job["state"] for job in backend.jobs(state="succeeded")["jobs"]} == {"succeeded"}
+
+
+def test_pictures_of_a_job(backend: Backend, finished_job: dict[str, Any]) -> None:
+    for picture in ("loss", "accuracy", "weights"):
+        assert backend.job_picture(finished_job["id"], picture, "png").startswith(b"\x89PNG")
+    assert b"<svg" in backend.job_picture(finished_job["id"], "loss", "svg")
+
+
+def test_both_tell_the_same(local: LocalBackend, remote: RemoteBackend, finished_job: dict[str, Any]) -> None:
+    job_id, model = finished_job["id"], finished_job["model"]
+    name, version = model["name"], model["version"]
+    assert local.job(job_id) == remote.job(job_id)
+    assert local.metrics(job_id) == remote.metrics(job_id)
+    assert local.models() == remote.models()
+    assert local.model(name) == remote.model(name)
+    assert local.version(name) == remote.version(name)
+    assert local.version(name, version) == remote.version(name, str(version))
+    assert local.weights_file(name, version) == remote.weights_file(name, version)
+    assert local.datasets() == remote.datasets()
+    local.move_alias(name, "both", version, reason="told twice")
+    assert local.alias_history(name, "both") == remote.alias_history(name, "both")
+    for picture in ("loss", "accuracy", "weights"):
+        assert local.job_picture(job_id, picture, "png") == remote.job_picture(job_id, picture, "png")
+    assert local.weights_picture(name, version) == remote.weights_picture(name, version)
+
+
+def test_aliases_move(backend: Backend, finished_job: dict[str, Any]) -> None:
+    name, version = finished_job["model"]["name"], finished_job["model"]["version"]
+    move = backend.move_alias(name, "moved", version, reason="a test")
+    assert (move["alias"], move["version"], move["reason"]) == ("moved", version, "a test")
+    assert backend.alias_history(name, "moved")[-1] == move
+    assert backend.version(name, "moved")["version"] == version
+    assert backend.model(name)["aliases"]["moved"] == version
+
+
+def test_predictions(local: LocalBackend, remote: RemoteBackend, finished_job: dict[str, Any], digit_png: Path) -> None:
+    file = ImageFile(name="seven.png", data=digit_png.read_bytes())
+    name, version = finished_job["model"]["name"], finished_job["model"]["version"]
+    local.move_alias(name, "asked", version)
+    answers = [
+        backend.predict(file, reference)
+        for backend in (local, remote)
+        for reference in (ModelReference(name=name, version=version), ModelReference(name=name, alias="asked"))
+    ]
+    assert answers[1:] == answers[:-1]
+    assert (answers[0]["model"], answers[0]["version"]) == (name, version)
+    assert local.predict(file, ModelReference()) == remote.predict(file, ModelReference())
+    seen = local.preprocess(file), remote.preprocess(file)
+    assert _pixels(seen[0]) == _pixels(seen[1])
+
+
+def test_errors_come_back_as_themselves(backend: Backend, finished_job: dict[str, Any]) -> None:
+    with pytest.raises(InvalidField) as refused:
+        backend.submit({"model": "softmax", "epochs": 0})
+    assert refused.value.field == "epochs"
+    assert refused.value.allowed == "a whole number from 1 to 10,000"
+    with pytest.raises(InvalidField) as refused:
+        backend.submit({"model": "softmax", "name": "No Such Name"})
+    assert refused.value.field == "name"
+    with pytest.raises((DatasetNotFound, InvalidField)):
+        backend.submit({"model": "softmax", "dataset": "nothing"})
+    with pytest.raises(JobNotFound):
+        backend.job(NO_JOB)
+    with pytest.raises(JobNotFound):
+        next(iter(backend.events(NO_JOB)))
+    with pytest.raises(ModelNotFound):
+        backend.version("nothing")
+    with pytest.raises(ModelNotFound):
+        backend.move_alias(finished_job["model"]["name"], "champion", 999)
+    with pytest.raises(UnsupportedMedia):
+        backend.predict(ImageFile(name="a.txt", data=b"not an image"), ModelReference())
+    with pytest.raises(InvalidImage):
+        backend.predict(ImageFile(name="a.png", data=b""), ModelReference())
+
+
+def test_nobody_answers() -> None:
+    with RemoteBackend("http://127.0.0.1:1") as backend, pytest.raises(ServiceUnreachable, match="inkling serve"):
+        backend.jobs()
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "nonsense"])
+def test_what_is_no_url(url: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        RemoteBackend(url)
+    assert refused.value.field == "url"
+
+
+def test_a_stream_that_breaks_is_taken_up_where_it_broke(breaking_server: str) -> None:
+    with RemoteBackend(breaking_server) as backend:
+        events = list(backend.events(NO_JOB))
+    assert [event.id for event in events] == [1, 2, 3]
+    assert threading.active_count() < 20
+
+
+def _pixels(png: bytes) -> bytes:
+    with Image.open(BytesIO(png)) as image:
+        return image.tobytes()

@@ -1,0 +1,196 @@
+"""Every command, in this process, on a data folder of its own; each is written once, so one place is enough."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from service.datasets import Dataset
+
+Run = Callable[..., Result]
+TINY = ("--train-size", "512", "--validation-size", "500", "--epochs", "2")
+
+
+@pytest.fixture(scope="module")
+def here(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Run a command that must succeed, on a folder where a model has been trained."""
+    folder = tmp_path_factory.mktemp("data")
+
+    def here(*args: str | Path, exit_code: int = 0, **options: Any) -> str:
+        result = run(*args, "--data-dir", folder, **options)
+        assert result.exit_code == exit_code, result.output
+        return result.output
+
+    here("train", *TINY)
+    return here
+
+
+@pytest.fixture(scope="module")
+def job(here: Callable[..., str]) -> dict[str, Any]:
+    """Return the job of that model."""
+    job: dict[str, Any] = json.loads(here("jobs", "list", "--json"))["jobs"][-1]
+    return job
+
+
+def test_training_tells_how_it_went(here: Callable[..., str]) -> None:
+    text = here("train", *TINY, "--name", "told")
+    assert text.splitlines()[0].startswith("told, job 01")
+    assert "epoch   0  step      3" in text
+    assert "epoch   1  step      7" in text
+    assert "All epochs were trained." in text
+    assert "told, version 1" in text
+    assert "inkling models show told 1 --data-dir" in text
+
+
+def test_a_first_job_leaves_the_shipped_versions_their_numbers(run: Run, tmp_path: Path) -> None:
+    job = json.loads(run("train", *TINY, "--json", "--data-dir", tmp_path).output)
+    assert job["model"] == {"name": "mnist-softmax", "version": 2}
+    default = json.loads(run("models", "list", "--json", "--data-dir", tmp_path).output)["models"][-1]["default"]
+    assert default["version"] == 1
+
+
+def test_training_for_programs(here: Callable[..., str]) -> None:
+    job = json.loads(here("train", *TINY, "--name", "for-programs", "--json"))
+    assert (job["state"], job["model"]) == ("succeeded", {"name": "for-programs", "version": 1})
+
+
+def test_a_job_can_be_handed_in_and_followed_later(here: Callable[..., str]) -> None:
+    handed_in = json.loads(here("train", *TINY, "--no-follow", "--json"))
+    assert handed_in["state"] == "queued"
+    assert handed_in["id"] in here("jobs", "list", "--state", "queued")
+    assert "All epochs were trained." in here("jobs", "follow", handed_in["id"])
+
+
+def test_a_job_can_be_cancelled_before_it_begins(here: Callable[..., str]) -> None:
+    job = json.loads(here("train", *TINY, "--no-follow", "--json"))
+    assert here("jobs", "cancel", job["id"]) == "The job is cancelled.\n"
+    assert "It was cancelled before it began." in here("jobs", "follow", job["id"], exit_code=130)
+    assert "is deleted" in here("jobs", "delete", job["id"])
+    assert "There is no job of that id." in here("jobs", "show", job["id"], exit_code=1)
+
+
+def test_a_run_that_diverges_fails(here: Callable[..., str]) -> None:
+    args = ("--learning-rate", "10", "--l2-penalty", "100", "--patience", "none", "--train-size", "512")
+    text = here("train", *args, "--name", "wild", exit_code=1)
+    assert "learning rate" in text
+
+
+def test_lists(here: Callable[..., str], job: dict[str, Any]) -> None:
+    lines = here("jobs", "list").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(job["id"] in line and "mnist-softmax 2" in line and "succeeded" in line for line in lines)
+    page = here("jobs", "list", "--limit", "1")
+    assert "More: inkling jobs list --before" in page
+    lines = here("models", "list").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("mnist-softmax ") and "0 to 9" in line for line in lines)
+
+
+def test_empty_lists_say_what_to_do(run: Run, tmp_path: Path) -> None:
+    assert "inkling train --data-dir" in run("jobs", "list", "--data-dir", tmp_path).output
+
+
+def test_a_job_is_shown(here: Callable[..., str], job: dict[str, Any]) -> None:
+    text = here("jobs", "show", job["id"])
+    assert "All epochs were trained." in text
+    assert "learning_rate" in text
+    assert "queued" in text
+    assert json.loads(here("jobs", "show", job["id"], "--json")) == job
+
+
+def test_metrics(here: Callable[..., str], job: dict[str, Any]) -> None:
+    history = json.loads(here("jobs", "metrics", job["id"], "--json"))
+    rows = list(csv.DictReader(StringIO(here("jobs", "metrics", job["id"], "--csv"))))
+    assert [float(row["validation_loss"]) for row in rows] == [c["validation_loss"] for c in history["checks"]]
+    assert len(history["train_loss"]["values"]) == 8
+    assert here("jobs", "metrics", job["id"]).splitlines()[-1].endswith("best")
+    here("jobs", "metrics", job["id"], "--json", "--csv", exit_code=2)
+
+
+def test_pictures(here: Callable[..., str], job: dict[str, Any], tmp_path: Path) -> None:
+    for picture, suffix, start in (
+        ("loss", "png", b"\x89PNG"),
+        ("accuracy", "svg", b"<?xml"),
+        ("weights", "png", b"\x89PNG"),
+    ):
+        file = tmp_path / f"{picture}.{suffix}"
+        assert f"Wrote {file}" in here("jobs", "picture", job["id"], picture, "-o", file)
+        assert file.read_bytes().startswith(start)
+    here("jobs", "picture", job["id"], "weights", "-o", "weights.svg", exit_code=2)
+    assert "cannot be written" in here(
+        "jobs", "picture", job["id"], "loss", "-o", tmp_path / "no" / "x.png", exit_code=1
+    )
+
+
+def test_weights(here: Callable[..., str], tmp_path: Path) -> None:
+    here("models", "weights", "mnist-softmax", "1", "-o", tmp_path / "weights.npz")
+    with np.load(tmp_path / "weights.npz", allow_pickle=False) as arrays:
+        assert {name: arrays[name].shape for name in arrays} == {"best": (785, 10), "last": (785, 10)}
+    here("models", "weights", "mnist-softmax", "-o", tmp_path / "weights.png")
+    assert (tmp_path / "weights.png").read_bytes().startswith(b"\x89PNG")
+    here("models", "weights", "mnist-softmax", "-o", tmp_path / "weights.gif", exit_code=2)
+
+
+def test_a_model_is_shown_with_its_weights(here: Callable[..., str]) -> None:
+    text = here("models", "show", "mnist-softmax", "1")
+    assert max(map(len, text.splitlines())) <= 80
+    assert "0               1               2               3               4" in text
+    assert json.loads(here("models", "show", "mnist-softmax", "1", "--json"))["version"] == 1
+    assert "There is no model of this name" in here("models", "show", "nothing", exit_code=1)
+    here("train", *TINY, "--model", "logistic", "--classes", "3,7", "--batch-size", "32")
+    assert "3 v 7" in here("models", "show", "mnist-logistic")
+
+
+def test_aliases(here: Callable[..., str]) -> None:
+    moved = here("models", "promote", "mnist-softmax", "1", "--alias", "mine", "--reason", "it is [red]good[/]")
+    assert moved == "mnist-softmax: mine is version 1 now.\n"
+    text = here("models", "aliases", "mnist-softmax")
+    assert "mine is version 1" in text
+    assert "it is [red]good[/]" in text
+    assert "no such version" in here("models", "promote", "mnist-softmax", "99", exit_code=1)
+    assert "An alias cannot have this name" in here(
+        "models", "promote", "mnist-softmax", "1", "--alias", "1", exit_code=1
+    )
+
+
+def test_a_prediction(here: Callable[..., str], digit_png: Path) -> None:
+    text = here("predict", digit_png, "--model", "mnist-softmax", "--version", "1", "--show")
+    assert max(map(len, text.splitlines())) <= 80
+    assert "mnist-softmax, version 1" in text
+    assert "Preprocessing: " in text
+    assert "%@@" in text, "the 28x28 is drawn"
+    answer = json.loads(here("predict", "-", "--alias", "latest", "--json", input=digit_png.read_bytes()))
+    assert answer["predictions"][0]["file"] == "standard input"
+    assert sum(answer["predictions"][0]["probabilities"].values()) == pytest.approx(1)
+    here("predict", digit_png, "--version", "1", exit_code=2)
+
+
+def test_several_files_one_of_them_no_image(here: Callable[..., str], digit_png: Path, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("7")
+    text = here("predict", digit_png, tmp_path / "note.txt", digit_png, exit_code=1)
+    assert text.count("seven.png") == 2
+    assert "PNG, JPEG or WebP" in " ".join(text.split())
+    answer = json.loads(here("predict", tmp_path / "note.txt", digit_png, "--json", exit_code=1))
+    assert [("error" in prediction) for prediction in answer["predictions"]] == [True, False]
+    assert "PNG, JPEG or WebP" in here("predict", tmp_path / "note.txt", exit_code=1)
+    assert "None of the files" in here("predict", tmp_path / "note.txt", tmp_path / "note.txt", exit_code=1)
+
+
+def test_many_images_in_one_file(here: Callable[..., str], mnist: Dataset, tmp_path: Path) -> None:
+    np.save(tmp_path / "three.npy", mnist.test.images[:3])
+    assert len(json.loads(here("predict", tmp_path / "three.npy", "--json"))["predictions"]) == 3
+    assert here("predict", tmp_path / "three.npy").count("three.npy") == 3
+
+
+def test_data_sets(here: Callable[..., str]) -> None:
+    text = here("datasets")
+    assert "60,000" in text
+    assert json.loads(here("datasets", "--json"))["datasets"][0]["test"]["n_images"] == 10_000

@@ -1,0 +1,81 @@
+"""How the command line fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from service.cli.failure import Failure, debug_option
+from service.cli.lazy_group import LazyGroup
+from service.errors import InvalidField
+
+
+def test_the_line_has_everything_once() -> None:
+    error = InvalidField("epochs must be whole.", field="epochs", allowed="1 to 10")
+    assert Failure.of(error).format_message() == "epochs must be whole; allowed: 1 to 10."
+    error = InvalidField("It must be 1 to 10.", field="epochs", allowed="1 to 10")
+    assert Failure.of(error).format_message() == "epochs: It must be 1 to 10."
+    assert Failure("Something.").format_message() == "Something."
+
+
+def test_an_error_is_one_red_line(run: Callable[..., Result], tmp_path: Path) -> None:
+    result = run("jobs", "show", "nothing", "--data-dir", tmp_path, color=True)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr == "\x1b[31mError: There is no job of that id.\x1b[0m\n"
+
+
+def test_debug_shows_where(run: Callable[..., Result], tmp_path: Path) -> None:
+    for args in (["jobs", "show", "nothing", "--debug"], ["--debug", "jobs", "show", "nothing"]):
+        result = run(*args, "--data-dir", tmp_path)
+        assert type(result.exception).__name__ == "JobNotFound"
+
+
+def test_url_and_folder_exclude_each_other(run: Callable[..., Result], tmp_path: Path) -> None:
+    result = run("jobs", "list", "--url", "http://127.0.0.1:1", "--data-dir", tmp_path)
+    assert result.exit_code == 2
+    result = run("jobs", "list", "--data-dir", tmp_path, env={"INKLING_URL": "http://127.0.0.1:1"})
+    assert result.exit_code == 0, "an option outdoes a variable"
+
+
+def test_nobody_answers(run: Callable[..., Result]) -> None:
+    result = run("jobs", "list", env={"INKLING_URL": "http://127.0.0.1:1"})
+    assert result.exit_code == 1
+    assert result.stderr == "Error: No server answers at http://127.0.0.1:1; start one with: inkling serve\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "line"),
+    [
+        (KeyboardInterrupt(), 130, "\n"),
+        (ZeroDivisionError("secret"), 1, "Error: Something went wrong that should not (ZeroDivisionError); --debug"),
+        (click.UsageError("no"), 2, "Usage: "),
+    ],
+)
+def test_exit_codes(error: BaseException, exit_code: int, line: str) -> None:
+    @click.group(cls=LazyGroup, lazy={}, invoke_without_command=True)
+    @debug_option
+    def group() -> None:
+        raise error
+
+    result = CliRunner().invoke(group)
+    assert result.exit_code == exit_code
+    assert result.stderr.startswith(line)
+    assert "secret" not in result.output
+
+
+def test_a_file_that_cannot_be_read_or_written(run: Callable[..., Result], tmp_path: Path) -> None:
+    result = run("predict", tmp_path / "nothing.png", "--data-dir", tmp_path)
+    assert result.exit_code == 1
+    assert "nothing.png cannot be read: No such file or directory." in result.stderr
+
+
+def test_a_folder_that_cannot_be_made(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = run("jobs", "list", "--data-dir", tmp_path / "file" / "folder")
+    assert result.exit_code == 1
+    assert "data folder cannot be made" in result.stderr

@@ -1,0 +1,137 @@
+"""What help says, that it is quick to say it, and that its examples would be understood."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import Result
+
+from service import __version__
+from service.cli import cli
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"numpy", "sqlalchemy", "alembic", "pydantic", "fastapi", "matplotlib", "httpx", "rich", "PIL", "asyncio"}
+
+
+def commands(group: click.Group = cli, *path: str) -> Iterator[tuple[str, ...]]:
+    """Yield every command, and every group, by what is typed for it."""
+    ctx = click.Context(group)
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+
+
+def examples(text: str) -> list[str]:
+    return re.findall(r"^ *(?:\$ )?(?:[A-Z_]+=\S+ )?(inkling(?: [^\n#]*)?)", text, flags=re.MULTILINE)
+
+
+def assert_understood(example: str) -> None:
+    """Parse a command line with the options and arguments of the command that it names."""
+    words = re.split(r" [<>|] ", example.strip())[0]
+    command: click.Command = cli
+    args = shlex.split(words)[1:]
+    while args and isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), args[0])
+        assert found is not None, example
+        command, args = found, args[1:]
+    command.make_context("inkling", args)
+
+
+@pytest.mark.parametrize("path", [(), *commands()], ids=" ".join)
+def test_every_command_has_help_with_examples(path: tuple[str, ...], run: Callable[..., Result]) -> None:
+    result = run(*path, "--help")
+    assert result.exit_code == 0
+    assert max(map(len, result.output.splitlines())) <= 80
+    found = examples(result.output)
+    assert any(line.startswith(" ".join(["inkling", *path])) for line in found)
+    for example in found:
+        assert_understood(example)
+
+
+def test_the_reference_has_an_example_of_every_command() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    found = examples(page)
+    for path in commands():
+        assert any(line.startswith(" ".join(["inkling", *path])) for line in found), path
+    for example in found:
+        assert_understood(example)
+
+
+def test_the_summaries_are_those_of_the_commands() -> None:
+    ctx = click.Context(cli)
+    for item in cli.shell_complete(ctx, ""):
+        command = cli.get_command(ctx, item.value)
+        assert command is not None
+        assert command.short_help == item.help
+
+
+def test_help_imports_nothing_heavy() -> None:
+    for args in ([], ["--help"], ["--version"]):
+        code = f"""
+import sys
+from service.cli import cli
+try:
+    cli.main({args!r}, standalone_mode=False)
+finally:
+    assert not {HEAVY!r} & set(sys.modules), {HEAVY!r} & set(sys.modules)
+"""
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_the_tour(run: Callable[..., Result]) -> None:
+    result = run()
+    assert result.exit_code == 0
+    assert max(map(len, result.output.splitlines())) <= 80
+    for example in examples(result.output):
+        assert_understood(re.split("  ", example)[0])
+
+
+def test_the_version(run: Callable[..., Result]) -> None:
+    assert run("--version").output == f"inkling {__version__}\n"
+
+
+def test_a_slip_of_the_finger(run: Callable[..., Result]) -> None:
+    result = run("trian")
+    assert result.exit_code == 2
+    assert "Did you mean 'train'?" in result.output
+
+
+def test_completion_knows_commands_and_choices(tmp_path: Path) -> None:
+    def complete(words: str) -> list[str]:
+        variables = {"_INKLING_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        code = "from service.__main__ import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=variables, capture_output=True, text=True, check=True
+        )
+        return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+    assert complete("inkling j") == ["jobs"]
+    assert complete("inkling train --model s") == ["softmax"]
+    assert complete("inkling train --train-size a") == ["all"]
+    assert "--l2-penalty" in complete("inkling train --l")
+
+
+def test_blas_has_one_thread_unless_somebody_wants_more() -> None:
+    code = """
+import os, sys
+from service.__main__ import main
+sys.argv = ["inkling", "--version"]
+try:
+    main()
+finally:
+    print(os.environ["OPENBLAS_NUM_THREADS"], os.environ["MKL_NUM_THREADS"])
+"""
+    for variables, expected in (({}, "1 1"), ({"MKL_NUM_THREADS": "4"}, "1 4")):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=variables, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.splitlines()[-1] == expected

@@ -1,0 +1,188 @@
+"""What is drawn: digits, bars, weights and the view of a job while it learns."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from service.cli.backend import Event
+from service.cli.glyphs import glyph
+from service.cli.job_words import FINAL_STATES, STATE_STYLES, ending_text
+from service.cli.pixels import grey_picture, halved, weight_picture
+from service.cli.prediction_view import prediction_table, prediction_view
+from service.cli.quantities import duration_text, percent
+from service.cli.training_view import TrainingView, sparkline
+from service.cli.weights_view import weights_view
+from service.jobs import JobState
+
+COLOURED = Console(file=StringIO(), force_terminal=True, color_system="truecolor", width=80)
+PLAIN = Console(file=StringIO(), color_system=None, width=80)
+
+JOB: dict[str, Any] = {
+    "id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "state": "running",
+    "config": {"name": "mnist-softmax", "epochs": 10_000, "patience": 10},
+    "progress": {"fraction": 0.0, "epoch": 0, "step": 0, "images_per_s": None, "eta_s": None, "patience_left": None},
+    "metrics": {"latest": None, "best": None},
+    "stop_reason": None,
+    "error": None,
+}
+
+
+def check(number: int, loss: float, patience_left: int | None = 10) -> Event:
+    progress = {
+        "fraction": number / 50_000,
+        "epoch": number,
+        "step": number * 31,
+        "images_per_s": 123_456.7,
+        "eta_s": 45_000.0,
+        "patience_left": patience_left,
+    }
+    metrics = {"train_loss": loss, "train_accuracy": 0.9, "validation_loss": loss, "validation_accuracy": 0.91234}
+    return Event(id=number, kind="check", data={"epoch": number, "step": number * 31, **metrics, "progress": progress})
+
+
+def shown(view: object, width: int = 80) -> str:
+    console = Console(file=StringIO(), width=width, color_system=None)
+    console.print(view)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert max(map(len, text.splitlines())) <= width
+    return str(text)
+
+
+def test_the_states_are_those_of_jobs() -> None:
+    assert set(STATE_STYLES) == {state.value for state in JobState}
+    assert {state.value for state in JobState if state.final} == FINAL_STATES
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_job_while_it_learns(width: int) -> None:
+    view = TrainingView(JOB)
+    assert "before its first check" in shown(view, width)
+    for number in range(300):
+        view.update(check(number, 2.0 if number == 7 else 3.0))
+    text = shown(view, width)
+    assert "1%, epoch 300 of 10,000, 12 h 30 min left" in text
+    assert "10 of 10 checks left" in text
+    assert "123,457 images/s" in text
+    assert "91.23 %" in text
+    best = next(line for line in text.splitlines() if line.startswith("best so far"))
+    assert "2.0000" in best
+    assert "epoch 7, step 217" in best
+
+
+def test_a_job_without_early_stopping_has_no_patience_to_lose() -> None:
+    view = TrainingView({**JOB, "config": {**JOB["config"], "patience": None}})
+    view.update(check(1, 1.0, patience_left=None))
+    assert "patience" not in shown(view)
+
+
+def test_the_view_follows_the_state() -> None:
+    view = TrainingView({**JOB, "state": "queued"})
+    assert "waiting for a worker" in shown(view)
+    view.update(Event(id=1, kind="state", data={"state": "running"}))
+    view.update(check(1, 1.0))
+    view.end({**JOB, "state": "succeeded", "progress": {**JOB["progress"], "fraction": 1.0, "eta_s": 0.0}})
+    assert "succeeded" in shown(view)
+    assert "100%" in shown(view)
+
+
+def test_a_sparkline_falls_as_the_loss_does() -> None:
+    assert sparkline([], 10) == ""
+    assert sparkline([1.0], 10) == "▁"
+    assert sparkline([1.0, 1.0], 10) == "▁▁"
+    assert sparkline([100.0, 10.0, 1.0], 10) == "█▅▁"
+    assert sparkline([float(n) for n in range(1000, 0, -1)], 20)[-1] == "▁"
+    assert len(sparkline([1.0] * 1000, 20)) == 20
+
+
+def test_why_a_job_ended() -> None:
+    over = {**JOB, "started_at": "2026-01-01T00:00:00Z"}
+    assert ending_text({**over, "stop_reason": "max_epochs"}) == "All epochs were trained."
+    failed = {**over, "state": "failed", "error": {"title": "Diverged", "detail": "The loss at step 3 is infinite."}}
+    assert ending_text(failed) == "The loss at step 3 is infinite."
+    cancelled = {**JOB, "state": "cancelled", "stop_reason": "cancelled", "started_at": None}
+    assert ending_text(cancelled) == "It was cancelled before it began."
+
+
+def test_every_digit_is_large() -> None:
+    digits = [glyph(digit) for digit in range(10)]
+    assert all(len(rows) == 7 and {len(row) for row in rows} == {10} for rows in digits)
+    assert len({"\n".join(rows) for rows in digits}) == 10
+
+
+def prediction(**fields: Any) -> dict[str, Any]:
+    probabilities = {str(digit): 0.001 for digit in range(10)} | {"7": 0.99, "4": 0.0004}
+    return {"digit": 7, "probabilities": probabilities, "preprocessing": ["inverted"], "warnings": []} | fields
+
+
+def test_one_prediction() -> None:
+    seen = grey_picture(np.zeros((28, 28), np.uint8), PLAIN)
+    for drawn in (None, seen):
+        text = shown(prediction_view(prediction(warnings=["Two blobs."]), drawn, speaker="digits, version 3"))
+        assert "7 ███████████████████████▊  99.00 %" in text
+        below = [line.rstrip() for line in text.splitlines()[-3:]]
+        assert below == ["digits, version 3", "Preprocessing: inverted.", "Warning: Two blobs."]
+        row = next(line for line in text.splitlines() if line.rstrip().endswith(" 0.04 %"))
+        assert "▏" not in row, "what is nearly nothing has no bar"
+        assert text.count("▏") == 8
+
+
+def test_several_predictions() -> None:
+    rows = [prediction(file="a.png"), {"file": "b.txt", "error": "It is no image."}]
+    lines = shown(prediction_table(rows)).splitlines()
+    assert lines[1].split() == ["a.png", "7", "99.00", "%", "0:", "0.10", "%"]
+    assert lines[2].split(maxsplit=1) == ["b.txt", "It is no image."]
+
+
+def test_weights_have_the_colours_of_their_pictures() -> None:
+    tile = np.array([[-1.0, 0.0, 0.5, 1.0], [2.0, 0.0, 0.0, 0.0]])
+    (line,) = weight_picture(tile, 1.0, COLOURED)
+    styles = [segment.style for segment in line.render(COLOURED) if segment.text.strip()]
+    above = [style.color.triplet for style in styles if style and style.color]
+    below = [style.bgcolor.triplet for style in styles if style and style.bgcolor]
+    assert above[1] == (255, 255, 255), "0 is white"
+    assert above[0][2] > above[0][0], "below 0 is blue"
+    assert above[3][0] > above[3][2], "above 0 is red"
+    assert below[0] == above[3], "beyond the end of the scale is the end"
+
+
+def test_without_colours_there_are_shades() -> None:
+    image = np.array([[0, 255, 0, 128], [0, 0, 255, 0]], np.uint8)
+    assert [line.plain for line in grey_picture(image, PLAIN)] == [" @@+"]
+    assert [line.plain for line in weight_picture(np.array([[-1.0, 1.0], [0.0, 0.0]]), 1.0, PLAIN)] == [" @"]
+
+
+def test_tiles_fit_the_width() -> None:
+    weights = np.arange(785 * 10, dtype=np.float32).reshape(785, 10)
+    for width, n_lines in ((80, 2 * (1 + 7) + 1), (300, 1 + 14 + 1)):
+        console = Console(file=StringIO(), width=width, color_system=None)
+        lines = weights_view(weights, [str(digit) for digit in range(10)], console)
+        assert len(lines) == n_lines
+        assert max(len(line.plain) for line in lines) <= width
+    assert halved(np.array([[1.0, 3.0], [5.0, 7.0]])).tolist() == [[4.0]]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (3599.7, "1 h 00 min"),
+        (100_000, "27 h 46 min"),
+        (200_000, "2 days"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+def test_percent() -> None:
+    assert percent(0.91234) == "91.23 %"

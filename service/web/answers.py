@@ -1,0 +1,299 @@
+"""What comes out as JSON, as documented in OpenAPI.
+
+Answers are built from plain data and not validated again on their way out; the tests hold them against these models.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.jobs import JobState
+
+
+class Answer(BaseModel):
+    """An answer: exactly these fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CheckMetrics(Answer):
+    """What a validation check found. Steps and epochs count from 0."""
+
+    epoch: int
+    step: int
+    train_loss: Annotated[float, Field(description="Cross-entropy on the step's own batch, before its update.")]
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+class Check(CheckMetrics):
+    """A validation check as it was recorded: a row of the metrics."""
+
+    id: Annotated[int, Field(description="Grows over all jobs; the id of the event that told of it.")]
+
+
+class Progress(Answer):
+    """How far a job is."""
+
+    fraction: Annotated[float, Field(description="Of the steps of all epochs; early stopping may end before 1.")]
+    epoch: int
+    step: int
+    images_per_s: float | None
+    eta_s: Annotated[float | None, Field(description="If all epochs are made.")]
+    patience_left: Annotated[int | None, Field(description="In checks; null without early stopping.")]
+
+
+class CheckEvent(Check):
+    """The data of a `check` event."""
+
+    progress: Progress
+
+
+class Transition(Answer):
+    """A move of a job to another state; also the data of a `state` event."""
+
+    state: JobState
+    at: datetime
+    reason: str | None
+
+
+class LatestAndBest(Answer):
+    """The newest check, and the one with the lowest validation loss."""
+
+    latest: Check | None
+    best: Check | None
+
+
+class Version(Answer):
+    """A version of a model."""
+
+    name: str
+    version: int
+
+
+class Failure(Answer):
+    """Why a job failed."""
+
+    type: str
+    title: str
+    detail: str
+
+
+class Job(Answer):
+    """A training job."""
+
+    id: str
+    state: JobState
+    config: Annotated[dict[str, Any], Field(description="The request, with everything that it left open.")]
+    progress: Progress
+    metrics: LatestAndBest
+    stop_reason: Annotated[
+        Literal["max_epochs", "early_stopping", "cancelled", "non_finite_loss"] | None,
+        Field(description="Why training ended."),
+    ]
+    error: Failure | None
+    model: Annotated[Version | None, Field(description="What it made, once it is over.")]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    history: list[Transition]
+
+
+class JobList(Answer):
+    """Jobs, the newest first."""
+
+    jobs: list[Job]
+    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+
+
+class LossCurve(Answer):
+    """The training loss of every step."""
+
+    steps: list[int]
+    values: list[float]
+
+
+class Metrics(Answer):
+    """The history of a job."""
+
+    checks: list[Check]
+    train_loss: LossCurve
+    thinned: Annotated[bool, Field(description="Whether points were left out; minima and maxima stayed.")]
+
+
+class VersionSummary(Answer):
+    """What a listing says of a version."""
+
+    version: int
+    state: Annotated[
+        Literal["ready", "corrupted"], Field(description="corrupted: its manifest is damaged, so it is not used.")
+    ]
+    model: Literal["softmax", "logistic"] | None
+    classes: list[int] | None
+    published: Literal["best", "last"] | None
+    metrics: Annotated[CheckMetrics | None, Field(description="Of the published weights.")]
+    created_at: datetime | None
+    job_id: str | None
+
+
+class ModelSummary(Answer):
+    """What a listing says of a model."""
+
+    name: str
+    state: Literal["ready", "corrupted"]
+    versions: list[int]
+    aliases: dict[str, int] | None
+    default: Annotated[VersionSummary | None, Field(description="Answers when neither version nor alias is asked for.")]
+
+
+class ModelList(Answer):
+    """All models."""
+
+    models: list[ModelSummary]
+
+
+class ModelDetail(Answer):
+    """A model with all its versions, the oldest first."""
+
+    name: str
+    state: Literal["ready", "corrupted"]
+    versions: list[VersionSummary]
+    aliases: dict[str, int] | None
+    default: VersionSummary | None
+
+
+class DatasetReference(Answer):
+    """The data that a model was trained on."""
+
+    name: str
+    sha256: str
+
+
+class PublishedMetrics(Answer):
+    """The checks of the best and of the last weights, and that of the published ones of these."""
+
+    best: CheckMetrics
+    last: CheckMetrics
+    published: CheckMetrics
+
+
+class VersionDetail(Answer):
+    """The manifest of a version: how it was trained, how well it did, what its weight file must be."""
+
+    name: str
+    version: int
+    aliases: Annotated[list[str], Field(description="Those that name it now.")]
+    model: Literal["softmax", "logistic"]
+    classes: Annotated[list[int], Field(description="Of each output; for logistic, the positive one first.")]
+    class_names: list[str]
+    dtype: Literal["float32", "float64"]
+    published: Annotated[Literal["best", "last"], Field(description="Which weights predictions use.")]
+    config: dict[str, Any]
+    dataset: DatasetReference
+    metrics: PublishedMetrics
+    stop_reason: str
+    environment: Annotated[dict[str, Any], Field(description="Versions and BLAS, as far as they decide the bits.")]
+    job_id: str | None
+    created_at: datetime
+    weights_sha256: str
+    size_bytes: int
+
+
+class AliasEntry(Answer):
+    """One move of an alias."""
+
+    model: str
+    alias: str
+    number: Annotated[int, Field(description="Counts the moves of this alias from 1.")]
+    version: Annotated[int | None, Field(description="What it names from then on; null when it was deleted.")]
+    at: datetime
+    by: str | None
+    reason: str | None
+
+
+class AliasHistory(Answer):
+    """Every move of an alias, the oldest first."""
+
+    history: list[AliasEntry]
+
+
+class Prediction(Answer):
+    """What one image was read as."""
+
+    digit: int
+    probabilities: Annotated[dict[str, float], Field(description="Of every class; they sum to 1.")]
+    preprocessing: Annotated[list[str], Field(description="What was done to the image, in order.")]
+    warnings: list[str]
+
+
+class PredictionAnswer(Answer):
+    """Predictions in the order of the images, and which version made them."""
+
+    model: str
+    version: int
+    predictions: list[Prediction]
+
+
+class DatasetPart(Answer):
+    """The training or the test part of a data set."""
+
+    n_images: int
+    n_by_class: dict[str, int]
+
+
+class Dataset(Answer):
+    """A data set."""
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    classes: list[int]
+    image_shape: list[int]
+    sha256: str
+    training: DatasetPart
+    test: DatasetPart
+
+
+class DatasetList(Answer):
+    """All data sets."""
+
+    datasets: list[Dataset]
+
+
+class HyperparameterRow(Answer):
+    """One hyperparameter: what it is called, what it may be, and what it does."""
+
+    name: str
+    kind: Literal["integer", "number", "boolean", "choice", "classes"]
+    default: Any
+    nullable: bool
+    minimum: float | None
+    maximum: float | None
+    choices: list[str]
+    allowed: str
+    help: str
+    formulas: Annotated[dict[str, str] | None, Field(description="For the L2 penalty: what each convention means.")]
+
+
+class HyperparameterList(Answer):
+    """The table of hyperparameters, in the order in which a person would think of them."""
+
+    hyperparameters: list[HyperparameterRow]
+
+
+class Liveness(Answer):
+    """The process answers."""
+
+    live: bool
+
+
+class Readiness(Answer):
+    """Whether this server can work, part by part."""
+
+    ready: bool
+    parts: dict[str, bool]

@@ -1,0 +1,89 @@
+"""The application: routes, layers around them, and a service that lives as long as it does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.staticfiles import StaticFiles
+
+from service import __version__
+from service.bootstrap import Service, build
+from service.settings import Settings
+
+from . import errors
+from .event_hub import EventHub
+from .guards import HostGuard, OriginGuard
+from .methods import Methods
+from .openapi import DESCRIPTION, TAGS, describe
+from .request_context import RequestContext
+from .routes import ROUTERS
+
+STATIC = Path(__file__).parent / "static"
+_DRAWN_AT_ONCE = 2
+"""Drawing keeps a core busy; more at once would only make everybody wait."""
+
+
+def create_app(service: Service | None = None, settings: Settings | None = None) -> FastAPI:
+    """Compose the application.
+
+    With no arguments it is an application factory: ``uvicorn --factory service.web.app:create_app``.
+
+    Parameters
+    ----------
+    service : what answers; whoever gives it starts and stops it. When none is given, one is built from the
+        settings, and lives as long as the application.
+    settings : the environment's by default; those of the service, if one is given.
+    """
+    settings = service.settings if service else settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        own = None if service else await run_sync(build, settings)
+        if own:
+            await run_sync(own.start)
+            _attach(app, own)
+        try:
+            yield
+        finally:
+            app.state.event_hub.close()
+            if own:
+                await run_sync(own.stop)
+
+    app = FastAPI(
+        title="Inkling",
+        description=DESCRIPTION,
+        version=__version__,
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        middleware=[
+            Middleware(RequestContext),
+            Middleware(HostGuard, bound=settings.host, allowed=settings.allowed_hosts),
+            Middleware(OriginGuard),
+            Middleware(Methods),
+        ],
+    )
+    errors.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    describe(app)
+    if service:
+        _attach(app, service)
+    return app
+
+
+def _attach(app: FastAPI, service: Service) -> None:
+    app.state.service = service
+    app.state.event_hub = EventHub(service.jobs)
+    app.state.drawing = CapacityLimiter(_DRAWN_AT_ONCE)

@@ -1,0 +1,159 @@
+"""Followers of jobs and the one poll that wakes them.
+
+However many clients follow however many jobs, a process asks the database one cheap question a few times a
+second: to which jobs did something happen? Only their followers then read, and those who stand at the same
+event share one read. Between reads nobody holds anything of the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from anyio.to_thread import run_sync
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+from service.errors import JobNotFound, StorageFailed
+from service.jobs import Event, Jobs, JobState
+
+POLL_S = 0.2
+HEARTBEAT_S = 15.0
+RETRY_MS = 1000
+_PAGE = 1000
+_END = format_sse_event(event="end", data_str="{}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    """Events as they go over the wire, the id of the last, and whether nothing can follow."""
+
+    wire: bytes
+    last_id: int
+    over: bool
+    full: bool
+
+
+class EventHub:
+    """Tells followers what happens to jobs.
+
+    Parameters
+    ----------
+    jobs : where events are read.
+    poll_s : how often the database is asked, while there are followers.
+    heartbeat_s : after this much silence a stream says that it is still there.
+    """
+
+    def __init__(self, jobs: Jobs, *, poll_s: float = POLL_S, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self._jobs = jobs
+        self._poll_s = poll_s
+        self._heartbeat_s = heartbeat_s
+        self._followers: dict[str, set[asyncio.Event]] = {}
+        self._reads: dict[tuple[str, int], asyncio.Task[_Page]] = {}
+        self._poll: asyncio.Task[None] | None = None
+        self._closing = False
+
+    def close(self) -> None:
+        """End all streams: their clients will reconnect to whoever comes next."""
+        self._closing = True
+        if self._poll is not None:
+            self._poll.cancel()
+        for job_id in self._followers:
+            self._wake(job_id)
+
+    async def follow(self, job_id: str, after: int) -> AsyncGenerator[bytes]:
+        """Yield what happened to a job after an event, and then what happens, until it is over.
+
+        An id that no event has had yet begins at the start: it is from another database.
+        """
+        yield format_sse_event(retry=RETRY_MS)
+        # Where the database fails, the stream stops without an end, and its client will be back.
+        with self._woken_by(job_id) as news, suppress(StorageFailed):
+            newest, _ = await run_sync(self._jobs.changed_since, after)
+            last_id = after if after <= newest else 0
+            while not self._closing:
+                news.clear()
+                page = await self._read(job_id, last_id)
+                if page.wire:
+                    yield page.wire
+                last_id = page.last_id
+                if page.over:
+                    yield _END
+                    return
+                if not page.full and not await _happened(news, self._heartbeat_s):
+                    yield KEEPALIVE_COMMENT
+
+    @contextmanager
+    def _woken_by(self, job_id: str) -> Iterator[asyncio.Event]:
+        news = asyncio.Event()
+        self._followers.setdefault(job_id, set()).add(news)
+        if self._poll is None and not self._closing:
+            self._poll = asyncio.create_task(self._keep_polling(), name="event hub")
+        try:
+            yield news
+        finally:
+            self._followers[job_id].remove(news)
+            if not self._followers[job_id]:
+                del self._followers[job_id]
+
+    async def _keep_polling(self) -> None:
+        """Wake followers as long as there are any: first all, for what happened before, then those concerned."""
+        try:
+            newest, is_first = sys.maxsize, True  # no event has this id, so the first question is only for the newest
+            while self._followers:
+                with suppress(StorageFailed):  # the engine complains of it, and the next turn asks again
+                    newest, changed = await run_sync(self._jobs.changed_since, newest)
+                    for job_id in self._followers if is_first else changed:
+                        self._wake(job_id)
+                    is_first = False
+                await asyncio.sleep(self._poll_s)
+        finally:
+            self._poll = None
+
+    def _wake(self, job_id: str) -> None:
+        for news in self._followers.get(job_id, ()):
+            news.set()
+
+    async def _read(self, job_id: str, after: int) -> _Page:
+        """Read what followed an event; those who ask at the same time share one read."""
+        key = (job_id, after)
+        if key not in self._reads:
+            task = asyncio.create_task(run_sync(self._page, job_id, after))
+            task.add_done_callback(lambda _: self._reads.pop(key, None))
+            self._reads[key] = task
+        return await asyncio.shield(self._reads[key])
+
+    def _page(self, job_id: str, after: int) -> _Page:
+        over = self._is_over(job_id)  # asked before the events are read, so that the last of them is among them
+        events = self._jobs.events(job_id, after=after, limit=_PAGE)
+        full = len(events) == _PAGE
+        return _Page(
+            wire=b"".join(map(_on_the_wire, events)),
+            last_id=events[-1].id if events else after,
+            over=(over and not full) or any(map(_is_final, events)),
+            full=full,
+        )
+
+    def _is_over(self, job_id: str) -> bool:
+        try:
+            return self._jobs.get(job_id).state.final
+        except JobNotFound:
+            return True  # deleted while it was followed
+
+
+def _on_the_wire(event: Event) -> bytes:
+    return format_sse_event(id=str(event.id), event=event.kind, data_str=json.dumps(event.data))
+
+
+def _is_final(event: Event) -> bool:
+    return event.kind == "state" and JobState(event.data["state"]).final
+
+
+async def _happened(news: asyncio.Event, within_s: float) -> bool:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            return await news.wait()
+    return False

@@ -1,0 +1,45 @@
+"""How the API describes itself: what FastAPI gathers, with the one shape that every error has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from .problems import Problem
+
+DESCRIPTION = """\
+A glass-box training-and-inference service for handwritten digits: post a training job, watch it learn, look at
+every weight, post an image and be told which digit it is.
+
+Every error is [problem details](https://www.rfc-editor.org/rfc/rfc9457): `type` is stable and can be opened,
+`errors` names each field and what it may be. Unknown fields and parameters are refused, numbers are strict.
+Steps and epochs count from 0, times are UTC.
+"""
+
+TAGS: list[dict[str, Any]] = [
+    {"name": "jobs", "description": "Train a model, and watch it."},
+    {"name": "pictures", "description": "What a job looks like, while it runs and after."},
+    {"name": "models", "description": "Immutable versions, and aliases that move between them."},
+    {"name": "prediction", "description": "Images in, digits out."},
+    {"name": "datasets", "description": "What models are trained on."},
+    {"name": "operations", "description": "Whether the server lives, and what it offers."},
+]
+
+_REFERENCES = "#/components/schemas/{model}"
+
+
+def describe(app: FastAPI) -> None:
+    """Add to the application's OpenAPI document what no single route says."""
+    gather = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = gather()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "Problem" not in schemas:
+            problem = Problem.model_json_schema(ref_template=_REFERENCES)
+            schemas.update(problem.pop("$defs"))
+            schemas["Problem"] = problem
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

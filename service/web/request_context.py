@@ -1,0 +1,91 @@
+"""Around every request: an id, headers that keep browsers honest, a line in the log, and the last resort."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from ulid import ULID
+
+from .problems import problem_response
+
+_log = logging.getLogger(__name__)
+
+CONTENT_SECURITY_POLICY: Mapping[str, str] = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' blob:",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+
+
+def policy(directives: Mapping[str, str]) -> str:
+    """Write directives as the value of a Content-Security-Policy header."""
+    return "; ".join(f"{name} {sources}" for name, sources in directives.items())
+
+
+_SECURITY_HEADERS = {
+    "Content-Security-Policy": policy(CONTENT_SECURITY_POLICY),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_RAW_SECURITY_HEADERS = [
+    (name.lower().encode("ascii"), value.encode("ascii")) for name, value in _SECURITY_HEADERS.items()
+]
+
+
+class RequestContext:
+    """The outermost layer: what it does not see did not happen.
+
+    The id is made here, whatever the client sent. It stands in ``X-Request-ID``, in every problem, and in the
+    log line, so that a person who has one can find the others.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = str(ULID())
+        scope.setdefault("state", {})["request_id"] = request_id
+        started_s = time.monotonic()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = list(message["headers"])
+                present = {name for name, _ in headers}
+                headers += (header for header in _RAW_SECURITY_HEADERS if header[0] not in present)
+                headers.append((b"x-request-id", request_id.encode("ascii")))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            _log.info("%s the client left before its request was read", request_id)
+        except Exception:
+            _log.exception("%s failed", request_id)
+            if status:
+                raise  # half an answer is out: only the server can break the connection
+            answer = problem_response(scope, "internal-error", "Something went wrong on the server.")
+            await answer(scope, receive, send_with_headers)
+        finally:
+            path = scope.get("raw_path", b"").decode("ascii", "backslashreplace")
+            duration_ms = 1000 * (time.monotonic() - started_s)
+            _log.info("%s %s %s %d %.1f ms", request_id, scope["method"], path, status, duration_ms)

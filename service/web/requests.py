@@ -1,0 +1,81 @@
+"""What goes in as JSON. The fields of a training request are made from the table of hyperparameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
+from service.datasets import dataset_names
+from service.registry import NAME_RULE
+
+
+class Strict(BaseModel):
+    """A request: unknown fields are refused, and nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _type_of(row: Hyperparameter) -> Any:
+    match row.kind:
+        case "integer":
+            kind: Any = Annotated[int, Field(ge=row.minimum, le=row.maximum)]
+        case "number":
+            kind = Annotated[float, Field(ge=row.minimum, le=row.maximum)]
+        case "boolean":
+            kind = bool
+        case "choice":
+            kind = Literal[row.choices]
+        case "classes":
+            kind = Annotated[list[Annotated[int, Field(ge=0, le=9)]], Field(min_length=2, max_length=10)]
+    return kind | None if row.nullable else kind
+
+
+def _help_of(row: Hyperparameter) -> str:
+    help_ = f"{row.help[0].upper()}{row.help[1:]}. {row.allowed[0].upper()}{row.allowed[1:]}."
+    if row.name.startswith("l2_"):
+        help_ += "".join(f"\n- `{name}`: {formula}" for name, formula in FORMULAS.items())
+    return help_
+
+
+def _field_of(row: Hyperparameter) -> tuple[Any, Any]:
+    """Only the model must be named."""
+    default = ... if row.name == "model" else row.default
+    return _type_of(row), Field(default, description=_help_of(row))
+
+
+_REQUEST_FIELDS: dict[str, Any] = {
+    **{row.name: _field_of(row) for row in HYPERPARAMETERS},
+    "dataset": (Literal[dataset_names()], Field("mnist", description="The data set to train on.")),
+    "name": (
+        str | None,
+        Field(
+            None,
+            description="The model of which this becomes the next version: "
+            f"{NAME_RULE}. Not given: data set and model, as in `mnist-softmax`.",
+        ),
+    ),
+}
+
+_Fields: Any = create_model("_Fields", __base__=Strict, **_REQUEST_FIELDS)
+
+
+class TrainingRequest(_Fields):
+    """What to train: flat, and all but `model` optional."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"model": "softmax", "epochs": 50, "l2_penalty": 0.01},
+                {"model": "logistic", "classes": [2, 3]},
+            ]
+        }
+    )
+
+
+class AliasMove(Strict):
+    """Which version an alias is to name from now on."""
+
+    version: Annotated[int, Field(ge=1, le=999_999_999)]
+    reason: Annotated[str | None, Field(max_length=2000, description="Kept in the alias's history.")] = None

@@ -1,0 +1,17 @@
+"""The routes, a file for each noun. Every endpoint parses, makes one call, and shapes the answer."""
+
+from fastapi import APIRouter
+
+from . import datasets, events, jobs, models, operations, pages, pictures, prediction
+
+ROUTERS: tuple[APIRouter, ...] = (
+    jobs.router,
+    events.router,
+    pictures.router,
+    models.router,
+    prediction.router,
+    datasets.router,
+    operations.router,
+    operations.probes,
+    pages.router,
+)

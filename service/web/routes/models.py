@@ -1,0 +1,171 @@
+"""The model registry: immutable versions, and aliases that move between them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import Header
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from service.charts import weights_picture
+from service.errors import MalformedInput
+from service.registry import UNSET, AliasEntry, Manifest, ModelSummary, Unset, VersionSummary
+from service.web import answers, requests
+from service.web.dependencies import ServiceDep
+from service.web.pictures import PNG_ANSWER, Picture, entity_tag, is_known, picture_answer
+from service.web.routing import noun_router
+from service.web.weights_style import WeightsStyleDep
+
+router = noun_router("models")
+
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", description="The version that the alias must name now, or 412.")
+]
+
+_NPZ = "application/octet-stream"
+_NPZ_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"description": "An `.npz` file: `best` and `last`, (785, n_outputs).", "content": {_NPZ: {}}},
+    304: {"description": "The client's copy, named by `If-None-Match`, is up to date."},
+}
+
+
+@router.get("/models", responses={200: {"model": answers.ModelList}})
+def list_models(service: ServiceDep) -> Response:
+    """List all models with their versions, their aliases, and the version that answers by default."""
+    registry = service.registry
+    return JSONResponse({"models": [_model(registry.summary(name)) for name in registry.names()]})
+
+
+@router.get("/models/{name}", responses={200: {"model": answers.ModelDetail}})
+def get_model(name: str, service: ServiceDep) -> Response:
+    """Return a model with what is known about each version."""
+    versions = [_version(version) for version in service.registry.version_summaries(name)]
+    return JSONResponse({**_model(service.registry.summary(name)), "versions": versions})
+
+
+@router.get("/models/{name}/versions/{version}", responses={200: {"model": answers.VersionDetail}})
+def get_version(name: str, version: str, service: ServiceDep) -> Response:
+    """Return the manifest of a version, and the aliases that name it. An alias stands for its version."""
+    registry = service.registry
+    manifest = registry.manifest(name, registry.resolve(name, version))
+    aliases = [alias for alias, number in registry.aliases(name).items() if number == manifest.version]
+    return JSONResponse({**_about(manifest), "aliases": aliases})
+
+
+@router.get("/models/{name}/versions/{version}/weights.npz", response_class=Response, responses=_NPZ_ANSWER)
+def get_weights(name: str, version: str, request: Request, service: ServiceDep) -> Response:
+    """Return the weight file, verified against its checksum."""
+    manifest = service.registry.manifest(name, service.registry.resolve(name, version))
+    headers = {
+        "ETag": entity_tag(manifest.weights_sha256),
+        "Cache-Control": "no-cache",
+        "Content-Disposition": f'attachment; filename="{name}-{manifest.version}.npz"',
+    }
+    if is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(service.registry.weights_bytes(name, manifest.version), headers=headers, media_type=_NPZ)
+
+
+@router.get("/models/{name}/versions/{version}/weights.png", response_class=Response, responses=PNG_ANSWER)
+async def weights_of_version(
+    name: str, version: str, style: WeightsStyleDep, request: Request, service: ServiceDep
+) -> Response:
+    """Draw the published weights: a 28x28 tile for each class, each weight a solid block."""
+
+    def prepare() -> Picture:
+        model = service.catalogue.get(name, version)
+        manifest = model.manifest
+        provenance = _provenance(manifest)
+        labels = style.labels(manifest.model, manifest.class_names)
+        draw = partial(weights_picture, model.weights, labels=labels, provenance=provenance, **style.arguments)
+        return Picture(made_of=(manifest.weights_sha256, style, provenance), draw=draw)
+
+    return await picture_answer(request, prepare)
+
+
+@router.put("/models/{name}/aliases/{alias}", responses={200: {"model": answers.AliasEntry}})
+def move_alias(
+    name: str,
+    alias: str,
+    body: requests.AliasMove,
+    service: ServiceDep,
+    if_match: IfMatch = None,
+) -> Response:
+    """Let an alias name a version from now on, in one atomic step."""
+    entry = service.registry.set_alias(name, alias, body.version, expected=_expected(if_match), reason=body.reason)
+    return JSONResponse(_move(entry))
+
+
+@router.delete("/models/{name}/aliases/{alias}", responses={200: {"model": answers.AliasEntry}})
+def delete_alias(
+    name: str,
+    alias: str,
+    service: ServiceDep,
+    if_match: IfMatch = None,
+) -> Response:
+    """Let an alias name no version any more. Its history stays."""
+    entry = service.registry.delete_alias(name, alias, expected=_expected(if_match))
+    return JSONResponse(_move(entry))
+
+
+@router.get("/models/{name}/aliases/{alias}/history", responses={200: {"model": answers.AliasHistory}})
+def get_alias_history(name: str, alias: str, service: ServiceDep) -> Response:
+    """Return every move of an alias, the oldest first."""
+    return JSONResponse({"history": [_move(entry) for entry in service.registry.alias_history(name, alias)]})
+
+
+def _expected(if_match: str | None) -> int | Unset:
+    if if_match is None:
+        return UNSET
+    number = if_match.strip('"')
+    if not (number.isascii() and number.isdecimal() and len(number) <= 9):
+        raise MalformedInput("If-Match must name a version.", field="If-Match", allowed="the number of a version")
+    return int(number)
+
+
+def _model(summary: ModelSummary) -> dict[str, Any]:
+    return {
+        "name": summary.name,
+        "state": summary.state,
+        "versions": list(summary.versions),
+        "aliases": None if summary.aliases is None else dict(summary.aliases),
+        "default": None if summary.default is None else _version(summary.default),
+    }
+
+
+def _version(summary: VersionSummary) -> dict[str, Any]:
+    manifest = summary.manifest
+    about = _about(manifest) if manifest else {}
+    shown = {name: about.get(name) for name in ("model", "classes", "published", "created_at", "job_id")}
+    metrics = about["metrics"]["published"] if manifest else None
+    return {"version": summary.version, "state": summary.state, **shown, "metrics": metrics}
+
+
+def _about(manifest: Manifest) -> dict[str, Any]:
+    return {**manifest.to_dict(), "created_at": _utc_text(manifest.created_at)}
+
+
+def _move(entry: AliasEntry) -> dict[str, Any]:
+    return {**entry.to_dict(), "at": _utc_text(entry.at)}
+
+
+def _utc_text(time: datetime) -> str:
+    """Write a time as jobs do."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _provenance(manifest: Manifest) -> dict[str, str]:
+    """Say in a picture which version it shows and how that was made."""
+    return {
+        "model": manifest.name,
+        "version": str(manifest.version),
+        "weights": manifest.published,
+        "weights_sha256": manifest.weights_sha256,
+        "job": manifest.job_id or "",
+        **{name: str(value) for name, value in manifest.config.items()},
+        "dataset": manifest.dataset["name"],
+        "dataset_sha256": manifest.dataset["sha256"],
+    }

@@ -1,0 +1,70 @@
+"""Whether the server lives and can work, and what a training job may be asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from service.bootstrap import Service
+from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
+from service.errors import ServiceError
+from service.web import answers
+from service.web.dependencies import ServiceDep
+from service.web.routing import PROBLEM_RESPONSES, Route, noun_router
+
+router = noun_router("operations")
+probes = APIRouter(tags=["operations"], route_class=Route, responses=PROBLEM_RESPONSES)
+
+
+@router.get("/hyperparameters", responses={200: {"model": answers.HyperparameterList}})
+def list_hyperparameters() -> Response:
+    """Return the table from which this schema, the command line's help and every range in an error are made."""
+    return JSONResponse({"hyperparameters": [_row(row) for row in HYPERPARAMETERS]})
+
+
+@probes.get("/livez", responses={200: {"model": answers.Liveness}})
+async def live() -> Response:
+    """Answer if the process does."""
+    return JSONResponse({"live": True})
+
+
+@probes.get("/readyz", responses={200: {"model": answers.Readiness}, 503: {"model": answers.Readiness}})
+async def ready(service: ServiceDep) -> Response:
+    """Answer 200 if the database can be reached, a model can answer, and an engine trains; else 503, saying which."""
+    parts = await run_sync(_parts, service)
+    is_ready = all(parts.values())
+    return JSONResponse({"ready": is_ready, "parts": parts}, 200 if is_ready else 503)
+
+
+def _parts(service: Service) -> dict[str, bool]:
+    return {
+        "database": _works(service.database.ping),
+        "model": _works(service.catalogue.get),
+        "engine": service.engine.working,
+    }
+
+
+def _works(check: Any) -> bool:
+    try:
+        check()
+    except ServiceError:
+        return False
+    return True
+
+
+def _row(row: Hyperparameter) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "default": row.default,
+        "nullable": row.nullable,
+        "minimum": row.minimum,
+        "maximum": row.maximum,
+        "choices": list(row.choices),
+        "allowed": row.allowed,
+        "help": row.help,
+        "formulas": FORMULAS if row.name.startswith("l2_") else None,
+    }

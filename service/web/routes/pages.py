@@ -1,0 +1,47 @@
+"""What a person opens in a browser: the front page, the documentation of the API, the meaning of a problem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from service.web.problems import PROBLEM_TYPES, title
+from service.web.request_context import CONTENT_SECURITY_POLICY, policy
+
+router = APIRouter(include_in_schema=False)
+
+_STATIC = Path(__file__).parent.parent / "static"
+
+# Swagger UI's style sheet holds its icons as data: addresses.
+_DOCS_POLICY = policy({**CONTENT_SECURITY_POLICY, "img-src": "'self' data:"})
+
+
+@router.get("/")
+async def front_page() -> Response:
+    """Say what this is and where to go."""
+    return FileResponse(_STATIC / "index.html")
+
+
+@router.get("/docs")
+async def documentation() -> Response:
+    """Show the API with Swagger UI, which comes with the package."""
+    return FileResponse(_STATIC / "docs.html", headers={"Content-Security-Policy": _DOCS_POLICY})
+
+
+@router.get("/favicon.ico")
+async def favicon() -> Response:
+    """Browsers ask for it by themselves."""
+    return FileResponse(_STATIC / "favicon.ico")
+
+
+@router.get("/problems/{code}")
+async def explain_problem(code: str) -> Response:
+    """Say what the ``type`` of a problem means."""
+    problem = PROBLEM_TYPES.get(code)
+    if problem is None:
+        raise HTTPException(404)
+    body = {"type": f"/problems/{code}", "title": title(code), "status": problem.status, "meaning": problem.meaning}
+    return JSONResponse(body)

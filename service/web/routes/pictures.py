@@ -1,0 +1,102 @@
+"""Pictures of a job, while it runs and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Literal, TypeAlias
+
+from fastapi import Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.bootstrap import Service
+from service.charts import ChartSize, accuracy_chart, loss_chart, weights_picture
+from service.jobs import Job
+from service.web.dependencies import JobId, ServiceDep
+from service.web.pictures import PNG, PNG_ANSWER, SVG, Picture, picture_answer
+from service.web.routing import noun_router
+from service.web.weights_style import WeightsStyleDep
+
+router = noun_router("pictures")
+
+ImageFormat: TypeAlias = Literal["png", "svg"]
+Chart: TypeAlias = Literal["loss", "accuracy"]
+
+_CHARTS: Mapping[Chart, Callable[..., bytes]] = {"loss": loss_chart, "accuracy": accuracy_chart}
+
+_CHART_ANSWER = {
+    **PNG_ANSWER,
+    200: {
+        "description": "A PNG or SVG file.",
+        "content": {**PNG_ANSWER[200]["content"], SVG: {"schema": {"type": "string"}}},
+    },
+}
+
+
+async def _chart_size(
+    width_px: Annotated[int, Query(description="320 to 3840.")] = 960,
+    height_px: Annotated[int, Query(description="240 to 2160.")] = 600,
+    dpi: Annotated[int | None, Query(description="Pixels to an inch of type; not given: what suits the size.")] = None,
+) -> ChartSize:
+    return ChartSize(width_px=width_px, height_px=height_px, dpi=dpi)
+
+
+SizeDep = Annotated[ChartSize, Depends(_chart_size)]
+
+
+@router.get("/jobs/{job_id}/loss.{image_format}", response_class=Response, responses=_CHART_ANSWER)
+async def loss_picture(
+    job_id: JobId, image_format: ImageFormat, size: SizeDep, request: Request, service: ServiceDep
+) -> Response:
+    """Draw training and validation loss over steps, with the best check and an early stop marked."""
+    return await picture_answer(request, partial(_chart, service, "loss", job_id, size, image_format))
+
+
+@router.get("/jobs/{job_id}/accuracy.{image_format}", response_class=Response, responses=_CHART_ANSWER)
+async def accuracy_picture(
+    job_id: JobId, image_format: ImageFormat, size: SizeDep, request: Request, service: ServiceDep
+) -> Response:
+    """Draw training and validation accuracy at every check."""
+    return await picture_answer(request, partial(_chart, service, "accuracy", job_id, size, image_format))
+
+
+@router.get("/jobs/{job_id}/weights.png", response_class=Response, responses=PNG_ANSWER)
+async def weights_of_job(
+    job_id: JobId,
+    style: WeightsStyleDep,
+    request: Request,
+    service: ServiceDep,
+    weights: Annotated[
+        Literal["best", "last"], Query(description="Of the lowest validation loss so far, or the newest.")
+    ] = "best",
+) -> Response:
+    """Draw the weights of the newest checkpoint: a 28x28 tile for each class, each weight a solid block."""
+
+    def prepare() -> Picture:
+        found = service.jobs.weights(job_id, weights)
+        provenance = {**service.jobs.provenance(job_id), "weights": weights, "step": str(found.next_step - 1)}
+        config = service.jobs.get(job_id).config
+        labels = style.labels(config.model, [str(label) for label in config.classes])
+        draw = partial(weights_picture, found.weights, labels=labels, provenance=provenance, **style.arguments)
+        return Picture(made_of=(found.weights, style, provenance), draw=draw)
+
+    return await picture_answer(request, prepare)
+
+
+def _chart(service: Service, chart: Chart, job_id: str, size: ChartSize, image_format: ImageFormat) -> Picture:
+    curves, provenance = service.jobs.curves(job_id), service.jobs.provenance(job_id)
+    job = service.jobs.get(job_id)
+    words = {"title": f"{chart.capitalize()}: {job.name}", "caption": _caption(job)}
+    draw = partial(_CHARTS[chart], curves, size=size, image_format=image_format, provenance=provenance, **words)
+    media_type = SVG if image_format == "svg" else PNG
+    return Picture(made_of=(chart, curves, size, words, provenance), draw=draw, media_type=media_type)
+
+
+def _caption(job: Job) -> str:
+    config = job.config
+    order = "shuffled" if config.shuffle else "in file order"
+    return (
+        f"{config.model} on {job.dataset}, learning rate {config.learning_rate:g}, batch size {config.batch_size}, "
+        f"L2 penalty {config.l2_penalty:g}, {order}, seed {config.seed}; {job.state}"
+    )

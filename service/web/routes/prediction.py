@@ -1,0 +1,151 @@
+"""Images in, digits out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+from anyio.to_thread import run_sync
+from fastapi import Query
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from service.bootstrap import Service
+from service.charts import digit_picture
+from service.errors import InvalidField, InvalidInput
+from service.inference import DecodingLimits, ModelInputs, answer, decode_pixels, decode_upload
+from service.web import answers
+from service.web.dependencies import LimitsDep, ServiceDep
+from service.web.pictures import PNG, PNG_ANSWER
+from service.web.routing import media_type_of, noun_router
+from service.web.strict_json import parse_json
+
+router = noun_router("prediction")
+
+_MAX_FILES = 1000
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "A picture of any size, or pixels: white ink is 255, background 0.",
+        "content": {
+            "image/png": _BINARY,
+            "image/jpeg": _BINARY,
+            "image/webp": _BINARY,
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": {"type": "array", "items": _BINARY["schema"]}}}
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "pixels": {"type": "array", "description": "784 numbers, 28x28, or a list of those."}
+                    },
+                    "required": ["pixels"],
+                    "additionalProperties": False,
+                }
+            },
+            "application/octet-stream": {**_BINARY, "description": "784 bytes an image, row by row."},
+            "application/x-npy": _BINARY,
+        },
+    }
+}
+_ANSWER: dict[str, Any] = {"responses": {200: {"model": answers.PredictionAnswer}}, "openapi_extra": _BODY}
+
+Alias = Annotated[str | None, Query(description="The version that this alias names, instead of `champion`.")]
+
+
+@router.post("/predict", **_ANSWER)
+async def predict(request: Request, service: ServiceDep, limits: LimitsDep, alias: Alias = None) -> Response:
+    """Tell the digits in images, with the default model."""
+    return await _predict(await _read(request), service, limits, None, alias)
+
+
+@router.post("/models/{name}/predict", **_ANSWER)
+async def predict_with_model(
+    name: str, request: Request, service: ServiceDep, limits: LimitsDep, alias: Alias = None
+) -> Response:
+    """Tell the digits in images, with the champion of a model or the version that an alias names."""
+    return await _predict(await _read(request), service, limits, name, alias)
+
+
+@router.post("/models/{name}/versions/{version}/predict", **_ANSWER)
+async def predict_with_version(
+    name: str, version: str, request: Request, service: ServiceDep, limits: LimitsDep
+) -> Response:
+    """Tell the digits in images, with one version of a model."""
+    return await _predict(await _read(request), service, limits, name, version)
+
+
+@router.post("/preprocess", response_class=Response, responses=PNG_ANSWER, openapi_extra=_BODY)
+async def preprocess(request: Request, limits: LimitsDep) -> Response:
+    """Return the 28x28 PNG that a model would see. Headers say, as JSON, what was done and what looks doubtful."""
+    body = await _read(request)
+
+    def draw() -> Response:
+        inputs = body.decode(limits)
+        if len(inputs) != 1:
+            raise InvalidInput("One image at a time can be shown.")
+        steps, warnings = json.dumps(inputs.steps[0]), json.dumps(inputs.warnings[0])
+        content = digit_picture(inputs.images[0], upscale=1, provenance={"preprocessing": steps})
+        headers = {"X-Preprocessing-Steps": steps, "X-Preprocessing-Warnings": warnings}
+        return Response(content, headers=headers, media_type=PNG)
+
+    return await run_sync(draw)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Body:
+    """What was sent, not yet looked at: several files, or one body and what it says that it is."""
+
+    parts: tuple[tuple[bytes, str | None], ...]
+    is_json: bool
+
+    def decode(self, limits: DecodingLimits) -> ModelInputs:
+        if self.is_json:
+            return decode_pixels(_pixels_of(parse_json(self.parts[0][0])), limits=limits)
+        decoded = [decode_upload(content, media_type, limits=limits) for content, media_type in self.parts]
+        return decoded[0] if len(decoded) == 1 else ModelInputs.joined(decoded, limits)
+
+
+async def _read(request: Request) -> _Body:
+    media_type = media_type_of(request)
+    if media_type == "multipart/form-data":
+        return _Body(parts=await _files(request), is_json=False)
+    return _Body(parts=((await request.body(), media_type or None),), is_json=media_type == "application/json")
+
+
+async def _files(request: Request) -> tuple[tuple[bytes, str | None], ...]:
+    async with request.form(max_files=_MAX_FILES, max_fields=1, max_part_size=1024) as form:
+        files = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
+        if len(files) != len(form.multi_items()):
+            raise InvalidInput("Every part of the form must be a file.")
+        if not files:
+            raise InvalidInput("The form holds no file.")
+        return tuple([(await file.read(), file.content_type) for file in files])
+
+
+def _pixels_of(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise InvalidInput("The body must be a JSON object.", allowed='{"pixels": ...}')
+    if unknown := value.keys() - {"pixels"}:
+        raise InvalidField("There is no field of this name.", field=min(unknown), allowed="pixels")
+    if "pixels" not in value:
+        raise InvalidField("pixels is required.", field="pixels", allowed="784 numbers, 28x28, or a list of those")
+    return value["pixels"]
+
+
+async def _predict(
+    body: _Body, service: Service, limits: DecodingLimits, name: str | None, reference: str | None
+) -> Response:
+    """Decode, predict and write the answer, all in one visit to a thread."""
+    return await run_sync(partial(_answer, body, service, limits, name, reference))
+
+
+def _answer(body: _Body, service: Service, limits: DecodingLimits, name: str | None, reference: str | None) -> Response:
+    model = service.catalogue.get(name, reference)  # before decoding: an unknown model is the cheaper refusal
+    return JSONResponse(answer(model, body.decode(limits)))

@@ -1,0 +1,117 @@
+"""The process that listens: uvicorn, told to let go of open streams when it has to stop."""
+
+from __future__ import annotations
+
+import logging.config
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from service.bootstrap import build
+from service.errors import ServiceError
+from service.settings import Settings
+
+from .app import create_app
+from .event_stream import SEND_TIMEOUT_S
+
+GRACE_S = 3
+"""What is being answered when the signal comes may take this long; streams are ended at once."""
+_BACKLOG = 2048
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server, which by itself would wait for clients that follow a job to leave.
+
+    Parameters
+    ----------
+    app : of `create_app`.
+    on_ready : called once requests are answered.
+    """
+
+    def __init__(self, app: FastAPI, on_ready: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            app,
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+            ws="none",
+        )
+        super().__init__(config)
+        self._app = app
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server.startup`."""
+        await super().startup(sockets)
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End all streams, then stop as usual. Their clients reconnect to whoever comes next."""
+        self._app.state.event_hub.close()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """Stop; at the second signal, at once. Having been asked to stop is no failure, so the exit code is 0."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    settings : of the service; ``port`` 0 takes a free one.
+    on_ready : called with the server's URL once requests are answered.
+
+    Raises
+    ------
+    StorageFailed : the data folder or the database cannot be used.
+    ServiceError : the address cannot be listened on.
+    """
+    _configure_logging(settings.log_level)
+    with listen(settings.host, settings.port) as listener, build(settings) as service:
+        url = _url(listener)
+        Server(create_app(service), lambda: on_ready(url)).run([listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take an address before anything else is begun, and know what port 0 became.
+
+    Raises
+    ------
+    ServiceError : it is taken, or it is none of this machine's.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ServiceError(f"Port {port} of {host} cannot be listened on: {error.strerror}.") from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Inherited by every connection: the kernel drops a client that takes nothing for so long.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * SEND_TIMEOUT_S))
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _configure_logging(level: str) -> None:
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "loggers": {
+                "service": {"level": level.upper(), "handlers": ["stderr"]},
+                "uvicorn": {"level": "WARNING", "handlers": ["stderr"]},
+            },
+        }
+    )

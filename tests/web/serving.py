@@ -1,0 +1,68 @@
+"""What tests of the HTTP face share: a server in a thread, waiting for jobs, and reading problems."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from service.bootstrap import Service
+from service.web import create_app
+from service.web.server import Server, listen
+
+DEADLINE_S = 30.0
+
+TINY = {"model": "softmax", "epochs": 2, "train_size": 512, "validation_size": 500}
+LONG = {"model": "softmax", "epochs": 10_000, "train_size": 2_000, "validation_size": 500, "patience": None}
+
+
+@contextmanager
+def serving(service: Service) -> Iterator[str]:
+    """Serve a started service and yield the server's URL."""
+    ready = threading.Event()
+    with listen("127.0.0.1", 0) as listener:
+        server = Server(create_app(service), ready.set)
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            assert ready.wait(DEADLINE_S)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(DEADLINE_S)
+            assert not thread.is_alive()
+
+
+def wait_until_over(client: httpx.Client, job_id: str) -> dict[str, Any]:
+    """Follow a job by its stream, which ends when the job is over, and return it."""
+    with client.stream("GET", f"/jobs/{job_id}/events", timeout=DEADLINE_S) as events:
+        for line in events.iter_lines():
+            if line == "event: end":
+                break
+    job: dict[str, Any] = client.get(f"/jobs/{job_id}").json()
+    assert job["finished_at"]
+    return job
+
+
+def wait_for(client: httpx.Client, job_id: str, event: str) -> None:
+    """Follow a job until it has had an event of this kind."""
+    with client.stream("GET", f"/jobs/{job_id}/events", timeout=DEADLINE_S) as events:
+        assert f"event: {event}" in events.iter_lines()
+
+
+def problem_of(answer: httpx.Response) -> str:
+    """Return the type of a problem, after checking that it is one and says nothing that it must not say."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == answer.status_code
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    assert problem["instance"] == f"/requests/{problem['request_id']}"
+    assert 0 < len(problem["detail"]) <= 200
+    assert len(problem.get("errors", [])) <= 20
+    assert len(answer.content) <= 4096
+    for leak in ("Traceback", "File ", ".py", "/tmp", "sqlalchemy", "pydantic"):
+        assert leak not in answer.text
+    return str(problem["type"]).removeprefix("/problems/")

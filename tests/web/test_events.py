@@ -1,0 +1,191 @@
+"""Following a job: everything once, in order, from any point, and never for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from service.bootstrap import Service
+from service.web import answers
+from service.web.event_hub import EventHub
+from service.web.event_stream import EventStream
+from service.web.server import GRACE_S
+from tests.web.serving import DEADLINE_S, LONG, TINY, problem_of, serving, wait_for, wait_until_over
+
+
+@dataclass
+class Event:
+    id: int
+    kind: str
+    data: Any
+
+
+def follow(client: httpx.Client, job_id: str, **request: Any) -> Iterator[Event]:
+    """Yield events up to ``event: end``, after which the stream must close."""
+    with client.stream("GET", f"/jobs/{job_id}/events", timeout=DEADLINE_S, **request) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+        fields: dict[str, str] = {}
+        ended = False
+        for line in answer.iter_lines():
+            assert not ended or line == ""
+            if line:
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif fields.get("event") == "end":
+                ended = True
+            else:
+                if "event" in fields:
+                    yield Event(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+                fields = {}
+        assert ended
+
+
+def test_a_job_is_followed_from_beginning_to_end(client: httpx.Client) -> None:
+    job_id = client.post("/jobs", json=TINY).json()["id"]
+    events = list(follow(client, job_id))
+    states = [event.data["state"] for event in events if event.kind == "state"]
+    checks = [event.data for event in events if event.kind == "check"]
+    assert states == ["queued", "running", "succeeded"]
+    assert [event.id for event in events] == sorted({event.id for event in events})
+    for event in events:
+        (answers.Transition if event.kind == "state" else answers.CheckEvent).model_validate(event.data)
+    progress = [check.pop("progress") for check in checks]
+    assert checks == client.get(f"/jobs/{job_id}/metrics").json()["checks"]
+    assert progress[-1]["fraction"] == 1
+
+
+def test_a_finished_job_is_replayed(client: httpx.Client, finished_job: dict[str, Any]) -> None:
+    path = finished_job["id"]
+    events = list(follow(client, path))
+    for place in (0, 1, len(events) // 2, len(events) - 1):
+        last_id = str(events[place].id)
+        rest = events[place + 1 :]
+        assert list(follow(client, path, headers={"Last-Event-ID": last_id})) == rest
+        assert list(follow(client, path, params={"after": last_id})) == rest
+
+
+def test_the_header_of_a_reconnecting_browser_wins(client: httpx.Client, finished_job: dict[str, Any]) -> None:
+    events = list(follow(client, finished_job["id"]))
+    request = {"headers": {"Last-Event-ID": str(events[-1].id)}, "params": {"after": "0"}}
+    assert list(follow(client, finished_job["id"], **request)) == []
+
+
+def test_an_id_from_the_future_begins_at_the_start(client: httpx.Client, finished_job: dict[str, Any]) -> None:
+    future = list(follow(client, finished_job["id"], params={"after": "99999999"}))
+    assert future == list(follow(client, finished_job["id"]))
+
+
+def test_a_broken_stream_is_taken_up_again(client: httpx.Client) -> None:
+    job_id = client.post("/jobs", json={**TINY, "epochs": 20}).json()["id"]
+    seen: list[Event] = []
+    for event in follow(client, job_id):
+        seen.append(event)
+        if event.kind == "check":
+            break
+    seen += follow(client, job_id, headers={"Last-Event-ID": str(seen[-1].id)})
+    assert seen == list(follow(client, job_id))
+
+
+def test_garbage_instead_of_an_id(client: httpx.Client, finished_job: dict[str, Any]) -> None:
+    answer = client.get(f"/jobs/{finished_job['id']}/events", headers={"Last-Event-ID": "12; drop"})
+    assert (answer.status_code, problem_of(answer)) == (400, "malformed-input")
+
+
+def test_many_followers_hear_the_same(client: httpx.Client) -> None:
+    job_id = client.post("/jobs", json={**TINY, "epochs": 20}).json()["id"]
+    heard: list[list[Event]] = []
+    followers = [threading.Thread(target=lambda: heard.append(list(follow(client, job_id)))) for _ in range(20)]
+    for follower in followers:
+        follower.start()
+    for follower in followers:
+        follower.join(DEADLINE_S)
+    assert len(heard) == 20
+    assert all(events == heard[0] for events in heard)
+
+
+def test_a_cancel_reaches_followers(client: httpx.Client) -> None:
+    job_id = client.post("/jobs", json=LONG).json()["id"]
+    states = []
+    for event in follow(client, job_id):
+        if event.kind == "check" and "cancelled" not in states:
+            client.post(f"/jobs/{job_id}/cancel")
+        if event.kind == "state":
+            states.append(event.data["state"])
+    assert states[:2] == ["queued", "running"]
+    assert states[-1] == "cancelled"
+
+
+def test_head_does_not_hang(client: httpx.Client) -> None:
+    job_id = client.post("/jobs", json=LONG).json()["id"]
+    wait_for(client, job_id, "check")
+    answer = client.head(f"/jobs/{job_id}/events")
+    assert (answer.status_code, answer.content) == (200, b"")
+    client.post(f"/jobs/{job_id}/cancel")
+    wait_until_over(client, job_id)
+
+
+def test_a_server_that_stops_ends_its_streams(service: Service, client: httpx.Client) -> None:
+    job_id = client.post("/jobs", json=LONG).json()["id"]
+    wait_for(client, job_id, "check")
+    with httpx.Client(timeout=DEADLINE_S) as other, ExitStack() as still_open:
+        with serving(service) as url:
+            answer = still_open.enter_context(other.stream("GET", f"{url}/api/v1/jobs/{job_id}/events"))
+            lines = answer.iter_lines()
+            assert next(lines) == "retry: 1000"
+            stopped_at = time.monotonic()
+        assert time.monotonic() - stopped_at < GRACE_S
+        assert "event: check" in list(lines)  # and there is an end to them
+    client.post(f"/jobs/{job_id}/cancel")
+    wait_until_over(client, job_id)
+
+
+def test_silence_is_filled_with_comments(service: Service, client: httpx.Client) -> None:
+    job_id = client.post("/jobs", json=LONG).json()["id"]
+    queued = client.post("/jobs", json=TINY).json()["id"]
+
+    async def hear() -> list[bytes]:
+        hub = EventHub(service.jobs, heartbeat_s=0.01)
+        stream = hub.follow(queued, 0)
+        heard = [await anext(stream) for _ in range(4)]
+        await stream.aclose()
+        hub.close()
+        return heard
+
+    retry, state, *comments = asyncio.run(hear())
+    assert retry == b"retry: 1000\n\n"
+    assert state.startswith(b"event: state\n")
+    assert comments == [b": ping\n\n"] * 2
+    client.post(f"/jobs/{queued}/cancel")
+    client.post(f"/jobs/{job_id}/cancel")
+    wait_until_over(client, job_id)
+
+
+def test_a_client_that_stops_reading_is_left() -> None:
+    closed: list[bool] = []
+
+    async def events() -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                yield b": on and on\n\n"
+        finally:
+            closed.append(True)
+
+    async def never_drained(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    async def connected() -> Any:
+        return await asyncio.Event().wait()
+
+    stream = EventStream(events(), send_timeout_s=0.05)
+    asyncio.run(stream({"type": "http"}, connected, never_drained))
+    assert closed == [True]

@@ -1,0 +1,67 @@
+"""What browsers and watchers open: the front page, the documentation, the state of the server."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from service.bootstrap import Service
+from service.web import answers, create_app
+
+PAGES = ["/", "/docs"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_are_all_ours(url: str, page: str, finished_job: dict[str, Any]) -> None:
+    answer = httpx.get(f"{url}{page}")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<style" not in answer.text
+    assert not re.search(r"<script(?! src=)|\son\w+=|style=", answer.text)
+    for address in re.findall(r'(?:src|href)="([^"]+)"', answer.text):
+        assert address.startswith("/")
+        assert httpx.get(f"{url}{address.replace('&amp;', '&')}").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static/"])
+def test_only_static_files_are_static(url: str, path: str) -> None:
+    assert httpx.get(f"{url}{path}").status_code == 404
+
+
+def test_a_favicon(url: str) -> None:
+    assert httpx.get(f"{url}/favicon.ico").content.startswith(b"\0\0\1\0")
+
+
+def test_alive_and_ready(url: str, finished_job: dict[str, Any]) -> None:
+    assert httpx.get(f"{url}/livez").json() == {"live": True}
+    answer = httpx.get(f"{url}/readyz")
+    answers.Readiness.model_validate(answer.json())
+    assert (answer.status_code, answer.json()["ready"]) == (200, True)
+
+
+def test_openapi_describes_every_route(url: str, service: Service) -> None:
+    document = httpx.get(f"{url}/openapi.json").json()
+    described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    there = {
+        (method, str(route.path))
+        for route in iter_route_contexts(create_app(service).routes)
+        if getattr(route, "include_in_schema", False)
+        for method in route.methods or ()
+    }
+    assert described == there
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            assert operation["description"], path
+            assert list(operation["responses"]["default"]["content"]) == ["application/problem+json"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_the_schema_of_a_request_is_the_table(url: str) -> None:
+    fields = httpx.get(f"{url}/openapi.json").json()["components"]["schemas"]["TrainingRequest"]["properties"]
+    assert fields["learning_rate"]["minimum"] == 1e-6
+    assert fields["learning_rate"]["maximum"] == 10
+    assert fields["epochs"]["default"] == 50
+    assert "J = C + lambda * ||W||^2, bias row included" in fields["l2_penalty"]["description"]

@@ -1,0 +1,223 @@
+"""Predictions by HTTP: every kind of content, one answer."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from io import BytesIO
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.bootstrap import Service
+from service.datasets import Dataset
+from service.inference import predict
+from service.web import answers
+from tests.web.serving import problem_of
+
+OCTETS = {"Content-Type": "application/octet-stream"}
+
+
+@pytest.fixture(scope="module")
+def digits(mnist: Dataset) -> Any:
+    return mnist.test.images[:5]
+
+
+@pytest.fixture(autouse=True)
+def default_model(finished_job: dict[str, Any]) -> None:
+    """Whether or not a model was shipped, there is one."""
+
+
+def encoded(image: Any, kind: str) -> bytes:
+    file = BytesIO()
+    Image.fromarray(image).save(file, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    return file.getvalue()
+
+
+def npy(array: Any) -> bytes:
+    file = BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def kinds(image: Any) -> dict[str, dict[str, Any]]:
+    png = encoded(image, "PNG")
+    return {
+        "PNG": {"content": png, "headers": {"Content-Type": "image/png"}},
+        "WebP": {"content": encoded(image, "WEBP"), "headers": {"Content-Type": "image/webp"}},
+        "JPEG": {"content": encoded(image, "JPEG"), "headers": {"Content-Type": "image/jpeg"}},
+        "PNG without a type": {"content": png},
+        "PNG as curl sends it": {"content": png, "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+        "a form": {"files": {"file": ("digit.png", png, "image/png")}},
+        "JSON, 784": {"json": {"pixels": image.reshape(-1).tolist()}},
+        "JSON, 28x28": {"json": {"pixels": image.tolist()}},
+        "JSON, a batch of one": {"json": {"pixels": [image.tolist()]}},
+        "raw": {"content": image.tobytes(), "headers": OCTETS},
+        "npy": {"content": npy(image), "headers": {"Content-Type": "application/x-npy"}},
+        "npy as octets": {"content": npy(image.astype(np.float32)), "headers": OCTETS},
+    }
+
+
+@pytest.mark.parametrize("kind", kinds(np.zeros((28, 28), np.uint8)))
+def test_every_kind_of_content_gives_the_same_digit(
+    client: httpx.Client, service: Service, digits: Any, kind: str
+) -> None:
+    labels, table = predict(service.catalogue.get(), digits)
+    for image, label, row in zip(digits, labels, table, strict=True):
+        answer = client.post("/predict", **kinds(image)[kind])
+        assert answer.status_code == 200
+        answers.PredictionAnswer.model_validate(answer.json())
+        (prediction,) = answer.json()["predictions"]
+        assert prediction["digit"] == label
+        if kind != "JPEG":  # which changes pixels
+            assert list(prediction["probabilities"].values()) == row.tolist()
+
+
+BATCHES = {
+    "raw": lambda images: {"content": images.tobytes(), "headers": OCTETS},
+    "npy": lambda images: {"content": npy(images)},
+    "JSON": lambda images: {"json": {"pixels": images.tolist()}},
+    "JSON, flat": lambda images: {"json": {"pixels": images.reshape(-1, 784).tolist()}},
+    "files": lambda images: {"files": [("file", ("digit.png", encoded(image, "PNG"))) for image in images]},
+    "files of several": lambda images: {
+        "files": [("a", ("a.npy", npy(images[:2]))), ("b", ("b.npy", npy(images[2:])))],
+    },
+}
+
+
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_batches_keep_their_order(client: httpx.Client, service: Service, digits: Any, batch: Any) -> None:
+    labels, _ = predict(service.catalogue.get(), digits)
+    answer = client.post("/predict", **batch(digits)).json()
+    assert [prediction["digit"] for prediction in answer["predictions"]] == labels.tolist()
+
+
+def test_ten_thousand_images_in_one_request(client: httpx.Client, mnist: Dataset) -> None:
+    answer = client.post("/predict", content=mnist.test.images.tobytes(), headers=OCTETS)
+    assert len(answer.json()["predictions"]) == 10_000
+
+
+def test_the_answer_says_who_spoke(client: httpx.Client, digits: Any) -> None:
+    content = {"content": digits[0].tobytes(), "headers": OCTETS}
+    model = client.get("/models/mnist-softmax").json()
+    default, newest = model["default"]["version"], model["versions"][-1]["version"]
+    for path, version in [
+        ("/predict", default),
+        ("/models/mnist-softmax/predict", default),
+        ("/models/mnist-softmax/predict?alias=latest", newest),
+        ("/models/mnist-softmax/versions/1/predict", 1),
+    ]:
+        answer = client.post(path, **content).json()
+        assert (answer["model"], answer["version"]) == ("mnist-softmax", version)
+
+
+def test_an_alias_speaks(client: httpx.Client, digits: Any) -> None:
+    client.put("/models/mnist-softmax/aliases/tested", json={"version": 1})
+    content = {"content": digits[0].tobytes(), "headers": OCTETS}
+    assert client.post("/predict?alias=tested", **content).json()["version"] == 1
+    assert client.post("/models/mnist-softmax/predict?alias=tested", **content).json()["version"] == 1
+    client.delete("/models/mnist-softmax/aliases/tested")
+    refused = client.post("/predict?alias=tested", **content)
+    assert (refused.status_code, problem_of(refused)) == (404, "model-not-found")
+
+
+def test_a_blank_image_gets_a_warning(client: httpx.Client) -> None:
+    blank = encoded(np.full((100, 100), 255, np.uint8), "PNG")
+    (prediction,) = client.post("/predict", content=blank).json()["predictions"]
+    assert "blank" in prediction["warnings"][0]
+
+
+def test_preprocessing_shows_what_the_model_sees(client: httpx.Client, digits: Any) -> None:
+    large = 255 - np.kron(digits[0], np.ones((10, 10), np.uint8))
+    answer = client.post("/preprocess", content=encoded(large, "PNG"))
+    assert answer.headers["content-type"] == "image/png"
+    seen = Image.open(BytesIO(answer.content))
+    assert (seen.size, seen.mode) == ((28, 28), "L")
+    steps = json.loads(answer.headers["x-preprocessing-steps"])
+    assert any("20x20" in step for step in steps)
+    assert json.loads(answer.headers["x-preprocessing-warnings"]) == []
+    (prediction,) = client.post("/predict", content=encoded(large, "PNG")).json()["predictions"]
+    assert prediction["preprocessing"] == steps
+    again = client.post("/preprocess", content=answer.content)
+    assert (np.asarray(Image.open(BytesIO(again.content))) == np.asarray(seen)).all()
+
+
+def test_preprocessing_shows_one_image(client: httpx.Client) -> None:
+    answer = client.post("/preprocess", content=bytes(2 * 784))
+    assert (answer.status_code, problem_of(answer)) == (422, "invalid-input")
+
+
+def header_of_a_huge_png() -> bytes:
+    content = bytearray(encoded(np.zeros((8, 8), np.uint8), "PNG"))
+    content[16:24] = (20_000).to_bytes(4) * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4)
+    return bytes(content)
+
+
+PNG = encoded(np.zeros((8, 8), np.uint8), "PNG")
+PIXELS = [0] * 784
+JSON = {"Content-Type": "application/json"}
+
+BAD: dict[str, tuple[dict[str, Any], int, str]] = {
+    "nothing": ({}, 422, "invalid-image"),
+    "an empty file": ({"files": {"file": ("a.png", b"")}}, 422, "invalid-image"),
+    "text": ({"content": b"hello", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media"),
+    "text that claims to be PNG": (
+        {"content": b"hello", "headers": {"Content-Type": "image/png"}},
+        415,
+        "unsupported-media",
+    ),
+    "a GIF": ({"content": b"GIF89a" + bytes(20), "headers": {"Content-Type": "image/png"}}, 415, "unsupported-media"),
+    "half a PNG": ({"content": PNG[:40]}, 422, "invalid-image"),
+    "20,000 pixels a side": ({"content": header_of_a_huge_png()}, 413, "input-too-large"),
+    "one long line": ({"content": encoded(np.zeros((4, 10_000), np.uint8), "PNG")}, 422, "invalid-image"),
+    "gzip": ({"content": PNG, "headers": {"Content-Encoding": "gzip"}}, 415, "unsupported-media"),
+    "raw, one byte short": ({"content": bytes(783), "headers": OCTETS}, 400, "malformed-input"),
+    "raw, too many": ({"content": bytes(784 * 10_001), "headers": OCTETS}, 413, "input-too-large"),
+    "above the body limit": ({"content": bytes(16_777_217), "headers": OCTETS}, 413, "input-too-large"),
+    "npy of objects": ({"content": b"\x93NUMPY\x01\x00v\x00{'descr': '|O'"}, 400, "malformed-input"),
+    "JSON, a list": ({"json": PIXELS}, 422, "invalid-input"),
+    "JSON, not JSON": ({"content": b"{", "headers": JSON}, 400, "malformed-input"),
+    "JSON, a key twice": ({"content": b'{"pixels": 1, "pixels": 1}', "headers": JSON}, 400, "malformed-input"),
+    "JSON, another field": ({"json": {"pixels": PIXELS, "model": "x"}}, 422, "invalid-field"),
+    "JSON, no pixels": ({"json": {}}, 422, "invalid-field"),
+    "pixels, 783": ({"json": {"pixels": PIXELS[1:]}}, 422, "invalid-field"),
+    "pixels, 785": ({"json": {"pixels": [*PIXELS, 0]}}, 422, "invalid-field"),
+    "pixels, -1": ({"json": {"pixels": [-1, *PIXELS[1:]]}}, 422, "invalid-field"),
+    "pixels, 256": ({"json": {"pixels": [256, *PIXELS[1:]]}}, 422, "invalid-field"),
+    "pixels, NaN": ({"content": b'{"pixels": [' + b"NaN," * 783 + b"0]}", "headers": JSON}, 422, "invalid-field"),
+    "pixels, strings": ({"json": {"pixels": ["0"] * 784}}, 422, "invalid-field"),
+    "pixels, null": ({"json": {"pixels": None}}, 422, "invalid-field"),
+    "pixels, booleans": ({"json": {"pixels": [True] * 784}}, 422, "invalid-field"),
+    "pixels, ragged": ({"json": {"pixels": [[0] * 28] * 27 + [[0] * 27]}}, 422, "invalid-field"),
+    "pixels, nested": ({"json": {"pixels": [[[[0] * 28] * 28]]}}, 422, "invalid-field"),
+    "pixels, none": ({"json": {"pixels": []}}, 422, "invalid-field"),
+    "pixels, huge": ({"content": b'{"pixels": [1' + b"0" * 400 + b"]}", "headers": JSON}, 422, "invalid-field"),
+    "form, a text field": ({"data": {"file": "x"}, "files": {"b": ("b.png", PNG)}}, 422, "invalid-input"),
+    "form, no file": ({"files": {"file": (None, "text")}}, 422, "invalid-input"),
+    "form, no boundary": ({"content": PNG, "headers": {"Content-Type": "multipart/form-data"}}, 400, "malformed-input"),
+    "form, endless dashes": (
+        {"content": b"-" * 1_000_000, "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+        400,
+        "malformed-input",
+    ),
+    "form, 1,001 files": ({"files": [("f", ("f.png", b"x"))] * 1001}, 400, "malformed-input"),
+}
+
+
+@pytest.mark.parametrize(("request_", "status", "problem"), BAD.values(), ids=BAD)
+@pytest.mark.parametrize("path", ["/predict", "/preprocess"])
+def test_bad_images(client: httpx.Client, path: str, request_: dict[str, Any], status: int, problem: str) -> None:
+    answer = client.post(path, **request_)
+    assert (answer.status_code, problem_of(answer)) == (status, problem)
+
+
+@pytest.mark.parametrize(
+    "path", ["/models/nobody/predict", "/models/mnist-softmax/versions/999/predict", "/models/..%5c/predict"]
+)
+def test_unknown_models(client: httpx.Client, path: str) -> None:
+    answer = client.post(path, content=bytes(784))
+    assert (answer.status_code, problem_of(answer)) == (404, "model-not-found")

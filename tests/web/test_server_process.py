@@ -1,0 +1,77 @@
+"""The server as a process: what it does with signals, with its address, and with what it cannot use."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.errors import ServiceError
+from service.settings import Settings
+from service.web.server import listen, run
+from tests.web.serving import DEADLINE_S, LONG
+
+SERVE = """
+from pathlib import Path
+from service.settings import Settings
+from service.web import run
+run(Settings(port=0, data_dir=Path({data_dir!r}), executor={executor!r}, workers=1, log_level="warning"),
+    lambda url: print(url, flush=True))
+"""
+
+
+@contextmanager
+def server_process(data_dir: Path, executor: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    script = SERVE.format(data_dir=str(data_dir), executor=executor)
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", f"if __name__ == '__main__':\n{_indented(script)}"],
+        cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def _indented(script: str) -> str:
+    return "\n".join(f"    {line}" for line in script.splitlines())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("executor", "sent"), [("processes", signal.SIGTERM), ("inline", signal.SIGINT)])
+def test_a_signal_ends_it_at_once_whoever_is_listening(tmp_path: Path, executor: str, sent: signal.Signals) -> None:
+    with server_process(tmp_path, executor) as (process, url), httpx.Client(timeout=DEADLINE_S) as client:
+        job_id = client.post(f"{url}/api/v1/jobs", json=LONG).json()["id"]
+        with client.stream("GET", f"{url}/api/v1/jobs/{job_id}/events") as answer:
+            lines = answer.iter_lines()
+            assert "event: check" in lines
+            asked_at = time.monotonic()
+            process.send_signal(sent)
+            list(lines)  # the stream is ended, not cut
+            assert process.wait(DEADLINE_S) == 0
+            assert time.monotonic() - asked_at < 10
+    with server_process(tmp_path, executor) as (_, url):
+        job = httpx.get(f"{url}/api/v1/jobs/{job_id}").json()
+        assert job["state"] in ("queued", "running")  # handed back, not lost
+
+
+def test_an_address_that_is_taken_is_an_error_with_a_sentence(tmp_path: Path) -> None:
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(ServiceError, match=f"Port {port} of 127.0.0.1 cannot be listened on"):
+            run(Settings(port=port, data_dir=tmp_path))
+
+
+def test_an_address_of_another_machine() -> None:
+    with pytest.raises(ServiceError, match="cannot be listened on"):
+        listen("192.0.2.1", 8000)

@@ -18,7 +18,7 @@ from service.inference import DecodingLimits
 MAX_EVENT_ID = 2**63 - 1
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
-_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+_KEY = re.compile(r"[ -~]{1,255}")
 
 
 async def _service(request: Request) -> Service:
@@ -40,6 +40,7 @@ async def _idempotency_key(
         str | None,
         Header(
             alias="Idempotency-Key",
+            json_schema_extra={"pattern": f"^{_KEY.pattern}$"},
             description="Submitting again with the same key gives the first job. At most 255 printable characters.",
         ),
     ] = None,

@@ -33,6 +33,7 @@ _DETAILS_BY_STATUS = {
     404: "There is nothing at this address.",
     405: "The method is not allowed at this address.",
 }
+_HEADERS = {"Content-Encoding", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID"}
 _LOCATIONS = {"body": "pointer", "query": "parameter", "path": "parameter", "header": "header"}
 
 
@@ -58,7 +59,7 @@ def _entries(request: Request, error: ServiceError) -> list[Mapping[str, Any]]:
 
 
 def _location_of(request: Request, field: str) -> str:
-    if field in request.headers:
+    if field in _HEADERS:
         return "header"
     in_address = field in request.query_params or field in request.path_params or request.method == "GET"
     return "query" if in_address else "body"
@@ -129,6 +130,7 @@ _ALLOWED_BY_KIND = {
     "finite_number": "a finite number",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
+    "string_pattern_mismatch": "of the form {pattern}",
     "string_type": "a string",
     "string_unicode": "a string of whole Unicode characters",
     "list_type": "a list",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging.config
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.server import HANDLED_SIGNALS
 
 from service.bootstrap import build
 from service.errors import ServiceError
@@ -55,9 +58,22 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """Stop; at the second signal, at once. Having been asked to stop is no failure, so the exit code is 0."""
-        self.force_exit = self.should_exit
+        """Stop. That takes seconds, so asking again changes nothing; and it is no failure, so the exit code is 0."""
         self.should_exit = True
+
+    @contextmanager
+    def handling_signals(self) -> Iterator[None]:
+        """Take signals from now on, also while nothing is served yet or any more.
+
+        By itself, uvicorn gives them back when it has finished: then the second of two would kill a service that is
+        writing down where its jobs are.
+        """
+        previous = {sig: signal.signal(sig, self.handle_exit) for sig in HANDLED_SIGNALS}
+        try:
+            yield
+        finally:
+            for sig, handler in previous.items():
+                signal.signal(sig, handler)
 
 
 def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) -> None:
@@ -74,9 +90,11 @@ def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) 
     ServiceError : the address cannot be listened on.
     """
     _configure_logging(settings.log_level)
-    with listen(settings.host, settings.port) as listener, build(settings) as service:
+    with listen(settings.host, settings.port) as listener, ExitStack() as until_stopped, build(settings) as service:
         url = _url(listener)
-        Server(create_app(service), lambda: on_ready(url)).run([listener])
+        server = Server(create_app(service), lambda: on_ready(url))
+        until_stopped.enter_context(server.handling_signals())
+        server.run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

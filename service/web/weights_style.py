@@ -39,7 +39,7 @@ async def _weights_style(
             description="White is 0, red positive, blue negative; or from the smallest, black, to the largest, white."
         ),
     ] = "diverging",
-    upscale: Annotated[int, Query(description="Pixels to a side of each weight: 1 to 16.")] = 4,
+    upscale: Annotated[int, Query(ge=1, le=16, description="Pixels to a side of each weight.")] = 4,
     scale_bar: Annotated[bool, Query(description="With a shared scale, show which colour is which weight.")] = True,
 ) -> WeightsStyle:
     return WeightsStyle(scale=scale, colours=colours, upscale=upscale, scale_bar=scale_bar)

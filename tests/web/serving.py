@@ -47,6 +47,17 @@ def wait_until_over(client: httpx.Client, job_id: str) -> dict[str, Any]:
     return job
 
 
+@contextmanager
+def long_job(client: httpx.Client, **fields: Any) -> Iterator[str]:
+    """Submit a job that would not end by itself, and end it when the block is left."""
+    job_id = client.post("/jobs", json={**LONG, **fields}).raise_for_status().json()["id"]
+    try:
+        yield job_id
+    finally:
+        client.post(f"/jobs/{job_id}/cancel")
+        wait_until_over(client, job_id)
+
+
 def wait_for(client: httpx.Client, job_id: str, event: str) -> None:
     """Follow a job until it has had an event of this kind."""
     with client.stream("GET", f"/jobs/{job_id}/events", timeout=DEADLINE_S) as events:

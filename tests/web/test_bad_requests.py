@@ -194,6 +194,8 @@ ADDRESSES = [
     ("GET", "/jobs?state=asleep", 422, "invalid-field"),
     ("GET", "/jobs?sort=created;drop", 422, "invalid-field"),
     ("GET", "/jobs?before=forged", 422, "invalid-field"),
+    ("GET", "/jobs?%F0%9F%92%A9=1", 422, "invalid-field"),
+    ("GET", "/jobs?%00=1&host=2", 422, "invalid-field"),
     ("GET", f"/jobs/{NO_JOB}/metrics?since=-1", 422, "invalid-field"),
     ("GET", f"/jobs/{NO_JOB}/metrics?since=99999999999999999999", 422, "invalid-field"),
     ("GET", f"/jobs/{NO_JOB}/metrics?max_points=1", 422, "invalid-field"),

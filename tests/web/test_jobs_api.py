@@ -13,7 +13,7 @@ import pytest
 from service.bootstrap import build
 from service.settings import Settings
 from service.web import answers
-from tests.web.serving import LONG, TINY, problem_of, serving, wait_for, wait_until_over
+from tests.web.serving import LONG, TINY, long_job, problem_of, serving, wait_for, wait_until_over
 
 
 def submit(client: httpx.Client, body: dict[str, Any], **headers: str) -> dict[str, Any]:
@@ -69,13 +69,13 @@ def test_pages_follow_each_other(client: httpx.Client) -> None:
 
 
 def test_a_running_job_is_cancelled_and_keeps_its_best_weights(client: httpx.Client) -> None:
-    job_id = submit(client, {**LONG, "name": "cancelled"})["id"]
-    wait_for(client, job_id, "check")
-    answer = client.post(f"/jobs/{job_id}/cancel")
-    assert answer.status_code == 202
-    assert answer.json()["state"] in ("cancelling", "cancelled")
-    assert client.post(f"/jobs/{job_id}/cancel").status_code in (202, 409)
-    job = wait_until_over(client, job_id)
+    with long_job(client, name="cancelled") as job_id:
+        wait_for(client, job_id, "check")
+        answer = client.post(f"/jobs/{job_id}/cancel")
+        assert answer.status_code == 202
+        assert answer.json()["state"] in ("cancelling", "cancelled")
+        assert client.post(f"/jobs/{job_id}/cancel").status_code in (202, 409)
+        job = wait_until_over(client, job_id)
     assert job["state"] == "cancelled"
     assert job["model"] == {"name": "cancelled", "version": 1}
     refused = client.post(f"/jobs/{job_id}/cancel")
@@ -83,13 +83,10 @@ def test_a_running_job_is_cancelled_and_keeps_its_best_weights(client: httpx.Cli
 
 
 def test_a_queued_job_is_cancelled_at_once(client: httpx.Client) -> None:
-    blocking = submit(client, LONG)["id"]
-    queued = submit(client, LONG)["id"]
-    assert client.post(f"/jobs/{queued}/cancel").json()["state"] == "cancelled"
-    refused = client.delete(f"/jobs/{blocking}")
-    assert (refused.status_code, problem_of(refused)) == (409, "invalid-job-transition")
-    client.post(f"/jobs/{blocking}/cancel")
-    wait_until_over(client, blocking)
+    with long_job(client) as blocking, long_job(client) as queued:
+        assert client.post(f"/jobs/{queued}/cancel").json()["state"] == "cancelled"
+        refused = client.delete(f"/jobs/{blocking}")
+        assert (refused.status_code, problem_of(refused)) == (409, "invalid-job-transition")
 
 
 def test_a_deleted_job_is_gone_and_its_model_stays(client: httpx.Client) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from service.bootstrap import Service
 from service.charts import TileGrid
 from service.datasets import Dataset
-from tests.web.serving import LONG, problem_of, wait_for, wait_until_over
+from tests.web.serving import long_job, problem_of, wait_for, wait_until_over
 
 
 def picture(answer: httpx.Response) -> Image.Image:
@@ -71,28 +71,18 @@ def test_a_logistic_job_has_one_tile(client: httpx.Client) -> None:
 
 
 def test_a_running_job_has_pictures(client: httpx.Client) -> None:
-    job_id = client.post("/jobs", json=LONG).json()["id"]
-    wait_for(client, job_id, "check")
-    try:
-        tags = set()
-        for name in ("loss.png", "accuracy.png"):
-            answer = client.get(f"/jobs/{job_id}/{name}")
-            assert picture(answer).info["state"] == "running"
-            tags.add(answer.headers["etag"])
-        assert len(tags) == 2
-    finally:
-        client.post(f"/jobs/{job_id}/cancel")
-        wait_until_over(client, job_id)
+    with long_job(client) as job_id:
+        wait_for(client, job_id, "check")
+        answers = [client.get(f"/jobs/{job_id}/{chart}.png") for chart in ("loss", "accuracy")]
+    assert [picture(answer).info["state"] for answer in answers] == ["running"] * 2
+    assert len({answer.headers["etag"] for answer in answers}) == 2
 
 
 def test_a_queued_job_has_nothing_to_show(client: httpx.Client) -> None:
-    blocking, queued = (client.post("/jobs", json=LONG).json()["id"] for _ in range(2))
-    for name in ("loss.png", "accuracy.svg", "weights.png"):
-        answer = client.get(f"/jobs/{queued}/{name}")
-        assert (answer.status_code, problem_of(answer)) == (409, "no-data-yet")
-    for job_id in (queued, blocking):
-        client.post(f"/jobs/{job_id}/cancel")
-    wait_until_over(client, blocking)
+    with long_job(client), long_job(client) as queued:
+        for name in ("loss.png", "accuracy.svg", "weights.png"):
+            answer = client.get(f"/jobs/{queued}/{name}")
+            assert (answer.status_code, problem_of(answer)) == (409, "no-data-yet")
 
 
 PATHS = [

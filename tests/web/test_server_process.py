@@ -34,8 +34,12 @@ def server_process(data_dir: Path, executor: str) -> Iterator[tuple[subprocess.P
     root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", f"if __name__ == '__main__':\n{_indented(script)}"],
-        cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
         try:
             assert process.stdout is not None
             yield process, process.stdout.readline().strip()
@@ -57,9 +61,12 @@ def test_a_signal_ends_it_at_once_whoever_is_listening(tmp_path: Path, executor:
             assert "event: check" in lines
             asked_at = time.monotonic()
             process.send_signal(sent)
+            process.send_signal(sent)  # an impatient second one changes nothing
             list(lines)  # the stream is ended, not cut
             assert process.wait(DEADLINE_S) == 0
             assert time.monotonic() - asked_at < 10
+            assert process.stderr is not None
+            assert process.stderr.read() == ""
     with server_process(tmp_path, executor) as (_, url):
         job = httpx.get(f"{url}/api/v1/jobs/{job_id}").json()
         assert job["state"] in ("queued", "running")  # handed back, not lost

@@ -42,7 +42,7 @@ async def get_image(
     index: int,
     request: Request,
     part: Part = "training",
-    upscale: Annotated[int, Query(description="Pixels to a side of each pixel: 1 to 16.")] = 1,
+    upscale: Annotated[int, Query(ge=1, le=16, description="Pixels to a side of each pixel.")] = 1,
 ) -> Response:
     """Show one image, counted from 0. Its label is in the header `X-Label`."""
 
@@ -68,7 +68,7 @@ async def get_contact_sheet(
     request: Request,
     part: Part = "training",
     per_class: Annotated[int, Query(ge=1, le=100, description="Images of each class.")] = 10,
-    upscale: Annotated[int, Query(description="Pixels to a side of each pixel: 1 to 16.")] = 2,
+    upscale: Annotated[int, Query(ge=1, le=16, description="Pixels to a side of each pixel.")] = 2,
 ) -> Response:
     """Show the first images of each class, a row a class."""
 

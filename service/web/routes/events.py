@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import MalformedInput
-from service.web.dependencies import MAX_EVENT_ID, JobId, ServiceDep
+from service.web.dependencies import JobId, ServiceDep
 from service.web.event_stream import EventStream
 from service.web.routing import noun_router
 
@@ -19,9 +20,13 @@ router = noun_router("jobs")
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`event: state` and `event: check`, each with its id; after the final state `event: end`.",
-        "content": {EventStream.media_type: {"schema": {"type": "string"}}},
+        "content": {EventStream.media_type: {}},
     }
 }
+
+
+_ID = re.compile(r"[0-9]{0,18}")
+_ID_SCHEMA = {"pattern": f"^{_ID.pattern}$"}
 
 
 @router.get("/jobs/{job_id}/events", response_class=Response, responses=_STREAM)
@@ -29,23 +34,26 @@ async def follow_job(
     job_id: JobId,
     request: Request,
     service: ServiceDep,
-    after: Annotated[str | None, Query(description="Begin after the event of this id.")] = None,
+    after: Annotated[str, Query(description="Begin after the event of this id.", json_schema_extra=_ID_SCHEMA)] = "",
     last_event_id: Annotated[
-        str | None, Header(description="The same, as a reconnecting browser says it.", alias="Last-Event-ID")
-    ] = None,
+        str,
+        Header(
+            alias="Last-Event-ID",
+            description="The same, as a reconnecting browser says it.",
+            json_schema_extra=_ID_SCHEMA,
+        ),
+    ] = "",
 ) -> Response:
     """Stream everything that happened to a job, and then what happens, until it is over.
 
     A client that reconnects with the last id it saw misses nothing. Comments keep a silent connection open.
     """
-    last_id = _event_id("Last-Event-ID", last_event_id) or _event_id("after", after) or 0
+    place = _event_id("Last-Event-ID", last_event_id) if last_event_id else _event_id("after", after)
     await run_sync(service.jobs.get, job_id)  # raises before the stream begins, if there is no such job
-    return EventStream(request.app.state.event_hub.follow(job_id, last_id))
+    return EventStream(request.app.state.event_hub.follow(job_id, place))
 
 
-def _event_id(field: str, text: str | None) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < len(str(MAX_EVENT_ID))):
+def _event_id(field: str, text: str) -> int:
+    if not _ID.fullmatch(text):
         raise MalformedInput("An event id is a whole number.", field=field, allowed="an id that a stream gave, or 0")
-    return int(text)
+    return int(text or 0)

@@ -37,7 +37,7 @@ def list_jobs(
     service: ServiceDep,
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    before: Annotated[str | None, Query(description="The `next` of an earlier page.")] = None,
+    before: Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="The `next` of an earlier page.")] = None,
 ) -> Response:
     """List jobs, the newest first."""
     jobs, following = service.jobs.page(state=state, limit=limit, before=before)

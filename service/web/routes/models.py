@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -21,8 +22,15 @@ from service.web.weights_style import WeightsStyleDep
 
 router = noun_router("models")
 
+_VERSION = re.compile(r'"?([0-9]{1,9})"?')
+
 IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description="The version that the alias must name now, or 412.")
+    str | None,
+    Header(
+        alias="If-Match",
+        description="The version that the alias must name now, or 412.",
+        json_schema_extra={"pattern": f"^{_VERSION.pattern}$"},
+    ),
 ]
 
 _NPZ = "application/octet-stream"
@@ -120,10 +128,10 @@ def get_alias_history(name: str, alias: str, service: ServiceDep) -> Response:
 def _expected(if_match: str | None) -> int | Unset:
     if if_match is None:
         return UNSET
-    number = if_match.strip('"')
-    if not (number.isascii() and number.isdecimal() and len(number) <= 9):
+    match = _VERSION.fullmatch(if_match)
+    if match is None:
         raise MalformedInput("If-Match must name a version.", field="If-Match", allowed="the number of a version")
-    return int(number)
+    return int(match[1])
 
 
 def _model(summary: ModelSummary) -> dict[str, Any]:

@@ -35,9 +35,11 @@ _CHART_ANSWER = {
 
 
 async def _chart_size(
-    width_px: Annotated[int, Query(description="320 to 3840.")] = 960,
-    height_px: Annotated[int, Query(description="240 to 2160.")] = 600,
-    dpi: Annotated[int | None, Query(description="Pixels to an inch of type; not given: what suits the size.")] = None,
+    width_px: Annotated[int, Query(ge=320, le=3840)] = 960,
+    height_px: Annotated[int, Query(ge=240, le=2160)] = 600,
+    dpi: Annotated[
+        int | None, Query(ge=50, le=600, description="Pixels to an inch of type; not given: what suits the size.")
+    ] = None,
 ) -> ChartSize:
     return ChartSize(width_px=width_px, height_px=height_px, dpi=dpi)
 

@@ -56,7 +56,11 @@ class Service:
 
     def __enter__(self) -> Self:
         """Start."""
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -81,7 +85,8 @@ def build(settings: Settings) -> Service:
     database = Database(settings.resolved_database_url)
     store = LocalStore(settings.store_dir)
     registry = Registry(store)
-    lock = EngineLock(settings.data_dir / "engine.lock") if database.exclusive else None
+    # Beside the database and not in the data folder: it is the database that two engines must not share.
+    lock = EngineLock(path.with_name(f"{path.name}.lock")) if (path := database.path) else None
     engine = Engine(database, Recorder(database, registry), _executor_factory(settings), lock)
     return Service(
         settings=settings,

@@ -51,84 +51,126 @@ class ServiceError(Exception):
 
 
 class InvalidInput(ServiceError):
+    """What was given cannot be used."""
+
     code = "invalid-input"
 
 
 class InvalidField(InvalidInput):
+    """A named field is outside its allowed range."""
+
     code = "invalid-field"
 
 
 class MalformedInput(InvalidInput):
+    """It could not be parsed at all."""
+
     code = "malformed-input"
 
 
 class UnsupportedMedia(InvalidInput):
+    """A kind of content that is not accepted."""
+
     code = "unsupported-media"
 
 
 class InvalidImage(InvalidInput):
+    """An image that is empty, truncated or degenerate."""
+
     code = "invalid-image"
 
 
 class InputTooLarge(InvalidInput):
+    """More bytes, pixels or items than the stated limit."""
+
     code = "input-too-large"
 
 
 class InvalidDataset(InvalidInput):
+    """Training data that is not what it claims to be."""
+
     code = "invalid-dataset"
 
 
 class NotFound(ServiceError):
+    """It is not there."""
+
     code = "not-found"
 
 
 class JobNotFound(NotFound):
+    """The job is unknown."""
+
     code = "job-not-found"
 
 
 class ModelNotFound(NotFound):
+    """The name, the version or the alias is unknown."""
+
     code = "model-not-found"
 
 
 class DatasetNotFound(NotFound):
+    """The data set, or the image in it, is unknown."""
+
     code = "dataset-not-found"
 
 
 class Conflict(ServiceError):
+    """Well-formed, but not in the present state."""
+
     code = "conflict"
 
 
 class InvalidJobTransition(Conflict):
+    """The state machine has no such move."""
+
     code = "invalid-job-transition"
 
 
 class NoDataYet(Conflict):
+    """Nothing to show so far."""
+
     code = "no-data-yet"
 
 
 class AliasMoved(Conflict):
+    """Somebody else moved the alias first."""
+
     code = "alias-moved"
 
 
 class IdempotencyMismatch(Conflict):
+    """The key was used before with another request."""
+
     code = "idempotency-mismatch"
 
 
 class QueueFull(ServiceError):
+    """No more jobs are accepted for the moment."""
+
     code = "queue-full"
 
 
 class Corrupted(ServiceError):
+    """Stored bytes are not what their checksum says."""
+
     code = "corrupted"
 
 
 class StorageFailed(ServiceError):
+    """The disk or the database refused."""
+
     code = "storage-failed"
 
 
 class StorageFull(StorageFailed):
+    """There is no space left."""
+
     code = "storage-full"
 
 
 class ServiceUnreachable(ServiceError):
+    """The server named by ``--url`` does not answer."""
+
     code = "service-unreachable"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -56,7 +57,7 @@ class Settings(BaseSettings):
     @property
     def resolved_database_url(self) -> str:
         """The URL of the database that is used."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'inkling.db'}"
+        return self.database_url or f"sqlite:///{quote(str(self.data_dir.resolve() / 'inkling.db'))}"
 
     @property
     def store_dir(self) -> Path:

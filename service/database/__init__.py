@@ -11,6 +11,7 @@ from .connection import Database as Database
 from .event_rows import CheckRow as CheckRow
 from .event_rows import CheckTuple as CheckTuple
 from .event_rows import EventRow as EventRow
+from .event_rows import NewCheck as NewCheck
 from .event_rows import StateRow as StateRow
 from .job_rows import ClaimRow as ClaimRow
 from .job_rows import JobRow as JobRow

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -41,6 +42,12 @@ class Database:
     def exclusive(self) -> bool:
         """Whether one engine alone may run jobs here: SQLite is a file on one machine."""
         return self.engine.dialect.name == "sqlite"
+
+    @property
+    def path(self) -> Path | None:
+        """The file of the database, None where it is not one."""
+        url = self.engine.url
+        return Path(url.database).resolve() if self.exclusive and url.database else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, Row, func, select
 
 from .tables import events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCheck:
+    """What is written down of a validation check. ``detail`` is the progress at that moment."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    detail: Mapping[str, Any]
+    step_losses: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,23 +78,19 @@ def append_state(connection: Connection, job_id: str, state: str, *, at: datetim
     connection.execute(events.insert().values(job_id=job_id, kind="state", at=at, state=state, detail=detail))
 
 
-def append_check(
-    connection: Connection,
-    job_id: str,
-    *,
-    at: datetime,
-    check: Mapping[str, Any],
-    progress: Mapping[str, Any],
-    step_losses: bytes,
-) -> int:
-    """Write a check down and return its id."""
-    result = connection.execute(
-        events.insert().values(
-            job_id=job_id, kind="check", at=at, detail=dict(progress), step_losses=step_losses, **check
-        )
-    )
-    event_id: int = result.inserted_primary_key[0]  # type: ignore[index]  # one row was inserted
-    return event_id
+def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck], *, at: datetime) -> None:
+    """Write checks down, in their order."""
+    rows = [{**asdict(check), "job_id": job_id, "kind": "check", "at": at} for check in checks]
+    if rows:
+        connection.execute(events.insert(), rows)
+
+
+def id_of_step(connection: Connection, job_id: str, step: int) -> int:
+    """Return the id of the check that was made after a step."""
+    found: int = connection.execute(
+        select(events.c.id).where(events.c.job_id == job_id, events.c.step == step)
+    ).scalar_one()
+    return found
 
 
 def newest_step(connection: Connection, job_id: str) -> int:
@@ -128,9 +138,11 @@ def newest_id(connection: Connection) -> int:
 
 
 def jobs_since(connection: Connection, event_id: int) -> frozenset[str]:
-    """Return the jobs to which something happened after an event."""
-    rows = connection.execute(select(events.c.job_id).where(events.c.id > event_id).distinct())
-    return frozenset(rows.scalars())
+    """Return the jobs to which something happened after an event.
+
+    Asked often, for a few events at the end; with DISTINCT, SQLite would walk through all of them in another order.
+    """
+    return frozenset(connection.execute(select(events.c.job_id).where(events.c.id > event_id)).scalars())
 
 
 def _event(row: Row[Any]) -> EventRow:

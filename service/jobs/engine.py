@@ -57,7 +57,8 @@ class Engine:
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stacks: list[Stack] = []
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="engine")
+        # A process that forgets to stop it ends all the same, which is no worse than being killed.
+        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
         self._next_heartbeat_at = 0.0
         self._hand_back_s = 0.0
 
@@ -81,6 +82,11 @@ class Engine:
         """Look around now rather than at the next turn."""
         if self._executor is not None:  # while another engine has the lock, nobody would empty the inbox
             self._inbox.put(None)
+
+    @property
+    def alive(self) -> bool:
+        """Whether this engine works, or waits for its turn while another does."""
+        return self._thread.is_alive()
 
     @property
     def working(self) -> bool:

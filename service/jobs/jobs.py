@@ -104,7 +104,7 @@ class Jobs:
     ) -> tuple[list[Job], str | None]:
         """Return the newest jobs first and, if there are more, the cursor to ask for them with."""
         if before is not None and not (before.isascii() and before.isdigit() and len(before) < 19):
-            raise InvalidField("The cursor must be one that an earlier answer gave.", field="cursor")
+            raise InvalidField("The cursor must be one that an earlier answer gave.", field="before")
         with self._database.read() as connection:
             rows = job_rows.page(connection, state=state, before=int(before) if before else None, limit=limit + 1)
             shown = rows[:limit]
@@ -134,7 +134,7 @@ class Jobs:
             if not moved:
                 row = _row(connection, job_id)
                 if JobState(row.state).final:
-                    raise InvalidJobTransition(f"The job is over already: it has {row.state}.")
+                    raise InvalidJobTransition(f"The job is over already: its state is {row.state}.")
         self._wake_engine()
         return self.get(job_id)
 

@@ -1,10 +1,12 @@
-"""The lock that lets one engine alone run the jobs of a data folder."""
+"""The lock that lets one engine alone run the jobs of a database."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from pathlib import Path
+
+from service.errors import StorageFailed
 
 
 class EngineLock:
@@ -20,15 +22,26 @@ class EngineLock:
         return self._descriptor is not None
 
     def acquire(self) -> bool:
-        """Take the lock if nobody has it, without waiting."""
+        """Take the lock if nobody has it, without waiting.
+
+        Raises
+        ------
+        StorageFailed
+            There can be no such lock in that place.
+        """
         if self.held:
             return True
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageFailed("The lock beside the database cannot be opened.") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError as error:
             os.close(descriptor)
-            return False
+            if isinstance(error, BlockingIOError):
+                return False
+            raise StorageFailed("The lock beside the database cannot be taken.") from error
         self._descriptor = descriptor
         return True
 

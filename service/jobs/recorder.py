@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from service.core import StopReason, TrainingConfig, TrainingState
-from service.database import ClaimRow, Database, JobRow, checkpoint_rows, event_rows, job_rows
+from service.database import ClaimRow, Database, JobRow, NewCheck, checkpoint_rows, event_rows, job_rows
 from service.errors import ServiceError
 from service.registry import ModelDraft, Registry
 from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint
@@ -48,7 +48,7 @@ class Failure:
         return {"type": f"/problems/{self.code}", "title": self.title, "detail": self.detail}
 
 
-INTERNAL = Failure(code="internal", title="An internal error", detail="Training met a bug; the log has it.")
+INTERNAL = Failure(code="internal-error", title="An internal error", detail="Training met a bug; the log has it.")
 _WORKER_LOST = Failure(
     code="worker-lost",
     title="Its workers died",
@@ -81,20 +81,14 @@ class Recorder:
             if not job_rows.lock_claimed(connection, claim.id, claim.fence):
                 return False
             newest = event_rows.newest_step(connection, claim.id)
-            for checked in checks:
-                if checked.check.step <= newest:
-                    continue
-                event_id = event_rows.append_check(
-                    connection,
-                    claim.id,
-                    at=datetime.now(UTC),
-                    check=checked.check.to_dict(),
-                    progress=checked.progress.to_dict(),
-                    step_losses=checked.step_losses,
-                )
-                columns["latest_check_id"] = event_id
-                if checked.improved:
-                    columns["best_check_id"] = event_id
+            new = [checked for checked in checks if checked.check.step > newest]
+            event_rows.append_checks(
+                connection, claim.id, [_new_check(checked) for checked in new], at=datetime.now(UTC)
+            )
+            if new:
+                columns["latest_check_id"] = event_rows.id_of_step(connection, claim.id, new[-1].check.step)
+            if improved := [checked.check.step for checked in new if checked.improved]:
+                columns["best_check_id"] = event_rows.id_of_step(connection, claim.id, improved[-1])
             if columns:
                 job_rows.update_columns(connection, claim.id, **columns)
             if checkpoint is not None:
@@ -186,6 +180,10 @@ class Recorder:
         return self._registry.register(
             row.name, draft, state.best, state.last, first_attempt=not row.publishing
         ).version
+
+
+def _new_check(checked: Checked) -> NewCheck:
+    return NewCheck(**checked.check.to_dict(), detail=checked.progress.to_dict(), step_losses=checked.step_losses)
 
 
 def _held(connection: Connection, claim: ClaimRow) -> JobRow | None:

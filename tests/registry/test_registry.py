@@ -110,6 +110,23 @@ def test_a_job_that_is_finished_twice_makes_one_version(registry: Registry, regi
     assert registry.versions("digits") == (1, 2)
 
 
+def test_a_first_attempt_reads_no_other_version(
+    registry: Registry,
+    register: Register,
+    make_draft: MakeDraft,
+    make_weights: MakeWeights,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for seed in range(3):
+        register(seed=seed, job_id=f"job-{seed}")
+    draft = make_draft(job_id="job-3")
+    with monkeypatch.context() as patch:
+        patch.delattr(LocalStore, "read")
+        manifest = registry.register("digits", draft, *make_weights(3, draft), first_attempt=True)
+    assert manifest.version == 4
+    assert registry.register("digits", draft, *make_weights(3, draft)) == manifest, "the second attempt searches"
+
+
 @pytest.mark.parametrize(
     "again",
     [{"seed": 2, "job_id": "j"}, {"seed": 1, "job_id": "k"}, {"name": "more", "seed": 1, "job_id": "j"}],

@@ -60,8 +60,9 @@ class ProcessesExecutor:
             execution.kill()
         for execution in running:
             execution.join()
-        while self._idle:
-            self._idle.pop().bury()
+        for worker in self._idle:
+            worker.kill()
+            worker.bury()
 
     def _take_back(self, execution: _ProcessExecution, worker: _Worker | None) -> None:
         if worker is not None:
@@ -75,7 +76,7 @@ class _Worker:
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
                 [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())],
                 # It finds our modules where we do. BLAS reads its number of threads when NumPy is imported.
                 env={**os.environ, **_ONE_BLAS_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -178,5 +179,6 @@ class _ProcessExecution:
 
     def _post_mortem(self) -> Outcome:
         exit_code = self._worker.bury()
-        logger.warning("a worker was lost (exit code %d)", exit_code)
-        return Outcome.CRASHED if exit_code == _UNCAUGHT_EXCEPTION else Outcome.LOST
+        outcome = Outcome.CRASHED if exit_code == _UNCAUGHT_EXCEPTION else Outcome.LOST
+        logger.warning("a worker is gone in the middle of its work: %s, exit code %d", outcome.value, exit_code)
+        return outcome

@@ -43,7 +43,7 @@ def _parts(service: Service) -> dict[str, bool]:
     return {
         "database": _works(service.database.ping),
         "model": _works(service.catalogue.get),
-        "engine": service.engine.working,
+        "engine": service.engine.alive,
     }
 
 

@@ -41,7 +41,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name="uq_jobs_id"),
         sa.UniqueConstraint("idempotency_key", name="uq_jobs_idempotency_key"),
         sa.CheckConstraint(
-            "state IN ('queued', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled')", name="ck_jobs_state"
+            "state IN ('queued', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled')", name="state"
         ),
         sqlite_autoincrement=True,
     )

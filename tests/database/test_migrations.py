@@ -1,0 +1,126 @@
+"""The migrations make the tables that the queries know, whatever happens in the middle."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from service.database import Database, migrate
+from service.database.tables import metadata
+from service.errors import StorageFailed
+
+HERE = Path(__file__).parent
+
+
+def tables_of(database: Database) -> dict[str, str]:
+    """Return how each table and index of a SQLite file was made."""
+    with database.read() as connection:
+        return dict(connection.execute(text("SELECT name, sql FROM sqlite_master")).all())
+
+
+def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_constraints_are_those_of_the_tables(database: Database, tmp_path: Path) -> None:
+    """Alembic does not compare check constraints and foreign key rules; the text of the tables does."""
+    direct = Database(f"sqlite:///{tmp_path / 'direct.db'}")
+    with direct.write() as connection:
+        metadata.create_all(connection)
+    expected, made = inspect(direct.engine), inspect(database.engine)
+    for table in metadata.tables:
+        for constraints in ("get_check_constraints", "get_foreign_keys", "get_unique_constraints", "get_indexes"):
+            ours, theirs = getattr(made, constraints)(table), getattr(expected, constraints)(table)
+            assert sorted(map(str, ours)) == sorted(map(str, theirs)), (table, constraints)
+    assert all("AUTOINCREMENT" in tables_of(database)[table] for table in ("jobs", "events")), "ids are never reused"
+    direct.close()
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    before = tables_of(database)
+    migrate(database)
+    assert tables_of(database) == before
+
+
+def test_many_may_migrate_at_once(url: str) -> None:
+    databases = [Database(url) for _ in range(8)]
+    errors = []
+
+    def bring_up(database: Database) -> None:
+        try:
+            migrate(database)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=bring_up, args=(database,)) for database in databases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    for database in databases:
+        database.ping()
+        database.close()
+
+
+def test_a_newer_database_is_left_alone(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StorageFailed, match="newer version"):
+        migrate(database)
+    with database.read() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+
+
+def test_a_migration_killed_anywhere_leaves_nothing_behind(url: str, tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, str(HERE / "migrate_and_die.py"), str(tmp_path / "inkling.db")],
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+    _, n_kills, _ = run.stdout.split()
+    assert int(n_kills) >= 8
+    database = Database(url)
+    assert {"jobs", "events", "checkpoints"} <= set(tables_of(database))
+    migrate(database)
+    database.close()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "inkling.db"
+    path.write_bytes(b"no database at all " * 1000)
+    database = Database(f"sqlite:///{path}")
+    with pytest.raises(StorageFailed, match="damaged"):
+        migrate(database)
+    database.close()
+    assert path.read_bytes().startswith(b"no database")
+
+
+def test_a_damaged_file_is_refused(url: str, tmp_path: Path) -> None:
+    database = Database(url)
+    migrate(database)
+    database.close()
+    path = tmp_path / "inkling.db"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    with pytest.raises(sqlite3.DatabaseError), sqlite3.connect(path) as connection:
+        connection.execute("SELECT * FROM jobs").fetchall()
+    damaged = Database(url)
+    with pytest.raises(StorageFailed), damaged.read() as read:
+        read.execute(text("SELECT * FROM jobs")).all()
+    damaged.close()

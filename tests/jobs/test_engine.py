@@ -1,0 +1,478 @@
+"""The engine's own affairs: who may work, what it outlives, and how fast it is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from service.core import TrainingConfig
+from service.database import ClaimRow, Database, NewJob, job_rows
+from service.errors import StorageFailed, StorageFull
+from service.jobs import EngineLock, InlineExecutor, JobState, Recorder
+from service.registry import LocalStore, Registry
+from service.worker import MemberSpec, StackSpec
+from tests.jobs.house import ENDLESS, LONG, House, KeptOpen, eventually
+
+MakeHouse = Callable[..., House]
+
+
+def inline() -> InlineExecutor:
+    return InlineExecutor(1)
+
+
+@pytest.fixture
+def working(make_house: MakeHouse) -> House:
+    house = make_house(inline)
+    house.engine.start()
+    return house
+
+
+class Shared(Database):
+    """The same file, for engines that believe that others may work on it too, as they do on PostgreSQL."""
+
+    exclusive = False  # type: ignore[assignment]
+
+
+def row_state(house: House, job_id: str) -> str:
+    with house.database.read() as connection:
+        return str(connection.execute(text("SELECT state FROM jobs WHERE id = :id"), {"id": job_id}).scalar_one())
+
+
+# Who may work
+
+
+def test_the_lock_is_one_holder_s(tmp_path: Path) -> None:
+    one, other = EngineLock(tmp_path / "lock"), EngineLock(tmp_path / "lock")
+    assert one.acquire() and one.acquire() and one.held
+    assert not other.acquire() and not other.held
+    one.release()
+    one.release()
+    assert other.acquire()
+    other.release()
+
+
+def test_a_lock_that_cannot_be_had_holds_no_file_open(tmp_path: Path) -> None:
+    one, other = EngineLock(tmp_path / "lock"), EngineLock(tmp_path / "lock")
+    assert one.acquire()
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for _ in range(20):
+        assert not other.acquire()
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    one.release()
+
+
+def test_a_lock_that_cannot_be_made_is_a_failure_of_storage(tmp_path: Path) -> None:
+    with pytest.raises(StorageFailed):
+        EngineLock(tmp_path / "no such folder" / "lock").acquire()
+
+
+def test_a_second_engine_waits_and_takes_over(make_house: MakeHouse) -> None:
+    first, second = make_house(inline), make_house(inline)
+    first.engine.start()
+    eventually(lambda: first.engine.working)
+    second.engine.start()
+    assert second.train().state is JobState.SUCCEEDED, "the first one does the work of both"
+    assert first.engine.working and not second.engine.working
+    job_id = second.submit(**ENDLESS)
+    first.wait_for_step(job_id, 0)
+    first.engine.stop()
+    assert not first.engine.working
+    eventually(lambda: second.engine.working)
+    second.wait(job_id, lambda job: len(job.history) == 4)
+    assert second.states(job_id) == ["queued", "running", "queued", "running"]
+    second.jobs.cancel(job_id)
+    second.wait(job_id)
+
+
+def test_an_engine_that_waits_keeps_nothing_of_what_it_is_told(make_house: MakeHouse) -> None:
+    first, second = make_house(inline), make_house(inline)
+    first.engine.start()
+    eventually(lambda: first.engine.working)
+    second.engine.start()
+    for _ in range(1000):
+        second.engine.wake()
+    assert second.engine._inbox.qsize() == 0
+
+
+def test_an_engine_may_be_stopped_at_any_time(make_house: MakeHouse) -> None:
+    never_started = make_house(inline)
+    never_started.engine.stop()
+    at_once = make_house(inline)
+    at_once.engine.start()
+    at_once.engine.stop()
+    at_once.engine.stop()
+    waiting, working = make_house(inline), make_house(inline)
+    working.engine.start()
+    eventually(lambda: working.engine.working)
+    waiting.engine.start()
+    started_at = time.monotonic()
+    waiting.engine.stop()
+    assert time.monotonic() - started_at < 2
+    assert working.engine.working
+
+
+def test_the_lock_is_given_up_last(make_house: MakeHouse) -> None:
+    """While workers still run, no other engine may believe that they are gone."""
+    closed = threading.Event()
+
+    class Slow(InlineExecutor):
+        def close(self) -> None:
+            assert not EngineLock(house.folder / "engine.lock").acquire()
+            super().close()
+            closed.set()
+
+    house = make_house(lambda: Slow(1))
+    house.engine.start()
+    eventually(lambda: house.engine.working)
+    house.engine.stop()
+    assert closed.is_set()
+    lock = EngineLock(house.folder / "engine.lock")
+    assert lock.acquire()
+    lock.release()
+
+
+def test_the_claims_of_a_dead_engine_are_taken_at_once(make_house: MakeHouse) -> None:
+    """Whatever their leases say: where one engine alone may work, it is the lock that counts."""
+    house = make_house(inline)
+    ids = [house.submit() for _ in range(2)]
+    with house.database.write() as connection:
+        for _ in ids:
+            job_rows.claim_oldest(connection, claimed_by="killed", lease_s=1e6)
+    house.jobs.cancel(ids[1])
+    started_at = time.monotonic()
+    house.engine.start()
+    assert house.wait(ids[0]).state is JobState.SUCCEEDED
+    assert time.monotonic() - started_at < 5
+    assert house.states(ids[0]) == ["queued", "running", "queued", "running", "succeeded"]
+    assert house.wait(ids[1]).state is JobState.CANCELLED
+
+
+def test_two_engines_without_a_lock_run_each_job_once(make_house: MakeHouse, folder: Path) -> None:
+    url = f"sqlite:///{folder / 'inkling.db'}"
+    houses = [make_house(inline, database=Shared(url), lock=False) for _ in range(2)]
+    ids = [houses[0].submit(seed=seed) for seed in range(10)]
+    for house in houses:
+        house.engine.start()
+    for job_id in ids:
+        assert houses[0].wait(job_id).state is JobState.SUCCEEDED
+        assert houses[0].states(job_id) == ["queued", "running", "succeeded"]
+    assert len(houses[0].registry.versions("mnist-softmax")) == 10
+
+
+def test_a_living_engine_s_lease_is_respected_and_a_dead_one_s_is_not(make_house: MakeHouse, folder: Path) -> None:
+    url = f"sqlite:///{folder / 'inkling.db'}"
+    house = make_house(inline, database=Shared(url), lock=False)
+    alive, dead = house.submit(), house.submit()
+    with house.database.write() as connection:
+        job_rows.claim_oldest(connection, claimed_by="alive", lease_s=1e6)
+        job_rows.claim_oldest(connection, claimed_by="dead", lease_s=-1)
+    house.engine.start()
+    assert house.wait(dead).state is JobState.SUCCEEDED
+    assert house.states(alive) == ["queued", "running"]
+
+
+def test_an_engine_that_lost_its_claim_gives_the_run_up(make_house: MakeHouse, folder: Path) -> None:
+    """Stopped for so long that another one took its job; then it goes on, and must not disturb."""
+    house = make_house(inline, database=Shared(f"sqlite:///{folder / 'inkling.db'}"), lock=False)
+    house.engine.start()
+    job_id = house.submit(**ENDLESS)
+    house.wait_for_step(job_id, 0)
+    with house.database.write() as connection:
+        (claim,) = job_rows.abandoned(connection, claimed_by="another", exclusive=True)
+    house.recorder.lose(claim, "it seemed dead")
+    with house.database.write() as connection:
+        newer = job_rows.claim_oldest(connection, claimed_by="another", lease_s=1e6)
+    assert newer is not None and newer.id == job_id
+    following = house.submit()
+    assert house.wait(following).state is JobState.SUCCEEDED, "its slot is free again"
+    n_events = len(house.jobs.events(job_id, limit=10_000))
+    assert house.states(job_id) == ["queued", "running", "queued", "running"]
+    house.train()
+    assert len(house.jobs.events(job_id, limit=10_000)) == n_events
+
+
+# What it outlives
+
+
+def test_a_locked_database_is_waited_for(make_house: MakeHouse, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For longer than a writer waits, and while a run has much to tell."""
+    monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.05)
+    house = make_house(inline, database=Database(f"sqlite:///{folder / 'inkling.db'}", busy_timeout_ms=30))
+    expected = make_house(inline)
+    house.engine.start()
+    undisturbed = house.train(**LONG)
+    job_id = house.submit(**LONG)
+    house.wait_for_step(job_id, 15 * 20)
+    with expected.database.write():
+        held_at = time.monotonic()
+        eventually(lambda: time.monotonic() > held_at + 0.6)
+    job = house.wait(job_id)
+    assert job.state is JobState.SUCCEEDED
+    assert house.states(job_id) == ["queued", "running", "succeeded"]
+    assert house.curve(job_id) == house.curve(undisturbed.id)
+    assert house.weights_sha256(job_id) == house.weights_sha256(undisturbed.id)
+
+
+def test_a_database_locked_at_every_turn_delays_and_loses_nothing(
+    make_house: MakeHouse, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.01)
+    house = make_house(inline, database=Database(f"sqlite:///{folder / 'inkling.db'}", busy_timeout_ms=1))
+    other = Database(f"sqlite:///{folder / 'inkling.db'}")
+    ids = [house.submit(seed=seed) for seed in range(3)]
+    house.engine.start()
+    while not all(house.jobs.get(job_id).state.final for job_id in ids):
+        with other.write():
+            held_at = time.monotonic()
+            eventually(lambda: time.monotonic() > held_at + 0.02)  # noqa: B023
+        eventually(lambda: time.monotonic() > held_at + 0.04)  # noqa: B023
+    for job_id in ids:
+        assert house.states(job_id) == ["queued", "running", "succeeded"]
+        assert len(house.curve(job_id)) == 12
+    assert house.registry.versions("mnist-softmax") == (1, 2, 3)
+    other.close()
+
+
+def test_a_full_database_heals_without_a_restart(
+    make_house: MakeHouse, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.05)
+    database = Database(f"sqlite:///{folder / 'inkling.db'}")
+    house = make_house(inline, database=database)
+    job_id = house.submit(**LONG)
+    refusing = threading.Event()
+    write = database.write
+
+    def refuse_while_full() -> Any:
+        if refusing.is_set():
+            refused.append(None)
+            raise StorageFull("There is no space left for the database.")
+        return write()
+
+    refused: list[None] = []
+    monkeypatch.setattr(database, "write", refuse_while_full)
+    house.engine.start()
+    house.wait_for_step(job_id, 15 * 10)
+    refusing.set()
+    eventually(lambda: len(refused) >= 3)
+    refusing.clear()
+    assert house.wait(job_id).state is JobState.SUCCEEDED
+    assert len(house.curve(job_id)) == 120
+
+
+def test_a_full_model_store_fails_the_job_and_heals(make_house: MakeHouse, working: House) -> None:
+    store = working.folder / "model_store"
+    working.train()
+    created = LocalStore.create
+
+    def full(self: LocalStore, key: str, data: bytes) -> None:
+        raise StorageFull("There is no space left for the model store.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalStore, "create", full)
+        job = working.train(seed=1)
+    assert job.state is JobState.FAILED and job.error is not None
+    assert job.error["type"] == "/problems/storage-full"
+    assert LocalStore.create is created and store.is_dir()
+    assert working.registry.versions("mnist-softmax") == (1,)
+    assert working.train(seed=1).model == {"name": "mnist-softmax", "version": 2}
+
+
+class BuggyExecutor(InlineExecutor):
+    """Trains nonsense for seed 1, which the core refuses with a ValueError, and cannot start seed 3."""
+
+    def submit(self, spec: StackSpec, listener: Any) -> Any:
+        (member,) = spec.members
+        if member.config.seed == 3:
+            raise RuntimeError("no thread can be started")
+        if member.config.seed == 1:
+            stranger = TrainingConfig(train_size=600, validation_size=500)
+            members = (member, MemberSpec(job_id="stranger", fence=1, config=stranger))
+            spec = StackSpec(dataset=spec.dataset, members=members)
+        return super().submit(spec, listener)
+
+
+class BuggyRegistry(Registry):
+    def register(self, name: str, *arguments: Any, **options: Any) -> Any:
+        if name == "buggy":
+            raise RuntimeError("a bug at the end")
+        return super().register(name, *arguments, **options)
+
+
+def test_a_bug_in_one_job_harms_no_other(make_house: MakeHouse, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither one in training, nor one at its end, nor a row that this version cannot read."""
+    house = make_house(lambda: BuggyExecutor(1))
+    house.recorder._registry = BuggyRegistry(LocalStore(house.folder / "model_store"))
+    unreadable = NewJob(
+        id="0" * 26,
+        name="unreadable",
+        dataset="mnist",
+        config={**TrainingConfig().to_dict(), "learning_rate": 1e9},
+        idempotency_key=None,
+        request_sha256="",
+    )
+    with house.database.write() as connection:
+        job_rows.insert(connection, unreadable)
+    with caplog.at_level(logging.CRITICAL):
+        in_training = house.submit(seed=1)
+        at_the_end = house.submit(seed=2, name="buggy")
+        not_started = house.submit(seed=3)
+        healthy = house.submit(seed=4)
+        house.engine.start()
+        for job_id, problem in (
+            (in_training, "internal-error"),
+            (at_the_end, "internal-error"),
+            (not_started, "worker-lost"),
+        ):
+            job = house.wait(job_id)
+            assert job.state is JobState.FAILED and job.error is not None
+            assert job.error["type"] == f"/problems/{problem}"
+        assert house.wait(healthy).state is JobState.SUCCEEDED
+    assert row_state(house, unreadable.id) == "failed"
+
+
+def test_an_executor_that_cannot_be_made_is_tried_again(
+    make_house: MakeHouse, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.02)
+    attempts: list[None] = []
+
+    def reluctant() -> InlineExecutor:
+        attempts.append(None)
+        if len(attempts) < 3:
+            raise OSError("no process can be started")
+        return InlineExecutor(1)
+
+    with caplog.at_level(logging.CRITICAL):
+        house = make_house(reluctant)
+        house.engine.start()
+        assert house.train().state is JobState.SUCCEEDED
+    assert len(attempts) == 3
+
+
+def test_no_job_is_claimed_while_no_worker_can_be_started(
+    make_house: MakeHouse, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.02)
+    attempts: list[None] = []
+
+    class Reluctant(InlineExecutor):
+        def prepare(self) -> None:
+            attempts.append(None)
+            if len(attempts) < 4:
+                raise OSError("no process can be started")
+
+    with caplog.at_level(logging.CRITICAL):
+        house = make_house(lambda: Reluctant(1))
+        house.engine.start()
+        job = house.train()
+    assert [move.state.value for move in job.history] == ["queued", "running", "succeeded"]
+
+
+def test_a_cancel_that_meets_a_lost_worker_is_not_forgotten(make_house: MakeHouse) -> None:
+    """The request arrives after the loss was noticed and before it is written down."""
+    house = make_house(inline)
+    job_id = house.submit()
+    with house.database.write() as connection:
+        claim = job_rows.claim_oldest(connection, claimed_by="engine", lease_s=30)
+    assert isinstance(claim, ClaimRow) and claim.state == "running"
+    house.jobs.cancel(job_id)
+    assert house.recorder.lose(claim, "its worker died")
+    assert house.jobs.get(job_id).state is JobState.CANCELLED
+
+
+def test_stopping_while_the_database_is_locked_loses_nothing(make_house: MakeHouse, folder: Path) -> None:
+    house = make_house(inline, database=Database(f"sqlite:///{folder / 'inkling.db'}", busy_timeout_ms=30))
+    other = Database(f"sqlite:///{folder / 'inkling.db'}")
+    house.engine.start()
+    job_id = house.submit(**ENDLESS)
+    house.wait_for_step(job_id, 15 * 10)
+    stopping = threading.Thread(target=house.engine.stop)
+    with other.write():
+        stopping.start()
+        held_at = time.monotonic()
+        eventually(lambda: time.monotonic() > held_at + 0.5)
+    stopping.join()
+    assert house.states(job_id) == ["queued", "running", "queued"]
+    assert house.jobs.get(job_id).history[-1].reason == "The service was stopped; it goes on from here."
+    other.close()
+
+
+# How fast it is
+
+
+def test_an_idle_engine_starts_a_job_at_once(house: House) -> None:
+    """Tens of milliseconds from handing in to running; asserted with room for a busy machine."""
+    house.train()
+    delays = []
+    for seed in range(10):
+        job = house.train(seed=seed)
+        assert job.started_at is not None
+        delays.append((job.started_at - job.created_at).total_seconds())
+    assert float(np.median(delays)) < 0.1
+
+
+def test_an_idle_engine_does_nothing_much(working: House) -> None:
+    eventually(lambda: working.engine.working)
+    reads = []
+    original = Database.read
+
+    def counted(self: Database) -> Any:
+        reads.append(time.monotonic())
+        return original(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "read", counted)
+        eventually(lambda: len(reads) >= 6)
+    assert reads[-1] - reads[0] > 0.8, "four times a second"
+
+
+def test_many_wakes_are_one_turn(working: House) -> None:
+    eventually(lambda: working.engine.working)
+    for _ in range(10_000):
+        working.engine.wake()
+    eventually(lambda: working.engine._inbox.qsize() == 0, within_s=2)
+
+
+def test_closing_leaves_no_thread_and_no_file(make_house: MakeHouse, one_process: KeptOpen) -> None:
+    def held() -> tuple[set[str], int]:
+        names = {thread.name for thread in threading.enumerate()}
+        return names, len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    def use(house: House) -> None:
+        house.engine.start()
+        house.train()
+        house.close()
+
+    use(make_house(lambda: one_process))
+    before = held()
+    for _ in range(3):
+        use(make_house(lambda: one_process))
+        use(make_house(inline))
+    assert held() == before
+
+
+def test_recorder_and_engine_share_one_rule_of_claims(working: House) -> None:
+    """A recorder without a claim of its own cannot write, also beside a working engine."""
+    job_id = working.submit(**ENDLESS)
+    working.wait_for_step(job_id, 0)
+    with working.database.read() as connection:
+        (claim,) = job_rows.abandoned(connection, claimed_by="nobody", exclusive=True)
+    stale = ClaimRow(
+        **{name: getattr(claim, name) for name in ClaimRow.__dataclass_fields__ if name != "fence"},
+        fence=claim.fence - 1,
+    )
+    recorder = Recorder(working.database, working.registry)
+    assert recorder.lose(stale, "late") is False
+    assert working.jobs.get(job_id).state is JobState.RUNNING
+    working.jobs.cancel(job_id)
+    assert working.wait(job_id).state is JobState.CANCELLED

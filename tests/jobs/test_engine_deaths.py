@@ -1,0 +1,163 @@
+"""A whole engine that is killed, as by a power cut, and the one that comes after it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from service.jobs import InlineExecutor, JobState
+from tests.jobs.house import ENDLESS, LONG, House, eventually, workers_of
+
+HERE = Path(__file__).parent
+MakeHouse = Callable[..., House]
+StartEngine = Callable[[], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start_engine(folder: Path) -> Iterator[StartEngine]:
+    """Start an engine in a process of its own, on the folder of the desk."""
+    with ExitStack() as at_end:
+
+        def start() -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [sys.executable, str(HERE / "run_engine.py"), str(folder)],
+                env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            at_end.callback(process.communicate)
+            at_end.callback(process.kill)
+            return process
+
+        yield start
+
+
+def all_workers() -> set[int]:
+    """Return the ids of all worker processes on this machine, orphans and those of others included."""
+    found = set()
+    for process in psutil.process_iter(["cmdline", "status"]):
+        command = process.info["cmdline"] or []
+        if process.info["status"] != psutil.STATUS_ZOMBIE and any("service.worker import serve" in a for a in command):
+            found.add(process.pid)
+    return found
+
+
+def kill(engine: subprocess.Popen[str]) -> None:
+    engine.kill()
+    engine.wait()
+
+
+def test_workers_do_not_outlive_their_engine(desk: House, start_engine: StartEngine) -> None:
+    """Neither one that trains nor one that is idle."""
+    engine = start_engine()
+    job_id = desk.submit(**ENDLESS)
+    desk.wait_for_step(job_id, 0)
+    workers = {worker.pid for worker in workers_of(psutil.Process(engine.pid))}
+    assert len(workers) == 1 and workers <= all_workers()
+    kill(engine)
+    eventually(lambda: not workers & all_workers(), within_s=2)
+
+
+@pytest.mark.slow
+def test_idle_workers_do_not_outlive_their_engine(start_engine: StartEngine) -> None:
+    engine = start_engine()
+    parent = psutil.Process(engine.pid)
+    workers = {worker.pid for worker in eventually(lambda: workers_of(parent))}
+    kill(engine)
+    eventually(lambda: not workers & all_workers(), within_s=10)
+
+
+@pytest.mark.slow
+def test_a_job_outlives_two_kills_and_ends_with_the_same_bits(
+    desk: House, start_engine: StartEngine, make_house: MakeHouse
+) -> None:
+    rng = random.Random(0)
+    reference = make_house(lambda: InlineExecutor(1))
+    job_id = desk.submit(**LONG)
+    for _ in range(2):
+        engine = start_engine()
+        latest = desk.jobs.get(job_id).latest
+        desk.wait_for_step(job_id, (latest.step if latest else -1) + rng.randint(1, 600))
+        kill(engine)
+    start_engine()
+    job = desk.wait(job_id)
+    assert job.state is JobState.SUCCEEDED and job.model == {"name": "mnist-softmax", "version": 1}
+    assert desk.states(job_id) == ["queued", "running"] * 3 + ["succeeded"]
+    assert desk.registry.versions("mnist-softmax") == (1,)
+    desk.registry.load("mnist-softmax", 1)
+
+    reference.engine.start()  # waits for the lock, and so for the end of the other engine
+    expected = reference.submit(**LONG)
+    reference.wait(expected)
+    assert desk.weights_sha256(job_id) == desk.weights_sha256(expected)
+    assert desk.curve(job_id) == desk.curve(expected)
+
+
+@pytest.mark.slow
+def test_a_restart_is_faster_than_any_lease(desk: House, start_engine: StartEngine) -> None:
+    engine = start_engine()
+    job_id = desk.submit(**ENDLESS)
+    desk.wait_for_step(job_id, 0)
+    kill(engine)
+    start_engine()
+    job = desk.wait(job_id, lambda job: len(job.history) == 4)
+    assert [move.state.value for move in job.history] == ["queued", "running", "queued", "running"]
+    assert (job.history[2].at - job.history[1].at).total_seconds() < 10, "a lease lasts 30 s"
+
+
+@pytest.mark.slow
+def test_a_polite_end_counts_no_loss(desk: House, start_engine: StartEngine) -> None:
+    """Four times, which would be too many deaths."""
+    job_id = desk.submit(**LONG)
+    for _ in range(4):
+        engine = start_engine()
+        latest = desk.jobs.get(job_id).latest
+        desk.wait_for_step(job_id, (latest.step if latest else -1) + 15)
+        engine.send_signal(signal.SIGTERM)
+        assert engine.wait(10) == 0
+        assert engine.stderr is not None and engine.stderr.read() == ""
+        if desk.jobs.get(job_id).state is JobState.SUCCEEDED:
+            break
+        assert desk.jobs.get(job_id).state is JobState.QUEUED
+    start_engine()
+    assert desk.wait(job_id).state is JobState.SUCCEEDED
+    assert len(desk.curve(job_id)) == 120
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nothing_accepted_is_lost_in_a_storm_of_kills(desk: House, start_engine: StartEngine) -> None:
+    """Twelve short jobs, and an engine that never lives longer than a moment."""
+    rng = random.Random(1)
+    ids = [desk.submit(seed=seed, epochs=20) for seed in range(12)]
+    for _ in range(10):
+        engine = start_engine()
+        newest, _ = desk.jobs.changed_since(0)
+        eventually(lambda: desk.jobs.changed_since(0)[0] > newest + rng.randint(0, 60))  # noqa: B023
+        kill(engine)
+        for job_id in ids:
+            job = desk.jobs.get(job_id)
+            if job.model is not None:
+                desk.registry.load(job.model["name"], job.model["version"])
+        if all(desk.jobs.get(job_id).state.final for job_id in ids):
+            break
+    start_engine()
+    jobs = [desk.wait(job_id) for job_id in ids]
+    for job in jobs:
+        assert job.state is JobState.SUCCEEDED or (
+            job.error is not None and job.error["type"] == "/problems/worker-lost"
+        )
+        assert [move.state.final for move in job.history].count(True) == 1
+    published = [job.model["version"] for job in jobs if job.model is not None]
+    assert sorted(published) == sorted(set(published))
+    makers = [desk.registry.manifest("mnist-softmax", v).job_id for v in desk.registry.versions("mnist-softmax")]
+    assert len(makers) == len(set(makers)), "no job made two versions"

@@ -1,0 +1,286 @@
+"""What every executor promises to its engine, and what processes promise beyond that."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from service.core import StopReason, TrainingConfig
+from service.jobs import Executor, InlineExecutor, ProcessesExecutor
+from service.jobs.executors import Execution, Outcome
+from service.worker import Checked, Ended, Failed, MemberSpec, Message, StackSpec, Started
+from tests.jobs.house import ENDLESS, SHORT, eventually, kill_and_see_dead, workers_of
+
+EXECUTORS: dict[str, Callable[[int], Executor]] = {"inline": InlineExecutor, "processes": ProcessesExecutor}
+
+
+class Ear:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.outcomes: list[Outcome] = []
+        self.threads: set[int] = set()
+
+    def on_message(self, message: Message) -> None:
+        assert not self.outcomes, "a message after the end"
+        self.messages.append(message)
+        self.threads.add(threading.get_ident())
+
+    def on_end(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    def outcome(self) -> Outcome:
+        eventually(lambda: self.outcomes)
+        return self.outcomes[0]
+
+    def heard(self, kind: type[Message]) -> Message:
+        return eventually(lambda: next((message for message in list(self.messages) if isinstance(message, kind)), None))
+
+
+def spec_of(dataset: str = "mnist", **hyperparameters: Any) -> StackSpec:
+    member = MemberSpec(job_id="job", fence=1, config=TrainingConfig(**{**SHORT, **hyperparameters}))
+    return StackSpec(dataset=dataset, members=(member,))
+
+
+BUG = StackSpec(dataset="mnist", members=spec_of().members + spec_of(train_size=600).members)
+"""Members that do not belong in one stack: what the engine never asks for, so the core raises a ValueError."""
+
+
+def start(executor: Executor, spec: StackSpec) -> tuple[Ear, Execution]:
+    ear = Ear()
+    executor.prepare()
+    return ear, executor.submit(spec, ear)
+
+
+@pytest.fixture(scope="module", params=EXECUTORS)
+def two_slots(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    executor = EXECUTORS[request.param](2)
+    yield executor
+    executor.close()
+
+
+class TwoProcesses(ProcessesExecutor):
+    """Processes that can be told from those of other executors."""
+
+    def __init__(self) -> None:
+        self._others = set(workers_of())
+        super().__init__(2)
+
+    def workers(self) -> list[psutil.Process]:
+        return [worker for worker in workers_of() if worker not in self._others]
+
+
+@pytest.fixture
+def processes() -> Iterator[TwoProcesses]:
+    executor = TwoProcesses()
+    yield executor
+    executor.close()
+
+
+def zombies() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if child.status() == psutil.STATUS_ZOMBIE]
+
+
+def test_a_stack_is_trained_and_ends_once(two_slots: Executor) -> None:
+    for _ in range(3):
+        ear, _execution = start(two_slots, spec_of())
+        assert ear.outcome() is Outcome.RETURNED
+        assert isinstance(ear.messages[0], Started) and isinstance(ear.messages[-1], Ended)
+        assert len(ear.threads) == 1, "one call at a time"
+        assert ear.outcomes == [Outcome.RETURNED]
+
+
+def test_slots_work_at_the_same_time(two_slots: Executor) -> None:
+    started = [start(two_slots, spec_of(**ENDLESS)) for _ in range(2)]
+    for ear, _ in started:
+        ear.heard(Checked)
+    for ear, execution in started:
+        execution.cancel(0)
+        assert ear.outcome() is Outcome.RETURNED
+
+
+def test_a_cancel_reaches_its_own_stack_only(two_slots: Executor) -> None:
+    (ear, execution), (other_ear, other) = (start(two_slots, spec_of(**ENDLESS)) for _ in range(2))
+    ear.heard(Started)
+    execution.cancel(0)
+    assert ear.outcome() is Outcome.RETURNED
+    ended = ear.messages[-1]
+    assert isinstance(ended, Ended) and ended.stop_reason is StopReason.CANCELLED and not ended.handed_back
+    n_messages = len(other_ear.messages)
+    eventually(lambda: len(other_ear.messages) > n_messages + 3)
+    other.hand_back()
+    other_ear.outcome()
+    ended = other_ear.messages[-1]
+    assert isinstance(ended, Ended) and ended.handed_back
+
+
+@pytest.mark.parametrize("ask", ["cancel", "hand_back"])
+def test_asking_at_once_and_asking_again_and_asking_too_late(two_slots: Executor, ask: str) -> None:
+    ear, execution = start(two_slots, spec_of(**ENDLESS))
+
+    def act() -> None:
+        execution.cancel(0) if ask == "cancel" else execution.hand_back()
+
+    act()
+    act()
+    assert ear.outcome() is Outcome.RETURNED
+    act()
+    execution.kill()
+    following, _ = start(two_slots, spec_of())
+    assert following.outcome() is Outcome.RETURNED
+    ended = following.messages[-1]
+    assert isinstance(ended, Ended) and ended.stop_reason is StopReason.MAX_EPOCHS
+
+
+def test_an_error_of_the_service_is_a_message(two_slots: Executor) -> None:
+    ear, _ = start(two_slots, spec_of(dataset="unknown"))
+    assert ear.outcome() is Outcome.RETURNED
+    assert [type(message) for message in ear.messages] == [Failed]
+
+
+def test_a_bug_is_a_crash_and_the_next_stack_is_trained(two_slots: Executor, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.CRITICAL):
+        ear, _ = start(two_slots, BUG)
+        assert ear.outcome() is Outcome.CRASHED
+    following, _ = start(two_slots, spec_of())
+    assert following.outcome() is Outcome.RETURNED
+
+
+@pytest.mark.parametrize("kind", EXECUTORS)
+def test_closing_ends_everything(kind: str) -> None:
+    """Threads, processes and open files are as they were before."""
+
+    def held() -> tuple[int, int, int]:
+        return threading.active_count(), len(psutil.Process().children()), len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    before = held()
+    executor = EXECUTORS[kind](2)
+    ear, _ = start(executor, spec_of(**ENDLESS))
+    ear.heard(Started)
+    executor.close()
+    assert ear.outcome() in (Outcome.RETURNED, Outcome.LOST)
+    assert held() == before
+
+
+def test_a_killed_execution_is_lost(processes: TwoProcesses) -> None:
+    ear, execution = start(processes, spec_of(**ENDLESS))
+    ear.heard(Checked)
+    execution.kill()
+    execution.kill()
+    assert ear.outcome() is Outcome.LOST
+    execution.kill()
+    execution.cancel(0)
+    following, _ = start(processes, spec_of())
+    assert following.outcome() is Outcome.RETURNED
+
+
+def test_an_execution_killed_before_it_began_is_lost(processes: TwoProcesses) -> None:
+    """Its worker is still importing NumPy."""
+    ear, execution = start(processes, spec_of(**ENDLESS))
+    execution.kill()
+    assert ear.outcome() is Outcome.LOST
+    assert ear.messages == []
+
+
+def test_a_stopped_worker_can_be_killed(processes: TwoProcesses) -> None:
+    """One that does not react at all, not even to the work that it is handed."""
+    for worker in processes.workers():
+        worker.suspend()
+    ear, execution = start(processes, spec_of(**ENDLESS))
+    execution.cancel(0)
+    execution.kill()
+    assert ear.outcome() is Outcome.LOST
+
+
+def test_a_killed_worker_costs_its_neighbour_nothing(processes: TwoProcesses) -> None:
+    running = [start(processes, spec_of(**ENDLESS)) for _ in range(2)]
+    for ear, _ in running:
+        ear.heard(Checked)
+    processes.workers()[0].kill()
+    eventually(lambda: any(ear.outcomes for ear, _ in running))
+    ((lost, _),) = [(ear, execution) for ear, execution in running if ear.outcomes]
+    ((neighbour, execution),) = [(ear, execution) for ear, execution in running if not ear.outcomes]
+    assert lost.outcomes == [Outcome.LOST]
+    n_messages = len(neighbour.messages)
+    eventually(lambda: len(neighbour.messages) > n_messages + 3)
+    following, _ = start(processes, spec_of())
+    assert following.outcome() is Outcome.RETURNED, "the slot of the dead worker is free"
+    execution.cancel(0)
+    assert neighbour.outcome() is Outcome.RETURNED
+
+
+def test_an_idle_worker_may_die(processes: TwoProcesses) -> None:
+    """Both of them, so that no pool is left that could be called one."""
+    ear, _ = start(processes, spec_of())
+    ear.outcome()
+    for worker in processes.workers():
+        kill_and_see_dead(worker)
+    following, _ = start(processes, spec_of())
+    assert following.outcome() is Outcome.RETURNED
+    assert len(processes.workers()) == 2
+    assert zombies() == []
+
+
+def test_workers_are_kept_warm(processes: TwoProcesses) -> None:
+    before = {worker.pid for worker in processes.workers()}
+    for _ in range(4):
+        ear, _ = start(processes, spec_of())
+        ear.outcome()
+    assert {worker.pid for worker in processes.workers()} == before
+
+
+def test_workers_are_polite_and_deaf_to_the_terminal(processes: TwoProcesses) -> None:
+    ear, execution = start(processes, spec_of(**ENDLESS))
+    ear.heard(Started)
+    for worker in processes.workers():
+        eventually(lambda: worker.nice() == min(19, psutil.Process().nice() + 10))  # noqa: B023
+        assert os.getsid(worker.pid) == worker.pid != os.getsid(0)
+        worker.send_signal(signal.SIGTERM)
+    n_messages = len(ear.messages)
+    eventually(lambda: len(ear.messages) > n_messages + 3)
+    execution.cancel(0)
+    assert ear.outcome() is Outcome.RETURNED
+
+
+def test_one_blas_thread_from_the_beginning(processes: TwoProcesses) -> None:
+    """Not only while it trains: no other thread is ever made."""
+    ear, _ = start(processes, spec_of())
+    started = ear.heard(Started)
+    assert isinstance(started, Started) and started.environment.blas_threads == 1
+    ear.outcome()
+    for worker in processes.workers():
+        assert worker.environ()["OPENBLAS_NUM_THREADS"] == "1"
+        eventually(lambda: worker.num_threads() == 2)  # noqa: B023  # one trains, one hears requests
+
+
+def test_the_folder_of_the_engine_shadows_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a worker run the program that its engine is a part of, so that program needs no guard."""
+    (tmp_path / "numpy.py").write_text("raise RuntimeError('shadowed')\n")
+    monkeypatch.chdir(tmp_path)
+    executor = ProcessesExecutor(1)
+    ear, _ = start(executor, spec_of())
+    assert ear.outcome() is Outcome.RETURNED
+    executor.close()
+
+
+@pytest.mark.slow
+def test_fifty_kills_leave_a_working_executor(processes: TwoProcesses) -> None:
+    for turn in range(50):
+        ear, execution = start(processes, spec_of(**ENDLESS))
+        if turn % 2:
+            ear.heard(Started)
+        execution.kill()
+        assert ear.outcome() is Outcome.LOST
+    ear, _ = start(processes, spec_of())
+    assert ear.outcome() is Outcome.RETURNED
+    assert len(processes.workers()) == 2
+    assert zombies() == []

@@ -1,0 +1,457 @@
+"""Jobs from end to end, the same over every executor."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.database import NewJob, job_rows
+from service.database.tables import jobs
+from service.errors import InvalidJobTransition, NoDataYet
+from service.jobs import Event, Job, JobRequest, JobState, RecordedCheck
+from tests.jobs.house import ENDLESS, LONG, House, KeptOpen, eventually
+
+CHECK_KEYS = {"id", "epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"}
+PROGRESS_KEYS = {"fraction", "epoch", "step", "images_per_s", "eta_s", "patience_left"}
+
+
+def parsed(time: str) -> datetime:
+    assert time.endswith("Z")
+    return datetime.fromisoformat(time)
+
+
+def events_of(house: House, job_id: str) -> list[Event]:
+    return house.jobs.events(job_id)
+
+
+def strictly(plain: Any) -> Any:
+    """Return plain data as JSON brings it back, which must not be changed by it; NaN and infinity are refused."""
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    return plain
+
+
+def test_a_job_becomes_a_model(house: House) -> None:
+    job = house.train(name="my-digits", epochs=5)
+    assert (job.state, job.stop_reason, job.error) == (JobState.SUCCEEDED, "max_epochs", None)
+    assert house.states(job.id) == ["queued", "running", "succeeded"]
+    assert job.model == {"name": "my-digits", "version": 1}
+
+    model = house.registry.load("my-digits", 1)
+    assert model.manifest.job_id == job.id
+    assert model.manifest.config == job.config.to_dict()
+    assert model.manifest.environment["blas_threads"] == 1
+    assert model.manifest.stop_reason == "max_epochs"
+    assert job.best is not None and job.latest is not None
+    without_id = {key: value for key, value in job.best.to_dict().items() if key != "id"}
+    assert model.manifest.metrics["best"] == model.manifest.metrics["published"] == without_id
+    for which in ("best", "last"):
+        weights = house.jobs.weights(job.id, which)
+        assert weights.final and weights.next_step == 20
+        np.testing.assert_array_equal(weights.weights, getattr(model, which))
+
+
+def test_a_finished_job_has_the_documented_shape(house: House) -> None:
+    before = datetime.now(UTC)
+    job_id = house.submit(model="logistic", batch_size=32, learning_rate=0.05, seed=7)
+    house.wait(job_id)
+    plain = strictly(house.jobs.get(job_id).to_dict())
+    assert list(plain) == [
+        "id",
+        "state",
+        "config",
+        "progress",
+        "metrics",
+        "stop_reason",
+        "error",
+        "model",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "history",
+    ]
+    assert plain["id"] == job_id
+    assert plain["state"] == "succeeded"
+    assert plain["config"] == {
+        "model": "logistic",
+        "classes": [2, 3],
+        "dataset": "mnist",
+        "train_size": 512,
+        "validation": "test",
+        "validation_size": 500,
+        "learning_rate": 0.05,
+        "batch_size": 32,
+        "epochs": 3,
+        "shuffle": True,
+        "seed": 7,
+        "l2_penalty": 0.0,
+        "l2_convention": "squared",
+        "patience": 10,
+        "checks_per_epoch": 5,
+        "drop_last": True,
+        "dtype": "float32",
+        "publish": "best",
+        "name": "mnist-logistic",
+    }
+    assert set(plain["progress"]) == PROGRESS_KEYS
+    assert plain["progress"]["fraction"] == 1.0 and plain["progress"]["eta_s"] == 0.0
+    assert plain["progress"]["images_per_s"] > 0
+    assert set(plain["metrics"]) == {"latest", "best"}
+    for check in plain["metrics"].values():
+        assert set(check) == CHECK_KEYS
+    assert plain["metrics"]["latest"]["step"] == plain["progress"]["step"]
+    assert plain["stop_reason"] == "max_epochs"
+    assert plain["error"] is None
+    assert plain["model"] == {"name": "mnist-logistic", "version": 1}
+    created, started, finished = (parsed(plain[f"{name}_at"]) for name in ("created", "started", "finished"))
+    assert before.replace(microsecond=0) <= created <= started <= finished <= datetime.now(UTC)
+    assert [line["state"] for line in plain["history"]] == ["queued", "running", "succeeded"]
+    assert [parsed(line["at"]) for line in plain["history"]] == [created, started, finished]
+    assert [line["reason"] for line in plain["history"]] == [None, None, "All epochs were trained."]
+
+
+def test_a_waiting_job_has_the_same_shape(house: House) -> None:
+    first = house.submit(**ENDLESS)
+    plain = strictly(house.jobs.get(house.submit()).to_dict())
+    assert plain["state"] == "queued"
+    assert plain["progress"] == {
+        "fraction": 0.0,
+        "epoch": 0,
+        "step": 0,
+        "images_per_s": None,
+        "eta_s": None,
+        "patience_left": None,
+    }
+    assert plain["metrics"] == {"latest": None, "best": None}
+    assert [plain[key] for key in ("stop_reason", "error", "model", "started_at", "finished_at")] == [None] * 5
+    house.jobs.cancel(first)
+
+
+def test_the_report_s_logistic_run(house: House) -> None:
+    job = house.train(
+        model="logistic",
+        learning_rate=0.05,
+        epochs=500,
+        shuffle=False,
+        train_size=20_000,
+        validation_size=10_000,
+    )
+    assert job.stop_reason == "early_stopping" and job.latest is not None and job.best is not None
+    assert (job.latest.epoch, job.latest.step) == (33, 1038)
+    assert job.latest.validation_loss == pytest.approx(0.06577, abs=1e-5)
+    assert job.best.validation_loss == pytest.approx(0.06569, abs=1e-5)
+    assert job.latest.validation_accuracy == pytest.approx(0.97943, abs=1e-5)
+    assert job.latest.train_accuracy == pytest.approx(0.97578, abs=1e-5)
+    assert job.progress.fraction == 1.0 and job.progress.patience_left == 0
+    curves = house.jobs.curves(job.id)
+    assert (curves.best_step, curves.stop_step) == (job.best.step, 1038)
+    assert curves.batches_per_epoch == 31 and len(curves.train_loss) == 1039
+
+
+def test_jobs_wait_their_turn(house: House) -> None:
+    running = house.submit(**ENDLESS)
+    house.wait_for_step(running, 0)
+    waiting = [house.submit(seed=seed) for seed in range(4)]
+    skipped = house.submit(**ENDLESS)
+    assert [house.jobs.get(job_id).state for job_id in waiting] == [JobState.QUEUED] * 4
+    house.jobs.cancel(skipped)
+    house.jobs.cancel(running)
+    finished = [house.wait(job_id) for job_id in waiting]
+    assert {job.state for job in finished} == {JobState.SUCCEEDED}
+    starts = [job.started_at for job in finished]
+    assert starts == sorted(starts)  # type: ignore[type-var]
+    assert [job.model["version"] for job in finished if job.model] == [2, 3, 4, 5], "1 is of the cancelled one"
+
+
+def test_cancelling_a_waiting_job_ends_it_at_once(house: House) -> None:
+    running = house.submit(**ENDLESS)
+    house.wait_for_step(running, 0)
+    waiting = house.submit()
+    job = house.jobs.cancel(waiting)
+    assert (job.state, job.stop_reason, job.model) == (JobState.CANCELLED, "cancelled", None)
+    assert job.finished_at is not None and job.started_at is None
+    assert house.states(waiting) == ["queued", "cancelled"]
+    house.jobs.cancel(running)
+
+
+def test_cancelling_a_running_job_keeps_its_best_weights(house: House) -> None:
+    job_id = house.submit(**ENDLESS, name="stopped")
+    house.wait_for_step(job_id, 60)
+    assert house.jobs.cancel(job_id).state is JobState.CANCELLING
+    job = house.wait(job_id)
+    assert (job.state, job.stop_reason, job.error) == (JobState.CANCELLED, "cancelled", None)
+    assert house.states(job_id) == ["queued", "running", "cancelling", "cancelled"]
+    assert job.progress.fraction < 1 and job.progress.eta_s == 0
+    assert job.model == {"name": "stopped", "version": 1} and job.best is not None
+    model = house.registry.load("stopped", 1)
+    assert model.manifest.metrics["best"]["step"] == job.best.step
+    np.testing.assert_array_equal(model.best, house.jobs.weights(job_id, "best").weights)
+    assert house.curve(job_id)
+
+
+def test_cancelling_twice_is_one_cancel(desk: House) -> None:
+    job_id = desk.submit()
+    with desk.database.write() as connection:
+        job_rows.claim_oldest(connection, claimed_by="some engine", lease_s=30)
+    once = desk.jobs.cancel(job_id)
+    assert desk.jobs.cancel(job_id) == once
+    assert desk.states(job_id) == ["queued", "running", "cancelling"]
+
+
+def test_a_job_that_is_over_cannot_be_cancelled(house: House) -> None:
+    job = house.train()
+    with pytest.raises(InvalidJobTransition, match="succeeded"):
+        house.jobs.cancel(job.id)
+    assert house.jobs.get(job.id) == job
+
+
+def test_cancelling_at_any_moment_ends_in_one_final_state(house: House) -> None:
+    """Also when the job ends by itself at the same time."""
+    for turn in range(8):
+        job_id = house.submit(seed=turn)
+        house.wait(job_id, lambda job: job.state.final or (job.latest and job.latest.step >= turn))  # noqa: B023
+        try:
+            house.jobs.cancel(job_id)
+        except InvalidJobTransition:
+            assert house.jobs.get(job_id).state.final
+        job = house.wait(job_id)
+        assert job.state in (JobState.SUCCEEDED, JobState.CANCELLED)
+        assert sum(move.state.final for move in job.history) == 1
+        assert job.model is not None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_diverging_job_fails_and_says_where(house: House, dtype: str) -> None:
+    job = house.train(learning_rate=10, l2_penalty=100, epochs=50, patience=None, dtype=dtype)
+    assert (job.state, job.stop_reason, job.model) == (JobState.FAILED, "non_finite_loss", None)
+    assert job.error is not None and job.error["type"] == "/problems/non-finite-loss"
+    steps = [int(word) for word in job.error["detail"].split() if word.isdigit()]
+    assert steps[0] > job.latest.step  # type: ignore[union-attr]
+    assert "learning rate 10" in job.error["detail"]
+    strictly(job.to_dict())
+    strictly(house.jobs.metrics(job.id).to_dict())
+    for event in events_of(house, job.id):
+        strictly(dict(event.data))
+    assert np.isfinite(house.jobs.weights(job.id, "last").weights).all(), "those of the last check"
+    assert not house.jobs.weights(job.id, "best").weights.flags.writeable
+
+
+def test_a_job_that_the_data_refuse_fails_and_says_why(house: House) -> None:
+    """Jobs.submit asks before; a data set may have changed since."""
+    config = JobRequest(config=house.jobs.get(house.submit()).config).config.to_dict() | {"classes": [2, 3]}
+    with house.database.write() as connection:
+        job_rows.insert(
+            connection,
+            NewJob(
+                id="x" * 26,
+                name="refused",
+                dataset="mnist",
+                config={**config, "batch_size": 500},
+                idempotency_key=None,
+                request_sha256="",
+            ),
+        )
+    house.engine.wake()
+    job = house.wait("x" * 26)
+    assert job.state is JobState.FAILED and job.error is not None
+    assert job.error["type"] == "/problems/invalid-field" and "batch" in job.error["detail"]
+
+
+def test_weights_can_be_looked_at_while_it_trains(house: House) -> None:
+    job_id = house.submit(**ENDLESS)
+    house.wait_for_step(job_id, 0)
+    first = house.jobs.weights(job_id, "last")
+    assert first.weights.shape == (785, 10) and first.weights.any() and not first.final
+
+    newer = None
+    while newer is None or newer.next_step == first.next_step:
+        house.wait_for_step(job_id, house.jobs.get(job_id).latest.step + 15)  # type: ignore[union-attr]
+        newer = house.jobs.weights(job_id, "last")
+    assert newer.next_step > first.next_step
+    assert (newer.weights != first.weights).any()
+    house.jobs.cancel(job_id)
+    house.wait(job_id)
+    assert house.jobs.weights(job_id, "best").final
+
+
+def test_a_job_without_weights_says_so(desk: House) -> None:
+    job_id = desk.submit()
+    with pytest.raises(NoDataYet):
+        desk.jobs.weights(job_id, "best")
+    assert len(desk.jobs.curves(job_id)) == 0
+    assert desk.jobs.metrics(job_id).to_dict() == {
+        "checks": [],
+        "train_loss": {"steps": [], "values": []},
+        "thinned": False,
+    }
+
+
+def test_events_tell_everything_in_order(house: House) -> None:
+    job = house.train(epochs=4)
+    events = events_of(house, job.id)
+    ids = [event.id for event in events]
+    assert ids == sorted(set(ids))
+    kinds = [event.kind for event in events]
+    assert kinds == ["state", "state", *["check"] * 16, "state"]
+    states = [event.data for event in events if event.kind == "state"]
+    assert states == [move.to_dict() for move in job.history]
+    checks = [event for event in events if event.kind == "check"]
+    for event, check in zip(checks, house.jobs.metrics(job.id).checks, strict=True):
+        data = dict(event.data)
+        progress = data.pop("progress")
+        assert data == check.to_dict() and event.id == check.id
+        assert set(progress) == PROGRESS_KEYS and progress["step"] == check.step
+    fractions = [event.data["progress"]["fraction"] for event in checks]
+    assert fractions == sorted(fractions) and fractions[-1] == 1.0
+    for place, event in enumerate(events):
+        assert house.jobs.events(job.id, after=event.id) == events[place + 1 :]
+    assert house.jobs.events(job.id, limit=3) == events[:3]
+
+
+def test_a_follower_sees_each_event_once(house: House) -> None:
+    """Reading after the last id while the job runs gives what reading afterwards gives."""
+    job_id = house.submit(**LONG)
+    seen: list[Event] = []
+    while not any(event.kind == "state" and JobState(event.data["state"]).final for event in seen):
+        after = seen[-1].id if seen else 0
+        seen += eventually(lambda: house.jobs.events(job_id, after=after, limit=7))  # noqa: B023
+    assert seen == events_of(house, job_id)
+
+
+def test_metrics_can_be_asked_from_an_event_on(house: House) -> None:
+    job = house.train(epochs=5, checks_per_epoch=2)
+    whole = house.jobs.metrics(job.id)
+    assert [check.step for check in whole.checks] == list(range(0, 20, 2))
+    assert whole.loss_steps.tolist() == list(range(19))
+    for place, check in enumerate(whole.checks):
+        rest = house.jobs.metrics(job.id, since=check.id)
+        assert list(rest.checks) == list(whole.checks[place + 1 :])
+        assert rest.loss_steps.tolist() == list(range(check.step + 1, 19))
+        np.testing.assert_array_equal(rest.loss_values, whole.loss_values[check.step + 1 :])
+    for check in whole.checks:
+        assert whole.loss_values[check.step] == np.float32(check.train_loss)
+
+
+def test_thinned_metrics_keep_the_extremes(house: House) -> None:
+    job = house.train(epochs=40, learning_rate=0.5, patience=None)
+    whole = house.jobs.metrics(job.id)
+    assert not whole.thinned and len(whole.checks) == len(whole.loss_values) == 160
+    thinned = house.jobs.metrics(job.id, max_points=20)
+    assert thinned.thinned and len(thinned.checks) <= 20 and len(thinned.loss_values) <= 20
+    assert set(thinned.checks) <= set(whole.checks)
+    assert (thinned.checks[0], thinned.checks[-1]) == (whole.checks[0], whole.checks[-1])
+
+    def losses(checks: Any) -> list[float]:
+        return [check.validation_loss for check in checks]
+
+    assert min(losses(thinned.checks)) == min(losses(whole.checks))
+    assert max(losses(thinned.checks)) == max(losses(whole.checks))
+    assert thinned.loss_values.min() == whole.loss_values.min()
+    assert thinned.loss_values.max() == whole.loss_values.max()
+    steps = thinned.loss_steps.tolist()
+    np.testing.assert_array_equal(thinned.loss_values, whole.loss_values[steps])
+    assert not house.jobs.metrics(job.id, max_points=160).thinned
+
+
+def test_curves_are_the_metrics(house: House) -> None:
+    job = house.train(epochs=5, checks_per_epoch=2)
+    curves, metrics = house.jobs.curves(job.id), house.jobs.metrics(job.id)
+    assert curves.check_steps.tolist() == [check.step for check in metrics.checks]
+    assert curves.validation_loss.tolist() == [check.validation_loss for check in metrics.checks]
+    assert curves.train_accuracy.tolist() == [check.train_accuracy for check in metrics.checks]
+    np.testing.assert_array_equal(curves.train_loss, metrics.loss_values)
+    assert curves.best_step == job.best.step  # type: ignore[union-attr]
+    assert curves.stop_step is None and curves.batches_per_epoch == 4
+
+
+def test_provenance_says_where_a_picture_comes_from(house: House) -> None:
+    job = house.train(seed=3)
+    provenance = house.jobs.provenance(job.id)
+    assert provenance["job"] == job.id and provenance["state"] == "succeeded"
+    assert provenance["seed"] == "3" and provenance["learning_rate"] == "0.01"
+    assert provenance["dataset"] == "mnist" and len(provenance["dataset_sha256"]) == 64
+    assert provenance["blas_threads"] == "1"
+    assert all(isinstance(value, str) for value in provenance.values())
+
+
+def test_deleting_a_job_keeps_its_model(house: House) -> None:
+    job = house.train(name="kept")
+    house.jobs.delete(job.id)
+    assert house.jobs.events(job.id) == []
+    assert house.registry.load("kept", 1).manifest.job_id == job.id
+
+
+def test_a_job_cannot_be_deleted_before_it_is_over(house: House) -> None:
+    running, waiting = house.submit(**ENDLESS), house.submit()
+    house.wait_for_step(running, 0)
+    for job_id in (running, waiting):
+        with pytest.raises(InvalidJobTransition, match="cancel it first"):
+            house.jobs.delete(job_id)
+    house.jobs.cancel(running)
+    for job_id in (running, waiting):
+        house.wait(job_id)
+        house.jobs.delete(job_id)
+
+
+def test_equal_requests_give_equal_bits(house: House) -> None:
+    first, second = house.train(seed=5), house.train(seed=5)
+    other = house.train(seed=6)
+    assert house.weights_sha256(first.id) == house.weights_sha256(second.id) != house.weights_sha256(other.id)
+    assert house.curve(first.id) == house.curve(second.id)
+    one, two = (house.registry.manifest("mnist-softmax", version) for version in (1, 2))
+    assert one.weights_sha256 == two.weights_sha256 and one.job_id != two.job_id
+
+
+def test_publishing_the_last_weights(house: House) -> None:
+    job = house.train(publish="last", learning_rate=1.0, epochs=8)
+    model = house.registry.load("mnist-softmax", 1)
+    assert model.manifest.published == "last"
+    assert job.latest is not None
+    assert model.manifest.metrics["published"]["step"] == job.latest.step
+    np.testing.assert_array_equal(model.weights, model.last)
+
+
+def test_stopping_hands_back_and_the_next_engine_ends_with_the_same_bits(
+    make_house: Callable[..., House], executor: KeptOpen
+) -> None:
+    undisturbed = make_house(lambda: executor)
+    undisturbed.engine.start()
+    expected = undisturbed.train(**LONG)
+    undisturbed.engine.stop()
+
+    house = make_house(lambda: executor)
+    house.engine.start()
+    job_id = house.submit(**LONG)
+    house.wait_for_step(job_id, 15 * 30)
+    house.engine.stop()
+    job = house.jobs.get(job_id)
+    assert job.state is JobState.QUEUED and job.latest is not None and job.latest.step < 15 * 120 - 15
+    assert job.history[-1].reason == "The service was stopped; it goes on from here."
+
+    following = make_house(lambda: executor)
+    following.engine.start()
+    job = following.wait(job_id)
+    assert job.state is JobState.SUCCEEDED and job.model == {"name": "mnist-softmax", "version": 2}
+    assert following.states(job_id) == ["queued", "running", "queued", "running", "succeeded"]
+    assert following.weights_sha256(job_id) == following.weights_sha256(expected.id)
+    assert following.curve(job_id) == following.curve(expected.id)
+    with following.database.read() as connection:
+        assert connection.execute(jobs.select().where(jobs.c.id == job_id)).one().losses == 0
+
+
+def test_progress_moves(house: House) -> None:
+    job_id = house.submit(**LONG)
+    seen: list[Job] = [house.wait_for_step(job_id, 0)]
+    while not seen[-1].state.final:
+        seen.append(house.wait(job_id, lambda job: job != seen[-1]))
+    fractions = [job.progress.fraction for job in seen]
+    assert fractions == sorted(fractions) and fractions[-1] == 1.0
+    assert len(set(fractions)) > 4
+    running = [job for job in seen if job.state is JobState.RUNNING]
+    assert all(math.isfinite(job.progress.eta_s or 0) for job in running)
+    assert all(isinstance(job.latest, RecordedCheck) for job in running)

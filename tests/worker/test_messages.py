@@ -1,0 +1,121 @@
+"""What travels between an engine and its workers arrives as it was sent."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.core import Check, StopReason, TrainingConfig
+from service.worker import (
+    Checked,
+    Checkpointed,
+    Ended,
+    Environment,
+    Failed,
+    MemberSpec,
+    Message,
+    Progress,
+    StackSpec,
+    Started,
+    decode_message,
+    encode_message,
+)
+
+counts = st.integers(min_value=0, max_value=2**53)
+numbers = st.floats(allow_nan=False)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+checks = st.builds(
+    Check,
+    epoch=counts,
+    step=counts,
+    train_loss=numbers,
+    train_accuracy=numbers,
+    validation_loss=numbers,
+    validation_accuracy=numbers,
+)
+progresses = st.builds(
+    Progress,
+    fraction=numbers,
+    epoch=counts,
+    step=counts,
+    images_per_s=st.none() | numbers,
+    eta_s=st.none() | numbers,
+    patience_left=st.none() | counts,
+)
+environments = st.builds(
+    Environment,
+    inkling=texts,
+    python=texts,
+    numpy=texts,
+    machine=texts,
+    blas=texts,
+    blas_architecture=texts,
+    blas_threads=counts,
+)
+messages: st.SearchStrategy[Message] = st.one_of(
+    st.builds(Started, member=counts, environment=environments, dataset_sha256=texts, batches_per_epoch=counts),
+    st.builds(
+        Checked,
+        member=counts,
+        check=checks,
+        improved=st.booleans(),
+        progress=progresses,
+        step_losses=st.binary(max_size=64),
+    ),
+    st.builds(Checkpointed, member=counts, step=counts, checkpoint=st.binary(max_size=64)),
+    st.builds(
+        Ended,
+        member=counts,
+        stop_reason=st.sampled_from(StopReason),
+        checkpoint=st.binary(max_size=64),
+        handed_back=st.booleans(),
+        failed_step=st.none() | counts,
+    ),
+    st.builds(Failed, member=counts, code=texts, message=texts),
+)
+
+
+@given(messages)
+def test_a_message_arrives_as_it_was_sent(message: Message) -> None:
+    arrived = decode_message(encode_message(message))
+    assert arrived == message
+    assert type(arrived) is type(message)
+
+
+@given(messages)
+def test_no_message_is_empty(message: Message) -> None:
+    assert encode_message(message)
+
+
+@given(
+    st.lists(
+        st.builds(
+            MemberSpec,
+            job_id=texts,
+            fence=counts,
+            config=st.builds(
+                TrainingConfig,
+                classes=st.permutations(range(10)).map(lambda order: tuple(order[:4])),
+                learning_rate=st.floats(1e-6, 10),
+                seed=st.integers(0, 2**32 - 1),
+                patience=st.none() | st.integers(1, 100),
+                dtype=st.sampled_from(["float32", "float64"]),
+            ),
+            checkpoint=st.none() | st.binary(max_size=64),
+        ),
+        max_size=3,
+    )
+)
+def test_a_specification_arrives_as_it_was_sent(members: list[MemberSpec]) -> None:
+    spec = StackSpec(dataset="mnist", members=tuple(members))
+    assert StackSpec.from_bytes(spec.to_bytes()) == spec
+
+
+@given(st.lists(st.floats(0, 1e300), max_size=50))
+def test_losses_travel_as_float32_and_stay_finite(losses: list[float]) -> None:
+    """A float64 run may reach losses far beyond float32 before it fails; infinity has no place in JSON."""
+    unpacked = Checked.unpack_losses(Checked.pack_losses(np.array(losses, dtype=np.float64)))
+    assert np.isfinite(unpacked).all()
+    largest = float(np.finfo(np.float32).max)
+    np.testing.assert_allclose(unpacked, np.minimum(losses, largest), rtol=1e-7, atol=1e-45)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from sqlalchemy import text
 
@@ -408,32 +407,6 @@ def test_stopping_while_the_database_is_locked_loses_nothing(make_house: MakeHou
 
 
 # How fast it is
-
-
-def test_an_idle_engine_starts_a_job_at_once(house: House) -> None:
-    """Tens of milliseconds from handing in to running; asserted with room for a busy machine."""
-    house.train()
-    delays = []
-    for seed in range(10):
-        job = house.train(seed=seed)
-        assert job.started_at is not None
-        delays.append((job.started_at - job.created_at).total_seconds())
-    assert float(np.median(delays)) < 0.1
-
-
-def test_an_idle_engine_does_nothing_much(working: House) -> None:
-    eventually(lambda: working.engine.working)
-    reads = []
-    original = Database.read
-
-    def counted(self: Database) -> Any:
-        reads.append(time.monotonic())
-        return original(self)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Database, "read", counted)
-        eventually(lambda: len(reads) >= 6)
-    assert reads[-1] - reads[0] > 0.8, "four times a second"
 
 
 def test_many_wakes_are_one_turn(working: House) -> None:

@@ -23,6 +23,8 @@ from service.jobs import Event, Jobs, JobState
 POLL_S = 0.2
 HEARTBEAT_S = 15.0
 RETRY_MS = 1000
+_NO_EVENT = sys.maxsize
+"""No event has this id; asked what happened since, the answer is the newest id alone."""
 _PAGE = 1000
 _END = format_sse_event(event="end", data_str="{}")
 
@@ -72,7 +74,7 @@ class EventHub:
         yield format_sse_event(retry=RETRY_MS)
         # Where the database fails, the stream stops without an end, and its client will be back.
         with self._woken_by(job_id) as news, suppress(StorageFailed):
-            newest, _ = await run_sync(self._jobs.changed_since, after)
+            newest, _ = await run_sync(self._jobs.changed_since, _NO_EVENT)
             last_id = after if after <= newest else 0
             while not self._closing:
                 news.clear()
@@ -102,7 +104,7 @@ class EventHub:
     async def _keep_polling(self) -> None:
         """Wake followers as long as there are any: first all, for what happened before, then those concerned."""
         try:
-            newest, is_first = sys.maxsize, True  # no event has this id, so the first question is only for the newest
+            newest, is_first = _NO_EVENT, True
             while self._followers:
                 with suppress(StorageFailed):  # the engine complains of it, and the next turn asks again
                     newest, changed = await run_sync(self._jobs.changed_since, newest)

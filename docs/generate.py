@@ -50,6 +50,7 @@ LAYERS = {
     "cli": "the command line",
     "bootstrap": "settings to parts, wired: the only place that chooses",
     "settings": "one frozen object, which nothing below can read",
+    "reports": "the course report: numbers, sentences, figures, page and document",
     "jobs": "states, claims, engine, recorder, executors",
     "inference": "image to digit",
     "worker": "what runs in another process: a specification in, messages out",

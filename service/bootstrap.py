@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import service
 from service.database import Database, migrate
 from service.errors import Corrupted, StorageFailed
 from service.inference import ModelCatalogue
-from service.jobs import Engine, EngineLock, Executor, InlineExecutor, Jobs, ProcessesExecutor, Recorder
+from service.jobs import Engine, EngineLock, Executor, InlineExecutor, Jobs, ProcessesExecutor, Recorder, Sweeps
 from service.registry import LocalStore, Registry, install_shipped
+from service.reports import Reports
 
 from .settings import Settings
 
@@ -31,6 +32,8 @@ class Service:
     registry: Registry
     catalogue: ModelCatalogue
     jobs: Jobs
+    sweeps: Sweeps
+    reports: Reports
     engine: Engine
 
     def start(self) -> None:
@@ -88,13 +91,17 @@ def build(settings: Settings) -> Service:
     # Beside the database and not in the data folder: it is the database that two engines must not share.
     lock = EngineLock(path.with_name(f"{path.name}.lock")) if (path := database.path) else None
     engine = Engine(database, Recorder(database, registry), _executor_factory(settings), lock)
+    desk: dict[str, Any] = {"max_queue_length": settings.max_queue_length, "wake_engine": engine.wake}
+    jobs, sweeps = Jobs(database, **desk), Sweeps(database, **desk)
     return Service(
         settings=settings,
         database=database,
         store=store,
         registry=registry,
         catalogue=ModelCatalogue(registry, default_name=settings.default_model),
-        jobs=Jobs(database, max_queue_length=settings.max_queue_length, wake_engine=engine.wake),
+        jobs=jobs,
+        sweeps=sweeps,
+        reports=Reports(database, jobs, sweeps, **desk),
         engine=engine,
     )
 

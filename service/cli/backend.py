@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, Self
 
 Json = dict[str, Any]
 Picture = Literal["loss", "accuracy", "weights"]
+SweepPicture = Literal["accuracy", "norms", "weights", "heatmap"]
 PictureFormat = Literal["png", "svg"]
 
 
@@ -112,6 +113,50 @@ class Backend(Protocol):
 
     def job_picture(self, job_id: str, picture: Picture, picture_format: PictureFormat) -> bytes:
         """Return a picture of a job, of as far as it is."""
+        ...
+
+    # Sweeps
+
+    def submit_sweep(self, request: Mapping[str, Any]) -> Json:
+        """Submit a sweep; return it. ``request`` is the body of ``POST /sweeps``."""
+        ...
+
+    def sweep(self, sweep_id: str, *, rank_by: str | None = None) -> Json:
+        """Return a sweep as it is now, its members ranked by a metric, by the validation loss if none is named."""
+        ...
+
+    def sweeps(self, *, limit: int = 50, before: str | None = None) -> Json:
+        """Return ``sweeps``, newest first, and ``next``: what to pass as ``before`` for the next page."""
+        ...
+
+    def watch_sweep(self, sweep_id: str, *, rank_by: str | None = None) -> Iterator[Json]:
+        """Yield a sweep as it is, again and again, until it is over; on this machine it is trained meanwhile."""
+        ...
+
+    def cancel_sweep(self, sweep_id: str) -> Json:
+        """Ask every member that is not over to stop; return the sweep."""
+        ...
+
+    def sweep_picture(self, sweep_id: str, picture: SweepPicture, picture_format: PictureFormat) -> bytes:
+        """Return a picture of a sweep, of as far as it is."""
+        ...
+
+    # Reports
+
+    def submit_report(self, request: Mapping[str, Any]) -> Json:
+        """Submit a report; return it. ``request`` is the body of ``POST /reports``."""
+        ...
+
+    def report(self, report_id: str) -> Json:
+        """Return a report as it is now, with findings at the end; on this machine it is trained meanwhile."""
+        ...
+
+    def cancel_report(self, report_id: str) -> Json:
+        """Ask every run of a report that is not over to stop; return the report."""
+        ...
+
+    def report_file(self, report_id: str, name: str) -> bytes:
+        """Return one of the files that the links of a report name."""
         ...
 
     # Models

@@ -3,49 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Protocol
+from contextlib import contextmanager
 
 import click
 from rich.console import Console
 from rich.live import Live
 
-from service.errors import InvalidJobTransition
-
 from .backend import Backend, Event, Json
+from .display import Display, LiveDisplay, show_until_over
 from .failure import INTERRUPTED
 from .quantities import duration_text, loss_text, percent
 from .training_view import TrainingView
 
 
 def follow_job(backend: Backend, job: Json, console: Console, *, silent: bool = False) -> Json:
-    """Show a job until it is over, and return it as it is then.
+    """Show a job until it is over, and return it as it is then. For Ctrl-C see `show_until_over`."""
+    last_event = 0
 
-    Ctrl-C cancels a job that is trained by this process, keeping its best weights so far; a second one, or
-    one while somebody else trains it, only stops following.
-    """
-    last_event, interrupted = 0, False
+    def news() -> Iterator[Event]:
+        nonlocal last_event
+        for event in backend.events(job["id"], after=last_event):
+            last_event = event.id
+            yield event
+
     with _display(job, console, silent=silent) as display:
-        while True:
-            try:
-                for event in backend.events(job["id"], after=last_event):
-                    last_event = event.id
-                    display.show(event)
-                job = backend.job(job["id"])
-                display.end(job)
-                return job
-            except KeyboardInterrupt:
-                if interrupted:
-                    raise click.exceptions.Exit(INTERRUPTED) from None
-                if not backend.trains_here:
-                    display.say(f"No longer following; the job is still there, {backend.place}.")
-                    for verb in ("follow", "cancel"):
-                        display.say(f"  inkling jobs {verb} {job['id']}{backend.arguments}")
-                    raise click.exceptions.Exit(INTERRUPTED) from None
-                interrupted = True
-                display.say("Cancelling; the best weights so far are kept. Ctrl-C again leaves at once.")
-                with suppress(InvalidJobTransition):  # it has ended by itself meanwhile
-                    backend.cancel(job["id"])
+        show_until_over(backend, display, noun="job", id_=job["id"], news=news, cancel=backend.cancel)
+        job = backend.job(job["id"])
+        display.end(job)
+        return job
 
 
 def exit_code_of(job: Json) -> int:
@@ -53,39 +38,14 @@ def exit_code_of(job: Json) -> int:
     return {"succeeded": 0, "cancelled": INTERRUPTED}.get(job["state"], 1)
 
 
-class _Display(Protocol):
-    def show(self, event: Event) -> None: ...
-
-    def say(self, line: str) -> None: ...
-
-    def end(self, job: Json) -> None: ...
-
-
 @contextmanager
-def _display(job: Json, console: Console, *, silent: bool) -> Iterator[_Display]:
+def _display(job: Json, console: Console, *, silent: bool) -> Iterator[Display[Event]]:
     if console.is_terminal and not silent:
         view = TrainingView(job)
         with Live(view, console=console, refresh_per_second=8) as live:
-            yield _LiveView(view, live)
+            yield LiveDisplay(view, live)
     else:
         yield _Lines(job, silent=silent)
-
-
-class _LiveView:
-    """A view that is redrawn in its place, eight times a second at most."""
-
-    def __init__(self, view: TrainingView, live: Live) -> None:
-        self._view = view
-        self._live = live
-
-    def show(self, event: Event) -> None:
-        self._view.update(event)
-
-    def say(self, line: str) -> None:
-        self._live.console.print(line, soft_wrap=True)
-
-    def end(self, job: Json) -> None:
-        self._view.end(job)
 
 
 class _Lines:

@@ -31,7 +31,7 @@ class HyperparameterType(click.ParamType[Any]):
             return None
         try:
             return self.row.check(self._parsed(value))
-        except (ValueError, InvalidField):
+        except (ValueError, KeyError, InvalidField):
             self.fail(f"it must be {allowed(self.row)}.", param, ctx)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
@@ -51,6 +51,8 @@ class HyperparameterType(click.ParamType[Any]):
                 return float(text)
             case "classes":
                 return [int(label) for label in text.split(",")]
+            case "boolean":
+                return {"true": True, "false": False}[text]
             case _:
                 return text
 

@@ -29,7 +29,26 @@ def print_ending(job: Json, backend: Backend, console: Console) -> None:
     console.print()
     console.print(ending_text(job), style="bold")
     console.print(_results(job))
-    commands = _next_commands(job)
+    print_commands(next_commands(job), backend, console)
+
+
+def next_commands(job: Json) -> list[tuple[str, str]]:
+    """Return where to look when a job is over: what for, and the command."""
+    commands = []
+    if job["metrics"]["latest"] is not None:
+        commands.append(("its curves", f"jobs picture {job['id']} loss -o loss.png"))
+    if job["model"] is not None:
+        name, version = job["model"]["name"], job["model"]["version"]
+        commands += [
+            ("its weights", f"models show {name} {version}"),
+            ("ask it", f"predict digit.png --model {name} --version {version}"),
+            ("promote it", f"models promote {name} {version}"),
+        ]
+    return commands
+
+
+def print_commands(commands: Sequence[tuple[str, str]], backend: Backend, console: Console) -> None:
+    """Print commands to copy, if there are any, each with what it is for."""
     if commands:
         console.print("\nWhere to look next:")
     for meaning, command in commands:
@@ -87,17 +106,3 @@ def _results(job: Json) -> Table:
     if seconds is not None:
         results["time"] = duration_text(seconds) + ("" if rate is None else f", {rate:,.0f} images/s")
     return facts(results)
-
-
-def _next_commands(job: Json) -> list[tuple[str, str]]:
-    commands = []
-    if job["metrics"]["latest"] is not None:
-        commands.append(("its curves", f"jobs picture {job['id']} loss -o loss.png"))
-    if job["model"] is not None:
-        name, version = job["model"]["name"], job["model"]["version"]
-        commands += [
-            ("its weights", f"models show {name} {version}"),
-            ("ask it", f"predict digit.png --model {name} --version {version}"),
-            ("promote it", f"models promote {name} {version}"),
-        ]
-    return commands

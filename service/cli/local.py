@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,13 +15,14 @@ from service.core import TrainingConfig
 from service.database import migrate
 from service.datasets import dataset_names, load_dataset
 from service.inference import answer, decode_upload
-from service.jobs import JobRequest, Jobs, JobState
+from service.jobs import JobRequest, Jobs, JobState, SweepRequest, Sweeps, sweep_pictures
 from service.registry import Registry, install_shipped
+from service.reports import ReportOptions
 from service.settings import Settings
 
-from .backend import Event, ImageFile, Json, ModelReference, Picture, PictureFormat
-from .plain_data import chart_caption, dataset_dict, manifest_dict, model_dict, move_dict, provenance_of, version_dict
-from .weights_view import tile_labels
+from .backend import Event, ImageFile, Json, ModelReference, Picture, PictureFormat, SweepPicture
+from .polling import poll_sweep
+from .sweep_words import DEFAULT_METRIC
 
 _POLL_S = 0.1
 
@@ -64,6 +66,11 @@ class LocalBackend:
     def _jobs(self) -> Jobs:
         migrate(self._service.database)
         return self._service.jobs
+
+    @cached_property
+    def _sweeps(self) -> Sweeps:
+        migrate(self._service.database)
+        return self._service.sweeps
 
     @cached_property
     def _stocked(self) -> Service:
@@ -130,34 +137,89 @@ class LocalBackend:
         job, provenance = self._jobs.get(job_id), self._jobs.provenance(job_id)
         if picture == "weights":
             found = self._jobs.weights(job_id, "best")
-            labels = tile_labels(job.config.model, [str(label) for label in job.config.classes])
             about = {**provenance, "weights": "best", "step": str(found.next_step - 1)}
-            return weights_picture(found.weights, labels=labels, provenance=about)
+            return weights_picture(found.weights, labels=job.config.output_names, provenance=about)
         draw = loss_chart if picture == "loss" else accuracy_chart
         return draw(
             self._jobs.curves(job_id),
             title=f"{picture.capitalize()}: {job.name}",
-            caption=chart_caption(job),
+            caption=job.caption,
             image_format=picture_format,
             provenance=provenance,
         )
+
+    # Sweeps
+
+    def submit_sweep(self, request: Mapping[str, Any]) -> Json:
+        """See `Backend.submit_sweep`."""
+        return self._sweeps.submit(SweepRequest(**request)).to_dict()
+
+    def sweep(self, sweep_id: str, *, rank_by: str | None = None) -> Json:
+        """See `Backend.sweep`."""
+        return self._sweeps.get(sweep_id).to_dict(rank_by or DEFAULT_METRIC)
+
+    def sweeps(self, *, limit: int = 50, before: str | None = None) -> Json:
+        """See `Backend.sweeps`."""
+        sweeps, cursor = self._sweeps.page(limit=limit, before=before)
+        return {"sweeps": [sweep.to_dict() for sweep in sweeps], "next": cursor}
+
+    def watch_sweep(self, sweep_id: str, *, rank_by: str | None = None) -> Iterator[Json]:
+        """See `Backend.watch_sweep`."""
+        sweeps = self._at_work.sweeps
+        return poll_sweep(lambda: sweeps.get(sweep_id).to_dict(rank_by or DEFAULT_METRIC))
+
+    def cancel_sweep(self, sweep_id: str) -> Json:
+        """See `Backend.cancel_sweep`."""
+        return self._sweeps.cancel(sweep_id).to_dict()
+
+    def sweep_picture(self, sweep_id: str, picture: SweepPicture, picture_format: PictureFormat) -> bytes:
+        """See `Backend.sweep_picture`."""
+        if picture == "weights":
+            return sweep_pictures.weights(self._sweeps, sweep_id).draw()
+        chart = {
+            "accuracy": sweep_pictures.accuracy,
+            "norms": sweep_pictures.norms,
+            "heatmap": sweep_pictures.heatmap,
+        }[picture]
+        return chart(self._sweeps, sweep_id, image_format=picture_format).draw()
+
+    # Reports
+
+    def submit_report(self, request: Mapping[str, Any]) -> Json:
+        """See `Backend.submit_report`."""
+        reports = self._at_work.reports
+        report = reports.submit(ReportOptions.from_dict(request))
+        Thread(target=reports.prepare, args=(report.id,), daemon=True).start()  # beside the workers' training
+        return report.to_dict()
+
+    def report(self, report_id: str) -> Json:
+        """See `Backend.report`."""
+        return self._at_work.reports.describe(report_id)
+
+    def cancel_report(self, report_id: str) -> Json:
+        """See `Backend.cancel_report`."""
+        return self._at_work.reports.cancel(report_id).to_dict()
+
+    def report_file(self, report_id: str, name: str) -> bytes:
+        """See `Backend.report_file`."""
+        return self._service.reports.file(report_id, name)
 
     # Models
 
     def models(self) -> list[Json]:
         """See `Backend.models`."""
-        return [model_dict(self._registry.summary(name)) for name in self._registry.names()]
+        return [self._registry.summary(name).to_dict() for name in self._registry.names()]
 
     def model(self, name: str) -> Json:
         """See `Backend.model`."""
-        versions = [version_dict(summary) for summary in self._registry.version_summaries(name)]
-        return {**model_dict(self._registry.summary(name)), "versions": versions}
+        versions = [summary.to_dict() for summary in self._registry.version_summaries(name)]
+        return {**self._registry.summary(name).to_dict(), "versions": versions}
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
         """See `Backend.version`."""
         manifest = self._registry.manifest(name, self._registry.resolve(name, reference))
         aliases = [alias for alias, version in self._registry.aliases(name).items() if version == manifest.version]
-        return {**manifest_dict(manifest), "aliases": aliases}
+        return {**manifest.to_dict(), "aliases": aliases}
 
     def weights_file(self, name: str, version: int) -> bytes:
         """See `Backend.weights_file`."""
@@ -166,16 +228,16 @@ class LocalBackend:
     def weights_picture(self, name: str, version: int) -> bytes:
         """See `Backend.weights_picture`."""
         model = self._registry.load(name, version)
-        labels = tile_labels(model.manifest.model, model.manifest.class_names)
-        return weights_picture(model.weights, labels=labels, provenance=provenance_of(model.manifest))
+        manifest = model.manifest
+        return weights_picture(model.weights, labels=manifest.output_names, provenance=manifest.provenance())
 
     def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
         """See `Backend.move_alias`."""
-        return move_dict(self._registry.set_alias(name, alias, version, reason=reason))
+        return self._registry.set_alias(name, alias, version, reason=reason).to_dict()
 
     def alias_history(self, name: str, alias: str) -> list[Json]:
         """See `Backend.alias_history`."""
-        return [move_dict(entry) for entry in self._registry.alias_history(name, alias)]
+        return [entry.to_dict() for entry in self._registry.alias_history(name, alias)]
 
     # Images
 
@@ -190,4 +252,4 @@ class LocalBackend:
 
     def datasets(self) -> list[Json]:
         """See `Backend.datasets`."""
-        return [dataset_dict(load_dataset(name)) for name in dataset_names()]
+        return [load_dataset(name).to_dict() for name in dataset_names()]

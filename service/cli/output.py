@@ -6,7 +6,24 @@ from pathlib import Path
 
 import click
 
+from .backend import PictureFormat
 from .failure import Failure
+
+
+def picture_file(output: Path | None, picture: str) -> tuple[Path, PictureFormat]:
+    """Return where a picture is written, and as what: its name with ``.png`` if nowhere was said.
+
+    Raises
+    ------
+    click.UsageError
+        Weights were asked for as SVG.
+    """
+    output = output or Path(f"{picture}.png")
+    if output.suffix != ".svg":
+        return output, "png"
+    if picture == "weights":
+        raise click.UsageError("The picture of the weights is made of pixels: there is no SVG of it.")
+    return output, "svg"
 
 
 def write_file(path: Path, data: bytes) -> None:

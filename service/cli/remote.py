@@ -17,8 +17,9 @@ import httpx
 from service import __version__
 from service.errors import InvalidField, ServiceError, ServiceUnreachable
 
-from .backend import Event, ImageFile, Json, ModelReference, Picture, PictureFormat
+from .backend import Event, ImageFile, Json, ModelReference, Picture, PictureFormat, SweepPicture
 from .event_stream import Message, parse_messages
+from .polling import poll_sweep
 from .problem import raise_for_problem
 
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -74,12 +75,8 @@ class RemoteBackend:
     # Jobs
 
     def submit(self, request: Mapping[str, Any]) -> Json:
-        """See `Backend.submit`. If the answer is lost, asking again with the same key makes no second job."""
-        headers = {"Idempotency-Key": uuid4().hex}
-        try:
-            return self._json("POST", "/jobs", json=dict(request), headers=headers)
-        except ServiceUnreachable:
-            return self._json("POST", "/jobs", json=dict(request), headers=headers)
+        """See `Backend.submit`."""
+        return self._submit("/jobs", request)
 
     def job(self, job_id: str) -> Json:
         """See `Backend.job`."""
@@ -124,6 +121,50 @@ class RemoteBackend:
     def job_picture(self, job_id: str, picture: Picture, picture_format: PictureFormat) -> bytes:
         """See `Backend.job_picture`."""
         return self._request("GET", _path("jobs", job_id, f"{picture}.{picture_format}")).content
+
+    # Sweeps
+
+    def submit_sweep(self, request: Mapping[str, Any]) -> Json:
+        """See `Backend.submit_sweep`."""
+        return self._submit("/sweeps", request)
+
+    def sweep(self, sweep_id: str, *, rank_by: str | None = None) -> Json:
+        """See `Backend.sweep`."""
+        return self._json("GET", _path("sweeps", sweep_id), params=_given(rank_by=rank_by))
+
+    def sweeps(self, *, limit: int = 50, before: str | None = None) -> Json:
+        """See `Backend.sweeps`."""
+        return self._json("GET", "/sweeps", params=_given(limit=limit, before=before))
+
+    def watch_sweep(self, sweep_id: str, *, rank_by: str | None = None) -> Iterator[Json]:
+        """See `Backend.watch_sweep`. A server that is away is asked again."""
+        return poll_sweep(lambda: self.sweep(sweep_id, rank_by=rank_by))
+
+    def cancel_sweep(self, sweep_id: str) -> Json:
+        """See `Backend.cancel_sweep`."""
+        return self._json("POST", _path("sweeps", sweep_id, "cancel"))
+
+    def sweep_picture(self, sweep_id: str, picture: SweepPicture, picture_format: PictureFormat) -> bytes:
+        """See `Backend.sweep_picture`."""
+        return self._request("GET", _path("sweeps", sweep_id, f"{picture}.{picture_format}")).content
+
+    # Reports
+
+    def submit_report(self, request: Mapping[str, Any]) -> Json:
+        """See `Backend.submit_report`."""
+        return self._submit("/reports", request)
+
+    def report(self, report_id: str) -> Json:
+        """See `Backend.report`."""
+        return self._json("GET", _path("reports", report_id))
+
+    def cancel_report(self, report_id: str) -> Json:
+        """See `Backend.cancel_report`."""
+        return self._json("POST", _path("reports", report_id, "cancel"))
+
+    def report_file(self, report_id: str, name: str) -> bytes:
+        """See `Backend.report_file`."""
+        return self._request("GET", _path("reports", report_id, *name.split("/"))).content
 
     # Models
 
@@ -179,6 +220,14 @@ class RemoteBackend:
         return datasets
 
     # Requests
+
+    def _submit(self, path: str, request: Mapping[str, Any]) -> Json:
+        """Hand something in. If the answer is lost, asking again with the same key makes no second one."""
+        headers = {"Idempotency-Key": uuid4().hex}
+        try:
+            return self._json("POST", path, json=dict(request), headers=headers)
+        except ServiceUnreachable:
+            return self._json("POST", path, json=dict(request), headers=headers)
 
     def _messages(self, job_id: str, after: int) -> Iterator[Message]:
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(after)} if after else {})

@@ -12,8 +12,15 @@ from .lazy_group import LazyCommand, LazyGroup
 _COMMANDS = {
     "serve": LazyCommand(module="service.cli.commands.serve", summary="Start the web service."),
     "train": LazyCommand(module="service.cli.commands.train", summary="Train a model and watch it learn."),
+    "sweep": LazyCommand(
+        module="service.cli.commands.sweep", summary="Train every combination of some values, and compare."
+    ),
+    "report": LazyCommand(
+        module="service.cli.commands.report", summary="Make the course report: every number and figure."
+    ),
     "predict": LazyCommand(module="service.cli.commands.predict", summary="Ask a model which digit an image shows."),
     "jobs": LazyCommand(module="service.cli.commands.jobs", summary="List, follow, cancel and picture training jobs."),
+    "sweeps": LazyCommand(module="service.cli.commands.sweeps", summary="List, follow, cancel and picture sweeps."),
     "models": LazyCommand(
         module="service.cli.commands.models", summary="List models, look at their weights, move aliases."
     ),

@@ -17,11 +17,6 @@ from .pixels import halved, has_colours, side_by_side, weight_picture
 _GAP = 2
 
 
-def tile_labels(model: str, class_names: Sequence[str]) -> list[str]:
-    """Return what to write above each tile of weights: a logistic model has one for its two classes."""
-    return [" v ".join(class_names)] if model == "logistic" else list(class_names)
-
-
 def published_weights(manifest: Json, weights_file: bytes) -> Floats:
     """Return the weights that predictions use, (785, n_outputs), read from a version's ``.npz``.
 

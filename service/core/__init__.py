@@ -17,6 +17,7 @@ from .data import design_matrix as design_matrix
 from .hyperparameters import HYPERPARAMETERS as HYPERPARAMETERS
 from .hyperparameters import Hyperparameter as Hyperparameter
 from .models import MODELS as MODELS
+from .models import output_names as output_names
 from .models import probabilities as probabilities
 from .penalty import FORMULAS as FORMULAS
 from .penalty import equivalent_squared_penalty as equivalent_squared_penalty

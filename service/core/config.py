@@ -12,6 +12,7 @@ import numpy.typing as npt
 from service.errors import InvalidField
 
 from .hyperparameters import BY_NAME, HYPERPARAMETERS
+from .models import output_names
 
 ALL_DIGITS = tuple(range(10))
 REPORT_PAIR = (2, 3)
@@ -71,6 +72,11 @@ class TrainingConfig:
     def n_outputs(self) -> int:
         """Columns of the weights: one for logistic, one a class for softmax."""
         return 1 if self.model == "logistic" else len(self.classes)
+
+    @property
+    def output_names(self) -> list[str]:
+        """What to call each output, where the classes are called by their labels."""
+        return output_names(self.model, [str(label) for label in self.classes])
 
     @property
     def float_type(self) -> npt.DTypeLike:

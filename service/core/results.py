@@ -94,6 +94,9 @@ class TrainingResult:
 
 
 OnCheck = Callable[[CheckReport], None]
+OnEnd = Callable[[int, TrainingResult], None]
+"""Told the number of a member and its result, as soon as it leaves the stack."""
+
 ShouldStop = Callable[[int], bool]
 """Asked before each step, for each member by its number in the stack."""
 
@@ -105,6 +108,10 @@ def norm(weights: Floats) -> float:
 
 def ignore_check(report: CheckReport) -> None:
     """Do nothing: the callback of a caller who only wants the result."""
+
+
+def ignore_end(member: int, result: TrainingResult) -> None:
+    """Do nothing: the callback of a caller who waits for all results."""
 
 
 def never_stop(member: int) -> bool:

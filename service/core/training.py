@@ -20,10 +20,12 @@ from .results import (
     Check,
     CheckReport,
     OnCheck,
+    OnEnd,
     ShouldStop,
     TrainingResult,
     TrainingState,
     ignore_check,
+    ignore_end,
     never_stop,
 )
 from .stopping import EarlyStopping, StopReason
@@ -50,6 +52,7 @@ def train_stack(
     data: TrainingData,
     *,
     on_check: OnCheck = ignore_check,
+    on_end: OnEnd = ignore_end,
     should_stop: ShouldStop = never_stop,
     resume_from: Sequence[TrainingState] | None = None,
 ) -> list[TrainingResult]:
@@ -64,6 +67,7 @@ def train_stack(
     configs : one a member; they must agree in `TrainingConfig.stack_key`.
     data : of the members' dtype.
     on_check : called once for each member at each validation check, in the order of the members.
+    on_end : called once for each member as it leaves the stack, while the others go on.
     should_stop : asked before each step for each member; True ends that member with what it has.
     resume_from : a state for each member, all with the same ``next_step``. A member that has made its epochs,
         or whose patience has run out, ends at once; more epochs or more patience let it go on.
@@ -78,7 +82,7 @@ def train_stack(
         The members do not belong in one stack, or the data or the states do not belong to them.
     """
     _check_stack(configs, data, resume_from)
-    stack = _Stack(configs, data, resume_from)
+    stack = _Stack(configs, data, on_end, resume_from)
     with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite ends its member below
         while stack.members:
             for batch in epoch_batches(configs[0], stack.schedule, stack.step):
@@ -134,8 +138,15 @@ class _Member:
 class _Stack:
     """The members still in training; ``weights`` is (n_members, n_outputs, 785), each row an image."""
 
-    def __init__(self, configs: Sequence[TrainingConfig], data: TrainingData, states: Sequence[TrainingState] | None):
+    def __init__(
+        self,
+        configs: Sequence[TrainingConfig],
+        data: TrainingData,
+        on_end: OnEnd,
+        states: Sequence[TrainingState] | None,
+    ):
         self.data = data
+        self.on_end = on_end
         self.model = MODELS[configs[0].model]
         self.schedule = Schedule.of(configs[0], len(data.y_train))
         self.members = [
@@ -224,6 +235,7 @@ class _Stack:
                 self._take_weights(place, member)
                 result = TrainingResult(stop_reason=reason, state=member.state(self.step))
             self.finished[member.number] = result
+            self.on_end(member.number, result)
         self.members = [self.members[place] for place in kept]
         self.weights, self.decays = self.weights[kept], self.decays[kept]
         self.learning_rates = self.learning_rates[kept]

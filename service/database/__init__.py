@@ -7,6 +7,8 @@ Queries take an open connection, so that what belongs together is written in one
 from . import checkpoint_rows as checkpoint_rows
 from . import event_rows as event_rows
 from . import job_rows as job_rows
+from . import report_rows as report_rows
+from . import sweep_rows as sweep_rows
 from .connection import Database as Database
 from .event_rows import CheckRow as CheckRow
 from .event_rows import CheckTuple as CheckTuple
@@ -17,3 +19,7 @@ from .job_rows import ClaimRow as ClaimRow
 from .job_rows import JobRow as JobRow
 from .job_rows import NewJob as NewJob
 from .migrate import migrate as migrate
+from .report_rows import NewReport as NewReport
+from .report_rows import ReportRow as ReportRow
+from .sweep_rows import NewSweep as NewSweep
+from .sweep_rows import SweepRow as SweepRow

@@ -85,6 +85,13 @@ def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck
         connection.execute(events.insert(), rows)
 
 
+def append_states(connection: Connection, job_ids: Collection[str], state: str, *, at: datetime) -> None:
+    """Write the same move of several jobs down."""
+    rows = [{"job_id": job_id, "kind": "state", "at": at, "state": state} for job_id in job_ids]
+    if rows:
+        connection.execute(events.insert(), rows)
+
+
 def id_of_step(connection: Connection, job_id: str, step: int) -> int:
     """Return the id of the check that was made after a step."""
     found: int = connection.execute(

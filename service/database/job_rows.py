@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from . import event_rows
 from .clock import now_s
-from .tables import jobs
+from .tables import checkpoints, jobs
 
 CLAIMED = ("running", "cancelling")
 
@@ -24,8 +24,10 @@ class NewJob:
     name: str
     dataset: str
     config: Mapping[str, Any]
-    idempotency_key: str | None
     request_sha256: str
+    idempotency_key: str | None = None
+    sweep_id: str | None = None
+    stack_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class JobRow:
     dataset: str
     config: Mapping[str, Any]
     state: str
+    sweep_id: str | None
     request_sha256: str
     batches_per_epoch: int | None
     dataset_sha256: str | None
@@ -70,25 +73,15 @@ _SHOWN = tuple(jobs.c[name] for name in JobRow.__dataclass_fields__ if name not 
 _CLAIM = tuple(jobs.c[name] for name in ClaimRow.__dataclass_fields__)
 
 
-def insert(connection: Connection, job: NewJob) -> None:
-    """Write a new job down as queued."""
+def insert(connection: Connection, new: Sequence[NewJob]) -> None:
+    """Write new jobs down as queued, in their order."""
     now = datetime.now(UTC)
-    connection.execute(
-        jobs.insert().values(
-            id=job.id,
-            name=job.name,
-            dataset=job.dataset,
-            config=dict(job.config),
-            state="queued",
-            idempotency_key=job.idempotency_key,
-            request_sha256=job.request_sha256,
-            fence=0,
-            losses=0,
-            publishing=False,
-            created_at=now,
-        )
-    )
-    event_rows.append_state(connection, job.id, "queued", at=now)
+    rows = [
+        {**asdict(job), "state": "queued", "fence": 0, "losses": 0, "publishing": False, "created_at": now}
+        for job in new
+    ]
+    connection.execute(jobs.insert(), rows)
+    event_rows.append_states(connection, [job.id for job in new], "queued", at=now)
 
 
 def get(connection: Connection, job_id: str) -> JobRow | None:
@@ -111,24 +104,40 @@ def page(connection: Connection, *, state: str | None, before: int | None, limit
     return _shown(connection, *conditions, limit=limit)
 
 
+def members(connection: Connection, sweep_id: str) -> list[JobRow]:
+    """Return the jobs of a sweep in the order of its grid."""
+    return _shown(connection, jobs.c.sweep_id == sweep_id)[::-1]
+
+
 def count(connection: Connection, state: str) -> int:
     """Return how many jobs are in a state."""
     return connection.execute(select(func.count()).where(jobs.c.state == state)).scalar_one()
 
 
-def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float) -> ClaimRow | None:
-    """Take the oldest queued job, if there is one; the fence number rises with every claim."""
-    oldest = (
-        select(jobs.c.id)
+def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max_members: int) -> list[ClaimRow]:
+    """Take the oldest queued job and those that can be trained with it; each claim raises its job's fence number.
+
+    Jobs that share a stack key are taken together, ``max_members`` at most, as far as they would go on from the
+    same step. The list is empty when nothing is queued.
+    """
+    queued = (
+        select(jobs.c.id, jobs.c.stack_key, checkpoints.c.step)
+        .join_from(jobs, checkpoints, checkpoints.c.job_id == jobs.c.id, isouter=True)
         .where(jobs.c.state == "queued")
         .order_by(jobs.c.number)
-        .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=jobs, skip_locked=True)
     )
+    oldest = connection.execute(queued.limit(1)).first()
+    if oldest is None:
+        return []
+    ids = [oldest.id]
+    if oldest.stack_key is not None:
+        together = connection.execute(queued.where(jobs.c.stack_key == oldest.stack_key).limit(max_members))
+        ids = [row.id for row in together if row.step == oldest.step]
     now = datetime.now(UTC)
-    row = connection.execute(
+    rows = connection.execute(
         update(jobs)
-        .where(jobs.c.id == oldest.scalar_subquery(), jobs.c.state == "queued")
+        .where(jobs.c.id.in_(ids), jobs.c.state == "queued")
         .values(
             state="running",
             fence=jobs.c.fence + 1,
@@ -137,12 +146,10 @@ def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float) -> 
             started_at=func.coalesce(jobs.c.started_at, now),
         )
         .returning(*_CLAIM)
-    ).first()
-    if row is None:
-        return None
-    claim = ClaimRow(**row._mapping)
-    event_rows.append_state(connection, claim.id, "running", at=now)
-    return claim
+    )
+    claims = sorted((ClaimRow(**row._mapping) for row in rows), key=lambda claim: ids.index(claim.id))
+    event_rows.append_states(connection, [claim.id for claim in claims], "running", at=now)
+    return claims
 
 
 def extend_leases(connection: Connection, *, claimed_by: str, lease_s: float) -> None:

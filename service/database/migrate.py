@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
 
 from service.errors import StorageFailed
 
 from .connection import Database
 
-_SCRIPTS = "service.database:migrations"
+HEAD = "0003"
+"""The newest migration. Known here so that an ordinary start need not import Alembic, which takes a while."""
 
 
 def migrate(database: Database) -> None:
@@ -22,16 +20,28 @@ def migrate(database: Database) -> None:
     StorageFailed
         The database was written by a newer version of this program, which is not touched.
     """
-    config = Config()
-    config.set_main_option("script_location", _SCRIPTS)
-    scripts = ScriptDirectory.from_config(config)
     with database.write() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
-        if present == scripts.get_current_head():
-            return
-        if present is not None and present not in {script.revision for script in scripts.walk_revisions()}:
-            raise StorageFailed(
-                "The database was written by a newer version of Inkling; use that version, or another data folder."
-            )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if _revision(connection) != HEAD:
+            _upgrade(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - an ordinary start does without
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", "service.database:migrations")
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if (_revision(connection) or HEAD) not in known:
+        raise StorageFailed(
+            "The database was written by a newer version of Inkling; use that version, or another data folder."
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -66,6 +66,21 @@ metadata = MetaData(
     }
 )
 
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
+    Column("id", String(26), nullable=False, unique=True, comment="ULID"),
+    Column("name", String(64), nullable=False),
+    Column("dataset", String(64), nullable=False),
+    Column("base", Document, nullable=False, comment="the hyperparameters that the members share"),
+    Column("grid", Document, nullable=False, comment="the values of those in which they differ"),
+    Column("idempotency_key", String(255), unique=True),
+    Column("request_sha256", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -75,6 +90,8 @@ jobs = Table(
     Column("dataset", String(64), nullable=False),
     Column("config", Document, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("sweep_id", String(26), comment="of the sweep that it is a member of"),
+    Column("stack_key", String(64), comment="jobs that agree in it can be trained together"),
     Column("idempotency_key", String(255), unique=True),
     Column("request_sha256", String(64), nullable=False),
     Column("fence", Integer, nullable=False, comment="number of the newest claim"),
@@ -95,6 +112,32 @@ jobs = Table(
     Column("finished_at", UtcDateTime),
     CheckConstraint(f"state IN ({', '.join(repr(state) for state in JOB_STATES)})", name="state"),
     Index(None, "state", "number"),
+    Index(None, "sweep_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
+    Column("id", String(26), nullable=False, unique=True, comment="ULID"),
+    Column("options", Document, nullable=False),
+    Column(
+        "in_order_job_id",
+        String(26),
+        ForeignKey("jobs.id", ondelete="SET NULL"),
+        comment="null once that job was deleted",
+    ),
+    Column(
+        "shuffled_job_id",
+        String(26),
+        ForeignKey("jobs.id", ondelete="SET NULL"),
+        comment="null once that job was deleted",
+    ),
+    Column("sweep_id", String(26), ForeignKey("sweeps.id"), nullable=False),
+    Column("idempotency_key", String(255), unique=True),
+    Column("request_sha256", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
     sqlite_autoincrement=True,
 )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
+from service.core import IMAGE_SIDE_PX
 from service.errors import InvalidDataset
 
 from .idx import Images, Labels
@@ -60,6 +62,11 @@ class LabelledImages:
         classes, counts = np.unique(self.labels, return_counts=True)
         return dict(zip(classes.tolist(), counts.tolist(), strict=True))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return how many images there are, as the API shows it."""
+        by_class = {str(label): count for label, count in self.count_by_class().items()}
+        return {"n_images": len(self), "n_by_class": by_class}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
@@ -81,6 +88,20 @@ class Dataset:
     training: LabelledImages
     test: LabelledImages
     sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the description that the API shows."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "source": self.source,
+            "licence": self.licence,
+            "classes": list(self.classes),
+            "image_shape": [IMAGE_SIDE_PX, IMAGE_SIDE_PX],
+            "sha256": self.sha256,
+            "training": self.training.to_dict(),
+            "test": self.test.to_dict(),
+        }
 
 
 def _read_only(array: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Images:

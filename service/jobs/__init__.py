@@ -20,3 +20,10 @@ from .recorder import MAX_LOSSES as MAX_LOSSES
 from .recorder import Recorder as Recorder
 from .states import MOVES as MOVES
 from .states import JobState as JobState
+from .sweep import MAX_MEMBERS as MAX_MEMBERS
+from .sweep import METRICS as METRICS
+from .sweep import Member as Member
+from .sweep import Sweep as Sweep
+from .sweep import SweepRequest as SweepRequest
+from .sweep import SweepSummary as SweepSummary
+from .sweeps import Sweeps as Sweeps

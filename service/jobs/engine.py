@@ -9,7 +9,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ulid import ULID
 
@@ -25,6 +25,9 @@ from .stack import Run, Stack
 from .states import JobState
 
 logger = logging.getLogger(__name__)
+
+MAX_STACK_MEMBERS = 32
+"""Members of a sweep trained as one stack: enough columns to keep the product near its peak, few enough to fit."""
 
 LEASE_S = 30.0
 HEARTBEAT_S = 2.0
@@ -210,27 +213,32 @@ class Engine:
                     return
             executor.prepare()
             with self._database.write() as connection:
-                claim = job_rows.claim_oldest(connection, claimed_by=self.id, lease_s=LEASE_S)
-                checkpoint = checkpoint_rows.get(connection, claim.id) if claim else None
-            if claim is None:
+                claims = job_rows.claim_oldest(
+                    connection, claimed_by=self.id, lease_s=LEASE_S, max_members=MAX_STACK_MEMBERS
+                )
+                checkpoints = [checkpoint_rows.get(connection, claim.id) for claim in claims]
+            if not claims:
                 return
-            self._begin(executor, claim, checkpoint)
+            self._begin(executor, claims, checkpoints)
 
-    def _begin(self, executor: Executor, claim: ClaimRow, checkpoint: bytes | None) -> None:
-        stack = Stack([claim], self._inbox)
+    def _begin(self, executor: Executor, claims: Sequence[ClaimRow], checkpoints: Sequence[bytes | None]) -> None:
+        stack = Stack(claims, self._inbox)
         self._stacks.append(stack)
         try:
-            member = MemberSpec(
-                job_id=claim.id,
-                fence=claim.fence,
-                config=TrainingConfig.from_dict(claim.config),
-                checkpoint=checkpoint,
+            members = tuple(
+                MemberSpec(
+                    job_id=claim.id,
+                    fence=claim.fence,
+                    config=TrainingConfig.from_dict(claim.config),
+                    checkpoint=checkpoint,
+                )
+                for claim, checkpoint in zip(claims, checkpoints, strict=True)
             )
-            stack.execution = executor.submit(StackSpec(dataset=claim.dataset, members=(member,)), stack)
+            stack.execution = executor.submit(StackSpec(dataset=claims[0].dataset, members=members), stack)
         except InvalidField as error:  # accepted by a version of this program with other ranges
             stack.refuse(error)
         except Exception:
-            logger.exception("job %s could not be given to a worker", claim.id)
+            logger.exception("job %s could not be given to a worker", claims[0].id)
             stack.on_end(Outcome.LOST)
 
     def _hand_back(self) -> None:

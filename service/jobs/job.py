@@ -9,6 +9,7 @@ from typing import Any
 
 from service.core import TrainingConfig
 from service.database import CheckRow, CheckTuple, EventRow, JobRow, StateRow
+from service.registry import utc_text
 from service.worker import Progress
 
 from .states import JobState
@@ -135,6 +136,17 @@ class Job:
             history=tuple(Transition.of(move) for move in history),
         )
 
+    @property
+    def caption(self) -> str:
+        """What stands below the title of a picture of the job."""
+        config = self.config
+        order = "shuffled" if config.shuffle else "in file order"
+        return (
+            f"{config.model} on {self.dataset}, learning rate {config.learning_rate:g}, "
+            f"batch size {config.batch_size}, L2 penalty {config.l2_penalty:g}, {order}, "
+            f"seed {config.seed}; {self.state}"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the job as the API shows it."""
         return {
@@ -150,12 +162,7 @@ class Job:
             "error": dict(self.error) if self.error else None,
             "model": dict(self.model) if self.model else None,
             "created_at": utc_text(self.created_at),
-            "started_at": utc_text(self.started_at),
-            "finished_at": utc_text(self.finished_at),
+            "started_at": utc_text(self.started_at) if self.started_at else None,
+            "finished_at": utc_text(self.finished_at) if self.finished_at else None,
             "history": [move.to_dict() for move in self.history],
         }
-
-
-def utc_text(time: datetime | None) -> str | None:
-    """Return a UTC time as ISO 8601 with a Z."""
-    return None if time is None else time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from service.charts import Curves
-from service.core import Floats, TrainingConfig
+from service.core import Floats, StopReason, TrainingConfig
 from service.database import Database, JobRow, NewJob, checkpoint_rows, event_rows, job_rows
 from service.datasets import load_dataset, plan_split
 from service.errors import (
@@ -67,29 +67,25 @@ class Jobs:
         """
         check_model_name(request.model_name)
         plan_split(load_dataset(request.dataset), request.config)
-        plain = request.to_dict()
-        fingerprint = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+        request_sha256 = fingerprint(request.to_dict())
         job_id = str(ULID())
         with self._database.write() as connection:
             known = job_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
             if known is not None:
-                if known.request_sha256 != fingerprint:
+                if known.request_sha256 != request_sha256:
                     raise IdempotencyMismatch("This idempotency key was used before, with another request.")
                 job_id = known.id
             else:
-                if job_rows.count(connection, JobState.QUEUED) >= self._max_queue_length:
-                    raise QueueFull(f"{self._max_queue_length:,} jobs are waiting already; try again later.")
-                job_rows.insert(
-                    connection,
-                    NewJob(
-                        id=job_id,
-                        name=request.model_name,
-                        dataset=request.dataset,
-                        config=request.config.to_dict(),
-                        idempotency_key=idempotency_key,
-                        request_sha256=fingerprint,
-                    ),
+                make_room(connection, 1, self._max_queue_length)
+                job = NewJob(
+                    id=job_id,
+                    name=request.model_name,
+                    dataset=request.dataset,
+                    config=request.config.to_dict(),
+                    idempotency_key=idempotency_key,
+                    request_sha256=request_sha256,
                 )
+                job_rows.insert(connection, [job])
         self._wake_engine()
         return self.get(job_id)
 
@@ -103,10 +99,8 @@ class Jobs:
         self, *, state: JobState | None = None, limit: int = 50, before: str | None = None
     ) -> tuple[list[Job], str | None]:
         """Return the newest jobs first and, if there are more, the cursor to ask for them with."""
-        if before is not None and not (before.isascii() and before.isdigit() and len(before) < 19):
-            raise InvalidField("The cursor must be one that an earlier answer gave.", field="before")
         with self._database.read() as connection:
-            rows = job_rows.page(connection, state=state, before=int(before) if before else None, limit=limit + 1)
+            rows = job_rows.page(connection, state=state, before=parse_cursor(before), limit=limit + 1)
             shown = rows[:limit]
             histories = defaultdict(list)
             for move in event_rows.states(connection, [row.id for row in shown]):
@@ -123,14 +117,7 @@ class Jobs:
             It is over already.
         """
         with self._database.write() as connection:
-            moved = job_rows.move(
-                connection,
-                job_id,
-                to=JobState.CANCELLED,
-                allowed_from=[JobState.QUEUED],
-                final=True,
-                stop_reason="cancelled",
-            ) or job_rows.move(connection, job_id, to=JobState.CANCELLING, allowed_from=sources(JobState.CANCELLING))
+            moved = cancel_row(connection, job_id)
             if not moved:
                 row = _row(connection, job_id)
                 if JobState(row.state).final:
@@ -217,3 +204,35 @@ def _row(connection: Connection, job_id: str) -> JobRow:
     if row is None:
         raise JobNotFound("There is no job of that id.")
     return row
+
+
+def fingerprint(request: Mapping[str, Any]) -> str:
+    """Return what tells whether two requests are the same."""
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+
+def make_room(connection: Connection, n_jobs: int, max_queue_length: int) -> None:
+    """Raise `QueueFull` if so many more jobs may not wait."""
+    if job_rows.count(connection, JobState.QUEUED) + n_jobs > max_queue_length:
+        raise QueueFull(f"At most {max_queue_length:,} jobs may wait at a time; try again later.")
+
+
+def cancel_row(connection: Connection, job_id: str) -> bool:
+    """Move a job towards its cancellation; False when it is on its way there already, or over."""
+    return job_rows.move(
+        connection,
+        job_id,
+        to=JobState.CANCELLED,
+        allowed_from=[JobState.QUEUED],
+        final=True,
+        stop_reason=StopReason.CANCELLED.value,
+    ) or job_rows.move(connection, job_id, to=JobState.CANCELLING, allowed_from=sources(JobState.CANCELLING))
+
+
+def parse_cursor(cursor: str | None) -> int | None:
+    """Return the number that a cursor stands for; refuse what no answer gave."""
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidField("The cursor must be one that an earlier answer gave.", field="before")
+    return int(cursor)

@@ -24,3 +24,4 @@ from .stores import BlobStore as BlobStore
 from .stores import LocalStore as LocalStore
 from .summary import ModelSummary as ModelSummary
 from .summary import VersionSummary as VersionSummary
+from .times import utc_text as utc_text

@@ -17,6 +17,7 @@ from service.errors import AliasMoved, Corrupted, InvalidField
 from .document import MAX_DOCUMENT_BYTES, read_document, write_document
 from .names import is_version
 from .stores import BlobStore
+from .times import utc_text
 
 MAX_BY_CHARS = 200
 MAX_REASON_CHARS = 2000
@@ -60,8 +61,12 @@ class AliasEntry:
             raise ValueError(f"version cannot be {self.version!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        return {**asdict(self), "at": self.at.isoformat()}
+        """Return the move as the API shows it."""
+        return {**asdict(self), "at": utc_text(self.at)}
+
+    def to_json(self) -> bytes:
+        """Return the stored form: sealed JSON, the time to the microsecond."""
+        return write_document({**self.to_dict(), "at": self.at.isoformat()})
 
 
 class AliasHistory:
@@ -127,7 +132,7 @@ class AliasHistory:
                 reason=reason,
             )
             try:
-                self._store.create(self._key(entry.number), write_document(entry.to_dict()))
+                self._store.create(self._key(entry.number), entry.to_json())
             except FileExistsError:
                 continue  # somebody else made this move: look again
             return entry

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from service.core import MODELS
+from service.core import MODELS, output_names
 from service.errors import Corrupted
 
 from .document import read_document, write_document
 from .names import is_model_name, is_version
+from .times import utc_text
 
 FORMAT = 1
 MAX_WEIGHTS_BYTES = 64 * 1024 * 1024
@@ -104,13 +105,18 @@ class ModelDraft:
         """Columns of the weights: one for logistic, one a class for softmax."""
         return 1 if self.model == "logistic" else len(self.classes)
 
+    @property
+    def output_names(self) -> list[str]:
+        """What to call each output."""
+        return output_names(self.model, self.class_names)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
+        """Return plain data, as the API shows it."""
         return {
             **asdict(self),
             "classes": list(self.classes),
             "class_names": list(self.class_names),
-            "created_at": self.created_at.isoformat(),
+            "created_at": utc_text(self.created_at),
         }
 
     def as_version(self, *, name: str, version: int, weights_sha256: str, size_bytes: int) -> Manifest:
@@ -134,9 +140,22 @@ class Manifest(ModelDraft):
     weights_sha256: str
     size_bytes: int
 
+    def provenance(self) -> dict[str, str]:
+        """Return what a picture of this version says about where it comes from."""
+        return {
+            "model": self.name,
+            "version": str(self.version),
+            "weights": self.published,
+            "weights_sha256": self.weights_sha256,
+            "job": self.job_id or "",
+            **{name: str(value) for name, value in self.config.items()},
+            "dataset": self.dataset["name"],
+            "dataset_sha256": self.dataset["sha256"],
+        }
+
     def to_json(self) -> bytes:
-        """Return the stored form: sealed JSON. The same manifest gives the same bytes."""
-        return write_document({"format": FORMAT, **self.to_dict()})
+        """Return the stored form: sealed JSON, the time to the microsecond. The same manifest gives the same bytes."""
+        return write_document({"format": FORMAT, **self.to_dict(), "created_at": self.created_at.isoformat()})
 
     @classmethod
     def from_json(cls, data: bytes) -> Manifest:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from .manifest import Manifest
 
@@ -26,6 +26,13 @@ class VersionSummary:
     def state(self) -> State:
         """Whether the manifest could be read."""
         return "corrupted" if self.manifest is None else "ready"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as the API shows it; what is not known is None."""
+        about = self.manifest.to_dict() if self.manifest else {}
+        shown = {name: about.get(name) for name in ("model", "classes", "published", "created_at", "job_id")}
+        metrics = about["metrics"]["published"] if about else None
+        return {"version": self.version, "state": self.state, **shown, "metrics": metrics}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +57,13 @@ class ModelSummary:
         """Whether every alias and the default version's manifest could be read."""
         intact = self.aliases is not None and self.default is not None and self.default.state == "ready"
         return "ready" if intact else "corrupted"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as the API shows it."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "versions": list(self.versions),
+            "aliases": None if self.aliases is None else dict(self.aliases),
+            "default": None if self.default is None else self.default.to_dict(),
+        }

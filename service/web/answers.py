@@ -6,11 +6,13 @@ Answers are built from plain data and not validated again on their way out; the 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.jobs import JobState
+
+Metric: TypeAlias = Literal["validation_loss", "validation_accuracy", "train_loss", "train_accuracy"]
 
 
 class Answer(BaseModel):
@@ -107,6 +109,51 @@ class JobList(Answer):
     """Jobs, the newest first."""
 
     jobs: list[Job]
+    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+
+
+class SweepMember(Answer):
+    """A member of a sweep: a job like any other, and the values in which it differs from the rest."""
+
+    rank: Annotated[int, Field(description="1 is the best; those without a check come last.")]
+    values: Annotated[dict[str, Any], Field(description="Of the hyperparameters in the grid.")]
+    job: Annotated[str, Field(description="The id of its job, which has everything else.")]
+    state: JobState
+    progress: Progress
+    metrics: LatestAndBest
+    stop_reason: Literal["max_epochs", "early_stopping", "cancelled", "non_finite_loss"] | None
+    error: Failure | None
+    model: Version | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class SweepSummary(Answer):
+    """What a listing says of a sweep."""
+
+    id: str
+    base: Annotated[dict[str, Any], Field(description="What all members share, as far as it was said.")]
+    grid: dict[str, list[Any]]
+    dataset: str
+    name: Annotated[str, Field(description="The model of which every member becomes a version.")]
+    state: Annotated[Literal["running", "finished"], Field(description="finished: every member is over.")]
+    states: Annotated[dict[JobState, int], Field(description="How many members are in each state.")]
+    created_at: datetime
+
+
+class Sweep(SweepSummary):
+    """A sweep with its members, the best first."""
+
+    fraction: Annotated[float, Field(description="The mean over the members; those that are over count whole.")]
+    ranked_by: Metric
+    best: Annotated[str | None, Field(description="The job of the best member; null before the first check.")]
+    members: list[SweepMember]
+
+
+class SweepList(Answer):
+    """Sweeps, the newest first."""
+
+    sweeps: list[SweepSummary]
     next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
 
 

@@ -35,6 +35,12 @@ async def _job_id(job_id: Annotated[str, Path(description="As the answer to the 
     return job_id
 
 
+async def _sweep_id(sweep_id: Annotated[str, Path(description="As the answer to the submission gave it.")]) -> str:
+    if not _ULID.fullmatch(sweep_id):
+        raise JobNotFound("There is no sweep of that id.")
+    return sweep_id
+
+
 async def _idempotency_key(
     idempotency_key: Annotated[
         str | None,
@@ -62,4 +68,5 @@ async def _limits(service: ServiceDep) -> DecodingLimits:
 
 LimitsDep = Annotated[DecodingLimits, Depends(_limits)]
 JobId = Annotated[str, Depends(_job_id)]
+SweepId = Annotated[str, Depends(_sweep_id)]
 IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]

@@ -53,7 +53,7 @@ def _entries(request: Request, error: ServiceError) -> list[Mapping[str, Any]]:
     if error.field is None and error.allowed is None:
         return []
     field = error.field
-    place = {} if field is None else _place(_location_of(request, field), [field])
+    place = {} if field is None else _place(_location_of(request, field), field.split("."))
     allowed = {} if error.allowed is None else {"allowed": error.allowed}
     return [{**place, "code": error.code.replace("-", "_"), "message": error.message, **allowed}]
 
@@ -76,11 +76,12 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 def _entry(found: Mapping[str, Any]) -> Mapping[str, Any]:
     location, *path = found["loc"]
     code = _entry_code(found["type"])
-    name = str(path[0]) if path else "The body"
+    name = next((part for part in reversed(path) if isinstance(part, str)), "The body")
     entry = {**_place(location, path), "code": code}
     if code == "unknown_field":
         return {**entry, "message": "There is no field of this name."}
-    allowed = (_ALLOWED.get(name) if location == "body" else None) or _allowed(found)
+    is_list_of_values = len(path) == 2 and path[0] == "grid"
+    allowed = (_ALLOWED.get(name) if location == "body" and not is_list_of_values else None) or _allowed(found)
     if code == "missing" and path:
         return {**entry, "message": f"{name} is required.", "allowed": allowed}
     return {**entry, "message": f"{name} must be {allowed}.", "allowed": allowed}

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
 from service.datasets import dataset_names
+from service.jobs import MAX_MEMBERS
 from service.registry import NAME_RULE
 
 
@@ -72,6 +73,42 @@ class TrainingRequest(_Fields):
             ]
         }
     )
+
+
+def _values_field(row: Hyperparameter) -> tuple[Any, Any]:
+    return list[_type_of(row)], Field(default_factory=list, description=f"Its values, each once. {_help_of(row)}")  # type: ignore[misc]
+
+
+_BASE_FIELDS: dict[str, Any] = {
+    row.name: (_type_of(row), Field(row.default, description=_help_of(row))) for row in HYPERPARAMETERS
+}
+_GRID_FIELDS: dict[str, Any] = {row.name: _values_field(row) for row in HYPERPARAMETERS}
+
+SweepBase: Any = create_model("SweepBase", __base__=Strict, **_BASE_FIELDS)
+SweepGrid: Any = create_model("SweepGrid", __base__=Strict, **_GRID_FIELDS)
+
+
+class SweepRequest(Strict):
+    """What to compare: one member for each combination of the values in the grid."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"base": {"model": "softmax", "epochs": 50}, "grid": {"l2_penalty": [0, 0.01, 1]}}]
+        }
+    )
+
+    base: Annotated[
+        SweepBase, Field(default_factory=SweepBase, description="What all members share, where it is not the default.")
+    ]
+    grid: Annotated[SweepGrid, Field(description=f"Its product is 1 to {MAX_MEMBERS:,} members.")]
+    dataset: Annotated[Literal[dataset_names()], Field(description="The data set to train on.")] = "mnist"  # type: ignore[valid-type]
+    name: Annotated[
+        str | None,
+        Field(
+            description="The model of which every member becomes a version: "
+            f"{NAME_RULE}. Not given: data set and model, as in `mnist-softmax-sweep`."
+        ),
+    ] = None
 
 
 class AliasMove(Strict):

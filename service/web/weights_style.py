@@ -1,9 +1,8 @@
-"""How a picture of weights is asked for, of a job and of a model alike."""
+"""How a picture of weights is asked for, of a job, a model and a sweep alike."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query
@@ -11,9 +10,9 @@ from fastapi import Depends, Query
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsStyle:
-    """The arguments of `weights_picture` that a client may choose."""
+    """The arguments of `weights_picture` and `weights_grid` that a client may choose."""
 
-    scale: Literal["shared", "per_tile"]
+    scale: Literal["shared", "per_row", "per_tile"]
     colours: Literal["diverging", "grey"]
     upscale: int
     scale_bar: bool
@@ -23,16 +22,8 @@ class WeightsStyle:
         """By name, for the function."""
         return asdict(self)
 
-    @staticmethod
-    def labels(model: str, class_names: Sequence[str]) -> Sequence[str]:
-        """What to write above each tile: a logistic model has one for its two classes."""
-        return class_names if model == "softmax" else [" v ".join(class_names)]
 
-
-async def _weights_style(
-    scale: Annotated[
-        Literal["shared", "per_tile"], Query(description="One scale for all tiles, or one for each.")
-    ] = "shared",
+async def _weights_look(
     colours: Annotated[
         Literal["diverging", "grey"],
         Query(
@@ -42,7 +33,27 @@ async def _weights_style(
     upscale: Annotated[int, Query(ge=1, le=16, description="Pixels to a side of each weight.")] = 4,
     scale_bar: Annotated[bool, Query(description="With a shared scale, show which colour is which weight.")] = True,
 ) -> WeightsStyle:
-    return WeightsStyle(scale=scale, colours=colours, upscale=upscale, scale_bar=scale_bar)
+    return WeightsStyle(scale="shared", colours=colours, upscale=upscale, scale_bar=scale_bar)
+
+
+async def _weights_style(
+    look: Annotated[WeightsStyle, Depends(_weights_look)],
+    scale: Annotated[
+        Literal["shared", "per_tile"], Query(description="One scale for all tiles, or one for each.")
+    ] = "shared",
+) -> WeightsStyle:
+    return replace(look, scale=scale)
+
+
+async def _weights_grid_style(
+    look: Annotated[WeightsStyle, Depends(_weights_look)],
+    scale: Annotated[
+        Literal["shared", "per_row", "per_tile"],
+        Query(description="One scale for all tiles, one for each member, or one for each tile."),
+    ] = "shared",
+) -> WeightsStyle:
+    return replace(look, scale=scale)
 
 
 WeightsStyleDep = Annotated[WeightsStyle, Depends(_weights_style)]
+WeightsGridStyleDep = Annotated[WeightsStyle, Depends(_weights_grid_style)]

@@ -12,7 +12,7 @@ class Progress:
 
     ``fraction`` is of the steps of all epochs; early stopping may end a run long before 1. ``images_per_s``
     counts training images of this attempt by the clock, checks included. ``eta_s`` assumes that all epochs are
-    made. ``patience_left`` is in checks, None without early stopping.
+    made; both are None after the very first step. ``patience_left`` is in checks, None without early stopping.
     """
 
     fraction: float = 0.0
@@ -39,12 +39,13 @@ class Pace:
         """Return the progress after ``step`` was made, ``elapsed_s`` into this attempt."""
         made = step + 1
         made_here = made - self.first_step
-        step_s = elapsed_s / made_here
+        # The first step pays for a cold start; its pace says nothing about the others.
+        step_s = elapsed_s / made_here if made_here > 1 and elapsed_s > 0 else None
         return Progress(
             fraction=made / self.n_steps,
             epoch=epoch,
             step=step,
-            images_per_s=self.batch_size / step_s if step_s > 0 else None,
-            eta_s=(self.n_steps - made) * step_s,
+            images_per_s=self.batch_size / step_s if step_s else None,
+            eta_s=(self.n_steps - made) * step_s if step_s else None,
             patience_left=patience_left,
         )

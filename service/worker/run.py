@@ -51,7 +51,7 @@ class _Run:
             for member in spec.members
             if member.checkpoint is not None
         ]
-        self._checkpointed_at = [0.0] * len(self._configs)
+        self._checkpoint_step, self._checkpointed_at = -1, 0.0
         self._started_at = time.monotonic()
         schedule = Schedule.of(self._configs[0], len(self._data.y_train))
         self._batches_per_epoch = schedule.batches_per_epoch
@@ -75,15 +75,14 @@ class _Run:
                     batches_per_epoch=self._batches_per_epoch,
                 )
             )
-        results = train_stack(
+        train_stack(
             self._configs,
             self._data,
             on_check=self._on_check,
+            on_end=lambda member, result: self._send(self._ended(member, result)),
             should_stop=self._stop.should_stop,
             resume_from=self._states or None,
         )
-        for member, result in enumerate(results):
-            self._send(self._ended(member, result))
 
     def _on_check(self, report: CheckReport) -> None:
         now = time.monotonic()
@@ -101,8 +100,10 @@ class _Run:
                 step_losses=Checked.pack_losses(report.step_losses),
             )
         )
-        if now - self._checkpointed_at[report.member] >= CHECKPOINT_INTERVAL_S:
-            self._checkpointed_at[report.member] = now
+        # All members of a stack checkpoint at the same checks, so that they can go on together.
+        if now - self._checkpointed_at >= CHECKPOINT_INTERVAL_S and report.check.step > self._checkpoint_step:
+            self._checkpoint_step, self._checkpointed_at = report.check.step, now
+        if report.check.step == self._checkpoint_step:
             self._send(
                 Checkpointed(
                     member=report.member,

@@ -32,6 +32,7 @@ def test_public_names() -> None:
         "design_matrix",
         "equivalent_squared_penalty",
         "norm",
+        "output_names",
         "probabilities",
         "train",
         "train_stack",

@@ -43,7 +43,7 @@ def add_job(database: Database) -> Callable[..., str]:
             }
         )
         with database.write() as connection:
-            job_rows.insert(connection, job)
+            job_rows.insert(connection, [job])
         return job.id
 
     return add

@@ -24,7 +24,7 @@ if __name__ == "__main__":
                 request_sha256="",
             )
             with database.write() as connection:
-                job_rows.insert(connection, job)
+                job_rows.insert(connection, [job])
             acknowledged += 1
     except StorageFailed as error:
         print("refused after", acknowledged, error.message)

@@ -15,7 +15,8 @@ AddJob = Callable[..., str]
 
 def claim(database: Database, by: str = "engine", lease_s: float = 30.0) -> ClaimRow | None:
     with database.write() as connection:
-        return job_rows.claim_oldest(connection, claimed_by=by, lease_s=lease_s)
+        claims = job_rows.claim_oldest(connection, claimed_by=by, lease_s=lease_s, max_members=1)
+    return claims[0] if claims else None
 
 
 def move(database: Database, job_id: str, to: str, allowed_from: str, fence: int | None = None) -> bool:

@@ -145,7 +145,7 @@ def test_the_claims_of_a_dead_engine_are_taken_at_once(make_house: MakeHouse) ->
     ids = [house.submit() for _ in range(2)]
     with house.database.write() as connection:
         for _ in ids:
-            job_rows.claim_oldest(connection, claimed_by="killed", lease_s=1e6)
+            job_rows.claim_oldest(connection, claimed_by="killed", lease_s=1e6, max_members=1)
     house.jobs.cancel(ids[1])
     started_at = time.monotonic()
     house.engine.start()
@@ -172,8 +172,8 @@ def test_a_living_engine_s_lease_is_respected_and_a_dead_one_s_is_not(make_house
     house = make_house(inline, database=Shared(url), lock=False)
     alive, dead = house.submit(), house.submit()
     with house.database.write() as connection:
-        job_rows.claim_oldest(connection, claimed_by="alive", lease_s=1e6)
-        job_rows.claim_oldest(connection, claimed_by="dead", lease_s=-1)
+        job_rows.claim_oldest(connection, claimed_by="alive", lease_s=1e6, max_members=1)
+        job_rows.claim_oldest(connection, claimed_by="dead", lease_s=-1, max_members=1)
     house.engine.start()
     assert house.wait(dead).state is JobState.SUCCEEDED
     assert house.states(alive) == ["queued", "running"]
@@ -189,8 +189,8 @@ def test_an_engine_that_lost_its_claim_gives_the_run_up(make_house: MakeHouse, f
         (claim,) = job_rows.abandoned(connection, claimed_by="another", exclusive=True)
     house.recorder.lose(claim, "it seemed dead")
     with house.database.write() as connection:
-        newer = job_rows.claim_oldest(connection, claimed_by="another", lease_s=1e6)
-    assert newer is not None and newer.id == job_id
+        (newer,) = job_rows.claim_oldest(connection, claimed_by="another", lease_s=1e6, max_members=1)
+    assert newer.id == job_id
     following = house.submit()
     assert house.wait(following).state is JobState.SUCCEEDED, "its slot is free again"
     n_events = len(house.jobs.events(job_id, limit=10_000))
@@ -320,7 +320,7 @@ def test_a_bug_in_one_job_harms_no_other(make_house: MakeHouse, caplog: pytest.L
         request_sha256="",
     )
     with house.database.write() as connection:
-        job_rows.insert(connection, unreadable)
+        job_rows.insert(connection, [unreadable])
     with caplog.at_level(logging.CRITICAL):
         in_training = house.submit(seed=1)
         at_the_end = house.submit(seed=2, name="buggy")
@@ -382,7 +382,7 @@ def test_a_cancel_that_meets_a_lost_worker_is_not_forgotten(make_house: MakeHous
     house = make_house(inline)
     job_id = house.submit()
     with house.database.write() as connection:
-        claim = job_rows.claim_oldest(connection, claimed_by="engine", lease_s=30)
+        (claim,) = job_rows.claim_oldest(connection, claimed_by="engine", lease_s=30, max_members=1)
     assert isinstance(claim, ClaimRow) and claim.state == "running"
     house.jobs.cancel(job_id)
     assert house.recorder.lose(claim, "its worker died")

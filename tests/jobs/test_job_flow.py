@@ -197,7 +197,7 @@ def test_cancelling_a_running_job_keeps_its_best_weights(house: House) -> None:
 def test_cancelling_twice_is_one_cancel(desk: House) -> None:
     job_id = desk.submit()
     with desk.database.write() as connection:
-        job_rows.claim_oldest(connection, claimed_by="some engine", lease_s=30)
+        job_rows.claim_oldest(connection, claimed_by="some engine", lease_s=30, max_members=1)
     once = desk.jobs.cancel(job_id)
     assert desk.jobs.cancel(job_id) == once
     assert desk.states(job_id) == ["queued", "running", "cancelling"]
@@ -247,14 +247,16 @@ def test_a_job_that_the_data_refuse_fails_and_says_why(house: House) -> None:
     with house.database.write() as connection:
         job_rows.insert(
             connection,
-            NewJob(
-                id="x" * 26,
-                name="refused",
-                dataset="mnist",
-                config={**config, "batch_size": 500},
-                idempotency_key=None,
-                request_sha256="",
-            ),
+            [
+                NewJob(
+                    id="x" * 26,
+                    name="refused",
+                    dataset="mnist",
+                    config={**config, "batch_size": 500},
+                    idempotency_key=None,
+                    request_sha256="",
+                )
+            ],
         )
     house.engine.wake()
     job = house.wait("x" * 26)

@@ -60,8 +60,7 @@ def record_all(recorder: Recorder, claim: ClaimRow, messages: list[Message]) -> 
 
 def claim_next(house: House, by: str = "engine") -> ClaimRow:
     with house.database.write() as connection:
-        claim = job_rows.claim_oldest(connection, claimed_by=by, lease_s=30)
-    assert claim is not None
+        (claim,) = job_rows.claim_oldest(connection, claimed_by=by, lease_s=30, max_members=1)
     return claim
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from service.cli.backend import Backend, Json, Picture, PictureFormat
+from service.cli.backend import Backend, Json, Picture
 from service.cli.connection import with_backend
 from service.cli.failure import Failure
 from service.cli.follow import exit_code_of, follow_job
 from service.cli.job_report import check_table, job_table, print_ending, print_job
 from service.cli.job_words import STATE_STYLES, state_text
-from service.cli.output import write_file
+from service.cli.output import picture_file, write_file
 from service.cli.terminal import facts, print_json, terminal
 
 _JOB = click.argument("job_id", metavar="JOB")
@@ -184,11 +184,8 @@ def picture(backend: Backend, *, job_id: str, picture: Picture, output: Path | N
       inkling jobs picture 01KAFSRPH3M0J7Y1W8E9TZ5Q2D accuracy -o accuracy.svg
       inkling jobs picture 01KAFSRPH3M0J7Y1W8E9TZ5Q2D weights -o weights.png
     """
-    output = output or Path(f"{picture}.png")
-    picture_format: PictureFormat = "svg" if output.suffix == ".svg" else "png"
-    if picture == "weights" and picture_format == "svg":
-        raise click.UsageError("The picture of the weights is made of pixels: there is no SVG of it.")
-    write_file(output, backend.job_picture(job_id, picture, picture_format))
+    file, picture_format = picture_file(output, picture)
+    write_file(file, backend.job_picture(job_id, picture, picture_format))
 
 
 def _csv(checks: list[Json]) -> str:

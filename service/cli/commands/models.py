@@ -11,7 +11,8 @@ from service.cli.connection import with_backend
 from service.cli.model_report import model_table, print_alias, print_version
 from service.cli.output import write_file
 from service.cli.terminal import print_json, terminal
-from service.cli.weights_view import published_weights, tile_labels, weights_view
+from service.cli.weights_view import published_weights, weights_view
+from service.core import output_names
 
 _NAME = click.argument("name")
 _VERSION = click.argument("version", required=False, metavar="[VERSION|ALIAS]")
@@ -76,7 +77,7 @@ def show(backend: Backend, *, name: str, version: str | None, no_picture: bool, 
     if not no_picture:
         weights = published_weights(about, backend.weights_file(name, about["version"]))
         console.print()
-        for line in weights_view(weights, tile_labels(about["model"], about["class_names"]), console):
+        for line in weights_view(weights, output_names(about["model"], about["class_names"]), console):
             console.print(line, soft_wrap=True)
 
 

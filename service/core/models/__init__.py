@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -31,3 +31,8 @@ def probabilities(model: str, weights: Floats, x: Floats) -> Floats:
     logits = (weights.T @ x.T)[np.newaxis]
     by_class: Floats = MODELS[model].probabilities(logits)[0]
     return by_class.T
+
+
+def output_names(model: str, class_names: Sequence[str]) -> list[str]:
+    """Return what to call each output, as above the pictures of weights: logistic has one for its two classes."""
+    return [" v ".join(class_names)] if model == "logistic" else list(class_names)

@@ -2,12 +2,14 @@
 
 from fastapi import APIRouter
 
-from . import datasets, events, jobs, models, operations, pages, pictures, prediction
+from . import datasets, events, jobs, models, operations, pages, pictures, prediction, reports, sweeps
 
 ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
     events.router,
     pictures.router,
+    sweeps.router,
+    reports.router,
     models.router,
     prediction.router,
     datasets.router,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 from fastapi import Query
@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.charts import contact_sheet, digit_picture
-from service.core import IMAGE_SIDE_PX
 from service.datasets import Dataset, LabelledImages, dataset_names, load_dataset
 from service.errors import DatasetNotFound
 from service.web import answers
@@ -27,13 +26,13 @@ Part = Annotated[PartName, Query(description="Which part of the data set.")]
 @router.get("/datasets", responses={200: {"model": answers.DatasetList}})
 def list_datasets() -> Response:
     """List all data sets."""
-    return JSONResponse({"datasets": [_description(load_dataset(name)) for name in dataset_names()]})
+    return JSONResponse({"datasets": [load_dataset(name).to_dict() for name in dataset_names()]})
 
 
 @router.get("/datasets/{name}", responses={200: {"model": answers.Dataset}})
 def get_dataset(name: str) -> Response:
     """Describe a data set: its classes, how many images of each, its checksum, its licence."""
-    return JSONResponse(_description(load_dataset(name)))
+    return JSONResponse(load_dataset(name).to_dict())
 
 
 @router.get("/datasets/{name}/images/{index}.png", response_class=Response, responses=PNG_ANSWER)
@@ -91,25 +90,6 @@ def _draw_sheet(dataset: Dataset, part: PartName, per_class: int, upscale: int, 
 
 def _part(dataset: Dataset, part: PartName) -> LabelledImages:
     return dataset.training if part == "training" else dataset.test
-
-
-def _description(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "name": dataset.name,
-        "title": dataset.title,
-        "source": dataset.source,
-        "licence": dataset.licence,
-        "classes": list(dataset.classes),
-        "image_shape": [IMAGE_SIDE_PX, IMAGE_SIDE_PX],
-        "sha256": dataset.sha256,
-        "training": _part_description(dataset.training),
-        "test": _part_description(dataset.test),
-    }
-
-
-def _part_description(part: LabelledImages) -> dict[str, Any]:
-    counts = {str(label): count for label, count in part.count_by_class().items()}
-    return {"n_images": len(part), "n_by_class": counts}
 
 
 def _provenance(dataset: Dataset, part: PartName) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.charts import weights_picture
 from service.errors import MalformedInput
-from service.registry import UNSET, AliasEntry, Manifest, ModelSummary, Unset, VersionSummary
+from service.registry import UNSET, Unset
 from service.web import answers, requests
 from service.web.dependencies import ServiceDep
 from service.web.pictures import PNG_ANSWER, Picture, entity_tag, is_known, picture_answer
@@ -44,14 +43,14 @@ _NPZ_ANSWER: dict[int | str, dict[str, Any]] = {
 def list_models(service: ServiceDep) -> Response:
     """List all models with their versions, their aliases, and the version that answers by default."""
     registry = service.registry
-    return JSONResponse({"models": [_model(registry.summary(name)) for name in registry.names()]})
+    return JSONResponse({"models": [registry.summary(name).to_dict() for name in registry.names()]})
 
 
 @router.get("/models/{name}", responses={200: {"model": answers.ModelDetail}})
 def get_model(name: str, service: ServiceDep) -> Response:
     """Return a model with what is known about each version."""
-    versions = [_version(version) for version in service.registry.version_summaries(name)]
-    return JSONResponse({**_model(service.registry.summary(name)), "versions": versions})
+    versions = [version.to_dict() for version in service.registry.version_summaries(name)]
+    return JSONResponse({**service.registry.summary(name).to_dict(), "versions": versions})
 
 
 @router.get("/models/{name}/versions/{version}", responses={200: {"model": answers.VersionDetail}})
@@ -60,7 +59,7 @@ def get_version(name: str, version: str, service: ServiceDep) -> Response:
     registry = service.registry
     manifest = registry.manifest(name, registry.resolve(name, version))
     aliases = [alias for alias, number in registry.aliases(name).items() if number == manifest.version]
-    return JSONResponse({**_about(manifest), "aliases": aliases})
+    return JSONResponse({**manifest.to_dict(), "aliases": aliases})
 
 
 @router.get("/models/{name}/versions/{version}/weights.npz", response_class=Response, responses=_NPZ_ANSWER)
@@ -86,8 +85,8 @@ async def weights_of_version(
     def prepare() -> Picture:
         model = service.catalogue.get(name, version)
         manifest = model.manifest
-        provenance = _provenance(manifest)
-        labels = style.labels(manifest.model, manifest.class_names)
+        provenance = manifest.provenance()
+        labels = manifest.output_names
         draw = partial(weights_picture, model.weights, labels=labels, provenance=provenance, **style.arguments)
         return Picture(made_of=(manifest.weights_sha256, style, provenance), draw=draw)
 
@@ -104,7 +103,7 @@ def move_alias(
 ) -> Response:
     """Let an alias name a version from now on, in one atomic step."""
     entry = service.registry.set_alias(name, alias, body.version, expected=_expected(if_match), reason=body.reason)
-    return JSONResponse(_move(entry))
+    return JSONResponse(entry.to_dict())
 
 
 @router.delete("/models/{name}/aliases/{alias}", responses={200: {"model": answers.AliasEntry}})
@@ -116,13 +115,13 @@ def delete_alias(
 ) -> Response:
     """Let an alias name no version any more. Its history stays."""
     entry = service.registry.delete_alias(name, alias, expected=_expected(if_match))
-    return JSONResponse(_move(entry))
+    return JSONResponse(entry.to_dict())
 
 
 @router.get("/models/{name}/aliases/{alias}/history", responses={200: {"model": answers.AliasHistory}})
 def get_alias_history(name: str, alias: str, service: ServiceDep) -> Response:
     """Return every move of an alias, the oldest first."""
-    return JSONResponse({"history": [_move(entry) for entry in service.registry.alias_history(name, alias)]})
+    return JSONResponse({"history": [entry.to_dict() for entry in service.registry.alias_history(name, alias)]})
 
 
 def _expected(if_match: str | None) -> int | Unset:
@@ -132,48 +131,3 @@ def _expected(if_match: str | None) -> int | Unset:
     if match is None:
         raise MalformedInput("If-Match must name a version.", field="If-Match", allowed="the number of a version")
     return int(match[1])
-
-
-def _model(summary: ModelSummary) -> dict[str, Any]:
-    return {
-        "name": summary.name,
-        "state": summary.state,
-        "versions": list(summary.versions),
-        "aliases": None if summary.aliases is None else dict(summary.aliases),
-        "default": None if summary.default is None else _version(summary.default),
-    }
-
-
-def _version(summary: VersionSummary) -> dict[str, Any]:
-    manifest = summary.manifest
-    about = _about(manifest) if manifest else {}
-    shown = {name: about.get(name) for name in ("model", "classes", "published", "created_at", "job_id")}
-    metrics = about["metrics"]["published"] if manifest else None
-    return {"version": summary.version, "state": summary.state, **shown, "metrics": metrics}
-
-
-def _about(manifest: Manifest) -> dict[str, Any]:
-    return {**manifest.to_dict(), "created_at": _utc_text(manifest.created_at)}
-
-
-def _move(entry: AliasEntry) -> dict[str, Any]:
-    return {**entry.to_dict(), "at": _utc_text(entry.at)}
-
-
-def _utc_text(time: datetime) -> str:
-    """Write a time as jobs do."""
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _provenance(manifest: Manifest) -> dict[str, str]:
-    """Say in a picture which version it shows and how that was made."""
-    return {
-        "model": manifest.name,
-        "version": str(manifest.version),
-        "weights": manifest.published,
-        "weights_sha256": manifest.weights_sha256,
-        "job": manifest.job_id or "",
-        **{name: str(value) for name, value in manifest.config.items()},
-        "dataset": manifest.dataset["name"],
-        "dataset_sha256": manifest.dataset["sha256"],
-    }

@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from service.bootstrap import Service
 from service.charts import ChartSize, accuracy_chart, loss_chart, weights_picture
-from service.jobs import Job
 from service.web.dependencies import JobId, ServiceDep
 from service.web.pictures import PNG, PNG_ANSWER, SVG, Picture, picture_answer
 from service.web.routing import noun_router
@@ -25,7 +24,7 @@ Chart: TypeAlias = Literal["loss", "accuracy"]
 
 _CHARTS: Mapping[Chart, Callable[..., bytes]] = {"loss": loss_chart, "accuracy": accuracy_chart}
 
-_CHART_ANSWER = {
+CHART_ANSWER = {
     **PNG_ANSWER,
     200: {
         "description": "A PNG or SVG file.",
@@ -47,7 +46,7 @@ async def _chart_size(
 SizeDep = Annotated[ChartSize, Depends(_chart_size)]
 
 
-@router.get("/jobs/{job_id}/loss.{image_format}", response_class=Response, responses=_CHART_ANSWER)
+@router.get("/jobs/{job_id}/loss.{image_format}", response_class=Response, responses=CHART_ANSWER)
 async def loss_picture(
     job_id: JobId, image_format: ImageFormat, size: SizeDep, request: Request, service: ServiceDep
 ) -> Response:
@@ -55,7 +54,7 @@ async def loss_picture(
     return await picture_answer(request, partial(_chart, service, "loss", job_id, size, image_format))
 
 
-@router.get("/jobs/{job_id}/accuracy.{image_format}", response_class=Response, responses=_CHART_ANSWER)
+@router.get("/jobs/{job_id}/accuracy.{image_format}", response_class=Response, responses=CHART_ANSWER)
 async def accuracy_picture(
     job_id: JobId, image_format: ImageFormat, size: SizeDep, request: Request, service: ServiceDep
 ) -> Response:
@@ -78,8 +77,7 @@ async def weights_of_job(
     def prepare() -> Picture:
         found = service.jobs.weights(job_id, weights)
         provenance = {**service.jobs.provenance(job_id), "weights": weights, "step": str(found.next_step - 1)}
-        config = service.jobs.get(job_id).config
-        labels = style.labels(config.model, [str(label) for label in config.classes])
+        labels = service.jobs.get(job_id).config.output_names
         draw = partial(weights_picture, found.weights, labels=labels, provenance=provenance, **style.arguments)
         return Picture(made_of=(found.weights, style, provenance), draw=draw)
 
@@ -89,16 +87,7 @@ async def weights_of_job(
 def _chart(service: Service, chart: Chart, job_id: str, size: ChartSize, image_format: ImageFormat) -> Picture:
     curves, provenance = service.jobs.curves(job_id), service.jobs.provenance(job_id)
     job = service.jobs.get(job_id)
-    words = {"title": f"{chart.capitalize()}: {job.name}", "caption": _caption(job)}
+    words = {"title": f"{chart.capitalize()}: {job.name}", "caption": job.caption}
     draw = partial(_CHARTS[chart], curves, size=size, image_format=image_format, provenance=provenance, **words)
     media_type = SVG if image_format == "svg" else PNG
     return Picture(made_of=(chart, curves, size, words, provenance), draw=draw, media_type=media_type)
-
-
-def _caption(job: Job) -> str:
-    config = job.config
-    order = "shuffled" if config.shuffle else "in file order"
-    return (
-        f"{config.model} on {job.dataset}, learning rate {config.learning_rate:g}, batch size {config.batch_size}, "
-        f"L2 penalty {config.l2_penalty:g}, {order}, seed {config.seed}; {job.state}"
-    )

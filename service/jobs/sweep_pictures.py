@@ -1,0 +1,242 @@
+"""Pictures of a sweep: its members side by side, by the values in which they differ.
+
+Each is prepared as a `Drawing`, so that who has seen it already need not have it drawn again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from service.charts import ChartSize, Line, heatmap_chart, lines_chart, norms_chart, weights_grid
+from service.core import HYPERPARAMETERS
+from service.errors import InvalidInput
+
+from .sweep import METRICS, Member, Sweep
+from .sweeps import Sweeps
+
+MAX_ROWS = 50
+"""Rows of a picture of weights: a sweep may have twenty times as many members."""
+
+ImageFormat: TypeAlias = Literal["png", "svg"]
+
+_NUMBERS = {row.name for row in HYPERPARAMETERS if row.kind in ("integer", "number")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Drawing:
+    """A picture that is not drawn yet.
+
+    Parameters
+    ----------
+    made_of : everything that it depends on, but for its format; equal parts, equal bytes.
+    draw : returns the file.
+    """
+
+    made_of: tuple[Any, ...]
+    draw: Callable[[], bytes]
+
+
+def accuracy(
+    sweeps: Sweeps, sweep_id: str, *, size: ChartSize | None = None, image_format: ImageFormat = "png"
+) -> Drawing:
+    """Prepare a line for each member, or for those that differ only in their seed the mean in its band."""
+    sweep = sweeps.get(sweep_id)
+    provenance = sweeps.provenance(sweep)
+    names = [name for name in _shown_names(sweep) if name != "seed"]
+
+    def draw() -> bytes:
+        series = sweeps.series(sweep, "validation_accuracy")
+        lines = []
+        for values, members in sorted(sweep.grouped(names).items(), key=lambda group: _order(group[0])):
+            repeats = [series[member.job.id] for member in members if member.job.id in series]
+            if repeats:
+                lines.append(Line.mean(_label(values) or "validation accuracy", repeats))
+        return lines_chart(
+            lines,
+            y_label="validation accuracy",
+            y_bounds=(0, 1),
+            swept=", ".join(map(_words, names)),
+            batches_per_epoch=sweep.batches_per_epoch,
+            title=f"Validation accuracy: {sweep.request.model_name}",
+            caption=sweep.caption,
+            size=size,
+            image_format=image_format,
+            provenance=provenance,
+        )
+
+    checked = [(member.job.id, member.job.latest and member.job.latest.id) for member in sweep.members]
+    made_of = ("accuracy", checked, size, sweep.caption, provenance)
+    return Drawing(made_of=made_of, draw=draw)
+
+
+def norms(
+    sweeps: Sweeps,
+    sweep_id: str,
+    *,
+    scale: Literal["log", "linear"] = "log",
+    size: ChartSize | None = None,
+    image_format: ImageFormat = "png",
+) -> Drawing:
+    """Prepare the norm of the last weights over the L2 penalty, the mean of members that share it.
+
+    Raises
+    ------
+    InvalidInput : the penalty is not in the grid.
+    """
+    sweep = sweeps.get(sweep_id)
+    if "l2_penalty" not in sweep.request.grid:
+        raise InvalidInput("The grid of this sweep has no l2_penalty over which norms could be drawn.")
+    provenance = {**sweeps.provenance(sweep), "weights": "last"}
+    norm_of = {m.job.id: norm for m, norm in zip(sweep.members, sweeps.norms(sweep), strict=True)}
+    points = []
+    for (penalty,), members in sweep.grouped(["l2_penalty"]).items():
+        found = [norm for member in members if (norm := norm_of[member.job.id]) is not None]
+        if found:
+            points.append((penalty, float(np.mean(found)), min(found), max(found)))
+    penalties, means, lowest, highest = np.array(points).T
+    others = [name for name in sweep.request.varied if name != "l2_penalty"]
+    n_repeats = len(sweep.members) // len(sweep.request.grid["l2_penalty"])
+    band = f"mean of {n_repeats} {'seeds' if others == ['seed'] else 'members'}, bars from min to max"
+    draw = partial(
+        norms_chart,
+        penalties,
+        means,
+        **({"lower": lowest, "upper": highest, "band": band} if others else {}),
+        scale=scale,
+        title=f"Weight norm: {sweep.request.model_name}",
+        caption=sweep.caption,
+        size=size,
+        image_format=image_format,
+        provenance=provenance,
+    )
+    made_of = ("norms", penalties, means, lowest, highest, scale, size, sweep.caption, provenance)
+    return Drawing(made_of=made_of, draw=draw)
+
+
+def heatmap(
+    sweeps: Sweeps,
+    sweep_id: str,
+    *,
+    metric: str = "validation_loss",
+    size: ChartSize | None = None,
+    image_format: ImageFormat = "png",
+) -> Drawing:
+    """Prepare a cell for each pair of values of two hyperparameters, the mean over the seeds if they vary too.
+
+    Raises
+    ------
+    InvalidInput : there are not two that vary, or they are not numbers.
+    """
+    sweep = sweeps.get(sweep_id)
+    axes = list(sweep.request.varied)
+    if len(axes) > 2 and "seed" in axes:
+        axes.remove("seed")
+    values_of = {name: sorted(sweep.request.grid[name], key=lambda value: _order([value])) for name in axes}
+    if len(axes) != 2 or not _NUMBERS.issuperset(axes) or any(None in values for values in values_of.values()):
+        raise InvalidInput("A heat map needs a grid of two numbers with several values each, besides the seed.")
+    provenance = {**sweeps.provenance(sweep), "metric": metric}
+    x, y = axes
+    cells = np.full((len(values_of[y]), len(values_of[x])), np.nan)
+    for (x_value, y_value), members in sweep.grouped(axes).items():
+        found = [value for member in members if (value := member.metric(metric)) is not None]
+        if found:
+            cells[values_of[y].index(y_value), values_of[x].index(x_value)] = np.mean(found)
+    seeds = f", mean of {len(sweep.request.grid['seed'])} seeds" if len(sweep.request.varied) > 2 else ""
+    caption = f"each at its best check{seeds}; {sweep.caption}"
+    draw = partial(
+        heatmap_chart,
+        _words(x),
+        values_of[x],
+        _words(y),
+        values_of[y],
+        cells,
+        value_label=_words(metric),
+        best="lowest" if METRICS[metric] > 0 else "highest",
+        title=f"{_words(metric).capitalize()}: {sweep.request.model_name}",
+        caption=caption,
+        size=size,
+        image_format=image_format,
+        provenance=provenance,
+    )
+    made_of = ("heatmap", cells, size, caption, provenance)
+    return Drawing(made_of=made_of, draw=draw)
+
+
+def weights(
+    sweeps: Sweeps,
+    sweep_id: str,
+    *,
+    which: Literal["best", "last"] = "best",
+    rank_by: str = "validation_loss",
+    limit: int = MAX_ROWS,
+    **style: Any,
+) -> Drawing:
+    """Prepare the weights of the best members, a row each, in the order of the grid; ``style`` as `weights_grid`.
+
+    Raises
+    ------
+    InvalidInput : members differ in their classes, so there are no common columns.
+    """
+    sweep = sweeps.get(sweep_id)
+    if len(sweep.grouped(["model", "classes"])) > 1:
+        raise InvalidInput("The members tell different classes apart, so their weights have no common columns.")
+    provenance = {**sweeps.provenance(sweep), "weights": which}
+    chosen = {member.job.id for member in sweep.ranked(rank_by)[:limit]}
+    sweep = replace(sweep, members=tuple(member for member in sweep.members if member.job.id in chosen))
+    found = [
+        (member, member_weights)
+        for member, member_weights in zip(sweep.members, sweeps.weights(sweep, which), strict=True)
+        if member_weights is not None
+    ]
+    drawn = [member_weights for _, member_weights in found]
+    names = _shown_names(sweep)
+    captions = [_row_caption(names, member) for member, _ in found]
+    draw = partial(
+        weights_grid,
+        drawn,
+        row_captions=captions,
+        column_captions=sweep.members[0].job.config.output_names,
+        provenance=provenance,
+        **style,
+    )
+    return Drawing(made_of=(*drawn, captions, style, provenance), draw=draw)
+
+
+def _shown_names(sweep: Sweep) -> Sequence[str]:
+    return sweep.request.varied or tuple(sweep.request.grid)
+
+
+def _row_caption(names: Iterable[str], member: Member) -> str:
+    return ", ".join(f"{_words(name)} {_text(getattr(member.job.config, name))}" for name in names)
+
+
+def _label(values: Iterable[Any]) -> str:
+    return ", ".join(map(_text, values))
+
+
+def _order(values: Iterable[Any]) -> list[tuple[bool, Any]]:
+    """Return what sorts values of one hyperparameter each; none comes last."""
+    return [(value is None, 0 if value is None else value) for value in values]
+
+
+def _words(name: str) -> str:
+    return "L2 " + name[3:] if name.startswith("l2_") else name.replace("_", " ")
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return " ".join(map(str, value))
+        case float():
+            return f"{value:.10g}"
+        case _:
+            return str(value)

@@ -1,0 +1,224 @@
+"""What can be asked of sweeps: submit, look, cancel. Their members are ordinary jobs and are asked about as such."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any, TypeVar
+
+import numpy as np
+from sqlalchemy import Connection
+from ulid import ULID
+
+from service.core import Floats, Ints, TrainingConfig, norm
+from service.database import Database, JobRow, NewJob, NewSweep, SweepRow, checkpoint_rows, job_rows, sweep_rows
+from service.datasets import load_dataset, plan_split
+from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, NoDataYet
+from service.registry import check_model_name
+from service.worker import decode_checkpoint
+
+from .job import Job
+from .jobs import cancel_row, fingerprint, make_room, parse_cursor
+from .metrics import Series
+from .sweep import Member, Sweep, SweepRequest, SweepSummary
+
+T = TypeVar("T")
+
+
+class Sweeps:
+    """The desk where sweeps are handed in and asked about; see `Jobs` for the parameters."""
+
+    def __init__(self, database: Database, *, max_queue_length: int, wake_engine: Callable[[], None]):
+        self._database = database
+        self._max_queue_length = max_queue_length
+        self._wake_engine = wake_engine
+
+    def submit(self, request: SweepRequest, *, idempotency_key: str | None = None) -> Sweep:
+        """Accept a sweep with all its members, or return the one accepted under the same key before.
+
+        Members that share data and batch order get the same stack key, by which the engine trains them together.
+
+        Raises
+        ------
+        InvalidField
+            A member cannot be, or does not fit the data set, or the name cannot be a model's.
+        QueueFull, IdempotencyMismatch
+        """
+        check_model_name(request.model_name)
+        configs = request.configs()
+        _check_fit(request, configs)
+        sweep_id, request_sha256 = str(ULID()), _fingerprint(request, configs)
+        with self._database.write() as connection:
+            known = sweep_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
+            if known is not None:
+                if known.request_sha256 != request_sha256:
+                    raise IdempotencyMismatch("This idempotency key was used before, with another request.")
+                sweep_id = known.id
+            else:
+                make_room(connection, len(configs), self._max_queue_length)
+                sweep = NewSweep(
+                    id=sweep_id,
+                    name=request.model_name,
+                    dataset=request.dataset,
+                    base=request.base,
+                    grid={name: list(values) for name, values in request.grid.items()},
+                    idempotency_key=idempotency_key,
+                    request_sha256=request_sha256,
+                )
+                sweep_rows.insert(connection, sweep)
+                job_rows.insert(connection, [_member(sweep, config) for config in configs])
+        self._wake_engine()
+        return self.get(sweep_id)
+
+    def get(self, sweep_id: str) -> Sweep:
+        """Return a sweep; raise `JobNotFound`."""
+        with self._database.read() as connection:
+            return _sweep(connection, _row(connection, sweep_id))
+
+    def page(self, *, limit: int = 50, before: str | None = None) -> tuple[list[SweepSummary], str | None]:
+        """Return the newest sweeps first and, if there are more, the cursor to ask for them with."""
+        with self._database.read() as connection:
+            rows = sweep_rows.page(connection, before=parse_cursor(before), limit=limit + 1)
+            states = sweep_rows.states(connection, [row.id for row in rows[:limit]])
+        summaries = [
+            SweepSummary(id=row.id, request=_request(row), created_at=row.created_at, states=states.get(row.id, {}))
+            for row in rows[:limit]
+        ]
+        return summaries, str(rows[limit - 1].number) if len(rows) > limit else None
+
+    def cancel(self, sweep_id: str) -> Sweep:
+        """Ask every member that is not over to stop. Asking again changes nothing."""
+        with self._database.write() as connection:
+            _row(connection, sweep_id)
+            for row in job_rows.members(connection, sweep_id):
+                cancel_row(connection, row.id)
+        self._wake_engine()
+        return self.get(sweep_id)
+
+    def series(self, sweep: Sweep, metric: str) -> dict[str, tuple[Ints, Series]]:
+        """Return steps and values of a metric at all checks of each member, by job, as of when the sweep was read."""
+        newest = max((m.job.latest.id for m in sweep.members if m.job.latest), default=0)
+        with self._database.read() as connection:
+            rows = sweep_rows.checks(connection, sweep.id, metric, up_to=newest)
+        wanted = {member.job.id for member in sweep.members}
+        series = {}
+        for job_id, checks in groupby(rows, key=lambda row: row[0]):
+            if job_id in wanted:
+                _, steps, values = zip(*checks, strict=True)
+                series[job_id] = np.array(steps, dtype=np.int64), np.array(values, dtype=np.float64)
+        return series
+
+    def weights(self, sweep: Sweep, which: str) -> list[Floats | None]:
+        """Return the ``best`` or ``last`` weights of each member, (785, n_outputs), None where there are none yet.
+
+        Raises
+        ------
+        NoDataYet
+            There are none of any member.
+        """
+        return _some(list(self._weights(sweep, which)))
+
+    def norms(self, sweep: Sweep) -> list[float | None]:
+        """Return the Frobenius norm of the last weights of each member, bias row included; as `weights`."""
+        return _some([None if weights is None else norm(weights) for weights in self._weights(sweep, "last")])
+
+    def provenance(self, sweep: Sweep) -> Mapping[str, str]:
+        """Return what a picture of this sweep should say about where it comes from.
+
+        Raises
+        ------
+        NoDataYet
+            No member has been checked yet, so there is nothing that could be pictured.
+        """
+        begun = next((member.job for member in sweep.members if member.job.latest), None)
+        if begun is None:
+            raise NoDataYet("No member has anything to show yet; it is there after the first validation checks.")
+        with self._database.read() as connection:
+            row = job_rows.get(connection, begun.id)
+        environment: Mapping[str, Any] = (row.environment if row else None) or {}
+        grid = {name: list(values) for name, values in sweep.request.grid.items()}
+        return {
+            "sweep": sweep.id,
+            "states": json.dumps(dict(sweep.states)),
+            **{name: json.dumps(value) for name, value in {**begun.config.to_dict(), **grid}.items()},
+            "dataset": sweep.request.dataset,
+            "dataset_sha256": (row.dataset_sha256 if row else None) or "",
+            **{name: str(value) for name, value in environment.items()},
+        }
+
+    def _weights(self, sweep: Sweep, which: str) -> Iterator[Floats | None]:
+        """Yield one after the other: a thousand checkpoints at a time would fill a small machine's memory."""
+        with self._database.read() as connection:
+            for member in sweep.members:
+                body = checkpoint_rows.get(connection, member.job.id)
+                yield None if body is None else _decode(body, member.job.config, which)
+
+
+def _check_fit(request: SweepRequest, configs: Sequence[TrainingConfig]) -> None:
+    """Raise `InvalidField` unless the data set has what every member asks for; the seed makes no difference."""
+    dataset = load_dataset(request.dataset)
+    for config in {replace(config, seed=0).stack_key(): config for config in configs}.values():
+        try:
+            plan_split(dataset, config)
+        except InvalidField as error:
+            raise request.placed(error) from None
+
+
+def _fingerprint(request: SweepRequest, configs: Sequence[TrainingConfig]) -> str:
+    """Return what tells whether two requests are the same: defaults may be written out, and grids reordered."""
+    members = sorted(json.dumps(config.to_dict(), sort_keys=True) for config in configs)
+    return fingerprint({"members": members, "dataset": request.dataset, "name": request.model_name})
+
+
+def _member(sweep: NewSweep, config: TrainingConfig) -> NewJob:
+    key = f"{sweep.id} {config.stack_key()!r}"
+    return NewJob(
+        id=str(ULID()),
+        name=sweep.name,
+        dataset=sweep.dataset,
+        config=config.to_dict(),
+        request_sha256=sweep.request_sha256,
+        sweep_id=sweep.id,
+        stack_key=hashlib.sha256(key.encode()).hexdigest(),
+    )
+
+
+def _row(connection: Connection, sweep_id: str) -> SweepRow:
+    row = sweep_rows.get(connection, sweep_id)
+    if row is None:
+        raise JobNotFound("There is no sweep of that id.")
+    return row
+
+
+def _request(row: SweepRow) -> SweepRequest:
+    return SweepRequest(base=row.base, grid=row.grid, dataset=row.dataset, name=row.name)
+
+
+def _sweep(connection: Connection, row: SweepRow) -> Sweep:
+    rows, request = job_rows.members(connection, row.id), _request(row)
+    paces = {member.batches_per_epoch for member in rows} - {None}
+    return Sweep(
+        id=row.id,
+        request=request,
+        created_at=row.created_at,
+        members=tuple(_shown_member(request, member) for member in rows),
+        batches_per_epoch=paces.pop() if len(paces) == 1 else None,
+    )
+
+
+def _shown_member(request: SweepRequest, row: JobRow) -> Member:
+    return Member(values={name: row.config[name] for name in request.grid}, job=Job.of(row, ()))
+
+
+def _some(found: list[T | None]) -> list[T | None]:
+    if not any(one is not None for one in found):
+        raise NoDataYet("No member has weights yet; they are there after the first validation checks.")
+    return found
+
+
+def _decode(body: bytes, config: TrainingConfig, which: str) -> Floats:
+    state = decode_checkpoint(body, config)
+    return state.best if which == "best" else state.last

@@ -1,0 +1,180 @@
+"""What stands in a report, in its order: the same for the page and for the document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .figures import Figure, make_figures
+from .findings import Findings
+from .runs import Run, Runs
+from .sentences import answers
+from .words import loss, percent, signed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table; its first ``n_words`` columns are words, aligned left, the others numbers, aligned right."""
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    n_words: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Section:
+    """One task: what was asked, the answer, and what shows it."""
+
+    number: str
+    title: str
+    formulas: Sequence[str] = ()
+    sentences: Sequence[str] = ()
+    figures: Sequence[Figure] = ()
+    table: Table | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Contents:
+    """A whole report."""
+
+    title: str
+    subtitle: str
+    notice: str
+    findings: Findings
+    figures: Mapping[str, Figure]
+    sections: Sequence[Section]
+
+    @classmethod
+    def of(cls, runs: Runs) -> Contents:
+        """Work out numbers and sentences; figures are drawn when their files are asked for."""
+        findings = Findings.of(runs)
+        figures = make_figures(runs, findings)
+        options, epochs = runs.options, findings.plain.epochs_allowed
+        return cls(
+            title="Logistic and softmax regression on handwritten digits",
+            subtitle=f"{findings.dataset['title'].rstrip('.')}, seed {options.seed}. Report {runs.report_id}, by "
+            "Inkling "
+            f"{findings.inkling}; its runs took {findings.seconds_of_training:.1f} s of training.",
+            notice=f"Quick report: {epochs} epochs of softmax and at most {findings.in_order.epochs_allowed} of "
+            "logistic "
+            "regression. Its numbers are not those of the full report."
+            if options.quick
+            else "",
+            findings=findings,
+            figures=figures,
+            sections=_sections(runs, findings, figures),
+        )
+
+
+_LOGISTIC = (
+    "ŷ = 1 / (1 + exp(−wᵀx))",
+    "C(w) = −(1/N) Σₙ [ yₙ ln ŷₙ + (1 − yₙ) ln(1 − ŷₙ) ]",
+    "∂C/∂wⱼ = −(1/N) Σₙ (yₙ − ŷₙ) xₙⱼ",
+)
+_SOFTMAX = (
+    "ŷₖ = exp(zₖ) / Σᵢ exp(zᵢ),   z = Wᵀx",
+    "C(W) = −(1/N) Σₙ Σₖ yₙₖ ln ŷₙₖ",
+    "∂C/∂wⱼₖ = −(1/N) Σₙ xₙⱼ (yₙₖ − ŷₙₖ)",
+)
+_PENALISED = ("J(W) = C(W) + λ ‖W‖²", "∂J/∂wⱼₖ = ∂C/∂wⱼₖ + 2 λ wⱼₖ")
+
+_TITLES = {
+    "1a": "The gradient of logistic regression",
+    "1b": "The gradient of softmax regression",
+    "2b": "Loss of logistic regression",
+    "2c": "Accuracy of logistic regression",
+    "2d": "Early stopping",
+    "2e": "Shuffling",
+    "3b": "Loss of softmax regression",
+    "3c": "Accuracy of softmax regression",
+    "3d": "Overfitting",
+    "4a": "The gradient with an L2 penalty",
+    "4b": "Weights with and without a penalty",
+    "4c": "Accuracy under each penalty",
+    "4d": "What the penalty costs",
+    "4e": "The norm of the weights",
+    "5": "Beside the published numbers",
+}
+
+
+def _sections(runs: Runs, findings: Findings, figures: Mapping[str, Figure]) -> list[Section]:
+    formulas = {"1a": _LOGISTIC, "1b": _SOFTMAX, "4a": _PENALISED}
+    tables = {"4d": _cost_table(findings), "5": _comparison_table(findings)}
+    sections = [
+        Section(
+            number=number,
+            title=_TITLES[number],
+            formulas=formulas.get(number, ()),
+            sentences=said,
+            figures=[figure for name, figure in figures.items() if name.startswith(f"{number}-")],
+            table=tables.get(number),
+        )
+        for number, said in answers(findings).items()
+    ]
+    everything = [runs.in_order, runs.shuffled, *runs.softmax]
+    return [*sections, Section(number="6", title="Where this comes from", table=_provenance_table(everything))]
+
+
+def _cost_table(findings: Findings) -> Table:
+    plain = findings.plain.best.validation_accuracy
+    rows = [
+        (
+            f"{run.l2_penalty:g}",
+            str(run.last.epoch),
+            loss(run.best.validation_loss),
+            percent(run.best.train_accuracy),
+            percent(run.best.validation_accuracy),
+            signed(run.best.validation_accuracy - plain) if run.l2_penalty else "",
+        )
+        for run in findings.softmax
+    ]
+    return Table(
+        caption="Each run at its lowest validation loss; the last column is in percentage points against λ = 0.",
+        head=("λ", "last epoch", "validation loss", "training accuracy", "validation accuracy", "change"),
+        rows=rows,
+    )
+
+
+def _comparison_table(findings: Findings) -> Table | None:
+    if not findings.comparison:
+        return None
+    rows = []
+    for row in findings.comparison:
+        published = f"{row.low:g}" if row.low == row.high else f"{row.low:g} to {row.high:g}"
+        ours = _digits(f"{row.ours:.5f}")
+        # What vanishes in the rounding of the published digits is no difference.
+        rounded = round(row.difference, 5)
+        difference = _digits(f"{rounded:+.5f}").replace("-", "−") if rounded else "0"
+        rows.append((row.quantity, row.source, ours, published, difference, "yes" if row.agrees else "no"))
+    return Table(
+        caption="This run beside the numbers of the seed report, and beside the reference table that was measured of "
+        "it. "
+        "The difference is counted from the nearer end of a range; norms agree within 1%.",
+        head=("quantity", "source", "this run", "published", "difference", "agrees"),
+        rows=rows,
+        n_words=2,
+    )
+
+
+def _digits(number: str) -> str:
+    return number.rstrip("0").rstrip(".")
+
+
+def _provenance_table(runs: Sequence[Run]) -> Table:
+    rows = []
+    for run in runs:
+        config = run.job.config
+        what = f"{config.model} {'/'.join(map(str, config.classes)) if config.model == 'logistic' else ''}".strip()
+        order = "shuffled" if config.shuffle else "file order"
+        model = f"{run.job.model['name']} {run.job.model['version']}" if run.job.model else ""
+        rows.append((run.job.id, f"{what}, λ = {config.l2_penalty:g}, {order}", model))
+    said = runs[0].provenance
+    environment = ", ".join(f"{name} {said[name]}" for name in ("python", "numpy", "blas") if name in said)
+    return Table(
+        caption=f"The runs, which are ordinary jobs, and the models they became. Data set {said['dataset']}, SHA-256 "
+        f"{said['dataset_sha256']}. {environment}",
+        head=("job", "run", "model and version"),
+        rows=rows,
+        n_words=3,
+    )

@@ -1,0 +1,133 @@
+"""A report as a PDF: its text can be selected and searched, its figures are those of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib
+from fpdf import FPDF
+from fpdf.enums import Align, TableCellFillMode, XPos, YPos
+from fpdf.fonts import FontFace
+from PIL import Image
+
+from .contents import Contents, Section, Table
+from .figures import Figure
+
+_FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+_INK, _FAINT, _BLUE, _ORANGE = (34, 34, 34), (95, 99, 104), (0, 114, 178), (213, 94, 0)
+_MARGIN_MM, _TEXT_PT, _SMALL_PT, _LINE = 22.0, 10.0, 8.0, 1.45
+_PT_MM = 25.4 / 72
+_FIGURE_MM = 125.0
+
+
+class _Pages(FPDF):
+    """A4 pages with a number at their foot, and the notice of a quick report on each."""
+
+    def __init__(self, notice: str) -> None:
+        super().__init__(format="A4")
+        self._notice = notice
+        self.n_figures = 0
+        for style, file in (("", "DejaVuSerif"), ("B", "DejaVuSerif-Bold"), ("I", "DejaVuSerif-Italic")):
+            self.add_font("serif", style, _FONTS / f"{file}.ttf")
+        self.set_margins(_MARGIN_MM, _MARGIN_MM)
+        self.set_auto_page_break(auto=True, margin=_MARGIN_MM)
+
+    def footer(self) -> None:
+        self.set_y(-15)
+        self.ink(_SMALL_PT, colour=_ORANGE if self._notice else _FAINT)
+        self.cell(0, 5, f"{self._notice}  {self.page_no()}".strip(), align="C")
+
+    def ink(self, size_pt: float, style: str = "", colour: tuple[int, int, int] = _INK) -> None:
+        """Choose how the next words look."""
+        self.set_font("serif", style, size_pt)
+        self.set_text_color(*colour)
+
+    def paragraph(self, text: str, *, indent_mm: float = 0.0, after_mm: float = 2.0) -> None:
+        """Write text in the ink that was chosen, and go below it."""
+        self.set_x(self.l_margin + indent_mm)
+        height = self.font_size_pt * _LINE * _PT_MM
+        self.multi_cell(0, height, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.ln(after_mm)
+
+
+def render_document(contents: Contents, pictures: Mapping[str, bytes]) -> bytes:
+    """Return the document; ``pictures`` has each figure as PNG, by its name."""
+    pages = _Pages(contents.notice)
+    pages.set_title(contents.title)
+    pages.set_creator(f"Inkling {contents.findings.inkling}")
+    pages.set_lang("en")
+    pages.add_page()
+    pages.ink(20, "B")
+    pages.paragraph(contents.title)
+    pages.ink(_SMALL_PT, colour=_FAINT)
+    pages.paragraph(contents.subtitle)
+    if contents.notice:
+        pages.ink(_TEXT_PT, "B", _ORANGE)
+        pages.paragraph(contents.notice)
+    for section in contents.sections:
+        _write_section(pages, section, pictures)
+    return bytes(pages.output())
+
+
+def _write_section(pages: _Pages, section: Section, pictures: Mapping[str, bytes]) -> None:
+    # A heading stays with its answer and what shows it, as far as one page can hold them.
+    first = min((_height_mm(pictures[figure.name]) for figure in section.figures[:1]), default=0.0)
+    if pages.will_page_break(first + 30 + 8 * (len(section.sentences) + len(section.formulas))):
+        pages.add_page()
+    pages.ln(4)
+    pages.ink(13, "B", _BLUE)
+    pages.start_section(f"{section.number} {section.title}")
+    pages.paragraph(f"{section.number}  {section.title}")
+    for formula in section.formulas:
+        pages.ink(_TEXT_PT, "I")
+        pages.paragraph(formula, indent_mm=8, after_mm=1)
+    for sentence in section.sentences:
+        pages.ink(_TEXT_PT)
+        pages.paragraph(sentence)
+    for figure in section.figures:
+        _place_figure(pages, figure, pictures[figure.name])
+    if section.table:
+        _write_table(pages, section.table)
+
+
+def _height_mm(png: bytes) -> float:
+    width, height = Image.open(BytesIO(png)).size
+    return min(_FIGURE_MM, width / 4) * height / width
+
+
+def _place_figure(pages: _Pages, figure: Figure, png: bytes) -> None:
+    """Place a picture with its caption on the page, or on the next if there is no room for both."""
+    picture, height_mm = Image.open(BytesIO(png)), _height_mm(png)
+    if pages.will_page_break(height_mm + 16):
+        pages.add_page()
+    pages.image(picture, x=Align.C, h=height_mm, alt_text=figure.caption)
+    pages.ln(2)
+    pages.ink(_SMALL_PT)
+    pages.n_figures += 1
+    pages.paragraph(f"Figure {pages.n_figures}. {figure.caption}", after_mm=0.5)
+    pages.ink(6, colour=_FAINT)
+    pages.paragraph(figure.provenance, after_mm=4)
+
+
+def _write_table(pages: _Pages, table: Table) -> None:
+    if pages.will_page_break(15 + 6 * min(len(table.rows), 20)):
+        pages.add_page()
+    pages.ink(_SMALL_PT)
+    pages.paragraph(table.caption)
+    pages.ink(7)
+    widths = [max(len(cell) for cell in column) for column in zip(table.head, *table.rows, strict=True)]
+    align = tuple("LEFT" if place < table.n_words else "RIGHT" for place in range(len(widths)))
+    with pages.table(
+        col_widths=tuple(min(max(width, 10), 36) for width in widths),
+        text_align=align,
+        borders_layout="HORIZONTAL_LINES",
+        headings_style=FontFace(emphasis="BOLD"),
+        cell_fill_mode=TableCellFillMode.NONE,
+        line_height=7 * _LINE * _PT_MM,
+        padding=0.8,
+    ) as rows:
+        for cells in (table.head, *table.rows):
+            rows.row(cells)
+    pages.ln(3)

@@ -1,0 +1,231 @@
+"""All numbers of a report, as one frozen value: a function of what its runs recorded, and of the data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from service import __version__
+from service.core import IMAGE_SIDE_PX, N_PIXELS, norm
+from service.datasets import load_dataset, plan_split, split
+from service.jobs import JobState
+
+from .gradients import GradientCheck, check_gradient
+from .options import ReportOptions
+from .reference import Comparison, compare
+from .runs import Run, Runs
+from .spikes import Spikes, find_spikes
+
+N_BLOCKS = 10
+"""Into how many blocks of checks a run is cut to see its gap grow through the noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a validation check found."""
+
+    epoch: int
+    step: int
+    validation_loss: float
+    validation_accuracy: float
+    train_accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNumbers:
+    """How one run ended. ``norm`` is the Frobenius norm of its last weights, bias row included."""
+
+    job: str
+    model: str
+    l2_penalty: float
+    shuffle: bool
+    epochs_allowed: int
+    batches_per_epoch: int
+    stopped_early: bool
+    patience: int | None
+    n_train: int
+    n_validation: int
+    first_loss: float
+    last: Measured
+    best: Measured
+    highest_validation_accuracy: float
+    norm: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overfitting:
+    """The gap between training and validation accuracy of a run, in its first block of checks and in its last.
+
+    Attributes
+    ----------
+    grows_from : the step of the lowest gap in the block from which on, to the end, no block has a smaller mean gap
+        than the one before; None if the last block is already smaller.
+    positive_from : the step from which on the gap is above 0 to the end. Both look at means of an epoch's checks.
+    """
+
+    first_gap: float
+    last_gap: float
+    n_checks_a_block: int
+    grows_from: int | None
+    positive_from: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the weights of a run look like, in two correlations.
+
+    ``neighbours`` is that of all weights with those of the next pixels, right and below: the smoother the closer to 1.
+    ``mean_images`` is that of each digit's weights with its mean training image less the mean of all, on average.
+    """
+
+    neighbours: float
+    mean_images: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Everything a report knows. `to_dict` is its JSON file."""
+
+    report: str
+    inkling: str
+    options: Mapping[str, Any]
+    dataset: Mapping[str, str]
+    gradients: Sequence[GradientCheck]
+    penalised_gradient: GradientCheck
+    in_order: RunNumbers
+    shuffled: RunNumbers
+    spikes: Spikes | None
+    shuffle_noise: float
+    in_order_noise: float
+    softmax: Sequence[RunNumbers]
+    looks: Sequence[Look]
+    overfitting: Overfitting
+    comparison: Sequence[Comparison]
+    seconds_of_training: float
+
+    @property
+    def plain(self) -> RunNumbers:
+        """Softmax regression without a penalty."""
+        return self.softmax[0]
+
+    @classmethod
+    def of(cls, runs: Runs) -> Findings:
+        """Work everything out."""
+        options, dataset = runs.options, load_dataset(runs.options.dataset)
+        in_order, shuffled = numbers_of(runs.in_order), numbers_of(runs.shuffled)
+        softmax = [numbers_of(run) for run in runs.softmax]
+
+        *gradients, penalised_gradient = check_gradients(options)
+        return cls(
+            report=runs.report_id,
+            inkling=__version__,
+            options=options.to_dict(),
+            dataset={"name": dataset.name, "title": dataset.title, "sha256": dataset.sha256},
+            gradients=gradients,
+            penalised_gradient=penalised_gradient,
+            in_order=in_order,
+            shuffled=shuffled,
+            spikes=find_spikes(runs.in_order, dataset),
+            in_order_noise=_noise(runs.in_order),
+            shuffle_noise=_noise(runs.shuffled),
+            softmax=softmax,
+            looks=[_look(run) for run in runs.softmax[:2]],
+            overfitting=_overfitting(runs.plain),
+            comparison=compare(options, in_order, shuffled, softmax),
+            seconds_of_training=_training_s(runs),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return asdict(self)
+
+
+def check_gradients(options: ReportOptions) -> list[GradientCheck]:
+    """Check the gradients of tasks 1a, 1b and 4a."""
+    dataset, largest = load_dataset(options.dataset), max(options.l2_penalties)
+    return [
+        check_gradient(dataset, "logistic", l2_penalty=0.0, seed=options.seed, classes=options.classes),
+        check_gradient(dataset, "softmax", l2_penalty=0.0, seed=options.seed),
+        check_gradient(dataset, "softmax", l2_penalty=largest, seed=options.seed),
+    ]
+
+
+def numbers_of(run: Run) -> RunNumbers:
+    """Return how a run ended."""
+    job, curves = run.job, run.curves
+    plan = plan_split(load_dataset(job.dataset), job.config)
+    if job.latest is None or job.best is None or curves.batches_per_epoch is None:
+        raise ValueError("a run that has succeeded has checks")
+    names = Measured.__dataclass_fields__
+    return RunNumbers(
+        job=job.id,
+        model=job.config.model,
+        l2_penalty=run.l2_penalty,
+        shuffle=job.config.shuffle,
+        epochs_allowed=job.config.epochs,
+        batches_per_epoch=curves.batches_per_epoch,
+        stopped_early=curves.stop_step is not None,
+        patience=job.config.patience,
+        n_train=plan.n_train,
+        n_validation=plan.n_validation,
+        first_loss=float(curves.train_loss[0]),
+        last=Measured(**{name: getattr(job.latest, name) for name in names}),
+        best=Measured(**{name: getattr(job.best, name) for name in names}),
+        highest_validation_accuracy=float(curves.validation_accuracy.max()),
+        norm=norm(run.last),
+    )
+
+
+def _noise(run: Run) -> float:
+    """Return the standard deviation of the change in validation accuracy from check to check, second half."""
+    changes = np.diff(run.curves.validation_accuracy)
+    return float(changes[len(changes) // 2 :].std())
+
+
+def _overfitting(run: Run) -> Overfitting:
+    steps = run.curves.check_steps
+    gap = run.curves.train_accuracy - run.curves.validation_accuracy
+    width = min(run.job.config.checks_per_epoch, len(gap))
+    blocks = np.array_split(np.arange(len(gap)), max(1, min(N_BLOCKS, len(gap) // width)))
+    means = np.array([gap[block].mean() for block in blocks])
+    start = len(means) - 1
+    while start > 0 and means[start] >= means[start - 1]:
+        start -= 1
+    smooth = np.convolve(gap, np.ones(width) / width, mode="valid")
+    grows_from = None
+    if start < len(means) - 1:
+        first, end = blocks[start][0], blocks[start][-1] + 1
+        grows_from = int(steps[first + smooth[first:end].argmin() + width // 2])
+    not_positive = np.flatnonzero(smooth <= 0)
+    positive_from = int(not_positive[-1]) + 1 if len(not_positive) else 0
+    return Overfitting(
+        first_gap=float(means[0]),
+        last_gap=float(means[-1]),
+        n_checks_a_block=len(blocks[0]),
+        grows_from=grows_from,
+        positive_from=int(steps[positive_from + width // 2]) if positive_from < len(smooth) else None,
+    )
+
+
+def _look(run: Run) -> Look:
+    data = split(load_dataset(run.job.dataset), run.job.config)
+    tiles = run.last[:N_PIXELS].T.astype(np.float64).reshape(-1, IMAGE_SIDE_PX, IMAGE_SIDE_PX)
+    pairs = [(tiles[:, :, :-1], tiles[:, :, 1:]), (tiles[:, :-1], tiles[:, 1:])]
+    here, beside = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
+    mean = data.x_train[:, :N_PIXELS].mean(axis=0)
+    alike = [
+        np.corrcoef(tile.ravel(), data.x_train[data.y_train == digit, :N_PIXELS].mean(axis=0) - mean)[0, 1]
+        for digit, tile in enumerate(tiles)
+    ]
+    return Look(neighbours=float(np.corrcoef(here, beside)[0, 1]), mean_images=float(np.mean(alike)))
+
+
+def _training_s(runs: Runs) -> float:
+    """Return the time from the first start of a run to the last end."""
+    jobs = [run.job for run in (runs.in_order, runs.shuffled, *runs.softmax)]
+    starts = [job.started_at for job in jobs if job.started_at]
+    ends = [job.finished_at for job in jobs if job.finished_at and job.state is JobState.SUCCEEDED]
+    return (max(ends) - min(starts)).total_seconds()

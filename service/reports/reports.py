@@ -1,0 +1,223 @@
+"""What can be asked of reports: submit, look, cancel, and the files they come to.
+
+A report is a query. Its row holds what was asked for; its runs are ordinary jobs, so that progress, cancel and
+surviving a restart are theirs; numbers, sentences and figures are worked out from what was recorded, when they are
+asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection
+from ulid import ULID
+
+from service.charts import norms_chart
+from service.database import Database, NewJob, NewReport, NewSweep, ReportRow, job_rows, report_rows, sweep_rows
+from service.datasets import load_dataset, plan_split
+from service.errors import IdempotencyMismatch, InvalidJobTransition, JobNotFound
+from service.jobs import JobRequest, Jobs, JobState, Sweeps
+from service.jobs.jobs import cancel_row, fingerprint, make_room, parse_cursor
+
+from .contents import Contents
+from .files import encode_file, file_names, to_dict
+from .findings import check_gradients
+from .options import ReportOptions
+from .report import Report
+from .runs import Runs
+
+_KEPT_REPORTS, _KEPT_FILES = 4, 64
+
+
+class Reports:
+    """The desk where reports are handed in and asked about.
+
+    Parameters
+    ----------
+    database, max_queue_length, wake_engine : as for `Jobs`.
+    jobs, sweeps : what its runs are asked about.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: Jobs,
+        sweeps: Sweeps,
+        *,
+        max_queue_length: int,
+        wake_engine: Callable[[], None],
+    ):
+        self._database = database
+        self._jobs = jobs
+        self._sweeps = sweeps
+        self._max_queue_length = max_queue_length
+        self._wake_engine = wake_engine
+        # What is made of runs that are over never changes, so it is kept until others push it out.
+        self._contents = lru_cache(_KEPT_REPORTS)(self._make_contents)
+        self._file = lru_cache(_KEPT_FILES)(self._make_file)
+
+    def submit(self, options: ReportOptions, *, idempotency_key: str | None = None) -> Report:
+        """Accept a report with all its runs, or return the one accepted under the same key before.
+
+        Raises
+        ------
+        InvalidField
+            The options do not fit the data set.
+        QueueFull, IdempotencyMismatch
+        """
+        in_order, shuffled, softmax = (
+            options.logistic(shuffle=False),
+            options.logistic(shuffle=True),
+            options.softmax(),
+        )
+        for config in (in_order.config, softmax.configs()[0]):
+            plan_split(load_dataset(options.dataset), config)
+        report_id, request_sha256 = str(ULID()), fingerprint(options.to_dict())
+        with self._database.write() as connection:
+            known = report_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
+            if known is not None:
+                if known.request_sha256 != request_sha256:
+                    raise IdempotencyMismatch("This idempotency key was used before, with another request.")
+                report_id = known.id
+            else:
+                make_room(connection, 2 + len(options.l2_penalties), self._max_queue_length)
+                sweep = NewSweep(
+                    id=str(ULID()),
+                    name=softmax.model_name,
+                    dataset=options.dataset,
+                    base=softmax.base,
+                    grid={name: list(values) for name, values in softmax.grid.items()},
+                    idempotency_key=None,
+                    request_sha256=fingerprint(softmax.to_dict()),
+                )
+                # The stack takes longest, so it stands first in the queue.
+                sweep_rows.insert(connection, sweep)
+                requests = [
+                    JobRequest(config=config, dataset=options.dataset, name=softmax.model_name)
+                    for config in softmax.configs()
+                ]
+                members = [_new_job(request, sweep_id=sweep.id) for request in requests]
+                logistic = [_new_job(in_order), _new_job(shuffled)]
+                job_rows.insert(connection, [*members, *logistic])
+                report = NewReport(
+                    id=report_id,
+                    options=options.to_dict(),
+                    in_order_job_id=logistic[0].id,
+                    shuffled_job_id=logistic[1].id,
+                    sweep_id=sweep.id,
+                    idempotency_key=idempotency_key,
+                    request_sha256=request_sha256,
+                )
+                report_rows.insert(connection, report)
+        self._wake_engine()
+        return self.get(report_id)
+
+    def get(self, report_id: str) -> Report:
+        """Return a report; raise `JobNotFound`."""
+        with self._database.read() as connection:
+            row = _row(connection, report_id)
+        return self._report(row)
+
+    def page(self, *, limit: int = 50, before: str | None = None) -> tuple[list[Report], str | None]:
+        """Return the newest reports first and, if there are more, the cursor to ask for them with."""
+        with self._database.read() as connection:
+            rows = report_rows.page(connection, before=parse_cursor(before), limit=limit + 1)
+        return [self._report(row) for row in rows[:limit]], str(rows[limit - 1].number) if len(rows) > limit else None
+
+    def cancel(self, report_id: str) -> Report:
+        """Ask every run that is not over to stop. Asking again changes nothing.
+
+        Raises
+        ------
+        InvalidJobTransition
+            All of them are over already.
+        """
+        state = self.get(report_id).state
+        if state.final:
+            raise InvalidJobTransition(f"The report is over already: it has {state}.")
+        with self._database.write() as connection:
+            row = _row(connection, report_id)
+            members = [member.id for member in job_rows.members(connection, row.sweep_id)]
+            for job_id in (row.in_order_job_id, row.shuffled_job_id, *members):
+                if job_id is not None:
+                    cancel_row(connection, job_id)
+        self._wake_engine()
+        return self.get(report_id)
+
+    def contents(self, report_id: str) -> Contents:
+        """Return numbers, sentences and figures of a report; raise `NoDataYet` until every run has succeeded."""
+        return self._contents(report_id)
+
+    def prepare(self, report_id: str) -> None:
+        """Do what needs no finished run, so that the files are there sooner: imports, fonts and gradient checks."""
+        check_gradients(self.get(report_id).options)
+        norms_chart(np.ones(1), np.ones(1), title="", provenance={})
+        for module in ("page", "document"):
+            import_module(f"{__package__}.{module}")
+
+    def describe(self, report_id: str) -> dict[str, Any]:
+        """Return a report as the API shows it; once it has succeeded, with its findings and links to its figures."""
+        report = self.get(report_id)
+        shown = report.to_dict()
+        if report.state is not JobState.SUCCEEDED:
+            return {**shown, "findings": None}
+        links = {name: f"/api/v1/reports/{report_id}/{name}" for name in self.file_names(report_id)}
+        return {**shown, "links": links, "findings": to_dict(self._contents(report_id))}
+
+    def file_names(self, report_id: str) -> list[str]:
+        """Return the names of all files of a report; raise `NoDataYet` until every run has succeeded."""
+        return file_names(self._contents(report_id))
+
+    def file(self, report_id: str, name: str) -> bytes:
+        """Return one of these files.
+
+        Raises
+        ------
+        JobNotFound
+            There is no such report, or no file of that name.
+        NoDataYet
+            Not every run has succeeded.
+        """
+        return self._file(report_id, name)
+
+    def _make_file(self, report_id: str, name: str) -> bytes:
+        return encode_file(self._contents(report_id), name, partial(self._file, report_id))
+
+    def _make_contents(self, report_id: str) -> Contents:
+        return Contents.of(Runs.of(self.get(report_id), self._jobs))
+
+    def _report(self, row: ReportRow) -> Report:
+        options = ReportOptions.from_dict(row.options)
+        by_penalty = {m.values["l2_penalty"]: m.job for m in self._sweeps.get(row.sweep_id).members}
+        logistic = [self._jobs.get(job_id) if job_id else None for job_id in (row.in_order_job_id, row.shuffled_job_id)]
+        return Report(
+            id=row.id,
+            options=options,
+            sweep_id=row.sweep_id,
+            created_at=row.created_at,
+            jobs=(*logistic, *map(by_penalty.get, options.l2_penalties)),
+        )
+
+
+def _new_job(request: JobRequest, *, sweep_id: str | None = None) -> NewJob:
+    """Return the row of a run. All members of the sweep share their batches, so they are one stack."""
+    return NewJob(
+        id=str(ULID()),
+        name=request.model_name,
+        dataset=request.dataset,
+        config=request.config.to_dict(),
+        request_sha256=fingerprint(request.to_dict()),
+        sweep_id=sweep_id,
+        stack_key=sweep_id,
+    )
+
+
+def _row(connection: Connection, report_id: str) -> ReportRow:
+    row = report_rows.get(connection, report_id)
+    if row is None:
+        raise JobNotFound("There is no report of that id.")
+    return row

@@ -1,0 +1,162 @@
+"""The course report: one request for all its runs, one page, document and file of numbers for all that they show."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, Path, Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from service.datasets import dataset_names
+from service.errors import JobNotFound
+from service.jobs import JobState
+from service.reports import FORMS, MAX_PENALTIES, ReportOptions
+from service.web.answers import Answer
+from service.web.dependencies import IdempotencyKey, ServiceDep
+from service.web.pictures import PNG, SVG, Picture, picture_answer
+from service.web.request_context import policy
+from service.web.requests import Strict
+from service.web.routing import noun_router
+
+router = noun_router("reports")
+
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_MEDIA_TYPES = {"html": "text/html", "pdf": "application/pdf", "json": "application/json", "png": PNG, "svg": SVG}
+
+
+_DEFAULTS = ReportOptions()
+
+
+class ReportRequest(Strict):
+    """What to report on; everything may be left out."""
+
+    dataset: Literal[dataset_names()] = Field("mnist", description="The data set.")  # type: ignore[valid-type]
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Of the order of shuffled batches.")
+    classes: list[Annotated[int, Field(ge=0, le=9)]] = Field(
+        list(_DEFAULTS.classes),
+        min_length=2,
+        max_length=2,
+        description="What logistic regression tells apart, the positive one first.",
+    )
+    l2_penalties: list[Annotated[float, Field(ge=0, le=1_000)]] = Field(
+        list(_DEFAULTS.l2_penalties),
+        min_length=1,
+        max_length=MAX_PENALTIES + 1,
+        description="Of softmax regression; 0 is always added.",
+    )
+    quick: bool = Field(False, description="Train fewer epochs; every page says so.")
+
+
+class Report(Answer):
+    """A report and how far it is."""
+
+    id: str
+    state: JobState
+    fraction: float
+    options: dict[str, Any]
+    jobs: Annotated[list[str | None], Field(description="In file order, shuffled, then softmax by penalty.")]
+    sweep: Annotated[str, Field(description="The softmax runs.")]
+    links: Annotated[dict[str, str], Field(description="Every file by its name, once all runs have succeeded.")]
+    created_at: datetime
+
+
+class ReportDetail(Report):
+    """A report with its findings."""
+
+    findings: Annotated[dict[str, Any] | None, Field(description="All numbers, once all runs have succeeded.")]
+
+
+class ReportList(Answer):
+    """Reports, the newest first."""
+
+    reports: list[Report]
+    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+
+
+async def _report_id(report_id: Annotated[str, Path(description="As the answer to the submission gave it.")]) -> str:
+    if not _ULID.fullmatch(report_id):
+        raise JobNotFound("There is no report of that id.")
+    return report_id
+
+
+ReportId = Annotated[str, Depends(_report_id)]
+
+
+def _file_answer(*forms: str) -> dict[int | str, dict[str, Any]]:
+    return {
+        200: {"description": "The file.", "content": {_MEDIA_TYPES[form]: {} for form in forms}},
+        304: {"description": "The client's copy, named by `If-None-Match`, is up to date."},
+    }
+
+
+@router.post("/reports", status_code=202, responses={202: {"model": ReportDetail}})
+def submit_report(body: ReportRequest, key: IdempotencyKey, service: ServiceDep) -> Response:
+    """Submit a course report: all its runs, as ordinary jobs. They are durable before this answers."""
+    report = service.reports.submit(ReportOptions.from_dict(body.model_dump()), idempotency_key=key)
+    shown = service.reports.describe(report.id)
+    return JSONResponse(shown, 202, {"Location": f"/api/v1/reports/{report.id}"})
+
+
+@router.get("/reports", responses={200: {"model": ReportList}})
+def list_reports(
+    service: ServiceDep,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[str | None, Query(description="The `next` of an earlier page.")] = None,
+) -> Response:
+    """List reports, the newest first."""
+    reports, following = service.reports.page(limit=limit, before=before)
+    return JSONResponse({"reports": [report.to_dict() for report in reports], "next": following})
+
+
+@router.get("/reports/{report_id}", responses={200: {"model": ReportDetail}})
+def get_report(report_id: ReportId, service: ServiceDep) -> Response:
+    """Return how far a report is and, once all its runs have succeeded, every number and sentence of it."""
+    return JSONResponse(service.reports.describe(report_id))
+
+
+@router.post("/reports/{report_id}/cancel", status_code=202, responses={202: {"model": ReportDetail}})
+def cancel_report(report_id: ReportId, service: ServiceDep) -> Response:
+    """Ask every run that is not over to stop; asking again changes nothing."""
+    service.reports.cancel(report_id)
+    return JSONResponse(service.reports.describe(report_id), 202)
+
+
+@router.get("/reports/{report_id}/report.{form}", response_class=Response, responses=_file_answer(*FORMS))
+async def report_file(
+    report_id: ReportId, form: Literal["html", "pdf", "json"], request: Request, service: ServiceDep
+) -> Response:
+    """Return the report as a page that needs nothing but itself, as a PDF, or as all its numbers."""
+    return await _file(report_id, f"report.{form}", request, service)
+
+
+@router.get(
+    "/reports/{report_id}/figures/{name}.{image_format}", response_class=Response, responses=_file_answer("png", "svg")
+)
+async def report_figure(
+    report_id: ReportId, name: str, image_format: Literal["png", "svg"], request: Request, service: ServiceDep
+) -> Response:
+    """Return a figure of the report."""
+    return await _file(report_id, f"figures/{name}.{image_format}", request, service)
+
+
+async def _file(report_id: str, name: str, request: Request, service: ServiceDep) -> Response:
+    form = name.rpartition(".")[2]
+
+    def prepare() -> Picture:
+        if name not in service.reports.file_names(report_id):
+            raise JobNotFound("This report has no figure of that name.")
+        headers: tuple[tuple[str, str], ...] = ()
+        if form == "html":
+            from service.reports.page import CONTENT_SECURITY_POLICY  # noqa: PLC0415 - it takes a while
+
+            headers = (("Content-Security-Policy", policy(CONTENT_SECURITY_POLICY)),)
+        # Runs that are over never change, so neither does what is made of them.
+        draw = partial(service.reports.file, report_id, name)
+        return Picture(made_of=(report_id, name), draw=draw, media_type=_MEDIA_TYPES[form], headers=headers)
+
+    return await picture_answer(request, prepare)

@@ -1,0 +1,407 @@
+"""Sweeps: members trained together go as each would alone, and leave, stop and come back each by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.database import checkpoint_rows, job_rows
+from service.errors import DatasetNotFound, IdempotencyMismatch, InvalidField, JobNotFound, NoDataYet, QueueFull
+from service.jobs import JobState, Sweep, SweepRequest, Sweeps
+from service.jobs.executors import Execution
+from service.worker import StackSpec
+from tests.jobs.house import ENDLESS, LONG, SHORT, House, KeptOpen, busy_worker
+
+MakeHouse = Callable[..., House]
+
+
+class Watched:
+    """An executor that remembers which jobs it was given together."""
+
+    def __init__(self, executor: KeptOpen):
+        self._executor = executor
+        self.n_slots = executor.n_slots
+        self.stacks: list[list[str]] = []
+
+    def prepare(self) -> None:
+        self._executor.prepare()
+
+    def submit(self, spec: StackSpec, listener: Any) -> Execution:
+        self.stacks.append([member.job_id for member in spec.members])
+        return self._executor.submit(spec, listener)
+
+    def close(self) -> None:
+        self._executor.close()
+
+
+def desk_of(house: House, max_queue_length: int = 1000) -> Sweeps:
+    return Sweeps(house.database, max_queue_length=max_queue_length, wake_engine=house.engine.wake)
+
+
+def submit(house: House, grid: dict[str, list[Any]], **base: Any) -> Sweep:
+    shared = {name: value for name, value in {**SHORT, **base}.items() if name not in grid}
+    return desk_of(house).submit(SweepRequest(base=shared, grid=grid))
+
+
+def ids_of(sweep: Sweep) -> list[str]:
+    return [member.job.id for member in sweep.members]
+
+
+def wait(house: House, sweep: Sweep) -> Sweep:
+    for job_id in ids_of(sweep):
+        house.wait(job_id)
+    return desk_of(house).get(sweep.id)
+
+
+def assert_agreement(house: House, job_id: str, other_id: str, *, tolerance: float) -> None:
+    """Compare what two jobs recorded, ended and learned; accuracies may differ by one image."""
+    job, other = house.jobs.get(job_id), house.jobs.get(other_id)
+    assert (job.state, job.stop_reason) == (other.state, other.stop_reason)
+    assert job.best is not None and other.best is not None and job.best.step == other.best.step
+    curve, expected = np.array(house.curve(job_id)), np.array(house.curve(other_id))
+    assert curve.shape == expected.shape
+    np.testing.assert_array_equal(curve[:, :2], expected[:, :2])
+    losses, accuracies = [2, 4], [3, 5]
+    np.testing.assert_allclose(curve[:, losses], expected[:, losses], rtol=0, atol=tolerance)
+    one_image = (
+        0 if job.config.dtype == "float64" else 1.01 / min(job.config.train_size or 0, job.config.validation_size)
+    )
+    np.testing.assert_allclose(curve[:, accuracies], expected[:, accuracies], rtol=0, atol=one_image)
+    for which in ("best", "last"):
+        weights, expected_weights = (house.jobs.weights(id_, which).weights for id_ in (job_id, other_id))
+        np.testing.assert_allclose(weights, expected_weights, rtol=0, atol=tolerance)
+
+
+@pytest.fixture
+def watched(executor: KeptOpen) -> Watched:
+    return Watched(executor)
+
+
+@pytest.fixture
+def house(make_house: MakeHouse, watched: Watched) -> House:
+    house = make_house(lambda: watched)
+    house.engine.start()
+    return house
+
+
+@pytest.fixture
+def in_processes(make_house: MakeHouse, one_process: KeptOpen) -> tuple[House, Watched]:
+    watched = Watched(one_process)
+    house = make_house(lambda: watched)
+    house.engine.start()
+    return house, watched
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-5)])
+@pytest.mark.parametrize("model", ["softmax", "logistic"])
+def test_members_go_together_as_each_would_alone(
+    in_processes: tuple[House, Watched], model: str, dtype: str, tolerance: float
+) -> None:
+    house, watched = in_processes
+    base = {"model": model, "dtype": dtype, "train_size": 4000, "validation_size": 2000, "epochs": 6, "patience": 5}
+    sweep = wait(house, submit(house, {"l2_penalty": [0, 4], "learning_rate": [0.01, 0.02]}, **base))
+    assert watched.stacks == [ids_of(sweep)]
+    for member in sweep.members:
+        alone = house.train(**base, **member.values)
+        assert_agreement(house, member.job.id, alone.id, tolerance=tolerance)
+    assert watched.stacks[1:] == [[job_id] for (job_id,) in watched.stacks[1:]]
+    reasons = {member.job.stop_reason for member in sweep.members}
+    assert "early_stopping" in reasons and (model == "logistic" or "max_epochs" in reasons)
+
+
+@pytest.mark.slow
+def test_the_report_s_penalties(in_processes: tuple[House, Watched]) -> None:
+    house, watched = in_processes
+    base = {"train_size": 20_000, "validation_size": 10_000, "epochs": 50}
+    sweep = wait(house, submit(house, {"l2_penalty": [1, 0.1, 0.01, 0.001]}, **base))
+    assert len(watched.stacks) == 1
+    np.testing.assert_allclose(desk_of(house).norms(sweep), [0.602, 1.655, 3.268, 4.507], rtol=0.01)  # type: ignore[arg-type]
+    assert [m.job.progress.epoch for m in sweep.members] == [5, 17, 37, 44], "as in the tests of the core"
+    assert {m.job.stop_reason for m in sweep.members} == {"early_stopping"}
+    for member in sweep.members:
+        assert_agreement(house, member.job.id, house.train(**base, **member.values).id, tolerance=1e-5)
+
+
+def test_a_member_that_stops_early_is_over_at_once(house: House, watched: Watched) -> None:
+    sweep = submit(house, {"epochs": [1, 10_000], "patience": [1, None]}, **{**ENDLESS, "l2_penalty": 5.0})
+    *early, lasting = sweep.members
+    for member in early:
+        job = house.wait(member.job.id)
+        assert job.state is JobState.SUCCEEDED and job.model is not None
+        assert house.jobs.weights(job.id, "best").final
+    assert {house.jobs.get(member.job.id).stop_reason for member in early} == {"max_epochs", "early_stopping"}
+    reached = house.wait_for_step(lasting.job.id, 15 * 20)
+    assert reached.state is JobState.RUNNING
+    house.jobs.cancel(lasting.job.id)
+    assert house.wait(lasting.job.id).state is JobState.CANCELLED
+    assert watched.stacks == [ids_of(sweep)]
+
+
+def test_one_member_is_cancelled_and_the_others_are_none_the_worse(house: House, watched: Watched) -> None:
+    grid, base = {"l2_penalty": [0, 0.1, 1]}, {**LONG, "epochs": 80, "dtype": "float64"}
+    undisturbed = wait(house, submit(house, grid, **base))
+    sweep = submit(house, grid, **base)
+    first, second, third = ids_of(sweep)
+    house.wait_for_step(second, 15 * 5)
+    house.jobs.cancel(second)
+    cancelled = house.wait(second)
+    assert (cancelled.state, cancelled.stop_reason) == (JobState.CANCELLED, "cancelled")
+    assert cancelled.model is not None and house.jobs.get(first).state is JobState.RUNNING
+    sweep = wait(house, sweep)
+    assert sweep.states == {"succeeded": 2, "cancelled": 1}
+    for job_id, other in ((first, undisturbed.members[0]), (third, undisturbed.members[2])):
+        assert_agreement(house, job_id, other.job.id, tolerance=1e-9)
+    assert watched.stacks[1:] == [[first, second, third]]
+
+
+def test_all_members_are_cancelled_waiting_or_running(house: House) -> None:
+    sweep = submit(house, {"l2_penalty": [0, 0.1], "seed": [0, 1]}, **ENDLESS)
+    desk = desk_of(house)
+    running = [member for member in sweep.members if member.values["seed"] == 0]
+    for member in running:
+        house.wait_for_step(member.job.id, 15)
+    assert desk.get(sweep.id).states == {"running": 2, "queued": 2}
+    asked = desk.cancel(sweep.id)
+    assert asked.states["cancelled"] >= 2 and asked.states["queued"] == asked.states["running"] == 0
+    sweep = wait(house, sweep)
+    assert sweep.states == {"cancelled": 4}
+    assert [member.job.model is not None for member in sweep.members] == [True, False, True, False]
+    assert desk.cancel(sweep.id) == sweep, "asking again changes nothing"
+
+
+def test_what_cannot_go_together_goes_by_itself(house: House, watched: Watched) -> None:
+    sweep = submit(house, {"l2_penalty": [0, 0.1], "seed": [0, 1], "batch_size": [64, 128]})
+    wait(house, sweep)
+    groups = sweep.grouped(["seed", "batch_size"])
+    assert watched.stacks == [[member.job.id for member in members] for members in groups.values()]
+    assert list(map(len, watched.stacks)) == [2, 2, 2, 2]
+
+
+def test_sweeps_do_not_mix(house: House, watched: Watched) -> None:
+    blocking = house.submit(**ENDLESS)
+    house.wait_for_step(blocking, 0)
+    first, second = (submit(house, {"l2_penalty": [0, 1]}) for _ in range(2))
+    house.jobs.cancel(blocking)
+    wait(house, second)
+    assert watched.stacks == [[blocking], ids_of(first), ids_of(second)]
+
+
+def test_more_members_than_a_stack_holds_are_split(house: House, watched: Watched) -> None:
+    sweep = submit(house, {"l2_penalty": list(range(40))}, epochs=1)
+    assert wait(house, sweep).states == {"succeeded": 40}
+    ids = ids_of(sweep)
+    assert watched.stacks == [ids[:32], ids[32:]]
+    assert sorted(house.registry.versions("mnist-softmax-sweep")) == list(range(1, 41))
+
+
+def test_a_killed_worker_s_members_go_on_together(in_processes: tuple[House, Watched]) -> None:
+    house, watched = in_processes
+    grid = {"l2_penalty": [0, 0.1, 1], "epochs": [2, 100]}
+    base = {**LONG, "dtype": "float64"}
+    undisturbed = wait(house, submit(house, grid, **base))
+    sweep = submit(house, grid, **base)
+    short = [member.job.id for member in sweep.members if member.values["epochs"] == 2]
+    rest = [job_id for job_id in ids_of(sweep) if job_id not in short]
+    for job_id in rest:
+        house.wait_for_step(job_id, 15 * 20)
+    for job_id in short:
+        house.wait(job_id)
+    busy_worker().kill()
+    sweep = wait(house, sweep)
+    assert sweep.states == {"succeeded": 6}
+    again = watched.stacks[2:]
+    # A kill in the middle of a checkpoint leaves some members at the one before: they make a stack of their own.
+    assert sorted(job_id for stack in again for job_id in stack) == sorted(rest) and len(again) <= 2
+    for job_id in rest:
+        assert house.states(job_id) == ["queued", "running", "queued", "running", "succeeded"]
+    for job_id in short:
+        assert house.states(job_id) == ["queued", "running", "succeeded"]
+    for member, other in zip(sweep.members, undisturbed.members, strict=True):
+        assert_agreement(house, member.job.id, other.job.id, tolerance=1e-9)
+        if again == [rest]:
+            assert house.weights_sha256(member.job.id) == house.weights_sha256(other.job.id)
+
+
+def test_an_engine_that_stops_hands_all_members_back(make_house: MakeHouse, executor: KeptOpen) -> None:
+    house = make_house(lambda: executor)
+    house.engine.start()
+    sweep = submit(house, {"l2_penalty": [0, 0.1, 1]}, **ENDLESS)
+    for job_id in ids_of(sweep):
+        house.wait_for_step(job_id, 15 * 10)
+    house.engine.stop()
+    sweep = desk_of(house).get(sweep.id)
+    assert sweep.states == {"queued": 3}
+    steps = [house.jobs.weights(job_id, "last").next_step for job_id in ids_of(sweep)]
+    assert max(steps) - min(steps) <= 1
+    desk_of(house).cancel(sweep.id)
+
+
+# Handing them in and asking about them, without anybody who would run them.
+
+
+def claim(house: House, max_members: int = 32) -> list[str]:
+    with house.database.write() as connection:
+        claims = job_rows.claim_oldest(connection, claimed_by="engine", lease_s=30, max_members=max_members)
+    return [claim.id for claim in claims]
+
+
+def test_only_members_that_go_on_from_the_same_step_go_together(desk: House) -> None:
+    sweep = submit(desk, {"l2_penalty": [0, 1, 2, 3, 4]})
+    first, second, third, fourth, fifth = ids_of(sweep)
+    with desk.database.write() as connection:
+        for job_id, step in ((second, 7), (fourth, 7), (fifth, 9)):
+            checkpoint_rows.put(connection, job_id, step=step, body=b"")
+    assert [claim(desk) for _ in range(4)] == [[first, third], [second, fourth], [fifth], []]
+
+
+def test_members_queue_with_other_jobs(desk: House) -> None:
+    before = desk.submit()
+    sweep = submit(desk, {"l2_penalty": [0, 1], "seed": [0, 1]})
+    after = desk.submit()
+    one, other = sweep.grouped(["seed"]).values()
+    expected = [[before], [member.job.id for member in one], [member.job.id for member in other], [after], []]
+    assert [claim(desk) for _ in range(5)] == expected
+
+
+def test_a_cancelled_member_is_not_claimed(desk: House) -> None:
+    first, second, third = ids_of(submit(desk, {"l2_penalty": [0, 1, 2]}))
+    desk.jobs.cancel(second)
+    assert claim(desk) == [first, third]
+
+
+@pytest.mark.parametrize(
+    ("base", "grid", "field"),
+    [
+        ({}, {}, "grid"),
+        ({}, {"seed": []}, "grid.seed"),
+        ({}, {"seed": [1, 1]}, "grid.seed"),
+        ({}, {"l2_penalty": [0, 0.0]}, "grid.l2_penalty"),
+        ({}, {"l2_penalty": [0.0, -0.0]}, "grid.l2_penalty"),
+        ({}, {"l2_penalty": [float("nan")]}, "grid.l2_penalty"),
+        ({}, {"seed": [True]}, "grid.seed"),
+        ({}, {"classes": [[1, 2], (1, 2)]}, "grid.classes"),
+        ({}, {"momentum": [1]}, "grid.momentum"),
+        ({"momentum": 1}, {"seed": [0]}, "base.momentum"),
+        ({"seed": 1}, {"seed": [0]}, "base.seed"),
+        ({"epochs": 0}, {"seed": [0]}, "base.epochs"),
+        ({}, {"seed": list(range(1001))}, "grid"),
+    ],
+)
+def test_a_request_that_cannot_be_is_refused(base: dict[str, Any], grid: dict[str, list[Any]], field: str) -> None:
+    with pytest.raises(InvalidField) as refusal:
+        SweepRequest(base=base, grid=grid)
+    assert refusal.value.field == field and refusal.value.allowed
+
+
+@pytest.mark.parametrize(
+    ("base", "grid", "field"),
+    [
+        ({"classes": [1, 2, 3]}, {"model": ["softmax", "logistic"]}, "base.classes"),
+        ({"model": "logistic"}, {"classes": [[2, 3], [1, 2, 3]]}, "grid.classes"),
+        ({}, {"batch_size": [512, 513]}, "grid.batch_size"),
+        ({"batch_size": 513}, {"seed": [0]}, "base.batch_size"),
+        ({"validation_size": 10_001}, {"seed": [0]}, "base.validation_size"),
+    ],
+)
+def test_members_that_cannot_be_are_refused(
+    desk: House, base: dict[str, Any], grid: dict[str, list[Any]], field: str
+) -> None:
+    with pytest.raises(InvalidField) as refusal:
+        submit(desk, grid, **base)
+    assert refusal.value.field == field and refusal.value.allowed
+    assert desk.jobs.page() == ([], None)
+
+
+def test_an_unknown_data_set_or_sweep_is_not_found(desk: House) -> None:
+    sweeps = desk_of(desk)
+    with pytest.raises(DatasetNotFound):
+        sweeps.submit(SweepRequest(base={}, grid={"seed": [0]}, dataset="fashion"))
+    for ask in (sweeps.get, sweeps.cancel):
+        with pytest.raises(JobNotFound):
+            ask("0" * 26)
+
+
+def test_the_same_key_and_request_is_the_same_sweep(desk: House) -> None:
+    sweeps = desk_of(desk)
+    first = sweeps.submit(SweepRequest(base={}, grid={"seed": [0], "l2_penalty": [0, 1]}), idempotency_key="k")
+    for same in (
+        SweepRequest(base={"epochs": 50}, grid={"seed": [0], "l2_penalty": [0.0, 1.0]}),
+        SweepRequest(base={}, grid={"l2_penalty": [1, 0], "seed": [0]}, name="mnist-softmax-sweep"),
+    ):
+        assert sweeps.submit(same, idempotency_key="k").id == first.id
+    for other in (
+        SweepRequest(base={}, grid={"seed": [0], "l2_penalty": [0, 2]}),
+        SweepRequest(base={}, grid={"seed": [0], "l2_penalty": [0, 1]}, name="another"),
+    ):
+        with pytest.raises(IdempotencyMismatch):
+            sweeps.submit(other, idempotency_key="k")
+    assert len(desk.jobs.page()[0]) == 2
+
+
+def test_a_full_queue_counts_members(desk: House) -> None:
+    sweeps = desk_of(desk, max_queue_length=5)
+    request = SweepRequest(base={}, grid={"seed": [0, 1, 2]})
+    sweeps.submit(request, idempotency_key="k")
+    with pytest.raises(QueueFull, match="5 jobs"):
+        sweeps.submit(request)
+    assert len(desk.jobs.page()[0]) == 3 and len(sweeps.page()[0]) == 1
+    sweeps.submit(request, idempotency_key="k")
+    sweeps.submit(SweepRequest(base={}, grid={"seed": [0, 1]}))
+
+
+def test_pages_show_every_sweep_once_newest_first(desk: House) -> None:
+    sweeps = desk_of(desk)
+    ids = [submit(desk, {"seed": list(range(n))}).id for n in range(1, 6)]
+    seen, cursor = sweeps.page(limit=2)
+    while cursor is not None:
+        more, cursor = sweeps.page(limit=2, before=cursor)
+        seen += more
+    assert [summary.id for summary in seen] == ids[::-1]
+    assert [summary.states for summary in seen] == [{"queued": n} for n in range(5, 0, -1)]
+    assert seen == [sweeps.get(sweep_id).summary for sweep_id in reversed(ids)]
+
+
+def test_a_sweep_without_checks_has_nothing_to_show(desk: House) -> None:
+    sweeps, sweep = desk_of(desk), submit(desk, {"seed": [0, 1]})
+    for ask in (sweeps.norms, sweeps.provenance, lambda sweep: sweeps.weights(sweep, "best")):
+        with pytest.raises(NoDataYet):
+            ask(sweep)
+    assert sweeps.series(sweep, "validation_accuracy") == {}
+    plain = sweep.to_dict()
+    assert (plain["best"], plain["fraction"], plain["state"]) == (None, 0, "running")
+
+
+def test_what_a_finished_sweep_shows(house: House) -> None:
+    sweep = wait(house, submit(house, {"l2_penalty": [0, 1], "seed": [0, 1]}))
+    sweeps = desk_of(house)
+    series = sweeps.series(sweep, "validation_accuracy")
+    for member, norm, last in zip(sweep.members, sweeps.norms(sweep), sweeps.weights(sweep, "last"), strict=True):
+        curves = house.jobs.curves(member.job.id)
+        steps, values = series[member.job.id]
+        np.testing.assert_array_equal(steps, curves.check_steps)
+        np.testing.assert_array_equal(values, curves.validation_accuracy)
+        np.testing.assert_array_equal(last, house.jobs.weights(member.job.id, "last").weights)  # type: ignore[arg-type]
+        assert norm == pytest.approx(float(np.linalg.norm(last)))  # type: ignore[arg-type]
+    assert sweep.batches_per_epoch == 4
+    assert sweep.caption == "softmax on mnist, learning rate 0.01, batch size 128, shuffled; 4 of 4 members over"
+    best = sweep.ranked("validation_loss")[0]
+    assert best.metric("validation_loss") == min(member.metric("validation_loss") or 9 for member in sweep.members)
+    assert sweep.to_dict()["best"] == best.job.id
+
+
+def test_a_thousand_members_are_accepted_quickly(desk: House) -> None:
+    """Promised: within half a second each. Asserted with room for a busy machine."""
+    sweeps = desk_of(desk, max_queue_length=10_000)
+    for grid in ({"seed": list(range(1000))}, {"l2_penalty": list(range(100)), "seed": list(range(10))}):
+        started_at = time.perf_counter()
+        sweep = sweeps.submit(SweepRequest(base={}, grid=grid))
+        assert time.perf_counter() - started_at < 3
+        started_at = time.perf_counter()
+        assert len(sweeps.get(sweep.id).to_dict()["members"]) == 1000
+        assert time.perf_counter() - started_at < 1
+    assert len(claim(desk)) == 1
+    sweeps.cancel(sweep.id)

@@ -1,0 +1,116 @@
+"""What a report says and shows: made of its numbers alone, and needing nothing but itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from service.bootstrap import Service
+from service.errors import JobNotFound
+from service.reports import Contents, Report, ReportOptions
+from service.reports.sentences import answers
+
+Eventually = Callable[[Callable[[], bool]], None]
+
+
+class Resources(HTMLParser):
+    """Collects what a page refers to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.named: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.named += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        assert not [name for name, _ in attrs if name.startswith("on") or name == "style"]
+
+
+def test_the_page_needs_nothing_but_itself(service: Service, finished: Report, contents: Contents) -> None:
+    page = service.reports.file(finished.id, "report.html").decode()
+    resources = Resources()
+    resources.feed(page)
+    assert not resources.tags & {"script", "link", "iframe", "object", "embed"}
+    assert all(name.startswith(("data:image/svg+xml;base64,", "#task-")) for name in resources.named)
+    assert "url(" not in page and "@import" not in page
+    for sentences in answers(contents.findings).values():
+        for sentence in sentences:
+            assert sentence.split("<")[0][:60] in page.replace("&#39;", "'")
+    assert page.count("<figure>") == len(contents.figures) == 11
+    assert page.count("Quick report") == 2
+
+
+def test_the_document_is_a_pdf_with_text(service: Service, finished: Report) -> None:
+    pdf = service.reports.file(finished.id, "report.pdf")
+    assert pdf.startswith(b"%PDF-")
+    assert 6 <= len(re.findall(rb"/Type /Page\b(?!s)", pdf)) <= 14
+    assert b"/ToUnicode" in pdf, "its text cannot be selected"
+
+
+def test_the_numbers_and_the_figures_are_files(service: Service, finished: Report, contents: Contents) -> None:
+    numbers = json.loads(service.reports.file(finished.id, "report.json"))
+    assert numbers["in_order"]["last"]["step"] == contents.findings.in_order.last.step
+    assert numbers["answers"]["2d"][0].startswith("Early stopping does not fire")
+    assert service.reports.file(finished.id, "figures/2b-loss.png").startswith(b"\x89PNG")
+    assert finished.id.encode() in service.reports.file(finished.id, "figures/2b-loss.png")
+    assert b"</svg>" in service.reports.file(finished.id, "figures/4b-weights.svg")
+    for name in ("figures/none.png", "report.txt", "../report.html", "figures/2b-loss.pdf"):
+        with pytest.raises(JobNotFound):
+            service.reports.file(finished.id, name)
+
+
+def test_other_numbers_other_sentences(contents: Contents) -> None:
+    findings = contents.findings
+    assert "does not fire" in answers(findings)["2d"][0]
+    last = replace(findings.in_order.last, epoch=21, step=680, validation_loss=0.1234)
+    stopped = replace(findings, in_order=replace(findings.in_order, stopped_early=True, last=last))
+    said = answers(stopped)["2d"][0]
+    assert "fires in epoch 21 (step 680" in said and "the 22nd epoch" in said and "0.1234" in said
+    gap = replace(findings.overfitting, grows_from=4321, last_gap=0.0123)
+    said = " ".join(answers(replace(findings, overfitting=gap))["3d"])
+    assert "step 4,321" in said and "+1.23 percentage points" in said and "training accuracy is the higher" in said
+    assert "too short" in answers(replace(findings, spikes=None))["2e"][-1]
+
+
+def test_the_gradient_checks_were_made(contents: Contents) -> None:
+    checks = [*contents.findings.gradients, contents.findings.penalised_gradient]
+    assert [(check.model, check.n_entries) for check in checks] == [
+        ("logistic", 785),
+        ("softmax", 7850),
+        ("softmax", 7850),
+    ]
+    for check in checks:
+        assert 0 < check.largest_relative_error < 1e-7
+
+
+def test_the_cause_of_the_spikes_is_found(contents: Contents) -> None:
+    spikes = contents.findings.spikes
+    assert spikes is not None
+    assert (spikes.batch, spikes.period, spikes.first_step, spikes.batches_per_epoch) == (18, 186, 204, 31)
+    assert spikes.height < -0.01 and spikes.change < -0.01
+    assert spikes.loss > 2 * spikes.usual_loss
+    assert len(spikes.images) == 128 and len(spikes.wrong) > spikes.usual_wrong
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_full_report_meets_the_published_numbers(service: Service, eventually: Eventually) -> None:
+    report = service.reports.submit(ReportOptions())
+    for _ in range(5):  # each waits for its own deadline; the machine may be busy
+        try:
+            eventually(lambda: service.reports.get(report.id).state.final)
+            break
+        except AssertionError:
+            continue
+    rows = service.reports.contents(report.id).findings.comparison
+    apart = {row.quantity: row.note for row in rows if not row.agrees}
+    # Both depend on the seed, and the report says so.
+    assert set(apart) == {"epoch of early stopping if shuffled", "norm at λ = 0.001"}
+    assert all(apart.values())
+    assert len(rows) == 19

@@ -1,0 +1,83 @@
+"""Reports over HTTP and on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from service.bootstrap import Service
+from service.cli.root import cli
+from service.reports import Report
+from service.web.routes.reports import ReportDetail, ReportList
+from tests.web.serving import problem_of, serving
+
+
+@pytest.fixture(scope="module")
+def url(service: Service) -> Iterator[str]:
+    with serving(service) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"{url}/api/v1", timeout=60.0) as client:
+        yield client
+
+
+def test_a_finished_report(client: httpx.Client, finished: Report) -> None:
+    ReportList.model_validate(client.get("/reports").json())
+    report = client.get(f"/reports/{finished.id}").json()
+    ReportDetail.model_validate(report)
+    assert report["state"] == "succeeded" and report["findings"]["key_sentences"]
+    kinds = {"html": "text/html", "pdf": "application/pdf", "json": "application/json", "png": "image/png"}
+    for name in ("report.html", "report.pdf", "report.json", "figures/3d-gap.png"):
+        answer = client.get(report["links"][name].removeprefix("/api/v1"))
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(kinds[name.rpartition(".")[2]])
+        again = client.get(
+            report["links"][name].removeprefix("/api/v1"), headers={"If-None-Match": answer.headers["etag"]}
+        )
+        assert again.status_code == 304
+    policy = client.get(f"/reports/{finished.id}/report.html").headers["content-security-policy"]
+    assert "style-src 'sha256-" in policy and "img-src data:" in policy and "script" not in policy
+
+
+def test_a_report_that_is_not_finished(client: httpx.Client) -> None:
+    answer = client.post("/reports", json={"quick": True, "seed": 5, "l2_penalties": [1.0]})
+    assert answer.status_code == 202
+    report = answer.json()
+    ReportDetail.model_validate(report)
+    assert answer.headers["location"] == f"/api/v1/reports/{report['id']}"
+    for path in ("report.html", "figures/2b-loss.svg"):
+        early = client.get(f"/reports/{report['id']}/{path}")
+        assert (early.status_code, problem_of(early)) == (409, "no-data-yet")
+    assert client.post(f"/reports/{report['id']}/cancel").status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({"classes": [2, 2]}, "classes"), ({"classes": [2]}, "classes"), ({"quik": True}, "quik"), ({"seed": -1}, "seed")],
+)
+def test_bad_requests(client: httpx.Client, body: dict[str, object], field: str) -> None:
+    answer = client.post("/reports", json=body)
+    assert answer.status_code == 422
+    assert field in answer.text
+
+
+def test_what_is_not_there(client: httpx.Client, finished: Report) -> None:
+    for path in ("none", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "none/report.pdf", f"{finished.id}/figures/none.png"):
+        assert client.get(f"/reports/{path}").status_code == 404
+
+
+def test_the_command_writes_the_files(url: str, finished: Report, tmp_path: Path) -> None:
+    run = CliRunner().invoke(cli, ["report", "--id", finished.id, "--out", str(tmp_path / "out"), "--url", url])
+    assert run.exit_code == 0, run.output
+    assert "largest error" in run.output
+    names = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
+    assert {"report.html", "report.pdf", "report.json", "figures/2b-loss.png", "figures/2b-loss.svg"} <= names
+    refused = CliRunner().invoke(cli, ["report", "--classes", "x", "--url", url])
+    assert refused.exit_code == 2

@@ -220,10 +220,9 @@ def test_a_killed_worker_s_members_go_on_together(in_processes: tuple[House, Wat
         assert house.states(job_id) == ["queued", "running", "queued", "running", "succeeded"]
     for job_id in short:
         assert house.states(job_id) == ["queued", "running", "succeeded"]
+    # Not to the bit: the checkpoint may be from before the short members left, and a product rounds by its width.
     for member, other in zip(sweep.members, undisturbed.members, strict=True):
         assert_agreement(house, member.job.id, other.job.id, tolerance=1e-9)
-        if again == [rest]:
-            assert house.weights_sha256(member.job.id) == house.weights_sha256(other.job.id)
 
 
 def test_an_engine_that_stops_hands_all_members_back(make_house: MakeHouse, executor: KeptOpen) -> None:

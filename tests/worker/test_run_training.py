@@ -71,7 +71,8 @@ def test_progress_rises_to_one(run: Run) -> None:
     assert [progress.fraction for progress in progresses] == [(step + 1) / 16 for step in range(16)]
     assert [progress.epoch for progress in progresses] == [step // 4 for step in range(16)]
     assert progresses[-1].eta_s == 0
-    for progress in progresses:
+    assert progresses[0].images_per_s is None and progresses[0].eta_s is None, "the first step pays for the start"
+    for progress in progresses[1:]:
         assert progress.images_per_s is not None and progress.images_per_s > 0
         assert progress.eta_s is not None and progress.eta_s >= 0
         assert progress.patience_left is not None and 0 <= progress.patience_left <= 7

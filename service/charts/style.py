@@ -53,8 +53,3 @@ _ORDERED = [to_hex(matplotlib.colormaps["viridis"](fraction)) for fraction in np
 def ordered_colours(number: int) -> list[str]:
     """Return so many colours that show an order, from dark to light."""
     return [_ORDERED[place] for place in np.rint(np.linspace(0, 255, number)).astype(int)]
-
-
-def ordered_colour(fraction: float) -> str:
-    """Return the colour that is so far up the order, from 0 to 1."""
-    return _ORDERED[round(255 * fraction)]

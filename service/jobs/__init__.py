@@ -3,6 +3,11 @@
 ``executors`` holds the places where training can run.
 """
 
+from .desk import cancel_row as cancel_row
+from .desk import check_same_request as check_same_request
+from .desk import fingerprint as fingerprint
+from .desk import make_room as make_room
+from .desk import parse_cursor as parse_cursor
 from .engine import Engine as Engine
 from .executors import Executor as Executor
 from .executors import InlineExecutor as InlineExecutor
@@ -27,3 +32,4 @@ from .sweep import Sweep as Sweep
 from .sweep import SweepRequest as SweepRequest
 from .sweep import SweepSummary as SweepSummary
 from .sweeps import Sweeps as Sweeps
+from .sweeps import member_rows as member_rows

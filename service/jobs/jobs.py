@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -13,23 +12,21 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from service.charts import Curves
-from service.core import Floats, StopReason, TrainingConfig
+from service.core import Floats, TrainingConfig
 from service.database import Database, JobRow, NewJob, checkpoint_rows, event_rows, job_rows
 from service.datasets import load_dataset, plan_split
 from service.errors import (
-    IdempotencyMismatch,
-    InvalidField,
     InvalidJobTransition,
     JobNotFound,
     NoDataYet,
-    QueueFull,
 )
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
+from .desk import cancel_row, check_same_request, fingerprint, make_room, parse_cursor
 from .job import Event, Job, JobRequest
 from .metrics import Metrics, curves_of
-from .states import FINAL, JobState, sources
+from .states import FINAL, JobState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,12 +69,11 @@ class Jobs:
         with self._database.write() as connection:
             known = job_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
             if known is not None:
-                if known.request_sha256 != request_sha256:
-                    raise IdempotencyMismatch("This idempotency key was used before, with another request.")
+                check_same_request(known.request_sha256, request_sha256)
                 job_id = known.id
             else:
                 make_room(connection, 1, self._max_queue_length)
-                job = NewJob(
+                new = NewJob(
                     id=job_id,
                     name=request.model_name,
                     dataset=request.dataset,
@@ -85,9 +81,10 @@ class Jobs:
                     idempotency_key=idempotency_key,
                     request_sha256=request_sha256,
                 )
-                job_rows.insert(connection, [job])
+                job_rows.insert(connection, [new])
+            job = Job.of(_row(connection, job_id), event_rows.states(connection, [job_id]))
         self._wake_engine()
-        return self.get(job_id)
+        return job
 
     def get(self, job_id: str) -> Job:
         """Return a job; raise `JobNotFound`."""
@@ -204,35 +201,3 @@ def _row(connection: Connection, job_id: str) -> JobRow:
     if row is None:
         raise JobNotFound("There is no job of that id.")
     return row
-
-
-def fingerprint(request: Mapping[str, Any]) -> str:
-    """Return what tells whether two requests are the same."""
-    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-
-
-def make_room(connection: Connection, n_jobs: int, max_queue_length: int) -> None:
-    """Raise `QueueFull` if so many more jobs may not wait."""
-    if job_rows.count(connection, JobState.QUEUED) + n_jobs > max_queue_length:
-        raise QueueFull(f"At most {max_queue_length:,} jobs may wait at a time; try again later.")
-
-
-def cancel_row(connection: Connection, job_id: str) -> bool:
-    """Move a job towards its cancellation; False when it is on its way there already, or over."""
-    return job_rows.move(
-        connection,
-        job_id,
-        to=JobState.CANCELLED,
-        allowed_from=[JobState.QUEUED],
-        final=True,
-        stop_reason=StopReason.CANCELLED.value,
-    ) or job_rows.move(connection, job_id, to=JobState.CANCELLING, allowed_from=sources(JobState.CANCELLING))
-
-
-def parse_cursor(cursor: str | None) -> int | None:
-    """Return the number that a cursor stands for; refuse what no answer gave."""
-    if cursor is None:
-        return None
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise InvalidField("The cursor must be one that an earlier answer gave.", field="before")
-    return int(cursor)

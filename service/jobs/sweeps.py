@@ -16,12 +16,12 @@ from ulid import ULID
 from service.core import Floats, Ints, TrainingConfig, norm
 from service.database import Database, JobRow, NewJob, NewSweep, SweepRow, checkpoint_rows, job_rows, sweep_rows
 from service.datasets import load_dataset, plan_split
-from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, NoDataYet
+from service.errors import InvalidField, JobNotFound, NoDataYet
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
+from .desk import cancel_row, check_same_request, fingerprint, make_room, parse_cursor
 from .job import Job
-from .jobs import cancel_row, fingerprint, make_room, parse_cursor
 from .metrics import Series
 from .sweep import Member, Sweep, SweepRequest, SweepSummary
 
@@ -54,8 +54,7 @@ class Sweeps:
         with self._database.write() as connection:
             known = sweep_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
             if known is not None:
-                if known.request_sha256 != request_sha256:
-                    raise IdempotencyMismatch("This idempotency key was used before, with another request.")
+                check_same_request(known.request_sha256, request_sha256)
                 sweep_id = known.id
             else:
                 make_room(connection, len(configs), self._max_queue_length)
@@ -69,7 +68,7 @@ class Sweeps:
                     request_sha256=request_sha256,
                 )
                 sweep_rows.insert(connection, sweep)
-                job_rows.insert(connection, [_member(sweep, config) for config in configs])
+                job_rows.insert(connection, member_rows(sweep, configs))
         self._wake_engine()
         return self.get(sweep_id)
 
@@ -173,17 +172,20 @@ def _fingerprint(request: SweepRequest, configs: Sequence[TrainingConfig]) -> st
     return fingerprint({"members": members, "dataset": request.dataset, "name": request.model_name})
 
 
-def _member(sweep: NewSweep, config: TrainingConfig) -> NewJob:
-    key = f"{sweep.id} {config.stack_key()!r}"
-    return NewJob(
-        id=str(ULID()),
-        name=sweep.name,
-        dataset=sweep.dataset,
-        config=config.to_dict(),
-        request_sha256=sweep.request_sha256,
-        sweep_id=sweep.id,
-        stack_key=hashlib.sha256(key.encode()).hexdigest(),
-    )
+def member_rows(sweep: NewSweep, configs: Sequence[TrainingConfig]) -> list[NewJob]:
+    """Return the rows of a sweep's members; those that can be trained together have the same stack key."""
+    return [
+        NewJob(
+            id=str(ULID()),
+            name=sweep.name,
+            dataset=sweep.dataset,
+            config=config.to_dict(),
+            request_sha256=sweep.request_sha256,
+            sweep_id=sweep.id,
+            stack_key=hashlib.sha256(f"{sweep.id} {config.stack_key()!r}".encode()).hexdigest(),
+        )
+        for config in configs
+    ]
 
 
 def _row(connection: Connection, sweep_id: str) -> SweepRow:

@@ -19,9 +19,19 @@ from ulid import ULID
 from service.charts import norms_chart
 from service.database import Database, NewJob, NewReport, NewSweep, ReportRow, job_rows, report_rows, sweep_rows
 from service.datasets import load_dataset, plan_split
-from service.errors import IdempotencyMismatch, InvalidJobTransition, JobNotFound
-from service.jobs import JobRequest, Jobs, JobState, Sweeps
-from service.jobs.jobs import cancel_row, fingerprint, make_room, parse_cursor
+from service.errors import InvalidJobTransition, JobNotFound
+from service.jobs import (
+    JobRequest,
+    Jobs,
+    JobState,
+    Sweeps,
+    cancel_row,
+    check_same_request,
+    fingerprint,
+    make_room,
+    member_rows,
+    parse_cursor,
+)
 
 from .contents import Contents
 from .files import encode_file, file_names, to_dict
@@ -80,8 +90,7 @@ class Reports:
         with self._database.write() as connection:
             known = report_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
             if known is not None:
-                if known.request_sha256 != request_sha256:
-                    raise IdempotencyMismatch("This idempotency key was used before, with another request.")
+                check_same_request(known.request_sha256, request_sha256)
                 report_id = known.id
             else:
                 make_room(connection, 2 + len(options.l2_penalties), self._max_queue_length)
@@ -96,11 +105,7 @@ class Reports:
                 )
                 # The stack takes longest, so it stands first in the queue.
                 sweep_rows.insert(connection, sweep)
-                requests = [
-                    JobRequest(config=config, dataset=options.dataset, name=softmax.model_name)
-                    for config in softmax.configs()
-                ]
-                members = [_new_job(request, sweep_id=sweep.id) for request in requests]
+                members = member_rows(sweep, softmax.configs())
                 logistic = [_new_job(in_order), _new_job(shuffled)]
                 job_rows.insert(connection, [*members, *logistic])
                 report = NewReport(
@@ -203,16 +208,13 @@ class Reports:
         )
 
 
-def _new_job(request: JobRequest, *, sweep_id: str | None = None) -> NewJob:
-    """Return the row of a run. All members of the sweep share their batches, so they are one stack."""
+def _new_job(request: JobRequest) -> NewJob:
     return NewJob(
         id=str(ULID()),
         name=request.model_name,
         dataset=request.dataset,
         config=request.config.to_dict(),
         request_sha256=fingerprint(request.to_dict()),
-        sweep_id=sweep_id,
-        stack_key=sweep_id,
     )
 
 

@@ -58,11 +58,13 @@ class TrainingState:
 class CheckReport:
     """What the callback hears at each validation check of each member of a stack.
 
-    ``step_losses`` are the training losses of the steps since the previous check, this step's included.
+    ``step_losses`` are the training losses of the steps since the previous check, this step's included;
+    ``steps_since`` is how far training has gone on while the check was made.
     """
 
     member: int
     check: Check
+    steps_since: int
     step_losses: Floats
     state: TrainingState
 

@@ -6,16 +6,18 @@ one matrix product serves them all; a run that ends leaves the stack at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from concurrent.futures import Executor
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .batches import Schedule, epoch_batches
+from .checks import CHECKS_IN_GROUP, CheckGroup, Snapshot
 from .config import TrainingConfig
 from .data import N_FEATURES, Floats, Ints, TrainingData
 from .models import MODELS
 from .penalty import decay
+from .products import small_product
 from .results import (
     Check,
     CheckReport,
@@ -30,9 +32,6 @@ from .results import (
 )
 from .stopping import EarlyStopping, StopReason
 
-_BLOCK_MULTIPLY_ADDS = 750_000
-"""Products below about a million multiply-adds skip OpenBLAS's packing, which pays for narrow weights."""
-
 
 def train(
     config: TrainingConfig,
@@ -41,10 +40,11 @@ def train(
     on_check: OnCheck = ignore_check,
     should_stop: ShouldStop = never_stop,
     resume_from: TrainingState | None = None,
+    helper: Executor | None = None,
 ) -> TrainingResult:
     """Train one run; see `train_stack`."""
     states = None if resume_from is None else [resume_from]
-    return train_stack([config], data, on_check=on_check, should_stop=should_stop, resume_from=states)[0]
+    return train_stack([config], data, on_check=on_check, should_stop=should_stop, resume_from=states, helper=helper)[0]
 
 
 def train_stack(
@@ -55,6 +55,7 @@ def train_stack(
     on_end: OnEnd = ignore_end,
     should_stop: ShouldStop = never_stop,
     resume_from: Sequence[TrainingState] | None = None,
+    helper: Executor | None = None,
 ) -> list[TrainingResult]:
     """Train runs that share data and batch order, all from zero weights or all from one step.
 
@@ -62,15 +63,20 @@ def train_stack(
 
         W <- W - learning_rate * (dC/dZ^T X_b + decay * W)          Z = X_b W
 
+    Validation checks are made while training goes on. If one of them ends a member, all steps since are forgotten
+    and the others go on from there: what comes out is what would come out if training had waited for each check.
+
     Parameters
     ----------
     configs : one a member; they must agree in `TrainingConfig.stack_key`.
     data : of the members' dtype.
-    on_check : called once for each member at each validation check, in the order of the members.
+    on_check : called once for each member at each validation check, in the order of the members. It comes later
+        than the step it tells of, by two groups of checks at most.
     on_end : called once for each member as it leaves the stack, while the others go on.
     should_stop : asked before each step for each member; True ends that member with what it has.
     resume_from : a state for each member, all with the same ``next_step``. A member that has made its epochs,
         or whose patience has run out, ends at once; more epochs or more patience let it go on.
+    helper : an executor with a thread that makes checks on another core. It changes no bit of the result.
 
     Returns
     -------
@@ -82,19 +88,17 @@ def train_stack(
         The members do not belong in one stack, or the data or the states do not belong to them.
     """
     _check_stack(configs, data, resume_from)
-    stack = _Stack(configs, data, on_end, resume_from)
-    with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite ends its member below
+    stack = _Stack(configs, data, resume_from, on_check=on_check, on_end=on_end, helper=helper)
+    with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite ends its member
         while stack.members:
             for batch in epoch_batches(configs[0], stack.schedule, stack.step):
-                stack.leave(StopReason.CANCELLED, [should_stop(m.number) for m in stack.members])
-                if not stack.members:
+                cancelled = {member.number for member in stack.members if should_stop(member.number)}
+                if cancelled:
+                    stack.leave(StopReason.CANCELLED, cancelled)
                     break
-                stack.make_step(data.x_train[batch], data.y_train[batch])
-                if stack.members and stack.schedule.is_check(stack.step - 1):
-                    for report in stack.check():
-                        on_check(report)
-                    stack.dismiss_finished()
-            stack.dismiss_finished()
+                if not stack.make_step(data.x_train[batch], data.y_train[batch]):
+                    break
+            stack.dismiss_trained()
     return stack.results()
 
 
@@ -110,7 +114,7 @@ class _Member:
         self.last = self.best = zeros
         self.best_check: Check | None = None
         self.last_check: Check | None = None
-        self.losses: list[float] = []
+        self.losses: list[float] = []  # of the steps since the newest check that was set aside
         if state is not None:
             # Patience may have been given anew; what it counts goes on.
             self.stopping = EarlyStopping(
@@ -121,9 +125,27 @@ class _Member:
             self.last, self.best = state.last, state.best
             self.best_check, self.last_check = state.best_check, state.last_check
             self.losses = state.pending_losses.tolist()
-        self.checked = self.state(state.next_step if state else 0)
+        self.checked = self.state(state.next_step if state else 0, self.losses)
 
-    def state(self, next_step: int) -> TrainingState:
+    def take_losses(self) -> Floats:
+        losses, self.losses = np.array(self.losses), []
+        return losses
+
+    def take_weights(self, rows: Floats) -> None:
+        """Copy the newest weights out of the common matrix, as (785, n_outputs), read-only."""
+        self.last = rows.T.copy(order="C")
+        self.last.flags.writeable = False
+
+    def hear(self, check: Check, rows: Floats) -> None:
+        """Take note of a check and of the weights it was made of."""
+        self.take_weights(rows)
+        self.last_check = check
+        self.stopping = self.stopping.after(check.validation_loss)
+        if self.stopping.improved:
+            self.best, self.best_check = self.last, check
+        self.checked = self.state(check.step + 1, [])
+
+    def state(self, next_step: int, pending_losses: Sequence[float]) -> TrainingState:
         return TrainingState(
             next_step=next_step,
             last=self.last,
@@ -131,22 +153,29 @@ class _Member:
             stopping=self.stopping,
             best_check=self.best_check,
             last_check=self.last_check,
-            pending_losses=np.array(self.losses, dtype=np.float64),
+            pending_losses=np.array(pending_losses, dtype=np.float64),
         )
 
 
 class _Stack:
-    """The members still in training; ``weights`` is (n_members, n_outputs, 785), each row an image."""
+    """The members still in training; ``weights`` is (n_members, n_outputs, 785), each row an image.
+
+    Steps after a check that is not made yet count on nobody leaving at it. If that proves wrong, they are forgotten.
+    """
 
     def __init__(
         self,
         configs: Sequence[TrainingConfig],
         data: TrainingData,
-        on_end: OnEnd,
         states: Sequence[TrainingState] | None,
+        *,
+        on_check: OnCheck,
+        on_end: OnEnd,
+        helper: Executor | None,
     ):
         self.data = data
-        self.on_end = on_end
+        self.on_check, self.on_end = on_check, on_end
+        self.helper = helper
         self.model = MODELS[configs[0].model]
         self.schedule = Schedule.of(configs[0], len(data.y_train))
         self.members = [
@@ -155,108 +184,145 @@ class _Stack:
         self.finished: dict[int, TrainingResult] = {}
         self.step = states[0].next_step if states else 0
         self.weights = np.array([member.last.T for member in self.members], order="C")
+        self.snapshots: list[Snapshot] = []  # of checks that nobody makes yet
+        self.group: CheckGroup | None = None  # of checks on their way, older than those
         dtype = self.weights.dtype
         self.learning_rates = np.array([c.learning_rate for c in configs], dtype=dtype).reshape(-1, 1, 1)
         self.decays = np.stack([decay(c) for c in configs])[:, np.newaxis, :]
-        self.dismiss_finished()
+        self._part(StopReason.EARLY_STOPPING, {m.number for m in self.members if m.stopping.stop})
+        self.dismiss_trained()
 
-    def make_step(self, x: Floats, y: Ints) -> None:
-        """Update all members by one batch; those whose loss is not finite leave before the update."""
-        self.step += 1
+    def make_step(self, x: Floats, y: Ints) -> bool:
+        """Update all members by one batch.
+
+        Returns
+        -------
+        Whether training goes on with the next batch. Otherwise somebody has left, and `step` says where the others
+        are: at this batch, if a loss was not finite; at the check that ended the one who left.
+        """
         rows = self.weights.reshape(-1, N_FEATURES)
-        logits = (rows @ x.T).reshape(*self.weights.shape[:2], len(x))
+        logits = small_product(rows, x.T).reshape(*self.weights.shape[:2], len(x))
         losses, d_logits = self.model.loss_and_gradient(logits, y)
         finite = np.isfinite(losses)
         if not finite.all():
-            self.leave(StopReason.NON_FINITE_LOSS, ~finite)
-            losses, d_logits = losses[finite], d_logits[finite]
-        gradient = (d_logits.reshape(-1, len(x)) @ x).reshape(self.weights.shape)
+            lost = {member.number for member, is_finite in zip(self.members, finite, strict=True) if not is_finite}
+            self.leave(StopReason.NON_FINITE_LOSS, lost, failed_step=self.step)
+            return False
+        gradient = small_product(d_logits.reshape(-1, len(x)), x).reshape(self.weights.shape)
         if self.decays.any():
             gradient += self.decays * self.weights
         gradient *= self.learning_rates
         self.weights -= gradient
         for member, loss in zip(self.members, losses.tolist(), strict=True):
             member.losses.append(loss)
+        self.step += 1
+        return not (self.schedule.is_check(self.step - 1) and self._set_aside_for_check())
 
-    def check(self) -> list[CheckReport]:
-        """Validate all members after the newest step, and move their stoppers and best weights."""
-        step = self.step - 1
-        validation_logits = self._logits(self.data.x_validation)
-        validation_losses = self.model.loss(validation_logits, self.data.y_validation)
-        validation_accuracies = self.model.accuracy(validation_logits, self.data.y_validation)
-        train_accuracies = self.model.accuracy(self._logits(self.data.x_train), self.data.y_train)
-        finite = np.isfinite(validation_losses)
-        reports = []
-        for place, member in enumerate(self.members):
-            if not finite[place]:
-                continue
-            check = Check(
-                epoch=self.schedule.epoch_of(step),
-                step=step,
-                train_loss=member.losses[-1],
-                train_accuracy=float(train_accuracies[place]),
-                validation_loss=float(validation_losses[place]),
-                validation_accuracy=float(validation_accuracies[place]),
-            )
-            self._take_weights(place, member)
-            member.last_check = check
-            member.stopping = member.stopping.after(check.validation_loss)
-            if member.stopping.improved:
-                member.best, member.best_check = member.last, check
-            step_losses, member.losses = np.array(member.losses), []
-            member.checked = member.state(self.step)
-            reports.append(
-                CheckReport(member=member.number, check=check, step_losses=step_losses, state=member.checked)
-            )
-        self.leave(StopReason.NON_FINITE_LOSS, ~finite)
-        return reports
+    def dismiss_trained(self) -> None:
+        """Let go of the members whose epochs are made."""
+        while trained := self._trained():
+            self.leave(StopReason.MAX_EPOCHS, trained)
 
-    def dismiss_finished(self) -> None:
-        """Let go of the members whose patience has run out or whose epochs are made."""
-        self.leave(StopReason.EARLY_STOPPING, [m.stopping.stop for m in self.members])
-        epoch = self.schedule.epoch_of(self.step)
-        self.leave(StopReason.MAX_EPOCHS, [epoch >= m.config.epochs for m in self.members])
-
-    def leave(self, reason: StopReason, leaving: Sequence[bool] | NDArray[np.bool_]) -> None:
-        """Take members out of the stack, each with its result; ``leaving`` tells for each whether it goes."""
-        if not any(leaving):
+    def leave(self, reason: StopReason, numbers: Collection[int], *, failed_step: int | None = None) -> None:
+        """Let members go, unless a check before this step ends somebody: then all go back to that."""
+        if self._hear():
             return
+        self._send_for_check()
+        if not self._hear():
+            self._part(reason, numbers, failed_step=failed_step)
+
+    def results(self) -> list[TrainingResult]:
+        return [self.finished[number] for number in sorted(self.finished)]
+
+    def _trained(self) -> set[int]:
+        epoch = self.schedule.epoch_of(self.step)
+        return {member.number for member in self.members if epoch >= member.config.epochs}
+
+    def _set_aside_for_check(self) -> bool:
+        """Keep what the check after the newest step is made of; tell whether an older one took training back."""
+        step = self.step - 1
+        number = step // self.schedule.check_interval
+        losses = [member.take_losses() for member in self.members]
+        self.snapshots.append(Snapshot(number=number, step=step, weights=self.weights.copy(), step_losses=losses))
+        is_whole = number % CHECKS_IN_GROUP == CHECKS_IN_GROUP - 1
+        if (is_whole or (self.group and self.group.is_made)) and self._hear():
+            return True
+        if is_whole:
+            self._send_for_check()
+        return False
+
+    def _send_for_check(self) -> None:
+        """Have the checks made that were set aside."""
+        if self.snapshots:
+            self.group = CheckGroup(self.snapshots, self.model, self.data, self.helper)
+            self.snapshots = []
+
+    def _hear(self) -> bool:
+        """Hear of the checks on their way; tell whether one of them ended somebody and took training back to it."""
+        if self.group is None:
+            return False
+        group, self.group = self.group, None
+        scores = group.scores()
+        for place, snapshot in enumerate(group.snapshots):
+            lost = set()
+            for row, member in enumerate(self.members):
+                check = Check(
+                    epoch=self.schedule.epoch_of(snapshot.step),
+                    step=snapshot.step,
+                    train_loss=float(snapshot.step_losses[row][-1]),
+                    train_accuracy=float(scores.train_accuracy[place, row]),
+                    validation_loss=float(scores.validation_loss[place, row]),
+                    validation_accuracy=float(scores.validation_accuracy[place, row]),
+                )
+                if not np.isfinite(check.validation_loss):
+                    lost.add(member.number)
+                    continue
+                member.hear(check, snapshot.weights[row])
+                self.on_check(
+                    CheckReport(
+                        member=member.number,
+                        check=check,
+                        steps_since=self.step - 1 - check.step,
+                        step_losses=snapshot.step_losses[row],
+                        state=member.checked,
+                    )
+                )
+            stopped = {member.number for member in self.members if member.stopping.stop}
+            if lost or stopped:
+                self._go_back(snapshot)
+                self._part(StopReason.NON_FINITE_LOSS, lost)
+                self._part(StopReason.EARLY_STOPPING, stopped)
+                return True
+        return False
+
+    def _go_back(self, snapshot: Snapshot) -> None:
+        """Forget all that came after a check."""
+        self.weights, self.step, self.snapshots = snapshot.weights, snapshot.step + 1, []
+        for member in self.members:
+            member.losses = []
+
+    def _part(self, reason: StopReason, numbers: Collection[int], *, failed_step: int | None = None) -> None:
+        """Take members out of the stack, each with its result."""
         kept = []
         for place, member in enumerate(self.members):
-            if not leaving[place]:
+            if member.number not in numbers:
                 kept.append(place)
                 continue
             # The newest update may have overflowed the weights, and no loss have been computed since.
             if reason is StopReason.NON_FINITE_LOSS or not np.isfinite(self.weights[place]).all():
                 result = TrainingResult(
-                    stop_reason=StopReason.NON_FINITE_LOSS, state=member.checked, failed_step=self.step - 1
+                    stop_reason=StopReason.NON_FINITE_LOSS,
+                    state=member.checked,
+                    failed_step=self.step - 1 if failed_step is None else failed_step,
                 )
             else:
-                self._take_weights(place, member)
-                result = TrainingResult(stop_reason=reason, state=member.state(self.step))
+                member.take_weights(self.weights[place])
+                result = TrainingResult(stop_reason=reason, state=member.state(self.step, member.losses))
             self.finished[member.number] = result
             self.on_end(member.number, result)
         self.members = [self.members[place] for place in kept]
         self.weights, self.decays = self.weights[kept], self.decays[kept]
         self.learning_rates = self.learning_rates[kept]
-
-    def results(self) -> list[TrainingResult]:
-        return [self.finished[number] for number in sorted(self.finished)]
-
-    def _take_weights(self, place: int, member: _Member) -> None:
-        """Copy a member's weights out of the common matrix, as (785, n_outputs), read-only."""
-        member.last = self.weights[place].T.copy(order="C")
-        member.last.flags.writeable = False
-
-    def _logits(self, x: Floats) -> Floats:
-        """Logits of all members for many images, (n_members, n_outputs, n_images), block by block."""
-        rows = np.asfortranarray(self.weights.reshape(-1, N_FEATURES))  # small products run a sixth faster
-        logits = np.empty((len(rows), len(x)), dtype=rows.dtype)
-        block = max(96, _BLOCK_MULTIPLY_ADDS // rows.size)
-        for start in range(0, len(x), block):
-            part = slice(start, start + block)
-            np.matmul(rows, x[part].T, out=logits[:, part])
-        return logits.reshape(*self.weights.shape[:2], len(x))
 
 
 def _check_stack(configs: Sequence[TrainingConfig], data: TrainingData, states: Sequence[TrainingState] | None) -> None:

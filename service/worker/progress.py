@@ -35,10 +35,12 @@ class Pace:
     n_steps: int
     batch_size: int
 
-    def progress(self, *, epoch: int, step: int, elapsed_s: float, patience_left: int | None) -> Progress:
-        """Return the progress after ``step`` was made, ``elapsed_s`` into this attempt."""
+    def progress(
+        self, *, epoch: int, step: int, steps_since: int, elapsed_s: float, patience_left: int | None
+    ) -> Progress:
+        """Return the progress after ``step`` and ``steps_since`` more were made, ``elapsed_s`` into this attempt."""
         made = step + 1
-        made_here = made - self.first_step
+        made_here = made + steps_since - self.first_step
         # The first step pays for a cold start; its pace says nothing about the others.
         step_s = elapsed_s / made_here if made_here > 1 and elapsed_s > 0 else None
         return Progress(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 from threadpoolctl import threadpool_limits
 
@@ -25,14 +26,14 @@ CHECKPOINT_INTERVAL_S = 0.5
 def run_training(spec: StackSpec, send: Callable[[Message], None], stop: StopRequests) -> None:
     """Train a stack and say everything that happens through ``send``.
 
-    BLAS runs on one thread here: it is as fast at these sizes, leaves the other cores to others, and makes the
-    bits of the result independent of their number.
+    BLAS runs on one thread here: it is as fast at these sizes, and makes the bits of the result independent of the
+    number of cores. A second thread makes the validation checks.
 
     Errors of the service (a corrupted data set, say) are sent as `Failed`; anything else is a bug and raised.
     """
     try:
-        with threadpool_limits(limits=1):
-            _Run(spec, send, stop).train()
+        with threadpool_limits(limits=1), ThreadPoolExecutor(1, "checks") as helper:
+            _Run(spec, send, stop).train(helper)
     except ServiceError as error:
         for member in range(len(spec.members)):
             send(Failed(member=member, code=error.code, message=error.message))
@@ -64,7 +65,7 @@ class _Run:
             for config in self._configs
         ]
 
-    def train(self) -> None:
+    def train(self, helper: Executor) -> None:
         environment = describe_environment()
         for member in range(len(self._configs)):
             self._send(
@@ -82,6 +83,7 @@ class _Run:
             on_end=lambda member, result: self._send(self._ended(member, result)),
             should_stop=self._stop.should_stop,
             resume_from=self._states or None,
+            helper=helper,
         )
 
     def _on_check(self, report: CheckReport) -> None:
@@ -94,6 +96,7 @@ class _Run:
                 progress=self._paces[report.member].progress(
                     epoch=report.check.epoch,
                     step=report.check.step,
+                    steps_since=report.steps_since,
                     elapsed_s=now - self._started_at,
                     patience_left=report.state.stopping.patience_left,
                 ),

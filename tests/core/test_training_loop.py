@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from service.core import MODELS, CheckReport, StopReason, TrainingConfig, TrainingData, norm, train, train_stack
+from service.core.checks import CHECKS_IN_GROUP
 from tests.core.recording import Recording, after, assert_agreement, record, record_stack
 
 DataFor = Callable[[TrainingConfig], TrainingData]
@@ -57,20 +59,25 @@ class TestWhatItTells:
             logits = (report.state.last.T @ data.x_train.T)[np.newaxis]
             assert report.check.train_accuracy == model.accuracy(logits, data.y_train)[0]
 
-    def test_questions_and_reports_come_in_turn(self, data_for: DataFor) -> None:
-        config = replace(LOGISTIC, checks_per_epoch=3, epochs=1)  # a check every 2 of 6 steps
-        calls: list[str] = []
+    @pytest.mark.parametrize("helped", [False, True])
+    def test_a_report_comes_two_groups_of_checks_after_its_step_at_most(self, data_for: DataFor, helped: bool) -> None:
+        config = replace(LOGISTIC, checks_per_epoch=3, epochs=20)  # a check every 2 of 6 steps
+        n_asked, lags = 0, []
 
         def should_stop(member: int) -> bool:
-            calls.append(f"{member}?")
+            nonlocal n_asked
+            n_asked += 1
             return False
 
         def on_check(report: CheckReport) -> None:
-            calls.append(f"{report.member}:{report.check.step}")
+            lags.append(n_asked - 1 - report.check.step)
 
-        train_stack([config] * 2, data_for(config), on_check=on_check, should_stop=should_stop)
-        step = ["0?", "1?"]
-        assert calls == [*step, "0:0", "1:0", *step, *step, "0:2", "1:2", *step, *step, "0:4", "1:4", *step]
+        with ThreadPoolExecutor(1) as helper:
+            train(
+                config, data_for(config), on_check=on_check, should_stop=should_stop, helper=helper if helped else None
+            )
+        assert len(lags) == 60
+        assert max(lags) <= 2 * (2 * CHECKS_IN_GROUP - 1)
 
     def test_what_a_callback_raises_passes_through(self, data_for: DataFor) -> None:
         def on_check(report: CheckReport) -> None:
@@ -152,15 +159,16 @@ class TestCancelling:
         assert len(run.checks) == -(-step // 6)
         assert sum(len(r.step_losses) for r in run.reports) + len(run.result.state.pending_losses) == step
 
-    def test_cancelling_in_a_report_is_heard_before_the_next_step(self, data_for: DataFor) -> None:
+    def test_checks_before_the_answer_are_told_and_none_after_it(self, data_for: DataFor) -> None:
         told: list[CheckReport] = []
-        result = train(SOFTMAX, data_for(SOFTMAX), on_check=told.append, should_stop=lambda _: len(told) == 3)
-        assert result.state.next_step == told[-1].state.next_step == 13
-        np.testing.assert_array_equal(result.last, told[-1].state.last)
+        result = train(SOFTMAX, data_for(SOFTMAX), on_check=told.append, should_stop=lambda _: len(told) == 5)
+        assert result.stop_reason is StopReason.CANCELLED
+        steps = [report.check.step for report in told]
+        assert steps == list(range(0, result.state.next_step, 6))
 
     def test_the_best_so_far_is_kept(self, data_for: DataFor) -> None:
         told: list[CheckReport] = []
-        result = train(SOFTMAX, data_for(SOFTMAX), on_check=told.append, should_stop=lambda _: len(told) == 9)
+        result = train(SOFTMAX, data_for(SOFTMAX), on_check=told.append, should_stop=lambda _: len(told) >= 9)
         lowest = min(told, key=lambda report: report.check.validation_loss)
         assert result.state.best_check == lowest.check
         np.testing.assert_array_equal(result.best, lowest.state.last)

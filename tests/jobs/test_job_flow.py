@@ -453,7 +453,7 @@ def test_progress_moves(house: House) -> None:
         seen.append(house.wait(job_id, lambda job: job != seen[-1]))
     fractions = [job.progress.fraction for job in seen]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
-    assert len(set(fractions)) > 4
+    assert len(set(fractions)) > 2
     running = [job for job in seen if job.state is JobState.RUNNING]
     assert all(math.isfinite(job.progress.eta_s or 0) for job in running)
     assert all(isinstance(job.latest, RecordedCheck) for job in running)

@@ -1,0 +1,120 @@
+"""Validation checks of a stack: several side by side in one matrix product, made by whoever has time.
+
+A check needs only the weights it is made of. So those are set aside, training goes on, and some checks in a row
+are made together: the wider a matrix product, the nearer it runs to what the processor can do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+
+import numpy as np
+
+from .data import N_FEATURES, Floats, Ints, TrainingData
+from .models import Model
+
+CHECKS_IN_GROUP = 5
+"""Checks that are made side by side: those of an epoch, unless a run asks for more or fewer."""
+
+_BLOCK_IMAGES, _BLOCK_LOGITS = 512, 131_072
+"""Images and logits of a block at most: both stay in a core's own cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Snapshot:
+    """What a check is made of.
+
+    Attributes
+    ----------
+    number : how many checks of the run came before it.
+    step : the step after which it is made.
+    weights : (n_members, n_outputs, 785), a copy.
+    step_losses : for each member, the training losses of the steps since the check before.
+    """
+
+    number: int
+    step: int
+    weights: Floats
+    step_losses: Sequence[Floats]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scores:
+    """What checks found, (n_snapshots, n_members) each, float64."""
+
+    train_accuracy: Floats
+    validation_loss: Floats
+    validation_accuracy: Floats
+
+
+class CheckGroup:
+    """Checks in a row, of the same members, on their way.
+
+    The bits of a check must not depend on the others that happen to be made with it: a matrix product rounds by
+    its shape. So each has its place in the group by its number, and places that nobody needs hold zeros.
+
+    Parameters
+    ----------
+    snapshots : of numbers between two multiples of `CHECKS_IN_GROUP`, at least one.
+    helper : makes blocks of the checks while the caller does something else; None leaves them all to `scores`.
+    """
+
+    def __init__(self, snapshots: Sequence[Snapshot], model: Model, data: TrainingData, helper: Executor | None):
+        self.snapshots = snapshots
+        self._places = [snapshot.number % CHECKS_IN_GROUP for snapshot in snapshots]
+        first = snapshots[0].weights
+        self._n_members = len(first)
+        weights = np.zeros((CHECKS_IN_GROUP, *first.shape), first.dtype)
+        weights[self._places] = [snapshot.weights for snapshot in snapshots]
+        self._rows = weights.reshape(-1, N_FEATURES)
+        self._model = model
+        self._images: Sequence[Floats] = (data.x_train, data.x_validation)
+        self._classes: Sequence[Ints] = (data.y_train, data.y_validation)
+        size = min(_BLOCK_IMAGES, max(64, _BLOCK_LOGITS // len(self._rows)))
+        self._blocks = [
+            (part, slice(start, start + size))
+            for part, classes in enumerate(self._classes)
+            for start in range(0, len(classes), size)
+        ]
+        self._found: dict[int, tuple[Floats, Floats]] = {}
+        self._waiting = iter(range(len(self._blocks)))  # two threads take from it: a step of an iterator is one act
+        self._help: Future[None] | None = helper.submit(self._make_blocks) if helper else None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the helper is through, so that `scores` will not wait."""
+        return self._help is not None and self._help.done()
+
+    def scores(self) -> Scores:
+        """Make what is left of the checks, wait for the helper's last block, and return what was found."""
+        self._make_blocks()
+        if self._help is not None and not self._help.cancel():
+            self._help.result()
+        losses, n_right = np.zeros((2, 2, self._n_members * CHECKS_IN_GROUP))
+        for number, (part, _) in enumerate(self._blocks):  # summed in the order of the images, whoever made them
+            loss, right = self._found[number]
+            losses[part] += loss
+            n_right[part] += right
+        shape = (CHECKS_IN_GROUP, -1)
+        n_train, n_validation = map(len, self._classes)
+        return Scores(
+            train_accuracy=(n_right[0] / n_train).reshape(shape)[self._places],
+            validation_loss=(losses[1] / n_validation).reshape(shape)[self._places],
+            validation_accuracy=(n_right[1] / n_validation).reshape(shape)[self._places],
+        )
+
+    def _make_blocks(self) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):  # losses that are not finite are for the caller
+            for number in self._waiting:
+                part, block = self._blocks[number]
+                x, y = self._images[part][block], self._classes[part][block]
+                self._found[number] = self._score(x, y, with_loss=part == 1)
+
+    def _score(self, x: Floats, y: Ints, *, with_loss: bool) -> tuple[Floats, Floats]:
+        """Sum of the losses and number of images told right, for each member at each place."""
+        logits = (self._rows @ x.T).reshape(self._n_members * CHECKS_IN_GROUP, -1, len(x))
+        n_right = np.rint(self._model.accuracy(logits, y) * len(y))
+        loss = self._model.loss(logits, y) * len(y) if with_loss else np.zeros_like(n_right)
+        return loss, n_right

@@ -1,0 +1,110 @@
+"""Checks made side by side and on another thread: the same bits, whoever makes them and whatever stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.core import MODELS, CheckReport, StopReason, TrainingConfig, TrainingData, train, train_stack
+from service.core.checks import CHECKS_IN_GROUP, CheckGroup, Snapshot
+from tests.core.recording import record_stack
+
+DataFor = Callable[[TrainingConfig], TrainingData]
+
+COMMON: dict[str, Any] = {"train_size": 3000, "validation_size": 1000, "batch_size": 64, "epochs": 6}
+SOFTMAX = TrainingConfig(**COMMON, learning_rate=0.05)
+STOPPING = replace(SOFTMAX, learning_rate=0.5, patience=3, epochs=100)
+LOGISTIC = TrainingConfig(**COMMON, learning_rate=0.05, model="logistic")
+STACK = [SOFTMAX, replace(STOPPING, patience=2), replace(SOFTMAX, l2_penalty=1.0, patience=4), STOPPING]
+CASES = {"softmax": [SOFTMAX], "stopping": [STOPPING], "logistic": [LOGISTIC], "stack": STACK}
+every_case = pytest.mark.parametrize("configs", CASES.values(), ids=CASES.keys())
+
+
+def everything(configs: list[TrainingConfig], data: TrainingData, **options: Any) -> list[Any]:
+    """All that a training told and handed out, in a form that compares by bits."""
+    found: list[Any] = []
+    for run in record_stack(configs, data, **options):
+        found.append((run.result.stop_reason, run.result.state.next_step, run.result.last.tobytes()))
+        for report in run.reports:
+            weights = (report.state.last.tobytes(), report.state.best.tobytes())
+            found.append((report.check, report.step_losses.tobytes(), *weights))
+    return found
+
+
+@every_case
+def test_a_helper_changes_no_bit(data_for: DataFor, configs: list[TrainingConfig]) -> None:
+    alone = everything(configs, data_for(configs[0]))
+    with ThreadPoolExecutor(1) as helper:
+        assert everything(configs, data_for(configs[0]), helper=helper) == alone
+
+
+@every_case
+def test_nor_does_one_that_never_finds_time(data_for: DataFor, configs: list[TrainingConfig]) -> None:
+    released = Event()
+    with ThreadPoolExecutor(1) as helper:
+        helper.submit(released.wait)
+        helped = everything(configs, data_for(configs[0]), helper=helper)
+        released.set()
+    assert helped == everything(configs, data_for(configs[0]))
+
+
+def test_when_one_stops_the_others_go_on_as_if_training_had_waited(data_for: DataFor) -> None:
+    """From the check at which the first one stopped, those who are left make the same bits as a stack of their own."""
+    whole = record_stack(STACK, data_for(SOFTMAX))
+    first = min(whole, key=lambda run: run.result.state.next_step)
+    assert first.result.stop_reason is StopReason.EARLY_STOPPING
+    step = first.result.state.next_step
+    others = [run for run in whole if run is not first]
+    states = [next(r.state for r in run.reports if r.state.next_step == step) for run in others]
+    alone = record_stack([run.config for run in others], data_for(SOFTMAX), resume_from=states)
+    for run, expected in zip(alone, others, strict=True):
+        assert run.result.last.tobytes() == expected.result.last.tobytes()
+        assert run.checks == expected.checks[-len(run.checks) :]
+
+
+def test_each_step_is_told_of_once_though_some_are_made_again(data_for: DataFor) -> None:
+    for run in record_stack(STACK, data_for(SOFTMAX)):
+        told = np.concatenate([report.step_losses for report in run.reports])
+        assert len(told) + len(run.result.state.pending_losses) == run.result.state.next_step
+        assert len({check.step for check in run.checks}) == len(run.checks)
+
+
+def test_what_a_helper_raises_passes_through(data_for: DataFor) -> None:
+    data = data_for(SOFTMAX)
+    broken = replace(data, y_validation=data.y_validation + 10)  # there are no such classes
+    with ThreadPoolExecutor(1) as helper, pytest.raises(IndexError):
+        train(SOFTMAX, broken, helper=helper)
+
+
+@pytest.mark.parametrize("model", ["logistic", "softmax"])
+def test_a_check_has_the_same_bits_alone_and_in_company(data_for: DataFor, model: Any) -> None:
+    config = replace(LOGISTIC if model == "logistic" else SOFTMAX, train_size=1000)
+    data, reports = data_for(config), list[CheckReport]()
+    train_stack([config], data, on_check=reports.append)
+    snapshots = [
+        Snapshot(number=10 + n, step=0, weights=r.state.last.T[np.newaxis].copy(), step_losses=[])
+        for n, r in enumerate(reports[:CHECKS_IN_GROUP])
+    ]
+    together = CheckGroup(snapshots, MODELS[model], data, None).scores()
+    for place, snapshot in enumerate(snapshots):
+        alone = CheckGroup([snapshot], MODELS[model], data, None).scores()
+        for name in ("train_accuracy", "validation_loss", "validation_accuracy"):
+            assert getattr(alone, name)[0] == getattr(together, name)[place]
+
+
+def test_the_scores_are_those_of_the_model(data_for: DataFor) -> None:
+    data = data_for(replace(SOFTMAX, dtype="float64"))
+    weights = np.random.default_rng(0).normal(size=(3, 10, 785)) / 28
+    group = CheckGroup([Snapshot(number=3, step=0, weights=weights, step_losses=[])], MODELS["softmax"], data, None)
+    scores, model = group.scores(), MODELS["softmax"]
+    logits = weights @ data.x_validation.T
+    np.testing.assert_allclose(scores.validation_loss[0], model.loss(logits, data.y_validation), rtol=1e-12)
+    digits, train_digits = logits.argmax(axis=1), (weights @ data.x_train.T).argmax(axis=1)
+    np.testing.assert_array_equal(scores.validation_accuracy[0], (digits == data.y_validation).mean(axis=1))
+    np.testing.assert_array_equal(scores.train_accuracy[0], (train_digits == data.y_train).mean(axis=1))

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
             default_factory=_default_workers, ge=1, le=64, description="jobs trained at a time (cores - 1, at least 1)"
         ),
     ]
+    web_workers: Annotated[
+        int, Field(ge=1, le=64, description="web processes on the address; one of them has the jobs trained")
+    ] = 1
     default_model: Annotated[str, Field(description="model that answers where none is named")] = "mnist-softmax"
     allowed_hosts: Annotated[
         tuple[str, ...], Field(description="host names that requests may name, besides localhost and the address")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging.config
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import IO
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,6 +20,7 @@ from service.settings import Settings
 
 from .app import create_app
 from .event_stream import SEND_TIMEOUT_S
+from .siblings import Siblings
 
 GRACE_S = 3
 """What is being answered when the signal comes may take this long; streams are ended at once."""
@@ -76,13 +79,19 @@ class Server(uvicorn.Server):
                 signal.signal(sig, handler)
 
 
-def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) -> None:
+def run(
+    settings: Settings,
+    on_ready: Callable[[str], None] = lambda url: None,
+    *,
+    until_closed: IO[bytes] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Parameters
     ----------
     settings : of the service; ``port`` 0 takes a free one.
     on_ready : called with the server's URL once requests are answered.
+    until_closed : given to one of several processes on one address, which ends when this is closed.
 
     Raises
     ------
@@ -90,15 +99,43 @@ def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) 
     ServiceError : the address cannot be listened on.
     """
     _configure_logging(settings.log_level)
-    with listen(settings.host, settings.port) as listener, ExitStack() as until_stopped, build(settings) as service:
+    with ExitStack() as until_stopped:
+        listener = until_stopped.enter_context(_listener(settings, is_sibling=until_closed is not None))
+        service = until_stopped.enter_context(build(settings))
         url = _url(listener)
         server = Server(create_app(service), lambda: on_ready(url))
         until_stopped.enter_context(server.handling_signals())
+        if until_closed is not None:
+            threading.Thread(target=_stop_when_closed, args=(server, until_closed), daemon=True).start()
+        if settings.web_workers > 1:
+            port = listener.getsockname()[1]
+            until_stopped.enter_context(Siblings(settings.model_copy(update={"port": port}), settings.web_workers - 1))
         server.run([listener])
 
 
-def listen(host: str, port: int) -> socket.socket:
+def _stop_when_closed(server: Server, stream: IO[bytes]) -> None:
+    stream.read()
+    server.should_exit = True
+
+
+def _listener(settings: Settings, *, is_sibling: bool) -> socket.socket:
+    if is_sibling:
+        return listen(settings.host, settings.port, shared=True)
+    listener = listen(settings.host, settings.port)
+    if settings.web_workers == 1:
+        return listener
+    # Nobody else had the address; now the siblings may have it too.
+    with listener:
+        port = listener.getsockname()[1]
+    return listen(settings.host, port, shared=True)
+
+
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """Take an address before anything else is begun, and know what port 0 became.
+
+    Parameters
+    ----------
+    shared : let others take it too, if they say the same.
 
     Raises
     ------
@@ -106,7 +143,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG, reuse_port=shared)
     except OSError as error:
         raise ServiceError(f"Port {port} of {host} cannot be listened on: {error.strerror}.") from error
     if hasattr(socket, "TCP_USER_TIMEOUT"):

@@ -5,10 +5,12 @@ draw at once, and the same arguments give the same bytes. matplotlib is imported
 """
 
 from .accuracy import accuracy_chart as accuracy_chart
+from .confusion import confusion_chart as confusion_chart
 from .curves import Curves as Curves
 from .digits import batch_sheet as batch_sheet
 from .digits import contact_sheet as contact_sheet
 from .digits import digit_picture as digit_picture
+from .evidence import evidence_picture as evidence_picture
 from .gap import gap_chart as gap_chart
 from .heatmap import heatmap_chart as heatmap_chart
 from .lines import Line as Line

@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from .answer import answer as answer
 from .catalogue import ModelCatalogue as ModelCatalogue
+from .comparison import compare as compare
 from .decoding import decode_pixels as decode_pixels
 from .decoding import decode_upload as decode_upload
+from .evaluation import Evaluation as Evaluation
+from .evaluation import evaluate as evaluate
+from .explanation import Explanation as Explanation
+from .explanation import explain as explain
+from .flip import Flip as Flip
 from .limits import DecodingLimits as DecodingLimits
 from .model_inputs import ModelInputs as ModelInputs
 from .prediction import Prediction as Prediction

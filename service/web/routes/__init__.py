@@ -2,7 +2,20 @@
 
 from fastapi import APIRouter
 
-from . import datasets, events, jobs, models, operations, pages, pictures, prediction, reports, sweeps
+from . import (
+    datasets,
+    evaluation,
+    events,
+    explanation,
+    jobs,
+    models,
+    operations,
+    pages,
+    pictures,
+    prediction,
+    reports,
+    sweeps,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
@@ -12,6 +25,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     reports.router,
     models.router,
     prediction.router,
+    explanation.router,
+    evaluation.router,
     datasets.router,
     operations.router,
     operations.probes,

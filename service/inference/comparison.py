@@ -1,0 +1,179 @@
+"""Whether one model does better than another, or the test images just happened to fall that way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.errors import InvalidInput
+from service.registry import Model
+
+from .evaluation import Evaluation, evaluate
+
+_STANDARD_ERRORS = 1.959963984540054
+"""Between these, to both sides of its mean, lie 95 % of a normal distribution."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One model against the first, image by image.
+
+    Parameters
+    ----------
+    first, other : ``name/version``.
+    n_images : that both were shown.
+    only_first_right, only_other_right : images that one of them tells right and the other does not.
+    accuracy_difference : of the other less the first.
+    accuracy_interval : 95 % of it, after Agresti and Min (2005): half an image is added to each of the four
+        cells of both right, one right and none right, so that it has a length even where they never differ.
+    loss_difference, loss_interval : likewise, the interval by the standard error of the paired differences.
+    p_value : McNemar's, exact and two-sided: if both were equally good, how often chance would share out the
+        images on which only one is right at least as unevenly.
+    """
+
+    first: str
+    other: str
+    n_images: int
+    only_first_right: int
+    only_other_right: int
+    accuracy_difference: float
+    accuracy_interval: tuple[float, float]
+    loss_difference: float
+    loss_interval: tuple[float, float]
+    p_value: float
+
+    @property
+    def sentence(self) -> str:
+        """What this means, for a person."""
+        one, two = self.only_first_right, self.only_other_right
+        if one == two == 0:
+            return f"{self.first} and {self.other} are right about the same {self.n_images:,} images and wrong alike."
+        better, worse = (self.other, self.first) if two > one else (self.first, self.other)
+        counts = f"only {better} is right about {max(one, two):,} images, only {worse} about {min(one, two):,}"
+        chance = f"p = {self.p_value:.2g}" if self.p_value >= 1e-4 else "p < 0.0001"
+        if self.p_value < 0.05:
+            return f"{better} is better: {counts}, which chance would hardly do ({chance})."
+        return f"There is no telling which is better: {counts}, which may well be chance ({chance})."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as the API shows it."""
+        return {
+            "first": self.first,
+            "other": self.other,
+            "accuracy_difference": self.accuracy_difference,
+            "accuracy_interval": list(self.accuracy_interval),
+            "loss_difference": self.loss_difference,
+            "loss_interval": list(self.loss_interval),
+            "only_first_right": self.only_first_right,
+            "only_other_right": self.only_other_right,
+            "p_value": self.p_value,
+            "sentence": self.sentence,
+        }
+
+
+def compare(models: Sequence[Model]) -> dict[str, Any]:
+    """Compare models with the first of them, on the test images of the classes that all of them know.
+
+    A model that knows more classes may name one that the others do not know, and is then wrong.
+
+    Returns
+    -------
+    Plain data, as the API shows it: ``dataset``, ``n_images``, ``classes``; ``models``, each with its accuracy
+    and loss on these images; ``comparisons`` of each other one with the first.
+
+    Raises
+    ------
+    InvalidInput : the models were trained on different data, or share no class.
+    DatasetNotFound, InvalidDataset, Corrupted, StorageFailed : as `evaluate`.
+    """
+    evaluations = [evaluate(model) for model in models]
+    first = evaluations[0]
+    if len({evaluation.dataset_sha256 for evaluation in evaluations}) != 1:
+        raise InvalidInput("The models were trained on different data, so there are no images to compare them on.")
+    classes = sorted(set(first.classes).intersection(*(evaluation.classes for evaluation in evaluations)))
+    indices = first.indices[np.isin(first.true, classes)]
+    if len(indices) == 0:
+        raise InvalidInput("The models share no class, so there are no images to compare them on.")
+    names = [f"{model.manifest.name}/{model.manifest.version}" for model in models]
+    results = [_on(evaluation, indices) for evaluation in evaluations]
+    return {
+        "dataset": first.dataset,
+        "n_images": len(indices),
+        "classes": classes,
+        "models": [
+            {
+                "model": model.manifest.name,
+                "version": model.manifest.version,
+                "accuracy": float(is_right.mean()),
+                "loss": float(loss.mean()),
+            }
+            for model, (is_right, loss) in zip(models, results, strict=True)
+        ],
+        "comparisons": [
+            paired(names[0], name, results[0], result).to_dict()
+            for name, result in zip(names[1:], results[1:], strict=True)
+        ],
+    }
+
+
+def paired(first: str, other: str, of_first: Results, of_other: Results) -> Comparison:
+    """Compare what two models said of the same images.
+
+    Parameters
+    ----------
+    first, other : what to call them.
+    of_first, of_other : which images each told right, bool, and the loss of each, float64; all (n_images,).
+    """
+    (right_a, loss_a), (right_b, loss_b) = of_first, of_other
+    n_images = len(right_a)
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    losses = loss_b - loss_a
+    error = float(losses.std()) / sqrt(n_images)
+    return Comparison(
+        first=first,
+        other=other,
+        n_images=n_images,
+        only_first_right=only_a,
+        only_other_right=only_b,
+        accuracy_difference=(only_b - only_a) / n_images,
+        accuracy_interval=_accuracy_interval(only_a, only_b, n_images),
+        loss_difference=float(losses.mean()),
+        loss_interval=_around(float(losses.mean()), error),
+        p_value=mcnemar(only_a, only_b),
+    )
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """Return the exact two-sided p: twice the tail of the binomial distribution of n fair coins, at most 1.
+
+    Computed in whole numbers and divided once, so it is right to the last bit however small it is.
+    """
+    n = only_a + only_b
+    term = tail = 1  # n over 0
+    for k in range(min(only_a, only_b)):
+        term = term * (n - k) // (k + 1)
+        tail += term
+    return min(1.0, 2 * tail / (1 << n))
+
+
+Results = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
+
+
+def _on(evaluation: Evaluation, indices: npt.NDArray[np.int64]) -> Results:
+    chosen = np.isin(evaluation.indices, indices)
+    return evaluation.is_right[chosen], evaluation.loss[chosen]
+
+
+def _accuracy_interval(only_a: int, only_b: int, n_images: int) -> tuple[float, float]:
+    a, b, n = only_a + 0.5, only_b + 0.5, n_images + 2
+    low, high = _around((b - a) / n, sqrt(a + b - (a - b) ** 2 / n) / n)
+    return max(-1.0, low), min(1.0, high)
+
+
+def _around(middle: float, error: float) -> tuple[float, float]:
+    return middle - _STANDARD_ERRORS * error, middle + _STANDARD_ERRORS * error

@@ -1,0 +1,196 @@
+"""How well a model does on the test images of its data, which no training has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.core import Ints, design_matrix
+from service.datasets import load_dataset
+from service.errors import InvalidDataset
+from service.registry import Model
+
+from .prediction import predict
+
+N_BINS = 10
+_N_KEPT = 16
+_BLOCK_SIZE = 1000  # images a float64 matrix of 6 MB
+
+Float64s = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evaluation:
+    """What a model says of every test image of one of its classes.
+
+    Digits and probabilities are those of `predict`; the loss is computed in float64.
+
+    Parameters
+    ----------
+    dataset, dataset_sha256 : what the images are the test part of.
+    classes : of the model, in its order.
+    indices : (n_images,) int64, where each image is in the test part, ascending.
+    true, predicted : (n_images,) int64 labels.
+    probability : (n_images,) float64, of the predicted label.
+    loss : (n_images,) float64, minus the logarithm of the probability of the true label.
+    """
+
+    dataset: str
+    dataset_sha256: str
+    classes: tuple[int, ...]
+    indices: Ints
+    true: Ints
+    predicted: Ints
+    probability: Float64s
+    loss: Float64s
+
+    @property
+    def is_right(self) -> npt.NDArray[np.bool_]:
+        """Which images are told right, (n_images,)."""
+        return np.equal(self.true, self.predicted)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of images that are told right."""
+        return float(self.is_right.mean())
+
+    def confusion(self) -> Ints:
+        """Count images: a row for each true class and a column for each predicted one, (n_classes, n_classes)."""
+        classes = np.array(self.classes)
+        places = np.empty(int(classes.max()) + 1, np.int64)
+        places[classes] = np.arange(len(classes))
+        counts = np.zeros((len(classes), len(classes)), np.int64)
+        np.add.at(counts, (places[self.true], places[self.predicted]), 1)
+        return counts
+
+    def per_class(self) -> list[dict[str, Any]]:
+        """Say of each class: precision, recall, F1 = 2 right / (told + true), and how many images are its own.
+
+        What would be 0 / 0, such as the precision of a class that is never predicted, is None.
+        """
+        counts = self.confusion()
+        right, own, told = counts.diagonal().tolist(), counts.sum(axis=1).tolist(), counts.sum(axis=0).tolist()
+        return [
+            {
+                "class": label,
+                "precision": right[k] / told[k] if told[k] else None,
+                "recall": right[k] / own[k] if own[k] else None,
+                "f1": 2 * right[k] / (told[k] + own[k]) if told[k] + own[k] else None,
+                "n_images": own[k],
+            }
+            for k, label in enumerate(self.classes)
+        ]
+
+    def calibration(self) -> dict[str, Any]:
+        """Hold how sure the model is against how often it is right, in 10 bins of equal width.
+
+        A bin has the images whose predicted class has a probability from ``low`` up to ``high``, which only the
+        last includes; of an empty bin both means are None. The expected error is the mean over all images of
+        the gap in their bin, |accuracy - mean probability|.
+        """
+        places = np.minimum((self.probability * N_BINS).astype(np.int64), N_BINS - 1)
+        n_images = np.bincount(places, minlength=N_BINS)
+        sure = np.bincount(places, self.probability, N_BINS)
+        right = np.bincount(places, self.is_right, N_BINS)
+        bins = [
+            {
+                "low": k / N_BINS,
+                "high": (k + 1) / N_BINS,
+                "n_images": n,
+                "mean_probability": float(sure[k]) / n if n else None,
+                "accuracy": float(right[k]) / n if n else None,
+            }
+            for k, n in enumerate(n_images.tolist())
+        ]
+        return {"bins": bins, "expected_error": float(np.abs(right - sure).sum() / len(self.true))}
+
+    def hardest(self, number: int) -> list[dict[str, Any]]:
+        """Return the images of the highest loss, the worst first; those of equal loss in their order."""
+        worst = np.argsort(-self.loss, kind="stable")[:number]
+        return [
+            {"index": index, "true": true, "predicted": predicted, "loss": loss, "probability": probability}
+            for index, true, predicted, loss, probability in zip(
+                *(
+                    values[worst].tolist()
+                    for values in (self.indices, self.true, self.predicted, self.loss, self.probability)
+                ),
+                strict=True,
+            )
+        ]
+
+    def to_dict(self, *, hardest: int) -> dict[str, Any]:
+        """Return plain data, as the API shows it, with so many of the hardest images."""
+        return {
+            "dataset": self.dataset,
+            "n_images": len(self.true),
+            "accuracy": self.accuracy,
+            "loss": float(self.loss.mean()),
+            "classes": list(self.classes),
+            "confusion": self.confusion().tolist(),
+            "per_class": self.per_class(),
+            "calibration": self.calibration(),
+            "hardest": self.hardest(hardest),
+        }
+
+
+def evaluate(model: Model) -> Evaluation:
+    """Evaluate a model on the test images of its classes; the evaluations of the last 16 versions are kept.
+
+    Raises
+    ------
+    DatasetNotFound : the data that the model was trained on is not here any more.
+    InvalidDataset : it holds no test image of the model's classes.
+    Corrupted, StorageFailed : as the data set says.
+    """
+    manifest = model.manifest
+    key = manifest.weights_sha256, manifest.published, manifest.model, manifest.classes, manifest.dataset["name"]
+    return _evaluated(_Question(key, model))
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A model, known by its checksum and by what else decides what it says."""
+
+    key: tuple[Any, ...]
+    model: Model = field(compare=False)
+
+
+@lru_cache(maxsize=_N_KEPT)
+def _evaluated(question: _Question) -> Evaluation:
+    model = question.model
+    manifest = model.manifest
+    dataset = load_dataset(manifest.dataset["name"])
+    indices = np.flatnonzero(np.isin(dataset.test.labels, manifest.classes))
+    if len(indices) == 0:
+        raise InvalidDataset("The test part holds no image of the model's classes.")
+    images, true = dataset.test.images[indices], dataset.test.labels[indices].astype(np.int64)
+    predicted, table = predict(model, images)
+    return Evaluation(
+        dataset=dataset.name,
+        dataset_sha256=dataset.sha256,
+        classes=manifest.classes,
+        indices=indices.astype(np.int64),
+        true=true,
+        predicted=predicted,
+        probability=table.max(axis=1).astype(np.float64),
+        loss=_losses(model, images, true),
+    )
+
+
+def _losses(model: Model, images: npt.NDArray[np.uint8], true: Ints) -> Float64s:
+    """Return the cross-entropy of each image, (n_images,), by the formulas of the core."""
+    weights, losses = model.weights.astype(np.float64), np.empty(len(images))
+    classes = np.array(model.manifest.classes)
+    for start in range(0, len(images), _BLOCK_SIZE):
+        part = slice(start, start + _BLOCK_SIZE)
+        logits = design_matrix(images[part], np.float64) @ weights
+        if model.manifest.model == "logistic":  # two logits whose softmax is the sigmoid
+            logits = np.concatenate((logits, np.zeros_like(logits)), axis=1)
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        of_true = shifted[true[part, np.newaxis] == classes]
+        losses[part] = np.log(np.exp(shifted).sum(axis=1)) - of_true
+    return losses

@@ -1,0 +1,132 @@
+"""Why a model says what it says of an image: a linear model's logit is a sum with one term a pixel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.core import IMAGE_SIDE_PX, N_PIXELS, design_matrix
+from service.errors import InvalidField, InvalidInput
+from service.registry import Model
+
+from .flip import Flip, directions, find_flip
+from .mnist_form import Bytes
+from .model_inputs import ModelInputs
+from .prediction import predict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Explanation:
+    """What each pixel says for one class, alone or against another.
+
+    With x_i a pixel's value from -1 (background) to 1 (ink), its evidence for class k is w_ki x_i, and that for
+    k against j is (w_ki - w_ji) x_i. The evidence of all pixels and the bias sum to the logit z_k, or z_k - z_j.
+    A logistic model has one logit, the log-odds of its first class against its second: for the second class,
+    everything has the other sign, and naming the class that it is against changes nothing.
+
+    Parameters
+    ----------
+    model : which speaks.
+    digit, against : the label of the class that is explained, and of the one that it is held against, if any.
+    evidence : (28, 28) float64.
+    bias, logit : what the pixels' evidence is added to, and what comes out, each computed for itself.
+    logits, probabilities : of each class, in the order of the model's classes.
+    pixels : (28, 28) uint8, the image as the model sees it.
+    flip : the nearest image that the model takes for another digit than this one; None if there is none.
+    steps, warnings : how the image came about, and what may make the answer wrong.
+    """
+
+    model: Model
+    digit: int
+    against: int | None
+    evidence: npt.NDArray[np.float64]
+    bias: float
+    logit: float
+    logits: tuple[float, ...]
+    probabilities: tuple[float, ...]
+    pixels: Bytes
+    flip: Flip | None
+    steps: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def total(self) -> float:
+        """The evidence of all pixels and the bias, added up: the logit, but for the last bits."""
+        return math.fsum([*self.evidence.ravel().tolist(), self.bias])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as the API shows it."""
+        labels = [str(label) for label in self.model.manifest.classes]
+        flip = self.flip
+        return {
+            "model": self.model.manifest.name,
+            "version": self.model.manifest.version,
+            "digit": self.digit,
+            "against": self.against,
+            "logit": self.logit,
+            "bias": self.bias,
+            "sum": self.total,
+            "evidence": self.evidence.tolist(),
+            "probabilities": dict(zip(labels, self.probabilities, strict=True)),
+            "logits": dict(zip(labels, self.logits, strict=True)),
+            "pixels": self.pixels.tolist(),
+            "flip": flip and {"digit": flip.digit, "pixels": flip.pixels.tolist(), "distance": flip.distance},
+            "warnings": list(self.warnings),
+            "steps": list(self.steps),
+        }
+
+
+def explain(model: Model, inputs: ModelInputs, *, digit: int | None = None, against: int | None = None) -> Explanation:
+    """Explain what a model says of one image.
+
+    Everything but the probabilities, which are those of `predict`, is computed in float64.
+
+    Parameters
+    ----------
+    inputs : one image.
+    digit : the class to explain; the one that the model says by default.
+    against : a second class, for the contrast between the two.
+
+    Raises
+    ------
+    InvalidInput : it is not one image.
+    InvalidField : ``digit`` or ``against`` is not a class of the model, or both are the same.
+    """
+    if len(inputs) != 1:
+        raise InvalidInput("One image at a time can be explained.")
+    classes = model.manifest.classes
+    labels, table = predict(model, inputs.images)
+    digit = int(labels[0]) if digit is None else digit
+    for field, label in (("digit", digit), ("against", against)):
+        if label is not None and label not in classes:
+            raise InvalidField(f"{field} must be a class of the model.", field=field, allowed=_listed(classes))
+    if against == digit:
+        others = _listed(label for label in classes if label != digit)
+        raise InvalidField("against must be another class than the one explained.", field="against", allowed=others)
+    towards = directions(model)
+    x = design_matrix(inputs.images, np.float64)[0]
+    direction = towards[:, classes.index(digit)]
+    if against is not None and model.manifest.model != "logistic":
+        direction = direction - towards[:, classes.index(against)]
+    return Explanation(
+        model=model,
+        digit=digit,
+        against=against,
+        evidence=(direction * x)[:N_PIXELS].reshape(IMAGE_SIDE_PX, IMAGE_SIDE_PX),
+        bias=float(direction[N_PIXELS]),
+        logit=float(x @ direction),
+        logits=tuple(float(x @ column) for column in towards.T),
+        probabilities=tuple(table[0].tolist()),
+        pixels=inputs.images[0],
+        flip=find_flip(model, inputs.images[0]),
+        steps=inputs.steps[0],
+        warnings=inputs.warnings[0],
+    )
+
+
+def _listed(labels: Any) -> str:
+    return ", ".join(map(str, labels))

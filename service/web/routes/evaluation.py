@@ -1,0 +1,91 @@
+"""How well versions do on images that they were not trained on, alone and against each other."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from service.charts import confusion_chart
+from service.errors import InvalidField
+from service.inference import compare, evaluate
+from service.registry import Model
+from service.web import explanation_answers
+from service.web.dependencies import ServiceDep
+from service.web.pictures import PNG, SVG, Picture, picture_answer
+from service.web.routing import noun_router
+
+from .pictures import CHART_ANSWER, ImageFormat, SizeDep
+
+router = noun_router("models")
+
+_ONE_MODEL = "name/version, the version a number or an alias"
+
+
+@router.get("/models/{name}/versions/{version}/evaluation", responses={200: {"model": explanation_answers.Evaluation}})
+def get_evaluation(
+    name: str,
+    version: str,
+    service: ServiceDep,
+    hardest: Annotated[int, Query(ge=0, le=100, description="Images of the highest loss to list.")] = 20,
+) -> Response:
+    """Evaluate a version on the test images of its classes: confusion, calibration, the hardest images."""
+    model = service.catalogue.get(name, version)
+    return JSONResponse({**_names(model), **evaluate(model).to_dict(hardest=hardest)})
+
+
+@router.get(
+    "/models/{name}/versions/{version}/confusion.{image_format}", response_class=Response, responses=CHART_ANSWER
+)
+async def confusion_of_version(
+    name: str, version: str, image_format: ImageFormat, *, size: SizeDep, request: Request, service: ServiceDep
+) -> Response:
+    """Draw which test images are taken for which class."""
+
+    def prepare() -> Picture:
+        model = service.catalogue.get(name, version)
+        manifest, evaluation = model.manifest, evaluate(model)
+        n_right, n_images = int(evaluation.is_right.sum()), len(evaluation.true)
+        title = f"Confusion: {manifest.name}, version {manifest.version}"
+        caption = f"{n_right:,} of {n_images:,} test images of {evaluation.dataset} right: {evaluation.accuracy:.2%}"
+        words = {"title": title, "caption": caption}
+        counts, provenance = evaluation.confusion(), {**manifest.provenance(), "part": "test"}
+        made_of = (counts, manifest.class_names, size, words, provenance)
+        draw = partial(
+            confusion_chart,
+            counts,
+            manifest.class_names,
+            size=size,
+            image_format=image_format,
+            provenance=provenance,
+            **words,
+        )
+        return Picture(made_of=made_of, draw=draw, media_type=SVG if image_format == "svg" else PNG)
+
+    return await picture_answer(request, prepare)
+
+
+@router.get("/compare", responses={200: {"model": explanation_answers.ComparisonAnswer}})
+def compare_versions(
+    service: ServiceDep,
+    model: Annotated[
+        list[str],
+        Query(min_length=2, max_length=8, description=f"2 to 8 times {_ONE_MODEL}; the first is the measure."),
+    ],
+) -> Response:
+    """Compare versions on the same test images: differences, how certain they are, and whether it may be chance."""
+    return JSONResponse(compare([_found(service, text) for text in model]))
+
+
+def _found(service: ServiceDep, text: str) -> Model:
+    name, _, reference = text.partition("/")
+    if not name or not reference or "/" in reference:
+        raise InvalidField(f"Each model must be {_ONE_MODEL}.", field="model", allowed=_ONE_MODEL)
+    return service.catalogue.get(name, reference)
+
+
+def _names(model: Model) -> dict[str, str | int]:
+    return {"model": model.manifest.name, "version": model.manifest.version}

@@ -1,0 +1,126 @@
+"""Why a model says what it says of an image: as numbers, and as a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from anyio.to_thread import run_sync
+from fastapi import Depends, Query
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from service.bootstrap import Service
+from service.charts import evidence_picture
+from service.inference import DecodingLimits, Explanation, explain
+from service.web import explanation_answers
+from service.web.dependencies import LimitsDep, ServiceDep
+from service.web.pictures import PNG, PNG_ANSWER
+from service.web.routing import noun_router
+
+from .prediction import _BODY, Alias, _read
+
+router = noun_router("prediction")
+
+_NUMBERS: dict[str, Any] = {
+    "responses": {200: {"model": explanation_answers.Explanation}},
+    "openapi_extra": _BODY,
+}
+_PICTURE: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {200: PNG_ANSWER[200]},
+    "openapi_extra": _BODY,
+}
+
+Upscale = Annotated[int, Query(ge=1, le=16, description="Pixels to a side of each pixel.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """What all these routes are asked: a body with an image, and which classes are meant."""
+
+    request: Request
+    service: Service
+    limits: DecodingLimits
+    digit: int | None
+    against: int | None
+
+    async def numbers(self, name: str | None, reference: str | None) -> Response:
+        """Answer with JSON, written where it is computed and not on the event loop."""
+        body = await _read(self.request)
+        return await run_sync(lambda: JSONResponse(self._explain(body, name, reference).to_dict()))
+
+    async def picture(self, name: str | None, reference: str | None, upscale: int) -> Response:
+        """Answer with a PNG."""
+        body = await _read(self.request)
+
+        def draw() -> bytes:
+            explanation = self._explain(body, name, reference)
+            manifest = explanation.model.manifest
+            return evidence_picture(
+                explanation.pixels,
+                explanation.evidence,
+                digit=explanation.digit,
+                against=explanation.against,
+                upscale=upscale,
+                provenance=manifest.provenance(),
+            )
+
+        return Response(await run_sync(draw), media_type=PNG)
+
+    def _explain(self, body: Any, name: str | None, reference: str | None) -> Explanation:
+        model = self.service.catalogue.get(name, reference)  # before decoding: the cheaper refusal
+        return explain(model, body.decode(self.limits), digit=self.digit, against=self.against)
+
+
+async def _question(
+    request: Request,
+    service: ServiceDep,
+    limits: LimitsDep,
+    digit: Annotated[int | None, Query(description="The class to explain; what the model says by default.")] = None,
+    against: Annotated[int | None, Query(description="A second class, for the contrast between the two.")] = None,
+) -> _Question:
+    return _Question(request=request, service=service, limits=limits, digit=digit, against=against)
+
+
+QuestionDep = Annotated[_Question, Depends(_question)]
+
+
+@router.post("/explain", **_NUMBERS)
+async def explain_image(question: QuestionDep, alias: Alias = None) -> Response:
+    """Say what each pixel of an image speaks for, with the default model."""
+    return await question.numbers(None, alias)
+
+
+@router.post("/models/{name}/explain", **_NUMBERS)
+async def explain_with_model(name: str, question: QuestionDep, alias: Alias = None) -> Response:
+    """Say what each pixel of an image speaks for, with the champion of a model or the version that an alias names."""
+    return await question.numbers(name, alias)
+
+
+@router.post("/models/{name}/versions/{version}/explain", **_NUMBERS)
+async def explain_with_version(name: str, version: str, question: QuestionDep) -> Response:
+    """Say what each pixel of an image speaks for, with one version of a model."""
+    return await question.numbers(name, version)
+
+
+@router.post("/explain.png", **_PICTURE)
+async def draw_explanation(question: QuestionDep, alias: Alias = None, upscale: Upscale = 8) -> Response:
+    """Draw what each pixel of an image speaks for, blue for and red against, with the default model."""
+    return await question.picture(None, alias, upscale)
+
+
+@router.post("/models/{name}/explain.png", **_PICTURE)
+async def draw_explanation_with_model(
+    name: str, question: QuestionDep, alias: Alias = None, upscale: Upscale = 8
+) -> Response:
+    """Draw what each pixel of an image speaks for, with the champion of a model or the version that an alias names."""
+    return await question.picture(name, alias, upscale)
+
+
+@router.post("/models/{name}/versions/{version}/explain.png", **_PICTURE)
+async def draw_explanation_with_version(
+    name: str, version: str, question: QuestionDep, upscale: Upscale = 8
+) -> Response:
+    """Draw what each pixel of an image speaks for, with one version of a model."""
+    return await question.picture(name, version, upscale)

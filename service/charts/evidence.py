@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -26,8 +24,8 @@ def evidence_picture(
 ) -> bytes:
     """Draw the image, and beside it the evidence of each pixel as one solid block of one colour.
 
-    Blue speaks for the digit, red against it, or for the other digit; white is exactly 0, and both ends of the
-    scale are the largest absolute evidence.
+    Red speaks for the digit, blue against it, or for the other digit, as in pictures of weights; white is exactly
+    0, and both ends of the scale are the largest absolute evidence.
 
     Parameters
     ----------
@@ -46,17 +44,12 @@ def evidence_picture(
     largest = float(np.abs(evidence).max())
     fractions = 0.5 + 0.5 * (evidence / largest if largest > 0 else evidence)
     grid = TileGrid(n_rows=1, n_columns=2, upscale=upscale)
-    picture = grid.compose([[grey(image / 255), _for_and_against(fractions)]])
+    picture = grid.compose([[grey(image / 255), diverging(fractions)]])
     if largest > 0:
-        picture = add_scale_bar(picture, grid, [-largest, 0.0, largest], _for_and_against)
+        picture = add_scale_bar(picture, grid, [-largest, 0.0, largest], diverging)
     other = "against it" if against is None else f"for {against}"
-    picture = _signed(picture, grid, f"blue speaks for {digit}, red {other}")
+    picture = _signed(picture, grid, f"red speaks for {digit}, blue {other}")
     return encode_png(picture, {**provenance, "digit": str(digit), "against": "" if against is None else str(against)})
-
-
-def _for_and_against(fractions: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """Map 0 to dark red, 1/2 to pure white and 1 to dark blue."""
-    return diverging(1 - fractions)
 
 
 def _signed(picture: Image.Image, grid: TileGrid, text: str) -> Image.Image:

@@ -32,14 +32,14 @@ def test_every_pixel_and_its_evidence_is_one_solid_block(upscale: int) -> None:
     seen, said = tile(png, 0, upscale), tile(png, 1, upscale)
     assert (seen == seen[:, :, :1]).all() and (said == said[:, :, :1]).all()
     assert (seen[:, :, 0] == grey(IMAGE / 255)).all()
-    expected = diverging(0.5 - 0.5 * evidence / np.abs(evidence).max())
+    expected = diverging(0.5 + 0.5 * evidence / np.abs(evidence).max())
     assert np.abs(said[:, :, 0].astype(int) - expected).max() <= 1
     assert (said[3, 4] == 255).all()
 
 
-def test_blue_is_for_and_red_against() -> None:
+def test_red_is_for_and_blue_against() -> None:
     evidence = np.zeros((28, 28))
-    evidence[0, 0], evidence[0, 1] = 2, -2
+    evidence[0, 0], evidence[0, 1] = -2, 2
     said = tile(evidence_picture(IMAGE, evidence, digit=3, against=5, provenance={}), 1, 8)
     assert said[0, 0, 0].tolist() == [5, 48, 97]
     assert said[0, 1, 0].tolist() == [103, 0, 31]

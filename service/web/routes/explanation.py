@@ -106,7 +106,7 @@ async def explain_with_version(name: str, version: str, question: QuestionDep) -
 
 @router.post("/explain.png", **_PICTURE)
 async def draw_explanation(question: QuestionDep, alias: Alias = None, upscale: Upscale = 8) -> Response:
-    """Draw what each pixel of an image speaks for, blue for and red against, with the default model."""
+    """Draw what each pixel of an image speaks for, red for and blue against, with the default model."""
     return await question.picture(None, alias, upscale)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .figures import Figure, make_figures
+from service.datasets import load_dataset
+
+from .figures import Figure, logistic_figures, softmax_figures
 from .findings import Findings
-from .runs import Run, Runs
+from .runs import LogisticRuns, Run, Runs
 from .sentences import answers
+from .spikes import Spikes, find_spikes
 from .words import loss, percent, signed
 
 
@@ -35,6 +38,20 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LogisticPart:
+    """What needs no more than the runs of logistic regression: it can be made while the others still train."""
+
+    spikes: Spikes | None
+    figures: Mapping[str, Figure]
+
+    @classmethod
+    def of(cls, runs: LogisticRuns) -> LogisticPart:
+        """Find the spikes; figures are drawn when they are asked for."""
+        spikes = find_spikes(runs.in_order, load_dataset(runs.options.dataset))
+        return cls(spikes=spikes, figures=logistic_figures(runs, spikes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Contents:
     """A whole report."""
 
@@ -46,10 +63,10 @@ class Contents:
     sections: Sequence[Section]
 
     @classmethod
-    def of(cls, runs: Runs) -> Contents:
+    def of(cls, runs: Runs, part: LogisticPart) -> Contents:
         """Work out numbers and sentences; figures are drawn when their files are asked for."""
-        findings = Findings.of(runs)
-        figures = make_figures(runs, findings)
+        findings = Findings.of(runs, part.spikes)
+        figures = {**part.figures, **softmax_figures(runs, findings)}
         options, epochs = runs.options, findings.plain.epochs_allowed
         return cls(
             title="Logistic and softmax regression on handwritten digits",

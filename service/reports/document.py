@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import matplotlib
 from fpdf import FPDF
 from fpdf.enums import Align, TableCellFillMode, XPos, YPos
 from fpdf.fonts import FontFace
+from fpdf.image_datastructures import RasterImageInfo
 from PIL import Image
 
 from .contents import Contents, Section, Table
@@ -44,12 +46,46 @@ class _Pages(FPDF):
         self.set_font("serif", style, size_pt)
         self.set_text_color(*colour)
 
+    def keep(self, name: str, png: bytes) -> str | Image.Image:
+        """Return what `image` is to be given for a picture.
+
+        A PDF packs pixels as a PNG does, so those of an ordinary one are taken over as they are.
+        """
+        picture = Image.open(BytesIO(png))
+        if picture.mode != "RGB" or picture.info.get("interlace"):
+            return picture
+        packed = b"".join(data for kind, data in _chunks(png) if kind == b"IDAT")
+        self.image_cache.images[name] = RasterImageInfo(
+            data=packed,
+            w=picture.width,
+            h=picture.height,
+            cs="DeviceRGB",
+            bpc=8,
+            dpn=3,
+            dp=f"/Predictor 15 /Colors 3 /Columns {picture.width}",
+            f="FlateDecode",
+            i=len(self.image_cache.images) + 1,
+            usages=0,
+            iccp=None,
+            iccp_i=None,
+        )
+        return name
+
     def paragraph(self, text: str, *, indent_mm: float = 0.0, after_mm: float = 2.0) -> None:
         """Write text in the ink that was chosen, and go below it."""
         self.set_x(self.l_margin + indent_mm)
         height = self.font_size_pt * _LINE * _PT_MM
         self.multi_cell(0, height, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.ln(after_mm)
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Give the chunks of a PNG: eight bytes of signature, then of each its length, kind, data and checksum."""
+    at = 8
+    while at < len(png):
+        length, kind = struct.unpack_from(">I4s", png, at)
+        yield kind, png[at + 8 : at + 8 + length]
+        at += 12 + length
 
 
 def render_document(contents: Contents, pictures: Mapping[str, bytes]) -> bytes:
@@ -99,10 +135,10 @@ def _height_mm(png: bytes) -> float:
 
 def _place_figure(pages: _Pages, figure: Figure, png: bytes) -> None:
     """Place a picture with its caption on the page, or on the next if there is no room for both."""
-    picture, height_mm = Image.open(BytesIO(png)), _height_mm(png)
+    height_mm = _height_mm(png)
     if pages.will_page_break(height_mm + 16):
         pages.add_page()
-    pages.image(picture, x=Align.C, h=height_mm, alt_text=figure.caption)
+    pages.image(pages.keep(figure.name, png), x=Align.C, h=height_mm, alt_text=figure.caption)
     pages.ln(2)
     pages.ink(_SMALL_PT)
     pages.n_figures += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -25,8 +26,10 @@ from service.charts import (
 from service.core import N_PIXELS
 from service.datasets import Images, load_dataset, split
 
-from .findings import Findings
-from .runs import Run, Runs
+from .findings import Findings, numbers_of
+from .options import ReportOptions
+from .runs import LogisticRuns, Run, Runs
+from .spikes import Spikes
 from .words import signed
 
 FigureFormat: TypeAlias = Literal["png", "svg"]
@@ -49,7 +52,7 @@ _SIZE = ChartSize(width_px=1440, height_px=864)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Figure:
-    """A figure that can be drawn in either format; ``runs`` are the jobs that it shows."""
+    """A figure that can be had in either format, drawn once; ``runs`` are the jobs that it shows."""
 
     name: str
     caption: str
@@ -63,20 +66,38 @@ class Figure:
         return f"{self.name}: Inkling {__version__}, job{'s' if len(self.runs) > 1 else ''} {jobs}"
 
 
-def make_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
-    """Return the figures by name; those that have nothing to show are left out."""
-    a, b = runs.options.classes
-    made: dict[str, Figure] = {}
-    mark = "; quick report, fewer epochs" if runs.options.quick else ""
+class _Figures:
+    """Figures of one report, collected by name."""
 
-    def add(name: str, caption: str, shown: Sequence[Run], chart: Callable[..., bytes], *arguments: object) -> None:
-        made[name] = Figure(name=name, caption=caption, runs=shown, draw=_drawing(runs, name, shown, chart, arguments))
+    def __init__(self, report_id: str, options: ReportOptions):
+        self.made: dict[str, Figure] = {}
+        self._report_id, self._quick = report_id, options.quick
 
-    def charted(chart: Callable[..., bytes], title: str, caption: str, **more: object) -> Callable[..., bytes]:
+    def add(
+        self, name: str, caption: str, shown: Sequence[Run], chart: Callable[..., bytes], *arguments: object
+    ) -> None:
+        """Add a figure that ``chart`` draws of these arguments."""
+        provenance = {"report": self._report_id, "figure": name, **shown[0].provenance}
+        if len(shown) > 1:
+            provenance["jobs"] = ", ".join(run.job.id for run in shown)
+            provenance["l2_penalty"] = ", ".join(dict.fromkeys(f"{run.l2_penalty:g}" for run in shown))
+        if self._quick:
+            provenance["quick"] = "fewer epochs"
+        draw = _once(lambda image_format: chart(*arguments, image_format=image_format, provenance=provenance))
+        self.made[name] = Figure(name=name, caption=caption, runs=shown, draw=draw)
+
+    def charted(self, chart: Callable[..., bytes], title: str, caption: str, **more: object) -> Callable[..., bytes]:
+        """Return a chart of the size that all have, marked if the report is a quick one."""
+        mark = "; quick report, fewer epochs" if self._quick else ""
         return partial(chart, title=title, caption=caption + mark, size=_SIZE, **more)
 
-    spikes = findings.spikes
-    logistic, plain = runs.in_order, runs.plain
+
+def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Figure]:
+    """Return the figures of task 2 by name, which need no other run; those with nothing to show are left out."""
+    a, b = runs.options.classes
+    figures = _Figures(runs.report_id, runs.options)
+    add, charted = figures.add, figures.charted
+    logistic, numbers = runs.in_order, numbers_of(runs.in_order)
     add(
         "2b-loss",
         f"Loss of logistic regression, {a} versus {b}, in file order. The training loss is that of each batch before "
@@ -87,8 +108,8 @@ def make_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     )
     add(
         "2c-accuracy",
-        f"Accuracy of the same run on all {findings.in_order.n_train:,} training and all "
-        f"{findings.in_order.n_validation:,} validation images, at every check.",
+        f"Accuracy of the same run on all {numbers.n_train:,} training and all "
+        f"{numbers.n_validation:,} validation images, at every check.",
         [logistic],
         charted(accuracy_chart, f"Accuracy: logistic regression, {a} versus {b}", logistic.job.caption),
         logistic.curves,
@@ -135,6 +156,14 @@ def make_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
             images,
             [str(label) for label in spikes.labels],
         )
+    return figures.made
+
+
+def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
+    """Return the figures of tasks 3 and 4 by name."""
+    figures = _Figures(runs.report_id, runs.options)
+    add, charted = figures.add, figures.charted
+    plain = runs.plain
     add(
         "3b-loss",
         "Loss of softmax regression over all ten digits, shuffled, without a penalty.",
@@ -201,7 +230,7 @@ def make_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
         np.array([number.l2_penalty for number in findings.softmax]),
         np.array([number.norm for number in findings.softmax]),
     )
-    return made
+    return figures.made
 
 
 def _images_of(run: Run, places: Sequence[int]) -> Images:
@@ -211,13 +240,15 @@ def _images_of(run: Run, places: Sequence[int]) -> Images:
     return images
 
 
-def _drawing(
-    runs: Runs, name: str, shown: Sequence[Run], chart: Callable[..., bytes], arguments: Sequence[object]
-) -> Callable[[FigureFormat], bytes]:
-    provenance = {"report": runs.report_id, "figure": name, **shown[0].provenance}
-    if len(shown) > 1:
-        provenance["jobs"] = ", ".join(run.job.id for run in shown)
-        provenance["l2_penalty"] = ", ".join(dict.fromkeys(f"{run.l2_penalty:g}" for run in shown))
-    if runs.options.quick:
-        provenance["quick"] = "fewer epochs"
-    return lambda image_format: chart(*arguments, image_format=image_format, provenance=provenance)
+def _once(draw: Callable[[FigureFormat], bytes]) -> Callable[[FigureFormat], bytes]:
+    """Keep what was drawn; whoever asks while it is being drawn waits for it."""
+    drawn: dict[FigureFormat, bytes] = {}
+    drawing = Lock()
+
+    def file(image_format: FigureFormat) -> bytes:
+        with drawing:
+            if image_format not in drawn:
+                drawn[image_format] = draw(image_format)
+            return drawn[image_format]
+
+    return file

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from service import __version__
-from service.core import IMAGE_SIDE_PX, N_PIXELS, norm
-from service.datasets import load_dataset, plan_split, split
+from service.core import IMAGE_SIDE_PX, N_PIXELS, Floats, TrainingConfig, norm
+from service.datasets import Dataset, load_dataset, plan_split, split
 from service.jobs import JobState
 
 from .gradients import GradientCheck, check_gradient
 from .options import ReportOptions
 from .reference import Comparison, compare
 from .runs import Run, Runs
-from .spikes import Spikes, find_spikes
+from .spikes import Spikes
 
 N_BLOCKS = 10
 """Into how many blocks of checks a run is cut to see its gap grow through the noise."""
@@ -112,12 +113,13 @@ class Findings:
         return self.softmax[0]
 
     @classmethod
-    def of(cls, runs: Runs) -> Findings:
-        """Work everything out."""
+    def of(cls, runs: Runs, spikes: Spikes | None) -> Findings:
+        """Work out everything but the spikes of the run in file order, which can be found before all runs are over."""
         options, dataset = runs.options, load_dataset(runs.options.dataset)
         in_order, shuffled = numbers_of(runs.in_order), numbers_of(runs.shuffled)
         softmax = [numbers_of(run) for run in runs.softmax]
 
+        means = mean_images(dataset, runs.plain.job.config)  # all runs of softmax regression share their images
         *gradients, penalised_gradient = check_gradients(options)
         return cls(
             report=runs.report_id,
@@ -128,11 +130,11 @@ class Findings:
             penalised_gradient=penalised_gradient,
             in_order=in_order,
             shuffled=shuffled,
-            spikes=find_spikes(runs.in_order, dataset),
+            spikes=spikes,
             in_order_noise=_noise(runs.in_order),
             shuffle_noise=_noise(runs.shuffled),
             softmax=softmax,
-            looks=[_look(run) for run in runs.softmax[:2]],
+            looks=[_look(run, means) for run in runs.softmax[:2]],
             overfitting=_overfitting(runs.plain),
             comparison=compare(options, in_order, shuffled, softmax),
             seconds_of_training=_training_s(runs),
@@ -210,16 +212,21 @@ def _overfitting(run: Run) -> Overfitting:
     )
 
 
-def _look(run: Run) -> Look:
-    data = split(load_dataset(run.job.dataset), run.job.config)
+@lru_cache(4)
+def mean_images(dataset: Dataset, config: TrainingConfig) -> Floats:
+    """Return each digit's mean training image less the mean of all, (n_classes, 784); no run is needed for it."""
+    data = split(dataset, config)
+    x = data.x_train[:, :N_PIXELS]
+    of_digits = [x[data.y_train == digit].mean(axis=0) for digit in range(config.n_outputs)]
+    means: Floats = np.array(of_digits) - x.mean(axis=0)
+    return means
+
+
+def _look(run: Run, means: Floats) -> Look:
     tiles = run.last[:N_PIXELS].T.astype(np.float64).reshape(-1, IMAGE_SIDE_PX, IMAGE_SIDE_PX)
     pairs = [(tiles[:, :, :-1], tiles[:, :, 1:]), (tiles[:, :-1], tiles[:, 1:])]
     here, beside = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
-    mean = data.x_train[:, :N_PIXELS].mean(axis=0)
-    alike = [
-        np.corrcoef(tile.ravel(), data.x_train[data.y_train == digit, :N_PIXELS].mean(axis=0) - mean)[0, 1]
-        for digit, tile in enumerate(tiles)
-    ]
+    alike = [np.corrcoef(tile.ravel(), mean)[0, 1] for tile, mean in zip(tiles, means, strict=True)]
     return Look(neighbours=float(np.corrcoef(here, beside)[0, 1]), mean_images=float(np.mean(alike)))
 
 

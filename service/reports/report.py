@@ -24,6 +24,11 @@ class Report:
     jobs: Sequence[Job | None]
 
     @property
+    def logistic_jobs(self) -> Sequence[Job | None]:
+        """Those of logistic regression: in file order, shuffled."""
+        return self.jobs[:2]
+
+    @property
     def state(self) -> JobState:
         """The state of the whole, by those of its runs; a run that was deleted counts as failed."""
         states = {job.state if job else JobState.FAILED for job in self.jobs}

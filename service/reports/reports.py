@@ -7,9 +7,12 @@ asked for.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache, partial
 from importlib import import_module
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -19,7 +22,7 @@ from ulid import ULID
 from service.charts import norms_chart
 from service.database import Database, NewJob, NewReport, NewSweep, ReportRow, job_rows, report_rows, sweep_rows
 from service.datasets import load_dataset, plan_split
-from service.errors import InvalidJobTransition, JobNotFound
+from service.errors import InvalidJobTransition, JobNotFound, NoDataYet
 from service.jobs import (
     JobRequest,
     Jobs,
@@ -33,14 +36,15 @@ from service.jobs import (
     parse_cursor,
 )
 
-from .contents import Contents
+from .contents import Contents, LogisticPart
 from .files import encode_file, file_names, to_dict
-from .findings import check_gradients
+from .findings import check_gradients, mean_images
 from .options import ReportOptions
 from .report import Report
-from .runs import Runs
+from .runs import LogisticRuns, Runs
 
 _KEPT_REPORTS, _KEPT_FILES = 4, 64
+_POLL_S = 0.1
 
 
 class Reports:
@@ -67,6 +71,8 @@ class Reports:
         self._max_queue_length = max_queue_length
         self._wake_engine = wake_engine
         # What is made of runs that are over never changes, so it is kept until others push it out.
+        self._part = lru_cache(_KEPT_REPORTS)(self._make_part)
+        self._making_part = Lock()
         self._contents = lru_cache(_KEPT_REPORTS)(self._make_contents)
         self._file = lru_cache(_KEPT_FILES)(self._make_file)
 
@@ -103,11 +109,11 @@ class Reports:
                     idempotency_key=None,
                     request_sha256=fingerprint(softmax.to_dict()),
                 )
-                # The stack takes longest, so it stands first in the queue.
                 sweep_rows.insert(connection, sweep)
                 members = member_rows(sweep, softmax.configs())
                 logistic = [_new_job(in_order), _new_job(shuffled)]
-                job_rows.insert(connection, [*members, *logistic])
+                # The short ones first: what shows them can then be drawn while the stack trains.
+                job_rows.insert(connection, [*logistic, *members])
                 report = NewReport(
                     id=report_id,
                     options=options.to_dict(),
@@ -158,11 +164,23 @@ class Reports:
         return self._contents(report_id)
 
     def prepare(self, report_id: str) -> None:
-        """Do what needs no finished run, so that the files are there sooner: imports, fonts and gradient checks."""
-        check_gradients(self.get(report_id).options)
+        """Do what can be done while the runs train, so that the files are there sooner.
+
+        First what needs no run: imports, fonts, gradient checks and mean images. Then, as soon as they are over, the
+        figures of the runs of logistic regression. It returns when that is done, or when it cannot be.
+        """
+        options = self.get(report_id).options
+        check_gradients(options)
+        mean_images(load_dataset(options.dataset), options.softmax().configs()[0])
         norms_chart(np.ones(1), np.ones(1), title="", provenance={})
         for module in ("page", "document"):
             import_module(f"{__package__}.{module}")
+        with suppress(JobNotFound, NoDataYet):  # deleted meanwhile, or one of them failed
+            while not all(job is None or job.state.final for job in self.get(report_id).logistic_jobs):
+                time.sleep(_POLL_S)
+            for figure in self._logistic_part(report_id).figures.values():
+                figure.draw("svg")
+                figure.draw("png")
 
     def describe(self, report_id: str) -> dict[str, Any]:
         """Return a report as the API shows it; once it has succeeded, with its findings and links to its figures."""
@@ -193,7 +211,15 @@ class Reports:
         return encode_file(self._contents(report_id), name, partial(self._file, report_id))
 
     def _make_contents(self, report_id: str) -> Contents:
-        return Contents.of(Runs.of(self.get(report_id), self._jobs))
+        runs = Runs.of(self.get(report_id), self._jobs)
+        return Contents.of(runs, self._logistic_part(report_id))
+
+    def _logistic_part(self, report_id: str) -> LogisticPart:
+        with self._making_part:  # what is being made is waited for rather than made twice
+            return self._part(report_id)
+
+    def _make_part(self, report_id: str) -> LogisticPart:
+        return LogisticPart.of(LogisticRuns.of(self.get(report_id), self._jobs))
 
     def _report(self, row: ReportRow) -> Report:
         options = ReportOptions.from_dict(row.options)

@@ -30,13 +30,34 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Runs:
-    """All runs of a report; ``softmax`` has penalty 0 first and then falling."""
+class LogisticRuns:
+    """The runs of task 2, which are over long before the others."""
 
     report_id: str
     options: ReportOptions
     in_order: Run
     shuffled: Run
+
+    @classmethod
+    def of(cls, report: Report, jobs: Jobs) -> LogisticRuns:
+        """Read what was recorded.
+
+        Raises
+        ------
+        NoDataYet
+            One of the two has not succeeded.
+        """
+        runs = [_run(job, jobs) for job in report.logistic_jobs if job and job.state is JobState.SUCCEEDED]
+        if len(runs) < len(report.logistic_jobs):
+            raise NoDataYet("The runs of logistic regression can be read once both have succeeded.")
+        in_order, shuffled = runs
+        return cls(report_id=report.id, options=report.options, in_order=in_order, shuffled=shuffled)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Runs(LogisticRuns):
+    """All runs of a report; ``softmax`` has penalty 0 first and then falling."""
+
     softmax: tuple[Run, ...]
 
     @property

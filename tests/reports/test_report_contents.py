@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from service.bootstrap import Service
 from service.errors import JobNotFound
@@ -51,6 +53,19 @@ def test_the_document_is_a_pdf_with_text(service: Service, finished: Report) -> 
     assert pdf.startswith(b"%PDF-")
     assert 6 <= len(re.findall(rb"/Type /Page\b(?!s)", pdf)) <= 14
     assert b"/ToUnicode" in pdf, "its text cannot be selected"
+
+
+def test_the_document_has_the_pixels_of_the_figures(service: Service, finished: Report, contents: Contents) -> None:
+    pdf = service.reports.file(finished.id, "report.pdf")
+    assert pdf.count(b"/Subtype /Image") == len(contents.figures)
+    for name in contents.figures:
+        png = service.reports.file(finished.id, f"figures/{name}.png")
+        picture = Image.open(BytesIO(png))
+        # Its rows with their filters, as the PNG has them: the first chunk of pixels stands in the document.
+        start = png.index(b"IDAT") + 4
+        length = int.from_bytes(png[start - 8 : start - 4], "big")
+        assert png[start : start + length] in pdf
+        assert f"/Predictor 15 /Colors 3 /Columns {picture.width} /BitsPerComponent 8".encode() in pdf
 
 
 def test_the_numbers_and_the_figures_are_files(service: Service, finished: Report, contents: Contents) -> None:

@@ -50,6 +50,31 @@ def test_a_restart_in_the_middle_loses_nothing(
         assert service.reports.get(report.id).state is JobState.FAILED
 
 
+def test_what_is_drawn_while_the_others_train_is_not_drawn_again(
+    start: Callable[[Path], Service], tmp_path: Path, eventually: Eventually
+) -> None:
+    with start(tmp_path) as service:
+        report = service.reports.submit(QUICK)
+        service.reports.prepare(report.id)
+        logistic = service.reports.get(report.id).logistic_jobs
+        assert all(job is not None and job.state is JobState.SUCCEEDED for job in logistic)
+        eventually(lambda: service.reports.get(report.id).state.final)
+        figure = service.reports.contents(report.id).figures["2b-loss"]
+        assert figure.draw("png") is figure.draw("png") is service.reports.file(report.id, "figures/2b-loss.png")
+
+
+def test_preparing_a_cancelled_report_ends(start: Callable[[Path], Service], tmp_path: Path) -> None:
+    service = start(tmp_path)
+    from service.database import migrate
+
+    migrate(service.database)
+    report = service.reports.submit(QUICK)
+    service.reports.cancel(report.id)
+    service.reports.prepare(report.id)
+    with pytest.raises(NoDataYet):
+        service.reports.file(report.id, "figures/2b-loss.png")
+
+
 def test_submitting_twice_and_cancelling(start: Callable[[Path], Service], tmp_path: Path) -> None:
     service = start(tmp_path)
     from service.database import migrate

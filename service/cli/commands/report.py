@@ -16,7 +16,7 @@ from service.cli.failure import INTERRUPTED, Failure
 from service.cli.terminal import print_json, terminal
 from service.errors import InvalidJobTransition
 
-_POLL_S = 0.2
+_POLL_S = 0.1
 _FINAL = {"succeeded", "failed", "cancelled"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,13 +23,35 @@ def test_pages_are_all_ours(url: str, page: str, finished_job: dict[str, Any]) -
     assert "<style" not in answer.text
     assert not re.search(r"<script(?! src=)|\son\w+=|style=", answer.text)
     for address in re.findall(r'(?:src|href)="([^"]+)"', answer.text):
+        if address.startswith("#"):
+            assert f'id="{address[1:]}"' in answer.text
+            continue
         assert address.startswith("/")
         assert httpx.get(f"{url}{address.replace('&amp;', '&')}").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static/"])
+@pytest.mark.parametrize(
+    "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static/", "/static/page"]
+)
 def test_only_static_files_are_static(url: str, path: str) -> None:
     assert httpx.get(f"{url}{path}").status_code == 404
+
+
+def test_the_modules_of_the_page_are_kept_and_asked_for(url: str) -> None:
+    first = httpx.get(f"{url}/static/page/main.js")
+    assert first.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert first.headers["cache-control"] == "no-cache"
+    again = httpx.get(f"{url}/static/page/main.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    for name in re.findall(r'from "\./(\w+\.js)"', first.text):
+        assert httpx.get(f"{url}/static/page/{name}").status_code == 200
+
+
+def test_a_module_of_the_page_is_one_noun() -> None:
+    folder = Path(__file__).parents[2] / "service" / "web" / "static" / "page"
+    n_lines = {path.name: len(path.read_text().splitlines()) for path in folder.glob("*.js")}
+    assert "main.js" in n_lines
+    assert {name: n for name, n in n_lines.items() if n > 250} == {}
 
 
 def test_a_favicon(url: str) -> None:

@@ -1,0 +1,30 @@
+// Probabilities as bars, one a class.
+
+import { element } from "./element.js";
+
+export const percent = (fraction) => `${(100 * fraction).toFixed(fraction > 0.9995 || fraction < 0.0005 ? 0 : 1)}\u00a0%`;
+
+export function showBars(list, probabilities, digit) {
+  const classes = Object.keys(probabilities);
+  if (list.dataset.classes !== classes.join()) {
+    list.dataset.classes = classes.join();
+    list.replaceChildren(...classes.map(row));
+  }
+  classes.forEach((label, i) => {
+    const item = list.children[i];
+    const fraction = probabilities[label];
+    item.classList.toggle("best", Number(label) === digit);
+    item.querySelector(".fill").style.transform = `scaleX(${fraction})`;
+    item.querySelector(".value").textContent = digit === null ? "" : percent(fraction);
+  });
+}
+
+function row(label) {
+  return element(
+    "li",
+    {},
+    element("span", { class: "digit" }, label),
+    element("span", { class: "track", "aria-hidden": "true" }, element("span", { class: "fill" })),
+    element("span", { class: "value" }),
+  );
+}

@@ -1,0 +1,82 @@
+// What is known of a run over its steps, as the two charts show it.
+
+import { get } from "./api.js";
+import { percent } from "./bars.js";
+import { Chart } from "./charts.js";
+import { Newest } from "./newest.js";
+
+const POINTS = 600;
+const EVERY_MS = 1500;
+
+export class Curves {
+  constructor(jobId) {
+    this.jobId = jobId;
+    this.checks = new Map();
+    this.steps = { steps: [], values: [] };
+    this.loss = new Chart("Loss", [
+      { label: "training", colour: "series-faint", width: 1 },
+      { label: "validation", colour: "series-2" },
+    ]);
+    this.accuracy = new Chart(
+      "Accuracy",
+      [
+        { label: "training", colour: "series-faint", width: 1 },
+        { label: "validation", colour: "series-2" },
+      ],
+      { percent: true },
+    );
+    this.request = new Newest(() => this.#load());
+  }
+
+  add(check) {
+    this.checks.set(check.step, check);
+    this.#drawSoon();
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      this.request.ask();
+    }, EVERY_MS);
+  }
+
+  finish() {
+    clearTimeout(this.timer);
+    return this.request.ask();
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.isClosed = true;
+    this.loss.close();
+    this.accuracy.close();
+  }
+
+  // Thousands of checks of a run that is over arrive at once: they are one drawing.
+  #drawSoon() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      if (!this.isClosed) this.#draw();
+    });
+  }
+
+  #draw() {
+    const checks = [...this.checks.values()].sort((a, b) => a.step - b.step);
+    const last = checks.at(-1);
+    if (!last) return;
+    const x = checks.map((check) => check.step);
+    const of = (name) => checks.map((check) => check[name]);
+    const words = `After step ${last.step}: validation loss ${last.validation_loss.toFixed(4)}, accuracy ${percent(last.validation_accuracy)}.`;
+    const batch = this.steps.steps.length ? [this.steps.steps, this.steps.values] : [x, of("train_loss")];
+    this.loss.show(window.uPlot.join([batch, [x, of("validation_loss")]]), words);
+    this.accuracy.show([x, of("train_accuracy"), of("validation_accuracy")], words);
+  }
+
+  // The loss of every step, thinned; between two of these the checks alone move the curves.
+  async #load() {
+    try {
+      const metrics = await get(`/jobs/${this.jobId}/metrics?max_points=${POINTS}`);
+      this.steps = metrics.train_loss;
+      this.#drawSoon();
+    } catch {
+      // The checks still arrive; the next of them asks again.
+    }
+  }
+}

@@ -1,0 +1,89 @@
+// One field of the form, made from a row of the API's table of hyperparameters.
+
+import { element } from "./element.js";
+
+const TITLES = { l2_penalty: "L2 penalty λ", l2_convention: "L2 convention", dtype: "Precision" };
+const isNumber = (row) => row.kind === "number" || row.kind === "integer";
+
+export const title = (name) => TITLES[name] ?? (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " ");
+
+// As text, the way it stands in the form and in the address.
+export function written(value) {
+  return value === null ? "" : Array.isArray(value) ? value.join(",") : String(value);
+}
+
+// What the API writes in ASCII and JSON, with the signs of mathematics, for people.
+export function mathematics(text) {
+  return text.replaceAll("||W||^2", "‖W‖²").replaceAll(" * ", " ").replace(/[Ll]ambda/g, "λ").replace("null:", "nothing:");
+}
+
+export class Field {
+  constructor(row) {
+    this.row = row;
+    this.input = this.#control();
+    this.problem = element("p", { class: "error", id: `problem-${row.name}`, hidden: true });
+    const range = row.kind === "choice" || row.kind === "boolean" ? "" : ` ${capital(row.allowed.replace("or null", "or nothing"))}.`;
+    const help = element("p", { class: "hint", id: `help-${row.name}` }, `${mathematics(capital(row.help))}.${range}`);
+    this.formula = row.name === "l2_penalty" ? element("p", { class: "formula" }) : null;
+    this.input.setAttribute("aria-describedby", `help-${row.name} problem-${row.name}`);
+    const label = element("label", { for: `field-${row.name}` }, title(row.name));
+    this.node = element("div", { class: "field", "data-hides": row.name }, label, this.input, help, this.formula, this.problem);
+    this.set(written(row.default));
+  }
+
+  get text() {
+    return this.input.value.trim();
+  }
+
+  get isDefault() {
+    return this.text === written(this.row.default);
+  }
+
+  set(text) {
+    this.input.value = text;
+  }
+
+  // The values that are meant: one, or several of a number, which makes a sweep. Throws a sentence.
+  values() {
+    const { row, text } = this;
+    if (text === "" && row.nullable) return [null];
+    if (row.kind === "boolean") return [text === "true"];
+    if (row.kind === "choice") return [text];
+    const parts = text.split(/[\s,;]+/).filter(Boolean);
+    const numbers = parts.map(Number);
+    if (row.kind === "classes") {
+      if (!numbers.every((digit) => Number.isInteger(digit) && digit >= 0 && digit <= 9)) this.#refuse();
+      return [numbers];
+    }
+    const isFine = (value) =>
+      value >= row.minimum && value <= row.maximum && (row.kind === "number" || Number.isInteger(value));
+    if (!numbers.length || !numbers.every(isFine)) this.#refuse();
+    return [...new Set(numbers)];
+  }
+
+  complain(message) {
+    this.problem.textContent = message ?? "";
+    this.problem.hidden = !message;
+    if (message) this.input.setAttribute("aria-invalid", "true");
+    else this.input.removeAttribute("aria-invalid");
+  }
+
+  #refuse() {
+    throw new Error(`${title(this.row.name)}: ${this.row.allowed}.`);
+  }
+
+  #control() {
+    const { row } = this;
+    const common = { id: `field-${row.name}`, name: row.name };
+    const choices = row.kind === "boolean" ? ["true", "false"] : row.choices;
+    if (row.kind === "choice" || row.kind === "boolean") {
+      const shown = (choice) => (row.kind === "boolean" ? (choice === "true" ? "yes" : "no") : choice.replaceAll("_", " "));
+      return element("select", common, choices.map((choice) => element("option", { value: choice }, shown(choice))));
+    }
+    const none = { classes: "as the model has them", patience: "never stop early", train_size: "all images" };
+    const placeholder = row.nullable ? none[row.name] ?? "none" : "";
+    return element("input", { ...common, type: "text", autocomplete: "off", inputmode: isNumber(row) ? "decimal" : "text", placeholder });
+  }
+}
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);

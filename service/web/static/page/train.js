@@ -1,0 +1,123 @@
+// Train: a form from the API's own table, kept in the address; one run, or a sweep.
+
+import { get, post } from "./api.js";
+import { byId, element } from "./element.js";
+import { Estimate } from "./estimate.js";
+import { Field, mathematics, written } from "./field.js";
+import { PRESETS } from "./presets.js";
+import { address, amend, go, hideParts } from "./url.js";
+
+// What a beginner changes; the rest is one click away.
+const FIRST = ["model", "classes", "learning_rate", "batch_size", "epochs", "l2_penalty"];
+
+let fields = null;
+let estimate = null;
+
+export async function showTrain(params) {
+  try {
+    if (!fields) await build();
+    fill(params);
+    estimate = await new Estimate().load();
+    say();
+  } catch (problem) {
+    refuse(problem.message);
+  }
+}
+
+async function build() {
+  const { hyperparameters } = await get("/hyperparameters");
+  fields = new Map(hyperparameters.map((row) => [row.name, new Field(row)]));
+  const nodes = (isFirst) => [...fields.values()].filter(({ row }) => FIRST.includes(row.name) === isFirst).map(({ node }) => node);
+  const more = element("details", { id: "more", "data-hides": "more" }, element("summary", {}, "More settings"));
+  more.append(element("div", { class: "fields" }, nodes(false)));
+  byId("fields").append(...nodes(true));
+  byId("fields").after(more);
+  byId("presets").append(...PRESETS.map(presetButton));
+  byId("form").addEventListener("input", () => {
+    amend(Object.fromEntries([...fields.values()].map((field) => [field.row.name, field.isDefault ? null : field.text])));
+    say();
+  });
+  byId("form").addEventListener("submit", submit);
+  hideParts(byId("form"));
+}
+
+function presetButton({ label, help, values }) {
+  const click = () => go(address({ view: "train", ...values }));
+  return element("button", { type: "button", title: help, onclick: click }, label);
+}
+
+// The address of the form filled in with the configuration of a job.
+export function cloneAddress(config, defaults) {
+  const values = Object.entries(config).filter(([name, value]) => written(value) !== written(defaults[name] ?? null));
+  return address({ view: "train", ...Object.fromEntries(values.map(([name, value]) => [name, written(value)])) });
+}
+
+function fill(params) {
+  for (const { row } of fields.values()) fields.get(row.name).set(params.get(row.name) ?? written(row.default));
+  byId("more").open ||= [...params.keys()].some((name) => fields.has(name) && !FIRST.includes(name));
+  refuse("");
+  say();
+}
+
+// The configuration that all runs share, and the values in which they differ.
+function plan() {
+  const base = {};
+  const grid = {};
+  const problems = [];
+  for (const field of fields.values()) {
+    field.complain(null);
+    try {
+      const values = field.values();
+      if (values.length > 1) grid[field.row.name] = values;
+      else base[field.row.name] = values[0];
+    } catch (error) {
+      field.complain(error.message);
+      problems.push(error.message);
+    }
+  }
+  return { base, grid, problems };
+}
+
+function runsOf({ base, grid }) {
+  const join = (runs, [name, values]) => runs.flatMap((run) => values.map((value) => ({ ...run, [name]: value })));
+  return Object.entries(grid).reduce(join, [base]);
+}
+
+function say() {
+  const penalty = fields.get("l2_penalty");
+  penalty.formula.textContent = mathematics(penalty.row.formulas[fields.get("l2_convention").text]);
+  const planned = plan();
+  const isSweep = Object.keys(planned.grid).length > 0;
+  const button = byId("form").querySelector("[type=submit]");
+  button.textContent = isSweep ? "Start the sweep" : "Start training";
+  if (planned.problems.length) byId("estimate").textContent = "A field needs another value.";
+  else byId("estimate").textContent = estimate ? estimate.say(runsOf(planned)) : "";
+}
+
+async function submit(event) {
+  event.preventDefault();
+  const { base, grid, problems } = plan();
+  if (problems.length) {
+    byId("form").querySelector("[aria-invalid]").focus();
+    return;
+  }
+  const button = event.submitter ?? byId("form").querySelector("[type=submit]");
+  button.disabled = true;
+  try {
+    const isSweep = Object.keys(grid).length > 0;
+    const made = await (isSweep ? post("/sweeps", { base, grid }) : post("/jobs", base));
+    go(address(isSweep ? { sweep: made.id } : { job: made.id }));
+    scrollTo(0, 0);
+  } catch (problem) {
+    for (const [name, message] of Object.entries(problem.fields ?? {})) fields.get(name)?.complain(message);
+    refuse(problem.message);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function refuse(message) {
+  byId("refusal").textContent = message;
+  byId("refusal").hidden = !message;
+}
+

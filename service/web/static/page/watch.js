@@ -1,0 +1,189 @@
+// Watch: a job while it learns, and after.
+
+import { get, post } from "./api.js";
+import { percent } from "./bars.js";
+import { Curves } from "./curves.js";
+import { byId, element, emptyState } from "./element.js";
+import { duration, number } from "./estimate.js";
+import { JobStream } from "./stream.js";
+import { showSweep } from "./sweep.js";
+import { cloneAddress } from "./train.js";
+import { address, hideParts } from "./url.js";
+import { LiveWeights } from "./weights.js";
+
+export const OVER = ["succeeded", "failed", "cancelled"];
+const SAYS = {
+  queued: "Waiting for a free worker.",
+  running: "Learning.",
+  cancelling: "Stopping after this step.",
+  succeeded: "Done.",
+  failed: "Failed.",
+  cancelled: "Cancelled.",
+};
+
+export function showWatch(params) {
+  const place = byId("watched");
+  place.replaceChildren();
+  byId("watch-title").textContent = params.has("sweep") ? "A sweep" : "A training job";
+  if (params.has("sweep")) return showSweep(place, params.get("sweep"));
+  const watched = new Watched(place, params.get("job"));
+  watched.start();
+  return () => watched.close();
+}
+
+class Watched {
+  constructor(place, jobId) {
+    this.place = place;
+    this.jobId = jobId;
+  }
+
+  async start() {
+    let table;
+    try {
+      [this.job, table] = await Promise.all([get(`/jobs/${encodeURIComponent(this.jobId)}`), get("/hyperparameters")]);
+    } catch (problem) {
+      const text = problem.status === 404 || problem.status === 422 ? "There is no such job; it may have been deleted." : problem.message;
+      this.place.replaceChildren(emptyState(text, "/?view=jobs", "See all jobs"));
+      return;
+    }
+    if (this.isClosed) return;
+    this.defaults = Object.fromEntries(table.hyperparameters.map((row) => [row.name, row.default]));
+    this.#build();
+    this.stream = new JobStream(this.jobId, {
+      state: ({ state }) => this.#state(state),
+      check: (check) => this.#check(check),
+      over: () => this.#over(),
+      link: (isUp) => this.#link(isUp),
+    });
+  }
+
+  close() {
+    this.isClosed = true;
+    this.stream?.close();
+    this.curves?.close();
+    this.weights?.close();
+  }
+
+  #build() {
+    const { config } = this.job;
+    byId("watch-title").textContent = `Training ${this.job.model?.name ?? config.model}`;
+    this.curves = new Curves(this.jobId);
+    this.weights = new LiveWeights(this.jobId);
+    this.state = element("p", { class: "state", role: "status" });
+    this.lost = element("p", { class: "note", role: "status", hidden: true }, "The connection is lost. Trying again; nothing is missed.");
+    this.progress = meter("Progress", "progress");
+    this.patience = meter("Patience left", "patience");
+    this.patience.node.hidden = config.patience === null;
+    this.story = element("p", { class: "story" });
+    this.problem = element("p", { class: "error", role: "alert", hidden: true });
+    this.cancel = element("button", { type: "button", onclick: () => this.#cancel() }, "Cancel");
+    const clone = element("a", { class: "button", href: cloneAddress(config, this.defaults) }, "Clone into the form");
+    this.use = element("a", { class: "button main", hidden: true }, "Draw with it");
+    const actions = element("div", { class: "row", "data-hides": "actions" }, this.use, this.cancel, clone);
+    const meters = element("div", { class: "meters" }, this.progress.node, this.patience.node);
+    const head = element("div", { class: "card" }, this.lost, this.state, this.story, meters, this.problem, actions);
+    const charts = element("div", { class: "charts" }, this.curves.loss.node, this.curves.accuracy.node);
+    this.place.replaceChildren(head, charts, this.weights.node, settingsOf(config, this.defaults));
+    hideParts(this.place);
+    this.#state(this.job.state);
+    if (OVER.includes(this.job.state)) this.#end();
+  }
+
+  #state(state) {
+    if (this.ended) return;
+    this.job.state = state;
+    this.state.replaceChildren(element("span", { class: `badge ${state}` }, state), ` ${SAYS[state]}`);
+    this.cancel.hidden = OVER.includes(state) || state === "cancelling";
+  }
+
+  #check(check) {
+    this.curves.add(check);
+    this.weights.learned(check.step);
+    const { fraction, epoch, step, eta_s, patience_left } = check.progress;
+    const { patience } = this.job.config;
+    const eta = eta_s > 0 && fraction < 1 ? `, ${duration(eta_s)} to go at most` : "";
+    this.progress.show(fraction, `${Math.round(100 * fraction)} % — epoch ${number(epoch)}, step ${number(step)}${this.ended ? "" : eta}`);
+    if (patience !== null) this.patience.show(patience_left / patience, `${patience_left} of ${patience} checks`);
+    if (!this.ended) this.story.textContent = `Validation: loss ${check.validation_loss.toFixed(4)}, accuracy ${percent(check.validation_accuracy)}.`;
+  }
+
+  async #over() {
+    try {
+      this.job = await get(`/jobs/${this.jobId}`);
+    } catch (problem) {
+      this.#complain(problem);
+    }
+    if (this.isClosed) return;
+    this.#state(this.job.state);
+    this.#end();
+    this.curves.finish();
+    const latest = this.job.metrics.latest;
+    if (latest) this.weights.learned(latest.step, true);
+  }
+
+  #end() {
+    this.ended = true;
+    this.story.textContent = storyOf(this.job);
+    const { model } = this.job;
+    if (model) {
+      this.use.href = address({ view: "draw", model: `${model.name}/${model.version}` });
+      this.use.hidden = false;
+    }
+  }
+
+  #link(isUp) {
+    this.lost.hidden = isUp;
+  }
+
+  async #cancel() {
+    this.cancel.disabled = true;
+    try {
+      await post(`/jobs/${this.jobId}/cancel`);
+    } catch (problem) {
+      if (problem.type !== "invalid-job-transition") this.#complain(problem);
+    } finally {
+      this.cancel.disabled = false;
+    }
+  }
+
+  #complain(problem) {
+    this.problem.textContent = problem.message;
+    this.problem.hidden = false;
+  }
+}
+
+// Why it ended, and where it was best.
+function storyOf({ metrics: { best, latest }, stop_reason, config, state, error, model }) {
+  if (error) return `${error.message ?? error.detail ?? error} Clone it into the form and try other values.`;
+  if (!best) return state === "cancelled" ? "It was cancelled before it learned anything." : "";
+  const where = `step ${number(best.step)} (epoch ${number(best.epoch)}), with a validation loss of ${best.validation_loss.toFixed(4)} and an accuracy of ${percent(best.validation_accuracy)}`;
+  const which = model ? ` The weights became ${model.name}, version ${model.version}.` : "";
+  if (stop_reason === "early_stopping") {
+    return `Early stopping ended it at step ${number(latest.step)}: the best check was at ${where}, and ${config.patience} more checks found nothing lower.${which}`;
+  }
+  if (stop_reason === "cancelled") return `It was cancelled at step ${number(latest.step)}; the best check was at ${where}.${which}`;
+  return `It made all its epochs; the best check was at ${where}.${which}`;
+}
+
+function meter(label, kind) {
+  const bar = element("progress", { max: "1", value: "0", class: kind, "aria-label": label });
+  const text = element("span", { class: "value" }, "–");
+  const node = element("div", { class: "meter" }, element("span", { class: "name" }, label), text, bar);
+  const show = (fraction, words) => {
+    bar.value = fraction;
+    text.textContent = words;
+  };
+  return { node, show };
+}
+
+function settingsOf(config, defaults) {
+  const rows = Object.entries(config).map(([name, value]) =>
+    element(
+      "tr",
+      { class: JSON.stringify(value) === JSON.stringify(defaults[name]) ? "" : "changed" },
+      element("th", { scope: "row" }, name.replaceAll("_", " ")),
+      element("td", {}, value === null ? "none" : Array.isArray(value) ? value.join(", ") : String(value)),
+    ),
+  );
+  return element("details", { class: "card" }, element("summary", {}, "Settings of this run"), element("table", { class: "settings" }, element("tbody", {}, rows)));
+}

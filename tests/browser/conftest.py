@@ -1,0 +1,90 @@
+"""A headless Chromium before a real server with a real worker pool, and pages that must stay without complaint."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from service.bootstrap import build
+from service.settings import Settings
+from tests.web.serving import DEADLINE_S, serving
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
+
+OpenPage: TypeAlias = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve, with one worker process."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), executor="processes", workers=1)
+    with build(settings) as service, serving(service) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def client(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium")
+    assert executable, "Chromium is missing. On Debian: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, url: str) -> OpenPage:
+    """Return what opens a page of the service. When it is left, the page must not have complained of anything."""
+
+    @contextmanager
+    def opened(
+        address: str = "/", *, width: int = 1440, scheme: Any = "light", allowed: tuple[str, ...] = ()
+    ) -> Iterator[Page]:
+        complaints: list[str] = []
+        with browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme) as context:
+            page = context.new_page()
+            page.set_default_timeout(1000 * DEADLINE_S)
+            page.on("console", lambda message: message.type in ("error", "warning") and complaints.append(message.text))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.goto(url + address)
+            page.wait_for_selector("main > section:not([hidden])")
+            yield page
+        complaints = [each for each in complaints if not any(word in each for word in allowed)]
+        assert complaints == []  # what the Content-Security-Policy keeps out is an error on the console
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """Return the source of axe-core."""
+    return gzip.decompress((Path(__file__).parent / "axe" / "axe.min.js.gz").read_bytes()).decode()
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("screenshots")

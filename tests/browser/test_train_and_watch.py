@@ -1,0 +1,107 @@
+"""Train a model from the form, and watch it learn."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.waiting import wait_until
+from tests.web.serving import LONG, TINY, long_job, wait_until_over
+
+pytestmark = pytest.mark.slow
+
+LOSS = ".chart-card >> nth=0"
+
+
+def n_points(page: Page) -> int:
+    return int(page.locator(LOSS).get_attribute("data-points") or 0)
+
+
+def wait_for_points(page: Page, more_than: int) -> None:
+    wait_until(page, "n => Number(document.querySelector('.chart-card')?.dataset.points ?? 0) > n", more_than)
+
+
+def test_train_and_see_the_curves_grow(open_page: OpenPage, client: httpx.Client) -> None:
+    with open_page("/?view=train&train_size=2000&validation_size=500&patience=") as page:
+        page.get_by_label("Epochs").fill("3000")
+        expect(page.locator("#estimate")).to_contain_text("45,000 steps")
+        assert "epochs=3000" in page.url
+        page.get_by_role("button", name="Start training").click()
+        page.wait_for_url("**/?job=*")
+        wait_for_points(page, 1)
+        n_before = n_points(page)
+        wait_for_points(page, n_before)
+        expect(page.locator("canvas").locator("visible=true")).to_have_count(2)
+        expect(page.get_by_role("img", name="The weights after step")).to_be_visible()
+        assert float(page.get_by_role("progressbar", name="Progress").get_attribute("value") or 0) > 0
+
+        page.reload()
+        wait_for_points(page, n_before)
+
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.locator(".state .badge")).to_have_text("cancelled")
+        expect(page.locator(".story")).to_contain_text("It was cancelled at step")
+        expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
+        job = client.get(f"/jobs/{page.url.partition('job=')[2]}").json()
+        assert (job["state"], job["config"]["epochs"], job["config"]["patience"]) == ("cancelled", 3000, None)
+
+        page.get_by_role("link", name="Clone into the form").click()
+        expect(page.get_by_label("Epochs")).to_have_value("3000")
+        expect(page.locator("#field-patience")).to_have_value("")
+
+
+def test_early_stopping_is_told_in_a_sentence(open_page: OpenPage, client: httpx.Client) -> None:
+    fields = {**TINY, "epochs": 2000, "learning_rate": 1, "patience": 3}
+    job_id = client.post("/jobs", json=fields).raise_for_status().json()["id"]
+    job = wait_until_over(client, job_id)
+    assert job["stop_reason"] == "early_stopping"
+    with open_page(f"/?job={job_id}") as page:
+        expect(page.locator(".story")).to_contain_text(f"best check was at step {job['metrics']['best']['step']:,}")
+        expect(page.locator(".meter").nth(1)).to_contain_text("0 of 3 checks")
+        page.get_by_role("link", name="Draw with it").click()
+        expect(page.get_by_role("heading", name="Draw a digit, and see why")).to_be_visible()
+
+
+def test_a_lost_connection_is_shown_and_heals(open_page: OpenPage, client: httpx.Client) -> None:
+    with long_job(client) as job_id, open_page(allowed=("ERR_FAILED",)) as page:
+        cut = {"is": True}
+        page.route("**/events*", lambda route: route.abort() if cut["is"] else route.continue_())
+        page.goto(page.url + f"?job={job_id}")
+        expect(page.get_by_text("The connection is lost")).to_be_visible()
+        cut["is"] = False
+        expect(page.get_by_text("The connection is lost")).to_be_hidden(timeout=20_000)
+        wait_for_points(page, 1)
+
+
+def test_the_l2_comparison_is_a_sweep(open_page: OpenPage) -> None:
+    with open_page("/?view=train") as page:
+        page.get_by_role("button", name="L2 comparison").click()
+        expect(page.get_by_label("L2 penalty λ")).to_have_value("0,1,0.1,0.01,0.001")
+        page.get_by_label("Epochs").fill("2")
+        page.get_by_text("More settings").click()
+        page.get_by_label("Train size").fill("2000")
+        page.get_by_role("button", name="Start the sweep").click()
+        expect(page.get_by_text("All runs are over")).to_be_visible(timeout=30_000)
+        assert page.locator(".list tbody tr").count() == 5
+        expect(page.get_by_role("img", name="The weights of the best members")).to_be_visible()
+
+
+def test_a_value_out_of_range_is_refused_where_it_stands(open_page: OpenPage) -> None:
+    with open_page("/?view=train&learning_rate=50") as page:
+        expect(page.locator("#problem-learning_rate")).to_have_text("Learning rate: a number from 1e-06 to 10.")
+        page.get_by_role("button", name="Start training").click()
+        expect(page.get_by_label("Learning rate")).to_be_focused()
+        page.get_by_role("button", name="Report task 2").click()
+        expect(page.locator("#field-model")).to_have_value("logistic")
+        expect(page.locator("#problem-learning_rate")).to_be_hidden()
+        page.go_back()
+        expect(page.get_by_label("Learning rate")).to_have_value("50")
+
+
+def test_no_such_job_says_what_to_do_next(open_page: OpenPage, client: httpx.Client) -> None:
+    client.post("/jobs", json={**LONG, "epochs": 1}).raise_for_status()
+    with open_page("/?view=jobs") as page:
+        page.locator("tbody a").first.click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Training")

@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fast check format docs lock clean
+.PHONY: help run test fast check format docs lock bench clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -43,6 +43,17 @@ docs:  ## write the pages that are made from tables in the code
 lock:  ## write the requirement locks from pyproject.toml; ARGS="--upgrade" takes newer releases
 	@tools/environment.sh run
 	@tools/lock.sh $(ARGS)
+
+bench: BENCH_VENV ?= .venv-bench
+bench: RESULTS = benchmarks/results
+bench:  ## measure training beside its peers on a quiet machine, into benchmarks/results; ARGS="--quick" to try
+	@VENV=$(BENCH_VENV) tools/environment.sh run
+	@echo '*' > $(BENCH_VENV)/.gitignore
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --no-build-isolation --editable '.[bench]'
+	@for claim in single sweep growth; do \
+	    $(BENCH_VENV)/bin/python -m benchmarks.training $$claim $(ARGS) \
+	        --json $(RESULTS)/training-$$claim.json --picture $(RESULTS)/training-$$claim.png || exit 1; \
+	done
 
 clean:  ## remove the virtual environment and what tools have left behind
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

@@ -12,7 +12,7 @@ from typing import Any, Self
 import service
 from service.database import Database, migrate
 from service.errors import Corrupted, StorageFailed
-from service.inference import ModelCatalogue
+from service.inference import DecodingLimits, ModelCatalogue
 from service.jobs import Engine, EngineLock, Executor, InlineExecutor, Jobs, ProcessesExecutor, Recorder, Sweeps
 from service.registry import LocalStore, Registry, install_shipped
 from service.reports import Reports
@@ -31,6 +31,7 @@ class Service:
     store: LocalStore
     registry: Registry
     catalogue: ModelCatalogue
+    limits: DecodingLimits
     jobs: Jobs
     sweeps: Sweeps
     reports: Reports
@@ -99,6 +100,11 @@ def build(settings: Settings) -> Service:
         store=store,
         registry=registry,
         catalogue=ModelCatalogue(registry, default_name=settings.default_model),
+        limits=DecodingLimits(
+            max_image_bytes=settings.max_image_bytes,
+            max_streamed_pixels=settings.max_image_pixels,
+            max_images_per_request=settings.max_images_per_request,
+        ),
         jobs=jobs,
         sweeps=sweeps,
         reports=Reports(database, jobs, sweeps, **desk),

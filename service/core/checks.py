@@ -15,8 +15,8 @@ import numpy as np
 from .data import N_FEATURES, Floats, Ints, TrainingData
 from .models import Model
 
-CHECKS_IN_GROUP = 5
-"""Checks that are made side by side: those of an epoch, unless a run asks for more or fewer."""
+MAX_CHECKS, _MAX_COLUMNS, _MAX_STEPS = 16, 256, 1024
+"""Of a group: checks, columns of their product, and steps from the first to the last, for which their news wait."""
 
 _BLOCK_IMAGES, _BLOCK_LOGITS = 512, 131_072
 """Images and logits of a block at most: both stay in a core's own cache."""
@@ -49,6 +49,11 @@ class Scores:
     validation_accuracy: Floats
 
 
+def group_size(n_columns: int, check_interval: int) -> int:
+    """Return how many checks to make side by side, each of so many columns of weights and so many steps apart."""
+    return max(1, min(MAX_CHECKS, _MAX_COLUMNS // n_columns, _MAX_STEPS // check_interval))
+
+
 class CheckGroup:
     """Checks in a row, of the same members, on their way.
 
@@ -57,26 +62,30 @@ class CheckGroup:
 
     Parameters
     ----------
-    snapshots : of numbers between two multiples of `CHECKS_IN_GROUP`, at least one.
+    snapshots : of numbers between two multiples of ``size``, at least one.
+    size : as `group_size` says.
     helper : makes blocks of the checks while the caller does something else; None leaves them all to `scores`.
     """
 
-    def __init__(self, snapshots: Sequence[Snapshot], model: Model, data: TrainingData, helper: Executor | None):
+    def __init__(
+        self, snapshots: Sequence[Snapshot], size: int, model: Model, data: TrainingData, helper: Executor | None
+    ):
         self.snapshots = snapshots
-        self._places = [snapshot.number % CHECKS_IN_GROUP for snapshot in snapshots]
+        self._size = size
+        self._places = [snapshot.number % size for snapshot in snapshots]
         first = snapshots[0].weights
         self._n_members = len(first)
-        weights = np.zeros((CHECKS_IN_GROUP, *first.shape), first.dtype)
+        weights = np.zeros((size, *first.shape), first.dtype)
         weights[self._places] = [snapshot.weights for snapshot in snapshots]
         self._rows = weights.reshape(-1, N_FEATURES)
         self._model = model
         self._images: Sequence[Floats] = (data.x_train, data.x_validation)
         self._classes: Sequence[Ints] = (data.y_train, data.y_validation)
-        size = min(_BLOCK_IMAGES, max(64, _BLOCK_LOGITS // len(self._rows)))
+        n_images = min(_BLOCK_IMAGES, max(64, _BLOCK_LOGITS // len(self._rows)))
         self._blocks = [
-            (part, slice(start, start + size))
+            (part, slice(start, start + n_images))
             for part, classes in enumerate(self._classes)
-            for start in range(0, len(classes), size)
+            for start in range(0, len(classes), n_images)
         ]
         self._found: dict[int, tuple[Floats, Floats]] = {}
         self._waiting = iter(range(len(self._blocks)))  # two threads take from it: a step of an iterator is one act
@@ -92,12 +101,12 @@ class CheckGroup:
         self._make_blocks()
         if self._help is not None and not self._help.cancel():
             self._help.result()
-        losses, n_right = np.zeros((2, 2, self._n_members * CHECKS_IN_GROUP))
+        losses, n_right = np.zeros((2, 2, self._size * self._n_members))
         for number, (part, _) in enumerate(self._blocks):  # summed in the order of the images, whoever made them
             loss, right = self._found[number]
             losses[part] += loss
             n_right[part] += right
-        shape = (CHECKS_IN_GROUP, -1)
+        shape = (self._size, -1)
         n_train, n_validation = map(len, self._classes)
         return Scores(
             train_accuracy=(n_right[0] / n_train).reshape(shape)[self._places],
@@ -114,7 +123,7 @@ class CheckGroup:
 
     def _score(self, x: Floats, y: Ints, *, with_loss: bool) -> tuple[Floats, Floats]:
         """Sum of the losses and number of images told right, for each member at each place."""
-        logits = (self._rows @ x.T).reshape(self._n_members * CHECKS_IN_GROUP, -1, len(x))
+        logits = (self._rows @ x.T).reshape(self._size * self._n_members, -1, len(x))
         n_right = np.rint(self._model.accuracy(logits, y) * len(y))
         loss = self._model.loss(logits, y) * len(y) if with_loss else np.zeros_like(n_right)
         return loss, n_right

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 import numpy as np
 
 from .batches import Schedule, epoch_batches
-from .checks import CHECKS_IN_GROUP, CheckGroup, Snapshot
+from .checks import CheckGroup, Snapshot, group_size
 from .config import TrainingConfig
 from .data import N_FEATURES, Floats, Ints, TrainingData
 from .models import MODELS
@@ -234,6 +234,10 @@ class _Stack:
     def results(self) -> list[TrainingResult]:
         return [self.finished[number] for number in sorted(self.finished)]
 
+    @property
+    def _group_size(self) -> int:
+        return group_size(len(self.weights) * self.weights.shape[1], self.schedule.check_interval)
+
     def _trained(self) -> set[int]:
         epoch = self.schedule.epoch_of(self.step)
         return {member.number for member in self.members if epoch >= member.config.epochs}
@@ -244,7 +248,8 @@ class _Stack:
         number = step // self.schedule.check_interval
         losses = [member.take_losses() for member in self.members]
         self.snapshots.append(Snapshot(number=number, step=step, weights=self.weights.copy(), step_losses=losses))
-        is_whole = number % CHECKS_IN_GROUP == CHECKS_IN_GROUP - 1
+        size = self._group_size
+        is_whole = number % size == size - 1
         if (is_whole or (self.group and self.group.is_made)) and self._hear():
             return True
         if is_whole:
@@ -254,7 +259,7 @@ class _Stack:
     def _send_for_check(self) -> None:
         """Have the checks made that were set aside."""
         if self.snapshots:
-            self.group = CheckGroup(self.snapshots, self.model, self.data, self.helper)
+            self.group = CheckGroup(self.snapshots, self._group_size, self.model, self.data, self.helper)
             self.snapshots = []
 
     def _hear(self) -> bool:

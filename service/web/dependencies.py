@@ -58,12 +58,7 @@ async def _idempotency_key(
 
 
 async def _limits(service: ServiceDep) -> DecodingLimits:
-    settings = service.settings
-    return DecodingLimits(
-        max_image_bytes=settings.max_image_bytes,
-        max_streamed_pixels=settings.max_image_pixels,
-        max_images_per_request=settings.max_images_per_request,
-    )
+    return service.limits
 
 
 LimitsDep = Annotated[DecodingLimits, Depends(_limits)]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from service.core import MODELS, CheckReport, StopReason, TrainingConfig, TrainingData, train, train_stack
-from service.core.checks import CHECKS_IN_GROUP, CheckGroup, Snapshot
+from service.core.checks import CheckGroup, Snapshot, group_size
 from tests.core.recording import record_stack
 
 DataFor = Callable[[TrainingConfig], TrainingData]
@@ -88,12 +88,12 @@ def test_a_check_has_the_same_bits_alone_and_in_company(data_for: DataFor, model
     data, reports = data_for(config), list[CheckReport]()
     train_stack([config], data, on_check=reports.append)
     snapshots = [
-        Snapshot(number=10 + n, step=0, weights=r.state.last.T[np.newaxis].copy(), step_losses=[])
-        for n, r in enumerate(reports[:CHECKS_IN_GROUP])
+        Snapshot(number=15 + n, step=0, weights=r.state.last.T[np.newaxis].copy(), step_losses=[])
+        for n, r in enumerate(reports[:5])
     ]
-    together = CheckGroup(snapshots, MODELS[model], data, None).scores()
+    together = CheckGroup(snapshots, 5, MODELS[model], data, None).scores()
     for place, snapshot in enumerate(snapshots):
-        alone = CheckGroup([snapshot], MODELS[model], data, None).scores()
+        alone = CheckGroup([snapshot], 5, MODELS[model], data, None).scores()
         for name in ("train_accuracy", "validation_loss", "validation_accuracy"):
             assert getattr(alone, name)[0] == getattr(together, name)[place]
 
@@ -101,10 +101,20 @@ def test_a_check_has_the_same_bits_alone_and_in_company(data_for: DataFor, model
 def test_the_scores_are_those_of_the_model(data_for: DataFor) -> None:
     data = data_for(replace(SOFTMAX, dtype="float64"))
     weights = np.random.default_rng(0).normal(size=(3, 10, 785)) / 28
-    group = CheckGroup([Snapshot(number=3, step=0, weights=weights, step_losses=[])], MODELS["softmax"], data, None)
+    group = CheckGroup([Snapshot(number=3, step=0, weights=weights, step_losses=[])], 2, MODELS["softmax"], data, None)
     scores, model = group.scores(), MODELS["softmax"]
     logits = weights @ data.x_validation.T
     np.testing.assert_allclose(scores.validation_loss[0], model.loss(logits, data.y_validation), rtol=1e-12)
     digits, train_digits = logits.argmax(axis=1), (weights @ data.x_train.T).argmax(axis=1)
     np.testing.assert_array_equal(scores.validation_accuracy[0], (digits == data.y_validation).mean(axis=1))
     np.testing.assert_array_equal(scores.train_accuracy[0], (train_digits == data.y_train).mean(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("n_columns", "check_interval", "size"),
+    [(10, 31, 16), (1, 6, 16), (50, 31, 5), (320, 31, 1), (10, 12_000, 1), (10, 93, 11)],
+)
+def test_groups_are_wide_enough_for_the_product_and_short_enough_for_the_news(
+    n_columns: int, check_interval: int, size: int
+) -> None:
+    assert group_size(n_columns, check_interval) == size

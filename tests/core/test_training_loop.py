@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from service.core import MODELS, CheckReport, StopReason, TrainingConfig, TrainingData, norm, train, train_stack
-from service.core.checks import CHECKS_IN_GROUP
+from service.core.checks import MAX_CHECKS
 from tests.core.recording import Recording, after, assert_agreement, record, record_stack
 
 DataFor = Callable[[TrainingConfig], TrainingData]
@@ -55,9 +55,12 @@ class TestWhatItTells:
         for report in record(config, data).reports[::5]:
             logits = (report.state.last.T @ data.x_validation.T)[np.newaxis]
             assert report.check.validation_loss == pytest.approx(model.loss(logits, data.y_validation)[0], abs=1e-6)
-            assert report.check.validation_accuracy == model.accuracy(logits, data.y_validation)[0]
+            one_image = 1 / len(data.y_validation)  # which may stand between two classes
+            accuracy = model.accuracy(logits, data.y_validation)[0]
+            assert report.check.validation_accuracy == pytest.approx(accuracy, abs=1.01 * one_image)
             logits = (report.state.last.T @ data.x_train.T)[np.newaxis]
-            assert report.check.train_accuracy == model.accuracy(logits, data.y_train)[0]
+            accuracy = model.accuracy(logits, data.y_train)[0]
+            assert report.check.train_accuracy == pytest.approx(accuracy, abs=1.01 / len(data.y_train))
 
     @pytest.mark.parametrize("helped", [False, True])
     def test_a_report_comes_two_groups_of_checks_after_its_step_at_most(self, data_for: DataFor, helped: bool) -> None:
@@ -77,7 +80,7 @@ class TestWhatItTells:
                 config, data_for(config), on_check=on_check, should_stop=should_stop, helper=helper if helped else None
             )
         assert len(lags) == 60
-        assert max(lags) <= 2 * (2 * CHECKS_IN_GROUP - 1)
+        assert max(lags) <= 2 * (2 * MAX_CHECKS - 1)
 
     def test_what_a_callback_raises_passes_through(self, data_for: DataFor) -> None:
         def on_check(report: CheckReport) -> None:
@@ -161,7 +164,8 @@ class TestCancelling:
 
     def test_checks_before_the_answer_are_told_and_none_after_it(self, data_for: DataFor) -> None:
         told: list[CheckReport] = []
-        result = train(SOFTMAX, data_for(SOFTMAX), on_check=told.append, should_stop=lambda _: len(told) == 5)
+        config = replace(SOFTMAX, epochs=20)
+        result = train(config, data_for(config), on_check=told.append, should_stop=lambda _: len(told) >= 5)
         assert result.stop_reason is StopReason.CANCELLED
         steps = [report.check.step for report in told]
         assert steps == list(range(0, result.state.next_step, 6))

@@ -100,6 +100,14 @@ def test_ten_thousand_images_in_one_request(client: httpx.Client, mnist: Dataset
     assert len(answer.json()["predictions"]) == 10_000
 
 
+def test_probabilities_alone_as_an_array(client: httpx.Client, service: Service, digits: Any) -> None:
+    answer = client.post("/predict", content=digits.tobytes(), headers={**OCTETS, "Accept": "application/x-npy"})
+    assert answer.headers["content-type"] == "application/x-npy"
+    model = service.catalogue.get()
+    assert answer.headers["x-model"] == f"{model.manifest.name}/{model.manifest.version}"
+    np.testing.assert_array_equal(np.load(BytesIO(answer.content)), predict(model, digits)[1])
+
+
 def test_the_answer_says_who_spoke(client: httpx.Client, digits: Any) -> None:
     content = {"content": digits[0].tobytes(), "headers": OCTETS}
     model = client.get("/models/mnist-softmax").json()

@@ -117,7 +117,7 @@ def test_the_result_is_that_of_the_core(run: Run) -> None:
 def test_a_run_that_was_handed_back_ends_with_the_same_bits(
     run: Run, stop_after: int, hyperparameters: dict[str, Any]
 ) -> None:
-    about = {"epochs": 20, "patience": None, **hyperparameters}
+    about = {"epochs": 60, "patience": None, **hyperparameters}
     config = TrainingConfig(train_size=512, validation_size=500, **about)
     undisturbed = run(**about)
     first = run(**about, stop_after=stop_after, ask=StopRequests.hand_back)
@@ -151,7 +151,7 @@ def test_a_cancel_wins_over_handing_back(run: Run) -> None:
         stop.hand_back()
         stop.cancel(0)
 
-    ended = end_of(run(stop_after=2, ask=both))
+    ended = end_of(run(epochs=60, stop_after=2, ask=both))
     assert ended.stop_reason is StopReason.CANCELLED and not ended.handed_back
 
 

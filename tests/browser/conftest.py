@@ -30,21 +30,21 @@ ARGUMENTS = [
 OpenPage: TypeAlias = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve, with one worker process."""
+    """Serve, with one worker process; no longer than the tests of a file, for others count the workers there are."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), executor="processes", workers=1)
     with build(settings) as service, serving(service) as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client(url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium")
     assert executable, "Chromium is missing. On Debian: apt-get install chromium"

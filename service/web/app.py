@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.staticfiles import StaticFiles
 
 from service import __version__
 from service.bootstrap import Service, build
@@ -23,8 +21,8 @@ from .methods import Methods
 from .openapi import DESCRIPTION, TAGS, describe
 from .request_context import RequestContext
 from .routes import ROUTERS
+from .routes.pages import PageFiles
 
-STATIC = Path(__file__).parent / "static"
 _DRAWN_AT_ONCE = 2
 """Drawing keeps a core busy; more at once would only make everybody wait."""
 
@@ -76,7 +74,7 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", PageFiles(), name="static")
     describe(app)
     if service:
         _attach(app, service)

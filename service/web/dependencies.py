@@ -13,7 +13,6 @@ from starlette.requests import Request
 
 from service.bootstrap import Service
 from service.errors import JobNotFound, MalformedInput
-from service.inference import DecodingLimits
 
 MAX_EVENT_ID = 2**63 - 1
 
@@ -57,11 +56,6 @@ async def _idempotency_key(
     return idempotency_key
 
 
-async def _limits(service: ServiceDep) -> DecodingLimits:
-    return service.limits
-
-
-LimitsDep = Annotated[DecodingLimits, Depends(_limits)]
 JobId = Annotated[str, Depends(_job_id)]
 SweepId = Annotated[str, Depends(_sweep_id)]
 IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]

@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, Response
 
 from service.bootstrap import Service
 from service.charts import evidence_picture
-from service.inference import DecodingLimits, Explanation, explain
+from service.inference import Explanation, explain
 from service.web import explanation_answers
-from service.web.dependencies import LimitsDep, ServiceDep
+from service.web.dependencies import ServiceDep
 from service.web.pictures import PNG, PNG_ANSWER
 from service.web.routing import noun_router
 
@@ -41,7 +41,6 @@ class _Question:
 
     request: Request
     service: Service
-    limits: DecodingLimits
     digit: int | None
     against: int | None
 
@@ -70,17 +69,16 @@ class _Question:
 
     def _explain(self, body: Any, name: str | None, reference: str | None) -> Explanation:
         model = self.service.catalogue.get(name, reference)  # before decoding: the cheaper refusal
-        return explain(model, body.decode(self.limits), digit=self.digit, against=self.against)
+        return explain(model, body.decode(self.service.limits), digit=self.digit, against=self.against)
 
 
 async def _question(
     request: Request,
     service: ServiceDep,
-    limits: LimitsDep,
     digit: Annotated[int | None, Query(description="The class to explain; what the model says by default.")] = None,
     against: Annotated[int | None, Query(description="A second class, for the contrast between the two.")] = None,
 ) -> _Question:
-    return _Question(request=request, service=service, limits=limits, digit=digit, against=against)
+    return _Question(request=request, service=service, digit=digit, against=against)
 
 
 QuestionDep = Annotated[_Question, Depends(_question)]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from service.web.problems import PROBLEM_TYPES, title
 from service.web.request_context import CONTENT_SECURITY_POLICY, policy
@@ -16,7 +16,6 @@ from service.web.request_context import CONTENT_SECURITY_POLICY, policy
 router = APIRouter(include_in_schema=False)
 
 _STATIC = Path(__file__).parent.parent / "static"
-_FILES = StaticFiles(directory=_STATIC)
 
 # Kept by browsers, but asked for each time, mostly with 304 as the answer: modules of two releases must not meet.
 _ASK_FIRST = {"Cache-Control": "no-cache"}
@@ -25,20 +24,23 @@ _ASK_FIRST = {"Cache-Control": "no-cache"}
 _DOCS_POLICY = policy({**CONTENT_SECURITY_POLICY, "img-src": "'self' data:"})
 
 
+class PageFiles(StaticFiles):
+    """The files of the page: what lies in their folder, and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=_STATIC)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """See `StaticFiles.get_response`."""
+        answer = await super().get_response(path, scope)
+        answer.headers.update(_ASK_FIRST)
+        return answer
+
+
 @router.get("/")
 async def front_page() -> Response:
     """Show the page: draw, train, watch, and look at what there is."""
     return FileResponse(_STATIC / "index.html", headers=_ASK_FIRST)
-
-
-@router.get("/static/{path:path}")
-async def static_file(path: str, request: Request) -> Response:
-    """Send a file of the page: what lies in its folder, and nothing else."""
-    answer = await _FILES.get_response(
-        _FILES.get_path({**request.scope, "path": f"/{path}", "root_path": ""}), request.scope
-    )
-    answer.headers.update(_ASK_FIRST)
-    return answer
 
 
 @router.get("/docs")

@@ -21,7 +21,7 @@ from service.inference import DecodingLimits, ModelInputs, answer, decode_pixels
 from service.inference import predict as tell
 from service.registry import Model
 from service.web import answers
-from service.web.dependencies import LimitsDep, ServiceDep
+from service.web.dependencies import ServiceDep
 from service.web.pictures import PNG, PNG_ANSWER
 from service.web.routing import media_type_of, noun_router
 from service.web.strict_json import parse_json
@@ -67,34 +67,30 @@ Alias = Annotated[str | None, Query(description="The version that this alias nam
 
 
 @router.post("/predict", **_ANSWER)
-async def predict(request: Request, service: ServiceDep, limits: LimitsDep, alias: Alias = None) -> Response:
+async def predict(request: Request, service: ServiceDep, alias: Alias = None) -> Response:
     """Tell the digits in images, with the default model."""
-    return await _predict(request, service, limits, None, alias)
+    return await _predict(request, service, None, alias)
 
 
 @router.post("/models/{name}/predict", **_ANSWER)
-async def predict_with_model(
-    name: str, request: Request, service: ServiceDep, limits: LimitsDep, alias: Alias = None
-) -> Response:
+async def predict_with_model(name: str, request: Request, service: ServiceDep, alias: Alias = None) -> Response:
     """Tell the digits in images, with the champion of a model or the version that an alias names."""
-    return await _predict(request, service, limits, name, alias)
+    return await _predict(request, service, name, alias)
 
 
 @router.post("/models/{name}/versions/{version}/predict", **_ANSWER)
-async def predict_with_version(
-    name: str, version: str, request: Request, service: ServiceDep, limits: LimitsDep
-) -> Response:
+async def predict_with_version(name: str, version: str, request: Request, service: ServiceDep) -> Response:
     """Tell the digits in images, with one version of a model."""
-    return await _predict(request, service, limits, name, version)
+    return await _predict(request, service, name, version)
 
 
 @router.post("/preprocess", response_class=Response, responses=PNG_ANSWER, openapi_extra=_BODY)
-async def preprocess(request: Request, limits: LimitsDep) -> Response:
+async def preprocess(request: Request, service: ServiceDep) -> Response:
     """Return the 28x28 PNG that a model would see. Headers say, as JSON, what was done and what looks doubtful."""
     body = await _read(request)
 
     def draw() -> Response:
-        inputs = body.decode(limits)
+        inputs = body.decode(service.limits)
         if len(inputs) != 1:
             raise InvalidInput("One image at a time can be shown.")
         steps, warnings = json.dumps(inputs.steps[0]), json.dumps(inputs.warnings[0])
@@ -146,16 +142,14 @@ def _pixels_of(value: Any) -> Any:
     return value["pixels"]
 
 
-async def _predict(
-    request: Request, service: Service, limits: DecodingLimits, name: str | None, reference: str | None
-) -> Response:
+async def _predict(request: Request, service: Service, name: str | None, reference: str | None) -> Response:
     """Decode, predict and write the answer, all in one visit to a thread."""
     body = await _read(request)
     write = _table if request.headers.get("accept", "").strip().lower() == _NPY else _story
 
     def work() -> Response:
         model = service.catalogue.get(name, reference)  # before decoding: an unknown model is the cheaper refusal
-        return write(model, body.decode(limits))
+        return write(model, body.decode(service.limits))
 
     return await run_sync(work)
 

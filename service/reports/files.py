@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from service.errors import JobNotFound
 
 from .contents import Contents
+from .figures import FigureFormat
 from .sentences import key_sentences
 
 FORMS = ("html", "pdf", "json")
@@ -20,12 +20,8 @@ def file_names(contents: Contents) -> list[str]:
     return [*(f"report.{form}" for form in FORMS), *figures]
 
 
-def encode_file(contents: Contents, name: str, figure_file: Callable[[str], bytes]) -> bytes:
+def encode_file(contents: Contents, name: str) -> bytes:
     """Return a file of a report.
-
-    Parameters
-    ----------
-    figure_file : returns the file of a figure by its name; it may remember it, since page and document need all.
 
     Raises
     ------
@@ -33,8 +29,8 @@ def encode_file(contents: Contents, name: str, figure_file: Callable[[str], byte
         There is no file of that name.
     """
 
-    def pictures(form: str) -> dict[str, bytes]:
-        return {figure: figure_file(f"figures/{figure}.{form}") for figure in contents.figures}
+    def pictures(form: FigureFormat) -> dict[str, bytes]:
+        return {name: figure.draw(form) for name, figure in contents.figures.items()}
 
     stem, _, form = name.rpartition(".")
     if name not in file_names(contents):

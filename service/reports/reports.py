@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib import import_module
 from threading import Lock
 from typing import Any
@@ -208,7 +208,7 @@ class Reports:
         return self._file(report_id, name)
 
     def _make_file(self, report_id: str, name: str) -> bytes:
-        return encode_file(self._contents(report_id), name, partial(self._file, report_id))
+        return encode_file(self._contents(report_id), name)
 
     def _make_contents(self, report_id: str) -> Contents:
         runs = Runs.of(self.get(report_id), self._jobs)

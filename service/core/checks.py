@@ -18,8 +18,9 @@ from .models import Model
 MAX_CHECKS, _MAX_COLUMNS, _MAX_STEPS = 16, 256, 1024
 """Of a group: checks, columns of their product, and steps from the first to the last, for which their news wait."""
 
-_BLOCK_IMAGES, _BLOCK_LOGITS = 512, 131_072
-"""Images and logits of a block at most: both stay in a core's own cache."""
+_BLOCK_IMAGES = 512
+"""Of a product: few enough that images and logits stay in a core's own cache; the same for every stack, so that
+losses are summed in the same pieces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,11 +82,10 @@ class CheckGroup:
         self._model = model
         self._images: Sequence[Floats] = (data.x_train, data.x_validation)
         self._classes: Sequence[Ints] = (data.y_train, data.y_validation)
-        n_images = min(_BLOCK_IMAGES, max(64, _BLOCK_LOGITS // len(self._rows)))
         self._blocks = [
-            (part, slice(start, start + n_images))
+            (part, slice(start, start + _BLOCK_IMAGES))
             for part, classes in enumerate(self._classes)
-            for start in range(0, len(classes), n_images)
+            for start in range(0, len(classes), _BLOCK_IMAGES)
         ]
         self._found: dict[int, tuple[Floats, Floats]] = {}
         self._waiting = iter(range(len(self._blocks)))  # two threads take from it: a step of an iterator is one act

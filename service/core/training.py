@@ -17,7 +17,7 @@ from .config import TrainingConfig
 from .data import N_FEATURES, Floats, Ints, TrainingData
 from .models import MODELS
 from .penalty import decay
-from .products import small_product
+from .products import member_products
 from .results import (
     Check,
     CheckReport,
@@ -200,15 +200,14 @@ class _Stack:
         Whether training goes on with the next batch. Otherwise somebody has left, and `step` says where the others
         are: at this batch, if a loss was not finite; at the check that ended the one who left.
         """
-        rows = self.weights.reshape(-1, N_FEATURES)
-        logits = small_product(rows, x.T).reshape(*self.weights.shape[:2], len(x))
+        logits = member_products(self.weights, x.T)
         losses, d_logits = self.model.loss_and_gradient(logits, y)
         finite = np.isfinite(losses)
         if not finite.all():
             lost = {member.number for member, is_finite in zip(self.members, finite, strict=True) if not is_finite}
             self.leave(StopReason.NON_FINITE_LOSS, lost, failed_step=self.step)
             return False
-        gradient = small_product(d_logits.reshape(-1, len(x)), x).reshape(self.weights.shape)
+        gradient = member_products(d_logits, x)
         if self.decays.any():
             gradient += self.decays * self.weights
         gradient *= self.learning_rates

@@ -153,4 +153,3 @@ class TestSoftmax:
         stacked = stack[penalty, 10]
         assert stacked.result.stop_reason is alone.result.stop_reason
         assert_agreement(stacked, alone)
-        np.testing.assert_allclose(stacked.result.last, alone.result.last, rtol=0, atol=1e-5)

@@ -103,6 +103,14 @@ class Backend(Protocol):
         """Ask a job to stop; return it."""
         ...
 
+    def resume(self, job_id: str, changes: Mapping[str, Any]) -> Json:
+        """Submit a job that goes on where another ended, with new ``epochs`` or ``patience``; return it."""
+        ...
+
+    def verify(self, job_id: str) -> Json:
+        """Submit a job that trains another again and compares the weights; return it."""
+        ...
+
     def delete(self, job_id: str) -> None:
         """Delete a job that has ended. The model it made stays."""
         ...

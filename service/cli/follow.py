@@ -34,7 +34,10 @@ def follow_job(backend: Backend, job: Json, console: Console, *, silent: bool = 
 
 
 def exit_code_of(job: Json) -> int:
-    """Return 0 for a job that succeeded, 130 for one that was cancelled, 1 for one that failed."""
+    """Return 0 for success, 130 for a cancelled job, 1 for one that failed or found weights to differ."""
+    verification = job["verification"]
+    if verification and verification["outcome"] and not verification["outcome"]["identical"]:
+        return 1
     return {"succeeded": 0, "cancelled": INTERRUPTED}.get(job["state"], 1)
 
 

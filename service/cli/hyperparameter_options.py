@@ -64,12 +64,21 @@ def hyperparameter_options(function: _Function) -> _Function:
     return function
 
 
+def hyperparameter_option(name: str, *, help: str) -> Callable[[Any], Any]:
+    """Return the option of one row of the table, with words of its own."""
+    row = next(row for row in HYPERPARAMETERS if row.name == name)
+    return click.option(_option_name(row), name, type=HyperparameterType(row), help=help)
+
+
 def given_hyperparameters(ctx: click.Context, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return those that were given, null included, and the model; the rest is left to whoever trains."""
+    return {"model": values["model"], **given(ctx, values)}
+
+
+def given(ctx: click.Context, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, null included."""
     return {
-        row.name: values[row.name]
-        for row in HYPERPARAMETERS
-        if row.name == "model" or ctx.get_parameter_source(row.name) is not ParameterSource.DEFAULT
+        name: value for name, value in values.items() if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -102,7 +103,29 @@ def _results(job: Json) -> Table:
         results["last check"] = check_text(latest)
     if job["model"] is not None:
         results["model"] = f"{job['model']['name']}, version {job['model']['version']}"
+    if job["continues"] is not None:
+        results["continues"] = f"job {job['continues']['job']}, from step {job['continues']['step']:,}"
+    if job["verification"] is not None:
+        results |= _verification(job["verification"])
     seconds, rate = duration_of(job), progress["images_per_s"]
     if seconds is not None:
         results["time"] = duration_text(seconds) + ("" if rate is None else f", {rate:,.0f} images/s")
     return facts(results)
+
+
+def _verification(verification: Json) -> dict[str, str | Text]:
+    model, outcome = verification["model"], verification["outcome"]
+    results: dict[str, str | Text] = {"verifies": f"{model['name']}, version {model['version']}"}
+    if outcome is None:
+        return results
+    if outcome["identical"]:
+        results["weights"] = Text(f"identical, to the bit: SHA-256 {outcome['retrained_sha256']}", "green")
+    else:
+        sizes = [
+            f"{which} by at most {'another shape' if largest is None else format(largest, '.3g')}"
+            for which, largest in outcome["largest_difference"].items()
+        ]
+        results["weights"] = Text(f"they differ: {', '.join(sizes)}", "red")
+    for found in outcome["differences"]:
+        results[found["what"]] = f"was {json.dumps(found['recorded'])}, is {json.dumps(found['now'])}"
+    return results

@@ -124,6 +124,14 @@ class LocalBackend:
         """See `Backend.cancel`."""
         return self._jobs.cancel(job_id).to_dict()
 
+    def resume(self, job_id: str, changes: Mapping[str, Any]) -> Json:
+        """See `Backend.resume`."""
+        return self._jobs.resume(job_id, changes).to_dict()
+
+    def verify(self, job_id: str) -> Json:
+        """See `Backend.verify`."""
+        return self._jobs.verify(job_id).to_dict()
+
     def delete(self, job_id: str) -> None:
         """See `Backend.delete`."""
         self._jobs.delete(job_id)

@@ -110,6 +110,14 @@ class RemoteBackend:
         """See `Backend.cancel`."""
         return self._json("POST", _path("jobs", job_id, "cancel"))
 
+    def resume(self, job_id: str, changes: Mapping[str, Any]) -> Json:
+        """See `Backend.resume`."""
+        return self._submit(_path("jobs", job_id, "resume"), changes)
+
+    def verify(self, job_id: str) -> Json:
+        """See `Backend.verify`."""
+        return self._submit(_path("jobs", job_id, "verify"), {})
+
     def delete(self, job_id: str) -> None:
         """See `Backend.delete`."""
         self._request("DELETE", _path("jobs", job_id))

@@ -19,8 +19,13 @@ _COMMANDS = {
         module="service.cli.commands.report", summary="Make the course report: every number and figure."
     ),
     "predict": LazyCommand(module="service.cli.commands.predict", summary="Ask a model which digit an image shows."),
-    "jobs": LazyCommand(module="service.cli.commands.jobs", summary="List, follow, cancel and picture training jobs."),
+    "jobs": LazyCommand(
+        module="service.cli.commands.jobs", summary="List, follow, cancel, resume and picture training jobs."
+    ),
     "sweeps": LazyCommand(module="service.cli.commands.sweeps", summary="List, follow, cancel and picture sweeps."),
+    "verify": LazyCommand(
+        module="service.cli.commands.verify", summary="Train a job again and compare every bit of its weights."
+    ),
     "models": LazyCommand(
         module="service.cli.commands.models", summary="List models, look at their weights, move aliases."
     ),

@@ -55,6 +55,7 @@ def train_stack(
     on_end: OnEnd = ignore_end,
     should_stop: ShouldStop = never_stop,
     resume_from: Sequence[TrainingState] | None = None,
+    until_step: int | None = None,
     helper: Executor | None = None,
 ) -> list[TrainingResult]:
     """Train runs that share data and batch order, all from zero weights or all from one step.
@@ -76,6 +77,7 @@ def train_stack(
     should_stop : asked before each step for each member; True ends that member with what it has.
     resume_from : a state for each member, all with the same ``next_step``. A member that has made its epochs,
         or whose patience has run out, ends at once; more epochs or more patience let it go on.
+    until_step : the first step not to make; whoever is still there is cancelled, as a run that is made again was.
     helper : an executor with a thread that makes checks on another core. It changes no bit of the result.
 
     Returns
@@ -92,7 +94,8 @@ def train_stack(
     with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite ends its member
         while stack.members:
             for batch in epoch_batches(configs[0], stack.schedule, stack.step):
-                cancelled = {member.number for member in stack.members if should_stop(member.number)}
+                here = stack.step == until_step
+                cancelled = {member.number for member in stack.members if here or should_stop(member.number)}
                 if cancelled:
                     stack.leave(StopReason.CANCELLED, cancelled)
                     break

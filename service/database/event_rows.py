@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
@@ -83,6 +83,30 @@ def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck
     rows = [{**asdict(check), "job_id": job_id, "kind": "check", "at": at} for check in checks]
     if rows:
         connection.execute(events.insert(), rows)
+
+
+def copy_checks(
+    connection: Connection,
+    job_id: str,
+    *,
+    to: str,
+    next_step: int,
+    progress_of: Callable[[CheckRow], Mapping[str, Any]],
+) -> None:
+    """Give another job the checks of a job that were made before a step."""
+    rows = connection.execute(
+        select(*_CHECK, events.c.at, events.c.step_losses)
+        .where(events.c.job_id == job_id, events.c.kind == "check", events.c.step < next_step)
+        .order_by(events.c.id)
+    ).all()
+    copies = []
+    for row in rows:
+        check = CheckRow(**{name: getattr(row, name) for name in CheckRow.__dataclass_fields__})
+        copy = {**row._mapping, "kind": "check", "job_id": to, "detail": progress_of(check)}
+        del copy["id"]
+        copies.append(copy)
+    if copies:
+        connection.execute(events.insert(), copies)
 
 
 def append_states(connection: Connection, job_ids: Collection[str], state: str, *, at: datetime) -> None:

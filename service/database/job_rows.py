@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from . import event_rows
+from . import checkpoint_rows, event_rows
 from .clock import now_s
 from .tables import checkpoints, jobs
 
@@ -28,6 +28,8 @@ class NewJob:
     idempotency_key: str | None = None
     sweep_id: str | None = None
     stack_key: str | None = None
+    continues: Mapping[str, Any] | None = None
+    verification: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class ClaimRow:
     fence: int
     losses: int
     state: str
+    verification: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,8 @@ class JobRow:
     error: Mapping[str, Any] | None
     publishing: bool
     model_version: int | None
+    continues: Mapping[str, Any] | None
+    verification: Mapping[str, Any] | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -82,6 +87,33 @@ def insert(connection: Connection, new: Sequence[NewJob]) -> None:
     ]
     connection.execute(jobs.insert(), rows)
     event_rows.append_states(connection, [job.id for job in new], "queued", at=now)
+
+
+def begin_after(
+    connection: Connection,
+    job_id: str,
+    before: JobRow,
+    *,
+    next_step: int,
+    latest_step: int | None,
+    best_step: int | None,
+    progress_of: Callable[[event_rows.CheckRow], Mapping[str, Any]],
+) -> None:
+    """Let a new job begin where another one ended: with its checkpoint, and its checks before ``next_step``.
+
+    Parameters
+    ----------
+    progress_of : what the progress of a check was, by the new job's plan.
+    """
+    checkpoint_rows.copy(connection, before.id, to=job_id)
+    event_rows.copy_checks(connection, before.id, to=job_id, next_step=next_step, progress_of=progress_of)
+    columns: dict[str, Any] = {
+        name: getattr(before, name) for name in ("batches_per_epoch", "dataset_sha256", "environment")
+    }
+    for column, step in (("latest_check_id", latest_step), ("best_check_id", best_step)):
+        if step is not None:
+            columns[column] = event_rows.id_of_step(connection, job_id, step)
+    update_columns(connection, job_id, **columns)
 
 
 def get(connection: Connection, job_id: str) -> JobRow | None:

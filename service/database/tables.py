@@ -107,6 +107,8 @@ jobs = Table(
     Column("error", Document),
     Column("publishing", Boolean, nullable=False, comment="whether its model may be stored already"),
     Column("model_version", Integer),
+    Column("continues", Document, comment="the job from whose checkpoint it began, and its first step"),
+    Column("verification", Document, comment="what it trains again, and what came of comparing"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),

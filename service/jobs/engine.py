@@ -234,7 +234,9 @@ class Engine:
                 )
                 for claim, checkpoint in zip(claims, checkpoints, strict=True)
             )
-            stack.execution = executor.submit(StackSpec(dataset=claims[0].dataset, members=members), stack)
+            until_step = (claims[0].verification or {}).get("until_step")
+            spec = StackSpec(dataset=claims[0].dataset, members=members, until_step=until_step)
+            stack.execution = executor.submit(spec, stack)
         except InvalidField as error:  # accepted by a version of this program with other ranges
             stack.refuse(error)
         except Exception:

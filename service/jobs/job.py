@@ -104,6 +104,8 @@ class Job:
     stop_reason: str | None
     error: Mapping[str, Any] | None
     model: Mapping[str, Any] | None
+    continues: Mapping[str, Any] | None
+    verification: Mapping[str, Any] | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -130,6 +132,8 @@ class Job:
             stop_reason=row.stop_reason,
             error=row.error,
             model={"name": row.name, "version": row.model_version} if row.model_version else None,
+            continues=row.continues,
+            verification=_shown(row.verification),
             created_at=row.created_at,
             started_at=row.started_at,
             finished_at=row.finished_at,
@@ -161,8 +165,14 @@ class Job:
             "stop_reason": self.stop_reason,
             "error": dict(self.error) if self.error else None,
             "model": dict(self.model) if self.model else None,
+            "continues": dict(self.continues) if self.continues else None,
+            "verification": dict(self.verification) if self.verification else None,
             "created_at": utc_text(self.created_at),
             "started_at": utc_text(self.started_at) if self.started_at else None,
             "finished_at": utc_text(self.finished_at) if self.finished_at else None,
             "history": [move.to_dict() for move in self.history],
         }
+
+
+def _shown(verification: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return {name: verification[name] for name in ("job", "model", "outcome")} if verification else None

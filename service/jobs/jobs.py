@@ -1,4 +1,4 @@
-"""What can be asked of jobs: submit, look, cancel, delete. Asking never waits for training."""
+"""What can be asked of jobs: submit, look, cancel, resume, verify, delete. Asking never waits for training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -23,10 +24,12 @@ from service.errors import (
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
+from .continuation import continued, rescaled, resumable_state
 from .desk import cancel_row, check_same_request, fingerprint, make_room, parse_cursor
 from .job import Event, Job, JobRequest
 from .metrics import Metrics, curves_of
 from .states import FINAL, JobState
+from .verification import verification_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,27 +67,89 @@ class Jobs:
         """
         check_model_name(request.model_name)
         plan_split(load_dataset(request.dataset), request.config)
-        request_sha256 = fingerprint(request.to_dict())
-        job_id = str(ULID())
-        with self._database.write() as connection:
-            known = job_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
-            if known is not None:
-                check_same_request(known.request_sha256, request_sha256)
-                job_id = known.id
-            else:
-                make_room(connection, 1, self._max_queue_length)
-                new = NewJob(
-                    id=job_id,
-                    name=request.model_name,
-                    dataset=request.dataset,
-                    config=request.config.to_dict(),
-                    idempotency_key=idempotency_key,
-                    request_sha256=request_sha256,
-                )
-                job_rows.insert(connection, [new])
-            job = Job.of(_row(connection, job_id), event_rows.states(connection, [job_id]))
-        self._wake_engine()
-        return job
+        new = NewJob(
+            id=str(ULID()),
+            name=request.model_name,
+            dataset=request.dataset,
+            config=request.config.to_dict(),
+            idempotency_key=idempotency_key,
+            request_sha256=fingerprint(request.to_dict()),
+        )
+        return self._accept(idempotency_key, new.request_sha256, lambda connection: self._insert(connection, new))
+
+    def resume(self, job_id: str, changes: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
+        """Accept a new job that goes on where another one ended, as if that had been asked for more at once.
+
+        The old job stays as it is. The new one begins with its checkpoint and its checks, and ends with the
+        weights, to the bit, of one job of that many epochs.
+
+        Parameters
+        ----------
+        changes : new values of ``epochs`` and ``patience``; what is not in it stays.
+
+        Raises
+        ------
+        InvalidField
+            There would be nothing left to train, or patience is less than it was.
+        InvalidJobTransition
+            The job is not over, or has nothing to go on from.
+        QueueFull, IdempotencyMismatch
+        """
+        request_sha256 = fingerprint({"resume": job_id, **changes})
+
+        def insert(connection: Connection) -> str:
+            row, checkpoint = _row(connection, job_id), checkpoint_rows.get(connection, job_id)
+            state = resumable_state(row, checkpoint)
+            config = continued(row, state, changes)
+            new = NewJob(
+                id=str(ULID()),
+                name=row.name,
+                dataset=row.dataset,
+                config=config.to_dict(),
+                idempotency_key=idempotency_key,
+                request_sha256=request_sha256,
+                continues={"job": job_id, "step": state.next_step},
+            )
+            self._insert(connection, new)
+            before = TrainingConfig.from_dict(row.config)
+            job_rows.begin_after(
+                connection,
+                new.id,
+                row,
+                next_step=state.next_step,
+                latest_step=state.last_check.step if state.last_check else None,
+                best_step=state.best_check.step if state.best_check else None,
+                progress_of=partial(rescaled, before=before, now=config),
+            )
+            return new.id
+
+        return self._accept(idempotency_key, request_sha256, insert)
+
+    def verify(self, job_id: str, *, idempotency_key: str | None = None) -> Job:
+        """Accept a new job that trains another one again from its record, and then says whether the bits agree.
+
+        Raises
+        ------
+        InvalidJobTransition
+            The job has made no model.
+        QueueFull, IdempotencyMismatch
+        """
+        request_sha256 = fingerprint({"verify": job_id})
+
+        def insert(connection: Connection) -> str:
+            row = _row(connection, job_id)
+            new = NewJob(
+                id=str(ULID()),
+                name=row.name,
+                dataset=row.dataset,
+                config=row.config,
+                idempotency_key=idempotency_key,
+                request_sha256=request_sha256,
+                verification=verification_of(row, checkpoint_rows.step(connection, job_id) + 1),
+            )
+            return self._insert(connection, new)
+
+        return self._accept(idempotency_key, request_sha256, insert)
 
     def get(self, job_id: str) -> Job:
         """Return a job; raise `JobNotFound`."""
@@ -194,6 +259,22 @@ class Jobs:
             newest = event_rows.newest_id(connection)
             changed = event_rows.jobs_since(connection, event_id) if newest > event_id else frozenset[str]()
         return newest, changed
+
+    def _accept(self, idempotency_key: str | None, request_sha256: str, insert: Callable[[Connection], str]) -> Job:
+        """Write a new job down, or find the one that was accepted under the key before."""
+        with self._database.write() as connection:
+            known = job_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
+            if known is not None:
+                check_same_request(known.request_sha256, request_sha256)
+            job_id = known.id if known is not None else insert(connection)
+            job = Job.of(_row(connection, job_id), event_rows.states(connection, [job_id]))
+        self._wake_engine()
+        return job
+
+    def _insert(self, connection: Connection, new: NewJob) -> str:
+        make_room(connection, 1, self._max_queue_length)
+        job_rows.insert(connection, [new])
+        return new.id
 
 
 def _row(connection: Connection, job_id: str) -> JobRow:

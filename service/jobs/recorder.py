@@ -21,6 +21,7 @@ from service.registry import ModelDraft, Registry
 from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint
 
 from .states import JobState, sources
+from .verification import is_complete, outcome
 
 logger = logging.getLogger(__name__)
 
@@ -114,20 +115,29 @@ class Recorder:
             checkpoint_rows.put(connection, claim.id, step=state.next_step - 1, body=ended.checkpoint)
             if ended.handed_back and row.state == JobState.RUNNING:
                 return _requeue(connection, claim, "The service was stopped; it goes on from here.")
-            job_rows.update_columns(connection, claim.id, publishing=True)
+            job_rows.update_columns(connection, claim.id, publishing=row.verification is None)
+        values: dict[str, Any] = {}
+        stop_reason = ended.stop_reason
         try:
-            version = self._publish(row, config, state, ended.stop_reason)
+            if row.verification is None:
+                values["model_version"] = self._publish(row, config, state, stop_reason)
+            elif is_complete(row.verification, stop_reason, state.next_step):
+                model = self._registry.load(**row.verification["model"])
+                found = outcome(model, row, state, stop_reason)
+                values["verification"] = {**row.verification, "outcome": found}
         except Exception as error:
-            logger.exception("the model of job %s could not be stored", claim.id)
+            logger.exception("what job %s made could not be stored", claim.id)
             return self.fail(claim, Failure.of(error, "The model was not stored"))
         with self._database.write() as connection:
             return _end(
                 connection,
                 claim,
-                JobState.CANCELLED if ended.stop_reason is StopReason.CANCELLED else JobState.SUCCEEDED,
-                reason=ended.stop_reason.sentence,
-                stop_reason=ended.stop_reason.value,
-                model_version=version,
+                JobState.CANCELLED
+                if stop_reason is StopReason.CANCELLED and "verification" not in values
+                else JobState.SUCCEEDED,
+                reason=stop_reason.sentence,
+                stop_reason=stop_reason.value,
+                **values,
             )
 
     def fail(self, claim: ClaimRow, failure: Failure, *, stop_reason: StopReason | None = None) -> bool:

@@ -85,6 +85,46 @@ class Failure(Answer):
     detail: str
 
 
+class Continuation(Answer):
+    """Where a resumed job began."""
+
+    job: Annotated[str, Field(description="The job whose checkpoint it began with; its earlier checks are copies.")]
+    step: Annotated[int, Field(description="The first step that it made itself.")]
+
+
+class LargestDifference(Answer):
+    """Of two sets of weights, the largest absolute difference; null where their shapes differ."""
+
+    best: float | None
+    last: float | None
+
+
+class RecordDifference(Answer):
+    """Something in which a record and the training that repeated it differ."""
+
+    what: Annotated[str, Field(description="As in `environment.numpy`, `config.seed`, `dataset.sha256`.")]
+    recorded: Any
+    now: Any
+
+
+class VerificationOutcome(Answer):
+    """Whether the same weights came out."""
+
+    identical: Annotated[bool, Field(description="Whether best and last weights are the same to the bit.")]
+    recorded_sha256: Annotated[str, Field(description="Of the weight file of the model.")]
+    retrained_sha256: Annotated[str, Field(description="Of the weight file that this training would make.")]
+    largest_difference: LargestDifference
+    differences: list[RecordDifference]
+
+
+class Verification(Answer):
+    """What a job trains again, and what came of it."""
+
+    job: str
+    model: Version
+    outcome: Annotated[VerificationOutcome | None, Field(description="null until the job has succeeded.")]
+
+
 class Job(Answer):
     """A training job."""
 
@@ -98,7 +138,9 @@ class Job(Answer):
         Field(description="Why training ended."),
     ]
     error: Failure | None
-    model: Annotated[Version | None, Field(description="What it made, once it is over.")]
+    model: Annotated[Version | None, Field(description="What it made, once it is over; a verification makes none.")]
+    continues: Annotated[Continuation | None, Field(description="Of a resumed job.")]
+    verification: Annotated[Verification | None, Field(description="Of a job that verifies another.")]
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

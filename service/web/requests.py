@@ -111,6 +111,19 @@ class SweepRequest(Strict):
     ] = None
 
 
+# What is not given is left out of what is dumped; there are no defaults.
+_RESUME_FIELDS: dict[str, Any] = {
+    row.name: (
+        _type_of(row),
+        Field(default_factory=lambda: None, description=f"Not given: as it was. Not less than that. {_help_of(row)}"),
+    )
+    for row in HYPERPARAMETERS
+    if row.name in ("epochs", "patience")
+}
+
+ResumeRequest: Any = create_model("ResumeRequest", __base__=Strict, **_RESUME_FIELDS)
+
+
 class AliasMove(Strict):
     """Which version an alias is to name from now on."""
 

@@ -42,6 +42,7 @@ def run_training(spec: StackSpec, send: Callable[[Message], None], stop: StopReq
 class _Run:
     def __init__(self, spec: StackSpec, send: Callable[[Message], None], stop: StopRequests):
         self._configs = [member.config for member in spec.members]
+        self._until_step = spec.until_step
         self._send = send
         self._stop = stop
         dataset = load_dataset(spec.dataset)
@@ -83,6 +84,7 @@ class _Run:
             on_end=lambda member, result: self._send(self._ended(member, result)),
             should_stop=self._stop.should_stop,
             resume_from=self._states or None,
+            until_step=self._until_step,
             helper=helper,
         )
 

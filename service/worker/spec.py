@@ -26,10 +26,11 @@ class MemberSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSpec:
-    """The jobs to train together, and the data set that they share."""
+    """The jobs to train together, and the data set that they share; for ``until_step`` see `train_stack`."""
 
     dataset: str
     members: tuple[MemberSpec, ...]
+    until_step: int | None = None
 
     def to_bytes(self) -> bytes:
         """Return the specification as MessagePack."""
@@ -37,7 +38,7 @@ class StackSpec:
             {"job_id": m.job_id, "fence": m.fence, "config": m.config.to_dict(), "checkpoint": m.checkpoint}
             for m in self.members
         ]
-        packed: bytes = msgpack.packb({"dataset": self.dataset, "members": members})
+        packed: bytes = msgpack.packb({"dataset": self.dataset, "members": members, "until_step": self.until_step})
         return packed
 
     @classmethod
@@ -48,4 +49,4 @@ class StackSpec:
             MemberSpec(**{**member, "config": TrainingConfig.from_dict(member["config"])})
             for member in plain["members"]
         ]
-        return cls(dataset=plain["dataset"], members=tuple(members))
+        return cls(dataset=plain["dataset"], members=tuple(members), until_step=plain["until_step"])

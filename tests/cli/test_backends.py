@@ -62,6 +62,15 @@ def test_cancelling_keeps_the_best_so_far(backend: Backend) -> None:
         backend.cancel(job["id"])
 
 
+def test_resumed_and_verified(backend: Backend, finished_job: dict[str, Any]) -> None:
+    resumed = backend.resume(finished_job["id"], {"epochs": 3})
+    list(backend.events(resumed["id"]))
+    verifying = backend.verify(resumed["id"])
+    list(backend.events(verifying["id"]))
+    assert backend.job(resumed["id"])["continues"]["job"] == finished_job["id"]
+    assert backend.job(verifying["id"])["verification"]["outcome"]["identical"]
+
+
 def test_a_job_that_is_over_can_be_deleted(backend: Backend) -> None:
     job = backend.submit(TINY)
     with pytest.raises(InvalidJobTransition):

@@ -83,6 +83,12 @@ def test_a_run_that_diverges_fails(here: Callable[..., str]) -> None:
     assert "learning rate" in text
 
 
+def test_a_job_is_resumed_and_verified(here: Callable[..., str], job: dict[str, Any]) -> None:
+    assert "3 or more" in here("jobs", "resume", job["id"], exit_code=1)
+    assert f"job {job['id']}, from step 8" in here("jobs", "resume", job["id"], "--epochs", "3")
+    assert "identical, to the bit" in here("verify", job["id"])
+
+
 def test_lists(here: Callable[..., str], job: dict[str, Any]) -> None:
     lines = here("jobs", "list").splitlines()
     assert max(map(len, lines)) <= 80

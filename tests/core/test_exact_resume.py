@@ -67,6 +67,14 @@ def test_from_any_step_at_which_it_was_cancelled(data_for: DataFor, config: Trai
         assert_same_end(record(config, data_for(config), resume_from=stored(cancelled.state)), whole)
 
 
+def test_made_again_until_any_step(data_for: DataFor) -> None:
+    for step in (0, 1, 7, 31, 40):
+        cancelled = train(SOFTMAX, data_for(SOFTMAX), should_stop=after(step))
+        (again,) = train_stack([SOFTMAX], data_for(SOFTMAX), until_step=step)
+        assert again.stop_reason is StopReason.CANCELLED
+        assert_same_state(again.state, cancelled.state)
+
+
 def test_interrupted_at_every_step(data_for: DataFor) -> None:
     whole = record(LOGISTIC, data_for(LOGISTIC))
     state, resumed = None, 0

@@ -97,6 +97,34 @@ def test_a_deleted_job_is_gone_and_its_model_stays(client: httpx.Client) -> None
     assert client.get("/models/kept/versions/1").status_code == 200
 
 
+def test_a_resumed_job_names_what_it_continues(client: httpx.Client, finished_job: dict[str, Any]) -> None:
+    answer = client.post(f"/jobs/{finished_job['id']}/resume", json={"epochs": 3})
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/api/v1/jobs/{answer.json()['id']}"
+    job = wait_until_over(client, answer.json()["id"])
+    answers.Job.model_validate(job)
+    assert job["continues"] == {"job": finished_job["id"], "step": 8}
+    assert job["config"] == {**finished_job["config"], "epochs": 3}
+    metrics = client.get(f"/jobs/{job['id']}/metrics").json()
+    assert metrics["train_loss"]["steps"] == list(range(12))
+
+
+@pytest.mark.parametrize("body", [{"epochs": 2}, {"epochs": None}, {"learning_rate": 1}, {"epochs": 5, "patience": 1}])
+def test_what_cannot_be_resumed_is_said(client: httpx.Client, finished_job: dict[str, Any], body: Any) -> None:
+    refused = client.post(f"/jobs/{finished_job['id']}/resume", json=body)
+    assert (refused.status_code, problem_of(refused)) == (422, "invalid-field")
+
+
+def test_a_verified_job_is_the_same(client: httpx.Client, finished_job: dict[str, Any]) -> None:
+    answer = client.post(f"/jobs/{finished_job['id']}/verify")
+    assert answer.status_code == 202
+    answers.Job.model_validate(answer.json())
+    job = wait_until_over(client, answer.json()["id"])
+    answers.Job.model_validate(job)
+    assert job["verification"]["model"] == finished_job["model"]
+    assert job["verification"]["outcome"]["identical"]
+
+
 def test_a_full_queue_says_when_to_come_back(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, executor="inline", workers=1, max_queue_length=1)
     with build(settings) as service, serving(service) as url, httpx.Client(base_url=f"{url}/api/v1") as client:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.text import Text
@@ -14,18 +15,20 @@ from service.cli.backend import Backend, Json, Picture
 from service.cli.connection import with_backend
 from service.cli.failure import Failure
 from service.cli.follow import exit_code_of, follow_job
+from service.cli.hyperparameter_options import given, hyperparameter_option
 from service.cli.job_report import check_table, job_table, print_ending, print_job
 from service.cli.job_words import STATE_STYLES, state_text
 from service.cli.output import picture_file, write_file
+from service.cli.submitted import FOLLOW, FOLLOWED_AS_JSON, report_submitted
 from service.cli.terminal import facts, print_json, terminal
 
 _JOB = click.argument("job_id", metavar="JOB")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group(short_help="List, follow, cancel and picture training jobs.")
+@click.group(short_help="List, follow, cancel, resume and picture training jobs.")
 def command() -> None:
-    """List, follow, cancel and picture training jobs.
+    """List, follow, cancel, resume and picture training jobs.
 
     JOB is the id of a job. Every command of this group also takes --url and --data-dir.
 
@@ -122,6 +125,38 @@ def cancel(backend: Backend, *, job_id: str) -> None:
     """
     job = backend.cancel(job_id)
     click.echo(f"The job is {job['state']}.")
+
+
+@command.command()
+@_JOB
+@hyperparameter_option("epochs", help="How many in all, those that were made included. [default: as it was]")
+@hyperparameter_option("patience", help="Not less than it was, or none. [default: as it was]")
+@FOLLOW
+@FOLLOWED_AS_JSON
+@with_backend
+@click.pass_context
+def resume(
+    ctx: click.Context,
+    backend: Backend,
+    /,
+    *,
+    job_id: str,
+    follow: bool | None,
+    as_json: bool,
+    **changes: Any,
+) -> None:
+    """Go on where a job ended, for more epochs or with more patience.
+
+    That is a new job, which begins with the checkpoint and the checks of the old one. Its weights are, to the bit,
+    those of one job that was asked for all of it.
+
+    \b
+    Examples:
+      inkling jobs resume 01KAFSRPH3M0J7Y1W8E9TZ5Q2D --epochs 80
+      inkling jobs resume 01KAFSRPH3M0J7Y1W8E9TZ5Q2D --epochs 500 --patience none
+    """
+    job = backend.resume(job_id, given(ctx, changes))
+    ctx.exit(report_submitted(backend, job, follow=follow, as_json=as_json))
 
 
 @command.command()

@@ -8,10 +8,8 @@ import click
 
 from service.cli.backend import Backend
 from service.cli.connection import with_backend
-from service.cli.follow import exit_code_of, follow_job
 from service.cli.hyperparameter_options import given_hyperparameters, hyperparameter_options
-from service.cli.job_report import print_ending
-from service.cli.terminal import print_json, terminal
+from service.cli.submitted import FOLLOW, FOLLOWED_AS_JSON, report_submitted
 
 
 @click.command(short_help="Train a model and watch it learn.")
@@ -22,13 +20,8 @@ from service.cli.terminal import print_json, terminal
     metavar="NAME",
     help="Name of the model that comes of it. [default: data set and model, as in mnist-softmax]",
 )
-@click.option(
-    "--follow/--no-follow",
-    default=None,
-    help="Watch until it is over, or only hand it in: a server with this --data-dir or at this --url trains it. "
-    "[default --follow without --url, --no-follow with it]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print nothing but the job as JSON, when it is over if followed.")
+@FOLLOW
+@FOLLOWED_AS_JSON
 @with_backend
 @click.pass_context
 def command(
@@ -59,17 +52,4 @@ def command(
     """
     request = given_hyperparameters(ctx, hyperparameters)
     request |= {key: value for key, value in (("dataset", dataset), ("name", name)) if value is not None}
-    job = backend.submit(request)
-    console = terminal()
-    if follow if follow is not None else not backend.is_remote:
-        job = follow_job(backend, job, console, silent=as_json)
-        if as_json:
-            print_json(job)
-        else:
-            print_ending(job, backend, console)
-        ctx.exit(exit_code_of(job))
-    if as_json:
-        print_json(job)
-        return
-    click.echo(f"Job {job['id']} is {job['state']} {backend.place}.")
-    click.echo(f"  inkling jobs follow {job['id']}{backend.arguments}")
+    ctx.exit(report_submitted(backend, backend.submit(request), follow=follow, as_json=as_json))

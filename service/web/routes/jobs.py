@@ -1,4 +1,4 @@
-"""Training jobs: submit, look, cancel, delete."""
+"""Training jobs: submit, look, cancel, resume, verify, delete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.core import TrainingConfig
-from service.jobs import JobRequest, JobState, Metrics, RecordedCheck
+from service.jobs import Job, JobRequest, JobState, Metrics, RecordedCheck
 from service.web import answers, requests
 from service.web.dependencies import MAX_EVENT_ID, IdempotencyKey, JobId, ServiceDep
 from service.web.routing import noun_router
@@ -28,8 +28,7 @@ def submit_job(body: requests.TrainingRequest, key: IdempotencyKey, service: Ser
     values = body.model_dump()
     dataset, name = values.pop("dataset"), values.pop("name")
     request = JobRequest(config=TrainingConfig(**values), dataset=dataset, name=name)
-    job = service.jobs.submit(request, idempotency_key=key)
-    return JSONResponse(job.to_dict(), 202, {"Location": f"/api/v1/jobs/{job.id}"})
+    return _accepted(service.jobs.submit(request, idempotency_key=key))
 
 
 @router.get("/jobs", responses={200: {"model": answers.JobList}})
@@ -54,6 +53,25 @@ def get_job(job_id: JobId, service: ServiceDep) -> Response:
 def cancel_job(job_id: JobId, service: ServiceDep) -> Response:
     """Ask a job to stop. Its best weights so far are kept and become a model; asking again changes nothing."""
     return JSONResponse(service.jobs.cancel(job_id).to_dict(), 202)
+
+
+@router.post("/jobs/{job_id}/resume", status_code=202, responses={202: {"model": answers.Job}})
+def resume_job(job_id: JobId, body: requests.ResumeRequest, key: IdempotencyKey, service: ServiceDep) -> Response:
+    """Submit a job that goes on where one that is over ended, for more epochs or with more patience.
+
+    The old job stays as it is. The new one begins with its checkpoint and its checks, and ends with the weights,
+    to the bit, of one job that was asked for all of it.
+    """
+    return _accepted(service.jobs.resume(job_id, body.model_dump(exclude_unset=True), idempotency_key=key))
+
+
+@router.post("/jobs/{job_id}/verify", status_code=202, responses={202: {"model": answers.Job}})
+def verify_job(job_id: JobId, key: IdempotencyKey, service: ServiceDep) -> Response:
+    """Submit a job that trains another one again from its record, and then says whether the same bits came out.
+
+    It makes no model. What came of it is in `verification.outcome`, once the job has succeeded.
+    """
+    return _accepted(service.jobs.verify(job_id, idempotency_key=key))
 
 
 @router.delete("/jobs/{job_id}", status_code=204)
@@ -85,6 +103,10 @@ def get_metrics(
     if as_csv:
         return Response(_csv_of(metrics), headers=headers, media_type=_CSV)
     return JSONResponse(metrics.to_dict(), headers=headers)
+
+
+def _accepted(job: Job) -> Response:
+    return JSONResponse(job.to_dict(), 202, {"Location": f"/api/v1/jobs/{job.id}"})
 
 
 def _csv_of(metrics: Metrics) -> str:

@@ -1,0 +1,96 @@
+"""Training a job again from its record, and saying whether the same bits came out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from service.core import Floats, StopReason, TrainingState
+from service.core.npz import write_npz
+from service.database import JobRow
+from service.errors import InvalidJobTransition
+from service.registry import Model
+
+from .states import JobState
+
+
+def verification_of(row: JobRow, next_step: int) -> Mapping[str, Any]:
+    """Return what a job that verifies another one must know, also after that was deleted.
+
+    Raises
+    ------
+    InvalidJobTransition
+        The job has made no model that another training could be held against.
+    """
+    if row.model_version is None:
+        reason = "it made no model" if JobState(row.state).final else f"it is {row.state}"
+        raise InvalidJobTransition(f"Only a job with a model can be verified, and {reason}.")
+    return {
+        "job": row.id,
+        "model": {"name": row.name, "version": row.model_version},
+        "until_step": next_step if row.stop_reason == StopReason.CANCELLED else None,
+        "outcome": None,
+    }
+
+
+def is_complete(verification: Mapping[str, Any], stop_reason: StopReason, next_step: int) -> bool:
+    """Whether a verifying run came as far as the run that it repeats."""
+    return stop_reason is not StopReason.CANCELLED or next_step == verification["until_step"]
+
+
+def outcome(model: Model, row: JobRow, state: TrainingState, stop_reason: StopReason) -> dict[str, Any]:
+    """Hold what came out, and how, against a model and its record.
+
+    Returns
+    -------
+    ``identical``, whether both sets of weights are the same to the bit; the SHA-256 of both weight files; the
+    largest difference of a weight of either set; and ``differences`` between the record and this training.
+    """
+    retrained = write_npz({"best": state.best, "last": state.last})
+    manifest = model.manifest
+    recorded = {
+        **_named("config", manifest.config),
+        "dataset.sha256": manifest.dataset["sha256"],
+        **_named("environment", manifest.environment),
+        "stop_reason": manifest.stop_reason,
+    }
+    now = {
+        **_named("config", row.config),
+        "dataset.sha256": row.dataset_sha256,
+        **_named("environment", row.environment or {}),
+        "stop_reason": stop_reason.value,
+    }
+    return {
+        "identical": all(_same_bits(*pair) for pair in ((model.best, state.best), (model.last, state.last))),
+        "recorded_sha256": manifest.weights_sha256,
+        "retrained_sha256": hashlib.sha256(retrained).hexdigest(),
+        "largest_difference": {
+            "best": _largest_difference(model.best, state.best),
+            "last": _largest_difference(model.last, state.last),
+        },
+        "differences": list(_differences(recorded, now)),
+    }
+
+
+def _named(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}.{name}": value for name, value in values.items()}
+
+
+def _differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for what in {**recorded, **now}:
+        if recorded.get(what) != now.get(what):
+            yield {"what": what, "recorded": recorded.get(what), "now": now.get(what)}
+
+
+def _same_bits(one: Floats, other: Floats) -> bool:
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def _largest_difference(one: Floats, other: Floats) -> float | None:
+    """Return the largest absolute difference of two weights, None where they do not belong to each other."""
+    if one.shape != other.shape:
+        return None
+    return float(np.abs(one.astype(np.float64) - other).max())

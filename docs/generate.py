@@ -57,6 +57,7 @@ LAYERS = {
     "charts": "all pictures",
     "database": "all SQL",
     "datasets": "bytes to arrays",
+    "metrics": "what is counted and timed",
     "registry": "all weight files",
     "core": "the mathematics: NumPy and the standard library, nothing else",
     "errors": "one tree of everything that goes wrong on purpose",

@@ -14,6 +14,7 @@ from service.database import Database, migrate
 from service.errors import Corrupted, StorageFailed
 from service.inference import DecodingLimits, ModelCatalogue
 from service.jobs import Engine, EngineLock, Executor, InlineExecutor, Jobs, ProcessesExecutor, Recorder, Sweeps
+from service.metrics import Metrics
 from service.registry import LocalStore, Registry, install_shipped
 from service.reports import Reports
 
@@ -36,6 +37,7 @@ class Service:
     sweeps: Sweeps
     reports: Reports
     engine: Engine
+    metrics: Metrics
 
     def start(self) -> None:
         """Bring the database up to date, tidy the store, install the shipped models, and let the engine work.
@@ -91,7 +93,8 @@ def build(settings: Settings) -> Service:
     registry = Registry(store)
     # Beside the database and not in the data folder: it is the database that two engines must not share.
     lock = EngineLock(path.with_name(f"{path.name}.lock")) if (path := database.path) else None
-    engine = Engine(database, Recorder(database, registry), _executor_factory(settings), lock)
+    metrics = Metrics(service.__version__)
+    engine = Engine(database, Recorder(database, registry), _executor_factory(settings, metrics), lock)
     desk: dict[str, Any] = {"max_queue_length": settings.max_queue_length, "wake_engine": engine.wake}
     jobs, sweeps = Jobs(database, **desk), Sweeps(database, **desk)
     return Service(
@@ -109,6 +112,7 @@ def build(settings: Settings) -> Service:
         sweeps=sweeps,
         reports=Reports(database, jobs, sweeps, **desk),
         engine=engine,
+        metrics=metrics,
     )
 
 
@@ -119,7 +123,7 @@ def shipped_models() -> Path:
     return packaged if packaged.is_dir() else package.parent / "model_store"
 
 
-def _executor_factory(settings: Settings) -> Callable[[], Executor]:
+def _executor_factory(settings: Settings, metrics: Metrics) -> Callable[[], Executor]:
     if settings.executor == "inline":
         return lambda: InlineExecutor(settings.workers)
-    return lambda: ProcessesExecutor(settings.workers)
+    return lambda: ProcessesExecutor(settings.workers, metrics.worker_restarted)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from . import checkpoint_rows, event_rows
 from .clock import now_s
-from .tables import checkpoints, jobs
+from .tables import checkpoints, events, jobs
 
 CLAIMED = ("running", "cancelling")
 
@@ -144,6 +144,18 @@ def members(connection: Connection, sweep_id: str) -> list[JobRow]:
 def count(connection: Connection, state: str) -> int:
     """Return how many jobs are in a state."""
     return connection.execute(select(func.count()).where(jobs.c.state == state)).scalar_one()
+
+
+def count_by_state(connection: Connection) -> dict[str, int]:
+    """Return how many jobs are in each state that any job is in."""
+    rows = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
+    return dict(rows.all())
+
+
+def newest_progress(connection: Connection) -> list[Mapping[str, Any]]:
+    """Return how far each claimed job is that has made a check."""
+    rows = select(events.c.detail).join_from(jobs, events, jobs.c.latest_check_id == events.c.id)
+    return list(connection.execute(rows.where(jobs.c.state.in_(CLAIMED))).scalars())
 
 
 def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max_members: int) -> list[ClaimRow]:

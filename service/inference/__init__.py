@@ -19,6 +19,8 @@ from .explanation import explain as explain
 from .flip import Flip as Flip
 from .limits import DecodingLimits as DecodingLimits
 from .model_inputs import ModelInputs as ModelInputs
+from .pixels import array_from_values as array_from_values
+from .pixels import images_from_array as images_from_array
 from .prediction import Prediction as Prediction
 from .prediction import predict as predict
 from .prediction import predict_inputs as predict_inputs

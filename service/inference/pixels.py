@@ -39,6 +39,11 @@ def images_from_values(values: Any, limits: DecodingLimits) -> Bytes:
         As `images_from_array`, for the field ``pixels``; likewise if a value is no number, as a boolean is
         none, or if rows differ in length.
     """
+    return images_from_array(array_from_values(values, field=_FIELD), limits, field=_FIELD)
+
+
+def array_from_values(values: Any, *, field: str, allowed: str = _SHAPES) -> NDArray[np.float64]:
+    """Take numbers in lists for an array, of the shape that the lists have; raise InvalidField if they are none."""
     try:
         array = np.asarray(values, np.float64)
     except (TypeError, ValueError, OverflowError):
@@ -46,9 +51,9 @@ def images_from_values(values: Any, limits: DecodingLimits) -> Bytes:
     # NumPy takes booleans and numerals for numbers, and None for NaN.
     if not array.size or not {int, float}.issuperset(map(type, _leaves(values, array.ndim))):
         raise InvalidField(
-            "The pixels are not all numbers, or not in rows of equal length.", field=_FIELD, allowed=_SHAPES
+            f"The {field} are not all numbers, or not in rows of equal length.", field=field, allowed=allowed
         )
-    return images_from_array(array, limits, field=_FIELD)
+    return array
 
 
 def images_from_array(array: NDArray[Any], limits: DecodingLimits, *, field: str | None = None) -> Bytes:

@@ -41,6 +41,14 @@ class JobWeights:
     final: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """All jobs at one moment: their number in each state, and the images a second of those that run together."""
+
+    by_state: Mapping[JobState, int]
+    images_per_s: float
+
+
 class Jobs:
     """The desk where jobs are handed in and asked about.
 
@@ -169,6 +177,13 @@ class Jobs:
                 histories[move.job_id].append(move)
         jobs = [Job.of(row, histories[row.id]) for row in shown]
         return jobs, str(shown[-1].number) if len(rows) > limit else None
+
+    def census(self) -> Census:
+        """Return how many jobs are in each state, and how fast those that run are trained."""
+        with self._database.read() as connection:
+            counts = job_rows.count_by_state(connection)
+            paces = [progress["images_per_s"] or 0.0 for progress in job_rows.newest_progress(connection)]
+        return Census(by_state={state: counts.get(state, 0) for state in JobState}, images_per_s=sum(paces))
 
     def cancel(self, job_id: str) -> Job:
         """Ask a job to stop, keeping its best weights so far. Asking again changes nothing.

@@ -31,7 +31,11 @@ class Methods:
             answer = Response(status_code=204, headers={"Allow": ", ".join(allowed)})
             await answer(scope, receive, send)
         elif scope["type"] == "http" and scope["method"] == "HEAD":
-            await self._app({**scope, "method": "GET"}, receive, _without_body(send))
+            as_get = {**scope, "method": "GET"}
+            try:
+                await self._app(as_get, receive, _without_body(send))
+            finally:
+                scope["route"] = as_get.get("route")  # for those around us
         else:
             await self._app(scope, receive, send)
 

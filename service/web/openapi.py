@@ -25,6 +25,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "models", "description": "Immutable versions, and aliases that move between them."},
     {"name": "prediction", "description": "Images in, digits out."},
     {"name": "datasets", "description": "What models are trained on."},
+    {"name": "inference protocol", "description": "The Open Inference Protocol, version 2."},
     {"name": "operations", "description": "Whether the server lives, and what it offers."},
 ]
 

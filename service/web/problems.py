@@ -1,4 +1,6 @@
-"""What can be wrong with a request, as one table; and the one shape in which it is said: RFC 9457 problem details."""
+"""What can be wrong with a request, as one table; and how it is said: as RFC 9457 problem details, or in
+the words of the inference protocol.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,7 @@ def problem_response(
     errors: Sequence[Mapping[str, Any]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Say what is wrong.
+    """Say what is wrong: as problem details or, under ``/v2``, as ``{"error": "..."}``.
 
     Parameters
     ----------
@@ -108,6 +110,12 @@ def problem_response(
     """
     status = PROBLEM_TYPES[code].status
     assert status is not None
+    retry = {"Retry-After": str(_RETRY_AFTER_S[status])} if status in _RETRY_AFTER_S else {}
+    if is_inference_protocol(scope):
+        allowed = errors[0].get("allowed") if errors else None
+        text = f"{detail} Allowed: {allowed}." if allowed else detail
+        status = 400 if status == 422 else status  # the protocol's word for whatever is wrong with a request
+        return Response(json.dumps({"error": text}), status, {**retry, **(headers or {})}, "application/json")
     request_id = scope["state"]["request_id"]
     body = {
         "type": f"/problems/{code}",
@@ -118,8 +126,13 @@ def problem_response(
         "request_id": request_id,
         **({"errors": list(errors[:_MAX_ERRORS])} if errors else {}),
     }
-    retry = {"Retry-After": str(_RETRY_AFTER_S[status])} if status in _RETRY_AFTER_S else {}
     return Response(json.dumps(body), status, {**retry, **(headers or {})}, MEDIA_TYPE)
+
+
+def is_inference_protocol(scope: Scope) -> bool:
+    """Whether the address is one of the Open Inference Protocol, which has a shape of error of its own."""
+    path: str = scope["path"]
+    return path == "/v2" or path.startswith("/v2/")
 
 
 def title(code: str) -> str:

@@ -31,6 +31,8 @@ def policy(directives: Mapping[str, str]) -> str:
     return "; ".join(f"{name} {sources}" for name, sources in directives.items())
 
 
+_METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"}
+
 _SECURITY_HEADERS = {
     "Content-Security-Policy": policy(CONTENT_SECURITY_POLICY),
     "X-Content-Type-Options": "nosniff",
@@ -86,6 +88,13 @@ class RequestContext:
             answer = problem_response(scope, "internal-error", "Something went wrong on the server.")
             await answer(scope, receive, send_with_headers)
         finally:
+            duration_s = time.monotonic() - started_s
+            scope["app"].state.service.metrics.request(*_labels(scope), status, duration_s)
             path = scope.get("raw_path", b"").decode("ascii", "backslashreplace")
-            duration_ms = 1000 * (time.monotonic() - started_s)
-            _log.info("%s %s %s %d %.1f ms", request_id, scope["method"], path, status, duration_ms)
+            _log.info("%s %s %s %d %.1f ms", request_id, scope["method"], path, status, 1000 * duration_s)
+
+
+def _labels(scope: Scope) -> tuple[str, str]:
+    """Return the method and the template of the address, of which there are few, whatever strangers ask for."""
+    route = getattr(scope.get("route"), "path", None) or scope["root_path"] or "none"
+    return scope["method"] if scope["method"] in _METHODS else "other", route

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import APIRouter
 from fastapi.dependencies.utils import get_flat_params
@@ -63,6 +63,9 @@ class BoundedRequest(Request):
 class Route(APIRoute):
     """A route that refuses what its declaration does not mention: parameters, encodings, media."""
 
+    encodings: ClassVar[tuple[str, ...]] = ("identity",)
+    """Content codings in which a body may come. Whoever adds one has to undo it."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """See `APIRoute.get_route_handler`."""
         handle = super().get_route_handler()
@@ -79,8 +82,12 @@ class Route(APIRoute):
                     raise InvalidField("There is no parameter of this name.", field=name, allowed=allowed)
             if not _accepts(",".join(request.headers.getlist("accept")), produces):
                 raise HTTPException(406, f"The answer is {' or '.join(sorted(produces))}.")
-            if request.headers.get("content-encoding", "identity") != "identity":
-                raise UnsupportedMedia("The body must not be compressed.", field="Content-Encoding", allowed="identity")
+            if request.headers.get("content-encoding", "identity") not in self.encodings:
+                raise UnsupportedMedia(
+                    "The body is compressed in a way that is not accepted here.",
+                    field="Content-Encoding",
+                    allowed=" or ".join(self.encodings),
+                )
             bounded = BoundedRequest(request.scope, request.receive)
             settings = request.app.state.service.settings
             bounded.limit_bytes = settings.max_json_bytes if takes_json else settings.max_body_bytes

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging.config
+import os
+import shutil
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import IO
 
 import uvicorn
@@ -15,7 +18,7 @@ from fastapi import FastAPI
 from uvicorn.server import HANDLED_SIGNALS
 
 from service.bootstrap import build
-from service.errors import ServiceError
+from service.errors import ServiceError, StorageFailed
 from service.settings import Settings
 
 from .app import create_app
@@ -101,6 +104,8 @@ def run(
     _configure_logging(settings.log_level)
     with ExitStack() as until_stopped:
         listener = until_stopped.enter_context(_listener(settings, is_sibling=until_closed is not None))
+        if settings.web_workers > 1:
+            _share_metrics(settings.data_dir / f"metrics-{listener.getsockname()[1]}")
         service = until_stopped.enter_context(build(settings))
         url = _url(listener)
         server = Server(create_app(service), lambda: on_ready(url))
@@ -111,6 +116,16 @@ def run(
             port = listener.getsockname()[1]
             until_stopped.enter_context(Siblings(settings.model_copy(update={"port": port}), settings.web_workers - 1))
         server.run([listener])
+
+
+def _share_metrics(folder: Path) -> None:
+    """Have this process, and those that it starts, keep their figures where each can read all; the old ones go."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise StorageFailed("The data folder cannot be written to; choose another with --data-dir.") from error
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def _stop_when_closed(server: Server, stream: IO[bytes]) -> None:

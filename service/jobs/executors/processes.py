@@ -31,10 +31,15 @@ class ProcessesExecutor:
     Every process has a line of its own to us and shares nothing with the others, so a kill at any moment leaves
     no lock taken and no line torn but its own. Processes are new programs, not forks: BLAS and its locks do not
     survive a fork.
+
+    Parameters
+    ----------
+    on_restart : called for each process that is started in place of one that died.
     """
 
-    def __init__(self, n_slots: int):
+    def __init__(self, n_slots: int, on_restart: Callable[[], None] = lambda: None):
         self.n_slots = n_slots
+        self._on_restart = on_restart
         self._idle = [_Worker() for _ in range(n_slots)]
         self._running: list[_ProcessExecution] = []
 
@@ -45,6 +50,7 @@ class ProcessesExecutor:
             logger.warning("an idle worker died (exit code %d)", worker.bury())
         while len(self._idle) + len(self._running) < self.n_slots:
             self._idle.append(_Worker())
+            self._on_restart()
 
     def submit(self, spec: StackSpec, listener: Listener) -> _ProcessExecution:
         """Give a stack to a free process."""

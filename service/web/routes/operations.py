@@ -11,11 +11,15 @@ from starlette.responses import JSONResponse, Response
 from service.bootstrap import Service
 from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
 from service.errors import ServiceError
+from service.jobs import JobState
+from service.metrics import CONTENT_TYPE
 from service.web import answers
 from service.web.dependencies import ServiceDep
 from service.web.routing import PROBLEM_RESPONSES, Route, noun_router
 
 router = noun_router("operations")
+_TEXT = "text/plain"
+
 probes = APIRouter(tags=["operations"], route_class=Route, responses=PROBLEM_RESPONSES)
 
 
@@ -37,6 +41,18 @@ async def ready(service: ServiceDep) -> Response:
     parts = await run_sync(_parts, service)
     is_ready = all(parts.values())
     return JSONResponse({"ready": is_ready, "parts": parts}, 200 if is_ready else 503)
+
+
+@probes.get("/metrics", response_class=Response, responses={200: {"content": {_TEXT: {"schema": {"type": "string"}}}}})
+def read_metrics(service: ServiceDep) -> Response:
+    """Return what the service counts and times, as Prometheus reads it: of all its web processes together."""
+    census = service.jobs.census()
+    gauges: dict[str, tuple[str, str, dict[str, float]]] = {
+        "inkling_jobs": ("jobs by state", "state", {str(state): n for state, n in census.by_state.items()}),
+        "inkling_queue_length": ("jobs that wait for a worker", "", {"": census.by_state[JobState.QUEUED]}),
+        "inkling_training_images_per_second": ("images that running jobs train on", "", {"": census.images_per_s}),
+    }
+    return Response(service.metrics.exposition(gauges), media_type=CONTENT_TYPE)
 
 
 def _parts(service: Service) -> dict[str, bool]:

@@ -1,0 +1,266 @@
+"""The Open Inference Protocol, version 2: the addresses that Triton's and KServe's clients know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Header
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from service import __version__
+from service.bootstrap import Service
+from service.core import IMAGE_SIDE_PX
+from service.datasets.bounded_gzip import gunzip
+from service.errors import InvalidField, ServiceError
+from service.inference import predict
+from service.metrics import STAGES, InferenceFigures, Stages
+from service.web.dependencies import ServiceDep
+from service.web.problems import problem_response
+from service.web.routing import Route
+from service.web.strict_json import parse_json
+from service.web.v2 import DIGIT, HEADER_LENGTH, INPUT, PROBABILITIES, parse_infer_request, write_infer_response
+
+_BINARY = "application/octet-stream"
+_ERROR: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "What was wrong, and what is allowed.",
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+            }
+        },
+    }
+}
+_TENSORS = "A tensor `image`, UINT8 or FP32 from 0 to 255, `[n, 28, 28]` or `[n, 784]`, in JSON or as bytes after it."
+_INFER: dict[str, Any] = {
+    "responses": {200: {"content": {"application/json": {}, _BINARY: {}}}},
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "description": _TENSORS,
+            "content": {
+                "application/json": {"schema": {"type": "object", "required": ["inputs"]}},
+                _BINARY: {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    },
+}
+
+
+class _ProtocolRoute(Route):
+    """A route of the protocol, whose clients may compress what they send."""
+
+    encodings: ClassVar[tuple[str, ...]] = ("identity", "gzip")
+
+
+router = APIRouter(prefix="/v2", tags=["inference protocol"], route_class=_ProtocolRoute, responses=_ERROR)
+
+HeaderLength = Annotated[
+    str | None, Header(alias=HEADER_LENGTH, description="Bytes of the JSON, where those of a tensor follow it.")
+]
+
+
+@router.get("")
+async def server_metadata() -> Response:
+    """Say which server this is, and which extensions of the protocol it has."""
+    extensions = ["binary_tensor_data", "classification", "model_repository", "statistics"]
+    return JSONResponse({"name": "inkling", "version": __version__, "extensions": extensions})
+
+
+@router.get("/health/live")
+async def server_live() -> Response:
+    """Answer if the process does."""
+    return JSONResponse({"live": True})
+
+
+@router.get("/health/ready")
+def server_ready(request: Request, service: ServiceDep) -> Response:
+    """Answer 200 if any model can answer, else 503."""
+    if any(_can_answer(service, name) for name in (None, *service.registry.names())):
+        return JSONResponse({"ready": True})
+    return problem_response(request.scope, "not-ready", "No model can answer.")
+
+
+@router.get("/models/stats")
+def all_statistics(service: ServiceDep) -> Response:
+    """Return how often each version was asked since the start, and how long it took."""
+    registry = service.registry
+    return _statistics(service, ((name, version) for name in registry.names() for version in registry.versions(name)))
+
+
+@router.get("/models/{name}/stats")
+def model_statistics(name: str, service: ServiceDep) -> Response:
+    """Return how often each version of a model was asked since the start, and how long it took."""
+    return _statistics(service, ((name, version) for version in service.registry.versions(name)))
+
+
+@router.get("/models/{name}/versions/{version}/stats")
+def version_statistics(name: str, version: str, service: ServiceDep) -> Response:
+    """Return how often a version was asked since the start, and how long it took."""
+    return _statistics(service, [(name, service.registry.resolve(name, version))])
+
+
+@router.get("/models/{name}")
+def model_metadata(name: str, service: ServiceDep) -> Response:
+    """Return the tensors of a model, those of the version that answers by default."""
+    return _metadata(service, name, None)
+
+
+@router.get("/models/{name}/versions/{version}")
+def version_metadata(name: str, version: str, service: ServiceDep) -> Response:
+    """Return the tensors of a version. An alias stands for its version."""
+    return _metadata(service, name, version)
+
+
+@router.get("/models/{name}/ready")
+def model_ready(name: str, service: ServiceDep) -> Response:
+    """Answer 200 if the model can answer: its weights are loaded and verified."""
+    return _ready(service, name, None)
+
+
+@router.get("/models/{name}/versions/{version}/ready")
+def version_ready(name: str, version: str, service: ServiceDep) -> Response:
+    """Answer 200 if the version can answer: its weights are loaded and verified."""
+    return _ready(service, name, version)
+
+
+@router.post("/models/{name}/infer", **_INFER)
+async def infer(name: str, request: Request, service: ServiceDep, header_length: HeaderLength = None) -> Response:
+    """Tell the digits in images, with the champion of a model."""
+    return await _infer(request, service, name, None, header_length)
+
+
+@router.post("/models/{name}/versions/{version}/infer", **_INFER)
+async def infer_with_version(
+    name: str, version: str, request: Request, service: ServiceDep, header_length: HeaderLength = None
+) -> Response:
+    """Tell the digits in images, with one version of a model or the one that an alias names."""
+    return await _infer(request, service, name, version, header_length)
+
+
+@router.post("/repository/index")
+async def repository_index(request: Request, service: ServiceDep) -> Response:
+    """List all versions of all models; with `{"ready": true}` only those that can answer. The body may be empty."""
+    body = await _body(request)
+    wish = parse_json(body) if body else {}
+    ready = wish.get("ready", False) if isinstance(wish, dict) else None
+    if not isinstance(ready, bool):
+        raise InvalidField("ready must be true or false.", field="ready", allowed='{"ready": true} or nothing')
+    return JSONResponse(await run_sync(_index, service, ready))
+
+
+def _index(service: Service, only_ready: bool) -> list[dict[str, str]]:
+    registry = service.registry
+    return [
+        {
+            "name": name,
+            "version": str(version.version),
+            "state": "READY" if version.manifest else "UNAVAILABLE",
+            "reason": "" if version.manifest else "its manifest is damaged",
+        }
+        for name in registry.names()
+        for version in registry.version_summaries(name)
+        if version.manifest or not only_ready
+    ]
+
+
+def _ready(service: Service, name: str, version: str | None) -> Response:
+    manifest = service.catalogue.get(name, version).manifest
+    return JSONResponse({"name": name, "version": str(manifest.version), "ready": True})
+
+
+def _can_answer(service: Service, name: str | None) -> bool:
+    try:
+        service.catalogue.get(name)
+    except ServiceError:
+        return False
+    return True
+
+
+def _metadata(service: Service, name: str, version: str | None) -> Response:
+    registry = service.registry
+    manifest = registry.manifest(name, registry.resolve(name, version))
+    versions = registry.versions(name) if version is None else (manifest.version,)
+    labels = {"labels": list(manifest.class_names)}
+    probabilities = {"datatype": "FP32", "shape": [-1, len(manifest.classes)], "parameters": labels}
+    return JSONResponse(
+        {
+            "name": name,
+            "versions": [str(number) for number in versions],
+            "platform": "inkling_numpy",
+            "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, IMAGE_SIDE_PX, IMAGE_SIDE_PX]}],
+            "outputs": [{"name": PROBABILITIES, **probabilities}, {"name": DIGIT, "datatype": "INT64", "shape": [-1]}],
+        }
+    )
+
+
+async def _infer(
+    request: Request, service: Service, name: str, version: str | None, header_length: str | None
+) -> Response:
+    content = await request.body()
+    stages = Stages()
+
+    def work() -> Response:
+        stages.next()
+        model = service.catalogue.get(name, version)
+        manifest = model.manifest
+        try:
+            asked = parse_infer_request(_expanded(request, content), header_length, service.limits)
+            stages.next()
+            labels, probabilities = predict(model, asked.images)
+            stages.next()
+            body, json_bytes = write_infer_response(asked, manifest, labels, probabilities)
+            stages.next()
+        except ServiceError:
+            service.metrics.inference.failed(manifest.name, manifest.version)
+            raise
+        service.metrics.inference.succeeded(manifest.name, manifest.version, n_images=len(labels), stages=stages)
+        if json_bytes is None:
+            return Response(body, media_type="application/json")
+        return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)
+
+    return await run_sync(work)
+
+
+async def _body(request: Request) -> bytes:
+    return await run_sync(_expanded, request, await request.body())
+
+
+def _expanded(request: Request, content: bytes) -> bytes:
+    if request.headers.get("content-encoding", "identity") == "identity":
+        return content
+    return gunzip(content, limit_bytes=request.app.state.service.settings.max_body_bytes)
+
+
+def _statistics(service: Service, versions: Iterable[tuple[str, int]]) -> Response:
+    figures = service.metrics.inference_figures()
+    return JSONResponse(
+        {"model_stats": [_statistics_of(*key, figures.get(key, InferenceFigures())) for key in versions]}
+    )
+
+
+def _statistics_of(name: str, version: int, figures: InferenceFigures) -> dict[str, Any]:
+    count = int(figures.counts["request_success"])
+
+    def duration(part: str) -> dict[str, int]:
+        return {"count": count, "ns": round(1000 * figures.duration_us[part])}
+
+    none = {"count": 0, "ns": 0}
+    return {
+        "name": name,
+        "version": str(version),
+        "last_inference": round(1000 * figures.last_at_s),
+        "inference_count": int(figures.counts["count"]),
+        "execution_count": int(figures.counts["exec_count"]),
+        "inference_stats": {
+            "success": duration("request"),
+            "fail": {**none, "count": int(figures.counts["request_failure"])},
+            **{stage: duration(stage) for stage in STAGES},
+            "cache_hit": none,
+            "cache_miss": none,
+        },
+        "batch_stats": [],
+    }

@@ -1,0 +1,109 @@
+"""What Prometheus reads: right counts under few labels, also over several processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service import __version__
+from service.jobs import JobState, ProcessesExecutor
+from tests.web.serving import long_job, wait_for
+from tests.web.test_siblings import three_processes, until
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def scraped(url: str) -> Samples:
+    answer = httpx.get(f"{url}/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def value(samples: Samples, name: str, **labels: str) -> float:
+    return samples.get((name, frozenset(labels.items())), 0.0)
+
+
+def test_requests_by_the_template_of_their_address(url: str) -> None:
+    def counts(samples: Samples) -> list[float]:
+        name = "inkling_http_requests_total"
+        return [
+            value(samples, name, method="GET", route="/api/v1/jobs/{job_id}", status="404"),
+            value(samples, name, method="HEAD", route="/livez", status="200"),
+            value(samples, name, method="GET", route="/static", status="200"),
+            value(samples, name, method="GET", route="none", status="404"),
+            value(samples, name, method="other", route="none", status="404"),
+            value(samples, "inkling_http_request_duration_seconds_count", method="HEAD", route="/livez"),
+            value(samples, "inkling_http_request_duration_seconds_bucket", method="HEAD", route="/livez", le="+Inf"),
+        ]
+
+    before = counts(scraped(url))
+    httpx.get(f"{url}/api/v1/jobs/one")
+    httpx.get(f"{url}/api/v1/jobs/another")
+    httpx.head(f"{url}/livez")
+    httpx.get(f"{url}/static/index.css")
+    httpx.get(f"{url}/nothing/of/the/kind")
+    httpx.request("TRACE", f"{url}/nothing/of/the/kind")
+    after = scraped(url)
+    assert [new - old for new, old in zip(counts(after), before, strict=True)] == [2, 1, 1, 1, 1, 1, 1]
+    assert not any("kind" in text for _, labels in after for _, text in labels)
+
+
+def test_jobs_by_state_and_their_pace(client: httpx.Client, url: str) -> None:
+    with long_job(client) as job_id, long_job(client):
+        wait_for(client, job_id, "check")
+        samples = scraped(url)
+        assert value(samples, "inkling_jobs", state="running") == 1
+        assert value(samples, "inkling_jobs", state="queued") == value(samples, "inkling_queue_length") >= 1
+        assert value(samples, "inkling_training_images_per_second") > 0
+    samples = scraped(url)
+    states = {dict(labels)["state"] for name, labels in samples if name == "inkling_jobs"}
+    assert states == set(JobState)
+    assert value(samples, "inkling_jobs", state="cancelled") >= 1
+
+
+def test_build_info(url: str) -> None:
+    builds = [(dict(labels), value) for (name, labels), value in scraped(url).items() if name == "inkling_build_info"]
+    ((labels, one),) = builds
+    assert (labels["version"], one) == (__version__, 1)
+
+
+def test_worker_restarts_are_counted() -> None:
+    restarts: list[None] = []
+    executor = ProcessesExecutor(1, lambda: restarts.append(None))
+    try:
+        executor.prepare()
+        assert restarts == []
+        (worker,) = psutil.Process().children()
+        worker.kill()
+        psutil.wait_procs([worker], timeout=30)
+        executor.prepare()
+        assert len(restarts) == 1
+    finally:
+        executor.close()
+
+
+@pytest.mark.slow
+def test_every_process_answers_for_all(tmp_path: Path) -> None:
+    pixels: dict[str, Any] = {"content": bytes(784), "headers": {"Content-Type": "application/octet-stream"}}
+    body = {"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 784], "data": [0] * 784}]}
+    with three_processes(tmp_path) as (first, url):
+        for _ in range(30):
+            httpx.post(f"{url}/v2/models/mnist-softmax/infer", json=body).raise_for_status()
+            httpx.post(f"{url}/api/v1/models/nobody/predict", **pixels)
+        labels = {"method": "POST", "route": "/api/v1/models/{name}/predict", "status": "404"}
+        until(lambda: value(scraped(url), "inkling_http_requests_total", **labels) == 30)
+        assert [value(scraped(url), "inkling_http_requests_total", **labels) for _ in range(6)] == [30] * 6
+        assert value(scraped(url), "inkling_inference_count_total", model="mnist-softmax", version="1") == 30
+        first.children()[0].kill()  # what it counted is not lost
+        until(lambda: value(scraped(url), "inkling_http_requests_total", **labels) == 30)
+        (figures,) = httpx.get(f"{url}/v2/models/mnist-softmax/versions/1/stats").json()["model_stats"]
+        assert figures["inference_count"] == 30

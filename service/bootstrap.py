@@ -13,7 +13,17 @@ import service
 from service.database import Database, migrate
 from service.errors import Corrupted, StorageFailed
 from service.inference import DecodingLimits, ModelCatalogue
-from service.jobs import Engine, EngineLock, Executor, InlineExecutor, Jobs, ProcessesExecutor, Recorder, Sweeps
+from service.jobs import (
+    Engine,
+    EngineLock,
+    Executor,
+    InlineExecutor,
+    Jobs,
+    ProcessesExecutor,
+    Recorder,
+    Snapshots,
+    Sweeps,
+)
 from service.metrics import Metrics
 from service.registry import LocalStore, Registry, install_shipped
 from service.reports import Reports
@@ -34,6 +44,7 @@ class Service:
     catalogue: ModelCatalogue
     limits: DecodingLimits
     jobs: Jobs
+    snapshots: Snapshots
     sweeps: Sweeps
     reports: Reports
     engine: Engine
@@ -109,6 +120,7 @@ def build(settings: Settings) -> Service:
             max_images_per_request=settings.max_images_per_request,
         ),
         jobs=jobs,
+        snapshots=Snapshots(database),
         sweeps=sweeps,
         reports=Reports(database, jobs, sweeps, **desk),
         engine=engine,

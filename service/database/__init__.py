@@ -8,6 +8,7 @@ from . import checkpoint_rows as checkpoint_rows
 from . import event_rows as event_rows
 from . import job_rows as job_rows
 from . import report_rows as report_rows
+from . import snapshot_rows as snapshot_rows
 from . import sweep_rows as sweep_rows
 from .connection import Database as Database
 from .event_rows import CheckRow as CheckRow
@@ -21,5 +22,7 @@ from .job_rows import NewJob as NewJob
 from .migrate import migrate as migrate
 from .report_rows import NewReport as NewReport
 from .report_rows import ReportRow as ReportRow
+from .snapshot_rows import NewSnapshot as NewSnapshot
+from .snapshot_rows import SnapshotRow as SnapshotRow
 from .sweep_rows import NewSweep as NewSweep
 from .sweep_rows import SweepRow as SweepRow

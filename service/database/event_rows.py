@@ -78,11 +78,13 @@ def append_state(connection: Connection, job_id: str, state: str, *, at: datetim
     connection.execute(events.insert().values(job_id=job_id, kind="state", at=at, state=state, detail=detail))
 
 
-def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck], *, at: datetime) -> None:
-    """Write checks down, in their order."""
+def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck], *, at: datetime) -> dict[int, int]:
+    """Write checks down, in their order; return the id of each by its step."""
     rows = [{**asdict(check), "job_id": job_id, "kind": "check", "at": at} for check in checks]
-    if rows:
-        connection.execute(events.insert(), rows)
+    if not rows:
+        return {}
+    written = connection.execute(events.insert().returning(events.c.step, events.c.id), rows)
+    return {row.step: row.id for row in written}
 
 
 def copy_checks(

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from . import checkpoint_rows, event_rows
+from . import checkpoint_rows, event_rows, snapshot_rows
 from .clock import now_s
 from .tables import checkpoints, events, jobs
 
@@ -43,6 +43,7 @@ class ClaimRow:
     fence: int
     losses: int
     state: str
+    sweep_id: str | None = None
     verification: Mapping[str, Any] | None = None
 
 
@@ -107,6 +108,7 @@ def begin_after(
     """
     checkpoint_rows.copy(connection, before.id, to=job_id)
     event_rows.copy_checks(connection, before.id, to=job_id, next_step=next_step, progress_of=progress_of)
+    snapshot_rows.copy(connection, before.id, to=job_id)
     columns: dict[str, Any] = {
         name: getattr(before, name) for name in ("batches_per_epoch", "dataset_sha256", "environment")
     }

@@ -172,3 +172,14 @@ checkpoints = Table(
     Column("body", LargeBinary, nullable=False),
     Column("at", UtcDateTime, nullable=False),
 )
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("job_id", String(26), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="of its check, counted from 0"),
+    Column("step", Integer, nullable=False),
+    Column("check_id", RowNumber, nullable=False, comment="the event of its check"),
+    Column("body", LargeBinary, nullable=False, comment="weights, little-endian float32"),
+    UniqueConstraint("job_id", "step"),
+)

@@ -17,3 +17,4 @@ from .idx import parse_idx_labels as parse_idx_labels
 from .split import SplitPlan as SplitPlan
 from .split import plan_split as plan_split
 from .split import split as split
+from .split import validation_images as validation_images

@@ -68,6 +68,12 @@ def split(dataset: Dataset, config: TrainingConfig) -> TrainingData:
     )
 
 
+def validation_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64]]:
+    """Return what `split` validates on, the images as bytes, (n_validation, 28, 28); errors as there."""
+    _, validation = _select(dataset, config)
+    return validation.images(), validation.columns(config.classes)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Selection:
     """Some images of one part: ``window`` comes first, then ``of_class``, a mask over the window."""

@@ -24,6 +24,8 @@ from .lock import EngineLock as EngineLock
 from .metrics import Metrics as Metrics
 from .recorder import MAX_LOSSES as MAX_LOSSES
 from .recorder import Recorder as Recorder
+from .snapshots import Confusion as Confusion
+from .snapshots import Snapshots as Snapshots
 from .states import MOVES as MOVES
 from .states import JobState as JobState
 from .sweep import MAX_MEMBERS as MAX_MEMBERS

@@ -21,6 +21,7 @@ from service.worker import Ended, Failed, MemberSpec, StackSpec
 from .executors import Executor, Outcome
 from .lock import EngineLock
 from .recorder import INTERNAL, Failure, Recorder
+from .snapshots import max_snapshots
 from .stack import Run, Stack
 from .states import JobState
 
@@ -235,7 +236,12 @@ class Engine:
                 for claim, checkpoint in zip(claims, checkpoints, strict=True)
             )
             until_step = (claims[0].verification or {}).get("until_step")
-            spec = StackSpec(dataset=claims[0].dataset, members=members, until_step=until_step)
+            spec = StackSpec(
+                dataset=claims[0].dataset,
+                members=members,
+                until_step=until_step,
+                max_snapshots=max_snapshots(claims[0]),
+            )
             stack.execution = executor.submit(spec, stack)
         except InvalidField as error:  # accepted by a version of this program with other ranges
             stack.refuse(error)

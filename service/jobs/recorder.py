@@ -7,7 +7,7 @@ is False: somebody else has the job now.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,11 +15,22 @@ from typing import Any
 from sqlalchemy import Connection
 
 from service.core import StopReason, TrainingConfig, TrainingState
-from service.database import ClaimRow, Database, JobRow, NewCheck, checkpoint_rows, event_rows, job_rows
+from service.database import (
+    ClaimRow,
+    Database,
+    JobRow,
+    NewCheck,
+    NewSnapshot,
+    checkpoint_rows,
+    event_rows,
+    job_rows,
+    snapshot_rows,
+)
 from service.errors import ServiceError
 from service.registry import ModelDraft, Registry
-from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint
+from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint, snapshot_stride
 
+from .snapshots import max_snapshots
 from .states import JobState, sources
 from .verification import is_complete, outcome
 
@@ -83,13 +94,12 @@ class Recorder:
                 return False
             newest = event_rows.newest_step(connection, claim.id)
             new = [checked for checked in checks if checked.check.step > newest]
-            event_rows.append_checks(
-                connection, claim.id, [_new_check(checked) for checked in new], at=datetime.now(UTC)
-            )
+            ids = event_rows.append_checks(connection, claim.id, list(map(_new_check, new)), at=datetime.now(UTC))
             if new:
-                columns["latest_check_id"] = event_rows.id_of_step(connection, claim.id, new[-1].check.step)
+                columns["latest_check_id"] = ids[new[-1].check.step]
+                _keep_snapshots(connection, claim, new, ids)
             if improved := [checked.check.step for checked in new if checked.improved]:
-                columns["best_check_id"] = event_rows.id_of_step(connection, claim.id, improved[-1])
+                columns["best_check_id"] = ids[improved[-1]]
             if columns:
                 job_rows.update_columns(connection, claim.id, **columns)
             if checkpoint is not None:
@@ -194,6 +204,21 @@ class Recorder:
 
 def _new_check(checked: Checked) -> NewCheck:
     return NewCheck(**checked.check.to_dict(), detail=checked.progress.to_dict(), step_losses=checked.step_losses)
+
+
+def _keep_snapshots(connection: Connection, claim: ClaimRow, new: Sequence[Checked], ids: Mapping[int, int]) -> None:
+    """Write weights down and, where with these there would be too many, drop every second one."""
+    kept = [
+        NewSnapshot(number=checked.number, step=step, check_id=ids[step], body=checked.snapshot)
+        for checked in new
+        if checked.snapshot is not None and (step := checked.check.step) in ids
+    ]
+    if kept:
+        snapshot_rows.append(connection, claim.id, kept)
+        limit = max_snapshots(claim)
+        stride = snapshot_stride(new[-1].number + 1, limit)
+        if stride > snapshot_stride(new[0].number, limit):
+            snapshot_rows.thin(connection, claim.id, stride)
 
 
 def _held(connection: Connection, claim: ClaimRow) -> JobRow | None:

@@ -147,6 +147,42 @@ class Job(Answer):
     history: list[Transition]
 
 
+class Snapshot(Answer):
+    """Weights that were kept at a check."""
+
+    step: int
+    epoch: int
+    check: Annotated[int, Field(description="The id of the check that found them so good.")]
+
+
+class SnapshotList(Answer):
+    """The snapshots of a job, the oldest first."""
+
+    job: str
+    every_checks: Annotated[int, Field(description="One is kept every so many checks: 1, 2, 4 and so on.")]
+    max_snapshots: Annotated[
+        int,
+        Field(description="As many are kept at most: 256 of a job, 16 of a sweep's member, none of a verification."),
+    ]
+    shape: Annotated[
+        list[int], Field(description="Of each: a row for each of 784 pixels and the bias, [785, n_outputs].")
+    ]
+    outputs: Annotated[list[str], Field(description="What each column is for.")]
+    snapshots: list[Snapshot]
+
+
+class SnapshotConfusion(Answer):
+    """How many validation images the weights of a snapshot take for which class."""
+
+    job: str
+    step: int
+    epoch: int
+    classes: list[int]
+    n_images: int
+    accuracy: float
+    confusion: Annotated[list[list[int]], Field(description="A row for each true class, a column for each told one.")]
+
+
 class JobList(Answer):
     """Jobs, the newest first."""
 

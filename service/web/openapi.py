@@ -20,6 +20,7 @@ Steps and epochs count from 0, times are UTC.
 TAGS: list[dict[str, Any]] = [
     {"name": "jobs", "description": "Train a model, and watch it."},
     {"name": "pictures", "description": "What a job looks like, while it runs and after."},
+    {"name": "snapshots", "description": "The weights of a job at its checks, and what they say."},
     {"name": "sweeps", "description": "Train a grid of hyperparameters, and compare its members."},
     {"name": "reports", "description": "Every number and figure of the course report, in one call."},
     {"name": "models", "description": "Immutable versions, and aliases that move between them."},

@@ -19,6 +19,9 @@ from .messages import decode_message as decode_message
 from .messages import encode_message as encode_message
 from .progress import Progress as Progress
 from .run import run_training as run_training
+from .snapshots import pack_weights as pack_weights
+from .snapshots import snapshot_stride as snapshot_stride
+from .snapshots import unpack_weights as unpack_weights
 from .spec import MemberSpec as MemberSpec
 from .spec import StackSpec as StackSpec
 from .stop import StopRequests as StopRequests

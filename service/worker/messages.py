@@ -29,7 +29,9 @@ class Started:
 class Checked:
     """A validation check was made; ``improved`` if its validation loss is the lowest so far.
 
-    ``step_losses`` holds the training losses of the steps since the last check, as `pack_losses` gives them.
+    ``step_losses`` holds the training losses of the steps since the last check, as `pack_losses` gives them;
+    ``number`` counts the checks from 0; ``snapshot`` holds the weights, as `pack_weights` gives them, at those
+    checks at which they are kept.
     """
 
     member: int
@@ -37,6 +39,8 @@ class Checked:
     improved: bool
     progress: Progress
     step_losses: bytes
+    number: int
+    snapshot: bytes | None
 
     LOSS_BYTES: ClassVar[int] = 4
 

@@ -16,6 +16,7 @@ from .checkpoint import decode_checkpoint, encode_checkpoint
 from .environment import describe_environment
 from .messages import Checked, Checkpointed, Ended, Failed, Message, Started
 from .progress import Pace
+from .snapshots import pack_weights, snapshot_stride
 from .spec import StackSpec
 from .stop import StopRequests
 
@@ -42,7 +43,7 @@ def run_training(spec: StackSpec, send: Callable[[Message], None], stop: StopReq
 class _Run:
     def __init__(self, spec: StackSpec, send: Callable[[Message], None], stop: StopRequests):
         self._configs = [member.config for member in spec.members]
-        self._until_step = spec.until_step
+        self._until_step, self._max_snapshots = spec.until_step, spec.max_snapshots
         self._send = send
         self._stop = stop
         dataset = load_dataset(spec.dataset)
@@ -56,7 +57,7 @@ class _Run:
         self._checkpoint_step, self._checkpointed_at = -1, 0.0
         self._started_at = time.monotonic()
         schedule = Schedule.of(self._configs[0], len(self._data.y_train))
-        self._batches_per_epoch = schedule.batches_per_epoch
+        self._batches_per_epoch, self._check_interval = schedule.batches_per_epoch, schedule.check_interval
         self._paces = [
             Pace(
                 first_step=self._states[0].next_step if self._states else 0,
@@ -90,6 +91,8 @@ class _Run:
 
     def _on_check(self, report: CheckReport) -> None:
         now = time.monotonic()
+        number = report.check.step // self._check_interval
+        is_kept = self._max_snapshots > 0 and number % snapshot_stride(number + 1, self._max_snapshots) == 0
         self._send(
             Checked(
                 member=report.member,
@@ -103,6 +106,8 @@ class _Run:
                     patience_left=report.state.stopping.patience_left,
                 ),
                 step_losses=Checked.pack_losses(report.step_losses),
+                number=number,
+                snapshot=pack_weights(report.state.last) if is_kept else None,
             )
         )
         # All members of a stack checkpoint at the same checks, so that they can go on together.

@@ -26,11 +26,15 @@ class MemberSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSpec:
-    """The jobs to train together, and the data set that they share; for ``until_step`` see `train_stack`."""
+    """The jobs to train together, and the data set that they share.
+
+    For ``until_step`` see `train_stack`, for ``max_snapshots`` (of each member) `snapshot_stride`; 0 is none.
+    """
 
     dataset: str
     members: tuple[MemberSpec, ...]
     until_step: int | None = None
+    max_snapshots: int = 0
 
     def to_bytes(self) -> bytes:
         """Return the specification as MessagePack."""
@@ -38,7 +42,8 @@ class StackSpec:
             {"job_id": m.job_id, "fence": m.fence, "config": m.config.to_dict(), "checkpoint": m.checkpoint}
             for m in self.members
         ]
-        packed: bytes = msgpack.packb({"dataset": self.dataset, "members": members, "until_step": self.until_step})
+        shared = {"dataset": self.dataset, "until_step": self.until_step, "max_snapshots": self.max_snapshots}
+        packed: bytes = msgpack.packb({**shared, "members": members})
         return packed
 
     @classmethod
@@ -47,6 +52,6 @@ class StackSpec:
         plain: dict[str, Any] = msgpack.unpackb(data)
         members = [
             MemberSpec(**{**member, "config": TrainingConfig.from_dict(member["config"])})
-            for member in plain["members"]
+            for member in plain.pop("members")
         ]
-        return cls(dataset=plain["dataset"], members=tuple(members), until_step=plain["until_step"])
+        return cls(**plain, members=tuple(members))

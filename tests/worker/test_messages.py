@@ -62,6 +62,8 @@ messages: st.SearchStrategy[Message] = st.one_of(
         improved=st.booleans(),
         progress=progresses,
         step_losses=st.binary(max_size=64),
+        number=counts,
+        snapshot=st.none() | st.binary(max_size=64),
     ),
     st.builds(Checkpointed, member=counts, step=counts, checkpoint=st.binary(max_size=64)),
     st.builds(

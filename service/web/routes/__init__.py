@@ -15,6 +15,7 @@ from . import (
     pictures,
     prediction,
     reports,
+    snapshots,
     sweeps,
 )
 
@@ -22,6 +23,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
     events.router,
     pictures.router,
+    snapshots.router,
     sweeps.router,
     reports.router,
     models.router,

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.charts import confusion_chart
 from service.errors import InvalidField
 from service.inference import compare, evaluate
 from service.registry import Model
 from service.web import explanation_answers
 from service.web.dependencies import ServiceDep
-from service.web.pictures import PNG, SVG, Picture, picture_answer
+from service.web.pictures import Picture, picture_answer
 from service.web.routing import noun_router
 
-from .pictures import CHART_ANSWER, ImageFormat, SizeDep
+from .pictures import CHART_ANSWER, ImageFormat, SizeDep, confusion_picture
 
 router = noun_router("models")
 
@@ -48,22 +46,15 @@ async def confusion_of_version(
     def prepare() -> Picture:
         model = service.catalogue.get(name, version)
         manifest, evaluation = model.manifest, evaluate(model)
-        n_right, n_images = int(evaluation.is_right.sum()), len(evaluation.true)
-        title = f"Confusion: {manifest.name}, version {manifest.version}"
-        caption = f"{n_right:,} of {n_images:,} test images of {evaluation.dataset} right: {evaluation.accuracy:.2%}"
-        words = {"title": title, "caption": caption}
-        counts, provenance = evaluation.confusion(), {**manifest.provenance(), "part": "test"}
-        made_of = (counts, manifest.class_names, size, words, provenance)
-        draw = partial(
-            confusion_chart,
-            counts,
+        return confusion_picture(
+            evaluation.confusion(),
             manifest.class_names,
+            title=f"Confusion: {manifest.name}, version {manifest.version}",
+            of=f"test images of {evaluation.dataset}",
             size=size,
             image_format=image_format,
-            provenance=provenance,
-            **words,
+            provenance={**manifest.provenance(), "part": "test"},
         )
-        return Picture(made_of=made_of, draw=draw, media_type=SVG if image_format == "svg" else PNG)
 
     return await picture_answer(request, prepare)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Literal, TypeAlias
 
@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.bootstrap import Service
-from service.charts import ChartSize, accuracy_chart, loss_chart, weights_picture
+from service.charts import ChartSize, accuracy_chart, confusion_chart, loss_chart, weights_picture
+from service.core import Ints
 from service.web.dependencies import JobId, ServiceDep
 from service.web.pictures import PNG, PNG_ANSWER, SVG, Picture, picture_answer
 from service.web.routing import noun_router
@@ -82,6 +83,26 @@ async def weights_of_job(
         return Picture(made_of=(found.weights, style, provenance), draw=draw)
 
     return await picture_answer(request, prepare)
+
+
+def confusion_picture(
+    counts: Ints,
+    labels: Sequence[str],
+    *,
+    title: str,
+    of: str,
+    size: ChartSize,
+    image_format: ImageFormat,
+    provenance: Mapping[str, str],
+) -> Picture:
+    """Prepare a table of confusions; ``of`` says which images they are, as in ``test images of mnist``."""
+    n_right, n_images = int(counts.trace()), int(counts.sum())
+    words = {"title": title, "caption": f"{n_right:,} of {n_images:,} {of} right: {n_right / n_images:.2%}"}
+    draw = partial(
+        confusion_chart, counts, labels, size=size, image_format=image_format, provenance=provenance, **words
+    )
+    media_type = SVG if image_format == "svg" else PNG
+    return Picture(made_of=(counts, labels, size, words, provenance), draw=draw, media_type=media_type)
 
 
 def _chart(service: Service, chart: Chart, job_id: str, size: ChartSize, image_format: ImageFormat) -> Picture:

@@ -79,13 +79,15 @@ class InferenceCounters:
     def succeeded(self, name: str, version: int, *, n_images: int, stages: Stages) -> None:
         """Record that a version told a batch of images, whose stages are all over."""
         counters, last = self._of(name, version)
+        at_ns = stages.at_ns
         counters["request_success"].inc()
         counters["count"].inc(n_images)
         counters["exec_count"].inc()
-        at_ns = stages.at_ns
-        for number, stage in enumerate(STAGES):
-            counters[f"{stage}_duration_us"].inc((at_ns[number + 1] - at_ns[number]) / 1000)
-        counters["request_duration_us"].inc((at_ns[-1] - at_ns[0]) / 1000)
+        counters["request_duration_us"].inc((at_ns[4] - at_ns[0]) / 1000)
+        counters["queue_duration_us"].inc((at_ns[1] - at_ns[0]) / 1000)
+        counters["compute_input_duration_us"].inc((at_ns[2] - at_ns[1]) / 1000)
+        counters["compute_infer_duration_us"].inc((at_ns[3] - at_ns[2]) / 1000)
+        counters["compute_output_duration_us"].inc((at_ns[4] - at_ns[3]) / 1000)
         last.set(time.time())
 
     def failed(self, name: str, version: int) -> None:
@@ -109,8 +111,6 @@ def figures_of(metrics: Iterable[Metric]) -> dict[tuple[str, int], InferenceFigu
             continue
         kind = metric.name.removeprefix(_PREFIX)
         for sample in metric.samples:
-            if not sample.name.endswith(("_total", "_seconds")):
-                continue  # the library also says when a counter was made
             key = sample.labels["model"], int(sample.labels["version"])
             if sample.name == _LAST:
                 figures[key] = InferenceFigures(

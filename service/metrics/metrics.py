@@ -26,8 +26,14 @@ class Metrics:
     """
 
     def __init__(self, version: str) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Histogram  # noqa: PLC0415 - see the package
+        from prometheus_client import (  # noqa: PLC0415 - see the package
+            CollectorRegistry,
+            Counter,
+            Histogram,
+            disable_created_metrics,
+        )
 
+        disable_created_metrics()  # a second series for each, of the time at which it began
         self._version = version
         self._registry = CollectorRegistry()
         self._requests = Counter(

@@ -33,7 +33,7 @@ class Metrics:
             disable_created_metrics,
         )
 
-        disable_created_metrics()  # a second series for each, of the time at which it began
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each, of the time it began
         self._version = version
         self._registry = CollectorRegistry()
         self._requests = Counter(

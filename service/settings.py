@@ -53,6 +53,13 @@ class Settings(BaseSettings):
     max_image_bytes: Annotated[int, Field(ge=1024, description="largest image file, bytes")] = 8_388_608
     max_image_pixels: Annotated[int, Field(ge=784, description="most pixels of an image")] = 25_000_000
     max_images_per_request: Annotated[int, Field(ge=1, description="most images in one request")] = 10_000
+    header_timeout_s: Annotated[
+        float, Field(gt=0, le=3600, description="longest wait for a request and its headers, s")
+    ] = 10.0
+    body_timeout_s: Annotated[
+        float, Field(gt=0, le=3600, description="longest wait for a body, s, besides 1 s for every 64 KiB that came")
+    ] = 30.0
+    max_connections: Annotated[int, Field(ge=16, le=60_000, description="connections that are open at a time")] = 2000
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="least important messages that are logged")
     ] = "info"

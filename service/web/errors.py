@@ -26,6 +26,7 @@ _CODES_BY_STATUS = {
     404: "not-found",
     405: "method-not-allowed",
     406: "not-acceptable",
+    408: "request-timeout",
     413: "input-too-large",
     415: "unsupported-media",
 }

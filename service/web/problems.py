@@ -59,6 +59,9 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "cross-origin": ProblemType(403, "A page of another origin may read nothing and change nothing here."),
     "method-not-allowed": ProblemType(405, "The address is right and the method is not; Allow lists those that are."),
     "not-acceptable": ProblemType(406, "The answer does not exist in any of the forms that Accept lists."),
+    "request-timeout": ProblemType(408, "The request did not come in time, or came too slowly."),
+    "headers-too-large": ProblemType(431, "The address and the headers are more, or longer, than is taken."),
+    "too-many-connections": ProblemType(503, "The server has no room for another connection; try again later."),
     "not-ready": ProblemType(503, "The server is starting, stopping, or missing something that it needs."),
     "internal-error": ProblemType(500, "A mistake on our side; the server's log has it under the request id."),
     # Of failed jobs.

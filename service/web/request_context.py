@@ -41,7 +41,7 @@ _SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-_RAW_SECURITY_HEADERS = [
+RAW_SECURITY_HEADERS = [
     (name.lower().encode("ascii"), value.encode("ascii")) for name, value in _SECURITY_HEADERS.items()
 ]
 
@@ -72,7 +72,7 @@ class RequestContext:
                 status = message["status"]
                 headers = list(message["headers"])
                 present = {name for name, _ in headers}
-                headers += (header for header in _RAW_SECURITY_HEADERS if header[0] not in present)
+                headers += (header for header in RAW_SECURITY_HEADERS if header[0] not in present)
                 headers.append((b"x-request-id", request_id.encode("ascii")))
                 message = {**message, "headers": headers}
             await send(message)

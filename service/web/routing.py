@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, ClassVar
 
@@ -17,11 +18,15 @@ from service.errors import InputTooLarge, InvalidField, UnsupportedMedia
 from .problems import MEDIA_TYPE as PROBLEM
 from .strict_json import parse_json
 
+_MIN_BYTES_PER_S = 65_536
+"""What of a body came earns it more time at this rate, so that a large one over a thin line is no attack."""
+
 
 class BoundedRequest(Request):
-    """A request whose body can be read up to a limit, as bytes and as a form alike."""
+    """A request whose body can be read up to a limit and for a time, as bytes and as a form alike."""
 
     limit_bytes: int
+    timeout_s: float
     _parsed: Any
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
@@ -30,11 +35,22 @@ class BoundedRequest(Request):
         Raises
         ------
         InputTooLarge : it is, or says that it is, larger than the limit. What is left is not read.
+        HTTPException : it comes more slowly than one may wait for.
         """
         declared = self.headers.get("content-length", "")
         self._check(int(declared) if declared.isdecimal() else 0)
         n_bytes = 0
-        async for chunk in super().stream():
+        chunks = super().stream()
+        last_moment_s = asyncio.get_running_loop().time() + self.timeout_s
+        while True:
+            try:
+                # Not around the loop: whoever takes the chunks must not be interrupted.
+                async with asyncio.timeout_at(last_moment_s + n_bytes / _MIN_BYTES_PER_S):
+                    chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise HTTPException(408, "The body did not come in time.", headers={"Connection": "close"}) from None
             n_bytes += len(chunk)
             self._check(n_bytes)
             yield chunk
@@ -91,6 +107,7 @@ class Route(APIRoute):
             bounded = BoundedRequest(request.scope, request.receive)
             settings = request.app.state.service.settings
             bounded.limit_bytes = settings.max_json_bytes if takes_json else settings.max_body_bytes
+            bounded.timeout_s = settings.body_timeout_s
             if takes_json:
                 await bounded.read_json()
             return await handle(bounded)

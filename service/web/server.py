@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging.config
 import os
+import resource
 import shutil
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -22,12 +24,15 @@ from service.errors import ServiceError, StorageFailed
 from service.settings import Settings
 
 from .app import create_app
+from .connection import Connection, Reception
 from .event_stream import SEND_TIMEOUT_S
 from .siblings import Siblings
 
 GRACE_S = 3
 """What is being answered when the signal comes may take this long; streams are ended at once."""
 _BACKLOG = 2048
+_OTHER_FILES = 256
+"""Open at a time besides connections: the database, files, pipes to workers."""
 
 
 class Server(uvicorn.Server):
@@ -40,8 +45,14 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI, on_ready: Callable[[], None]) -> None:
+        settings: Settings = app.state.service.settings
+        reception = Reception(
+            header_timeout_s=settings.header_timeout_s,
+            max_connections=_as_many_as_files(settings.max_connections),
+        )
         config = uvicorn.Config(
             app,
+            http=partial(Connection, reception=reception),  # type: ignore[arg-type]
             access_log=False,
             log_config=None,
             proxy_headers=False,
@@ -126,6 +137,17 @@ def _share_metrics(folder: Path) -> None:
     except OSError as error:
         raise StorageFailed("The data folder cannot be written to; choose another with --data-dir.") from error
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def _as_many_as_files(max_connections: int) -> int:
+    """Let the process have that many connections open, or return how many it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max_connections + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return max_connections
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return max(1, allowed - _OTHER_FILES)
 
 
 def _stop_when_closed(server: Server, stream: IO[bytes]) -> None:

@@ -15,8 +15,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
-# Found at run time by uvicorn and by starlette, or run as programs: never imported here.
-NEVER_IMPORTED = {"httptools", "uvloop", "python-multipart"}
+# Found at run time by uvicorn and by starlette: never imported here.
+NEVER_IMPORTED = {"uvloop", "python-multipart"}
 # The releases that mended known holes.
 FLOORS = {"starlette": "1.0.1", "python-multipart": "0.0.30", "pillow": "12.3.0"}
 

@@ -135,8 +135,8 @@ def test_a_server_that_stops_ends_its_streams(service: Service, client: httpx.Cl
         with serving(service) as url:
             answer = still_open.enter_context(other.stream("GET", f"{url}/api/v1/jobs/{job_id}/events"))
             lines = answer.iter_lines()
-            assert next(lines) == "retry: 1000"
-        assert "event: check" in list(lines)  # ended, and not cut, which would be an error
+            assert "event: check" in lines
+        list(lines)  # ended, and not cut, which would be an error
 
 
 def test_silence_is_filled_with_comments(service: Service, client: httpx.Client) -> None:

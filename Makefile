@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fast check format docs lock bench clean
+.PHONY: help run test fast chaos check format docs lock bench clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,6 +22,12 @@ test: check  ## run the checks and every test
 fast:  ## run the tests that take no more than a few seconds each
 	@tools/environment.sh dev
 	@$(BIN)/python -P -m pytest -m "not slow" $(ARGS)
+
+chaos: export CHAOS_ROUNDS = $(or $(ROUNDS),25)
+chaos: export CHAOS_SEED = $(or $(SEED),1)
+chaos:  ## break the service in every way we know and print what became of it; ROUNDS=200 for the long run, SEED=2
+	@tools/environment.sh dev
+	@$(BIN)/python -P -m pytest tests/chaos -s $(ARGS)
 
 check:  ## lint, format, types, layers and generated pages
 	@tools/environment.sh dev

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import queue
 import signal
+import sys
 import threading
 from multiprocessing.connection import Connection
 from typing import TypeAlias
@@ -22,15 +24,20 @@ NICENESS = 10
 DONE = b""
 """What a worker says after the last message of a stack; no message is empty."""
 
+_PR_SET_PDEATHSIG = 1
+
 _Work: TypeAlias = tuple[bytes, StopRequests]
 
 
 def serve(descriptor: int) -> None:
     """Train stack after stack for the engine at the other end of a socket: the life of a worker process.
 
-    It ends when the engine hangs up, and an engine that is killed hangs up too. A bug in training ends it with a
-    traceback. What else becomes of it is its engine's decision, so it is deaf to requests to terminate.
+    It ends when the engine hangs up, and an engine that is killed hangs up too; where the kernel can, it sees to that
+    even if this process is suspended. A bug in training ends it with a traceback. What else becomes of it is its
+    engine's decision, so it is deaf to requests to terminate.
     """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(NICENESS)
     work: queue.SimpleQueue[_Work] = queue.SimpleQueue()

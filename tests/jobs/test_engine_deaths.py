@@ -67,6 +67,17 @@ def test_workers_do_not_outlive_their_engine(desk: House, start_engine: StartEng
     eventually(lambda: not workers & all_workers(), within_s=2)
 
 
+def test_a_frozen_worker_does_not_outlive_its_engine(desk: House, start_engine: StartEngine) -> None:
+    """It cannot notice that nobody is left."""
+    engine = start_engine()
+    job_id = desk.submit(**ENDLESS)
+    desk.wait_for_step(job_id, 0)
+    (worker,) = workers_of(psutil.Process(engine.pid))
+    worker.suspend()
+    kill(engine)
+    eventually(lambda: worker.pid not in all_workers(), within_s=2)
+
+
 @pytest.mark.slow
 def test_idle_workers_do_not_outlive_their_engine(start_engine: StartEngine) -> None:
     engine = start_engine()

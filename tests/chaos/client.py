@@ -1,0 +1,225 @@
+"""A client that works while the service dies around it, and remembers what it was promised."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.chaos.failpoints import MODELS
+from tests.jobs.house import eventually
+
+TINY = {"model": "softmax", "epochs": 2, "train_size": 512, "validation_size": 500}
+"""A tenth of a second."""
+LONG = {**TINY, "epochs": 150, "train_size": 2000, "patience": None, "checks_per_epoch": 1}
+"""A second or two, with checkpoints."""
+MAX_OPEN_JOBS = 8
+FINAL = ("succeeded", "failed", "cancelled")
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledger:
+    """What was promised: answers that arrived."""
+
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The configuration of each acknowledged job."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """The job that was acknowledged under each idempotency key."""
+    cancelled: set[str] = field(default_factory=set)
+    finals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Each job in the first final state in which it was seen."""
+    moves: dict[str, dict[int, tuple[int, str]]] = field(default_factory=dict)
+    """For each model the acknowledged moves of its alias: number -> version, reason."""
+    spoken: dict[tuple[str, int], tuple[float, ...]] = field(default_factory=dict)
+    """What each version said of the same image."""
+    violations: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+class ChaosClient:
+    """One thread that submits, cancels, promotes, predicts and looks, as it likes.
+
+    Parameters
+    ----------
+    rng : decides what it does.
+    """
+
+    def __init__(self, rng: random.Random):
+        self.ledger = Ledger()
+        self._rng = rng
+        self._url: str | None = None
+        self._served = threading.Condition()
+        self._stopped = False
+        self._numbers = itertools.count()
+        self._unanswered: dict[str, dict[str, Any]] = {}
+        self._thread = threading.Thread(target=self._work, name="chaos client")
+        self._http = httpx.Client(timeout=10)
+
+    def start(self) -> None:
+        """Begin to work as soon as there is somebody to talk to."""
+        self._thread.start()
+
+    def connect(self, url: str | None) -> None:
+        """Talk to the service at this address from now on; to nobody, if there is none."""
+        with self._served:
+            self._url = url
+            self._served.notify()
+
+    def finish(self, *, within_s: float) -> None:
+        """Stop asking for more, and see every job over."""
+        self._stop_work()
+        assert self._url is not None
+        # What was asked and not answered is asked again, so that it is known what became of it.
+        self._http.base_url = f"{self._url}/api/v1"
+        for key, body in list(self._unanswered.items()):
+            job = self._accepted("POST", "/jobs", 202, json=body, headers={"Idempotency-Key": key})
+            self.ledger.jobs[job["id"]] = body
+            if self.ledger.keys.setdefault(key, job["id"]) != job["id"]:
+                self.ledger.violations.append(f"key {key} made two jobs")
+        for job_id in self.ledger.jobs:
+            try:
+                self.see(eventually(lambda: self._over(job_id), within_s=within_s))  # noqa: B023
+            except AssertionError:
+                self.ledger.violations.append(f"job {job_id} is still not over")
+
+    def _over(self, job_id: str) -> dict[str, Any] | None:
+        job = self._http.get(f"/jobs/{job_id}").json()
+        return job if job.get("state") in (*FINAL, None) else None
+
+    def stop(self) -> None:
+        """End work."""
+        self._stop_work()
+        self._http.close()
+
+    def _stop_work(self) -> None:
+        with self._served:
+            self._stopped = True
+            self._served.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            with self._served:
+                self._served.wait_for(lambda: self._url or self._stopped)
+                if self._stopped:
+                    return
+                url = self._url
+            self._http.base_url = f"{url}/api/v1"
+            try:
+                self._act()
+            except AssertionError as error:
+                self.ledger.violations.append(f"an answer that should not be: {error}")
+            except httpx.TransportError:
+                self.ledger.counts["requests cut off"] += 1
+                with self._served:
+                    if self._url == url:
+                        self._served.wait(0.02)
+
+    def _act(self) -> None:
+        open_jobs = [job for job in self.ledger.jobs if job not in self.ledger.finals]
+        actions = [self._submit, self._cancel, self._promote, self._predict, self._look]
+        weights = [5 if len(open_jobs) < MAX_OPEN_JOBS else 0, 0.5, 2, 2, 5]
+        self._rng.choices(actions, weights)[0]()
+        self.ledger.counts["requests answered"] += 1
+        time.sleep(0.01)  # leave the cores to the service
+
+    def _submit(self) -> None:
+        if self._unanswered and self._rng.random() < 0.7:
+            key, body = next(iter(self._unanswered.items()))
+        else:
+            running_long = any(
+                job not in self.ledger.finals and config["epochs"] == LONG["epochs"]
+                for job, config in self.ledger.jobs.items()
+            )
+            kind = TINY if running_long else LONG
+            body = {**kind, "seed": self._rng.randrange(4), "name": self._rng.choice(MODELS)}
+            key = f"key-{next(self._numbers)}"
+            self._unanswered[key] = body
+        job = self._accepted("POST", "/jobs", 202, json=body, headers={"Idempotency-Key": key})
+        known = self.ledger.keys.setdefault(key, job["id"])
+        if known != job["id"]:
+            self.ledger.violations.append(f"key {key} made two jobs")
+        self.ledger.jobs[job["id"]] = body
+        self._unanswered.pop(key, None)
+        self.ledger.counts["jobs acknowledged"] += 1
+        if self._rng.random() < 0.1:  # and ask again, as one who missed the answer
+            self._unanswered[key] = body
+
+    def _cancel(self) -> None:
+        open_jobs = [job for job in self.ledger.jobs if job not in self.ledger.finals]
+        if not open_jobs:
+            return
+        job_id = self._rng.choice(open_jobs)
+        answer = self._http.post(f"/jobs/{job_id}/cancel")
+        if answer.status_code < 300:
+            self.ledger.cancelled.add(job_id)
+            self.ledger.counts["cancels acknowledged"] += 1
+        elif answer.status_code != 409:
+            self.ledger.violations.append(f"cancel of {job_id} answered {answer.status_code}: {answer.text}")
+
+    def _promote(self) -> None:
+        name = self._rng.choice(MODELS)
+        answer = self._http.get(f"/models/{name}")
+        if answer.status_code == 404 and not self.ledger.moves.get(name):
+            return
+        versions = [version["version"] for version in answer.json()["versions"]]
+        version, reason = self._rng.choice(versions), f"move {next(self._numbers)}"
+        entry = self._accepted(
+            "PUT", f"/models/{name}/aliases/champion", 200, json={"version": version, "reason": reason}
+        )
+        moves = self.ledger.moves.setdefault(name, {})
+        if entry["number"] in moves:
+            self.ledger.violations.append(f"two moves of {name} were acknowledged as number {entry['number']}")
+        moves[entry["number"]] = version, reason
+        self.ledger.counts["alias moves acknowledged"] += 1
+
+    def _predict(self) -> None:
+        name = self._rng.choice(MODELS)
+        answer = self._http.post(f"/models/{name}/predict", json={"pixels": [list(range(0, 224, 8))] * 28})
+        if answer.status_code == 404 and not self.ledger.moves.get(name):
+            return
+        if answer.status_code != 200:
+            self.ledger.violations.append(f"a prediction of {name} answered {answer.status_code}: {answer.text}")
+            return
+        body = answer.json()
+        said = tuple(body["predictions"][0]["probabilities"].values())
+        if self.ledger.spoken.setdefault((name, body["version"]), said) != said:
+            self.ledger.violations.append(f"version {body['version']} of {name} changed its mind")
+        self.ledger.counts["predictions"] += 1
+
+    def _look(self) -> None:
+        if not self.ledger.jobs:
+            return
+        open_jobs = [job for job in self.ledger.jobs if job not in self.ledger.finals]
+        job_id = self._rng.choice(open_jobs if open_jobs and self._rng.random() < 0.8 else list(self.ledger.jobs))
+        answer = self._http.get(f"/jobs/{job_id}")
+        if answer.status_code != 200:
+            self.ledger.violations.append(f"job {job_id} was acknowledged, and now answers {answer.status_code}")
+            return
+        self.see(answer.json())
+
+    def see(self, job: dict[str, Any]) -> None:
+        """Remember a job that is over, and that it was over before."""
+        if "state" not in job:
+            self.ledger.violations.append(f"a job was acknowledged, and now answers {job}")
+            return
+        if job["state"] not in FINAL:
+            if job["id"] in self.ledger.finals:
+                self.ledger.violations.append(f"job {job['id']} was over, and now is {job['state']}")
+            return
+        first = self.ledger.finals.setdefault(job["id"], job)
+        for told in ("state", "model", "error"):
+            if first[told] != job[told]:
+                self.ledger.violations.append(f"job {job['id']} is over, and its {told} changed afterwards")
+
+    def _accepted(self, method: str, path: str, status: int, **request: Any) -> dict[str, Any]:
+        answer = self._http.request(method, path, **request)
+        assert answer.status_code == status, (method, path, answer.status_code, answer.text)
+        body: dict[str, Any] = answer.json()
+        return body

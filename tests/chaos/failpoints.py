@@ -1,0 +1,144 @@
+"""Names for every gap in the order of writes, and a process that kills itself in one of them.
+
+Nothing of this is in the product: the functions around which the gaps lie are replaced in the process under test.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection
+
+from service.database import Database, checkpoint_rows, event_rows, job_rows
+from service.registry import LocalStore
+
+MODELS = ("alpha", "beta")
+"""The models of the chaos client; the shipped one, installed at the start, is left alone."""
+
+_BLOBS = ("weights", "manifest", "alias")
+_STEPS = {
+    "empty": "before the temporary file is made",
+    "torn": "in the middle of its bytes",
+    "written": "before they are durable",
+    "durable": "before they have their name",
+    "named": "before the name is durable",
+    "settled": "before the temporary name is gone",
+    "stored": "when all is done and nobody was told",
+}
+# A death after a claim leaves what the next start must take back.
+_ROWS = ("accept", "claim", "requeued", "progress", "publishing", "succeeded", "cancelling", "cancelled")
+GAPS = (
+    *(f"{blob}:{step}" for blob in _BLOBS for step in _STEPS),
+    *(f"{row}:{moment}" for row in _ROWS for moment in ("uncommitted", "committed")),
+)
+"""``<what is written>:<what has been done of it>``."""
+
+
+class Failpoints(threading.local):
+    """Kills this process by SIGKILL when it comes to a gap.
+
+    Parameters
+    ----------
+    gap : of `GAPS`.
+    """
+
+    def __init__(self, gap: str):
+        assert gap in GAPS
+        self.gap = gap
+        self.blob: str | None = None
+        self.linked = False
+        self.rows: set[str] = set()
+
+    def install(self) -> None:
+        """Replace what lies around the gaps."""
+        self._install_in_store()
+        self._install_in_database()
+
+    def reach(self, gap: str) -> None:
+        """Die here, if this is the gap."""
+        if gap == self.gap:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _install_in_store(self) -> None:
+        create = LocalStore.create
+
+        def create_blob(store: LocalStore, key: str, data: bytes) -> None:
+            if key.partition("/")[0] not in MODELS:
+                return create(store, key, data)
+            name = key.rpartition("/")[2]
+            self.blob = {"weights.npz": "weights", "manifest.json": "manifest"}.get(name, "alias")
+            self.linked = False
+            try:
+                create(store, key, data)
+                self.reach(f"{self.blob}:stored")
+            finally:
+                self.blob = None
+
+        def write(descriptor: int, data: Any) -> int:
+            if self.gap == f"{self.blob}:torn":
+                real_write(descriptor, data[: len(data) // 2])
+            self.reach(f"{self.blob}:torn")
+            return real_write(descriptor, data)
+
+        def link(*args: Any, **kwargs: Any) -> None:
+            self.reach(f"{self.blob}:durable")
+            real_link(*args, **kwargs)
+            self.linked = True
+
+        def fsync(descriptor: int) -> None:
+            self.reach(f"{self.blob}:{'named' if self.linked else 'written'}")
+            real_fsync(descriptor)
+
+        def open_file(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+            if flags & os.O_CREAT:
+                self.reach(f"{self.blob}:empty")
+            return real_open(path, flags, *args, **kwargs)
+
+        def unlink(*args: Any, **kwargs: Any) -> None:
+            self.reach(f"{self.blob}:settled")
+            real_unlink(*args, **kwargs)
+
+        real_open, real_write, real_fsync = os.open, os.write, os.fsync
+        real_link, real_unlink = os.link, os.unlink
+        LocalStore.create = create_blob  # type: ignore[method-assign]
+        os.open, os.write, os.fsync = open_file, write, fsync
+        os.link, os.unlink = link, unlink
+
+    def _install_in_database(self) -> None:
+        write = Database.write
+
+        @contextmanager
+        def write_and_reach(database: Database) -> Iterator[Connection]:
+            self.rows = set()
+            with write(database) as connection:
+                yield connection
+                for row in self.rows:
+                    self.reach(f"{row}:uncommitted")
+            for row in self.rows:
+                self.reach(f"{row}:committed")
+
+        Database.write = write_and_reach  # type: ignore[method-assign, assignment]
+        self._note(job_rows, "insert", lambda *_, **__: "accept")
+        self._note(job_rows, "claim_oldest", lambda *_, **__: "claim")
+        self._note(event_rows, "append_checks", lambda _c, _j, checks, **__: "progress" if checks else None)
+        self._note(checkpoint_rows, "put", lambda *_, **__: "progress")
+        self._note(job_rows, "update_columns", lambda *_, **values: "publishing" if "publishing" in values else None)
+        self._note(job_rows, "move", lambda *_, to, **__: "requeued" if to == "queued" else str(to))
+
+    def _note(self, module: Any, name: str, row: Callable[..., str | None]) -> None:
+        """Let a function of the database say what it changed, if it did."""
+        real = getattr(module, name)
+
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            result = real(*args, **kwargs)
+            changed = name in ("insert", "append_checks", "put", "update_columns") or bool(result)
+            if changed and (what := row(*args, **kwargs)):
+                self.rows.add(what)
+            return result
+
+        setattr(module, name, noted)

@@ -1,0 +1,57 @@
+"""Run by `supervisor.py`: a program that has imported the service once and forks a process for each start of it.
+
+A start then takes a fraction of a second, so a minute holds many kills. Each line of standard input is an `Order`
+as JSON; the answers on standard output are ``pid N`` and, once requests are answered, ``ready URL``.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from service.settings import Settings
+from service.web.server import run
+from tests.chaos import planted
+from tests.chaos.failpoints import Failpoints
+
+
+def say(line: str) -> None:
+    os.write(1, f"{line}\n".encode())
+
+
+def serve(order: dict[str, Any]) -> None:
+    """Be the service, in a group of processes of its own, with what the order plants in it."""
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 2)
+    faulthandler.enable()
+    os.environ["CHAOS_WORLD"] = order["settings"]["data_dir"]
+    for fault in order["faults"]:
+        planted.FAULTS[fault]()
+    if order["crash_at"]:
+        Failpoints(order["crash_at"]).install()
+    settings = {**order["settings"], "data_dir": Path(order["settings"]["data_dir"])}
+    run(Settings(port=0, **settings), lambda url: say(f"ready {url}"))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
+    for line in sys.stdin:
+        assert len(list(Path("/proc/self/task").iterdir())) == 1, "a fork copies one thread only"
+        child = os.fork()
+        if child == 0:
+            try:
+                serve(json.loads(line))
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        say(f"pid {child}")

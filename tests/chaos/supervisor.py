@@ -1,0 +1,169 @@
+"""Starts the service, kills it in every way there is, and starts it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.jobs.house import eventually, workers_of
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 30.0
+
+
+class Served:
+    """One process of the service, its life long."""
+
+    def __init__(self, pid: int):
+        self.pid = pid
+        self._end = os.pidfd_open(pid)
+        self.url: str | None = None
+
+    def ends(self, *, within_s: float) -> bool:
+        """Wait for its end."""
+        return bool(select.select([self._end], [], [], within_s)[0])
+
+    def send(self, sent: signal.Signals) -> None:
+        """Send a signal, to this process and no later one of its number."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._end, sent)
+
+    def kill(self) -> None:
+        """Kill it and see it dead."""
+        self.send(signal.SIGKILL)
+        assert self.ends(within_s=DEADLINE_S)
+
+    def workers(self) -> list[psutil.Process]:
+        """Return its worker processes."""
+        try:
+            return workers_of(psutil.Process(self.pid))
+        except psutil.NoSuchProcess:
+            return []
+
+
+class Nest:
+    """The program that forks services; see `nest.py`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "tests.chaos.nest"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def start(
+        self, folder: Path, *, crash_at: str | None = None, faults: Sequence[str] = (), **settings: Any
+    ) -> Served:
+        """Start the service on a folder; without a URL if it dies before it answers."""
+        order = {
+            "settings": {"data_dir": str(folder), "workers": 1, "log_level": "warning", **settings},
+            "log": str(folder / "service.log"),
+            "crash_at": crash_at,
+            "faults": list(faults),
+        }
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        kind, pid = self._lines.get(timeout=DEADLINE_S).split()
+        assert kind == "pid"
+        served = Served(int(pid))
+        ready = eventually(lambda: not self._lines.empty() or served.ends(within_s=0))
+        assert ready
+        with suppress(queue.Empty):
+            served.url = self._lines.get(timeout=0.05).split()[1]
+        return served
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._reader.join()
+        self._process.wait(DEADLINE_S)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._lines.put(line)
+
+
+class Program:
+    """``inkling serve``, perhaps inside of another program (``before``) that sets its surroundings up."""
+
+    def __init__(self, folder: Path, before: Sequence[str], environment: dict[str, str], settings: dict[str, Any]):
+        options = {"port": 0, "data-dir": folder, "workers": 1, "log-level": "warning", **settings}
+        arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+        self.log = folder.parent / f"{folder.name}.log"
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [*before, sys.executable, "-P", "-m", "service", "serve", *arguments],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "CHAOS_WORLD": str(folder), **environment},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().partition(" at ")[2].partition(" ")[0].strip()
+
+    def stop(self) -> int:
+        """Ask it to stop, and return its exit code."""
+        self.process.terminate()
+        return self.process.wait(DEADLINE_S)
+
+    def close(self) -> None:
+        """Kill what is left."""
+        with suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(self.process.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        self.process.kill()
+        self.process.wait(DEADLINE_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@contextmanager
+def serving(
+    folder: Path, *before: str, environment: dict[str, str] | None = None, **settings: Any
+) -> Iterator[Program]:
+    """Start the service as a user does, as a program of its own."""
+    started = Program(folder, before, environment or {}, settings)
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Return the processes that belong to a service on a folder, whoever their parent is by now."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("CHAOS_WORLD") == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def attempt(action: Callable[[], object]) -> None:
+    """Do something to a process that may be gone already."""
+    with suppress(psutil.NoSuchProcess, ProcessLookupError):
+        action()

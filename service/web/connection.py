@@ -207,7 +207,8 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()  # the answer to another request would be taken for this one
             return
         request_id = str(ULID())
-        answer = problem_response({"state": {"request_id": request_id}}, code, detail)
+        path = getattr(self, "url", b"").decode("latin-1")  # as far as it came
+        answer = problem_response({"state": {"request_id": request_id}, "path": path}, code, detail)
         headers = [*answer.raw_headers, *RAW_SECURITY_HEADERS, (b"x-request-id", request_id.encode("ascii"))]
         lines = [STATUS_LINE[answer.status_code], *(b"%s: %s\r\n" % header for header in headers)]
         self.transport.write(b"".join((*lines, b"connection: close\r\n\r\n", bytes(answer.body))))

@@ -60,6 +60,7 @@ LAYERS = {
     "metrics": "what is counted and timed",
     "registry": "all weight files",
     "core": "the mathematics: NumPy and the standard library, nothing else",
+    "telemetry": "log lines and spans, and the request they belong to",
     "errors": "one tree of everything that goes wrong on purpose",
 }
 

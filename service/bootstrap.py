@@ -138,4 +138,6 @@ def shipped_models() -> Path:
 def _executor_factory(settings: Settings, metrics: Metrics) -> Callable[[], Executor]:
     if settings.executor == "inline":
         return lambda: InlineExecutor(settings.workers)
-    return lambda: ProcessesExecutor(settings.workers, metrics.worker_restarted)
+    return lambda: ProcessesExecutor(
+        settings.workers, metrics.worker_restarted, log=(settings.log_level, settings.log_format)
+    )

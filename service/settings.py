@@ -10,6 +10,8 @@ from urllib.parse import quote
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.telemetry import LogFormat
+
 
 def _default_workers() -> int:
     return max(1, (os.cpu_count() or 1) - 1)
@@ -60,6 +62,7 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=3600, description="longest wait for a body, s, besides 1 s for every 64 KiB that came")
     ] = 30.0
     max_connections: Annotated[int, Field(ge=16, le=60_000, description="connections that are open at a time")] = 2000
+    log_format: Annotated[LogFormat, Field(description="text for a person, or JSON for a program")] = "text"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="least important messages that are logged")
     ] = "info"

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from service.telemetry import Origin, origin
+
 from . import checkpoint_rows, event_rows, snapshot_rows
 from .clock import now_s
 from .tables import checkpoints, events, jobs
@@ -45,6 +47,8 @@ class ClaimRow:
     state: str
     sweep_id: str | None = None
     verification: Mapping[str, Any] | None = None
+    origin: Origin | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +86,8 @@ _CLAIM = tuple(jobs.c[name] for name in ClaimRow.__dataclass_fields__)
 def insert(connection: Connection, new: Sequence[NewJob]) -> None:
     """Write new jobs down as queued, in their order."""
     now = datetime.now(UTC)
-    rows = [
-        {**asdict(job), "state": "queued", "fence": 0, "losses": 0, "publishing": False, "created_at": now}
-        for job in new
-    ]
+    first = {"state": "queued", "fence": 0, "losses": 0, "publishing": False, "created_at": now, "origin": origin()}
+    rows = [{**asdict(job), **first} for job in new]
     connection.execute(jobs.insert(), rows)
     event_rows.append_states(connection, [job.id for job in new], "queued", at=now)
 

@@ -8,7 +8,7 @@ from service.errors import StorageFailed
 
 from .connection import Database
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration. Known here so that an ordinary start need not import Alembic, which takes a while."""
 
 

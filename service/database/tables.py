@@ -109,6 +109,7 @@ jobs = Table(
     Column("model_version", Integer),
     Column("continues", Document, comment="the job from whose checkpoint it began, and its first step"),
     Column("verification", Document, comment="what it trains again, and what came of comparing"),
+    Column("origin", Document, comment="of the request: its id, and its trace"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),

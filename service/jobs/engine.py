@@ -16,6 +16,7 @@ from ulid import ULID
 from service.core import TrainingConfig
 from service.database import ClaimRow, Database, checkpoint_rows, job_rows
 from service.errors import InvalidField, StorageFailed
+from service.telemetry import start_span
 from service.worker import Ended, Failed, MemberSpec, StackSpec
 
 from .executors import Executor, Outcome
@@ -225,6 +226,9 @@ class Engine:
     def _begin(self, executor: Executor, claims: Sequence[ClaimRow], checkpoints: Sequence[bytes | None]) -> None:
         stack = Stack(claims, self._inbox)
         self._stacks.append(stack)
+        for claim in claims:
+            if claim.fence == 1:  # a later claim did not wait since it was handed in
+                start_span("queue", claim.origin, {"inkling.job.id": claim.id}, started_at=claim.created_at).end()
         try:
             members = tuple(
                 MemberSpec(
@@ -232,6 +236,7 @@ class Engine:
                     fence=claim.fence,
                     config=TrainingConfig.from_dict(claim.config),
                     checkpoint=checkpoint,
+                    origin=claim.origin,
                 )
                 for claim, checkpoint in zip(claims, checkpoints, strict=True)
             )

@@ -28,6 +28,7 @@ from service.database import (
 )
 from service.errors import ServiceError
 from service.registry import ModelDraft, Registry
+from service.telemetry import span
 from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint, snapshot_stride
 
 from .snapshots import max_snapshots
@@ -130,7 +131,8 @@ class Recorder:
         stop_reason = ended.stop_reason
         try:
             if row.verification is None:
-                values["model_version"] = self._publish(row, config, state, stop_reason)
+                with span("register", claim.origin, {"inkling.job.id": claim.id}):
+                    values["model_version"] = self._publish(row, config, state, stop_reason)
             elif is_complete(row.verification, stop_reason, state.next_step):
                 model = self._registry.load(**row.verification["model"])
                 found = outcome(model, row, state, stop_reason)

@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from service import __version__
 from service.bootstrap import Service, build
 from service.settings import Settings
+from service.telemetry import tracing
 
 from . import errors
 from .event_hub import EventHub
@@ -63,7 +64,7 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry={"tracing": tracing(), "metrics": False, "logs": False, "operation_spans": False},
         middleware=[
             Middleware(RequestContext),
             Middleware(HostGuard, bound=settings.host, allowed=settings.allowed_hosts),

@@ -10,6 +10,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ulid import ULID
 
+from service.telemetry import request_id as current_request_id
+
 from .problems import problem_response
 
 _log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class RequestContext:
             return
         request_id = str(ULID())
         scope.setdefault("state", {})["request_id"] = request_id
+        current_request_id.set(request_id)
         started_s = time.monotonic()
         status = 0
 
@@ -91,7 +94,15 @@ class RequestContext:
             duration_s = time.monotonic() - started_s
             scope["app"].state.service.metrics.request(*_labels(scope), status, duration_s)
             path = scope.get("raw_path", b"").decode("ascii", "backslashreplace")
-            _log.info("%s %s %s %d %.1f ms", request_id, scope["method"], path, status, 1000 * duration_s)
+            _log.info(
+                "%s %s %s %d %.1f ms",
+                request_id,
+                scope["method"],
+                path,
+                status,
+                1000 * duration_s,
+                extra={"method": scope["method"], "path": path, "status": status, "duration_s": round(duration_s, 6)},
+            )
 
 
 def _labels(scope: Scope) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging.config
 import os
 import resource
 import shutil
@@ -19,9 +18,11 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.server import HANDLED_SIGNALS
 
+from service import __version__
 from service.bootstrap import build
 from service.errors import ServiceError, StorageFailed
 from service.settings import Settings
+from service.telemetry import configure_logging, start_tracing
 
 from .app import create_app
 from .connection import Connection, Reception
@@ -112,7 +113,8 @@ def run(
     StorageFailed : the data folder or the database cannot be used.
     ServiceError : the address cannot be listened on.
     """
-    _configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
+    start_tracing(__version__)
     with ExitStack() as until_stopped:
         listener = until_stopped.enter_context(_listener(settings, is_sibling=until_closed is not None))
         if settings.web_workers > 1:
@@ -192,18 +194,3 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def _configure_logging(level: str) -> None:
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-            "loggers": {
-                "service": {"level": level.upper(), "handlers": ["stderr"]},
-                "uvicorn": {"level": "WARNING", "handlers": ["stderr"]},
-            },
-        }
-    )

@@ -13,6 +13,9 @@ from typing import TypeAlias
 
 import msgpack
 
+from service import __version__
+from service.telemetry import LogFormat, configure_logging, flush_spans, start_tracing
+
 from .messages import encode_message
 from .run import run_training
 from .spec import StackSpec
@@ -29,7 +32,7 @@ _PR_SET_PDEATHSIG = 1
 _Work: TypeAlias = tuple[bytes, StopRequests]
 
 
-def serve(descriptor: int) -> None:
+def serve(descriptor: int, log_level: str = "warning", log_format: LogFormat = "text") -> None:
     """Train stack after stack for the engine at the other end of a socket: the life of a worker process.
 
     It ends when the engine hangs up, and an engine that is killed hangs up too; where the kernel can, it sees to that
@@ -38,6 +41,8 @@ def serve(descriptor: int) -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    configure_logging(log_level, log_format)
+    start_tracing(__version__)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(NICENESS)
     work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
@@ -50,6 +55,8 @@ def serve(descriptor: int) -> None:
                     StackSpec.from_bytes(spec), lambda message: connection.send_bytes(encode_message(message)), stop
                 )
                 connection.send_bytes(DONE)
+                # In a thread: a collector that is away must not keep the next stack waiting.
+                threading.Thread(target=flush_spans, daemon=True, name="spans").start()
         except ConnectionError:
             return  # nobody is left to train for
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from threadpoolctl import threadpool_limits
@@ -11,14 +12,17 @@ from threadpoolctl import threadpool_limits
 from service.core import CheckReport, Schedule, StopReason, TrainingResult, train_stack
 from service.datasets import load_dataset, split
 from service.errors import ServiceError
+from service.telemetry import start_span
 
 from .checkpoint import decode_checkpoint, encode_checkpoint
 from .environment import describe_environment
 from .messages import Checked, Checkpointed, Ended, Failed, Message, Started
 from .progress import Pace
 from .snapshots import pack_weights, snapshot_stride
-from .spec import StackSpec
+from .spec import MemberSpec, StackSpec
 from .stop import StopRequests
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT_INTERVAL_S = 0.5
 """What a lost worker costs at most, and how often the pictures of a running job can change."""
@@ -32,16 +36,44 @@ def run_training(spec: StackSpec, send: Callable[[Message], None], stop: StopReq
 
     Errors of the service (a corrupted data set, say) are sent as `Failed`; anything else is a bug and raised.
     """
+    tales = [_Tale(member) for member in spec.members]
     try:
         with threadpool_limits(limits=1), ThreadPoolExecutor(1, "checks") as helper:
-            _Run(spec, send, stop).train(helper)
+            _Run(spec, send, stop, tales).train(helper)
     except ServiceError as error:
-        for member in range(len(spec.members)):
+        for member, tale in enumerate(tales):
+            tale.end(f"failed: {error.code}")
             send(Failed(member=member, code=error.code, message=error.message))
+    finally:
+        for tale in tales:
+            tale.end("failed")
+
+
+class _Tale:
+    """What log and trace tell of the training of one member: that it began, and how it ended."""
+
+    def __init__(self, member: MemberSpec):
+        self._about = {"job_id": member.job_id, **(member.origin or {})}
+        self._span = start_span("train", member.origin, {"inkling.job.id": member.job_id})
+        self._over = False
+        self._log("begins")
+
+    def end(self, how: str) -> None:
+        """Tell the end; only the first one is told."""
+        if not self._over:
+            self._over = True
+            self._span.set_attribute("inkling.stop_reason", how)
+            self._span.end()
+            self._log(f"is over: {how}")
+
+    def _log(self, what: str) -> None:
+        request = self._about.get("request_id", "unknown")
+        logger.info("training of job %s, request %s, %s", self._about["job_id"], request, what, extra=self._about)
 
 
 class _Run:
-    def __init__(self, spec: StackSpec, send: Callable[[Message], None], stop: StopRequests):
+    def __init__(self, spec: StackSpec, send: Callable[[Message], None], stop: StopRequests, tales: Sequence[_Tale]):
+        self._tales = tales
         self._configs = [member.config for member in spec.members]
         self._until_step, self._max_snapshots = spec.until_step, spec.max_snapshots
         self._send = send
@@ -82,7 +114,7 @@ class _Run:
             self._configs,
             self._data,
             on_check=self._on_check,
-            on_end=lambda member, result: self._send(self._ended(member, result)),
+            on_end=self._on_end,
             should_stop=self._stop.should_stop,
             resume_from=self._states or None,
             until_step=self._until_step,
@@ -121,6 +153,10 @@ class _Run:
                     checkpoint=encode_checkpoint(report.state),
                 )
             )
+
+    def _on_end(self, member: int, result: TrainingResult) -> None:
+        self._tales[member].end(result.stop_reason.value)
+        self._send(self._ended(member, result))
 
     def _ended(self, member: int, result: TrainingResult) -> Ended:
         interrupted = result.stop_reason is StopReason.CANCELLED and self._stop.was_handed_back(member)

@@ -8,6 +8,7 @@ from typing import Any
 import msgpack
 
 from service.core import TrainingConfig
+from service.telemetry import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +17,14 @@ class MemberSpec:
 
     ``fence`` numbers the claim under which it runs, so that what an older claim still sends can be told apart.
     ``checkpoint`` is where to go on from, as bytes of `encode_checkpoint`; None starts from zero weights.
+    ``origin`` is that of the request that asked for it.
     """
 
     job_id: str
     fence: int
     config: TrainingConfig
     checkpoint: bytes | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class StackSpec:
     def to_bytes(self) -> bytes:
         """Return the specification as MessagePack."""
         members = [
-            {"job_id": m.job_id, "fence": m.fence, "config": m.config.to_dict(), "checkpoint": m.checkpoint}
+            {**{name: getattr(m, name) for name in MemberSpec.__dataclass_fields__}, "config": m.config.to_dict()}
             for m in self.members
         ]
         shared = {"dataset": self.dataset, "until_step": self.until_step, "max_snapshots": self.max_snapshots}

@@ -17,6 +17,8 @@ from packaging.version import Version
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
 # Found at run time by uvicorn and by starlette: never imported here.
 NEVER_IMPORTED = {"uvloop", "python-multipart"}
+# Extras that are too heavy for every environment, by the module that they bring.
+OF_EXTRAS: dict[str, str] = {}
 # The releases that mended known holes.
 FLOORS = {"starlette": "1.0.1", "python-multipart": "0.0.30", "pillow": "12.3.0"}
 
@@ -35,12 +37,21 @@ def run_time(pyproject: dict[str, Any]) -> list[Requirement]:
 
 
 @pytest.fixture(scope="session")
+def extras(pyproject: dict[str, Any]) -> list[Requirement]:
+    """What `service` may import where it is installed; the peers of `bench` are not for it."""
+    groups = pyproject["project"]["optional-dependencies"].items()
+    return [Requirement(line) for name, lines in groups if name != "bench" for line in lines]
+
+
+@pytest.fixture(scope="session")
 def development(pyproject: dict[str, Any]) -> list[Requirement]:
     groups = pyproject["dependency-groups"].values()
     return [Requirement(line) for group in groups for line in group if isinstance(line, str)]
 
 
-def test_every_import_is_declared_and_every_declaration_imported(root: Path, run_time: list[Requirement]) -> None:
+def test_every_import_is_declared_and_every_declaration_imported(
+    root: Path, run_time: list[Requirement], extras: list[Requirement]
+) -> None:
     imported = set()
     for path in (root / "service").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -50,8 +61,12 @@ def test_every_import_is_declared_and_every_declaration_imported(root: Path, run
                 imported.add(node.module.partition(".")[0])
     imported -= sys.stdlib_module_names | {"service"}
     distributions = packages_distributions()
-    used = {canonicalize_name(distributions[name][0]) for name in imported}
-    assert used == {canonicalize_name(requirement.name) for requirement in run_time} - NEVER_IMPORTED
+    brought = {name: distributions.get(name, [OF_EXTRAS.get(name, "")]) for name in imported}
+    used = {name: {canonicalize_name(of) for of in candidates} for name, candidates in brought.items()}
+    required = {canonicalize_name(requirement.name) for requirement in run_time} - NEVER_IMPORTED
+    declared = required | {canonicalize_name(requirement.name) for requirement in extras}
+    assert [name for name, candidates in used.items() if not candidates & declared] == []
+    assert declared <= set().union(*used.values())
 
 
 def test_every_dependency_is_explained(root: Path, run_time: list[Requirement], development: list[Requirement]) -> None:

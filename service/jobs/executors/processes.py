@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 from service.worker import StackSpec, decode_message
@@ -18,7 +18,7 @@ from .interface import Listener, Outcome
 
 logger = logging.getLogger(__name__)
 
-_PROGRAM = "import sys; from service.worker import serve; serve(int(sys.argv[1]))"
+_PROGRAM = "import sys; from service.worker import serve; serve(int(sys.argv[1]), *sys.argv[2:])"
 _ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _UNCAUGHT_EXCEPTION = 1
 """Exit code of a Python program that ends with a traceback."""
@@ -35,12 +35,14 @@ class ProcessesExecutor:
     Parameters
     ----------
     on_restart : called for each process that is started in place of one that died.
+    log : level and format in which the processes log.
     """
 
-    def __init__(self, n_slots: int, on_restart: Callable[[], None] = lambda: None):
+    def __init__(self, n_slots: int, on_restart: Callable[[], None] = lambda: None, *, log: Sequence[str] = ()):
         self.n_slots = n_slots
         self._on_restart = on_restart
-        self._idle = [_Worker() for _ in range(n_slots)]
+        self._log = log
+        self._idle = [_Worker(log) for _ in range(n_slots)]
         self._running: list[_ProcessExecution] = []
 
     def prepare(self) -> None:
@@ -49,7 +51,7 @@ class ProcessesExecutor:
             self._idle.remove(worker)
             logger.warning("an idle worker died (exit code %d)", worker.bury())
         while len(self._idle) + len(self._running) < self.n_slots:
-            self._idle.append(_Worker())
+            self._idle.append(_Worker(self._log))
             self._on_restart()
 
     def submit(self, spec: StackSpec, listener: Listener) -> _ProcessExecution:
@@ -79,11 +81,11 @@ class ProcessesExecutor:
 class _Worker:
     """A process and our end of its line."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Sequence[str]) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
-                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())],
+                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno()), *log],
                 # It finds our modules where we do. BLAS reads its number of threads when NumPy is imported.
                 env={**os.environ, **_ONE_BLAS_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 pass_fds=[theirs.fileno()],

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import service
 from service.database import Database, migrate
+from service.datasets import Datasets, Uploads
 from service.errors import Corrupted, StorageFailed
 from service.inference import DecodingLimits, ModelCatalogue
 from service.jobs import (
@@ -41,6 +42,7 @@ class Service:
     database: Database
     store: LocalStore
     registry: Registry
+    datasets: Datasets
     catalogue: ModelCatalogue
     limits: DecodingLimits
     jobs: Jobs
@@ -104,15 +106,18 @@ def build(settings: Settings) -> Service:
     registry = Registry(store)
     # Beside the database and not in the data folder: it is the database that two engines must not share.
     lock = EngineLock(path.with_name(f"{path.name}.lock")) if (path := database.path) else None
+    datasets = Datasets(Uploads(LocalStore(settings.data_dir / "datasets")), max_uploads=settings.max_datasets)
     metrics = Metrics(service.__version__)
-    engine = Engine(database, Recorder(database, registry), _executor_factory(settings, metrics), lock)
+    recorder = Recorder(database, registry, datasets)
+    engine = Engine(database, recorder, _executor_factory(settings, metrics), lock, datasets)
     desk: dict[str, Any] = {"max_queue_length": settings.max_queue_length, "wake_engine": engine.wake}
-    jobs, sweeps = Jobs(database, **desk), Sweeps(database, **desk)
+    jobs, sweeps = Jobs(database, datasets=datasets, **desk), Sweeps(database, datasets=datasets, **desk)
     return Service(
         settings=settings,
         database=database,
         store=store,
         registry=registry,
+        datasets=datasets,
         catalogue=ModelCatalogue(registry, default_name=settings.default_model),
         limits=DecodingLimits(
             max_image_bytes=settings.max_image_bytes,
@@ -120,7 +125,7 @@ def build(settings: Settings) -> Service:
             max_images_per_request=settings.max_images_per_request,
         ),
         jobs=jobs,
-        snapshots=Snapshots(database),
+        snapshots=Snapshots(database, datasets),
         sweeps=sweeps,
         reports=Reports(database, jobs, sweeps, **desk),
         engine=engine,

@@ -18,7 +18,8 @@
     │   ├── InvalidJobTransition  the state machine has no such move
     │   ├── NoDataYet             nothing to show so far
     │   ├── AliasMoved            somebody else moved the alias first
-    │   └── IdempotencyMismatch   the key was used before with another request
+    │   ├── IdempotencyMismatch   the key was used before with another request
+    │   └── NameTaken             something else has that name already
     ├── QueueFull                 no more jobs are accepted for the moment
     ├── Corrupted                 stored bytes are not what their checksum says
     ├── StorageFailed             the disk or the database refused
@@ -144,6 +145,12 @@ class IdempotencyMismatch(Conflict):
     """The key was used before with another request."""
 
     code = "idempotency-mismatch"
+
+
+class NameTaken(Conflict):
+    """Something else has that name already."""
+
+    code = "name-taken"
 
 
 class QueueFull(ServiceError):

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     ] = 30.0
     max_connections: Annotated[int, Field(ge=16, le=60_000, description="connections that are open at a time")] = 2000
     log_format: Annotated[LogFormat, Field(description="text for a person, or JSON for a program")] = "text"
+    max_dataset_bytes: Annotated[int, Field(ge=1024, description="largest upload of a data set, bytes")] = 67_108_864
+    max_dataset_expanded_bytes: Annotated[
+        int, Field(ge=1024, description="largest data set once it is unpacked, bytes")
+    ] = 134_217_728
+    max_datasets: Annotated[int, Field(ge=0, description="data sets that users may add")] = 100
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="least important messages that are logged")
     ] = "info"

@@ -13,7 +13,6 @@ from service.bootstrap import Service, build, shipped_models
 from service.charts import accuracy_chart, digit_picture, loss_chart, weights_picture
 from service.core import TrainingConfig
 from service.database import migrate
-from service.datasets import dataset_names, load_dataset
 from service.inference import answer, decode_upload
 from service.jobs import JobRequest, Jobs, JobState, SweepRequest, Sweeps, sweep_pictures
 from service.registry import Registry, install_shipped
@@ -146,7 +145,7 @@ class LocalBackend:
         if picture == "weights":
             found = self._jobs.weights(job_id, "best")
             about = {**provenance, "weights": "best", "step": str(found.next_step - 1)}
-            return weights_picture(found.weights, labels=job.config.output_names, provenance=about)
+            return weights_picture(found.weights, labels=found.labels, provenance=about)
         draw = loss_chart if picture == "loss" else accuracy_chart
         return draw(
             self._jobs.curves(job_id),
@@ -260,4 +259,4 @@ class LocalBackend:
 
     def datasets(self) -> list[Json]:
         """See `Backend.datasets`."""
-        return [load_dataset(name).to_dict() for name in dataset_names()]
+        return [self._service.datasets.get(name).to_dict() for name in self._service.datasets.names()]

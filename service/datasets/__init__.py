@@ -1,13 +1,17 @@
 """Data sets: bytes in, checked arrays out.
 
-`load_dataset` opens a packaged data set: its labels at once, its images when first asked for. `plan_split`
+`Datasets` knows those of the package and those that users sent; `load_dataset` opens one of the package: its labels at
+once, its images when first asked for. `read_upload` checks what a user sends. `plan_split`
 checks a configuration against it by the labels alone; `split` makes the arrays that a run is trained on. The
 readers of IDX and gzip bytes trust nothing, so that they also serve for data that strangers send.
 """
 
 from .bounded_gzip import gunzip as gunzip
-from .catalogue import dataset_names as dataset_names
+from .catalogue import NAME_RULE as NAME_RULE
+from .catalogue import PACKAGED as PACKAGED
+from .catalogue import Datasets as Datasets
 from .catalogue import load_dataset as load_dataset
+from .catalogue import received_dataset as received_dataset
 from .dataset import Dataset as Dataset
 from .dataset import LabelledImages as LabelledImages
 from .idx import Images as Images
@@ -18,3 +22,9 @@ from .split import SplitPlan as SplitPlan
 from .split import plan_split as plan_split
 from .split import split as split
 from .split import validation_images as validation_images
+from .split import with_its_classes as with_its_classes
+from .upload import PART_NAMES as PART_NAMES
+from .upload import Upload as Upload
+from .upload import read_upload as read_upload
+from .uploads import About as About
+from .uploads import Uploads as Uploads

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -76,7 +76,7 @@ class Dataset:
     ----------
     name : what a configuration calls it (``mnist``).
     title, source, licence : one sentence each, for people.
-    classes : every label that may occur, in order.
+    class_names : what to call the images of label 0, 1, ...; one for every label that occurs.
     sha256 : one checksum of all the data, lower-case hexadecimal; equal data, equal checksum.
     """
 
@@ -84,10 +84,19 @@ class Dataset:
     title: str
     source: str
     licence: str
-    classes: tuple[int, ...]
+    class_names: tuple[str, ...]
     training: LabelledImages
     test: LabelledImages
     sha256: str
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Every label that may occur, in order."""
+        return tuple(range(len(self.class_names)))
+
+    def names_of(self, classes: Sequence[int]) -> tuple[str, ...]:
+        """Return what to call some classes."""
+        return tuple(self.class_names[label] for label in classes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description that the API shows."""
@@ -97,6 +106,7 @@ class Dataset:
             "source": self.source,
             "licence": self.licence,
             "classes": list(self.classes),
+            "class_names": list(self.class_names),
             "image_shape": [IMAGE_SIDE_PX, IMAGE_SIDE_PX],
             "sha256": self.sha256,
             "training": self.training.to_dict(),

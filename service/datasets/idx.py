@@ -29,6 +29,7 @@ Images: TypeAlias = NDArray[np.uint8]
 Labels: TypeAlias = NDArray[np.uint8]
 
 IMAGE_SIDE_PX = 28
+MAX_CLASSES = 10
 _UNSIGNED_BYTE = 0x08
 
 
@@ -52,7 +53,7 @@ def parse_idx_images(data: bytes) -> Images:
     return images
 
 
-def parse_idx_labels(data: bytes, *, n_classes: int = 10) -> Labels:
+def parse_idx_labels(data: bytes, *, n_classes: int = MAX_CLASSES) -> Labels:
     """Read an uncompressed IDX file of labels ``0 .. n_classes - 1``.
 
     Returns

@@ -10,10 +10,10 @@ from importlib.resources.abc import Traversable
 from service.errors import Corrupted, InvalidInput, StorageFailed
 
 from .bounded_gzip import gunzip
-from .dataset import Dataset, LabelledImages
-from .idx import Images, parse_idx_images, parse_idx_labels
+from .dataset import Dataset
+from .idx_files import checksum_of, open_parts
 
-#: SHA-256 of each file, uncompressed. The order is part of the data set's own checksum.
+#: SHA-256 of each file, uncompressed.
 _SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -35,26 +35,17 @@ def load_mnist(folder: Traversable | None = None) -> Dataset:
     Corrupted : a file is not the published one (for images, when they are asked for).
     StorageFailed : a file cannot be read.
     """
-    folder = folder or files("service.datasets") / "files" / "mnist"
+    training, test = open_parts(partial(_read_verified, folder or files("service.datasets") / "files" / "mnist"))
     return Dataset(
         name="mnist",
         title="MNIST handwritten digits",
         source="Yann LeCun, Corinna Cortes and Christopher J.C. Burges",
         licence="CC BY-SA 3.0",
-        classes=tuple(range(10)),
-        training=_open_part(folder, "train"),
-        test=_open_part(folder, "t10k"),
-        sha256=hashlib.sha256("".join(_SHA256.values()).encode()).hexdigest(),
+        class_names=tuple(map(str, range(10))),
+        training=training,
+        test=test,
+        sha256=checksum_of(_SHA256),
     )
-
-
-def _open_part(folder: Traversable, prefix: str) -> LabelledImages:
-    labels = parse_idx_labels(_read_verified(folder, f"{prefix}-labels-idx1-ubyte"))
-    return LabelledImages(labels, partial(_read_images, folder, f"{prefix}-images-idx3-ubyte"))
-
-
-def _read_images(folder: Traversable, name: str) -> Images:
-    return parse_idx_images(_read_verified(folder, name))
 
 
 def _read_verified(folder: Traversable, name: str) -> bytes:

@@ -12,7 +12,7 @@ The rules, in one place:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from service.core import TrainingConfig, TrainingData, design_matrix
 from service.errors import InvalidField
 
 from .dataset import Dataset, LabelledImages
-from .idx import Images, Labels
+from .idx import MAX_CLASSES, Images, Labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,13 @@ class SplitPlan:
 
     n_train: int
     n_validation: int
+
+
+def with_its_classes(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
+    """Return the configuration; all ten classes, as if none are named, become those that there are."""
+    if config.classes == tuple(range(MAX_CLASSES)) and len(dataset.classes) < MAX_CLASSES:
+        return replace(config, classes=dataset.classes)
+    return config
 
 
 def plan_split(dataset: Dataset, config: TrainingConfig) -> SplitPlan:

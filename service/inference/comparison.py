@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.datasets import PACKAGED, Datasets
 from service.errors import InvalidInput
 from service.registry import Model
 
@@ -76,7 +77,7 @@ class Comparison:
         }
 
 
-def compare(models: Sequence[Model]) -> dict[str, Any]:
+def compare(models: Sequence[Model], datasets: Datasets = PACKAGED) -> dict[str, Any]:
     """Compare models with the first of them, on the test images of the classes that all of them know.
 
     A model that knows more classes may name one that the others do not know, and is then wrong.
@@ -91,7 +92,7 @@ def compare(models: Sequence[Model]) -> dict[str, Any]:
     InvalidInput : the models were trained on different data, or share no class.
     DatasetNotFound, InvalidDataset, Corrupted, StorageFailed : as `evaluate`.
     """
-    evaluations = [evaluate(model) for model in models]
+    evaluations = [evaluate(model, datasets) for model in models]
     first = evaluations[0]
     if len({evaluation.dataset_sha256 for evaluation in evaluations}) != 1:
         raise InvalidInput("The models were trained on different data, so there are no images to compare them on.")

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from service.core.npy import MAGIC, read_npy
+
 from .limits import DEFAULT_LIMITS, DecodingLimits
 from .model_inputs import ModelInputs
-from .npy import MAGIC, read_npy
 from .picture import is_picture, read_picture
 from .pixels import images_from_array, images_from_bytes, images_from_values
 from .preprocessing import preprocess

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.core import Ints, design_matrix
-from service.datasets import load_dataset
+from service.datasets import PACKAGED, Dataset, Datasets
 from service.errors import InvalidDataset
 from service.registry import Model
 
@@ -137,7 +137,7 @@ class Evaluation:
         }
 
 
-def evaluate(model: Model) -> Evaluation:
+def evaluate(model: Model, datasets: Datasets = PACKAGED) -> Evaluation:
     """Evaluate a model on the test images of its classes; the evaluations of the last 16 versions are kept.
 
     Raises
@@ -147,8 +147,9 @@ def evaluate(model: Model) -> Evaluation:
     Corrupted, StorageFailed : as the data set says.
     """
     manifest = model.manifest
-    key = manifest.weights_sha256, manifest.published, manifest.model, manifest.classes, manifest.dataset["name"]
-    return _evaluated(_Question(key, model))
+    dataset = datasets.get(manifest.dataset["name"])
+    key = manifest.weights_sha256, manifest.published, manifest.model, manifest.classes, dataset.sha256
+    return _evaluated(_Question(key, model, dataset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +158,13 @@ class _Question:
 
     key: tuple[Any, ...]
     model: Model = field(compare=False)
+    dataset: Dataset = field(compare=False)
 
 
 @lru_cache(maxsize=_N_KEPT)
 def _evaluated(question: _Question) -> Evaluation:
-    model = question.model
+    model, dataset = question.model, question.dataset
     manifest = model.manifest
-    dataset = load_dataset(manifest.dataset["name"])
     indices = np.flatnonzero(np.isin(dataset.test.labels, manifest.classes))
     if len(indices) == 0:
         raise InvalidDataset("The test part holds no image of the model's classes.")

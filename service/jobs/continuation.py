@@ -9,14 +9,14 @@ from typing import Any
 
 from service.core import StopReason, TrainingConfig, TrainingState
 from service.database import CheckRow, JobRow
-from service.datasets import load_dataset
+from service.datasets import Dataset
 from service.errors import InvalidField, InvalidJobTransition
 from service.worker import decode_checkpoint
 
 from .states import JobState
 
 
-def resumable_state(row: JobRow, checkpoint: bytes | None) -> TrainingState:
+def resumable_state(row: JobRow, checkpoint: bytes | None, dataset: Dataset) -> TrainingState:
     """Return the state that a job ended with.
 
     Raises
@@ -30,7 +30,7 @@ def resumable_state(row: JobRow, checkpoint: bytes | None) -> TrainingState:
         raise InvalidJobTransition("The job ended before its first checkpoint; submit it again instead.")
     if row.stop_reason == StopReason.NON_FINITE_LOSS:
         raise InvalidJobTransition("The job diverged and would again; submit it with a smaller learning rate.")
-    if load_dataset(row.dataset).sha256 != row.dataset_sha256:
+    if dataset.sha256 != row.dataset_sha256:
         raise InvalidJobTransition("The data set is not the one that the job was trained on.")
     return decode_checkpoint(checkpoint, TrainingConfig.from_dict(row.config))
 

@@ -15,7 +15,8 @@ from ulid import ULID
 
 from service.core import TrainingConfig
 from service.database import ClaimRow, Database, checkpoint_rows, job_rows
-from service.errors import InvalidField, StorageFailed
+from service.datasets import PACKAGED, Datasets
+from service.errors import ServiceError, StorageFailed
 from service.telemetry import start_span
 from service.worker import Ended, Failed, MemberSpec, StackSpec
 
@@ -51,10 +52,16 @@ class Engine:
     """
 
     def __init__(
-        self, database: Database, recorder: Recorder, executor: Callable[[], Executor], lock: EngineLock | None
+        self,
+        database: Database,
+        recorder: Recorder,
+        executor: Callable[[], Executor],
+        lock: EngineLock | None,
+        datasets: Datasets = PACKAGED,
     ):
         self.id = str(ULID())
         self._database = database
+        self._datasets = datasets
         self._recorder = recorder
         self._make_executor = executor
         self._executor: Executor | None = None
@@ -241,14 +248,16 @@ class Engine:
                 for claim, checkpoint in zip(claims, checkpoints, strict=True)
             )
             until_step = (claims[0].verification or {}).get("until_step")
+            name = claims[0].dataset
             spec = StackSpec(
-                dataset=claims[0].dataset,
+                dataset=name,
+                dataset_files=self._datasets.files_to_send(name),
                 members=members,
                 until_step=until_step,
                 max_snapshots=max_snapshots(claims[0]),
             )
             stack.execution = executor.submit(spec, stack)
-        except InvalidField as error:  # accepted by a version of this program with other ranges
+        except ServiceError as error:  # of other ranges than this version's, or without its data
             stack.refuse(error)
         except Exception:
             logger.exception("job %s could not be given to a worker", claims[0].id)

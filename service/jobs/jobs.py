@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from service.charts import Curves
-from service.core import Floats, TrainingConfig
+from service.core import Floats, TrainingConfig, output_names
 from service.database import Database, JobRow, NewJob, checkpoint_rows, event_rows, job_rows
-from service.datasets import load_dataset, plan_split
+from service.datasets import PACKAGED, Datasets, plan_split, with_its_classes
 from service.errors import (
     InvalidJobTransition,
     JobNotFound,
@@ -34,9 +34,13 @@ from .verification import verification_of
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class JobWeights:
-    """Weights of a job, (785, n_outputs), as of its newest checkpoint. ``final`` once the job is over."""
+    """Weights of a job, (785, n_outputs), as of its newest checkpoint. ``final`` once the job is over.
+
+    ``labels`` say what each output is for.
+    """
 
     weights: Floats
+    labels: Sequence[str]
     next_step: int
     final: bool
 
@@ -57,10 +61,19 @@ class Jobs:
     database : where they are written down; an accepted job is durable before `submit` returns.
     max_queue_length : jobs that may wait at a time.
     wake_engine : called after something happened that an engine in this process would like to know at once.
+    datasets : that can be trained on.
     """
 
-    def __init__(self, database: Database, *, max_queue_length: int, wake_engine: Callable[[], None]):
+    def __init__(
+        self,
+        database: Database,
+        *,
+        max_queue_length: int,
+        wake_engine: Callable[[], None],
+        datasets: Datasets = PACKAGED,
+    ):
         self._database = database
+        self._datasets = datasets
         self._max_queue_length = max_queue_length
         self._wake_engine = wake_engine
 
@@ -74,12 +87,14 @@ class Jobs:
         QueueFull, IdempotencyMismatch
         """
         check_model_name(request.model_name)
-        plan_split(load_dataset(request.dataset), request.config)
+        dataset = self._datasets.asked_for(request.dataset)
+        config = with_its_classes(request.config, dataset)
+        plan_split(dataset, config)
         new = NewJob(
             id=str(ULID()),
             name=request.model_name,
             dataset=request.dataset,
-            config=request.config.to_dict(),
+            config=config.to_dict(),
             idempotency_key=idempotency_key,
             request_sha256=fingerprint(request.to_dict()),
         )
@@ -107,7 +122,7 @@ class Jobs:
 
         def insert(connection: Connection) -> str:
             row, checkpoint = _row(connection, job_id), checkpoint_rows.get(connection, job_id)
-            state = resumable_state(row, checkpoint)
+            state = resumable_state(row, checkpoint, self._datasets.get(row.dataset))
             config = continued(row, state, changes)
             new = NewJob(
                 id=str(ULID()),
@@ -242,8 +257,10 @@ class Jobs:
             checkpoint = checkpoint_rows.get(connection, job_id)
         if checkpoint is None:
             raise NoDataYet("The job has no weights yet; they are there after its first validation check.")
-        state = decode_checkpoint(checkpoint, TrainingConfig.from_dict(row.config))
+        config = TrainingConfig.from_dict(row.config)
+        state = decode_checkpoint(checkpoint, config)
         return JobWeights(
+            labels=output_names(config.model, self._datasets.class_names(row.dataset, config.classes)),
             weights=state.best if which == "best" else state.last,
             next_step=state.next_step,
             final=JobState(row.state).final,

@@ -26,6 +26,7 @@ from service.database import (
     job_rows,
     snapshot_rows,
 )
+from service.datasets import PACKAGED, Datasets
 from service.errors import ServiceError
 from service.registry import ModelDraft, Registry
 from service.telemetry import span
@@ -72,9 +73,10 @@ _WORKER_LOST = Failure(
 class Recorder:
     """Writes down what workers say; see the module for the rule that all its writes obey."""
 
-    def __init__(self, database: Database, registry: Registry):
+    def __init__(self, database: Database, registry: Registry, datasets: Datasets = PACKAGED):
         self._database = database
         self._registry = registry
+        self._datasets = datasets
 
     def record(
         self,
@@ -188,7 +190,7 @@ class Recorder:
         draft = ModelDraft(
             model=config.model,
             classes=config.classes,
-            class_names=tuple(str(label) for label in config.classes),
+            class_names=self._datasets.class_names(row.dataset, config.classes),
             dtype=config.dtype,
             published=config.publish,
             config=config.to_dict(),

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from service.core import N_FEATURES, Floats, Ints, TrainingConfig, design_matrix, probabilities
+from service.core import N_FEATURES, Floats, Ints, TrainingConfig, design_matrix, output_names, probabilities
 from service.database import ClaimRow, Database, JobRow, SnapshotRow, job_rows, snapshot_rows
-from service.datasets import load_dataset, validation_images
+from service.datasets import PACKAGED, Dataset, Datasets, validation_images
 from service.errors import JobNotFound, NotFound
 from service.worker import snapshot_stride, unpack_weights
 
@@ -34,10 +34,11 @@ def max_snapshots(job: JobRow | ClaimRow) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotList:
-    """Which snapshots there are of a job, the oldest first."""
+    """Which snapshots there are of a job, the oldest first; ``labels`` say what each output is for."""
 
     job: JobRow
     config: TrainingConfig
+    labels: Sequence[str]
     places: Sequence[SnapshotRow]
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,7 +50,7 @@ class SnapshotList:
             "every_checks": snapshot_stride(n_checks, limit) if n_checks else 1,
             "max_snapshots": limit,
             "shape": [N_FEATURES, self.config.n_outputs],
-            "outputs": self.config.output_names,
+            "outputs": list(self.labels),
             "snapshots": [
                 {"step": place.step, "epoch": place.step // batches_per_epoch, "check": place.check_id}
                 for place in self.places
@@ -59,10 +60,11 @@ class SnapshotList:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SnapshotWeights:
-    """The weights of a job after a step, (785, n_outputs) float32."""
+    """The weights of a job after a step, (785, n_outputs) float32; ``labels`` say what each output is for."""
 
     job: JobRow
     config: TrainingConfig
+    labels: Sequence[str]
     step: int
     weights: Floats
 
@@ -76,6 +78,7 @@ class Confusion:
 
     job: JobRow
     config: TrainingConfig
+    class_names: Sequence[str]
     step: int
     counts: Ints
 
@@ -105,15 +108,17 @@ class Confusion:
 class Snapshots:
     """The desk where the past of jobs is asked about. A snapshot, once there, never changes."""
 
-    def __init__(self, database: Database):
+    def __init__(self, database: Database, datasets: Datasets = PACKAGED):
         self._database = database
+        self._datasets = datasets
 
     def list(self, job_id: str) -> SnapshotList:
         """Return which snapshots there are; raise `JobNotFound`."""
         with self._database.read() as connection:
             row = _row(connection, job_id)
             places = snapshot_rows.places(connection, job_id)
-        return SnapshotList(job=row, config=TrainingConfig.from_dict(row.config), places=places)
+        config = TrainingConfig.from_dict(row.config)
+        return SnapshotList(job=row, config=config, labels=self._labels(row, config), places=places)
 
     def weights(self, job_id: str, step: int) -> SnapshotWeights:
         """Return the weights after the check at a step.
@@ -129,7 +134,8 @@ class Snapshots:
         if body is None:
             raise NotFound("There is no snapshot of that step; the list of snapshots says which there are.")
         config = TrainingConfig.from_dict(row.config)
-        return SnapshotWeights(job=row, config=config, step=step, weights=unpack_weights(body, config.n_outputs))
+        weights = unpack_weights(body, config.n_outputs)
+        return SnapshotWeights(job=row, config=config, labels=self._labels(row, config), step=step, weights=weights)
 
     def file(self, job_id: str, *, since: int = -1) -> tuple[Sequence[int], bytes]:
         """Return the steps of all snapshots after a step, and their weights, (n, 785, n_outputs), as packed."""
@@ -141,23 +147,29 @@ class Snapshots:
     def confusion(self, job_id: str, step: int) -> Confusion:
         """Hold the weights of a snapshot against the validation images of its job; errors as `weights`."""
         found = self.weights(job_id, step)
-        counts = _confusion(_Question(job_id, step, found))
-        return Confusion(job=found.job, config=found.config, step=step, counts=counts)
+        dataset = self._datasets.get(found.job.dataset)
+        counts = _confusion(_Question(job_id, step, found, dataset))
+        names = dataset.names_of(found.config.classes)
+        return Confusion(job=found.job, config=found.config, class_names=names, step=step, counts=counts)
+
+    def _labels(self, row: JobRow, config: TrainingConfig) -> Sequence[str]:
+        return output_names(config.model, self._datasets.class_names(row.dataset, config.classes))
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Job and step, by which an answer is known, and the weights that it takes to find it."""
+    """Job and step, by which an answer is known, and the weights and data that it takes to find it."""
 
     job_id: str
     step: int
     found: SnapshotWeights = field(compare=False)
+    dataset: Dataset = field(compare=False)
 
 
 @lru_cache(maxsize=_N_KEPT)
 def _confusion(question: _Question) -> Ints:
     config, weights = question.found.config, question.found.weights
-    images, true = validation_images(load_dataset(question.found.job.dataset), config)
+    images, true = validation_images(question.dataset, config)
     n_classes = len(config.classes)
     counts = np.zeros(n_classes * n_classes, np.int64)
     for start in range(0, len(images), _BLOCK_SIZE):

@@ -200,7 +200,7 @@ def weights(
         weights_grid,
         drawn,
         row_captions=captions,
-        column_captions=sweep.members[0].job.config.output_names,
+        column_captions=sweeps.output_names(sweep),
         provenance=provenance,
         **style,
     )

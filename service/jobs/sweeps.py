@@ -13,9 +13,9 @@ import numpy as np
 from sqlalchemy import Connection
 from ulid import ULID
 
-from service.core import Floats, Ints, TrainingConfig, norm
+from service.core import Floats, Ints, TrainingConfig, norm, output_names
 from service.database import Database, JobRow, NewJob, NewSweep, SweepRow, checkpoint_rows, job_rows, sweep_rows
-from service.datasets import load_dataset, plan_split
+from service.datasets import PACKAGED, Dataset, Datasets, plan_split, with_its_classes
 from service.errors import InvalidField, JobNotFound, NoDataYet
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
@@ -31,8 +31,16 @@ T = TypeVar("T")
 class Sweeps:
     """The desk where sweeps are handed in and asked about; see `Jobs` for the parameters."""
 
-    def __init__(self, database: Database, *, max_queue_length: int, wake_engine: Callable[[], None]):
+    def __init__(
+        self,
+        database: Database,
+        *,
+        max_queue_length: int,
+        wake_engine: Callable[[], None],
+        datasets: Datasets = PACKAGED,
+    ):
         self._database = database
+        self._datasets = datasets
         self._max_queue_length = max_queue_length
         self._wake_engine = wake_engine
 
@@ -48,8 +56,9 @@ class Sweeps:
         QueueFull, IdempotencyMismatch
         """
         check_model_name(request.model_name)
-        configs = request.configs()
-        _check_fit(request, configs)
+        dataset = self._datasets.asked_for(request.dataset)
+        configs = [with_its_classes(config, dataset) for config in request.configs()]
+        _check_fit(request, configs, dataset)
         sweep_id, request_sha256 = str(ULID()), _fingerprint(request, configs)
         with self._database.write() as connection:
             known = sweep_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
@@ -148,6 +157,11 @@ class Sweeps:
             **{name: str(value) for name, value in environment.items()},
         }
 
+    def output_names(self, sweep: Sweep) -> list[str]:
+        """Return what each output of its members is for."""
+        config = sweep.members[0].job.config
+        return output_names(config.model, self._datasets.class_names(sweep.request.dataset, config.classes))
+
     def _weights(self, sweep: Sweep, which: str) -> Iterator[Floats | None]:
         """Yield one after the other: a thousand checkpoints at a time would fill a small machine's memory."""
         with self._database.read() as connection:
@@ -156,9 +170,8 @@ class Sweeps:
                 yield None if body is None else _decode(body, member.job.config, which)
 
 
-def _check_fit(request: SweepRequest, configs: Sequence[TrainingConfig]) -> None:
+def _check_fit(request: SweepRequest, configs: Sequence[TrainingConfig], dataset: Dataset) -> None:
     """Raise `InvalidField` unless the data set has what every member asks for; the seed makes no difference."""
-    dataset = load_dataset(request.dataset)
     for config in {replace(config, seed=0).stack_key(): config for config in configs}.values():
         try:
             plan_split(dataset, config)

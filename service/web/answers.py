@@ -378,6 +378,7 @@ class Dataset(Answer):
     source: str
     licence: str
     classes: list[int]
+    class_names: Annotated[list[str], Field(description="What to call each class.")]
     image_shape: list[int]
     sha256: str
     training: DatasetPart

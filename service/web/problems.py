@@ -49,6 +49,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "no-data-yet": ProblemType(409, "There is nothing to show so far; try again later."),
     "alias-moved": ProblemType(412, "The alias does not name the version that the request expected."),
     "idempotency-mismatch": ProblemType(422, "The idempotency key was used before, with another request."),
+    "name-taken": ProblemType(409, "Something else has that name already; choose another."),
     "queue-full": ProblemType(429, "No more jobs are accepted for the moment; try again later."),
     "corrupted": ProblemType(409, "Stored bytes are not what their checksum says, so they are not used."),
     "storage-failed": ProblemType(503, "The disk or the database refused; try again later."),

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
-from service.datasets import dataset_names
 from service.jobs import MAX_MEMBERS
 from service.registry import NAME_RULE
 
@@ -46,9 +45,14 @@ def _field_of(row: Hyperparameter) -> tuple[Any, Any]:
     return _type_of(row), Field(default, description=_help_of(row))
 
 
+DatasetName = Annotated[str, Field(min_length=1, max_length=40)]
+
 _REQUEST_FIELDS: dict[str, Any] = {
     **{row.name: _field_of(row) for row in HYPERPARAMETERS},
-    "dataset": (Literal[dataset_names()], Field("mnist", description="The data set to train on.")),
+    "dataset": (
+        DatasetName,
+        Field("mnist", description="The data set to train on: `mnist`, or one that was uploaded."),
+    ),
     "name": (
         str | None,
         Field(
@@ -101,7 +105,7 @@ class SweepRequest(Strict):
         SweepBase, Field(default_factory=SweepBase, description="What all members share, where it is not the default.")
     ]
     grid: Annotated[SweepGrid, Field(description=f"Its product is 1 to {MAX_MEMBERS:,} members.")]
-    dataset: Annotated[Literal[dataset_names()], Field(description="The data set to train on.")] = "mnist"  # type: ignore[valid-type]
+    dataset: Annotated[DatasetName, Field(description="The data set to train on.")] = "mnist"
     name: Annotated[
         str | None,
         Field(

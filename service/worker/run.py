@@ -10,7 +10,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from threadpoolctl import threadpool_limits
 
 from service.core import CheckReport, Schedule, StopReason, TrainingResult, train_stack
-from service.datasets import load_dataset, split
+from service.datasets import load_dataset, received_dataset, split
 from service.errors import ServiceError
 from service.telemetry import start_span
 
@@ -78,7 +78,8 @@ class _Run:
         self._until_step, self._max_snapshots = spec.until_step, spec.max_snapshots
         self._send = send
         self._stop = stop
-        dataset = load_dataset(spec.dataset)
+        sent = spec.dataset_files
+        dataset = load_dataset(spec.dataset) if sent is None else received_dataset(spec.dataset, sent)
         self._dataset_sha256 = dataset.sha256
         self._data = split(dataset, self._configs[0])
         self._states = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,10 +33,12 @@ class StackSpec:
     """The jobs to train together, and the data set that they share.
 
     For ``until_step`` see `train_stack`, for ``max_snapshots`` (of each member) `snapshot_stride`; 0 is none.
+    ``dataset_files`` are the files of a data set that is not in the package: a worker has no store to read them from.
     """
 
     dataset: str
     members: tuple[MemberSpec, ...]
+    dataset_files: Mapping[str, bytes] | None = None
     until_step: int | None = None
     max_snapshots: int = 0
 
@@ -45,7 +48,12 @@ class StackSpec:
             {**{name: getattr(m, name) for name in MemberSpec.__dataclass_fields__}, "config": m.config.to_dict()}
             for m in self.members
         ]
-        shared = {"dataset": self.dataset, "until_step": self.until_step, "max_snapshots": self.max_snapshots}
+        shared = {
+            "dataset": self.dataset,
+            "dataset_files": self.dataset_files,
+            "until_step": self.until_step,
+            "max_snapshots": self.max_snapshots,
+        }
         packed: bytes = msgpack.packb({**shared, "members": members})
         return packed
 

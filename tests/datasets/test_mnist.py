@@ -14,7 +14,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from service.datasets import Dataset, LabelledImages, dataset_names, load_dataset
+from service.datasets import PACKAGED, Dataset, LabelledImages, load_dataset
 from service.datasets.mnist import load_mnist
 from service.errors import Corrupted, DatasetNotFound, InvalidDataset, StorageFailed
 
@@ -67,7 +67,7 @@ def test_describing_reads_no_images() -> None:
 
 
 def test_the_catalogue_gives_one_object_to_all_threads() -> None:
-    assert dataset_names() == ("mnist",)
+    assert PACKAGED.names() == ["mnist"]
     together = Barrier(8)
 
     def load(_: int) -> tuple[Dataset, np.ndarray]:

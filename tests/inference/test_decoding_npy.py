@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from service.core.npy import read_npy
 from service.errors import InputTooLarge, InvalidField, InvalidInput, MalformedInput
 from service.inference import DecodingLimits, decode_upload
-from service.inference.npy import read_npy
 
 DTYPES = ["u1", "i1", "<u2", ">u2", "<i4", ">i8", "<f2", "<f4", ">f4", "<f8", ">f8"]
 SHAPES = [(784,), (1, 784), (3, 784), (28, 28), (2, 28, 28)]

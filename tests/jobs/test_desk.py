@@ -16,7 +16,6 @@ from service.core import TrainingConfig
 from service.database import Database, JobRow, NewJob, job_rows
 from service.database.tables import events
 from service.errors import (
-    DatasetNotFound,
     IdempotencyMismatch,
     InvalidField,
     JobNotFound,
@@ -85,7 +84,7 @@ def test_a_name_that_no_model_may_have_is_refused(desk: House, name: str) -> Non
 
 
 def test_an_unknown_data_set_is_refused(desk: House) -> None:
-    with pytest.raises(DatasetNotFound):
+    with pytest.raises(InvalidField, match="data set"):
         desk.jobs.submit(JobRequest(config=TrainingConfig(), dataset="fashion"))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from service.database import checkpoint_rows, job_rows
-from service.errors import DatasetNotFound, IdempotencyMismatch, InvalidField, JobNotFound, NoDataYet, QueueFull
+from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, NoDataYet, QueueFull
 from service.jobs import JobState, Sweep, SweepRequest, Sweeps
 from service.jobs.executors import Execution
 from service.worker import StackSpec
@@ -306,7 +306,7 @@ def test_members_that_cannot_be_are_refused(
 
 def test_an_unknown_data_set_or_sweep_is_not_found(desk: House) -> None:
     sweeps = desk_of(desk)
-    with pytest.raises(DatasetNotFound):
+    with pytest.raises(InvalidField, match="data set"):
         sweeps.submit(SweepRequest(base={}, grid={"seed": [0]}, dataset="fashion"))
     for ask in (sweeps.get, sweeps.cancel):
         with pytest.raises(JobNotFound):

@@ -2,51 +2,106 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
+from anyio.to_thread import run_sync
 from fastapi import Query
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.charts import contact_sheet, digit_picture
-from service.datasets import Dataset, LabelledImages, dataset_names, load_dataset
-from service.errors import DatasetNotFound
+from service.datasets import NAME_RULE, PART_NAMES, About, Dataset, LabelledImages, read_upload
+from service.errors import DatasetNotFound, InvalidField, InvalidInput, UnsupportedMedia
 from service.web import answers
+from service.web.dependencies import ServiceDep
 from service.web.pictures import PNG_ANSWER, Picture, picture_answer
-from service.web.routing import noun_router
+from service.web.routing import BoundedRequest, media_type_of, noun_router
 
 router = noun_router("datasets")
 
 PartName: TypeAlias = Literal["training", "test"]
 Part = Annotated[PartName, Query(description="Which part of the data set.")]
 
+_FILE = {"type": "string", "format": "binary"}
+_WORDS = ("name", "title", "source", "licence", "class_names")
+_MAX_WORDS_BYTES = 4096
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["name"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "name": {"type": "string", "description": f"{NAME_RULE}."},
+                        "file": {**_FILE, "description": "An `.npz` file: `x_train`, `y_train`, `x_test`, `y_test`."},
+                        **{part: {**_FILE, "description": "An IDX file, gzipped or not."} for part in PART_NAMES},
+                        "class_names": {
+                            "type": "string",
+                            "description": 'A JSON list, the name of label 0 first: `["T-shirt", "Trouser"]`.',
+                        },
+                        **{word: {"type": "string", "maxLength": 200} for word in ("title", "source", "licence")},
+                    },
+                }
+            }
+        },
+    }
+}
+
 
 @router.get("/datasets", responses={200: {"model": answers.DatasetList}})
-def list_datasets() -> Response:
+def list_datasets(service: ServiceDep) -> Response:
     """List all data sets."""
-    return JSONResponse({"datasets": [load_dataset(name).to_dict() for name in dataset_names()]})
+    datasets = service.datasets
+    return JSONResponse({"datasets": [datasets.get(name).to_dict() for name in datasets.names()]})
+
+
+@router.post("/datasets", status_code=201, responses={201: {"model": answers.Dataset}}, openapi_extra=_UPLOAD)
+async def add_dataset(request: Request, service: ServiceDep) -> Response:
+    """Add a data set of 28x28 grey images in up to ten classes, as four IDX files or one `.npz` file.
+
+    It never changes afterwards; sending the same again is harmless. Its name is then a `dataset` to train on.
+    """
+    words, parts = await _read_form(request, service.settings.max_dataset_bytes)
+
+    def add() -> Dataset:
+        upload = read_upload(
+            parts, _class_names(words.get("class_names")), limit_bytes=service.settings.max_dataset_expanded_bytes
+        )
+        about = {word: words.get(word, "") for word in ("title", "source", "licence")}
+        about["title"] = about["title"] or words["name"]
+        return service.datasets.add(words["name"], upload, About(**about))
+
+    dataset = await run_sync(add)
+    return JSONResponse(dataset.to_dict(), 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
 
 @router.get("/datasets/{name}", responses={200: {"model": answers.Dataset}})
-def get_dataset(name: str) -> Response:
+def get_dataset(name: str, service: ServiceDep) -> Response:
     """Describe a data set: its classes, how many images of each, its checksum, its licence."""
-    return JSONResponse(load_dataset(name).to_dict())
+    return JSONResponse(service.datasets.get(name).to_dict())
 
 
 @router.get("/datasets/{name}/images/{index}.png", response_class=Response, responses=PNG_ANSWER)
 async def get_image(
+    *,
     name: str,
     index: int,
     request: Request,
+    service: ServiceDep,
     part: Part = "training",
     upscale: Annotated[int, Query(ge=1, le=16, description="Pixels to a side of each pixel.")] = 1,
 ) -> Response:
     """Show one image, counted from 0. Its label is in the header `X-Label`."""
 
     def prepare() -> Picture:
-        dataset = load_dataset(name)
+        dataset = service.datasets.get(name)
         images = _part(dataset, part)
         if not 0 <= index < len(images):
             raise DatasetNotFound("There is no image of this number.", allowed=f"0 to {len(images) - 1:,}")
@@ -63,8 +118,10 @@ async def get_image(
 
 @router.get("/datasets/{name}/contact-sheet.png", response_class=Response, responses=PNG_ANSWER)
 async def get_contact_sheet(
+    *,
     name: str,
     request: Request,
+    service: ServiceDep,
     part: Part = "training",
     per_class: Annotated[int, Query(ge=1, le=100, description="Images of each class.")] = 10,
     upscale: Annotated[int, Query(ge=1, le=16, description="Pixels to a side of each pixel.")] = 2,
@@ -72,7 +129,7 @@ async def get_contact_sheet(
     """Show the first images of each class, a row a class."""
 
     def prepare() -> Picture:
-        dataset = load_dataset(name)
+        dataset = service.datasets.get(name)
         provenance = {**_provenance(dataset, part), "per_class": str(per_class)}
         draw = partial(_draw_sheet, dataset, part, per_class, upscale, provenance)
         return Picture(made_of=(provenance, upscale), draw=draw)
@@ -83,7 +140,8 @@ async def get_contact_sheet(
 def _draw_sheet(dataset: Dataset, part: PartName, per_class: int, upscale: int, provenance: dict[str, str]) -> bytes:
     images = _part(dataset, part)
     rows = [
-        (str(label), images.images[np.flatnonzero(images.labels == label)[:per_class]]) for label in dataset.classes
+        (dataset.class_names[label], images.images[np.flatnonzero(images.labels == label)[:per_class]])
+        for label in dataset.classes
     ]
     return contact_sheet(rows, upscale=upscale, provenance=provenance)
 
@@ -94,3 +152,41 @@ def _part(dataset: Dataset, part: PartName) -> LabelledImages:
 
 def _provenance(dataset: Dataset, part: PartName) -> dict[str, str]:
     return {"dataset": dataset.name, "dataset_sha256": dataset.sha256, "part": part}
+
+
+async def _read_form(request: Request, limit_bytes: int) -> tuple[dict[str, str], dict[str, bytes]]:
+    """Return the words and the files of an upload, each by its name."""
+    if media_type_of(request) != "multipart/form-data":
+        raise UnsupportedMedia("The body must be a form.", field="Content-Type", allowed="multipart/form-data")
+    assert isinstance(request, BoundedRequest)
+    request.limit_bytes = limit_bytes
+    words, files = {}, {}
+    async with request.form(max_files=len(PART_NAMES), max_fields=len(_WORDS), max_part_size=_MAX_WORDS_BYTES) as form:
+        for name, value in form.multi_items():
+            if name in words or name in files:
+                raise InvalidInput("A part of the form comes twice.")
+            if isinstance(value, UploadFile):
+                files[name] = await value.read()
+            elif name in _WORDS:
+                words[name] = value
+            else:
+                raise InvalidField("There is no field of this name.", field=name, allowed=", ".join(_WORDS))
+    if "name" not in words:
+        raise InvalidField("name is required.", field="name", allowed=NAME_RULE)
+    for word in ("title", "source", "licence"):
+        text = words.get(word, "")
+        if len(text) > 200 or not text.isprintable():
+            raise InvalidField(f"{word} cannot be used.", field=word, allowed="at most 200 printable characters")
+    return words, files
+
+
+def _class_names(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InvalidField("class_names must be a JSON list of names.", field="class_names", allowed='["T-shirt", ...]')
+    return names

@@ -32,7 +32,7 @@ def get_evaluation(
 ) -> Response:
     """Evaluate a version on the test images of its classes: confusion, calibration, the hardest images."""
     model = service.catalogue.get(name, version)
-    return JSONResponse({**_names(model), **evaluate(model).to_dict(hardest=hardest)})
+    return JSONResponse({**_names(model), **evaluate(model, service.datasets).to_dict(hardest=hardest)})
 
 
 @router.get(
@@ -45,7 +45,7 @@ async def confusion_of_version(
 
     def prepare() -> Picture:
         model = service.catalogue.get(name, version)
-        manifest, evaluation = model.manifest, evaluate(model)
+        manifest, evaluation = model.manifest, evaluate(model, service.datasets)
         return confusion_picture(
             evaluation.confusion(),
             manifest.class_names,
@@ -68,7 +68,7 @@ def compare_versions(
     ],
 ) -> Response:
     """Compare versions on the same test images: differences, how certain they are, and whether it may be chance."""
-    return JSONResponse(compare([_found(service, text) for text in model]))
+    return JSONResponse(compare([_found(service, text) for text in model], service.datasets))
 
 
 def _found(service: ServiceDep, text: str) -> Model:

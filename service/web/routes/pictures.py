@@ -78,8 +78,7 @@ async def weights_of_job(
     def prepare() -> Picture:
         found = service.jobs.weights(job_id, weights)
         provenance = {**service.jobs.provenance(job_id), "weights": weights, "step": str(found.next_step - 1)}
-        labels = service.jobs.get(job_id).config.output_names
-        draw = partial(weights_picture, found.weights, labels=labels, provenance=provenance, **style.arguments)
+        draw = partial(weights_picture, found.weights, labels=found.labels, provenance=provenance, **style.arguments)
         return Picture(made_of=(found.weights, style, provenance), draw=draw)
 
     return await picture_answer(request, prepare)

@@ -12,7 +12,6 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.datasets import dataset_names
 from service.errors import JobNotFound
 from service.jobs import JobState
 from service.reports import FORMS, MAX_PENALTIES, ReportOptions
@@ -35,7 +34,7 @@ _DEFAULTS = ReportOptions()
 class ReportRequest(Strict):
     """What to report on; everything may be left out."""
 
-    dataset: Literal[dataset_names()] = Field("mnist", description="The data set.")  # type: ignore[valid-type]
+    dataset: Literal["mnist"] = Field("mnist", description="The data set.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Of the order of shuffled batches.")
     classes: list[Annotated[int, Field(ge=0, le=9)]] = Field(
         list(_DEFAULTS.classes),

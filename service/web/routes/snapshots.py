@@ -77,8 +77,7 @@ async def weights_of_snapshot(
     def prepare() -> Picture:
         found = service.snapshots.weights(job_id, step)
         provenance = _provenance(service, job_id, step)
-        labels = found.config.output_names
-        draw = partial(weights_picture, found.weights, labels=labels, provenance=provenance, **style.arguments)
+        draw = partial(weights_picture, found.weights, labels=found.labels, provenance=provenance, **style.arguments)
         return Picture(made_of=(found.weights, style, provenance), draw=draw)
 
     return await picture_answer(request, prepare)
@@ -100,7 +99,7 @@ async def confusion_picture_of_snapshot(
         found = service.snapshots.confusion(job_id, step)
         return confusion_picture(
             found.counts,
-            [str(label) for label in found.config.classes],
+            found.class_names,
             title=f"Confusion: {found.job.name}, step {step:,}",
             of="validation images",
             size=size,

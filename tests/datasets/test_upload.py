@@ -1,0 +1,223 @@
+"""Data sets that strangers send: read if they are whole, refused by a clear sentence if not, and never trusted."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.datasets import PART_NAMES, About, Dataset, Datasets, Uploads, read_upload, received_dataset
+from service.errors import (
+    Corrupted,
+    DatasetNotFound,
+    InputTooLarge,
+    InvalidDataset,
+    InvalidField,
+    NameTaken,
+    StorageFull,
+)
+from service.registry import LocalStore
+
+LIMIT_BYTES = 2_000_000
+ABOUT = About(title="Three of ten", source="MNIST", licence="CC BY-SA 3.0")
+
+Arrays = dict[str, np.ndarray]
+
+
+def idx(array: np.ndarray) -> bytes:
+    shape = b"".join(length.to_bytes(4, "big") for length in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + shape + array.tobytes()
+
+
+def npz(arrays: Arrays, **options: Any) -> bytes:
+    file = io.BytesIO()
+    (np.savez_compressed if options.get("packed") else np.savez)(file, **arrays)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def arrays(mnist: Dataset) -> Arrays:
+    """Return the images of 0, 1 and 2 among some of MNIST."""
+    found: Arrays = {}
+    for part, suffix in ((mnist.training, "train"), (mnist.test, "test")):
+        chosen = np.flatnonzero(part.labels < 3)[:500]
+        found |= {f"x_{suffix}": part.images[chosen], f"y_{suffix}": part.labels[chosen]}
+    return found
+
+
+@pytest.fixture(scope="module")
+def parts(arrays: Arrays) -> dict[str, bytes]:
+    return dict(zip(PART_NAMES, map(idx, arrays.values()), strict=True))
+
+
+@pytest.fixture
+def datasets(tmp_path: Path) -> Datasets:
+    return Datasets(Uploads(LocalStore(tmp_path / "datasets")), max_uploads=2)
+
+
+def test_both_forms_give_the_same(parts: dict[str, bytes], arrays: Arrays) -> None:
+    plain = read_upload(parts, None, limit_bytes=LIMIT_BYTES)
+    assert plain.class_names == ("0", "1", "2")
+    zipped = {name: gzip.compress(data) for name, data in parts.items()}
+    flat = {**arrays, "x_train": arrays["x_train"].reshape(-1, 784), "y_test": arrays["y_test"].astype(np.int64)}
+    for sent in (zipped, {"file": npz(arrays)}, {"file": npz(flat, packed=True)}):
+        assert read_upload(sent, None, limit_bytes=LIMIT_BYTES) == plain
+    assert list(plain.files.values()) == list(parts.values())
+
+
+def test_what_is_kept_can_be_opened_and_sent(datasets: Datasets, parts: dict[str, bytes], arrays: Arrays) -> None:
+    upload = read_upload(parts, ["zero", "one", "two"], limit_bytes=LIMIT_BYTES)
+    kept = datasets.add("three", upload, ABOUT)
+    assert datasets.names() == ["mnist", "three"] and datasets.get("three") is kept
+    assert (kept.classes, kept.names_of((2, 0)), kept.title) == ((0, 1, 2), ("two", "zero"), "Three of ten")
+    np.testing.assert_array_equal(kept.training.images, arrays["x_train"])
+    np.testing.assert_array_equal(kept.test.labels, arrays["y_test"])
+    files = datasets.files_to_send("three")
+    assert files == upload.files and datasets.files_to_send("mnist") is None
+    received = received_dataset("three", files)
+    assert received.sha256 == kept.sha256
+    np.testing.assert_array_equal(received.test.images, arrays["x_test"])
+
+
+def test_names_are_taken_for_ever_and_not_without_end(datasets: Datasets, parts: dict[str, bytes]) -> None:
+    upload = read_upload(parts, None, limit_bytes=LIMIT_BYTES)
+    other = read_upload(parts, ["a", "b", "c"], limit_bytes=LIMIT_BYTES)
+    assert datasets.add("one", upload, ABOUT) is datasets.add("one", upload, ABOUT)
+    for name in ("one", "mnist"):
+        with pytest.raises(NameTaken):
+            datasets.add(name, other, ABOUT)
+    datasets.add("two", other, ABOUT)
+    with pytest.raises(StorageFull, match="No more"):
+        datasets.add("three", upload, ABOUT)
+
+
+@pytest.mark.parametrize("name", ["", "A", "../x", "a/b", "x" * 41, "1", "a.b", "x\n"])
+def test_names_that_no_data_set_can_have(datasets: Datasets, parts: dict[str, bytes], name: str) -> None:
+    upload = read_upload(parts, None, limit_bytes=LIMIT_BYTES)
+    with pytest.raises(InvalidField) as refusal:
+        datasets.add(name, upload, ABOUT)
+    assert refusal.value.field == "name"
+    with pytest.raises(DatasetNotFound):
+        datasets.get(name)
+
+
+def changed(arrays: Arrays, **changes: np.ndarray) -> dict[str, bytes]:
+    return {"file": npz({**arrays, **changes})}
+
+
+def test_what_is_no_data_set_is_refused(parts: dict[str, bytes], arrays: Arrays) -> None:
+    labels = arrays["y_train"]
+    whole = npz(arrays)
+    for sent in (
+        {**parts, "train_images": parts["train_images"][:-1]},
+        {**parts, "train_images": parts["train_labels"]},
+        {**parts, "test_labels": parts["train_labels"][:8] + parts["train_labels"][8:] + b"\0"},
+        {**parts, "train_labels": gzip.compress(parts["train_labels"])[:-9]},
+        {"file": b""},
+        {"file": whole[:1000]},
+        {"file": whole[:-30]},
+        {"file": npz({**arrays, "more": labels})},
+        {"file": npz({name: array for name, array in arrays.items() if name != "y_test"})},
+        changed(arrays, x_train=arrays["x_train"][:-1]),
+        changed(arrays, x_train=arrays["x_train"].astype(np.float32)),
+        changed(arrays, x_test=arrays["x_test"][:, :27]),
+        changed(arrays, y_train=labels + 8),
+        changed(arrays, y_train=labels.astype(np.float64)),
+        changed(arrays, y_train=labels.astype(np.int64) - 1),
+        changed(arrays, y_train=np.zeros_like(labels), y_test=np.zeros_like(arrays["y_test"])),
+        changed(arrays, y_train=np.where(labels == 1, 0, labels).astype(np.uint8)),
+        changed(arrays, x_test=arrays["x_test"][:0], y_test=arrays["y_test"][:0]),
+    ):
+        with pytest.raises(InvalidDataset) as refusal:
+            read_upload(sent, None, limit_bytes=LIMIT_BYTES)
+        assert refusal.value.message.endswith(".")
+
+
+@pytest.mark.parametrize("sent", [{}, {"file": b"", "more": b""}, {"train_images": b""}, {"x": b""}])
+def test_files_that_are_missing_or_unknown(sent: dict[str, bytes]) -> None:
+    with pytest.raises(InvalidField) as refusal:
+        read_upload(sent, None, limit_bytes=LIMIT_BYTES)
+    assert "test_labels" in (refusal.value.allowed or "")
+
+
+@pytest.mark.parametrize(
+    "names", [[], ["a", "b"], ["a", "b", "b"], ["a", "b", ""], ["a", "b", "c\n"], ["a", "b", "x" * 41]]
+)
+def test_class_names_that_do_not_fit(parts: dict[str, bytes], names: list[str]) -> None:
+    with pytest.raises(InvalidField) as refusal:
+        read_upload(parts, names, limit_bytes=LIMIT_BYTES)
+    assert (refusal.value.field, (refusal.value.allowed or "")[:1]) == ("class_names", "3")
+
+
+def test_no_pickle_is_opened(arrays: Arrays) -> None:
+    objects = np.array([{}] * len(arrays["y_train"]), dtype=object)
+    with pytest.raises(InvalidDataset):
+        read_upload(changed(arrays, y_train=objects), None, limit_bytes=LIMIT_BYTES)
+
+
+def test_bombs_are_not_unpacked(parts: dict[str, bytes]) -> None:
+    gzip_bomb = gzip.compress(bytes(100_000_000))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("x_train", "y_train", "x_test", "y_test"):
+            archive.writestr(f"{name}.npy", bytes(100_000_000))
+    tracemalloc.start()
+    for sent in ({**parts, "test_images": gzip_bomb}, {"file": packed.getvalue()}):
+        with pytest.raises(InputTooLarge):
+            read_upload(sent, None, limit_bytes=LIMIT_BYTES)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 3 * LIMIT_BYTES
+
+
+def test_damage_is_noticed(datasets: Datasets, parts: dict[str, bytes], tmp_path: Path) -> None:
+    datasets.add("digits", read_upload(parts, None, limit_bytes=LIMIT_BYTES), ABOUT)
+    folder = tmp_path / "datasets" / "digits"
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        path.chmod(0o600)
+        for damaged in (content[:-1], content[:-1] + bytes([content[-1] ^ 1]), None):
+            if damaged is None:
+                path.unlink()
+            else:
+                path.write_bytes(damaged)
+            again = Datasets(Uploads(LocalStore(tmp_path / "datasets")))
+            if path.suffix == ".json" and damaged is None:
+                assert again.names() == ["mnist"]
+                continue
+            with pytest.raises(Corrupted):
+                again.files_to_send("digits")
+        path.write_bytes(content)
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_write_leaves_it_absent_or_whole(parts: dict[str, bytes], tmp_path: Path) -> None:
+    """The N-th link or fsync is the last thing that the process does, for every N until it lives."""
+    program = Path(__file__).with_name("add_and_die.py")
+    sent = {name: data.hex() for name, data in parts.items()}
+    for n_calls in range(1, 100):
+        folder = tmp_path / str(n_calls)
+        run = subprocess.run(
+            [sys.executable, "-P", program, folder, str(n_calls)], input=json.dumps(sent).encode(), check=False
+        )
+        there = Datasets(Uploads(LocalStore(folder)))
+        if "digits" in there.names():
+            files = there.files_to_send("digits")
+            assert files is not None and list(files.values()) == list(parts.values())
+        if run.returncode == 0:
+            assert "digits" in there.names()
+            assert n_calls > 10
+            return
+        assert run.returncode == -9
+        there.add("digits", read_upload(parts, None, limit_bytes=LIMIT_BYTES), ABOUT)
+        assert there.names() == ["digits", "mnist"]
+    raise AssertionError("it never lived")

@@ -363,34 +363,6 @@ class PredictionAnswer(Answer):
     predictions: list[Prediction]
 
 
-class DatasetPart(Answer):
-    """The training or the test part of a data set."""
-
-    n_images: int
-    n_by_class: dict[str, int]
-
-
-class Dataset(Answer):
-    """A data set."""
-
-    name: str
-    title: str
-    source: str
-    licence: str
-    classes: list[int]
-    class_names: Annotated[list[str], Field(description="What to call each class.")]
-    image_shape: list[int]
-    sha256: str
-    training: DatasetPart
-    test: DatasetPart
-
-
-class DatasetList(Answer):
-    """All data sets."""
-
-    datasets: list[Dataset]
-
-
 class HyperparameterRow(Answer):
     """One hyperparameter: what it is called, what it may be, and what it does."""
 

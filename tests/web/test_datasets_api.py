@@ -13,7 +13,7 @@ from PIL import Image
 
 from service.bootstrap import Service
 from service.datasets import PART_NAMES, Dataset
-from service.web import answers
+from service.web import dataset_answers
 from tests.web.serving import problem_of, wait_until_over
 
 NAMES = ["shirt", "trouser", "coat"]
@@ -56,7 +56,7 @@ def job(client: httpx.Client, clothes: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_it_is_described_and_listed(client: httpx.Client, clothes: dict[str, Any]) -> None:
-    answers.Dataset.model_validate(clothes)
+    dataset_answers.Dataset.model_validate(clothes)
     assert (clothes["classes"], clothes["class_names"]) == ([0, 1, 2], NAMES)
     assert clothes["training"]["n_images"] == clothes["test"]["n_images"] == 1000
     assert client.get("/datasets/clothes").json() == clothes

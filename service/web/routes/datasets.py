@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from service.charts import contact_sheet, digit_picture
 from service.datasets import NAME_RULE, PART_NAMES, About, Dataset, LabelledImages, read_upload
 from service.errors import DatasetNotFound, InvalidField, InvalidInput, UnsupportedMedia
-from service.web import answers
+from service.web import dataset_answers
 from service.web.dependencies import ServiceDep
 from service.web.pictures import PNG_ANSWER, Picture, picture_answer
 from service.web.routing import BoundedRequest, media_type_of, noun_router
@@ -55,14 +55,14 @@ _UPLOAD: dict[str, Any] = {
 }
 
 
-@router.get("/datasets", responses={200: {"model": answers.DatasetList}})
+@router.get("/datasets", responses={200: {"model": dataset_answers.DatasetList}})
 def list_datasets(service: ServiceDep) -> Response:
     """List all data sets."""
     datasets = service.datasets
     return JSONResponse({"datasets": [datasets.get(name).to_dict() for name in datasets.names()]})
 
 
-@router.post("/datasets", status_code=201, responses={201: {"model": answers.Dataset}}, openapi_extra=_UPLOAD)
+@router.post("/datasets", status_code=201, responses={201: {"model": dataset_answers.Dataset}}, openapi_extra=_UPLOAD)
 async def add_dataset(request: Request, service: ServiceDep) -> Response:
     """Add a data set of 28x28 grey images in up to ten classes, as four IDX files or one `.npz` file.
 
@@ -82,7 +82,7 @@ async def add_dataset(request: Request, service: ServiceDep) -> Response:
     return JSONResponse(dataset.to_dict(), 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
 
-@router.get("/datasets/{name}", responses={200: {"model": answers.Dataset}})
+@router.get("/datasets/{name}", responses={200: {"model": dataset_answers.Dataset}})
 def get_dataset(name: str, service: ServiceDep) -> Response:
     """Describe a data set: its classes, how many images of each, its checksum, its licence."""
     return JSONResponse(service.datasets.get(name).to_dict())

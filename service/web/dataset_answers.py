@@ -1,0 +1,37 @@
+"""What is answered about data sets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .answers import Answer
+
+
+class DatasetPart(Answer):
+    """The training or the test part of a data set."""
+
+    n_images: int
+    n_by_class: dict[str, int]
+
+
+class Dataset(Answer):
+    """A data set."""
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    classes: list[int]
+    class_names: Annotated[list[str], Field(description="What to call each class.")]
+    image_shape: list[int]
+    sha256: str
+    training: DatasetPart
+    test: DatasetPart
+
+
+class DatasetList(Answer):
+    """All data sets."""
+
+    datasets: list[Dataset]

@@ -26,7 +26,7 @@ class JobRequest:
     @property
     def model_name(self) -> str:
         """The name that was given, or one made of data set and model."""
-        return self.name or f"{self.dataset}-{self.config.model}"
+        return f"{self.dataset}-{self.config.model}" if self.name is None else self.name
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: the hyperparameters flat, as a request has them."""

@@ -96,7 +96,9 @@ class SweepRequest:
     @property
     def model_name(self) -> str:
         """The name that was given, or one made of data set and model."""
-        return self.name or f"{self.dataset}-{self.base.get('model', 'softmax')}-sweep"
+        if self.name is not None:
+            return self.name
+        return f"{self.dataset}-{self.base.get('model', 'softmax')}-sweep"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""

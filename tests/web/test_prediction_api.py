@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from io import BytesIO
 from typing import Any
 
@@ -156,76 +155,3 @@ def test_preprocessing_shows_what_the_model_sees(client: httpx.Client, digits: A
 def test_preprocessing_shows_one_image(client: httpx.Client) -> None:
     answer = client.post("/preprocess", content=bytes(2 * 784))
     assert (answer.status_code, problem_of(answer)) == (422, "invalid-input")
-
-
-def header_of_a_huge_png() -> bytes:
-    content = bytearray(encoded(np.zeros((8, 8), np.uint8), "PNG"))
-    content[16:24] = (20_000).to_bytes(4) * 2
-    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4)
-    return bytes(content)
-
-
-PNG = encoded(np.zeros((8, 8), np.uint8), "PNG")
-PIXELS = [0] * 784
-JSON = {"Content-Type": "application/json"}
-
-BAD: dict[str, tuple[dict[str, Any], int, str]] = {
-    "nothing": ({}, 422, "invalid-image"),
-    "an empty file": ({"files": {"file": ("a.png", b"")}}, 422, "invalid-image"),
-    "text": ({"content": b"hello", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media"),
-    "text that claims to be PNG": (
-        {"content": b"hello", "headers": {"Content-Type": "image/png"}},
-        415,
-        "unsupported-media",
-    ),
-    "a GIF": ({"content": b"GIF89a" + bytes(20), "headers": {"Content-Type": "image/png"}}, 415, "unsupported-media"),
-    "half a PNG": ({"content": PNG[:40]}, 422, "invalid-image"),
-    "20,000 pixels a side": ({"content": header_of_a_huge_png()}, 413, "input-too-large"),
-    "one long line": ({"content": encoded(np.zeros((4, 10_000), np.uint8), "PNG")}, 422, "invalid-image"),
-    "gzip": ({"content": PNG, "headers": {"Content-Encoding": "gzip"}}, 415, "unsupported-media"),
-    "raw, one byte short": ({"content": bytes(783), "headers": OCTETS}, 400, "malformed-input"),
-    "raw, too many": ({"content": bytes(784 * 10_001), "headers": OCTETS}, 413, "input-too-large"),
-    "above the body limit": ({"content": bytes(16_777_217), "headers": OCTETS}, 413, "input-too-large"),
-    "npy of objects": ({"content": b"\x93NUMPY\x01\x00v\x00{'descr': '|O'"}, 400, "malformed-input"),
-    "JSON, a list": ({"json": PIXELS}, 422, "invalid-input"),
-    "JSON, not JSON": ({"content": b"{", "headers": JSON}, 400, "malformed-input"),
-    "JSON, a key twice": ({"content": b'{"pixels": 1, "pixels": 1}', "headers": JSON}, 400, "malformed-input"),
-    "JSON, another field": ({"json": {"pixels": PIXELS, "model": "x"}}, 422, "invalid-field"),
-    "JSON, no pixels": ({"json": {}}, 422, "invalid-field"),
-    "pixels, 783": ({"json": {"pixels": PIXELS[1:]}}, 422, "invalid-field"),
-    "pixels, 785": ({"json": {"pixels": [*PIXELS, 0]}}, 422, "invalid-field"),
-    "pixels, -1": ({"json": {"pixels": [-1, *PIXELS[1:]]}}, 422, "invalid-field"),
-    "pixels, 256": ({"json": {"pixels": [256, *PIXELS[1:]]}}, 422, "invalid-field"),
-    "pixels, NaN": ({"content": b'{"pixels": [' + b"NaN," * 783 + b"0]}", "headers": JSON}, 422, "invalid-field"),
-    "pixels, strings": ({"json": {"pixels": ["0"] * 784}}, 422, "invalid-field"),
-    "pixels, null": ({"json": {"pixels": None}}, 422, "invalid-field"),
-    "pixels, booleans": ({"json": {"pixels": [True] * 784}}, 422, "invalid-field"),
-    "pixels, ragged": ({"json": {"pixels": [[0] * 28] * 27 + [[0] * 27]}}, 422, "invalid-field"),
-    "pixels, nested": ({"json": {"pixels": [[[[0] * 28] * 28]]}}, 422, "invalid-field"),
-    "pixels, none": ({"json": {"pixels": []}}, 422, "invalid-field"),
-    "pixels, huge": ({"content": b'{"pixels": [1' + b"0" * 400 + b"]}", "headers": JSON}, 422, "invalid-field"),
-    "form, a text field": ({"data": {"file": "x"}, "files": {"b": ("b.png", PNG)}}, 422, "invalid-input"),
-    "form, no file": ({"files": {"file": (None, "text")}}, 422, "invalid-input"),
-    "form, no boundary": ({"content": PNG, "headers": {"Content-Type": "multipart/form-data"}}, 400, "malformed-input"),
-    "form, endless dashes": (
-        {"content": b"-" * 1_000_000, "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
-        400,
-        "malformed-input",
-    ),
-    "form, 1,001 files": ({"files": [("f", ("f.png", b"x"))] * 1001}, 400, "malformed-input"),
-}
-
-
-@pytest.mark.parametrize(("request_", "status", "problem"), BAD.values(), ids=BAD)
-@pytest.mark.parametrize("path", ["/predict", "/preprocess"])
-def test_bad_images(client: httpx.Client, path: str, request_: dict[str, Any], status: int, problem: str) -> None:
-    answer = client.post(path, **request_)
-    assert (answer.status_code, problem_of(answer)) == (status, problem)
-
-
-@pytest.mark.parametrize(
-    "path", ["/models/nobody/predict", "/models/mnist-softmax/versions/999/predict", "/models/..%5c/predict"]
-)
-def test_unknown_models(client: httpx.Client, path: str) -> None:
-    answer = client.post(path, content=bytes(784))
-    assert (answer.status_code, problem_of(answer)) == (404, "model-not-found")

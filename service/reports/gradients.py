@@ -57,6 +57,7 @@ def check_gradient(dataset: Dataset, model: Any, *, l2_penalty: float, seed: int
         epochs=1,
         batch_size=N_IMAGES,
         train_size=_SELECTED,
+        validation_size=_SELECTED,
         shuffle=False,
         l2_penalty=l2_penalty,
         dtype="float64",

@@ -11,6 +11,7 @@ from .digits import batch_sheet as batch_sheet
 from .digits import contact_sheet as contact_sheet
 from .digits import digit_picture as digit_picture
 from .evidence import evidence_picture as evidence_picture
+from .first_use import load_matplotlib as load_matplotlib
 from .gap import gap_chart as gap_chart
 from .heatmap import heatmap_chart as heatmap_chart
 from .lines import Line as Line

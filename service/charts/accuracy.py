@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from service.errors import NoDataYet
 
 from .curves import Curves
+from .first_use import load_matplotlib
 from .provenance import Provenance
 from .size import ChartSize
 
@@ -30,6 +31,7 @@ def accuracy_chart(
     """
     if len(curves) == 0:
         raise NoDataYet("There is no validation check to draw yet.")
+    load_matplotlib()
     from .canvas import Canvas  # noqa: PLC0415 - see sheet.py
     from .style import TRAINING, VALIDATION  # noqa: PLC0415
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .first_use import load_matplotlib
 from .provenance import Provenance
 from .size import ChartSize
 
@@ -47,6 +48,7 @@ def confusion_chart(
     n_classes = len(labels)
     if n_classes == 0 or counts.shape != (n_classes, n_classes):
         raise ValueError("a table of confusions needs a row and a column for each class")
+    load_matplotlib()
     from matplotlib.patches import Rectangle  # noqa: PLC0415 - see sheet.py
 
     from .sheet import Sheet  # noqa: PLC0415

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from service.errors import NoDataYet
 
+from .first_use import load_matplotlib
 from .provenance import Provenance
 from .size import ChartSize
 
@@ -62,6 +63,7 @@ def heatmap_chart(
     results = np.where(np.abs(values) <= _LARGEST_DRAWN, values, np.nan)
     if np.isnan(results).all():
         raise NoDataYet("There is no result to draw yet.")
+    load_matplotlib()
     from matplotlib.patches import Rectangle  # noqa: PLC0415 - see sheet.py
 
     from .sheet import Sheet  # noqa: PLC0415

@@ -12,6 +12,7 @@ import numpy as np
 from service.errors import NoDataYet
 
 from .curves import Series, Steps
+from .first_use import load_matplotlib
 from .provenance import Provenance
 from .size import ChartSize
 
@@ -123,6 +124,7 @@ def lines_chart(
     lines = [line for line in lines if len(line.steps)]
     if not lines:
         raise NoDataYet("There is no validation check to draw yet.")
+    load_matplotlib()
     from .canvas import Canvas  # noqa: PLC0415 - see sheet.py
     from .style import CATEGORIES, ordered_colours  # noqa: PLC0415
 

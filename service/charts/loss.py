@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from service.errors import NoDataYet
 
 from .curves import Curves
+from .first_use import load_matplotlib
 from .provenance import Provenance
 from .size import ChartSize
 
@@ -42,6 +43,7 @@ def loss_chart(
     """
     if len(curves) == 0:
         raise NoDataYet("There is no validation check to draw yet.")
+    load_matplotlib()
     from .canvas import Canvas  # noqa: PLC0415 - see sheet.py
     from .style import TRAINING, VALIDATION  # noqa: PLC0415
 

@@ -9,6 +9,7 @@ import numpy as np
 from service.errors import NoDataYet
 
 from .curves import Series
+from .first_use import load_matplotlib
 from .provenance import Provenance
 from .size import ChartSize
 from .typesetting import power_of_ten
@@ -68,6 +69,7 @@ def norms_chart(
     order = order[np.abs(norms[order]) <= _LARGEST_DRAWN]
     if len(order) == 0:
         raise NoDataYet("There is no norm to draw yet.")
+    load_matplotlib()
     from .sheet import Sheet  # noqa: PLC0415 - see sheet.py
     from .style import TRAINING  # noqa: PLC0415
 

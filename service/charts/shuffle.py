@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from service.errors import NoDataYet
 
 from .curves import Curves
+from .first_use import load_matplotlib
 from .provenance import Provenance
 from .size import ChartSize
 
@@ -38,6 +39,7 @@ def shuffle_chart(
     """
     if len(in_order) < 2 or len(shuffled) == 0:
         raise NoDataYet("There are not enough validation checks to compare yet.")
+    load_matplotlib()
     from .canvas import Canvas  # noqa: PLC0415 - see sheet.py
     from .style import TRAINING, VALIDATION  # noqa: PLC0415
 

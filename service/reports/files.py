@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from service.charts import load_matplotlib
 from service.errors import JobNotFound
 
 from .contents import Contents
@@ -43,6 +44,7 @@ def encode_file(contents: Contents, name: str) -> bytes:
 
         return render_page(contents, pictures("svg"))
     if name == "report.pdf":
+        load_matplotlib()
         from .document import render_document  # noqa: PLC0415
 
         return render_document(contents, pictures("png"))

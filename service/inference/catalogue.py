@@ -35,6 +35,11 @@ class ModelCatalogue:
         self._looking = Lock()
         self._loading = Lock()
 
+    @property
+    def default_name(self) -> str:
+        """The model that speaks when none is named."""
+        return self._default_name
+
     def get(self, name: str | None = None, reference: int | str | None = None) -> Model:
         """Return a model.
 

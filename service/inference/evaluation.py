@@ -108,9 +108,13 @@ class Evaluation:
         ]
         return {"bins": bins, "expected_error": float(np.abs(right - sure).sum() / len(self.true))}
 
-    def hardest(self, number: int) -> list[dict[str, Any]]:
-        """Return the images of the highest loss, the worst first; those of equal loss in their order."""
-        worst = np.argsort(-self.loss, kind="stable")[:number]
+    def hardest(self, number: int, chosen: npt.NDArray[np.bool_] | None = None) -> list[dict[str, Any]]:
+        """Return the images of the highest loss, the worst first; those of equal loss in their order.
+
+        ``chosen``, (n_images,), says which images are meant; None for all.
+        """
+        worst = np.argsort(-self.loss, kind="stable")
+        worst = (worst if chosen is None else worst[chosen[worst]])[:number]
         return [
             {"index": index, "true": true, "predicted": predicted, "loss": loss, "probability": probability}
             for index, true, predicted, loss, probability in zip(
@@ -121,6 +125,11 @@ class Evaluation:
                 strict=True,
             )
         ]
+
+    def cell(self, true: int, predicted: int, number: int) -> dict[str, Any]:
+        """Return what lies in one cell of the confusion: how many images, and those of the highest loss."""
+        chosen = np.equal(self.true, true) & np.equal(self.predicted, predicted)
+        return {"dataset": self.dataset, "n_images": int(chosen.sum()), "images": self.hardest(number, chosen)}
 
     def to_dict(self, *, hardest: int) -> dict[str, Any]:
         """Return plain data, as the API shows it, with so many of the hardest images."""

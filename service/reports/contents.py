@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from service.datasets import load_dataset
 
@@ -35,6 +36,22 @@ class Section:
     sentences: Sequence[str] = ()
     figures: Sequence[Figure] = ()
     table: Table | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as the API shows it; figures by name and caption."""
+        table = self.table and {
+            "caption": self.table.caption,
+            "head": list(self.table.head),
+            "rows": [list(row) for row in self.table.rows],
+        }
+        return {
+            "number": self.number,
+            "title": self.title,
+            "formulas": list(self.formulas),
+            "sentences": list(self.sentences),
+            "figures": [{"name": figure.name, "caption": figure.caption} for figure in self.figures],
+            "table": table,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -183,13 +183,15 @@ class Reports:
                 figure.draw("png")
 
     def describe(self, report_id: str) -> dict[str, Any]:
-        """Return a report as the API shows it; once it has succeeded, with its findings and links to its figures."""
+        """Return a report as the API shows it; once it has succeeded, with findings, text and links to its figures."""
         report = self.get(report_id)
         shown = report.to_dict()
         if report.state is not JobState.SUCCEEDED:
-            return {**shown, "findings": None}
+            return {**shown, "findings": None, "sections": []}
+        contents = self._contents(report_id)
         links = {name: f"/api/v1/reports/{report_id}/{name}" for name in self.file_names(report_id)}
-        return {**shown, "links": links, "findings": to_dict(self._contents(report_id))}
+        sections = [section.to_dict() for section in contents.sections]
+        return {**shown, "links": links, "findings": to_dict(contents), "sections": sections}
 
     def file_names(self, report_id: str) -> list[str]:
         """Return the names of all files of a report; raise `NoDataYet` until every run has succeeded."""

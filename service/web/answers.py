@@ -279,6 +279,7 @@ class ModelList(Answer):
     """All models."""
 
     models: list[ModelSummary]
+    default: Annotated[str, Field(description="The name of the model that answers when none is named.")]
 
 
 class ModelDetail(Answer):

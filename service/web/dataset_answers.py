@@ -35,3 +35,17 @@ class DatasetList(Answer):
     """All data sets."""
 
     datasets: list[Dataset]
+
+
+class LabelledImage(Answer):
+    """An image of a data set, by its number in its part."""
+
+    index: int
+    label: int
+
+
+class ImageList(Answer):
+    """Images in their order."""
+
+    images: list[LabelledImage]
+    next: Annotated[int | None, Field(description="Pass it as `after` for the next page; null on the last.")]

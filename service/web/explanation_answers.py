@@ -89,6 +89,16 @@ class Evaluation(Answer):
     hardest: Annotated[list[HardImage], Field(description="The highest loss first.")]
 
 
+class ConfusionCell(Answer):
+    """The test images of one class that a version takes for one class."""
+
+    model: str
+    version: int
+    dataset: str
+    n_images: Annotated[int, Field(description="In the cell; `images` may be fewer.")]
+    images: Annotated[list[HardImage], Field(description="The highest loss first.")]
+
+
 class ComparedModel(Answer):
     """How well a version does on the images that all are compared on."""
 

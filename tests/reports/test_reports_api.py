@@ -33,6 +33,13 @@ def test_a_finished_report(client: httpx.Client, finished: Report) -> None:
     report = client.get(f"/reports/{finished.id}").json()
     ReportDetail.model_validate(report)
     assert report["state"] == "succeeded" and report["findings"]["key_sentences"]
+    sections = {section["number"]: section for section in report["sections"]}
+    assert {number: each["sentences"] for number, each in sections.items() if each["sentences"]} == report["findings"][
+        "answers"
+    ]
+    shown = {figure["name"] for section in sections.values() for figure in section["figures"]}
+    assert {f"figures/{name}.png" for name in shown} <= set(report["links"])
+    assert sections["5"]["table"]["head"][0] == "quantity"
     kinds = {"html": "text/html", "pdf": "application/pdf", "json": "application/json", "png": "image/png"}
     for name in ("report.html", "report.pdf", "report.json", "figures/3d-gap.png"):
         answer = client.get(report["links"][name].removeprefix("/api/v1"))

@@ -38,5 +38,8 @@ MODELS: tuple[Case, ...] = (
     get(83, f"/datasets/mnist/images/{'9' * 5000}.png", 422, "invalid-field"),
     get(83, "/datasets/mnist/images/x.png", 422, "invalid-field"),
     get(83, f"/datasets/mnist/images/0.png?part={CANARY}", 422, "invalid-field", "part"),
+    get(83, "/datasets/nist/images", 404, "dataset-not-found"),
+    get(83, "/datasets/mnist/images?label=10", 422, "invalid-field", "label"),
+    get(83, "/datasets/mnist/images?after=-2", 422, "invalid-field", "after"),
     get(83, "/datasets/mnist/contact-sheet.png?per_class=0", 422, "invalid-field", "per_class"),
 )

@@ -145,9 +145,25 @@ def test_an_evaluation(client: httpx.Client, service: Service, mnist: Dataset, p
     assert client.get(f"{path}/evaluation?hardest=0").json()["hardest"] == []
 
 
+def test_a_cell_of_the_confusion_lists_its_images(client: httpx.Client, mnist: Dataset) -> None:
+    n_images = client.get(f"{TEN}/evaluation").json()["confusion"][4][9]
+    said = client.get(f"{TEN}/evaluation/images?true=4&predicted=9&limit=200").json()
+    answers.ConfusionCell.model_validate(said)
+    assert (said["n_images"], len(said["images"])) == (n_images, n_images)
+    assert {(each["true"], each["predicted"]) for each in said["images"]} == {(4, 9)}
+    assert (mnist.test.labels[[each["index"] for each in said["images"]]] == 4).all()
+    losses = [each["loss"] for each in said["images"]]
+    assert losses == sorted(losses, reverse=True)
+    few = client.get(f"{TEN}/evaluation/images?true=4&predicted=9&limit=2").json()
+    assert (few["n_images"], few["images"]) == (n_images, said["images"][:2])
+    assert client.get(f"{TWO}/evaluation/images?true=4&predicted=9").json()["n_images"] == 0  # it knows neither
+
+
 @pytest.mark.parametrize(
     ("path", "status", "problem"),
     [
+        (f"{TEN}/evaluation/images?true=4", 422, "invalid-field"),
+        (f"{TEN}/evaluation/images?true=4&predicted=10", 422, "invalid-field"),
         (f"{TEN}/evaluation?hardest=101", 422, "invalid-field"),
         (f"{TEN}/evaluation?hardest=-1", 422, "invalid-field"),
         ("/models/nobody/versions/1/evaluation", 404, "model-not-found"),

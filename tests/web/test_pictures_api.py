@@ -15,6 +15,7 @@ from PIL import Image
 from service.bootstrap import Service
 from service.charts import TileGrid
 from service.datasets import Dataset
+from service.web.dataset_answers import ImageList
 from tests.web.serving import long_job, problem_of, wait_for, wait_until_over
 
 
@@ -120,6 +121,21 @@ def test_many_at_once(client: httpx.Client, job: str) -> None:
         answers = list(threads.map(lambda _: client.get(f"{job}/loss.png"), range(16)))
     assert {answer.content for answer in answers} == {answers[0].content}
     assert picture(answers[0])
+
+
+def test_images_are_listed_by_class_and_page(client: httpx.Client, mnist: Dataset) -> None:
+    asked = {"part": "test", "label": 7, "limit": 600}
+    first = client.get("/datasets/mnist/images", params=asked).json()
+    ImageList.model_validate(first)
+    second = client.get("/datasets/mnist/images", params={**asked, "after": first["next"]}).json()
+    assert second["next"] is None
+    shown = [(each["index"], each["label"]) for each in first["images"] + second["images"]]
+    assert shown == [(index, 7) for index in np.flatnonzero(mnist.test.labels == 7)]
+    everything = client.get("/datasets/mnist/images?limit=3&after=59996").json()
+    assert everything == {
+        "images": [{"index": i, "label": int(mnist.training.labels[i])} for i in (59997, 59998, 59999)],
+        "next": None,
+    }
 
 
 def test_an_image_of_the_data_set(client: httpx.Client, mnist: Dataset) -> None:

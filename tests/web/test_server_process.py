@@ -23,14 +23,14 @@ SERVE = """
 from pathlib import Path
 from service.settings import Settings
 from service.web import run
-run(Settings(port=0, data_dir=Path({data_dir!r}), executor={executor!r}, workers=1, log_level="warning"),
+run(Settings(port={port}, data_dir=Path({data_dir!r}), executor={executor!r}, workers=1, log_level="warning"),
     lambda url: print(url, flush=True))
 """
 
 
 @contextmanager
-def server_process(data_dir: Path, executor: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    script = SERVE.format(data_dir=str(data_dir), executor=executor)
+def server_process(data_dir: Path, executor: str, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    script = SERVE.format(data_dir=str(data_dir), executor=executor, port=port)
     root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", f"if __name__ == '__main__':\n{_indented(script)}"],

@@ -88,6 +88,25 @@ def get_dataset(name: str, service: ServiceDep) -> Response:
     return JSONResponse(service.datasets.get(name).to_dict())
 
 
+@router.get("/datasets/{name}/images", responses={200: {"model": dataset_answers.ImageList}})
+def list_images(
+    *,
+    name: str,
+    service: ServiceDep,
+    part: Part = "training",
+    label: Annotated[int | None, Query(ge=0, le=9, description="Only images of this class.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    after: Annotated[int, Query(ge=-1, le=2**53, description="The `next` of an earlier page.")] = -1,
+) -> Response:
+    """List images by number, with their labels."""
+    labels = _part(service.datasets.get(name), part).labels
+    chosen = np.arange(after + 1, len(labels)) if label is None else np.flatnonzero(labels == label)
+    chosen = chosen[chosen > after]
+    shown = chosen[:limit].tolist()
+    images = [{"index": index, "label": int(labels[index])} for index in shown]
+    return JSONResponse({"images": images, "next": shown[-1] if len(chosen) > limit else None})
+
+
 @router.get("/datasets/{name}/images/{index}.png", response_class=Response, responses=PNG_ANSWER)
 async def get_image(
     *,

@@ -36,6 +36,24 @@ def get_evaluation(
 
 
 @router.get(
+    "/models/{name}/versions/{version}/evaluation/images",
+    responses={200: {"model": explanation_answers.ConfusionCell}},
+)
+def get_images_of_cell(
+    *,
+    name: str,
+    version: str,
+    service: ServiceDep,
+    true: Annotated[int, Query(ge=0, le=9, description="The class that the images are.")],
+    predicted: Annotated[int, Query(ge=0, le=9, description="The class that they are taken for.")],
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """List the test images in one cell of the confusion, the highest loss first."""
+    model = service.catalogue.get(name, version)
+    return JSONResponse({**_names(model), **evaluate(model).cell(true, predicted, limit)})
+
+
+@router.get(
     "/models/{name}/versions/{version}/confusion.{image_format}", response_class=Response, responses=CHART_ANSWER
 )
 async def confusion_of_version(

@@ -43,7 +43,8 @@ _NPZ_ANSWER: dict[int | str, dict[str, Any]] = {
 def list_models(service: ServiceDep) -> Response:
     """List all models with their versions, their aliases, and the version that answers by default."""
     registry = service.registry
-    return JSONResponse({"models": [registry.summary(name).to_dict() for name in registry.names()]})
+    models = [registry.summary(name).to_dict() for name in registry.names()]
+    return JSONResponse({"models": models, "default": service.catalogue.default_name})
 
 
 @router.get("/models/{name}", responses={200: {"model": answers.ModelDetail}})

@@ -64,10 +64,37 @@ class Report(Answer):
     created_at: datetime
 
 
+class ReportFigure(Answer):
+    """A figure: `figures/{name}.png` and `.svg`."""
+
+    name: str
+    caption: str
+
+
+class ReportTable(Answer):
+    """A table of words."""
+
+    caption: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+class ReportSection(Answer):
+    """One task: the answer to it, and what shows it."""
+
+    number: str
+    title: str
+    formulas: list[str]
+    sentences: list[str]
+    figures: list[ReportFigure]
+    table: ReportTable | None
+
+
 class ReportDetail(Report):
     """A report with its findings."""
 
     findings: Annotated[dict[str, Any] | None, Field(description="All numbers, once all runs have succeeded.")]
+    sections: Annotated[list[ReportSection], Field(description="What stands in it; empty until then.")]
 
 
 class ReportList(Answer):

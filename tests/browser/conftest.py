@@ -86,5 +86,8 @@ def axe() -> str:
 
 
 @pytest.fixture(scope="session")
-def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("screenshots")
+def screenshots() -> Path:
+    """Return the folder for pictures of each page; they stay there, to be looked at."""
+    folder = Path(__file__).parents[2] / ".screenshots"
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
@@ -53,6 +56,67 @@ def test_why_this_and_not_that(open_page: OpenPage) -> None:
         expect(page.locator("#reading")).to_contain_text("Nothing yet")
 
 
+def test_the_case_of_each_digit_and_what_would_flip_it(open_page: OpenPage, client: httpx.Client) -> None:
+    with open_page("/?image=mnist/test/7") as page:
+        expect(page.locator("#reading strong")).to_have_text("9")
+        picture = client.get("/datasets/mnist/images/7.png?part=test").content
+        answer = client.post("/explain", content=picture, headers={"Content-Type": "image/png"}).json()
+        tiles = page.locator("#cases .tile")
+        expect(tiles.nth(4)).to_contain_text(f"{answer['logits']['4']:+.2f}".replace("-", "−"))
+        expect(page.locator("#cases .best .digit")).to_have_text("9")
+        page.locator("#cases .tile canvas").nth(9).hover()
+        expect(page.locator("#cases .pointed")).to_contain_text("9, row")
+        tiles.nth(4).click()
+        expect(page.locator("#sum .logit th")).to_have_text("Logit of 4")
+        expect(page.locator("#flip")).to_contain_text(f"is read as a {answer['flip']['digit']}")
+        before, after = (np.array(pixels) for pixels in (answer["pixels"], answer["flip"]["pixels"]))
+        expect(page.locator("#flip")).to_contain_text(f"{np.count_nonzero(before - after)} pixels changed")
+        page.get_by_role("button", name="Test image").click()
+        page.wait_for_url(re.compile(r"image=mnist%2Ftest%2F\d+"))
+        draw(page, SEVEN)
+        expect(page.locator("#reading strong")).to_have_text("7")
+        assert "image" not in page.url
+
+
+def photograph(path: Path) -> Path:
+    """A thick blue 7 on yellowish paper, lit from one side, with noise, as a camera would see it."""
+    width, height = 640, 480
+    light = np.linspace(0.65, 1.0, width)[np.newaxis, :, np.newaxis] * np.array([235, 225, 195])
+    noise = np.random.default_rng(3).normal(0, 5, (height, width, 3))
+    picture = Image.fromarray((light + noise).clip(0, 255).astype(np.uint8))
+    ImageDraw.Draw(picture).line([(230, 120), (400, 115), (290, 380)], fill=(30, 45, 120), width=30, joint="curve")
+    picture.save(path, quality=80)
+    return path
+
+
+def test_a_photograph_is_read(open_page: OpenPage, tmp_path: Path) -> None:
+    with open_page() as page:
+        page.locator("#picture").set_input_files(photograph(tmp_path / "photo.jpg"))
+        expect(page.locator("#reading strong")).to_have_text("7")
+        page.get_by_role("button", name="Clear").click()
+        page.locator("#picture").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"7"})
+        expect(page.locator("#reading")).to_contain_text("That is no picture")
+
+
+@pytest.mark.parametrize("way", ["paste", "drop"])
+def test_a_picture_can_be_pasted_and_dropped(open_page: OpenPage, tmp_path: Path, way: str) -> None:
+    with open_page() as page:
+        page.evaluate(
+            """([way, base64]) => {
+                const bytes = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
+                const carried = new DataTransfer();
+                carried.items.add(new File([bytes], "photo.jpg", {type: "image/jpeg"}));
+                const pad = document.getElementById("pad");
+                const event = way === "drop"
+                    ? new DragEvent("drop", {dataTransfer: carried, bubbles: true, cancelable: true})
+                    : new ClipboardEvent("paste", {clipboardData: carried, bubbles: true, cancelable: true});
+                pad.dispatchEvent(event);
+            }""",
+            [way, b64encode(photograph(tmp_path / "photo.jpg").read_bytes()).decode()],
+        )
+        expect(page.locator("#reading strong")).to_have_text("7")
+
+
 def test_a_picture_can_be_opened(open_page: OpenPage, client: httpx.Client, tmp_path: Path) -> None:
     picture = tmp_path / "digit.png"
     picture.write_bytes(client.get("/datasets/mnist/images/7.png?part=test&upscale=10").content)
@@ -62,8 +126,11 @@ def test_a_picture_can_be_opened(open_page: OpenPage, client: httpx.Client, tmp_
 
 
 def test_hide_takes_controls_away(open_page: OpenPage) -> None:
-    with open_page("/?hide=model,evidence") as page:
+    with open_page("/?hide=model,evidence,flip") as page:
+        draw(page, THREE)
+        expect(page.locator("#reading strong")).to_have_text("3")
+        expect(page.get_by_role("heading", name="What would change its mind?")).to_be_hidden()
         expect(page.get_by_label("Model", exact=True)).to_be_hidden()
         expect(page.get_by_role("heading", name="Why?")).to_be_hidden()
         page.get_by_role("link", name="Train").click()
-        assert "hide=model%2Cevidence" in page.url
+        assert "hide=model%2Cevidence%2Cflip" in page.url

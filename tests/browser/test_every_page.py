@@ -16,14 +16,25 @@ from tests.web.serving import TINY, wait_until_over
 
 pytestmark = pytest.mark.slow
 
-VIEWS = ["draw", "train", "watch", "jobs", "models"]
+VIEWS = ["draw", "train", "watch", "jobs", "sweeps", "sweep", "models", "model", "compare", "data", "reports", "report"]
 
 
 @pytest.fixture(scope="module")
-def job_id(client: httpx.Client) -> str:
-    job_id: str = client.post("/jobs", json={**TINY, "epochs": 20}).raise_for_status().json()["id"]
-    wait_until_over(client, job_id)
-    return job_id
+def addresses(client: httpx.Client) -> dict[str, str]:
+    """Where each view has something to show."""
+    job = client.post("/jobs", json={**TINY, "epochs": 20}).raise_for_status().json()
+    grid = {"l2_penalty": [0, 0.1], "learning_rate": [0.01, 0.1]}
+    sweep = client.post("/sweeps", json={"base": TINY, "grid": grid}).raise_for_status().json()
+    report = client.post("/reports", json={"quick": True}).raise_for_status().json()
+    for each in [job["id"], *(member["job"] for member in sweep["members"]), *report["jobs"]]:
+        wait_until_over(client, each)
+    return {
+        "watch": f"job={job['id']}",
+        "sweep": f"sweep={sweep['id']}",
+        "model": "view=models&model=mnist-softmax/1",
+        "compare": f"view=compare&with={job['id']},{sweep['members'][0]['job']}",
+        "report": f"report={report['id']}",
+    }
 
 
 def settle(page: Page, view: str) -> None:
@@ -36,32 +47,44 @@ def settle(page: Page, view: str) -> None:
         expect(page.locator("#estimate")).to_contain_text("steps")
     elif view == "watch":
         page.wait_for_selector("img.weights:visible")
-    elif view == "jobs":
+    elif view in ("jobs", "sweeps", "reports"):
         page.wait_for_selector("tbody a")
+    elif view == "sweep":
+        expect(page.locator("figure img")).to_have_count(4)
+    elif view == "models":
+        page.wait_for_selector(".tile canvas")
+    elif view == "model":
+        expect(page.locator(".gallery li")).to_have_count(24)
+        page.get_by_role("button", name="read as").nth(1).click()
+        page.wait_for_selector(".cell-images li")
+    elif view == "compare":
+        expect(page.locator(".tile")).to_have_count(20)
+    elif view == "data":
+        expect(page.locator(".images li")).to_have_count(60)
     else:
-        page.get_by_text("Look inside").last.click()
-        expect(page.locator(".hardest li")).to_have_count(12)
-        wait_until(page, "() => [...document.images].every(image => image.complete)")
+        expect(page.locator(".task img")).to_have_count(11)
+    wait_until(page, "() => [...document.images].every(image => image.complete)")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_page(
-    open_page: OpenPage, axe: str, screenshots: Path, job_id: str, view: str, width: int, scheme: str
+    open_page: OpenPage, axe: str, screenshots: Path, addresses: dict[str, str], view: str, scheme: str
 ) -> None:
-    with open_page(f"/?job={job_id}" if view == "watch" else f"/?view={view}", width=width, scheme=scheme) as page:
+    with open_page(f"/?{addresses.get(view, f'view={view}')}", scheme=scheme) as page:
         settle(page, view)
-        page.screenshot(path=screenshots / f"{view}-{scheme}-{width}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.evaluate(axe)
-        found: dict[str, Any] = page.evaluate("axe.run()")
-        serious = [
-            (each["id"], each["help"], [node["html"][:200] for node in each["nodes"]])
-            for each in found["violations"]
-            if each["impact"] in ("serious", "critical")
-        ]
-        assert serious == []
+        for width in (1440, 360):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            page.screenshot(path=screenshots / f"{view}-{scheme}-{width}.png", full_page=True)
+            found: dict[str, Any] = page.evaluate("axe.run()")
+            serious = [
+                (each["id"], each["help"], [node["html"][:200] for node in each["nodes"]])
+                for each in found["violations"]
+                if each["impact"] in ("serious", "critical")
+            ]
+            assert serious == []
 
 
 def test_the_keyboard_reaches_everything(open_page: OpenPage) -> None:
@@ -69,7 +92,9 @@ def test_the_keyboard_reaches_everything(open_page: OpenPage) -> None:
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip"
         reached = set()
-        for _ in range(20):
+        draw(page, THREE)
+        page.wait_for_selector("#sum .logit")
+        for _ in range(30):
             page.keyboard.press("Tab")
             reached.add(page.evaluate("document.activeElement.id || document.activeElement.dataset.view"))
         assert {"train", "pad", "clear", "picture", "sample", "model", "for-digit", "against-digit"} <= reached

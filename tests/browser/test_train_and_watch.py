@@ -90,7 +90,7 @@ def test_the_l2_comparison_is_a_sweep(open_page: OpenPage) -> None:
 
 def test_a_value_out_of_range_is_refused_where_it_stands(open_page: OpenPage) -> None:
     with open_page("/?view=train&learning_rate=50") as page:
-        expect(page.locator("#problem-learning_rate")).to_have_text("Learning rate: a number from 1e-06 to 10.")
+        expect(page.locator("#problem-learning_rate")).to_have_text("Learning rate: a number from 0.000001 to 10.")
         page.get_by_role("button", name="Start training").click()
         expect(page.get_by_label("Learning rate")).to_be_focused()
         page.get_by_role("button", name="Report task 2").click()

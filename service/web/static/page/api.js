@@ -1,4 +1,6 @@
-// The public API: JSON in and out, and problems as errors with a sentence.
+// The public API: every request of the page goes through `send`, which adds the key if one is held.
+
+import { askForKey, heldKey } from "./key.js";
 
 const BASE = "/api/v1";
 
@@ -10,27 +12,42 @@ export class Problem extends Error {
     this.type = (body.type ?? "").replace("/problems/", "");
     this.fields = Object.fromEntries((body.errors ?? []).map((error) => [(error.pointer ?? "").slice(2), error.message]));
   }
+
+  // Whether the same request may well succeed a moment later.
+  get isPassing() {
+    return this.status === 0 || this.status >= 500;
+  }
 }
 
-export async function get(path) {
-  return ask(path, {});
-}
+export const get = async (path) => (await send(path)).json();
 
-export async function post(path, body, signal) {
-  const isFile = body instanceof Blob;
-  const headers = { "Content-Type": isFile ? body.type || "application/octet-stream" : "application/json" };
-  return ask(path, { method: "POST", headers, body: isFile ? body : JSON.stringify(body ?? {}), signal });
-}
+export const post = async (path, body, signal) => (await send(path, { method: "POST", signal, ...written(body) })).json();
 
-async function ask(path, options) {
+export const put = async (path, body, headers) => {
+  const { body: text, headers: kind } = written(body);
+  return (await send(path, { method: "PUT", body: text, headers: { ...kind, ...headers } })).json();
+};
+
+// path: below /api/v1, or as the API itself writes it. Gives the response, or throws a Problem.
+export async function send(path, { headers = {}, ...options } = {}) {
+  const key = heldKey();
+  const authorization = key ? { Authorization: `Bearer ${key}` } : {};
   let answer;
   try {
-    answer = await fetch(BASE + path, options);
+    answer = await fetch(path.startsWith(BASE) ? path : BASE + path, { ...options, headers: { ...headers, ...authorization } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ detail: "The server cannot be reached. Is it running? Try again in a moment." }, 0);
   }
-  const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Problem(body, answer.status);
-  return body;
+  if (answer.ok) return answer;
+  if (answer.status === 401 && (await askForKey(key))) return send(path, { headers, ...options });
+  throw new Problem(await answer.json().catch(() => ({})), answer.status);
 }
+
+function written(body) {
+  if (body instanceof Blob) return { body, headers: { "Content-Type": body.type || "application/octet-stream" } };
+  return { body: JSON.stringify(body ?? {}), headers: { "Content-Type": "application/json" } };
+}
+
+// The addresses of a version of a model, below /api/v1.
+export const versionPath = (name, version) => `/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`;

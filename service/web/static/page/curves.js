@@ -13,18 +13,12 @@ export class Curves {
     this.jobId = jobId;
     this.checks = new Map();
     this.steps = { steps: [], values: [] };
-    this.loss = new Chart("Loss", [
+    const series = [
       { label: "training", colour: "series-faint", width: 1 },
       { label: "validation", colour: "series-2" },
-    ]);
-    this.accuracy = new Chart(
-      "Accuracy",
-      [
-        { label: "training", colour: "series-faint", width: 1 },
-        { label: "validation", colour: "series-2" },
-      ],
-      { percent: true },
-    );
+    ];
+    this.loss = new Chart("Loss", series, { sync: jobId });
+    this.accuracy = new Chart("Accuracy", series, { percent: true, sync: jobId });
     this.request = new Newest(() => this.#load());
   }
 
@@ -37,9 +31,19 @@ export class Curves {
     }, EVERY_MS);
   }
 
-  finish() {
+  finish(isStoppedEarly) {
     clearTimeout(this.timer);
+    this.stopped = isStoppedEarly;
     return this.request.ask();
+  }
+
+  // Marks the best check so far and, once it is over, where early stopping ended the run.
+  #mark(checks) {
+    const best = checks.reduce((a, b) => (b.validation_loss < a.validation_loss ? b : a));
+    const marks = [{ x: best.step, label: "best" }];
+    if (this.stopped) marks.push({ x: checks.at(-1).step, label: "stopped early" });
+    this.loss.mark(marks);
+    this.accuracy.mark(marks);
   }
 
   close() {
@@ -65,6 +69,7 @@ export class Curves {
     const of = (name) => checks.map((check) => check[name]);
     const words = `After step ${last.step}: validation loss ${last.validation_loss.toFixed(4)}, accuracy ${percent(last.validation_accuracy)}.`;
     const batch = this.steps.steps.length ? [this.steps.steps, this.steps.values] : [x, of("train_loss")];
+    this.#mark(checks);
     this.loss.show(window.uPlot.join([batch, [x, of("validation_loss")]]), words);
     this.accuracy.show([x, of("train_accuracy"), of("validation_accuracy")], words);
   }

@@ -1,9 +1,11 @@
 // Draw: paper, what the model reads from it, and why.
 
-import { get, post } from "./api.js";
+import { get, post, send, versionPath } from "./api.js";
 import { percent, showBars } from "./bars.js";
+import { Cases } from "./cases.js";
 import { byId, element } from "./element.js";
 import { Evidence } from "./evidence.js";
+import { Flip } from "./flip.js";
 import { Newest } from "./newest.js";
 import { Pad } from "./pad.js";
 import { clearPicture, drawGrey } from "./pixels.js";
@@ -12,16 +14,24 @@ import { amend, query } from "./url.js";
 const TEN = Object.fromEntries([...Array(10).keys()].map((digit) => [digit, 0]));
 let pad = null;
 let evidence = null;
+let cases = null;
+let flip = null;
 let request = null;
+let offered = null;
+let taken = null; // what the address names, as long as it lies on the paper
 
 export function showDraw(params) {
   if (!pad) build();
   offerModels(params.get("model"));
+  const image = params.get("image");
+  if (image) attempt(() => take(...image.split("/")));
 }
 
 function build() {
   request = new Newest(read);
   evidence = new Evidence(() => request.ask());
+  cases = new Cases((digit) => evidence.choose(digit));
+  flip = new Flip();
   pad = new Pad(byId("pad"), () => request.ask());
   byId("clear").addEventListener("click", () => pad.clear());
   byId("sample").addEventListener("click", () => attempt(sample));
@@ -49,19 +59,19 @@ function build() {
 async function offerModels(chosen) {
   const select = byId("model");
   try {
-    const { models } = await get("/models");
-    const usable = models.filter((model) => model.default);
+    offered = await get("/models");
+    const usable = offered.models.filter((model) => model.default);
     const options = usable.map((model) => [model.name, `${model.name}, version ${model.default.version}`]);
     if (chosen && !options.some(([value]) => value === chosen)) options.push([chosen, chosen.replace("/", ", version ")]);
     select.replaceChildren(
-      element("option", { value: "" }, "The default model"),
+      element("option", { value: "" }, `The default: ${offered.default}`),
       ...options.map(([value, label]) => element("option", { value }, label)),
     );
     select.value = chosen ?? "";
   } catch (problem) {
     fail(problem);
   }
-  if (!pad.isEmpty) request.ask();
+  request.ask();
 }
 
 function open(files) {
@@ -78,39 +88,54 @@ async function attempt(act) {
   }
 }
 
+// A test image by chance; the address names it, so that a class can look at the same one.
 async function sample() {
   const index = Math.floor(Math.random() * 10_000);
-  const answer = await fetch(`/api/v1/datasets/mnist/images/${index}.png?part=test`);
-  if (!answer.ok) throw new Error("No test image could be had.");
-  await pad.show(await answer.blob());
+  await take("mnist", "test", index);
+  amend({ image: `mnist/test/${index}` });
+}
+
+async function take(dataset, part, index) {
+  const path = `/datasets/${encodeURIComponent(dataset)}/images/${encodeURIComponent(index)}.png`;
+  const file = await (await send(`${path}?${new URLSearchParams({ part })}`)).blob();
+  await pad.show(file, () => (taken = file));
 }
 
 async function read() {
-  if (!pad || pad.isEmpty) return nothing();
+  if (!pad) return;
+  if (taken && pad.picture !== taken) {
+    taken = null;
+    amend({ image: null });
+  }
+  byId("invitation").hidden = !pad.isEmpty;
+  byId("why").classList.toggle("waiting", pad.isEmpty);
   const [name, version] = (query().get("model") ?? "").split("/");
-  const path = name ? `/models/${encodeURIComponent(name)}${version ? `/versions/${encodeURIComponent(version)}` : ""}` : "";
+  if (pad.isEmpty) return nothing(name, version);
+  const path = version ? versionPath(name, version) : name ? `/models/${encodeURIComponent(name)}` : "";
   try {
     const answer = await post(`${path}/explain?${new URLSearchParams(evidence.question())}`, await pad.content());
-    if (!pad.isEmpty) show(answer);
+    if (!pad.isEmpty) await show(answer);
   } catch (problem) {
     fail(problem);
   }
 }
 
-function show(answer) {
+async function show(answer) {
   const classes = Object.keys(answer.probabilities);
   const best = classes.reduce((a, b) => (answer.probabilities[b] > answer.probabilities[a] ? b : a));
   const reading = byId("reading");
   reading.classList.remove("error");
-  reading.replaceChildren("A ", element("strong", {}, best), `, ${percent(answer.probabilities[best])} sure`);
+  reading.replaceChildren(element("strong", {}, best), element("span", {}, `${percent(answer.probabilities[best])} sure`));
   showBars(byId("bars"), answer.probabilities, Number(best));
-  drawGrey(byId("seen"), answer.pixels);
+  drawGrey(byId("seen"), answer.pixels.flat());
   evidence.offer(classes);
   evidence.show(answer);
   byId("doubts").replaceChildren(...answer.warnings.map((warning) => element("li", {}, warning)));
+  flip.show(answer);
+  await cases.show(answer);
 }
 
-function nothing() {
+async function nothing(name, version) {
   byId("reading").classList.remove("error");
   byId("reading").textContent = "Nothing yet: draw a digit on the paper.";
   byId("doubts").replaceChildren();
@@ -118,6 +143,14 @@ function nothing() {
   showBars(byId("bars"), TEN, null);
   clearPicture(byId("seen"));
   evidence.clear();
+  flip.clear();
+  try {
+    const shown = name || offered?.default;
+    const number = version ?? offered?.models.find((model) => model.name === shown)?.default?.version;
+    if (number && pad.isEmpty) await cases.offer(shown, number);
+  } catch (problem) {
+    fail(problem);
+  }
 }
 
 function fail(problem) {

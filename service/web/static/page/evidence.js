@@ -1,8 +1,9 @@
 // Why a digit, and not another: the share of each pixel, and the sum that they make.
 
 import { byId, element } from "./element.js";
-import { clearPicture, drawShares } from "./pixels.js";
+import { clearPicture, drawShares, enlarge, outline, pixelAt } from "./pixels.js";
 
+const SCALE = 10;
 const number = (value) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(3);
 const signed = (value) => (value < 0 ? "− " : "+ ") + Math.abs(value).toFixed(3);
 
@@ -12,7 +13,9 @@ export class Evidence {
     this.canvas = byId("evidence");
     this.digit = byId("for-digit");
     this.against = byId("against-digit");
-    this.rows = null;
+    this.balance = byId("balance");
+    this.shares = null;
+    this.changed = changed;
     this.digit.addEventListener("change", changed);
     this.against.addEventListener("change", () => {
       // "Why 3 and not 5" stays a question about 3, whatever is drawn next.
@@ -31,6 +34,12 @@ export class Evidence {
     this.against.replaceChildren(...options("— (on its own)"));
   }
 
+  choose(digit) {
+    this.digit.value = digit;
+    this.changed();
+    this.canvas.scrollIntoView({ block: "nearest" });
+  }
+
   // Another model may not know the digits that were asked about.
   forget() {
     this.digit.value = this.against.value = "";
@@ -44,16 +53,22 @@ export class Evidence {
   }
 
   show(answer) {
-    if (!this.rows) byId("pixel").textContent = "Point at a pixel to read its share.";
-    this.rows = answer.evidence;
+    if (!this.shares) byId("pixel").textContent = "Point at a pixel to read its share.";
+    this.shares = answer.evidence.flat();
     this.shown = String(answer.digit);
-    drawShares(this.canvas, this.rows);
-    const shares = this.rows.flat();
-    const total = (keep) => shares.filter(keep).reduce((sum, share) => sum + share, 0);
+    drawShares(this.canvas, this.shares);
+    enlarge(this.canvas, SCALE);
+    outline(this.canvas, answer.pixels.flat());
+    const total = (keep) => this.shares.filter(keep).reduce((sum, share) => sum + share, 0);
+    const [speaksFor, speaksAgainst] = [total((share) => share > 0), total((share) => share < 0)];
+    const [forBar, againstBar] = this.balance.children;
+    const larger = Math.max(speaksFor, -speaksAgainst, 1e-9);
+    forBar.style.width = `${(100 * speaksFor) / larger}%`;
+    againstBar.style.width = `${(-100 * speaksAgainst) / larger}%`;
     const name = answer.against === null ? `Logit of ${answer.digit}` : `Logit of ${answer.digit} less that of ${answer.against}`;
     byId("sum").replaceChildren(
-      line("Pixels that speak for it", signed(total((share) => share > 0))),
-      line("Pixels that speak against it", signed(total((share) => share < 0))),
+      line("Pixels that speak for it", signed(speaksFor)),
+      line("Pixels that speak against it", signed(speaksAgainst)),
       line("Bias, before any pixel", signed(answer.bias)),
       line("Sum", `= ${number(answer.sum)}`, "total"),
       line(name, number(answer.logit), "logit"),
@@ -61,18 +76,17 @@ export class Evidence {
   }
 
   clear() {
-    this.rows = null;
+    this.shares = null;
     clearPicture(this.canvas);
+    for (const bar of this.balance.children) bar.style.width = "0";
     byId("sum").replaceChildren();
     byId("pixel").textContent = "Draw first; then every pixel shows its share.";
   }
 
   #point(event) {
-    if (!this.rows) return;
-    const box = this.canvas.getBoundingClientRect();
-    const at = (offset, size) => Math.min(27, Math.max(0, Math.floor((28 * offset) / size)));
-    const [row, column] = [at(event.clientY - box.top, box.height), at(event.clientX - box.left, box.width)];
-    const share = this.rows[row][column];
+    if (!this.shares) return;
+    const { row, column, place } = pixelAt(this.canvas, event);
+    const share = this.shares[place];
     const verdict = share === 0 ? "has no say" : share > 0 ? "speaks for it" : "speaks against it";
     byId("pixel").textContent = `Row ${row}, column ${column}: ${signed(share)}, ${verdict}.`;
   }

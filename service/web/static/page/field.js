@@ -2,7 +2,7 @@
 
 import { element } from "./element.js";
 
-const TITLES = { l2_penalty: "L2 penalty λ", l2_convention: "L2 convention", dtype: "Precision" };
+const TITLES = { name: "Name", dataset: "Data set", l2_penalty: "L2 penalty λ", l2_convention: "L2 convention", dtype: "Precision" };
 const isNumber = (row) => row.kind === "number" || row.kind === "integer";
 
 export const title = (name) => TITLES[name] ?? (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " ");
@@ -14,7 +14,7 @@ export function written(value) {
 
 // What the API writes in ASCII and JSON, with the signs of mathematics, for people.
 export function mathematics(text) {
-  return text.replaceAll("||W||^2", "‖W‖²").replaceAll(" * ", " ").replace(/[Ll]ambda/g, "λ").replace("null:", "nothing:");
+  return text.replaceAll("||W||^2", "‖W‖²").replaceAll(" * ", " ").replace(/[Ll]ambda/g, "λ").replace("null:", "nothing:").replace("1e-06", "0.000001");
 }
 
 export class Field {
@@ -23,7 +23,7 @@ export class Field {
     this.input = this.#control();
     this.problem = element("p", { class: "error", id: `problem-${row.name}`, hidden: true });
     const range = row.kind === "choice" || row.kind === "boolean" ? "" : ` ${capital(row.allowed.replace("or null", "or nothing"))}.`;
-    const help = element("p", { class: "hint", id: `help-${row.name}` }, `${mathematics(capital(row.help))}.${range}`);
+    const help = element("p", { class: "hint", id: `help-${row.name}` }, mathematics(`${capital(row.help)}.${range}`));
     this.formula = row.name === "l2_penalty" ? element("p", { class: "formula" }) : null;
     this.input.setAttribute("aria-describedby", `help-${row.name} problem-${row.name}`);
     const label = element("label", { for: `field-${row.name}` }, title(row.name));
@@ -48,7 +48,7 @@ export class Field {
     const { row, text } = this;
     if (text === "" && row.nullable) return [null];
     if (row.kind === "boolean") return [text === "true"];
-    if (row.kind === "choice") return [text];
+    if (row.kind === "choice" || row.kind === "text") return [text];
     const parts = text.split(/[\s,;]+/).filter(Boolean);
     const numbers = parts.map(Number);
     if (row.kind === "classes") {
@@ -69,7 +69,7 @@ export class Field {
   }
 
   #refuse() {
-    throw new Error(`${title(this.row.name)}: ${this.row.allowed}.`);
+    throw new Error(`${title(this.row.name)}: ${mathematics(this.row.allowed)}.`);
   }
 
   #control() {
@@ -80,7 +80,7 @@ export class Field {
       const shown = (choice) => (row.kind === "boolean" ? (choice === "true" ? "yes" : "no") : choice.replaceAll("_", " "));
       return element("select", common, choices.map((choice) => element("option", { value: choice }, shown(choice))));
     }
-    const none = { classes: "as the model has them", patience: "never stop early", train_size: "all images" };
+    const none = { classes: "as the model has them", patience: "never stop early", train_size: "all images", name: "as its data set and kind" };
     const placeholder = row.nullable ? none[row.name] ?? "none" : "";
     return element("input", { ...common, type: "text", autocomplete: "off", inputmode: isNumber(row) ? "decimal" : "text", placeholder });
   }

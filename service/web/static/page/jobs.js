@@ -1,49 +1,78 @@
-// Jobs: the newest first, and how they went.
+// Jobs: the newest first, and how they went; by state, and page by page.
 
 import { get } from "./api.js";
 import { percent } from "./bars.js";
+import { compareAddress } from "./compare.js";
 import { byId, element, emptyState } from "./element.js";
-import { badge, table } from "./table.js";
+import { keepFresh } from "./fresh.js";
+import { badge, moment, Picks, table } from "./table.js";
 import { address } from "./url.js";
 
-const EVERY_MS = 2000;
+const STATES = ["queued", "running", "succeeded", "cancelled", "failed"];
+const PAGE = 50;
 
-export function showJobs() {
+export function showJobs(params) {
   const place = byId("job-list");
-  let timer = null;
-  let isLeft = false;
+  const picks = new Picks();
+  const state = STATES.includes(params.get("state")) ? params.get("state") : null;
+  const asked = new URLSearchParams({ limit: PAGE, ...(state ? { state } : {}), ...(params.has("before") ? { before: params.get("before") } : {}) });
+  byId("job-filter").replaceChildren(...filters(state), picks.link);
+  place.replaceChildren();
+  let shown = "";
 
-  async function load() {
-    try {
-      const { jobs } = await get("/jobs?limit=50");
-      if (isLeft) return;
-      if (jobs.length) place.replaceChildren(table("Training jobs", ["Started", "Model", "State", "Accuracy", "Settings"], jobs.map(row)));
-      else place.replaceChildren(emptyState("Nothing has been trained here yet.", "/?view=train", "Train a model"));
-      if (jobs.some((job) => !job.finished_at)) timer = setTimeout(load, EVERY_MS);
-    } catch (problem) {
-      if (isLeft) return;
-      place.replaceChildren(element("p", { class: "note" }, problem.message));
-      timer = setTimeout(load, EVERY_MS);
-    }
+  async function load(isLeft) {
+    const { jobs, next } = await get(`/jobs?${asked}`);
+    if (isLeft()) return false;
+    const text = JSON.stringify(jobs);
+    if (text !== shown) place.replaceChildren(...content(jobs, next, state, picks));
+    shown = text;
+    return !params.has("before");
   }
 
-  load();
-  return () => {
-    isLeft = true;
-    clearTimeout(timer);
-  };
+  return keepFresh(place, load, (problem) => emptyState(problem.message, "/?view=jobs", "See all jobs")).stop;
 }
 
-function row(job) {
+function filters(chosen) {
+  return [null, ...STATES].map((state) =>
+    element(
+      "a",
+      { class: "chip", href: address({ view: "jobs", ...(state ? { state } : {}) }), "aria-current": state === chosen ? "true" : null },
+      state ?? "all",
+    ),
+  );
+}
+
+function content(jobs, next, state, picks) {
+  if (!jobs.length) {
+    return [emptyState(state ? `No job is ${state}.` : "Nothing has been trained here yet.", "/?view=train", "Train a model")];
+  }
+  const made = [table("Training jobs", ["", "Started", "Model", "State", "Accuracy", "Progress", "Settings"], jobs.map((job) => row(job, picks)))];
+  if (next) {
+    const params = { view: "jobs", before: next, ...(state ? { state } : {}) };
+    made.push(element("a", { class: "button", href: address(params) }, "Older jobs"));
+  }
+  return made;
+}
+
+function row(job, picks) {
   const { config } = job;
-  const at = new Date(job.started_at ?? job.created_at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+  const at = moment(job.started_at ?? job.created_at);
   const what = job.model ? `${job.model.name}, version ${job.model.version}` : config.model;
   const best = job.metrics.best;
   return [
+    picks.box(job.id, `${what}, ${at}`, compareAddress),
     element("a", { href: address({ job: job.id }) }, at),
-    what,
+    job.model ? element("a", { href: address({ view: "models", model: `${job.model.name}/${job.model.version}` }) }, what) : what,
     badge(job.state),
     best ? percent(best.validation_accuracy) : "–",
-    `rate ${config.learning_rate}, batch ${config.batch_size}, λ ${config.l2_penalty}`,
+    job.finished_at ? stopOf(job) : `${Math.round(100 * job.progress.fraction)} %`,
+    `rate ${config.learning_rate}, batch ${config.batch_size}, λ ${config.l2_penalty}${config.shuffle ? "" : ", in order"}`,
   ];
 }
+
+function stopOf({ stop_reason, progress }) {
+  if (stop_reason === "early_stopping") return `stopped early in epoch ${progress.epoch}`;
+  if (stop_reason === "non_finite_loss") return "diverged";
+  return stop_reason === "max_epochs" ? "all epochs" : "–";
+}
+

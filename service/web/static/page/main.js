@@ -1,28 +1,52 @@
 // Shows the part of the page that the address names.
 
+import { showCompare } from "./compare.js";
+import { showData } from "./data.js";
 import { showDraw } from "./draw.js";
 import { byId } from "./element.js";
 import { showJobs } from "./jobs.js";
+import { showModel } from "./model.js";
 import { showModels } from "./models.js";
+import { forgetPictures } from "./picture.js";
+import { showReport } from "./report.js";
+import { showReports } from "./reports.js";
+import { showSweeps } from "./sweeps.js";
 import { showTrain } from "./train.js";
-import { followLinks, hideParts, onMove, viewOf } from "./url.js";
+import { followLinks, hideParts, onMove, showAgain, viewOf } from "./url.js";
 import { showWatch } from "./watch.js";
 
-const VIEWS = { draw: showDraw, train: showTrain, watch: showWatch, jobs: showJobs, models: showModels };
+// Of each part: what shows it, and which link of the navigation it belongs to.
+const VIEWS = {
+  draw: [showDraw, "draw"],
+  train: [showTrain, "train"],
+  watch: [showWatch, "jobs"],
+  jobs: [showJobs, "jobs"],
+  sweeps: [showSweeps, "sweeps"],
+  models: [showModels, "models"],
+  "model-page": [showModel, "models"],
+  compare: [showCompare, "compare"],
+  data: [showData, "data"],
+  reports: [showReports, "reports"],
+  report: [showReport, "reports"],
+};
 let leave = () => {};
 
 onMove((params) => {
   leave();
+  forgetPictures();
   const view = viewOf(params);
   for (const name of Object.keys(VIEWS)) byId(name).hidden = name !== view;
+  const [show, home] = VIEWS[view];
+  const place = params.has("sweep") ? "sweeps" : home;
   for (const link of document.querySelectorAll("nav [data-view]")) {
-    const isHere = link.dataset.view === (view === "watch" ? "jobs" : view);
-    if (isHere) link.setAttribute("aria-current", "page");
+    if (link.dataset.view === place) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   hideParts(document);
   document.title = `${byId(`${view}-title`).textContent} · Inkling`;
-  const left = VIEWS[view](params);
+  const left = show(params);
   leave = typeof left === "function" ? left : () => {};
 });
 followLinks();
+// Charts and pictures have the colours of the theme in which they were drawn.
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showAgain);

@@ -2,9 +2,10 @@
 
 import { get } from "./api.js";
 import { percent } from "./bars.js";
-import { byId, element, emptyState, weightsFrame } from "./element.js";
-import { inside } from "./inside.js";
+import { byId, element, emptyState } from "./element.js";
+import { planesOf, Tiles } from "./tiles.js";
 import { address, hideParts } from "./url.js";
+import { weightsOf } from "./weights_file.js";
 
 export async function showModels() {
   const place = byId("model-list");
@@ -19,37 +20,35 @@ export async function showModels() {
   }
 }
 
+// The weights of a version as tiles, filled when they are there.
+export function weightTiles(name, version, { classes, published }) {
+  const tiles = new Tiles(classes, "weight");
+  weightsOf(name, version).then(
+    (file) => tiles.show(planesOf(file[published])),
+    (problem) => tiles.node.replaceChildren(element("p", { class: "note" }, problem.message)),
+  );
+  return tiles;
+}
+
 function card({ name, versions, aliases, default: shown }) {
-  const base = `/api/v1/models/${encodeURIComponent(name)}/versions`;
   const { metrics, version } = shown;
-  const image = element("img", {
-    class: "weights",
-    src: `${base}/${version}/weights.png?scale=per_tile&upscale=3`,
-    alt: `The weights of ${name}, version ${version}: red where ink speaks for the digit, blue where it speaks against it`,
-  });
-  const named = Object.entries(aliases).map(([alias, number]) => `${alias} is version ${number}`);
+  const named = Object.entries(aliases ?? {}).map(([alias, number]) => element("span", { class: "chip" }, `${alias}: version ${number}`));
   const facts = [
     `Version ${version} of ${versions.length} answers`,
     metrics ? `${percent(metrics.validation_accuracy)} right, loss ${metrics.validation_loss.toFixed(4)}` : null,
-    ...named,
   ];
-  const links = element(
-    "div",
-    { class: "row" },
-    element("a", { class: "button main", href: address({ view: "draw", model: name }), "aria-label": `Draw with it: ${name}` }, "Draw with it"),
-    element("a", { class: "button", href: `${base}/${version}`, "aria-label": `All facts of ${name}` }, "All facts"),
+  const inside = address({ view: "models", model: `${name}/${version}` });
+  return element(
+    "article",
+    { class: "card" },
+    element("h2", {}, element("a", { href: inside }, name)),
+    element("p", {}, facts.filter(Boolean).join(" · "), " ", named),
+    weightTiles(name, version, shown).node,
+    element(
+      "div",
+      { class: "row" },
+      element("a", { class: "button main", href: address({ view: "draw", model: name }), "aria-label": `Draw with it: ${name}` }, "Draw with it"),
+      element("a", { class: "button", href: inside, "data-hides": "inside", "aria-label": `Look inside ${name}` }, "Look inside"),
+    ),
   );
-  const look = element("details", { "data-hides": "inside" }, element("summary", {}, "Look inside"));
-  look.addEventListener("toggle", () => open(look, name, version), { once: true });
-  return element("article", { class: "card" }, element("h2", {}, name), element("p", {}, facts.filter(Boolean).join(" · ")), weightsFrame(image), links, look);
-}
-
-async function open(look, name, version) {
-  const waiting = element("p", { class: "hint", role: "status" }, "Reading the test images …");
-  look.append(waiting);
-  try {
-    waiting.replaceWith(await inside(name, version));
-  } catch (problem) {
-    waiting.replaceWith(element("p", { class: "note" }, problem.message));
-  }
 }

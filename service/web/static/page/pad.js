@@ -17,13 +17,17 @@ export class Pad {
   }
 
   clear() {
+    this.#wipe();
+    this.changed();
+  }
+
+  #wipe() {
     const { width, height } = this.canvas;
     this.context.fillStyle = "#fff";
     this.context.fillRect(0, 0, width, height);
     this.picture = null;
     this.isEmpty = true;
     this.canvas.classList.remove("photo");
-    this.changed();
   }
 
   // What is asked about: the picture as it came, or the drawing.
@@ -32,9 +36,10 @@ export class Pad {
     return new Promise((resolve) => this.canvas.toBlob(resolve, "image/png"));
   }
 
-  async show(file) {
+  // shown(): called when it lies on the paper, before anybody asks about it.
+  async show(file, shown = () => {}) {
     const bitmap = await createImageBitmap(file);
-    this.clear();
+    this.#wipe();
     const { width, height } = this.canvas;
     const scale = Math.min(width / bitmap.width, height / bitmap.height);
     const [w, h] = [bitmap.width * scale, bitmap.height * scale];
@@ -44,13 +49,14 @@ export class Pad {
     this.canvas.classList.add("photo");
     this.picture = file;
     this.isEmpty = false;
+    shown();
     this.changed();
   }
 
   #begin(event) {
     if (event.button !== 0) return;
     event.preventDefault();
-    if (this.picture) this.clear();
+    if (this.picture) this.#wipe();
     this.canvas.setPointerCapture(event.pointerId);
     this.last = this.#place(event);
     this.#line(this.last, this.last);

@@ -1,35 +1,85 @@
-// Pictures of 28 rows of 28 numbers on a canvas: grey levels, and shares in red and blue.
+// Pictures of 28 rows of 28 numbers on a canvas: grey levels, and shares in red and blue around the colour of nothing.
 
-// Blue, white and red of ColorBrewer's RdBu, as in the pictures that the service draws.
-const DIVERGING = [
+// Blue, white and red of ColorBrewer's RdBu, as in the pictures that the service draws; the same glowing on a dark page.
+const ON_LIGHT = [
   [5, 48, 97], [33, 102, 172], [67, 147, 195], [146, 197, 222], [209, 229, 240], [255, 255, 255],
   [253, 219, 199], [244, 165, 130], [214, 96, 77], [178, 24, 43], [103, 0, 31],
 ];
+const ON_DARK = [
+  [190, 228, 255], [118, 190, 246], [66, 146, 212], [40, 97, 150], [29, 56, 84], [22, 24, 28],
+  [84, 36, 34], [150, 50, 44], [216, 84, 64], [246, 138, 108], [255, 206, 180],
+];
+const SIDE = 28;
+const dark = matchMedia("(prefers-color-scheme: dark)");
 
-export function drawGrey(canvas, rows) {
-  paint(canvas, rows, (value) => [value, value, value]);
+export const largestOf = (values) => values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-12);
+
+export function drawGrey(canvas, values) {
+  paint(canvas, values, (value) => [value, value, value]);
 }
 
-export function drawShares(canvas, rows) {
-  const largest = Math.max(1e-12, ...rows.flat().map(Math.abs));
-  paint(canvas, rows, (value) => diverging((value / largest + 1) / 2));
+// largest: what has the strongest colour; of this picture if nothing is said.
+export function drawShares(canvas, values, largest = largestOf(values)) {
+  const colours = dark.matches ? ON_DARK : ON_LIGHT;
+  paint(canvas, values, (value) => diverging(colours, (value / largest + 1) / 2));
+}
+
+// The edge of the ink, over shares that fill a canvas of whole pixels to a side.
+export function outline(canvas, pixels, threshold = 110) {
+  const context = canvas.getContext("2d");
+  const cell = canvas.width / SIDE;
+  const isInk = (row, column) => row >= 0 && row < SIDE && column >= 0 && column < SIDE && pixels[row * SIDE + column] > threshold;
+  context.beginPath();
+  for (let row = 0; row <= SIDE; row++) {
+    for (let column = 0; column <= SIDE; column++) {
+      const here = isInk(row, column);
+      if (here !== isInk(row, column - 1)) stroke(context, column * cell, row * cell, 0, cell);
+      if (here !== isInk(row - 1, column)) stroke(context, column * cell, row * cell, cell, 0);
+    }
+  }
+  context.lineWidth = cell / 5;
+  context.strokeStyle = dark.matches ? "#ffffffb0" : "#000000a0";
+  context.stroke();
 }
 
 export function clearPicture(canvas) {
   canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
 }
 
-function diverging(fraction) {
-  const place = fraction * (DIVERGING.length - 1);
-  const below = Math.min(Math.floor(place), DIVERGING.length - 2);
-  return DIVERGING[below].map((value, i) => value + (place - below) * (DIVERGING[below + 1][i] - value));
+// Shows the values enlarged, so that something can be drawn over them.
+export function enlarge(canvas, scale) {
+  const small = document.createElement("canvas");
+  small.width = small.height = SIDE;
+  small.getContext("2d").drawImage(canvas, 0, 0);
+  canvas.width = canvas.height = SIDE * scale;
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  context.drawImage(small, 0, 0, canvas.width, canvas.height);
 }
 
-function paint(canvas, rows, colour) {
-  const n = rows.length;
-  canvas.width = canvas.height = n;
+// Which pixel an event points at: its row, column and place among the values.
+export function pixelAt(canvas, event) {
+  const box = canvas.getBoundingClientRect();
+  const at = (offset, size) => Math.min(SIDE - 1, Math.max(0, Math.floor((SIDE * offset) / size)));
+  const [row, column] = [at(event.clientY - box.top, box.height), at(event.clientX - box.left, box.width)];
+  return { row, column, place: row * SIDE + column };
+}
+
+function stroke(context, x, y, dx, dy) {
+  context.moveTo(x, y);
+  context.lineTo(x + dx, y + dy);
+}
+
+function diverging(colours, fraction) {
+  const place = Math.min(1, Math.max(0, fraction)) * (colours.length - 1);
+  const below = Math.min(Math.floor(place), colours.length - 2);
+  return colours[below].map((value, i) => value + (place - below) * (colours[below + 1][i] - value));
+}
+
+function paint(canvas, values, colour) {
+  canvas.width = canvas.height = SIDE;
   const context = canvas.getContext("2d");
-  const image = context.createImageData(n, n);
-  rows.flat().forEach((value, i) => image.data.set([...colour(value), 255], 4 * i));
+  const image = context.createImageData(SIDE, SIDE);
+  values.forEach((value, i) => image.data.set([...colour(value), 255], 4 * i));
   context.putImageData(image, 0, 0);
 }

@@ -1,43 +1,76 @@
-// What happens to a job, as it happens. A connection that breaks is made anew where it broke.
+// What happens to a job, as it happens. A connection that breaks or falls silent is made anew where it broke.
+// By fetch and not EventSource, which can send no header and so would have to put a key into the address.
 
-const AGAIN_MS = 2000;
+import { send } from "./api.js";
+
+const AGAIN_MS = 1000;
+const SILENT_MS = 40_000; // the server says something every 15 s
 
 export class JobStream {
-  // on: {state, check, over, link}; link(isUp) tells when the connection is lost and when it is back.
+  // on: {state, check, over, link}; link(isUp, problem) tells when the connection is lost and when it is back.
   constructor(jobId, on) {
     this.jobId = jobId;
     this.on = on;
     this.lastId = "";
-    this.#open();
+    this.#follow();
   }
 
   close() {
+    this.isClosed = true;
     clearTimeout(this.timer);
-    this.source.close();
+    clearTimeout(this.watchdog);
+    this.aborter.abort();
   }
 
-  #open() {
-    const after = this.lastId ? `?after=${this.lastId}` : "";
-    this.source = new EventSource(`/api/v1/jobs/${this.jobId}/events${after}`);
-    this.source.onopen = () => this.on.link(true);
-    this.source.onerror = () => this.#lost();
-    for (const kind of ["state", "check"]) {
-      this.source.addEventListener(kind, (event) => {
-        this.lastId = event.lastEventId;
-        this.on[kind](JSON.parse(event.data));
-      });
+  async #follow() {
+    this.aborter = new AbortController();
+    try {
+      const after = this.lastId ? `?after=${this.lastId}` : "";
+      const answer = await send(`/jobs/${this.jobId}/events${after}`, { signal: this.aborter.signal, cache: "no-store" });
+      this.on.link(true);
+      if (await this.#read(answer.body.pipeThrough(new TextDecoderStream()).getReader())) return;
+      this.#lost();
+    } catch (problem) {
+      this.#lost(problem);
     }
-    this.source.addEventListener("end", () => {
+  }
+
+  // Says whether the job is over.
+  async #read(reader) {
+    let text = "";
+    for (;;) {
+      this.#expectMore();
+      const { value, done } = await reader.read();
+      if (done || this.isClosed) return this.isClosed;
+      const parts = (text + value).split("\n\n");
+      text = parts.pop();
+      for (const part of parts) if (this.#tell(part)) return true;
+    }
+  }
+
+  #tell(part) {
+    const lines = part.split("\n").map((line) => line.split(/: ?(.*)/s));
+    const field = (name) => lines.find(([key]) => key === name)?.[1];
+    const kind = field("event");
+    this.lastId = field("id") ?? this.lastId;
+    if (kind === "end") {
       this.close();
       this.on.over();
-    });
+      return true;
+    }
+    if (!this.isClosed && kind in this.on) this.on[kind](JSON.parse(field("data")));
+    return this.isClosed;
   }
 
-  // The browser reconnects by itself with Last-Event-ID, unless what it met was an answer that is no stream.
-  #lost() {
-    this.on.link(false);
-    if (this.source.readyState !== EventSource.CLOSED) return;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#open(), AGAIN_MS);
+  #expectMore() {
+    clearTimeout(this.watchdog);
+    this.watchdog = setTimeout(() => this.aborter.abort(), SILENT_MS);
+  }
+
+  #lost(problem) {
+    clearTimeout(this.watchdog);
+    if (this.isClosed) return;
+    this.on.link(false, problem);
+    this.timer = setTimeout(() => this.#follow(), AGAIN_MS);
   }
 }

@@ -1,62 +1,97 @@
-// A sweep: its members, ranked, as they learn.
+// A sweep: its members, ranked, as they learn, and the pictures of what the varied numbers do.
 
 import { get, post } from "./api.js";
 import { percent } from "./bars.js";
+import { compareAddress } from "./compare.js";
 import { element, emptyState, weightsFrame } from "./element.js";
-import { title } from "./field.js";
-import { badge, table } from "./table.js";
-import { address } from "./url.js";
+import { mathematics, title } from "./field.js";
+import { keepFresh } from "./fresh.js";
+import { picture } from "./picture.js";
+import { badge, Picks, table } from "./table.js";
+import { address, amend, entitle, query } from "./url.js";
 
-const EVERY_MS = 1000;
+const MEASURES = {
+  validation_loss: "validation loss",
+  validation_accuracy: "validation accuracy",
+  train_loss: "training loss",
+  train_accuracy: "training accuracy",
+};
 
 export function showSweep(place, sweepId) {
-  let timer = null;
-  let isLeft = false;
   const id = encodeURIComponent(sweepId);
+  const picks = new Picks();
+  const pictures = element("div", {});
+  const parts = element("div", {});
+  place.replaceChildren(parts, pictures);
 
-  async function load() {
-    try {
-      const sweep = await get(`/sweeps/${id}`);
-      if (isLeft) return;
-      draw(place, sweep, () => post(`/sweeps/${id}/cancel`).then(load));
-      if (sweep.state !== "finished") timer = setTimeout(load, EVERY_MS);
-    } catch (problem) {
-      if (isLeft) return;
-      if (problem.status === 404) place.replaceChildren(emptyState("There is no such sweep.", "/?view=train", "Train a model"));
-      else timer = setTimeout(load, EVERY_MS);
-    }
+  async function load(isLeft) {
+    const sweep = await get(`/sweeps/${id}?rank_by=${measureOf()}`);
+    if (isLeft()) return false;
+    const isOver = sweep.state === "finished";
+    parts.replaceChildren(head(sweep, isOver, act), table("Runs of this sweep", headings(sweep), sweep.members.map((member) => row(member, sweep, picks))));
+    parts.firstChild.querySelector(".row").append(picks.link);
+    if (isOver && sweep.best && !pictures.hasChildNodes()) pictures.append(...picturesOf(sweep));
+    return !isOver;
   }
 
-  load();
-  return () => {
-    isLeft = true;
-    clearTimeout(timer);
+  const act = {
+    cancel: () => post(`/sweeps/${id}/cancel`).then(fresh.again),
+    rank: (measure) => {
+      amend({ rank_by: measure });
+      fresh.again();
+    },
   };
+  const fresh = keepFresh(place, load, () => emptyState("There is no such sweep.", "/?view=sweeps", "See all sweeps"));
+  return fresh.stop;
 }
 
-function draw(place, sweep, cancel) {
-  const names = Object.keys(sweep.grid);
-  const rows = sweep.members.map((member) => {
-    const best = member.metrics.best;
-    return [
-      member.rank ? String(member.rank) : "–",
-      ...names.map((name) => element("a", { href: address({ job: member.job }) }, String(member.values[name]))),
-      badge(member.state),
-      best ? best.validation_loss.toFixed(4) : "–",
-      best ? percent(best.validation_accuracy) : "–",
-    ];
-  });
-  const headings = ["Rank", ...names.map(title), "State", "Validation loss", "Accuracy"];
+const measureOf = () => (query().get("rank_by") in MEASURES ? query().get("rank_by") : "validation_loss");
+
+function head(sweep, isOver, { cancel, rank }) {
+  const names = Object.keys(sweep.grid).map((name) => title(name));
+  entitle("watch-title", `A sweep over ${names.join(" and ")}`);
   const bar = element("progress", { max: "1", value: String(sweep.fraction), "aria-label": "Progress" });
-  const isOver = sweep.state === "finished";
   const words = isOver ? "All runs are over, each shown at its best check." : `${Math.round(100 * sweep.fraction)} % — the runs are trained side by side.`;
-  const head = element("div", { class: "card" }, element("p", { class: "state" }, words), bar);
-  if (!isOver) head.append(element("div", { class: "row" }, element("button", { type: "button", onclick: cancel }, "Cancel all")));
-  const parts = [head, table("Runs of this sweep", headings, rows)];
-  if (isOver && sweep.members.some((member) => member.metrics.best)) {
-    const alt = "The weights of the best members, a row for each";
-    const src = `/api/v1/sweeps/${sweep.id}/weights.png?upscale=2&scale=per_row`;
-    parts.push(element("figure", { class: "card" }, element("figcaption", {}, "What each run has learned"), weightsFrame(element("img", { class: "weights", src, alt }))));
-  }
-  place.replaceChildren(...parts);
+  const options = Object.entries(MEASURES).map(([value, label]) => element("option", { value, selected: value === measureOf() }, label));
+  const select = element("select", { id: "rank-by", onchange: (event) => rank(event.target.value) }, options);
+  const row = element("div", { class: "row" }, element("label", { for: "rank-by" }, "Ranked by"), select);
+  if (!isOver) row.append(element("button", { type: "button", onclick: cancel }, "Cancel all"));
+  return element("div", { class: "card" }, element("p", { class: "state", role: "status" }, words), bar, row);
+}
+
+const headings = ({ grid }) => ["", "Rank", ...Object.keys(grid).map(title), "State", "Loss", "Accuracy", "Training accuracy", ""];
+
+function row(member, { grid }, picks) {
+  const { best } = member.metrics;
+  const names = Object.keys(grid);
+  const label = names.map((name) => `${title(name)} ${member.values[name]}`).join(", ");
+  return [
+    picks.box(member.job, label, compareAddress),
+    member.metrics.best ? String(member.rank) : "–",
+    ...names.map((name) => String(member.values[name])),
+    badge(member.state),
+    best ? best.validation_loss.toFixed(4) : "–",
+    best ? percent(best.validation_accuracy) : "–",
+    best ? percent(best.train_accuracy) : "–",
+    element("a", { href: address({ job: member.job }), "aria-label": `Watch the run with ${label}` }, "Watch"),
+  ];
+}
+
+// The server draws them; what a grid cannot give is not asked for.
+function picturesOf({ id, grid }) {
+  const numbers = Object.keys(grid).filter((name) => name !== "seed" && grid[name].every((value) => typeof value === "number"));
+  const made = [
+    figure(id, "accuracy.svg?width_px=800&height_px=520", "Validation accuracy of each run"),
+    grid.l2_penalty && figure(id, "norms.svg?width_px=800&height_px=520", mathematics("The norm of the weights over the L2 penalty lambda")),
+    numbers.length === 2 && figure(id, "heatmap.svg?width_px=800&height_px=520", `The lowest validation loss for each pair of ${numbers.map(title).join(" and ")}`),
+  ];
+  const weights = picture(`/sweeps/${id}/weights.png?upscale=2&scale=per_row`, { class: "weights", alt: "The weights of the best members, a row for each" });
+  return [
+    element("div", { class: "charts" }, made.filter(Boolean)),
+    element("figure", { class: "card" }, element("figcaption", {}, "What each run has learned"), weightsFrame(weights)),
+  ];
+}
+
+function figure(id, file, caption) {
+  return element("figure", { class: "card chart-card" }, element("figcaption", {}, caption), picture(`/sweeps/${id}/${file}`, { class: "weights", alt: caption }));
 }

@@ -10,3 +10,27 @@ export function table(caption, headings, rows) {
 }
 
 export const badge = (state) => element("span", { class: `badge ${state}` }, state);
+
+// When something was, in words.
+export const moment = (text) => new Date(text).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
+// Boxes to tick in the rows of a table, and the way to compare what is ticked.
+export class Picks {
+  constructor() {
+    this.chosen = new Set();
+    this.link = element("a", { class: "button main", hidden: true });
+  }
+
+  // address(parts): where the parts that are ticked are compared.
+  box(part, label, address) {
+    const input = element("input", { type: "checkbox", "aria-label": `Compare ${label}`, checked: this.chosen.has(part) });
+    input.addEventListener("change", () => {
+      if (input.checked) this.chosen.add(part);
+      else this.chosen.delete(part);
+      this.link.hidden = this.chosen.size < 2;
+      this.link.textContent = `Compare these ${this.chosen.size}`;
+      this.link.href = address([...this.chosen]);
+    });
+    return input;
+  }
+}

@@ -25,8 +25,8 @@ export async function showTrain(params) {
 }
 
 async function build() {
-  const { hyperparameters } = await get("/hyperparameters");
-  fields = new Map(hyperparameters.map((row) => [row.name, new Field(row)]));
+  const [{ hyperparameters }, { datasets }] = await Promise.all([get("/hyperparameters"), get("/datasets")]);
+  fields = new Map([...hyperparameters, ...others(datasets)].map((row) => [row.name, new Field(row)]));
   const nodes = (isFirst) => [...fields.values()].filter(({ row }) => FIRST.includes(row.name) === isFirst).map(({ node }) => node);
   const more = element("details", { id: "more", "data-hides": "more" }, element("summary", {}, "More settings"));
   more.append(element("div", { class: "fields" }, nodes(false)));
@@ -41,9 +41,18 @@ async function build() {
   hideParts(byId("form"));
 }
 
+// What a job has besides its hyperparameters.
+function others(datasets) {
+  const names = datasets.map(({ name }) => name);
+  return [
+    { name: "name", kind: "text", nullable: true, default: null, allowed: "letters, digits, dots and dashes, or null", help: "the model of which this becomes the next version" },
+    { name: "dataset", kind: "choice", default: names[0], choices: names, help: "what it learns from" },
+  ];
+}
+
 function presetButton({ label, help, values }) {
   const click = () => go(address({ view: "train", ...values }));
-  return element("button", { type: "button", title: help, onclick: click }, label);
+  return element("button", { type: "button", class: "preset", onclick: click }, element("b", {}, label), element("span", { class: "hint" }, help));
 }
 
 // The address of the form filled in with the configuration of a job.
@@ -105,7 +114,8 @@ async function submit(event) {
   button.disabled = true;
   try {
     const isSweep = Object.keys(grid).length > 0;
-    const made = await (isSweep ? post("/sweeps", { base, grid }) : post("/jobs", base));
+    const { name, dataset, ...shared } = base;
+    const made = await (isSweep ? post("/sweeps", { base: shared, grid, name, dataset }) : post("/jobs", base));
     go(address(isSweep ? { sweep: made.id } : { job: made.id }));
     scrollTo(0, 0);
   } catch (problem) {

@@ -1,4 +1,4 @@
-// The state of the page is its address: ?view=, ?job=, ?sweep=, ?model=, ?hide= and the fields of the form.
+// The state of the page is its address: ?view=, ?job=, ?sweep=, ?report=, ?model=, ?hide= and the fields of the form.
 
 const listeners = [];
 
@@ -6,8 +6,10 @@ export const query = () => new URLSearchParams(location.search);
 
 export function viewOf(params) {
   if (params.has("job") || params.has("sweep")) return "watch";
+  if (params.has("report")) return "report";
   const view = params.get("view");
-  return ["draw", "train", "jobs", "models"].includes(view) ? view : "draw";
+  if (view === "models" && params.has("model")) return "model-page";
+  return ["train", "jobs", "sweeps", "models", "compare", "data", "reports"].includes(view) ? view : "draw";
 }
 
 export function onMove(listener) {
@@ -17,7 +19,13 @@ export function onMove(listener) {
 // Go to another place of the page, as a link would.
 export function go(address) {
   history.pushState(null, "", address);
-  moved();
+  showAgain();
+}
+
+// Name this place anew, once it is known what it shows.
+export function entitle(id, text) {
+  document.getElementById(id).textContent = text;
+  document.title = `${text} · Inkling`;
 }
 
 // Change parameters of this place without a new entry in the history; null takes one away.
@@ -44,12 +52,12 @@ export function hideParts(root) {
   for (const part of root.querySelectorAll("[data-hides]")) part.hidden = hidden.includes(part.dataset.hides);
 }
 
-function moved() {
+export function showAgain() {
   for (const listener of listeners) listener(query());
 }
 
 export function followLinks() {
-  addEventListener("popstate", moved);
+  addEventListener("popstate", showAgain);
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
     const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
@@ -58,5 +66,5 @@ export function followLinks() {
     go(address(new URL(link.href).searchParams));
     scrollTo(0, 0);
   });
-  moved();
+  showAgain();
 }

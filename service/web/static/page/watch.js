@@ -5,10 +5,12 @@ import { percent } from "./bars.js";
 import { Curves } from "./curves.js";
 import { byId, element, emptyState } from "./element.js";
 import { duration, number } from "./estimate.js";
+import { lostNote } from "./fresh.js";
+import { Resume } from "./resume.js";
 import { JobStream } from "./stream.js";
 import { showSweep } from "./sweep.js";
 import { cloneAddress } from "./train.js";
-import { address, hideParts } from "./url.js";
+import { address, entitle, hideParts } from "./url.js";
 import { LiveWeights } from "./weights.js";
 
 export const OVER = ["succeeded", "failed", "cancelled"];
@@ -42,7 +44,7 @@ class Watched {
     try {
       [this.job, table] = await Promise.all([get(`/jobs/${encodeURIComponent(this.jobId)}`), get("/hyperparameters")]);
     } catch (problem) {
-      const text = problem.status === 404 || problem.status === 422 ? "There is no such job; it may have been deleted." : problem.message;
+      const text = problem.status === 404 || problem.status === 422 ? "There is no such job here; it was deleted, or ran elsewhere." : problem.message;
       this.place.replaceChildren(emptyState(text, "/?view=jobs", "See all jobs"));
       return;
     }
@@ -53,7 +55,7 @@ class Watched {
       state: ({ state }) => this.#state(state),
       check: (check) => this.#check(check),
       over: () => this.#over(),
-      link: (isUp) => this.#link(isUp),
+      link: (isUp, problem) => this.#link(isUp, problem),
     });
   }
 
@@ -66,11 +68,11 @@ class Watched {
 
   #build() {
     const { config } = this.job;
-    byId("watch-title").textContent = `Training ${this.job.model?.name ?? config.model}`;
+    entitle("watch-title", `Training ${this.job.model?.name ?? config.name ?? config.model}`);
     this.curves = new Curves(this.jobId);
     this.weights = new LiveWeights(this.jobId);
     this.state = element("p", { class: "state", role: "status" });
-    this.lost = element("p", { class: "note", role: "status", hidden: true }, "The connection is lost. Trying again; nothing is missed.");
+    this.lost = lostNote();
     this.progress = meter("Progress", "progress");
     this.patience = meter("Patience left", "patience");
     this.patience.node.hidden = config.patience === null;
@@ -79,7 +81,10 @@ class Watched {
     this.cancel = element("button", { type: "button", onclick: () => this.#cancel() }, "Cancel");
     const clone = element("a", { class: "button", href: cloneAddress(config, this.defaults) }, "Clone into the form");
     this.use = element("a", { class: "button main", hidden: true }, "Draw with it");
-    const actions = element("div", { class: "row", "data-hides": "actions" }, this.use, this.cancel, clone);
+    this.look = element("a", { class: "button", hidden: true }, "Look inside");
+    this.beside = element("a", { class: "button", href: address({ view: "compare", with: this.jobId }) }, "Compare");
+    this.resume = new Resume(this.job, (problem) => this.#complain(problem));
+    const actions = element("div", { class: "row", "data-hides": "actions" }, this.use, this.look, this.cancel, this.beside, clone, this.resume.node);
     const meters = element("div", { class: "meters" }, this.progress.node, this.patience.node);
     const head = element("div", { class: "card" }, this.lost, this.state, this.story, meters, this.problem, actions);
     const charts = element("div", { class: "charts" }, this.curves.loss.node, this.curves.accuracy.node);
@@ -116,7 +121,7 @@ class Watched {
     if (this.isClosed) return;
     this.#state(this.job.state);
     this.#end();
-    this.curves.finish();
+    this.curves.finish(this.job.stop_reason === "early_stopping");
     const latest = this.job.metrics.latest;
     if (latest) this.weights.learned(latest.step, true);
   }
@@ -127,12 +132,18 @@ class Watched {
     const { model } = this.job;
     if (model) {
       this.use.href = address({ view: "draw", model: `${model.name}/${model.version}` });
-      this.use.hidden = false;
+      this.look.href = address({ view: "models", model: `${model.name}/${model.version}` });
+      this.use.hidden = this.look.hidden = false;
     }
+    this.resume.offer(this.job);
   }
 
-  #link(isUp) {
+  #link(isUp, problem) {
     this.lost.hidden = isUp;
+    if (problem?.status === 404) {
+      this.stream.close();
+      this.place.replaceChildren(emptyState("This job has been deleted.", "/?view=jobs", "See all jobs"));
+    }
   }
 
   async #cancel() {

@@ -1,5 +1,6 @@
 // The weights of a job that trains, drawn anew as checkpoints arrive, without a flicker.
 
+import { send } from "./api.js";
 import { element, weightsFrame } from "./element.js";
 
 const EVERY_MS = 1000;
@@ -10,7 +11,7 @@ export class LiveWeights {
     this.jobId = jobId;
     this.image = element("img", { class: "weights", alt: "", hidden: true });
     this.waiting = element("p", { class: "hint" }, "They appear with the first checkpoint.");
-    const caption = element("figcaption", {}, "Weights: red ink speaks for the digit, blue against");
+    const caption = element("figcaption", {}, "What it has learned: ink on red speaks for the digit, ink on blue against it");
     this.node = element("figure", { class: "card" }, caption, weightsFrame(this.image), this.waiting);
   }
 
@@ -32,8 +33,8 @@ export class LiveWeights {
     this.timer = null;
     const step = this.step;
     try {
-      const answer = await fetch(`/api/v1/jobs/${this.jobId}/weights.png?weights=last&scale=per_tile&upscale=3`, { cache: "no-cache" });
-      if (answer.ok && !this.isClosed) this.#show(await answer.blob(), step);
+      const answer = await send(`/jobs/${this.jobId}/weights.png?weights=last&scale=per_tile&upscale=4`, { cache: "no-cache" });
+      if (!this.isClosed) this.#show(await answer.blob(), step);
     } catch {
       // The next check asks again.
     }

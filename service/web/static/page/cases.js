@@ -1,0 +1,53 @@
+// The case of every digit: its weights, and with a drawing the share of each pixel, which add up to its logit.
+
+import { get, versionPath } from "./api.js";
+import { percent } from "./bars.js";
+import { byId } from "./element.js";
+import { planesOf, Tiles } from "./tiles.js";
+import { weightsOf } from "./weights_file.js";
+
+export class Cases {
+  // choose(label): called when a digit is clicked.
+  constructor(choose) {
+    this.choose = choose;
+  }
+
+  // Shows what a version looks for, before anything is drawn.
+  async offer(name, version) {
+    const { tiles, planes } = await this.#load(name, version);
+    tiles.show(planes);
+    this.#say("What it looks for", "Its weights: ink on red speaks for the digit, ink on blue against it. Draw, and each becomes a sum.");
+  }
+
+  async show({ model, version, logits, probabilities, pixels }) {
+    const { tiles, planes } = await this.#load(model, version);
+    const ink = pixels.flat();
+    const labels = Object.keys(logits);
+    const best = labels.reduce((a, b, i) => (logits[b] > logits[labels[a]] ? i : a), 0);
+    const shares = planes.map((plane) => plane.map((weight, i) => weight * (ink[i] / 127.5 - 1)));
+    const words = labels.map((label) => `${signed(logits[label])} → ${percent(probabilities[label])}`);
+    tiles.show(shares, { isShared: true, pixels: ink, words, best });
+    this.#say(
+      "The case of each digit",
+      "All on one scale. Below each: its logit, the sum of its shares and its bias; and what softmax makes of it. The highest wins.",
+    );
+  }
+
+  async #load(name, version) {
+    const key = `${name}/${version}`;
+    if (this.key === key) return this.loaded;
+    const [file, { published, classes }] = await Promise.all([weightsOf(name, version), get(versionPath(name, version))]);
+    const tiles = new Tiles(classes, "share", this.choose);
+    byId("cases").replaceChildren(tiles.node);
+    this.key = key;
+    this.loaded = { tiles, planes: planesOf(file[published]) };
+    return this.loaded;
+  }
+
+  #say(title, words) {
+    byId("cases-title").textContent = title;
+    byId("cases-words").textContent = words;
+  }
+}
+
+const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);

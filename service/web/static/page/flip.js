@@ -1,0 +1,54 @@
+// The smallest change of a drawing that makes the model say something else.
+
+import { percent } from "./bars.js";
+import { byId, element } from "./element.js";
+import { drawGrey, drawShares } from "./pixels.js";
+
+export class Flip {
+  constructor() {
+    this.place = byId("flip");
+    this.words = element("p", {});
+    const [yours, change, flipped] = ["What it saw", "The change: red more ink, blue less", "What would flip it"].map(frame);
+    this.canvases = [yours.canvas, change.canvas, flipped.canvas];
+    this.flippedCaption = flipped.caption;
+    this.place.append(
+      element("h2", {}, "What would change its mind?"),
+      this.words,
+      element("div", { class: "flip" }, yours.node, sign("+"), change.node, sign("="), flipped.node),
+    );
+  }
+
+  show({ flip, pixels, probabilities }) {
+    if (!flip) return this.clear();
+    const [before, after] = [pixels.flat(), flip.pixels.flat()];
+    const change = after.map((value, i) => value - before[i]);
+    const changes = change.filter((value) => value !== 0).map(Math.abs);
+    const [yours, middle, flipped] = this.canvases;
+    drawGrey(yours, before);
+    drawShares(middle, change);
+    drawGrey(flipped, after);
+    const said = Object.keys(probabilities).reduce((a, b) => (probabilities[b] > probabilities[a] ? b : a));
+    const mean = changes.reduce((sum, value) => sum + value, 0) / changes.length;
+    this.words.replaceChildren(
+      `The nearest image that it takes for something else: ${changes.length} pixels changed, by ${mean.toFixed(0)} of 255 grey levels on average, and this `,
+      element("strong", {}, said),
+      ` (${percent(probabilities[said])} sure) is read as a `,
+      element("strong", {}, String(flip.digit)),
+      ". A person would hardly see it.",
+    );
+    this.flippedCaption.textContent = `Read as ${flip.digit}`;
+    this.place.hidden = false;
+  }
+
+  clear() {
+    this.place.hidden = true;
+  }
+}
+
+function frame(words) {
+  const canvas = element("canvas", { width: 28, height: 28, role: "img", "aria-label": words });
+  const caption = element("figcaption", {}, words);
+  return { canvas, caption, node: element("figure", {}, canvas, caption) };
+}
+
+const sign = (text) => element("span", { class: "sign", "aria-hidden": "true" }, text);

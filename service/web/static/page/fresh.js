@@ -1,0 +1,44 @@
+// Keeps a part of the page as new as the server's answers, and says so when it cannot.
+
+import { element } from "./element.js";
+
+const EVERY_MS = 1000;
+const NEVER = [400, 401, 403, 404, 422];
+
+export const lostNote = () =>
+  element("p", { class: "note", role: "status", hidden: true }, "The connection is lost. Trying again; nothing is missed.");
+
+// load(isLeft): asks and draws; says whether more will come. none(problem): what to show where there is nothing to load.
+export function keepFresh(place, load, none) {
+  const note = lostNote();
+  let timer = null;
+  let isLeft = false;
+
+  async function round() {
+    try {
+      const isMore = await load(() => isLeft);
+      note.remove();
+      if (isMore && !isLeft) timer = setTimeout(round, EVERY_MS);
+    } catch (problem) {
+      if (isLeft) return;
+      if (NEVER.includes(problem.status)) place.replaceChildren(none(problem));
+      else {
+        if (!problem.status && !problem.isPassing) throw problem;
+        note.hidden = false;
+        place.prepend(note);
+        timer = setTimeout(round, EVERY_MS);
+      }
+    }
+  }
+
+  const again = () => {
+    clearTimeout(timer);
+    return round();
+  };
+  const stop = () => {
+    isLeft = true;
+    clearTimeout(timer);
+  };
+  round();
+  return { again, stop };
+}

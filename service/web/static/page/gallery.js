@@ -1,0 +1,18 @@
+// Test images in a row, each with what it is and what it was taken for; a click asks a model why.
+
+import { percent } from "./bars.js";
+import { element } from "./element.js";
+import { picture } from "./picture.js";
+import { address } from "./url.js";
+
+export function gallery(images, dataset, name, version) {
+  return element("ul", { class: "gallery" }, images.map((image) => shown(image, dataset, name, version)));
+}
+
+function shown({ index, true: label, predicted, probability }, dataset, name, version) {
+  const words = `${label} read as ${predicted}`;
+  const path = `/datasets/${encodeURIComponent(dataset)}/images/${index}.png?part=test&upscale=3`;
+  const image = picture(path, { width: 84, height: 84, alt: `Test image ${index}: a ${words}` });
+  const why = address({ view: "draw", model: `${name}/${version}`, image: `${dataset}/test/${index}` });
+  return element("li", {}, element("a", { href: why }, image, element("span", {}, words), element("span", { class: "hint" }, `${percent(probability)} sure`)));
+}

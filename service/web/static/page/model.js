@@ -1,0 +1,122 @@
+// Inside a version of a model: its weights, how well it does, what it confuses, and who answers to which name.
+
+import { get, versionPath } from "./api.js";
+import { percent } from "./bars.js";
+import { calibration } from "./calibration.js";
+import { Confusion } from "./confusion.js";
+import { byId, element, emptyState } from "./element.js";
+import { number } from "./estimate.js";
+import { gallery } from "./gallery.js";
+import { fileLink } from "./picture.js";
+import { table } from "./table.js";
+import { planesOf, Tiles } from "./tiles.js";
+import { address, entitle, hideParts } from "./url.js";
+import { versions } from "./versions.js";
+import { weightsOf } from "./weights_file.js";
+
+const HARDEST = 24;
+
+export function showModel(params) {
+  const place = byId("inside");
+  const [name, reference] = params.get("model").split("/");
+  const opened = { parts: [], isLeft: false };
+  place.replaceChildren();
+  entitle("model-page-title", name);
+  show(place, name, reference, opened);
+  return () => {
+    opened.isLeft = true;
+    for (const part of opened.parts) part.close();
+  };
+}
+
+async function show(place, name, reference, opened) {
+  try {
+    const model = await get(`/models/${encodeURIComponent(name)}`);
+    const version = reference ?? model.default?.version;
+    const manifest = await get(versionPath(name, version));
+    if (opened.isLeft) return;
+    entitle("model-page-title", `${name}, version ${manifest.version}`);
+    const evaluation = element("div", {}, element("p", { class: "card", role: "status" }, "Reading the test images …"));
+    place.replaceChildren(head(manifest), weights(manifest), evaluation, versions(model, manifest));
+    hideParts(place);
+    const found = await get(`${versionPath(name, manifest.version)}/evaluation?hardest=${HARDEST}`);
+    if (!opened.isLeft) evaluation.replaceChildren(...evaluated(manifest, found, opened));
+  } catch (problem) {
+    if (opened.isLeft) return;
+    const text = problem.status === 404 ? "There is no such model or version." : problem.message;
+    place.replaceChildren(emptyState(text, "/?view=models", "See all models"));
+  }
+}
+
+function head({ name, version, config, job_id: job, metrics, published, aliases }) {
+  const path = versionPath(name, version);
+  const chips = aliases.map((alias) => element("span", { class: "chip" }, alias));
+  const kind = `${config.model === "logistic" ? "Logistic" : "Softmax"} regression, learning rate ${config.learning_rate}, λ ${config.l2_penalty}`;
+  const check = metrics.published;
+  const words = `${kind}. Its ${published} weights are those after step ${number(check.step)}: validation loss ${check.validation_loss.toFixed(4)}, accuracy ${percent(check.validation_accuracy)}.`;
+  const links = [
+    element("a", { class: "button main", href: address({ view: "draw", model: `${name}/${version}` }) }, "Draw with it"),
+    element("a", { class: "button", href: address({ view: "compare", with: `${name}/${version}` }) }, "Compare"),
+    job ? element("a", { class: "button", href: address({ job }) }, "How it learned") : null,
+    fileLink(`${path}/weights.npz`, "Weights (.npz)", { name: `${name}-${version}.npz` }),
+    fileLink(path, "All facts (.json)", { name: `${name}-${version}.json` }),
+  ];
+  return element("div", { class: "card" }, element("p", {}, chips, chips.length ? " " : "", words), element("div", { class: "row" }, links));
+}
+
+function weights({ name, version, classes, published, metrics }) {
+  const tiles = new Tiles(classes, "weight");
+  const choice = { which: published, scale: "tile" };
+  const draw = async () => {
+    try {
+      const file = await weightsOf(name, version);
+      tiles.show(planesOf(file[choice.which]), { isShared: choice.scale === "shared" });
+    } catch (problem) {
+      tiles.node.replaceChildren(element("p", { class: "note" }, problem.message));
+    }
+  };
+  const choose = (what, options) => radios(what, options, choice, draw);
+  draw();
+  const at = (which) => `${which}, step ${number(metrics[which].step)}`;
+  return element(
+    "div",
+    { class: "card", "data-hides": "weights" },
+    element("h2", {}, "What it looks for"),
+    element(
+      "div",
+      { class: "row" },
+      choose("which", { best: at("best"), last: at("last") }),
+      choose("scale", { tile: "each digit on its own scale", shared: "one scale for all" }),
+    ),
+    tiles.node,
+  );
+}
+
+function radios(what, options, choice, changed) {
+  const boxes = Object.entries(options).map(([value, label]) => {
+    const input = element("input", { type: "radio", name: `weights-${what}`, value, checked: choice[what] === value });
+    input.addEventListener("change", () => {
+      choice[what] = value;
+      changed();
+    });
+    return element("label", {}, input, label);
+  });
+  return element("div", { class: "radios", role: "radiogroup", "aria-label": what === "which" ? "Which weights" : "Scale" }, boxes);
+}
+
+function evaluated({ name, version }, found, opened) {
+  const said = `${percent(found.accuracy)} of ${number(found.n_images)} test images are read right; the mean loss is ${found.loss.toFixed(4)}.`;
+  const confusion = new Confusion(name, version, found);
+  const curve = calibration(found.calibration);
+  opened.parts.push(curve);
+  const rows = found.per_class.map((each) => [
+    String(each.class), share(each.precision), share(each.recall), share(each.f1), number(each.n_images),
+  ]);
+  return [
+    element("div", { class: "card", "data-hides": "confusion" }, element("h2", {}, "What it confuses"), element("p", {}, said), confusion.node),
+    element("div", { class: "charts" }, table(`Digit by digit: ${name}`, ["Digit", "Precision", "Recall", "F1", "Images"], rows), curve.node),
+    element("div", { class: "card" }, element("h2", {}, "The hardest test images"), gallery(found.hardest, found.dataset, name, version)),
+  ];
+}
+
+const share = (value) => (value === null ? "–" : percent(value));

@@ -50,7 +50,7 @@ def get_images_of_cell(
 ) -> Response:
     """List the test images in one cell of the confusion, the highest loss first."""
     model = service.catalogue.get(name, version)
-    return JSONResponse({**_names(model), **evaluate(model).cell(true, predicted, limit)})
+    return JSONResponse({**_names(model), **evaluate(model, service.datasets).cell(true, predicted, limit)})
 
 
 @router.get(

@@ -9,25 +9,15 @@ import mimetypes
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+if TYPE_CHECKING:
+    from service.client import Event  # which brings httpx, of which help and usage need nothing
 
 Json = dict[str, Any]
 Picture = Literal["loss", "accuracy", "weights"]
 SweepPicture = Literal["accuracy", "norms", "weights", "heatmap"]
 PictureFormat = Literal["png", "svg"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that happened to a job.
-
-    ``id`` grows; ``kind`` is ``state`` or ``check``. ``data`` is the check with its ``progress``, or the
-    ``state``, when it was entered (``at``) and why (``reason``).
-    """
-
-    id: int
-    kind: str
-    data: Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

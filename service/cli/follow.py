@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.live import Live
 
-from .backend import Backend, Event, Json
+from .backend import Backend, Json
 from .display import Display, LiveDisplay, show_until_over
 from .failure import INTERRUPTED
 from .quantities import duration_text, loss_text, percent
 from .training_view import TrainingView
+
+if TYPE_CHECKING:
+    from service.client import Event
 
 
 def follow_job(backend: Backend, job: Json, console: Console, *, silent: bool = False) -> Json:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from service.bootstrap import Service, build, shipped_models
 from service.charts import accuracy_chart, digit_picture, loss_chart, weights_picture
+from service.client import Event
 from service.core import TrainingConfig
 from service.database import migrate
 from service.inference import answer, decode_upload
@@ -19,7 +20,7 @@ from service.registry import Registry, install_shipped
 from service.reports import ReportOptions
 from service.settings import Settings
 
-from .backend import Event, ImageFile, Json, ModelReference, Picture, PictureFormat, SweepPicture
+from .backend import ImageFile, Json, ModelReference, Picture, PictureFormat, SweepPicture
 from .polling import poll_sweep
 from .sweep_words import DEFAULT_METRIC
 

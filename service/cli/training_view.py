@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from .backend import Event, Json
+from .backend import Json
 from .job_words import STATE_STYLES
 from .quantities import duration_text, loss_text, percent
+
+if TYPE_CHECKING:
+    from service.client import Event
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _MAX_BAR_WIDTH = 40

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,26 +16,31 @@ class Message:
     retry_ms: int | None = None
 
 
-def parse_messages(lines: Iterable[str]) -> Iterator[Message]:
-    """Yield the messages of a ``text/event-stream``, as the WHATWG standard defines them; comments are left out.
+class MessageParser:
+    """Takes the lines of a ``text/event-stream``, as the WHATWG standard defines it; comments are left out.
 
     Messages without data are handed on too, unlike in a browser: ``event: end`` is one. What the end of the
     stream cuts off is dropped.
     """
-    fields: dict[str, Any] = {}
-    data: list[str] = []
-    for line in lines:
+
+    def __init__(self) -> None:
+        self._fields: dict[str, Any] = {}
+        self._data: list[str] = []
+
+    def feed(self, line: str) -> Message | None:
+        """Take a line; return the message that it completes."""
         if not line:
-            if fields or data:
-                yield Message(**fields, data="\n".join(data))
-            fields, data = {}, []
-            continue
+            is_message = bool(self._fields or self._data)
+            message = Message(**self._fields, data="\n".join(self._data)) if is_message else None
+            self._fields, self._data = {}, []
+            return message
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         match name:
             case "id" | "event":
-                fields[name] = value
+                self._fields[name] = value
             case "data":
-                data.append(value)
+                self._data.append(value)
             case "retry" if value.isdecimal():
-                fields["retry_ms"] = int(value)
+                self._fields["retry_ms"] = int(value)
+        return None

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.cli.problem import raise_for_problem
+from service.client.problem import raise_for_problem
 from service.errors import InvalidField, JobNotFound, ServiceError, ServiceUnreachable
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from service.cli.event_stream import Message, parse_messages
+from service.client.event_stream import Message, MessageParser
 
 
 def messages(text: str) -> list[Message]:
-    return list(parse_messages(text.split("\n")))
+    parser = MessageParser()
+    return [message for line in text.split("\n") if (message := parser.feed(line)) is not None]
 
 
 def test_messages_end_at_blank_lines() -> None:

@@ -1,0 +1,217 @@
+"""The clients against a real server: what waits and what is awaited say the same."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.client import AsyncInklingClient, AsyncJob, InklingClient, Job, Picture
+from service.client.connection import Event
+from service.client.progress import ProgressLine
+from service.datasets import Dataset
+from service.errors import InvalidField, JobNotFound, ModelNotFound, ServiceError, ServiceUnreachable
+from tests.web.serving import LONG, TINY
+
+FIELDS = {name: value for name, value in TINY.items() if name != "model"}
+
+
+@pytest.fixture(scope="module")
+def job(client: InklingClient) -> Job:
+    return client.train("softmax", name="by-client", **FIELDS).wait()
+
+
+@pytest.fixture
+def digit(mnist: Dataset) -> Any:
+    return mnist.test.images[0]
+
+
+def is_png(picture: bytes) -> bool:
+    return Image.open(BytesIO(picture)).format == "PNG"
+
+
+def test_a_job_from_submission_to_its_end(client: InklingClient, job: Job) -> None:
+    assert (job.state, job.model, job.error, job.is_over) == ("succeeded", ("by-client", 1), None, True)
+    assert job.config["epochs"] == 2
+    assert job.best and job.latest
+    assert job.history()["checks"][-1]["id"] == job.latest["id"]
+    assert "succeeded" in repr(job)
+    assert client.job(job.id).data == job.data
+    assert job.id in [one.id for one in client.jobs(state="succeeded")]
+    for what in ("loss", "accuracy", "weights"):
+        assert is_png(job.picture(what))
+    shown = job._repr_png_()
+    assert shown is not None and is_png(shown)
+
+
+def test_progress_is_shown_until_the_end(client: InklingClient, capsys: pytest.CaptureFixture[str]) -> None:
+    client.train(name="by-client-shown", **FIELDS).wait(progress=True)
+    shown = capsys.readouterr().err
+    assert shown.startswith("\rby-client-shown [")
+    assert shown.endswith("  succeeded\n")
+    assert "epoch 1  validation loss " in shown.split("\r")[-1]
+
+
+def test_a_shorter_line_covers_a_longer_one() -> None:
+    stream = StringIO()
+    line = ProgressLine("x", stream)
+    for epoch in (1000, 1):
+        check = {"epoch": epoch, "validation_loss": 0.5, "validation_accuracy": 0.5, "progress": {"fraction": 0.5}}
+        line.show(Event(id=1, kind="check", data=check))
+    first, second = stream.getvalue().split("\r")[1:]
+    assert len(first) == len(second)
+
+
+def test_cancelled_resumed_verified_deleted(client: InklingClient) -> None:
+    job = client.train(name="by-client-long", **{name: value for name, value in LONG.items() if name != "model"})
+    for event in job.events():
+        if event.kind == "check":
+            break
+    job.cancel()
+    assert job.wait().state == "cancelled"
+    short = client.train(name="by-client-short", **FIELDS).wait()
+    resumed = short.resume(epochs=3).wait()
+    assert resumed.data["continues"]["job"] == short.id
+    assert resumed.verify().wait().data["verification"]["outcome"]["identical"]
+    job.delete()
+    with pytest.raises(JobNotFound):
+        job.refresh()
+
+
+def kinds(image: Any, folder: Path) -> dict[str, Any]:
+    file = folder / "digit.png"
+    Image.fromarray(image).save(file)
+    npy = BytesIO()
+    np.save(npy, image)
+    return {
+        "path": file,
+        "text": str(file),
+        "bytes": file.read_bytes(),
+        "npy": npy.getvalue(),
+        "array": image,
+        "floats": image.astype(np.float64),
+        "flat": image.reshape(-1),
+        "lists": image.tolist(),
+        "pillow": Image.fromarray(image),
+    }
+
+
+def test_every_kind_of_image(client: InklingClient, digit: Any, tmp_path: Path) -> None:
+    expected = client.predict(digit)
+    assert expected.digit == 7
+    assert sum(expected.probabilities.values()) == pytest.approx(1)
+    for kind, image in kinds(digit, tmp_path).items():
+        said = client.predict(image)
+        assert (said.digit, said.probabilities) == (7, expected.probabilities), kind
+    with pytest.raises(TypeError, match="dict"):
+        client.predict({"pixels": 1})
+
+
+def test_batches_and_versions(client: InklingClient, mnist: Dataset, job: Job) -> None:
+    images = mnist.test.images[:5]
+    said = client.predict_all(images, model="by-client", version=1)
+    assert {(one.model, one.version) for one in said} == {("by-client", 1)}
+    assert len(said) == 5
+    with pytest.raises(ValueError, match="predict_all"):
+        client.predict(images)
+    client.move_alias("by-client", "tested", 1, reason="a test")
+    assert client.predict(images[0], model="by-client", alias="tested").version == 1
+    assert client.model("by-client")["aliases"]["tested"] == 1
+    assert "by-client" in [model["name"] for model in client.models()]
+
+
+def test_explanations_and_evaluations(client: InklingClient, digit: Any) -> None:
+    explained = client.explain(digit, digit=7, against=9, model="mnist-softmax", version=1)
+    assert (explained.digit, explained.against) == (7, 9)
+    assert np.sum(explained.evidence) + explained.bias == pytest.approx(explained.logit)
+    shown = explained._repr_png_()
+    assert shown is not None and is_png(shown)
+    assert client.evaluate("mnist-softmax", 1)["accuracy"] > 0.9
+    assert is_png(client.confusion("mnist-softmax"))
+    assert is_png(client.weights("mnist-softmax"))
+
+
+def test_pictures_show_themselves(client: InklingClient, tmp_path: Path) -> None:
+    picture = client.image(0, upscale=4)
+    with Image.open(picture.save(tmp_path / "seven.png")) as saved:
+        assert saved.size == (112, 112)
+    assert (picture._repr_png_(), picture._repr_svg_()) == (bytes(picture), None)
+    assert "bytes>" in repr(picture)
+    assert Picture(b"<svg/>")._repr_svg_() == "<svg/>"
+
+
+def test_errors_are_those_of_the_service(client: InklingClient, digit: Any, url: str) -> None:
+    with pytest.raises(InvalidField) as caught:
+        client.train(learning_rate=50)
+    assert (caught.value.field, caught.value.allowed) == ("learning_rate", "a number from 1e-06 to 10")
+    with pytest.raises(ModelNotFound):
+        client.predict(digit, model="nobody")
+    with pytest.raises(InvalidField, match="URL"):
+        InklingClient("127.0.0.1:8000")
+    with pytest.raises(InvalidField, match="key"):
+        InklingClient(url, key="two words")
+    with InklingClient("http://127.0.0.1:9") as nobody, pytest.raises(ServiceUnreachable, match=r"127\.0\.0\.1:9"):
+        nobody.models()
+    with InklingClient(f"{url}/docs#") as other, pytest.raises(ServiceError):
+        other.models()
+
+
+def test_whereabouts_come_from_the_environment(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INKLING_URL", url)
+    with InklingClient() as client:
+        assert client.connection.place == f"at {url}"
+        assert client.models()
+
+
+def test_the_awaited_client_says_the_same(client: InklingClient, url: str, digit: Any, mnist: Dataset) -> None:
+    async def ask() -> None:
+        async with AsyncInklingClient(url) as other:
+            job = await other.train(name="by-async-client", **FIELDS)
+            await job.wait()
+            assert (job.state, job.model) == ("succeeded", ("by-async-client", 1))
+            assert is_png(await job.picture("loss"))
+            assert (await other.job(job.id)).data == client.job(job.id).data
+            assert await other.predict(digit) == client.predict(digit)
+            assert (await other.explain(digit)).details == client.explain(digit).details
+            with pytest.raises(ModelNotFound):
+                await other.evaluate("nobody")
+            long = await other.train(**{name: value for name, value in LONG.items() if name != "model"})
+            async for event in long.events():
+                if event.kind == "check":
+                    break
+            await long.cancel()
+            assert (await long.wait()).state == "cancelled"
+            several = await asyncio.gather(*(other.predict(image) for image in mnist.test.images[:8]))
+            assert several == client.predict_all(mnist.test.images[:8])
+
+    asyncio.run(ask())
+
+
+def test_both_clients_have_the_same_methods() -> None:
+    for one, other in ((InklingClient, AsyncInklingClient), (Job, AsyncJob)):
+        for name, method in inspect.getmembers(one, inspect.isfunction):
+            if not name.startswith("_"):
+                assert list(inspect.signature(method).parameters) == list(
+                    inspect.signature(getattr(other, name)).parameters
+                ), name
+
+
+def test_the_examples_of_the_page_run(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every example of docs/client.md, one after another, as a reader would type them."""
+    monkeypatch.setenv("INKLING_URL", url)
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
+    blocks = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
+    assert len(blocks) >= 5
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "docs/client.md", "exec"), names)
+    assert json.dumps(names["job"].data)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["digit.png", "loss.png"]

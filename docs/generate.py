@@ -78,7 +78,8 @@ ASYNC = (
     (r"^    def (?!__init__|events)", "    async def "),
     (r"__(enter|exit)__", r"__a\1__"),
     (r"(self\.(?:connection|_connection|_client)\.(?:run|close)\()", r"await \1"),
-    (r"(self\.(?:refresh|predict_all|close)\()", r"await \1"),
+    (r"self\.model\(model\)", "(await self.model(model))"),
+    (r"(self\.(?:refresh|predict_all|close|default_version)\()", r"await \1"),
     (r"\bfor event in", "async for event in"),
 )
 """What makes the client that is awaited out of the one that waits: patterns and replacements, in this order."""

@@ -91,16 +91,24 @@ class AsyncInklingClient:
         picture = await self.connection.run(calls.as_picture(call, upscale=8))
         return Explanation.of(await self.connection.run(call), picture)
 
-    async def evaluate(self, model: str, version: int | str = "champion") -> Json:
+    async def default_version(self, model: str) -> int | str:
+        """Return the version that answers when none is named: the champion, or else the latest."""
+        default = (await self.model(model))["default"]
+        return int(default["version"]) if default else "champion"
+
+    async def evaluate(self, model: str, version: int | str | None = None) -> Json:
         """Return how a version does on the test images: accuracy, confusion, calibration, the hardest images."""
+        version = version or await self.default_version(model)
         return await self.connection.run(calls.evaluation(model, version))
 
-    async def confusion(self, model: str, version: int | str = "champion") -> Picture:
+    async def confusion(self, model: str, version: int | str | None = None) -> Picture:
         """Draw which test images are taken for which class."""
+        version = version or await self.default_version(model)
         return await self.connection.run(calls.picture("models", model, "versions", version, "confusion.png"))
 
-    async def weights(self, model: str, version: int | str = "champion") -> Picture:
+    async def weights(self, model: str, version: int | str | None = None) -> Picture:
         """Draw the weights of a version."""
+        version = version or await self.default_version(model)
         return await self.connection.run(calls.picture("models", model, "versions", version, "weights.png"))
 
     async def models(self) -> list[Json]:

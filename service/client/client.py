@@ -91,16 +91,24 @@ class InklingClient:
         picture = self.connection.run(calls.as_picture(call, upscale=8))
         return Explanation.of(self.connection.run(call), picture)
 
-    def evaluate(self, model: str, version: int | str = "champion") -> Json:
+    def default_version(self, model: str) -> int | str:
+        """Return the version that answers when none is named: the champion, or else the latest."""
+        default = self.model(model)["default"]
+        return int(default["version"]) if default else "champion"
+
+    def evaluate(self, model: str, version: int | str | None = None) -> Json:
         """Return how a version does on the test images: accuracy, confusion, calibration, the hardest images."""
+        version = version or self.default_version(model)
         return self.connection.run(calls.evaluation(model, version))
 
-    def confusion(self, model: str, version: int | str = "champion") -> Picture:
+    def confusion(self, model: str, version: int | str | None = None) -> Picture:
         """Draw which test images are taken for which class."""
+        version = version or self.default_version(model)
         return self.connection.run(calls.picture("models", model, "versions", version, "confusion.png"))
 
-    def weights(self, model: str, version: int | str = "champion") -> Picture:
+    def weights(self, model: str, version: int | str | None = None) -> Picture:
         """Draw the weights of a version."""
+        version = version or self.default_version(model)
         return self.connection.run(calls.picture("models", model, "versions", version, "weights.png"))
 
     def models(self) -> list[Json]:

@@ -213,5 +213,6 @@ def test_the_examples_of_the_page_run(url: str, tmp_path: Path, monkeypatch: pyt
     names: dict[str, Any] = {}
     for block in blocks:
         exec(compile(block, "docs/client.md", "exec"), names)
+    names["client"].close()
     assert json.dumps(names["job"].data)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["digit.png", "loss.png"]

@@ -1,4 +1,6 @@
-# Inkling in a container: docker run -p 8000:8000 -v data:/data inkling
+# Inkling in a container. It listens on every address, so it wants a key, or to be told that it needs none:
+#   docker run --rm -v data:/data inkling keys create me --scope admin && docker run -p 8000:8000 -v data:/data inkling
+#   docker run -p 127.0.0.1:8000:8000 -e INKLING_ALLOW_ANONYMOUS=true -v data:/data inkling
 ARG PYTHON_VERSION=3.11
 
 FROM python:${PYTHON_VERSION}-slim AS build
@@ -13,12 +15,14 @@ RUN --mount=type=cache,target=/root/.cache \
 COPY pyproject.toml README.md LICENSE ./
 COPY service service
 COPY model_store model_store
+COPY tools/sbom.py tools/
 # The packages' tests, examples and type stubs stay behind, and so do the debug symbols that two of them carry (30 MB).
-# Bytecode is made here, since nothing can be written later; not for what charts and terminal output never import.
+# What is in the image is listed in /opt/inkling/sbom.cdx.json. Bytecode is made here, since nothing can be written later; not for what charts and terminal output never import.
 RUN hatchling build --target wheel --directory /wheel && \
     uv pip install --quiet --no-deps --python /opt/inkling/bin/python /wheel/*.whl && \
     cd /opt/inkling/lib/python*/site-packages && \
     find . -depth \( -name tests -o -name sample_data -o -name '*.pyi' \) -exec rm -r {} + && \
+    python /source/tools/sbom.py /opt/inkling > /opt/inkling/sbom.cdx.json && \
     strip --strip-unneeded uvloop/*.so cc3d/*.so && \
     python -m compileall -q -j 0 -x '/(fontTools|pygments)/' --invalidation-mode unchecked-hash .
 

@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fast chaos check format docs lock bench clean
+.PHONY: help run test fast chaos check format docs lock audit sbom bench clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,17 @@ docs:  ## write the pages that are made from tables in the code
 lock:  ## write the requirement locks from pyproject.toml; ARGS="--upgrade" takes newer releases
 	@tools/environment.sh run
 	@tools/lock.sh $(ARGS)
+
+audit:  ## ask a public database whether a locked version has a known hole
+	@tools/environment.sh run
+	@tools/audit.sh
+
+sbom:  ## write dist/sbom.cdx.json, the bill of materials of what is installed to run the service
+	@VENV=.venv-sbom tools/environment.sh run
+	@mkdir -p dist
+	@.venv-sbom/bin/python -P tools/sbom.py .venv-sbom > dist/sbom.cdx.json
+	@rm -r .venv-sbom
+	@echo "Wrote dist/sbom.cdx.json."
 
 bench: BENCH_VENV ?= .venv-bench
 bench: RESULTS = benchmarks/results

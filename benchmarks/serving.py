@@ -23,9 +23,11 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.access import Scope
 from service.bootstrap import build
 from service.datasets import load_dataset
 from service.settings import Settings
+from service.web.access import ACCESS
 from service.web.app import create_app
 from service.web.server import Server, listen
 
@@ -42,6 +44,7 @@ def serve(folder: Path) -> None:
     """Serve on a free port, printing it once requests are answered."""
     listener = listen("127.0.0.1", 0)
     with build(Settings(data_dir=folder, log_level="warning")) as service:
+        ACCESS["POST /nothing"] = Scope.PREDICT  # it goes through the same gate as a prediction
         app = create_app(service)
         app.add_api_route("/nothing", nothing, methods=["POST"])
         Server(app, lambda: print(listener.getsockname()[1], flush=True)).run([listener])

@@ -1,5 +1,6 @@
 """Writes the pages that are made from tables in the code; with --check only says which of them are out of date.
 
+docs/access.md             from service.access.Scope, service.web.access.ACCESS and the limits among the settings
 docs/configuration.md      from the fields of service.settings.Settings
 docs/hyperparameters.md    from service.core.HYPERPARAMETERS
 docs/layers.svg            from the layers that import-linter checks, in pyproject.toml
@@ -19,13 +20,29 @@ from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from service.access import Scope
 from service.cli.settings_options import option_name, variable_name
 from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
 from service.settings import Settings
+from service.web.access import ACCESS, PUBLIC_MOUNTS
+from service.web.limits import FIXED_LIMITS
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 NOTICE = "<!-- Made by docs/generate.py: change the table in the code, then run `make docs`. -->"
+
+ACCESS_PAGE = f"""{NOTICE}
+# Access and limits
+
+Who may do what, route by route, and how much at a time. [security.md](security.md) says how keys work and what else
+keeps a service safe.
+
+## Scopes
+
+A key has one or several of these. A request whose key has not the scope that its route needs is answered
+`403 insufficient-scope`.
+
+"""
 
 CONFIGURATION = f"""{NOTICE}
 # Configuration
@@ -53,6 +70,7 @@ LAYERS = {
     "bootstrap": "settings to parts, wired: the only place that chooses",
     "settings": "one frozen object, which nothing below can read",
     "reports": "the course report: numbers, sentences, figures, page and document",
+    "access": "keys, scopes, the audit log",
     "jobs": "states, claims, engine, recorder, executors",
     "inference": "image to digit",
     "worker": "what runs in another process: a specification in, messages out",
@@ -83,6 +101,26 @@ ASYNC = (
     (r"\bfor event in", "async for event in"),
 )
 """What makes the client that is awaited out of the one that waits: patterns and replacements, in this order."""
+
+
+def access() -> str:
+    """Return the page of scopes, routes and limits."""
+    routes = [(f"`{route}`", scope or "public") for route, scope in ACCESS.items()]
+    routes += [(f"`GET {mount}/...`", "public") for mount in sorted(PUBLIC_MOUNTS)]
+    limits = [
+        (_sentence(field.description or ""), f"{field.default:,}", f"`{option_name(name)}`")
+        for name, field in Settings.model_fields.items()
+        if name.startswith("max_") or name.endswith("_timeout_s")
+    ]
+    limits += [(_sentence(limit.meaning), limit.value, "") for limit in FIXED_LIMITS]
+    return (
+        ACCESS_PAGE
+        + _table(("scope", "allows to"), [(f"`{scope}`", scope.allows) for scope in Scope])
+        + "\n## Routes\n\nA route that is not in this table is open to nobody. `HEAD` is `GET`.\n\n"
+        + _table(("route", "scope"), routes)
+        + "\n## Limits\n\nA request beyond one is refused and says which it was.\n\n"
+        + _table(("what", "at most", "setting"), limits)
+    )
 
 
 def configuration() -> str:
@@ -151,6 +189,7 @@ def async_client() -> str:
 
 
 PAGES = {
+    "access.md": access,
     "configuration.md": configuration,
     "hyperparameters.md": hyperparameters,
     "layers.svg": layers,
@@ -178,7 +217,7 @@ def _setting_default(field: FieldInfo) -> str:
     default = None if field.default_factory else field.default
     if default is None or default == ():
         return ""
-    return f"`{default}`"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 def _setting_help(field: FieldInfo) -> str:

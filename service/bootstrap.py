@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import service
+from service.access import AuditLog, Keys
 from service.database import Database, migrate
 from service.datasets import Datasets, Uploads
-from service.errors import Corrupted, StorageFailed
+from service.errors import Corrupted, KeysRequired, StorageFailed
 from service.inference import DecodingLimits, ModelCatalogue
 from service.jobs import (
     Engine,
@@ -51,6 +53,24 @@ class Service:
     reports: Reports
     engine: Engine
     metrics: Metrics
+    keys: Keys
+    audit_log: AuditLog
+
+    def refuse_strangers(self) -> None:
+        """Let nobody reach a service without keys from outside this machine, unless somebody wants just that.
+
+        Raises
+        ------
+        KeysRequired
+            It would be so.
+        """
+        migrate(self.database)
+        self.keys.load()
+        if not (is_open(self.settings, self.keys) or self.keys.exist):
+            raise KeysRequired(
+                f"Others can reach {self.settings.host}, and there is no key. Make one with `inkling keys create NAME "
+                "--scope admin`, or let everybody in with --allow-anonymous (INKLING_ALLOW_ANONYMOUS=true)."
+            )
 
     def start(self) -> None:
         """Bring the database up to date, tidy the store, install the shipped models, and let the engine work.
@@ -61,6 +81,7 @@ class Service:
             The data folder or the database cannot be used.
         """
         migrate(self.database)
+        self.keys.load()
         self.store.clean()
         try:
             install_shipped(shipped_models(), self.registry)
@@ -97,11 +118,7 @@ def build(settings: Settings) -> Service:
     StorageFailed
         The data folder cannot be made.
     """
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageFailed("The data folder cannot be made; choose another with --data-dir.") from error
-    database = Database(settings.resolved_database_url)
+    database = _open_database(settings)
     store = LocalStore(settings.store_dir)
     registry = Registry(store)
     # Beside the database and not in the data folder: it is the database that two engines must not share.
@@ -130,7 +147,42 @@ def build(settings: Settings) -> Service:
         reports=Reports(database, jobs, sweeps, **desk),
         engine=engine,
         metrics=metrics,
+        keys=Keys(database),
+        audit_log=AuditLog(database),
     )
+
+
+def is_open(settings: Settings, keys: Keys) -> bool:
+    """Tell whether no key is needed: on loopback until the first was made, elsewhere only where settings say so."""
+    return settings.allow_anonymous or (settings.on_loopback and not keys.exist)
+
+
+@contextmanager
+def opened_keys(settings: Settings) -> Iterator[Keys]:
+    """Give access to the keys of a service, whether or not it runs."""
+    database = _open_database(settings)
+    try:
+        migrate(database)
+        keys = Keys(database)
+        keys.load()
+        yield keys
+    finally:
+        database.close()
+
+
+def _open_database(settings: Settings) -> Database:
+    """Return the database of the settings, in a data folder that is there.
+
+    Raises
+    ------
+    StorageFailed
+        The data folder cannot be made.
+    """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed("The data folder cannot be made; choose another with --data-dir.") from error
+    return Database(settings.resolved_database_url)
 
 
 def shipped_models() -> Path:

@@ -20,7 +20,12 @@
     │   ├── AliasMoved            somebody else moved the alias first
     │   ├── IdempotencyMismatch   the key was used before with another request
     │   └── NameTaken             something else has that name already
+    ├── AccessDenied
+    │   ├── Unauthenticated       there is no key, or it is not a valid one
+    │   ├── InsufficientScope     the key is valid, and not for this
+    │   └── KeysRequired          the service would be open to others, and nobody said that it may be
     ├── QueueFull                 no more jobs are accepted for the moment
+    ├── TooManyRequests           a client asks faster, or for more at a time, than it may
     ├── Corrupted                 stored bytes are not what their checksum says
     ├── StorageFailed             the disk or the database refused
     │   └── StorageFull           there is no space left
@@ -153,10 +158,44 @@ class NameTaken(Conflict):
     code = "name-taken"
 
 
+class AccessDenied(ServiceError):
+    """Not for this client."""
+
+    code = "access-denied"
+
+
+class Unauthenticated(AccessDenied):
+    """There is no key, or it is not a valid one."""
+
+    code = "unauthenticated"
+
+
+class InsufficientScope(AccessDenied):
+    """The key is valid, and not for this."""
+
+    code = "insufficient-scope"
+
+
+class KeysRequired(AccessDenied):
+    """The service would be open to others, and nobody said that it may be."""
+
+    code = "keys-required"
+
+
 class QueueFull(ServiceError):
     """No more jobs are accepted for the moment."""
 
     code = "queue-full"
+
+
+class TooManyRequests(ServiceError):
+    """A client asks faster, or for more at a time, than it may. ``retry_after_s`` says when it may again."""
+
+    code = "too-many-requests"
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Corrupted(ServiceError):

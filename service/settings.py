@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -47,6 +49,19 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[
         tuple[str, ...], Field(description="host names that requests may name, besides localhost and the address")
     ] = ()
+    allow_anonymous: Annotated[
+        bool, Field(description="let everybody who can reach the address do everything, without a key")
+    ] = False
+    trusted_proxies: Annotated[
+        tuple[str, ...], Field(description="addresses of proxies whose X-Forwarded-For is believed")
+    ] = ()
+    max_requests_per_s: Annotated[
+        int, Field(ge=0, description="requests a second with one key, and twice as many at once; 0: no limit")
+    ] = 200
+    max_requests_per_s_per_address: Annotated[
+        int, Field(ge=0, description="the same, without a valid key, from one address; 0: no limit")
+    ] = 100
+    max_streams_per_client: Annotated[int, Field(ge=1, description="event streams of one client at a time")] = 100
     max_queue_length: Annotated[int, Field(ge=1, description="jobs that may wait at a time")] = 10_000
     max_json_bytes: Annotated[int, Field(ge=1024, description="largest JSON body of a request, bytes")] = 262_144
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest body of a prediction request, bytes")] = (
@@ -71,6 +86,16 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="least important messages that are logged")
     ] = "info"
+
+    @cached_property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the service: no proxy brings others."""
+        if self.trusted_proxies:
+            return False
+        try:
+            return self.host == "localhost" or ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
 
     @property
     def resolved_database_url(self) -> str:

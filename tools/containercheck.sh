@@ -43,7 +43,8 @@ export CONTAINERS_REGISTRIES_CONF=$work/registries.conf BUILDAH_ISOLATION=chroot
 
 say() { printf '%s: %s\n' "$@"; }
 fail() { say FAILED "$1"; podman logs "$name" 2>&1 | tail -n 20; exit 1; }
-get() { curl --fail --silent --show-error --max-time 10 "$@"; }
+key=
+get() { curl --header "Authorization: Bearer $key" --fail --silent --show-error --max-time 10 "$@"; }
 megabytes() { echo "$(($(podman image inspect --format '{{.Size}}' "$1") / 1000000)) MB"; }
 run() {
     podman run --detach --name "$name" --publish "${url#http://}:8000" --volume "$name:/data" \
@@ -75,12 +76,20 @@ podman build --quiet --network host --pull-never --format docker --build-arg "PY
     --tag inkling-check "$here/.." >/dev/null
 say size "$(megabytes inkling-check), base $(megabytes "$base")"
 
+key_of() { podman run --rm --volume "$name:/data" --read-only --tmpfs /tmp --cap-drop ALL inkling-check keys create "$@"; }
+code=0
+podman run --rm --read-only --tmpfs /tmp inkling-check >"$work/run.log" 2>&1 || code=$?
+[ "$code" = 78 ] || fail "without a key it ends with $code, not 78"
+key=$(key_of check --scope admin 2>/dev/null)
 started=$(date +%s%N)
 run
 say ready "after $((($(date +%s%N) - started) / 1000000)) ms"
 [ "$(podman exec "$name" id -u)" = 10001 ] || fail "it does not run as user 10001"
 podman healthcheck run "$name" >/dev/null 2>&1 || fail "HEALTHCHECK does not pass"
 say health ok
+[ "$(curl --silent --output /dev/null --write-out '%{http_code}' "$url/api/v1/jobs")" = 401 ] || fail "it needs no key"
+say key ok
+say materials "$(podman exec "$name" grep -c '"type": "library"' /opt/inkling/sbom.cdx.json)"
 
 get "$url/api/v1/datasets/mnist/images/0.png" --output "$work/digit.png"
 get "$url/api/v1/predict" --header 'Content-Type: image/png' --data-binary "@$work/digit.png" >/dev/null ||

@@ -1,6 +1,7 @@
 """How the command line fails: one red line on stderr and an exit code, a traceback only when asked for.
 
-1: it did not work. 2: the command was not understood. 130: interrupted by Ctrl-C.
+1: it did not work. 2: the command was not understood. 78: the service must be configured first (EX_CONFIG).
+130: interrupted by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from service.errors import ServiceError
+from service.errors import KeysRequired, ServiceError
 
 INTERRUPTED = 130
 _DEBUG = "service.cli.debug"
@@ -30,7 +31,8 @@ class Failure(click.ClickException):
     @classmethod
     def of(cls, error: ServiceError) -> Failure:
         """Take over the words of an error."""
-        return cls(error.message, field=error.field, allowed=error.allowed)
+        kind = Misconfigured if isinstance(error, KeysRequired) else cls
+        return kind(error.message, field=error.field, allowed=error.allowed)
 
     def format_message(self) -> str:
         """Return field, message and allowed range in one line, none of them twice."""
@@ -44,6 +46,12 @@ class Failure(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the line."""
         click.secho(f"Error: {self.format_message()}", file=file, err=True, fg="red")
+
+
+class Misconfigured(Failure):
+    """The service cannot start before something about its configuration is decided."""
+
+    exit_code = 78
 
 
 def debug_option(function: _Function) -> _Function:

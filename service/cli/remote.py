@@ -20,19 +20,20 @@ class RemoteBackend:
     Parameters
     ----------
     url : of the server, as in ``http://127.0.0.1:8000``.
+    key : for that server, if it needs one.
     arguments : see `Backend.arguments`.
 
     Raises
     ------
     InvalidField
-        The URL is not one.
+        The URL is not one, or the key cannot be one.
     """
 
     is_remote = True
     trains_here = False
 
-    def __init__(self, url: str, *, arguments: str = "") -> None:
-        self._connection = Connection(url)
+    def __init__(self, url: str, key: str = "", *, arguments: str = "") -> None:
+        self._connection = Connection(url, key)
         self._run = self._connection.run
         self.place = self._connection.place
         self.arguments = arguments

@@ -29,6 +29,7 @@ _COMMANDS = {
     "models": LazyCommand(
         module="service.cli.commands.models", summary="List models, look at their weights, move aliases."
     ),
+    "keys": LazyCommand(module="service.cli.commands.keys", summary="Make, list and revoke the keys of the service."),
     "datasets": LazyCommand(module="service.cli.commands.datasets", summary="List what there is to train on."),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
@@ -57,8 +57,10 @@ def _option(name: str, field: FieldInfo) -> Callable[[Any], Any]:
     description = field.description or ""
     facts = [variable_name(name)]
     default = field.get_default(call_default_factory=True, validated_data={})
-    if default not in (None, ()):
+    if default not in (None, (), False):
         facts.append(f"default {default:,}" if isinstance(default, int) and name != "port" else f"default {default}")
+    if field.annotation is bool:
+        return click.option(option_name(name), name, is_flag=True, default=None, help=_help(description, facts))
     is_choice = get_origin(field.annotation) is Literal
     return click.option(
         option_name(name),
@@ -66,8 +68,12 @@ def _option(name: str, field: FieldInfo) -> Callable[[Any], Any]:
         type=click.Choice(get_args(field.annotation)) if is_choice else str,
         multiple=field.annotation == _SEVERAL,
         metavar=None if is_choice else _metavar(field),
-        help=f"{description[:1].upper()}{description[1:]}. [{'; '.join(facts)}]",
+        help=_help(description, facts),
     )
+
+
+def _help(description: str, facts: Sequence[str]) -> str:
+    return f"{description[:1].upper()}{description[1:]}. [{'; '.join(facts)}]"
 
 
 def _metavar(field: FieldInfo) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from service.errors import ServiceError, ServiceUnreachable
+from service.errors import ServiceError, ServiceUnreachable, Unauthenticated
 
 _TRY_AGAIN = (502, 503, 504)
 
@@ -29,6 +29,8 @@ def raise_for_problem(response: httpx.Response) -> None:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise fallback(f"The server answered {response.status_code} {response.reason_phrase}.") from None
     error_class = _CLASSES.get(code, fallback)
+    if error_class is Unauthenticated:
+        message += " Give it in INKLING_KEY, or a file that holds it with --key-file."
     if len(entries) == 1:
         raise error_class(message, field=_field(entries[0]), allowed=entries[0].get("allowed"))
     raise error_class(" ".join([message, *(str(entry["message"]) for entry in entries)]))

@@ -4,12 +4,16 @@ Queries take an open connection, so that what belongs together is written in one
 ``with database.write() as connection: job_rows.move(connection, ...)``.
 """
 
+from . import audit_rows as audit_rows
 from . import checkpoint_rows as checkpoint_rows
 from . import event_rows as event_rows
 from . import job_rows as job_rows
+from . import key_rows as key_rows
 from . import report_rows as report_rows
 from . import snapshot_rows as snapshot_rows
 from . import sweep_rows as sweep_rows
+from .audit_rows import AuditRow as AuditRow
+from .audit_rows import NewAuditRow as NewAuditRow
 from .connection import Database as Database
 from .event_rows import CheckRow as CheckRow
 from .event_rows import CheckTuple as CheckTuple
@@ -19,6 +23,8 @@ from .event_rows import StateRow as StateRow
 from .job_rows import ClaimRow as ClaimRow
 from .job_rows import JobRow as JobRow
 from .job_rows import NewJob as NewJob
+from .key_rows import KeyRow as KeyRow
+from .key_rows import NewKey as NewKey
 from .migrate import migrate as migrate
 from .report_rows import NewReport as NewReport
 from .report_rows import ReportRow as ReportRow

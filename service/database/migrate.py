@@ -8,7 +8,7 @@ from service.errors import StorageFailed
 
 from .connection import Database
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration. Known here so that an ordinary start need not import Alembic, which takes a while."""
 
 

@@ -92,6 +92,7 @@ jobs = Table(
     Column("state", String(16), nullable=False),
     Column("sweep_id", String(26), comment="of the sweep that it is a member of"),
     Column("stack_key", String(64), comment="jobs that agree in it can be trained together"),
+    Column("key_id", String(12), comment="of whom it was submitted by"),
     Column("idempotency_key", String(255), unique=True),
     Column("request_sha256", String(64), nullable=False),
     Column("fence", Integer, nullable=False, comment="number of the newest claim"),
@@ -183,4 +184,32 @@ snapshots = Table(
     Column("check_id", RowNumber, nullable=False, comment="the event of its check"),
     Column("body", LargeBinary, nullable=False, comment="weights, little-endian float32"),
     UniqueConstraint("job_id", "step"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of making"),
+    Column("id", String(12), nullable=False, unique=True, comment="the part of a key that is no secret"),
+    Column("name", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False, comment="of the whole key"),
+    Column("scopes", Document, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    sqlite_autoincrement=True,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("key_id", String(12), comment="null where no key was needed"),
+    Column("method", String(8), nullable=False),
+    Column("route", String(128), nullable=False, comment="as it is declared, without its parameters"),
+    Column("object_id", String(200), comment="what was made or changed"),
+    Column("status", Integer, nullable=False),
+    Column("request_id", String(26), nullable=False, comment="ULID"),
+    sqlite_autoincrement=True,
 )

@@ -362,37 +362,3 @@ class PredictionAnswer(Answer):
     model: str
     version: int
     predictions: list[Prediction]
-
-
-class HyperparameterRow(Answer):
-    """One hyperparameter: what it is called, what it may be, and what it does."""
-
-    name: str
-    kind: Literal["integer", "number", "boolean", "choice", "classes"]
-    default: Any
-    nullable: bool
-    minimum: float | None
-    maximum: float | None
-    choices: list[str]
-    allowed: str
-    help: str
-    formulas: Annotated[dict[str, str] | None, Field(description="For the L2 penalty: what each convention means.")]
-
-
-class HyperparameterList(Answer):
-    """The table of hyperparameters, in the order in which a person would think of them."""
-
-    hyperparameters: list[HyperparameterRow]
-
-
-class Liveness(Answer):
-    """The process answers."""
-
-    live: bool
-
-
-class Readiness(Answer):
-    """Whether this server can work, part by part."""
-
-    ready: bool
-    parts: dict[str, bool]

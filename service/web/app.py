@@ -16,7 +16,9 @@ from service.settings import Settings
 from service.telemetry import tracing
 
 from . import errors
+from .access import unguarded
 from .event_hub import EventHub
+from .gate import Gate, GuardedRoute
 from .guards import HostGuard, OriginGuard
 from .methods import Methods
 from .openapi import DESCRIPTION, TAGS, describe
@@ -45,6 +47,7 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         own = None if service else await run_sync(build, settings)
         if own:
+            await run_sync(own.refuse_strangers)
             await run_sync(own.start)
             _attach(app, own)
         try:
@@ -59,6 +62,7 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
         description=DESCRIPTION,
         version=__version__,
         openapi_tags=TAGS,
+        openapi_url=None,  # a route like the others has it
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -73,9 +77,12 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
         ],
     )
     errors.install(app)
+    app.router.route_class = GuardedRoute
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", PageFiles(), name="static")
+    if missing := sorted(unguarded(app.routes)):
+        raise RuntimeError(f"without a row in service/web/access.py: {', '.join(missing)}")
     describe(app)
     if service:
         _attach(app, service)
@@ -84,5 +91,6 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
 
 def _attach(app: FastAPI, service: Service) -> None:
     app.state.service = service
+    app.state.gate = Gate(service.keys, service.audit_log, service.settings)
     app.state.event_hub = EventHub(service.jobs)
     app.state.drawing = CapacityLimiter(_DRAWN_AT_ONCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from re import compile as pattern
 from typing import Any
 
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.core import HYPERPARAMETERS
-from service.errors import ServiceError
+from service.errors import ServiceError, TooManyRequests
 
 from .methods import allowed_methods
 from .problems import problem_response
@@ -47,7 +48,8 @@ def install(app: FastAPI) -> None:
 
 async def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    return problem_response(request.scope, error.code, error.message, errors=_entries(request, error))
+    headers = {"Retry-After": str(ceil(error.retry_after_s))} if isinstance(error, TooManyRequests) else {}
+    return problem_response(request.scope, error.code, error.message, errors=_entries(request, error), headers=headers)
 
 
 def _entries(request: Request, error: ServiceError) -> list[Mapping[str, Any]]:

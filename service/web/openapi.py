@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from .access import ACCESS
 from .problems import Problem
 
 DESCRIPTION = """\
@@ -30,6 +31,12 @@ TAGS: list[dict[str, Any]] = [
     {"name": "operations", "description": "Whether the server lives, and what it offers."},
 ]
 
+_SECURITY_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key made with `inkling keys create`, of the scope that the operation names. Needed once there is "
+    "a key, and wherever others can reach the service.",
+}
 _REFERENCES = "#/components/schemas/{model}"
 
 
@@ -44,6 +51,11 @@ def describe(app: FastAPI) -> None:
             problem = Problem.model_json_schema(ref_template=_REFERENCES)
             schemas.update(problem.pop("$defs"))
             schemas["Problem"] = problem
+            document["components"]["securitySchemes"] = {"key": _SECURITY_SCHEME}
+            for path, item in document["paths"].items():
+                for method, operation in item.items():
+                    needed = ACCESS[f"{method.upper()} {path}"]
+                    operation["security"] = [{"key": [needed.value]}] if needed else []
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -16,7 +16,7 @@ from starlette.types import Scope
 MEDIA_TYPE = "application/problem+json"
 _MAX_ERRORS = 20
 _MAX_DETAIL_CHARS = 200
-_RETRY_AFTER_S = {429: 5, 503: 2}
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "5"}, 503: {"Retry-After": "2"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,11 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "alias-moved": ProblemType(412, "The alias does not name the version that the request expected."),
     "idempotency-mismatch": ProblemType(422, "The idempotency key was used before, with another request."),
     "name-taken": ProblemType(409, "Something else has that name already; choose another."),
+    "access-denied": ProblemType(403, "This is not for you."),
+    "unauthenticated": ProblemType(401, "There is no key, or it is wrong, expired or revoked; see WWW-Authenticate."),
+    "insufficient-scope": ProblemType(403, "The key is valid, and has not the scope that this needs."),
+    "keys-required": ProblemType(503, "A service that others can reach needs keys, or the word that it needs none."),
+    "too-many-requests": ProblemType(429, "Too often, or too much at a time; Retry-After says when to try again."),
     "queue-full": ProblemType(429, "No more jobs are accepted for the moment; try again later."),
     "corrupted": ProblemType(409, "Stored bytes are not what their checksum says, so they are not used."),
     "storage-failed": ProblemType(503, "The disk or the database refused; try again later."),
@@ -114,12 +119,12 @@ def problem_response(
     """
     status = PROBLEM_TYPES[code].status
     assert status is not None
-    retry = {"Retry-After": str(_RETRY_AFTER_S[status])} if status in _RETRY_AFTER_S else {}
+    headers = {**_HEADERS.get(status, {}), **(headers or {})}
     if is_inference_protocol(scope):
         allowed = errors[0].get("allowed") if errors else None
         text = f"{detail} Allowed: {allowed}." if allowed else detail
         status = 400 if status == 422 else status  # the protocol's word for whatever is wrong with a request
-        return Response(json.dumps({"error": text}), status, {**retry, **(headers or {})}, "application/json")
+        return Response(json.dumps({"error": text}), status, headers, "application/json")
     request_id = scope["state"]["request_id"]
     body = {
         "type": f"/problems/{code}",
@@ -130,7 +135,7 @@ def problem_response(
         "request_id": request_id,
         **({"errors": list(errors[:_MAX_ERRORS])} if errors else {}),
     }
-    return Response(json.dumps(body), status, {**retry, **(headers or {})}, MEDIA_TYPE)
+    return Response(json.dumps(body), status, headers, MEDIA_TYPE)
 
 
 def is_inference_protocol(scope: Scope) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Mapping
 
@@ -13,6 +14,9 @@ from ulid import ULID
 from service.telemetry import request_id as current_request_id
 
 from .problems import problem_response
+
+_A_KEY = re.compile(r"(inkling_[0-9a-f]{12}_)[\w-]+")
+"""Addresses have no keys in them; if one is put there all the same, the log has no use for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +56,7 @@ class RequestContext:
     """The outermost layer: what it does not see did not happen.
 
     The id is made here, whatever the client sent. It stands in ``X-Request-ID``, in every problem, and in the
-    log line, so that a person who has one can find the others.
+    log line, so that a person who has one can find the others. The log line also has the id of the key, never a key.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -93,15 +97,24 @@ class RequestContext:
         finally:
             duration_s = time.monotonic() - started_s
             scope["app"].state.service.metrics.request(*_labels(scope), status, duration_s)
-            path = scope.get("raw_path", b"").decode("ascii", "backslashreplace")
+            path = _A_KEY.sub(r"\1***", scope.get("raw_path", b"").decode("ascii", "backslashreplace"))
+            client = scope["state"].get("client")
+            key_id = client.key_id if client else None
             _log.info(
-                "%s %s %s %d %.1f ms",
+                "%s %s %s %s %d %.1f ms",
                 request_id,
+                key_id or "-",
                 scope["method"],
                 path,
                 status,
                 1000 * duration_s,
-                extra={"method": scope["method"], "path": path, "status": status, "duration_s": round(duration_s, 6)},
+                extra={
+                    "method": scope["method"],
+                    "path": path,
+                    "status": status,
+                    "duration_s": round(duration_s, 6),
+                    **({"key_id": key_id} if key_id else {}),
+                },
             )
 
 

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 from fastapi import APIRouter
 from fastapi.dependencies.utils import get_flat_params
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import InputTooLarge, InvalidField, UnsupportedMedia
 
+from .gate import GuardedRoute
 from .problems import MEDIA_TYPE as PROBLEM
 from .strict_json import parse_json
 
@@ -76,7 +76,7 @@ class BoundedRequest(Request):
             raise InputTooLarge("The body is too large.", allowed=f"at most {self.limit_bytes:,} bytes")
 
 
-class Route(APIRoute):
+class Route(GuardedRoute):
     """A route that refuses what its declaration does not mention: parameters, encodings, media."""
 
     encodings: ClassVar[tuple[str, ...]] = ("identity",)

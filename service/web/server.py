@@ -56,7 +56,8 @@ class Server(uvicorn.Server):
             http=partial(Connection, reception=reception),  # type: ignore[arg-type]
             access_log=False,
             log_config=None,
-            proxy_headers=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
             ws="none",
@@ -111,6 +112,7 @@ def run(
     Raises
     ------
     StorageFailed : the data folder or the database cannot be used.
+    KeysRequired : others could reach it, and there is no key.
     ServiceError : the address cannot be listened on.
     """
     configure_logging(settings.log_level, settings.log_format)
@@ -119,7 +121,9 @@ def run(
         listener = until_stopped.enter_context(_listener(settings, is_sibling=until_closed is not None))
         if settings.web_workers > 1:
             _share_metrics(settings.data_dir / f"metrics-{listener.getsockname()[1]}")
-        service = until_stopped.enter_context(build(settings))
+        service = build(settings)
+        service.refuse_strangers()
+        until_stopped.enter_context(service)
         url = _url(listener)
         server = Server(create_app(service), lambda: on_ready(url))
         until_stopped.enter_context(server.handling_signals())

@@ -30,4 +30,5 @@ def test_the_image_keeps_its_promises(root: Path) -> None:
     total, base = (int(size.split()[-2]) for size in said["size"].split(", "))
     assert total - base < 260, "MB above the base image"
     assert said["stop"].startswith("exit 0")
-    assert {said[name] for name in ("health", "prediction", "training", "volume")} == {"ok"}
+    assert int(said["materials"]) >= 40, "packages in the bill of materials"
+    assert {said[name] for name in ("health", "key", "prediction", "training", "volume")} == {"ok"}

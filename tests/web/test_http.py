@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from service.bootstrap import Service
 from service.settings import Settings
 from service.web import create_app
+from service.web.access import ACCESS
 from service.web.guards import HostGuard
 from tests.web.serving import TINY, problem_of
 
@@ -121,8 +122,11 @@ def test_our_own_page_may(client: httpx.Client, url: str) -> None:
     assert client.post("/jobs", json=TINY, headers={"Origin": url}).status_code == 202
 
 
-def test_a_mistake_of_ours_is_a_problem_without_details(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_mistake_of_ours_is_a_problem_without_details(
+    service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = create_app(service)
+    monkeypatch.setitem(ACCESS, "GET /broken", None)
 
     @app.get("/broken")
     async def broken() -> None:
@@ -140,7 +144,7 @@ def test_one_line_in_the_log_for_each_request(service: Service, caplog: pytest.L
     caplog.set_level("INFO", "service.web")
     answer = ask(create_app(service), "/api/v1/jobs/x%0Ay")
     (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("service.web")]
-    assert line.startswith(f"{answer.headers['x-request-id']} GET /api/v1/jobs/x%0Ay 404 ")
+    assert line.startswith(f"{answer.headers['x-request-id']} - GET /api/v1/jobs/x%0Ay 404 ")
     assert "\n" not in line
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from service.bootstrap import build
 from service.settings import Settings
-from service.web import answers
+from service.web import answers, operation_answers
 from tests.web.serving import LONG, TINY, long_job, problem_of, serving, wait_for, wait_until_over
 
 
@@ -179,7 +179,7 @@ def test_metrics_as_csv(client: httpx.Client, finished_job: dict[str, Any], requ
 
 def test_hyperparameters_are_the_table(client: httpx.Client) -> None:
     table = client.get("/hyperparameters").json()
-    answers.HyperparameterList.model_validate(table)
+    operation_answers.HyperparameterList.model_validate(table)
     rows = {row["name"]: row for row in table["hyperparameters"]}
     assert (rows["learning_rate"]["minimum"], rows["learning_rate"]["maximum"]) == (1e-6, 10)
     assert rows["l2_penalty"]["formulas"]["squared"].startswith("J = C + lambda * ||W||^2")

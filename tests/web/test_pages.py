@@ -11,7 +11,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from service.bootstrap import Service
-from service.web import answers, create_app
+from service.web import create_app, operation_answers
 
 PAGES = ["/", "/docs"]
 
@@ -61,7 +61,7 @@ def test_a_favicon(url: str) -> None:
 def test_alive_and_ready(url: str, finished_job: dict[str, Any]) -> None:
     assert httpx.get(f"{url}/livez").json() == {"live": True}
     answer = httpx.get(f"{url}/readyz")
-    answers.Readiness.model_validate(answer.json())
+    operation_answers.Readiness.model_validate(answer.json())
     assert (answer.status_code, answer.json()["ready"]) == (200, True)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from service.bootstrap import is_open, opened_keys
 from service.cli.failure import debug_option
 from service.cli.settings_options import read_settings, settings_options
 from service.settings import Settings
@@ -38,6 +39,11 @@ def _welcome(settings: Settings, url: str) -> str:
     workers = f"{settings.workers} job{'s' if settings.workers > 1 else ''} at a time"
     if settings.executor == "inline":
         workers += ", in this process"
+    access, curl = "with a key, in INKLING_KEY here below", 'curl -H "Authorization: Bearer $INKLING_KEY"'
+    with opened_keys(settings) as keys:
+        if is_open(settings, keys):
+            reach = "who can reach it" if settings.allow_anonymous else "on this machine, until there is a key"
+            access, curl = f"everybody {reach}", "curl"
     address = click.style(url, bold=True)
     return f"""\
 Inkling answers at {address} - documentation of every address: {url}/docs
@@ -46,12 +52,13 @@ Inkling answers at {address} - documentation of every address: {url}/docs
   model store    {settings.store_dir.absolute()}
   default model  {settings.default_model}
   training       {workers}
+  access         {access}
 
 Try it, from another terminal:
-  curl {url}/api/v1/models
-  curl -o digit.png "{url}/api/v1/datasets/mnist/images/0.png?part=test&upscale=10"
-  curl -H "Content-Type: image/png" --data-binary @digit.png {url}/api/v1/predict
-  curl -H "Content-Type: application/json" -d '{{"model": "softmax", "epochs": 20}}' {url}/api/v1/jobs
+  {curl} {url}/api/v1/models
+  {curl} -o digit.png "{url}/api/v1/datasets/mnist/images/0.png?part=test&upscale=10"
+  {curl} -H "Content-Type: image/png" --data-binary @digit.png {url}/api/v1/predict
+  {curl} -H "Content-Type: application/json" -d '{{"model": "softmax", "epochs": 20}}' {url}/api/v1/jobs
   inkling train --follow --url {url}
 
 Ctrl-C stops it; jobs that are not done then go on at the next start.

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from . import (
+    audit,
     datasets,
     evaluation,
     events,
@@ -32,6 +33,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     inference_protocol.router,
     evaluation.router,
     datasets.router,
+    audit.router,
     operations.router,
     operations.probes,
     pages.router,

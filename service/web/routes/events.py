@@ -13,6 +13,7 @@ from starlette.responses import Response
 from service.errors import MalformedInput
 from service.web.dependencies import JobId, ServiceDep
 from service.web.event_stream import EventStream
+from service.web.gate import client_of
 from service.web.routing import noun_router
 
 router = noun_router("jobs")
@@ -50,7 +51,8 @@ async def follow_job(
     """
     place = _event_id("Last-Event-ID", last_event_id) if last_event_id else _event_id("after", after)
     await run_sync(service.jobs.get, job_id)  # raises before the stream begins, if there is no such job
-    return EventStream(request.app.state.event_hub.follow(job_id, place))
+    state = request.app.state
+    return EventStream(state.event_hub.follow(job_id, place), place=state.gate.take_stream(client_of(request)))
 
 
 def _event_id(field: str, text: str) -> int:

@@ -13,7 +13,7 @@ from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
 from service.errors import ServiceError
 from service.jobs import JobState
 from service.metrics import CONTENT_TYPE
-from service.web import answers
+from service.web import operation_answers as answers
 from service.web.dependencies import ServiceDep
 from service.web.routing import PROBLEM_RESPONSES, Route, noun_router
 

@@ -6,14 +6,16 @@ from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from service.web.gate import GuardedRoute
 from service.web.problems import PROBLEM_TYPES, title
 from service.web.request_context import CONTENT_SECURITY_POLICY, policy
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
 
 _STATIC = Path(__file__).parent.parent / "static"
 
@@ -47,6 +49,12 @@ async def front_page() -> Response:
 async def documentation() -> Response:
     """Show the API with Swagger UI, which comes with the package."""
     return FileResponse(_STATIC / "docs.html", headers={"Content-Security-Policy": _DOCS_POLICY})
+
+
+@router.get("/openapi.json")
+async def description(request: Request) -> Response:
+    """Return the API as an OpenAPI document."""
+    return JSONResponse(request.app.openapi())
 
 
 @router.get("/favicon.ico")

@@ -28,7 +28,7 @@ from service.web.strict_json import parse_json
 
 router = noun_router("prediction")
 
-_MAX_FILES = 1000
+MAX_FILES = 1000
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {
@@ -123,7 +123,7 @@ async def _read(request: Request) -> _Body:
 
 
 async def _files(request: Request) -> tuple[tuple[bytes, str | None], ...]:
-    async with request.form(max_files=_MAX_FILES, max_fields=1, max_part_size=1024) as form:
+    async with request.form(max_files=MAX_FILES, max_fields=1, max_part_size=1024) as form:
         files = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
         if len(files) != len(form.multi_items()):
             raise InvalidInput("Every part of the form must be a file.")

@@ -1,0 +1,172 @@
+"""Every route with every key: what the table says is what the running service does."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from starlette.responses import Response
+from starlette.routing import Mount
+
+from service.access import Scope, granted
+from service.bootstrap import Service
+from service.settings import Settings
+from service.web import access, create_app
+from service.web.access import ACCESS, PUBLIC_MOUNTS, unguarded
+from service.web.gate import GuardedRoute
+from tests.security.access.conftest import bearer
+from tests.web.serving import DEADLINE_S, problem_of
+
+PUBLIC = {
+    "GET /",
+    "GET /docs",
+    "GET /openapi.json",
+    "GET /favicon.ico",
+    "GET /problems/{code}",
+    "GET /livez",
+    "GET /readyz",
+    "GET /v2/health/live",
+    "GET /v2/health/ready",
+}
+"""Written down a second time, so that nothing becomes public by one slip."""
+
+
+def routes() -> list[str]:
+    return sorted(
+        f"{method} {route.path}"
+        for route in iter_route_contexts(create_app(settings=Settings()).routes)
+        if not isinstance(route.original_route, Mount)
+        for method in route.methods or {"ANY"}
+    )
+
+
+ROUTES = routes()
+
+
+def ask(client: httpx.Client, route: str, key: str | None) -> httpx.Response:
+    """Ask a route for things that are not there, so that the answer tells only whether it was reached."""
+    method, path = route.split(" ")
+    headers = bearer(key) if key else {}
+    return client.request(method, re.sub(r"\{[^}]+\}", "nothing", path), headers=headers)
+
+
+def assert_refused(answer: httpx.Response, status: int, problem: str) -> None:
+    """Check the answer in the words of its protocol."""
+    assert answer.status_code == status
+    if answer.url.path.startswith("/v2"):
+        assert set(answer.json()) == {"error"}
+    else:
+        assert problem_of(answer) == problem
+
+
+def test_the_table_has_a_row_for_every_route_and_no_other() -> None:
+    assert set(ROUTES) == set(ACCESS)
+    assert {route for route, scope in ACCESS.items() if scope is None} == PUBLIC
+    assert {"/static"} == PUBLIC_MOUNTS
+
+
+def test_all_routes_go_through_the_gate() -> None:
+    for route in iter_route_contexts(create_app(settings=Settings()).routes):
+        original = route.original_route
+        assert isinstance(original, GuardedRoute | Mount), route.path
+        if isinstance(original, GuardedRoute):
+            assert original.path_format == route.path, "the gate looks its row up by this"
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_route_with_every_key(route: str, client: httpx.Client, keys: dict[Scope, str]) -> None:
+    needed = ACCESS[route]
+    wrong = keys[Scope.ADMIN][:-1] + ("A" if keys[Scope.ADMIN][-1] != "A" else "B")
+    for key in (None, wrong, "nonsense"):
+        answer = ask(client, route, key)
+        if needed is None:
+            assert answer.status_code in (200, 404)
+        else:
+            assert_refused(answer, 401, "unauthenticated")
+            assert answer.headers["www-authenticate"] == "Bearer"
+    for scope in Scope:
+        answer = ask(client, route, keys[scope])
+        if needed is None or needed in granted([scope]):
+            assert answer.status_code not in (401, 403), (scope, answer.text)
+            assert answer.status_code < 500
+        else:
+            assert_refused(answer, 403, "insufficient-scope")
+
+
+def test_what_scopes_include() -> None:
+    """Spelled out a second time: a slip here opens doors."""
+    assert granted([Scope.READ]) == {Scope.READ}
+    assert granted([Scope.PREDICT]) == {Scope.PREDICT}
+    assert granted([Scope.TRAIN]) == {Scope.TRAIN, Scope.READ}
+    assert granted([Scope.ADMIN]) == set(Scope)
+    assert granted([Scope.READ, Scope.PREDICT]) == {Scope.READ, Scope.PREDICT}
+
+
+def test_a_route_without_a_row_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {route: scope for route, scope in ACCESS.items() if route != "GET /api/v1/jobs"}
+    monkeypatch.setattr(access, "ACCESS", rows)
+    with pytest.raises(RuntimeError, match="GET /api/v1/jobs"):
+        create_app(settings=Settings())
+
+
+def test_a_mount_or_a_foreign_route_does_not_go_unnoticed() -> None:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.mount("/files", create_app(settings=Settings()))
+    app.add_api_route("/new", lambda: None, methods=["POST"])
+    assert set(unguarded(app.routes)) == {"/files", "POST /new"}
+
+
+def test_a_route_that_is_added_later_is_open_to_nobody(service: Service, keys: dict[Scope, str]) -> None:
+    app = create_app(service)
+    ran = []
+
+    @app.get("/late")
+    async def late() -> Response:
+        ran.append(True)
+        return Response()
+
+    with pytest.MonkeyPatch.context() as patch:
+        statuses = [_ask_once(app, "/late", keys[Scope.ADMIN])]
+        assert not ran
+        patch.setitem(ACCESS, "GET /late", access.READ)
+        statuses.append(_ask_once(app, "/late", keys[Scope.READ]))
+    assert statuses == [403, 200]
+
+
+def _ask_once(app: FastAPI, path: str, key: str) -> int:
+    async def get() -> int:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            return (await client.get(path, headers=bearer(key))).status_code
+
+    return asyncio.run(get())
+
+
+def test_refused_before_the_body_is_read(url: str, keys: dict[Scope, str]) -> None:
+    """The body never comes: who waited for it would not answer."""
+    host, port = url.removeprefix("http://").split(":")
+    for key, status in (("", b"401"), (keys[Scope.READ], b"403")):
+        with socket.create_connection((host, int(port)), DEADLINE_S) as connection:
+            head = f"POST /api/v1/jobs HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n"
+            connection.sendall(f"{head}Content-Length: 9\r\n\r\n".encode())
+            assert connection.recv(12) == b"HTTP/1.1 " + status
+
+
+def test_head_options_and_other_methods(client: httpx.Client, keys: dict[Scope, str]) -> None:
+    assert client.head("/api/v1/jobs").status_code == 401
+    assert client.head("/api/v1/jobs", headers=bearer(keys[Scope.READ])).status_code == 200
+    assert client.patch("/api/v1/jobs").status_code == 405
+    assert client.options("/api/v1/jobs").headers["allow"] == "GET, HEAD, OPTIONS, POST"
+
+
+def test_openapi_says_what_each_operation_needs(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            needed = ACCESS[f"{method.upper()} {path}"]
+            assert operation["security"] == ([{"key": [needed]}] if needed else [])

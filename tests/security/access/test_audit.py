@@ -1,0 +1,96 @@
+"""What is written down of who changed what, and what is not written down anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from service.access import AuditLog, Scope
+from service.bootstrap import Service
+from service.errors import StorageFull
+from service.web import operation_answers
+from tests.security.access.conftest import bearer
+from tests.web.serving import TINY
+
+
+def lines(client: httpx.Client, keys: dict[Scope, str], **params: int) -> list[dict[str, Any]]:
+    answer = client.get("/api/v1/audit", params=params, headers=bearer(keys[Scope.ADMIN])).raise_for_status()
+    operation_answers.AuditLog.model_validate(answer.json())
+    entries: list[dict[str, Any]] = answer.json()["entries"]
+    return entries
+
+
+def test_each_change_leaves_a_line(
+    client: httpx.Client, keys: dict[Scope, str], service: Service, finished_job: dict[str, Any]
+) -> None:
+    train, admin = bearer(keys[Scope.TRAIN]), bearer(keys[Scope.ADMIN])
+    model = "/api/v1/models/mnist-softmax/aliases"
+    calls = [
+        client.post("/api/v1/jobs", json=TINY, headers=train),
+        client.post("/api/v1/jobs", json={"model": "no such"}, headers=train),
+        client.post(f"/api/v1/jobs/{finished_job['id']}/cancel", headers=train),
+        client.put(f"{model}/spare", json={"version": 1}, headers=admin),
+        client.delete(f"{model}/spare", headers=admin),
+    ]
+    ids = {key.name: key.id for key in service.keys.all()}
+    expected = [
+        ("POST", "/api/v1/jobs", calls[0].json()["id"], 202, "only train"),
+        ("POST", "/api/v1/jobs", None, 422, "only train"),
+        ("POST", "/api/v1/jobs/{job_id}/cancel", finished_job["id"], 409, "only train"),
+        ("PUT", "/api/v1/models/{name}/aliases/{alias}", "mnist-softmax/spare", 200, "only admin"),
+        ("DELETE", "/api/v1/models/{name}/aliases/{alias}", "mnist-softmax/spare", 200, "only admin"),
+    ]
+    found = lines(client, keys, limit=len(calls))[::-1]
+    for line, call, (method, route, object_id, status, name) in zip(found, calls, expected, strict=True):
+        assert (line["method"], line["route"], line["object_id"], line["status"]) == (method, route, object_id, status)
+        assert line["key_id"] == ids[name]
+        assert line["request_id"] == call.headers["x-request-id"]
+    older = lines(client, keys, limit=2, before=found[-1]["id"])
+    assert [line["id"] for line in older] == [line["id"] for line in found[-2:-4:-1]]
+
+
+def test_looking_and_predicting_leave_none(client: httpx.Client, keys: dict[Scope, str]) -> None:
+    before = lines(client, keys)
+    client.get("/api/v1/jobs", headers=bearer(keys[Scope.READ])).raise_for_status()
+    pixels = {"pixels": [0] * 784}
+    client.post("/api/v1/predict", json=pixels, headers=bearer(keys[Scope.PREDICT])).raise_for_status()
+    assert lines(client, keys) == before
+
+
+def test_what_names_nothing_is_not_kept(client: httpx.Client, keys: dict[Scope, str]) -> None:
+    client.delete("/api/v1/jobs/%3Cscript%3E%0A", headers=bearer(keys[Scope.TRAIN]))
+    assert lines(client, keys, limit=1)[0]["object_id"] is None
+
+
+def test_a_line_that_cannot_be_written_is_an_error_in_the_log(
+    client: httpx.Client, keys: dict[Scope, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageFull("There is no space left for the database.")
+
+    monkeypatch.setattr(AuditLog, "append", full)
+    answer = client.post("/api/v1/jobs", json={"model": "no such"}, headers=bearer(keys[Scope.TRAIN]))
+    assert answer.status_code == 422
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert answer.headers["x-request-id"] in record.getMessage()
+
+
+def test_the_log_names_the_key_and_never_tells_it(
+    client: httpx.Client, keys: dict[Scope, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    secret = keys[Scope.ADMIN]
+    image = b"\x89PNG an image that nobody else may see"
+    headers = {**bearer(secret), "Content-Type": "image/png"}
+    client.post("/api/v1/predict", content=image, headers=headers)
+    client.get(f"/api/v1/jobs/{secret}", headers=bearer(secret))
+    client.get(f"/api/v1/{secret}/x")
+    client.get(f"/api/v1/jobs?key={secret}")
+    client.get("/api/v1/jobs", headers={"Authorization": f"Basic {secret}"})
+    said = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("service"))
+    assert secret[:20] in said, "by its id it is named"
+    assert said.count("***") == 2
+    assert secret[-43:] not in said
+    assert "nobody else" not in said and "PNG" not in said

@@ -78,7 +78,8 @@ def test_openapi_describes_every_route(url: str, service: Service) -> None:
     for path, item in document["paths"].items():
         for operation in item.values():
             assert operation["description"], path
-            assert list(operation["responses"]["default"]["content"]) == ["application/problem+json"]
+            media = "application/json" if path.startswith("/v2") else "application/problem+json"
+            assert list(operation["responses"]["default"]["content"]) == [media]
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 

@@ -25,6 +25,7 @@ from .openapi import DESCRIPTION, TAGS, describe
 from .request_context import RequestContext
 from .routes import ROUTERS
 from .routes.pages import PageFiles
+from .turns import Turns
 
 _DRAWN_AT_ONCE = 2
 """Drawing keeps a core busy; more at once would only make everybody wait."""
@@ -93,4 +94,5 @@ def _attach(app: FastAPI, service: Service) -> None:
     app.state.service = service
     app.state.gate = Gate(service.keys, service.audit_log, service.settings)
     app.state.event_hub = EventHub(service.jobs)
+    app.state.turns = Turns(service.settings.max_body_bytes)
     app.state.drawing = CapacityLimiter(_DRAWN_AT_ONCE)

@@ -30,6 +30,7 @@ _CODES_BY_STATUS = {
     408: "request-timeout",
     413: "input-too-large",
     415: "unsupported-media",
+    503: "too-busy",
 }
 _DETAILS_BY_STATUS = {
     404: "There is nothing at this address.",

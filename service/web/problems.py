@@ -67,6 +67,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "not-acceptable": ProblemType(406, "The answer does not exist in any of the forms that Accept lists."),
     "request-timeout": ProblemType(408, "The request did not come in time, or came too slowly."),
     "headers-too-large": ProblemType(431, "The address and the headers are more, or longer, than is taken."),
+    "too-busy": ProblemType(503, "Too much is being sent at the same time; try again later."),
     "too-many-connections": ProblemType(503, "The server has no room for another connection; try again later."),
     "not-ready": ProblemType(503, "The server is starting, stopping, or missing something that it needs."),
     "internal-error": ProblemType(500, "A mistake on our side; the server's log has it under the request id."),

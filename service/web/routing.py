@@ -17,6 +17,7 @@ from service.errors import InputTooLarge, InvalidField, UnsupportedMedia
 from .gate import GuardedRoute
 from .problems import MEDIA_TYPE as PROBLEM
 from .strict_json import parse_json
+from .turns import Turns, turns_of
 
 _MIN_BYTES_PER_S = 65_536
 """What of a body came earns it more time at this rate, so that a large one over a thin line is no attack."""
@@ -27,6 +28,8 @@ class BoundedRequest(Request):
 
     limit_bytes: int
     timeout_s: float
+    turns: Turns
+    n_held_bytes: int = 0
     _parsed: Any
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
@@ -35,24 +38,24 @@ class BoundedRequest(Request):
         Raises
         ------
         InputTooLarge : it is, or says that it is, larger than the limit. What is left is not read.
-        HTTPException : it comes more slowly than one may wait for.
+        HTTPException : it comes more slowly than one may wait for, or there is no room for it at the moment.
         """
         declared = self.headers.get("content-length", "")
         self._check(int(declared) if declared.isdecimal() else 0)
-        n_bytes = 0
         chunks = super().stream()
         last_moment_s = asyncio.get_running_loop().time() + self.timeout_s
         while True:
             try:
                 # Not around the loop: whoever takes the chunks must not be interrupted.
-                async with asyncio.timeout_at(last_moment_s + n_bytes / _MIN_BYTES_PER_S):
+                async with asyncio.timeout_at(last_moment_s + self.n_held_bytes / _MIN_BYTES_PER_S):
                     chunk = await anext(chunks)
             except StopAsyncIteration:
                 return
             except TimeoutError:
                 raise HTTPException(408, "The body did not come in time.", headers={"Connection": "close"}) from None
-            n_bytes += len(chunk)
-            self._check(n_bytes)
+            self._check(self.n_held_bytes + len(chunk))
+            self.turns.hold(len(chunk))
+            self.n_held_bytes += len(chunk)
             yield chunk
 
     async def json(self) -> Any:
@@ -108,9 +111,13 @@ class Route(GuardedRoute):
             settings = request.app.state.service.settings
             bounded.limit_bytes = settings.max_json_bytes if takes_json else settings.max_body_bytes
             bounded.timeout_s = settings.body_timeout_s
-            if takes_json:
-                await bounded.read_json()
-            return await handle(bounded)
+            bounded.turns = turns_of(request)
+            try:
+                if takes_json:
+                    await bounded.read_json()
+                return await handle(bounded)
+            finally:
+                bounded.turns.let_go(bounded.n_held_bytes)
 
         return handle_strictly
 

@@ -36,6 +36,10 @@ class Server:
     def rss_bytes(self) -> int:
         return int(self.process.memory_info().rss)
 
+    def peak_rss_bytes(self) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
     def n_connections(self) -> int:
         return sum(c.status == psutil.CONN_ESTABLISHED for c in self.process.net_connections("tcp"))
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
-from anyio.to_thread import run_sync
 from fastapi import Query
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -20,6 +19,7 @@ from service.web import dataset_answers
 from service.web.dependencies import ServiceDep
 from service.web.pictures import PNG_ANSWER, Picture, picture_answer
 from service.web.routing import BoundedRequest, media_type_of, noun_router
+from service.web.turns import turns_of
 
 router = noun_router("datasets")
 
@@ -78,7 +78,7 @@ async def add_dataset(request: Request, service: ServiceDep) -> Response:
         about["title"] = about["title"] or words["name"]
         return service.datasets.add(words["name"], upload, About(**about))
 
-    dataset = await run_sync(add)
+    dataset = await turns_of(request).run(add, service.settings.max_dataset_expanded_bytes)
     return JSONResponse(dataset.to_dict(), 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from anyio.to_thread import run_sync
 from fastapi import Depends, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,6 +17,7 @@ from service.web import explanation_answers
 from service.web.dependencies import ServiceDep
 from service.web.pictures import PNG, PNG_ANSWER
 from service.web.routing import noun_router
+from service.web.turns import turns_of
 
 from .prediction import _BODY, Alias, _read
 
@@ -47,7 +48,7 @@ class _Question:
     async def numbers(self, name: str | None, reference: str | None) -> Response:
         """Answer with JSON, written where it is computed and not on the event loop."""
         body = await _read(self.request)
-        return await run_sync(lambda: JSONResponse(self._explain(body, name, reference).to_dict()))
+        return await self._in_turn(lambda: JSONResponse(self._explain(body, name, reference).to_dict()), body)
 
     async def picture(self, name: str | None, reference: str | None, upscale: int) -> Response:
         """Answer with a PNG."""
@@ -65,7 +66,10 @@ class _Question:
                 provenance=manifest.provenance(),
             )
 
-        return Response(await run_sync(draw), media_type=PNG)
+        return await self._in_turn(lambda: Response(draw(), media_type=PNG), body)
+
+    async def _in_turn(self, work: Callable[[], Response], body: Any) -> Response:
+        return await turns_of(self.request).run(work, body.n_bytes)
 
     def _explain(self, body: Any, name: str | None, reference: str | None) -> Explanation:
         model = self.service.catalogue.get(name, reference)  # before decoding: the cheaper refusal

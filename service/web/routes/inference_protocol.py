@@ -21,6 +21,7 @@ from service.web.dependencies import ServiceDep
 from service.web.problems import problem_response
 from service.web.routing import Route
 from service.web.strict_json import parse_json
+from service.web.turns import turns_of
 from service.web.v2 import DIGIT, HEADER_LENGTH, INPUT, PROBABILITIES, parse_infer_request, write_infer_response
 
 _BINARY = "application/octet-stream"
@@ -222,7 +223,10 @@ async def _infer(
             return Response(body, media_type="application/json")
         return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)
 
-    return await run_sync(work)
+    # What is packed counts as the most that it may become.
+    is_packed = request.headers.get("content-encoding", "identity") != "identity"
+    n_bytes = service.settings.max_body_bytes if is_packed else len(content)
+    return await turns_of(request).run(work, n_bytes)
 
 
 async def _body(request: Request) -> bytes:

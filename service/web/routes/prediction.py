@@ -8,7 +8,6 @@ from io import BytesIO
 from typing import Annotated, Any
 
 import numpy as np
-from anyio.to_thread import run_sync
 from fastapi import Query
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -25,6 +24,7 @@ from service.web.dependencies import ServiceDep
 from service.web.pictures import PNG, PNG_ANSWER
 from service.web.routing import media_type_of, noun_router
 from service.web.strict_json import parse_json
+from service.web.turns import turns_of
 
 router = noun_router("prediction")
 
@@ -98,7 +98,7 @@ async def preprocess(request: Request, service: ServiceDep) -> Response:
         headers = {"X-Preprocessing-Steps": steps, "X-Preprocessing-Warnings": warnings}
         return Response(content, headers=headers, media_type=PNG)
 
-    return await run_sync(draw)
+    return await turns_of(request).run(draw, body.n_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +107,10 @@ class _Body:
 
     parts: tuple[tuple[bytes, str | None], ...]
     is_json: bool
+
+    @property
+    def n_bytes(self) -> int:
+        return sum(len(content) for content, _ in self.parts)
 
     def decode(self, limits: DecodingLimits) -> ModelInputs:
         if self.is_json:
@@ -151,7 +155,7 @@ async def _predict(request: Request, service: Service, name: str | None, referen
         model = service.catalogue.get(name, reference)  # before decoding: an unknown model is the cheaper refusal
         return write(model, body.decode(service.limits))
 
-    return await run_sync(work)
+    return await turns_of(request).run(work, body.n_bytes)
 
 
 def _story(model: Model, inputs: ModelInputs) -> Response:

@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     max_requests_per_s_per_address: Annotated[
         int, Field(ge=0, description="the same, without a valid key, from one address; 0: no limit")
     ] = 100
+    max_jobs_per_key: Annotated[int, Field(ge=1, description="jobs of one key that wait or run at a time")] = 2000
     max_streams_per_client: Annotated[int, Field(ge=1, description="event streams of one client at a time")] = 100
     max_queue_length: Annotated[int, Field(ge=1, description="jobs that may wait at a time")] = 10_000
     max_json_bytes: Annotated[int, Field(ge=1024, description="largest JSON body of a request, bytes")] = 262_144

@@ -30,6 +30,9 @@ _COMMANDS = {
         module="service.cli.commands.models", summary="List models, look at their weights, move aliases."
     ),
     "keys": LazyCommand(module="service.cli.commands.keys", summary="Make, list and revoke the keys of the service."),
+    "doctor": LazyCommand(
+        module="service.cli.commands.doctor", summary="Look for what may give trouble on this machine."
+    ),
     "datasets": LazyCommand(module="service.cli.commands.datasets", summary="List what there is to train on."),
 }
 

@@ -30,5 +30,8 @@ from .report_rows import NewReport as NewReport
 from .report_rows import ReportRow as ReportRow
 from .snapshot_rows import NewSnapshot as NewSnapshot
 from .snapshot_rows import SnapshotRow as SnapshotRow
+from .sqlite_version import has_wal_reset_race as has_wal_reset_race
+from .submitter import Submitter as Submitter
+from .submitter import submitter as submitter
 from .sweep_rows import NewSweep as NewSweep
 from .sweep_rows import SweepRow as SweepRow

@@ -13,6 +13,7 @@ from service.telemetry import Origin, origin
 
 from . import checkpoint_rows, event_rows, snapshot_rows
 from .clock import now_s
+from .submitter import submitter
 from .tables import checkpoints, events, jobs
 
 CLAIMED = ("running", "cancelling")
@@ -87,7 +88,8 @@ def insert(connection: Connection, new: Sequence[NewJob]) -> None:
     """Write new jobs down as queued, in their order."""
     now = datetime.now(UTC)
     first = {"state": "queued", "fence": 0, "losses": 0, "publishing": False, "created_at": now, "origin": origin()}
-    rows = [{**asdict(job), **first} for job in new]
+    key_id = who.key_id if (who := submitter.get()) else None
+    rows = [{**asdict(job), **first, "key_id": key_id} for job in new]
     connection.execute(jobs.insert(), rows)
     event_rows.append_states(connection, [job.id for job in new], "queued", at=now)
 
@@ -148,6 +150,12 @@ def members(connection: Connection, sweep_id: str) -> list[JobRow]:
 def count(connection: Connection, state: str) -> int:
     """Return how many jobs are in a state."""
     return connection.execute(select(func.count()).where(jobs.c.state == state)).scalar_one()
+
+
+def count_unfinished(connection: Connection, key_id: str) -> int:
+    """Return how many jobs that a key submitted are not over."""
+    of_key = (jobs.c.key_id == key_id) & jobs.c.state.in_(("queued", *CLAIMED))
+    return connection.execute(select(func.count()).where(of_key)).scalar_one()
 
 
 def count_by_state(connection: Connection) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from service.core import StopReason
-from service.database import job_rows
+from service.database import job_rows, submitter
 from service.errors import IdempotencyMismatch, InvalidField, QueueFull
 
 from .states import JobState, sources
@@ -28,7 +28,10 @@ def check_same_request(known_sha256: str, request_sha256: str) -> None:
 
 
 def make_room(connection: Connection, n_jobs: int, max_queue_length: int) -> None:
-    """Raise `QueueFull` if so many more jobs may not wait."""
+    """Raise `QueueFull` if so many more jobs may not wait, or may not be of the key that they come with."""
+    who = submitter.get()
+    if who is not None and job_rows.count_unfinished(connection, who.key_id) + n_jobs > who.max_jobs:
+        raise QueueFull(f"At most {who.max_jobs:,} jobs of one key may wait or run at a time; try again later.")
     if job_rows.count(connection, JobState.QUEUED) + n_jobs > max_queue_length:
         raise QueueFull(f"At most {max_queue_length:,} jobs may wait at a time; try again later.")
 

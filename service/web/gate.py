@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from service import access
 from service.access import EVERY_SCOPE, AuditLog, Keys
 from service.bootstrap import is_open
-from service.database import NewAuditRow
+from service.database import NewAuditRow, Submitter, submitter
 from service.errors import InsufficientScope, ServiceError, TooManyRequests, Unauthenticated
 from service.settings import Settings
 
@@ -85,6 +85,8 @@ class Gate:
             await self._read_keys()
         client = self._identify(scope)
         scope["state"]["client"] = client
+        if client.key_id:
+            submitter.set(Submitter(client.key_id, self._settings.max_jobs_per_key))
         if needed not in client.grants:
             raise InsufficientScope(f"This needs a key of scope {needed}.")
         if needed in _CHANGES and scope["method"] != "GET":

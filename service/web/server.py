@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +22,7 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from service import __version__
 from service.bootstrap import build
+from service.database import has_wal_reset_race
 from service.errors import ServiceError, StorageFailed
 from service.settings import Settings
 from service.telemetry import configure_logging, start_tracing
@@ -28,6 +31,8 @@ from .app import create_app
 from .connection import Connection, Reception
 from .event_stream import SEND_TIMEOUT_S
 from .siblings import Siblings
+
+_log = logging.getLogger(__name__)
 
 GRACE_S = 3
 """What is being answered when the signal comes may take this long; streams are ended at once."""
@@ -123,6 +128,8 @@ def run(
             _share_metrics(settings.data_dir / f"metrics-{listener.getsockname()[1]}")
         service = build(settings)
         service.refuse_strangers()
+        if service.database.exclusive and has_wal_reset_race(sqlite3.sqlite_version_info):
+            _log.warning("SQLite %s has the WAL-reset race; inkling doctor says more", sqlite3.sqlite_version)
         until_stopped.enter_context(service)
         url = _url(listener)
         server = Server(create_app(service), lambda: on_ready(url))

@@ -15,7 +15,7 @@ from service.settings import Settings
 from service.web.gate import client_address
 from service.web.rate_limit import Slots, TokenBuckets
 from tests.security.access.conftest import bearer
-from tests.web.serving import DEADLINE_S, long_job, problem_of, serving
+from tests.web.serving import DEADLINE_S, LONG, long_job, problem_of, serving, wait_until_over
 
 
 class Clock:
@@ -151,3 +151,28 @@ def test_a_forwarded_address_is_believed_only_from_a_trusted_proxy(trusted: tupl
         forwarded = [{"X-Forwarded-For": f"198.51.100.{n}"} for n in range(10)]
         statuses = [client.get("/api/v1/jobs", headers=headers).status_code for headers in forwarded]
     assert set(statuses) == ({401, 429} if trusted else {200})
+
+
+def test_jobs_of_a_key(tmp_path: Path) -> None:
+    with limited(tmp_path, max_jobs_per_key=2, max_requests_per_s=0) as (service, client):
+        keys = [service.keys.create(name, [Scope.TRAIN])[1] for name in ("one", "two")]
+        api = httpx.Client(base_url=f"{client.base_url}/api/v1", headers=bearer(keys[0]), timeout=DEADLINE_S)
+        grid = {"base": {"model": "softmax"}, "grid": {"seed": [0, 1, 2]}}
+        with api, long_job(api) as first:
+            refused = api.post("/sweeps", json=grid)
+            assert (refused.status_code, problem_of(refused)) == (429, "queue-full")
+            with long_job(api):
+                assert [
+                    api.post(path, json=body).status_code for path, body in (("/jobs", LONG), ("/reports", {}))
+                ] == [
+                    429,
+                    429,
+                ]
+                other = api.post("/jobs", json=LONG, headers=bearer(keys[1]))
+                assert other.status_code == 202, "others are not concerned"
+                api.post(f"/jobs/{other.json()['id']}/cancel")
+                api.post(f"/jobs/{first}/cancel")
+                wait_until_over(api, first)
+                again = api.post("/jobs", json=LONG)
+                assert again.status_code == 202, "what is over counts no more"
+                api.post(f"/jobs/{again.json()['id']}/cancel")

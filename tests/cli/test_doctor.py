@@ -1,0 +1,57 @@
+"""What `inkling doctor` finds, and which versions of SQLite it warns of."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from service.access import Scope
+from service.bootstrap import opened_keys
+from service.database import has_wal_reset_race
+from service.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("version", "has_it"),
+    [
+        ((3, 6, 23), False),
+        ((3, 7, 0), True),
+        ((3, 40, 1), True),
+        ((3, 44, 5), True),
+        ((3, 44, 6), False),
+        ((3, 45, 3), True),
+        ((3, 50, 6), True),
+        ((3, 50, 7), False),
+        ((3, 51, 2), True),
+        ((3, 51, 3), False),
+        ((3, 52, 0), False),
+    ],
+)
+def test_which_versions_have_the_race(version: tuple[int, ...], has_it: bool) -> None:
+    assert has_wal_reset_race(version) is has_it
+
+
+def test_the_doctor(run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def doctor() -> Result:
+        return run("doctor", "--data-dir", tmp_path)
+
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 53, 0))
+    well = doctor()
+    assert well.exit_code == 0 and "without a key" in well.output and "race" not in well.output
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 1, 1))
+    warned = doctor()
+    assert warned.exit_code == 0 and "WAL-reset race" in warned.output and "nearly full" in warned.output
+    with opened_keys(Settings(data_dir=tmp_path)) as keys:
+        key, _ = keys.create("only", [Scope.READ])
+        assert "1 valid of 1" in doctor().output
+        keys.revoke(key.id)
+    locked_out = doctor()
+    assert locked_out.exit_code == 1 and "no valid key" in locked_out.output
+    (tmp_path / "inkling.db").write_bytes(b"no database at all " * 1000)
+    assert doctor().exit_code == 1

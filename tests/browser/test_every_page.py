@@ -46,7 +46,7 @@ def settle(page: Page, view: str) -> None:
         page.get_by_text("More settings").click()
         expect(page.locator("#estimate")).to_contain_text("steps")
     elif view == "watch":
-        page.wait_for_selector("img.weights:visible")
+        page.wait_for_selector(".travel .confusion")
     elif view in ("jobs", "sweeps", "reports"):
         page.wait_for_selector("tbody a")
     elif view == "sweep":

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow
 
 def test_a_killed_server_comes_back_and_nothing_is_missed(open_page: OpenPage, tmp_path: Path) -> None:
     lost = "The connection is lost"
-    with open_page(allowed=("ERR_",)) as page:
+    # While a long run is thinned, a snapshot may be gone before its confusion is asked for: 404, and the next is shown.
+    with open_page(allowed=("ERR_", "404")) as page:
         with server_process(tmp_path, "processes") as (server, url):
             job = httpx.post(f"{url}/api/v1/jobs", json={**LONG, "epochs": 600}).raise_for_status().json()
             page.goto(f"{url}/?job={job['id']}")
@@ -69,7 +70,7 @@ def test_a_key_is_asked_for_once_and_stands_in_no_address(open_page: OpenPage, c
         page.get_by_role("button", name="Use it").click()
         expect(page.locator(".story")).to_contain_text("best check")
         wait_for_points(page, 1)
-        expect(page.get_by_role("img", name="The weights after step")).to_be_visible()
+        expect(page.locator(".when")).to_contain_text("After step")
         page.get_by_role("link", name="Data").click()
         wait_until(
             page, "() => document.images.length >= 60 && [...document.images].every(image => image.naturalWidth > 0)"

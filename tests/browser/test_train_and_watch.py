@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from typing import TypeAlias
+
 import httpx
+import numpy as np
+import numpy.typing as npt
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
@@ -11,6 +17,8 @@ from tests.browser.waiting import wait_until
 from tests.web.serving import LONG, TINY, long_job, wait_until_over
 
 pytestmark = pytest.mark.slow
+
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 LOSS = ".chart-card >> nth=0"
 
@@ -33,8 +41,8 @@ def test_train_and_see_the_curves_grow(open_page: OpenPage, client: httpx.Client
         wait_for_points(page, 1)
         n_before = n_points(page)
         wait_for_points(page, n_before)
-        expect(page.locator("canvas").locator("visible=true")).to_have_count(2)
-        expect(page.get_by_role("img", name="The weights after step")).to_be_visible()
+        expect(page.locator(".chart canvas")).to_have_count(2)
+        expect(page.locator(".when")).to_contain_text("Now, after step")
         assert float(page.get_by_role("progressbar", name="Progress").get_attribute("value") or 0) > 0
 
         page.reload()
@@ -50,6 +58,62 @@ def test_train_and_see_the_curves_grow(open_page: OpenPage, client: httpx.Client
         page.get_by_role("link", name="Clone into the form").click()
         expect(page.get_by_label("Epochs")).to_have_value("3000")
         expect(page.locator("#field-patience")).to_have_value("")
+
+
+def probabilities_at(client: httpx.Client, job_id: str, step: int, pixels: Floats) -> Floats:
+    """What the weights of a snapshot say of an image, computed here."""
+    answer = client.get(f"/jobs/{job_id}/snapshots/weights.f32")
+    place = [int(each) for each in answer.headers["snapshot-steps"].split(",")].index(step)
+    weights = np.frombuffer(answer.content, "<f4").reshape(-1, 785, 10)[place].astype(float)
+    logits = np.append(pixels / 127.5 - 1, 1) @ weights
+    powers = np.exp(logits - logits.max())
+    return np.asarray(powers / powers.sum())
+
+
+def test_time_travel(open_page: OpenPage, client: httpx.Client) -> None:
+    job_id = client.post("/jobs", json={**TINY, "epochs": 20, "patience": None}).raise_for_status().json()["id"]
+    wait_until_over(client, job_id)
+    steps = [each["step"] for each in client.get(f"/jobs/{job_id}/snapshots").json()["snapshots"]]
+    assert len(steps) > 50
+    image = client.get("/datasets/mnist/images/0.png?part=test").content
+    pixels = np.asarray(Image.open(BytesIO(image)), float).ravel()
+    with open_page("/?image=mnist/test/0") as page:  # the 7 that was seen last is asked about
+        expect(page.locator("#reading strong")).to_have_text("7")
+        page.goto(page.url.partition("?")[0] + f"?job={job_id}")
+        slider = page.get_by_role("slider", name="Check")
+        expect(slider).to_have_value(str(len(steps) - 1))
+        for place in (0, 7, len(steps) - 1):
+            slider.fill(str(place))
+            expect(page.locator(".when")).to_contain_text(f"step {steps[place]:,} in epoch")
+            share = probabilities_at(client, job_id, steps[place], pixels)
+            shown = page.locator(".asked .bars li").nth(7).locator(".value")
+            expect(shown).to_have_text(f"{100 * share[7]:.1f}\u00a0%")
+            counts = client.get(f"/jobs/{job_id}/snapshots/{steps[place]}/confusion").json()["confusion"]
+            row = page.locator(".confusion tbody tr").nth(7).locator("td")
+            expect(row).to_have_text([f"{count:,}" if count else "·" for count in counts[7]])
+        slider.fill("3")
+        assert f"step={steps[3]}" in page.url
+        page.reload()
+        expect(slider).to_have_value("3")
+        page.get_by_role("button", name="Play").click()
+        expect(slider).to_have_value(str(len(steps) - 1), timeout=20_000)
+        expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_a_run_is_resumed(open_page: OpenPage, client: httpx.Client) -> None:
+    job_id = client.post("/jobs", json={**TINY, "patience": None}).raise_for_status().json()["id"]
+    wait_until_over(client, job_id)
+    with open_page(f"/?job={job_id}", allowed=("422",)) as page:
+        page.get_by_label("Go on up to epoch").fill("1")
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_role("alert").filter(has_text="it goes on with 3 or more")).to_be_visible()
+        page.get_by_label("Go on up to epoch").fill("6")
+        page.get_by_role("button", name="Resume").click()
+        page.wait_for_url(lambda address: job_id not in address)
+        expect(page.locator(".story")).to_contain_text("It made all its epochs")
+        new_id = page.url.partition("job=")[2]
+        assert client.get(f"/jobs/{new_id}").json()["continues"]["job"] == job_id
+        expect(page.locator(".chart-card").nth(1)).to_have_attribute("data-points", str(6 * 4))
 
 
 def test_early_stopping_is_told_in_a_sentence(open_page: OpenPage, client: httpx.Client) -> None:

@@ -106,7 +106,7 @@ export class Chart {
       ctx.lineTo(at, bbox.top + bbox.height);
       ctx.stroke();
       ctx.textAlign = isLate ? "right" : "left";
-      ctx.fillText(label, at + (isLate ? -6 : 6) * ratio, bbox.top + (14 + 16 * i) * ratio);
+      ctx.fillText(label, at + (isLate ? -6 : 6) * ratio, this.percent ? bbox.top + bbox.height - (6 + 16 * i) * ratio : bbox.top + (14 + 16 * i) * ratio);
     });
     ctx.restore();
   }

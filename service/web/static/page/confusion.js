@@ -1,4 +1,4 @@
-// The confusion matrix: which digits are taken for which; a cell opens the images in it.
+// The confusion matrix: which digits are taken for which; a cell can open the images in it.
 
 import { get, versionPath } from "./api.js";
 import { element } from "./element.js";
@@ -7,35 +7,35 @@ import { gallery } from "./gallery.js";
 
 const SHOWN = 48;
 
+// choose(button, label, predicted): called when a cell is clicked; without it the cells are no buttons.
+export function matrix({ classes, confusion }, choose) {
+  const most = Math.max(1, ...confusion.flatMap((row, i) => row.filter((_, k) => k !== i)));
+  const head = element("tr", {}, element("th", { scope: "col" }, "is ↓ read as →"), classes.map((label) => element("th", { scope: "col" }, String(label))));
+  const rows = confusion.map((row, i) =>
+    element("tr", {}, element("th", { scope: "row" }, String(classes[i])), row.map((count, k) => cell(classes[i], classes[k], count, most, choose))),
+  );
+  const caption = element("caption", { class: "visually-hidden" }, "How many images of each digit were read as each digit");
+  const made = element("table", { class: "confusion" }, caption, element("thead", {}, head), element("tbody", {}, rows));
+  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, made);
+}
+
+function cell(label, predicted, count, most, choose) {
+  if (!count) return element("td", {}, element("span", {}, "·"));
+  const words = `${imagesOf(count)} of ${label} read as ${predicted}`;
+  const inner = choose
+    ? element("button", { type: "button", class: "count", "aria-label": words, title: words }, number(count))
+    : element("span", { class: "count", title: words }, number(count));
+  if (choose) inner.addEventListener("click", () => choose(inner, label, predicted));
+  if (label !== predicted) inner.style.setProperty("--depth", `${Math.round(8 + 42 * Math.sqrt(count / most))}%`);
+  return element("td", { class: label === predicted ? "right" : "wrong" }, inner);
+}
+
 export class Confusion {
-  constructor(name, version, { classes, confusion }) {
+  constructor(name, version, found) {
     this.name = name;
     this.version = version;
     this.images = element("div", { class: "cell-images", role: "status" }, element("p", { class: "hint" }, "Choose a cell to see the images in it."));
-    const mistakes = confusion.flatMap((row, i) => row.filter((_, k) => k !== i));
-    const most = Math.max(1, ...mistakes);
-    const head = element("tr", {}, element("th", { scope: "col" }, "is ↓ read as →"), classes.map((label) => element("th", { scope: "col" }, String(label))));
-    const rows = confusion.map((row, i) =>
-      element("tr", {}, element("th", { scope: "row" }, String(classes[i])), row.map((count, k) => this.#cell(classes[i], classes[k], count, most))),
-    );
-    const caption = element("caption", { class: "visually-hidden" }, "How many images of each digit were read as each digit");
-    const matrix = element("table", { class: "confusion" }, caption, element("thead", {}, head), element("tbody", {}, rows));
-    this.node = element(
-      "div",
-      { class: "confusing" },
-      element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, matrix),
-      this.images,
-    );
-  }
-
-  #cell(label, predicted, count, most) {
-    const isRight = label === predicted;
-    if (!count) return element("td", {}, element("span", {}, "·"));
-    const words = `${imagesOf(count)} of ${label} read as ${predicted}`;
-    const button = element("button", { type: "button", "aria-label": words, title: words, onclick: () => this.#open(button, label, predicted) }, number(count));
-    const cell = element("td", { class: isRight ? "right" : "wrong" }, button);
-    if (!isRight) button.style.setProperty("--depth", `${Math.round(8 + 42 * Math.sqrt(count / most))}%`);
-    return cell;
+    this.node = element("div", { class: "confusing" }, matrix(found, (...cell) => this.#open(...cell)), this.images);
   }
 
   async #open(button, label, predicted) {

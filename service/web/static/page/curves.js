@@ -12,6 +12,7 @@ export class Curves {
   constructor(jobId) {
     this.jobId = jobId;
     this.checks = new Map();
+    this.here = null;
     this.steps = { steps: [], values: [] };
     const series = [
       { label: "training", colour: "series-faint", width: 1 },
@@ -41,9 +42,16 @@ export class Curves {
   #mark(checks) {
     const best = checks.reduce((a, b) => (b.validation_loss < a.validation_loss ? b : a));
     const marks = [{ x: best.step, label: "best" }];
+    if (this.here !== null) marks.push({ x: this.here, label: "here" });
     if (this.stopped) marks.push({ x: checks.at(-1).step, label: "stopped early" });
     this.loss.mark(marks);
     this.accuracy.mark(marks);
+  }
+
+  // Marks where somebody looks back to; null for nowhere.
+  look(step) {
+    this.here = step;
+    this.#drawSoon();
   }
 
   close() {

@@ -3,6 +3,7 @@
 import { get, post, send, versionPath } from "./api.js";
 import { percent, showBars } from "./bars.js";
 import { Cases } from "./cases.js";
+import { keepDrawn } from "./drawn.js";
 import { byId, element } from "./element.js";
 import { Evidence } from "./evidence.js";
 import { Flip } from "./flip.js";
@@ -127,6 +128,7 @@ async function show(answer) {
   reading.classList.remove("error");
   reading.replaceChildren(element("strong", {}, best), element("span", {}, `${percent(answer.probabilities[best])} sure`));
   showBars(byId("bars"), answer.probabilities, Number(best));
+  keepDrawn(answer.pixels.flat());
   drawGrey(byId("seen"), answer.pixels.flat());
   evidence.offer(classes);
   evidence.show(answer);

@@ -29,6 +29,7 @@ export class Resume {
     this.isOutOfPatience = stop_reason === "early_stopping";
     this.patience = config.patience;
     this.epochs.value = stop_reason === "max_epochs" ? Math.min(10_000, 2 * config.epochs) : config.epochs;
+    if (this.isOutOfPatience) this.button.textContent = `Resume with a patience of ${2 * this.patience}`;
     this.node.hidden = false;
   }
 

@@ -10,8 +10,8 @@ import { Resume } from "./resume.js";
 import { JobStream } from "./stream.js";
 import { showSweep } from "./sweep.js";
 import { cloneAddress } from "./train.js";
+import { Travel } from "./travel.js";
 import { address, entitle, hideParts } from "./url.js";
-import { LiveWeights } from "./weights.js";
 
 export const OVER = ["succeeded", "failed", "cancelled"];
 const SAYS = {
@@ -63,14 +63,14 @@ class Watched {
     this.isClosed = true;
     this.stream?.close();
     this.curves?.close();
-    this.weights?.close();
+    this.travel?.close();
   }
 
   #build() {
     const { config } = this.job;
     entitle("watch-title", `Training ${this.job.model?.name ?? config.name ?? config.model}`);
     this.curves = new Curves(this.jobId);
-    this.weights = new LiveWeights(this.jobId);
+    this.travel = new Travel(this.job, this.curves);
     this.state = element("p", { class: "state", role: "status" });
     this.lost = lostNote();
     this.progress = meter("Progress", "progress");
@@ -88,7 +88,7 @@ class Watched {
     const meters = element("div", { class: "meters" }, this.progress.node, this.patience.node);
     const head = element("div", { class: "card" }, this.lost, this.state, this.story, meters, this.problem, actions);
     const charts = element("div", { class: "charts" }, this.curves.loss.node, this.curves.accuracy.node);
-    this.place.replaceChildren(head, charts, this.weights.node, settingsOf(config, this.defaults));
+    this.place.replaceChildren(head, charts, this.travel.node, settingsOf(config, this.defaults));
     hideParts(this.place);
     this.#state(this.job.state);
     if (OVER.includes(this.job.state)) this.#end();
@@ -103,7 +103,7 @@ class Watched {
 
   #check(check) {
     this.curves.add(check);
-    this.weights.learned(check.step);
+    this.travel.learned();
     const { fraction, epoch, step, eta_s, patience_left } = check.progress;
     const { patience } = this.job.config;
     const eta = eta_s > 0 && fraction < 1 ? `, ${duration(eta_s)} to go at most` : "";
@@ -122,8 +122,8 @@ class Watched {
     this.#state(this.job.state);
     this.#end();
     this.curves.finish(this.job.stop_reason === "early_stopping");
-    const latest = this.job.metrics.latest;
-    if (latest) this.weights.learned(latest.step, true);
+    this.travel.job = this.job;
+    this.travel.learned(true);
   }
 
   #end() {

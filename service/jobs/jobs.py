@@ -86,8 +86,8 @@ class Jobs:
             The request does not fit the data set, or the name cannot be a model's.
         QueueFull, IdempotencyMismatch
         """
+        dataset = self._datasets.asked_for(request.dataset)  # first: the name of the model may be made of it
         check_model_name(request.model_name)
-        dataset = self._datasets.asked_for(request.dataset)
         config = with_its_classes(request.config, dataset)
         plan_split(dataset, config)
         new = NewJob(

@@ -70,6 +70,8 @@ def test_a_finished_job_has_the_documented_shape(house: House) -> None:
         "stop_reason",
         "error",
         "model",
+        "continues",
+        "verification",
         "created_at",
         "started_at",
         "finished_at",

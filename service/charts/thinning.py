@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core import Floats
+
 from .curves import AnySteps, Series
 
 
-def thin(values: Series, max_points: int) -> NDArray[np.intp]:
+def thin(values: Floats, max_points: int) -> NDArray[np.intp]:
     """Choose at most ``max_points`` points that keep every visible extreme.
 
     The points between the first and the last are cut into equal buckets, and of each bucket the lowest and
@@ -25,10 +27,12 @@ def thin(values: Series, max_points: int) -> NDArray[np.intp]:
     """
     if len(values) <= max_points:
         return np.arange(len(values))
-    inner = np.arange(1, len(values) - 1)
     kept = [0, len(values) - 1]
-    for bucket in np.array_split(inner, (max_points - 2) // 2):
-        kept += [bucket[values[bucket].argmin()], bucket[values[bucket].argmax()]]
+    n_buckets = (max_points - 2) // 2
+    for number in range(n_buckets):
+        start = 1 + (len(values) - 2) * number // n_buckets
+        bucket = values[start : 1 + (len(values) - 2) * (number + 1) // n_buckets]
+        kept += [start + int(bucket.argmin()), start + int(bucket.argmax())]
     return np.unique(kept)
 
 

@@ -5,6 +5,7 @@ Queries take an open connection, so that what belongs together is written in one
 """
 
 from . import audit_rows as audit_rows
+from . import check_rows as check_rows
 from . import checkpoint_rows as checkpoint_rows
 from . import event_rows as event_rows
 from . import job_rows as job_rows
@@ -14,11 +15,11 @@ from . import snapshot_rows as snapshot_rows
 from . import sweep_rows as sweep_rows
 from .audit_rows import AuditRow as AuditRow
 from .audit_rows import NewAuditRow as NewAuditRow
+from .check_rows import CheckRow as CheckRow
+from .check_rows import CheckSeries as CheckSeries
+from .check_rows import NewCheck as NewCheck
 from .connection import Database as Database
-from .event_rows import CheckRow as CheckRow
-from .event_rows import CheckTuple as CheckTuple
 from .event_rows import EventRow as EventRow
-from .event_rows import NewCheck as NewCheck
 from .event_rows import StateRow as StateRow
 from .job_rows import ClaimRow as ClaimRow
 from .job_rows import JobRow as JobRow

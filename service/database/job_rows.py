@@ -11,10 +11,10 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from service.telemetry import Origin, origin
 
-from . import checkpoint_rows, event_rows, snapshot_rows
+from . import check_rows, checkpoint_rows, event_rows, snapshot_rows
 from .clock import now_s
 from .submitter import submitter
-from .tables import checkpoints, events, jobs
+from .tables import checkpoints, jobs
 
 CLAIMED = ("running", "cancelling")
 
@@ -76,11 +76,11 @@ class JobRow:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    latest: event_rows.CheckRow | None
-    best: event_rows.CheckRow | None
+    latest_check: check_rows.CheckRow | None
+    best_check: check_rows.CheckRow | None
 
 
-_SHOWN = tuple(jobs.c[name] for name in JobRow.__dataclass_fields__ if name not in ("latest", "best"))
+_SHOWN = tuple(jobs.c[name] for name in JobRow.__dataclass_fields__)
 _CLAIM = tuple(jobs.c[name] for name in ClaimRow.__dataclass_fields__)
 
 
@@ -102,7 +102,7 @@ def begin_after(
     next_step: int,
     latest_step: int | None,
     best_step: int | None,
-    progress_of: Callable[[event_rows.CheckRow], Mapping[str, Any]],
+    progress_of: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> None:
     """Let a new job begin where another one ended: with its checkpoint, and its checks before ``next_step``.
 
@@ -111,14 +111,14 @@ def begin_after(
     progress_of : what the progress of a check was, by the new job's plan.
     """
     checkpoint_rows.copy(connection, before.id, to=job_id)
-    event_rows.copy_checks(connection, before.id, to=job_id, next_step=next_step, progress_of=progress_of)
-    snapshot_rows.copy(connection, before.id, to=job_id)
+    check_rows.copy(connection, before.id, to=job_id, next_step=next_step, progress_of=progress_of)
+    snapshot_rows.copy(connection, before.id, to=job_id, next_step=next_step)
     columns: dict[str, Any] = {
         name: getattr(before, name) for name in ("batches_per_epoch", "dataset_sha256", "environment")
     }
-    for column, step in (("latest_check_id", latest_step), ("best_check_id", best_step)):
+    for column, step in (("latest_check", latest_step), ("best_check", best_step)):
         if step is not None:
-            columns[column] = event_rows.id_of_step(connection, job_id, step)
+            columns[column] = check_rows.at_step(connection, job_id, step)
     update_columns(connection, job_id, **columns)
 
 
@@ -166,8 +166,8 @@ def count_by_state(connection: Connection) -> dict[str, int]:
 
 def newest_progress(connection: Connection) -> list[Mapping[str, Any]]:
     """Return how far each claimed job is that has made a check."""
-    rows = select(events.c.detail).join_from(jobs, events, jobs.c.latest_check_id == events.c.id)
-    return list(connection.execute(rows.where(jobs.c.state.in_(CLAIMED))).scalars())
+    newest = select(jobs.c.latest_check).where(jobs.c.state.in_(CLAIMED), jobs.c.latest_check.is_not(None))
+    return [check["detail"] for check in connection.execute(newest).scalars()]
 
 
 def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max_members: int) -> list[ClaimRow]:
@@ -275,6 +275,8 @@ def move(
         values["finished_at"] = now
     if connection.execute(update(jobs).where(condition).values(state=to, **values)).rowcount != 1:
         return False
+    if final:
+        check_rows.pack(connection, job_id)
     event_rows.append_state(connection, job_id, to, at=now, reason=reason)
     return True
 
@@ -286,23 +288,14 @@ def remove(connection: Connection, job_id: str, *, allowed_from: Collection[str]
 
 
 def _shown(connection: Connection, *conditions: Any, limit: int | None = None) -> list[JobRow]:
-    rows = connection.execute(
-        select(*_SHOWN, jobs.c.latest_check_id, jobs.c.best_check_id)
-        .where(*conditions)
-        .order_by(jobs.c.number.desc())
-        .limit(limit)
-    ).all()
-    checks = _checks_of(connection, rows)
+    rows = connection.execute(select(*_SHOWN).where(*conditions).order_by(jobs.c.number.desc()).limit(limit))
     return [
         JobRow(
-            **{name: getattr(row, name) for name in JobRow.__dataclass_fields__ if name not in ("latest", "best")},
-            latest=checks.get(row.latest_check_id),
-            best=checks.get(row.best_check_id),
+            **{
+                **row._mapping,
+                "latest_check": row.latest_check and check_rows.CheckRow(**row.latest_check),
+                "best_check": row.best_check and check_rows.CheckRow(**row.best_check),
+            }
         )
         for row in rows
     ]
-
-
-def _checks_of(connection: Connection, rows: Sequence[Any]) -> dict[int, event_rows.CheckRow]:
-    ids = {row.latest_check_id for row in rows} | {row.best_check_id for row in rows}
-    return event_rows.checks_by_id(connection, ids - {None})

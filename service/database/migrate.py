@@ -8,7 +8,7 @@ from service.errors import StorageFailed
 
 from .connection import Database
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration. Known here so that an ordinary start need not import Alembic, which takes a while."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, delete, literal, select
 
-from .tables import events, snapshots
+from .tables import snapshots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +40,12 @@ def thin(connection: Connection, job_id: str, stride: int) -> None:
     connection.execute(delete(snapshots).where(snapshots.c.job_id == job_id, snapshots.c.number % stride != 0))
 
 
-def copy(connection: Connection, job_id: str, *, to: str) -> None:
-    """Give another job the snapshots of those checks that it has."""
-    source = (
-        select(literal(to), snapshots.c.number, snapshots.c.step, events.c.id, snapshots.c.body)
-        .join(events, (events.c.job_id == to) & (events.c.step == snapshots.c.step))
-        .where(snapshots.c.job_id == job_id)
-    )
+def copy(connection: Connection, job_id: str, *, to: str, next_step: int) -> None:
+    """Give another job the snapshots of the checks of a job before a step."""
     columns = ["job_id", "number", "step", "check_id", "body"]
-    connection.execute(snapshots.insert().from_select(columns, source))
+    source = select(literal(to), *(snapshots.c[name] for name in columns[1:]))
+    before = source.where(snapshots.c.job_id == job_id, snapshots.c.step < next_step)
+    connection.execute(snapshots.insert().from_select(columns, before))
 
 
 def places(connection: Connection, job_id: str) -> list[SnapshotRow]:

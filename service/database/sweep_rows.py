@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from .tables import events, jobs, sweeps
+from .tables import jobs, sweeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,17 +77,6 @@ def states(connection: Connection, sweep_ids: Collection[str]) -> dict[str, dict
     for sweep_id, state, number in rows:
         counts[sweep_id][state] = number
     return counts
-
-
-def checks(connection: Connection, sweep_id: str, metric: str, *, up_to: int) -> Sequence[tuple[str, int, float]]:
-    """Return job, step and one metric of all checks of the members up to an event, job by job, oldest first."""
-    query = (
-        select(events.c.job_id, events.c.step, events.c[metric])
-        .join_from(jobs, events, events.c.job_id == jobs.c.id)
-        .where(jobs.c.sweep_id == sweep_id, events.c.kind == "check", events.c.id <= up_to)
-        .order_by(jobs.c.number, events.c.id)
-    )
-    return [(job_id, step, value) for job_id, step, value in connection.execute(query)]
 
 
 def _first(connection: Connection, condition: Any) -> SweepRow | None:

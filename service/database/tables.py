@@ -102,8 +102,8 @@ jobs = Table(
     Column("batches_per_epoch", Integer),
     Column("dataset_sha256", String(64)),
     Column("environment", Document),
-    Column("latest_check_id", RowNumber),
-    Column("best_check_id", RowNumber),
+    Column("latest_check", Document),
+    Column("best_check", Document),
     Column("stop_reason", String(32)),
     Column("error", Document),
     Column("publishing", Boolean, nullable=False, comment="whether its model may be stored already"),
@@ -164,6 +164,18 @@ events = Table(
     UniqueConstraint("job_id", "step"),
     Index(None, "job_id", "id"),
     sqlite_autoincrement=True,
+)
+
+check_blocks = Table(
+    "check_blocks",
+    metadata,
+    Column("job_id", String(26), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("first_id", RowNumber, primary_key=True, autoincrement=False, comment="of the events that the checks were"),
+    Column("last_id", RowNumber, nullable=False),
+    Column("last_step", Integer, nullable=False),
+    Column("checks", LargeBinary, nullable=False, comment="their numbers, as an array"),
+    Column("details", LargeBinary, nullable=False, comment="their progress, as compressed JSON"),
+    Column("step_losses", LargeBinary, nullable=False, comment="as in events, end to end"),
 )
 
 checkpoints = Table(

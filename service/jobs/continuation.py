@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from service.core import StopReason, TrainingConfig, TrainingState
-from service.database import CheckRow, JobRow
+from service.database import JobRow
 from service.datasets import Dataset
 from service.errors import InvalidField, InvalidJobTransition
 from service.worker import decode_checkpoint
@@ -59,9 +59,9 @@ def continued(row: JobRow, state: TrainingState, changes: Mapping[str, Any]) -> 
     return config
 
 
-def rescaled(check: CheckRow, *, before: TrainingConfig, now: TrainingConfig) -> Mapping[str, Any]:
+def rescaled(detail: Mapping[str, Any], *, before: TrainingConfig, now: TrainingConfig) -> Mapping[str, Any]:
     """Return the progress at an earlier check as it is in a run of other epochs and patience."""
-    progress = dict(check.detail)
+    progress = dict(detail)
     left = progress["patience_left"]
     progress["fraction"] *= before.epochs / now.epochs
     progress["eta_s"] = None

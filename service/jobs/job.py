@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from service.core import TrainingConfig
-from service.database import CheckRow, CheckTuple, EventRow, JobRow, StateRow
+from service.database import CheckRow, EventRow, JobRow, StateRow
 from service.registry import utc_text
 from service.worker import Progress
 
@@ -46,7 +46,7 @@ class RecordedCheck:
     validation_accuracy: float
 
     @classmethod
-    def of(cls, row: CheckRow | CheckTuple) -> RecordedCheck:
+    def of(cls, row: CheckRow) -> RecordedCheck:
         """Build from a row."""
         return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
 
@@ -115,7 +115,7 @@ class Job:
     def of(cls, row: JobRow, history: Sequence[StateRow]) -> Job:
         """Build from a row and the moves that were recorded of it."""
         state = JobState(row.state)
-        progress = Progress(**row.latest.detail) if row.latest else Progress()
+        progress = Progress(**row.latest_check.detail) if row.latest_check else Progress()
         if state is JobState.SUCCEEDED:
             progress = replace(progress, fraction=1.0)
         if state.final:
@@ -127,8 +127,8 @@ class Job:
             config=TrainingConfig.from_dict(row.config),
             state=state,
             progress=progress,
-            latest=RecordedCheck.of(row.latest) if row.latest else None,
-            best=RecordedCheck.of(row.best) if row.best else None,
+            latest=RecordedCheck.of(row.latest_check) if row.latest_check else None,
+            best=RecordedCheck.of(row.best_check) if row.best_check else None,
             stop_reason=row.stop_reason,
             error=row.error,
             model={"name": row.name, "version": row.model_version} if row.model_version else None,

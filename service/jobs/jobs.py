@@ -14,7 +14,7 @@ from ulid import ULID
 
 from service.charts import Curves
 from service.core import Floats, TrainingConfig, output_names
-from service.database import Database, JobRow, NewJob, checkpoint_rows, event_rows, job_rows
+from service.database import Database, JobRow, NewJob, check_rows, checkpoint_rows, event_rows, job_rows
 from service.datasets import PACKAGED, Datasets, plan_split, with_its_classes
 from service.errors import (
     InvalidJobTransition,
@@ -234,15 +234,15 @@ class Jobs:
         """Return the history of a job after an event, thinned to ``max_points`` if it is longer."""
         with self._database.read() as connection:
             _row(connection, job_id)
-            rows = event_rows.checks(connection, job_id, since=since)
-        return Metrics.of(rows, max_points)
+            series = check_rows.series(connection, job_id, since=since)
+        return Metrics.of(series, max_points)
 
     def curves(self, job_id: str) -> Curves:
         """Return the history of a job for the charts."""
         with self._database.read() as connection:
             row = _row(connection, job_id)
-            checks = event_rows.checks(connection, job_id)
-        return curves_of(row, checks)
+            series = check_rows.series(connection, job_id)
+        return curves_of(row, series)
 
     def weights(self, job_id: str, which: str) -> JobWeights:
         """Return the ``best`` or the ``last`` weights of the newest checkpoint.

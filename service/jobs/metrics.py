@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service.charts import Curves, thin
 from service.core import Ints, StopReason
-from service.database import CheckTuple, JobRow
+from service.database import CheckSeries, JobRow
 from service.worker import Checked
 
 from .job import RecordedCheck
@@ -32,17 +32,20 @@ class Metrics:
     thinned: bool
 
     @classmethod
-    def of(cls, rows: Sequence[CheckTuple], max_points: int | None) -> Metrics:
-        """Build from rows; with ``max_points`` (at least 4) neither series is longer than that."""
-        steps, values = _step_losses(rows)
-        thinned = max_points is not None and max(len(rows), len(values)) > max_points
-        if thinned and max_points is not None:
-            validation_losses = np.array([row.validation_loss for row in rows])
-            rows = [rows[index] for index in thin(validation_losses, max_points)]
-            kept = thin(values, max_points)
-            steps, values = steps[kept], values[kept]
+    def of(cls, series: CheckSeries, max_points: int | None) -> Metrics:
+        """Build from what was recorded; with ``max_points`` (at least 4) neither series is longer than that."""
+        checks, losses = series.checks, Checked.unpack_losses(series.step_losses)
+        n_points = max(len(checks), len(losses))
+        if max_points is None:
+            max_points = n_points
+        checks = checks[thin(checks["validation_loss"], max_points)]
+        kept = thin(losses, max_points)
+        names = list(RecordedCheck.__dataclass_fields__)
         return cls(
-            checks=[RecordedCheck.of(row) for row in rows], loss_steps=steps, loss_values=values, thinned=thinned
+            checks=[RecordedCheck(**dict(zip(names, row, strict=True))) for row in checks[names].tolist()],
+            loss_steps=_steps_of(series, kept),
+            loss_values=losses[kept].astype(np.float64),
+            thinned=n_points > max_points,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,32 +57,27 @@ class Metrics:
         }
 
 
-def curves_of(job: JobRow, rows: Sequence[CheckTuple]) -> Curves:
+def curves_of(job: JobRow, series: CheckSeries) -> Curves:
     """Return the same history as arrays for the charts, with the marks that belong into them."""
-
-    def series(name: str) -> Series:
-        return np.array([getattr(row, name) for row in rows], dtype=np.float64)
-
-    loss_steps, losses = _step_losses(rows)
+    checks = series.checks
+    losses = Checked.unpack_losses(series.step_losses)
     stopped_early = job.stop_reason == StopReason.EARLY_STOPPING
     return Curves(
-        check_steps=series("step").astype(np.int64),
-        validation_loss=series("validation_loss"),
-        validation_accuracy=series("validation_accuracy"),
-        train_accuracy=series("train_accuracy"),
-        train_loss_steps=loss_steps,
-        train_loss=losses,
-        best_step=job.best.step if job.best else None,
-        stop_step=job.latest.step if job.latest and stopped_early else None,
+        check_steps=checks["step"],
+        validation_loss=checks["validation_loss"],
+        validation_accuracy=checks["validation_accuracy"],
+        train_accuracy=checks["train_accuracy"],
+        train_loss_steps=_steps_of(series, np.arange(len(losses))),
+        train_loss=losses.astype(np.float64),
+        best_step=job.best_check.step if job.best_check else None,
+        stop_step=job.latest_check.step if job.latest_check and stopped_early else None,
         batches_per_epoch=job.batches_per_epoch,
     )
 
 
-def _step_losses(rows: Sequence[CheckTuple]) -> tuple[Ints, Series]:
-    """Lay the blocks of losses end to end; each ends at the step of its check."""
-    losses = Checked.unpack_losses(b"".join(row.step_losses for row in rows))
-    lengths = np.array([len(row.step_losses) for row in rows], dtype=np.int64) // Checked.LOSS_BYTES
-    ends = np.array([row.step for row in rows], dtype=np.int64)
-    # How far each step number is ahead of its place in the series: 0, unless the series begins in the middle.
-    ahead = ends + 1 - np.cumsum(lengths)
-    return np.arange(len(losses)) + np.repeat(ahead, lengths), losses
+def _steps_of(series: CheckSeries, places: NDArray[np.intp]) -> Ints:
+    """Return the steps of the losses at some places of a series; those of a check end at its step."""
+    ends = np.cumsum(series.checks["n_losses"])
+    checks = np.searchsorted(ends, places, side="right")
+    steps: Ints = places + (series.checks["step"] + 1 - ends)[checks]
+    return steps

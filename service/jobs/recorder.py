@@ -21,8 +21,8 @@ from service.database import (
     JobRow,
     NewCheck,
     NewSnapshot,
+    check_rows,
     checkpoint_rows,
-    event_rows,
     job_rows,
     snapshot_rows,
 )
@@ -95,14 +95,17 @@ class Recorder:
         with self._database.write() as connection:
             if not job_rows.lock_claimed(connection, claim.id, claim.fence):
                 return False
-            newest = event_rows.newest_step(connection, claim.id)
+            newest = check_rows.newest_step(connection, claim.id)
             new = [checked for checked in checks if checked.check.step > newest]
-            ids = event_rows.append_checks(connection, claim.id, list(map(_new_check, new)), at=datetime.now(UTC))
+            if new and new[0].number // check_rows.BLOCK_LENGTH < (new[-1].number + 1) // check_rows.BLOCK_LENGTH:
+                check_rows.pack(connection, claim.id)  # those of before; followers look for the new ones as events
+            rows = list(map(_new_check, new))
+            ids = check_rows.append(connection, claim.id, rows, at=datetime.now(UTC))
             if new:
-                columns["latest_check_id"] = ids[new[-1].check.step]
+                columns["latest_check"] = rows[-1].shown(ids[rows[-1].step])
                 _keep_snapshots(connection, claim, new, ids)
-            if improved := [checked.check.step for checked in new if checked.improved]:
-                columns["best_check_id"] = ids[improved[-1]]
+            if improved := [row for checked, row in zip(new, rows, strict=True) if checked.improved]:
+                columns["best_check"] = improved[-1].shown(ids[improved[-1].step])
             if columns:
                 job_rows.update_columns(connection, claim.id, **columns)
             if checkpoint is not None:

@@ -6,15 +6,23 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Any, TypeVar
 
-import numpy as np
 from sqlalchemy import Connection
 from ulid import ULID
 
 from service.core import Floats, Ints, TrainingConfig, norm, output_names
-from service.database import Database, JobRow, NewJob, NewSweep, SweepRow, checkpoint_rows, job_rows, sweep_rows
+from service.database import (
+    Database,
+    JobRow,
+    NewJob,
+    NewSweep,
+    SweepRow,
+    check_rows,
+    checkpoint_rows,
+    job_rows,
+    sweep_rows,
+)
 from service.datasets import PACKAGED, Dataset, Datasets, plan_split, with_its_classes
 from service.errors import InvalidField, JobNotFound, NoDataYet
 from service.registry import check_model_name
@@ -110,14 +118,9 @@ class Sweeps:
         """Return steps and values of a metric at all checks of each member, by job, as of when the sweep was read."""
         newest = max((m.job.latest.id for m in sweep.members if m.job.latest), default=0)
         with self._database.read() as connection:
-            rows = sweep_rows.checks(connection, sweep.id, metric, up_to=newest)
-        wanted = {member.job.id for member in sweep.members}
-        series = {}
-        for job_id, checks in groupby(rows, key=lambda row: row[0]):
-            if job_id in wanted:
-                _, steps, values = zip(*checks, strict=True)
-                series[job_id] = np.array(steps, dtype=np.int64), np.array(values, dtype=np.float64)
-        return series
+            found = check_rows.of_sweep(connection, sweep.id, up_to=newest)
+        wanted = [member.job.id for member in sweep.members if len(found.get(member.job.id, ()))]
+        return {job_id: (found[job_id]["step"], found[job_id][metric]) for job_id in wanted}
 
     def weights(self, sweep: Sweep, which: str) -> list[Floats | None]:
         """Return the ``best`` or ``last`` weights of each member, (785, n_outputs), None where there are none yet.

@@ -50,9 +50,9 @@ class Checked:
         return np.minimum(losses, np.finfo(np.float32).max).astype("<f4").tobytes()
 
     @staticmethod
-    def unpack_losses(data: bytes) -> NDArray[np.float64]:
-        """Read back `pack_losses`, as float64."""
-        return np.frombuffer(data, dtype="<f4").astype(np.float64)
+    def unpack_losses(data: bytes) -> NDArray[np.float32]:
+        """Read back `pack_losses`."""
+        return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import sys
 
+from alembic import command, script  # noqa: F401 - once, and not in every child
 from sqlalchemy import event
 
 from service.database import Database, migrate

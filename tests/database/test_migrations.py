@@ -10,11 +10,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from service.database import Database, migrate
+from service.database import Database, check_rows, event_rows, job_rows, migrate
 from service.database.tables import metadata
 from service.errors import StorageFailed
 
@@ -81,6 +83,62 @@ def test_a_newer_database_is_left_alone(database: Database) -> None:
         migrate(database)
     with database.read() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+
+
+def test_what_an_earlier_version_recorded_is_kept(url: str) -> None:
+    """Jobs of the first release, one over and one in training: their newest and best checks, curves and events."""
+    database = Database(url)
+    config = Config()
+    config.set_main_option("script_location", "service.database:migrations")
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        for number, state in ((1, "succeeded"), (2, "running")):
+            connection.execute(
+                text(
+                    "INSERT INTO jobs (number, id, name, dataset, config, state, request_sha256, fence, losses,"
+                    " publishing, latest_check_id, best_check_id, created_at)"
+                    " VALUES (:number, :id, 'digits', 'mnist', '{}', :state, '', 1, 0, 0, :latest, :best, '2026-01-01')"
+                ),
+                {
+                    "number": number,
+                    "id": f"{number:026}",
+                    "state": state,
+                    "latest": 10 * number + 3,
+                    "best": 10 * number,
+                },
+            )
+            for n in range(4):
+                connection.execute(
+                    text(
+                        "INSERT INTO events (id, job_id, kind, at, epoch, step, train_loss, train_accuracy,"
+                        " validation_loss, validation_accuracy, detail, step_losses)"
+                        " VALUES (:id, :job, 'check', '2026-01-01', 0, :step, 0.1, 0.9, :loss, 0.8, :detail, :losses)"
+                    ),
+                    {
+                        "id": 10 * number + n,
+                        "job": f"{number:026}",
+                        "step": n,
+                        "loss": 0.1 + 0.2 * n,
+                        "detail": f'{{"fraction": 0.{n}}}',
+                        "losses": b"\0\0\x80?",
+                    },
+                )
+    migrate(database)
+    for number in (1, 2):
+        job_id, ids = f"{number:026}", list(range(10 * number, 10 * number + 4))
+        with database.read() as connection:
+            row, series = job_rows.get(connection, job_id), check_rows.series(connection, job_id)
+            events = event_rows.after(connection, job_id, ids[0], 10)
+            n_loose = connection.execute(text(f"SELECT count(*) FROM events WHERE job_id = '{job_id}'")).scalar_one()
+        assert row is not None and row.latest_check is not None and row.best_check is not None
+        assert (row.latest_check.id, row.best_check.id) == (ids[-1], ids[0])
+        assert row.latest_check == events[-1] and row.latest_check.detail == {"fraction": 0.3}
+        assert series.checks["id"].tolist() == ids and [event.id for event in events] == ids[1:]
+        assert series.checks["validation_loss"].tolist() == [0.1 + 0.2 * n for n in range(4)]
+        assert len(series.step_losses) == 16
+        assert n_loose == {1: 0, 2: 4}[number]
+    database.close()
 
 
 def test_a_migration_killed_anywhere_leaves_nothing_behind(url: str, tmp_path: Path) -> None:

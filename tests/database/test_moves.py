@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from service.database import Database, NewCheck, checkpoint_rows, event_rows, job_rows
+from service.database import Database, NewCheck, check_rows, checkpoint_rows, event_rows, job_rows
 from service.database.tables import JOB_STATES
 from service.jobs import MOVES, JobState
 from service.jobs.states import FINAL, sources
@@ -118,17 +119,17 @@ def test_a_check_is_written_once(database: Database, add_job: AddJob) -> None:
             for step in steps
         ]
         with database.write() as connection:
-            event_rows.append_checks(connection, job_id, checks, at=datetime.now(UTC))
-            return [event_rows.id_of_step(connection, job_id, step) for step in steps]
+            ids = check_rows.append(connection, job_id, checks, at=datetime.now(UTC))
+            return [ids[step] for step in steps]
 
     ids = [*append(0, 3), *append(), *append(6)]
     assert ids == sorted(ids)
     with pytest.raises(IntegrityError):
         append(3)
     with database.read() as connection:
-        assert [row.step for row in event_rows.checks(connection, job_id)] == [0, 3, 6]
-        assert [row.id for row in event_rows.checks(connection, job_id, since=ids[0])] == ids[1:]
-        assert event_rows.newest_step(connection, job_id) == 6
+        assert check_rows.series(connection, job_id).checks["step"].tolist() == [0, 3, 6]
+        assert check_rows.series(connection, job_id, since=ids[0]).checks["id"].tolist() == ids[1:]
+        assert check_rows.newest_step(connection, job_id) == 6
         assert event_rows.newest_id(connection) == ids[-1]
         assert event_rows.jobs_since(connection, ids[-1]) == frozenset()
         assert event_rows.jobs_since(connection, ids[-2]) == {job_id}
@@ -137,6 +138,66 @@ def test_a_check_is_written_once(database: Database, add_job: AddJob) -> None:
             "CheckRow",
             "CheckRow",
         ]
+
+
+def append_checks(database: Database, job_id: str, steps: range) -> list[int]:
+    """Write checks down, each with an own loss and progress; return their ids."""
+    checks = [
+        NewCheck(
+            epoch=step // 10,
+            step=step,
+            train_loss=step / 7,
+            train_accuracy=0.25,
+            validation_loss=step / 3,
+            validation_accuracy=0.5,
+            detail={"fraction": step / 11, "eta_s": None},
+            step_losses=np.full(steps.step, step, "<f4").tobytes(),
+        )
+        for step in steps
+    ]
+    with database.write() as connection:
+        return list(check_rows.append(connection, job_id, checks, at=datetime.now(UTC)).values())
+
+
+def test_packing_changes_nothing_that_is_seen(database: Database, add_job: AddJob) -> None:
+    """Neither the series nor a stream from any event, with a move between two checks that end in one block."""
+    job_id, other_id = add_job(), add_job()
+    ids = append_checks(database, job_id, range(1, 2400, 2))
+    append_checks(database, other_id, range(1, 9, 2))
+    with database.write() as connection:
+        job_rows.move(connection, job_id, to="running", allowed_from=["queued"])
+    ids += append_checks(database, job_id, range(2401, 2700, 2))
+
+    def seen() -> list[object]:
+        with database.read() as connection:
+            series = [check_rows.series(connection, job_id, since=since) for since in (0, ids[3], ids[-2], ids[-1])]
+            streams = [
+                event_rows.after(connection, job_id, after, limit)
+                for after in (0, ids[0], ids[998], ids[1199], ids[-1])
+                for limit in (1, 3, 1000, 5000)
+            ]
+            step = check_rows.newest_step(connection, job_id)
+        return [[(one.checks.tolist(), one.step_losses) for one in series], streams, step]
+
+    before = seen()
+    with database.write() as connection:
+        check_rows.pack(connection, job_id)
+        check_rows.pack(connection, job_id)
+    assert seen() == before
+    with database.read() as connection:
+        counts = connection.execute(text("SELECT (SELECT count(*) FROM check_blocks), (SELECT count(*) FROM events)"))
+        assert counts.one() == (2, 3 + 4)
+
+
+def test_blocks_are_deleted_with_their_job(database: Database, add_job: AddJob) -> None:
+    job_id = add_job()
+    append_checks(database, job_id, range(5))
+    with database.write() as connection:
+        job_rows.move(connection, job_id, to="cancelled", allowed_from=["queued"], final=True)
+    with database.write() as connection:
+        assert connection.execute(text("SELECT count(*) FROM check_blocks")).scalar_one() == 1
+        job_rows.remove(connection, job_id, allowed_from=["cancelled"])
+        assert connection.execute(text("SELECT count(*) FROM check_blocks")).scalar_one() == 0
 
 
 def test_the_newest_checkpoint_takes_the_place_of_the_one_before(database: Database, add_job: AddJob) -> None:

@@ -1,0 +1,235 @@
+"""The validation checks of jobs: written as events, one a row, and packed by the thousand once they are older.
+
+A run of a hundred thousand checks is a hundred rows of ``check_blocks`` then, which NumPy reads as they are. A check
+keeps the id of the event that it was, so that a stream goes on after it as before.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, delete, func, select
+
+from .tables import check_blocks, events, jobs
+
+BLOCK_LENGTH = 1000
+
+_METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+CHECK = np.dtype(
+    [("id", "<i8"), ("epoch", "<i4"), ("step", "<i8"), *((name, "<f8") for name in _METRICS), ("n_losses", "<i4")]
+)
+"""A check in a block; ``n_losses`` is how many steps it closes."""
+_LOSS_BYTES = 4
+
+Checks: TypeAlias = NDArray[np.void]
+"""``(n,)`` of the dtype `CHECK`, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCheck:
+    """What is written down of a validation check. ``detail`` is the progress at that moment."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    detail: Mapping[str, Any]
+    step_losses: bytes
+
+    def shown(self, event_id: int) -> dict[str, Any]:
+        """Return the fields of its `CheckRow`, as a job keeps them of its newest and its best check."""
+        return {"id": event_id, **{name: getattr(self, name) for name in _SHOWN}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow:
+    """A validation check as it was recorded. ``detail`` is the progress at that moment."""
+
+    id: int
+    epoch: int
+    step: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    detail: Mapping[str, Any]
+
+
+_SHOWN = tuple(name for name in CheckRow.__dataclass_fields__ if name != "id")
+_NUMBERS = ("id", "epoch", "step", *_METRICS)
+_LOOSE = tuple(events.c[name] for name in (*_NUMBERS, "step_losses"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CheckSeries:
+    """The checks of a job, and the training losses of their steps, packed as they came, end to end."""
+
+    checks: Checks
+    step_losses: bytes
+
+
+def append(connection: Connection, job_id: str, checks: Sequence[NewCheck], *, at: datetime) -> dict[int, int]:
+    """Write checks down, in their order; return the id of each by its step."""
+    rows = [{**asdict(check), "job_id": job_id, "kind": "check", "at": at} for check in checks]
+    if not rows:
+        return {}
+    written = connection.execute(events.insert().returning(events.c.step, events.c.id), rows)
+    return {row.step: row.id for row in written}
+
+
+def pack(connection: Connection, job_id: str) -> None:
+    """Move the checks of a job that are events into blocks."""
+    loose = (events.c.job_id == job_id) & (events.c.kind == "check")
+    rows = connection.execute(select(*_LOOSE, events.c.detail).where(loose).order_by(events.c.id)).all()
+    for start in range(0, len(rows), BLOCK_LENGTH):
+        part = rows[start : start + BLOCK_LENGTH]
+        losses = b"".join(row.step_losses for row in part)
+        _insert(connection, job_id, _array(part), [row.detail for row in part], losses)
+    if rows:
+        connection.execute(delete(events).where(loose))
+
+
+def copy(
+    connection: Connection,
+    job_id: str,
+    *,
+    to: str,
+    next_step: int,
+    progress_of: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> None:
+    """Give another job the checks of a job that were made before a step, under the ids that they have.
+
+    Parameters
+    ----------
+    progress_of : what the progress at a check becomes.
+    """
+    pack(connection, job_id)
+    for block in connection.execute(_blocks(job_id)).all():
+        checks = _unpacked(block)
+        checks = checks[checks["step"] < next_step]
+        if len(checks):
+            details = list(map(progress_of, _details(block)[: len(checks)]))
+            losses = block.step_losses[: int(checks["n_losses"].sum()) * _LOSS_BYTES]
+            _insert(connection, to, checks, details, losses)
+
+
+def at_step(connection: Connection, job_id: str, step: int) -> dict[str, Any]:
+    """Return the check after a step, which is in a block, as `NewCheck.shown` does."""
+    block = connection.execute(_blocks(job_id).where(check_blocks.c.last_step >= step).limit(1)).one()
+    return next(asdict(check) for check in _rows(block) if check.step == step)
+
+
+def newest_step(connection: Connection, job_id: str) -> int:
+    """Return the step of the newest check of a job, -1 without one."""
+    found = (
+        connection.execute(select(func.max(step)).where(owner == job_id)).scalar_one()
+        for step, owner in (
+            (events.c.step, events.c.job_id),
+            (check_blocks.c.last_step, check_blocks.c.job_id),
+        )
+    )
+    return max(-1 if step is None else int(step) for step in found)
+
+
+def packed_after(connection: Connection, job_id: str, event_id: int, limit: int) -> list[CheckRow]:
+    """Return checks of a job that are in blocks, those after an event, oldest first."""
+    found: list[CheckRow] = []
+    blocks = _blocks(job_id, check_blocks.c.last_id, check_blocks.c.checks, check_blocks.c.details).limit(1)
+    last_id = event_id
+    while len(found) < limit and (block := connection.execute(blocks.where(check_blocks.c.last_id > last_id)).first()):
+        found += (check for check in _rows(block) if check.id > event_id)
+        last_id = block.last_id
+    return found[:limit]
+
+
+def series(connection: Connection, job_id: str, *, since: int = 0) -> CheckSeries:
+    """Return the checks of a job after an event, wherever they are."""
+    columns = check_blocks.c.checks, check_blocks.c.step_losses
+    blocks = connection.execute(_blocks(job_id, *columns).where(check_blocks.c.last_id > since)).all()
+    loose = connection.execute(
+        select(*_LOOSE)
+        .where(events.c.job_id == job_id, events.c.kind == "check", events.c.id > since)
+        .order_by(events.c.id)
+    ).all()
+    checks = np.concatenate([*map(_unpacked, blocks), _array(loose)])
+    losses = b"".join([*(block.step_losses for block in blocks), *(row.step_losses for row in loose)])
+    n_before = int(np.searchsorted(checks["id"], since, side="right"))
+    n_losses_before = int(checks["n_losses"][:n_before].sum())
+    return CheckSeries(checks=checks[n_before:], step_losses=losses[n_losses_before * _LOSS_BYTES :])
+
+
+def of_sweep(connection: Connection, sweep_id: str, *, up_to: int) -> dict[str, Checks]:
+    """Return the checks of each member of a sweep up to an event, by job, in the order of the grid."""
+    blocks = connection.execute(
+        select(check_blocks.c.job_id, check_blocks.c.checks)
+        .join_from(jobs, check_blocks, check_blocks.c.job_id == jobs.c.id)
+        .where(jobs.c.sweep_id == sweep_id)
+        .order_by(jobs.c.number, check_blocks.c.first_id)
+    )
+    parts: dict[str, list[Checks]] = defaultdict(list)
+    for block in blocks:
+        parts[block.job_id].append(_unpacked(block))
+    loose: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(
+        select(events.c.job_id, *_LOOSE)
+        .join_from(jobs, events, events.c.job_id == jobs.c.id)
+        .where(jobs.c.sweep_id == sweep_id, events.c.kind == "check")
+        .order_by(jobs.c.number, events.c.id)
+    ):
+        loose[row.job_id].append(row)
+    for job_id, rows in loose.items():
+        parts[job_id].append(_array(rows))
+    whole = {job_id: np.concatenate(found) for job_id, found in parts.items()}
+    return {job_id: checks[checks["id"] <= up_to] for job_id, checks in whole.items()}
+
+
+def _blocks(job_id: str, *columns: Any) -> Any:
+    query = select(*columns) if columns else select(check_blocks)
+    return query.where(check_blocks.c.job_id == job_id).order_by(check_blocks.c.first_id)
+
+
+def _insert(
+    connection: Connection, job_id: str, checks: Checks, details: Sequence[Mapping[str, Any]], losses: bytes
+) -> None:
+    connection.execute(
+        check_blocks.insert().values(
+            job_id=job_id,
+            first_id=int(checks["id"][0]),
+            last_id=int(checks["id"][-1]),
+            last_step=int(checks["step"][-1]),
+            checks=checks.tobytes(),
+            details=zlib.compress(json.dumps(details).encode()),
+            step_losses=losses,
+        )
+    )
+
+
+def _array(rows: Iterable[Any]) -> Checks:
+    tuples = [(*(getattr(row, name) for name in _NUMBERS), len(row.step_losses) // _LOSS_BYTES) for row in rows]
+    return np.array(tuples, dtype=CHECK)
+
+
+def _unpacked(block: Any) -> Checks:
+    return np.frombuffer(block.checks, dtype=CHECK)
+
+
+def _details(block: Any) -> list[dict[str, Any]]:
+    details: list[dict[str, Any]] = json.loads(zlib.decompress(block.details))
+    return details
+
+
+def _rows(block: Any) -> list[CheckRow]:
+    return [
+        CheckRow(**dict(zip(_NUMBERS, row, strict=True)), detail=detail)
+        for row, detail in zip(_unpacked(block)[list(_NUMBERS)].tolist(), _details(block), strict=True)
+    ]

@@ -1,6 +1,5 @@
 """Who may do what: keys, the scopes that they grant, and the record of what was changed with them."""
 
-from .audit import AuditEntry as AuditEntry
 from .audit import AuditLog as AuditLog
 from .keys import KEY_FORM as KEY_FORM
 from .keys import Key as Key

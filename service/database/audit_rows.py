@@ -12,7 +12,7 @@ from .tables import audit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAuditRow:
-    """What is written down of a call that changes something."""
+    """What is written down of a call that changes something. ``key_id`` is None where no key was needed."""
 
     key_id: str | None
     method: str

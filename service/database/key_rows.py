@@ -24,15 +24,9 @@ class NewKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyRow:
+class KeyRow(NewKey):
     """A key as it stands."""
 
-    id: str
-    name: str
-    sha256: str
-    scopes: Sequence[str]
-    created_at: datetime
-    expires_at: datetime | None
     revoked_at: datetime | None
 
 

@@ -81,9 +81,8 @@ class Gate:
         needed = ACCESS[row]
         if needed is PUBLIC:
             return send
-        if self._keys.stale:
-            await self._read_keys()
-        client = self._identify(scope)
+        is_free = await self.is_free()
+        client = self._identify(scope, is_free)
         scope["state"]["client"] = client
         if client.key_id:
             submitter.set(Submitter(client.key_id, self._settings.max_jobs_per_key))
@@ -105,7 +104,13 @@ class Gate:
             raise TooManyRequests(at_most, retry_after_s=5)
         return self.streams.held(client.name)
 
-    def _identify(self, scope: Scope) -> Client:
+    async def is_free(self) -> bool:
+        """Tell whether no key is needed at the moment."""
+        if self._keys.stale:
+            await self._read_keys()
+        return is_open(self._settings, self._keys)
+
+    def _identify(self, scope: Scope, is_free: bool) -> Client:
         if scope["query_string"] and _LOOKS_LIKE_A_KEY.search(scope["query_string"]):
             raise Unauthenticated("A key belongs in the Authorization header; this one was seen and should be revoked.")
         address = client_address(scope)
@@ -114,7 +119,6 @@ class Gate:
         if found is not None:
             _take(self._of_keys, found[0])
             return Client(found[0], address, found[1], limited=True)
-        is_free = is_open(self._settings, self._keys)
         is_owner = is_free and not self._settings.allow_anonymous
         if not is_owner:
             _take(self._of_addresses, address)

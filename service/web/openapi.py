@@ -40,6 +40,19 @@ _SECURITY_SCHEME = {
 _REFERENCES = "#/components/schemas/{model}"
 
 
+def without_keys(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of a service that needs no keys at the moment."""
+    paths = {
+        path: {
+            method: {name: value for name, value in operation.items() if name != "security"}
+            for method, operation in item.items()
+        }
+        for path, item in document["paths"].items()
+    }
+    components = {name: value for name, value in document["components"].items() if name != "securitySchemes"}
+    return {**document, "paths": paths, "components": components}
+
+
 def describe(app: FastAPI) -> None:
     """Add to the application's OpenAPI document what no single route says."""
     gather = app.openapi

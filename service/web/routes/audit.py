@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Query
@@ -21,5 +22,5 @@ def list_changes(
     before: Annotated[int | None, Query(ge=1, le=MAX_EVENT_ID, description="Only what is older than this id.")] = None,
 ) -> Response:
     """List the calls that changed something, or were to, the newest first: which key, what, and the status."""
-    entries = service.audit_log.page(limit=limit, before=before)
-    return JSONResponse({"entries": [entry.to_dict() for entry in entries]})
+    lines = service.audit_log.page(limit=limit, before=before)
+    return JSONResponse({"entries": [{**asdict(line), "at": line.at.isoformat()} for line in lines]})

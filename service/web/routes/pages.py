@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from service.web.gate import GuardedRoute
+from service.web.openapi import without_keys
 from service.web.problems import PROBLEM_TYPES, title
 from service.web.request_context import CONTENT_SECURITY_POLICY, policy
 
@@ -54,7 +55,8 @@ async def documentation() -> Response:
 @router.get("/openapi.json")
 async def description(request: Request) -> Response:
     """Return the API as an OpenAPI document."""
-    return JSONResponse(request.app.openapi())
+    document = request.app.openapi()
+    return JSONResponse(without_keys(document) if await request.app.state.gate.is_free() else document)
 
 
 @router.get("/favicon.ico")

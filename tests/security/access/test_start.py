@@ -37,7 +37,9 @@ def test_a_loopback_service_is_open_until_there_is_a_key(tmp_path: Path) -> None
         assert client.get("/api/v1/audit").status_code == 200
         assert client.get("/api/v1/jobs", headers=bearer("wrong")).status_code == 401
         assert client.get("/api/v1/jobs", headers={"Authorization": "Basic for-a-proxy"}).status_code == 200
+        assert "securitySchemes" not in client.get("/openapi.json").json()["components"]
         key, secret = service.keys.create("first", [Scope.READ])
+        assert "securitySchemes" in client.get("/openapi.json").json()["components"]
         assert client.get("/api/v1/jobs").status_code == 401
         assert client.get("/api/v1/jobs", headers=bearer(secret)).status_code == 200
         service.keys.revoke(key.id)

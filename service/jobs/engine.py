@@ -34,6 +34,8 @@ MAX_STACK_MEMBERS = 32
 
 LEASE_S = 30.0
 HEARTBEAT_S = 2.0
+SILENCE_S = 20.0
+"""A worker that has said nothing for this long, not even that it lives, is replaced."""
 TURN_S = 0.25
 """At least this often the engine looks around, woken or not: at cancels and jobs that other processes wrote."""
 BATCH_S = 0.1
@@ -201,6 +203,10 @@ class Engine:
         if now < self._next_heartbeat_at:
             return
         self._next_heartbeat_at = now + HEARTBEAT_S
+        for stack in self._stacks:
+            if stack.has_fallen_silent(SILENCE_S):
+                logger.warning("the worker of job %s has said nothing for %g s", stack.runs[0].claim.id, SILENCE_S)
+                stack.kill()
         if self._stacks:
             with self._database.write() as connection:
                 job_rows.extend_leases(connection, claimed_by=self.id, lease_s=LEASE_S)

@@ -62,6 +62,7 @@ class Stack:
         self.outcome: Outcome | None = None
         self.execution: Execution | None = None
         self._inbox = inbox
+        self._was_silent = False
 
     def on_message(self, message: Message) -> None:
         """Pass a message on to the engine's thread."""
@@ -99,6 +100,17 @@ class Stack:
                     self.execution.cancel(member)
             elif now > run.kill_at:
                 self.kill()
+
+    def has_fallen_silent(self, limit_s: float) -> bool:
+        """Whether the worker said nothing for so long, now and when this was asked before.
+
+        Asked once, after this process was itself suspended, it would count what nobody was there to hear.
+        """
+        was_silent, self._was_silent = (
+            self._was_silent,
+            self.execution is not None and self.execution.silent_s > limit_s,
+        )
+        return was_silent and self._was_silent
 
     def hand_back(self) -> None:
         """Ask all runs to stop where they are."""

@@ -8,6 +8,8 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import TypeAlias
 
@@ -26,6 +28,11 @@ NICENESS = 10
 
 DONE = b""
 """What a worker says after the last message of a stack; no message is empty."""
+
+ALIVE = b"\0"
+"""What a worker says every second while it has work; no message begins like that."""
+
+ALIVE_EVERY_S = 1.0
 
 _PR_SET_PDEATHSIG = 1
 
@@ -48,17 +55,41 @@ def serve(descriptor: int, log_level: str = "warning", log_format: LogFormat = "
     work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
     with Connection(descriptor) as connection:
         threading.Thread(target=_hear, args=(connection, work), daemon=True, name="requests").start()
+        voice = threading.Lock()
+
+        def say(words: bytes) -> None:
+            with voice:
+                connection.send_bytes(words)
+
         try:
             while True:
                 spec, stop = work.get()
-                run_training(
-                    StackSpec.from_bytes(spec), lambda message: connection.send_bytes(encode_message(message)), stop
-                )
-                connection.send_bytes(DONE)
+                with _saying_that_it_lives(say):
+                    run_training(StackSpec.from_bytes(spec), lambda message: say(encode_message(message)), stop)
+                say(DONE)
                 # In a thread: a collector that is away must not keep the next stack waiting.
                 threading.Thread(target=flush_spans, daemon=True, name="spans").start()
         except ConnectionError:
             return  # nobody is left to train for
+
+
+@contextmanager
+def _saying_that_it_lives(say: Callable[[bytes], None]) -> Iterator[None]:
+    """Say so every second until the block is left; while there is no work, nobody listens."""
+    over = threading.Event()
+
+    def repeat() -> None:
+        with suppress(OSError):  # nobody is left to hear it
+            while not over.wait(ALIVE_EVERY_S):
+                say(ALIVE)
+
+    thread = threading.Thread(target=repeat, daemon=True, name="alive")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def train_request(spec: StackSpec) -> bytes:

@@ -45,6 +45,22 @@ def test_a_killed_worker_s_job_goes_on_and_ends_with_the_same_bits(house: House)
     assert one.weights_sha256 == other.weights_sha256
 
 
+def test_a_frozen_worker_is_replaced(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks for a cancel, and its line stays open: only its silence tells."""
+    monkeypatch.setattr("service.jobs.engine.SILENCE_S", 4.0)
+    monkeypatch.setattr("service.jobs.engine.HEARTBEAT_S", 0.2)
+    job_id = house.submit(**ENDLESS)
+    house.wait_for_step(job_id, 15 * 5)
+    (worker,) = workers_of()
+    worker.suspend()
+    house.wait(job_id, lambda job: JobState.QUEUED in [move.state for move in job.history[1:]])
+    frozen_at = house.jobs.weights(job_id, "last").next_step
+    house.wait_for_step(job_id, frozen_at + 15)
+    assert worker.pid not in {worker.pid for worker in workers_of()}
+    house.jobs.cancel(job_id)
+    assert house.wait(job_id).state is JobState.CANCELLED
+
+
 def test_it_went_on_from_its_checkpoint(house: House) -> None:
     """Not from the beginning: the first new check after the death is a later one."""
     job_id = house.submit(**ENDLESS)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from service.worker import Checked, Ended, Message, StackSpec, Started, decode_message
-from service.worker.channel import DONE, cancel_request, hand_back_request, train_request
+from service.worker.channel import ALIVE, DONE, cancel_request, hand_back_request, train_request
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +37,8 @@ class Worker:
 
     def hear(self) -> Message | None:
         assert self.line.poll(30), "the worker says nothing"
-        message = self.line.recv_bytes()
+        while (message := self.line.recv_bytes()) == ALIVE:
+            pass
         return None if message == DONE else decode_message(message)
 
     def hear_out(self) -> list[Message]:

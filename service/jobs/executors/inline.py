@@ -51,6 +51,10 @@ class _InlineExecution:
     def __init__(self, stop: StopRequests):
         self._stop = stop
 
+    @property
+    def silent_s(self) -> float:
+        return 0.0
+
     def cancel(self, member: int) -> None:
         self._stop.cancel(member)
 

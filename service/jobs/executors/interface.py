@@ -32,6 +32,10 @@ class Listener(Protocol):
 class Execution(Protocol):
     """A stack that was given to a worker."""
 
+    @property
+    def silent_s(self) -> float:
+        """How long nothing was heard of the worker; 0 where it cannot fall silent without its end being noticed."""
+
     def cancel(self, member: int) -> None:
         """Ask one member to stop with what it has."""
 

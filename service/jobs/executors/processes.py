@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 from service.worker import StackSpec, decode_message
-from service.worker.channel import DONE, cancel_request, hand_back_request, train_request
+from service.worker.channel import ALIVE, DONE, cancel_request, hand_back_request, train_request
 
 from .interface import Listener, Outcome
 
@@ -128,6 +129,7 @@ class _ProcessExecution:
         self._lock = threading.Lock()
         self._begun = self._over = False
         self._early_requests: list[bytes] = []
+        self._heard_at = time.monotonic()
         self._thread = threading.Thread(target=self._follow, daemon=True, name="worker-messages")
 
     def start(self) -> None:
@@ -135,6 +137,11 @@ class _ProcessExecution:
 
     def join(self) -> None:
         self._thread.join()
+
+    @property
+    def silent_s(self) -> float:
+        """See `Execution.silent_s`. A process can be suspended, or stuck in its kernel."""
+        return 0.0 if self._over else time.monotonic() - self._heard_at
 
     def cancel(self, member: int) -> None:
         """See `Execution.cancel`."""
@@ -180,7 +187,9 @@ class _ProcessExecution:
                 self._send(request)
         try:
             while (message := self._worker.line.recv_bytes()) != DONE:
-                self._listener.on_message(decode_message(message))
+                self._heard_at = time.monotonic()
+                if message != ALIVE:
+                    self._listener.on_message(decode_message(message))
         except (EOFError, OSError):
             return False
         return True

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import expect
 
+from service.access import Scope
+from service.bootstrap import build
+from service.core import TrainingConfig
+from service.jobs import JobRequest
+from service.settings import Settings
 from tests.browser.conftest import OpenPage
 from tests.browser.test_train_and_watch import n_points, wait_for_points
 from tests.browser.waiting import wait_until
-from tests.web.serving import LONG, TINY, wait_until_over
+from tests.web.serving import LONG, serving, wait_until_over
 from tests.web.test_server_process import server_process
 
 pytestmark = pytest.mark.slow
@@ -39,48 +45,46 @@ def test_a_killed_server_comes_back_and_nothing_is_missed(open_page: OpenPage, t
             )
 
 
-KEY = "key-of-the-class"
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield the URL of a service that wants a key, a key to look and ask with, and a job."""
+    with build(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
+        key = service.keys.create("a class", [Scope.READ, Scope.PREDICT])[1]
+        job = service.jobs.submit(JobRequest(config=TrainingConfig(epochs=2, train_size=512)))
+        with serving(service) as url:
+            with httpx.Client(base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {key}"}) as client:
+                wait_until_over(client, job.id)
+            yield url, key, job.id
 
 
-def refuse_without_key(page: Page) -> list[str]:
-    """Answer as a server with keys does: only what says the key is let through. Returns the addresses let through."""
-    passed: list[str] = []
-
-    def check(route: Route) -> None:
-        if route.request.headers.get("authorization") != f"Bearer {KEY}":
-            route.fulfill(status=401, content_type="application/problem+json", body='{"detail": "A key is needed."}')
-        else:
-            passed.append(route.request.url)
-            route.continue_()
-
-    page.route("**/api/v1/**", check)
-    return passed
-
-
-def test_a_key_is_asked_for_once_and_stands_in_no_address(open_page: OpenPage, client: httpx.Client) -> None:
-    job_id = client.post("/jobs", json=TINY).raise_for_status().json()["id"]
-    wait_until_over(client, job_id)
-    with open_page(allowed=("401",)) as page:
-        passed = refuse_without_key(page)
-        page.goto(page.url + f"?job={job_id}")
+def test_a_key_is_asked_for_once_and_stands_in_no_address(open_page: OpenPage, closed: tuple[str, str, str]) -> None:
+    url, key, job_id = closed
+    with open_page(allowed=("401", "403")) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{url}/?job={job_id}")
         page.get_by_label("Key", exact=True).fill("wrong")
         page.get_by_role("button", name="Use it").click()
         expect(page.get_by_text("does not take that key")).to_be_visible()
-        page.get_by_label("Key", exact=True).fill(KEY)
+        page.get_by_label("Key", exact=True).fill(key)
         page.get_by_role("button", name="Use it").click()
         expect(page.locator(".story")).to_contain_text("best check")
         wait_for_points(page, 1)
         expect(page.locator(".when")).to_contain_text("After step")
         page.get_by_role("link", name="Data").click()
-        wait_until(
-            page, "() => document.images.length >= 60 && [...document.images].every(image => image.naturalWidth > 0)"
-        )
+        expect(page.locator(".images li")).to_have_count(60)
+        wait_until(page, "() => [...document.images].every(image => image.naturalWidth > 0)")
         expect(page.get_by_role("dialog")).to_have_count(0)
-        assert any("/events" in address for address in passed)
-        assert any("/images/" in address for address in passed)
-        assert not any(KEY in address for address in passed)
+        assert any("/events" in address for address in asked)
+        assert not any(key in address for address in asked)
+        page.get_by_role("link", name="Train", exact=True).click()
+        page.get_by_role("button", name="Start training").click()
+        expect(page.locator("#refusal")).to_contain_text("scope")  # this key may look, not train
         page.get_by_role("link", name="Jobs").click()
         page.reload()
-        expect(page.locator("tbody tr").first).to_be_visible()  # kept in the tab
-    with open_page() as page:
-        assert page.evaluate("sessionStorage.length") == 0  # and only there
+        expect(page.locator("tbody tr")).to_have_count(1)  # kept in the tab
+    with open_page(allowed=("401",)) as page:
+        page.goto(url)
+        expect(page.get_by_role("dialog")).to_be_visible()  # and only there
+        page.get_by_role("button", name="Not now").click()
+        expect(page.locator("#reading")).to_have_class("reading error")

@@ -3,6 +3,7 @@
 import { askForKey, heldKey } from "./key.js";
 
 const BASE = "/api/v1";
+const PATIENCE = 5;
 
 export class Problem extends Error {
   constructor(body, status) {
@@ -15,7 +16,7 @@ export class Problem extends Error {
 
   // Whether the same request may well succeed a moment later.
   get isPassing() {
-    return this.status === 0 || this.status >= 500;
+    return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 }
 
@@ -29,7 +30,8 @@ export const put = async (path, body, headers) => {
 };
 
 // path: below /api/v1, or as the API itself writes it. Gives the response, or throws a Problem.
-export async function send(path, { headers = {}, ...options } = {}) {
+// What only reads and was asked too soon is asked again, when the server says.
+export async function send(path, { headers = {}, ...options } = {}, patience = PATIENCE) {
   const key = heldKey();
   const authorization = key ? { Authorization: `Bearer ${key}` } : {};
   let answer;
@@ -41,6 +43,10 @@ export async function send(path, { headers = {}, ...options } = {}) {
   }
   if (answer.ok) return answer;
   if (answer.status === 401 && (await askForKey(key))) return send(path, { headers, ...options });
+  if (answer.status === 429 && !options.method && patience) {
+    await new Promise((resolve) => setTimeout(resolve, 1000 * Number(answer.headers.get("Retry-After") ?? 1)));
+    return send(path, { headers, ...options }, patience - 1);
+  }
   throw new Problem(await answer.json().catch(() => ({})), answer.status);
 }
 

@@ -69,10 +69,11 @@ async function offerModels(chosen) {
       ...options.map(([value, label]) => element("option", { value }, label)),
     );
     select.value = chosen ?? "";
+    request.ask();
   } catch (problem) {
+    await request.ask();
     fail(problem);
   }
-  request.ask();
 }
 
 function open(files) {

@@ -32,7 +32,7 @@ def addresses(client: httpx.Client) -> dict[str, str]:
         "watch": f"job={job['id']}",
         "sweep": f"sweep={sweep['id']}",
         "model": "view=models&model=mnist-softmax/1",
-        "compare": f"view=compare&with={job['id']},{sweep['members'][0]['job']}",
+        "compare": f"view=compare&with={job['id']},{sweep['members'][-1]['job']}",
         "report": f"report={report['id']}",
     }
 
@@ -63,7 +63,7 @@ def settle(page: Page, view: str) -> None:
         expect(page.locator(".images li")).to_have_count(60)
     else:
         expect(page.locator(".task img")).to_have_count(11)
-    wait_until(page, "() => [...document.images].every(image => image.complete)")
+    wait_until(page, "() => [...document.images].every(image => image.naturalWidth > 0)")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -28,7 +28,7 @@ def test_a_killed_server_comes_back_and_nothing_is_missed(open_page: OpenPage, t
     # While a long run is thinned, a snapshot may be gone before its confusion is asked for: 404, and the next is shown.
     with open_page(allowed=("ERR_", "404")) as page:
         with server_process(tmp_path, "processes") as (server, url):
-            job = httpx.post(f"{url}/api/v1/jobs", json={**LONG, "epochs": 600}).raise_for_status().json()
+            job = httpx.post(f"{url}/api/v1/jobs", json={**LONG, "epochs": 300}).raise_for_status().json()
             page.goto(f"{url}/?job={job['id']}")
             wait_for_points(page, 10)
             server.kill()
@@ -39,7 +39,7 @@ def test_a_killed_server_comes_back_and_nothing_is_missed(open_page: OpenPage, t
             wait_for_points(page, before)
             expect(page.locator(".state .badge")).to_have_text("succeeded", timeout=60_000)
             checks = httpx.get(f"{url}/api/v1/jobs/{job['id']}/metrics").json()["checks"]
-            assert len(checks) == 600 * 5
+            assert len(checks) == 300 * 5
             wait_until(
                 page, "n => Number(document.querySelectorAll('.chart-card')[1].dataset.points) === n", len(checks)
             )

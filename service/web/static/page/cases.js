@@ -25,7 +25,7 @@ export class Cases {
     const labels = Object.keys(logits);
     const best = labels.reduce((a, b, i) => (logits[b] > logits[labels[a]] ? i : a), 0);
     const shares = planes.map((plane) => plane.map((weight, i) => weight * (ink[i] / 127.5 - 1)));
-    const words = labels.map((label) => `${signed(logits[label])} → ${percent(probabilities[label])}`);
+    const words = labels.map((label) => `${signed(logits[label])}\n${percent(probabilities[label])}`);
     tiles.show(shares, { isShared: true, pixels: ink, words, best });
     this.#say(
       "The case of each digit",

@@ -19,11 +19,12 @@ export async function showData(params) {
     const label = params.get("label");
     const query = new URLSearchParams({ part, limit: PAGE, ...(label ? { label } : {}), ...(params.has("after") ? { after: params.get("after") } : {}) });
     const found = await get(`/datasets/${encodeURIComponent(dataset.name)}/images?${query}`);
+    const nameOf = (each) => dataset.class_names[dataset.classes.indexOf(Number(each))] ?? String(each);
     const here = { view: "data", dataset: dataset.name, part, ...(label ? { label } : {}) };
     place.replaceChildren(
-      facts(dataset, datasets, here),
-      filters(dataset, here),
-      element("ul", { class: "gallery images" }, found.images.map((image) => shown(image, dataset.name, part))),
+      facts(dataset, nameOf, datasets, here),
+      filters(dataset, nameOf, here),
+      element("ul", { class: "gallery images" }, found.images.map((image) => shown(image, nameOf, dataset.name, part))),
       found.next === null ? "" : element("a", { class: "button", href: address({ ...here, after: found.next }) }, "More images"),
     );
   } catch (problem) {
@@ -31,14 +32,14 @@ export async function showData(params) {
   }
 }
 
-function facts({ name, title, source, licence, training, test, sha256 }, datasets, here) {
+function facts({ name, title, source, licence, training, test, sha256 }, nameOf, datasets, here) {
   const others = datasets.filter((each) => datasets.length > 1 && each.name !== name);
   return element(
     "div",
     { class: "card" },
     element("h2", {}, title),
-    element("p", {}, `${number(training.n_images)} training images and ${number(test.n_images)} test images of 28×28 grey levels. By ${source}, ${licence}.`),
-    counts(here.part === "test" ? test : training, here),
+    element("p", {}, `${number(training.n_images)} training images and ${number(test.n_images)} test images of 28×28 grey levels. ${[source, licence].filter(Boolean).join(", ")}`),
+    counts(here.part === "test" ? test : training, nameOf, here),
     element(
       "div",
       { class: "row" },
@@ -50,12 +51,12 @@ function facts({ name, title, source, licence, training, test, sha256 }, dataset
 }
 
 // A bar for each class; a click shows its images.
-function counts({ n_by_class: by }, here) {
+function counts({ n_by_class: by }, nameOf, here) {
   const most = Math.max(...Object.values(by));
   const bars = Object.entries(by).map(([label, n]) => {
     const fill = element("span", { class: "fill" });
     fill.style.transform = `scaleX(${n / most})`;
-    const link = element("a", { href: address({ ...here, label }) }, label);
+    const link = element("a", { href: address({ ...here, label }) }, nameOf(label));
     return element(
       "li",
       { class: here.label === label ? "best" : "" },
@@ -67,21 +68,21 @@ function counts({ n_by_class: by }, here) {
   return element("ol", { class: "bars counts", "aria-label": `Images of each class in the ${here.part} part` }, bars);
 }
 
-function filters({ classes }, here) {
+function filters({ classes }, nameOf, here) {
   const { label, ...all } = here;
   const chip = (text, values, isHere) => element("a", { class: "chip", href: address(values), "aria-current": isHere ? "true" : null }, text);
   return element(
     "div",
     { class: "row filter", role: "group", "aria-label": "Which images" },
     PARTS.map((part) => chip(part, { ...here, part }, part === here.part)),
-    chip("all digits", all, label === undefined),
-    classes.map((each) => chip(String(each), { ...here, label: each }, String(each) === label)),
+    chip("all classes", all, label === undefined),
+    classes.map((each) => chip(nameOf(each), { ...here, label: each }, String(each) === label)),
   );
 }
 
-function shown({ index, label }, dataset, part) {
+function shown({ index, label }, nameOf, dataset, part) {
   const path = `/datasets/${encodeURIComponent(dataset)}/images/${index}.png?part=${part}&upscale=3`;
-  const image = picture(path, { width: 84, height: 84, alt: `${part} image ${index}: a ${label}` });
+  const image = picture(path, { width: 84, height: 84, alt: `${part} image ${index}: ${nameOf(label)}` });
   const why = address({ view: "draw", image: `${dataset}/${part}/${index}` });
-  return element("li", {}, element("a", { href: why }, image, element("span", {}, String(label)), element("span", { class: "hint" }, `no. ${number(index)}`)));
+  return element("li", {}, element("a", { href: why }, image, element("span", {}, nameOf(label)), element("span", { class: "hint" }, `no. ${number(index)}`)));
 }

@@ -4,8 +4,8 @@ import { get } from "./api.js";
 
 export class Estimate {
   async load() {
-    const [dataset, { jobs }] = await Promise.all([get("/datasets/mnist"), get("/jobs?state=succeeded&limit=10")]);
-    this.training = dataset.training;
+    const [{ datasets }, { jobs }] = await Promise.all([get("/datasets"), get("/jobs?state=succeeded&limit=10")]);
+    this.training = Object.fromEntries(datasets.map(({ name, training }) => [name, training]));
     this.pace = jobs.map((job) => job.progress.images_per_s).find((pace) => pace > 0) ?? null;
     return this;
   }
@@ -25,9 +25,9 @@ export class Estimate {
   }
 
   #size(run) {
-    const { n_images: all, n_by_class: by } = this.training;
+    const { n_images: all, n_by_class: by } = this.training[run.dataset];
     const classes = run.classes ?? (run.model === "logistic" ? [2, 3] : Object.keys(by));
-    const share = classes.reduce((sum, digit) => sum + by[digit], 0) / all;
+    const share = classes.reduce((sum, digit) => sum + (by[digit] ?? 0), 0) / all;
     const room = run.validation === "holdout" ? all - run.validation_size : all;
     const images = Math.round(Math.max(0, Math.min(run.train_size ?? all, room)) * share);
     const batches = (run.drop_last ? Math.floor : Math.ceil)(images / run.batch_size);

@@ -142,7 +142,7 @@ class Program:
 
 
 @contextmanager
-def serving(
+def program(
     folder: Path, *before: str, environment: dict[str, str] | None = None, **settings: Any
 ) -> Iterator[Program]:
     """Start the service as a user does, as a program of its own."""

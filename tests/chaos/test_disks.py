@@ -1,0 +1,118 @@
+"""A disk that fails is an answer, not an outage: what is stored stays, and all goes on when the disk does."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.registry import LocalStore, Registry
+from tests.chaos.disks import WITHOUT_OVERRIDE, broken, denied, full, read_only, seen_by, small_disk
+from tests.chaos.supervisor import Program, program
+from tests.jobs.house import eventually
+from tests.web.serving import LONG, TINY, problem_of, wait_until_over
+
+pytestmark = [pytest.mark.slow]
+
+Fault = Callable[[Program, Path], AbstractContextManager[None]]
+REFUSED = 503, "storage-failed"
+PIXELS = {"pixels": [list(range(0, 224, 8))] * 28}
+UNHARMED = ("/jobs", "/models", "/models/digits", "/models/digits/aliases/champion/history", "/datasets")
+
+
+def client_of(service: Program) -> httpx.Client:
+    assert service.url, service.log.read_text()
+    return httpx.Client(base_url=f"{service.url}/api/v1", timeout=30)
+
+
+def train(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    job = client.post("/jobs", json={**TINY, "name": "digits", **fields}).raise_for_status().json()
+    return wait_until_over(client, job["id"])
+
+
+def promote(client: httpx.Client, version: int) -> httpx.Response:
+    return client.put("/models/digits/aliases/champion", json={"version": version})
+
+
+def still_serves(client: httpx.Client) -> None:
+    """Everything that only reads goes on as if nothing were."""
+    for path in UNHARMED:
+        assert client.get(path).status_code == 200, path
+    answer = client.post("/models/digits/predict", json=PIXELS)
+    assert (answer.status_code, answer.json().get("version")) == (200, 1)
+
+
+@pytest.mark.parametrize("faults", [{full: (507, "storage-full"), read_only: REFUSED}, {denied: REFUSED}])
+def test_the_model_store_cannot_be_written(tmp_path: Path, faults: dict[Fault, tuple[int, str]]) -> None:
+    store = tmp_path / "store"
+    before = WITHOUT_OVERRIDE if denied in faults else small_disk(store, "2m")
+    with program(tmp_path / "data", *before, **{"store-url": store}) as service, client_of(service) as client:
+        assert train(client)["model"] == {"name": "digits", "version": 1}
+        promote(client, 1).raise_for_status()
+        for seed, (fault, (status, code)) in enumerate(faults.items(), start=1):
+            with fault(service, store):
+                job = train(client, seed=seed)
+                assert (job["state"], job["model"], job["error"]["type"]) == ("failed", None, f"/problems/{code}")
+                refused = promote(client, 1)
+                assert (refused.status_code, problem_of(refused)) == (status, code)
+                still_serves(client)
+            assert train(client, seed=seed)["state"] == "succeeded", "it heals without a restart"
+            promote(client, 1).raise_for_status()
+        moves = client.get("/models/digits/aliases/champion/history").json()["history"]
+        assert [move["number"] for move in moves] == [1, *(n + 2 for n in range(len(faults)))]
+        registry = Registry(LocalStore(seen_by(service, store)))
+        assert all(registry.load("digits", version) for version in registry.versions("digits"))
+        assert list((seen_by(service, store) / ".tmp").iterdir()) == []
+        assert service.stop() == 0
+
+
+@pytest.mark.parametrize(("fault", "problem"), [(full, (507, "storage-full")), (broken, REFUSED)])
+def test_the_database_cannot_be_written(tmp_path: Path, fault: Fault, problem: tuple[int, str]) -> None:
+    """A job that runs waits with what it has to say; nothing new is accepted; all that reads goes on."""
+    data = tmp_path / "data"
+    before = small_disk(data, "24m") if fault is full else ()
+    with program(data, *before) as service, client_of(service) as client:
+        train(client)
+        promote(client, 1).raise_for_status()
+        running = client.post("/jobs", json=LONG).json()["id"]
+        eventually(lambda: client.get(f"/jobs/{running}").json()["metrics"]["latest"])
+        with fault(service, data):
+            accepted = []
+            # What the file has room for already can still be accepted.
+            while (answer := client.post("/jobs", json={**TINY, "seed": len(accepted)})).status_code == 202:
+                accepted.append(answer.json()["id"])
+                assert len(accepted) < 2000
+            assert (answer.status_code, problem_of(answer)) == problem
+            still_serves(client)
+            assert client.get(f"/jobs/{running}").json()["state"] == "running"
+            copy = Path(
+                shutil.copytree(seen_by(service, data), tmp_path / "copy", ignore=shutil.ignore_patterns("*.bin"))
+            )
+        with closing(sqlite3.connect(copy / "inkling.db")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (2 + len(accepted),)
+        print(f"{len(accepted)} jobs were accepted until there was no room, 0 were lost")
+        client.post(f"/jobs/{running}/cancel").raise_for_status()
+        assert wait_until_over(client, running)["state"] == "cancelled"
+        for job_id in accepted:
+            assert wait_until_over(client, job_id)["state"] == "succeeded"
+        assert train(client, seed=2)["state"] == "succeeded", "it heals without a restart"
+        assert service.stop() == 0
+        assert "Traceback" not in service.log.read_text()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o500)
+    with program(data, *WITHOUT_OVERRIDE) as service:
+        assert service.process.wait(30) not in (0, None)
+        assert service.url == ""
+        said = service.log.read_text()
+        assert "Traceback" not in said and 0 < len(said) < 500, said
+    assert list(data.iterdir()) == []

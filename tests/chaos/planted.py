@@ -9,6 +9,7 @@ from typing import Any
 
 from service.database import Database, job_rows
 from service.jobs import Recorder, engine
+from service.jobs.executors import processes
 from service.registry import LocalStore, Registry
 from service.registry.manifest import Manifest
 
@@ -72,6 +73,13 @@ def leases() -> None:
     engine.HEARTBEAT_S = 0.2  # how often they look for claims of the dead
 
 
+def poison() -> None:
+    """Let the worker of one job die every time; see `poisoned.py`."""
+    processes._PROGRAM = (
+        f"from tests.chaos.poisoned import poison_this_process; poison_this_process(); {processes._PROGRAM}"
+    )
+
+
 FAULTS: Mapping[str, Callable[[], None]] = {
-    fault.__name__: fault for fault in (row_before_file, written_in_place, no_fence, leases)
+    fault.__name__: fault for fault in (row_before_file, written_in_place, no_fence, leases, poison)
 }

@@ -1,0 +1,23 @@
+"""What the workers of a service with the fault ``poison`` run first: one seed kills whoever trains with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from service.worker import StackSpec, channel
+
+POISON_SEED = 666
+
+
+def poison_this_process() -> None:
+    """Let training with the seed be the end of this process."""
+    run_training = channel.run_training
+
+    def die_of_poison(spec: StackSpec, *args: Any) -> None:
+        if any(member.config.seed == POISON_SEED for member in spec.members):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        run_training(spec, *args)
+
+    channel.run_training = die_of_poison

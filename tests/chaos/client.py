@@ -57,7 +57,7 @@ class ChaosClient:
         self._served = threading.Condition()
         self._stopped = False
         self._numbers = itertools.count()
-        self._unanswered: dict[str, dict[str, Any]] = {}
+        self._unanswered: dict[str, tuple[str, dict[str, Any]]] = {}
         self._thread = threading.Thread(target=self._work, name="chaos client")
         self._http = httpx.Client(timeout=10)
 
@@ -67,6 +67,7 @@ class ChaosClient:
 
     def connect(self, url: str | None) -> None:
         """Talk to the service at this address from now on; to nobody, if there is none."""
+        assert self._thread.is_alive(), "the client met a bug of its own"
         with self._served:
             self._url = url
             self._served.notify()
@@ -77,11 +78,8 @@ class ChaosClient:
         assert self._url is not None
         # What was asked and not answered is asked again, so that it is known what became of it.
         self._http.base_url = f"{self._url}/api/v1"
-        for key, body in list(self._unanswered.items()):
-            job = self._accepted("POST", "/jobs", 202, json=body, headers={"Idempotency-Key": key})
-            self.ledger.jobs[job["id"]] = body
-            if self.ledger.keys.setdefault(key, job["id"]) != job["id"]:
-                self.ledger.violations.append(f"key {key} made two jobs")
+        while self._unanswered:
+            self._ask(next(iter(self._unanswered)))
         for job_id in self.ledger.jobs:
             try:
                 self.see(eventually(lambda: self._over(job_id), within_s=within_s))  # noqa: B023
@@ -130,26 +128,42 @@ class ChaosClient:
         time.sleep(0.01)  # leave the cores to the service
 
     def _submit(self) -> None:
-        if self._unanswered and self._rng.random() < 0.7:
-            key, body = next(iter(self._unanswered.items()))
-        else:
-            running_long = any(
-                job not in self.ledger.finals and config["epochs"] == LONG["epochs"]
-                for job, config in self.ledger.jobs.items()
-            )
-            kind = TINY if running_long else LONG
-            body = {**kind, "seed": self._rng.randrange(4), "name": self._rng.choice(MODELS)}
-            key = f"key-{next(self._numbers)}"
-            self._unanswered[key] = body
-        job = self._accepted("POST", "/jobs", 202, json=body, headers={"Idempotency-Key": key})
-        known = self.ledger.keys.setdefault(key, job["id"])
-        if known != job["id"]:
-            self.ledger.violations.append(f"key {key} made two jobs")
-        self.ledger.jobs[job["id"]] = body
-        self._unanswered.pop(key, None)
-        self.ledger.counts["jobs acknowledged"] += 1
-        if self._rng.random() < 0.1:  # and ask again, as one who missed the answer
-            self._unanswered[key] = body
+        if not self._unanswered or self._rng.random() < 0.3:
+            self._unanswered[f"key-{next(self._numbers)}"] = self._request()
+        self._ask(next(iter(self._unanswered)))
+
+    def _request(self) -> tuple[str, dict[str, Any]]:
+        """Return the address and the body of something new to train: a job, a sweep, or more of what is over."""
+        kind, name = self._rng.random(), self._rng.choice(MODELS)
+        over = [job for job in self.ledger.finals.values() if job["state"] != "failed"]
+        if kind < 0.1:
+            return "/sweeps", {"base": TINY, "grid": {"learning_rate": [0.01, 0.02, 0.05]}, "name": name}
+        if kind < 0.2 and over:
+            job = self._rng.choice(over)
+            return f"/jobs/{job['id']}/resume", {"epochs": job["config"]["epochs"] + 2}
+        running_long = any(
+            job not in self.ledger.finals and config["epochs"] >= LONG["epochs"]
+            for job, config in self.ledger.jobs.items()
+        )
+        return "/jobs", {**(TINY if running_long else LONG), "seed": self._rng.randrange(4), "name": name}
+
+    def _ask(self, key: str) -> None:
+        """Ask under a key, perhaps again, until there is an answer."""
+        path, body = self._unanswered[key]
+        answer = self._http.post(path, json=body, headers={"Idempotency-Key": key})
+        if answer.status_code == 409 and path.endswith("/resume"):
+            del self._unanswered[key]  # there was nothing yet to go on from
+            return
+        assert answer.status_code == 202, (path, body, answer.status_code, answer.text)
+        accepted = answer.json()
+        if self.ledger.keys.setdefault(key, accepted["id"]) != accepted["id"]:
+            self.ledger.violations.append(f"key {key} made two of {path}")
+        members = {member["job"]: TINY for member in accepted.get("members", ())}
+        for job_id, config in (members or {accepted["id"]: accepted["config"]}).items():
+            self.ledger.counts["jobs acknowledged"] += job_id not in self.ledger.jobs
+            self.ledger.jobs[job_id] = config
+        if self._rng.random() < 0.9:  # or ask again later, as one who missed the answer
+            del self._unanswered[key]
 
     def _cancel(self) -> None:
         open_jobs = [job for job in self.ledger.jobs if job not in self.ledger.finals]

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.chaos.client import ChaosClient, Ledger
 from tests.chaos.supervisor import DEADLINE_S, Nest, Served, attempt
 
-ROUND_S = 5.0
+ROUND_S = 10.0
 """A round whose gap is not reached by then ends with a kill, and is tried again later."""
 DRAIN_S = 90.0
 
@@ -74,6 +74,7 @@ class Storm:
         self._over()
         self.counts["kills of the service"] += 1
         self.gaps[gap] += reached
+        self.counts["gaps missed and tried again"] += not reached
         return reached
 
     def _disturb(self) -> None:

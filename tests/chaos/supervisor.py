@@ -74,7 +74,7 @@ class Nest:
     ) -> Served:
         """Start the service on a folder; without a URL if it dies before it answers."""
         order = {
-            "settings": {"data_dir": str(folder), "workers": 1, "log_level": "warning", **settings},
+            "settings": {"data_dir": str(folder), "workers": 1, "log_level": "error", **settings},
             "log": str(folder / "service.log"),
             "crash_at": crash_at,
             "faults": list(faults),
@@ -109,7 +109,7 @@ class Program:
     """``inkling serve``, perhaps inside of another program (``before``) that sets its surroundings up."""
 
     def __init__(self, folder: Path, before: Sequence[str], environment: dict[str, str], settings: dict[str, Any]):
-        options = {"port": 0, "data-dir": folder, "workers": 1, "log-level": "warning", **settings}
+        options = {"port": 0, "data-dir": folder, "workers": 1, "log-level": "error", **settings}
         arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
         self.log = folder.parent / f"{folder.name}.log"
         with self.log.open("a") as log:

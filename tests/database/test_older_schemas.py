@@ -61,6 +61,11 @@ ROWS: Mapping[str, list[dict[str, Any]]] = {
         {"id": 5, "job_id": SUCCEEDED, "kind": "state", "at": AT, "state": "succeeded", "detail": "{}"},
     ],
     "checkpoints": [{"job_id": SUCCEEDED, "step": 3, "body": b"checkpoint", "at": AT}],
+    "api_keys": [{"number": 1, "id": "a1", "name": "ada", "sha256": "e" * 64, "scopes": '["read"]', "created_at": AT}],
+    "audit": [
+        {"id": 1, "at": AT, "key_id": "a1", "method": "POST", "route": "/api/v1/jobs", "status": 202}
+        | {"object_id": WAITING, "request_id": "05" * 13}
+    ],
     "snapshots": [{"job_id": SUCCEEDED, "number": 0, "step": 3, "check_id": 4, "body": bytes(4)}],
 }
 """What a database may hold. A new table needs a row here; a schema that lacks a column leaves it out."""

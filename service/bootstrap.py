@@ -30,6 +30,7 @@ from service.jobs import (
 from service.metrics import Metrics
 from service.registry import LocalStore, Registry, install_shipped
 from service.reports import Reports
+from service.tracking import MlflowLog, Tracker
 
 from .settings import Settings
 
@@ -55,6 +56,7 @@ class Service:
     metrics: Metrics
     keys: Keys
     audit_log: AuditLog
+    tracker: Tracker | None
 
     def refuse_strangers(self) -> None:
         """Let nobody reach a service without keys from outside this machine, unless somebody wants just that.
@@ -88,9 +90,13 @@ class Service:
         except Corrupted:
             logger.exception("a shipped model is damaged and was not installed")
         self.engine.start()
+        if self.tracker:
+            self.tracker.start()
 
     def stop(self) -> None:
         """Hand running jobs back to the queue and let go of everything."""
+        if self.tracker:
+            self.tracker.stop()
         self.engine.stop()
         self.database.close()
 
@@ -149,6 +155,9 @@ def build(settings: Settings) -> Service:
         metrics=metrics,
         keys=Keys(database),
         audit_log=AuditLog(database),
+        tracker=Tracker(MlflowLog(url, settings.mlflow_experiment), jobs, lambda: engine.working)
+        if (url := settings.mlflow_url)
+        else None,
     )
 
 

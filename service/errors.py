@@ -29,7 +29,8 @@
     ├── Corrupted                 stored bytes are not what their checksum says
     ├── StorageFailed             the disk or the database refused
     │   └── StorageFull           there is no space left
-    └── ServiceUnreachable        the server named by ``--url`` does not answer
+    ├── ServiceUnreachable        the server named by ``--url`` does not answer
+    └── ExtraMissing              it needs a package that is not installed
 """
 
 from __future__ import annotations
@@ -220,3 +221,9 @@ class ServiceUnreachable(ServiceError):
     """The server named by ``--url`` does not answer."""
 
     code = "service-unreachable"
+
+
+class ExtraMissing(ServiceError):
+    """It needs a package that is not installed."""
+
+    code = "extra-missing"

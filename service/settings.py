@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     ] = 100
     max_jobs_per_key: Annotated[int, Field(ge=1, description="jobs of one key that wait or run at a time")] = 2000
     max_streams_per_client: Annotated[int, Field(ge=1, description="event streams of one client at a time")] = 100
+    mlflow_url: Annotated[
+        str | None, Field(description="MLflow tracking server in which jobs that are over are logged")
+    ] = None
+    mlflow_experiment: Annotated[str, Field(min_length=1, description="experiment there")] = "inkling"
     max_queue_length: Annotated[int, Field(ge=1, description="jobs that may wait at a time")] = 10_000
     max_json_bytes: Annotated[int, Field(ge=1024, description="largest JSON body of a request, bytes")] = 262_144
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest body of a prediction request, bytes")] = (

@@ -175,6 +175,14 @@ class Backend(Protocol):
         """Return a version's weights as ``.npz``."""
         ...
 
+    def onnx_file(self, name: str, version: int) -> bytes:
+        """Return a version's published weights as an ONNX model."""
+        ...
+
+    def import_weights(self, name: str, content: bytes, *, classes: str, publish: str, dataset: str) -> Json:
+        """Make a version of a ``.npz`` file; return it. ``classes`` as in ``2,3``, or nothing for all."""
+        ...
+
     def weights_picture(self, name: str, version: int) -> bytes:
         """Return a version's weights as PNG."""
         ...

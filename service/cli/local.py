@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from service.bootstrap import Service, build, shipped_models
-from service.charts import accuracy_chart, digit_picture, loss_chart, weights_picture
+from service.charts import digit_picture, weights_picture
 from service.client import Event
 from service.core import TrainingConfig
 from service.database import migrate
-from service.inference import answer, decode_upload
-from service.jobs import JobRequest, Jobs, JobState, SweepRequest, Sweeps, sweep_pictures
+from service.inference import answer, decode_upload, import_weights, write_onnx
+from service.jobs import JobRequest, Jobs, JobState, SweepRequest, Sweeps, job_picture, sweep_pictures
 from service.registry import Registry, install_shipped
 from service.reports import ReportOptions
 from service.settings import Settings
@@ -142,19 +142,7 @@ class LocalBackend:
 
     def job_picture(self, job_id: str, picture: Picture, picture_format: PictureFormat) -> bytes:
         """See `Backend.job_picture`."""
-        job, provenance = self._jobs.get(job_id), self._jobs.provenance(job_id)
-        if picture == "weights":
-            found = self._jobs.weights(job_id, "best")
-            about = {**provenance, "weights": "best", "step": str(found.next_step - 1)}
-            return weights_picture(found.weights, labels=found.labels, provenance=about)
-        draw = loss_chart if picture == "loss" else accuracy_chart
-        return draw(
-            self._jobs.curves(job_id),
-            title=f"{picture.capitalize()}: {job.name}",
-            caption=job.caption,
-            image_format=picture_format,
-            provenance=provenance,
-        )
+        return job_picture(self._jobs, job_id, picture, image_format=picture_format)
 
     # Sweeps
 
@@ -232,6 +220,22 @@ class LocalBackend:
     def weights_file(self, name: str, version: int) -> bytes:
         """See `Backend.weights_file`."""
         return self._registry.weights_bytes(name, version)
+
+    def onnx_file(self, name: str, version: int) -> bytes:
+        """See `Backend.onnx_file`."""
+        return write_onnx(self._registry.load(name, version))
+
+    def import_weights(self, name: str, content: bytes, *, classes: str, publish: str, dataset: str) -> Json:
+        """See `Backend.import_weights`."""
+        manifest = import_weights(
+            self._registry,
+            content,
+            name=name,
+            classes=[int(label) for label in classes.split(",") if label],
+            published="last" if publish == "last" else "best",
+            dataset=self._service.datasets.get(dataset),
+        )
+        return {**manifest.to_dict(), "aliases": []}
 
     def weights_picture(self, name: str, version: int) -> bytes:
         """See `Backend.weights_picture`."""

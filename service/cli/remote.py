@@ -160,6 +160,14 @@ class RemoteBackend:
         """See `Backend.weights_file`."""
         return self._run(calls.file("models", name, "versions", version, "weights.npz"))
 
+    def onnx_file(self, name: str, version: int) -> bytes:
+        """See `Backend.onnx_file`."""
+        return self._run(calls.file("models", name, "versions", version, "weights.onnx"))
+
+    def import_weights(self, name: str, content: bytes, *, classes: str, publish: str, dataset: str) -> Json:
+        """See `Backend.import_weights`."""
+        return self._run(calls.import_weights(name, content, classes=classes, publish=publish, dataset=dataset))
+
     def weights_picture(self, name: str, version: int) -> bytes:
         """See `Backend.weights_picture`."""
         return self._run(calls.file("models", name, "versions", version, "weights.png"))

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from .call import Call, Json, given, path_of, read_bytes, read_list, read_object, read_picture
+from .images import file_body
 from .picture import Picture
 
 
@@ -105,6 +106,12 @@ def version(name: str, reference: int | str) -> Call[Json]:
 def evaluation(name: str, reference: int | str) -> Call[Json]:
     """Return how a version does on the test images."""
     return _get("models", name, "versions", reference, "evaluation")
+
+
+def import_weights(name: str, content: bytes, **params: str) -> Call[Json]:
+    """Make the next version of a model of a ``.npz`` file."""
+    request = {**file_body(content, None), "params": params}
+    return Call(method="POST", path=path_of("models", name, "versions"), read=read_object, request=request)
 
 
 def move_alias(name: str, alias: str, version: int, *, reason: str | None = None) -> Call[Json]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -110,6 +110,19 @@ class InklingClient:
         """Draw the weights of a version."""
         version = version or self.default_version(model)
         return self.connection.run(calls.picture("models", model, "versions", version, "weights.png"))
+
+    def weights_file(self, model: str, version: int | str | None = None, *, format: str = "npz") -> bytes:
+        """Return a version's weights as ``npz`` (arrays best and last), or what predictions use as ``onnx``."""
+        version = version or self.default_version(model)
+        return self.connection.run(calls.file("models", model, "versions", version, f"weights.{format}"))
+
+    def import_weights(
+        self, model: str, content: bytes, *, classes: Sequence[int] = (), publish: str = "best", dataset: str = "mnist"
+    ) -> Json:
+        """Make the next version of a model of a ``.npz`` file; ``classes`` are those of its outputs, if not all."""
+        labels = ",".join(map(str, classes))
+        call = calls.import_weights(model, content, classes=labels, publish=publish, dataset=dataset)
+        return self.connection.run(call)
 
     def models(self) -> list[Json]:
         """Return a summary of every model."""

@@ -19,6 +19,7 @@ from .explanation import explain as explain
 from .flip import Flip as Flip
 from .limits import DecodingLimits as DecodingLimits
 from .model_inputs import ModelInputs as ModelInputs
+from .onnx_export import write_onnx as write_onnx
 from .pixels import array_from_values as array_from_values
 from .pixels import images_from_array as images_from_array
 from .prediction import Prediction as Prediction
@@ -26,3 +27,4 @@ from .prediction import predict as predict
 from .prediction import predict_inputs as predict_inputs
 from .preprocessing import Preprocessed as Preprocessed
 from .preprocessing import preprocess as preprocess
+from .weights_import import import_weights as import_weights

@@ -17,6 +17,7 @@ from .job import Job as Job
 from .job import JobRequest as JobRequest
 from .job import RecordedCheck as RecordedCheck
 from .job import Transition as Transition
+from .job_pictures import job_picture as job_picture
 from .jobs import Census as Census
 from .jobs import Jobs as Jobs
 from .jobs import JobWeights as JobWeights

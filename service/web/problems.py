@@ -60,6 +60,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "storage-failed": ProblemType(503, "The disk or the database refused; try again later."),
     "storage-full": ProblemType(507, "There is no space left on the server."),
     "service-unreachable": ProblemType(502, "A server that this one needs does not answer."),
+    "extra-missing": ProblemType(501, "The server lacks a package that this needs; the detail names it."),
     # HTTP's own.
     "bad-host": ProblemType(400, "The Host header is missing, malformed, or names a host that this server is not."),
     "cross-origin": ProblemType(403, "A page of another origin may read nothing and change nothing here."),

@@ -15,10 +15,12 @@ from service.cli.local import LocalBackend
 from service.cli.remote import RemoteBackend
 from service.errors import (
     DatasetNotFound,
+    ExtraMissing,
     InvalidField,
     InvalidImage,
     InvalidJobTransition,
     JobNotFound,
+    MalformedInput,
     ModelNotFound,
     ServiceUnreachable,
     UnsupportedMedia,
@@ -69,6 +71,18 @@ def test_resumed_and_verified(backend: Backend, finished_job: dict[str, Any]) ->
     list(backend.events(verifying["id"]))
     assert backend.job(resumed["id"])["continues"]["job"] == finished_job["id"]
     assert backend.job(verifying["id"])["verification"]["outcome"]["identical"]
+
+
+def test_weights_leave_and_come_back(backend: Backend, finished_job: dict[str, Any]) -> None:
+    model = finished_job["model"]
+    content = backend.weights_file(model["name"], model["version"])
+    made = backend.import_weights("came-back", content, classes="", publish="last", dataset="mnist")
+    assert made == backend.version("came-back", made["version"])
+    assert backend.weights_file("came-back", made["version"]) == content
+    with pytest.raises(MalformedInput):
+        backend.import_weights("came-back", content[:-1], classes="", publish="best", dataset="mnist")
+    with pytest.raises(ExtraMissing, match="inkling-digits"):
+        backend.onnx_file(model["name"], model["version"])
 
 
 def test_a_job_that_is_over_can_be_deleted(backend: Backend) -> None:

@@ -14,11 +14,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt", "requirements-extras.txt")
 # Found at run time by uvicorn and by starlette: never imported here.
 NEVER_IMPORTED = {"uvloop", "python-multipart"}
 # Extras that are too heavy for every environment, by the module that they bring.
-OF_EXTRAS: dict[str, str] = {}
+OF_EXTRAS = {"mlflow": "mlflow-skinny", "onnx": "onnx", "sklearn": "scikit-learn"}
 # The releases that mended known holes.
 FLOORS = {"starlette": "1.0.1", "python-multipart": "0.0.30", "pillow": "12.3.0"}
 
@@ -45,8 +45,8 @@ def extras(pyproject: dict[str, Any]) -> list[Requirement]:
 
 @pytest.fixture(scope="session")
 def development(pyproject: dict[str, Any]) -> list[Requirement]:
-    groups = pyproject["dependency-groups"].values()
-    return [Requirement(line) for group in groups for line in group if isinstance(line, str)]
+    groups = pyproject["dependency-groups"].items()
+    return [Requirement(line) for name, lines in groups if name != "extras" for line in lines if isinstance(line, str)]
 
 
 def test_every_import_is_declared_and_every_declaration_imported(

@@ -14,11 +14,11 @@ from rich.text import Text
 from service.cli.backend import Backend, Json, Picture
 from service.cli.connection import with_backend
 from service.cli.failure import Failure
+from service.cli.files import picture_file, write_file
 from service.cli.follow import exit_code_of, follow_job
 from service.cli.hyperparameter_options import given, hyperparameter_option
 from service.cli.job_report import check_table, job_table, print_ending, print_job
 from service.cli.job_words import STATE_STYLES, state_text
-from service.cli.output import picture_file, write_file
 from service.cli.submitted import FOLLOW, FOLLOWED_AS_JSON, report_submitted
 from service.cli.terminal import facts, print_json, terminal
 

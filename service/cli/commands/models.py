@@ -8,8 +8,9 @@ import click
 
 from service.cli.backend import Backend
 from service.cli.connection import with_backend
+from service.cli.files import read_file, write_file
 from service.cli.model_report import model_table, print_alias, print_version
-from service.cli.output import write_file
+from service.cli.quantities import percent
 from service.cli.terminal import print_json, terminal
 from service.cli.weights_view import published_weights, weights_view
 from service.core import output_names
@@ -147,3 +148,52 @@ def weights(backend: Backend, *, name: str, version: str | None, output: Path) -
         write_file(output, backend.weights_picture(name, number))
     else:
         write_file(output, backend.weights_file(name, number))
+
+
+@command.command()
+@_NAME
+@_VERSION
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What ends in .onnx is for ONNX runtimes, what ends in .npz for NumPy and `import`.",
+)
+@with_backend
+def export(backend: Backend, *, name: str, version: str | None, output: Path) -> None:
+    """Write a version to a file that other programs read.
+
+    An ONNX file goes from images, bytes of shape (n, 28, 28), to probabilities and digits; it needs the package
+    onnx where it is made.
+
+    \b
+    Examples:
+      inkling models export mnist-softmax -o digits.onnx
+      inkling models export mnist-softmax 1 -o digits.npz
+    """
+    if output.suffix not in (".onnx", ".npz"):
+        raise click.UsageError("The name of the file must end in .onnx or .npz.")
+    number = backend.version(name, version)["version"]
+    write_file(output, (backend.onnx_file if output.suffix == ".onnx" else backend.weights_file)(name, number))
+
+
+@command.command("import")
+@click.argument("file")
+@click.argument("name")
+@click.option("--classes", default="", metavar="2,3", help="The labels of the outputs. [default all]")
+@click.option("--publish", type=click.Choice(["best", "last"]), default="best", help="Which weights predict.")
+@click.option("--dataset", default="mnist", metavar="NAME", help="What it is measured on. [default mnist]")
+@with_backend
+def import_(backend: Backend, *, file: str, name: str, classes: str, publish: str, dataset: str) -> None:
+    """Make the next version of a model of an .npz file with the arrays best and last.
+
+    \b
+    Examples:
+      inkling models import digits.npz my-digits
+      inkling models import pair.npz my-pair --classes 2,3
+    """
+    made = backend.import_weights(name, read_file(file), classes=classes, publish=publish, dataset=dataset)
+    accuracy = percent(made["metrics"]["published"]["validation_accuracy"])
+    click.echo(f"{made['name']} {made['version']}: {made['model']} regression, accuracy {accuracy} on test images.")

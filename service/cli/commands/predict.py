@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from io import BytesIO
-from pathlib import Path
 
 import click
 import numpy as np
@@ -15,6 +13,7 @@ from rich.text import Text
 from service.cli.backend import Backend, ImageFile, Json, ModelReference
 from service.cli.connection import with_backend
 from service.cli.failure import Failure
+from service.cli.files import read_file
 from service.cli.pixels import grey_picture
 from service.cli.prediction_view import prediction_table, prediction_view
 from service.cli.terminal import print_json, terminal
@@ -104,12 +103,7 @@ def _ask(backend: Backend, images: list[ImageFile], model: ModelReference) -> Js
 
 
 def _read(file: str) -> ImageFile:
-    if file == "-":
-        return ImageFile(name="standard input", data=sys.stdin.buffer.read())
-    try:
-        return ImageFile(name=file, data=Path(file).read_bytes())
-    except OSError as error:
-        raise Failure(f"{file} cannot be read: {error.strerror}.") from error
+    return ImageFile(name="standard input" if file == "-" else file, data=read_file(file))
 
 
 def _seen(backend: Backend, image: ImageFile, console: Console) -> list[Text]:

@@ -8,8 +8,8 @@ import click
 
 from service.cli.backend import Backend, SweepPicture
 from service.cli.connection import with_backend
+from service.cli.files import picture_file, write_file
 from service.cli.follow_sweep import follow_sweep
-from service.cli.output import picture_file, write_file
 from service.cli.sweep_report import print_ending, print_sweep, sweep_table
 from service.cli.sweep_words import METRICS, exit_code_of
 from service.cli.terminal import print_json, terminal

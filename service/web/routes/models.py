@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import Header
+from anyio.to_thread import run_sync
+from fastapi import Header, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.charts import weights_picture
 from service.errors import MalformedInput
+from service.inference import import_weights, write_onnx
 from service.registry import UNSET, Unset
 from service.web import answers, requests
 from service.web.dependencies import ServiceDep
@@ -36,6 +38,11 @@ _NPZ = "application/octet-stream"
 _NPZ_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"description": "An `.npz` file: `best` and `last`, (785, n_outputs).", "content": {_NPZ: {}}},
     304: {"description": "The client's copy, named by `If-None-Match`, is up to date."},
+}
+
+_ONNX_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"description": "An ONNX model: `image` to `probabilities` and `digit`.", "content": {_NPZ: {}}},
+    304: _NPZ_ANSWER[304],
 }
 
 
@@ -75,6 +82,51 @@ def get_weights(name: str, version: str, request: Request, service: ServiceDep) 
     if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(service.registry.weights_bytes(name, manifest.version), headers=headers, media_type=_NPZ)
+
+
+@router.get("/models/{name}/versions/{version}/weights.onnx", response_class=Response, responses=_ONNX_ANSWER)
+def get_onnx(name: str, version: str, request: Request, service: ServiceDep) -> Response:
+    """Return the published weights as an ONNX model, from images to probabilities and digits."""
+    model = service.catalogue.get(name, version)
+    manifest = model.manifest
+    headers = {
+        "ETag": entity_tag((manifest.weights_sha256, manifest.provenance())),
+        "Cache-Control": "no-cache",
+        "Content-Disposition": f'attachment; filename="{name}-{manifest.version}.onnx"',
+    }
+    if is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(write_onnx(model), headers=headers, media_type=_NPZ)
+
+
+@router.post(
+    "/models/{name}/versions",
+    status_code=201,
+    responses={201: {"model": answers.VersionDetail}},
+    openapi_extra={"requestBody": {"required": True, "content": {_NPZ: {"schema": {"type": "string"}}}}},
+)
+async def import_version(
+    *,
+    name: str,
+    request: Request,
+    service: ServiceDep,
+    dataset: Annotated[str, Query(description="What its classes are of, and what it is measured on.")] = "mnist",
+    classes: Annotated[
+        str, Query(pattern="^([0-9](,[0-9]){0,9})?$", description="Of the outputs; all by default. As in `2,3`.")
+    ] = "",
+    publish: Annotated[Literal["best", "last"], Query(description="Which weights predictions use.")] = "best",
+) -> Response:
+    """Make the next version of a model of a weight file, as `weights.npz` gives it: `best` and `last`."""
+    content = await request.body()
+    labels = [int(label) for label in classes.split(",") if label]
+
+    def work() -> Response:
+        data = service.datasets.get(dataset)
+        manifest = import_weights(service.registry, content, name=name, classes=labels, published=publish, dataset=data)
+        headers = {"Location": f"/api/v1/models/{manifest.name}/versions/{manifest.version}"}
+        return JSONResponse({**manifest.to_dict(), "aliases": []}, 201, headers)
+
+    return await run_sync(work)
 
 
 @router.get("/models/{name}/versions/{version}/weights.png", response_class=Response, responses=PNG_ANSWER)

@@ -51,7 +51,7 @@ async function show(place, name, reference, opened) {
 function head({ name, version, config, job_id: job, metrics, published, aliases }) {
   const path = versionPath(name, version);
   const chips = aliases.map((alias) => element("span", { class: "chip" }, alias));
-  const kind = `${config.model === "logistic" ? "Logistic" : "Softmax"} regression, learning rate ${config.learning_rate}, λ ${config.l2_penalty}`;
+  const kind = `${config.model === "logistic" ? "Logistic" : "Softmax"} regression, ${config.learning_rate ? `learning rate ${config.learning_rate}, λ ${config.l2_penalty}` : "imported"}`;
   const check = metrics.published;
   const words = `${kind}. Its ${published} weights are those after step ${number(check.step)}: validation loss ${check.validation_loss.toFixed(4)}, accuracy ${percent(check.validation_accuracy)}.`;
   const links = [

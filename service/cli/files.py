@@ -1,7 +1,8 @@
-"""Files that commands write."""
+"""Files that commands read and write."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -39,3 +40,13 @@ def write_file(path: Path, data: bytes) -> None:
     except OSError as error:
         raise Failure(f"{path} cannot be written: {error.strerror}.") from error
     click.echo(f"Wrote {path} ({len(data):,} bytes).")
+
+
+def read_file(file: str) -> bytes:
+    """Read a file, ``-`` for standard input, or fail in one line."""
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}.") from error

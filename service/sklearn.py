@@ -1,0 +1,185 @@
+"""The training core as scikit-learn estimators, for pipelines, cross-validation and grid searches. Extra: ``sklearn``.
+
+>>> from service.sklearn import SoftmaxRegression
+>>> SoftmaxRegression(pixel_max=255, epochs=20, random_state=0)
+SoftmaxRegression(epochs=20, pixel_max=255, random_state=0)
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from service.core import N_FEATURES, N_PIXELS, StopReason, TrainingConfig, TrainingData, probabilities, train
+from service.errors import InvalidField
+
+_MAX_SEED = 2**31 - 1
+
+
+class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """What both estimators do.
+
+    Parameters
+    ----------
+    learning_rate, batch_size, epochs, l2_penalty, shuffle : as the service has them; the objective is
+        ``mean_i loss_i + l2_penalty * ||W||^2``, bias included.
+    patience : checks, of which there are five an epoch, without a new lowest validation loss before training stops;
+        None for all epochs.
+    validation_fraction : of the samples, drawn at random, that are validated on and not trained on; with 0 all are
+        trained on, and validated on too.
+    pixel_max : scale features as the service scales images, to ``2 x / pixel_max - 1``; None takes them as they are.
+    random_state : for the order of the samples and for those that are validated on.
+
+    Attributes
+    ----------
+    classes_ : (n_classes,) labels, sorted; at most 10.
+    coef_, intercept_ : as of scikit-learn's linear classifiers: (n_classes, n_features) and (n_classes,), or for two
+        classes (1, n_features) and (1,), for the second of them. Of the lowest validation loss.
+    n_iter_ : epochs that were begun.
+    n_features_in_ : at most 784.
+    """
+
+    _model: ClassVar[Literal["softmax", "logistic"]]
+
+    def __init__(
+        self,
+        *,
+        learning_rate: float = 0.1,
+        batch_size: int = 32,
+        epochs: int = 100,
+        l2_penalty: float = 0.0,
+        shuffle: bool = True,
+        patience: int | None = None,
+        validation_fraction: float = 0.0,
+        pixel_max: float | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.l2_penalty = l2_penalty
+        self.shuffle = shuffle
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.pixel_max = pixel_max
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Train on samples (n_samples, n_features) and their labels (n_samples,).
+
+        Raises
+        ------
+        ValueError : a parameter is out of range, there are too many features or classes, only one class is
+            present, or the loss stopped being a finite number.
+        """
+        features, labels = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(labels)
+        self.classes_, places = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError("Training needs two classes or more, and only one class is present.")
+        if self._model == "logistic" and len(self.classes_) > 2:
+            raise ValueError(f"Only binary classification is supported, and here are {len(self.classes_)} classes.")
+        generator = check_random_state(self.random_state)
+        try:
+            config = TrainingConfig(
+                model=self._model,
+                classes=tuple(range(len(self.classes_))),
+                dtype="float64",
+                train_size=None,
+                seed=int(generator.randint(_MAX_SEED)),
+                **{name: getattr(self, name) for name in _SHARED},
+            )
+        except InvalidField as error:
+            raise ValueError(f"{error.field}: {error.message} Allowed: {error.allowed}.") from None
+        x = self._design_matrix(features)
+        trained, validated = self._parts(len(x), generator)
+        y_index = places.astype(np.int64)
+        data = TrainingData(
+            x_train=x[trained],
+            y_train=y_index[trained],
+            x_validation=x[validated],
+            y_validation=y_index[validated],
+        )
+        result = train(config, data)
+        if result.stop_reason is StopReason.NON_FINITE_LOSS:
+            raise ValueError("The loss stopped being a finite number; a smaller learning_rate may help.")
+        self._weights = np.array(result.state.best, np.float64)
+        self.n_iter_ = result.state.last_check.epoch + 1 if result.state.last_check else 1
+        towards = self._directions()
+        self.coef_, self.intercept_ = towards[:, : self.n_features_in_], towards[:, N_PIXELS]
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the probability of each class for each sample, (n_samples, n_classes)."""
+        x = self._checked(X)
+        return np.array(probabilities(self._model, self._weights, x), np.float64)
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the logits, (n_samples, n_classes); for two classes the logit of the second, (n_samples,)."""
+        x = self._checked(X)
+        logits: NDArray[np.float64] = x @ self._directions().T
+        return logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable label for each sample, (n_samples,)."""
+        best = self.predict_proba(X).argmax(axis=1)
+        told: NDArray[Any] = self.classes_[best]
+        return told
+
+    def _checked(self, X: ArrayLike) -> NDArray[np.float64]:
+        check_is_fitted(self)
+        return self._design_matrix(validate_data(self, X, reset=False, dtype=np.float64))
+
+    def _design_matrix(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (n_samples, 785): features that are missing are zeros, whose weights stay zero, and the last is 1."""
+        if X.shape[1] > N_PIXELS:
+            raise ValueError(f"There may be at most {N_PIXELS} features, and here are {X.shape[1]}.")
+        x = np.zeros((len(X), N_FEATURES))
+        x[:, : X.shape[1]] = X if self.pixel_max is None else 2 * X / self.pixel_max - 1
+        x[:, N_PIXELS] = 1
+        return x
+
+    def _directions(self) -> NDArray[np.float64]:
+        """Return what each class, or of two the second, is told by: (n_classes or 1, 785)."""
+        weights: NDArray[np.float64] = self._weights.T
+        if len(self.classes_) > 2:
+            return weights
+        return -weights if len(weights) == 1 else weights[1:] - weights[:1]
+
+    def _parts(self, n_samples: int, generator: Any) -> tuple[Any, Any]:
+        n_validated = round(n_samples * self.validation_fraction)
+        if not 0 <= n_validated < n_samples:
+            raise ValueError(f"validation_fraction must leave samples to train on, not {self.validation_fraction!r}")
+        if not n_validated:
+            return slice(None), slice(None)
+        order = generator.permutation(n_samples)
+        return np.sort(order[n_validated:]), np.sort(order[:n_validated])
+
+
+_SHARED = ("learning_rate", "batch_size", "epochs", "l2_penalty", "shuffle", "patience")
+
+
+class SoftmaxRegression(_Regression):
+    """Softmax regression by mini-batch gradient descent, for 2 to 10 classes."""
+
+    __doc__ += (_Regression.__doc__ or "").partition("\n")[2]
+    _model = "softmax"
+
+
+class LogisticRegression(_Regression):
+    """Logistic regression by mini-batch gradient descent, for two classes."""
+
+    __doc__ += (_Regression.__doc__ or "").partition("\n")[2]
+    _model = "logistic"
+
+    def __sklearn_tags__(self) -> Any:
+        """See `sklearn.base.BaseEstimator`."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags

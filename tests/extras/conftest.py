@@ -1,0 +1,7 @@
+"""The tests in ``inside`` are run by ``test_extras``, where the extras are installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+collect_ignore = [] if find_spec("onnxruntime") else ["inside"]

@@ -1,0 +1,85 @@
+"""The estimators keep scikit-learn's promises, and are the service's own training."""
+
+from __future__ import annotations
+
+import doctest
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import service.sklearn
+from service.core import TrainingConfig, TrainingData, design_matrix, train
+from service.datasets import Dataset
+from service.sklearn import LogisticRegression, SoftmaxRegression
+
+NOT_HERE = {
+    "check_array_api_input": "array API is not supported",
+    "check_classifier_data_not_an_array": "needs pandas",
+}
+
+
+@parametrize_with_checks([SoftmaxRegression(epochs=30), LogisticRegression(epochs=30)])
+def test_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
+    if check.func.__name__ not in NOT_HERE:
+        check(estimator)
+
+
+def test_it_is_the_training_of_the_service(mnist: Dataset) -> None:
+    images, labels = mnist.training.images[:1000], mnist.training.labels[:1000]
+    estimator = SoftmaxRegression(
+        learning_rate=0.01, batch_size=128, epochs=3, l2_penalty=0.01, shuffle=False, pixel_max=255
+    ).fit(images.reshape(-1, 784), labels)
+    config = TrainingConfig(
+        learning_rate=0.01, epochs=3, l2_penalty=0.01, shuffle=False, dtype="float64", train_size=None, patience=None
+    )
+    x, y = design_matrix(images, np.float64), labels.astype(np.int64)
+    weights = train(config, TrainingData(x_train=x, y_train=y, x_validation=x, y_validation=y)).state.best
+    np.testing.assert_allclose(estimator.coef_, weights[:784].T, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(estimator.intercept_, weights[784], rtol=1e-9, atol=1e-12)
+    assert estimator.score(mnist.test.images.reshape(-1, 784), mnist.test.labels) > 0.7
+
+
+@pytest.mark.parametrize("kind", [SoftmaxRegression, LogisticRegression])
+def test_two_classes_of_any_name(kind: Any, mnist: Dataset) -> None:
+    chosen = np.isin(mnist.training.labels[:4000], (2, 3))
+    images = mnist.training.images[:4000][chosen].reshape(-1, 784)
+    names = np.where(mnist.training.labels[:4000][chosen] == 2, "two", "three")
+    estimator = kind(pixel_max=255, learning_rate=0.05, epochs=50, patience=10, validation_fraction=0.2, random_state=0)
+    estimator.fit(images, names)
+    assert estimator.n_iter_ < 50
+    assert estimator.score(images, names) > 0.95
+    told = np.where(estimator.decision_function(images) > 0, "two", "three")
+    np.testing.assert_array_equal(told, estimator.predict(images))
+    np.testing.assert_array_equal(clone(estimator).fit(images, names).coef_, estimator.coef_)
+
+
+def test_in_a_pipeline() -> None:
+    generator = np.random.default_rng(0)
+    y = generator.integers(0, 3, 300)
+    X = generator.normal(size=(300, 5)) + np.eye(3, 5)[y] * 5
+    scores = cross_val_score(make_pipeline(StandardScaler(), SoftmaxRegression(random_state=0)), X, y)
+    assert scores.mean() > 0.95
+
+
+def test_what_cannot_be_is_said() -> None:
+    X, y = np.zeros((20, 3)), np.arange(20) % 2
+    for parameters, words in (
+        ({"learning_rate": 50}, "learning_rate: .* Allowed: "),
+        ({"validation_fraction": 1.0}, "validation_fraction"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            SoftmaxRegression(**parameters).fit(X, y)
+    with pytest.raises(ValueError, match="784"):
+        SoftmaxRegression().fit(np.zeros((20, 785)), y)
+    with pytest.raises(ValueError, match="classes"):
+        SoftmaxRegression().fit(X, np.arange(20))
+
+
+def test_the_example() -> None:
+    assert doctest.testmod(service.sklearn).failed == 0

@@ -1,0 +1,66 @@
+"""What ONNX Runtime says of an exported model is what Inkling says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import onnxruntime
+import pytest
+
+from service.bootstrap import Service, build
+from service.cli import cli
+from service.datasets import Dataset
+from service.inference import predict, write_onnx
+from service.settings import Settings
+from tests.web.serving import TINY, serving, wait_until_over
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), executor="inline", workers=1)
+    with build(settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def url(service: Service) -> Iterator[str]:
+    with serving(service) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def in_double(url: str) -> str:
+    with httpx.Client(base_url=f"{url}/api/v1") as client:
+        fields = {**TINY, "dtype": "float64", "name": "in-double", "classes": [3, 1, 7]}
+        wait_until_over(client, client.post("/jobs", json=fields).raise_for_status().json()["id"])
+    return "in-double"
+
+
+@pytest.mark.parametrize("name", ["mnist-softmax", "mnist-2-vs-3", "in-double"])
+def test_the_runtime_says_the_same(service: Service, mnist: Dataset, url: str, in_double: str, name: str) -> None:
+    model = service.catalogue.get(name)
+    content = httpx.get(f"{url}/api/v1/models/{name}/versions/1/weights.onnx").raise_for_status().content
+    assert content == write_onnx(model)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    images = mnist.test.images
+    probabilities, digits = session.run(["probabilities", "digit"], {"image": images})
+    labels, table = predict(model, images)
+    np.testing.assert_array_equal(digits, labels)
+    np.testing.assert_allclose(probabilities, table, atol=1e-5, rtol=0)
+    assert probabilities.dtype == np.float32
+    about = session.get_modelmeta()
+    assert about.producer_name == "inkling"
+    assert about.custom_metadata_map["weights_sha256"] == model.manifest.weights_sha256
+
+
+def test_on_the_command_line(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    output = tmp_path / "digits.onnx"
+    arguments = ["models", "export", "mnist-softmax", "-o", str(output), "--data-dir", str(tmp_path / "data")]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    onnxruntime.InferenceSession(output.read_bytes(), providers=["CPUExecutionProvider"])

@@ -2,7 +2,7 @@
 
 `decode_upload` and `decode_pixels` turn bytes and numbers into `ModelInputs`: pictures are preprocessed into
 the form of MNIST, pixels are used as given. `ModelCatalogue` finds the model that a request means;
-`predict_inputs` lets it speak, and `answer` gives what it said the shape that the HTTP API has.
+`predict` lets it speak, and `answer` gives what it said the shape that the HTTP API has.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from .answer import answer as answer
 from .catalogue import ModelCatalogue as ModelCatalogue
 from .comparison import compare as compare
 from .decoding import decode_pixels as decode_pixels
+from .decoding import decode_small_upload as decode_small_upload
 from .decoding import decode_upload as decode_upload
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
@@ -22,9 +23,7 @@ from .model_inputs import ModelInputs as ModelInputs
 from .onnx_export import write_onnx as write_onnx
 from .pixels import array_from_values as array_from_values
 from .pixels import images_from_array as images_from_array
-from .prediction import Prediction as Prediction
 from .prediction import predict as predict
-from .prediction import predict_inputs as predict_inputs
 from .preprocessing import Preprocessed as Preprocessed
 from .preprocessing import preprocess as preprocess
 from .weights_import import import_weights as import_weights

@@ -7,7 +7,7 @@ from typing import Any
 from service.registry import Model
 
 from .model_inputs import ModelInputs
-from .prediction import predict_inputs
+from .prediction import predict
 
 
 def answer(model: Model, inputs: ModelInputs) -> dict[str, Any]:
@@ -18,17 +18,19 @@ def answer(model: Model, inputs: ModelInputs) -> dict[str, Any]:
     ``model`` and ``version``, which spoke; and ``predictions``, one for each image, in order: ``digit``,
     ``probabilities`` of all classes by label, ``preprocessing`` and ``warnings``. Plain data, ready for JSON.
     """
-    labels = [str(label) for label in model.manifest.classes]
+    digits, table = predict(model, inputs.images)
     return {
         "model": model.manifest.name,
         "version": model.manifest.version,
         "predictions": [
             {
-                "digit": prediction.digit,
-                "probabilities": dict(zip(labels, prediction.probabilities, strict=True)),
-                "preprocessing": list(prediction.steps),
-                "warnings": list(prediction.warnings),
+                "digit": digit,
+                "probabilities": dict(zip(model.labels, row, strict=True)),
+                "preprocessing": steps,
+                "warnings": warnings,
             }
-            for prediction in predict_inputs(model, inputs)
+            for digit, row, steps, warnings in zip(
+                digits.tolist(), table.tolist(), inputs.steps, inputs.warnings, strict=True
+            )
         ],
     }

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Lock
 
 from service.registry import Model, Registry
+
+FRESH_S = 0.05
+"""After this, one who asks what a reference means has the registry looked at again; after twice this, all do."""
+_MAX_RESOLVED = 1000
+
+
+@dataclass(slots=True)
+class _Resolved:
+    """The version that a reference meant, the state of the registry before, and when to look again."""
+
+    version: int
+    changes: int
+    look_again_s: float
+    expires_s: float
 
 
 class ModelCatalogue:
     """Names and references to models in memory.
 
-    A reference is resolved at each request, by a listing of names in the registry and nothing more, so a new
-    version or a moved alias speaks at once, whichever process made it. Versions never change, so one that is
-    loaded is never looked at again; the one that has gone unused for longest makes room for a new one.
+    `get` resolves a reference by a listing of names in the registry and nothing more, so a new version or a moved
+    alias speaks at once, whichever process made it. `at_hand` answers from memory alone: what this process changed
+    speaks at once, what another one changed after `FRESH_S`, or twice that at most. Versions never change, so one
+    that is loaded is never looked at again; the one that has gone unused for longest makes room for a new one.
 
     Safe to use from several threads: a model that two ask for at once is loaded once, and loading one does not
     hold up requests for those that are loaded.
@@ -23,15 +41,25 @@ class ModelCatalogue:
     registry : where models are.
     default_name : the model that speaks when none is named.
     max_loaded : models to keep at most.
+    clock : monotonic, seconds.
     """
 
-    def __init__(self, registry: Registry, *, default_name: str, max_loaded: int = 16) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        default_name: str,
+        max_loaded: int = 16,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if max_loaded < 1:
             raise ValueError(f"max_loaded must be 1 or more, not {max_loaded}")
         self._registry = registry
         self._default_name = default_name
         self._max_loaded = max_loaded
+        self._clock = clock
         self._loaded: OrderedDict[tuple[str, int], Model] = OrderedDict()
+        self._resolved: dict[tuple[str, int | str | None], _Resolved] = {}
         self._looking = Lock()
         self._loading = Lock()
 
@@ -56,7 +84,7 @@ class ModelCatalogue:
             The registry cannot vouch for its file, or cannot read it. It is not kept: the next call tries again.
         """
         name = self._default_name if name is None else name
-        key = name, self._registry.resolve(name, reference)
+        key = name, self._resolve(name, reference)
         model = self._find(key)
         if model is not None:
             return model
@@ -69,6 +97,26 @@ class ModelCatalogue:
                     if len(self._loaded) > self._max_loaded:
                         self._loaded.popitem(last=False)
             return model
+
+    def at_hand(self, name: str | None = None, reference: int | str | None = None) -> Model | None:
+        """Return a model that `get` would return, without a look at the disk; None to have `get` called instead."""
+        name = self._default_name if name is None else name
+        known = self._resolved.get((name, reference))
+        if known is None or known.changes != self._registry.changes:
+            return None
+        now_s = self._clock()
+        if now_s >= known.look_again_s:
+            known.look_again_s = known.expires_s  # whoever asks next need not wait for the one who looks now
+            return None
+        return self._find((name, known.version))
+
+    def _resolve(self, name: str, reference: int | str | None) -> int:
+        changes, now_s = self._registry.changes, self._clock()  # of before, so that no change is missed
+        version = self._registry.resolve(name, reference)
+        if len(self._resolved) >= _MAX_RESOLVED:
+            self._resolved.clear()
+        self._resolved[name, reference] = _Resolved(version, changes, now_s + FRESH_S, now_s + 2 * FRESH_S)
+        return version
 
     def _find(self, key: tuple[str, int]) -> Model | None:
         with self._looking:

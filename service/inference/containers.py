@@ -13,6 +13,7 @@ from service.errors import InvalidImage
 MAX_PARTS = 10_000
 """Chunks of a PNG, or segments before the first scan of a JPEG. Empty ones could keep a processor busy for long."""
 
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 START_OF_SCAN = b"\xff\xda"
 _APP1 = b"\xff\xe1"
 _JPEG_METADATA = (_APP1, b"\xff\xe2", *(bytes([0xFF, 0xE0 + n]) for n in (*range(3, 14), 15)), b"\xff\xfe")

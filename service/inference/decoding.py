@@ -6,15 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from service.core import N_PIXELS
 from service.core.npy import MAGIC, read_npy
 
+from .grey_png import read_grey_png
 from .limits import DEFAULT_LIMITS, DecodingLimits
 from .model_inputs import ModelInputs
 from .picture import is_picture, read_picture
 from .pixels import images_from_array, images_from_bytes, images_from_values
-from .preprocessing import preprocess
+from .preprocessing import Preprocessed, preprocess, untouched
 
 RAW_MEDIA_TYPE = "application/octet-stream"
+
+_SMALL_BYTES = 64 * N_PIXELS
 
 
 def decode_upload(
@@ -47,12 +51,27 @@ def decode_upload(
     if is_raw and content and not is_picture(content):
         return ModelInputs.as_given(images_from_bytes(content, limits))
     picture = read_picture(content, limits)
-    preprocessed = preprocess(picture.pixels)
-    return ModelInputs(
-        images=preprocessed.image[np.newaxis],
-        steps=((*picture.steps, *preprocessed.steps),),
-        warnings=(preprocessed.warnings,),
-    )
+    return _prepared(picture.steps, preprocess(picture.pixels))
+
+
+def decode_small_upload(
+    content: bytes, media_type: str | None = None, *, limits: DecodingLimits = DEFAULT_LIMITS
+) -> ModelInputs | None:
+    """Read what takes less time than asking a thread to: 64 images as pixels, or one 28x28 grey PNG in MNIST's form.
+
+    Parameters, errors : as `decode_upload`.
+
+    Returns
+    -------
+    None for all else, which is for `decode_upload`.
+    """
+    if len(content) > _SMALL_BYTES:
+        return None
+    if not is_picture(content):
+        return decode_upload(content, media_type, limits=limits)
+    pixels = read_grey_png(content) if len(content) <= limits.max_image_bytes else None
+    preprocessed = None if pixels is None else untouched(pixels)
+    return None if preprocessed is None else _prepared((), preprocessed)
 
 
 def decode_pixels(values: Any, *, limits: DecodingLimits = DEFAULT_LIMITS) -> ModelInputs:
@@ -72,3 +91,11 @@ def decode_pixels(values: Any, *, limits: DecodingLimits = DEFAULT_LIMITS) -> Mo
     if isinstance(values, np.ndarray):
         return ModelInputs.as_given(images_from_array(values, limits, field="pixels"))
     return ModelInputs.as_given(images_from_values(values, limits))
+
+
+def _prepared(steps: tuple[str, ...], preprocessed: Preprocessed) -> ModelInputs:
+    return ModelInputs(
+        images=preprocessed.image[np.newaxis],
+        steps=((*steps, *preprocessed.steps),),
+        warnings=(preprocessed.warnings,),
+    )

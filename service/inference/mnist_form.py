@@ -35,15 +35,17 @@ def is_mnist_form(image: Bytes) -> bool:
     """Whether scaling and centring would leave a (height, width) image as it is."""
     if image.shape != (IMAGE_SIDE_PX, IMAGE_SIDE_PX) or image.max() < _FULL_INK:
         return False
-    box = bounding_box(image > 0)
-    if box is None or max(side.stop - side.start for side in box) not in _SIDES_PX:
-        return False
-    for side, centre_px in zip(box, _centre_of_mass(image), strict=True):
-        too_low = CENTRE_PX - centre_px > _CENTRING_TOLERANCE_PX and side.stop < IMAGE_SIDE_PX
-        too_high = centre_px - CENTRE_PX > _CENTRING_TOLERANCE_PX and side.start > 0
+    longer_px = 0
+    for profile in _profiles(image):
+        inked = profile.nonzero()[0]
+        start, stop = int(inked[0]), int(inked[-1]) + 1
+        longer_px = max(longer_px, stop - start)
+        centre_px = _centre(profile)
+        too_low = CENTRE_PX - centre_px > _CENTRING_TOLERANCE_PX and stop < IMAGE_SIDE_PX
+        too_high = centre_px - CENTRE_PX > _CENTRING_TOLERANCE_PX and start > 0
         if too_low or too_high:
             return False
-    return True
+    return longer_px in _SIDES_PX
 
 
 def to_mnist_form(ink: Bytes) -> Bytes:
@@ -66,16 +68,18 @@ def to_mnist_form(ink: Bytes) -> Bytes:
     small = np.asarray(resized)
     small = np.rint(small * (255 / small.max())).astype(np.uint8)
     top, left = (
-        min(max(round(CENTRE_PX - centre_px), 0), IMAGE_SIDE_PX - side_px)
-        for centre_px, side_px in zip(_centre_of_mass(small), small.shape, strict=True)
+        min(max(round(CENTRE_PX - _centre(profile)), 0), IMAGE_SIDE_PX - len(profile)) for profile in _profiles(small)
     )
     image = np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8)
     image[top : top + height_px, left : left + width_px] = small
     return image
 
 
-def _centre_of_mass(image: Bytes) -> tuple[float, float]:
-    """Row and column, in pixels, of the centre of mass; that of the first pixel is 0."""
-    total = image.sum()
-    rows, columns = (np.arange(side_px) for side_px in image.shape)
-    return float(image.sum(axis=1) @ rows / total), float(image.sum(axis=0) @ columns / total)
+def _profiles(image: Bytes) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return the sums of the rows and those of the columns."""
+    return image.sum(axis=1), image.sum(axis=0)
+
+
+def _centre(profile: NDArray[np.uint64]) -> float:
+    """Return the centre of mass along a profile, in pixels; that of the first pixel is 0."""
+    return float(profile @ np.arange(len(profile)) / profile.sum())

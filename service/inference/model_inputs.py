@@ -8,6 +8,8 @@ from itertools import chain
 
 import numpy as np
 
+from service.core import N_PIXELS
+
 from .limits import DecodingLimits
 from .mnist_form import Bytes
 from .preprocessing import BLANK
@@ -43,15 +45,15 @@ class ModelInputs:
     @classmethod
     def as_given(cls, images: Bytes) -> ModelInputs:
         """Take (n_images, 28, 28) for model inputs, untouched, but warn of those that can hardly be."""
-        means, largest = images.mean(axis=(1, 2)), images.max(axis=(1, 2))
+        rows = images.reshape(-1, N_PIXELS)
+        inverted = np.add.reduce(rows, axis=1, dtype=np.uint32) > 127 * N_PIXELS
+        largest = np.maximum.reduce(rows, axis=1)
+        faint, blank = largest == 1, largest == np.minimum.reduce(rows, axis=1)
         warnings: list[tuple[str, ...]] = [()] * len(images)
-        for warning, doubtful in (
-            (_INVERTED, means > 127),
-            (_FAINT, largest == 1),
-            (BLANK, largest == images.min(axis=(1, 2))),
-        ):
-            for number in np.flatnonzero(doubtful):
-                warnings[number] = (warning,)
+        if np.logical_or.reduce(inverted | faint | blank):
+            for warning, doubtful in ((_INVERTED, inverted), (_FAINT, faint), (BLANK, blank)):
+                for number in np.flatnonzero(doubtful):
+                    warnings[number] = (warning,)
         return cls(images=images, steps=(AS_GIVEN,) * len(images), warnings=tuple(warnings))
 
     @classmethod

@@ -23,7 +23,7 @@ from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlug
 
 from service.errors import InputTooLarge, InvalidImage, ServiceError, UnsupportedMedia
 
-from .containers import START_OF_SCAN, exif_orientation, strip_jpeg, strip_png, webp_size_px
+from .containers import PNG_MAGIC, START_OF_SCAN, exif_orientation, strip_jpeg, strip_png, webp_size_px
 from .limits import DecodingLimits
 from .mnist_form import Bytes
 
@@ -129,7 +129,7 @@ def _open_webp(content: bytes, limits: DecodingLimits) -> _Opened:
 
 
 def _opener(content: bytes) -> Callable[[bytes, DecodingLimits], _Opened] | None:
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+    if content.startswith(PNG_MAGIC):
         return _open_png
     if content.startswith(b"\xff\xd8\xff"):
         return _open_jpeg

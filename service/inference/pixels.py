@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -39,6 +40,10 @@ def images_from_values(values: Any, limits: DecodingLimits) -> Bytes:
         As `images_from_array`, for the field ``pixels``; likewise if a value is no number, as a boolean is
         none, or if rows differ in length.
     """
+    flat = _flat(values)
+    if len(flat) == N_PIXELS and set(map(type, flat)) == {int}:
+        with suppress(ValueError):  # one is out of range, of which `images_from_array` tells
+            return images_from_bytes(bytes(flat), limits)
     return images_from_array(array_from_values(values, field=_FIELD), limits, field=_FIELD)
 
 
@@ -118,3 +123,12 @@ def _leaves(values: Any, depth: int) -> Iterable[Any]:
     for _ in range(depth):
         leaves = chain.from_iterable(leaves)
     return leaves
+
+
+def _flat(values: Any) -> list[Any]:
+    """The numbers of one image, in one list; something else for all that does not look like one image."""
+    if type(values) is not list:
+        return []
+    if all(type(row) is list and len(row) == IMAGE_SIDE_PX for row in values):
+        return list(chain.from_iterable(values))
+    return values

@@ -49,9 +49,9 @@ def preprocess(pixels: Bytes) -> Preprocessed:
     ----------
     pixels : uint8, (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA.
     """
+    if (already := untouched(pixels)) is not None:
+        return already
     grey, steps = to_grey(pixels)
-    if is_mnist_form(grey):
-        return Preprocessed(image=grey, steps=("already 28x28 in MNIST form",), warnings=())
     relief = take_off_paper(grey)
     ink = find_ink(relief)
     if ink is None:
@@ -74,6 +74,16 @@ def preprocess(pixels: Bytes) -> Preprocessed:
         ),
         warnings=_warnings_of(ink.n_blobs, ink.side_px),
     )
+
+
+def untouched(pixels: Bytes) -> Preprocessed | None:
+    """Return a picture that is in MNIST's form already; None for any other, which takes ten times as long."""
+    if pixels.shape[:2] != (IMAGE_SIDE_PX, IMAGE_SIDE_PX):
+        return None
+    grey, _ = to_grey(pixels)
+    if not is_mnist_form(grey):
+        return None
+    return Preprocessed(image=grey, steps=("already 28x28 in MNIST form",), warnings=())
 
 
 def _warnings_of(n_blobs: int, side_px: int) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from service.core import Floats
+import numpy as np
+
+from service.core import Floats, Ints
 
 from .manifest import Manifest
 
@@ -16,15 +18,29 @@ class Model:
     Parameters
     ----------
     manifest : its manifest.
-    best : weights of the lowest validation loss, (785, n_outputs), read-only.
+    best : weights of the lowest validation loss, (785, n_outputs), kept read-only and column by column, as
+        predictions read them.
     last : weights after the last step, likewise.
+
+    Attributes
+    ----------
+    weights : the published ones of both, which predictions use.
+    classes : (n_classes,) int64, what each class is called, as in the manifest; ``labels`` are the same as texts.
     """
 
     manifest: Manifest
     best: Floats
     last: Floats
+    weights: Floats = field(init=False)
+    classes: Ints = field(init=False)
+    labels: tuple[str, ...] = field(init=False)
 
-    @property
-    def weights(self) -> Floats:
-        """The published ones, which predictions use."""
-        return self.best if self.manifest.published == "best" else self.last
+    def __post_init__(self) -> None:
+        """Work out what every prediction would have to."""
+        for name in ("best", "last"):
+            weights = np.asfortranarray(getattr(self, name)).view()
+            weights.flags.writeable = False
+            object.__setattr__(self, name, weights)
+        object.__setattr__(self, "weights", self.best if self.manifest.published == "best" else self.last)
+        object.__setattr__(self, "classes", np.array(self.manifest.classes, np.int64))
+        object.__setattr__(self, "labels", tuple(map(str, self.manifest.classes)))

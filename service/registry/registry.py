@@ -28,7 +28,7 @@ from .versions import VersionFiles, weight_specs
 
 
 class Registry:
-    """The model registry. It keeps nothing in memory, so several processes may share a store.
+    """The model registry. It keeps nothing of a store in memory, so several processes may share one.
 
     Whatever looks for a name, a version or an alias that is not there raises ModelNotFound, whatever characters
     it is made of. A store that cannot be read is StorageFailed.
@@ -36,9 +36,14 @@ class Registry:
     Parameters
     ----------
     store : where the bytes are.
+
+    Attributes
+    ----------
+    changes : grows with each version, and each move of an alias, that is made here.
     """
 
     def __init__(self, store: BlobStore) -> None:
+        self.changes = 0
         self._store = store
         self._files = VersionFiles(store)
 
@@ -96,7 +101,9 @@ class Registry:
         -------
         False when the number is taken; what has it stays as it is.
         """
-        return self._files.put(manifest, weights)
+        is_new = self._files.put(manifest, weights)
+        self.changes += 1
+        return is_new
 
     def has_version(self, name: str, version: int) -> bool:
         """Whether there is such a version."""
@@ -245,7 +252,9 @@ class Registry:
         check_alias(alias)
         if not self.has_version(name, version):
             raise ModelNotFound("There is no model of this name, or no such version.")
-        return self._history(name, alias).move(version, expected=expected, by=by, reason=reason)
+        entry = self._history(name, alias).move(version, expected=expected, by=by, reason=reason)
+        self.changes += 1
+        return entry
 
     def delete_alias(
         self,
@@ -267,7 +276,9 @@ class Registry:
         """
         if self._current(name, alias) is None:
             raise ModelNotFound("The model has no such alias.")
-        return self._history(name, alias).move(None, expected=expected, by=by, reason=reason)
+        entry = self._history(name, alias).move(None, expected=expected, by=by, reason=reason)
+        self.changes += 1
+        return entry
 
     def _history(self, name: str, alias: str) -> AliasHistory:
         return AliasHistory(self._store, name, alias)

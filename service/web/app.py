@@ -17,6 +17,7 @@ from service.telemetry import tracing
 
 from . import errors
 from .access import unguarded
+from .direct import DirectRoutes
 from .event_hub import EventHub
 from .gate import Gate, GuardedRoute
 from .guards import HostGuard, OriginGuard
@@ -58,6 +59,7 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
             if own:
                 await run_sync(own.stop)
 
+    routes = [route for router in ROUTERS for route in router.routes]
     app = FastAPI(
         title="Inkling",
         description=DESCRIPTION,
@@ -67,20 +69,19 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
         telemetry={"tracing": tracing(), "metrics": False, "logs": False, "operation_spans": False},
         middleware=[
             Middleware(RequestContext),
             Middleware(HostGuard, bound=settings.host, allowed=settings.allowed_hosts),
             Middleware(OriginGuard),
+            Middleware(DirectRoutes, routes=routes),
             Middleware(Methods),
         ],
     )
     errors.install(app)
     app.router.route_class = GuardedRoute
-    for router in ROUTERS:
-        app.include_router(router)
+    app.router.routes.extend(routes)  # not by `include_router`, which has every request looked up twice
     app.mount("/static", PageFiles(), name="static")
     if missing := sorted(unguarded(app.routes)):
         raise RuntimeError(f"without a row in service/web/access.py: {', '.join(missing)}")

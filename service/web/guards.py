@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .headers import header, header_values
 from .problems import problem_response
 
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
@@ -38,7 +38,7 @@ class HostGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or self.names_us(Headers(scope=scope).getlist("host")):
+        if scope["type"] != "http" or self.names_us(header_values(scope, b"host")):
             await self._app(scope, receive, send)
             return
         answer = problem_response(scope, "bad-host", "The Host header does not name this server.")
@@ -61,17 +61,17 @@ class OriginGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or _is_same_origin(Headers(scope=scope)):
+        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or _is_same_origin(scope):
             await self._app(scope, receive, send)
             return
         answer = problem_response(scope, "cross-origin", "A page of another origin may not change anything here.")
         await answer(scope, receive, send)
 
 
-def _is_same_origin(headers: Headers) -> bool:
+def _is_same_origin(scope: Scope) -> bool:
     """Browsers send Origin with every request that is not safe, and other programs need not send it."""
-    origins = headers.getlist("origin")
-    return not origins or all(origin.partition("://")[2] == headers.get("host") for origin in origins)
+    origins = header_values(scope, b"origin")
+    return not origins or all(origin.partition("://")[2] == header(scope, b"host") for origin in origins)
 
 
 def _bracketed(host: str) -> str:

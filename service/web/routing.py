@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Any, ClassVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, ClassVar, TypeVar
 
 from fastapi import APIRouter
 from fastapi.dependencies.utils import get_flat_params
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope
 
 from service.errors import InputTooLarge, InvalidField, UnsupportedMedia
 
 from .gate import GuardedRoute
+from .headers import header, header_values
 from .problems import MEDIA_TYPE as PROBLEM
 from .strict_json import parse_json
-from .turns import Turns, turns_of
+from .turns import Turns
+
+T = TypeVar("T")
 
 _MIN_BYTES_PER_S = 65_536
 """What of a body came earns it more time at this rate, so that a large one over a thin line is no attack."""
@@ -40,23 +46,41 @@ class BoundedRequest(Request):
         InputTooLarge : it is, or says that it is, larger than the limit. What is left is not read.
         HTTPException : it comes more slowly than one may wait for, or there is no room for it at the moment.
         """
-        declared = self.headers.get("content-length", "")
-        self._check(int(declared) if declared.isdecimal() else 0)
-        chunks = super().stream()
-        last_moment_s = asyncio.get_running_loop().time() + self.timeout_s
+        self._check_declared()
+        chunks, began_s = super().stream(), asyncio.get_running_loop().time()
         while True:
             try:
-                # Not around the loop: whoever takes the chunks must not be interrupted.
-                async with asyncio.timeout_at(last_moment_s + self.n_held_bytes / _MIN_BYTES_PER_S):
-                    chunk = await anext(chunks)
+                chunk = await self._in_time(anext(chunks), began_s)
             except StopAsyncIteration:
                 return
-            except TimeoutError:
-                raise HTTPException(408, "The body did not come in time.", headers={"Connection": "close"}) from None
-            self._check(self.n_held_bytes + len(chunk))
-            self.turns.hold(len(chunk))
-            self.n_held_bytes += len(chunk)
+            self._take(chunk)
             yield chunk
+
+    async def body(self) -> bytes:
+        """Return the body as one. Mostly it came as one, which is worth sparing the generators that `stream` stands on.
+
+        Raises
+        ------
+        InputTooLarge, HTTPException : as `stream`.
+        ClientDisconnect : the client left before the end.
+        """
+        if not hasattr(self, "_body"):
+            self._check_declared()
+            chunks: list[bytes] = []
+            more_body, began_s = True, asyncio.get_running_loop().time()
+            while more_body:
+                message = await self._in_time(self.receive(), began_s)
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunks.append(message.get("body", b""))
+                self._take(chunks[-1])
+                more_body = message.get("more_body", False)
+            self._body = b"".join(chunks)
+        return self._body
+
+    def let_go(self) -> None:
+        """Give the room back that the body took."""
+        self.turns.let_go(self.n_held_bytes)
 
     async def json(self) -> Any:
         """Return the body as `read_json` parsed it."""
@@ -74,6 +98,23 @@ class BoundedRequest(Request):
             raise UnsupportedMedia("The body must be JSON.", field="Content-Type", allowed="application/json")
         self._parsed = parse_json(await self.body())
 
+    async def _in_time(self, awaited: Awaitable[T], began_s: float) -> T:
+        """Wait for a part of the body. Only for that: whoever takes the parts must not be interrupted."""
+        try:
+            async with asyncio.timeout_at(began_s + self.timeout_s + self.n_held_bytes / _MIN_BYTES_PER_S):
+                return await awaited
+        except TimeoutError:
+            raise HTTPException(408, "The body did not come in time.", headers={"Connection": "close"}) from None
+
+    def _take(self, chunk: bytes) -> None:
+        self._check(self.n_held_bytes + len(chunk))
+        self.turns.hold(len(chunk))
+        self.n_held_bytes += len(chunk)
+
+    def _check_declared(self) -> None:
+        declared = header(self.scope, b"content-length")
+        self._check(int(declared) if declared.isdecimal() else 0)
+
     def _check(self, n_bytes: int) -> None:
         if n_bytes > self.limit_bytes:
             raise InputTooLarge("The body is too large.", allowed=f"at most {self.limit_bytes:,} bytes")
@@ -85,50 +126,66 @@ class Route(GuardedRoute):
     encodings: ClassVar[tuple[str, ...]] = ("identity",)
     """Content codings in which a body may come. Whoever adds one has to undo it."""
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        # An operation is documented under the name of its endpoint.
+        super().__init__(path, endpoint, **{**options, "generate_unique_id_function": attrgetter("name")})
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """See `APIRoute.get_route_handler`."""
         handle = super().get_route_handler()
-        takes_json = self.body_field is not None
-        parameters = {
+        self._takes_json = self.body_field is not None
+        self._parameters = {
             field.alias for field in get_flat_params(self.dependant) if _location_of(field.field_info) == "query"
         }
-        produces = self._produces()
+        self._produces = _media_of(self.responses)
 
         async def handle_strictly(request: Request) -> Response:
-            for name in request.query_params:
-                if name not in parameters:
-                    allowed = ", ".join(sorted(parameters)) or "none"
-                    raise InvalidField("There is no parameter of this name.", field=name, allowed=allowed)
-            if not _accepts(",".join(request.headers.getlist("accept")), produces):
-                raise HTTPException(406, f"The answer is {' or '.join(sorted(produces))}.")
-            if request.headers.get("content-encoding", "identity") not in self.encodings:
-                raise UnsupportedMedia(
-                    "The body is compressed in a way that is not accepted here.",
-                    field="Content-Encoding",
-                    allowed=" or ".join(self.encodings),
-                )
-            bounded = BoundedRequest(request.scope, request.receive)
-            settings = request.app.state.service.settings
-            bounded.limit_bytes = settings.max_json_bytes if takes_json else settings.max_body_bytes
-            bounded.timeout_s = settings.body_timeout_s
-            bounded.turns = turns_of(request)
+            bounded = self.bounded(request.scope, request.receive)
             try:
-                if takes_json:
+                if self._takes_json:
                     await bounded.read_json()
                 return await handle(bounded)
             finally:
-                bounded.turns.let_go(bounded.n_held_bytes)
+                bounded.let_go()
 
         return handle_strictly
 
-    def _produces(self) -> frozenset[str]:
-        documented = (answer.get("content", {}) for status, answer in self.responses.items() if status != "default")
-        return frozenset(media for content in documented for media in content) or frozenset({"application/json"})
+    def bounded(self, scope: Scope, receive: Receive) -> BoundedRequest:
+        """Return the request that is to be read, if it asks for nothing that the declaration does not mention.
+
+        Raises
+        ------
+        InvalidField, UnsupportedMedia, HTTPException
+        """
+        request = BoundedRequest(scope, receive)
+        if scope["query_string"]:
+            for name in request.query_params.keys() - self._parameters:
+                allowed = ", ".join(sorted(self._parameters)) or "none"
+                raise InvalidField("There is no parameter of this name.", field=name, allowed=allowed)
+        if not _accepts(",".join(header_values(scope, b"accept")), self._produces):
+            raise HTTPException(406, f"The answer is {' or '.join(sorted(self._produces))}.")
+        if any(encoding not in self.encodings for encoding in header_values(scope, b"content-encoding")):
+            raise UnsupportedMedia(
+                "The body is compressed in a way that is not accepted here.",
+                field="Content-Encoding",
+                allowed=" or ".join(self.encodings),
+            )
+        state = scope["app"].state
+        settings = state.service.settings
+        request.limit_bytes = settings.max_json_bytes if self._takes_json else settings.max_body_bytes
+        request.timeout_s = settings.body_timeout_s
+        request.turns = state.turns
+        return request
 
 
-def noun_router(tag: str) -> APIRouter:
+def noun_router(tag: str, *, prefix: str = "/api/v1", route_class: type[Route] = Route) -> APIRouter:
     """Make the router of one noun, its routes strict and its errors documented."""
-    return APIRouter(prefix="/api/v1", tags=[tag], route_class=Route, responses=PROBLEM_RESPONSES)
+    return APIRouter(
+        prefix=prefix,
+        tags=[tag],
+        route_class=route_class,
+        responses=PROBLEM_RESPONSES,
+    )
 
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -141,13 +198,20 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def media_type_of(request: Request) -> str:
     """Return what the body says that it is, without parameters."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return header(request.scope, b"content-type").partition(";")[0].strip().lower()
 
 
 def _location_of(field_info: Any) -> str:
     return str(getattr(getattr(field_info, "in_", None), "value", ""))
 
 
+def _media_of(responses: Mapping[int | str, Mapping[str, Any]]) -> frozenset[str]:
+    """Return the media types that are documented for answers other than problems."""
+    documented = (answer.get("content", {}) for status, answer in responses.items() if status != "default")
+    return frozenset(media for content in documented for media in content) or frozenset({"application/json"})
+
+
+@lru_cache(maxsize=256)
 def _accepts(accept: str, produces: frozenset[str]) -> bool:
     """Whether one of the media types is in an Accept header. What is refused by ``q=0`` is not looked at."""
     for entry in accept.split(","):

@@ -12,6 +12,7 @@ import pytest
 
 from service.errors import Corrupted, ModelNotFound
 from service.inference import ModelCatalogue
+from service.inference.catalogue import FRESH_S
 from service.registry import LocalStore, Model, ModelDraft, Registry
 
 
@@ -45,7 +46,7 @@ def registry(root: Path, make_draft: Callable[..., ModelDraft]) -> CountingRegis
 
 @pytest.fixture
 def catalogue(registry: CountingRegistry) -> ModelCatalogue:
-    return ModelCatalogue(registry, default_name="digits", max_loaded=2)
+    return ModelCatalogue(registry, default_name="digits", max_loaded=2, clock=lambda: 0.0)
 
 
 def test_references_are_resolved_and_versions_loaded_once(
@@ -110,3 +111,44 @@ def test_many_threads_load_each_version_once(registry: CountingRegistry) -> None
 def test_at_least_one_model_is_kept(registry: CountingRegistry) -> None:
     with pytest.raises(ValueError, match="max_loaded"):
         ModelCatalogue(registry, default_name="digits", max_loaded=0)
+
+
+def test_at_hand_is_what_was_found_not_long_ago(registry: CountingRegistry, root: Path) -> None:
+    now_s = [0.0]
+    catalogue = ModelCatalogue(registry, default_name="digits", max_loaded=2, clock=lambda: now_s[0])
+    another_process = Registry(LocalStore(root))
+    assert catalogue.at_hand() is None
+    newest = catalogue.get()
+    assert catalogue.at_hand() is newest and catalogue.at_hand("digits", 1) is None
+
+    another_process.set_alias("digits", "champion", 1)
+    now_s[0] = 0.99 * FRESH_S
+    assert catalogue.at_hand() is newest
+    now_s[0] = FRESH_S
+    assert catalogue.at_hand() is None  # one is asked to look
+    assert catalogue.at_hand() is newest  # and the others need not wait
+    now_s[0] = 2 * FRESH_S
+    assert catalogue.at_hand() is None
+    assert catalogue.at_hand() is None  # but nobody hears the old one any more
+    assert catalogue.get() is catalogue.at_hand() is catalogue.get("digits", 1)
+
+
+def test_what_this_process_changes_is_at_hand_at_once(
+    catalogue: ModelCatalogue, registry: CountingRegistry, make_draft: Callable[..., ModelDraft]
+) -> None:
+    catalogue.get()
+    for change in (
+        lambda: registry.set_alias("digits", "champion", 2),
+        lambda: registry.delete_alias("digits", "champion"),
+        lambda: registry.register("digits", make_draft(), np.ones((785, 10), "f4"), np.ones((785, 10), "f4")),
+    ):
+        change()
+        assert catalogue.at_hand() is None
+        assert catalogue.get() is catalogue.at_hand()
+    assert catalogue.get().manifest.version == 4
+
+
+def test_what_made_room_is_not_at_hand(catalogue: ModelCatalogue) -> None:
+    for version in (1, 2, 3):
+        catalogue.get("digits", version)
+    assert [catalogue.at_hand("digits", version) is None for version in (1, 2, 3)] == [True, False, False]

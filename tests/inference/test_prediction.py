@@ -10,7 +10,7 @@ import pytest
 
 from service.core import design_matrix, probabilities
 from service.datasets import Dataset
-from service.inference import decode_pixels, predict, predict_inputs
+from service.inference import decode_pixels, predict
 from service.inference.answer import answer
 from service.registry import Model
 
@@ -65,13 +65,12 @@ def test_of_equal_probabilities_the_first_class_wins(make_model: Callable[..., M
 
 def test_each_prediction_has_its_story(make_model: Callable[..., Model], mnist: Dataset) -> None:
     model = make_model("logistic", (3, 2))
-    inputs = decode_pixels(np.concatenate([mnist.test.images[:1], np.zeros((1, 28, 28), np.uint8)]))
-    first, second = predict_inputs(model, inputs)
-    assert first.digit in (2, 3) and type(first.digit) is int
-    assert sum(first.probabilities) == pytest.approx(1)
-    assert first.digit == (3, 2)[int(np.argmax(first.probabilities))]
-    assert first.steps == ("used as given",)
-    assert first.warnings == () and "blank" in second.warnings[0]
-    said = answer(model, inputs)
+    images = np.concatenate([mnist.test.images[:1], np.zeros((1, 28, 28), np.uint8)])
+    said = answer(model, decode_pixels(images))
     assert (said["model"], said["version"]) == ("digits", 1)
-    assert said["predictions"][0]["probabilities"] == dict(zip("32", first.probabilities, strict=True))
+    first, second = said["predictions"]
+    labels, table = predict(model, images)
+    assert first["probabilities"] == dict(zip("32", table[0].tolist(), strict=True))
+    assert first["digit"] == labels[0] and type(first["digit"]) is int
+    assert first["preprocessing"] == ("used as given",)
+    assert first["warnings"] == () and "blank" in second["warnings"][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from io import BytesIO
 from typing import Any
 
@@ -10,12 +11,17 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.requests import Request
 
 from service.bootstrap import Service
 from service.datasets import Dataset
 from service.inference import predict
+from service.registry import LocalStore, Registry
 from service.web import answers
-from tests.web.serving import problem_of
+from service.web.dependencies import ServiceDep
+from service.web.direct import DirectRoute
+from service.web.routing import noun_router
+from tests.web.serving import DEADLINE_S, problem_of
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 
@@ -97,6 +103,36 @@ def test_batches_keep_their_order(client: httpx.Client, service: Service, digits
 def test_ten_thousand_images_in_one_request(client: httpx.Client, mnist: Dataset) -> None:
     answer = client.post("/predict", content=mnist.test.images.tobytes(), headers=OCTETS)
     assert len(answer.json()["predictions"]) == 10_000
+
+
+def test_an_image_has_the_same_answer_alone_and_among_ten_thousand(client: httpx.Client, mnist: Dataset) -> None:
+    images = mnist.test.images
+    together = client.post("/predict", content=images.tobytes(), headers=OCTETS).json()["predictions"]
+    for place in np.random.default_rng(0).choice(10_000, 30):
+        alone = client.post("/predict", content=images[place].tobytes(), headers=OCTETS).json()["predictions"]
+        assert alone == [together[place]]
+        pixels = client.post("/predict", json={"pixels": images[place].reshape(-1).tolist()}).json()["predictions"]
+        assert pixels == alone
+
+
+def test_a_move_by_another_process_is_heard_soon(client: httpx.Client, service: Service) -> None:
+    another_process = Registry(LocalStore(service.settings.store_dir))
+    asked = {"content": bytes(784), "headers": OCTETS}
+    for version in (1, 2, 1):
+        another_process.set_alias("mnist-softmax", "moved", version)
+        deadline_s = time.monotonic() + DEADLINE_S
+        while client.post("/models/mnist-softmax/predict?alias=moved", **asked).json()["version"] != version:
+            assert time.monotonic() < deadline_s
+    client.delete("/models/mnist-softmax/aliases/moved")
+    assert client.post("/models/mnist-softmax/predict?alias=moved", **asked).status_code == 404
+
+
+def test_an_endpoint_that_asks_for_more_than_texts_is_no_direct_route() -> None:
+    router = noun_router("prediction", route_class=DirectRoute)
+    with pytest.raises(TypeError, match="more than can be given"):
+
+        @router.post("/x")
+        async def number(request: Request, service: ServiceDep, many: int = 1) -> None: ...
 
 
 def test_probabilities_alone_as_an_array(client: httpx.Client, service: Service, digits: Any) -> None:

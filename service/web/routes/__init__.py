@@ -20,7 +20,9 @@ from . import (
     sweeps,
 )
 
+# Addresses are compared one by one, in this order.
 ROUTERS: tuple[APIRouter, ...] = (
+    prediction.router,
     jobs.router,
     events.router,
     pictures.router,
@@ -28,7 +30,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     sweeps.router,
     reports.router,
     models.router,
-    prediction.router,
     explanation.router,
     inference_protocol.router,
     evaluation.router,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from service.bootstrap import Service
@@ -15,12 +14,12 @@ from service.jobs import JobState
 from service.metrics import CONTENT_TYPE
 from service.web import operation_answers as answers
 from service.web.dependencies import ServiceDep
-from service.web.routing import PROBLEM_RESPONSES, Route, noun_router
+from service.web.routing import noun_router
 
 router = noun_router("operations")
 _TEXT = "text/plain"
 
-probes = APIRouter(tags=["operations"], route_class=Route, responses=PROBLEM_RESPONSES)
+probes = noun_router("operations", prefix="")
 
 
 @router.get("/hyperparameters", responses={200: {"model": answers.HyperparameterList}})

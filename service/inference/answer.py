@@ -26,8 +26,8 @@ def answer(model: Model, inputs: ModelInputs) -> dict[str, Any]:
             {
                 "digit": digit,
                 "probabilities": dict(zip(model.labels, row, strict=True)),
-                "preprocessing": steps,
-                "warnings": warnings,
+                "preprocessing": list(steps),
+                "warnings": list(warnings),
             }
             for digit, row, steps, warnings in zip(
                 digits.tolist(), table.tolist(), inputs.steps, inputs.warnings, strict=True

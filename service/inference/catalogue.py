@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from service.registry import Model, Registry
@@ -15,7 +15,7 @@ FRESH_S = 0.05
 _MAX_RESOLVED = 1000
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Resolved:
     """The version that a reference meant, the state of the registry before, and when to look again."""
 
@@ -106,7 +106,8 @@ class ModelCatalogue:
             return None
         now_s = self._clock()
         if now_s >= known.look_again_s:
-            known.look_again_s = known.expires_s  # whoever asks next need not wait for the one who looks now
+            # Whoever asks next need not wait for the one who looks now.
+            self._resolved[name, reference] = replace(known, look_again_s=known.expires_s)
             return None
         return self._find((name, known.version))
 

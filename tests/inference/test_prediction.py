@@ -72,5 +72,5 @@ def test_each_prediction_has_its_story(make_model: Callable[..., Model], mnist: 
     labels, table = predict(model, images)
     assert first["probabilities"] == dict(zip("32", table[0].tolist(), strict=True))
     assert first["digit"] == labels[0] and type(first["digit"]) is int
-    assert first["preprocessing"] == ("used as given",)
-    assert first["warnings"] == () and "blank" in second["warnings"][0]
+    assert first["preprocessing"] == ["used as given"]
+    assert first["warnings"] == [] and "blank" in second["warnings"][0]

@@ -47,7 +47,7 @@ def serve(folder: Path) -> None:
         ACCESS["POST /nothing"] = Scope.PREDICT  # it goes through the same gate as a prediction
         app = create_app(service)
         app.add_api_route("/nothing", nothing, methods=["POST"])
-        app.router.routes.insert(0, app.router.routes.pop())
+        app.router.routes.insert(0, app.router.routes.pop())  # where it is found first
         Server(app, lambda: print(listener.getsockname()[1], flush=True)).run([listener])
 
 

@@ -1,10 +1,10 @@
 """How many predictions a second one web process on one core answers, beside an endpoint that does nothing.
 
-    python -m benchmarks.serving [--rounds N] [--seconds N] [--json FILE]
+    python -m benchmarks.serving [--rounds N] [--seconds N] [--json FILE] [--picture FILE]
 
 The do-nothing endpoint reads the body and returns ready-made bytes. It is added to Inkling's own application, so that
 both go through the same server and layers. wrk drives them in turn over 16 connections from the second core;
-what counts is the ratio of the medians. wrk and taskset must be installed.
+what counts is the ratio within a round. wrk and taskset must be installed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 
+from benchmarks.paired import interleave, new_figure, warn_if_busy, write
 from service.access import Scope
 from service.bootstrap import build
 from service.datasets import load_dataset
@@ -30,6 +34,11 @@ from service.settings import Settings
 from service.web.access import ACCESS
 from service.web.app import create_app
 from service.web.server import Server, listen
+
+SHARES = {"raw": 0.8, "JSON": 0.5, "PNG": 0.45}
+"""Of the rate of doing nothing: what is wanted of each kind."""
+RATES = {"batch": 150_000, "batch, npy": 150_000}
+"""Images a second: likewise."""
 
 _READY_MADE = Response(b'{"digit": 7}', media_type="application/json")
 
@@ -88,50 +97,82 @@ def kinds() -> dict[str, tuple[str, bytes, str, int]]:
 
 def measure(rounds: int, seconds: int) -> dict[str, list[float]]:
     """Return images a second by kind, one number a round."""
-    rates: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = ["taskset", "-c", "0", sys.executable, "-m", "benchmarks.serving", "--serve", name]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             address = f"http://127.0.0.1:{int(server.stdout.readline())}"
+
+            def rate_of(kind: str, path: str, body: bytes, media_type: str, n_images: int) -> float:
+                rate = drive(
+                    address + path,
+                    body,
+                    media_type,
+                    folder,
+                    seconds=seconds,
+                    connections=16 if n_images == 1 else 1,
+                    accept="application/x-npy" if kind == "batch, npy" else "application/json",
+                )
+                return rate * n_images
+
+            contenders = {kind: partial(_of_round, partial(rate_of, kind, *what)) for kind, what in kinds().items()}
             try:
-                for _ in range(rounds):
-                    for kind, (path, body, media_type, n_images) in kinds().items():
-                        connections = 16 if n_images == 1 else 1
-                        accept = "application/x-npy" if kind == "batch, npy" else "application/json"
-                        rate = drive(
-                            address + path,
-                            body,
-                            media_type,
-                            folder,
-                            seconds=seconds,
-                            connections=connections,
-                            accept=accept,
-                        )
-                        rates.setdefault(kind, []).append(rate * n_images)
+                return interleave(contenders, rounds)
             finally:
                 server.terminate()
-    return rates
+
+
+def _of_round(rate_of: Callable[[], float], number: int) -> float:
+    """Measure once, whatever the number of the round."""
+    return rate_of()
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="two short rounds, to try")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--picture", type=Path)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
         serve(arguments.serve)
         return
-    rates = measure(arguments.rounds, arguments.seconds)
-    medians = {kind: statistics.median(values) for kind, values in rates.items()}
-    for kind, median in medians.items():
-        print(f"{kind:12} {median:10,.0f} images/s   {median / medians['nothing']:6.2f} of nothing")
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"rates": rates, "medians": medians}, indent=2))
+    warn_if_busy()
+    rates = measure(*((2, 1) if arguments.quick else (arguments.rounds, arguments.seconds)))
+    shares = {
+        kind: statistics.median(rate / nothing for rate, nothing in zip(values, rates["nothing"], strict=True))
+        for kind, values in rates.items()
+    }
+    for kind, values in rates.items():
+        line = f"{kind:12} {statistics.median(values):10,.0f} images/s ({min(values):,.0f} to {max(values):,.0f})"
+        if kind in SHARES:
+            line += f"   {shares[kind]:.2f} of nothing, wanted {SHARES[kind]:g}"
+        if kind in RATES:
+            line += f"   wanted {RATES[kind]:,}"
+        print(line)
+    facts = {"rates": rates, "shares": shares, "wanted_shares": SHARES, "wanted_rates": RATES}
+    write(facts, picture(rates, shares), json_file=arguments.json, picture=arguments.picture)
+
+
+def picture(rates: Mapping[str, Sequence[float]], shares: Mapping[str, float]) -> Figure:
+    """Bars of the single requests, a dot for each round, a mark where each is wanted to be."""
+    figure = new_figure(8, 3)
+    axes = figure.add_subplot()
+    single = ["nothing", *SHARES]
+    for place, kind in enumerate(single):
+        median = statistics.median(rates[kind])
+        axes.barh(place, median, color="0.75" if kind == "nothing" else "tab:blue")
+        axes.plot(rates[kind], [place] * len(rates[kind]), "o", color="0.2", markersize=4)
+        axes.text(max(rates[kind]), place, f"  {median:,.0f}/s, {shares[kind]:.2f} of nothing", va="center")
+    axes.set_yticks(range(len(single)), single)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.5 * max(max(rates[kind]) for kind in single))
+    axes.set_xlabel("requests a second, one process on one core")
+    return figure
 
 
 if __name__ == "__main__":

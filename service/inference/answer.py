@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.core import Floats, Ints
 from service.registry import Model
 
 from .model_inputs import ModelInputs
 from .prediction import predict
 
 
-def answer(model: Model, inputs: ModelInputs) -> dict[str, Any]:
+def answer(model: Model, inputs: ModelInputs, told: tuple[Ints, Floats] | None = None) -> dict[str, Any]:
     """Let a model speak.
+
+    Parameters
+    ----------
+    told : what `predict` said of these images, where somebody has asked already.
 
     Returns
     -------
     ``model`` and ``version``, which spoke; and ``predictions``, one for each image, in order: ``digit``,
     ``probabilities`` of all classes by label, ``preprocessing`` and ``warnings``. Plain data, ready for JSON.
     """
-    digits, table = predict(model, inputs.images)
+    digits, table = predict(model, inputs.images) if told is None else told
     return {
         "model": model.manifest.name,
         "version": model.manifest.version,

@@ -70,6 +70,24 @@ def test_jobs_by_state_and_their_pace(client: httpx.Client, url: str) -> None:
     assert value(samples, "inkling_jobs", state="cancelled") >= 1
 
 
+def test_predictions_are_counted_however_they_are_asked_for(client: httpx.Client, url: str, finished_job: Any) -> None:
+    about = {"model": "mnist-softmax", "version": "1"}
+    kinds = ("request_success", "request_failure", "count", "exec_count")
+
+    def counts() -> list[float]:
+        samples = scraped(url)
+        return [value(samples, f"inkling_inference_{kind}_total", **about) for kind in kinds]
+
+    before, address = counts(), "/models/mnist-softmax/versions/1/predict"
+    client.post(address, content=bytes(784)).raise_for_status()
+    client.post(address, content=bytes(2000 * 784)).raise_for_status()
+    client.post(address, content=bytes(2 * 784), headers={"Accept": "application/x-npy"}).raise_for_status()
+    client.post(address, json={"pixels": [0] * 784}).raise_for_status()
+    assert client.post(address, content=bytes(783)).status_code == 400
+    assert client.post(address, json={"pixels": [[256] * 784] * 300}).status_code == 422
+    assert [new - old for new, old in zip(counts(), before, strict=True)] == [4, 2, 2004, 4]
+
+
 def test_build_info(url: str) -> None:
     builds = [(dict(labels), value) for (name, labels), value in scraped(url).items() if name == "inkling_build_info"]
     ((labels, one),) = builds

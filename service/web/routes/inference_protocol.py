@@ -17,6 +17,7 @@ from service.datasets.bounded_gzip import gunzip
 from service.errors import InvalidField, ServiceError
 from service.inference import predict
 from service.metrics import STAGES, InferenceFigures, Stages
+from service.registry import Model
 from service.web.dependencies import ServiceDep
 from service.web.problems import problem_response
 from service.web.routing import Route
@@ -25,6 +26,7 @@ from service.web.turns import turns_of
 from service.web.v2 import DIGIT, HEADER_LENGTH, INPUT, PROBABILITIES, parse_infer_request, write_infer_response
 
 _BINARY = "application/octet-stream"
+_SMALL_BYTES = 16_384
 _ERROR: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "What was wrong, and what is allowed.",
@@ -204,9 +206,9 @@ async def _infer(
     content = await request.body()
     stages = Stages()
 
-    def work() -> Response:
+    def work(at_hand: Model | None = None) -> Response:
         stages.next()
-        model = service.catalogue.get(name, version)
+        model = at_hand or service.catalogue.get(name, version)
         manifest = model.manifest
         try:
             asked = parse_infer_request(_expanded(request, content), header_length, service.limits)
@@ -226,6 +228,8 @@ async def _infer(
     # What is packed counts as the most that it may become.
     is_packed = request.headers.get("content-encoding", "identity") != "identity"
     n_bytes = service.settings.max_body_bytes if is_packed else len(content)
+    if n_bytes <= _SMALL_BYTES and (at_hand := service.catalogue.at_hand(name, version)) is not None:
+        return work(at_hand)  # which takes no longer than a visit to a thread
     return await turns_of(request).run(work, n_bytes)
 
 

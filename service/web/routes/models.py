@@ -6,7 +6,6 @@ import re
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from anyio.to_thread import run_sync
 from fastapi import Header, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,6 +18,7 @@ from service.web import answers, requests
 from service.web.dependencies import ServiceDep
 from service.web.pictures import PNG_ANSWER, Picture, entity_tag, is_known, picture_answer
 from service.web.routing import noun_router
+from service.web.turns import turns_of
 from service.web.weights_style import WeightsStyleDep
 
 router = noun_router("models")
@@ -126,7 +126,8 @@ async def import_version(
         headers = {"Location": f"/api/v1/models/{manifest.name}/versions/{manifest.version}"}
         return JSONResponse({**manifest.to_dict(), "aliases": []}, 201, headers)
 
-    return await run_sync(work)
+    # Measuring takes as much memory as the largest body does.
+    return await turns_of(request).run(work, service.settings.max_body_bytes)
 
 
 @router.get("/models/{name}/versions/{version}/weights.png", response_class=Response, responses=PNG_ANSWER)

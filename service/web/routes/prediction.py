@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import numpy as np
 import orjson
@@ -16,9 +17,11 @@ from starlette.responses import Response
 
 from service.bootstrap import Service
 from service.charts import digit_picture
-from service.errors import InvalidField, InvalidInput
+from service.core import Floats, Ints
+from service.errors import InvalidField, InvalidInput, ServiceError
 from service.inference import DecodingLimits, ModelInputs, answer, decode_pixels, decode_small_upload, decode_upload
 from service.inference import predict as tell
+from service.metrics import Stages
 from service.registry import Model
 from service.web import answers
 from service.web.dependencies import ServiceDep
@@ -66,6 +69,10 @@ _ANSWER: dict[str, Any] = {
     "responses": {200: {"model": answers.PredictionAnswer, "content": {"application/json": {}, _NPY: _BINARY}}},
     "openapi_extra": _BODY,
 }
+
+_Inputs = TypeVar("_Inputs", ModelInputs, ModelInputs | None)
+_Told: TypeAlias = tuple[Ints, Floats]
+_Write: TypeAlias = Callable[[Model, ModelInputs, _Told], Response]
 
 Alias = Annotated[str | None, Query(description="The version that this alias names, instead of `champion`.")]
 
@@ -161,24 +168,51 @@ async def _predict(request: Request, service: Service, name: str | None, referen
     """Decode, predict and write the answer: at once what takes no longer than a visit to a thread, all else in one."""
     body = await _read(request)
     write = _table if header(request.scope, b"accept").strip().lower() == _NPY else _story
+    stages = Stages()
     at_hand = service.catalogue.at_hand(name, reference)
-    if at_hand is not None and (inputs := body.decode_small(service.limits)) is not None:
-        return write(at_hand, inputs)
+    if at_hand is not None:
+        here = Stages()
+        here.next()  # nothing waits
+        small = _decoded(service, at_hand, body.decode_small)
+        if small is not None:
+            return _tell(service, at_hand, small, write, here)
 
     def work() -> Response:
+        stages.next()
         model = service.catalogue.get(name, reference)  # before decoding: an unknown model is the cheaper refusal
-        return write(model, body.decode(service.limits))
+        return _tell(service, model, _decoded(service, model, body.decode), write, stages)
 
     return await turns_of(request).run(work, body.n_bytes)
 
 
-def _story(model: Model, inputs: ModelInputs) -> Response:
-    return Response(orjson.dumps(answer(model, inputs)), media_type="application/json")
+def _decoded(service: Service, model: Model, decode: Callable[[DecodingLimits], _Inputs]) -> _Inputs:
+    """Decode what a model was asked of; what is refused is counted."""
+    try:
+        return decode(service.limits)
+    except ServiceError:
+        service.metrics.inference.failed(model.manifest.name, model.manifest.version)
+        raise
 
 
-def _table(model: Model, inputs: ModelInputs) -> Response:
+def _tell(service: Service, model: Model, inputs: ModelInputs, write: _Write, stages: Stages) -> Response:
+    """Let the model speak, and count it."""
+    stages.next()
+    told = tell(model, inputs.images)
+    stages.next()
+    response = write(model, inputs, told)
+    stages.next()
+    manifest = model.manifest
+    service.metrics.inference.succeeded(manifest.name, manifest.version, n_images=len(inputs), stages=stages)
+    return response
+
+
+def _story(model: Model, inputs: ModelInputs, told: _Told) -> Response:
+    return Response(orjson.dumps(answer(model, inputs, told)), media_type="application/json")
+
+
+def _table(model: Model, inputs: ModelInputs, told: _Told) -> Response:
     """Write the probabilities alone, a row an image: what of a large batch costs next to nothing."""
     file = BytesIO()
-    np.save(file, tell(model, inputs.images)[1])
+    np.save(file, told[1])
     manifest = model.manifest
     return Response(file.getvalue(), media_type=_NPY, headers={"X-Model": f"{manifest.name}/{manifest.version}"})

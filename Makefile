@@ -3,11 +3,11 @@
 export VENV ?= .venv
 BIN = $(VENV)/bin
 
-# A second start is fast because the first one leaves its bytecode behind, whatever the environment says.
+# A second start is fast fuzz because the first one leaves its bytecode behind, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fast chaos check format docs lock audit sbom bench clean
+.PHONY: help run test fast chaos fuzz check format docs lock audit sbom bench clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,6 +28,11 @@ chaos: export CHAOS_SEED = $(or $(SEED),1)
 chaos:  ## break the service in every way we know and print what became of it; ROUNDS=200 for the long run, SEED=2
 	@tools/environment.sh dev
 	@$(BIN)/python -P -m pytest tests/chaos -s $(ARGS)
+
+fuzz:  ## give every reader 25,000 inputs, then the API ten minutes of requests
+	@tools/environment.sh dev
+	@$(BIN)/python -m tests.fuzz.coverage_guided --runs 25000
+	@$(BIN)/python -m tests.fuzz.api --seconds 600
 
 check:  ## lint, format, types, layers and generated pages
 	@tools/environment.sh dev

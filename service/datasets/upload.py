@@ -26,7 +26,19 @@ ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 _MAX_CLASS_NAME = 40
 _GZIP_MAGIC = b"\x1f\x8b"
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, ValueError, EOFError, struct.error)
+_END_RECORD_BYTES = 22
+_MAX_DIRECTORY_BYTES = 4096
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+    NotImplementedError,
+    ValueError,
+    EOFError,
+    OSError,
+    OverflowError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +116,7 @@ def _read_idx(parts: Mapping[str, bytes], limit_bytes: int) -> tuple[Images, Lab
 
 
 def _read_npz(data: bytes, limit_bytes: int) -> tuple[Images, Labels, Images, Labels]:
+    _check_directory(data)
     members = [f"{name}.npy" for name in ARRAY_NAMES]
     contents, left_bytes = [], limit_bytes
     try:
@@ -123,6 +136,15 @@ def _read_npz(data: bytes, limit_bytes: int) -> tuple[Images, Labels, Images, La
     except MalformedInput as error:
         raise InvalidDataset(error.message) from None
     return _as_images(x_train), _as_labels(y_train), _as_images(x_test), _as_labels(y_test)
+
+
+def _check_directory(data: bytes) -> None:
+    """Refuse an archive that lists more than a few members, before a list of millions is read."""
+    end = data[-_END_RECORD_BYTES:]
+    beyond_32_bits = data[-_END_RECORD_BYTES - 20 :].startswith(b"PK\x06\x07")
+    directory_bytes = int.from_bytes(end[12:16], "little")
+    if not end.startswith(b"PK\x05\x06") or beyond_32_bits or directory_bytes > _MAX_DIRECTORY_BYTES:
+        raise InvalidDataset("The file is not a readable .npz archive of four arrays.")
 
 
 def _as_images(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Images:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import struct
 import subprocess
 import sys
 import tracemalloc
@@ -162,6 +163,19 @@ def test_no_pickle_is_opened(arrays: Arrays) -> None:
     objects = np.array([{}] * len(arrays["y_train"]), dtype=object)
     with pytest.raises(InvalidDataset):
         read_upload(changed(arrays, y_train=objects), None, limit_bytes=LIMIT_BYTES)
+
+
+def test_a_directory_of_millions_is_not_read() -> None:
+    """Sixty megabytes of entries, each of nothing, took 0.6 GB and ten seconds of everybody's time."""
+    entries = (b"PK\x01\x02" + bytes(42)) * 1_000_000
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65_535, 65_535, len(entries), 0, 0)
+    archive = entries + end
+    tracemalloc.start()
+    with pytest.raises(InvalidDataset):
+        read_upload({"file": archive}, None, limit_bytes=LIMIT_BYTES)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 1_000_000
 
 
 def test_bombs_are_not_unpacked(parts: dict[str, bytes]) -> None:

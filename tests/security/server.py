@@ -1,4 +1,4 @@
-"""The service as its users start it, in a process of its own, with short deadlines; and raw sockets to it."""
+"""The service as its users start it, in a process of its own, and raw sockets to it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ import httpx
 import psutil
 
 DEADLINE_S = 30.0
-HEADER_TIMEOUT_S = 1.0
-BODY_TIMEOUT_S = 1.5
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,6 @@ def running(data_dir: Path, **settings: object) -> Iterator[Server]:
         "executor": "inline",
         "workers": 1,
         "log_level": "debug",
-        "header_timeout_s": HEADER_TIMEOUT_S,
-        "body_timeout_s": BODY_TIMEOUT_S,
         # Limits of rate have tests of their own; here they would answer instead of what is tested.
         "max_requests_per_s": 0,
         "max_requests_per_s_per_address": 0,

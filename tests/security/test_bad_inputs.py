@@ -28,7 +28,7 @@ from service.core import HYPERPARAMETERS
 from tests.security.case import CANARY, JSON, Case
 from tests.security.image_cases import IMAGES, encoded
 from tests.security.job_cases import JOBS, body
-from tests.security.model_cases import MODELS
+from tests.security.model_cases import DATA_SETS, MODELS
 from tests.security.server import Server, status_of
 from tests.security.transport_cases import TRANSPORT
 from tests.web.serving import problem_of
@@ -36,7 +36,7 @@ from tests.web.serving import problem_of
 LEAKS = re.compile(r"Traceback|File \"|\.py\b|/(tmp|usr|home|root)|site-packages|sql|pydantic|starlette|uvicorn|numpy")
 """What nobody outside should know."""
 
-CASES = (*TRANSPORT, *JOBS, *IMAGES, *MODELS)
+CASES = (*TRANSPORT, *JOBS, *IMAGES, *DATA_SETS, *MODELS)
 
 ELSEWHERE = {
     13: "test_slow_headers",
@@ -52,12 +52,7 @@ ELSEWHERE = {
     62: "test_a_deleted_job_is_gone_and_its_model_stays",
     70: "test_a_finished_job_is_replayed",
     71: "test_a_client_that_stops_reading_is_left",
-    75: "test_hostile_images_are_refused_without_allocation",
-    76: "test_any_declared_shape_is_read_or_refused",
-    77: "test_hostile_images_are_refused_without_allocation",
-    78: "test_a_bomb_costs_no_more_than_the_limit",
-    79: "test_every_cut_is_noticed",
-    81: "test_hostile_labels_are_refused",
+    88: "test_a_kill_at_any_write_leaves_it_absent_or_whole",
     112: "test_a_queued_job_has_nothing_to_show",
     114: "test_many_at_once",
     116: "test_hostile_files_are_refused_at_the_cost_of_their_own_size",
@@ -73,7 +68,8 @@ NOTHING_TO_TEST = {
     5: "there is one owner of everything, and no tenants",
     55: "jobs have no owner, so none has a share of the workers",
     **dict.fromkeys((72, 73, 74), "nothing is ever fetched from an address that a client gives"),
-    **dict.fromkeys((80, 82, 84, 85, 87, 88), "data sets cannot be uploaded yet"),
+    84: "no digest comes with a data set; sending other data under its name is refused",
+    87: "data sets cannot be removed",
     113: "pictures have no titles from outside",
     **dict.fromkeys((127, 129, 130), "there is no such operation over HTTP"),
 }

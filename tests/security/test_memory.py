@@ -25,7 +25,7 @@ MUCH = 200
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a service that has already been as large as honest requests make it."""
-    with running(tmp_path_factory.mktemp("large"), body_timeout_s=30, header_timeout_s=10) as server:
+    with running(tmp_path_factory.mktemp("large")) as server:
         for size_px in ((5000, 4900), (2890, 2890)):
             picture = Image.new("RGB", size_px, (200, 100, 0))
             for kind in ("JPEG", "PNG") if size_px[0] < 3000 else ("JPEG",):
@@ -105,6 +105,7 @@ def test_large_bodies_at_the_same_time_are_read_in_turn(large: Server) -> None:
     assert large.peak_rss_bytes() < 1200 * MIB
 
 
+@pytest.mark.slow
 def test_bodies_that_wait_have_little_room_together(server: Server) -> None:
     """Forty of almost 16 MiB, none of them whole, would be more than all may hold."""
     head = POST + b"Content-Length: 16777216\r\n\r\n"

@@ -18,6 +18,13 @@ POST = b"POST /api/v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: appli
 IMAGE = bytes(784)
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a service that has little patience."""
+    with running(tmp_path_factory.mktemp("impatient"), header_timeout_s=1.0, body_timeout_s=1.5) as server:
+        yield server
+
+
 def trickle(connection: socket.socket, piece: bytes) -> bytes:
     """Send a piece again and again until the server has had enough, and return its last words."""
     connection.settimeout(0.05)
@@ -202,6 +209,7 @@ def test_whoever_is_being_answered_is_not_sent_away(patient: Server) -> None:
             assert "event: end" in lines
 
 
+@pytest.mark.slow
 def test_where_everybody_is_being_answered_there_is_no_room(tmp_path: Path) -> None:
     job = {"model": "softmax", "epochs": 10_000, "train_size": 2_000, "validation_size": 500, "patience": None}
     with running(tmp_path, max_connections=16) as server, ExitStack() as stack:

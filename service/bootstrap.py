@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
+DATABASE_WAIT_S = 60.0
+"""A server that is started together with this one is waited for so long."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
@@ -66,8 +70,7 @@ class Service:
         KeysRequired
             It would be so.
         """
-        migrate(self.database)
-        self.keys.load()
+        self._open()
         if not (is_open(self.settings, self.keys) or self.keys.exist):
             raise KeysRequired(
                 f"Others can reach {self.settings.host}, and there is no key. Make one with `inkling keys create NAME "
@@ -82,8 +85,7 @@ class Service:
         StorageFailed
             The data folder or the database cannot be used.
         """
-        migrate(self.database)
-        self.keys.load()
+        self._open()
         self.store.clean()
         try:
             install_shipped(shipped_models(), self.registry)
@@ -92,6 +94,11 @@ class Service:
         self.engine.start()
         if self.tracker:
             self.tracker.start()
+
+    def _open(self) -> None:
+        self.database.wait(DATABASE_WAIT_S)
+        migrate(self.database)
+        self.keys.load()
 
     def stop(self) -> None:
         """Hand running jobs back to the queue and let go of everything."""
@@ -127,8 +134,7 @@ def build(settings: Settings) -> Service:
     database = _open_database(settings)
     store = LocalStore(settings.store_dir)
     registry = Registry(store)
-    # Beside the database and not in the data folder: it is the database that two engines must not share.
-    lock = EngineLock(path.with_name(f"{path.name}.lock")) if (path := database.path) else None
+    lock = _engine_lock(database, settings)
     datasets = Datasets(Uploads(LocalStore(settings.data_dir / "datasets")), max_uploads=settings.max_datasets)
     metrics = Metrics(service.__version__)
     recorder = Recorder(database, registry, datasets)
@@ -199,6 +205,15 @@ def shipped_models() -> Path:
     package = Path(service.__file__).parent
     packaged = package / "shipped_models"
     return packaged if packaged.is_dir() else package.parent / "model_store"
+
+
+def _engine_lock(database: Database, settings: Settings) -> EngineLock:
+    """Return what lets one of several processes train."""
+    if path := database.path:
+        # Beside the database and not in the data folder: it is the database that two engines must not share.
+        return EngineLock(path.with_name(f"{path.name}.lock"))
+    # Engines share the database with those of other hosts, and the cores with their siblings on this one.
+    return EngineLock(settings.data_dir / f"engine-{socket.gethostname()}.lock")
 
 
 def _executor_factory(settings: Settings, metrics: Metrics) -> Callable[[], Executor]:

@@ -28,7 +28,10 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65_535, description="port to listen on; 0 takes a free one")] = 8000
     data_dir: Annotated[Path, Field(description="folder for the database and the model store")] = Path("data")
     database_url: Annotated[
-        str | None, Field(description="SQLAlchemy URL of the database (not given: SQLite in the data folder)")
+        str | None,
+        Field(
+            description="sqlite:///path or postgresql://user:password@host/name (not given: SQLite in the data folder)"
+        ),
     ] = None
     store_url: Annotated[
         str | None, Field(description="folder of the model store (not given: model_store in the data folder)")
@@ -43,7 +46,8 @@ class Settings(BaseSettings):
         ),
     ]
     web_workers: Annotated[
-        int, Field(ge=1, le=64, description="web processes on the address; one of them has the jobs trained")
+        int,
+        Field(ge=1, le=64, description="web processes on the address; one of them on each host has the jobs trained"),
     ] = 1
     default_model: Annotated[str, Field(description="model that answers where none is named")] = "mnist-softmax"
     allowed_hosts: Annotated[

@@ -11,6 +11,7 @@ from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
 from service.datasets import Dataset, load_dataset
+from tests.postgresql import Server
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
@@ -38,6 +39,14 @@ def one_blas_thread() -> Iterator[None]:
     """Train as the workers do; it also keeps test processes from fighting over the cores."""
     with threadpool_limits(limits=1):
         yield
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """Start a PostgreSQL server."""
+    server = Server()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ from .job_rows import JobRow as JobRow
 from .job_rows import NewJob as NewJob
 from .key_rows import KeyRow as KeyRow
 from .key_rows import NewKey as NewKey
+from .locks import Alone as Alone
+from .locks import hold as hold
 from .migrate import migrate as migrate
 from .report_rows import NewReport as NewReport
 from .report_rows import ReportRow as ReportRow

@@ -68,12 +68,10 @@ def newest_id(connection: Connection) -> int:
     return newest
 
 
-def jobs_since(connection: Connection, event_id: int) -> frozenset[str]:
-    """Return the jobs to which something happened after an event.
-
-    Asked often, for a few events at the end; with DISTINCT, SQLite would walk through all of them in another order.
-    """
-    return frozenset(connection.execute(select(events.c.job_id).where(events.c.id > event_id)).scalars())
+def jobs_since(connection: Connection, event_id: int) -> dict[int, str]:
+    """Return all events with a higher id, and the job to which each happened, in the order of the ids."""
+    rows = connection.execute(select(events.c.id, events.c.job_id).where(events.c.id > event_id).order_by(events.c.id))
+    return {row.id: row.job_id for row in rows}
 
 
 def _event(row: Row[Any]) -> EventRow:

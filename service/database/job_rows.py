@@ -209,11 +209,14 @@ def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max
 
 
 def extend_leases(connection: Connection, *, claimed_by: str, lease_s: float) -> None:
-    """Say that the claimer is alive."""
+    """Say that the claimer is alive.
+
+    The rows are locked in the order in which all lock several, or two might wait for each other.
+    """
+    mine = jobs.c.claimed_by == claimed_by, jobs.c.state.in_(CLAIMED)
+    ids = connection.execute(select(jobs.c.id).where(*mine).order_by(jobs.c.number).with_for_update()).scalars().all()
     connection.execute(
-        update(jobs)
-        .where(jobs.c.claimed_by == claimed_by, jobs.c.state.in_(CLAIMED))
-        .values(lease_expires_at_s=now_s(connection.engine) + lease_s)
+        update(jobs).where(jobs.c.id.in_(ids)).values(lease_expires_at_s=now_s(connection.engine) + lease_s)
     )
 
 
@@ -226,16 +229,26 @@ def cancelling(connection: Connection, *, claimed_by: str) -> list[str]:
     )
 
 
-def abandoned(connection: Connection, *, claimed_by: str, exclusive: bool) -> list[ClaimRow]:
-    """Return claimed jobs whose claimer is gone.
+def abandoned(
+    connection: Connection,
+    *,
+    claimed_by: str,
+    exclusive: bool,
+    held: Collection[str] | None = None,
+    dead: str | None = None,
+) -> list[ClaimRow]:
+    """Return claimed jobs that nobody trains.
 
-    Where one engine alone may run jobs, every claim that is not its own is of a dead one, whatever its lease
-    says; elsewhere a claim is dead when its lease has run out.
+    Where one engine alone may run jobs, every claim of another is of a dead one, whatever its lease says; elsewhere
+    another's claim is dead when its lease has run out, or when it is of an engine that is known to be ``dead``. If
+    the asking engine says which claims it has ``held``, others of its own are dead too: it never heard of them.
     """
-    dead = jobs.c.claimed_by != claimed_by
+    others = jobs.c.claimed_by != claimed_by
     if not exclusive:
-        dead = dead & (jobs.c.lease_expires_at_s < now_s(connection.engine))
-    rows = connection.execute(select(*_CLAIM).where(jobs.c.state.in_(CLAIMED), dead).order_by(jobs.c.number))
+        others = others & ((jobs.c.lease_expires_at_s < now_s(connection.engine)) | (jobs.c.claimed_by == dead))
+    if held is not None:
+        others = others | ((jobs.c.claimed_by == claimed_by) & jobs.c.id.not_in(held))
+    rows = connection.execute(select(*_CLAIM).where(jobs.c.state.in_(CLAIMED), others).order_by(jobs.c.number))
     return [ClaimRow(**row._mapping) for row in rows]
 
 

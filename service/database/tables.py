@@ -222,6 +222,6 @@ audit = Table(
     Column("route", String(128), nullable=False, comment="as it is declared, without its parameters"),
     Column("object_id", String(200), comment="what was made or changed"),
     Column("status", Integer, nullable=False),
-    Column("request_id", String(26), nullable=False, comment="ULID"),
+    Column("request_id", String(64), nullable=False, comment="of the answer and of the log"),
     sqlite_autoincrement=True,
 )

@@ -37,3 +37,4 @@ from .sweep import SweepRequest as SweepRequest
 from .sweep import SweepSummary as SweepSummary
 from .sweeps import Sweeps as Sweeps
 from .sweeps import member_rows as member_rows
+from .unseen import Unseen as Unseen

@@ -40,6 +40,8 @@ TURN_S = 0.25
 """At least this often the engine looks around, woken or not: at cancels and jobs that other processes wrote."""
 BATCH_S = 0.1
 """Messages are collected this long, so that a fast run costs ten transactions a second, not a thousand."""
+OUTAGE_S = 10.0
+"""A heartbeat that is so late says that the database was away, for this engine or for all."""
 STORAGE_RETRY_S = 1.0
 LOCK_RETRY_S = 0.5
 
@@ -49,8 +51,8 @@ class Engine:
 
     Parameters
     ----------
-    lock : where only one engine may work (SQLite), the lock that decides which; None where claims and leases
-        keep several engines apart.
+    lock : decides which of several engines works: the one of a database that one alone may work on (SQLite), else
+        the one of this host. None lets all of them work, kept apart by claims and leases.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Engine:
         self._stopping = threading.Event()
         # A process that forgets to stop it ends all the same, which is no worse than being killed.
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
-        self._next_heartbeat_at = 0.0
+        self._next_heartbeat_at = self._recovers_from = 0.0
         self._hand_back_s = 0.0
 
     def start(self) -> None:
@@ -133,7 +135,7 @@ class Engine:
 
     def _turn(self) -> None:
         if self._executor is None:
-            if self._lock is not None and not self._lock.acquire():
+            if self._lock is not None and not self._lock.acquire(self.id):
                 self._stopping.wait(LOCK_RETRY_S)
                 return
             self._recover()
@@ -202,7 +204,6 @@ class Engine:
         now = time.monotonic()
         if now < self._next_heartbeat_at:
             return
-        self._next_heartbeat_at = now + HEARTBEAT_S
         for stack in self._stacks:
             if stack.has_fallen_silent(SILENCE_S):
                 logger.warning("the worker of job %s has said nothing for %g s", stack.runs[0].claim.id, SILENCE_S)
@@ -210,16 +211,26 @@ class Engine:
         if self._stacks:
             with self._database.write() as connection:
                 job_rows.extend_leases(connection, claimed_by=self.id, lease_s=LEASE_S)
-        if not self._database.exclusive:
+        if self._next_heartbeat_at and now > self._next_heartbeat_at + OUTAGE_S:
+            # The database was away, and leases ran out meanwhile: others too get the time to extend theirs.
+            self._recovers_from = now + LEASE_S
+        self._next_heartbeat_at = now + HEARTBEAT_S
+        if not self._database.exclusive and now >= self._recovers_from:
             self._recover()
 
     def _recover(self) -> None:
-        """Take claims from engines that are gone."""
+        """Take claims from engines that are gone, and claims of this one that it was never told of."""
         with self._database.read() as connection:
-            abandoned = job_rows.abandoned(connection, claimed_by=self.id, exclusive=self._database.exclusive)
+            abandoned = job_rows.abandoned(
+                connection,
+                claimed_by=self.id,
+                exclusive=self._database.exclusive,
+                held=[run.claim.id for stack in self._stacks for run in stack.runs],
+                dead=self._lock.previous if self._lock else None,
+            )
         for claim in abandoned:
             logger.warning("job %s was left behind by an engine that is gone", claim.id)
-            self._recorder.lose(claim, "The service was stopped in the middle; it goes on from its last checkpoint.")
+            self._recorder.lose(claim, "Its engine was stopped or cut off; it goes on from its last checkpoint.")
 
     def _fill_slots(self, executor: Executor) -> None:
         while len(self._stacks) < executor.n_slots and not self._stopping.is_set():

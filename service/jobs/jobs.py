@@ -14,7 +14,7 @@ from ulid import ULID
 
 from service.charts import Curves
 from service.core import Floats, TrainingConfig, output_names
-from service.database import Database, JobRow, NewJob, check_rows, checkpoint_rows, event_rows, job_rows
+from service.database import Alone, Database, JobRow, NewJob, check_rows, checkpoint_rows, event_rows, hold, job_rows
 from service.datasets import PACKAGED, Datasets, plan_split, with_its_classes
 from service.errors import (
     InvalidJobTransition,
@@ -285,16 +285,24 @@ class Jobs:
         with self._database.read() as connection:
             return [Event.of(row) for row in event_rows.after(connection, job_id, after, limit)]
 
-    def changed_since(self, event_id: int) -> tuple[int, frozenset[str]]:
-        """Return the newest event id of all jobs, and the jobs to which something happened after ``event_id``."""
+    def newest_event_id(self) -> int:
+        """Return the highest id of all events of all jobs, 0 without one."""
         with self._database.read() as connection:
-            newest = event_rows.newest_id(connection)
-            changed = event_rows.jobs_since(connection, event_id) if newest > event_id else frozenset[str]()
-        return newest, changed
+            return event_rows.newest_id(connection)
+
+    def events_since(self, event_id: int) -> dict[int, str]:
+        """Return the ids of all events of all jobs above ``event_id``, ascending, and the job of each.
+
+        An id below the highest may appear later, where another transaction that was given it has not ended yet. Of
+        one job, events appear in the order of their ids.
+        """
+        with self._database.read() as connection:
+            return event_rows.jobs_since(connection, event_id)
 
     def _accept(self, idempotency_key: str | None, request_sha256: str, insert: Callable[[Connection], str]) -> Job:
         """Write a new job down, or find the one that was accepted under the key before."""
         with self._database.write() as connection:
+            hold(connection, Alone.ACCEPTS)
             known = job_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
             if known is not None:
                 check_same_request(known.request_sha256, request_sha256)

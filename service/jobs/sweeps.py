@@ -13,6 +13,7 @@ from ulid import ULID
 
 from service.core import Floats, Ints, TrainingConfig, norm, output_names
 from service.database import (
+    Alone,
     Database,
     JobRow,
     NewJob,
@@ -20,6 +21,7 @@ from service.database import (
     SweepRow,
     check_rows,
     checkpoint_rows,
+    hold,
     job_rows,
     sweep_rows,
 )
@@ -69,6 +71,7 @@ class Sweeps:
         _check_fit(request, configs, dataset)
         sweep_id, request_sha256 = str(ULID()), _fingerprint(request, configs)
         with self._database.write() as connection:
+            hold(connection, Alone.ACCEPTS)
             known = sweep_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
             if known is not None:
                 check_same_request(known.request_sha256, request_sha256)

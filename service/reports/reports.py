@@ -20,7 +20,18 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from service.charts import norms_chart
-from service.database import Database, NewJob, NewReport, NewSweep, ReportRow, job_rows, report_rows, sweep_rows
+from service.database import (
+    Alone,
+    Database,
+    NewJob,
+    NewReport,
+    NewSweep,
+    ReportRow,
+    hold,
+    job_rows,
+    report_rows,
+    sweep_rows,
+)
 from service.datasets import load_dataset, plan_split
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet
 from service.jobs import (
@@ -94,6 +105,7 @@ class Reports:
             plan_split(load_dataset(options.dataset), config)
         report_id, request_sha256 = str(ULID()), fingerprint(options.to_dict())
         with self._database.write() as connection:
+            hold(connection, Alone.ACCEPTS)
             known = report_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
             if known is not None:
                 check_same_request(known.request_sha256, request_sha256)

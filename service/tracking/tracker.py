@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from service.errors import JobNotFound
-from service.jobs import Job, Jobs
+from service.jobs import Job, Jobs, Unseen
 
 logger = logging.getLogger(__name__)
 
@@ -61,16 +61,15 @@ class Tracker:
 
     def _work(self) -> None:
         waiting: deque[str] | None = None
-        newest = 0
+        unseen: Unseen | None = None
         while not self._stopping.wait(_POLL_S):
             try:
                 if not self._is_mine():
                     continue
-                if waiting is None:
-                    newest, _ = self._jobs.changed_since(2**62)
+                if unseen is None or waiting is None:
+                    unseen = Unseen(self._jobs)
                     waiting = deque(job.id for job in reversed(self._jobs.page(limit=_CATCH_UP)[0]))
-                newest, changed = self._jobs.changed_since(newest)
-                waiting.extend(sorted(changed.difference(waiting)))
+                waiting.extend(sorted(unseen.jobs().difference(waiting)))
                 while waiting and not self._stopping.is_set():
                     self._log_if_over(waiting[0])
                     waiting.popleft()

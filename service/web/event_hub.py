@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,13 +17,11 @@ from anyio.to_thread import run_sync
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from service.errors import JobNotFound, StorageFailed
-from service.jobs import Event, Jobs, JobState
+from service.jobs import Event, Jobs, JobState, Unseen
 
 POLL_S = 0.2
 HEARTBEAT_S = 15.0
 RETRY_MS = 1000
-_NO_EVENT = sys.maxsize
-"""No event has this id; asked what happened since, the answer is the newest id alone."""
 _PAGE = 1000
 _END = format_sse_event(event="end", data_str="{}")
 
@@ -74,7 +71,7 @@ class EventHub:
         yield format_sse_event(retry=RETRY_MS)
         # Where the database fails, the stream stops without an end, and its client will be back.
         with self._woken_by(job_id) as news, suppress(StorageFailed):
-            newest, _ = await run_sync(self._jobs.changed_since, _NO_EVENT)
+            newest = await run_sync(self._jobs.newest_event_id)
             last_id = after if after <= newest else 0
             while not self._closing:
                 news.clear()
@@ -104,13 +101,16 @@ class EventHub:
     async def _keep_polling(self) -> None:
         """Wake followers as long as there are any: first all, for what happened before, then those concerned."""
         try:
-            newest, is_first = _NO_EVENT, True
+            unseen: Unseen | None = None
             while self._followers:
                 with suppress(StorageFailed):  # the engine complains of it, and the next turn asks again
-                    newest, changed = await run_sync(self._jobs.changed_since, newest)
-                    for job_id in self._followers if is_first else changed:
+                    if unseen is None:
+                        unseen = await run_sync(Unseen, self._jobs)
+                        changed = set(self._followers)
+                    else:
+                        changed = await run_sync(unseen.jobs)
+                    for job_id in changed:
                         self._wake(job_id)
-                    is_first = False
                 await asyncio.sleep(self._poll_s)
         finally:
             self._poll = None

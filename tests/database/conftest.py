@@ -1,8 +1,9 @@
-"""A real SQLite file, made by the real migrations."""
+"""A real SQLite file and a real PostgreSQL database, made by the real migrations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,39 @@ from ulid import ULID
 
 from service.core import TrainingConfig
 from service.database import Database, NewJob, job_rows, migrate
+from tests.postgresql import Server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Name a kind of database; each test runs over both."""
+    kind: str = request.param
+    return kind
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'inkling.db'}"
+def make_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Make databases of the kind, with the tables of now or without any, and return their URLs."""
+    with ExitStack() as at_end:
+
+        def make(name: str = "inkling.db", *, migrated: bool = False) -> str:
+            if kind == "sqlite":
+                return f"sqlite:///{tmp_path / name}"
+            server: Server = request.getfixturevalue("postgresql")
+            return at_end.enter_context(server.migrated_database() if migrated else server.empty_database())
+
+        yield make
 
 
 @pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    database = Database(url)
+def url(make_url: Callable[..., str]) -> str:
+    """Return the URL of a database without any tables."""
+    return make_url()
+
+
+@pytest.fixture
+def database(make_url: Callable[..., str]) -> Iterator[Database]:
+    database = Database(make_url(migrated=True))
     migrate(database)
     yield database
     database.close()

@@ -19,7 +19,8 @@ from sqlalchemy.exc import IntegrityError
 
 from service.database import Database, job_rows, migrate
 from service.database.tables import checkpoints, jobs
-from service.errors import StorageFailed, StorageFull
+from service.errors import InvalidField, StorageFailed, StorageFull
+from tests.postgresql import only_sqlite
 
 HERE = Path(__file__).parent
 
@@ -29,6 +30,7 @@ def pragma(database: Database, name: str) -> object:
         return connection.execute(text(f"PRAGMA {name}")).scalar_one()
 
 
+@only_sqlite
 def test_a_commit_is_durable_and_references_hold(database: Database) -> None:
     assert pragma(database, "journal_mode") == "wal"
     assert pragma(database, "synchronous") == 2, "FULL"
@@ -37,6 +39,7 @@ def test_a_commit_is_durable_and_references_hold(database: Database) -> None:
     assert database.exclusive
 
 
+@only_sqlite
 def test_what_is_written_is_there_when_the_block_is_left(database: Database, add_job: Callable[..., str]) -> None:
     job_id = add_job()
     with sqlite3.connect(database.engine.url.database) as other:
@@ -53,6 +56,7 @@ def test_an_exception_rolls_everything_back(database: Database, add_job: Callabl
         assert connection.execute(select(jobs.c.name)).scalar_one() == "digits"
 
 
+@only_sqlite
 def test_a_writer_has_the_lock_from_its_beginning(database: Database) -> None:
     second = Database(str(database.engine.url), busy_timeout_ms=1)
     with database.write():
@@ -65,6 +69,7 @@ def test_a_writer_has_the_lock_from_its_beginning(database: Database) -> None:
     second.close()
 
 
+@only_sqlite
 def test_fifty_writers_that_read_first_never_meet_a_locked_database(
     database: Database, add_job: Callable[..., str]
 ) -> None:
@@ -83,6 +88,7 @@ def test_fifty_writers_that_read_first_never_meet_a_locked_database(
         assert connection.execute(select(jobs.c.fence)).scalar_one() == 250, "no update was lost"
 
 
+@only_sqlite
 def test_two_processes_write_at_once(database: Database, add_job: Callable[..., str]) -> None:
     add_job()
     command = [sys.executable, str(HERE / "count_up.py"), str(database.engine.url), "15"]
@@ -95,6 +101,7 @@ def test_two_processes_write_at_once(database: Database, add_job: Callable[..., 
         assert connection.execute(select(jobs.c.fence)).scalar_one() == 30
 
 
+@only_sqlite
 def test_a_held_lock_is_waited_for(database: Database, add_job: Callable[..., str]) -> None:
     released_at = []
 
@@ -118,6 +125,7 @@ def test_a_held_lock_is_waited_for(database: Database, add_job: Callable[..., st
     waiter.shutdown()
 
 
+@only_sqlite
 def test_a_full_database_says_so_and_is_unharmed(database: Database, add_job: Callable[..., str]) -> None:
     job_id = add_job()
     with database.read() as connection:
@@ -207,3 +215,16 @@ def test_closing_gives_every_file_back(url: str) -> None:
             list(threads.map(lambda _: database.ping(), range(12)))  # noqa: B023
         database.close()
     assert open_files() == before
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://host/x", "postgresql+asyncpg://host/x", ""])
+def test_a_database_that_we_do_not_know_is_refused(url: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        Database(url)
+    assert refused.value.field == "database_url" and "postgresql://" in str(refused.value.allowed)
+
+
+def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StorageFailed, match=r"inkling-digits\[postgresql\]"):
+        Database("postgresql://host/x")

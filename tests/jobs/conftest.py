@@ -1,4 +1,4 @@
-"""Houses in temporary folders, over both executors."""
+"""Houses in temporary folders, over every executor and every kind of database."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ import pytest
 from service.database import Database, migrate
 from service.jobs import Executor, InlineExecutor, ProcessesExecutor
 from tests.jobs.house import House, KeptOpen
+from tests.postgresql import Server
 
-EXECUTORS: dict[str, Callable[[int], Executor]] = {"inline": InlineExecutor, "processes": ProcessesExecutor}
+EXECUTORS: dict[str, tuple[Callable[[int], Executor], str]] = {
+    "inline": (InlineExecutor, "sqlite"),
+    "processes": (ProcessesExecutor, "sqlite"),
+    "inline-postgresql": (InlineExecutor, "postgresql"),
+}
+"""Every executor and every kind of database, but not each with each."""
 
 
 @pytest.fixture(scope="session")
@@ -33,11 +39,35 @@ def folder(tmp_path: Path, migrated_file: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Name a kind of database; a test with a desk runs over both."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """Return the URL of an empty database, of the kind that the test runs over, else on SQLite."""
+    kind = "sqlite"
+    if "executor" in request.fixturenames:
+        kind = request.getfixturevalue("executor").database_kind
+    elif "kind" in request.fixturenames:
+        kind = request.getfixturevalue("kind")
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'inkling.db'}"
+    else:
+        server: Server = request.getfixturevalue("postgresql")
+        with server.migrated_database() as url:
+            yield url
+
+
 @pytest.fixture(scope="module", params=EXECUTORS)
 def executor(request: pytest.FixtureRequest) -> Iterator[KeptOpen]:
     """Return an executor with one slot, of each kind."""
-    executor = EXECUTORS[request.param](1)
-    yield KeptOpen(executor)
+    make, database_kind = EXECUTORS[request.param]
+    executor = make(1)
+    yield KeptOpen(executor, database_kind)
     executor.close()
 
 
@@ -50,12 +80,12 @@ def one_process() -> Iterator[KeptOpen]:
 
 
 @pytest.fixture
-def make_house(folder: Path) -> Iterator[Callable[..., House]]:
+def make_house(folder: Path, url: str) -> Iterator[Callable[..., House]]:
     """Set up houses in one folder; all are closed at the end."""
     houses: list[House] = []
 
     def make(executor: Callable[[], Executor], **options: Any) -> House:
-        houses.append(House(folder, executor, **options))
+        houses.append(House(folder, executor, url=url, **options))
         return houses[-1]
 
     yield make
@@ -72,6 +102,6 @@ def house(make_house: Callable[..., House], executor: KeptOpen) -> House:
 
 
 @pytest.fixture
-def desk(make_house: Callable[..., House]) -> House:
+def desk(kind: str, make_house: Callable[..., House]) -> House:
     """Return a house whose engine is never started: jobs stay as they are."""
     return make_house(lambda: InlineExecutor(1))

@@ -42,7 +42,8 @@ class KeptOpen:
     Closing it kills what runs, as closing the executor itself does.
     """
 
-    def __init__(self, executor: Executor):
+    def __init__(self, executor: Executor, database_kind: str = "sqlite"):
+        self.database_kind = database_kind
         self._executor = executor
         self._ends: list[_Ended] = []
         self.n_slots = executor.n_slots
@@ -88,12 +89,14 @@ class House:
         folder: Path,
         executor: Callable[[], Executor],
         *,
+        url: str,
         max_queue_length: int = 1000,
         database: Database | None = None,
         lock: bool = True,
     ):
         self.folder = folder
-        self.database = database or Database(f"sqlite:///{folder / 'inkling.db'}")
+        self.url = url
+        self.database = database or Database(url)
         self.registry = Registry(LocalStore(folder / "model_store"))
         self.recorder = Recorder(self.database, self.registry)
         engine_lock = EngineLock(folder / "engine.lock") if lock else None

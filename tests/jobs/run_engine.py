@@ -1,4 +1,4 @@
-"""Run by test_engine_deaths.py in a process of its own: an engine on a data folder, until somebody kills it."""
+"""Run by test_engine_deaths.py in a process of its own: ``FOLDER URL``, an engine there until somebody kills it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.registry import LocalStore, Registry
 
 logging.basicConfig(level=logging.ERROR)
 folder = Path(sys.argv[1])
-database = Database(f"sqlite:///{folder / 'inkling.db'}")
+database = Database(sys.argv[2])
 migrate(database)
 recorder = Recorder(database, Registry(LocalStore(folder / "model_store")))
 engine = Engine(database, recorder, lambda: ProcessesExecutor(1), EngineLock(folder / "engine.lock"))

@@ -16,6 +16,7 @@ import pytest
 
 from service.jobs import InlineExecutor, JobState
 from tests.jobs.house import ENDLESS, LONG, House, eventually, workers_of
+from tests.postgresql import only_sqlite
 
 HERE = Path(__file__).parent
 MakeHouse = Callable[..., House]
@@ -23,13 +24,13 @@ StartEngine = Callable[[], subprocess.Popen[str]]
 
 
 @pytest.fixture
-def start_engine(folder: Path) -> Iterator[StartEngine]:
+def start_engine(folder: Path, url: str) -> Iterator[StartEngine]:
     """Start an engine in a process of its own, on the folder of the desk."""
     with ExitStack() as at_end:
 
         def start() -> subprocess.Popen[str]:
             process = subprocess.Popen(
-                [sys.executable, str(HERE / "run_engine.py"), str(folder)],
+                [sys.executable, str(HERE / "run_engine.py"), str(folder), url],
                 env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
                 stderr=subprocess.PIPE,
                 text=True,
@@ -56,6 +57,7 @@ def kill(engine: subprocess.Popen[str]) -> None:
     engine.wait()
 
 
+@only_sqlite
 def test_workers_do_not_outlive_their_engine(desk: House, start_engine: StartEngine) -> None:
     """Neither one that trains nor one that is idle."""
     engine = start_engine()
@@ -125,6 +127,7 @@ def test_a_restart_is_faster_than_any_lease(desk: House, start_engine: StartEngi
     assert (job.history[2].at - job.history[1].at).total_seconds() < 10, "a lease lasts 30 s"
 
 
+@only_sqlite
 @pytest.mark.slow
 def test_a_polite_end_counts_no_loss(desk: House, start_engine: StartEngine) -> None:
     """Four times, which would be too many deaths."""
@@ -144,6 +147,7 @@ def test_a_polite_end_counts_no_loss(desk: House, start_engine: StartEngine) -> 
     assert len(desk.curve(job_id)) == 120
 
 
+@only_sqlite
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nothing_accepted_is_lost_in_a_storm_of_kills(desk: House, start_engine: StartEngine) -> None:
@@ -152,8 +156,8 @@ def test_nothing_accepted_is_lost_in_a_storm_of_kills(desk: House, start_engine:
     ids = [desk.submit(seed=seed, epochs=20) for seed in range(12)]
     for _ in range(10):
         engine = start_engine()
-        newest, _ = desk.jobs.changed_since(0)
-        eventually(lambda: desk.jobs.changed_since(0)[0] > newest + rng.randint(0, 60))  # noqa: B023
+        newest = desk.jobs.newest_event_id()
+        eventually(lambda: desk.jobs.newest_event_id() > newest + rng.randint(0, 60))  # noqa: B023
         kill(engine)
         for job_id in ids:
             job = desk.jobs.get(job_id)

@@ -26,6 +26,7 @@ from service.worker import (
     run_training,
 )
 from tests.jobs.house import SHORT, House
+from tests.postgresql import only_sqlite
 
 
 def messages_of(checkpoint: bytes | None = None, **hyperparameters: Any) -> list[Message]:
@@ -374,6 +375,7 @@ def test_a_model_that_cannot_be_stored_fails_its_job_alone(
     assert desk.registry.versions("mnist-softmax") == (1, 2)
 
 
+@only_sqlite
 def test_a_database_that_is_away_fails_no_job(desk: House, claim: ClaimRow, spoken: list[Message]) -> None:
     """Neither recording nor finishing is lost: it is tried again."""
     impatient = Database(str(desk.database.engine.url), busy_timeout_ms=20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from service.bootstrap import Service, build
 from service.reports import Contents, Report, ReportOptions
 from service.settings import Settings
+from tests.postgresql import Server
 
 DEADLINE_S = 100.0
 
@@ -30,9 +32,27 @@ def eventually() -> Eventually:
     return wait
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Ask for reports over both kinds of database; what is in them is looked at once."""
+    if "kind" in metafunc.fixturenames:
+        once = metafunc.module.__name__.endswith("test_report_contents")
+        metafunc.parametrize("kind", ["sqlite"] if once else ["sqlite", "postgresql"], scope="session")
+
+
 @pytest.fixture(scope="session")
-def start() -> Callable[[Path], Service]:
-    return lambda folder: build(Settings(data_dir=folder, executor="inline", workers=1))
+def start(kind: str, request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Service]]:
+    """Make services, each folder with a database of its own."""
+    urls: dict[Path, str | None] = {}
+    with ExitStack() as at_end:
+
+        def start_in(folder: Path) -> Service:
+            if kind == "postgresql" and folder not in urls:
+                server: Server = request.getfixturevalue("postgresql")
+                urls[folder] = at_end.enter_context(server.migrated_database())
+            settings = Settings(data_dir=folder, executor="inline", workers=1, database_url=urls.get(folder))
+            return build(settings)
+
+        yield start_in
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,7 @@ def test_preparing_a_cancelled_report_ends(start: Callable[[Path], Service], tmp
     service.reports.prepare(report.id)
     with pytest.raises(NoDataYet):
         service.reports.file(report.id, "figures/2b-loss.png")
+    service.stop()
 
 
 def test_submitting_twice_and_cancelling(start: Callable[[Path], Service], tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.Column("route", sa.String(128), nullable=False, comment="as it is declared, without its parameters"),
         sa.Column("object_id", sa.String(200), comment="what was made or changed"),
         sa.Column("status", sa.Integer, nullable=False),
-        sa.Column("request_id", sa.String(26), nullable=False, comment="ULID"),
+        sa.Column("request_id", sa.String(64), nullable=False, comment="of the answer and of the log"),
         sa.PrimaryKeyConstraint("id", name="pk_audit"),
         sqlite_autoincrement=True,
     )

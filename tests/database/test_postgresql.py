@@ -1,0 +1,160 @@
+"""What is PostgreSQL's own: connections that are lost, transactions beside one another, and how it is addressed."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from service.database import Alone, Database, hold, job_rows
+from service.database.tables import jobs
+from service.errors import StorageFailed
+from tests.postgresql import Server, only_postgresql
+
+pytestmark = only_postgresql
+HERE = Path(__file__).parent
+AddJob = Callable[..., str]
+
+
+def test_any_usual_form_of_the_url_will_do(url: str) -> None:
+    rest = url.partition("://")[2]
+    for form in ("postgresql", "postgres", "postgresql+psycopg"):
+        database = Database(f"{form}://{rest}")
+        database.ping()
+        assert not database.exclusive and database.path is None
+        database.close()
+
+
+def test_a_transaction_that_reads_sees_one_moment_and_changes_nothing(database: Database, add_job: AddJob) -> None:
+    add_job()
+    with database.read() as connection:
+        assert job_rows.count(connection, "queued") == 1
+        add_job()
+        assert job_rows.count(connection, "queued") == 1
+    with database.read() as connection:
+        assert job_rows.count(connection, "queued") == 2
+    with pytest.raises(DBAPIError, match="read-only"), database.read() as connection:
+        connection.execute(update(jobs).values(state="failed"))
+    with database.write() as connection:
+        job_rows.update_columns(connection, add_job(), name="and the next may write again")
+
+
+def test_what_one_does_alone_another_waits_for(database: Database) -> None:
+    waiting = threading.Event()
+
+    def wait_and_look() -> None:
+        with database.write() as connection:
+            waiting.set()
+            hold(connection, Alone.ACCEPTS)
+            assert released.is_set()
+
+    released = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        with database.write() as connection:
+            hold(connection, Alone.ACCEPTS)
+            hold(connection, Alone.ACCEPTS)
+            waiter = threads.submit(wait_and_look)
+            assert waiting.wait(10)
+            with database.write() as other:
+                hold(other, Alone.MIGRATES)
+            released.set()
+        waiter.result(10)
+
+
+def test_leases_and_cancels_never_wait_for_each_other(database: Database, add_job: AddJob) -> None:
+    """Two that lock many rows do it in the same order, however often rows have moved meanwhile."""
+    ids = [add_job() for _ in range(30)]
+    with database.write() as connection:
+        for _ in ids:
+            job_rows.claim_oldest(connection, claimed_by="engine", lease_s=30, max_members=1)
+
+    def extend() -> None:
+        for _ in range(40):
+            with database.write() as connection:
+                job_rows.extend_leases(connection, claimed_by="engine", lease_s=30)
+
+    def touch_all() -> None:
+        for _ in range(40):
+            with database.write() as connection:
+                for job_id in ids:
+                    job_rows.update_columns(connection, job_id, name="touched")
+
+    with ThreadPoolExecutor(3) as threads:
+        for done in [threads.submit(extend), threads.submit(touch_all), threads.submit(extend)]:
+            done.result(60)
+
+
+def test_whoever_is_frozen_while_it_holds_a_lock_loses_it(url: str) -> None:
+    impatient = Database(f"{url}&options=-c%20idle_in_transaction_session_timeout%3D100ms")
+    patient = Database(url)
+    with pytest.raises(StorageFailed), impatient.write() as frozen:
+        hold(frozen, Alone.ACCEPTS)
+        with patient.write() as connection:
+            hold(connection, Alone.ACCEPTS)
+        frozen.execute(text("SELECT 1"))
+    impatient.ping()
+    for database in (impatient, patient):
+        database.close()
+
+
+def test_a_server_that_restarts_is_found_again(database: Database, add_job: AddJob, postgresql: Server) -> None:
+    """Every connection of the pool is dead afterwards, and none of them is ever handed out."""
+    job_id = add_job()
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda _: database.ping(), range(20)))
+    with pytest.raises(StorageFailed), database.write() as connection:
+        job_rows.update_columns(connection, job_id, name="never committed")
+        postgresql.kill()
+    for transaction in (database.read, database.write):
+        with pytest.raises(StorageFailed), transaction():
+            pass
+    postgresql.start()
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda _: database.ping(), range(20)))
+    with database.read() as connection:
+        assert connection.execute(select(jobs.c.name)).scalar_one() == "digits"
+
+
+def test_a_server_that_starts_later_is_waited_for(
+    url: str, postgresql: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database(url)
+    postgresql.kill()
+    with pytest.raises(StorageFailed):
+        database.wait(within_s=0)
+    with ThreadPoolExecutor(1) as threads, caplog.at_level(logging.WARNING):
+        waiting = threads.submit(database.wait, 60)
+        while not caplog.records:
+            assert not waiting.done()
+        postgresql.start()
+        waiting.result(60)
+    assert len(caplog.records) == 1 and "waited for" in caplog.text
+    database.close()
+
+
+def test_eight_processes_claim_a_thousand_jobs(database: Database, add_job: AddJob) -> None:
+    """Each job once, each stack whole or at least of one sweep, whatever happens at the same moment."""
+    ids = [add_job(stack_key=f"{number // 20:064}" if number % 2 else None) for number in range(1000)]
+    command = [sys.executable, "-P", str(HERE / "claim_all.py"), database.engine.url.render_as_string(False)]
+    claimers = [
+        subprocess.Popen([*command, f"engine-{number}"], stdout=subprocess.PIPE, text=True, cwd=HERE.parents[1])
+        for number in range(8)
+    ]
+    answers = [claimer.communicate(timeout=100)[0] for claimer in claimers]
+    assert [claimer.returncode for claimer in claimers] == [0] * 8
+    claimed = [answer.split() for answer in answers]
+    assert sorted(job_id for mine in claimed for job_id in mine) == sorted(ids), "each exactly once"
+    with database.read() as connection:
+        rows = connection.execute(select(jobs.c.id, jobs.c.claimed_by, jobs.c.fence, jobs.c.state)).all()
+    assert {(row.fence, row.state) for row in rows} == {(1, "running")}
+    assert {row.id: row.claimed_by for row in rows} == {
+        job_id: f"engine-{number}" for number, mine in enumerate(claimed) for job_id in mine
+    }

@@ -1,0 +1,158 @@
+"""A PostgreSQL server that goes away and comes back, and engines that share one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from service.errors import StorageFailed
+from service.jobs import InlineExecutor, JobState, SweepRequest, Sweeps
+from tests.jobs.house import ENDLESS, LONG, House, eventually
+from tests.postgresql import Server, only_postgresql
+
+pytestmark = only_postgresql
+MakeHouse = Callable[..., House]
+
+
+@pytest.fixture
+def house(desk: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """A house whose engine works."""
+    monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.05)
+    desk.engine.start()
+    return desk
+
+
+def answer(house: House, question: str) -> list[tuple[Any, ...]]:
+    with house.database.read() as connection:
+        return [tuple(row) for row in connection.execute(text(question))]
+
+
+def last(seconds: float) -> None:
+    """Let time go by, for an outage to last."""
+    began_at = time.monotonic()
+    eventually(lambda: time.monotonic() > began_at + seconds)
+
+
+def test_training_outlives_the_server(house: House, postgresql: Server) -> None:
+    """It trains on meanwhile, and what it had to say is written down afterwards: nothing is lost or said twice."""
+    undisturbed = house.train(**LONG)
+    job_id = house.submit(**LONG)
+    house.wait_for_step(job_id, 15 * 20)
+    for _ in range(2):
+        postgresql.kill()
+        with pytest.raises(StorageFailed):
+            house.jobs.get(job_id)
+        last(0.3)
+        postgresql.start()
+    assert house.wait(job_id).state is JobState.SUCCEEDED
+    assert house.states(job_id) == ["queued", "running", "succeeded"]
+    assert house.curve(job_id) == house.curve(undisturbed.id)
+    assert house.weights_sha256(job_id) == house.weights_sha256(undisturbed.id)
+
+
+def test_an_engine_started_first_works_as_soon_as_the_server_is_there(house: House, postgresql: Server) -> None:
+    house.engine.stop()
+    postgresql.kill()
+    second = House(house.folder, lambda: InlineExecutor(1), url=house.url)
+    second.engine.start()
+    last(0.3)
+    assert second.engine.alive and not second.engine.working
+    postgresql.start()
+    assert second.train().state is JobState.SUCCEEDED
+    second.close()
+
+
+def test_a_claim_whose_answer_was_lost_is_not_lost(house: House) -> None:
+    """The commit arrived and its answer did not: the row says that this engine has the job, which knows of none."""
+    first = house.train()
+    with house.database.write() as connection:
+        connection.execute(
+            text("UPDATE jobs SET state = 'running', claimed_by = :engine, finished_at = NULL WHERE id = :id"),
+            {"engine": house.engine.id, "id": first.id},
+        )
+    house.wait(first.id, lambda job: len(job.history) > 3)
+    assert house.wait(first.id).state is JobState.SUCCEEDED
+    assert house.states(first.id) == ["queued", "running", "succeeded", "queued", "running", "succeeded"]
+
+
+def test_after_an_outage_the_living_keep_their_jobs(
+    house: House, postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All leases have run out by then; whoever comes back first must not take the others' jobs for abandoned."""
+    monkeypatch.setattr("service.jobs.engine.LEASE_S", 3.0)
+    monkeypatch.setattr("service.jobs.engine.HEARTBEAT_S", 0.05)
+    monkeypatch.setattr("service.jobs.engine.OUTAGE_S", 0.4)
+    other = House(house.folder, lambda: InlineExecutor(1), url=house.url, lock=False)
+    job_id = house.submit(**ENDLESS)
+    house.wait_for_step(job_id, 0)
+    other.engine.start()
+    eventually(lambda: other.engine.working)
+    postgresql.kill()
+    last(3.5)
+    postgresql.start()
+    latest = eventually(lambda: house.jobs.get(job_id).latest)
+    house.wait_for_step(job_id, latest.step + 1000)
+    assert house.states(job_id) == ["queued", "running"]
+    house.jobs.cancel(job_id)
+    house.wait(job_id)
+    other.close()
+
+
+@pytest.mark.slow
+def test_eight_engines_run_a_thousand_jobs_once_each(desk: House, tmp_path: Path) -> None:
+    """As members of fifty sweeps, so that they are trained in stacks, which keeps it short."""
+    houses = [House(tmp_path, lambda: InlineExecutor(1), url=desk.url, lock=False) for _ in range(8)]
+    base = {"train_size": 128, "validation_size": 10, "epochs": 1, "checks_per_epoch": 1}
+    sweeps = Sweeps(desk.database, max_queue_length=1000, wake_engine=lambda: None)
+    rates = [0.001 * (1 + number) for number in range(20)]
+    for seed in range(50):
+        request = SweepRequest(base={**base, "seed": seed}, grid={"learning_rate": rates}, name=f"digits-{seed}")
+        sweeps.submit(request)
+    for house in houses:
+        house.engine.start()
+    over = "SELECT count(*) FROM jobs WHERE state = 'succeeded'"
+    eventually(lambda: answer(desk, over) == [(1000,)], within_s=100)
+    histories = "SELECT string_agg(state, ' ' ORDER BY id) FROM events WHERE kind = 'state' GROUP BY job_id"
+    assert answer(desk, f"SELECT history, count(*) FROM ({histories}) AS of_jobs (history) GROUP BY 1") == [
+        ("queued running succeeded", 1000)
+    ]
+    registry = houses[0].registry
+    assert {registry.versions(f"digits-{seed}") for seed in range(50)} == {tuple(range(1, 21))}, "each published once"
+    assert answer(desk, "SELECT count(DISTINCT claimed_by) FROM jobs") == [(8,)], "all took part"
+    for house in houses:
+        house.close()
+
+
+@pytest.mark.slow
+def test_a_server_that_restarts_again_and_again_loses_nothing(house: House, postgresql: Server) -> None:
+    ids = [house.submit(seed=seed, epochs=30) for seed in range(8)]
+    over = threading.Event()
+
+    def restart_now_and_then() -> None:
+        while not over.wait(0.5):
+            postgresql.restart()
+
+    monkey = threading.Thread(target=restart_now_and_then)
+    monkey.start()
+
+    def all_over() -> bool:
+        try:
+            return all(house.jobs.get(job_id).state.final for job_id in ids)
+        except StorageFailed:
+            return False
+
+    try:
+        eventually(all_over, within_s=100)
+    finally:
+        over.set()
+        monkey.join()
+    assert {house.jobs.get(job_id).state for job_id in ids} == {JobState.SUCCEEDED}
+    assert len(house.registry.versions("mnist-softmax")) == len(ids)
+    for job_id in ids:
+        assert len(house.curve(job_id)) == 120

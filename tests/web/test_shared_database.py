@@ -1,0 +1,133 @@
+"""What clients see while a PostgreSQL server is away, how streams get over it, and services that share one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.bootstrap import Service, build
+from service.database import NewJob, job_rows
+from service.jobs import JobState, Unseen
+from service.jobs.unseen import LATE_S
+from service.settings import Settings
+from tests.jobs.house import eventually
+from tests.postgresql import Server
+from tests.web.serving import DEADLINE_S, LONG, TINY, problem_of, serving, wait_for, wait_until_over
+
+Start = Callable[..., Service]
+ZERO = "0" * 26
+ADDRESSES = ["/jobs", f"/jobs/{ZERO}", f"/jobs/{ZERO}/metrics", f"/jobs/{ZERO}/loss.png", "/sweeps", "/reports"]
+
+
+@pytest.fixture
+def start(tmp_path: Path, postgresql: Server) -> Iterator[Start]:
+    """Start services on one database, each with a data folder of its own unless one is named; all are stopped."""
+    with ExitStack() as at_end:
+        url = at_end.enter_context(postgresql.migrated_database())
+
+        def start_one(folder: str = "data", **settings: Any) -> Service:
+            options = {"executor": "inline", "workers": 1, "database_url": url, **settings}
+            return at_end.enter_context(build(Settings(data_dir=tmp_path / folder, **options)))
+
+        yield start_one
+
+
+def test_an_outage_is_503_for_a_while_and_never_500(start: Start, postgresql: Server) -> None:
+    with serving(start()) as url, httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client:
+        job_id = client.post("/jobs", json={**LONG, "seed": 5}).json()["id"]
+        wait_for(client, job_id, "check")
+        postgresql.kill()
+        for _ in range(2):
+            for address in ADDRESSES:
+                away(client.get(address))
+            away(client.post("/jobs", json=TINY))
+            away(client.post("/sweeps", json={"base": TINY, "grid": {"l2_penalty": [0, 1]}}))
+            away(client.post(f"/jobs/{job_id}/cancel"))
+            away(client.delete(f"/jobs/{ZERO}"))
+        ready = httpx.get(f"{url}/readyz")
+        assert (ready.status_code, ready.json()["parts"]) == (503, {"database": False, "model": True, "engine": True})
+        assert client.get("/models").status_code == 200, "models need no database"
+        postgresql.start()
+        eventually(lambda: httpx.get(f"{url}/readyz").status_code == 200)
+        assert client.post(f"/jobs/{job_id}/cancel").status_code == 202
+        assert [move["state"] for move in wait_until_over(client, job_id)["history"]] == [
+            "queued",
+            "running",
+            "cancelling",
+            "cancelled",
+        ]
+        job = wait_until_over(client, client.post("/jobs", json=TINY).json()["id"])
+        assert job["state"] == "succeeded"
+
+
+def away(answer: httpx.Response) -> None:
+    assert (answer.status_code, problem_of(answer)) == (503, "storage-failed")
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_two_hosts_share_the_work(start: Start, tmp_path: Path) -> None:
+    """Two folders, as two hosts have; and on one of them two processes, of which one trains."""
+    first, second, sibling = start("one"), start("two"), start("two")
+    eventually(lambda: first.engine.working and (second.engine.working or sibling.engine.working))
+    assert second.engine.working is not sibling.engine.working
+    with ExitStack() as at_end:
+        urls = [at_end.enter_context(serving(service)) for service in (first, second, sibling)]
+        clients = [at_end.enter_context(httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S)) for url in urls]
+        ids = [
+            clients[n % 3].post("/jobs", json={**TINY, "name": f"m{n}", "epochs": 20}).json()["id"] for n in range(12)
+        ]
+        for job_id in ids:
+            job = wait_until_over(clients[0], job_id)
+            assert [move["state"] for move in job["history"]] == ["queued", "running", "succeeded"]
+        assert len(first.registry.names()) > 2 and len(second.registry.names()) > 2, "both trained"
+        working = second if second.engine.working else sibling
+        working.engine.stop()
+        eventually(lambda: second.engine.working or sibling.engine.working)
+
+
+def test_a_service_waits_for_a_database_that_starts_with_it(start: Start, postgresql: Server) -> None:
+    postgresql.kill()
+    starting = threading.Thread(target=postgresql.start)
+    starting.start()
+    service = start()
+    starting.join()
+    assert service.jobs.page() == ([], None)
+
+
+def test_an_event_that_is_committed_late_is_not_missed(start: Start) -> None:
+    """Ids are given out before the commit, so a higher one may be seen first."""
+    service = start(workers=1)
+    service.engine.stop()
+    now = [0.0]
+    unseen = Unseen(service.jobs, lambda: now[0])
+    assert unseen.jobs() == set()
+
+    def insert(connection: Any, name: str) -> str:
+        job = NewJob(id=name * 26, name="m", dataset="mnist", config={}, request_sha256="")
+        job_rows.insert(connection, [job])
+        return job.id
+
+    with service.database.write() as late:
+        slow = insert(late, "s")
+        with service.database.write() as connection:
+            quick = insert(connection, "q")
+        assert unseen.jobs() == {quick}
+        assert unseen.jobs() == set()
+    assert unseen.jobs() == {slow}
+    assert unseen.jobs() == set()
+    with pytest.raises(RuntimeError), service.database.write() as connection:
+        insert(connection, "r")
+        raise RuntimeError("rolled back: its id will never be seen")
+    with service.database.write() as connection:
+        job_rows.move(connection, quick, to=JobState.CANCELLED, allowed_from=["queued"], final=True)
+    assert unseen.jobs() == {quick}
+    assert unseen._settled < service.jobs.newest_event_id(), "the missing one is waited for"
+    now[0] += LATE_S
+    assert unseen.jobs() == set()
+    assert unseen._settled == service.jobs.newest_event_id() and unseen._seen_at == {}

@@ -89,14 +89,14 @@ class House:
         folder: Path,
         executor: Callable[[], Executor],
         *,
-        url: str,
+        url: str | None = None,
         max_queue_length: int = 1000,
         database: Database | None = None,
         lock: bool = True,
     ):
         self.folder = folder
-        self.url = url
-        self.database = database or Database(url)
+        self.url = url or f"sqlite:///{folder / 'inkling.db'}"
+        self.database = database or Database(self.url)
         self.registry = Registry(LocalStore(folder / "model_store"))
         self.recorder = Recorder(self.database, self.registry)
         engine_lock = EngineLock(folder / "engine.lock") if lock else None

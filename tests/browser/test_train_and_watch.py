@@ -114,6 +114,8 @@ def test_a_run_is_resumed(open_page: OpenPage, client: httpx.Client) -> None:
         new_id = page.url.partition("job=")[2]
         assert client.get(f"/jobs/{new_id}").json()["continues"]["job"] == job_id
         expect(page.locator(".chart-card").nth(1)).to_have_attribute("data-points", str(6 * 4))
+        page.get_by_role("button", name="Train it again and compare").click()
+        expect(page.locator(".story")).to_contain_text("the same weights came out, to the bit")
 
 
 def test_early_stopping_is_told_in_a_sentence(open_page: OpenPage, client: httpx.Client) -> None:

@@ -73,13 +73,18 @@ function stroke(context, x, y, dx, dy) {
 function diverging(colours, fraction) {
   const place = Math.min(1, Math.max(0, fraction)) * (colours.length - 1);
   const below = Math.min(Math.floor(place), colours.length - 2);
-  return colours[below].map((value, i) => value + (place - below) * (colours[below + 1][i] - value));
+  const [from, to, share] = [colours[below], colours[below + 1], place - below];
+  return [from[0] + share * (to[0] - from[0]), from[1] + share * (to[1] - from[1]), from[2] + share * (to[2] - from[2])];
 }
 
 function paint(canvas, values, colour) {
   canvas.width = canvas.height = SIDE;
   const context = canvas.getContext("2d");
   const image = context.createImageData(SIDE, SIDE);
-  values.forEach((value, i) => image.data.set([...colour(value), 255], 4 * i));
+  const bytes = new Uint32Array(image.data.buffer);
+  values.forEach((value, i) => {
+    const [red, green, blue] = colour(value);
+    bytes[i] = 0xff000000 | (blue << 16) | (green << 8) | red;
+  });
   context.putImageData(image, 0, 0);
 }

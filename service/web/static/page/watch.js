@@ -11,7 +11,7 @@ import { JobStream } from "./stream.js";
 import { showSweep } from "./sweep.js";
 import { cloneAddress } from "./train.js";
 import { Travel } from "./travel.js";
-import { address, entitle, hideParts } from "./url.js";
+import { address, entitle, go, hideParts } from "./url.js";
 
 export const OVER = ["succeeded", "failed", "cancelled"];
 const SAYS = {
@@ -83,8 +83,9 @@ class Watched {
     this.use = element("a", { class: "button main", hidden: true }, "Draw with it");
     this.look = element("a", { class: "button", hidden: true }, "Look inside");
     this.beside = element("a", { class: "button", href: address({ view: "compare", with: this.jobId }) }, "Compare");
+    this.verify = element("button", { type: "button", hidden: true, onclick: () => this.#verify() }, "Train it again and compare");
     this.resume = new Resume(this.job, (problem) => this.#complain(problem));
-    const actions = element("div", { class: "row", "data-hides": "actions" }, this.use, this.look, this.cancel, this.beside, clone, this.resume.node);
+    const actions = element("div", { class: "row", "data-hides": "actions" }, this.use, this.look, this.cancel, this.beside, clone, this.verify, this.resume.node);
     const meters = element("div", { class: "meters" }, this.progress.node, this.patience.node);
     const head = element("div", { class: "card" }, this.lost, this.state, this.story, meters, this.problem, actions);
     const charts = element("div", { class: "charts" }, this.curves.loss.node, this.curves.accuracy.node);
@@ -133,7 +134,7 @@ class Watched {
     if (model) {
       this.use.href = address({ view: "draw", model: `${model.name}/${model.version}` });
       this.look.href = address({ view: "models", model: `${model.name}/${model.version}` });
-      this.use.hidden = this.look.hidden = false;
+      this.use.hidden = this.look.hidden = this.verify.hidden = false;
     }
     this.resume.offer(this.job);
   }
@@ -157,6 +158,14 @@ class Watched {
     }
   }
 
+  async #verify() {
+    try {
+      go(address({ job: (await post(`/jobs/${this.jobId}/verify`)).id }));
+    } catch (problem) {
+      this.#complain(problem);
+    }
+  }
+
   #complain(problem) {
     this.problem.textContent = problem.message;
     this.problem.hidden = false;
@@ -164,7 +173,12 @@ class Watched {
 }
 
 // Why it ended, and where it was best.
-function storyOf({ metrics: { best, latest }, stop_reason, config, state, error, model }) {
+function storyOf({ metrics: { best, latest }, stop_reason, config, state, error, model, verification }) {
+  if (verification?.outcome) {
+    const { name, version } = verification.model;
+    const whose = `${name}, version ${version}, was trained again from its record`;
+    return verification.outcome.identical ? `${whose}: the same weights came out, to the bit.` : `${whose}: other weights came out, for the machine or the program is another one.`;
+  }
   if (error) return `${error.message ?? error.detail ?? error} Clone it into the form and try other values.`;
   if (!best) return state === "cancelled" ? "It was cancelled before it learned anything." : "";
   const where = `step ${number(best.step)} (epoch ${number(best.epoch)}), with a validation loss of ${best.validation_loss.toFixed(4)} and an accuracy of ${percent(best.validation_accuracy)}`;

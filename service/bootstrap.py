@@ -135,7 +135,11 @@ def build(settings: Settings) -> Service:
     store = LocalStore(settings.store_dir)
     registry = Registry(store)
     lock = _engine_lock(database, settings)
-    datasets = Datasets(Uploads(LocalStore(settings.data_dir / "datasets")), max_uploads=settings.max_datasets)
+    datasets = Datasets(
+        Uploads(LocalStore(settings.data_dir / "datasets")),
+        max_uploads=settings.max_datasets,
+        limit_bytes=settings.max_dataset_expanded_bytes,
+    )
     metrics = Metrics(service.__version__)
     recorder = Recorder(database, registry, datasets)
     engine = Engine(database, recorder, _executor_factory(settings, metrics), lock, datasets)

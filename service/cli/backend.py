@@ -6,7 +6,7 @@ Both speak the plain dictionaries of the HTTP API and raise the same errors.
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
@@ -195,10 +195,28 @@ class Backend(Protocol):
         """Return every move of an alias, the oldest first."""
         ...
 
+    def evaluation(self, name: str, version: int) -> Json:
+        """Return how a version does on the test images."""
+        ...
+
+    def comparison(self, models: Sequence[str]) -> Json:
+        """Hold versions, each as ``name/version``, against the first of them."""
+        ...
+
     # Images
 
     def predict(self, file: ImageFile, model: ModelReference) -> Json:
         """Return which model and version was asked, and its prediction for each image in the file."""
+        ...
+
+    def explain(self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None) -> Json:
+        """Return what each pixel of one image says for a digit, or for one digit against another."""
+        ...
+
+    def explanation_picture(
+        self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None
+    ) -> bytes:
+        """Return the same as PNG."""
         ...
 
     def preprocess(self, file: ImageFile) -> bytes:
@@ -207,4 +225,8 @@ class Backend(Protocol):
 
     def datasets(self) -> list[Json]:
         """Describe every data set."""
+        ...
+
+    def add_dataset(self, words: Mapping[str, str], files: Mapping[str, bytes]) -> Json:
+        """Add a data set; ``words`` and ``files`` are the parts of the form that ``POST /datasets`` takes."""
         ...

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
 from service.bootstrap import Service, build, shipped_models
-from service.charts import digit_picture, weights_picture
+from service.charts import digit_picture, evidence_picture, weights_picture
 from service.client import Event
 from service.core import TrainingConfig
 from service.database import migrate
-from service.inference import answer, decode_upload, import_weights, write_onnx
+from service.inference import Explanation, answer, compare, decode_upload, evaluate, explain, import_weights, write_onnx
 from service.jobs import JobRequest, Jobs, JobState, SweepRequest, Sweeps, job_picture, sweep_pictures
 from service.registry import Registry, install_shipped
 from service.reports import ReportOptions
@@ -251,12 +251,45 @@ class LocalBackend:
         """See `Backend.alias_history`."""
         return [entry.to_dict() for entry in self._registry.alias_history(name, alias)]
 
+    def evaluation(self, name: str, version: int) -> Json:
+        """See `Backend.evaluation`."""
+        model = self._registry.load(name, version)
+        found = evaluate(model, self._service.datasets)
+        return {"model": name, "version": version, **found.to_dict(hardest=20)}
+
+    def comparison(self, models: Sequence[str]) -> Json:
+        """See `Backend.comparison`."""
+        pairs = [text.partition("/") for text in models]
+        return compare(
+            [self._stocked.catalogue.get(name, version) for name, _, version in pairs], self._service.datasets
+        )
+
     # Images
 
     def predict(self, file: ImageFile, model: ModelReference) -> Json:
         """See `Backend.predict`."""
         speaker = self._stocked.catalogue.get(model.name, model.version or model.alias)
         return answer(speaker, decode_upload(file.data, file.media_type))
+
+    def explain(self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None) -> Json:
+        """See `Backend.explain`."""
+        return self._explanation(file, model, digit, against).to_dict()
+
+    def explanation_picture(
+        self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None
+    ) -> bytes:
+        """See `Backend.explanation_picture`."""
+        found = self._explanation(file, model, digit, against)
+        provenance = found.model.manifest.provenance()
+        return evidence_picture(
+            found.pixels, found.evidence, digit=found.digit, against=found.against, upscale=8, provenance=provenance
+        )
+
+    def _explanation(
+        self, file: ImageFile, model: ModelReference, digit: int | None, against: int | None
+    ) -> Explanation:
+        speaker = self._stocked.catalogue.get(model.name, model.version or model.alias)
+        return explain(speaker, decode_upload(file.data, file.media_type), digit=digit, against=against)
 
     def preprocess(self, file: ImageFile) -> bytes:
         """See `Backend.preprocess`."""
@@ -265,3 +298,7 @@ class LocalBackend:
     def datasets(self) -> list[Json]:
         """See `Backend.datasets`."""
         return [self._service.datasets.get(name).to_dict() for name in self._service.datasets.names()]
+
+    def add_dataset(self, words: Mapping[str, str], files: Mapping[str, bytes]) -> Json:
+        """See `Backend.add_dataset`."""
+        return self._service.datasets.receive(words, files).to_dict()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from service.client import Event, calls
+from service.client.call import Call
 from service.client.connection import Connection
 from service.client.images import file_body
 
@@ -180,12 +181,30 @@ class RemoteBackend:
         """See `Backend.alias_history`."""
         return self._run(calls.alias_history(name, alias))
 
+    def evaluation(self, name: str, version: int) -> Json:
+        """See `Backend.evaluation`."""
+        return self._run(calls.evaluation(name, version))
+
+    def comparison(self, models: Sequence[str]) -> Json:
+        """See `Backend.comparison`."""
+        return self._run(calls.comparison(models))
+
     # Images
 
     def predict(self, file: ImageFile, model: ModelReference) -> Json:
         """See `Backend.predict`."""
         body = file_body(file.data, file.media_type)
         return self._run(calls.ask("predict", body, model=model.name, version=model.version, alias=model.alias))
+
+    def explain(self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None) -> Json:
+        """See `Backend.explain`."""
+        return self._run(_question(file, model, digit, against))
+
+    def explanation_picture(
+        self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None
+    ) -> bytes:
+        """See `Backend.explanation_picture`."""
+        return self._run(calls.as_picture(_question(file, model, digit, against)))
 
     def preprocess(self, file: ImageFile) -> bytes:
         """See `Backend.preprocess`."""
@@ -194,3 +213,13 @@ class RemoteBackend:
     def datasets(self) -> list[Json]:
         """See `Backend.datasets`."""
         return self._run(calls.datasets())
+
+    def add_dataset(self, words: Mapping[str, str], files: Mapping[str, bytes]) -> Json:
+        """See `Backend.add_dataset`."""
+        return self._run(calls.add_dataset(words, files))
+
+
+def _question(file: ImageFile, model: ModelReference, digit: int | None, against: int | None) -> Call[Json]:
+    body = file_body(file.data, file.media_type)
+    who, version = {"model": model.name, "alias": model.alias}, model.version
+    return calls.ask("explain", body, **who, version=version, digit=digit, against=against)

@@ -19,6 +19,9 @@ _COMMANDS = {
         module="service.cli.commands.report", summary="Make the course report: every number and figure."
     ),
     "predict": LazyCommand(module="service.cli.commands.predict", summary="Ask a model which digit an image shows."),
+    "explain": LazyCommand(
+        module="service.cli.commands.explain", summary="Ask a model why: what each pixel says for a digit."
+    ),
     "jobs": LazyCommand(
         module="service.cli.commands.jobs", summary="List, follow, cancel, resume and picture training jobs."
     ),
@@ -27,13 +30,13 @@ _COMMANDS = {
         module="service.cli.commands.verify", summary="Train a job again and compare every bit of its weights."
     ),
     "models": LazyCommand(
-        module="service.cli.commands.models", summary="List models, look at their weights, move aliases."
+        module="service.cli.commands.models", summary="List models, look inside, compare, move aliases."
     ),
     "keys": LazyCommand(module="service.cli.commands.keys", summary="Make, list and revoke the keys of the service."),
     "doctor": LazyCommand(
         module="service.cli.commands.doctor", summary="Look for what may give trouble on this machine."
     ),
-    "datasets": LazyCommand(module="service.cli.commands.datasets", summary="List what there is to train on."),
+    "datasets": LazyCommand(module="service.cli.commands.datasets", summary="List what there is to train on, and add."),
 }
 
 _TOUR = (

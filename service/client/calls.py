@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -114,6 +114,11 @@ def import_weights(name: str, content: bytes, **params: str) -> Call[Json]:
     return Call(method="POST", path=path_of("models", name, "versions"), read=read_object, request=request)
 
 
+def comparison(models: Sequence[str]) -> Call[Json]:
+    """Hold versions, each as ``name/version``, against the first of them."""
+    return _get("compare", model=list(models))
+
+
 def move_alias(name: str, alias: str, version: int, *, reason: str | None = None) -> Call[Json]:
     """Let an alias name a version."""
     body = {"json": {"version": version, "reason": reason}}
@@ -158,3 +163,9 @@ def preprocess(body: Mapping[str, Any]) -> Call[Picture]:
 def datasets() -> Call[list[Json]]:
     """Describe every data set."""
     return _list("datasets", "datasets")
+
+
+def add_dataset(words: Mapping[str, str], files: Mapping[str, bytes]) -> Call[Json]:
+    """Add a data set."""
+    request = {"data": dict(words), "files": {name: (name, data) for name, data in files.items()}}
+    return Call(method="POST", path=path_of("datasets"), read=read_object, request=request, repeatable=True)

@@ -23,8 +23,9 @@ from .split import plan_split as plan_split
 from .split import split as split
 from .split import validation_images as validation_images
 from .split import with_its_classes as with_its_classes
+from .upload import MAX_WORD_CHARS as MAX_WORD_CHARS
 from .upload import PART_NAMES as PART_NAMES
+from .upload import About as About
 from .upload import Upload as Upload
 from .upload import read_upload as read_upload
-from .uploads import About as About
 from .uploads import Uploads as Uploads

@@ -14,8 +14,8 @@ from service.errors import DatasetNotFound, InvalidField, NameTaken, StorageFull
 from .dataset import Dataset
 from .idx_files import checksum_of, open_parts
 from .mnist import load_mnist
-from .upload import Upload
-from .uploads import About, Uploads
+from .upload import About, Upload, read_class_names, read_upload
+from .uploads import Uploads
 
 _LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType({"mnist": load_mnist})
 _LOADING = Lock()
@@ -33,11 +33,15 @@ class Datasets:
     ----------
     uploads : where those are that users sent; None if there can be none.
     max_uploads : that are kept.
+    limit_bytes : of one of them, expanded.
     """
 
-    def __init__(self, uploads: Uploads | None = None, *, max_uploads: int = 100) -> None:
+    def __init__(
+        self, uploads: Uploads | None = None, *, max_uploads: int = 100, limit_bytes: int = 134_217_728
+    ) -> None:
         self._uploads = uploads
         self._max_uploads = max_uploads
+        self._limit_bytes = limit_bytes
         self._open = lru_cache(_N_KEPT_OPEN)(self._open_upload)
 
     def names(self) -> list[str]:
@@ -75,6 +79,24 @@ class Datasets:
             return self.get(name)
         except DatasetNotFound as error:
             raise InvalidField(error.message, field="dataset", allowed=error.allowed) from None
+
+    def receive(self, words: Mapping[str, str], parts: Mapping[str, bytes]) -> Dataset:
+        """Check and keep a data set that comes as a form.
+
+        Parameters
+        ----------
+        words : ``name``, and perhaps ``class_names`` as a JSON list, ``title``, ``source`` and ``licence``.
+        parts : see `read_upload`.
+
+        Raises
+        ------
+        InvalidField, InvalidDataset, InputTooLarge : as `read_upload`.
+        NameTaken, StorageFull, StorageFailed : as `add`.
+        """
+        if "name" not in words:
+            raise InvalidField("name is required.", field="name", allowed=NAME_RULE)
+        about, class_names = About.of(words), read_class_names(words.get("class_names"))
+        return self.add(words["name"], read_upload(parts, class_names, limit_bytes=self._limit_bytes), about)
 
     def add(self, name: str, upload: Upload, about: About) -> Dataset:
         """Keep a data set that was sent; it never changes and is never removed.

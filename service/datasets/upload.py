@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zipfile
 import zlib
@@ -24,6 +25,7 @@ PART_NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
 """What the arrays of an ``.npz`` file are called, in the same order."""
 
+MAX_WORD_CHARS = 200
 _MAX_CLASS_NAME = 40
 _GZIP_MAGIC = b"\x1f\x8b"
 _END_RECORD_BYTES = 22
@@ -47,6 +49,43 @@ class Upload:
 
     files: Mapping[str, bytes]
     class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a person says of a data set: a sentence each."""
+
+    title: str
+    source: str
+    licence: str
+
+    @classmethod
+    def of(cls, words: Mapping[str, str]) -> About:
+        """Take the words of a form; the title is the name if there is none.
+
+        Raises
+        ------
+        InvalidField : one of them is too long, or holds more than a line of text.
+        """
+        said = {word: words.get(word, "") for word in ("title", "source", "licence")}
+        for word, text in said.items():
+            if len(text) > MAX_WORD_CHARS or not text.isprintable():
+                allowed = f"at most {MAX_WORD_CHARS} printable characters"
+                raise InvalidField(f"{word} cannot be used.", field=word, allowed=allowed)
+        return cls(**{**said, "title": said["title"] or words["name"]})
+
+
+def read_class_names(text: str | None) -> list[str] | None:
+    """Read the names of the classes as a form has them, a JSON list; raise `InvalidField`."""
+    if text is None:
+        return None
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InvalidField("class_names must be a JSON list of names.", field="class_names", allowed='["T-shirt", ...]')
+    return names
 
 
 def read_upload(parts: Mapping[str, bytes], class_names: Sequence[str] | None, *, limit_bytes: int) -> Upload:

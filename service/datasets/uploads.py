@@ -17,7 +17,7 @@ from service.errors import Corrupted, DatasetNotFound, NameTaken
 
 from .dataset import Dataset
 from .idx_files import checksum_of, open_parts
-from .upload import Upload
+from .upload import About, Upload
 
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES, _MAX_FILE_BYTES = 65_536, 2**30
@@ -31,15 +31,6 @@ class Files(Protocol):
     def create(self, key: str, data: bytes) -> None: ...  # noqa: D102
 
     def list(self, folder: str) -> list[str]: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class About:
-    """What a person says of a data set: a sentence each."""
-
-    title: str
-    source: str
-    licence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

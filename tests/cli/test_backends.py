@@ -7,12 +7,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from service.cli.backend import Backend, ImageFile, ModelReference
 from service.cli.local import LocalBackend
 from service.cli.remote import RemoteBackend
+from service.datasets import Dataset
 from service.errors import (
     DatasetNotFound,
     ExtraMissing,
@@ -22,6 +24,7 @@ from service.errors import (
     JobNotFound,
     MalformedInput,
     ModelNotFound,
+    NameTaken,
     ServiceUnreachable,
     UnsupportedMedia,
 )
@@ -198,3 +201,31 @@ def test_a_stream_that_breaks_is_taken_up_where_it_broke(breaking_server: str) -
 def _pixels(png: bytes) -> bytes:
     with Image.open(BytesIO(png)) as image:
         return image.tobytes()
+
+
+def test_explanations_evaluations_and_comparisons(backend: Backend, digit_png: Path) -> None:
+    image, model = ImageFile(name="7", data=digit_png.read_bytes()), ModelReference(name="mnist-softmax", version=1)
+    found = backend.explain(image, model, digit=None, against=3)
+    assert found["against"] == 3 and found["sum"] == pytest.approx(found["logit"])
+    picture = backend.explanation_picture(image, model, digit=None, against=3)
+    assert Image.open(BytesIO(picture)).format == "PNG"
+    assert backend.evaluation("mnist-softmax", 1)["accuracy"] == 0.922
+    with pytest.raises(ModelNotFound):
+        backend.evaluation("mnist-softmax", 99)
+    both = backend.comparison(["mnist-softmax/1", "mnist-2-vs-3/1"])
+    assert [one["model"] for one in both["models"]] == ["mnist-softmax", "mnist-2-vs-3"]
+
+
+def test_a_data_set_is_added(backend: Backend, mnist: Dataset) -> None:
+    name = f"{'remote' if backend.is_remote else 'local'}-digits"
+    file = BytesIO()
+    chosen = mnist.test.labels < 2
+    images, labels = mnist.test.images[chosen], mnist.test.labels[chosen]
+    np.savez(file, x_train=images, y_train=labels, x_test=images[:100], y_test=labels[:100])
+    words = {"name": name, "class_names": '["nought", "one"]'}
+    made = backend.add_dataset(words, {"file": file.getvalue()})
+    assert made in backend.datasets() and made["class_names"] == ["nought", "one"]
+    with pytest.raises(NameTaken):
+        backend.add_dataset({"name": name}, {"file": file.getvalue()})
+    with pytest.raises(InvalidField):
+        backend.add_dataset({**words, "name": "No"}, {"file": file.getvalue()})

@@ -197,6 +197,37 @@ def test_many_images_in_one_file(here: Callable[..., str], mnist: Dataset, tmp_p
 
 
 def test_data_sets(here: Callable[..., str]) -> None:
-    text = here("datasets")
+    text = here("datasets", "list")
     assert "60,000" in text
-    assert json.loads(here("datasets", "--json"))["datasets"][0]["test"]["n_images"] == 10_000
+    assert json.loads(here("datasets", "list", "--json"))["datasets"][0]["test"]["n_images"] == 10_000
+
+
+def test_a_data_set_of_one_s_own(here: Callable[..., str], mnist: Dataset, tmp_path: Path) -> None:
+    chosen = mnist.test.labels < 2
+    images, labels = mnist.test.images[chosen], mnist.test.labels[chosen]
+    np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images[:50], y_test=labels[:50])
+    added = here("datasets", "add", "own", "--npz", tmp_path / "own.npz", "--class-names", "nought,one")
+    assert "2,115 training and 50 test images in 2 classes" in added
+    assert "inkling train --dataset own" in added
+    assert "0 nought" in here("datasets", "list")
+    assert "class names do not fit" in here(
+        "datasets", "add", "own2", "--npz", tmp_path / "own.npz", "--class-names", "nought", exit_code=1
+    )
+
+
+def test_an_explanation(here: Callable[..., str], digit_png: Path, tmp_path: Path) -> None:
+    text = here("explain", digit_png, "--against", "3", "-o", tmp_path / "why.png")
+    assert "Why 7 and not 3? mnist-softmax" in text and "together" in text
+    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads(here("explain", digit_png, "--json"))["digit"] == 7
+    assert "another class" in here("explain", digit_png, "--digit", "7", "--against", "7", exit_code=1)
+
+
+def test_how_well_versions_do(here: Callable[..., str]) -> None:
+    text = here("models", "evaluate", "mnist-softmax", "1")
+    assert "92.20 % of 10,000 test images" in " ".join(text.split())
+    assert "41 times a 5 is taken for a 3" in text
+    text = here("models", "compare", "mnist-softmax/1", "mnist-2-vs-3/1")
+    assert "2,042" in text or "95 % interval" in text
+    assert json.loads(here("models", "compare", "mnist-softmax/1", "mnist-softmax/1", "--json"))["n_images"] == 10_000
+    here("models", "compare", "mnist-softmax/1", exit_code=2)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich.text import Text
 
 from service.cli.backend import Backend
 from service.cli.connection import with_backend
+from service.cli.evaluation_view import comparison_view, evaluation_view
 from service.cli.files import read_file, write_file
 from service.cli.model_report import model_table, print_alias, print_version
 from service.cli.quantities import percent
@@ -20,7 +22,7 @@ _VERSION = click.argument("version", required=False, metavar="[VERSION|ALIAS]")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group(short_help="List models, look at their weights, move aliases.")
+@click.group(short_help="List models, look inside, compare, move aliases.")
 def command() -> None:
     """List models, look at their weights, move aliases.
 
@@ -80,6 +82,47 @@ def show(backend: Backend, *, name: str, version: str | None, no_picture: bool, 
         console.print()
         for line in weights_view(weights, output_names(about["model"], about["class_names"]), console):
             console.print(line, soft_wrap=True)
+
+
+@command.command()
+@_NAME
+@_VERSION
+@_JSON
+@with_backend
+def evaluate(backend: Backend, *, name: str, version: str | None, as_json: bool) -> None:
+    """Show how well a version does on the test images: each class, what it confuses, how sure it may be.
+
+    \b
+    Example:
+      inkling models evaluate mnist-softmax
+    """
+    found = backend.evaluation(name, backend.version(name, version)["version"])
+    if as_json:
+        print_json(found)
+        return
+    for part in evaluation_view(found):
+        terminal().print(part)
+
+
+@command.command()
+@click.argument("versions", nargs=-1, required=True, metavar="NAME/VERSION...")
+@_JSON
+@with_backend
+def compare(backend: Backend, *, versions: tuple[str, ...], as_json: bool) -> None:
+    """Hold versions against the first one on the same test images, and say whether it may be chance.
+
+    \b
+    Example:
+      inkling models compare mnist-softmax/1 mnist-softmax/2
+    """
+    if len(versions) < 2 or not all(text.count("/") == 1 for text in versions):
+        raise click.UsageError("Name two or more, each as NAME/VERSION.")
+    found = backend.comparison(versions)
+    if as_json:
+        print_json(found)
+        return
+    for part in comparison_view(found):
+        terminal().print(part, soft_wrap=isinstance(part, Text))
 
 
 @command.command()

@@ -59,7 +59,7 @@ def command(
     """
     if version is not None and (name is None or alias is not None):
         raise click.UsageError("--version needs --model, and excludes --alias.")
-    images = [_read(file) for file in files]
+    images = [read_image(file) for file in files]
     answer = _ask(backend, images, ModelReference(name=name, version=version, alias=alias))
     predictions = answer["predictions"]
     console = terminal()
@@ -102,7 +102,8 @@ def _ask(backend: Backend, images: list[ImageFile], model: ModelReference) -> Js
     return {**speaker, "predictions": predictions}
 
 
-def _read(file: str) -> ImageFile:
+def read_image(file: str) -> ImageFile:
+    """Read a file, or standard input for ``-``; raise `Failure`."""
     return ImageFile(name="standard input" if file == "-" else file, data=read_file(file))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -13,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.charts import contact_sheet, digit_picture
-from service.datasets import NAME_RULE, PART_NAMES, About, Dataset, LabelledImages, read_upload
+from service.datasets import MAX_WORD_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
 from service.errors import DatasetNotFound, InvalidField, InvalidInput, UnsupportedMedia
 from service.web import dataset_answers
 from service.web.dependencies import ServiceDep
@@ -46,7 +45,10 @@ _UPLOAD: dict[str, Any] = {
                             "type": "string",
                             "description": 'A JSON list, the name of label 0 first: `["T-shirt", "Trouser"]`.',
                         },
-                        **{word: {"type": "string", "maxLength": 200} for word in ("title", "source", "licence")},
+                        **{
+                            word: {"type": "string", "maxLength": MAX_WORD_CHARS}
+                            for word in ("title", "source", "licence")
+                        },
                     },
                 }
             }
@@ -69,16 +71,8 @@ async def add_dataset(request: Request, service: ServiceDep) -> Response:
     It never changes afterwards; sending the same again is harmless. Its name is then a `dataset` to train on.
     """
     words, parts = await _read_form(request, service.settings.max_dataset_bytes)
-
-    def add() -> Dataset:
-        upload = read_upload(
-            parts, _class_names(words.get("class_names")), limit_bytes=service.settings.max_dataset_expanded_bytes
-        )
-        about = {word: words.get(word, "") for word in ("title", "source", "licence")}
-        about["title"] = about["title"] or words["name"]
-        return service.datasets.add(words["name"], upload, About(**about))
-
-    dataset = await turns_of(request).run(add, service.settings.max_dataset_expanded_bytes)
+    receive = partial(service.datasets.receive, words, parts)
+    dataset = await turns_of(request).run(receive, service.settings.max_dataset_expanded_bytes)
     return JSONResponse(dataset.to_dict(), 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
 
@@ -190,22 +184,4 @@ async def _read_form(request: Request, limit_bytes: int) -> tuple[dict[str, str]
                 words[name] = value
             else:
                 raise InvalidField("There is no field of this name.", field=name, allowed=", ".join(_WORDS))
-    if "name" not in words:
-        raise InvalidField("name is required.", field="name", allowed=NAME_RULE)
-    for word in ("title", "source", "licence"):
-        text = words.get(word, "")
-        if len(text) > 200 or not text.isprintable():
-            raise InvalidField(f"{word} cannot be used.", field=word, allowed="at most 200 printable characters")
     return words, files
-
-
-def _class_names(text: str | None) -> list[str] | None:
-    if text is None:
-        return None
-    try:
-        names = json.loads(text)
-    except ValueError:
-        names = None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InvalidField("class_names must be a JSON list of names.", field="class_names", allowed='["T-shirt", ...]')
-    return names

@@ -44,7 +44,9 @@ class LocalBackend:
     def __init__(self, settings: Settings, *, arguments: str = "") -> None:
         self.place = f"on this machine, in {settings.data_dir}"
         self.arguments = arguments
-        self._service = build(settings)
+        # A command shows what happens; what its workers would log besides is for whoever asks for it.
+        level = settings.log_level if "log_level" in settings.model_fields_set else "warning"
+        self._service = build(settings.model_copy(update={"log_level": level}))
 
     def __enter__(self) -> Self:
         return self

@@ -76,8 +76,9 @@ def add(backend: Backend, *, name: str, class_names: str | None, **given: Any) -
 
     \b
     Examples:
-      inkling datasets add fashion --npz fashion.npz --class-names T-shirt,trouser,pullover
-      inkling datasets add letters --train-images a.gz --train-labels b.gz --test-images c.gz --test-labels d.gz
+      inkling datasets add fashion --npz fashion.npz
+      inkling datasets add two --npz two.npz --class-names nought,one
+      inkling datasets add my --npz my.npz --title Letters
     """
     words = {"name": name, **{word: given.pop(word) for word in ("title", "source", "licence")}}
     words["class_names"] = json.dumps(class_names.split(",")) if class_names else None

@@ -45,7 +45,8 @@ def command(
 ) -> None:
     """Show what each pixel of an image says for a digit: red for it, blue against it.
 
-    The shares of all pixels and the bias add up to the logit. FILE is as for inkling predict.
+    The shares of all pixels and the bias add up to the logit. FILE is as for
+    the command predict.
 
     \b
     Examples:

@@ -81,9 +81,9 @@ function row(member, { grid }, picks) {
 function picturesOf({ id, grid }) {
   const numbers = Object.keys(grid).filter((name) => name !== "seed" && grid[name].every((value) => typeof value === "number"));
   const made = [
-    figure(id, "accuracy.svg?width_px=800&height_px=520", "Validation accuracy of each run"),
-    grid.l2_penalty && figure(id, "norms.svg?width_px=800&height_px=520", mathematics("The norm of the weights over the L2 penalty lambda")),
-    numbers.length === 2 && figure(id, "heatmap.svg?width_px=800&height_px=520", `The lowest validation loss for each pair of ${numbers.map(title).join(" and ")}`),
+    figure(id, "accuracy.svg?width_px=600&height_px=420", "Validation accuracy of each run"),
+    grid.l2_penalty && figure(id, "norms.svg?width_px=600&height_px=420", mathematics("The norm of the weights over the L2 penalty lambda")),
+    numbers.length === 2 && figure(id, "heatmap.svg?width_px=600&height_px=420", `The lowest validation loss for each pair of ${numbers.map(title).join(" and ")}`),
   ];
   const weights = picture(`/sweeps/${id}/weights.png?upscale=2&scale=per_row`, { class: "weights", alt: "The weights of the best members, a row for each" });
   return [

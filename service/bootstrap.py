@@ -29,7 +29,7 @@ from service.jobs import (
     Sweeps,
 )
 from service.metrics import Metrics
-from service.registry import LocalStore, Registry, install_shipped
+from service.registry import BlobStore, LocalStore, ObjectStore, Registry, install_shipped
 from service.reports import Reports
 from service.tracking import MlflowLog, Tracker
 
@@ -47,7 +47,7 @@ class Service:
 
     settings: Settings
     database: Database
-    store: LocalStore
+    store: BlobStore
     registry: Registry
     datasets: Datasets
     catalogue: ModelCatalogue
@@ -86,6 +86,7 @@ class Service:
             The data folder or the database cannot be used.
         """
         self._open()
+        self.store.check()
         self.store.clean()
         try:
             install_shipped(shipped_models(), self.registry)
@@ -132,7 +133,7 @@ def build(settings: Settings) -> Service:
         The data folder cannot be made.
     """
     database = _open_database(settings)
-    store = LocalStore(settings.store_dir)
+    store = _open_store(settings)
     registry = Registry(store)
     lock = _engine_lock(database, settings)
     datasets = Datasets(
@@ -209,6 +210,13 @@ def shipped_models() -> Path:
     package = Path(service.__file__).parent
     packaged = package / "shipped_models"
     return packaged if packaged.is_dir() else package.parent / "model_store"
+
+
+def _open_store(settings: Settings) -> BlobStore:
+    """Return the model store: a bucket, where the setting is a URL, else a folder."""
+    if settings.store_url and "://" in settings.store_url:
+        return ObjectStore(settings.store_url, settings.data_dir / "store_cache")
+    return LocalStore(settings.store_dir)
 
 
 def _engine_lock(database: Database, settings: Settings) -> EngineLock:

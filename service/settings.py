@@ -34,7 +34,8 @@ class Settings(BaseSettings):
         ),
     ] = None
     store_url: Annotated[
-        str | None, Field(description="folder of the model store (not given: model_store in the data folder)")
+        str | None,
+        Field(description="folder, or s3://bucket/prefix, of the models (not given: model_store in the data folder)"),
     ] = None
     executor: Annotated[
         Literal["processes", "inline"], Field(description="where training runs: worker processes, or this process")
@@ -110,6 +111,11 @@ class Settings(BaseSettings):
     def resolved_database_url(self) -> str:
         """The URL of the database that is used."""
         return self.database_url or f"sqlite:///{quote(str(self.data_dir.resolve() / 'inkling.db'))}"
+
+    @property
+    def store_place(self) -> str:
+        """The model store that is used, as a person reads it."""
+        return self.store_url if self.store_url and "://" in self.store_url else str(self.store_dir.absolute())
 
     @property
     def store_dir(self) -> Path:

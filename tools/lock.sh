@@ -11,5 +11,7 @@ compile() {
 compile "$@" --group pyproject.toml:install --output-file requirements-build.txt
 compile "$@" pyproject.toml --output-file requirements.txt
 compile "$@" pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
+# The S3-compatible server of the tests wants other versions than everything else.
+compile "$@" --group pyproject.toml:s3 --output-file requirements-s3.txt
 # Too heavy for every environment: the tests of the extras make one of their own.
 compile "$@" --group pyproject.toml:extras --constraint requirements-dev.txt --output-file requirements-extras.txt

@@ -22,6 +22,7 @@ from .registry import Registry as Registry
 from .shipped import install_shipped as install_shipped
 from .stores import BlobStore as BlobStore
 from .stores import LocalStore as LocalStore
+from .stores import ObjectStore as ObjectStore
 from .summary import ModelSummary as ModelSummary
 from .summary import VersionSummary as VersionSummary
 from .times import utc_text as utc_text

@@ -1,21 +1,26 @@
-"""A registry over a real folder, and models to put in it."""
+"""A registry over a real folder and over a bucket of a real server, and models to put in it."""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from inspect import signature
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import numpy as np
 import pytest
 
 from service.core import Floats, TrainingConfig
-from service.registry import LocalStore, Manifest, ModelDraft, Registry
+from service.registry import BlobStore, LocalStore, Manifest, ModelDraft, ObjectStore, Registry
 
 CHECK = {
     "epoch": 3,
@@ -68,13 +73,24 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "model_store"
 
 
-@pytest.fixture
-def store(root: Path) -> LocalStore:
-    return LocalStore(root)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Ask the registry and its aliases over both stores, where a test does not look into the folder itself."""
+    if "place" in metafunc.fixturenames:
+        over_both = metafunc.module.__name__.endswith(("test_registry", "test_aliases"))
+        looks_inside = "root" in signature(metafunc.function).parameters
+        bucket = pytest.param("bucket", marks=pytest.mark.slow)
+        metafunc.parametrize("place", ["folder", bucket] if over_both and not looks_inside else ["folder"])
 
 
 @pytest.fixture
-def registry(store: LocalStore) -> Registry:
+def store(place: str, root: Path, tmp_path: Path, request: pytest.FixtureRequest) -> BlobStore:
+    if place == "folder":
+        return LocalStore(root)
+    return ObjectStore(request.getfixturevalue("bucket"), tmp_path / "cache")
+
+
+@pytest.fixture
+def registry(store: BlobStore) -> Registry:
     return Registry(store)
 
 
@@ -87,6 +103,45 @@ def register(registry: Registry) -> Callable[..., Manifest]:
         return registry.register(name, draft, *weights_of(seed, draft))
 
     return register_one
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start an S3-compatible server, in an environment of its own, and return its URL."""
+    root, packages = Path(__file__).parents[2], tmp_path_factory.mktemp("moto")
+    install = ["-m", "uv", "pip", "install", "--quiet", "--python", sys.executable, "--target", str(packages)]
+    subprocess.run([sys.executable, *install, "--require-hashes", "-r", "requirements-s3.txt"], cwd=root, check=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    serve = f"from moto.server import main; main(['-H', '127.0.0.1', '-p', '{port}'])"
+    variables = {"PYTHONPATH": str(packages)}
+    with subprocess.Popen(
+        [sys.executable, "-c", serve], env=os.environ | variables, stderr=subprocess.DEVNULL
+    ) as server:
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                httpx.put(f"{url}/models").raise_for_status()
+                break
+            except httpx.TransportError:
+                assert server.poll() is None and time.monotonic() < deadline
+                time.sleep(0.05)
+        yield url
+        server.kill()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return a prefix of a bucket that nobody else uses, with the variables by which it is found."""
+    for name, value in {
+        "ENDPOINT_URL": s3,
+        "ACCESS_KEY_ID": "k",
+        "SECRET_ACCESS_KEY": "s",
+        "REGION": "eu-north-1",
+    }.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    return f"s3://models/{uuid4().hex}"
 
 
 @pytest.fixture

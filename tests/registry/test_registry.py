@@ -374,6 +374,7 @@ def test_the_public_face() -> None:
         "ModelDraft",
         "ModelSummary",
         "NAME_RULE",
+        "ObjectStore",
         "Registry",
         "UNSET",
         "Unset",

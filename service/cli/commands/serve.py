@@ -49,7 +49,7 @@ def _welcome(settings: Settings, url: str) -> str:
 Inkling answers at {address} - documentation of every address: {url}/docs
 
   database       {_without_password(settings.resolved_database_url)}
-  model store    {settings.store_dir.absolute()}
+  model store    {settings.store_place}
   default model  {settings.default_model}
   training       {workers}
   access         {access}

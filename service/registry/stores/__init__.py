@@ -4,3 +4,4 @@ from __future__ import annotations
 
 from .interface import BlobStore as BlobStore
 from .local import LocalStore as LocalStore
+from .object import ObjectStore as ObjectStore

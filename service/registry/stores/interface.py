@@ -52,6 +52,10 @@ class BlobStore(Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """Raise StorageFailed where the place does not keep these promises. Called at start."""
+        ...
+
     def clean(self, *, older_than_s: float = 3600.0) -> None:
         """Remove what writers that died have left behind, when it is older than any writer alive can be."""
         ...

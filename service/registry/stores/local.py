@@ -83,6 +83,9 @@ class LocalStore:
         except OSError as error:
             raise _refusal(error) from error
 
+    def check(self) -> None:
+        """See `BlobStore.check`: that a link never replaces a file is the kernel's promise."""
+
     def clean(self, *, older_than_s: float = 3600.0) -> None:
         """See `BlobStore.clean`. Called at start; a file that is too young is left for the next start."""
         oldest_s = time.time() - older_than_s

@@ -1,0 +1,171 @@
+"""Blobs as objects in a bucket of an S3-compatible store.
+
+An object appears whole or not at all, and a conditional write (``If-None-Match: *``) of several at once lets one
+succeed: that is all that `BlobStore` asks for. Blobs never change, so what was read once is kept in a local folder,
+and is taken from there as long as it is what its checksum says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+from service.errors import Corrupted, InvalidField, StorageFailed
+
+logger = logging.getLogger(__name__)
+
+_KEY_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?")
+_PROBE = ".inkling-probe"
+_CONFLICTS = 5
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+class ObjectStore:
+    """A `BlobStore` in a bucket. Credentials, region and endpoint are those of the ``AWS_*`` variables.
+
+    Parameters
+    ----------
+    url : ``s3://bucket/prefix``.
+    cache : the folder of what was read; any number of processes may share it, and it may be deleted at any time.
+
+    Raises
+    ------
+    InvalidField
+        The URL is none of a bucket.
+    StorageFailed
+        The client is not installed, or cannot be made of the variables.
+    """
+
+    def __init__(self, url: str, cache: Path) -> None:
+        if not _URL.fullmatch(url):
+            raise InvalidField("This is no URL of a bucket.", field="store_url", allowed="s3://bucket/prefix")
+        try:
+            import obstore  # noqa: PLC0415 - only who has such a store needs it
+            from obstore.store import S3Store  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise StorageFailed("Object storage needs a client: pip install 'inkling-digits[objects]'.") from error
+        self._obstore = obstore
+        self._cache = cache
+        with self._refusals():
+            self._bucket = S3Store.from_url(
+                url.rstrip("/"),
+                client_options={
+                    "connect_timeout": "5s",
+                    "timeout": "20s",
+                    # Who names an endpoint without TLS means it: a store on the same machine or network.
+                    "allow_http": os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"),
+                },
+                retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)},
+            )
+
+    def check(self) -> None:
+        """See `BlobStore.check`: some stores, and proxies before them, ignore the condition of a write."""
+        with suppress(FileExistsError):
+            self._put(_PROBE, b"first")
+        try:
+            self._put(_PROBE, b"second")
+        except FileExistsError:
+            return
+        raise StorageFailed("The object store does not honour conditional writes (If-None-Match); it cannot be used.")
+
+    def read(self, key: str, *, max_bytes: int) -> bytes:
+        """See `BlobStore.read`."""
+        _check(key)
+        cached = self._cached(key)
+        if cached is None:
+            with self._refusals():
+                found = self._obstore.get(self._bucket, key)
+                if found.meta["size"] > max_bytes:
+                    raise Corrupted("A stored object is larger than it should be.")
+                cached = bytes(found.bytes())
+            self._keep(key, cached)
+        if len(cached) > max_bytes:
+            raise Corrupted("A stored object is larger than it should be.")
+        return cached
+
+    def create(self, key: str, data: bytes) -> None:
+        """See `BlobStore.create`."""
+        _check(key)
+        self._put(key, data)
+
+    def list(self, folder: str) -> list[str]:
+        """See `BlobStore.list`."""
+        if folder:
+            _check(folder)
+        with self._refusals():
+            found = self._obstore.list_with_delimiter(self._bucket, f"{folder}/" if folder else None)
+        paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
+        names = {path.rstrip("/").rpartition("/")[2] for path in paths}
+        return sorted(name for name in names if _KEY_PART.fullmatch(name))
+
+    def clean(self, *, older_than_s: float = 3600.0) -> None:
+        """See `BlobStore.clean`: a write that was broken off leaves nothing."""
+
+    def _put(self, key: str, data: bytes) -> None:
+        for _ in range(_CONFLICTS):
+            try:
+                with self._refusals():
+                    self._obstore.put(self._bucket, key, data, mode="create", use_multipart=False)
+                return
+            except FileExistsError:
+                # A store may also refuse because another write was under way, which then may have failed.
+                if self._exists(key):
+                    raise
+        raise StorageFailed("The object store refused a write again and again.")
+
+    def _exists(self, key: str) -> bool:
+        with suppress(FileNotFoundError), self._refusals():
+            self._obstore.head(self._bucket, key)
+            return True
+        return False
+
+    def _cached(self, key: str) -> bytes | None:
+        try:
+            content = self._path(key).read_bytes()
+        except OSError:
+            return None
+        digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        if hashlib.sha256(data).digest() == digest:
+            return data
+        logger.warning("a cached object of the model store is damaged and is fetched again")
+        return None
+
+    def _keep(self, key: str, data: bytes) -> None:
+        tmp = self._cache / f".{secrets.token_hex(16)}"
+        try:
+            self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+            tmp.write_bytes(hashlib.sha256(data).digest() + data)
+            tmp.replace(self._path(key))
+        except OSError as error:  # a full disk, say; the object itself was read
+            logger.warning("an object of the model store cannot be cached: %s", error.strerror)
+            with suppress(OSError):
+                tmp.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self._cache / hashlib.sha256(key.encode()).hexdigest()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except self._obstore.exceptions.AlreadyExistsError as error:
+            raise FileExistsError from error
+        except (self._obstore.exceptions.NotFoundError, FileNotFoundError) as error:
+            if "NoSuchBucket" in str(error):
+                raise StorageFailed("The bucket of the model store is not there.") from error
+            raise FileNotFoundError from error
+        except self._obstore.exceptions.BaseError as error:
+            raise StorageFailed("The object store cannot be read or written.") from error
+
+
+def _check(key: str) -> None:
+    if not all(_KEY_PART.fullmatch(part) for part in key.split("/")):
+        raise ValueError(f"{key!r} is not a key")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import queue
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -34,20 +32,15 @@ ALIVE = b"\0"
 
 ALIVE_EVERY_S = 1.0
 
-_PR_SET_PDEATHSIG = 1
-
 _Work: TypeAlias = tuple[bytes, StopRequests]
 
 
 def serve(descriptor: int, log_level: str = "warning", log_format: LogFormat = "text") -> None:
     """Train stack after stack for the engine at the other end of a socket: the life of a worker process.
 
-    It ends when the engine hangs up, and an engine that is killed hangs up too; where the kernel can, it sees to that
-    even if this process is suspended. A bug in training ends it with a traceback. What else becomes of it is its
-    engine's decision, so it is deaf to requests to terminate.
+    It ends when the engine hangs up, and an engine that is killed hangs up too. A bug in training ends it with a
+    traceback. What else becomes of it is its engine's decision, so it is deaf to requests to terminate.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     configure_logging(log_level, log_format)
     start_tracing(__version__)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tests.chaos.client import ChaosClient, Ledger
-from tests.chaos.supervisor import DEADLINE_S, Nest, Served, attempt
+from tests.chaos.supervisor import DEADLINE_S, Nest, Served, attempt, has_begun
 
 ROUND_S = 10.0
 """A round whose gap is not reached by then ends with a kill, and is tried again later."""
@@ -120,7 +120,7 @@ class Storm:
             served.send(signal.SIGCONT)
 
     def _freeze_worker(self, served: Served) -> None:
-        for worker in served.workers():
+        for worker in filter(has_begun, served.workers()):
             attempt(worker.suspend)
             self.counts["freezes of a worker"] += 1
             served.ends(within_s=self._rng.uniform(0.1, 0.6))

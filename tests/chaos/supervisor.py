@@ -167,3 +167,11 @@ def attempt(action: Callable[[], object]) -> None:
     """Do something to a process that may be gone already."""
     with suppress(psutil.NoSuchProcess, ProcessLookupError):
         action()
+
+
+def has_begun(worker: psutil.Process) -> bool:
+    """Whether a worker has come to its first line, in which it ties its life to that of its engine."""
+    try:
+        return any("_ctypes" in Path(mapped.path).name for mapped in worker.memory_maps())
+    except psutil.Error:
+        return False

@@ -19,7 +19,11 @@ from .interface import Listener, Outcome
 
 logger = logging.getLogger(__name__)
 
-_PROGRAM = "import sys; from service.worker import serve; serve(int(sys.argv[1]), *sys.argv[2:])"
+_PROGRAM = (
+    # Before all imports, which take a while: let the kernel end it with us (PR_SET_PDEATHSIG), even if it is suspended.
+    "import ctypes, sys; sys.platform == 'linux' and ctypes.CDLL(None).prctl(1, 9); "
+    "from service.worker import serve; serve(int(sys.argv[1]), *sys.argv[2:])"
+)
 _ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _UNCAUGHT_EXCEPTION = 1
 """Exit code of a Python program that ends with a traceback."""

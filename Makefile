@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fast chaos fuzz check format docs lock audit sbom bench clean
+.PHONY: help run test fast chaos fuzz check format docs site lock audit sbom bench clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -50,6 +50,10 @@ format:  ## mend what ruff can mend
 docs:  ## write the pages that are made from tables in the code
 	@tools/environment.sh run
 	@$(BIN)/python -P docs/generate.py
+
+site:  ## build the documentation into build/site, to be read offline
+	@tools/environment.sh dev
+	@$(BIN)/python -P tools/build_site.py
 
 lock:  ## write the requirement locks from pyproject.toml; ARGS="--upgrade" takes newer releases
 	@tools/environment.sh run

@@ -137,7 +137,7 @@ def build(settings: Settings) -> Service:
     registry = Registry(store)
     lock = _engine_lock(database, settings)
     datasets = Datasets(
-        Uploads(LocalStore(settings.data_dir / "datasets")),
+        Uploads(_open_dataset_store(settings)),
         max_uploads=settings.max_datasets,
         limit_bytes=settings.max_dataset_expanded_bytes,
     )
@@ -217,6 +217,13 @@ def _open_store(settings: Settings) -> BlobStore:
     if settings.store_url and "://" in settings.store_url:
         return ObjectStore(settings.store_url, settings.data_dir / "store_cache")
     return LocalStore(settings.store_dir)
+
+
+def _open_dataset_store(settings: Settings) -> BlobStore:
+    """Return the place of uploaded data sets: in the bucket of the models, under a name no model has, or a folder."""
+    if settings.store_url and "://" in settings.store_url:
+        return ObjectStore(f"{settings.store_url.rstrip('/')}/.datasets", settings.data_dir / "dataset_cache")
+    return LocalStore(settings.data_dir / "datasets")
 
 
 def _engine_lock(database: Database, settings: Settings) -> EngineLock:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from threading import Barrier
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+import numpy as np
 import pytest
 
 from service.bootstrap import build
 from service.core import Floats
+from service.datasets import Dataset
 from service.errors import Corrupted, InvalidField, StorageFailed
 from service.registry import Manifest, ModelDraft, ObjectStore, Registry
 from service.settings import Settings
@@ -204,3 +207,16 @@ def test_a_service_keeps_its_models_in_a_bucket(bucket: str, tmp_path: Path) -> 
         first.registry.set_alias("mnist-softmax", "chosen", 1)
         assert second.registry.resolve("mnist-softmax", "chosen") == 1
     assert not (tmp_path / "a" / "model_store").exists()
+
+
+def test_a_service_keeps_data_sets_beside_them(bucket: str, mnist: Dataset, tmp_path: Path) -> None:
+    chosen = mnist.test.labels < 2
+    images, labels = mnist.test.images[chosen], mnist.test.labels[chosen]
+    np.savez(file := BytesIO(), x_train=images, y_train=labels, x_test=images[:9], y_test=labels[:9])
+    first, second = (
+        build(Settings(data_dir=tmp_path / name, store_url=bucket, executor="inline", workers=1)) for name in "ab"
+    )
+    with first, second:
+        first.datasets.receive({"name": "two"}, {"file": file.getvalue()})
+        np.testing.assert_array_equal(second.datasets.get("two").training.images, images)
+        assert list(second.registry.names()) == ["mnist-2-vs-3", "mnist-softmax"]

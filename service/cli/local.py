@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from threading import Thread
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from service.bootstrap import Service, build, shipped_models
 from service.charts import digit_picture, evidence_picture, weights_picture
@@ -20,14 +19,14 @@ from service.registry import Registry, install_shipped
 from service.reports import ReportOptions
 from service.settings import Settings
 
-from .backend import ImageFile, Json, ModelReference, Picture, PictureFormat, SweepPicture
+from .backend import Backend, ImageFile, Json, ModelReference, Picture, PictureFormat, SweepPicture
 from .polling import poll_sweep
 from .sweep_words import DEFAULT_METRIC
 
 _POLL_S = 0.1
 
 
-class LocalBackend:
+class LocalBackend(Backend):
     """A `Backend` on the folder that the settings name.
 
     The database is brought up to date and the shipped models are installed when they are first needed; the
@@ -48,20 +47,11 @@ class LocalBackend:
         level = settings.log_level if "log_level" in settings.model_fields_set else "warning"
         self._service = build(settings.model_copy(update={"log_level": level}))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._service.stop()
 
     @property
     def trains_here(self) -> bool:
-        """See `Backend.trains_here`."""
         return self._service.engine.working
 
     @cached_property
@@ -93,23 +83,19 @@ class LocalBackend:
     # Jobs
 
     def submit(self, request: Mapping[str, Any]) -> Json:
-        """See `Backend.submit`."""
         hyperparameters = dict(request)
         about = {key: hyperparameters.pop(key) for key in ("dataset", "name") if key in hyperparameters}
         config = TrainingConfig.from_dict(hyperparameters)
         return self._jobs.submit(JobRequest(config=config, **about)).to_dict()
 
     def job(self, job_id: str) -> Json:
-        """See `Backend.job`."""
         return self._jobs.get(job_id).to_dict()
 
     def jobs(self, *, state: str | None = None, limit: int = 50, before: str | None = None) -> Json:
-        """See `Backend.jobs`."""
         jobs, cursor = self._jobs.page(state=JobState(state) if state else None, limit=limit, before=before)
         return {"jobs": [job.to_dict() for job in jobs], "next": cursor}
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
-        """See `Backend.events`."""
         jobs = self._at_work.jobs
         while True:
             is_over = jobs.get(job_id).state.final  # asked first: what came before the end is then all there
@@ -123,55 +109,43 @@ class LocalBackend:
                 time.sleep(_POLL_S)
 
     def cancel(self, job_id: str) -> Json:
-        """See `Backend.cancel`."""
         return self._jobs.cancel(job_id).to_dict()
 
     def resume(self, job_id: str, changes: Mapping[str, Any]) -> Json:
-        """See `Backend.resume`."""
         return self._jobs.resume(job_id, changes).to_dict()
 
     def verify(self, job_id: str) -> Json:
-        """See `Backend.verify`."""
         return self._jobs.verify(job_id).to_dict()
 
     def delete(self, job_id: str) -> None:
-        """See `Backend.delete`."""
         self._jobs.delete(job_id)
 
     def metrics(self, job_id: str) -> Json:
-        """See `Backend.metrics`."""
         return self._jobs.metrics(job_id).to_dict()
 
     def job_picture(self, job_id: str, picture: Picture, picture_format: PictureFormat) -> bytes:
-        """See `Backend.job_picture`."""
         return job_picture(self._jobs, job_id, picture, image_format=picture_format)
 
     # Sweeps
 
     def submit_sweep(self, request: Mapping[str, Any]) -> Json:
-        """See `Backend.submit_sweep`."""
         return self._sweeps.submit(SweepRequest(**request)).to_dict()
 
     def sweep(self, sweep_id: str, *, rank_by: str | None = None) -> Json:
-        """See `Backend.sweep`."""
         return self._sweeps.get(sweep_id).to_dict(rank_by or DEFAULT_METRIC)
 
     def sweeps(self, *, limit: int = 50, before: str | None = None) -> Json:
-        """See `Backend.sweeps`."""
         sweeps, cursor = self._sweeps.page(limit=limit, before=before)
         return {"sweeps": [sweep.to_dict() for sweep in sweeps], "next": cursor}
 
     def watch_sweep(self, sweep_id: str, *, rank_by: str | None = None) -> Iterator[Json]:
-        """See `Backend.watch_sweep`."""
         sweeps = self._at_work.sweeps
         return poll_sweep(lambda: sweeps.get(sweep_id).to_dict(rank_by or DEFAULT_METRIC))
 
     def cancel_sweep(self, sweep_id: str) -> Json:
-        """See `Backend.cancel_sweep`."""
         return self._sweeps.cancel(sweep_id).to_dict()
 
     def sweep_picture(self, sweep_id: str, picture: SweepPicture, picture_format: PictureFormat) -> bytes:
-        """See `Backend.sweep_picture`."""
         if picture == "weights":
             return sweep_pictures.weights(self._sweeps, sweep_id).draw()
         chart = {
@@ -184,51 +158,41 @@ class LocalBackend:
     # Reports
 
     def submit_report(self, request: Mapping[str, Any]) -> Json:
-        """See `Backend.submit_report`."""
         reports = self._at_work.reports
         report = reports.submit(ReportOptions.from_dict(request))
         Thread(target=reports.prepare, args=(report.id,), daemon=True).start()  # beside the workers' training
         return report.to_dict()
 
     def report(self, report_id: str) -> Json:
-        """See `Backend.report`."""
         return self._at_work.reports.describe(report_id)
 
     def cancel_report(self, report_id: str) -> Json:
-        """See `Backend.cancel_report`."""
         return self._at_work.reports.cancel(report_id).to_dict()
 
     def report_file(self, report_id: str, name: str) -> bytes:
-        """See `Backend.report_file`."""
         return self._service.reports.file(report_id, name)
 
     # Models
 
     def models(self) -> list[Json]:
-        """See `Backend.models`."""
         return [self._registry.summary(name).to_dict() for name in self._registry.names()]
 
     def model(self, name: str) -> Json:
-        """See `Backend.model`."""
         versions = [summary.to_dict() for summary in self._registry.version_summaries(name)]
         return {**self._registry.summary(name).to_dict(), "versions": versions}
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
-        """See `Backend.version`."""
         manifest = self._registry.manifest(name, self._registry.resolve(name, reference))
         aliases = [alias for alias, version in self._registry.aliases(name).items() if version == manifest.version]
         return {**manifest.to_dict(), "aliases": aliases}
 
     def weights_file(self, name: str, version: int) -> bytes:
-        """See `Backend.weights_file`."""
         return self._registry.weights_bytes(name, version)
 
     def onnx_file(self, name: str, version: int) -> bytes:
-        """See `Backend.onnx_file`."""
         return write_onnx(self._registry.load(name, version))
 
     def import_weights(self, name: str, content: bytes, *, classes: str, publish: str, dataset: str) -> Json:
-        """See `Backend.import_weights`."""
         manifest = import_weights(
             self._registry,
             content,
@@ -240,27 +204,22 @@ class LocalBackend:
         return {**manifest.to_dict(), "aliases": []}
 
     def weights_picture(self, name: str, version: int) -> bytes:
-        """See `Backend.weights_picture`."""
         model = self._registry.load(name, version)
         manifest = model.manifest
         return weights_picture(model.weights, labels=manifest.output_names, provenance=manifest.provenance())
 
     def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
-        """See `Backend.move_alias`."""
         return self._registry.set_alias(name, alias, version, reason=reason).to_dict()
 
     def alias_history(self, name: str, alias: str) -> list[Json]:
-        """See `Backend.alias_history`."""
         return [entry.to_dict() for entry in self._registry.alias_history(name, alias)]
 
     def evaluation(self, name: str, version: int) -> Json:
-        """See `Backend.evaluation`."""
         model = self._registry.load(name, version)
         found = evaluate(model, self._service.datasets)
         return {"model": name, "version": version, **found.to_dict(hardest=20)}
 
     def comparison(self, models: Sequence[str]) -> Json:
-        """See `Backend.comparison`."""
         pairs = [text.partition("/") for text in models]
         return compare(
             [self._stocked.catalogue.get(name, version) for name, _, version in pairs], self._service.datasets
@@ -269,18 +228,15 @@ class LocalBackend:
     # Images
 
     def predict(self, file: ImageFile, model: ModelReference) -> Json:
-        """See `Backend.predict`."""
         speaker = self._stocked.catalogue.get(model.name, model.version or model.alias)
         return answer(speaker, decode_upload(file.data, file.media_type))
 
     def explain(self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None) -> Json:
-        """See `Backend.explain`."""
         return self._explanation(file, model, digit, against).to_dict()
 
     def explanation_picture(
         self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None
     ) -> bytes:
-        """See `Backend.explanation_picture`."""
         found = self._explanation(file, model, digit, against)
         provenance = found.model.manifest.provenance()
         return evidence_picture(
@@ -294,13 +250,10 @@ class LocalBackend:
         return explain(speaker, decode_upload(file.data, file.media_type), digit=digit, against=against)
 
     def preprocess(self, file: ImageFile) -> bytes:
-        """See `Backend.preprocess`."""
         return digit_picture(decode_upload(file.data, file.media_type).images[0], upscale=1, provenance={})
 
     def datasets(self) -> list[Json]:
-        """See `Backend.datasets`."""
         return [self._service.datasets.get(name).to_dict() for name in self._service.datasets.names()]
 
     def add_dataset(self, words: Mapping[str, str], files: Mapping[str, bytes]) -> Json:
-        """See `Backend.add_dataset`."""
         return self._service.datasets.receive(words, files).to_dict()

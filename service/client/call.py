@@ -62,6 +62,10 @@ def read_bytes(response: httpx.Response) -> bytes:
     return response.content
 
 
+def read_nothing(_: httpx.Response) -> None:
+    """Read an answer without a body."""
+
+
 def read_list(name: str) -> Callable[[httpx.Response], list[Json]]:
     """Return what reads the list of this name in a JSON object."""
 

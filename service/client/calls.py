@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from .call import Call, Json, given, path_of, read_bytes, read_list, read_object, read_picture
+from .call import Call, Json, given, path_of, read_bytes, read_list, read_nothing, read_object, read_picture
 from .images import file_body
 from .picture import Picture
 
@@ -57,9 +57,9 @@ def cancel(noun: str, id_: str) -> Call[Json]:
     return _post(noun, id_, "cancel")
 
 
-def delete_job(job_id: str) -> Call[bytes]:
+def delete_job(job_id: str) -> Call[None]:
     """Delete a job."""
-    return Call(method="DELETE", path=path_of("jobs", job_id), read=read_bytes)
+    return Call(method="DELETE", path=path_of("jobs", job_id), read=read_nothing)
 
 
 def metrics(job_id: str) -> Call[Json]:
@@ -103,9 +103,9 @@ def version(name: str, reference: int | str) -> Call[Json]:
     return _get("models", name, "versions", reference)
 
 
-def evaluation(name: str, reference: int | str) -> Call[Json]:
+def evaluation(name: str, version: int | str) -> Call[Json]:
     """Return how a version does on the test images."""
-    return _get("models", name, "versions", reference, "evaluation")
+    return _get("models", name, "versions", version, "evaluation")
 
 
 def import_weights(name: str, content: bytes, **params: str) -> Call[Json]:

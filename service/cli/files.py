@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .backend import PictureFormat
 from .failure import Failure
+
+
+def output_option(help_text: str, *, required: bool = False) -> Callable[..., Any]:
+    """Return the option that names the file to be written."""
+    path = click.Path(dir_okay=False, path_type=Path)
+    return click.option("-o", "--output", metavar="FILE", type=path, required=required, help=help_text)
+
+
+PICTURE_OUTPUT = output_option(
+    "Where to write it; what ends in .svg becomes SVG (not for weights). [default: the picture's name with .png]"
+)
 
 
 def picture_file(output: Path | None, picture: str) -> tuple[Path, PictureFormat]:

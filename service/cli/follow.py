@@ -13,15 +13,23 @@ from rich.live import Live
 from .backend import Backend, Json
 from .display import Display, LiveDisplay, show_until_over
 from .failure import INTERRUPTED
+from .job_report import print_ending
 from .quantities import duration_text, loss_text, percent
+from .terminal import print_json, terminal
 from .training_view import TrainingView
 
 if TYPE_CHECKING:
     from service.client import Event
 
 
-def follow_job(backend: Backend, job: Json, console: Console, *, silent: bool = False) -> Json:
-    """Show a job until it is over, and return it as it is then. For Ctrl-C see `show_until_over`."""
+def follow_job(backend: Backend, job: Json, *, as_json: bool) -> int:
+    """Show a job until it is over, print how it ended, and return the exit code. For Ctrl-C see `show_until_over`.
+
+    Parameters
+    ----------
+    as_json : print nothing but the job as it is then.
+    """
+    console = terminal()
     last_event = 0
 
     def news() -> Iterator[Event]:
@@ -30,14 +38,18 @@ def follow_job(backend: Backend, job: Json, console: Console, *, silent: bool = 
             last_event = event.id
             yield event
 
-    with _display(job, console, silent=silent) as display:
+    with _display(job, console, silent=as_json) as display:
         show_until_over(backend, display, noun="job", id_=job["id"], news=news, cancel=backend.cancel)
         job = backend.job(job["id"])
         display.end(job)
-        return job
+    if as_json:
+        print_json(job)
+    else:
+        print_ending(job, backend, console)
+    return _exit_code_of(job)
 
 
-def exit_code_of(job: Json) -> int:
+def _exit_code_of(job: Json) -> int:
     """Return 0 for success, 130 for a cancelled job, 1 for one that failed or found weights to differ."""
     verification = job["verification"]
     if verification and verification["outcome"] and not verification["outcome"]["identical"]:

@@ -12,23 +12,34 @@ from rich.live import Live
 from .backend import Backend, Json
 from .display import Display, LiveDisplay, show_until_over
 from .job_words import is_final
+from .sweep_report import print_ending
 from .sweep_view import SweepView
-from .sweep_words import METRICS, best_member, in_grid_order, is_over, metric_text, values_text
+from .sweep_words import METRICS, best_member, exit_code_of, in_grid_order, is_over, metric_text, values_text
+from .terminal import print_json, terminal
+
+RANK_BY = click.option(
+    "--rank-by",
+    type=click.Choice(list(METRICS)),
+    help="What makes a member the best, each at its check of the lowest validation loss. [default validation_loss]",
+)
 
 
-def follow_sweep(
-    backend: Backend, sweep: Json, console: Console, *, rank_by: str | None = None, silent: bool = False
-) -> Json:
-    """Show a sweep until it is over, and return it as it is then. For Ctrl-C see `show_until_over`."""
+def follow_sweep(backend: Backend, sweep: Json, *, rank_by: str | None, as_json: bool) -> int:
+    """Show a sweep until it is over, print how it ended, and return the exit code. See `follow_job`."""
+    console = terminal()
 
     def news() -> Iterator[Json]:
         return backend.watch_sweep(sweep["id"], rank_by=rank_by)
 
-    with _display(sweep, console, silent=silent) as display:
+    with _display(sweep, console, silent=as_json) as display:
         show_until_over(backend, display, noun="sweep", id_=sweep["id"], news=news, cancel=backend.cancel_sweep)
         sweep = backend.sweep(sweep["id"], rank_by=rank_by)
         display.end(sweep)
-        return sweep
+    if as_json:
+        print_json(sweep)
+    else:
+        print_ending(sweep, backend, console)
+    return exit_code_of(sweep)
 
 
 @contextmanager

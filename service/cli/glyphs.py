@@ -11,8 +11,6 @@ _ROWS = """\
 #...# ..#.. #.... #...# ...#. #...# #...# .#... #...# #...#
 .###. .###. ##### .###. ...#. .###. .###. .#... .###. .###."""
 
-GLYPH_HEIGHT = 7
-
 
 def glyph(digit: int) -> list[str]:
     """Return a digit as 7 lines of 10 characters."""

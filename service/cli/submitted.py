@@ -5,9 +5,8 @@ from __future__ import annotations
 import click
 
 from .backend import Backend, Json
-from .follow import exit_code_of, follow_job
-from .job_report import print_ending
-from .terminal import print_json, terminal
+from .follow import follow_job
+from .terminal import print_json
 
 FOLLOW = click.option(
     "--follow/--no-follow",
@@ -23,12 +22,7 @@ FOLLOWED_AS_JSON = click.option(
 def report_submitted(backend: Backend, job: Json, *, follow: bool | None, as_json: bool) -> int:
     """Follow a job if that is asked for, print it, and return the exit code."""
     if follow if follow is not None else not backend.is_remote:
-        job = follow_job(backend, job, terminal(), silent=as_json)
-        if as_json:
-            print_json(job)
-        else:
-            print_ending(job, backend, terminal())
-        return exit_code_of(job)
+        return follow_job(backend, job, as_json=as_json)
     if as_json:
         print_json(job)
     else:

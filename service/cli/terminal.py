@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
 
 def terminal() -> Console:
     """Return standard output, whatever it is: colours and a live view only where they would show."""

@@ -12,7 +12,7 @@ from rich.text import Text
 from service.cli.backend import Backend
 from service.cli.connection import with_backend
 from service.cli.files import read_file
-from service.cli.terminal import columns, print_json, terminal
+from service.cli.terminal import AS_JSON, columns, print_json, terminal
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -29,7 +29,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@AS_JSON
 @with_backend
 def list_datasets(backend: Backend, *, as_json: bool) -> None:
     """List the data sets, with the number of images of each class.

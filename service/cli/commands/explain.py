@@ -13,11 +13,9 @@ from rich.text import Text
 from service.cli.backend import Backend, Json, ModelReference
 from service.cli.commands.predict import read_image
 from service.cli.connection import with_backend
-from service.cli.files import write_file
+from service.cli.files import output_option, write_file
 from service.cli.pixels import Pixels, grey_picture, weight_picture
-from service.cli.terminal import print_json, terminal
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
+from service.cli.terminal import AS_JSON, print_json, terminal
 
 
 @click.command(short_help="Ask a model why: what each pixel says for a digit.")
@@ -26,10 +24,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--against", type=int, metavar="DIGIT", help="A second class: why the first and not this one?")
 @click.option("--model", "name", metavar="NAME", help="Which model to ask. [default: the default model, mnist-softmax]")
 @click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="Which version of --model.")
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it as PNG."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@output_option("Write it as PNG.")
+@AS_JSON
 @with_backend
 def command(
     backend: Backend,

@@ -14,16 +14,16 @@ from rich.text import Text
 from service.cli.backend import Backend, Json, Picture
 from service.cli.connection import with_backend
 from service.cli.failure import Failure
-from service.cli.files import picture_file, write_file
-from service.cli.follow import exit_code_of, follow_job
+from service.cli.files import PICTURE_OUTPUT, picture_file, write_file
+from service.cli.follow import follow_job
 from service.cli.hyperparameter_options import given, hyperparameter_option
-from service.cli.job_report import check_table, job_table, print_ending, print_job
+from service.cli.job_report import check_table, job_table, print_job
 from service.cli.job_words import STATE_STYLES, state_text
+from service.cli.listing import in_pages, print_list
 from service.cli.submitted import FOLLOW, FOLLOWED_AS_JSON, report_submitted
-from service.cli.terminal import facts, print_json, terminal
+from service.cli.terminal import AS_JSON, facts, print_json, terminal
 
 _JOB = click.argument("job_id", metavar="JOB")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(short_help="List, follow, cancel, resume and picture training jobs.")
@@ -42,9 +42,8 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--state", type=click.Choice(list(STATE_STYLES)), help="Only jobs in this state.")
-@click.option("--limit", type=click.IntRange(1, 200), default=20, help="At most so many, 1 to 200. [default 20]")
-@click.option("--before", metavar="CURSOR", help="The page after the one that ended with this cursor.")
-@_JSON
+@in_pages
+@AS_JSON
 @with_backend
 def list_jobs(backend: Backend, *, state: str | None, limit: int, before: str | None, as_json: bool) -> None:
     """List jobs, the newest first.
@@ -54,19 +53,12 @@ def list_jobs(backend: Backend, *, state: str | None, limit: int, before: str | 
       inkling jobs list --state running
     """
     page = backend.jobs(state=state, limit=limit, before=before)
-    if as_json:
-        print_json(page)
-    elif not page["jobs"]:
-        click.echo(f"There are no jobs {backend.place}. Make one: inkling train{backend.arguments}")
-    else:
-        terminal().print(job_table(page["jobs"]))
-        if page["next"]:
-            click.echo(f"More: inkling jobs list --before {page['next']}{backend.arguments}")
+    print_list(page, "jobs", job_table, backend, maker="train", as_json=as_json)
 
 
 @command.command()
 @_JOB
-@_JSON
+@AS_JSON
 @with_backend
 def show(backend: Backend, *, job_id: str, as_json: bool) -> None:
     """Show a job: its state, its best check, what was asked of it, and its history.
@@ -104,13 +96,7 @@ def follow(ctx: click.Context, backend: Backend, /, *, job_id: str, as_json: boo
 
     The exit code is 0 when the job succeeded, 1 when it failed, 130 when it was cancelled.
     """
-    console = terminal()
-    job = follow_job(backend, backend.job(job_id), console, silent=as_json)
-    if as_json:
-        print_json(job)
-    else:
-        print_ending(job, backend, console)
-    ctx.exit(exit_code_of(job))
+    ctx.exit(follow_job(backend, backend.job(job_id), as_json=as_json))
 
 
 @command.command()
@@ -202,13 +188,7 @@ def metrics(backend: Backend, *, job_id: str, as_csv: bool, as_json: bool) -> No
 @command.command()
 @_JOB
 @click.argument("picture", type=click.Choice(["loss", "accuracy", "weights"]))
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write it; what ends in .svg becomes SVG (not for weights). [default: the picture's name with .png]",
-)
+@PICTURE_OUTPUT
 @with_backend
 def picture(backend: Backend, *, job_id: str, picture: Picture, output: Path | None) -> None:
     """Draw the curves or the weights of a job, while it runs too.

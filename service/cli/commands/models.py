@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -10,16 +11,16 @@ from rich.text import Text
 from service.cli.backend import Backend
 from service.cli.connection import with_backend
 from service.cli.evaluation_view import comparison_view, evaluation_view
-from service.cli.files import read_file, write_file
+from service.cli.files import output_option, read_file, write_file
+from service.cli.listing import print_list
 from service.cli.model_report import model_table, print_alias, print_version
 from service.cli.quantities import percent
-from service.cli.terminal import print_json, terminal
+from service.cli.terminal import AS_JSON, print_json, terminal
 from service.cli.weights_view import published_weights, weights_view
 from service.core import output_names
 
 _NAME = click.argument("name")
 _VERSION = click.argument("version", required=False, metavar="[VERSION|ALIAS]")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(short_help="List models, look inside, compare, move aliases.")
@@ -38,7 +39,7 @@ def command() -> None:
 
 
 @command.command("list")
-@_JSON
+@AS_JSON
 @with_backend
 def list_models(backend: Backend, *, as_json: bool) -> None:
     """List all models.
@@ -47,20 +48,15 @@ def list_models(backend: Backend, *, as_json: bool) -> None:
     Example:
       inkling models list
     """
-    models = backend.models()
-    if as_json:
-        print_json({"models": models})
-    elif not models:
-        click.echo(f"There are no models {backend.place}. Make one: inkling train{backend.arguments}")
-    else:
-        terminal().print(model_table(models))
+    answer = {"models": backend.models()}
+    print_list(answer, "models", model_table, backend, maker="train", as_json=as_json)
 
 
 @command.command()
 @_NAME
 @_VERSION
 @click.option("--no-picture", is_flag=True, help="Do not draw the weights.")
-@_JSON
+@AS_JSON
 @with_backend
 def show(backend: Backend, *, name: str, version: str | None, no_picture: bool, as_json: bool) -> None:
     """Show a version: how it was trained, how well it does, and its weights as a picture.
@@ -87,7 +83,7 @@ def show(backend: Backend, *, name: str, version: str | None, no_picture: bool, 
 @command.command()
 @_NAME
 @_VERSION
-@_JSON
+@AS_JSON
 @with_backend
 def evaluate(backend: Backend, *, name: str, version: str | None, as_json: bool) -> None:
     """Show how well a version does on the test images: each class, what it confuses, how sure it may be.
@@ -106,7 +102,7 @@ def evaluate(backend: Backend, *, name: str, version: str | None, as_json: bool)
 
 @command.command()
 @click.argument("versions", nargs=-1, required=True, metavar="NAME/VERSION...")
-@_JSON
+@AS_JSON
 @with_backend
 def compare(backend: Backend, *, versions: tuple[str, ...], as_json: bool) -> None:
     """Hold versions against the first one on the same test images, and say whether it may be chance.
@@ -145,7 +141,7 @@ def promote(backend: Backend, *, name: str, version: int, alias: str, reason: st
 
 @command.command()
 @_NAME
-@_JSON
+@AS_JSON
 @with_backend
 def aliases(backend: Backend, *, name: str, as_json: bool) -> None:
     """Show the aliases of a model, with every move that each has made.
@@ -167,13 +163,8 @@ def aliases(backend: Backend, *, name: str, as_json: bool) -> None:
 @command.command()
 @_NAME
 @_VERSION
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="What ends in .png becomes a picture, what ends in .npz the numbers (arrays best and last).",
+@output_option(
+    "What ends in .png becomes a picture, what ends in .npz the numbers (arrays best and last).", required=True
 )
 @with_backend
 def weights(backend: Backend, *, name: str, version: str | None, output: Path) -> None:
@@ -184,26 +175,13 @@ def weights(backend: Backend, *, name: str, version: str | None, output: Path) -
       inkling models weights mnist-softmax -o weights.png
       inkling models weights mnist-softmax 1 -o weights.npz
     """
-    if output.suffix not in (".png", ".npz"):
-        raise click.UsageError("The name of the file must end in .png or .npz.")
-    number = backend.version(name, version)["version"]
-    if output.suffix == ".png":
-        write_file(output, backend.weights_picture(name, number))
-    else:
-        write_file(output, backend.weights_file(name, number))
+    _write_version(backend, name, version, output, {".png": backend.weights_picture, ".npz": backend.weights_file})
 
 
 @command.command()
 @_NAME
 @_VERSION
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="What ends in .onnx is for ONNX runtimes, what ends in .npz for NumPy and `import`.",
-)
+@output_option("What ends in .onnx is for ONNX runtimes, what ends in .npz for NumPy and `import`.", required=True)
 @with_backend
 def export(backend: Backend, *, name: str, version: str | None, output: Path) -> None:
     """Write a version to a file that other programs read.
@@ -216,10 +194,7 @@ def export(backend: Backend, *, name: str, version: str | None, output: Path) ->
       inkling models export mnist-softmax -o digits.onnx
       inkling models export mnist-softmax 1 -o digits.npz
     """
-    if output.suffix not in (".onnx", ".npz"):
-        raise click.UsageError("The name of the file must end in .onnx or .npz.")
-    number = backend.version(name, version)["version"]
-    write_file(output, (backend.onnx_file if output.suffix == ".onnx" else backend.weights_file)(name, number))
+    _write_version(backend, name, version, output, {".onnx": backend.onnx_file, ".npz": backend.weights_file})
 
 
 @command.command("import")
@@ -240,3 +215,12 @@ def import_(backend: Backend, *, file: str, name: str, classes: str, publish: st
     made = backend.import_weights(name, read_file(file), classes=classes, publish=publish, dataset=dataset)
     accuracy = percent(made["metrics"]["published"]["validation_accuracy"])
     click.echo(f"{made['name']} {made['version']}: {made['model']} regression, accuracy {accuracy} on test images.")
+
+
+def _write_version(
+    backend: Backend, name: str, version: str | None, output: Path, makers: Mapping[str, Callable[[str, int], bytes]]
+) -> None:
+    """Write a file of a version, made by what its ending names."""
+    if output.suffix not in makers:
+        raise click.UsageError(f"The name of the file must end in {' or '.join(makers)}.")
+    write_file(output, makers[output.suffix](name, backend.version(name, version)["version"]))

@@ -16,7 +16,7 @@ from service.cli.failure import Failure
 from service.cli.files import read_file
 from service.cli.pixels import grey_picture
 from service.cli.prediction_view import prediction_table, prediction_view
-from service.cli.terminal import print_json, terminal
+from service.cli.terminal import AS_JSON, print_json, terminal
 from service.errors import InvalidInput
 
 
@@ -26,7 +26,7 @@ from service.errors import InvalidInput
 @click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="Which version of --model.")
 @click.option("--alias", metavar="ALIAS", help="Which version, by its alias. [default champion, or else the newest]")
 @click.option("--show", "draw", is_flag=True, help="Draw the 28x28 pixels that the model saw.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@AS_JSON
 @with_backend
 @click.pass_context
 def command(

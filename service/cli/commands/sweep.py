@@ -8,33 +8,23 @@ import click
 
 from service.cli.backend import Backend, Json
 from service.cli.connection import with_backend
-from service.cli.follow_sweep import follow_sweep
+from service.cli.follow_sweep import RANK_BY, follow_sweep
 from service.cli.grid_option import given_grid, grid_option
 from service.cli.hyperparameter_options import given_hyperparameters, hyperparameter_options
-from service.cli.sweep_report import print_ending
-from service.cli.sweep_words import METRICS, exit_code_of
-from service.cli.terminal import print_json, terminal
+from service.cli.submitted import FOLLOW
+from service.cli.terminal import print_json
 
 
 @click.command(short_help="Train every combination of some values, and compare.")
 @grid_option
-@click.option(
-    "--rank-by",
-    type=click.Choice(list(METRICS)),
-    help="What makes a member the best, each at its check of the lowest validation loss. [default validation_loss]",
-)
+@RANK_BY
 @click.option("--dataset", metavar="NAME", help="What to train on. [default mnist]")
 @click.option(
     "--name",
     metavar="NAME",
     help="Name of the model whose versions the members become. [default: as in mnist-softmax-sweep]",
 )
-@click.option(
-    "--follow/--no-follow",
-    default=None,
-    help="Watch until it is over, or only hand it in: a server with this --data-dir or at this --url trains it. "
-    "[default --follow without --url, --no-follow with it]",
-)
+@FOLLOW
 @click.option(
     "--json", "as_json", is_flag=True, help="Print nothing but the sweep as JSON, when it is over if followed."
 )
@@ -75,14 +65,8 @@ def command(
     request: Json = {"base": base, "grid": values}
     request |= {key: value for key, value in (("dataset", dataset), ("name", name)) if value is not None}
     sweep = backend.submit_sweep(request)
-    console = terminal()
     if follow if follow is not None else not backend.is_remote:
-        sweep = follow_sweep(backend, sweep, console, rank_by=rank_by, silent=as_json)
-        if as_json:
-            print_json(sweep)
-        else:
-            print_ending(sweep, backend, console)
-        ctx.exit(exit_code_of(sweep))
+        ctx.exit(follow_sweep(backend, sweep, rank_by=rank_by, as_json=as_json))
     if as_json:
         print_json(sweep)
         return

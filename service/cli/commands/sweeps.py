@@ -8,18 +8,13 @@ import click
 
 from service.cli.backend import Backend, SweepPicture
 from service.cli.connection import with_backend
-from service.cli.files import picture_file, write_file
-from service.cli.follow_sweep import follow_sweep
-from service.cli.sweep_report import print_ending, print_sweep, sweep_table
-from service.cli.sweep_words import METRICS, exit_code_of
-from service.cli.terminal import print_json, terminal
+from service.cli.files import PICTURE_OUTPUT, picture_file, write_file
+from service.cli.follow_sweep import RANK_BY, follow_sweep
+from service.cli.listing import in_pages, print_list
+from service.cli.sweep_report import print_sweep, sweep_table
+from service.cli.terminal import AS_JSON, print_json, terminal
 
 _SWEEP = click.argument("sweep_id", metavar="SWEEP")
-_RANK_BY = click.option(
-    "--rank-by",
-    type=click.Choice(list(METRICS)),
-    help="What makes a member the best, each at its check of the lowest validation loss. [default validation_loss]",
-)
 
 
 @click.group(short_help="List, follow, cancel and picture sweeps.")
@@ -38,9 +33,8 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--limit", type=click.IntRange(1, 200), default=20, help="At most so many, 1 to 200. [default 20]")
-@click.option("--before", metavar="CURSOR", help="The page after the one that ended with this cursor.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@in_pages
+@AS_JSON
 @with_backend
 def list_sweeps(backend: Backend, *, limit: int, before: str | None, as_json: bool) -> None:
     """List sweeps, the newest first.
@@ -50,20 +44,13 @@ def list_sweeps(backend: Backend, *, limit: int, before: str | None, as_json: bo
       inkling sweeps list
     """
     page = backend.sweeps(limit=limit, before=before)
-    if as_json:
-        print_json(page)
-    elif not page["sweeps"]:
-        click.echo(f"There are no sweeps {backend.place}. Make one: inkling sweep --grid seed=0..4{backend.arguments}")
-    else:
-        terminal().print(sweep_table(page["sweeps"]))
-        if page["next"]:
-            click.echo(f"More: inkling sweeps list --before {page['next']}{backend.arguments}")
+    print_list(page, "sweeps", sweep_table, backend, maker="sweep --grid seed=0..4", as_json=as_json)
 
 
 @command.command()
 @_SWEEP
-@_RANK_BY
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@RANK_BY
+@AS_JSON
 @with_backend
 def show(backend: Backend, *, sweep_id: str, rank_by: str | None, as_json: bool) -> None:
     """Show a sweep: all its members, the best first.
@@ -81,7 +68,7 @@ def show(backend: Backend, *, sweep_id: str, rank_by: str | None, as_json: bool)
 
 @command.command()
 @_SWEEP
-@_RANK_BY
+@RANK_BY
 @click.option("--json", "as_json", is_flag=True, help="Print nothing but the sweep as JSON, when it is over.")
 @with_backend
 @click.pass_context
@@ -96,14 +83,8 @@ def follow(ctx: click.Context, backend: Backend, /, *, sweep_id: str, rank_by: s
 
     The exit code is 0 when every member succeeded, 1 when one failed, 130 when one was cancelled.
     """
-    console = terminal()
     sweep = backend.sweep(sweep_id, rank_by=rank_by)
-    sweep = follow_sweep(backend, sweep, console, rank_by=rank_by, silent=as_json)
-    if as_json:
-        print_json(sweep)
-    else:
-        print_ending(sweep, backend, console)
-    ctx.exit(exit_code_of(sweep))
+    ctx.exit(follow_sweep(backend, sweep, rank_by=rank_by, as_json=as_json))
 
 
 @command.command()
@@ -126,13 +107,7 @@ def cancel(backend: Backend, *, sweep_id: str) -> None:
 @command.command()
 @_SWEEP
 @click.argument("picture", type=click.Choice(["accuracy", "norms", "weights", "heatmap"]))
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write it; what ends in .svg becomes SVG (not for weights). [default: the picture's name with .png]",
-)
+@PICTURE_OUTPUT
 @with_backend
 def picture(backend: Backend, *, sweep_id: str, picture: SweepPicture, output: Path | None) -> None:
     """Draw the members side by side, while they are trained too.

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from .curves import AnySteps, Series, Steps
-from .provenance import Provenance
-from .sheet import ImageFormat, Sheet
-from .size import ChartSize
+from .frame import Frame
+from .sheet import Sheet
 from .style import INK
 from .thinning import block_statistics, thin
 from .typesetting import power_of_ten
@@ -36,8 +35,10 @@ class Canvas:
     off_scale : which part of the values, at each end, may lie outside the chart if the rest is then seen much better.
     """
 
-    def __init__(self, size: ChartSize, *, y_label: str, y_bounds: tuple[float, float], off_scale: float = 0.0):
-        self.sheet = Sheet(size)
+    def __init__(
+        self, *, y_label: str, y_bounds: tuple[float, float], off_scale: float = 0.0, **frame: Unpack[Frame]
+    ) -> None:
+        self.sheet = Sheet(**frame)
         self._axes = self.sheet.axes
         self._y_label, self._y_bounds, self._off_scale = y_label, y_bounds, off_scale
         self._recorded: list[tuple[Series, Series]] = []
@@ -135,30 +136,21 @@ class Canvas:
         self._last_step = max(self._last_step, step)
         self.sheet.explain(line, f"{label}, step {step:,}")
 
-    def encode(
-        self,
-        *,
-        title: str,
-        caption: str,
-        batches_per_epoch: int | None,
-        image_format: ImageFormat,
-        provenance: Provenance,
-    ) -> bytes:
+    def encode(self, batches_per_epoch: int | None) -> bytes:
         """Finish the chart with its header and axes, and return the picture as a file.
 
         Where the first steps would dwarf all that follows, the axis is fitted to what follows and a note says
         how far they reach.
         """
-        if self._n_left_out:
-            caption = f"{self._n_left_out:,} values are not finite or too large to draw. {caption}"
-        top_in = self.sheet.write_header(title, caption)
+        left_out = f"{self._n_left_out:,} values are not finite or too large to draw. " if self._n_left_out else ""
+        top_in = self.sheet.write_header(left_out)
         if batches_per_epoch and self.sheet.is_roomy:
             self._add_epoch_axis(batches_per_epoch)
             top_in += _EPOCHS_IN
         height_in = self.sheet.place_axes(top_in)
         self._finish_x_axis()
         self._finish_y_axis(height_in)
-        return self.sheet.encode(title, image_format, provenance)
+        return self.sheet.encode()
 
     def _take_finite(self, steps: AnySteps, values: Series) -> tuple[Series, Series]:
         """Leave out what cannot be drawn, and count it."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .first_use import load_matplotlib
-from .provenance import Provenance
-from .size import ChartSize
-
-if TYPE_CHECKING:
-    from .sheet import ImageFormat
+from .frame import Frame
 
 _RIGHT, _EDGE = "#eef0f2", "#d0d3d7"
 _PALEST, _STRONGEST = np.array([255, 255, 255]), np.array([178, 24, 43])
@@ -21,20 +17,11 @@ _LIGHT_BELOW = 0.6  # of the scale; black is legible on paler colours than that
 _N_COLOURS = 61
 
 
-def confusion_chart(
-    counts: NDArray[np.int64],
-    labels: Sequence[str],
-    *,
-    title: str,
-    caption: str = "",
-    size: ChartSize | None = None,
-    image_format: ImageFormat = "png",
-    provenance: Provenance,
-) -> bytes:
+def confusion_chart(counts: NDArray[np.int64], labels: Sequence[str], **frame: Unpack[Frame]) -> bytes:
     """Draw one cell for each pair of classes, the number of images in it.
 
     Mistakes are the redder the larger their share of the true class; cells that are right are grey, since they
-    would outshine everything else. Numbers are left out where there is no room. Text as in `loss_chart`.
+    would outshine everything else. Numbers are left out where there is no room.
 
     Parameters
     ----------
@@ -53,7 +40,7 @@ def confusion_chart(
 
     from .sheet import Sheet  # noqa: PLC0415
 
-    sheet = Sheet(size or ChartSize())
+    sheet = Sheet(**frame)
     axes = sheet.axes
     axes.grid(visible=False)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -67,7 +54,7 @@ def confusion_chart(
         figures = [f"{100 * largest * fraction:.1f} %" for fraction in fractions]
         sheet.explain_by_colour([_red(fraction) for fraction in fractions], figures, "of its class")
     sheet.explain(Rectangle((0, 0), 1, 1, facecolor=_RIGHT, edgecolor=_EDGE), "right")
-    height_in = sheet.place_axes(sheet.write_header(title, caption))
+    height_in = sheet.place_axes(sheet.write_header())
     axes.set(xlim=(-0.5, n_classes - 0.5), ylim=(n_classes - 0.5, -0.5), xlabel="predicted")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
@@ -81,7 +68,7 @@ def confusion_chart(
             if count:
                 is_dark = row != column and shares[row, column] > _LIGHT_BELOW * largest
                 axes.text(column, row, f"{count:,}", color="white" if is_dark else "black", **middle)
-    return sheet.encode(title, image_format, provenance)
+    return sheet.encode()
 
 
 def _red(fraction: float) -> str:

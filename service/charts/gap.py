@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Unpack
 
 from service.errors import NoDataYet
 
 from .curves import Curves
 from .first_use import load_matplotlib
-from .provenance import Provenance
-from .size import ChartSize
+from .frame import Frame
 from .thinning import block_statistics
 
-if TYPE_CHECKING:
-    from .sheet import ImageFormat
 
-
-def gap_chart(
-    curves: Curves,
-    *,
-    grows_from: int | None = None,
-    title: str,
-    caption: str = "",
-    size: ChartSize | None = None,
-    image_format: ImageFormat = "png",
-    provenance: Provenance,
-) -> bytes:
-    """Draw how much better a run does on its training images than on others; text and errors as in `loss_chart`.
+def gap_chart(curves: Curves, *, grows_from: int | None = None, **frame: Unpack[Frame]) -> bytes:
+    """Draw how much better a run does on its training images than on others; errors as in `loss_chart`.
 
     Parameters
     ----------
@@ -39,7 +26,7 @@ def gap_chart(
     from .canvas import Canvas  # noqa: PLC0415 - see sheet.py
     from .style import TRAINING, VALIDATION  # noqa: PLC0415
 
-    canvas = Canvas(size or ChartSize(), y_label="training − validation accuracy gap", y_bounds=(-1.0, 1.0))
+    canvas = Canvas(**frame, y_label="training − validation accuracy gap", y_bounds=(-1.0, 1.0))
     canvas.mark_level(0)
     gap = curves.train_accuracy - curves.validation_accuracy
     per_epoch = 1
@@ -60,10 +47,4 @@ def gap_chart(
         canvas.line(curves.check_steps, gap, colour=TRAINING, label="at each check")
     if grows_from is not None:
         canvas.mark_step(grows_from, label="keeps growing from here")
-    return canvas.encode(
-        title=title,
-        caption=caption,
-        batches_per_epoch=curves.batches_per_epoch,
-        image_format=image_format,
-        provenance=provenance,
-    )
+    return canvas.encode(curves.batches_per_epoch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from service.errors import NoDataYet
 
 from .first_use import load_matplotlib
-from .provenance import Provenance
-from .size import ChartSize
+from .frame import Frame
 
 if TYPE_CHECKING:
-    from .sheet import ImageFormat, Sheet
+    from .sheet import Sheet
 
 Best: TypeAlias = Literal["highest", "lowest"]
 
@@ -35,16 +34,12 @@ def heatmap_chart(
     *,
     value_label: str,
     best: Best = "highest",
-    title: str,
-    caption: str = "",
-    size: ChartSize | None = None,
-    image_format: ImageFormat = "png",
-    provenance: Provenance,
+    **frame: Unpack[Frame],
 ) -> bytes:
     """Draw one cell for each pair of hyperparameters, evenly, whatever lies between their values.
 
     The best cell has a frame; cells without a result are grey. The numbers stand in the cells if they have
-    room there. Text and errors otherwise as in `loss_chart`.
+    room there. Errors otherwise as in `loss_chart`.
 
     Parameters
     ----------
@@ -69,7 +64,7 @@ def heatmap_chart(
     from .sheet import Sheet  # noqa: PLC0415
     from .style import INK, ordered_colours  # noqa: PLC0415
 
-    sheet = Sheet(size or ChartSize())
+    sheet = Sheet(**frame)
     axes = sheet.axes
     axes.grid(visible=False)
     low, high = float(np.nanmin(results)), float(np.nanmax(results))
@@ -81,10 +76,10 @@ def heatmap_chart(
         axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white", linewidth=0.6))
     extreme = np.nanargmax(results) if best == "highest" else np.nanargmin(results)
     row, column = divmod(int(extreme), len(x_values))
-    frame: Any = {"fill": False, "clip_on": False, "joinstyle": "miter"}
+    outline: Any = {"fill": False, "clip_on": False, "joinstyle": "miter"}
     corner = (column - 0.5, row - 0.5)
-    axes.add_patch(Rectangle(corner, 1, 1, edgecolor="white", linewidth=5, zorder=3, **frame))
-    ring = axes.add_patch(Rectangle(corner, 1, 1, edgecolor=INK, linewidth=2, zorder=4, **frame))
+    axes.add_patch(Rectangle(corner, 1, 1, edgecolor="white", linewidth=5, zorder=3, **outline))
+    ring = axes.add_patch(Rectangle(corner, 1, 1, edgecolor=INK, linewidth=2, zorder=4, **outline))
     where = f"{x_name} {x_values[column]:.4g}, {y_name} {y_values[row]:.4g}"
     sheet.explain(ring, f"{best} {value_label} {results[row, column]:{form}}: {where}")
     if np.isnan(results).any():
@@ -92,7 +87,7 @@ def heatmap_chart(
     if high > low:
         figures = [f"{value:{form}}" for value in np.linspace(low, high, _N_COLOURS)]
         sheet.explain_by_colour(colours, figures, value_label)
-    height_in = sheet.place_axes(sheet.write_header(title, caption))
+    height_in = sheet.place_axes(sheet.write_header())
     axes.set(xlim=(-0.5, len(x_values) - 0.5), ylim=(-0.5, len(y_values) - 0.5), xlabel=x_name)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
@@ -102,7 +97,7 @@ def heatmap_chart(
     sheet.label_y_axis(y_name, "", height_in)
     if width_in / len(x_values) > 0.55 and height_in / len(y_values) > 0.22:
         _write_numbers(sheet, results, fractions, form)
-    return sheet.encode(title, image_format, provenance)
+    return sheet.encode()
 
 
 def _number_format(largest: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias, Unpack
 
 import numpy as np
 
@@ -13,11 +13,7 @@ from service.errors import NoDataYet
 
 from .curves import Series, Steps
 from .first_use import load_matplotlib
-from .provenance import Provenance
-from .size import ChartSize
-
-if TYPE_CHECKING:
-    from .sheet import ImageFormat
+from .frame import Frame
 
 Spread: TypeAlias = Literal["range", "deviation"]
 
@@ -101,11 +97,7 @@ def lines_chart(
     y_bounds: tuple[float, float] = (-math.inf, math.inf),
     swept: str = "",
     batches_per_epoch: int | None = None,
-    title: str,
-    caption: str = "",
-    size: ChartSize | None = None,
-    image_format: ImageFormat = "png",
-    provenance: Provenance,
+    **frame: Unpack[Frame],
 ) -> bytes:
     """Draw several runs over steps. A dot ends each line that stops before the longest one does.
 
@@ -115,7 +107,7 @@ def lines_chart(
 
     Parameters
     ----------
-    lines : at least one with a point; text and errors otherwise as in `loss_chart`.
+    lines : at least one with a point; errors otherwise as in `loss_chart`.
     y_label : what is measured.
     y_bounds : the values that are possible at all; accuracies lie in (0, 1).
     swept : what the labels are values of: ``L2 penalty``.
@@ -128,7 +120,7 @@ def lines_chart(
     from .canvas import Canvas  # noqa: PLC0415 - see sheet.py
     from .style import CATEGORIES, ordered_colours  # noqa: PLC0415
 
-    canvas = Canvas(size or ChartSize(), y_label=y_label, y_bounds=y_bounds, off_scale=_OFF_SCALE)
+    canvas = Canvas(**frame, y_label=y_label, y_bounds=y_bounds, off_scale=_OFF_SCALE)
     labels = list(dict.fromkeys(line.label for line in lines))
     in_legend = len(labels) <= len(CATEGORIES) and canvas.sheet.has_room_for_legend(labels)
     meaning = "; ".join(dict.fromkeys(line.meaning for line in lines if line.meaning))
@@ -164,10 +156,4 @@ def lines_chart(
             colour=colours[labels.index(line.label)],
             label="ends before the longest run" if line is stopped[-1] else None,
         )
-    return canvas.encode(
-        title=title,
-        caption=caption,
-        batches_per_epoch=batches_per_epoch,
-        image_format=image_format,
-        provenance=provenance,
-    )
+    return canvas.encode(batches_per_epoch)

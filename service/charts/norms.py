@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
 import numpy as np
 
@@ -10,12 +10,11 @@ from service.errors import NoDataYet
 
 from .curves import Series
 from .first_use import load_matplotlib
-from .provenance import Provenance
-from .size import ChartSize
+from .frame import Frame
 from .typesetting import power_of_ten
 
 if TYPE_CHECKING:
-    from .sheet import ImageFormat, Sheet
+    from .sheet import Sheet
 
 PenaltyScale: TypeAlias = Literal["log", "linear"]
 
@@ -34,13 +33,9 @@ def norms_chart(
     scale: PenaltyScale = "log",
     x_label: str = "L2 penalty λ",
     y_label: str = "weight norm ‖W‖",
-    title: str,
-    caption: str = "",
-    size: ChartSize | None = None,
-    image_format: ImageFormat = "png",
-    provenance: Provenance,
+    **frame: Unpack[Frame],
 ) -> bytes:
-    """Draw the norm of the weights over the penalty, text and errors as in `loss_chart`.
+    """Draw the norm of the weights over the penalty, errors as in `loss_chart`.
 
     A penalty of 0 has no logarithm: on a logarithmic axis it stands at the left, beyond a break of the axis, and
     nothing but a dashed line leads there. Few points have their values written at them.
@@ -76,7 +71,7 @@ def norms_chart(
     penalties, norms = penalties[order], norms[order]
     is_log = scale == "log" and bool(penalties[-1] > 0)
     places = _log_places(penalties) if is_log else penalties.astype(np.float64)
-    sheet = Sheet(size or ChartSize())
+    sheet = Sheet(**frame)
     axes = sheet.axes
     beyond_break = is_log and penalties[0] == 0
     joined = slice(1, None) if beyond_break else slice(None)
@@ -89,7 +84,7 @@ def norms_chart(
         bars = axes.errorbar(places, norms, (norms - low, high - norms), fmt="none", ecolor=TRAINING, capsize=4)
         sheet.explain(bars, band)
         highest = high
-    height_in = sheet.place_axes(sheet.write_header(title, caption))
+    height_in = sheet.place_axes(sheet.write_header())
     axes.set_ylim(0, 1.14 * float(np.nanmax(highest)) or 1)
     sheet.number_y_axis()
     sheet.label_y_axis(y_label, "", height_in)
@@ -100,7 +95,7 @@ def norms_chart(
     if len(places) <= _MAX_NUMBERED and sheet.are_apart(places, _NUMBER_IN):
         for place, norm, top in zip(places, norms, highest, strict=True):
             axes.annotate(f"{norm:.3g}", (place, top), (4, 4), textcoords="offset points", fontsize=9)
-    return sheet.encode(title, image_format, provenance)
+    return sheet.encode()
 
 
 def _log_places(penalties: Series) -> Series:

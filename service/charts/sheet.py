@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,12 +20,11 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from PIL import Image
 
 from .curves import Series
+from .frame import ImageFormat
 from .provenance import Provenance, describe, encode_png
 from .size import ChartSize
 from .style import FAINT_INK, INK, NOTE_PT, SMALL_PT, TEXT_PT, TITLE_PT
 from .typesetting import fit_lines, printable
-
-ImageFormat: TypeAlias = Literal["png", "svg", "pdf"]
 
 _EDGE_IN, _LEFT_IN, _RIGHT_IN, _BOTTOM_IN, _LEGEND_LINE_IN, _LEGEND_HANDLE_IN = 0.2, 0.85, 0.3, 0.6, 0.2, 0.55
 _COLOUR_BAR_IN, _COLOUR_BAR_ROOM_IN = 0.16, 1.05
@@ -38,7 +37,17 @@ _MAX_COLOUR_TICKS = 12
 class Sheet:
     """A figure with one pair of axes, which is drawn on, laid out from the top down and then encoded, once."""
 
-    def __init__(self, size: ChartSize):
+    def __init__(
+        self,
+        *,
+        title: str,
+        caption: str = "",
+        size: ChartSize | None = None,
+        image_format: ImageFormat = "png",
+        provenance: Provenance,
+    ) -> None:
+        self._title, self._caption, self._format, self._provenance = title, caption, image_format, provenance
+        size = size or ChartSize()
         self._dpi = size.dots_per_inch
         # A billionth of a pixel more, because the figure rounds its size down.
         self.width_in = (size.width_px + 1e-9) / self._dpi
@@ -73,12 +82,12 @@ class Sheet:
         """Put a colour bar to the right of the axes, the first colour at its bottom."""
         self._colour_bar = colours, labels, title
 
-    def write_header(self, title: str, caption: str) -> float:
-        """Write title, caption and legend from the top down; return the inches that they take."""
+    def write_header(self, warning: str = "") -> float:
+        """Write title, caption after a warning, and legend from the top down; return the inches that they take."""
         down_in = _EDGE_IN
         for text, font, colour in (
-            (title, FontProperties(size=TITLE_PT, weight="bold"), INK),
-            (caption, FontProperties(size=SMALL_PT), FAINT_INK),
+            (self._title, FontProperties(size=TITLE_PT, weight="bold"), INK),
+            (warning + self._caption, FontProperties(size=SMALL_PT), FAINT_INK),
         ):
             for line in self.fit_lines(text, font, max_lines=2 if self.is_roomy else 1):
                 place = self.at(_EDGE_IN, down_in)
@@ -168,20 +177,20 @@ class Sheet:
         width_px, _, _ = self._agg.get_renderer().get_text_width_height_descent(text, font, ismath=False)
         return float(width_px) / self._dpi
 
-    def encode(self, title: str, image_format: ImageFormat, provenance: Provenance) -> bytes:
+    def encode(self) -> bytes:
         """Return the picture as a file; a PDF is one page, and like an SVG has no pixels."""
-        if image_format == "png":
+        if self._format == "png":
             self._agg.draw()
             pixels = np.ascontiguousarray(np.asarray(self._agg.buffer_rgba())[..., :3])
-            return encode_png(Image.fromarray(pixels), provenance, dpi=self._dpi)
-        file, description = BytesIO(), describe(provenance)
-        metadata: dict[str, str | None] = {"Title": printable(title), "Creator": "Inkling"}
+            return encode_png(Image.fromarray(pixels), self._provenance, dpi=self._dpi)
+        file, description = BytesIO(), describe(self._provenance)
+        metadata: dict[str, str | None] = {"Title": printable(self._title), "Creator": "Inkling"}
         metadata |= (
             {"Description": description, "Date": None}
-            if image_format == "svg"
+            if self._format == "svg"
             else {"Subject": description, "CreationDate": None}
         )
-        self.figure.savefig(file, format=image_format, metadata=metadata)
+        self.figure.savefig(file, format=self._format, metadata=metadata)
         return file.getvalue()
 
     def _draw_colour_bar(

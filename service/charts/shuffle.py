@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import Unpack
 
 from service.errors import NoDataYet
 
 from .curves import Curves
 from .first_use import load_matplotlib
-from .provenance import Provenance
-from .size import ChartSize
-
-if TYPE_CHECKING:
-    from .sheet import ImageFormat
+from .frame import Frame
 
 
 def shuffle_chart(
-    in_order: Curves,
-    shuffled: Curves,
-    *,
-    first_spike: int | None = None,
-    title: str,
-    caption: str = "",
-    size: ChartSize | None = None,
-    image_format: ImageFormat = "png",
-    provenance: Provenance,
+    in_order: Curves, shuffled: Curves, *, first_spike: int | None = None, **frame: Unpack[Frame]
 ) -> bytes:
-    """Draw the validation accuracy of a run without and of one with shuffling; text and errors as in `loss_chart`.
+    """Draw the validation accuracy of a run without and of one with shuffling; errors as in `loss_chart`.
 
     Checks and epochs meet at the same batch every lcm(check interval, batches per epoch) steps: what one batch
     does to the accuracy is then seen again.
@@ -43,7 +31,7 @@ def shuffle_chart(
     from .canvas import Canvas  # noqa: PLC0415 - see sheet.py
     from .style import TRAINING, VALIDATION  # noqa: PLC0415
 
-    canvas = Canvas(size or ChartSize(), y_label="validation accuracy", y_bounds=(0.0, 1.0))
+    canvas = Canvas(**frame, y_label="validation accuracy", y_bounds=(0.0, 1.0))
     canvas.line(shuffled.check_steps, shuffled.validation_accuracy, colour=TRAINING, label="shuffled", linewidth=1.3)
     canvas.line(in_order.check_steps, in_order.validation_accuracy, colour=VALIDATION, label="not shuffled")
     if first_spike is not None and in_order.batches_per_epoch is not None:
@@ -57,10 +45,4 @@ def shuffle_chart(
             colour=VALIDATION,
             label=f"every {period:,} steps: check just after batch {batch:,} of the epoch",
         )
-    return canvas.encode(
-        title=title,
-        caption=caption,
-        batches_per_epoch=in_order.batches_per_epoch,
-        image_format=image_format,
-        provenance=provenance,
-    )
+    return canvas.encode(in_order.batches_per_epoch)

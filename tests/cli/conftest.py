@@ -15,14 +15,13 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from service.bootstrap import Service, build
 from service.cli import cli
 from service.cli.backend import Backend
 from service.cli.local import LocalBackend
 from service.cli.remote import RemoteBackend
 from service.datasets import Dataset
 from service.settings import Settings
-from tests.web.serving import TINY, serving
+from tests.web.serving import TINY, service, settings, url  # noqa: F401
 
 
 @pytest.fixture(scope="session")
@@ -64,29 +63,15 @@ def digit_png(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Start a service whose engine has its data folder."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("served"), executor="inline", workers=1)
-    with build(settings) as service:
-        yield service
-
-
-@pytest.fixture(scope="session")
-def url(service: Service) -> Iterator[str]:
-    with serving(service) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
 def remote(url: str) -> Iterator[RemoteBackend]:
     with RemoteBackend(url) as backend:
         yield backend
 
 
 @pytest.fixture(scope="session")
-def local(service: Service) -> Iterator[LocalBackend]:
+def local(settings: Settings, url: str) -> Iterator[LocalBackend]:
     """Work on the folder of the running server, as a second process would."""
-    with LocalBackend(service.settings) as backend:
+    with LocalBackend(settings) as backend:
         yield backend
 
 

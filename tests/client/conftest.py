@@ -6,17 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.bootstrap import build
 from service.client import InklingClient
-from service.settings import Settings
-from tests.web.serving import serving
-
-
-@pytest.fixture(scope="session")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), executor="inline", workers=1)
-    with build(settings) as service, serving(service) as url:
-        yield url
+from tests.web.serving import service, settings, url  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from tests.web.serving import service, settings, url  # noqa: F401
+
 collect_ignore = [] if find_spec("onnxruntime") else ["inside"]

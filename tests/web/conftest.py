@@ -8,26 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.bootstrap import Service, build
-from service.settings import Settings
-from tests.web.serving import DEADLINE_S, TINY, serving, wait_until_over
-
-
-@pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(data_dir=tmp_path_factory.mktemp("data"), executor="inline", workers=1)
-
-
-@pytest.fixture(scope="session")
-def service(settings: Settings) -> Iterator[Service]:
-    with build(settings) as service:
-        yield service
-
-
-@pytest.fixture(scope="session")
-def url(service: Service) -> Iterator[str]:
-    with serving(service) as url:
-        yield url
+from tests.web.serving import DEADLINE_S, TINY, service, settings, url, wait_until_over  # noqa: F401
 
 
 @pytest.fixture(scope="session")

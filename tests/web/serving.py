@@ -1,4 +1,7 @@
-"""What tests of the HTTP face share: a server in a thread, waiting for jobs, and reading problems."""
+"""What tests of the HTTP face share: a server in a thread, waiting for jobs, and reading problems.
+
+Its fixtures are one running service for all tests of a folder, whose conftest.py takes them over.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import pytest
 
-from service.bootstrap import Service
+from service.bootstrap import Service, build
+from service.settings import Settings
 from service.web import create_app
 from service.web.server import Server, listen
 
@@ -17,6 +22,23 @@ DEADLINE_S = 30.0
 
 TINY = {"model": "softmax", "epochs": 2, "train_size": 512, "validation_size": 500}
 LONG = {"model": "softmax", "epochs": 10_000, "train_size": 2_000, "validation_size": 500, "patience": None}
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(data_dir=tmp_path_factory.mktemp("data"), executor="inline", workers=1)
+
+
+@pytest.fixture(scope="session")
+def service(settings: Settings) -> Iterator[Service]:
+    with build(settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def url(service: Service) -> Iterator[str]:
+    with serving(service) as url:
+        yield url
 
 
 @contextmanager

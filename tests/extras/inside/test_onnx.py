@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -10,25 +9,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.cli import cli
 from service.datasets import Dataset
 from service.inference import predict, write_onnx
-from service.settings import Settings
-from tests.web.serving import TINY, serving, wait_until_over
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), executor="inline", workers=1)
-    with build(settings) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def url(service: Service) -> Iterator[str]:
-    with serving(service) as url:
-        yield url
+from tests.web.serving import TINY, wait_until_over
 
 
 @pytest.fixture(scope="module")

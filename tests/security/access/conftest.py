@@ -9,22 +9,26 @@ import httpx
 import pytest
 
 from service.access import Scope
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.settings import Settings
-from tests.web.serving import DEADLINE_S, TINY, serving, wait_until_over
+from tests.web.serving import (
+    DEADLINE_S,
+    TINY,
+    service,  # noqa: F401
+    serving,
+    wait_until_over,
+)
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    settings = Settings(
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(
         data_dir=tmp_path_factory.mktemp("closed"),
         executor="inline",
         workers=1,
         max_requests_per_s=0,
         max_requests_per_s_per_address=0,
     )
-    with build(settings) as service:
-        yield service
 
 
 @pytest.fixture(scope="session")

@@ -7,36 +7,22 @@ import click
 from service import __version__
 
 from .failure import debug_option
-from .lazy_group import LazyCommand, LazyGroup
+from .lazy_group import LazyGroup
 
 _COMMANDS = {
-    "serve": LazyCommand(module="service.cli.commands.serve", summary="Start the web service."),
-    "train": LazyCommand(module="service.cli.commands.train", summary="Train a model and watch it learn."),
-    "sweep": LazyCommand(
-        module="service.cli.commands.sweep", summary="Train every combination of some values, and compare."
-    ),
-    "report": LazyCommand(
-        module="service.cli.commands.report", summary="Make the course report: every number and figure."
-    ),
-    "predict": LazyCommand(module="service.cli.commands.predict", summary="Ask a model which digit an image shows."),
-    "explain": LazyCommand(
-        module="service.cli.commands.explain", summary="Ask a model why: what each pixel says for a digit."
-    ),
-    "jobs": LazyCommand(
-        module="service.cli.commands.jobs", summary="List, follow, cancel, resume and picture training jobs."
-    ),
-    "sweeps": LazyCommand(module="service.cli.commands.sweeps", summary="List, follow, cancel and picture sweeps."),
-    "verify": LazyCommand(
-        module="service.cli.commands.verify", summary="Train a job again and compare every bit of its weights."
-    ),
-    "models": LazyCommand(
-        module="service.cli.commands.models", summary="List models, look inside, compare, move aliases."
-    ),
-    "keys": LazyCommand(module="service.cli.commands.keys", summary="Make, list and revoke the keys of the service."),
-    "doctor": LazyCommand(
-        module="service.cli.commands.doctor", summary="Look for what may give trouble on this machine."
-    ),
-    "datasets": LazyCommand(module="service.cli.commands.datasets", summary="List what there is to train on, and add."),
+    "serve": "Start the web service.",
+    "train": "Train a model and watch it learn.",
+    "sweep": "Train every combination of some values, and compare.",
+    "report": "Make the course report: every number and figure.",
+    "predict": "Ask a model which digit an image shows.",
+    "explain": "Ask a model why: what each pixel says for a digit.",
+    "jobs": "List, follow, cancel, resume and picture training jobs.",
+    "sweeps": "List, follow, cancel and picture sweeps.",
+    "verify": "Train a job again and compare every bit of its weights.",
+    "models": "List models, look inside, compare, move aliases.",
+    "keys": "Make, list and revoke the keys of the service.",
+    "doctor": "Look for what may give trouble on this machine.",
+    "datasets": "List what there is to train on, and add.",
 }
 
 _TOUR = (
@@ -54,7 +40,8 @@ All commands: inkling --help. Examples of each: inkling COMMAND --help."""
 
 @click.group(
     cls=LazyGroup,
-    lazy=_COMMANDS,
+    package="service.cli.commands",
+    summaries=_COMMANDS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="\b\n"

@@ -57,7 +57,7 @@ def test_nobody_answers(run: Callable[..., Result]) -> None:
     ],
 )
 def test_exit_codes(error: BaseException, exit_code: int, line: str) -> None:
-    @click.group(cls=LazyGroup, lazy={}, invoke_without_command=True)
+    @click.group(cls=LazyGroup, package="", summaries={}, invoke_without_command=True)
     @debug_option
     def group() -> None:
         raise error

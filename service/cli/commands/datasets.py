@@ -17,7 +17,7 @@ from service.cli.terminal import AS_JSON, columns, print_json, terminal
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group(short_help="List what there is to train on, and add.")
+@click.group()
 def command() -> None:
     """List what there is to train on, and add data of your own.
 

@@ -20,7 +20,7 @@ from service.errors import ServiceError
 _MIN_FREE_BYTES = 256 * 2**20
 
 
-@click.command(short_help="Look for what may give trouble on this machine.")
+@click.command()
 @click.option("--data-dir", metavar="FOLDER", help="Folder of the service. [INKLING_DATA_DIR; default data]")
 @debug_option
 def command(data_dir: str | None) -> None:

@@ -18,7 +18,7 @@ from service.cli.pixels import Pixels, grey_picture, weight_picture
 from service.cli.terminal import AS_JSON, print_json, terminal
 
 
-@click.command(short_help="Ask a model why: what each pixel says for a digit.")
+@click.command()
 @click.argument("file", metavar="FILE")
 @click.option("--digit", type=int, metavar="DIGIT", help="The class to explain. [default: what the model says]")
 @click.option("--against", type=int, metavar="DIGIT", help="A second class: why the first and not this one?")

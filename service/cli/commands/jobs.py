@@ -26,7 +26,7 @@ from service.cli.terminal import AS_JSON, facts, print_json, terminal
 _JOB = click.argument("job_id", metavar="JOB")
 
 
-@click.group(short_help="List, follow, cancel, resume and picture training jobs.")
+@click.group()
 def command() -> None:
     """List, follow, cancel, resume and picture training jobs.
 

@@ -21,7 +21,7 @@ _DATA_DIR = click.option(
 _ALLOWS = "".join(f"\n\n{scope}: {scope.allows}" for scope in Scope)
 
 
-@click.group(short_help="Make, list and revoke the keys of the service.", epilog=f"What the scopes allow:{_ALLOWS}")
+@click.group(epilog=f"What the scopes allow:{_ALLOWS}")
 def command() -> None:
     """Make, list and revoke the keys of the service on this machine.
 

@@ -23,7 +23,7 @@ _NAME = click.argument("name")
 _VERSION = click.argument("version", required=False, metavar="[VERSION|ALIAS]")
 
 
-@click.group(short_help="List models, look inside, compare, move aliases.")
+@click.group()
 def command() -> None:
     """List models, look at their weights, move aliases.
 

@@ -20,7 +20,7 @@ from service.cli.terminal import AS_JSON, print_json, terminal
 from service.errors import InvalidInput
 
 
-@click.command(short_help="Ask a model which digit an image shows.")
+@click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--model", "name", metavar="NAME", help="Which model to ask. [default: the default model, mnist-softmax]")
 @click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="Which version of --model.")

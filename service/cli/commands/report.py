@@ -20,7 +20,7 @@ _POLL_S = 0.1
 _FINAL = {"succeeded", "failed", "cancelled"}
 
 
-@click.command(short_help="Make the course report: every number and figure.")
+@click.command()
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

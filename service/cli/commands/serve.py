@@ -14,7 +14,7 @@ from service.cli.settings_options import read_settings, settings_options
 from service.settings import Settings
 
 
-@click.command(short_help="Start the web service.")
+@click.command()
 @settings_options
 @debug_option
 def command(**given: Any) -> None:

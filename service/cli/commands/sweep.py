@@ -15,7 +15,7 @@ from service.cli.submitted import FOLLOW
 from service.cli.terminal import print_json
 
 
-@click.command(short_help="Train every combination of some values, and compare.")
+@click.command()
 @grid_option
 @RANK_BY
 @click.option("--dataset", metavar="NAME", help="What to train on. [default mnist]")

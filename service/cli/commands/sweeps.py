@@ -17,7 +17,7 @@ from service.cli.terminal import AS_JSON, print_json, terminal
 _SWEEP = click.argument("sweep_id", metavar="SWEEP")
 
 
-@click.group(short_help="List, follow, cancel and picture sweeps.")
+@click.group()
 def command() -> None:
     """List, follow, cancel and picture sweeps.
 

@@ -12,7 +12,7 @@ from service.cli.hyperparameter_options import given_hyperparameters, hyperparam
 from service.cli.submitted import FOLLOW, FOLLOWED_AS_JSON, report_submitted
 
 
-@click.command(short_help="Train a model and watch it learn.")
+@click.command()
 @hyperparameter_options
 @click.option("--dataset", metavar="NAME", help="What to train on. [default mnist]")
 @click.option(

@@ -9,7 +9,7 @@ from service.cli.connection import with_backend
 from service.cli.submitted import FOLLOW, FOLLOWED_AS_JSON, report_submitted
 
 
-@click.command(short_help="Train a job again and compare every bit of its weights.")
+@click.command()
 @click.argument("job_id", metavar="JOB")
 @FOLLOW
 @FOLLOWED_AS_JSON

@@ -1,0 +1,238 @@
+"""How many predictions a second Inkling answers beside MLServer, LitServe, MLflow and BentoML with the same model.
+
+    python -m benchmarks.serving_peers [--rounds N] [--seconds N] [--json FILE] [--picture FILE]
+
+Each is installed into an environment of its own (.venv-bench-NAME) and serves the shipped softmax weights on one
+core, its processes pinned to it together; wrk drives one after the other over 16 connections from the second core, and
+all others are stopped meanwhile. What counts is the ratio within a round. wrk and taskset must be installed.
+
+- raw: 784 bytes. All but Inkling and LitServe take them as base64 in JSON.
+- JSON: 784 numbers, in the form that each takes.
+- PNG: 28 x 28, grey. MLServer and MLflow take it as base64 in JSON.
+- V2 JSON: the same bytes to Inkling and to MLServer, which both speak that protocol.
+
+"MLServer, bare route" is told for comparison and nothing is claimed against it: a route of FastAPI that MLServer
+opens for code of one's own, without checks, metrics or protocol. It is about what `benchmarks.serving` calls doing
+nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+from matplotlib.figure import Figure
+from PIL import Image
+
+from benchmarks.paired import OURS, Comparison, interleave, new_figure, show, warn_if_busy, write
+from benchmarks.peers.serving.contender import BARE_ROUTE, KINDS, PEERS, ROOT, Requests, inkling
+from benchmarks.serving import drive
+from service.datasets import load_dataset
+
+WANTED = 4.0
+"""Times as many as the best peer answers to the same kind of request."""
+_SERVE = (sys.executable, "-m", "service", "serve", "--log-level", "warning")
+_START_S = 60
+_N_COMPARED = 20
+
+
+class Contender:
+    """A server whose processes form a group, stopped but while it is needed.
+
+    Parameters
+    ----------
+    images : (n, 28, 28) uint8; the first is sent when it is measured.
+    """
+
+    def __init__(self, group: int, port: int, requests: Requests, images: Any) -> None:
+        self._group, self._url = group, f"http://127.0.0.1:{port}"
+        self._requests = [requests(image.tobytes(), png_of(image)) for image in images]
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Let it run for as long as the block."""
+        os.killpg(self._group, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            os.killpg(self._group, signal.SIGSTOP)
+
+    def digits(self) -> dict[str, list[int]]:
+        """Return what it takes the images for, by kind."""
+        with self.awake(), httpx.Client(base_url=self._url, timeout=30) as client:
+            return {kind: [digit_of(self._ask(client, one[kind])) for one in self._requests] for kind in self.kinds}
+
+    def _ask(self, client: httpx.Client, request: Any) -> Any:
+        headers = {"Content-Type": request.media_type, "Accept": "application/json"}
+        return client.post(request.path, content=request.body, headers=headers).raise_for_status().json()
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of request that it takes."""
+        return list(self._requests[0])
+
+    def rate(self, kind: str, folder: Path, seconds: int) -> float:
+        """Return the requests answered a second."""
+        request = self._requests[0][kind]
+        with self.awake():
+            return drive(
+                self._url + request.path,
+                request.body,
+                request.media_type,
+                folder,
+                seconds=seconds,
+                connections=16,
+                accept="application/json",
+            )
+
+
+def png_of(image: Any) -> bytes:
+    """Return a PNG of a grey image."""
+    png = BytesIO()
+    Image.fromarray(image).save(png, "PNG")
+    return png.getvalue()
+
+
+def digit_of(answer: dict[str, Any]) -> int:
+    """Find the digit in an answer, whoever gave it."""
+    if "outputs" in answer:
+        (answer,) = ({"digit": output["data"][0]} for output in answer["outputs"] if output["name"] == "digit")
+    return int(answer.get("predictions", [answer])[0]["digit"])
+
+
+@contextmanager
+def started(name: str, command: list[str], port: int, log: Path) -> Iterator[int]:
+    """Start a server on one core, yield its process group once it listens, and end all its processes afterwards."""
+    show(f"starting {name}")
+    environment = {**os.environ, "BENTOML_DO_NOT_TRACK": "true"}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            ["taskset", "-c", "0", *command],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        give_up_s = time.monotonic() + _START_S
+        while not is_listened_on(port):
+            if process.poll() is not None or time.monotonic() > give_up_s:
+                raise SystemExit(f"{name} did not start:\n{log.read_text()[-2000:]}")
+            time.sleep(0.1)
+        yield process.pid
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def is_listened_on(port: int) -> bool:
+    """Say whether somebody is there."""
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port() -> int:
+    """Return a port that nobody has, nor the next one."""
+    while True:
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port = sock.getsockname()[1]
+        if port < 65535 and not is_listened_on(port + 1):
+            return port
+
+
+def measure(rounds: int, seconds: int) -> list[Comparison]:
+    """Return a comparison for each kind of request."""
+    missing = {name: why for name, peer in PEERS.items() if (why := peer.install()) is not None}
+    for name, why in missing.items():
+        print(f"{name} cannot be installed here: {why}")
+    images = load_dataset("mnist").test.images[:_N_COMPARED]
+    with tempfile.TemporaryDirectory() as name, ExitStack() as until_done:
+        folder = Path(name)
+        contenders: dict[str, Contender] = {}
+        for who, requests, command in [
+            (OURS, inkling, [*_SERVE, "--data-dir", f"{name}/data", "--port", "{port}"]),
+            *((who, peer.requests, peer.command()) for who, peer in PEERS.items() if who not in missing),
+        ]:
+            port = free_port()
+            words = [word.format(port=port) for word in command]
+            group = until_done.enter_context(started(who, words, port, folder / f"{who}.log"))
+            contenders[who] = Contender(group, port, requests, images)
+            digits = contenders[who].digits()
+            ours = contenders[OURS].digits() if who != OURS else digits
+            if any(found != ours["raw"] for found in digits.values()):
+                raise SystemExit(f"{who} does not serve the same model: {digits}")
+        pairs = {
+            f"{kind}: {who}": (kind, who) for kind in KINDS for who, one in contenders.items() if kind in one.kinds
+        }
+        rates = interleave(
+            {
+                label: lambda _, kind=kind, who=who: contenders[who].rate(kind, folder, seconds)
+                for label, (kind, who) in pairs.items()
+            },
+            rounds,
+        )
+    return [
+        Comparison(
+            title=kind,
+            unit="requests/s",
+            values={who: rates[label] for label, (of, who) in pairs.items() if of == kind},
+            larger_is_better=True,
+            targets={
+                who: WANTED for who, one in contenders.items() if kind in one.kinds and who not in (OURS, BARE_ROUTE)
+            },
+            facts={"not_installed": missing, "seconds": seconds},
+        )
+        for kind in KINDS
+    ]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2, help="of each measurement")
+    parser.add_argument("--quick", action="store_true", help="two short rounds, to try")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--picture", type=Path)
+    arguments = parser.parse_args()
+    warn_if_busy()
+    found = measure(*((2, 1) if arguments.quick else (arguments.rounds, arguments.seconds)))
+    for comparison in found:
+        print(comparison.table())
+    facts = {"kinds": {comparison.title: comparison.to_dict() for comparison in found}}
+    write(facts, picture(found), json_file=arguments.json, picture=arguments.picture)
+
+
+def picture(found: list[Comparison]) -> Figure:
+    """One field for each kind of request, the best peer's ratio in its title."""
+    figure = new_figure(10, 3)
+    for axes, comparison in zip(figure.subplots(1, len(found)), found, strict=True):
+        names = list(comparison.values)
+        axes.bar(names, list(map(comparison.median, names)), color=["tab:blue"] + ["0.75"] * (len(names) - 1))
+        for place, values in enumerate(comparison.values.values()):
+            axes.plot([place] * len(values), values, "o", color="0.2", markersize=3)
+        best = max(comparison.targets, key=comparison.median)
+        ratio = statistics.median(comparison.ratios(best))
+        axes.set_title(f"{comparison.title}: {ratio:.1f}x {best}", fontsize=9)
+        axes.tick_params(axis="x", rotation=60, labelsize=8)
+    figure.supylabel("requests a second, one core", fontsize=9)
+    return figure
+
+
+if __name__ == "__main__":
+    main()

@@ -72,7 +72,7 @@ sbom:  ## write dist/sbom.cdx.json, the bill of materials of what is installed t
 
 bench: BENCH_VENV ?= .venv-bench
 bench: RESULTS = benchmarks/results
-bench:  ## measure training and serving beside others on a quiet machine, into benchmarks/results; ARGS="--quick" to try
+bench:  ## measure training, serving and jobs beside others on a quiet machine, into benchmarks/results; ARGS="--quick" to try
 	@VENV=$(BENCH_VENV) tools/environment.sh run
 	@echo '*' > $(BENCH_VENV)/.gitignore
 	@$(BENCH_VENV)/bin/python -m pip install --quiet --no-build-isolation --editable '.[bench]'
@@ -80,7 +80,10 @@ bench:  ## measure training and serving beside others on a quiet machine, into b
 	    $(BENCH_VENV)/bin/python -m benchmarks.training $$claim $(ARGS) \
 	        --json $(RESULTS)/training-$$claim.json --picture $(RESULTS)/training-$$claim.png || exit 1; \
 	done
-	@$(BENCH_VENV)/bin/python -m benchmarks.serving $(ARGS) --json $(RESULTS)/serving.json --picture $(RESULTS)/serving.png
+	@for claim in serving serving_peers web_workers latency jobs; do \
+	    $(BENCH_VENV)/bin/python -m benchmarks.$$claim $(ARGS) \
+	        --json $(RESULTS)/$$claim.json --picture $(RESULTS)/$$claim.png || exit 1; \
+	done
 
 clean:  ## remove the virtual environment and what tools have left behind
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

@@ -1,41 +1,40 @@
 """How the desk of jobs bears numbers: submissions, listings, long histories, followers.
 
-    python -m benchmarks.jobs [--rounds N] [--json FILE]
+    python -m benchmarks.jobs [--rounds N] [--seconds N] [--json FILE] [--picture FILE]
 
 A real server in a process of its own, over HTTP on this machine; medians of the rounds.
 
-- submit: 1,000 jobs over one connection, each durable before it is answered.
+- submit: 1,000 jobs over one connection, each durable before it is answered. The first is in training meanwhile.
 - list: the first page of 50, with 10,000 jobs in the database.
 - metrics: the history of 100,000 checks thinned to 1,000 points.
-- follow: 500 streams of one job in training; how long after it is recorded an event is with the last of them, and how
-  long predictions take meanwhile. The followers run in a process beside, on the same two cores.
+- follow: 500 streams of one job in training, in a process beside, on the same cores. From the moment that the engine
+  writes into an event, just before it commits it, until the last follower has it; and predictions meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
-from sqlalchemy import update
+from matplotlib.figure import Figure
+from sqlalchemy import select, update
 from ulid import ULID
 
+from benchmarks.paired import new_figure, show, warn_if_busy, write
 from service.bootstrap import build
 from service.core import TrainingConfig
 from service.database import Database, NewCheck, NewJob, check_rows, event_rows, job_rows, migrate
-from service.database.tables import jobs
+from service.database.tables import events, jobs
 from service.settings import Settings
 from service.web.app import create_app
 from service.web.server import Server, listen
@@ -44,7 +43,10 @@ N_SUBMISSIONS = 1_000
 N_JOBS = 10_000
 N_CHECKS = 100_000
 N_FOLLOWERS = 500
-FOLLOW_S = 8.0
+WANTED = {"submit": 4_000, "list": 30, "metrics": 50, "follow": 1_000}
+"""At most so many milliseconds."""
+_CATCH_UP_S = 4.0
+_LOOK_S = 0.5
 JOB = {"model": "softmax", "epochs": 10_000, "train_size": 20_000, "patience": None}
 
 
@@ -107,23 +109,24 @@ def fill(folder: Path) -> str:
 
 
 def timed(ask: Callable[[], httpx.Response]) -> float:
-    """Return how many seconds an answer takes."""
+    """Return how many milliseconds an answer takes."""
     started_at = time.perf_counter()
     ask().raise_for_status()
-    return time.perf_counter() - started_at
+    return 1e3 * (time.perf_counter() - started_at)
 
 
 def submit(client: httpx.Client) -> float:
-    """Return how long a thousand submissions take, one after the other."""
+    """Return how many milliseconds a thousand submissions take, one after the other."""
     started_at = time.perf_counter()
     for seed in range(N_SUBMISSIONS):
         client.post("/jobs", json={**JOB, "seed": seed}).raise_for_status()
-    return time.perf_counter() - started_at
+    return 1e3 * (time.perf_counter() - started_at)
 
 
-async def follow(url: str) -> dict[str, float]:
-    """Follow one job 500 times, predict meanwhile, and say how late events and predictions are."""
+async def follow(url: str, database: Database, seconds: float) -> dict[str, float]:
+    """Follow one job 500 times, predict meanwhile, and say how late events and predictions are, in milliseconds."""
     arrivals: dict[int, list[float]] = {}
+    written: dict[int, float] = {}
     predictions: list[float] = []
 
     async def watch(job_id: str) -> None:
@@ -131,13 +134,19 @@ async def follow(url: str) -> dict[str, float]:
         address, _, path = rest.partition("/")
         host, _, port = address.partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        try:
-            writer.write(f"GET /{path}/jobs/{job_id}/events HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
-            while line := await reader.readline():
-                if line.startswith(b"id: "):
-                    arrivals.setdefault(int(line[4:]), []).append(time.perf_counter())
-        finally:
-            writer.close()
+        writer.write(f"GET /{path}/jobs/{job_id}/events HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+        while line := await reader.readline():
+            if line.startswith(b"id: "):
+                arrivals.setdefault(int(line[4:]), []).append(time.time())
+
+    async def look() -> None:
+        """See when events were written, before they are packed into blocks."""
+        while True:
+            newest = max(written, default=0)
+            with database.read() as connection:
+                rows = connection.execute(select(events.c.id, events.c.at).where(events.c.id > newest)).all()
+            written.update({row.id: row.at.timestamp() for row in rows})
+            await asyncio.sleep(_LOOK_S)
 
     async def predict(client: httpx.AsyncClient) -> None:
         while True:
@@ -146,62 +155,66 @@ async def follow(url: str) -> dict[str, float]:
                 "/predict", content=bytes(784), headers={"Content-Type": "application/octet-stream"}
             )
             answer.raise_for_status()
-            predictions.append(time.perf_counter() - started_at)
+            predictions.append(1e3 * (time.perf_counter() - started_at))
             await asyncio.sleep(0.01)
 
     async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         job_id = (await client.post("/jobs", json=JOB)).raise_for_status().json()["id"]
         tasks = [asyncio.create_task(watch(job_id)) for _ in range(N_FOLLOWERS)]
-        await asyncio.sleep(4)  # until all are connected and have caught up
+        await asyncio.sleep(_CATCH_UP_S)  # until all are connected and have what there was
         begun = max(arrivals, default=0)
-        tasks.append(asyncio.create_task(predict(client)))
-        await asyncio.sleep(FOLLOW_S)
+        tasks += [asyncio.create_task(predict(client)), asyncio.create_task(look())]
+        await asyncio.sleep(seconds)
         ended = max(arrivals)
         await asyncio.sleep(2)  # until the last of them has what the first has
         for task in tasks:
             task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
         await client.post(f"/jobs/{job_id}/cancel")
-    spreads = []
-    for event_id, times in arrivals.items():
-        if begun < event_id <= ended:
-            assert len(times) == N_FOLLOWERS, f"event {event_id} reached {len(times)} followers"
-            spreads.append(max(times) - min(times))
-    predictions.sort()
+    measured = [event_id for event_id in arrivals if begun < event_id <= ended]
+    for event_id in measured:
+        if len(arrivals[event_id]) != N_FOLLOWERS:
+            raise SystemExit(f"event {event_id} reached {len(arrivals[event_id])} followers")
+    lags = [1e3 * (max(arrivals[event_id]) - written[event_id]) for event_id in measured if event_id in written]
     return {
-        "events": len(spreads),
-        "last_after_first_ms": 1e3 * statistics.median(spreads),
-        "last_after_first_worst_ms": 1e3 * max(spreads),
-        "predict_median_ms": 1e3 * statistics.median(predictions),
-        "predict_p99_ms": 1e3 * predictions[int(0.99 * len(predictions))],
+        "events": len(lags),
+        "last_has_it_ms": statistics.median(lags),
+        "last_has_it_worst_ms": max(lags),
+        "last_after_first_ms": statistics.median(
+            1e3 * (max(arrivals[event_id]) - min(arrivals[event_id])) for event_id in measured
+        ),
+        "predict_median_ms": statistics.median(predictions),
+        "predict_p99_ms": sorted(predictions)[int(0.99 * len(predictions))],
     }
 
 
-def measure(rounds: int) -> dict[str, Any]:
-    """Return the medians of all four."""
-    found: dict[str, Any] = {}
+def measure(rounds: int, seconds: float) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Return the milliseconds of each claim, a value for each time it was measured, and what else followers told."""
+    found: dict[str, list[float]] = {}
+    show(f"writing {N_JOBS:,} jobs and {N_CHECKS:,} checks")
     with tempfile.TemporaryDirectory() as folder:
         long_id = fill(Path(folder))
+        show("list and metrics")
         with Served(Path(folder)) as client:
             client.get("/jobs").raise_for_status()
-            found["list_ms"] = 1e3 * statistics.median(timed(lambda: client.get("/jobs")) for _ in range(10 * rounds))
-            thinned = {"max_points": 1000}
-            found["metrics_ms"] = 1e3 * statistics.median(
-                timed(lambda: client.get(f"/jobs/{long_id}/metrics", params=thinned)) for _ in range(5 * rounds)
-            )
-    for name in ("submit_s", "follow"):
-        results = []
-        for _ in range(rounds):
-            with tempfile.TemporaryDirectory() as folder, Served(Path(folder)) as client:
-                results.append(
-                    submit(client) if name == "submit_s" else asyncio.run(follow(str(client.base_url).rstrip("/")))
-                )
-        if name == "submit_s":
-            found[name] = statistics.median(results)
-        else:
-            found[name] = {key: statistics.median(result[key] for result in results) for key in results[0]}
-    return found
+            found["list"] = [timed(lambda: client.get("/jobs")) for _ in range(10 * rounds)]
+            address, thinned = f"/jobs/{long_id}/metrics", {"max_points": 1000}
+            found["metrics"] = [timed(lambda: client.get(address, params=thinned)) for _ in range(5 * rounds)]
+    followers = []
+    for number in range(rounds):
+        show(f"round {number + 1} of {rounds}: submit")
+        with tempfile.TemporaryDirectory() as folder, Served(Path(folder)) as client:
+            found.setdefault("submit", []).append(submit(client))
+        show(f"round {number + 1} of {rounds}: follow")
+        with tempfile.TemporaryDirectory() as folder, Served(Path(folder)) as client:
+            database = Database(f"sqlite:///{folder}/inkling.db")
+            followers.append(asyncio.run(follow(str(client.base_url).rstrip("/"), database, seconds)))
+            database.close()
+    show("")
+    found["follow"] = [told["last_has_it_worst_ms"] for told in followers]
+    return found, {key: statistics.median(told[key] for told in followers) for key in followers[0]}
 
 
 def main() -> None:
@@ -210,16 +223,42 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=["serve"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--seconds", type=float, default=6, help="for which the job is followed")
+    parser.add_argument("--quick", action="store_true", help="one short round, to try")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args()
     if arguments.what == "serve":
         serve(arguments.folder)
         return
-    found = measure(arguments.rounds)
-    text = json.dumps(found, indent=2)
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(text)
+    warn_if_busy()
+    found, followers = measure(*((1, 2) if arguments.quick else (arguments.rounds, arguments.seconds)))
+    for name, wanted_ms in WANTED.items():
+        median_ms = statistics.median(found[name])
+        line = (
+            f"{name:8} {median_ms:8,.0f} ms ({min(found[name]):,.0f} to {max(found[name]):,.0f}), wanted {wanted_ms:,}"
+        )
+        print(f"{line}: {'yes' if median_ms <= wanted_ms else 'NO'}")
+    print("followers, medians of the rounds:", ", ".join(f"{key} {value:,.1f}" for key, value in followers.items()))
+    facts = {"measured_ms": found, "followers": followers, "wanted_ms": WANTED}
+    write(facts, picture(found), json_file=arguments.json, picture=arguments.picture)
+
+
+def picture(found: dict[str, list[float]]) -> Figure:
+    """Each claim as a share of what is wanted."""
+    figure = new_figure(8, 2.5)
+    axes = figure.add_subplot()
+    for place, (name, wanted_ms) in enumerate(WANTED.items()):
+        median_ms = statistics.median(found[name])
+        axes.barh(place, median_ms / wanted_ms, color="tab:blue")
+        axes.plot([ms / wanted_ms for ms in found[name]], [place] * len(found[name]), "o", color="0.2", markersize=3)
+        axes.text(max(found[name]) / wanted_ms, place, f"  {median_ms:,.0f} of {wanted_ms:,} ms", va="center")
+    axes.axvline(1, color="tab:red", linestyle="--", linewidth=1)
+    axes.set_yticks(range(len(WANTED)), list(WANTED))
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.3 * max(1, *(max(found[name]) / wanted for name, wanted in WANTED.items())))
+    axes.set_xlabel("of the time that is wanted at most")
+    return figure
 
 
 if __name__ == "__main__":

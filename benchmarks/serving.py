@@ -61,16 +61,24 @@ def serve(folder: Path) -> None:
 
 
 def drive(
-    url: str, body: bytes, media_type: str, folder: Path, *, seconds: int, connections: int, accept: str
+    url: str,
+    body: bytes,
+    media_type: str,
+    folder: Path,
+    *,
+    seconds: int,
+    connections: int,
+    accept: str,
+    cores: str = "1",
 ) -> float:
-    """Send one body again and again, and return the requests answered a second."""
+    """Send one body again and again from some cores, and return the requests answered a second."""
     (folder / "body").write_bytes(body)
     script = folder / "post.lua"
     script.write_text(
         f'local file = io.open("{folder / "body"}", "rb")\nwrk.method = "POST"\nwrk.body = file:read("*a")\n'
         f'wrk.headers["Content-Type"] = "{media_type}"\nwrk.headers["Accept"] = "{accept}"\n'
     )
-    command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
+    command = ["taskset", "-c", cores, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
     if rate is None or "Non-2xx" in said:

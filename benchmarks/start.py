@@ -33,9 +33,9 @@ _REST_S = 5
 
 
 @contextmanager
-def service(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def service(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start the service on a free port and yield its process and its URL once it answers."""
-    command = [*_INKLING, "serve", "--port", "0", "--data-dir", str(folder), "--log-level", "warning"]
+    command = [*_INKLING, "serve", "--port", "0", "--data-dir", str(folder), "--log-level", "warning", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = re.search(r"http://\S+", process.stdout.readline())

@@ -13,7 +13,7 @@ from typing import Any
 
 import httptools
 from ulid import ULID
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from .event_stream import SEND_TIMEOUT_S
 from .problems import problem_response
@@ -63,6 +63,7 @@ class Connection(HttpToolsProtocol):
         self._reception = reception
         self._deadline: asyncio.TimerHandle | None = None
         self._reader_check: asyncio.TimerHandle | None = None
+        self._answering: RequestResponseCycle | None = None
         self._receiving = False
         self._refused = False
         self._n_header_bytes = self._n_overhead_bytes = self._n_body_bytes = 0
@@ -83,6 +84,9 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol.connection_lost`."""
         super().connection_lost(exc)
+        if self._answering is not None:  # uvicorn tells only the newest request, which may wait for this one
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         self._stop_waiting()
         self.resume_writing()
 
@@ -130,6 +134,8 @@ class Connection(HttpToolsProtocol):
         self._stop_waiting()
         self._reception.waiting[self] = None
         super().on_headers_complete()
+        if not self.pipeline:
+            self._answering = self.cycle
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -147,6 +153,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request, but not long for what is left of this one."""
+        self._answering = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
         if self._receiving:
             self._wait(_LINGER_S)

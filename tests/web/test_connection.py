@@ -1,0 +1,54 @@
+"""A connection by itself, on the event loop that serves."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from service.web.connection import Connection, Reception
+
+DEADLINE_S = 30.0
+GET = b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def test_a_client_that_leaves_is_missed_by_the_request_that_is_answered() -> None:
+    """Also while others of its requests wait behind that one: a stream would go on for ever."""
+    heard: list[str] = []
+
+    async def leave() -> None:
+        begun, over = asyncio.Event(), asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] == "/1":
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body"})
+                return
+            begun.set()
+            while (message := await receive())["type"] != "http.disconnect":
+                pass
+            heard.append(f"{scope['path']} {message['type']}")
+            over.set()
+
+        config = uvicorn.Config(app, ws="none")
+        config.load()
+        make = partial(
+            Connection,
+            config=config,
+            server_state=ServerState(),
+            app_state={},
+            reception=Reception(header_timeout_s=DEADLINE_S, max_connections=10),
+        )
+        async with await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0) as server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(b"".join(GET % number for number in (1, 2, 3, 4)))
+            async with asyncio.timeout(DEADLINE_S):
+                await begun.wait()
+                writer.close()
+                await over.wait()
+
+    asyncio.run(leave())
+    assert heard == ["/2 http.disconnect"]

@@ -84,12 +84,12 @@ class Gate:
         is_free = await self.is_free()
         client = self._identify(scope, is_free)
         scope["state"]["client"] = client
-        if client.key_id:
-            submitter.set(Submitter(client.key_id, self._settings.max_jobs_per_key))
+        # Set in any case: a request that was sent ahead begins with what the one before it left.
+        submitter.set(Submitter(client.key_id, self._settings.max_jobs_per_key) if client.key_id else None)
         if needed not in client.grants:
             raise InsufficientScope(f"This needs a key of scope {needed}.")
         if needed in _CHANGES and scope["method"] != "GET":
-            return self._audited(scope, template, client, send)
+            scope["state"]["send"] = send = self._audited(scope, template, client, send)
         return send
 
     def take_stream(self, client: Client) -> AbstractContextManager[None]:
@@ -203,5 +203,7 @@ def client_address(scope: Scope) -> str:
 def _object_id(scope: Scope, start: Message) -> str | None:
     """Return what was made, else what the address names. What could not be the name of anything is not kept."""
     made = Headers(raw=start["headers"]).get("location")
-    named = made.rpartition("/")[2] if made else "/".join(map(str, scope.get("path_params", {}).values()))
+    # Of /api/v1/models/mnist/versions/3 that is mnist/3.
+    names = made.split("/")[4::2] if made else map(str, scope.get("path_params", {}).values())
+    named = "/".join(names)
     return named if _OBJECT.fullmatch(named) else None

@@ -103,7 +103,7 @@ class RequestContext:
             if status:
                 raise  # half an answer is out: only the server can break the connection
             answer = problem_response(scope, "internal-error", "Something went wrong on the server.")
-            await answer(scope, receive, send_with_headers)
+            await answer(scope, receive, scope["state"].get("send", send_with_headers))  # a line of the audit log, too
         finally:
             duration_s = time.monotonic() - started_s
             scope["app"].state.service.metrics.request(*_labels(scope), status, duration_s)

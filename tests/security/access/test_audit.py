@@ -10,6 +10,7 @@ import pytest
 from service.access import AuditLog, Scope
 from service.bootstrap import Service
 from service.errors import StorageFull
+from service.jobs import Jobs
 from service.web import operation_answers
 from tests.security.access.conftest import bearer
 from tests.web.serving import TINY
@@ -57,6 +58,26 @@ def test_looking_and_predicting_leave_none(client: httpx.Client, keys: dict[Scop
     pixels = {"pixels": [0] * 784}
     client.post("/api/v1/predict", json=pixels, headers=bearer(keys[Scope.PREDICT])).raise_for_status()
     assert lines(client, keys) == before
+
+
+def test_a_bug_of_ours_leaves_a_line_as_well(
+    client: httpx.Client, keys: dict[Scope, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Jobs, "delete", broken)
+    answer = client.delete(f"/api/v1/jobs/{'0' * 26}", headers=bearer(keys[Scope.TRAIN]))
+    (line,) = lines(client, keys, limit=1)
+    assert (answer.status_code, line["status"], line["request_id"]) == (500, 500, answer.headers["x-request-id"])
+
+
+def test_a_version_that_was_made_is_named_with_its_model(client: httpx.Client, keys: dict[Scope, str]) -> None:
+    reader, trainer = bearer(keys[Scope.READ]), bearer(keys[Scope.TRAIN])
+    weights = client.get("/api/v1/models/mnist-softmax/versions/1/weights.npz", headers=reader).content
+    headers = {**trainer, "Content-Type": "application/octet-stream"}
+    client.post("/api/v1/models/imported/versions", content=weights, headers=headers).raise_for_status()
+    assert lines(client, keys, limit=1)[0]["object_id"] == "imported/1"
 
 
 def test_what_names_nothing_is_not_kept(client: httpx.Client, keys: dict[Scope, str]) -> None:

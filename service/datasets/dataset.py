@@ -68,7 +68,7 @@ class LabelledImages:
         return {"n_images": len(self), "n_by_class": by_class}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Dataset:
     """Two parts of labelled images under one name.
 

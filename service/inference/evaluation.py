@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
@@ -157,22 +158,24 @@ def evaluate(model: Model, datasets: Datasets = PACKAGED) -> Evaluation:
     """
     manifest = model.manifest
     dataset = datasets.get(manifest.dataset["name"])
-    key = manifest.weights_sha256, manifest.published, manifest.model, manifest.classes, dataset.sha256
-    return _evaluated(_Question(key, model, dataset))
+    data = dataset.name, dataset.sha256
+    key = manifest.weights_sha256, manifest.published, manifest.model, manifest.classes, data
+    return _evaluated(_Question(key, model, ref(dataset)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A model, known by its checksum and by what else decides what it says."""
+    """A model, known by its checksum and by what else decides what it says. What is kept keeps no images."""
 
     key: tuple[Any, ...]
     model: Model = field(compare=False)
-    dataset: Dataset = field(compare=False)
+    dataset: ref[Dataset] = field(compare=False)
 
 
 @lru_cache(maxsize=_N_KEPT)
 def _evaluated(question: _Question) -> Evaluation:
-    model, dataset = question.model, question.dataset
+    model, dataset = question.model, question.dataset()
+    assert dataset is not None  # whoever asks holds it
     manifest = model.manifest
     indices = np.flatnonzero(np.isin(dataset.test.labels, manifest.classes))
     if len(indices) == 0:

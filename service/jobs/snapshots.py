@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from sqlalchemy import Connection
@@ -58,7 +59,7 @@ class SnapshotList:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class SnapshotWeights:
     """The weights of a job after a step, (785, n_outputs) float32; ``labels`` say what each output is for."""
 
@@ -148,7 +149,7 @@ class Snapshots:
         """Hold the weights of a snapshot against the validation images of its job; errors as `weights`."""
         found = self.weights(job_id, step)
         dataset = self._datasets.get(found.job.dataset)
-        counts = _confusion(_Question(job_id, step, found, dataset))
+        counts = _confusion(_Question(job_id, step, ref(found), ref(dataset)))
         names = dataset.names_of(found.config.classes)
         return Confusion(job=found.job, config=found.config, class_names=names, step=step, counts=counts)
 
@@ -158,18 +159,20 @@ class Snapshots:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Job and step, by which an answer is known, and the weights and data that it takes to find it."""
+    """Job and step, by which an answer is known; and the weights and data that it takes to find it, not kept with it."""
 
     job_id: str
     step: int
-    found: SnapshotWeights = field(compare=False)
-    dataset: Dataset = field(compare=False)
+    found: ref[SnapshotWeights] = field(compare=False)
+    dataset: ref[Dataset] = field(compare=False)
 
 
 @lru_cache(maxsize=_N_KEPT)
 def _confusion(question: _Question) -> Ints:
-    config, weights = question.found.config, question.found.weights
-    images, true = validation_images(question.dataset, config)
+    found, dataset = question.found(), question.dataset()
+    assert found is not None and dataset is not None  # whoever asks holds them
+    config, weights = found.config, found.weights
+    images, true = validation_images(dataset, config)
     n_classes = len(config.classes)
     counts = np.zeros(n_classes * n_classes, np.int64)
     for start in range(0, len(images), _BLOCK_SIZE):

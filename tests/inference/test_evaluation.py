@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from math import comb
+from pathlib import Path
+from weakref import ref
 
 import numpy as np
 import pytest
 
 from service.bootstrap import shipped_models
 from service.core import MODELS, design_matrix
-from service.datasets import Dataset
+from service.datasets import About, Dataset, Datasets, Uploads, read_upload
 from service.errors import DatasetNotFound, InvalidInput
 from service.inference import compare, evaluate, predict
 from service.inference.comparison import mcnemar, paired
@@ -37,6 +41,23 @@ def test_accuracy_and_digits_are_those_of_predictions(model: Model, mnist: Datas
     assert (found.predicted == labels).all() and (found.true == mnist.test.labels[chosen]).all()
     assert (found.probability == table.max(axis=1)).all()
     assert found.accuracy == (labels == mnist.test.labels[chosen]).mean() > 0.9
+
+
+def test_what_is_kept_has_the_name_of_its_data_and_none_of_its_images(tmp_path: Path, mnist: Dataset) -> None:
+    labels = mnist.test.labels[:500]
+    file = BytesIO()
+    np.savez(file, **{f"x_{part}": mnist.test.images[:500] for part in ("train", "test")}, y_train=labels, y_test=labels)
+    upload = read_upload({"file": file.getvalue()}, None, limit_bytes=2**30)
+    datasets = Datasets(Uploads(LocalStore(tmp_path)))
+    opened = []
+    for name in ("one", "other"):
+        opened.append(ref(datasets.add(name, upload, About(title="", source="", licence=""))))
+        model = load("mnist-softmax")
+        manifest = replace(model.manifest, dataset={"name": name, "sha256": ""})
+        assert evaluate(replace(model, manifest=manifest), datasets).dataset == name
+    del datasets
+    gc.collect()
+    assert [dataset() for dataset in opened] == [None, None]
 
 
 @pytest.mark.parametrize("kind", ["mnist-softmax", "mnist-2-vs-3", ("softmax", (7, 1, 4)), ("logistic", (3, 2))])

@@ -48,6 +48,7 @@ class Service:
     settings: Settings
     database: Database
     store: BlobStore
+    dataset_files: BlobStore
     registry: Registry
     datasets: Datasets
     catalogue: ModelCatalogue
@@ -78,7 +79,7 @@ class Service:
             )
 
     def start(self) -> None:
-        """Bring the database up to date, tidy the store, install the shipped models, and let the engine work.
+        """Bring the database up to date, tidy the stores, install the shipped models, and let the engine work.
 
         Raises
         ------
@@ -88,6 +89,7 @@ class Service:
         self._open()
         self.store.check()
         self.store.clean()
+        self.dataset_files.clean()
         try:
             install_shipped(shipped_models(), self.registry)
         except Corrupted:
@@ -136,8 +138,9 @@ def build(settings: Settings) -> Service:
     store = _open_store(settings)
     registry = Registry(store)
     lock = _engine_lock(database, settings)
+    dataset_files = _open_dataset_store(settings)
     datasets = Datasets(
-        Uploads(_open_dataset_store(settings)),
+        Uploads(dataset_files),
         max_uploads=settings.max_datasets,
         limit_bytes=settings.max_dataset_expanded_bytes,
     )
@@ -150,6 +153,7 @@ def build(settings: Settings) -> Service:
         settings=settings,
         database=database,
         store=store,
+        dataset_files=dataset_files,
         registry=registry,
         datasets=datasets,
         catalogue=ModelCatalogue(registry, default_name=settings.default_model),

@@ -95,5 +95,6 @@ def _attach(app: FastAPI, service: Service) -> None:
     app.state.service = service
     app.state.gate = Gate(service.keys, service.audit_log, service.settings)
     app.state.event_hub = EventHub(service.jobs)
-    app.state.turns = Turns(service.settings.max_body_bytes)
+    settings = service.settings
+    app.state.turns = Turns(max_body_bytes=settings.max_body_bytes, max_dataset_bytes=settings.max_dataset_bytes)
     app.state.drawing = CapacityLimiter(_DRAWN_AT_ONCE)

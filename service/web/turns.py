@@ -28,11 +28,12 @@ class Turns:
 
     Parameters
     ----------
-    max_body_bytes : of one body. All that are held together may be as large as sixteen of those.
+    max_body_bytes : of one body. All that are held together may be as large as sixteen of those,
+    max_dataset_bytes : and in any case as two data sets.
     """
 
-    def __init__(self, max_body_bytes: int) -> None:
-        self._left_bytes = _BODIES * max_body_bytes
+    def __init__(self, *, max_body_bytes: int, max_dataset_bytes: int) -> None:
+        self._left_bytes = max(_BODIES * max_body_bytes, 2 * max_dataset_bytes)
         self._small = CapacityLimiter(_SMALL_AT_ONCE)
         self._large = CapacityLimiter(_LARGE_AT_ONCE)
 

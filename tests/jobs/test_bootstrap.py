@@ -64,6 +64,18 @@ def test_a_service_trains_and_lets_go_of_everything(settings: Settings, executor
     assert {path.name for path in settings.data_dir.iterdir()} >= {"inkling.db", "model_store", "inkling.db.lock"}
 
 
+@pytest.mark.parametrize("store", ["model_store", "datasets"])
+def test_a_start_removes_what_an_interrupted_write_left(
+    start: Callable[..., Service], settings: Settings, store: str
+) -> None:
+    leftover = settings.data_dir / store / ".tmp" / "half"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"half")
+    os.utime(leftover, (0, 0))
+    start()
+    assert not leftover.exists()
+
+
 def test_a_second_start_finds_everything(start: Callable[..., Service]) -> None:
     first = start()
     job = train(first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.bootstrap import Service
+from service.bootstrap import Service, build
 from service.datasets import PART_NAMES, Dataset
+from service.settings import Settings
 from service.web import dataset_answers
-from tests.web.serving import problem_of, wait_until_over
+from tests.web.serving import problem_of, serving, wait_until_over
 
 NAMES = ["shirt", "trouser", "coat"]
 
@@ -113,6 +115,14 @@ def test_four_idx_files_do_as_well(client: httpx.Client, arrays: dict[str, np.nd
         files[part] = bytes([0, 0, 8, array.ndim]) + shape + array.tobytes()
     made = client.post("/datasets", data={"name": "sideways"}, files=files)
     assert (made.status_code, made.json()["class_names"]) == (201, ["0", "1", "2"])
+
+
+def test_it_may_be_larger_than_sixteen_images(npz: bytes, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, executor="inline", workers=1, max_body_bytes=1024)
+    assert len(npz) > 16 * settings.max_body_bytes
+    with build(settings) as service, serving(service) as url:
+        answer = httpx.post(f"{url}/api/v1/datasets", data={"name": "clothes"}, files={"file": npz})
+    assert answer.status_code == 201, answer.text
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def prediction_view(prediction: Json, seen: Sequence[Text] | None, *, speaker: s
     large = Text("\n".join(glyph(prediction["digit"])), style="bold green", no_wrap=True)
     pictures = [Text("\n").join(seen)] if seen else []
     grid.add_row(*pictures, large, _bars(prediction))
-    below = [Text(f"{speaker}", style="bold")]
+    below = [*_named(prediction), Text(f"{speaker}", style="bold")]
     if prediction["preprocessing"]:
         below.append(Text(f"Preprocessing: {', '.join(prediction['preprocessing'])}.", style="dim"))
     below += [Text(f"Warning: {warning}", style="yellow") for warning in prediction["warnings"]]
@@ -50,9 +50,15 @@ def prediction_table(predictions: Sequence[Json]) -> Table:
             continue
         first, second = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])[:2]
         warnings = " ".join(prediction["warnings"])
-        digit, next_ = Text(first[0], "bold green"), Text(f"{second[0]}: {percent(second[1])}", "dim")
+        digit, next_ = Text(" ").join((Text(first[0], "bold green"), *_named(prediction))), Text(f"{second[0]}: {percent(second[1])}", "dim")
         table.add_row(file, digit, percent(first[1]), next_, warnings)
     return table
+
+
+def _named(prediction: Json) -> list[Text]:
+    """Return the name of the class, where it is more than the digit."""
+    name = prediction["class_name"]
+    return [] if name == str(prediction["digit"]) else [Text(name, "bold green")]
 
 
 def _bars(prediction: Json) -> Table:

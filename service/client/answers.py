@@ -16,7 +16,7 @@ class Prediction:
     Parameters
     ----------
     model, version : which spoke.
-    digit : the most probable class.
+    digit, class_name : the most probable class, and what its data set calls it.
     probabilities : of every class; they sum to 1.
     preprocessing, warnings : what was done to the image, and what may make the answer wrong.
     """
@@ -24,6 +24,7 @@ class Prediction:
     model: str
     version: int
     digit: int
+    class_name: str
     probabilities: dict[int, float]
     preprocessing: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -36,6 +37,7 @@ class Prediction:
                 model=answer["model"],
                 version=answer["version"],
                 digit=one["digit"],
+                class_name=one["class_name"],
                 probabilities={int(label): value for label, value in one["probabilities"].items()},
                 preprocessing=tuple(one["preprocessing"]),
                 warnings=tuple(one["warnings"]),

@@ -21,7 +21,7 @@ def answer(model: Model, inputs: ModelInputs, told: tuple[Ints, Floats] | None =
     Returns
     -------
     ``model`` and ``version``, which spoke; and ``predictions``, one for each image, in order: ``digit``,
-    ``probabilities`` of all classes by label, ``preprocessing`` and ``warnings``. Plain data, ready for JSON.
+    ``class_name``, ``probabilities`` of all classes by label, ``preprocessing`` and ``warnings``. Plain data, ready for JSON.
     """
     digits, table = predict(model, inputs.images) if told is None else told
     return {
@@ -30,6 +30,7 @@ def answer(model: Model, inputs: ModelInputs, told: tuple[Ints, Floats] | None =
         "predictions": [
             {
                 "digit": digit,
+                "class_name": model.name_of[digit],
                 "probabilities": dict(zip(model.labels, row, strict=True)),
                 "preprocessing": list(steps),
                 "warnings": list(warnings),

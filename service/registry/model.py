@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +26,8 @@ class Model:
     Attributes
     ----------
     weights : the published ones of both, which predictions use.
-    classes : (n_classes,) int64, what each class is called, as in the manifest; ``labels`` are the same as texts.
+    classes : (n_classes,) int64, the label of each class, as in the manifest; ``labels`` are the same as texts.
+    name_of : what the class of each label is called.
     """
 
     manifest: Manifest
@@ -34,6 +36,7 @@ class Model:
     weights: Floats = field(init=False)
     classes: Ints = field(init=False)
     labels: tuple[str, ...] = field(init=False)
+    name_of: Mapping[int, str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Work out what every prediction would have to."""
@@ -42,5 +45,7 @@ class Model:
             weights.flags.writeable = False
             object.__setattr__(self, name, weights)
         object.__setattr__(self, "weights", self.best if self.manifest.published == "best" else self.last)
-        object.__setattr__(self, "classes", np.array(self.manifest.classes, np.int64))
-        object.__setattr__(self, "labels", tuple(map(str, self.manifest.classes)))
+        classes = self.manifest.classes
+        object.__setattr__(self, "classes", np.array(classes, np.int64))
+        object.__setattr__(self, "labels", tuple(map(str, classes)))
+        object.__setattr__(self, "name_of", dict(zip(classes, self.manifest.class_names, strict=True)))

@@ -117,7 +117,14 @@ def test_every_digit_is_large() -> None:
 
 def prediction(**fields: Any) -> dict[str, Any]:
     probabilities = {str(digit): 0.001 for digit in range(10)} | {"7": 0.99, "4": 0.0004}
-    return {"digit": 7, "probabilities": probabilities, "preprocessing": ["inverted"], "warnings": []} | fields
+    told = {"digit": 7, "class_name": "7", "probabilities": probabilities}
+    return {**told, "preprocessing": ["inverted"], "warnings": [], **fields}
+
+
+def test_a_class_with_a_name_is_called_by_it() -> None:
+    sneaker = prediction(class_name="sneaker", file="a.png")
+    assert "sneaker" in shown(prediction_view(sneaker, None, speaker="fashion, version 1"))
+    assert shown(prediction_table([sneaker])).splitlines()[1].split()[:3] == ["a.png", "7", "sneaker"]
 
 
 def test_one_prediction() -> None:

@@ -82,6 +82,7 @@ def test_models_of_it_speak_of_its_classes(
         assert client.get(picture).status_code == 200
     assert "trouser" in client.get("/models/clothes-softmax/versions/1/confusion.svg").text
     said = client.post("/models/clothes-softmax/predict", content=arrays["x_test"].tobytes()).json()["predictions"]
+    assert all(one["class_name"] == NAMES[one["digit"]] for one in said)
     right = np.array([one["digit"] for one in said]) == arrays["y_test"]
     assert right.mean() == client.get("/models/clothes-softmax/versions/1/evaluation").json()["accuracy"]
 

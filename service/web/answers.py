@@ -35,7 +35,10 @@ class CheckMetrics(Answer):
 class Check(CheckMetrics):
     """A validation check as it was recorded: a row of the metrics."""
 
-    id: Annotated[int, Field(description="Grows over all jobs; the id of the event that told of it.")]
+    id: Annotated[
+        int,
+        Field(description="Of the event that told of it; grows over all jobs. A resumed job has its first ones in common."),
+    ]
 
 
 class Progress(Answer):

@@ -238,3 +238,8 @@ def test_the_copied_checks_are_events_of_the_new_job(inline: House) -> None:
     events = inline.jobs.events(resumed.id)
     assert [event.id for event in events] == sorted(event.id for event in events)
     assert [event.id for event in events if event.kind == "check"] == recorded["id"].tolist()
+    checks = inline.jobs.metrics(resumed.id).checks
+    for place, event in enumerate(events):  # as a stream that broke there, and a client that asks for what is new
+        assert inline.jobs.events(resumed.id, after=event.id) == events[place + 1 :]
+        newer = [check for check in checks if check.id > event.id]
+        assert inline.jobs.metrics(resumed.id, since=event.id).checks == newer

@@ -50,7 +50,10 @@ def prediction_table(predictions: Sequence[Json]) -> Table:
             continue
         first, second = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])[:2]
         warnings = " ".join(prediction["warnings"])
-        digit, next_ = Text(" ").join((Text(first[0], "bold green"), *_named(prediction))), Text(f"{second[0]}: {percent(second[1])}", "dim")
+        digit, next_ = (
+            Text(" ").join((Text(first[0], "bold green"), *_named(prediction))),
+            Text(f"{second[0]}: {percent(second[1])}", "dim"),
+        )
         table.add_row(file, digit, percent(first[1]), next_, warnings)
     return table
 

@@ -21,7 +21,7 @@ def answer(model: Model, inputs: ModelInputs, told: tuple[Ints, Floats] | None =
     Returns
     -------
     ``model`` and ``version``, which spoke; and ``predictions``, one for each image, in order: ``digit``,
-    ``class_name``, ``probabilities`` of all classes by label, ``preprocessing`` and ``warnings``. Plain data, ready for JSON.
+    ``class_name``, ``probabilities`` of all classes by label, ``preprocessing`` and ``warnings``; ready for JSON.
     """
     digits, table = predict(model, inputs.images) if told is None else told
     return {

@@ -159,7 +159,7 @@ class Snapshots:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Job and step, by which an answer is known; and the weights and data that it takes to find it, not kept with it."""
+    """Job and step, by which an answer is known; and what it takes to find it, which is not kept with it."""
 
     job_id: str
     step: int

@@ -37,7 +37,9 @@ class Check(CheckMetrics):
 
     id: Annotated[
         int,
-        Field(description="Of the event that told of it; grows over all jobs. A resumed job has its first ones in common."),
+        Field(
+            description="Of the event that told of it; grows over all jobs. A resumed job has its first ones in common."
+        ),
     ]
 
 
@@ -354,7 +356,9 @@ class Prediction(Answer):
     """What one image was read as."""
 
     digit: int
-    class_name: Annotated[str, Field(description="What the data set calls that class; where it has no names, a number.")]
+    class_name: Annotated[
+        str, Field(description="What the data set calls that class; where it has no names, a number.")
+    ]
     probabilities: Annotated[dict[str, float], Field(description="Of every class; they sum to 1.")]
     preprocessing: Annotated[list[str], Field(description="What was done to the image, in order.")]
     warnings: list[str]

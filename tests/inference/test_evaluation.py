@@ -46,7 +46,8 @@ def test_accuracy_and_digits_are_those_of_predictions(model: Model, mnist: Datas
 def test_what_is_kept_has_the_name_of_its_data_and_none_of_its_images(tmp_path: Path, mnist: Dataset) -> None:
     labels = mnist.test.labels[:500]
     file = BytesIO()
-    np.savez(file, **{f"x_{part}": mnist.test.images[:500] for part in ("train", "test")}, y_train=labels, y_test=labels)
+    images = dict.fromkeys(("x_train", "x_test"), mnist.test.images[:500])
+    np.savez(file, **images, y_train=labels, y_test=labels)
     upload = read_upload({"file": file.getvalue()}, None, limit_bytes=2**30)
     datasets = Datasets(Uploads(LocalStore(tmp_path)))
     opened = []

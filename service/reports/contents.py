@@ -88,11 +88,9 @@ class Contents:
         return cls(
             title="Logistic and softmax regression on handwritten digits",
             subtitle=f"{findings.dataset['title'].rstrip('.')}, seed {options.seed}. Report {runs.report_id}, by "
-            "Inkling "
-            f"{findings.inkling}; its runs took {findings.seconds_of_training:.1f} s of training.",
+            f"Inkling {findings.inkling}; its runs took {findings.seconds_of_training:.1f} s of training.",
             notice=f"Quick report: {epochs} epochs of softmax and at most {findings.in_order.epochs_allowed} of "
-            "logistic "
-            "regression. Its numbers are not those of the full report."
+            "logistic regression. Its numbers are not those of the full report."
             if options.quick
             else "",
             findings=findings,
@@ -183,8 +181,7 @@ def _comparison_table(findings: Findings) -> Table | None:
         rows.append((row.quantity, row.source, ours, published, difference, "yes" if row.agrees else "no"))
     return Table(
         caption="This run beside the numbers of the seed report, and beside the reference table that was measured of "
-        "it. "
-        "The difference is counted from the nearer end of a range; norms agree within 1%.",
+        "it. The difference is counted from the nearer end of a range; norms agree within 1%.",
         head=("quantity", "source", "this run", "published", "difference", "agrees"),
         rows=rows,
         n_words=2,

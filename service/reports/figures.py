@@ -133,8 +133,7 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
         add(
             "2e-epoch",
             "One more epoch in file order, trained from the last weights and checked after every step instead of "
-            "every "
-            f"{spikes.check_interval}: what each batch does to the validation accuracy.",
+            f"every {spikes.check_interval}: what each batch does to the validation accuracy.",
             [logistic],
             charted(
                 lines_chart,
@@ -189,8 +188,7 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     add(
         "4b-weights",
         f"Weights of the last step without a penalty and with λ = {strongest.l2_penalty:g}, a tile for each digit. Red "
-        "is "
-        "positive, blue negative, white 0; each row has its own scale, since the second row is "
+        "is positive, blue negative, white 0; each row has its own scale, since the second row is "
         f"{findings.plain.norm / findings.softmax[1].norm:.1f} times smaller in norm.",
         [plain, strongest],
         partial(

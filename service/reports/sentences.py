@@ -47,8 +47,7 @@ def _gradient(check: GradientCheck) -> str:
         f"For {check.model} regression{penalty}, all {check.n_entries:,} entries of the gradient that training uses "
         "were "
         f"compared with central differences (h = {power(check.step_width)}, float64, {check.n_images} real images, "
-        "random "
-        f"weights): the largest error is {power(check.largest_error)}, where the largest entry is "
+        f"random weights): the largest error is {power(check.largest_error)}, where the largest entry is "
         f"{check.largest_gradient:.3g}, a relative error of {power(check.largest_relative_error)}."
     )
 
@@ -62,8 +61,7 @@ def _loss(run: RunNumbers) -> str:
     )
     return (
         f"From ln {2 if run.model == 'logistic' else 10} = {loss(run.first_loss)} at zero weights, the validation loss "
-        "falls to "
-        f"{loss(run.best.validation_loss)} in epoch {run.best.epoch} (step {run.best.step:,}); {end}."
+        f"falls to {loss(run.best.validation_loss)} in epoch {run.best.epoch} (step {run.best.step:,}); {end}."
     )
 
 
@@ -84,8 +82,7 @@ def _early_stopping(run: RunNumbers) -> list[str]:
     if not run.stopped_early:
         return [
             f"Early stopping does not fire in the {count(run.epochs_allowed, 'epoch')} of this run; its last "
-            "validation loss is "
-            f"{loss(run.last.validation_loss)}."
+            f"validation loss is {loss(run.last.validation_loss)}."
         ]
     return [
         f"Early stopping fires in {_stop(run)}, the {_ordinal(run.last.epoch + 1)} epoch, at a validation loss of "
@@ -105,8 +102,7 @@ def _shuffling(findings: Findings) -> list[str]:
     said = [
         f"With shuffling early stopping {ends[0]}, without it {ends[1]}{aside}; from check to check the accuracy "
         f"moves by {points(findings.in_order_noise)} (s.d.) without shuffling and by {points(findings.shuffle_noise)} "
-        "with it, "
-        f"{f'{noise:.1f} times less' if noise >= 1 else f'{1 / noise:.1f} times more'}."
+        f"with it, {f'{noise:.1f} times less' if noise >= 1 else f'{1 / noise:.1f} times more'}."
     ]
     if findings.spikes is None:
         return [*said, "The run is too short for a batch to be seen again by a check, so no regular spikes can show."]
@@ -128,15 +124,13 @@ def _spikes(spikes: Spikes) -> list[str]:
         f"It recurs every {spikes.period} steps, the least common multiple of the "
         f"{count(spikes.check_interval, 'step')} from "
         f"check to check and the {count(spikes.batches_per_epoch, 'batch')} of an epoch: only then does a check follow "
-        "the same "
-        "batch again.",
+        "the same batch again.",
         f"The cause is {where}: in one more epoch with a check after every step, its step alone moves the accuracy by "
         f"{signed(spikes.change)} percentage points{recovery}. It has {shares}, of which the weights before it get "
         f"{len(spikes.wrong)} wrong (a typical batch: {spikes.usual_wrong:g}), and its loss is {loss(spikes.loss)} "
         "where a "
         f"typical batch has {loss(spikes.usual_loss)}; {percent(spikes.wrong_loss_share)} of that loss comes from the "
-        "wrong "
-        "ones, so that they decide where this step goes.",
+        "wrong ones, so that they decide where this step goes.",
     ]
 
 
@@ -169,8 +163,7 @@ def _weights(findings: Findings) -> list[str]:
     return [
         f"With λ = {strongest.l2_penalty:g} the norm of the weights is {strongest.norm:.3f}, without a penalty "
         f"{plain.norm:.3f}. The weights are {'smoother' if smoother else 'no smoother'} with it: those of neighbouring "
-        "pixels "
-        f"correlate by {penalised.neighbours:.3f} instead of {free.neighbours:.3f}.",
+        f"pixels correlate by {penalised.neighbours:.3f} instead of {free.neighbours:.3f}.",
         f"They are {'more' if likelier else 'no more'} like the mean image of each digit, less the mean of all: the "
         f"correlation is {penalised.mean_images:.2f} with the penalty and {free.mean_images:.2f} without."
         + (

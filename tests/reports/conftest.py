@@ -43,11 +43,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def start(kind: str, request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Service]]:
     """Make services, each folder with a database of its own."""
     urls: dict[Path, str | None] = {}
+    # Asked for now, it outlives what is made here; asked for in `start_in`, it would not.
+    server: Server | None = request.getfixturevalue("postgresql") if kind == "postgresql" else None
     with ExitStack() as at_end:
 
         def start_in(folder: Path) -> Service:
-            if kind == "postgresql" and folder not in urls:
-                server: Server = request.getfixturevalue("postgresql")
+            if server and folder not in urls:
                 urls[folder] = at_end.enter_context(server.migrated_database())
             settings = Settings(data_dir=folder, executor="inline", workers=1, database_url=urls.get(folder))
             return build(settings)

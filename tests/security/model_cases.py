@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import struct
 import zipfile
+import zlib
 from io import BytesIO
 from typing import Any
 
@@ -52,7 +54,19 @@ def _zip(members: dict[str, bytes], **options: Any) -> bytes:
 
 _MEMBERS = ("x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy")
 
-_BOMB = _zip(dict.fromkeys(_MEMBERS, bytes(100_000_000)), compression=zipfile.ZIP_DEFLATED)
+_BOMB = _zip(dict.fromkeys(_MEMBERS, bytes(100_000_000)), compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+
+
+def _gzip_bomb(n_megabytes: int) -> bytes:
+    """Return a gzip of zeros, made by repeating the block of one megabyte; every collection pays for it."""
+    compressor, megabyte = zlib.compressobj(9, wbits=-zlib.MAX_WBITS), bytes(1_000_000)
+    block = compressor.compress(megabyte) + compressor.flush(zlib.Z_FULL_FLUSH)
+    crc = 0
+    for _ in range(n_megabytes):
+        crc = zlib.crc32(megabyte, crc)
+    header, last_block = b"\x1f\x8b\x08\0\0\0\0\0\x02\xff", b"\x03\0"
+    return header + block * n_megabytes + last_block + struct.pack("<II", crc, n_megabytes * len(megabyte))
+
 
 DATA_SETS: tuple[Case, ...] = (
     _upload(75, "a wrong magic", "invalid-dataset", train_images=b"\1\0\x08\x03" + _IMAGES[4:]),
@@ -60,7 +74,7 @@ DATA_SETS: tuple[Case, ...] = (
     _upload(75, "another rank", "invalid-dataset", train_images=_labels(0, 1)),
     _upload(76, "2^31 images declared", "invalid-dataset", train_images=_idx((2**31, 28, 28), bytes(10))),
     _upload(77, "bytes that follow", "invalid-dataset", train_images=_IMAGES + b"\0"),
-    _upload(78, "a gzip bomb", "input-too-large", 413, test_images=gzip.compress(bytes(300_000_000), 9)),
+    _upload(78, "a gzip bomb", "input-too-large", 413, test_images=_gzip_bomb(300)),
     _upload(79, "half a gzip", "invalid-dataset", train_images=gzip.compress(_IMAGES)[:-9]),
     _upload(79, "two gzips", "invalid-dataset", train_images=gzip.compress(_IMAGES[:9]) + gzip.compress(_IMAGES[9:])),
     _upload(80, "a label too many", "invalid-dataset", train_labels=_labels(0, 1, 0)),

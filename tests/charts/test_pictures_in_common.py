@@ -103,6 +103,7 @@ def test_values_may_be_anything() -> None:
     assert Image.open(BytesIO(png)).text == {"a": "x\ufffd y \ufffd", "b": ""}  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_sixteen_threads_draw_the_same_bytes(drawings: dict[str, Draw]) -> None:
     together = Barrier(16)
 
@@ -127,6 +128,7 @@ def test_threads_draw_the_same_vectors(image_format: Literal["svg", "pdf"], make
         assert len(set(pool.map(once, range(8)))) == 1
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same_bytes_and_imports_late() -> None:
     program = """if True:
         import hashlib, sys

@@ -100,6 +100,7 @@ class TestLogisticShuffled:
             assert share_explained_by_batch(logistic(shuffle=True, seed=seed)) < 0.5
 
 
+@pytest.mark.slow
 class TestSoftmax:
     def test_without_penalty(self, trained: Trained) -> None:
         (run,) = trained(softmax())

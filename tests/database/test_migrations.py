@@ -147,6 +147,7 @@ def test_what_an_earlier_version_recorded_is_kept(url: str) -> None:
     database.close()
 
 
+@pytest.mark.slow
 @only_sqlite
 def test_a_migration_killed_anywhere_leaves_nothing_behind(url: str, tmp_path: Path) -> None:
     run = subprocess.run(

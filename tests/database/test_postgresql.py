@@ -140,6 +140,7 @@ def test_a_server_that_starts_later_is_waited_for(
     database.close()
 
 
+@pytest.mark.slow
 def test_eight_processes_claim_a_thousand_jobs(database: Database, add_job: AddJob) -> None:
     """Each job once, each stack whole or at least of one sweep, whatever happens at the same moment."""
     ids = [add_job(stack_key=f"{number // 20:064}" if number % 2 else None) for number in range(1000)]

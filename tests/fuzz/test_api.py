@@ -56,6 +56,7 @@ REQUESTS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(request_=REQUESTS | JSON_VALUES)
 def test_no_json_breaks_the_server(client: httpx.Client, request_: Any) -> None:

@@ -34,12 +34,14 @@ def test_what_once_broke_a_reader_is_read_or_refused() -> None:
         TARGETS[path.name.rsplit("-", 2)[0]](path.read_bytes())
 
 
+@pytest.mark.slow
 @needs_atheris
 def test_a_planted_fault_is_found(tmp_path: Path) -> None:
     outcome = fuzz("planted", 200_000, tmp_path)
     assert [path.read_bytes()[:3] for path in outcome.crashes] == [b"dig"]
 
 
+@pytest.mark.slow
 @needs_atheris
 def test_nothing_breaks_a_reader(tmp_path: Path) -> None:
     outcome = fuzz(EVERY, 15_000, tmp_path)

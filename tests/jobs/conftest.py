@@ -62,7 +62,13 @@ def url(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
             yield url
 
 
-@pytest.fixture(scope="module", params=EXECUTORS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) if kind == "postgresql" else name
+        for name, (_, kind) in EXECUTORS.items()
+    ],
+)
 def executor(request: pytest.FixtureRequest) -> Iterator[KeptOpen]:
     """Return an executor with one slot, of each kind."""
     make, database_kind = EXECUTORS[request.param]

@@ -81,6 +81,7 @@ def test_a_claim_whose_answer_was_lost_is_not_lost(house: House) -> None:
     assert house.states(first.id) == ["queued", "running", "succeeded", "queued", "running", "succeeded"]
 
 
+@pytest.mark.slow
 def test_after_an_outage_the_living_keep_their_jobs(
     house: House, postgresql: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -221,6 +221,7 @@ def test_a_locked_database_is_waited_for(make_house: MakeHouse, folder: Path, mo
     assert house.weights_sha256(job_id) == house.weights_sha256(undisturbed.id)
 
 
+@pytest.mark.slow
 def test_a_database_locked_at_every_turn_delays_and_loses_nothing(
     make_house: MakeHouse, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

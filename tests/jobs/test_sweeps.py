@@ -188,6 +188,7 @@ def test_more_members_than_a_stack_holds_are_split(house: House, watched: Watche
     assert sorted(house.registry.versions("mnist-softmax-sweep")) == list(range(1, 41))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_s_members_go_on_together(in_processes: tuple[House, Watched]) -> None:
     house, watched = in_processes
     grid = {"l2_penalty": [0, 0.1, 1], "epochs": [2, 100]}
@@ -381,6 +382,7 @@ def test_what_a_finished_sweep_shows(house: House) -> None:
     assert sweep.to_dict()["best"] == best.job.id
 
 
+@pytest.mark.slow
 def test_a_thousand_members_are_accepted_quickly(desk: House) -> None:
     """Promised: within half a second each. Asserted with room for a busy machine."""
     sweeps = desk_of(desk, max_queue_length=10_000)

@@ -36,7 +36,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Ask for reports over both kinds of database; what is in them is looked at once."""
     if "kind" in metafunc.fixturenames:
         once = metafunc.module.__name__.endswith("test_report_contents")
-        metafunc.parametrize("kind", ["sqlite"] if once else ["sqlite", "postgresql"], scope="session")
+        kinds = ["sqlite"] if once else ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+        metafunc.parametrize("kind", kinds, scope="session")
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ def test_the_runs_are_jobs(service: Service, finished: Report) -> None:
     assert finished.id in [report.id for report in service.reports.page()[0]]
 
 
+@pytest.mark.slow
 def test_a_restart_in_the_middle_loses_nothing(
     start: Callable[[Path], Service], tmp_path: Path, eventually: Eventually
 ) -> None:
@@ -50,6 +51,7 @@ def test_a_restart_in_the_middle_loses_nothing(
         assert service.reports.get(report.id).state is JobState.FAILED
 
 
+@pytest.mark.slow
 def test_what_is_drawn_while_the_others_train_is_not_drawn_again(
     start: Callable[[Path], Service], tmp_path: Path, eventually: Eventually
 ) -> None:

@@ -116,6 +116,7 @@ def test_another_style_is_another_picture(client: httpx.Client, job: str) -> Non
     assert len(tags) == len(styles)
 
 
+@pytest.mark.slow
 def test_many_at_once(client: httpx.Client, job: str) -> None:
     with ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(lambda _: client.get(f"{job}/loss.png"), range(16)))

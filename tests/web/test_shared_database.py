@@ -38,6 +38,7 @@ def start(tmp_path: Path, postgresql: Server) -> Iterator[Start]:
         yield start_one
 
 
+@pytest.mark.slow
 def test_an_outage_is_503_for_a_while_and_never_500(start: Start, postgresql: Server) -> None:
     with serving(start()) as url, httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client:
         job_id = client.post("/jobs", json={**LONG, "seed": 5}).json()["id"]

@@ -4,21 +4,77 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from service.core import StopReason
-from service.database import job_rows, submitter
-from service.errors import IdempotencyMismatch, InvalidField, QueueFull
+from service.database import Alone, Database, JobRow, hold, job_rows, submitter
+from service.datasets import PACKAGED, Datasets
+from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, QueueFull
 
 from .states import JobState, sources
+
+T = TypeVar("T")
 
 
 def fingerprint(request: Mapping[str, Any]) -> str:
     """Return what tells whether two requests are the same."""
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+
+class _Accepted(Protocol):
+    """What was accepted before, as its row says."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def request_sha256(self) -> str: ...
+
+
+class Desk:
+    """What a desk needs at which jobs are handed in, alone or many together.
+
+    Parameters
+    ----------
+    database : where they are written down; what was accepted is durable before `submit` returns.
+    max_queue_length : jobs that may wait at a time.
+    wake_engine : called after something happened that an engine in this process would like to know at once.
+    datasets : that can be trained on.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        max_queue_length: int,
+        wake_engine: Callable[[], None],
+        datasets: Datasets = PACKAGED,
+    ):
+        self._database = database
+        self._datasets = datasets
+        self._max_queue_length = max_queue_length
+        self._wake_engine = wake_engine
+
+    def _accept(
+        self,
+        find: Callable[[Connection, str], _Accepted | None],
+        idempotency_key: str | None,
+        request_sha256: str,
+        insert: Callable[[Connection], str],
+        show: Callable[[Connection, str], T],
+    ) -> T:
+        """Write something new down, or find what was accepted under the key before; show it as it is then."""
+        with self._database.write() as connection:
+            hold(connection, Alone.ACCEPTS)
+            known = find(connection, idempotency_key) if idempotency_key else None
+            if known is not None:
+                check_same_request(known.request_sha256, request_sha256)
+            shown = show(connection, insert(connection) if known is None else known.id)
+        self._wake_engine()
+        return shown
 
 
 def check_same_request(known_sha256: str, request_sha256: str) -> None:
@@ -46,6 +102,14 @@ def cancel_row(connection: Connection, job_id: str) -> bool:
         final=True,
         stop_reason=StopReason.CANCELLED.value,
     ) or job_rows.move(connection, job_id, to=JobState.CANCELLING, allowed_from=sources(JobState.CANCELLING))
+
+
+def job_row(connection: Connection, job_id: str) -> JobRow:
+    """Return a job; raise `JobNotFound`."""
+    row = job_rows.get(connection, job_id)
+    if row is None:
+        raise JobNotFound("There is no job of that id.")
+    return row
 
 
 def parse_cursor(cursor: str | None) -> int | None:

@@ -14,18 +14,14 @@ from ulid import ULID
 
 from service.charts import Curves
 from service.core import Floats, TrainingConfig, output_names
-from service.database import Alone, Database, JobRow, NewJob, check_rows, checkpoint_rows, event_rows, hold, job_rows
-from service.datasets import PACKAGED, Datasets, plan_split, with_its_classes
-from service.errors import (
-    InvalidJobTransition,
-    JobNotFound,
-    NoDataYet,
-)
+from service.database import NewJob, check_rows, checkpoint_rows, event_rows, job_rows
+from service.datasets import plan_split, with_its_classes
+from service.errors import InvalidJobTransition, NoDataYet
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
 from .continuation import continued, rescaled, resumable_state
-from .desk import cancel_row, check_same_request, fingerprint, make_room, parse_cursor
+from .desk import Desk, cancel_row, fingerprint, job_row, make_room, parse_cursor
 from .job import Event, Job, JobRequest
 from .metrics import Metrics, curves_of
 from .states import FINAL, JobState
@@ -53,29 +49,8 @@ class Census:
     images_per_s: float
 
 
-class Jobs:
-    """The desk where jobs are handed in and asked about.
-
-    Parameters
-    ----------
-    database : where they are written down; an accepted job is durable before `submit` returns.
-    max_queue_length : jobs that may wait at a time.
-    wake_engine : called after something happened that an engine in this process would like to know at once.
-    datasets : that can be trained on.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        *,
-        max_queue_length: int,
-        wake_engine: Callable[[], None],
-        datasets: Datasets = PACKAGED,
-    ):
-        self._database = database
-        self._datasets = datasets
-        self._max_queue_length = max_queue_length
-        self._wake_engine = wake_engine
+class Jobs(Desk):
+    """The desk where jobs are handed in and asked about; see `Desk` for the parameters."""
 
     def submit(self, request: JobRequest, *, idempotency_key: str | None = None) -> Job:
         """Accept a job, or return the one that was accepted under the same key before.
@@ -98,7 +73,7 @@ class Jobs:
             idempotency_key=idempotency_key,
             request_sha256=fingerprint(request.to_dict()),
         )
-        return self._accept(idempotency_key, new.request_sha256, lambda connection: self._insert(connection, new))
+        return self._accept_job(idempotency_key, new.request_sha256, lambda connection: self._insert(connection, new))
 
     def resume(self, job_id: str, changes: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
         """Accept a new job that goes on where another one ended, as if that had been asked for more at once.
@@ -121,7 +96,7 @@ class Jobs:
         request_sha256 = fingerprint({"resume": job_id, **changes})
 
         def insert(connection: Connection) -> str:
-            row, checkpoint = _row(connection, job_id), checkpoint_rows.get(connection, job_id)
+            row, checkpoint = job_row(connection, job_id), checkpoint_rows.get(connection, job_id)
             state = resumable_state(row, checkpoint, self._datasets.get(row.dataset))
             config = continued(row, state, changes)
             new = NewJob(
@@ -146,7 +121,7 @@ class Jobs:
             )
             return new.id
 
-        return self._accept(idempotency_key, request_sha256, insert)
+        return self._accept_job(idempotency_key, request_sha256, insert)
 
     def verify(self, job_id: str, *, idempotency_key: str | None = None) -> Job:
         """Accept a new job that trains another one again from its record, and then says whether the bits agree.
@@ -160,7 +135,7 @@ class Jobs:
         request_sha256 = fingerprint({"verify": job_id})
 
         def insert(connection: Connection) -> str:
-            row = _row(connection, job_id)
+            row = job_row(connection, job_id)
             new = NewJob(
                 id=str(ULID()),
                 name=row.name,
@@ -172,13 +147,12 @@ class Jobs:
             )
             return self._insert(connection, new)
 
-        return self._accept(idempotency_key, request_sha256, insert)
+        return self._accept_job(idempotency_key, request_sha256, insert)
 
     def get(self, job_id: str) -> Job:
         """Return a job; raise `JobNotFound`."""
         with self._database.read() as connection:
-            row = _row(connection, job_id)
-            return Job.of(row, event_rows.states(connection, [job_id]))
+            return _job(connection, job_id)
 
     def page(
         self, *, state: JobState | None = None, limit: int = 50, before: str | None = None
@@ -211,7 +185,7 @@ class Jobs:
         with self._database.write() as connection:
             moved = cancel_row(connection, job_id)
             if not moved:
-                row = _row(connection, job_id)
+                row = job_row(connection, job_id)
                 if JobState(row.state).final:
                     raise InvalidJobTransition(f"The job is over already: its state is {row.state}.")
         self._wake_engine()
@@ -227,20 +201,20 @@ class Jobs:
         """
         with self._database.write() as connection:
             if not job_rows.remove(connection, job_id, allowed_from=FINAL):
-                row = _row(connection, job_id)
+                row = job_row(connection, job_id)
                 raise InvalidJobTransition(f"The job is {row.state}; cancel it first.")
 
     def metrics(self, job_id: str, *, since: int = 0, max_points: int | None = None) -> Metrics:
         """Return the history of a job after an event, thinned to ``max_points`` if it is longer."""
         with self._database.read() as connection:
-            _row(connection, job_id)
+            job_row(connection, job_id)
             series = check_rows.series(connection, job_id, since=since)
         return Metrics.of(series, max_points)
 
     def curves(self, job_id: str) -> Curves:
         """Return the history of a job for the charts."""
         with self._database.read() as connection:
-            row = _row(connection, job_id)
+            row = job_row(connection, job_id)
             series = check_rows.series(connection, job_id)
         return curves_of(row, series)
 
@@ -253,7 +227,7 @@ class Jobs:
             The job has not trained yet.
         """
         with self._database.read() as connection:
-            row = _row(connection, job_id)
+            row = job_row(connection, job_id)
             checkpoint = checkpoint_rows.get(connection, job_id)
         if checkpoint is None:
             raise NoDataYet("The job has no weights yet; they are there after its first validation check.")
@@ -269,7 +243,7 @@ class Jobs:
     def provenance(self, job_id: str) -> Mapping[str, str]:
         """Return what a picture of this job should say about where it comes from."""
         with self._database.read() as connection:
-            row = _row(connection, job_id)
+            row = job_row(connection, job_id)
         environment: Mapping[str, Any] = row.environment or {}
         return {
             "job": row.id,
@@ -299,17 +273,8 @@ class Jobs:
         with self._database.read() as connection:
             return event_rows.jobs_since(connection, event_id)
 
-    def _accept(self, idempotency_key: str | None, request_sha256: str, insert: Callable[[Connection], str]) -> Job:
-        """Write a new job down, or find the one that was accepted under the key before."""
-        with self._database.write() as connection:
-            hold(connection, Alone.ACCEPTS)
-            known = job_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
-            if known is not None:
-                check_same_request(known.request_sha256, request_sha256)
-            job_id = known.id if known is not None else insert(connection)
-            job = Job.of(_row(connection, job_id), event_rows.states(connection, [job_id]))
-        self._wake_engine()
-        return job
+    def _accept_job(self, idempotency_key: str | None, request_sha256: str, insert: Callable[[Connection], str]) -> Job:
+        return self._accept(job_rows.by_idempotency_key, idempotency_key, request_sha256, insert, _job)
 
     def _insert(self, connection: Connection, new: NewJob) -> str:
         make_room(connection, 1, self._max_queue_length)
@@ -317,8 +282,5 @@ class Jobs:
         return new.id
 
 
-def _row(connection: Connection, job_id: str) -> JobRow:
-    row = job_rows.get(connection, job_id)
-    if row is None:
-        raise JobNotFound("There is no job of that id.")
-    return row
+def _job(connection: Connection, job_id: str) -> Job:
+    return Job.of(job_row(connection, job_id), event_rows.states(connection, [job_id]))

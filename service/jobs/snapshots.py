@@ -9,13 +9,14 @@ from typing import Any
 from weakref import ref
 
 import numpy as np
-from sqlalchemy import Connection
 
 from service.core import N_FEATURES, Floats, Ints, TrainingConfig, design_matrix, output_names, probabilities
-from service.database import ClaimRow, Database, JobRow, SnapshotRow, job_rows, snapshot_rows
+from service.database import ClaimRow, Database, JobRow, SnapshotRow, snapshot_rows
 from service.datasets import PACKAGED, Dataset, Datasets, validation_images
-from service.errors import JobNotFound, NotFound
+from service.errors import NotFound
 from service.worker import snapshot_stride, unpack_weights
+
+from .desk import job_row
 
 MAX_SNAPSHOTS = 256
 """As many checks as 50 epochs of five have; 8 MB a job at most."""
@@ -116,7 +117,7 @@ class Snapshots:
     def list(self, job_id: str) -> SnapshotList:
         """Return which snapshots there are; raise `JobNotFound`."""
         with self._database.read() as connection:
-            row = _row(connection, job_id)
+            row = job_row(connection, job_id)
             places = snapshot_rows.places(connection, job_id)
         config = TrainingConfig.from_dict(row.config)
         return SnapshotList(job=row, config=config, labels=self._labels(row, config), places=places)
@@ -130,7 +131,7 @@ class Snapshots:
             There is no such job, or no snapshot of that step.
         """
         with self._database.read() as connection:
-            row = _row(connection, job_id)
+            row = job_row(connection, job_id)
             body = snapshot_rows.body(connection, job_id, step)
         if body is None:
             raise NotFound("There is no snapshot of that step; the list of snapshots says which there are.")
@@ -141,7 +142,7 @@ class Snapshots:
     def file(self, job_id: str, *, since: int = -1) -> tuple[Sequence[int], bytes]:
         """Return the steps of all snapshots after a step, and their weights, (n, 785, n_outputs), as packed."""
         with self._database.read() as connection:
-            _row(connection, job_id)
+            job_row(connection, job_id)
             found = snapshot_rows.bodies(connection, job_id, since=since)
         return [step for step, _ in found], b"".join(body for _, body in found)
 
@@ -181,10 +182,3 @@ def _confusion(question: _Question) -> Ints:
         counts += np.bincount(true[part] * n_classes + predicted, minlength=len(counts))
     counts.flags.writeable = False
     return counts.reshape(n_classes, n_classes)
-
-
-def _row(connection: Connection, job_id: str) -> JobRow:
-    row = job_rows.get(connection, job_id)
-    if row is None:
-        raise JobNotFound("There is no job of that id.")
-    return row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -13,24 +13,21 @@ from ulid import ULID
 
 from service.core import Floats, Ints, TrainingConfig, norm, output_names
 from service.database import (
-    Alone,
-    Database,
     JobRow,
     NewJob,
     NewSweep,
     SweepRow,
     check_rows,
     checkpoint_rows,
-    hold,
     job_rows,
     sweep_rows,
 )
-from service.datasets import PACKAGED, Dataset, Datasets, plan_split, with_its_classes
+from service.datasets import Dataset, plan_split, with_its_classes
 from service.errors import InvalidField, JobNotFound, NoDataYet
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
-from .desk import cancel_row, check_same_request, fingerprint, make_room, parse_cursor
+from .desk import Desk, cancel_row, fingerprint, make_room, parse_cursor
 from .job import Job
 from .metrics import Series
 from .sweep import Member, Sweep, SweepRequest, SweepSummary
@@ -38,21 +35,8 @@ from .sweep import Member, Sweep, SweepRequest, SweepSummary
 T = TypeVar("T")
 
 
-class Sweeps:
-    """The desk where sweeps are handed in and asked about; see `Jobs` for the parameters."""
-
-    def __init__(
-        self,
-        database: Database,
-        *,
-        max_queue_length: int,
-        wake_engine: Callable[[], None],
-        datasets: Datasets = PACKAGED,
-    ):
-        self._database = database
-        self._datasets = datasets
-        self._max_queue_length = max_queue_length
-        self._wake_engine = wake_engine
+class Sweeps(Desk):
+    """The desk where sweeps are handed in and asked about; see `Desk` for the parameters."""
 
     def submit(self, request: SweepRequest, *, idempotency_key: str | None = None) -> Sweep:
         """Accept a sweep with all its members, or return the one accepted under the same key before.
@@ -69,33 +53,28 @@ class Sweeps:
         check_model_name(request.model_name)
         configs = [with_its_classes(config, dataset) for config in request.configs()]
         _check_fit(request, configs, dataset)
-        sweep_id, request_sha256 = str(ULID()), _fingerprint(request, configs)
-        with self._database.write() as connection:
-            hold(connection, Alone.ACCEPTS)
-            known = sweep_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
-            if known is not None:
-                check_same_request(known.request_sha256, request_sha256)
-                sweep_id = known.id
-            else:
-                make_room(connection, len(configs), self._max_queue_length)
-                sweep = NewSweep(
-                    id=sweep_id,
-                    name=request.model_name,
-                    dataset=request.dataset,
-                    base=request.base,
-                    grid={name: list(values) for name, values in request.grid.items()},
-                    idempotency_key=idempotency_key,
-                    request_sha256=request_sha256,
-                )
-                sweep_rows.insert(connection, sweep)
-                job_rows.insert(connection, member_rows(sweep, configs))
-        self._wake_engine()
-        return self.get(sweep_id)
+        sweep = NewSweep(
+            id=str(ULID()),
+            name=request.model_name,
+            dataset=request.dataset,
+            base=request.base,
+            grid={name: list(values) for name, values in request.grid.items()},
+            idempotency_key=idempotency_key,
+            request_sha256=_fingerprint(request, configs),
+        )
+
+        def insert(connection: Connection) -> str:
+            make_room(connection, len(configs), self._max_queue_length)
+            sweep_rows.insert(connection, sweep)
+            job_rows.insert(connection, member_rows(sweep, configs))
+            return sweep.id
+
+        return self._accept(sweep_rows.by_idempotency_key, idempotency_key, sweep.request_sha256, insert, _sweep)
 
     def get(self, sweep_id: str) -> Sweep:
         """Return a sweep; raise `JobNotFound`."""
         with self._database.read() as connection:
-            return _sweep(connection, _row(connection, sweep_id))
+            return _sweep(connection, sweep_id)
 
     def page(self, *, limit: int = 50, before: str | None = None) -> tuple[list[SweepSummary], str | None]:
         """Return the newest sweeps first and, if there are more, the cursor to ask for them with."""
@@ -218,7 +197,8 @@ def _request(row: SweepRow) -> SweepRequest:
     return SweepRequest(base=row.base, grid=row.grid, dataset=row.dataset, name=row.name)
 
 
-def _sweep(connection: Connection, row: SweepRow) -> Sweep:
+def _sweep(connection: Connection, sweep_id: str) -> Sweep:
+    row = _row(connection, sweep_id)
     rows, request = job_rows.members(connection, row.id), _request(row)
     paces = {member.batches_per_epoch for member in rows} - {None}
     return Sweep(

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, delete, func, select
 
+from service.core import Check
+
 from .tables import check_blocks, events, jobs
 
 BLOCK_LENGTH = 1000
@@ -34,15 +36,9 @@ Checks: TypeAlias = NDArray[np.void]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewCheck:
+class NewCheck(Check):
     """What is written down of a validation check. ``detail`` is the progress at that moment."""
 
-    epoch: int
-    step: int
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
     detail: Mapping[str, Any]
     step_losses: bytes
 
@@ -52,16 +48,10 @@ class NewCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRow:
+class CheckRow(Check):
     """A validation check as it was recorded. ``detail`` is the progress at that moment."""
 
     id: int
-    epoch: int
-    step: int
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
     detail: Mapping[str, Any]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any
 
@@ -63,18 +63,9 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as the API shows it."""
-        return {
-            "first": self.first,
-            "other": self.other,
-            "accuracy_difference": self.accuracy_difference,
-            "accuracy_interval": list(self.accuracy_interval),
-            "loss_difference": self.loss_difference,
-            "loss_interval": list(self.loss_interval),
-            "only_first_right": self.only_first_right,
-            "only_other_right": self.only_other_right,
-            "p_value": self.p_value,
-            "sentence": self.sentence,
-        }
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        del values["n_images"]  # which all comparisons have in common
+        return {**values, "sentence": self.sentence}
 
 
 def compare(models: Sequence[Model], datasets: Datasets = PACKAGED) -> dict[str, Any]:

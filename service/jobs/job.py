@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from service.core import TrainingConfig
+from service.core import Check, TrainingConfig
 from service.database import CheckRow, EventRow, JobRow, StateRow
 from service.registry import utc_text
 from service.worker import Progress
@@ -34,25 +34,15 @@ class JobRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedCheck:
+class RecordedCheck(Check):
     """A validation check with the id under which it was recorded."""
 
     id: int
-    epoch: int
-    step: int
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
 
     @classmethod
     def of(cls, row: CheckRow) -> RecordedCheck:
         """Build from a row."""
         return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

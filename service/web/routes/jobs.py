@@ -11,8 +11,8 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.core import TrainingConfig
-from service.jobs import Job, JobRequest, JobState, Metrics, RecordedCheck
+from service.core import Check, TrainingConfig
+from service.jobs import Job, JobRequest, JobState, Metrics
 from service.web import answers, requests
 from service.web.dependencies import MAX_EVENT_ID, IdempotencyKey, JobId, ServiceDep
 from service.web.routing import noun_router
@@ -112,7 +112,7 @@ def _accepted(job: Job) -> Response:
 def _csv_of(metrics: Metrics) -> str:
     rows: list[dict[str, Any]] = [check.to_dict() for check in metrics.checks]
     text = StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(RecordedCheck)], lineterminator="\n")
+    writer = csv.DictWriter(text, ["id", *(field.name for field in fields(Check))], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

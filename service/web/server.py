@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -140,6 +141,11 @@ def run(
             port = listener.getsockname()[1]
             until_stopped.enter_context(Siblings(settings.model_copy(update={"port": port}), settings.web_workers - 1))
         server.run([listener])
+
+
+def run_sibling() -> None:
+    """Serve as one of `Siblings`, by the settings on standard input until that is closed."""
+    run(Settings.model_validate_json(sys.stdin.buffer.readline()), until_closed=sys.stdin.buffer)
 
 
 def _share_metrics(folder: Path) -> None:

@@ -17,7 +17,7 @@ from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_START = "from service.web.siblings import main; main()"
+_START = "from service.web.server import run_sibling; run_sibling()"
 _PAUSE_S = 1.0
 """Before one that died is replaced: what kills it at its start must not keep the machine busy."""
 _STOP_S = 8.0
@@ -93,14 +93,6 @@ class Siblings:
             process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return
-
-
-def main() -> None:
-    """Be a sibling: serve by the settings on standard input until that is closed."""
-    from .server import run  # noqa: PLC0415 - which imports this module
-
-    settings = Settings.model_validate_json(sys.stdin.buffer.readline())
-    run(settings, until_closed=sys.stdin.buffer)
 
 
 def _stdin(process: subprocess.Popen[bytes]) -> IO[bytes]:

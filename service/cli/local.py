@@ -253,7 +253,7 @@ class LocalBackend(Backend):
         return digit_picture(decode_upload(file.data, file.media_type).images[0], upscale=1, provenance={})
 
     def datasets(self) -> list[Json]:
-        return [self._service.datasets.get(name).to_dict() for name in self._service.datasets.names()]
+        return [dataset.to_dict() for dataset in self._service.datasets.all()]
 
     def add_dataset(self, words: Mapping[str, str], files: Mapping[str, bytes]) -> Json:
         return self._service.datasets.receive(words, files).to_dict()

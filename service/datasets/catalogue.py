@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from threading import Lock
 from types import MappingProxyType
 
-from service.errors import DatasetNotFound, InvalidField, NameTaken, StorageFull
+from service.errors import Corrupted, DatasetNotFound, InvalidField, NameTaken, StorageFull
 
 from .dataset import Dataset
 from .idx_files import checksum_of, open_parts
 from .mnist import load_mnist
 from .upload import About, Upload, read_class_names, read_upload
 from .uploads import Uploads
+
+logger = logging.getLogger(__name__)
 
 _LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType({"mnist": load_mnist})
 _LOADING = Lock()
@@ -47,6 +50,16 @@ class Datasets:
     def names(self) -> list[str]:
         """Return all names, in alphabetical order."""
         return sorted([*_LOADERS, *(self._uploads.names() if self._uploads else ())])
+
+    def all(self) -> list[Dataset]:
+        """Return all that can be opened; the log tells of one that is damaged."""
+        found = []
+        for name in self.names():
+            try:
+                found.append(self.get(name))
+            except Corrupted:
+                logger.exception("data set %s is damaged and not listed", name)
+        return found
 
     def get(self, name: str) -> Dataset:
         """Return the data set of this name.

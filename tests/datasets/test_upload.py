@@ -210,6 +210,7 @@ def test_damage_is_noticed(datasets: Datasets, parts: dict[str, bytes], tmp_path
                 continue
             with pytest.raises(Corrupted):
                 again.files_to_send("digits")
+            assert "mnist" in [dataset.name for dataset in again.all()]
         path.write_bytes(content)
 
 

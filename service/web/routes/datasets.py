@@ -59,9 +59,8 @@ _UPLOAD: dict[str, Any] = {
 
 @router.get("/datasets", responses={200: {"model": dataset_answers.DatasetList}})
 def list_datasets(service: ServiceDep) -> Response:
-    """List all data sets."""
-    datasets = service.datasets
-    return JSONResponse({"datasets": [datasets.get(name).to_dict() for name in datasets.names()]})
+    """List all data sets, without those whose files are damaged."""
+    return JSONResponse({"datasets": [dataset.to_dict() for dataset in service.datasets.all()]})
 
 
 @router.post("/datasets", status_code=201, responses={201: {"model": dataset_answers.Dataset}}, openapi_extra=_UPLOAD)

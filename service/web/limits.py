@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .connection import MAX_HEADER_BYTES, MAX_HEADERS
 from .event_stream import SEND_TIMEOUT_S
-from .routes.prediction import MAX_FILES
+from .image_body import MAX_FILES
 from .strict_json import MAX_DEPTH
 
 

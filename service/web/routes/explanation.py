@@ -15,22 +15,23 @@ from service.charts import evidence_picture
 from service.inference import Explanation, explain
 from service.web import explanation_answers
 from service.web.dependencies import ServiceDep
+from service.web.image_body import IMAGE_BODY, ImageBody, read_images
 from service.web.pictures import PNG, PNG_ANSWER
 from service.web.routing import noun_router
 from service.web.turns import turns_of
 
-from .prediction import _BODY, Alias, _read
+from .prediction import Alias
 
 router = noun_router("prediction")
 
 _NUMBERS: dict[str, Any] = {
     "responses": {200: {"model": explanation_answers.Explanation}},
-    "openapi_extra": _BODY,
+    "openapi_extra": IMAGE_BODY,
 }
 _PICTURE: dict[str, Any] = {
     "response_class": Response,
     "responses": {200: PNG_ANSWER[200]},
-    "openapi_extra": _BODY,
+    "openapi_extra": IMAGE_BODY,
 }
 
 Upscale = Annotated[int, Query(ge=1, le=16, description="Pixels to a side of each pixel.")]
@@ -47,12 +48,12 @@ class _Question:
 
     async def numbers(self, name: str | None, reference: str | None) -> Response:
         """Answer with JSON, written where it is computed and not on the event loop."""
-        body = await _read(self.request)
+        body = await read_images(self.request)
         return await self._in_turn(lambda: JSONResponse(self._explain(body, name, reference).to_dict()), body)
 
     async def picture(self, name: str | None, reference: str | None, upscale: int) -> Response:
         """Answer with a PNG."""
-        body = await _read(self.request)
+        body = await read_images(self.request)
 
         def draw() -> bytes:
             explanation = self._explain(body, name, reference)
@@ -68,10 +69,10 @@ class _Question:
 
         return await self._in_turn(lambda: Response(draw(), media_type=PNG), body)
 
-    async def _in_turn(self, work: Callable[[], Response], body: Any) -> Response:
+    async def _in_turn(self, work: Callable[[], Response], body: ImageBody) -> Response:
         return await turns_of(self.request).run(work, body.n_bytes)
 
-    def _explain(self, body: Any, name: str | None, reference: str | None) -> Explanation:
+    def _explain(self, body: ImageBody, name: str | None, reference: str | None) -> Explanation:
         model = self.service.catalogue.get(name, reference)  # before decoding: the cheaper refusal
         return explain(model, body.decode(self.service.limits), digit=self.digit, against=self.against)
 

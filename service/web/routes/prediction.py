@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import numpy as np
 import orjson
 from fastapi import Query
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.bootstrap import Service
 from service.charts import digit_picture
 from service.core import Floats, Ints
-from service.errors import InvalidField, InvalidInput, ServiceError
-from service.inference import DecodingLimits, ModelInputs, answer, decode_pixels, decode_small_upload, decode_upload
+from service.errors import InvalidInput, ServiceError
+from service.inference import DecodingLimits, ModelInputs, answer
 from service.inference import predict as tell
 from service.metrics import Stages
 from service.registry import Model
@@ -27,47 +25,17 @@ from service.web import answers
 from service.web.dependencies import ServiceDep
 from service.web.direct import DirectRoute
 from service.web.headers import header
+from service.web.image_body import BINARY, IMAGE_BODY, read_images
 from service.web.pictures import PNG, PNG_ANSWER
-from service.web.routing import media_type_of, noun_router
-from service.web.strict_json import parse_json_of_numbers
+from service.web.routing import noun_router
 from service.web.turns import turns_of
 
 router = noun_router("prediction", route_class=DirectRoute)
 
-MAX_FILES = 1000
-_SMALL_JSON_BYTES = 16_384
-
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "A picture of any size, or pixels: white ink is 255, background 0.",
-        "content": {
-            "image/png": _BINARY,
-            "image/jpeg": _BINARY,
-            "image/webp": _BINARY,
-            "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"file": {"type": "array", "items": _BINARY["schema"]}}}
-            },
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "pixels": {"type": "array", "description": "784 numbers, 28x28, or a list of those."}
-                    },
-                    "required": ["pixels"],
-                    "additionalProperties": False,
-                }
-            },
-            "application/octet-stream": {**_BINARY, "description": "784 bytes an image, row by row."},
-            "application/x-npy": _BINARY,
-        },
-    }
-}
 _NPY = "application/x-npy"
 _ANSWER: dict[str, Any] = {
-    "responses": {200: {"model": answers.PredictionAnswer, "content": {"application/json": {}, _NPY: _BINARY}}},
-    "openapi_extra": _BODY,
+    "responses": {200: {"model": answers.PredictionAnswer, "content": {"application/json": {}, _NPY: BINARY}}},
+    "openapi_extra": IMAGE_BODY,
 }
 
 _Inputs = TypeVar("_Inputs", ModelInputs, ModelInputs | None)
@@ -95,10 +63,10 @@ async def predict_with_version(name: str, version: str, request: Request, servic
     return await _predict(request, service, name, version)
 
 
-@router.post("/preprocess", response_class=Response, responses=PNG_ANSWER, openapi_extra=_BODY)
+@router.post("/preprocess", response_class=Response, responses=PNG_ANSWER, openapi_extra=IMAGE_BODY)
 async def preprocess(request: Request, service: ServiceDep) -> Response:
     """Return the 28x28 PNG that a model would see. Headers say, as JSON, what was done and what looks doubtful."""
-    body = await _read(request)
+    body = await read_images(request)
 
     def draw() -> Response:
         inputs = body.decode(service.limits)
@@ -112,61 +80,9 @@ async def preprocess(request: Request, service: ServiceDep) -> Response:
     return await turns_of(request).run(draw, body.n_bytes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Body:
-    """What was sent, not yet looked at: several files, or one body and what it says that it is."""
-
-    parts: tuple[tuple[bytes, str | None], ...]
-    is_json: bool
-
-    @property
-    def n_bytes(self) -> int:
-        return sum(len(content) for content, _ in self.parts)
-
-    def decode(self, limits: DecodingLimits) -> ModelInputs:
-        if self.is_json:
-            return decode_pixels(_pixels_of(parse_json_of_numbers(self.parts[0][0])), limits=limits)
-        decoded = [decode_upload(content, media_type, limits=limits) for content, media_type in self.parts]
-        return decoded[0] if len(decoded) == 1 else ModelInputs.joined(decoded, limits)
-
-    def decode_small(self, limits: DecodingLimits) -> ModelInputs | None:
-        """Do as `decode` does if that takes microseconds; else None."""
-        content, media_type = self.parts[0]
-        if len(self.parts) > 1 or (self.is_json and len(content) > _SMALL_JSON_BYTES):
-            return None
-        return self.decode(limits) if self.is_json else decode_small_upload(content, media_type, limits=limits)
-
-
-async def _read(request: Request) -> _Body:
-    media_type = media_type_of(request)
-    if media_type == "multipart/form-data":
-        return _Body(parts=await _files(request), is_json=False)
-    return _Body(parts=((await request.body(), media_type or None),), is_json=media_type == "application/json")
-
-
-async def _files(request: Request) -> tuple[tuple[bytes, str | None], ...]:
-    async with request.form(max_files=MAX_FILES, max_fields=1, max_part_size=1024) as form:
-        files = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
-        if len(files) != len(form.multi_items()):
-            raise InvalidInput("Every part of the form must be a file.")
-        if not files:
-            raise InvalidInput("The form holds no file.")
-        return tuple([(await file.read(), file.content_type) for file in files])
-
-
-def _pixels_of(value: Any) -> Any:
-    if not isinstance(value, dict):
-        raise InvalidInput("The body must be a JSON object.", allowed='{"pixels": ...}')
-    if unknown := value.keys() - {"pixels"}:
-        raise InvalidField("There is no field of this name.", field=min(unknown), allowed="pixels")
-    if "pixels" not in value:
-        raise InvalidField("pixels is required.", field="pixels", allowed="784 numbers, 28x28, or a list of those")
-    return value["pixels"]
-
-
 async def _predict(request: Request, service: Service, name: str | None, reference: str | None) -> Response:
     """Decode, predict and write the answer: at once what takes no longer than a visit to a thread, all else in one."""
-    body = await _read(request)
+    body = await read_images(request)
     write = _table if header(request.scope, b"accept").strip().lower() == _NPY else _story
     stages = Stages()
     at_hand = service.catalogue.at_hand(name, reference)

@@ -1,0 +1,101 @@
+"""The body of a request that shows images: files or pixels, not looked at before it is somebody's turn to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from service.errors import InvalidField, InvalidInput
+from service.inference import DecodingLimits, ModelInputs, decode_pixels, decode_small_upload, decode_upload
+
+from .routing import media_type_of
+from .strict_json import parse_json_of_numbers
+
+MAX_FILES = 1000
+_SMALL_JSON_BYTES = 16_384
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+IMAGE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "A picture of any size, or pixels: white ink is 255, background 0.",
+        "content": {
+            "image/png": BINARY,
+            "image/jpeg": BINARY,
+            "image/webp": BINARY,
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": {"type": "array", "items": BINARY["schema"]}}}
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "pixels": {"type": "array", "description": "784 numbers, 28x28, or a list of those."}
+                    },
+                    "required": ["pixels"],
+                    "additionalProperties": False,
+                }
+            },
+            "application/octet-stream": {**BINARY, "description": "784 bytes an image, row by row."},
+            "application/x-npy": BINARY,
+        },
+    }
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageBody:
+    """What was sent, not yet looked at: several files, or one body and what it says that it is."""
+
+    parts: tuple[tuple[bytes, str | None], ...]
+    is_json: bool
+
+    @property
+    def n_bytes(self) -> int:
+        """How much was sent."""
+        return sum(len(content) for content, _ in self.parts)
+
+    def decode(self, limits: DecodingLimits) -> ModelInputs:
+        """Return what a model is shown; errors as `decode_upload` and `decode_pixels`."""
+        if self.is_json:
+            return decode_pixels(_pixels_of(parse_json_of_numbers(self.parts[0][0])), limits=limits)
+        decoded = [decode_upload(content, media_type, limits=limits) for content, media_type in self.parts]
+        return decoded[0] if len(decoded) == 1 else ModelInputs.joined(decoded, limits)
+
+    def decode_small(self, limits: DecodingLimits) -> ModelInputs | None:
+        """Do as `decode` does if that takes microseconds; else None."""
+        content, media_type = self.parts[0]
+        if len(self.parts) > 1 or (self.is_json and len(content) > _SMALL_JSON_BYTES):
+            return None
+        return self.decode(limits) if self.is_json else decode_small_upload(content, media_type, limits=limits)
+
+
+async def read_images(request: Request) -> ImageBody:
+    """Read what a request shows; raise `InvalidInput` if it is a form that holds anything but files."""
+    media_type = media_type_of(request)
+    if media_type == "multipart/form-data":
+        return ImageBody(parts=await _files(request), is_json=False)
+    return ImageBody(parts=((await request.body(), media_type or None),), is_json=media_type == "application/json")
+
+
+async def _files(request: Request) -> tuple[tuple[bytes, str | None], ...]:
+    async with request.form(max_files=MAX_FILES, max_fields=1, max_part_size=1024) as form:
+        files = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
+        if len(files) != len(form.multi_items()):
+            raise InvalidInput("Every part of the form must be a file.")
+        if not files:
+            raise InvalidInput("The form holds no file.")
+        return tuple([(await file.read(), file.content_type) for file in files])
+
+
+def _pixels_of(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise InvalidInput("The body must be a JSON object.", allowed='{"pixels": ...}')
+    if unknown := value.keys() - {"pixels"}:
+        raise InvalidField("There is no field of this name.", field=min(unknown), allowed="pixels")
+    if "pixels" not in value:
+        raise InvalidField("pixels is required.", field="pixels", allowed="784 numbers, 28x28, or a list of those")
+    return value["pixels"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,10 @@ class RecordedCheck(Check):
     def of(cls, row: CheckRow) -> RecordedCheck:
         """Build from a row."""
         return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON, the id first."""
+        return {"id": self.id, **asdict(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

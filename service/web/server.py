@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 
 GRACE_S = 3
 """What is being answered when the signal comes may take this long; streams are ended at once."""
+_SWITCH_S = 0.0002
+"""A thread that writes down what training said lets the event loop go on after so long; Python's own way is 5 ms."""
 _BACKLOG = 2048
 _OTHER_FILES = 256
 """Open at a time besides connections: the database, files, pipes to workers."""
@@ -123,6 +125,7 @@ def run(
     """
     configure_logging(settings.log_level, settings.log_format)
     start_tracing(__version__)
+    sys.setswitchinterval(_SWITCH_S)
     with ExitStack() as until_stopped:
         listener = until_stopped.enter_context(_listener(settings, is_sibling=until_closed is not None))
         if settings.web_workers > 1:

@@ -6,9 +6,11 @@ import os
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TypeAlias
 
 import msgpack
@@ -32,6 +34,9 @@ ALIVE = b"\0"
 
 ALIVE_EVERY_S = 1.0
 
+_AUTOGROUP = Path("/proc/self/autogroup")
+_AUTOGROUP_TRIES = 20
+
 _Work: TypeAlias = tuple[bytes, StopRequests]
 
 
@@ -44,7 +49,7 @@ def serve(descriptor: int, log_level: str = "warning", log_format: LogFormat = "
     configure_logging(log_level, log_format)
     start_tracing(__version__)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.nice(NICENESS)
+    _give_way()
     work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
     with Connection(descriptor) as connection:
         threading.Thread(target=_hear, args=(connection, work), daemon=True, name="requests").start()
@@ -64,6 +69,24 @@ def serve(descriptor: int, log_level: str = "warning", log_format: LogFormat = "
                 threading.Thread(target=flush_spans, daemon=True, name="spans").start()
         except ConnectionError:
             return  # nobody is left to train for
+
+
+def _give_way() -> None:
+    """Lower this process's priority, and its session's.
+
+    Where the kernel shares the processor among sessions first (Linux's autogroups), niceness counts within a session
+    only, and a worker has one of its own. An unprivileged user may change that of one session every 0.1 s.
+    """
+    niceness = os.nice(NICENESS)
+    for _ in range(_AUTOGROUP_TRIES):
+        try:
+            _AUTOGROUP.write_text(str(niceness))
+        except BlockingIOError:
+            time.sleep(0.1)
+        except OSError:
+            return  # there are no such groups here, or they are not ours to change
+        else:
+            return
 
 
 @contextmanager

@@ -20,6 +20,7 @@ LOCKS = (
     "requirements-build.txt",
     "requirements-extras.txt",
     "requirements-s3.txt",
+    "requirements-container.txt",
 )
 # Found at run time by uvicorn and by starlette: never imported here.
 NEVER_IMPORTED = {"uvloop", "python-multipart", "psycopg"}

@@ -87,6 +87,15 @@ def test_prometheus_loads_its_files(root: Path) -> None:
     assert "6 rules found" in output
 
 
+def test_the_file_for_compose_differs_by_the_key_alone(root: Path) -> None:
+    files = [root / "deploy" / "prometheus" / name for name in ("prometheus.yaml", "with-key.yaml")]
+    plain, with_key = ([line for line in file.read_text().splitlines() if line[:1] != "#"] for file in files)
+    promtool("check", "config", "--syntax-only", str(files[1]))
+    assert [line for line in with_key if line not in plain] == [
+        "    authorization: {credentials_file: /run/secrets/inkling.key}"
+    ]
+
+
 def test_prometheus_likes_the_metrics(metrics: str) -> None:
     """All but the microseconds, which are Triton's."""
     complaints = promtool("check", "metrics", given=metrics).splitlines()

@@ -1,0 +1,63 @@
+"""compose.yaml and the manifests for Kubernetes: valid, locked down, and of files that are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+EXPECTED = {"PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"}
+
+
+@pytest.fixture(scope="module")
+def manifests(root: Path) -> dict[str, dict[str, Any]]:
+    files = (root / "deploy" / "kubernetes").glob("*.yaml")
+    return {each["kind"]: each for file in files for each in yaml.safe_load_all(file.read_text())}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_kubernetes_knows_every_field(manifests: dict[str, dict[str, Any]]) -> None:
+    assert set(manifests) == EXPECTED
+    for manifest in manifests.values():
+        kubernetes_validate.validate(manifest, "1.37", strict=True)
+    broken = {**manifests["Service"], "spec": {"ports": "http"}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, "1.37", strict=True)
+
+
+def test_the_pod_is_locked_down(manifests: dict[str, dict[str, Any]]) -> None:
+    pod = manifests["Deployment"]["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    for container in [*pod["initContainers"], *pod["containers"]]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["limits"]["memory"]
+    [service] = pod["containers"]
+    assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(service)
+    labels = manifests["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert manifests["Service"]["spec"]["selector"] == labels
+    assert manifests["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert manifests["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == labels
+
+
+def test_compose_is_locked_down_and_names_files_that_are_there(root: Path) -> None:
+    compose = yaml.safe_load((root / "compose.yaml").read_text())
+    assert set(compose["services"]) == {"inkling", "postgres", "prometheus", "grafana"}
+    for name, service in compose["services"].items():
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert service["mem_limit"]
+        assert name == "inkling" or service["healthcheck"]  # its own is in the image
+        assert name == "inkling" or re.search(r":v?\d+\.\d+", service["image"]), "a pinned tag"
+        for volume in service["volumes"]:
+            source = volume.partition(":")[0]
+            assert (root / source).exists() if source.startswith(".") else source in compose["volumes"], volume
+    for secret in ("POSTGRES_PASSWORD", "GRAFANA_PASSWORD"):
+        assert re.findall(rf"\$\{{{secret}(?!:\?)", (root / "compose.yaml").read_text()) == [], "no default"

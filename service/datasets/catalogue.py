@@ -131,10 +131,10 @@ class Datasets:
         return self.get(name)
 
     def class_names(self, name: str, classes: Sequence[int]) -> tuple[str, ...]:
-        """Return what to call some classes of a data set; by their numbers if it is gone."""
+        """Return what to call some classes of a data set; by their numbers if it is gone or damaged."""
         try:
             return self.get(name).names_of(classes)
-        except DatasetNotFound:
+        except (DatasetNotFound, Corrupted):
             return tuple(map(str, classes))
 
     def files_to_send(self, name: str) -> dict[str, bytes] | None:

@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from PIL import Image
 from benchmarks.paired import OURS, Comparison, interleave, new_figure, show, warn_if_busy, write
 from benchmarks.peers.serving.contender import BARE_ROUTE, KINDS, PEERS, ROOT, Requests, inkling
 from benchmarks.serving import drive
+from benchmarks.web_workers import family
 from service.datasets import load_dataset
 
 WANTED = 4.0
@@ -51,25 +52,25 @@ _TRIES = 3
 
 
 class Contender:
-    """A server whose processes form a group, stopped but while it is needed.
+    """A server, stopped with all its processes but while it is needed.
 
     Parameters
     ----------
     images : (n, 28, 28) uint8; the first is sent when it is measured.
     """
 
-    def __init__(self, group: int, port: int, requests: Requests, images: Any) -> None:
-        self._group, self._url = group, f"http://127.0.0.1:{port}"
+    def __init__(self, pid: int, port: int, requests: Requests, images: Any) -> None:
+        self._pid, self._url = pid, f"http://127.0.0.1:{port}"
         self._requests = [requests(image.tobytes(), png_of(image)) for image in images]
 
     @contextmanager
     def awake(self) -> Iterator[None]:
         """Let it run for as long as the block."""
-        os.killpg(self._group, signal.SIGCONT)
+        signal_all(self._pid, signal.SIGCONT)
         try:
             yield
         finally:
-            os.killpg(self._group, signal.SIGSTOP)
+            signal_all(self._pid, signal.SIGSTOP)
 
     def digits(self) -> dict[str, list[int]]:
         """Return what it takes the images for, by kind."""
@@ -120,9 +121,16 @@ def digit_of(answer: dict[str, Any]) -> int:
     return int(answer.get("predictions", [answer])[0]["digit"])
 
 
+def signal_all(pid: int, number: signal.Signals) -> None:
+    """Signal a process and all that come from it, whatever sessions they are in."""
+    for one in list(family(pid)):
+        with suppress(ProcessLookupError):
+            os.kill(one, number)
+
+
 @contextmanager
 def started(name: str, command: list[str], port: int, log: Path) -> Iterator[int]:
-    """Start a server on one core, yield its process group once it listens, and end all its processes afterwards."""
+    """Start a server on one core, yield its process once it listens, and end all its processes afterwards."""
     show(f"starting {name}")
     environment = {**os.environ, "BENTOML_DO_NOT_TRACK": "true"}
     with log.open("w") as output:
@@ -142,7 +150,7 @@ def started(name: str, command: list[str], port: int, log: Path) -> Iterator[int
             time.sleep(0.1)
         yield process.pid
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        signal_all(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -177,8 +185,8 @@ def measure(rounds: int, seconds: int) -> list[Comparison]:
         ]:
             port = free_port()
             words = [word.format(port=port) for word in command]
-            group = until_done.enter_context(started(who, words, port, folder / f"{who}.log"))
-            contenders[who] = Contender(group, port, requests, images)
+            pid = until_done.enter_context(started(who, words, port, folder / f"{who}.log"))
+            contenders[who] = Contender(pid, port, requests, images)
             digits = contenders[who].digits()
             ours = contenders[OURS].digits() if who != OURS else digits
             if any(found != ours["raw"] for found in digits.values()):

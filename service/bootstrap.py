@@ -18,6 +18,7 @@ from service.datasets import Datasets, Uploads
 from service.errors import Corrupted, KeysRequired, StorageFailed
 from service.inference import DecodingLimits, ModelCatalogue
 from service.jobs import (
+    DaskExecutor,
     Engine,
     EngineLock,
     Executor,
@@ -27,6 +28,7 @@ from service.jobs import (
     Recorder,
     Snapshots,
     Sweeps,
+    check_scheduler,
 )
 from service.metrics import Metrics
 from service.registry import BlobStore, LocalStore, ObjectStore, Registry, install_shipped
@@ -242,6 +244,9 @@ def _engine_lock(database: Database, settings: Settings) -> EngineLock:
 def _executor_factory(settings: Settings, metrics: Metrics) -> Callable[[], Executor]:
     if settings.executor == "inline":
         return lambda: InlineExecutor(settings.workers)
+    if settings.executor == "dask":
+        scheduler = check_scheduler(settings.dask_scheduler, insecure=settings.dask_insecure)
+        return lambda: DaskExecutor(scheduler)
     return lambda: ProcessesExecutor(
         settings.workers, metrics.worker_restarted, log=(settings.log_level, settings.log_format)
     )

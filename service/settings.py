@@ -38,8 +38,15 @@ class Settings(BaseSettings):
         Field(description="folder, or s3://bucket/prefix, of the models (not given: model_store in the data folder)"),
     ] = None
     executor: Annotated[
-        Literal["processes", "inline"], Field(description="where training runs: worker processes, or this process")
+        Literal["processes", "inline", "dask"],
+        Field(description="where training runs: worker processes, this process, or a Dask cluster"),
     ] = "processes"
+    dask_scheduler: Annotated[
+        str | None, Field(description="tcp://host:port or tls://host:port of the scheduler, for the executor dask")
+    ] = None
+    dask_insecure: Annotated[
+        bool, Field(description="accept tcp:// to another machine: who reaches it can run code on every worker")
+    ] = False
     workers: Annotated[
         int,
         Field(

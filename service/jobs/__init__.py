@@ -9,9 +9,11 @@ from .desk import fingerprint as fingerprint
 from .desk import make_room as make_room
 from .desk import parse_cursor as parse_cursor
 from .engine import Engine as Engine
+from .executors import DaskExecutor as DaskExecutor
 from .executors import Executor as Executor
 from .executors import InlineExecutor as InlineExecutor
 from .executors import ProcessesExecutor as ProcessesExecutor
+from .executors import check_scheduler as check_scheduler
 from .job import Event as Event
 from .job import Job as Job
 from .job import JobRequest as JobRequest

@@ -7,11 +7,11 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgpack
 
@@ -123,6 +123,14 @@ def hand_back_request() -> bytes:
     return _pack({"hand_back": True})
 
 
+def hear_request(request: Mapping[str, Any], stop: StopRequests) -> None:
+    """Pass on a request to cancel a member, or to hand back the stack."""
+    if "cancel" in request:
+        stop.cancel(request["cancel"])
+    else:
+        stop.hand_back()
+
+
 def _pack(request: dict[str, object]) -> bytes:
     packed: bytes = msgpack.packb(request)
     return packed
@@ -139,7 +147,5 @@ def _hear(connection: Connection, work: queue.SimpleQueue[_Work]) -> None:
         if "train" in request:
             stop = StopRequests()
             work.put((request["train"], stop))
-        elif "cancel" in request:
-            stop.cancel(request["cancel"])
         else:
-            stop.hand_back()
+            hear_request(request, stop)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from service.database import Database, migrate
 from service.jobs import Executor, InlineExecutor, ProcessesExecutor
+from tests.jobs.dask_cluster import DaskCluster
 from tests.jobs.house import House, KeptOpen
 from tests.postgresql import Server
 
@@ -62,18 +63,33 @@ def url(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
             yield url
 
 
+@pytest.fixture(scope="session")
+def two_dask_workers() -> Iterator[DaskCluster]:
+    """Start a Dask cluster of two workers."""
+    cluster = DaskCluster(2)
+    yield cluster
+    cluster.close()
+
+
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(name, marks=pytest.mark.slow) if kind == "postgresql" else name
-        for name, (_, kind) in EXECUTORS.items()
+        *(
+            pytest.param(name, marks=pytest.mark.slow) if kind == "postgresql" else name
+            for name, (_, kind) in EXECUTORS.items()
+        ),
+        pytest.param("dask", marks=pytest.mark.slow),
     ],
 )
 def executor(request: pytest.FixtureRequest) -> Iterator[KeptOpen]:
     """Return an executor with one slot, of each kind."""
-    make, database_kind = EXECUTORS[request.param]
-    executor = make(1)
-    yield KeptOpen(executor, database_kind)
+    if request.param == "dask":
+        cluster: DaskCluster = request.getfixturevalue("two_dask_workers")
+        executor, database_kind = cast("Executor", cluster.executor()), "sqlite"
+    else:
+        make, database_kind = EXECUTORS[request.param]
+        executor = make(1)
+    yield KeptOpen(executor, database_kind, n_slots=1)
     executor.close()
 
 

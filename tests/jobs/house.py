@@ -42,11 +42,11 @@ class KeptOpen:
     Closing it kills what runs, as closing the executor itself does.
     """
 
-    def __init__(self, executor: Executor, database_kind: str = "sqlite"):
+    def __init__(self, executor: Executor, database_kind: str = "sqlite", n_slots: int | None = None):
         self.database_kind = database_kind
         self._executor = executor
         self._ends: list[_Ended] = []
-        self.n_slots = executor.n_slots
+        self.n_slots = n_slots or executor.n_slots
 
     def prepare(self) -> None:
         self._executor.prepare()

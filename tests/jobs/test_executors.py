@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,18 @@ from service.core import StopReason, TrainingConfig
 from service.jobs import Executor, InlineExecutor, ProcessesExecutor
 from service.jobs.executors import Execution, Outcome
 from service.worker import Checked, Ended, Failed, MemberSpec, Message, StackSpec, Started
+from tests.jobs.dask_cluster import DaskCluster
 from tests.jobs.house import ENDLESS, SHORT, eventually, kill_and_see_dead, workers_of
 
-EXECUTORS: dict[str, Callable[[int], Executor]] = {"inline": InlineExecutor, "processes": ProcessesExecutor}
+EXECUTORS = ["inline", "processes", pytest.param("dask", marks=pytest.mark.slow)]
+
+
+def executor_of(kind: str, request: pytest.FixtureRequest) -> Executor:
+    """Return an executor with two slots."""
+    if kind == "dask":
+        cluster: DaskCluster = request.getfixturevalue("two_dask_workers")
+        return cluster.executor()
+    return InlineExecutor(2) if kind == "inline" else ProcessesExecutor(2)
 
 
 class Ear:
@@ -63,7 +72,7 @@ def start(executor: Executor, spec: StackSpec) -> tuple[Ear, Execution]:
 
 @pytest.fixture(scope="module", params=EXECUTORS)
 def two_slots(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    executor = EXECUTORS[request.param](2)
+    executor = executor_of(request.param, request)
     yield executor
     executor.close()
 
@@ -156,14 +165,16 @@ def test_a_bug_is_a_crash_and_the_next_stack_is_trained(two_slots: Executor, cap
 
 
 @pytest.mark.parametrize("kind", EXECUTORS)
-def test_closing_ends_everything(kind: str) -> None:
+def test_closing_ends_everything(kind: str, request: pytest.FixtureRequest) -> None:
     """Threads, processes and open files are as they were before."""
 
     def held() -> tuple[int, int, int]:
         return threading.active_count(), len(psutil.Process().children()), len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
+    if kind == "dask":
+        executor_of(kind, request).close()  # the first one starts threads that its library keeps for the next
     before = held()
-    executor = EXECUTORS[kind](2)
+    executor = executor_of(kind, request)
     ear, _ = start(executor, spec_of(**ENDLESS))
     ear.heard(Started)
     executor.close()

@@ -39,6 +39,8 @@ def _welcome(settings: Settings, url: str) -> str:
     workers = f"{settings.workers} job{'s' if settings.workers > 1 else ''} at a time"
     if settings.executor == "inline":
         workers += ", in this process"
+    if settings.executor == "dask":
+        workers = f"on the Dask cluster of {settings.dask_scheduler}, a job for each of its threads"
     access, curl = "with a key, in INKLING_KEY here below", 'curl -H "Authorization: Bearer $INKLING_KEY"'
     with opened_keys(settings) as keys:
         if is_open(settings, keys):

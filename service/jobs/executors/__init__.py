@@ -1,5 +1,7 @@
 """Where training runs: a file for each choice. `Executor` states what they have in common."""
 
+from .dask import DaskExecutor as DaskExecutor
+from .dask import check_scheduler as check_scheduler
 from .inline import InlineExecutor as InlineExecutor
 from .interface import Execution as Execution
 from .interface import Executor as Executor

@@ -53,7 +53,9 @@ class Executor(Protocol):
     come in any order, also before the worker has started.
     """
 
-    n_slots: int
+    @property
+    def n_slots(self) -> int:
+        """How many slots there are at the moment."""
 
     def prepare(self) -> None:
         """Make sure that a free slot can take a stack; called before each `submit`.

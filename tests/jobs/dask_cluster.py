@@ -1,0 +1,82 @@
+"""A Dask cluster in processes of its own; run as a program, it is one until its standard input ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import psutil
+
+from service.jobs import DaskExecutor
+from tests.jobs.house import eventually
+
+
+class DaskCluster:
+    """A scheduler on loopback with single-threaded worker processes, each under a nanny that replaces it."""
+
+    def __init__(self, n_workers: int) -> None:
+        self.n_workers = n_workers
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start it, at the address that it had before."""
+        command = [sys.executable, "-P", "-W", "ignore", "-m", __name__, str(self.n_workers), str(self.port)]
+        self._program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._program.stdout
+        self.address = self._program.stdout.readline().strip()
+        self.port = int(self.address.rpartition(":")[2])
+
+    def executor(self) -> DaskExecutor:
+        """Return an executor that sees all workers."""
+        executor = DaskExecutor(self.address)
+        eventually(lambda: executor.n_slots == self.n_workers)
+        return executor
+
+    def busy_workers(self) -> list[psutil.Process]:
+        """Return the worker processes that train."""
+        workers = psutil.Process(self._program.pid).children(recursive=True)
+        return [worker for worker in workers if worker.cpu_percent(0.1) > 20]
+
+    def busy_worker(self) -> psutil.Process:
+        """Wait until there is one and return it."""
+        return eventually(self.busy_workers)[0]
+
+    def kill(self) -> None:
+        """Kill the scheduler and the nannies; their workers notice and leave."""
+        family = psutil.Process(self._program.pid).children(recursive=True)
+        self._program.kill()
+        self._see_out()
+        psutil.wait_procs(family, timeout=45)
+
+    def close(self) -> None:
+        """End it in order."""
+        assert self._program.stdin
+        self._program.stdin.close()
+        self._see_out()
+
+    def _see_out(self) -> None:
+        self._program.wait(45)
+        for pipe in (self._program.stdin, self._program.stdout):
+            assert pipe
+            pipe.close()
+
+
+def main(n_workers: int, port: int) -> None:
+    """Be a cluster."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=n_workers,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        scheduler_port=port,
+        dashboard_address="127.0.0.1:0",
+        silence_logs="ERROR",
+    ) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

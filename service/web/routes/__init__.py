@@ -23,6 +23,7 @@ from . import (
 # Addresses are compared one by one, in this order.
 ROUTERS: tuple[APIRouter, ...] = (
     prediction.router,
+    inference_protocol.infer_router,
     jobs.router,
     events.router,
     pictures.router,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Header
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -19,6 +19,7 @@ from service.inference import predict
 from service.metrics import STAGES, InferenceFigures, Stages
 from service.registry import Model
 from service.web.dependencies import ServiceDep
+from service.web.direct import DirectRoute
 from service.web.problems import problem_response
 from service.web.routing import Route
 from service.web.strict_json import parse_json
@@ -41,6 +42,14 @@ _TENSORS = "A tensor `image`, UINT8 or FP32 from 0 to 255, `[n, 28, 28]` or `[n,
 _INFER: dict[str, Any] = {
     "responses": {200: {"content": {"application/json": {}, _BINARY: {}}}},
     "openapi_extra": {
+        "parameters": [
+            {
+                "name": HEADER_LENGTH,
+                "in": "header",
+                "description": "Bytes of the JSON, where those of a tensor follow it.",
+                "schema": {"type": "string"},
+            }
+        ],
         "requestBody": {
             "required": True,
             "description": _TENSORS,
@@ -48,22 +57,26 @@ _INFER: dict[str, Any] = {
                 "application/json": {"schema": {"type": "object", "required": ["inputs"]}},
                 _BINARY: {"schema": {"type": "string", "format": "binary"}},
             },
-        }
+        },
     },
 }
 
 
+_ENCODINGS = ("identity", "gzip")
+"""Clients of the protocol may compress what they send."""
+
+
 class _ProtocolRoute(Route):
-    """A route of the protocol, whose clients may compress what they send."""
-
-    encodings: ClassVar[tuple[str, ...]] = ("identity", "gzip")
+    encodings: ClassVar[tuple[str, ...]] = _ENCODINGS
 
 
-router = APIRouter(prefix="/v2", tags=["inference protocol"], route_class=_ProtocolRoute, responses=_ERROR)
+class _InferRoute(DirectRoute):
+    encodings: ClassVar[tuple[str, ...]] = _ENCODINGS
 
-HeaderLength = Annotated[
-    str | None, Header(alias=HEADER_LENGTH, description="Bytes of the JSON, where those of a tensor follow it.")
-]
+
+_PROTOCOL: dict[str, Any] = {"prefix": "/v2", "tags": ["inference protocol"], "responses": _ERROR}
+router = APIRouter(route_class=_ProtocolRoute, **_PROTOCOL)
+infer_router = APIRouter(route_class=_InferRoute, **_PROTOCOL)
 
 
 @router.get("")
@@ -130,18 +143,16 @@ def version_ready(name: str, version: str, service: ServiceDep) -> Response:
     return _ready(service, name, version)
 
 
-@router.post("/models/{name}/infer", **_INFER)
-async def infer(name: str, request: Request, service: ServiceDep, header_length: HeaderLength = None) -> Response:
+@infer_router.post("/models/{name}/infer", **_INFER)
+async def infer(name: str, request: Request, service: ServiceDep) -> Response:
     """Tell the digits in images, with the champion of a model."""
-    return await _infer(request, service, name, None, header_length)
+    return await _infer(request, service, name, None)
 
 
-@router.post("/models/{name}/versions/{version}/infer", **_INFER)
-async def infer_with_version(
-    name: str, version: str, request: Request, service: ServiceDep, header_length: HeaderLength = None
-) -> Response:
+@infer_router.post("/models/{name}/versions/{version}/infer", **_INFER)
+async def infer_with_version(name: str, version: str, request: Request, service: ServiceDep) -> Response:
     """Tell the digits in images, with one version of a model or the one that an alias names."""
-    return await _infer(request, service, name, version, header_length)
+    return await _infer(request, service, name, version)
 
 
 @router.post("/repository/index")
@@ -200,10 +211,8 @@ def _metadata(service: Service, name: str, version: str | None) -> Response:
     )
 
 
-async def _infer(
-    request: Request, service: Service, name: str, version: str | None, header_length: str | None
-) -> Response:
-    content = await request.body()
+async def _infer(request: Request, service: Service, name: str, version: str | None) -> Response:
+    content, header_length = await request.body(), request.headers.get(HEADER_LENGTH)
     stages = Stages()
 
     def work(at_hand: Model | None = None) -> Response:

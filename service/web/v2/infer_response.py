@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
+import orjson
 
 from service.core import Floats, Ints
 from service.registry import Manifest
@@ -45,7 +45,7 @@ def write_infer_response(
         **({} if request.id is None else {"id": request.id}),
         "outputs": outputs,
     }
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = orjson.dumps(header)
     return b"".join((text, *tails)), len(text) if tails else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,9 @@ def no_fence() -> None:
 
 
 def leases() -> None:
-    """No fault: let several engines work on one SQLite file, by claims and leases, as they do on other databases."""
+    """No fault: let several engines work on one SQLite file, by claims and leases, as those of several hosts do."""
     Database.exclusive = property(lambda _: False)  # type: ignore[assignment, method-assign]
+    socket.gethostname = lambda: f"host-{os.getpid()}"
     engine.HEARTBEAT_S = 0.2  # how often they look for claims of the dead
 
 

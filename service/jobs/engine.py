@@ -201,16 +201,16 @@ class Engine:
             stack.cancel(cancelling)
 
     def _beat(self) -> None:
-        now = time.monotonic()
-        if now < self._next_heartbeat_at:
+        if time.monotonic() < self._next_heartbeat_at:
             return
         for stack in self._stacks:
             if stack.has_fallen_silent(SILENCE_S):
                 logger.warning("the worker of job %s has said nothing for %g s", stack.runs[0].claim.id, SILENCE_S)
                 stack.kill()
-        if self._stacks:
+        if self._stacks or not self._database.exclusive:  # an idle engine, too, must know when the database was away
             with self._database.write() as connection:
                 job_rows.extend_leases(connection, claimed_by=self.id, lease_s=LEASE_S)
+        now = time.monotonic()  # only now: it may have taken an outage's time
         if self._next_heartbeat_at and now > self._next_heartbeat_at + OUTAGE_S:
             # The database was away, and leases ran out meanwhile: others too get the time to extend theirs.
             self._recovers_from = now + LEASE_S

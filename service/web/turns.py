@@ -11,6 +11,8 @@ from anyio.to_thread import run_sync
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from service.errors import ServiceError
+
 T = TypeVar("T")
 
 LARGE_BYTES = 1_048_576
@@ -59,7 +61,20 @@ class Turns:
         ----------
         n_bytes : of what is worked on.
         """
-        return await run_sync(work, limiter=self._large if n_bytes > LARGE_BYTES else self._small)
+        limiter = self._large if n_bytes > LARGE_BYTES else self._small
+        result, refusal = await run_sync(_try, work, limiter=limiter)
+        if refusal is not None:
+            raise refusal
+        return result  # type: ignore[return-value]
+
+
+def _try(work: Callable[[], T]) -> tuple[T | None, ServiceError | None]:
+    """Work, and let a refusal forget where it was raised: its frames hold all that was read, until it is answered."""
+    try:
+        return work(), None
+    except ServiceError as error:
+        error.__cause__ = error.__context__ = None
+        return None, error.with_traceback(None)
 
 
 def turns_of(request: Request) -> Turns:

@@ -76,7 +76,7 @@ def test_a_page(
         page.evaluate(axe)
         for width in (1440, 360):
             page.set_viewport_size({"width": width, "height": 900})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            wait_until(page, f"() => document.documentElement.scrollWidth <= {width}")  # charts follow a resize
             page.screenshot(path=screenshots / f"{view}-{scheme}-{width}.png", full_page=True)
             found: dict[str, Any] = page.evaluate("axe.run()")
             serious = [

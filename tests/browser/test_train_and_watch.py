@@ -32,7 +32,8 @@ def wait_for_points(page: Page, more_than: int) -> None:
 
 
 def test_train_and_see_the_curves_grow(open_page: OpenPage, client: httpx.Client) -> None:
-    with open_page("/?view=train&train_size=2000&validation_size=500&patience=") as page:
+    # 404: of a live run, a snapshot may be thinned out before its confusion is asked for; the page shows the next one.
+    with open_page("/?view=train&train_size=2000&validation_size=500&patience=", allowed=("404",)) as page:
         page.get_by_label("Epochs").fill("3000")
         expect(page.locator("#estimate")).to_contain_text("45,000 steps")
         assert "epochs=3000" in page.url

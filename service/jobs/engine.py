@@ -142,9 +142,9 @@ class Engine:
             self._executor = self._make_executor()
             self.wake()
         self._collect()
+        self._beat()  # before all that an outage of the database has left to write, which may take longer than a lease
         self._write_down()
         self._pass_on_cancels()
-        self._beat()
         self._fill_slots(self._executor)
 
     def _collect(self) -> None:

@@ -15,6 +15,8 @@ from . import snapshot_rows as snapshot_rows
 from . import sweep_rows as sweep_rows
 from .audit_rows import AuditRow as AuditRow
 from .audit_rows import NewAuditRow as NewAuditRow
+from .audited_call import AuditedCall as AuditedCall
+from .audited_call import audited_call as audited_call
 from .check_rows import CheckRow as CheckRow
 from .check_rows import CheckSeries as CheckSeries
 from .check_rows import NewCheck as NewCheck

@@ -3,8 +3,8 @@
 ``executors`` holds the places where training can run.
 """
 
+from .desk import Desk as Desk
 from .desk import cancel_row as cancel_row
-from .desk import check_same_request as check_same_request
 from .desk import fingerprint as fingerprint
 from .desk import make_room as make_room
 from .desk import parse_cursor as parse_cursor

@@ -10,13 +10,16 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from service.core import StopReason
-from service.database import Alone, Database, JobRow, hold, job_rows, submitter
+from service.database import Alone, Database, JobRow, audit_rows, audited_call, hold, job_rows, submitter
 from service.datasets import PACKAGED, Datasets
 from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, QueueFull
 
 from .states import JobState, sources
 
 T = TypeVar("T")
+
+_ACCEPTED = 202
+"""The status that the audit log has of what is accepted."""
 
 
 def fingerprint(request: Mapping[str, Any]) -> str:
@@ -66,21 +69,25 @@ class Desk:
         insert: Callable[[Connection], str],
         show: Callable[[Connection, str], T],
     ) -> T:
-        """Write something new down, or find what was accepted under the key before; show it as it is then."""
+        """Write something new down, or find what was accepted under the key before; show it as it is then.
+
+        One commit has what was accepted and the audit log's line of the call: neither is without the other, and
+        the disk is waited for once.
+        """
+        call = audited_call.get()
         with self._database.write() as connection:
             hold(connection, Alone.ACCEPTS)
             known = find(connection, idempotency_key) if idempotency_key else None
-            if known is not None:
-                check_same_request(known.request_sha256, request_sha256)
-            shown = show(connection, insert(connection) if known is None else known.id)
+            if known is not None and known.request_sha256 != request_sha256:
+                raise IdempotencyMismatch("This idempotency key was used before, with another request.")
+            accepted_id = insert(connection) if known is None else known.id
+            shown = show(connection, accepted_id)
+            if call is not None:
+                audit_rows.insert(connection, call.line(_ACCEPTED, accepted_id))
+        if call is not None:
+            call.recorded_status = _ACCEPTED
         self._wake_engine()
         return shown
-
-
-def check_same_request(known_sha256: str, request_sha256: str) -> None:
-    """Raise `IdempotencyMismatch` unless what was accepted under a key is what is asked for now."""
-    if known_sha256 != request_sha256:
-        raise IdempotencyMismatch("This idempotency key was used before, with another request.")
 
 
 def make_room(connection: Connection, n_jobs: int, max_queue_length: int) -> None:

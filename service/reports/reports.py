@@ -8,7 +8,6 @@ asked for.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module
@@ -20,27 +19,16 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from service.charts import norms_chart
-from service.database import (
-    Alone,
-    Database,
-    NewJob,
-    NewReport,
-    NewSweep,
-    ReportRow,
-    hold,
-    job_rows,
-    report_rows,
-    sweep_rows,
-)
+from service.database import Database, NewJob, NewReport, NewSweep, ReportRow, job_rows, report_rows, sweep_rows
 from service.datasets import load_dataset, plan_split
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet
 from service.jobs import (
+    Desk,
     JobRequest,
     Jobs,
     JobState,
     Sweeps,
     cancel_row,
-    check_same_request,
     fingerprint,
     make_room,
     member_rows,
@@ -58,29 +46,19 @@ _KEPT_REPORTS, _KEPT_FILES = 4, 64
 _POLL_S = 0.1
 
 
-class Reports:
+class Reports(Desk):
     """The desk where reports are handed in and asked about.
 
     Parameters
     ----------
-    database, max_queue_length, wake_engine : as for `Jobs`.
+    database, max_queue_length, wake_engine, datasets : as for `Desk`.
     jobs, sweeps : what its runs are asked about.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        jobs: Jobs,
-        sweeps: Sweeps,
-        *,
-        max_queue_length: int,
-        wake_engine: Callable[[], None],
-    ):
-        self._database = database
+    def __init__(self, database: Database, jobs: Jobs, sweeps: Sweeps, **desk: Any):
+        super().__init__(database, **desk)
         self._jobs = jobs
         self._sweeps = sweeps
-        self._max_queue_length = max_queue_length
-        self._wake_engine = wake_engine
         # What is made of runs that are over never changes, so it is kept until others push it out.
         self._part = lru_cache(_KEPT_REPORTS)(self._make_part)
         self._making_part = Lock()
@@ -103,41 +81,38 @@ class Reports:
         )
         for config in (in_order.config, softmax.configs()[0]):
             plan_split(load_dataset(options.dataset), config)
-        report_id, request_sha256 = str(ULID()), fingerprint(options.to_dict())
-        with self._database.write() as connection:
-            hold(connection, Alone.ACCEPTS)
-            known = report_rows.by_idempotency_key(connection, idempotency_key) if idempotency_key else None
-            if known is not None:
-                check_same_request(known.request_sha256, request_sha256)
-                report_id = known.id
-            else:
-                make_room(connection, 2 + len(options.l2_penalties), self._max_queue_length)
-                sweep = NewSweep(
-                    id=str(ULID()),
-                    name=softmax.model_name,
-                    dataset=options.dataset,
-                    base=softmax.base,
-                    grid={name: list(values) for name, values in softmax.grid.items()},
-                    idempotency_key=None,
-                    request_sha256=fingerprint(softmax.to_dict()),
-                )
-                sweep_rows.insert(connection, sweep)
-                members = member_rows(sweep, softmax.configs())
-                logistic = [_new_job(in_order), _new_job(shuffled)]
-                # The short ones first: what shows them can then be drawn while the stack trains.
-                job_rows.insert(connection, [*logistic, *members])
-                report = NewReport(
-                    id=report_id,
-                    options=options.to_dict(),
-                    in_order_job_id=logistic[0].id,
-                    shuffled_job_id=logistic[1].id,
-                    sweep_id=sweep.id,
-                    idempotency_key=idempotency_key,
-                    request_sha256=request_sha256,
-                )
-                report_rows.insert(connection, report)
-        self._wake_engine()
-        return self.get(report_id)
+        request_sha256 = fingerprint(options.to_dict())
+
+        def insert(connection: Connection) -> str:
+            make_room(connection, 2 + len(options.l2_penalties), self._max_queue_length)
+            sweep = NewSweep(
+                id=str(ULID()),
+                name=softmax.model_name,
+                dataset=options.dataset,
+                base=softmax.base,
+                grid={name: list(values) for name, values in softmax.grid.items()},
+                idempotency_key=None,
+                request_sha256=fingerprint(softmax.to_dict()),
+            )
+            sweep_rows.insert(connection, sweep)
+            members = member_rows(sweep, softmax.configs())
+            logistic = [_new_job(in_order), _new_job(shuffled)]
+            # The short ones first: what shows them can then be drawn while the stack trains.
+            job_rows.insert(connection, [*logistic, *members])
+            report = NewReport(
+                id=str(ULID()),
+                options=options.to_dict(),
+                in_order_job_id=logistic[0].id,
+                shuffled_job_id=logistic[1].id,
+                sweep_id=sweep.id,
+                idempotency_key=idempotency_key,
+                request_sha256=request_sha256,
+            )
+            report_rows.insert(connection, report)
+            return report.id
+
+        find = report_rows.by_idempotency_key
+        return self._report(self._accept(find, idempotency_key, request_sha256, insert, _row))
 
     def get(self, report_id: str) -> Report:
         """Return a report; raise `JobNotFound`."""

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from service import access
 from service.access import EVERY_SCOPE, AuditLog, Keys
 from service.bootstrap import is_open
-from service.database import NewAuditRow, Submitter, submitter
+from service.database import AuditedCall, Submitter, audited_call, submitter
 from service.errors import InsufficientScope, ServiceError, TooManyRequests, Unauthenticated
 from service.settings import Settings
 
@@ -86,6 +86,7 @@ class Gate:
         scope["state"]["client"] = client
         # Set in any case: a request that was sent ahead begins with what the one before it left.
         submitter.set(Submitter(client.key_id, self._settings.max_jobs_per_key) if client.key_id else None)
+        audited_call.set(None)
         if needed not in client.grants:
             raise InsufficientScope(f"This needs a key of scope {needed}.")
         if needed in _CHANGES and scope["method"] != "GET":
@@ -139,18 +140,14 @@ class Gate:
         self._reading = None
 
     def _audited(self, scope: Scope, template: str, client: Client, send: Send) -> Send:
-        """Write the audit log's line before the answer goes out: what was acknowledged is in the log."""
+        """Write the audit log's line before the answer goes out, unless it was written with what was changed."""
+        request_id = scope["state"]["request_id"]
+        call = AuditedCall(key_id=client.key_id, method=scope["method"], route=template, request_id=request_id)
+        audited_call.set(call)
 
         async def send_audited(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                new = NewAuditRow(
-                    key_id=client.key_id,
-                    method=scope["method"],
-                    route=template,
-                    object_id=_object_id(scope, message),
-                    status=message["status"],
-                    request_id=scope["state"]["request_id"],
-                )
+            if message["type"] == "http.response.start" and message["status"] != call.recorded_status:
+                new = call.line(message["status"], _object_id(scope, message))
                 try:
                     await run_sync(self._audit_log.append, new)
                 except ServiceError:

@@ -37,6 +37,9 @@ _log = logging.getLogger(__name__)
 
 GRACE_S = 3
 """What is being answered when the signal comes may take this long; streams are ended at once."""
+KEEP_ALIVE_S = 75
+"""Longer than clients and balancers keep a connection that is not used (5 to 60 s), so that it is they who close it:
+a request that is sent just when the server closes is lost."""
 _SWITCH_S = 0.0002
 """A thread that writes down what training said lets the event loop go on after so long; Python's own way is 5 ms."""
 _BACKLOG = 2048
@@ -68,6 +71,7 @@ class Server(uvicorn.Server):
             forwarded_allow_ips=list(settings.trusted_proxies),
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
             ws="none",
         )
         super().__init__(config)

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from pathlib import Path
 
+import httpx
 import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from service.bootstrap import build
+from service.settings import Settings
+from service.web.app import create_app
 from service.web.connection import Connection, Reception
+from service.web.server import Server
 
 DEADLINE_S = 30.0
+ALB_IDLE_S = 60
+"""After which a common balancer closes a connection that is not used."""
 GET = b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def test_it_is_the_client_who_closes_what_is_not_used(tmp_path: Path) -> None:
+    """Else a request may be sent just when the server closes."""
+    with build(Settings(data_dir=tmp_path, workers=1)) as service:
+        server = Server(create_app(service), lambda: None)
+    assert server.config.timeout_keep_alive > max(ALB_IDLE_S, httpx.Limits().keepalive_expiry or 0)
 
 
 def test_a_client_that_leaves_is_missed_by_the_request_that_is_answered() -> None:

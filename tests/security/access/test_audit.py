@@ -9,6 +9,7 @@ import pytest
 
 from service.access import AuditLog, Scope
 from service.bootstrap import Service
+from service.database import audit_rows
 from service.errors import StorageFull
 from service.jobs import Jobs
 from service.web import operation_answers
@@ -96,6 +97,28 @@ def test_a_line_that_cannot_be_written_is_an_error_in_the_log(
     assert answer.status_code == 422
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert answer.headers["x-request-id"] in record.getMessage()
+
+
+def test_no_job_is_accepted_without_its_line(
+    client: httpx.Client, keys: dict[Scope, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageFull("There is no space left for the database.")
+
+    train = bearer(keys[Scope.TRAIN])
+    before = client.get("/api/v1/jobs", headers=train).json()["jobs"]
+    with monkeypatch.context() as patch:
+        patch.setattr(audit_rows, "insert", full)
+        assert client.post("/api/v1/jobs", json=TINY, headers=train).status_code == 507
+    assert client.get("/api/v1/jobs", headers=train).json()["jobs"] == before
+
+
+def test_a_call_that_is_repeated_leaves_a_line_each_time(client: httpx.Client, keys: dict[Scope, str]) -> None:
+    headers = {**bearer(keys[Scope.TRAIN]), "Idempotency-Key": "asked twice"}
+    answers = [client.post("/api/v1/jobs", json=TINY, headers=headers).raise_for_status() for _ in range(2)]
+    found = lines(client, keys, limit=2)
+    assert {line["object_id"] for line in found} == {answer.json()["id"] for answer in answers}
+    assert [line["request_id"] for line in found[::-1]] == [answer.headers["x-request-id"] for answer in answers]
 
 
 def test_the_log_names_the_key_and_never_tells_it(

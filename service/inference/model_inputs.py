@@ -48,9 +48,10 @@ class ModelInputs:
         rows = images.reshape(-1, N_PIXELS)
         inverted = np.add.reduce(rows, axis=1, dtype=np.uint32) > 127 * N_PIXELS
         largest = np.maximum.reduce(rows, axis=1)
-        faint, blank = largest == 1, largest == np.minimum.reduce(rows, axis=1)
         warnings: list[tuple[str, ...]] = [()] * len(images)
-        if np.logical_or.reduce(inverted | faint | blank):
+        # Of what is neither inverted nor faint, only an image whose first pixel is its largest can be blank.
+        if np.logical_or.reduce(inverted | (largest <= 1) | (largest == rows[:, 0])):
+            faint, blank = largest == 1, largest == np.minimum.reduce(rows, axis=1)
             for warning, doubtful in ((_INVERTED, inverted), (_FAINT, faint), (BLANK, blank)):
                 for number in np.flatnonzero(doubtful):
                     warnings[number] = (warning,)

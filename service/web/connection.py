@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httptools
+from starlette.types import Scope
 from ulid import ULID
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from .event_stream import SEND_TIMEOUT_S
+from .joined_writes import JoinedWrites
 from .problems import problem_response
 from .request_context import RAW_SECURITY_HEADERS
 
@@ -28,8 +30,14 @@ MIN_RECEIVED_BYTES = 16_384
 """What a client must take within `SEND_TIMEOUT_S` while more than that waits for it."""
 _LINGER_S = 3.0
 """What an answered client may still send, unread: closed at once, it might not see the answer."""
+_HAS_COME = "body_has_come"
 _FRAMING_BYTES = 8
 """Allowed for each byte of a body: chunks of a single byte take five."""
+
+
+def has_come(scope: Scope) -> bool:
+    """Tell whether the whole body of a request is here, so that no time need be measured while it is read."""
+    return _HAS_COME in scope["state"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +78,12 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, if there is room."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
         if len(self.connections) > self._reception.max_connections:
             longest = next(iter(self._reception.waiting), None)
             if longest is None:
                 self._refuse("too-many-connections", "The server has no room for another connection.")
-                transport.close()
+                self.transport.close()
             else:
                 longest._stop_waiting()  # so that the next one does not choose it again
                 longest.transport.abort()
@@ -146,6 +154,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Owe the client something from here on, not the other way round."""
         super().on_message_complete()
+        self.scope["state"][_HAS_COME] = True
         self._receiving = False
         self._stop_waiting()
         if self._is_idle():  # answered early, and read to its end since

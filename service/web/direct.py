@@ -36,6 +36,10 @@ class DirectRoute(Route):
             raise TypeError(f"{endpoint.__name__} asks for more than can be given directly")
         self.app = self._answer
 
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Do as `handle` for a request that matches, its method too."""
+        await self._answer(scope, receive, await scope["app"].state.gate.admit(scope, self.path_format, send))
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = self.bounded(scope, receive)
         texts = scope["path_params"] | dict(request.query_params) if scope["query_string"] else scope["path_params"]
@@ -70,7 +74,7 @@ class DirectRoutes:
             return
         scope.update(route=route, endpoint=route.endpoint, path_params={})
         try:
-            await route.handle(scope, receive, send)
+            await route.serve(scope, receive, send)
         except (ServiceError, HTTPException) as error:
             answer = await answer_to(Request(scope), error)
             await answer(scope, receive, send)

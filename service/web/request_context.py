@@ -107,25 +107,30 @@ class RequestContext:
         finally:
             duration_s = time.monotonic() - started_s
             scope["app"].state.service.metrics.request(*_labels(scope), status, duration_s)
-            path = _A_KEY.sub(r"\1***", scope.get("raw_path", b"").decode("ascii", "backslashreplace"))
-            client = scope["state"].get("client")
-            key_id = client.key_id if client else None
-            _log.info(
-                "%s %s %s %s %d %.1f ms",
-                request_id,
-                key_id or "-",
-                scope["method"],
-                path,
-                status,
-                1000 * duration_s,
-                extra={
-                    "method": scope["method"],
-                    "path": path,
-                    "status": status,
-                    "duration_s": round(duration_s, 6),
-                    **({"key_id": key_id} if key_id else {}),
-                },
-            )
+            if _log.isEnabledFor(logging.INFO):
+                _log_line(scope, status, duration_s)
+
+
+def _log_line(scope: Scope, status: int, duration_s: float) -> None:
+    path = _A_KEY.sub(r"\1***", scope.get("raw_path", b"").decode("ascii", "backslashreplace"))
+    client = scope["state"].get("client")
+    key_id = client.key_id if client else None
+    _log.info(
+        "%s %s %s %s %d %.1f ms",
+        scope["state"]["request_id"],
+        key_id or "-",
+        scope["method"],
+        path,
+        status,
+        1000 * duration_s,
+        extra={
+            "method": scope["method"],
+            "path": path,
+            "status": status,
+            "duration_s": round(duration_s, 6),
+            **({"key_id": key_id} if key_id else {}),
+        },
+    )
 
 
 def _labels(scope: Scope) -> tuple[str, str]:

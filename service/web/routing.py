@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope
 
 from service.errors import InputTooLarge, InvalidField, UnsupportedMedia
 
+from .connection import has_come
 from .gate import GuardedRoute
 from .headers import header, header_values
 from .problems import MEDIA_TYPE as PROBLEM
@@ -69,7 +70,7 @@ class BoundedRequest(Request):
             chunks: list[bytes] = []
             more_body, began_s = True, asyncio.get_running_loop().time()
             while more_body:
-                message = await self._in_time(self.receive(), began_s)
+                message = await (self.receive() if has_come(self.scope) else self._in_time(self.receive(), began_s))
                 if message["type"] == "http.disconnect":
                     raise ClientDisconnect
                 chunks.append(message.get("body", b""))

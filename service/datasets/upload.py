@@ -7,13 +7,14 @@ import json
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from service.core.npy import read_npy
-from service.errors import InputTooLarge, InvalidDataset, InvalidField, MalformedInput
+from service.errors import InputTooLarge, InvalidDataset, InvalidField, InvalidInput, MalformedInput
 
 from .bounded_gzip import gunzip
 from .idx import IMAGE_SIDE_PX, MAX_CLASSES, Images, Labels, parse_idx_images, parse_idx_labels
@@ -103,9 +104,13 @@ def read_upload(parts: Mapping[str, bytes], class_names: Sequence[str] | None, *
     InvalidField : a part is missing or unknown, or the class names do not fit the labels.
     InvalidDataset : the data is not what it claims to be, or one cannot learn from it.
     InputTooLarge : it expands to more than the limit.
+        All of them name the part in ``field``.
     """
+    labels_of = {"training": "train_labels", "test": "test_labels"}
     if parts.keys() == {"file"}:
-        images_and_labels = _read_npz(parts["file"], limit_bytes)
+        labels_of = dict.fromkeys(labels_of, "file")
+        with _blaming("file"):
+            images_and_labels = _read_npz(parts["file"], limit_bytes)
     elif parts.keys() == set(PART_NAMES):
         images_and_labels = _read_idx(parts, limit_bytes)
     else:
@@ -114,11 +119,13 @@ def read_upload(parts: Mapping[str, bytes], class_names: Sequence[str] | None, *
     x_train, y_train, x_test, y_test = images_and_labels
     for images, labels, part in ((x_train, y_train, "training"), (x_test, y_test, "test")):
         if len(images) != len(labels):
-            raise InvalidDataset(f"The {part} part has {len(images):,} images but {len(labels):,} labels.")
+            message = f"The {part} part has {len(images):,} images but {len(labels):,} labels."
+            raise InvalidDataset(message, field=labels_of[part])
     n_classes = int(max(y_train.max(), y_test.max())) + 1
     if len(np.unique(y_train)) < n_classes or n_classes < 2:
         raise InvalidDataset(
-            "The training images must show every label from 0 to the largest, and two of them at least."
+            "The training images must show every label from 0 to the largest, and two of them at least.",
+            field=labels_of["training"],
         )
     arrays = dict(zip(FILE_NAMES, images_and_labels, strict=True))
     return Upload(
@@ -141,17 +148,28 @@ def _check_names(names: Sequence[str] | None, n_classes: int) -> tuple[str, ...]
 
 
 def _read_idx(parts: Mapping[str, bytes], limit_bytes: int) -> tuple[Images, Labels, Images, Labels]:
-    left_bytes, expanded = limit_bytes, []
-    for name in PART_NAMES:
+    left_bytes, arrays = limit_bytes, []
+    for name, parse in zip(PART_NAMES, 2 * (parse_idx_images, parse_idx_labels), strict=True):
         data = parts[name]
-        if data.startswith(_GZIP_MAGIC):
-            data = gunzip(data, limit_bytes=left_bytes)
-        left_bytes -= len(data)
-        if left_bytes < 0:
-            raise _too_large(limit_bytes)
-        expanded.append(data)
-    x_train, y_train, x_test, y_test = expanded
-    return parse_idx_images(x_train), parse_idx_labels(y_train), parse_idx_images(x_test), parse_idx_labels(y_test)
+        with _blaming(name):
+            if data.startswith(_GZIP_MAGIC):
+                data = gunzip(data, limit_bytes=left_bytes)
+            left_bytes -= len(data)
+            if left_bytes < 0:
+                raise _too_large(limit_bytes)
+            arrays.append(parse(data))
+    x_train, y_train, x_test, y_test = arrays
+    return x_train, y_train, x_test, y_test
+
+
+@contextmanager
+def _blaming(part: str) -> Iterator[None]:
+    """Let what is wrong within name the part in which it is."""
+    try:
+        yield
+    except InvalidInput as error:
+        error.field = part
+        raise
 
 
 def _read_npz(data: bytes, limit_bytes: int) -> tuple[Images, Labels, Images, Labels]:

@@ -118,11 +118,7 @@ def changed(arrays: Arrays, **changes: np.ndarray) -> dict[str, bytes]:
 def test_what_is_no_data_set_is_refused(parts: dict[str, bytes], arrays: Arrays) -> None:
     labels = arrays["y_train"]
     whole = npz(arrays)
-    for sent in (
-        {**parts, "train_images": parts["train_images"][:-1]},
-        {**parts, "train_images": parts["train_labels"]},
-        {**parts, "test_labels": parts["train_labels"][:8] + parts["train_labels"][8:] + b"\0"},
-        {**parts, "train_labels": gzip.compress(parts["train_labels"])[:-9]},
+    archives = (
         {"file": b""},
         {"file": whole[:1000]},
         {"file": whole[:-30]},
@@ -137,10 +133,17 @@ def test_what_is_no_data_set_is_refused(parts: dict[str, bytes], arrays: Arrays)
         changed(arrays, y_train=np.zeros_like(labels), y_test=np.zeros_like(arrays["y_test"])),
         changed(arrays, y_train=np.where(labels == 1, 0, labels).astype(np.uint8)),
         changed(arrays, x_test=arrays["x_test"][:0], y_test=arrays["y_test"][:0]),
-    ):
+    )
+    idx_files = {
+        "train_images": (parts["train_images"][:-1], parts["train_labels"]),
+        "test_labels": (parts["test_labels"] + b"\0", idx(arrays["y_test"][:-1])),
+        "train_labels": (gzip.compress(parts["train_labels"])[:-9], idx(np.zeros_like(labels))),
+    }
+    damaged = [(part, {**parts, part: data}) for part, files in idx_files.items() for data in files]
+    for field, sent in (*damaged, *(("file", archive) for archive in archives)):
         with pytest.raises(InvalidDataset) as refusal:
             read_upload(sent, None, limit_bytes=LIMIT_BYTES)
-        assert refusal.value.message.endswith(".")
+        assert refusal.value.message.endswith(".") and refusal.value.field == field
 
 
 @pytest.mark.parametrize("sent", [{}, {"file": b"", "more": b""}, {"train_images": b""}, {"x": b""}])
@@ -185,9 +188,10 @@ def test_bombs_are_not_unpacked(parts: dict[str, bytes]) -> None:
         for name in ("x_train", "y_train", "x_test", "y_test"):
             archive.writestr(f"{name}.npy", bytes(100_000_000))
     tracemalloc.start()
-    for sent in ({**parts, "test_images": gzip_bomb}, {"file": packed.getvalue()}):
-        with pytest.raises(InputTooLarge):
+    for field, sent in (("test_images", {**parts, "test_images": gzip_bomb}), ("file", {"file": packed.getvalue()})):
+        with pytest.raises(InputTooLarge) as refusal:
             read_upload(sent, None, limit_bytes=LIMIT_BYTES)
+        assert refusal.value.field == field
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < 3 * LIMIT_BYTES

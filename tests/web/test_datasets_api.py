@@ -151,7 +151,8 @@ def test_files_that_cannot_be_used(client: httpx.Client, npz: bytes, service: Se
     def send(**files: bytes) -> httpx.Response:
         return client.post("/datasets", data={"name": "no"}, files=files)
 
-    assert problem_of(send(file=npz[:-100])) == "invalid-dataset"
+    broken = send(file=npz[:-100])
+    assert (problem_of(broken), broken.json()["errors"][0]["pointer"]) == ("invalid-dataset", "#/file")
     assert problem_of(send(file=b"\x93NUMPY")) == "invalid-dataset"
     assert problem_of(send(train_images=npz)) == "invalid-field"
     assert problem_of(client.post("/datasets", json={"name": "no"})) == "unsupported-media"

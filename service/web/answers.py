@@ -329,6 +329,9 @@ class VersionDetail(Answer):
     stop_reason: str
     environment: Annotated[dict[str, Any], Field(description="Versions and BLAS, as far as they decide the bits.")]
     job_id: str | None
+    job_exists: Annotated[
+        bool | None, Field(description="Whether that job is on this server; null while the database is away.")
+    ]
     created_at: datetime
     weights_sha256: str
     size_bytes: int

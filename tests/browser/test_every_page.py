@@ -60,6 +60,8 @@ def settle(page: Page, view: str) -> None:
     elif view == "compare":
         expect(page.locator(".tile")).to_have_count(20)
     elif view == "data":
+        page.get_by_text("Add a data set of your own").click()
+        page.get_by_role("button", name="Add it").click()  # what is missing is said
         expect(page.locator(".images li")).to_have_count(60)
     else:
         expect(page.locator(".task img")).to_have_count(11)

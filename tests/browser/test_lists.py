@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-import httpx
-import pytest
-from playwright.sync_api import expect
+from pathlib import Path
 
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import Route, expect
+
+from service.datasets import Dataset
 from tests.browser.conftest import OpenPage
 from tests.browser.waiting import wait_until
-from tests.web.serving import TINY, long_job, wait_until_over
+from tests.web.serving import LONG, TINY, long_job, wait_until_over
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def digits_npz(mnist: Dataset, tmp_path: Path) -> Path:
+    """Return a file of the first images of 0, 1 and 2."""
+    arrays = {}
+    for part, suffix in ((mnist.training, "train"), (mnist.test, "test")):
+        chosen = np.flatnonzero(part.labels < 3)[:1000]
+        arrays |= {f"x_{suffix}": part.images[chosen], f"y_{suffix}": part.labels[chosen]}
+    np.savez_compressed(tmp_path / "digits.npz", **arrays)
+    return tmp_path / "digits.npz"
 
 
 def test_jobs_by_state(open_page: OpenPage, client: httpx.Client) -> None:
@@ -42,6 +57,94 @@ def test_a_sweep_is_ranked_and_pictured(open_page: OpenPage, client: httpx.Clien
             box.check()
         page.get_by_role("link", name="Compare these 2").click()
         expect(page.locator(".verdict")).to_have_count(1)
+
+
+def test_a_sweep_that_is_drawn_again_leaves_the_focus_where_it_is(open_page: OpenPage, client: httpx.Client) -> None:
+    body = {"base": LONG, "grid": {"l2_penalty": [0, 1]}}
+    sweep = client.post("/sweeps", json=body).raise_for_status().json()
+    try:
+        with open_page(f"/?sweep={sweep['id']}", width=360) as page:
+            page.locator("#rank-by").evaluate("select => window.select = select")
+            for role, name in (("checkbox", "Compare L2 penalty λ 1"), ("link", "Watch the run with L2 penalty λ 1")):
+                page.get_by_role(role, name=name).focus()
+                page.locator(".list").evaluate("table => { table.isOld = true; table.parentNode.scrollLeft = 70; }")
+                wait_until(page, "() => !document.querySelector('.list').isOld")
+                expect(page.get_by_role(role, name=name)).to_be_focused()
+                assert page.locator(".scroll").evaluate("part => part.scrollLeft") == 70
+            assert page.evaluate("window.select.isConnected")  # an open list stays open
+    finally:
+        client.post(f"/sweeps/{sweep['id']}/cancel")
+        for member in sweep["members"]:
+            wait_until_over(client, member["job"])
+
+
+def test_a_data_set_of_ones_own_is_added_and_trained_on(open_page: OpenPage, digits_npz: Path) -> None:
+    with open_page("/?view=data", allowed=("422", "409")) as page:
+        page.get_by_text("Add a data set of your own").click()
+        add, name = page.get_by_role("button", name="Add it"), page.get_by_label("Name", exact=True)
+        add.click()
+        expect(page.locator("#upload-name-problem")).to_have_text("It needs a name.")
+        expect(page.locator("#upload-file-problem")).to_have_text("Choose a file.")
+        expect(name).to_be_focused()
+        name.fill("mnist")
+        file = page.get_by_label("The .npz file")
+        file.set_input_files({"name": "a.npz", "mimeType": "application/zip", "buffer": b"PK"})
+        add.click()
+        expect(page.locator("#upload-file-problem")).to_contain_text("not a readable .npz archive")
+        expect(file).to_be_focused()
+        expect(page.locator("#upload-name-problem")).to_be_hidden()
+        file.set_input_files(digits_npz)
+        page.get_by_label("Class names").fill("ring, stroke")
+        add.click()
+        expect(page.locator("#upload-class_names-problem")).to_contain_text("3 different names")
+        page.get_by_label("Class names").fill("ring, stroke, swan")
+        add.click()
+        expect(page.locator("#upload-name-problem")).to_contain_text("another data set of this name")
+        name.fill("birds")
+        page.get_by_label("Title").fill("Rings and birds")
+        add.click()
+        expect(page.get_by_role("heading", name="Rings and birds")).to_be_visible()
+        expect(page.get_by_role("status")).to_have_text("Rings and birds is here.")
+        expect(page.get_by_role("group", name="Which images").get_by_role("link", name="swan")).to_be_visible()
+        page.get_by_role("link", name="Train on it").click()
+        expect(page.get_by_label("Data set")).to_have_value("birds")
+        for field, all_of_them in (("train_size", ""), ("validation_size", "1000")):  # the default is more than that
+            expect(page.locator(f"#field-{field}")).to_have_value(all_of_them)
+        expect(page.locator("#estimate")).to_contain_text("steps")
+        page.get_by_label("Epochs").fill("2")
+        page.get_by_role("button", name="Start training").click()
+        expect(page.get_by_text("became birds-softmax, version 1")).to_be_visible()
+        page.get_by_role("link", name="Train", exact=True).click()
+        expect(page.locator("#field-validation_size")).to_have_value("10000")
+        expect(page.get_by_label("Data set")).to_have_value("mnist")  # as for the API, whatever comes first by name
+        page.goto(page.url + "&dataset=nobody")
+        expect(page.locator("#problem-dataset")).to_have_text("Data set: one of those on this server.")
+
+
+def test_four_files_are_sent_and_stopped(open_page: OpenPage) -> None:
+    held: list[Route] = []
+    with open_page("/?view=data") as page:
+        page.route(
+            "**/api/v1/datasets",
+            lambda route: held.append(route) if route.request.method == "POST" else route.continue_(),
+        )
+        page.get_by_text("Add a data set of your own").click()
+        page.get_by_label("Name", exact=True).fill("four")
+        page.get_by_label("Files", exact=True).select_option("idx")
+        expect(page.get_by_label("The .npz file")).to_be_hidden()
+        for label in ("Training images", "Training labels", "Test images", "Test labels"):
+            page.get_by_label(label).set_input_files({"name": "a", "mimeType": "", "buffer": bytes(1000)})
+        page.get_by_role("button", name="Add it").click()
+        expect(page.get_by_role("progressbar", name="Upload")).to_be_visible()
+        page.get_by_role("link", name="Models").click()  # it goes on
+        page.get_by_role("link", name="Data").click()
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_role("progressbar", name="Upload")).to_be_hidden()
+        expect(page.get_by_text("Cancelled: nothing was added.")).to_be_visible()
+        sent = held[0].request.post_data_buffer or b""
+        for part in ("train_images", "train_labels", "test_images", "test_labels"):
+            assert f'name="{part}"'.encode() in sent
+        assert b'name="file"' not in sent
 
 
 def test_the_images_of_a_data_set(open_page: OpenPage) -> None:

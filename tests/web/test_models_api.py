@@ -49,6 +49,8 @@ def test_one_version(client: httpx.Client, model: str, alias: str) -> None:
     client.put(alias, json={"version": 1})
     detail = client.get(f"{model}/versions/1").json()
     answers.VersionDetail.model_validate(detail)
+    assert detail["job_exists"] is True
+    assert client.get("/models/mnist-softmax/versions/1").json()["job_exists"] is False
     assert (detail["version"], detail["aliases"], detail["config"]["seed"]) == (1, ["champion"], 0)
     assert detail["created_at"].endswith("Z")
     assert client.get(f"{model}/versions/champion").json() == detail

@@ -10,8 +10,9 @@ from fastapi import Header, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.bootstrap import Service
 from service.charts import weights_picture
-from service.errors import MalformedInput
+from service.errors import JobNotFound, MalformedInput, StorageFailed
 from service.inference import import_weights, write_onnx
 from service.registry import UNSET, Unset
 from service.web import answers, requests
@@ -67,7 +68,8 @@ def get_version(name: str, version: str, service: ServiceDep) -> Response:
     registry = service.registry
     manifest = registry.manifest(name, registry.resolve(name, version))
     aliases = [alias for alias, number in registry.aliases(name).items() if number == manifest.version]
-    return JSONResponse({**manifest.to_dict(), "aliases": aliases})
+    exists = _job_exists(service, manifest.job_id)
+    return JSONResponse({**manifest.to_dict(), "aliases": aliases, "job_exists": exists})
 
 
 @router.get("/models/{name}/versions/{version}/weights.npz", response_class=Response, responses=_NPZ_ANSWER)
@@ -124,7 +126,7 @@ async def import_version(
         data = service.datasets.get(dataset)
         manifest = import_weights(service.registry, content, name=name, classes=labels, published=publish, dataset=data)
         headers = {"Location": f"/api/v1/models/{manifest.name}/versions/{manifest.version}"}
-        return JSONResponse({**manifest.to_dict(), "aliases": []}, 201, headers)
+        return JSONResponse({**manifest.to_dict(), "aliases": [], "job_exists": False}, 201, headers)
 
     # Measuring takes as much memory as the largest body does.
     return await turns_of(request).run(work, service.settings.max_body_bytes)
@@ -176,6 +178,18 @@ def delete_alias(
 def get_alias_history(name: str, alias: str, service: ServiceDep) -> Response:
     """Return every move of an alias, the oldest first."""
     return JSONResponse({"history": [entry.to_dict() for entry in service.registry.alias_history(name, alias)]})
+
+
+def _job_exists(service: Service, job_id: str | None) -> bool | None:
+    if job_id is None:
+        return False
+    try:
+        service.jobs.get(job_id)
+    except JobNotFound:
+        return False
+    except StorageFailed:
+        return None
+    return True
 
 
 def _expected(if_match: str | None) -> int | Unset:

@@ -4,14 +4,15 @@ import { askForKey, heldKey } from "./key.js";
 
 const BASE = "/api/v1";
 const PATIENCE = 5;
+const UNREACHABLE = "The server cannot be reached. Is it running? Try again in a moment.";
 
 export class Problem extends Error {
   constructor(body, status) {
-    const errors = (body.errors ?? []).map((error) => error.message);
+    const errors = (body.errors ?? []).map(said);
     super(errors.length ? errors.join(" ") : body.detail ?? `The server answered ${status}.`);
     this.status = status;
     this.type = (body.type ?? "").replace("/problems/", "");
-    this.fields = Object.fromEntries((body.errors ?? []).map((error) => [(error.pointer ?? "").slice(2), error.message]));
+    this.fields = Object.fromEntries((body.errors ?? []).map((error) => [(error.pointer ?? "").slice(2), said(error)]));
   }
 
   // Whether the same request may well succeed a moment later.
@@ -19,6 +20,8 @@ export class Problem extends Error {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 }
+
+const said = ({ message, allowed }) => (!allowed || message.includes(allowed) ? message : `${message} Allowed: ${allowed}.`);
 
 export const get = async (path) => (await send(path)).json();
 
@@ -39,7 +42,7 @@ export async function send(path, { headers = {}, ...options } = {}, patience = P
     answer = await fetch(path.startsWith(BASE) ? path : BASE + path, { ...options, headers: { ...headers, ...authorization } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem({ detail: "The server cannot be reached. Is it running? Try again in a moment." }, 0);
+    throw new Problem({ detail: UNREACHABLE }, 0);
   }
   if (answer.ok) return answer;
   if (answer.status === 401 && (await askForKey(key))) return send(path, { headers, ...options });
@@ -50,10 +53,36 @@ export async function send(path, { headers = {}, ...options } = {}, patience = P
   throw new Problem(await answer.json().catch(() => ({})), answer.status);
 }
 
+// Sends a form and says how much of it is sent; `fetch` does not tell.
+export async function upload(path, form, onProgress, signal) {
+  const key = heldKey();
+  const request = new XMLHttpRequest();
+  request.open("POST", BASE + path);
+  if (key) request.setRequestHeader("Authorization", `Bearer ${key}`);
+  await new Promise((resolve, reject) => {
+    request.upload.addEventListener("progress", ({ loaded, total }) => onProgress(total ? loaded / total : 0));
+    request.addEventListener("load", resolve);
+    request.addEventListener("error", () => reject(new Problem({ detail: UNREACHABLE }, 0)));
+    request.addEventListener("abort", () => reject(new DOMException("", "AbortError")));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(form);
+  });
+  if (request.status === 401 && (await askForKey(key))) return upload(path, form, onProgress, signal);
+  let answer = {};
+  try {
+    answer = JSON.parse(request.responseText);
+  } catch {} // some proxy's page
+  if (request.status >= 400) throw new Problem(answer, request.status);
+  return answer;
+}
+
 function written(body) {
   if (body instanceof Blob) return { body, headers: { "Content-Type": body.type || "application/octet-stream" } };
   return { body: JSON.stringify(body ?? {}), headers: { "Content-Type": "application/json" } };
 }
+
+// What the API takes if no data set is named.
+export const DATASET = "mnist";
 
 // The addresses of a version of a model, below /api/v1.
 export const versionPath = (name, version) => `/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`;

@@ -55,7 +55,7 @@ async function runOf(part, i) {
   if (part.includes("/")) {
     const [name, reference] = part.split("/");
     const manifest = await get(`/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(reference)}`);
-    const job = manifest.job_id ? await get(`/jobs/${manifest.job_id}`).catch(() => null) : null;
+    const job = manifest.job_exists ? await get(`/jobs/${manifest.job_id}`).catch(() => null) : null;
     const version = { name, version: manifest.version };
     return { part, colour, label: `${name}/${manifest.version}`, job, version, manifest, config: manifest.config, isLearning: false };
   }

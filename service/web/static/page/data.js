@@ -1,9 +1,10 @@
 // Data sets: how many images of each digit, and the images themselves.
 
-import { get } from "./api.js";
+import { DATASET, get } from "./api.js";
 import { byId, element, emptyState } from "./element.js";
 import { number } from "./estimate.js";
 import { fileLink, picture } from "./picture.js";
+import { showUpload } from "./upload.js";
 import { address } from "./url.js";
 
 const PAGE = 60;
@@ -11,10 +12,12 @@ const PARTS = ["training", "test"];
 
 export async function showData(params) {
   const place = byId("dataset");
+  showUpload();
   place.replaceChildren();
   try {
     const { datasets } = await get("/datasets");
-    const dataset = datasets.find(({ name }) => name === params.get("dataset")) ?? datasets[0];
+    const dataset = datasets.find(({ name }) => name === (params.get("dataset") ?? DATASET));
+    if (!dataset) throw new Error("There is no such data set here.");
     const part = PARTS.includes(params.get("part")) ? params.get("part") : "training";
     const label = params.get("label");
     const query = new URLSearchParams({ part, limit: PAGE, ...(label ? { label } : {}), ...(params.has("after") ? { after: params.get("after") } : {}) });
@@ -43,6 +46,7 @@ function facts({ name, title, source, licence, training, test, sha256 }, nameOf,
     element(
       "div",
       { class: "row" },
+      element("a", { class: "button main", href: address({ view: "train", dataset: name }) }, "Train on it"),
       others.map((each) => element("a", { class: "chip", href: address({ view: "data", dataset: each.name }) }, each.title)),
       fileLink(`/datasets/${encodeURIComponent(name)}/contact-sheet.png?part=${here.part}&per_class=20`, "Contact sheet (.png)"),
     ),

@@ -1,6 +1,6 @@
 // Draw: paper, what the model reads from it, and why.
 
-import { get, post, send, versionPath } from "./api.js";
+import { DATASET, get, post, send, versionPath } from "./api.js";
 import { percent, showBars } from "./bars.js";
 import { Cases } from "./cases.js";
 import { keepDrawn } from "./drawn.js";
@@ -93,8 +93,8 @@ async function attempt(act) {
 // A test image by chance; the address names it, so that a class can look at the same one.
 async function sample() {
   const index = Math.floor(Math.random() * 10_000);
-  await take("mnist", "test", index);
-  amend({ image: `mnist/test/${index}` });
+  await take(DATASET, "test", index);
+  amend({ image: `${DATASET}/test/${index}` });
 }
 
 async function take(dataset, part, index) {

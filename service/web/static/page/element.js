@@ -13,6 +13,18 @@ export function element(tag, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+// Shows something new in place of the old. What had the focus has it again, if it is still there; tables stay scrolled.
+export function redraw(place, ...children) {
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const scrolled = [...place.querySelectorAll(".scroll")].map((part) => part.scrollLeft);
+  place.replaceChildren(...children);
+  place.querySelectorAll(".scroll").forEach((part, i) => (part.scrollLeft = scrolled[i] ?? 0));
+  if (focused) [...place.querySelectorAll(focused.localName)].find((each) => isSame(each, focused))?.focus({ preventScroll: true });
+}
+
+const isSame = (one, other) =>
+  ["id", "href", "aria-label"].every((name) => one.getAttribute(name) === other.getAttribute(name)) && (one.matches("[id], [aria-label]") || one.textContent === other.textContent);
+
 export function emptyState(text, href, label) {
   return element("div", { class: "card empty" }, element("p", {}, text), element("a", { class: "button main", href }, label));
 }

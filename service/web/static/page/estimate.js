@@ -5,7 +5,7 @@ import { get } from "./api.js";
 export class Estimate {
   async load() {
     const [{ datasets }, { jobs }] = await Promise.all([get("/datasets"), get("/jobs?state=succeeded&limit=10")]);
-    this.training = Object.fromEntries(datasets.map(({ name, training }) => [name, training]));
+    this.sets = Object.fromEntries(datasets.map((each) => [each.name, each]));
     this.pace = jobs.map((job) => job.progress.images_per_s).find((pace) => pace > 0) ?? null;
     return this;
   }
@@ -25,7 +25,7 @@ export class Estimate {
   }
 
   #size(run) {
-    const { n_images: all, n_by_class: by } = this.training[run.dataset];
+    const { n_images: all, n_by_class: by } = this.sets[run.dataset].training;
     const classes = run.classes ?? (run.model === "logistic" ? [2, 3] : Object.keys(by));
     const share = classes.reduce((sum, digit) => sum + (by[digit] ?? 0), 0) / all;
     const room = run.validation === "holdout" ? all - run.validation_size : all;

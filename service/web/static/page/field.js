@@ -43,12 +43,24 @@ export class Field {
     this.input.value = text;
   }
 
+  // Other choices than before. What is chosen stays, or nothing is.
+  offer(choices) {
+    const { text } = this;
+    this.row = { ...this.row, choices };
+    this.input.replaceChildren(...choices.map((choice) => this.#option(choice)));
+    this.set(text);
+  }
+
   // The values that are meant: one, or several of a number, which makes a sweep. Throws a sentence.
   values() {
     const { row, text } = this;
     if (text === "" && row.nullable) return [null];
     if (row.kind === "boolean") return [text === "true"];
-    if (row.kind === "choice" || row.kind === "text") return [text];
+    if (row.kind === "text") return [text];
+    if (row.kind === "choice") {
+      if (!row.choices.includes(text)) this.#refuse();
+      return [text];
+    }
     const parts = text.split(/[\s,;]+/).filter(Boolean);
     const numbers = parts.map(Number);
     if (row.kind === "classes") {
@@ -68,6 +80,11 @@ export class Field {
     else this.input.removeAttribute("aria-invalid");
   }
 
+  #option(choice) {
+    const words = this.row.kind === "boolean" ? { true: "yes", false: "no" }[choice] : choice.replaceAll("_", " ");
+    return element("option", { value: choice }, words);
+  }
+
   #refuse() {
     throw new Error(`${title(this.row.name)}: ${mathematics(this.row.allowed)}.`);
   }
@@ -77,8 +94,7 @@ export class Field {
     const common = { id: `field-${row.name}`, name: row.name };
     const choices = row.kind === "boolean" ? ["true", "false"] : row.choices;
     if (row.kind === "choice" || row.kind === "boolean") {
-      const shown = (choice) => (row.kind === "boolean" ? (choice === "true" ? "yes" : "no") : choice.replaceAll("_", " "));
-      return element("select", common, choices.map((choice) => element("option", { value: choice }, shown(choice))));
+      return element("select", common, choices.map((choice) => this.#option(choice)));
     }
     const none = { classes: "as the model has them", patience: "never stop early", train_size: "all images", name: "as its data set and kind" };
     const placeholder = row.nullable ? none[row.name] ?? "none" : "";

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { percent } from "./bars.js";
 import { compareAddress } from "./compare.js";
-import { byId, element, emptyState } from "./element.js";
+import { byId, element, emptyState, redraw } from "./element.js";
 import { keepFresh } from "./fresh.js";
 import { badge, moment, Picks, table } from "./table.js";
 import { address } from "./url.js";
@@ -24,7 +24,7 @@ export function showJobs(params) {
     const { jobs, next } = await get(`/jobs?${asked}`);
     if (isLeft()) return false;
     const text = JSON.stringify(jobs);
-    if (text !== shown) place.replaceChildren(...content(jobs, next, state, picks));
+    if (text !== shown) redraw(place, ...content(jobs, next, state, picks));
     shown = text;
     return !params.has("before");
   }

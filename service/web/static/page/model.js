@@ -48,7 +48,7 @@ async function show(place, name, reference, opened) {
   }
 }
 
-function head({ name, version, config, job_id: job, metrics, published, aliases }) {
+function head({ name, version, config, job_id: job, job_exists: exists, metrics, published, aliases }) {
   const path = versionPath(name, version);
   const chips = aliases.map((alias) => element("span", { class: "chip" }, alias));
   const kind = `${config.model === "logistic" ? "Logistic" : "Softmax"} regression, ${config.learning_rate ? `learning rate ${config.learning_rate}, λ ${config.l2_penalty}` : "imported"}`;
@@ -57,11 +57,12 @@ function head({ name, version, config, job_id: job, metrics, published, aliases 
   const links = [
     element("a", { class: "button main", href: address({ view: "draw", model: `${name}/${version}` }) }, "Draw with it"),
     element("a", { class: "button", href: address({ view: "compare", with: `${name}/${version}` }) }, "Compare"),
-    job ? element("a", { class: "button", href: address({ job }) }, "How it learned") : null,
+    job && exists !== false ? element("a", { class: "button", href: address({ job }) }, "How it learned") : null,
     fileLink(`${path}/weights.npz`, "Weights (.npz)", { name: `${name}-${version}.npz` }),
     fileLink(path, "All facts (.json)", { name: `${name}-${version}.json` }),
   ];
-  return element("div", { class: "card" }, element("p", {}, chips, chips.length ? " " : "", words), element("div", { class: "row" }, links));
+  const gone = job && exists === false ? element("p", { class: "hint" }, "The job that made it is not on this server, so its curves are not, either.") : null;
+  return element("div", { class: "card" }, element("p", {}, chips, chips.length ? " " : "", words), element("div", { class: "row" }, links), gone);
 }
 
 function weights({ name, version, classes, published, metrics }) {

@@ -1,7 +1,7 @@
 // A report, to be read: how far it is, then every task with its answer, its figures and its tables.
 
 import { get, post } from "./api.js";
-import { byId, element, emptyState } from "./element.js";
+import { byId, element, emptyState, redraw } from "./element.js";
 import { keepFresh } from "./fresh.js";
 import { fileLink, picture } from "./picture.js";
 import { badge, table } from "./table.js";
@@ -19,7 +19,7 @@ export function showReport(params) {
     if (isLeft()) return false;
     entitle("report-title", report.options.quick ? "A quick course report" : "The course report");
     const isOver = OVER.includes(report.state);
-    place.replaceChildren(head(report, isOver, () => post(`/reports/${id}/cancel`).then(fresh.again)), ...text(report));
+    redraw(place, head(report, isOver, () => post(`/reports/${id}/cancel`).then(fresh.again)), ...text(report));
     return !isOver;
   }
 

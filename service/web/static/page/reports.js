@@ -1,7 +1,7 @@
 // Reports: what was reported on, and asking for a new one.
 
 import { get, post } from "./api.js";
-import { byId, element } from "./element.js";
+import { byId, element, redraw } from "./element.js";
 import { keepFresh } from "./fresh.js";
 import { badge, moment, table } from "./table.js";
 import { address, go } from "./url.js";
@@ -14,7 +14,7 @@ export function showReports() {
   async function load(isLeft) {
     const { reports } = await get("/reports?limit=100");
     if (isLeft()) return false;
-    if (reports.length) list.replaceChildren(table("Reports", ["Asked for", "Kind", "Digits", "L2 penalties", "State", "Done"], reports.map(row)));
+    if (reports.length) redraw(list, table("Reports", ["Asked for", "Kind", "Digits", "L2 penalties", "State", "Done"], reports.map(row)));
     else list.replaceChildren(element("p", { class: "hint" }, "No report yet. A quick one is there in some seconds."));
     return true;
   }

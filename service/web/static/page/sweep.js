@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { percent } from "./bars.js";
 import { compareAddress } from "./compare.js";
-import { element, emptyState, weightsFrame } from "./element.js";
+import { element, emptyState, redraw, weightsFrame } from "./element.js";
 import { mathematics, title } from "./field.js";
 import { keepFresh } from "./fresh.js";
 import { picture } from "./picture.js";
@@ -21,42 +21,49 @@ export function showSweep(place, sweepId) {
   const id = encodeURIComponent(sweepId);
   const picks = new Picks();
   const pictures = element("div", {});
-  const parts = element("div", {});
-  place.replaceChildren(parts, pictures);
+  const list = element("div", {});
+  const head = new Head(picks.link, () => post(`/sweeps/${id}/cancel`).then(fresh.again), () => fresh.again());
+  place.replaceChildren(head.node, list, pictures);
 
   async function load(isLeft) {
     const sweep = await get(`/sweeps/${id}?rank_by=${measureOf()}`);
     if (isLeft()) return false;
     const isOver = sweep.state === "finished";
-    parts.replaceChildren(head(sweep, isOver, act), table("Runs of this sweep", headings(sweep), sweep.members.map((member) => row(member, sweep, picks))));
-    parts.firstChild.querySelector(".row").append(picks.link);
+    head.show(sweep, isOver);
+    redraw(list, table("Runs of this sweep", headings(sweep), sweep.members.map((member) => row(member, sweep, picks))));
     if (isOver && sweep.best && !pictures.hasChildNodes()) pictures.append(...picturesOf(sweep));
     return !isOver;
   }
 
-  const act = {
-    cancel: () => post(`/sweeps/${id}/cancel`).then(fresh.again),
-    rank: (measure) => {
-      amend({ rank_by: measure });
-      fresh.again();
-    },
-  };
   const fresh = keepFresh(place, load, () => emptyState("There is no such sweep.", "/?view=sweeps", "See all sweeps"));
   return fresh.stop;
 }
 
 const measureOf = () => (query().get("rank_by") in MEASURES ? query().get("rank_by") : "validation_loss");
 
-function head(sweep, isOver, { cancel, rank }) {
-  const names = Object.keys(sweep.grid).map((name) => title(name));
-  entitle("watch-title", `A sweep over ${names.join(" and ")}`);
-  const bar = element("progress", { max: "1", value: String(sweep.fraction), "aria-label": "Progress" });
-  const words = isOver ? "All runs are over, each shown at its best check." : `${Math.round(100 * sweep.fraction)} % — the runs are trained side by side.`;
-  const options = Object.entries(MEASURES).map(([value, label]) => element("option", { value, selected: value === measureOf() }, label));
-  const select = element("select", { id: "rank-by", onchange: (event) => rank(event.target.value) }, options);
-  const row = element("div", { class: "row" }, element("label", { for: "rank-by" }, "Ranked by"), select);
-  if (!isOver) row.append(element("button", { type: "button", onclick: cancel }, "Cancel all"));
-  return element("div", { class: "card" }, element("p", { class: "state", role: "status" }, words), bar, row);
+// Made once, so that a list that is open stays open while the runs go on.
+class Head {
+  constructor(compare, cancel, rank) {
+    this.words = element("p", { class: "state", role: "status" });
+    this.bar = element("progress", { max: "1", "aria-label": "Progress" });
+    const options = Object.entries(MEASURES).map(([value, label]) => element("option", { value, selected: value === measureOf() }, label));
+    const select = element("select", { id: "rank-by" }, options);
+    select.addEventListener("change", () => {
+      amend({ rank_by: select.value });
+      rank();
+    });
+    this.cancel = element("button", { type: "button", onclick: cancel }, "Cancel all");
+    const row = element("div", { class: "row" }, element("label", { for: "rank-by" }, "Ranked by"), select, this.cancel, compare);
+    this.node = element("div", { class: "card", hidden: true }, this.words, this.bar, row);
+  }
+
+  show({ grid, fraction }, isOver) {
+    entitle("watch-title", `A sweep over ${Object.keys(grid).map((name) => title(name)).join(" and ")}`);
+    this.words.textContent = isOver ? "All runs are over, each shown at its best check." : `${Math.round(100 * fraction)} % — the runs are trained side by side.`;
+    this.bar.value = fraction;
+    this.cancel.hidden = isOver;
+    this.node.hidden = false;
+  }
 }
 
 const headings = ({ grid }) => ["", "Rank", ...Object.keys(grid).map(title), "State", "Loss", "Accuracy", "Training accuracy", ""];

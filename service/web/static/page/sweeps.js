@@ -1,7 +1,7 @@
 // Sweeps: what was varied in each, and how far it is.
 
 import { get } from "./api.js";
-import { byId, element, emptyState } from "./element.js";
+import { byId, element, emptyState, redraw } from "./element.js";
 import { title } from "./field.js";
 import { keepFresh } from "./fresh.js";
 import { badge, moment, table } from "./table.js";
@@ -14,7 +14,7 @@ export function showSweeps() {
   async function load(isLeft) {
     const { sweeps } = await get("/sweeps?limit=100");
     if (isLeft()) return false;
-    if (sweeps.length) place.replaceChildren(table("Sweeps", ["Started", "Varied", "Runs", "State", "Model"], sweeps.map(row)));
+    if (sweeps.length) redraw(place, table("Sweeps", ["Started", "Varied", "Runs", "State", "Model"], sweeps.map(row)));
     else place.replaceChildren(emptyState("No sweep yet. Write several numbers into one field of the form.", example, "Try five L2 penalties"));
     return true;
   }

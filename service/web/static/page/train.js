@@ -1,6 +1,6 @@
 // Train: a form from the API's own table, kept in the address; one run, or a sweep.
 
-import { get, post } from "./api.js";
+import { DATASET, get, post } from "./api.js";
 import { byId, element } from "./element.js";
 import { Estimate } from "./estimate.js";
 import { Field, mathematics, written } from "./field.js";
@@ -10,14 +10,26 @@ import { address, amend, go, hideParts } from "./url.js";
 // What a beginner changes; the rest is one click away.
 const FIRST = ["model", "classes", "learning_rate", "batch_size", "epochs", "l2_penalty"];
 
+// What a job has besides its hyperparameters.
+const OTHERS = [
+  { name: "name", kind: "text", nullable: true, default: null, allowed: "letters, digits, dots and dashes, or null", help: "the model of which this becomes the next version" },
+  { name: "dataset", kind: "choice", default: DATASET, choices: [DATASET], allowed: "one of those on this server", help: "what it learns from" },
+];
+
 let fields = null;
 let estimate = null;
+let fitted = {}; // what stands in a field because its default is more than there are
 
 export async function showTrain(params) {
   try {
     if (!fields) await build();
+    const wanted = params.get("dataset") ?? DATASET;
+    if (!estimate?.sets[wanted]) estimate = null;
+    fields.get("dataset").offer([wanted]); // until it is known which there are
     fill(params);
     estimate = await new Estimate().load();
+    fields.get("dataset").offer(Object.keys(estimate.sets));
+    fit();
     say();
   } catch (problem) {
     refuse(problem.message);
@@ -25,8 +37,8 @@ export async function showTrain(params) {
 }
 
 async function build() {
-  const [{ hyperparameters }, { datasets }] = await Promise.all([get("/hyperparameters"), get("/datasets")]);
-  fields = new Map([...hyperparameters, ...others(datasets)].map((row) => [row.name, new Field(row)]));
+  const { hyperparameters } = await get("/hyperparameters");
+  fields = new Map([...hyperparameters, ...OTHERS].map((row) => [row.name, new Field(row)]));
   const nodes = (isFirst) => [...fields.values()].filter(({ row }) => FIRST.includes(row.name) === isFirst).map(({ node }) => node);
   const more = element("details", { id: "more", "data-hides": "more" }, element("summary", {}, "More settings"));
   more.append(element("div", { class: "fields" }, nodes(false)));
@@ -34,20 +46,12 @@ async function build() {
   byId("fields").after(more);
   byId("presets").append(...PRESETS.map(presetButton));
   byId("form").addEventListener("input", () => {
+    fit();
     amend(Object.fromEntries([...fields.values()].map((field) => [field.row.name, field.isDefault ? null : field.text])));
     say();
   });
   byId("form").addEventListener("submit", submit);
   hideParts(byId("form"));
-}
-
-// What a job has besides its hyperparameters.
-function others(datasets) {
-  const names = datasets.map(({ name }) => name);
-  return [
-    { name: "name", kind: "text", nullable: true, default: null, allowed: "letters, digits, dots and dashes, or null", help: "the model of which this becomes the next version" },
-    { name: "dataset", kind: "choice", default: names[0], choices: names, help: "what it learns from" },
-  ];
 }
 
 function presetButton({ label, help, values }) {
@@ -61,7 +65,24 @@ export function cloneAddress(config, defaults) {
   return address({ view: "train", ...Object.fromEntries(values.map(([name, value]) => [name, written(value)])) });
 }
 
+// Of a data set that has fewer images than the form takes by itself, all are taken.
+function fit() {
+  const { training, test } = estimate?.sets[fields.get("dataset").text] ?? {};
+  if (!training) return;
+  fitOne("train_size", training.n_images, "");
+  fitOne("validation_size", test.n_images, String(test.n_images));
+}
+
+function fitOne(name, n_images, all) {
+  const field = fields.get(name);
+  const isSmall = n_images < field.row.default;
+  if (isSmall && field.isDefault) field.set(all);
+  else if (!isSmall && field.text === fitted[name]) field.set(written(field.row.default));
+  fitted[name] = isSmall ? all : null;
+}
+
 function fill(params) {
+  fitted = {};
   for (const { row } of fields.values()) fields.get(row.name).set(params.get(row.name) ?? written(row.default));
   byId("more").open ||= [...params.keys()].some((name) => fields.has(name) && !FIRST.includes(name));
   refuse("");

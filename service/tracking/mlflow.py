@@ -16,6 +16,14 @@ _MAX_POINTS = 2000
 _MAX_BATCH = 1000
 """Metrics in one request: what MLflow takes."""
 _STATUS = {JobState.SUCCEEDED: "FINISHED", JobState.FAILED: "FAILED", JobState.CANCELLED: "KILLED"}
+_BY_DEFAULT = {
+    # By itself it would retry for minutes; our caller does so with more patience and less hurry.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    # It would also report its use to its makers, and print addresses between our log lines.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 _PICTURES: tuple[Literal["loss", "accuracy", "weights"], ...] = ("loss", "accuracy", "weights")
 
 
@@ -33,9 +41,8 @@ class MlflowLog:
     """
 
     def __init__(self, uri: str, experiment: str):
-        # By itself it would retry for minutes; our caller does so with more patience and less hurry.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        for name, value in _BY_DEFAULT.items():
+            os.environ.setdefault(name, value)
         try:
             from mlflow import MlflowClient  # noqa: PLC0415 - an extra, and slow to import
         except ImportError:

@@ -1,31 +1,96 @@
-"""Jobs arrive in MLflow with parameters, curves and pictures, once each, also those of before the start."""
+"""Jobs arrive in an MLflow server with parameters, curves and pictures, once each, also those of before the start."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from socket import socket
+from typing import Any, Literal
 
+import httpx
 import pytest
 from mlflow import MlflowClient
 
 from service.bootstrap import Service, build
 from service.core import TrainingConfig
-from service.jobs import Job, JobRequest
+from service.jobs import Job, JobRequest, job_picture
 from service.settings import Settings
+from service.tracking import tracker
 
 DEADLINE_S = 60.0
+PICTURES: tuple[Literal["loss", "accuracy", "weights"], ...] = ("loss", "accuracy", "weights")
+
+
+class MlflowServer:
+    """`mlflow server` on SQLite, in a folder of its own; it can be stopped, suspended and started again."""
+
+    def __init__(self, folder: Path):
+        with socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.uri = f"http://{self._address}"
+        self._folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        host, port = self._address.split(":")
+        where = ["--backend-store-uri", f"sqlite:///{self._folder}/runs.db", "--artifacts-destination", self._folder]
+        # By itself it serves with packages that nothing else here needs.
+        how = ["--host", host, "--port", port, "--workers", "1", "--gunicorn-opts", "--no-control-socket"]
+        with (self._folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mlflow", "server", *where, *how],
+                cwd=self._folder,
+                env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until(self._answers)
+
+    def signal(self, what: signal.Signals) -> None:
+        """Send a signal to the server and to its workers."""
+        assert self.process is not None
+        os.killpg(self.process.pid, what)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def _answers(self) -> bool:
+        assert self.process is not None and self.process.poll() is None, (self._folder / "log").read_text()
+        try:
+            return httpx.get(f"{self.uri}/health", timeout=DEADLINE_S).is_success
+        except httpx.TransportError:
+            return False
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 @pytest.fixture
-def uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    return (tmp_path / "runs").as_uri()
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Return those of a service that logs nowhere, with an experiment of its own."""
+    monkeypatch.setattr(tracker, "_RETRY_S", 0.5)
+    return Settings(data_dir=tmp_path / "data", executor="inline", workers=1, mlflow_experiment=tmp_path.name)
 
 
-def settings(folder: Path, uri: str | None) -> Settings:
-    return Settings(data_dir=folder, executor="inline", workers=1, mlflow_url=uri, mlflow_experiment="digits")
+def logging_to(uri: str, settings: Settings) -> Settings:
+    return settings.model_copy(update={"mlflow_url": uri})
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -44,55 +109,89 @@ def trained(service: Service, **fields: Any) -> Job:
     return service.jobs.get(job.id)
 
 
-def runs(uri: str) -> list[Any]:
-    client = MlflowClient(tracking_uri=uri)
-    experiment = client.get_experiment_by_name("digits")
+def runs(server: MlflowServer, settings: Settings) -> list[Any]:
+    client = MlflowClient(tracking_uri=server.uri)
+    experiment = client.get_experiment_by_name(settings.mlflow_experiment)
     found = client.search_runs([experiment.experiment_id]) if experiment else []
     return [run for run in found if run.info.status != "RUNNING"]
 
 
-def test_jobs_become_runs(tmp_path: Path, uri: str) -> None:
-    with build(settings(tmp_path, None)) as service:
+def test_jobs_become_runs(tmp_path: Path, server: MlflowServer, settings: Settings) -> None:
+    with build(settings) as service:
         before = trained(service, learning_rate=0.05)
-    with build(settings(tmp_path, uri)) as service:
-        until(lambda: len(runs(uri)) == 1)
+    with build(logging_to(server.uri, settings)) as service:
+        until(lambda: len(runs(server, settings)) == 1)
         job = trained(service)
-        until(lambda: len(runs(uri)) == 2)
+        until(lambda: len(runs(server, settings)) == 2)
         history = service.jobs.metrics(job.id)
-    with build(settings(tmp_path, uri)) as service:
+        drawn = {f"pictures/{what}.png": job_picture(service.jobs, job.id, what) for what in PICTURES}
+    with build(logging_to(server.uri, settings)) as service:
         third = trained(service, seed=7)
-        until(lambda: len(runs(uri)) == 3)
+        until(lambda: len(runs(server, settings)) == 3)
 
-    by_job = {run.data.tags["inkling.job_id"]: run for run in runs(uri)}
+    by_job = {run.data.tags["inkling.job_id"]: run for run in runs(server, settings)}
     assert by_job.keys() == {before.id, job.id, third.id}
     run = by_job[job.id]
     assert (run.info.run_name, run.info.status) == ("tracked", "FINISHED")
-    assert run.data.params["learning_rate"] == "0.01"
+    assert run.data.params == {name: str(value) for name, value in {**job.config.to_dict(), "dataset": "mnist"}.items()}
     assert by_job[before.id].data.params["learning_rate"] == "0.05"
     assert (run.data.tags["inkling.model"], run.data.tags["inkling.version"]) == ("tracked", "2")
-    client = MlflowClient(tracking_uri=uri)
-    losses = client.get_metric_history(run.info.run_id, "validation_loss")
-    assert [(point.step, point.value) for point in sorted(losses, key=lambda point: point.step)] == [
-        (check.step, check.validation_loss) for check in history.checks
-    ]
-    assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 8
-    assert run.info.start_time <= losses[0].timestamp <= losses[-1].timestamp <= run.info.end_time
-    pictures = {file.path for file in client.list_artifacts(run.info.run_id, "pictures")}
-    assert pictures == {f"pictures/{what}.png" for what in ("loss", "accuracy", "weights")}
+    client = MlflowClient(tracking_uri=server.uri)
+    for name in ("validation_loss", "validation_accuracy", "train_accuracy"):
+        points = sorted(client.get_metric_history(run.info.run_id, name), key=lambda point: point.step)
+        assert [(point.step, point.value) for point in points] == [
+            (check.step, getattr(check, name)) for check in history.checks
+        ]
+    assert run.info.start_time <= points[0].timestamp <= points[-1].timestamp <= run.info.end_time
+    losses = {point.step: point.value for point in client.get_metric_history(run.info.run_id, "train_loss")}
+    assert losses == dict(zip(history.loss_steps.tolist(), history.loss_values.tolist(), strict=True))
+    assert {file.path for file in client.list_artifacts(run.info.run_id, "pictures")} == drawn.keys()
+    for path, picture in drawn.items():
+        assert Path(client.download_artifacts(run.info.run_id, path, str(tmp_path))).read_bytes() == picture
 
 
-def test_what_was_cut_off_is_logged_anew(tmp_path: Path, uri: str) -> None:
-    with build(settings(tmp_path, None)) as service:
+def test_what_was_cut_off_is_logged_anew(server: MlflowServer, settings: Settings) -> None:
+    with build(settings) as service:
         job = trained(service)
-    client = MlflowClient(tracking_uri=uri)
-    experiment = client.create_experiment("digits")
+    client = MlflowClient(tracking_uri=server.uri)
+    experiment = client.create_experiment(settings.mlflow_experiment)
     half = client.create_run(experiment, tags={"inkling.job_id": job.id}).info.run_id
-    with build(settings(tmp_path, uri)):
-        (run,) = until(lambda: runs(uri))
+    with build(logging_to(server.uri, settings)):
+        (run,) = until(lambda: runs(server, settings))
     assert run.info.run_id != half
     assert client.get_run(half).info.lifecycle_stage == "deleted"
 
 
-def test_a_server_that_is_away_holds_nothing_up(tmp_path: Path, uri: str) -> None:
-    with build(settings(tmp_path, "http://127.0.0.1:9")) as service:
+def test_a_server_that_goes_away_holds_nothing_up_and_misses_nothing(server: MlflowServer, settings: Settings) -> None:
+    with build(logging_to(server.uri, settings)) as service:
+        first = trained(service)
+        until(lambda: len(runs(server, settings)) == 1)
+        server.kill()
+        jobs = [first, *(trained(service, seed=seed) for seed in (1, 2))]
+        server.start()
+        until(lambda: len(runs(server, settings)) == 3)
+        server.signal(signal.SIGSTOP)  # it takes connections, and says nothing
+        jobs.append(trained(service, seed=3))
+    server.signal(signal.SIGCONT)
+    with build(logging_to(server.uri, settings)):
+        until(lambda: len(runs(server, settings)) == 4)
+    assert [job.state for job in jobs] == 4 * ["succeeded"]
+    assert sorted(run.data.tags["inkling.job_id"] for run in runs(server, settings)) == [job.id for job in jobs]
+
+
+def test_nothing_is_printed_and_nothing_is_reported_to_others() -> None:
+    program = """if True:
+        from service.tracking import MlflowLog
+        MlflowLog("http://127.0.0.1:9", "digits")
+        from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
+        from mlflow.telemetry import get_telemetry_client
+        assert get_telemetry_client() is None and MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.get()
+    """
+    clean = {name: os.environ[name] for name in ("PATH", "PYTHONPATH")}
+    run = subprocess.run([sys.executable, "-c", program], env=clean, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+def test_a_server_that_never_was_holds_nothing_up(settings: Settings) -> None:
+    with build(logging_to("http://127.0.0.1:9", settings)) as service:
         assert trained(service).state == "succeeded"

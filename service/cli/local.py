@@ -183,8 +183,8 @@ class LocalBackend(Backend):
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
         manifest = self._registry.manifest(name, self._registry.resolve(name, reference))
-        aliases = [alias for alias, version in self._registry.aliases(name).items() if version == manifest.version]
-        return {**manifest.to_dict(), "aliases": aliases}
+        aliases = self._registry.aliases_of(name, manifest.version)
+        return {**manifest.to_dict(), "aliases": aliases, "job_exists": self._jobs.exists(manifest.job_id)}
 
     def weights_file(self, name: str, version: int) -> bytes:
         return self._registry.weights_bytes(name, version)
@@ -201,7 +201,7 @@ class LocalBackend(Backend):
             published="last" if publish == "last" else "best",
             dataset=self._service.datasets.get(dataset),
         )
-        return {**manifest.to_dict(), "aliases": []}
+        return {**manifest.to_dict(), "aliases": [], "job_exists": False}
 
     def weights_picture(self, name: str, version: int) -> bytes:
         model = self._registry.load(name, version)

@@ -1,32 +1,42 @@
-"""Pictures of one job, of as far as it is."""
+"""Pictures of one job, of as far as it is. Each is prepared as a `Drawing`; all raise `JobNotFound` and `NoDataYet`."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
-from service.charts import accuracy_chart, loss_chart, weights_picture
+from service.charts import ChartSize, accuracy_chart, loss_chart, weights_picture
 
+from .drawing import Drawing, ImageFormat
 from .jobs import Jobs
+
+Chart: TypeAlias = Literal["loss", "accuracy"]
+
+_CHARTS: Mapping[Chart, Callable[..., bytes]] = {"loss": loss_chart, "accuracy": accuracy_chart}
+
+
+def curves(
+    jobs: Jobs, job_id: str, chart: Chart, *, size: ChartSize | None = None, image_format: ImageFormat = "png"
+) -> Drawing:
+    """Prepare the loss or the accuracy over steps."""
+    found, provenance, job = jobs.curves(job_id), jobs.provenance(job_id), jobs.get(job_id)
+    words = {"title": f"{chart.capitalize()}: {job.name}", "caption": job.caption}
+    draw = partial(_CHARTS[chart], found, size=size, image_format=image_format, provenance=provenance, **words)
+    return Drawing(made_of=(chart, found, size, words, provenance), draw=draw)
+
+
+def weights(jobs: Jobs, job_id: str, *, which: Literal["best", "last"] = "best", **style: Any) -> Drawing:
+    """Prepare the weights of the newest checkpoint, in a style of `weights_picture`; always a PNG."""
+    found = jobs.weights(job_id, which)
+    provenance = {**jobs.provenance(job_id), "weights": which, "step": str(found.next_step - 1)}
+    draw = partial(weights_picture, found.weights, labels=found.labels, provenance=provenance, **style)
+    return Drawing(made_of=(found.weights, style, provenance), draw=draw)
 
 
 def job_picture(
-    jobs: Jobs,
-    job_id: str,
-    what: Literal["loss", "accuracy", "weights"],
-    *,
-    image_format: Literal["png", "svg"] = "png",
+    jobs: Jobs, job_id: str, what: Chart | Literal["weights"], *, image_format: ImageFormat = "png"
 ) -> bytes:
-    """Draw the loss, the accuracy or the best weights, which are always PNG; raise `JobNotFound`, `NoDataYet`."""
-    job, provenance = jobs.get(job_id), jobs.provenance(job_id)
-    if what == "weights":
-        found = jobs.weights(job_id, "best")
-        about = {**provenance, "weights": "best", "step": str(found.next_step - 1)}
-        return weights_picture(found.weights, labels=found.labels, provenance=about)
-    draw = loss_chart if what == "loss" else accuracy_chart
-    return draw(
-        jobs.curves(job_id),
-        title=f"{what.capitalize()}: {job.name}",
-        caption=job.caption,
-        image_format=image_format,
-        provenance=provenance,
-    )
+    """Draw one of them in its usual form."""
+    drawing = weights(jobs, job_id) if what == "weights" else curves(jobs, job_id, what, image_format=image_format)
+    return drawing.draw()

@@ -1,14 +1,11 @@
-"""Pictures of a sweep: its members side by side, by the values in which they differ.
-
-Each is prepared as a `Drawing`, so that who has seen it already need not have it drawn again.
-"""
+"""Pictures of a sweep: its members side by side, by the values in which they differ. Each is a `Drawing`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,29 +13,14 @@ from service.charts import ChartSize, Line, heatmap_chart, lines_chart, norms_ch
 from service.core import HYPERPARAMETERS
 from service.errors import InvalidInput
 
+from .drawing import Drawing, ImageFormat
 from .sweep import METRICS, Member, Sweep
 from .sweeps import Sweeps
 
 MAX_ROWS = 50
 """Rows of a picture of weights: a sweep may have twenty times as many members."""
 
-ImageFormat: TypeAlias = Literal["png", "svg"]
-
 _NUMBERS = {row.name for row in HYPERPARAMETERS if row.kind in ("integer", "number")}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Drawing:
-    """A picture that is not drawn yet.
-
-    Parameters
-    ----------
-    made_of : everything that it depends on, but for its format; equal parts, equal bytes.
-    draw : returns the file.
-    """
-
-    made_of: tuple[Any, ...]
-    draw: Callable[[], bytes]
 
 
 def accuracy(

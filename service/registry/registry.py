@@ -210,6 +210,10 @@ class Registry:
         current = {alias: self._history(name, alias).version() for alias in self.alias_names(name)}
         return {alias: version for alias, version in current.items() if version is not None}
 
+    def aliases_of(self, name: str, version: int) -> list[str]:
+        """Return the aliases that name a version now; raise as `aliases`."""
+        return [alias for alias, number in self.aliases(name).items() if number == version]
+
     def alias_history(self, name: str, alias: str) -> tuple[AliasEntry, ...]:
         """Return every move of an alias, the oldest first, deletions included.
 

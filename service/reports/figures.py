@@ -26,8 +26,9 @@ from service.charts import (
 from service.core import N_PIXELS
 from service.datasets import Images, load_dataset, split
 
-from .findings import Findings, numbers_of
+from .findings import Findings
 from .options import ReportOptions
+from .run_numbers import numbers_of
 from .runs import LogisticRuns, Run, Runs
 from .spikes import Spikes
 from .words import signed

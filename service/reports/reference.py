@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from .options import ReportOptions
-
-if TYPE_CHECKING:
-    from .findings import RunNumbers
+from .run_numbers import RunNumbers
 
 SEED_REPORT, TABLE = "seed report", "reference table"
 

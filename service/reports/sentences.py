@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from .findings import Findings, RunNumbers
+from .findings import Findings
 from .gradients import GradientCheck
+from .run_numbers import RunNumbers
 from .spikes import Spikes
 from .words import count, listed, loss, percent, points, power, signed
 

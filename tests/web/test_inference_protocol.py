@@ -125,6 +125,7 @@ def test_what_the_server_says_of_itself(server: Any, client: httpx.Client) -> No
     assert set(server.get_server_metadata()["extensions"]) == {
         "binary_tensor_data",
         "classification",
+        "model_configuration",
         "model_repository",
         "statistics",
     }
@@ -138,6 +139,25 @@ def test_what_the_server_says_of_itself(server: Any, client: httpx.Client) -> No
     ]
     assert metadata["outputs"][0]["parameters"]["labels"] == [str(digit) for digit in range(10)]
     assert server.get_model_metadata(NAME, "1")["versions"] == ["1"]
+
+
+def test_the_configuration_of_a_model(server: Any, digits: Any, service: Service) -> None:
+    config = server.get_model_config(NAME)
+    assert (config["name"], config["platform"]) == (NAME, server.get_model_metadata(NAME)["platform"])
+    assert config["input"] == [{"name": "image", "data_type": "TYPE_UINT8", "dims": [28, 28]}]
+    assert [(each["name"], each["data_type"]) for each in config["output"]] == [
+        ("probabilities", "TYPE_FP32"),
+        ("digit", "TYPE_INT64"),
+    ]
+    assert server.get_model_config(NAME, "1") == config
+    answer = server.infer(NAME, [image_tensor(digits)])
+    for each in config["output"]:
+        assert list(answer.as_numpy(each["name"]).shape[1:]) == each["dims"]
+    most = config["max_batch_size"]
+    images = np.zeros((most + 1, *config["input"][0]["dims"]), np.uint8)
+    assert len(server.infer(NAME, [image_tensor(images[:most])]).as_numpy("digit")) == most
+    with pytest.raises(InferenceServerException, match="Allowed"):
+        server.infer(NAME, [image_tensor(images)])
 
 
 def test_the_index_of_models(server: Any, url: str) -> None:
@@ -297,6 +317,10 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "another origin": ("POST", "/repository/index", {"headers": {"Origin": "http://evil.example"}}, 403),
     "no metadata": ("GET", "/models/nobody", {}, 404),
     "no statistics": ("GET", "/models/nobody/stats", {}, 404),
+    "no configuration": ("GET", "/models/nobody/config", {}, 404),
+    "a configuration that is sent": ("POST", f"/models/{NAME}/config", {"json": {}}, 405),
+    "what models need not": ("POST", f"/repository/models/{NAME}/load", {"json": {}}, 404),
+    "another form of answer": ("GET", f"/models/{NAME}", {"headers": {"Accept": "image/png"}}, 406),
     "an index of what": ("POST", "/repository/index", {"json": {"ready": 1}}, 400),
 }
 

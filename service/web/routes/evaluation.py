@@ -10,13 +10,14 @@ from starlette.responses import JSONResponse, Response
 
 from service.errors import InvalidField
 from service.inference import compare, evaluate
+from service.jobs.drawing import ImageFormat
 from service.registry import Model
 from service.web import explanation_answers
 from service.web.dependencies import ServiceDep
 from service.web.pictures import Picture, picture_answer
 from service.web.routing import noun_router
 
-from .pictures import CHART_ANSWER, ImageFormat, SizeDep, confusion_picture
+from .pictures import CHART_ANSWER, SizeDep, confusion_picture
 
 router = noun_router("models")
 

@@ -17,7 +17,7 @@ from service.datasets.bounded_gzip import gunzip
 from service.errors import InvalidField, ServiceError
 from service.inference import predict
 from service.metrics import STAGES, InferenceFigures, Stages
-from service.registry import Model
+from service.registry import Manifest, Model
 from service.web.dependencies import ServiceDep
 from service.web.direct import DirectRoute
 from service.web.problems import problem_response
@@ -27,6 +27,7 @@ from service.web.turns import turns_of
 from service.web.v2 import DIGIT, HEADER_LENGTH, INPUT, PROBABILITIES, parse_infer_request, write_infer_response
 
 _BINARY = "application/octet-stream"
+_PLATFORM = "inkling_numpy"
 _SMALL_BYTES = 16_384
 _ERROR: dict[int | str, dict[str, Any]] = {
     "default": {
@@ -82,7 +83,7 @@ infer_router = APIRouter(route_class=_InferRoute, **_PROTOCOL)
 @router.get("")
 async def server_metadata() -> Response:
     """Say which server this is, and which extensions of the protocol it has."""
-    extensions = ["binary_tensor_data", "classification", "model_repository", "statistics"]
+    extensions = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
     return JSONResponse({"name": "inkling", "version": __version__, "extensions": extensions})
 
 
@@ -129,6 +130,18 @@ def model_metadata(name: str, service: ServiceDep) -> Response:
 def version_metadata(name: str, version: str, service: ServiceDep) -> Response:
     """Return the tensors of a version. An alias stands for its version."""
     return _metadata(service, name, version)
+
+
+@router.get("/models/{name}/config")
+def model_config(name: str, service: ServiceDep) -> Response:
+    """Return the configuration of a model as Triton has it: its tensors without their batch, and the most of one."""
+    return _configuration(service, name, None)
+
+
+@router.get("/models/{name}/versions/{version}/config")
+def version_config(name: str, version: str, service: ServiceDep) -> Response:
+    """Return the configuration of a version as Triton has it. An alias stands for its version."""
+    return _configuration(service, name, version)
 
 
 @router.get("/models/{name}/ready")
@@ -198,17 +211,38 @@ def _metadata(service: Service, name: str, version: str | None) -> Response:
     registry = service.registry
     manifest = registry.manifest(name, registry.resolve(name, version))
     versions = registry.versions(name) if version is None else (manifest.version,)
-    labels = {"labels": list(manifest.class_names)}
-    probabilities = {"datatype": "FP32", "shape": [-1, len(manifest.classes)], "parameters": labels}
+    numbers = [str(number) for number in versions]
+    return JSONResponse({"name": name, "versions": numbers, "platform": _PLATFORM, **_tensors(manifest)})
+
+
+def _configuration(service: Service, name: str, version: str | None) -> Response:
+    registry = service.registry
+    tensors = _tensors(registry.manifest(name, registry.resolve(name, version)))
+
+    def configured(kind: str) -> list[dict[str, Any]]:
+        return [
+            {"name": each["name"], "data_type": f"TYPE_{each['datatype']}", "dims": each["shape"][1:]}
+            for each in tensors[kind]
+        ]
+
     return JSONResponse(
         {
             "name": name,
-            "versions": [str(number) for number in versions],
-            "platform": "inkling_numpy",
-            "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, IMAGE_SIDE_PX, IMAGE_SIDE_PX]}],
-            "outputs": [{"name": PROBABILITIES, **probabilities}, {"name": DIGIT, "datatype": "INT64", "shape": [-1]}],
+            "platform": _PLATFORM,
+            "max_batch_size": service.limits.max_images_per_request,
+            "input": configured("inputs"),
+            "output": configured("outputs"),
         }
     )
+
+
+def _tensors(manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
+    labels = {"labels": list(manifest.class_names)}
+    probabilities = {"datatype": "FP32", "shape": [-1, len(manifest.classes)], "parameters": labels}
+    return {
+        "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, IMAGE_SIDE_PX, IMAGE_SIDE_PX]}],
+        "outputs": [{"name": PROBABILITIES, **probabilities}, {"name": DIGIT, "datatype": "INT64", "shape": [-1]}],
+    }
 
 
 async def _infer(request: Request, service: Service, name: str, version: str | None) -> Response:

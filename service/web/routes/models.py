@@ -10,9 +10,8 @@ from fastapi import Header, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.bootstrap import Service
 from service.charts import weights_picture
-from service.errors import JobNotFound, MalformedInput, StorageFailed
+from service.errors import MalformedInput
 from service.inference import import_weights, write_onnx
 from service.registry import UNSET, Unset
 from service.web import answers, requests
@@ -67,8 +66,8 @@ def get_version(name: str, version: str, service: ServiceDep) -> Response:
     """Return the manifest of a version, and the aliases that name it. An alias stands for its version."""
     registry = service.registry
     manifest = registry.manifest(name, registry.resolve(name, version))
-    aliases = [alias for alias, number in registry.aliases(name).items() if number == manifest.version]
-    exists = _job_exists(service, manifest.job_id)
+    aliases = registry.aliases_of(name, manifest.version)
+    exists = service.jobs.exists(manifest.job_id)
     return JSONResponse({**manifest.to_dict(), "aliases": aliases, "job_exists": exists})
 
 
@@ -178,18 +177,6 @@ def delete_alias(
 def get_alias_history(name: str, alias: str, service: ServiceDep) -> Response:
     """Return every move of an alias, the oldest first."""
     return JSONResponse({"history": [entry.to_dict() for entry in service.registry.alias_history(name, alias)]})
-
-
-def _job_exists(service: Service, job_id: str | None) -> bool | None:
-    if job_id is None:
-        return False
-    try:
-        service.jobs.get(job_id)
-    except JobNotFound:
-        return False
-    except StorageFailed:
-        return None
-    return True
 
 
 def _expected(if_match: str | None) -> int | Unset:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from fastapi import Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.bootstrap import Service
-from service.charts import ChartSize, accuracy_chart, confusion_chart, loss_chart, weights_picture
+from service.charts import ChartSize, confusion_chart
 from service.core import Ints
+from service.jobs import job_pictures
+from service.jobs.drawing import Drawing, ImageFormat
 from service.web.dependencies import JobId, ServiceDep
 from service.web.pictures import PNG, PNG_ANSWER, SVG, Picture, picture_answer
 from service.web.routing import noun_router
@@ -20,10 +21,7 @@ from service.web.weights_style import WeightsStyleDep
 
 router = noun_router("pictures")
 
-ImageFormat: TypeAlias = Literal["png", "svg"]
-Chart: TypeAlias = Literal["loss", "accuracy"]
-
-_CHARTS: Mapping[Chart, Callable[..., bytes]] = {"loss": loss_chart, "accuracy": accuracy_chart}
+MEDIA_TYPES: Mapping[ImageFormat, str] = {"png": PNG, "svg": SVG}
 
 CHART_ANSWER = {
     **PNG_ANSWER,
@@ -52,7 +50,8 @@ async def loss_picture(
     job_id: JobId, image_format: ImageFormat, size: SizeDep, request: Request, service: ServiceDep
 ) -> Response:
     """Draw training and validation loss over steps, with the best check and an early stop marked."""
-    return await picture_answer(request, partial(_chart, service, "loss", job_id, size, image_format))
+    prepare = partial(job_pictures.curves, service.jobs, job_id, "loss", size=size, image_format=image_format)
+    return await drawing_answer(request, prepare, image_format)
 
 
 @router.get("/jobs/{job_id}/accuracy.{image_format}", response_class=Response, responses=CHART_ANSWER)
@@ -60,7 +59,8 @@ async def accuracy_picture(
     job_id: JobId, image_format: ImageFormat, size: SizeDep, request: Request, service: ServiceDep
 ) -> Response:
     """Draw training and validation accuracy at every check."""
-    return await picture_answer(request, partial(_chart, service, "accuracy", job_id, size, image_format))
+    prepare = partial(job_pictures.curves, service.jobs, job_id, "accuracy", size=size, image_format=image_format)
+    return await drawing_answer(request, prepare, image_format)
 
 
 @router.get("/jobs/{job_id}/weights.png", response_class=Response, responses=PNG_ANSWER)
@@ -74,14 +74,20 @@ async def weights_of_job(
     ] = "best",
 ) -> Response:
     """Draw the weights of the newest checkpoint: a 28x28 tile for each class, each weight a solid block."""
+    prepare = partial(job_pictures.weights, service.jobs, job_id, which=weights, **style.arguments)
+    return await drawing_answer(request, prepare)
 
-    def prepare() -> Picture:
-        found = service.jobs.weights(job_id, weights)
-        provenance = {**service.jobs.provenance(job_id), "weights": weights, "step": str(found.next_step - 1)}
-        draw = partial(weights_picture, found.weights, labels=found.labels, provenance=provenance, **style.arguments)
-        return Picture(made_of=(found.weights, style, provenance), draw=draw)
 
-    return await picture_answer(request, prepare)
+async def drawing_answer(
+    request: Request, prepare: Callable[[], Drawing], image_format: ImageFormat = "png"
+) -> Response:
+    """Answer with a picture of a job or a sweep, as `picture_answer` does."""
+
+    def prepared() -> Picture:
+        drawing = prepare()
+        return Picture(made_of=drawing.made_of, draw=drawing.draw, media_type=MEDIA_TYPES[image_format])
+
+    return await picture_answer(request, prepared)
 
 
 def confusion_picture(
@@ -100,14 +106,5 @@ def confusion_picture(
     draw = partial(
         confusion_chart, counts, labels, size=size, image_format=image_format, provenance=provenance, **words
     )
-    media_type = SVG if image_format == "svg" else PNG
-    return Picture(made_of=(counts, labels, size, words, provenance), draw=draw, media_type=media_type)
-
-
-def _chart(service: Service, chart: Chart, job_id: str, size: ChartSize, image_format: ImageFormat) -> Picture:
-    curves, provenance = service.jobs.curves(job_id), service.jobs.provenance(job_id)
-    job = service.jobs.get(job_id)
-    words = {"title": f"{chart.capitalize()}: {job.name}", "caption": job.caption}
-    draw = partial(_CHARTS[chart], curves, size=size, image_format=image_format, provenance=provenance, **words)
-    media_type = SVG if image_format == "svg" else PNG
-    return Picture(made_of=(chart, curves, size, words, provenance), draw=draw, media_type=media_type)
+    made_of = counts, labels, size, words, provenance
+    return Picture(made_of=made_of, draw=draw, media_type=MEDIA_TYPES[image_format])

@@ -12,13 +12,14 @@ from starlette.responses import JSONResponse, Response
 
 from service.bootstrap import Service
 from service.charts import weights_picture
+from service.jobs.drawing import ImageFormat
 from service.web import answers
 from service.web.dependencies import JobId, ServiceDep
 from service.web.pictures import PNG_ANSWER, Picture, entity_tag, is_known, picture_answer
 from service.web.routing import noun_router
 from service.web.weights_style import WeightsStyleDep
 
-from .pictures import CHART_ANSWER, ImageFormat, SizeDep, confusion_picture
+from .pictures import CHART_ANSWER, SizeDep, confusion_picture
 
 router = noun_router("snapshots")
 

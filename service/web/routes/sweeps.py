@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.bootstrap import Service
 from service.jobs import SweepRequest, sweep_pictures
-from service.jobs.sweep_pictures import MAX_ROWS, Drawing
+from service.jobs.drawing import ImageFormat
+from service.jobs.sweep_pictures import MAX_ROWS
 from service.web import answers, requests
 from service.web.answers import Metric
 from service.web.dependencies import IdempotencyKey, ServiceDep, SweepId
-from service.web.pictures import PNG, PNG_ANSWER, SVG, Picture, picture_answer
+from service.web.pictures import PNG_ANSWER
 from service.web.routing import noun_router
 from service.web.weights_style import WeightsGridStyleDep
 
-from .pictures import CHART_ANSWER, ImageFormat, SizeDep
+from .pictures import CHART_ANSWER, SizeDep, drawing_answer
 
 router = noun_router("sweeps")
 
@@ -72,8 +71,8 @@ async def sweep_accuracy(
     sweep_id: SweepId, image_format: ImageFormat, size: SizeDep, request: Request, service: ServiceDep
 ) -> Response:
     """Draw the validation accuracy of each member over steps; of repeated seeds their mean, in a band."""
-    prepare = partial(_picture, sweep_pictures.accuracy, service, sweep_id, size=size, image_format=image_format)
-    return await picture_answer(request, prepare)
+    prepare = partial(sweep_pictures.accuracy, service.sweeps, sweep_id, size=size, image_format=image_format)
+    return await drawing_answer(request, prepare, image_format)
 
 
 @router.get("/sweeps/{sweep_id}/norms.{image_format}", response_class=Response, responses=CHART_ANSWER)
@@ -87,9 +86,8 @@ async def sweep_norms(
     service: ServiceDep,
 ) -> Response:
     """Draw the norm of the last weights over the L2 penalty, which must be in the grid."""
-    chart = partial(sweep_pictures.norms, scale=scale)
-    prepare = partial(_picture, chart, service, sweep_id, size=size, image_format=image_format)
-    return await picture_answer(request, prepare)
+    chart = partial(sweep_pictures.norms, scale=scale, size=size, image_format=image_format)
+    return await drawing_answer(request, partial(chart, service.sweeps, sweep_id), image_format)
 
 
 @router.get("/sweeps/{sweep_id}/heatmap.{image_format}", response_class=Response, responses=CHART_ANSWER)
@@ -103,9 +101,8 @@ async def sweep_heatmap(
     service: ServiceDep,
 ) -> Response:
     """Draw a metric for each pair of values of the two hyperparameters that vary, its mean if seeds do too."""
-    chart = partial(sweep_pictures.heatmap, metric=metric)
-    prepare = partial(_picture, chart, service, sweep_id, size=size, image_format=image_format)
-    return await picture_answer(request, prepare)
+    chart = partial(sweep_pictures.heatmap, metric=metric, size=size, image_format=image_format)
+    return await drawing_answer(request, partial(chart, service.sweeps, sweep_id), image_format)
 
 
 @router.get("/sweeps/{sweep_id}/weights.png", response_class=Response, responses=PNG_ANSWER)
@@ -123,10 +120,4 @@ async def sweep_weights(
 ) -> Response:
     """Draw weights: a row for each member in the order of the grid, a column for each class."""
     chosen = {"which": weights, "rank_by": rank_by, "limit": limit, **style.arguments}
-    return await picture_answer(request, partial(_picture, sweep_pictures.weights, service, sweep_id, **chosen))
-
-
-def _picture(prepare: Callable[..., Drawing], service: Service, sweep_id: str, **options: Any) -> Picture:
-    drawing = prepare(service.sweeps, sweep_id, **options)
-    media_type = SVG if options.get("image_format") == "svg" else PNG
-    return Picture(made_of=drawing.made_of, draw=drawing.draw, media_type=media_type)
+    return await drawing_answer(request, partial(sweep_pictures.weights, service.sweeps, sweep_id, **chosen))

@@ -1,9 +1,17 @@
-"""Checks of runs that are over, a thousand a row; and the newest and the best check beside each job."""
+"""Checks of runs that are over, a thousand a row; and the newest and the best check beside each job.
 
+The form of a block is written out here as it was then, so that it cannot change with the program.
+"""
+
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import sqlalchemy as sa
 from alembic import op
 
-from service.database import check_rows
 from service.database.tables import RowNumber
 
 revision = "0008"
@@ -12,7 +20,7 @@ down_revision = "0007"
 
 def upgrade() -> None:
     """Make the table of blocks, and move what is there."""
-    op.create_table(
+    blocks = op.create_table(
         "check_blocks",
         sa.Column("job_id", sa.String(26), nullable=False),
         sa.Column("first_id", RowNumber, nullable=False, comment="of the events that the checks were"),
@@ -26,11 +34,13 @@ def upgrade() -> None:
     )
     connection = op.get_bind()
     jobs = sa.table("jobs", *(sa.column(name, sa.JSON if name.endswith("check") else None) for name in _JOB))
-    events = sa.table("events", *(sa.column(name, sa.JSON if name == "detail" else None) for name in _CHECK))
+    names = (*_CHECK, "job_id", "kind", "step_losses")
+    events = sa.table("events", *(sa.column(name, sa.JSON if name == "detail" else None) for name in names))
+    checks = [events.c[name] for name in _CHECK]
     for name in ("latest_check", "best_check"):
         op.add_column("jobs", sa.Column(name, sa.JSON))
         rows = connection.execute(
-            sa.select(jobs.c.id, *events.c).join_from(jobs, events, jobs.c[f"{name}_id"] == events.c.id)
+            sa.select(jobs.c.id, *checks).join_from(jobs, events, jobs.c[f"{name}_id"] == events.c.id)
         ).all()
         for job_id, *values in rows:
             document = dict(zip(_CHECK, values, strict=True))
@@ -38,7 +48,24 @@ def upgrade() -> None:
         op.drop_column("jobs", f"{name}_id")
     over = sa.select(jobs.c.id).where(jobs.c.state.in_(("succeeded", "failed", "cancelled")))
     for job_id in connection.execute(over).scalars().all():
-        check_rows.pack(connection, job_id)
+        loose = (events.c.job_id == job_id) & (events.c.kind == "check")
+        rows = connection.execute(sa.select(*checks, events.c.step_losses).where(loose).order_by(events.c.id)).all()
+        for start in range(0, len(rows), 1000):
+            connection.execute(blocks.insert().values(job_id=job_id, **_block(rows[start : start + 1000])))
+        connection.execute(sa.delete(events).where(loose))
+
+
+def _block(rows: Sequence[sa.Row[Any]]) -> dict[str, Any]:
+    numbers = [(*row[:7], len(row.step_losses) // 4) for row in rows]  # four bytes a loss
+    dtype = [(name, "<i8" if name in ("id", "step") else "<i4" if name == "epoch" else "<f8") for name in _CHECK[:7]]
+    return {
+        "first_id": rows[0].id,
+        "last_id": rows[-1].id,
+        "last_step": rows[-1].step,
+        "checks": np.array(numbers, dtype=[*dtype, ("n_losses", "<i4")]).tobytes(),
+        "details": zlib.compress(json.dumps([row.detail for row in rows]).encode()),
+        "step_losses": b"".join(row.step_losses for row in rows),
+    }
 
 
 _JOB = ("id", "state", "latest_check", "latest_check_id", "best_check", "best_check_id")

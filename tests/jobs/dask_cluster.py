@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import psutil
 
@@ -14,15 +16,18 @@ from tests.jobs.house import eventually
 class DaskCluster:
     """A scheduler on loopback with single-threaded worker processes, each under a nanny that replaces it."""
 
-    def __init__(self, n_workers: int) -> None:
+    def __init__(self, n_workers: int, environment: Mapping[str, str] | None = None) -> None:
         self.n_workers = n_workers
         self.port = 0
+        self._environment = {**os.environ, **(environment or {})}
         self.start()
 
     def start(self) -> None:
         """Start it, at the address that it had before."""
         command = [sys.executable, "-P", "-W", "ignore", "-m", __name__, str(self.n_workers), str(self.port)]
-        self._program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._program = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self._environment
+        )
         assert self._program.stdout
         self.address = self._program.stdout.readline().strip()
         self.port = int(self.address.rpartition(":")[2])
@@ -33,10 +38,13 @@ class DaskCluster:
         eventually(lambda: executor.n_slots == self.n_workers)
         return executor
 
+    def workers(self) -> list[psutil.Process]:
+        """Return all processes of it but the scheduler's."""
+        return psutil.Process(self._program.pid).children(recursive=True)
+
     def busy_workers(self) -> list[psutil.Process]:
         """Return the worker processes that train."""
-        workers = psutil.Process(self._program.pid).children(recursive=True)
-        return [worker for worker in workers if worker.cpu_percent(0.1) > 20]
+        return [worker for worker in self.workers() if worker.cpu_percent(0.1) > 20]
 
     def busy_worker(self) -> psutil.Process:
         """Wait until there is one and return it."""
@@ -44,7 +52,7 @@ class DaskCluster:
 
     def kill(self) -> None:
         """Kill the scheduler and the nannies; their workers notice and leave."""
-        family = psutil.Process(self._program.pid).children(recursive=True)
+        family = self.workers()
         self._program.kill()
         self._see_out()
         psutil.wait_procs(family, timeout=45)
@@ -63,10 +71,11 @@ class DaskCluster:
 
 
 def main(n_workers: int, port: int) -> None:
-    """Be a cluster."""
-    from distributed import LocalCluster
+    """Be a cluster, one that speaks TLS where the environment names certificates."""
+    from distributed import LocalCluster, Security
 
     with LocalCluster(
+        protocol="tls" if Security().tls_ca_file else "tcp",
         n_workers=n_workers,
         threads_per_worker=1,
         host="127.0.0.1",

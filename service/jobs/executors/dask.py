@@ -61,10 +61,24 @@ def check_scheduler(address: str | None, *, insecure: bool = False) -> str:
             allowed="tls://host:port, or tcp:// on this machine",
         )
     try:
-        import distributed  # noqa: F401, PLC0415 - only who has such a cluster needs it
+        from distributed import Security  # noqa: PLC0415 - only who has such a cluster needs it
     except ModuleNotFoundError as error:
         raise ExtraMissing("The executor dask needs Dask: pip install 'inkling-digits[dask]'.") from error
+    if parts.scheme == "tls" and not _has_certificates(Security()):
+        raise InvalidField(
+            "tls:// needs a certificate, its key, and the authority of the cluster's certificates: files that "
+            "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT, ...__CLIENT__KEY and ...__CA_FILE or Dask's settings name.",
+            field="dask_scheduler",
+            allowed="tls://host:port with three files in PEM that can be read",
+        )
     return str(address)
+
+
+def _has_certificates(security: Any) -> bool:
+    try:
+        return security.get_connection_args("client")["ssl_context"] is not None
+    except OSError:  # not there, not to be read, or in another format: ssl.SSLError is one too
+        return False
 
 
 def _is_loopback(host: str) -> bool:
@@ -139,7 +153,7 @@ class DaskExecutor:
                 await client
                 logger.info("connected to the Dask scheduler at %s", self._address)
                 await self._look_around(client)
-            except (OSError, TimeoutError) as error:
+            except Exception as error:  # whatever a connection breaks with: the next one may be better
                 logger.warning("no Dask scheduler answers at %s: %s; trying again", self._address, error)
             finally:
                 await client.close()

@@ -6,6 +6,7 @@ Everything it knows that matters is in the database: kill it at any moment, and 
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -233,15 +234,16 @@ class Engine:
             self._recorder.lose(claim, "Its engine was stopped or cut off; it goes on from its last checkpoint.")
 
     def _fill_slots(self, executor: Executor) -> None:
-        while len(self._stacks) < executor.n_slots and not self._stopping.is_set():
+        while (n_free := executor.n_slots - len(self._stacks)) > 0 and not self._stopping.is_set():
             with self._database.read() as connection:
-                if not job_rows.count(connection, JobState.QUEUED):
-                    return
+                n_queued = job_rows.count(connection, JobState.QUEUED)
+            if not n_queued:
+                return
             executor.prepare()
+            # A wide stack is no reason to leave other slots idle: each gets its share of what waits.
+            max_members = min(MAX_STACK_MEMBERS, math.ceil(n_queued / n_free))
             with self._database.write() as connection:
-                claims = job_rows.claim_oldest(
-                    connection, claimed_by=self.id, lease_s=LEASE_S, max_members=MAX_STACK_MEMBERS
-                )
+                claims = job_rows.claim_oldest(connection, claimed_by=self.id, lease_s=LEASE_S, max_members=max_members)
                 checkpoints = [checkpoint_rows.get(connection, claim.id) for claim in claims]
             if not claims:
                 return

@@ -11,7 +11,7 @@ import pytest
 
 from service.database import checkpoint_rows, job_rows
 from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, NoDataYet, QueueFull
-from service.jobs import JobState, Sweep, SweepRequest, Sweeps
+from service.jobs import InlineExecutor, JobState, Sweep, SweepRequest, Sweeps
 from service.jobs.executors import Execution
 from service.worker import StackSpec
 from tests.jobs.house import ENDLESS, LONG, SHORT, House, KeptOpen, busy_worker
@@ -186,6 +186,16 @@ def test_more_members_than_a_stack_holds_are_split(house: House, watched: Watche
     ids = ids_of(sweep)
     assert watched.stacks == [ids[:32], ids[32:]]
     assert sorted(house.registry.versions("mnist-softmax-sweep")) == list(range(1, 41))
+
+
+def test_members_are_shared_out_among_idle_slots(make_house: MakeHouse) -> None:
+    executor = Watched(KeptOpen(InlineExecutor(3)))
+    house = make_house(lambda: executor)
+    sweep = submit(house, {"l2_penalty": list(range(5))})
+    house.engine.start()
+    assert wait(house, sweep).states == {"succeeded": 5}
+    ids = ids_of(sweep)
+    assert executor.stacks == [ids[:2], ids[2:4], ids[4:]]
 
 
 @pytest.mark.slow

@@ -143,7 +143,7 @@ def script_of(blocks: list[Block], url: str) -> str:
     text = text.replace("inkling report --", "inkling report --quick --").replace("-d '{}'", """-d '{"quick": true}'""")
     text = re.sub(r"(http://)?\b(127\.0\.0\.1|localhost):8000", url, text).replace("URL/", f"{url}/")
     text = text.replace(".venv/bin/", "").replace("/var/lib/inkling", "$PWD/data")
-    return text.replace("8100", str(free_port()))
+    return text.replace("8100", str(free_port())).replace("8786", str(free_port()))
 
 
 @pytest.mark.parametrize("name", [name for name, blocks in PAGES.items() if len(blocks) > NOT_RUN.get(name, 0)])

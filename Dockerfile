@@ -16,15 +16,15 @@ COPY pyproject.toml README.md LICENSE ./
 COPY service service
 COPY model_store model_store
 COPY tools/sbom.py tools/
-# The packages' tests, examples and type stubs stay behind, and so do the debug symbols that two of them carry (30 MB).
-# What is in the image is listed in /opt/inkling/sbom.cdx.json. Bytecode is made here, since nothing can be written later; not for what charts and terminal output never import.
+# The packages' tests, examples and type stubs stay behind, and so do the debug symbols that three of them carry (35 MB).
+# What is in the image is listed in /opt/inkling/sbom.cdx.json. Bytecode is made here, since nothing can be written later; not for what charts, terminal output and Dask never import.
 RUN hatchling build --target wheel --directory /wheel && \
     uv pip install --quiet --no-deps --python /opt/inkling/bin/python /wheel/*.whl && \
     cd /opt/inkling/lib/python*/site-packages && \
     find . -depth \( -name tests -o -name sample_data -o -name '*.pyi' \) -exec rm -r {} + && \
     python /source/tools/sbom.py /opt/inkling > /opt/inkling/sbom.cdx.json && \
-    strip --strip-unneeded uvloop/*.so cc3d/*.so && \
-    python -m compileall -q -j 0 -x '/(fontTools|pygments)/' --invalidation-mode unchecked-hash .
+    strip --strip-unneeded uvloop/*.so cc3d/*.so kiwisolver/*.so && \
+    python -m compileall -q -j 0 -x '/(fontTools|pygments|dask/(array|bag|dataframe))/' --invalidation-mode unchecked-hash .
 
 FROM python:${PYTHON_VERSION}-slim
 LABEL org.opencontainers.image.title="Inkling" \

@@ -3,6 +3,7 @@
 #
 # Environment: PYTHON (python3) decides the version; WORK keeps images between runs; PORT (18000) is where it listens;
 # PULL=1 takes the real base image from a registry instead of a stand-in. Needs root and the packages of --packages.
+# containercheck.sh --with COMMAND ...: runs a command whose podman has the image that was built, as inkling:latest.
 set -eu
 if [ "${1:-}" = --packages ]; then
     echo buildah podman runc mmdebstrap netavark aardvark-dns iptables curl
@@ -40,6 +41,10 @@ short-name-mode = "permissive"
 END
 export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_CONF=$work/containers.conf
 export CONTAINERS_REGISTRIES_CONF=$work/registries.conf BUILDAH_ISOLATION=chroot
+if [ "${1:-}" = --with ]; then
+    shift
+    exec "$@"
+fi
 
 say() { printf '%s: %s\n' "$@"; }
 fail() { say FAILED "$1"; podman logs "$name" 2>&1 | tail -n 20; exit 1; }
@@ -48,7 +53,7 @@ get() { curl --header "Authorization: Bearer $key" --fail --silent --show-error 
 megabytes() { echo "$(($(podman image inspect --format '{{.Size}}' "$1") / 1000000)) MB"; }
 run() {
     podman run --detach --name "$name" --publish "${url#http://}:8000" --volume "$name:/data" \
-        --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 2g inkling-check \
+        --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 2g inkling \
         >"$work/run.log" 2>&1 || { cat "$work/run.log"; fail "it does not start"; }
     for _ in $(seq 120); do
         get "$url/readyz" >/dev/null 2>&1 && return
@@ -73,12 +78,12 @@ if ! podman image exists "$base"; then
     fi
 fi
 podman build --quiet --network host --pull-never --format docker --build-arg "PYTHON_VERSION=$version" \
-    --tag inkling-check "$here/.." >/dev/null
-say size "$(megabytes inkling-check), base $(megabytes "$base")"
+    --tag inkling "$here/.." >/dev/null
+say size "$(megabytes inkling), base $(megabytes "$base")"
 
-key_of() { podman run --rm --volume "$name:/data" --read-only --tmpfs /tmp --cap-drop ALL inkling-check keys create "$@"; }
+key_of() { podman run --rm --volume "$name:/data" --read-only --tmpfs /tmp --cap-drop ALL inkling keys create "$@"; }
 code=0
-podman run --rm --read-only --tmpfs /tmp inkling-check >"$work/run.log" 2>&1 || code=$?
+podman run --rm --read-only --tmpfs /tmp inkling >"$work/run.log" 2>&1 || code=$?
 [ "$code" = 78 ] || fail "without a key it ends with $code, not 78"
 key=$(key_of check --scope admin 2>/dev/null)
 started=$(date +%s%N)

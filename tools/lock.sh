@@ -12,7 +12,7 @@ compile "$@" --group pyproject.toml:install --output-file requirements-build.txt
 compile "$@" pyproject.toml --output-file requirements.txt
 compile "$@" pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
 # In the container: what several machines need is there at once.
-compile "$@" pyproject.toml --extra postgresql --extra objects --constraint requirements-dev.txt \
+compile "$@" pyproject.toml --extra postgresql --extra objects --extra dask --constraint requirements-dev.txt \
     --output-file requirements-container.txt
 # The S3-compatible server of the tests wants other versions than everything else.
 compile "$@" --group pyproject.toml:s3 --output-file requirements-s3.txt

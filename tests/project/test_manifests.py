@@ -49,15 +49,29 @@ def test_the_pod_is_locked_down(manifests: dict[str, dict[str, Any]]) -> None:
 
 def test_compose_is_locked_down_and_names_files_that_are_there(root: Path) -> None:
     compose = yaml.safe_load((root / "compose.yaml").read_text())
-    assert set(compose["services"]) == {"inkling", "postgres", "prometheus", "grafana"}
+    ours, others = {"inkling", "scheduler", "worker"}, {"postgres", "prometheus", "grafana"}
+    assert set(compose["services"]) == ours | others
     for name, service in compose["services"].items():
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
         assert service["mem_limit"]
         assert name == "inkling" or service["healthcheck"]  # its own is in the image
-        assert name == "inkling" or re.search(r":v?\d+\.\d+", service["image"]), "a pinned tag"
-        for volume in service["volumes"]:
+        assert name in ours or re.search(r":v?\d+\.\d+", service["image"]), "a pinned tag"
+        assert (name in ours) == (service.get("build") == ".") == (service["image"] == "inkling:latest")
+        for volume in service.get("volumes", ()):
             source = volume.partition(":")[0]
             assert (root / source).exists() if source.startswith(".") else source in compose["volumes"], volume
     for secret in ("POSTGRES_PASSWORD", "GRAFANA_PASSWORD"):
         assert re.findall(rf"\$\{{{secret}(?!:\?)", (root / "compose.yaml").read_text()) == [], "no default"
+
+
+def test_nobody_but_inkling_reaches_the_dask_cluster_of_compose(root: Path) -> None:
+    """It speaks without TLS, and whoever reaches it can run code there."""
+    compose = yaml.safe_load((root / "compose.yaml").read_text())
+    assert compose["networks"]["dask"] == {"internal": True}
+    on_it = {name for name, service in compose["services"].items() if "dask" in service.get("networks", ())}
+    assert on_it == {"inkling", "scheduler", "worker"}
+    for name in ("scheduler", "worker"):
+        service = compose["services"][name]
+        assert service["networks"] == ["dask"] and service["profiles"] == ["cluster"]
+        assert not {"ports", "volumes", "secrets", "environment"} & set(service)

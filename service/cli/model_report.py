@@ -41,6 +41,7 @@ def model_table(models: Sequence[Json]) -> Table:
 
 def print_version(about: Json, console: Console) -> None:
     """Print how a version was trained, on what, and how well it does."""
+    elsewhere = ", which is not here" if about["job_id"] and about.get("job_exists") is False else ""
     aliases = f" ({', '.join(about['aliases'])})" if about["aliases"] else ""
     console.print(Text.assemble((about["name"], "bold"), f", version {about['version']}{aliases}"))
     console.print(
@@ -52,7 +53,7 @@ def print_version(about: Json, console: Console) -> None:
                 "with": ", ".join(f"{name} {json.dumps(value)}" for name, value in about["config"].items()),
                 "data": f"{about['dataset']['name']}, SHA-256 {about['dataset']['sha256'][:16]}…",
                 "made by": ", ".join(f"{name} {value}" for name, value in about["environment"].items()),
-                "job": about["job_id"] or "none",
+                "job": f"{about['job_id'] or 'none'}{elsewhere}",
                 "weights": f"SHA-256 {about['weights_sha256'][:16]}…, {about['size_bytes']:,} bytes",
             }
         )

@@ -1,7 +1,7 @@
 """Mini-batch gradient descent: the one loop, written once for one run or a stack of many.
 
-A stack is a set of runs that share data and batch order. Their weights stand side by side as columns, so that
-one matrix product serves them all; a run that ends leaves the stack at once.
+A stack is a set of runs that share data and batch order. Their weights stand side by side, so that one loop serves
+them all, each with products of its own (`products`); a run that ends leaves the stack at once.
 """
 
 from __future__ import annotations

@@ -39,4 +39,5 @@ from .sweep import SweepRequest as SweepRequest
 from .sweep import SweepSummary as SweepSummary
 from .sweeps import Sweeps as Sweeps
 from .sweeps import member_rows as member_rows
+from .sweeps import new_sweep as new_sweep
 from .unseen import Unseen as Unseen

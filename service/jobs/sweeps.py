@@ -53,15 +53,8 @@ class Sweeps(Desk):
         check_model_name(request.model_name)
         configs = [with_its_classes(config, dataset) for config in request.configs()]
         _check_fit(request, configs, dataset)
-        sweep = NewSweep(
-            id=str(ULID()),
-            name=request.model_name,
-            dataset=request.dataset,
-            base=request.base,
-            grid={name: list(values) for name, values in request.grid.items()},
-            idempotency_key=idempotency_key,
-            request_sha256=_fingerprint(request, configs),
-        )
+        request_sha256 = _fingerprint(request, configs)
+        sweep = new_sweep(request, idempotency_key=idempotency_key, request_sha256=request_sha256)
 
         def insert(connection: Connection) -> str:
             make_room(connection, len(configs), self._max_queue_length)
@@ -168,6 +161,19 @@ def _fingerprint(request: SweepRequest, configs: Sequence[TrainingConfig]) -> st
     """Return what tells whether two requests are the same: defaults may be written out, and grids reordered."""
     members = sorted(json.dumps(config.to_dict(), sort_keys=True) for config in configs)
     return fingerprint({"members": members, "dataset": request.dataset, "name": request.model_name})
+
+
+def new_sweep(request: SweepRequest, *, idempotency_key: str | None = None, request_sha256: str) -> NewSweep:
+    """Return the row of a sweep, with an id of its own."""
+    return NewSweep(
+        id=str(ULID()),
+        name=request.model_name,
+        dataset=request.dataset,
+        base=request.base,
+        grid={name: list(values) for name, values in request.grid.items()},
+        idempotency_key=idempotency_key,
+        request_sha256=request_sha256,
+    )
 
 
 def member_rows(sweep: NewSweep, configs: Sequence[TrainingConfig]) -> list[NewJob]:

@@ -5,7 +5,6 @@ Handed in and asked about at `Reports`. `Findings` are all its numbers, `sentenc
 """
 
 from .contents import Contents as Contents
-from .figures import FIGURE_NAMES as FIGURE_NAMES
 from .files import FORMS as FORMS
 from .findings import Findings as Findings
 from .options import MAX_PENALTIES as MAX_PENALTIES

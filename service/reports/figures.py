@@ -35,19 +35,6 @@ from .words import signed
 
 FigureFormat: TypeAlias = Literal["png", "svg"]
 
-FIGURE_NAMES = (
-    "2b-loss",
-    "2c-accuracy",
-    "2e-shuffle",
-    "2e-epoch",
-    "2e-batch",
-    "3b-loss",
-    "3c-accuracy",
-    "3d-gap",
-    "4b-weights",
-    "4c-accuracy",
-    "4e-norms",
-)
 _SIZE = ChartSize(width_px=1440, height_px=864)
 
 

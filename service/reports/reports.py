@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from service.charts import norms_chart
-from service.database import Database, NewJob, NewReport, NewSweep, ReportRow, job_rows, report_rows, sweep_rows
+from service.database import Database, NewJob, NewReport, ReportRow, job_rows, report_rows, sweep_rows
 from service.datasets import load_dataset, plan_split
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet
 from service.jobs import (
@@ -32,6 +32,7 @@ from service.jobs import (
     fingerprint,
     make_room,
     member_rows,
+    new_sweep,
     parse_cursor,
 )
 
@@ -85,15 +86,7 @@ class Reports(Desk):
 
         def insert(connection: Connection) -> str:
             make_room(connection, 2 + len(options.l2_penalties), self._max_queue_length)
-            sweep = NewSweep(
-                id=str(ULID()),
-                name=softmax.model_name,
-                dataset=options.dataset,
-                base=softmax.base,
-                grid={name: list(values) for name, values in softmax.grid.items()},
-                idempotency_key=None,
-                request_sha256=fingerprint(softmax.to_dict()),
-            )
+            sweep = new_sweep(softmax, request_sha256=fingerprint(softmax.to_dict()))
             sweep_rows.insert(connection, sweep)
             members = member_rows(sweep, softmax.configs())
             logistic = [_new_job(in_order), _new_job(shuffled)]

@@ -148,11 +148,13 @@ def test_weights(here: Callable[..., str], tmp_path: Path) -> None:
 def test_a_model_is_shown_with_its_weights(here: Callable[..., str]) -> None:
     text = here("models", "show", "mnist-softmax", "1")
     assert max(map(len, text.splitlines())) <= 80
+    assert "which is not here" in " ".join(text.split())
     assert "0               1               2               3               4" in text
     assert json.loads(here("models", "show", "mnist-softmax", "1", "--json"))["version"] == 1
     assert "There is no model of this name" in here("models", "show", "nothing", exit_code=1)
     here("train", *TINY, "--model", "logistic", "--classes", "3,7", "--batch-size", "32")
-    assert "3 v 7" in here("models", "show", "mnist-logistic")
+    text = here("models", "show", "mnist-logistic")
+    assert "3 v 7" in text and "which is not here" not in " ".join(text.split())
 
 
 def test_aliases(here: Callable[..., str]) -> None:

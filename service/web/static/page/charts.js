@@ -4,7 +4,7 @@ import { element } from "./element.js";
 
 const HEIGHT = 240;
 
-export const percentOf = (value) => `${(100 * value).toFixed(1)} %`;
+const percentOf = (value) => `${(100 * value).toFixed(1)} %`;
 
 export class Chart {
   // series: [{label, colour: the name of a CSS variable, width, points, dash}], drawn over x.

@@ -21,7 +21,7 @@ export async function showModels() {
 }
 
 // The weights of a version as tiles, filled when they are there.
-export function weightTiles(name, version, { classes, published }) {
+function weightTiles(name, version, { classes, published }) {
   const tiles = new Tiles(classes, "weight");
   weightsOf(name, version).then(
     (file) => tiles.show(planesOf(file[published])),

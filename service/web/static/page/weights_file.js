@@ -17,7 +17,7 @@ export function weightsOf(name, version) {
   return kept.get(path);
 }
 
-export function readArrays(buffer) {
+function readArrays(buffer) {
   const view = new DataView(buffer);
   const arrays = {};
   let at = 0;

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 
 from .audit_rows import NewAuditRow
 
 
-@dataclass(slots=True, kw_only=True)
 class AuditedCall:
     """A call that changes something. ``recorded_status`` is what its line says, None before there is one."""
 
-    key_id: str | None
-    method: str
-    route: str
-    request_id: str
-    recorded_status: int | None = None
+    def __init__(self, *, key_id: str | None, method: str, route: str, request_id: str) -> None:
+        self.key_id = key_id
+        self.method = method
+        self.route = route
+        self.request_id = request_id
+        self.recorded_status: int | None = None
 
     def line(self, status: int, object_id: str | None) -> NewAuditRow:
         """Return what is to be written down of it, once it is known what is answered."""

@@ -30,7 +30,9 @@ class VersionSummary:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as the API shows it; what is not known is None."""
         about = self.manifest.to_dict() if self.manifest else {}
-        shown = {name: about.get(name) for name in ("model", "classes", "published", "created_at", "job_id")}
+        shown = {
+            name: about.get(name) for name in ("model", "classes", "class_names", "published", "created_at", "job_id")
+        }
         metrics = about["metrics"]["published"] if about else None
         return {"version": self.version, "state": self.state, **shown, "metrics": metrics}
 

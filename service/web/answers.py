@@ -264,6 +264,7 @@ class VersionSummary(Answer):
     ]
     model: Literal["softmax", "logistic"] | None
     classes: list[int] | None
+    class_names: list[str] | None
     published: Literal["best", "last"] | None
     metrics: Annotated[CheckMetrics | None, Field(description="Of the published weights.")]
     created_at: datetime | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import httpx
@@ -79,6 +80,7 @@ def test_a_sweep_that_is_drawn_again_leaves_the_focus_where_it_is(open_page: Ope
 
 
 def test_a_data_set_of_ones_own_is_added_and_trained_on(open_page: OpenPage, digits_npz: Path) -> None:
+    names = ["ring", "stroke", "swan"]
     with open_page("/?view=data", allowed=("422", "409")) as page:
         page.get_by_text("Add a data set of your own").click()
         add, name = page.get_by_role("button", name="Add it"), page.get_by_label("Name", exact=True)
@@ -97,7 +99,7 @@ def test_a_data_set_of_ones_own_is_added_and_trained_on(open_page: OpenPage, dig
         page.get_by_label("Class names").fill("ring, stroke")
         add.click()
         expect(page.locator("#upload-class_names-problem")).to_contain_text("3 different names")
-        page.get_by_label("Class names").fill("ring, stroke, swan")
+        page.get_by_label("Class names").fill(", ".join(names))
         add.click()
         expect(page.locator("#upload-name-problem")).to_contain_text("another data set of this name")
         name.fill("birds")
@@ -114,6 +116,16 @@ def test_a_data_set_of_ones_own_is_added_and_trained_on(open_page: OpenPage, dig
         page.get_by_label("Epochs").fill("2")
         page.get_by_role("button", name="Start training").click()
         expect(page.get_by_text("became birds-softmax, version 1")).to_be_visible()
+        expect(page.locator(".travel .tile .digit")).to_have_text(names)
+        page.get_by_role("link", name="Look inside").click()
+        expect(page.locator("#inside .tile .digit")).to_have_text(names)
+        expect(page.locator(".confusion tbody th")).to_have_text(names)
+        expect(page.locator(".gallery li span").first).to_have_text(
+            re.compile("^(ring|stroke|swan) read as (ring|stroke|swan)$")
+        )
+        page.goto(page.url.split("?")[0] + "?image=birds/test/0&model=birds-softmax/1")
+        expect(page.locator("#bars .digit")).to_have_text(names)
+        expect(page.locator("#reading strong")).to_have_text(re.compile("^(ring|stroke|swan)$"))
         page.get_by_role("link", name="Train", exact=True).click()
         expect(page.locator("#field-validation_size")).to_have_value("10000")
         expect(page.get_by_label("Data set")).to_have_value("mnist")  # as for the API, whatever comes first by name

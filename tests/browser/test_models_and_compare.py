@@ -33,7 +33,7 @@ def test_a_cell_of_the_confusion_opens_its_images(open_page: OpenPage, client: h
         expect(page.locator(".cell-images")).to_contain_text(f"{n_images} images of 4 read as 9")
         expect(page.locator(".cell-images li")).to_have_count(min(48, n_images))
         expect(page.locator(".gallery").last.locator("li")).to_have_count(24)
-        shown = page.locator("table:has(caption:text('Digit by digit'))").locator("tbody tr").nth(4)
+        shown = page.locator("table:has(caption:text('Class by class'))").locator("tbody tr").nth(4)
         expect(shown).to_contain_text(f"{100 * evaluation['per_class'][4]['precision']:.1f}")
         assert int(page.locator(".chart-card").get_attribute("data-points") or 0) > 2
         page.get_by_label("one scale for all").check()

@@ -4,11 +4,12 @@ import { element } from "./element.js";
 
 export const percent = (fraction) => `${(100 * fraction).toFixed(fraction > 0.9995 || fraction < 0.0005 ? 0 : 1)}\u00a0%`;
 
-export function showBars(list, probabilities, digit) {
+export function showBars(list, probabilities, digit, nameOf = String) {
   const classes = Object.keys(probabilities);
-  if (list.dataset.classes !== classes.join()) {
-    list.dataset.classes = classes.join();
-    list.replaceChildren(...classes.map(row));
+  const names = classes.map(nameOf);
+  if (list.dataset.classes !== names.join()) {
+    list.dataset.classes = names.join();
+    list.replaceChildren(...names.map(row));
   }
   classes.forEach((label, i) => {
     const item = list.children[i];

@@ -3,6 +3,7 @@
 import { get, versionPath } from "./api.js";
 import { percent } from "./bars.js";
 import { byId } from "./element.js";
+import { namesOf } from "./names.js";
 import { planesOf, Tiles } from "./tiles.js";
 import { weightsOf } from "./weights_file.js";
 
@@ -17,6 +18,11 @@ export class Cases {
     const { tiles, planes } = await this.#load(name, version);
     tiles.show(planes);
     this.#say("What it looks for", "Its weights: ink on red speaks for the digit, ink on blue against it. Draw, and each becomes a sum.");
+  }
+
+  // What a version calls its classes.
+  async names({ model, version }) {
+    return (await this.#load(model, version)).nameOf;
   }
 
   async show({ model, version, logits, probabilities, pixels }) {
@@ -36,11 +42,12 @@ export class Cases {
   async #load(name, version) {
     const key = `${name}/${version}`;
     if (this.key === key) return this.loaded;
-    const [file, { published, classes }] = await Promise.all([weightsOf(name, version), get(versionPath(name, version))]);
-    const tiles = new Tiles(classes, "share", this.choose);
+    const [file, manifest] = await Promise.all([weightsOf(name, version), get(versionPath(name, version))]);
+    const nameOf = namesOf(manifest);
+    const tiles = new Tiles(manifest.classes, "share", { nameOf, choose: this.choose });
     byId("cases").replaceChildren(tiles.node);
     this.key = key;
-    this.loaded = { tiles, planes: planesOf(file[published]) };
+    this.loaded = { tiles, nameOf, planes: planesOf(file[manifest.published]) };
     return this.loaded;
   }
 

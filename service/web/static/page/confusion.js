@@ -7,21 +7,22 @@ import { gallery } from "./gallery.js";
 
 const SHOWN = 48;
 
+// nameOf(label): what a class is called.
 // choose(button, label, predicted): called when a cell is clicked; without it the cells are no buttons.
-export function matrix({ classes, confusion }, choose) {
+export function matrix({ classes, confusion }, nameOf, choose) {
   const most = Math.max(1, ...confusion.flatMap((row, i) => row.filter((_, k) => k !== i)));
-  const head = element("tr", {}, element("th", { scope: "col" }, "is ↓ read as →"), classes.map((label) => element("th", { scope: "col" }, String(label))));
+  const head = element("tr", {}, element("th", { scope: "col" }, "is ↓ read as →"), classes.map((label) => element("th", { scope: "col" }, nameOf(label))));
   const rows = confusion.map((row, i) =>
-    element("tr", {}, element("th", { scope: "row" }, String(classes[i])), row.map((count, k) => cell(classes[i], classes[k], count, most, choose))),
+    element("tr", {}, element("th", { scope: "row" }, nameOf(classes[i])), row.map((count, k) => cell(classes[i], classes[k], count, most, nameOf, choose))),
   );
   const caption = element("caption", { class: "visually-hidden" }, "How many images of each digit were read as each digit");
   const made = element("table", { class: "confusion" }, caption, element("thead", {}, head), element("tbody", {}, rows));
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, made);
 }
 
-function cell(label, predicted, count, most, choose) {
+function cell(label, predicted, count, most, nameOf, choose) {
   if (!count) return element("td", {}, element("span", {}, "·"));
-  const words = `${imagesOf(count)} of ${label} read as ${predicted}`;
+  const words = `${imagesOf(count)} of ${nameOf(label)} read as ${nameOf(predicted)}`;
   const inner = choose
     ? element("button", { type: "button", class: "count", "aria-label": words, title: words }, number(count))
     : element("span", { class: "count", title: words }, number(count));
@@ -31,11 +32,12 @@ function cell(label, predicted, count, most, choose) {
 }
 
 export class Confusion {
-  constructor(name, version, found) {
+  constructor(name, version, found, nameOf) {
+    this.nameOf = nameOf;
     this.name = name;
     this.version = version;
     this.images = element("div", { class: "cell-images", role: "status" }, element("p", { class: "hint" }, "Choose a cell to see the images in it."));
-    this.node = element("div", { class: "confusing" }, matrix(found, (...cell) => this.#open(...cell)), this.images);
+    this.node = element("div", { class: "confusing" }, matrix(found, nameOf, (...cell) => this.#open(...cell)), this.images);
   }
 
   async #open(button, label, predicted) {
@@ -47,8 +49,8 @@ export class Confusion {
       const found = await get(`${versionPath(this.name, this.version)}/evaluation/images?${query}`);
       if (this.chosen !== button) return;
       const few = found.n_images > SHOWN ? ` The ${SHOWN} of the highest loss:` : "";
-      const words = `${imagesOf(found.n_images)} of ${label} read as ${predicted}.${few}`;
-      this.images.replaceChildren(element("p", {}, words), gallery(found.images, found.dataset, this.name, this.version));
+      const words = `${imagesOf(found.n_images)} of ${this.nameOf(label)} read as ${this.nameOf(predicted)}.${few}`;
+      this.images.replaceChildren(element("p", {}, words), gallery(found.images, found.dataset, this.name, this.version, this.nameOf));
     } catch (problem) {
       this.images.replaceChildren(element("p", { class: "error" }, problem.message));
     }

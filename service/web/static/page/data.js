@@ -3,6 +3,7 @@
 import { DATASET, get } from "./api.js";
 import { byId, element, emptyState } from "./element.js";
 import { number } from "./estimate.js";
+import { namesOf } from "./names.js";
 import { fileLink, picture } from "./picture.js";
 import { showUpload } from "./upload.js";
 import { address } from "./url.js";
@@ -22,7 +23,7 @@ export async function showData(params) {
     const label = params.get("label");
     const query = new URLSearchParams({ part, limit: PAGE, ...(label ? { label } : {}), ...(params.has("after") ? { after: params.get("after") } : {}) });
     const found = await get(`/datasets/${encodeURIComponent(dataset.name)}/images?${query}`);
-    const nameOf = (each) => dataset.class_names[dataset.classes.indexOf(Number(each))] ?? String(each);
+    const nameOf = namesOf(dataset);
     const here = { view: "data", dataset: dataset.name, part, ...(label ? { label } : {}) };
     place.replaceChildren(
       facts(dataset, nameOf, datasets, here),

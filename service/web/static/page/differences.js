@@ -1,6 +1,7 @@
 // The weights of several versions below each other, and what each has more or less of than the first.
 
 import { element } from "./element.js";
+import { namesOf } from "./names.js";
 import { planesOf, Tiles } from "./tiles.js";
 import { weightsOf } from "./weights_file.js";
 
@@ -13,20 +14,21 @@ export class Differences {
     if (!runs.length) return this.node.replaceChildren();
     const files = await Promise.all(runs.map(({ version }) => weightsOf(version.name, version.version)));
     const planes = runs.map(({ manifest }, i) => planesOf(files[i][manifest.published]));
-    const classes = runs[0].manifest.classes;
-    const cards = [card(`Weights of ${runs[0].label}`, classes, planes[0])];
+    const first = runs[0].manifest;
+    const { classes } = first;
+    const cards = [card(`Weights of ${runs[0].label}`, first, planes[0])];
     runs.slice(1).forEach(({ label, manifest }, i) => {
       if (manifest.classes.join() === classes.join()) {
         const change = planes[i + 1].map((plane, k) => plane.map((weight, j) => weight - planes[0][k][j]));
-        cards.push(card(`${label} less ${runs[0].label}: where it weighs more, and where less`, classes, change));
-      } else cards.push(card(`Weights of ${label}, which knows other digits`, manifest.classes, planes[i + 1]));
+        cards.push(card(`${label} less ${runs[0].label}: where it weighs more, and where less`, first, change));
+      } else cards.push(card(`Weights of ${label}, which knows other digits`, manifest, planes[i + 1]));
     });
     this.node.replaceChildren(...cards);
   }
 }
 
-function card(title, classes, planes) {
-  const tiles = new Tiles(classes, "weight");
+function card(title, manifest, planes) {
+  const tiles = new Tiles(manifest.classes, "weight", { nameOf: namesOf(manifest) });
   tiles.show(planes, { isShared: true });
   return element("div", { class: "card", "data-hides": "weights" }, element("h2", {}, title), tiles.node);
 }

@@ -123,18 +123,20 @@ async function read() {
 }
 
 async function show(answer) {
+  const nameOf = await cases.names(answer);
+  if (pad.isEmpty) return;
   const classes = Object.keys(answer.probabilities);
   const best = classes.reduce((a, b) => (answer.probabilities[b] > answer.probabilities[a] ? b : a));
   const reading = byId("reading");
   reading.classList.remove("error");
-  reading.replaceChildren(element("strong", {}, best), element("span", {}, `${percent(answer.probabilities[best])} sure`));
-  showBars(byId("bars"), answer.probabilities, Number(best));
+  reading.replaceChildren(element("strong", {}, nameOf(best)), element("span", {}, `${percent(answer.probabilities[best])} sure`));
+  showBars(byId("bars"), answer.probabilities, Number(best), nameOf);
   keepDrawn(answer.pixels.flat());
   drawGrey(byId("seen"), answer.pixels.flat());
-  evidence.offer(classes);
+  evidence.offer(classes, nameOf);
   evidence.show(answer);
   byId("doubts").replaceChildren(...answer.warnings.map((warning) => element("li", {}, warning)));
-  flip.show(answer);
+  flip.show(answer, nameOf);
   await cases.show(answer);
 }
 

@@ -26,10 +26,12 @@ export class Evidence {
     this.offer([]);
   }
 
-  offer(classes) {
-    if (this.classes?.join() === classes.join()) return;
-    this.classes = classes;
-    const options = (first) => [first, ...classes].map((label) => element("option", { value: label === first ? "" : label }, label));
+  offer(classes, nameOf = String) {
+    this.nameOf = nameOf;
+    const names = classes.map(nameOf).join();
+    if (this.names === names) return;
+    this.names = names;
+    const options = (first) => [element("option", { value: "" }, first), ...classes.map((label) => element("option", { value: label }, nameOf(label)))];
     this.digit.replaceChildren(...options("what it reads"));
     this.against.replaceChildren(...options("— (on its own)"));
   }
@@ -65,7 +67,7 @@ export class Evidence {
     const larger = Math.max(speaksFor, -speaksAgainst, 1e-9);
     forBar.style.width = `${(100 * speaksFor) / larger}%`;
     againstBar.style.width = `${(-100 * speaksAgainst) / larger}%`;
-    const name = answer.against === null ? `Logit of ${answer.digit}` : `Logit of ${answer.digit} less that of ${answer.against}`;
+    const name = answer.against === null ? `Logit of ${this.nameOf(answer.digit)}` : `Logit of ${this.nameOf(answer.digit)} less that of ${this.nameOf(answer.against)}`;
     byId("sum").replaceChildren(
       line("Pixels that speak for it", signed(speaksFor)),
       line("Pixels that speak against it", signed(speaksAgainst)),

@@ -18,7 +18,7 @@ export class Flip {
     );
   }
 
-  show({ flip, pixels, probabilities }) {
+  show({ flip, pixels, probabilities }, nameOf) {
     if (!flip) return this.clear();
     const [before, after] = [pixels.flat(), flip.pixels.flat()];
     const change = after.map((value, i) => value - before[i]);
@@ -31,12 +31,12 @@ export class Flip {
     const mean = changes.reduce((sum, value) => sum + value, 0) / changes.length;
     this.words.replaceChildren(
       `The nearest image that it takes for something else: ${changes.length} pixels changed, by ${mean.toFixed(0)} of 255 grey levels on average, and this `,
-      element("strong", {}, said),
+      element("strong", {}, nameOf(said)),
       ` (${percent(probabilities[said])} sure) is read as a `,
-      element("strong", {}, String(flip.digit)),
+      element("strong", {}, nameOf(flip.digit)),
       ". A person would hardly see it.",
     );
-    this.flippedCaption.textContent = `Read as ${flip.digit}`;
+    this.flippedCaption.textContent = `Read as ${nameOf(flip.digit)}`;
     this.place.hidden = false;
   }
 

@@ -7,6 +7,7 @@ import { Confusion } from "./confusion.js";
 import { byId, element, emptyState } from "./element.js";
 import { number } from "./estimate.js";
 import { gallery } from "./gallery.js";
+import { namesOf } from "./names.js";
 import { fileLink } from "./picture.js";
 import { table } from "./table.js";
 import { planesOf, Tiles } from "./tiles.js";
@@ -65,8 +66,9 @@ function head({ name, version, config, job_id: job, job_exists: exists, metrics,
   return element("div", { class: "card" }, element("p", {}, chips, chips.length ? " " : "", words), element("div", { class: "row" }, links), gone);
 }
 
-function weights({ name, version, classes, published, metrics }) {
-  const tiles = new Tiles(classes, "weight");
+function weights(manifest) {
+  const { name, version, published, metrics } = manifest;
+  const tiles = new Tiles(manifest.classes, "weight", { nameOf: namesOf(manifest) });
   const choice = { which: published, scale: "tile" };
   const draw = async () => {
     try {
@@ -105,18 +107,20 @@ function radios(what, options, choice, changed) {
   return element("div", { class: "radios", role: "radiogroup", "aria-label": what === "which" ? "Which weights" : "Scale" }, boxes);
 }
 
-function evaluated({ name, version }, found, opened) {
+function evaluated(manifest, found, opened) {
+  const { name, version } = manifest;
+  const nameOf = namesOf(manifest);
   const said = `${percent(found.accuracy)} of ${number(found.n_images)} test images are read right; the mean loss is ${found.loss.toFixed(4)}.`;
-  const confusion = new Confusion(name, version, found);
+  const confusion = new Confusion(name, version, found, nameOf);
   const curve = calibration(found.calibration);
   opened.parts.push(curve);
   const rows = found.per_class.map((each) => [
-    String(each.class), share(each.precision), share(each.recall), share(each.f1), number(each.n_images),
+    nameOf(each.class), share(each.precision), share(each.recall), share(each.f1), number(each.n_images),
   ]);
   return [
     element("div", { class: "card", "data-hides": "confusion" }, element("h2", {}, "What it confuses"), element("p", {}, said), confusion.node),
-    element("div", { class: "charts" }, table(`Digit by digit: ${name}`, ["Digit", "Precision", "Recall", "F1", "Images"], rows), curve.node),
-    element("div", { class: "card" }, element("h2", {}, "The hardest test images"), gallery(found.hardest, found.dataset, name, version)),
+    element("div", { class: "charts" }, table(`Class by class: ${name}`, ["Class", "Precision", "Recall", "F1", "Images"], rows), curve.node),
+    element("div", { class: "card" }, element("h2", {}, "The hardest test images"), gallery(found.hardest, found.dataset, name, version, nameOf)),
   ];
 }
 

@@ -3,6 +3,7 @@
 import { get } from "./api.js";
 import { percent } from "./bars.js";
 import { byId, element, emptyState } from "./element.js";
+import { namesOf } from "./names.js";
 import { planesOf, Tiles } from "./tiles.js";
 import { address, hideParts } from "./url.js";
 import { weightsOf } from "./weights_file.js";
@@ -21,10 +22,10 @@ export async function showModels() {
 }
 
 // The weights of a version as tiles, filled when they are there.
-function weightTiles(name, version, { classes, published }) {
-  const tiles = new Tiles(classes, "weight");
+function weightTiles(name, version, shown) {
+  const tiles = new Tiles(shown.classes, "weight", { nameOf: namesOf(shown) });
   weightsOf(name, version).then(
-    (file) => tiles.show(planesOf(file[published])),
+    (file) => tiles.show(planesOf(file[shown.published])),
     (problem) => tiles.node.replaceChildren(element("p", { class: "note" }, problem.message)),
   );
   return tiles;

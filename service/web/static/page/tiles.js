@@ -13,10 +13,11 @@ export function planesOf({ rows, columns, values }) {
 }
 
 export class Tiles {
-  // what: names the numbers, for who cannot see them. choose(label): called when a tile is clicked, if given.
-  constructor(labels, what, choose) {
+  // what: names the numbers, for who cannot see them. nameOf(label): what stands above its tile.
+  // choose(label): called when a tile is clicked, if given.
+  constructor(labels, what, { nameOf = String, choose } = {}) {
     this.what = what;
-    this.tiles = labels.map((label) => this.#tile(String(label), choose));
+    this.tiles = labels.map((label) => this.#tile(nameOf(label), choose && (() => choose(String(label)))));
     this.pointed = element("p", { class: "hint pointed" }, `Point at a pixel to read its ${what}.`);
     this.node = element("div", { class: "tiles-frame" }, element("div", { class: "tiles" }, this.tiles.map(({ node }) => node)), this.pointed);
   }
@@ -48,8 +49,8 @@ export class Tiles {
     const caption = element("span", { class: "hint" });
     const parts = [element("span", { class: "digit" }, label), canvas, caption];
     const node = choose
-      ? element("button", { type: "button", class: "tile", title: `Why ${label}?`, onclick: () => choose(label) }, parts)
-      : element("div", { class: "tile" }, parts);
+      ? element("button", { type: "button", class: "tile", title: `Why ${label}?`, onclick: choose }, parts)
+      : element("div", { class: "tile", title: label }, parts);
     const tile = { canvas, node, caption, label };
     canvas.addEventListener("pointermove", (event) => this.#point(tile, event));
     return tile;

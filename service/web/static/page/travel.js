@@ -17,14 +17,15 @@ const EVERY_MS = 700;
 const PLAY_MS = 60;
 
 export class Travel {
-  // curves: what knows the checks, and shows where somebody looks back to.
-  constructor(job, curves) {
+  // curves: what knows the checks, and shows where somebody looks back to. nameOf: what the classes are called.
+  constructor(job, curves, nameOf) {
     const { classes, model } = job.config;
     this.job = job;
+    this.nameOf = nameOf;
     this.classes = classes;
     this.curves = curves;
     this.past = new Past(job.id, model === "logistic" ? 1 : classes.length);
-    this.tiles = new Tiles(classes, "weight");
+    this.tiles = new Tiles(classes, "weight", { nameOf });
     this.words = element("p", { class: "when", role: "status" }, "The weights appear with the first check.");
     this.slider = element("input", { type: "range", min: "0", max: "0", value: "0", "aria-label": "Check", disabled: true });
     this.play = element("button", { type: "button", disabled: true, onclick: () => this.#playOrStop() }, "Play");
@@ -130,7 +131,7 @@ export class Travel {
     if (!this.pixels || this.place === undefined) return;
     const probabilities = this.past.probabilities(this.place, this.pixels, this.classes);
     const best = this.classes.reduce((a, b) => (probabilities[b] > probabilities[a] ? b : a));
-    showBars(this.bars, probabilities, best);
+    showBars(this.bars, probabilities, best, this.nameOf);
   }
 
   async #count() {
@@ -139,7 +140,7 @@ export class Travel {
     try {
       const found = await get(`/jobs/${this.job.id}/snapshots/${step}/confusion`);
       this.counted = step;
-      if (!this.isClosed) this.confusion.replaceChildren(matrix(found));
+      if (!this.isClosed) this.confusion.replaceChildren(matrix(found, this.nameOf));
     } catch (problem) {
       // The server thins a long run. Live, the next check asks again; looking back, what is left is asked for anew.
       if (problem.status !== 404 || this.isLive || this.isClosed) return;

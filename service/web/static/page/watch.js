@@ -6,6 +6,7 @@ import { Curves } from "./curves.js";
 import { byId, element, emptyState } from "./element.js";
 import { duration, number } from "./estimate.js";
 import { lostNote } from "./fresh.js";
+import { namesOf } from "./names.js";
 import { Resume } from "./resume.js";
 import { JobStream } from "./stream.js";
 import { showSweep } from "./sweep.js";
@@ -48,6 +49,8 @@ class Watched {
       this.place.replaceChildren(emptyState(text, "/?view=jobs", "See all jobs"));
       return;
     }
+    const { config } = this.job;
+    this.nameOf = await get(`/datasets/${encodeURIComponent(config.dataset)}`).then(namesOf, () => String); // it may be damaged
     if (this.isClosed) return;
     this.defaults = Object.fromEntries(table.hyperparameters.map((row) => [row.name, row.default]));
     this.#build();
@@ -70,7 +73,7 @@ class Watched {
     const { config } = this.job;
     entitle("watch-title", `Training ${this.job.model?.name ?? config.name ?? config.model}`);
     this.curves = new Curves(this.jobId);
-    this.travel = new Travel(this.job, this.curves);
+    this.travel = new Travel(this.job, this.curves, this.nameOf);
     this.state = element("p", { class: "state", role: "status" });
     this.lost = lostNote();
     this.progress = meter("Progress", "progress");

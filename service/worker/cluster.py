@@ -110,7 +110,8 @@ class _Line:
         self._threads[0].join()
         if not self.broken:
             self._guard(lambda: self._requests.put(msgpack.packb({"over": True}), timeout=DEAF_AFTER_S))
-            self._threads[1].join()
+        if not self.broken:  # where the queue is gone, who waits in it is never answered
+            self._threads[1].join(DEAF_AFTER_S)
 
     def _guard(self, act: Any) -> None:
         """Stop the run where engine or scheduler are gone: nobody is left to train for."""

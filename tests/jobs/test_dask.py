@@ -14,7 +14,7 @@ from typing import Any
 import dask
 import numpy as np
 import pytest
-from distributed import Client
+from distributed import Client, Queue
 
 from service import __version__
 from service.bootstrap import Service, build
@@ -24,8 +24,8 @@ from service.errors import InvalidField
 from service.jobs import DaskExecutor, JobRequest, JobState, check_scheduler
 from service.jobs.executors import Outcome
 from service.settings import Settings
-from service.worker import Checked, Started
-from service.worker.cluster import train_task
+from service.worker import Checked, Started, StopRequests
+from service.worker.cluster import _Line, train_task
 from tests.jobs.dask_cluster import DaskCluster
 from tests.jobs.house import ENDLESS, LONG, House, eventually
 from tests.jobs.test_executors import spec_of, start
@@ -133,6 +133,27 @@ def test_nothing_is_left_in_the_scheduler(executor: DaskExecutor, two_dask_worke
         assert ear.outcome() is Outcome.LOST
     with Client(two_dask_workers.address, set_as_default=False) as client:
         eventually(lambda: client.run_on_scheduler(held_by) == [])
+
+
+def waits_for(dask_scheduler: Any, name: str) -> bool:
+    """Whether somebody waits for the next thing in a queue; it runs in the scheduler."""
+    return any(not waiting.done() for waiting in dask_scheduler.extensions["queues"].queues[name]._getters)
+
+
+def forget(dask_scheduler: Any, name: str) -> None:
+    del dask_scheduler.extensions["queues"].queues[name]
+
+
+@pytest.mark.slow
+def test_a_run_ends_whose_engine_lets_go_of_it_at_the_last_moment(two_dask_workers: DaskCluster) -> None:
+    """Who waits in a queue that is gone is never answered: such a task had a thread of its worker for ever."""
+    with Client(two_dask_workers.address, set_as_default=False) as client:
+        requests, messages = (Queue(name, client=client) for name in ("asked", "said"))
+        with _Line(requests, messages, StopRequests()) as line:
+            eventually(lambda: client.run_on_scheduler(waits_for, name="asked"))
+            client.run_on_scheduler(forget, name="asked")
+        assert line.broken
+        messages.close()
 
 
 def trained_in(service: Service, request: JobRequest) -> bytes:

@@ -124,7 +124,7 @@ def test_compose_trains_on_its_dask_workers(compose: Compose) -> None:
         job = client.train("softmax", dataset="few", epochs=2, train_size=1500, validation_size=500)
         assert job.refresh().state == "queued", "there are no workers yet"
         compose("up", "--detach", "--no-build", "--no-deps", "worker")
-        assert job.wait().state == "succeeded"
+        assert job.wait().state == "succeeded", (job.error, job.data["history"])
         running = client.train("softmax", epochs=10_000, patience=None)
         eventually(lambda: running.refresh().state == "running")
     service, scheduler, worker, another = (

@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,17 +40,20 @@ def eventually(condition: Callable[[], T], *, within_s: float = 45.0) -> T:
 class KeptOpen:
     """An executor that outlives the engines of many tests, since starting processes takes its time.
 
-    Closing it kills what runs, as closing the executor itself does.
+    Closing it kills what runs, as closing the executor itself does. Processes that replace dead ones are started by
+    a thread of its own: a worker dies with the thread that started it, and an engine's would end with a test, so that
+    the first worker of the next one could die at any moment.
     """
 
     def __init__(self, executor: Executor, database_kind: str = "sqlite", n_slots: int | None = None):
         self.database_kind = database_kind
         self._executor = executor
         self._ends: list[_Ended] = []
+        self._starter = ThreadPoolExecutor(1)
         self.n_slots = n_slots or executor.n_slots
 
     def prepare(self) -> None:
-        self._executor.prepare()
+        self._starter.submit(self._executor.prepare).result()
 
     def submit(self, spec: StackSpec, listener: Any) -> Execution:
         ended = _Ended(listener)
@@ -114,7 +118,10 @@ class House:
 
     def wait(self, job_id: str, until: Callable[[Job], object] = lambda job: job.state.final) -> Job:
         """Wait until a job is over, or something else is true of it."""
-        return eventually(lambda: job if until(job := self.jobs.get(job_id)) else None)
+        try:
+            return eventually(lambda: job if until(job := self.jobs.get(job_id)) else None)
+        except AssertionError as error:
+            raise AssertionError(f"job {job_id} is not as awaited: {self.jobs.get(job_id).history}") from error
 
     def wait_for_step(self, job_id: str, step: int) -> Job:
         """Wait until a check at or after a step is recorded."""

@@ -43,6 +43,10 @@ BATCH_S = 0.1
 """Messages are collected this long, so that a fast run costs ten transactions a second, not a thousand."""
 OUTAGE_S = 10.0
 """A heartbeat that is so late says that the database was away, for this engine or for all."""
+CHECKS_A_TIME = 1000
+"""What an outage of the database has left is written in pieces: none locks others out, or needs much room by itself."""
+MAX_UNWRITTEN_CHECKS = 100_000
+"""What is trained while the database is away stays in memory, some 60 MB of it; then the job is handed back."""
 STORAGE_RETRY_S = 1.0
 LOCK_RETRY_S = 0.5
 
@@ -143,6 +147,9 @@ class Engine:
             self._executor = self._make_executor()
             self.wake()
         self._collect()
+        for stack in self._stacks:
+            if stack.n_unwritten_checks > MAX_UNWRITTEN_CHECKS:
+                stack.hand_back()
         self._beat()  # before all that an outage of the database has left to write, which may take longer than a lease
         self._write_down()
         self._pass_on_cancels()
@@ -168,17 +175,18 @@ class Engine:
                 self._stacks.remove(stack)
 
     def _write_down_run(self, stack: Stack, run: Run) -> None:
-        """Record what is new of a run, and its end; what fails to be written stays new for the next turn."""
+        """Record what is new of a run, and its end; what fails to be written, or is too much, is left to the next turn."""
         if run.has_news:
-            recorded = self._recorder.record(
-                run.claim, started=run.started, checks=run.checks, checkpoint=run.checkpoint
-            )
+            started, checks, checkpoint = run.next_news(CHECKS_A_TIME)
+            recorded = self._recorder.record(run.claim, started=started, checks=checks, checkpoint=checkpoint)
             if not recorded:
                 logger.warning("job %s belongs to another engine now; this run of it is given up", run.claim.id)
                 run.settled = True
                 stack.kill()
                 return
-            run.forget_news()
+            run.forget_news(len(checks))
+            if run.has_news:
+                return self.wake()
         if isinstance(run.end, Ended):
             self._recorder.finish(run.claim, run.end)
         elif isinstance(run.end, Failed):

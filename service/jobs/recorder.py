@@ -130,7 +130,7 @@ class Recorder:
                 return False
             checkpoint_rows.put(connection, claim.id, step=state.next_step - 1, body=ended.checkpoint)
             if ended.handed_back and row.state == JobState.RUNNING:
-                return _requeue(connection, claim, "The service was stopped; it goes on from here.")
+                return _requeue(connection, claim, "Training was interrupted; it goes on from here.")
             job_rows.update_columns(connection, claim.id, publishing=row.verification is None)
         values: dict[str, Any] = {}
         stop_reason = ended.stop_reason
@@ -214,18 +214,19 @@ def _new_check(checked: Checked) -> NewCheck:
 
 
 def _keep_snapshots(connection: Connection, claim: ClaimRow, new: Sequence[Checked], ids: Mapping[int, int]) -> None:
-    """Write weights down and, where with these there would be too many, drop every second one."""
+    """Write weights down; where there would be too many, neither keep nor write more than every second one."""
+    if not any(checked.snapshot for checked in new):
+        return
+    limit = max_snapshots(claim)
+    stride = snapshot_stride(new[-1].number + 1, limit)
+    if stride > snapshot_stride(new[0].number, limit):
+        snapshot_rows.thin(connection, claim.id, stride)
     kept = [
         NewSnapshot(number=checked.number, step=step, check_id=ids[step], body=checked.snapshot)
         for checked in new
-        if checked.snapshot is not None and (step := checked.check.step) in ids
+        if checked.snapshot is not None and checked.number % stride == 0 and (step := checked.check.step) in ids
     ]
-    if kept:
-        snapshot_rows.append(connection, claim.id, kept)
-        limit = max_snapshots(claim)
-        stride = snapshot_stride(new[-1].number + 1, limit)
-        if stride > snapshot_stride(new[0].number, limit):
-            snapshot_rows.thin(connection, claim.id, stride)
+    snapshot_rows.append(connection, claim.id, kept)
 
 
 def _held(connection: Connection, claim: ClaimRow) -> JobRow | None:

@@ -45,9 +45,17 @@ class Run:
         """Whether there is something to write down."""
         return bool(self.started or self.checks or self.checkpoint)
 
-    def forget_news(self) -> None:
+    def next_news(self, max_checks: int) -> tuple[Started | None, list[Checked], Checkpointed | None]:
+        """Return what is to be written down next: a checkpoint only with the last of the checks before it."""
+        checks = self.checks[:max_checks]
+        return self.started, checks, self.checkpoint if len(checks) == len(self.checks) else None
+
+    def forget_news(self, n_checks: int) -> None:
         """Forget what has been written down."""
-        self.started, self.checks, self.checkpoint = None, [], None
+        self.started = None
+        del self.checks[:n_checks]
+        if not self.checks:
+            self.checkpoint = None
 
 
 class Stack:
@@ -62,7 +70,7 @@ class Stack:
         self.outcome: Outcome | None = None
         self.execution: Execution | None = None
         self._inbox = inbox
-        self._was_silent = False
+        self._was_silent = self._handed_back = False
 
     def on_message(self, message: Message) -> None:
         """Pass a message on to the engine's thread."""
@@ -112,9 +120,15 @@ class Stack:
         )
         return was_silent and self._was_silent
 
+    @property
+    def n_unwritten_checks(self) -> int:
+        """How much was said of the runs and is not written down yet."""
+        return sum(len(run.checks) for run in self.runs)
+
     def hand_back(self) -> None:
-        """Ask all runs to stop where they are."""
-        if self.execution is not None:
+        """Ask all runs to stop where they are, once."""
+        if self.execution is not None and not self._handed_back:
+            self._handed_back = True
             self.execution.hand_back()
 
     def kill(self) -> None:

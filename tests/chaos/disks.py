@@ -8,7 +8,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.chaos.supervisor import Program
@@ -29,6 +29,54 @@ def small_disk(path: Path, size: str) -> tuple[str, ...]:
 def seen_by(service: Program, path: Path) -> Path:
     """Return a path as it is among the mounts of a service."""
     return Path(f"/proc/{service.process.pid}/root{path}")
+
+
+@contextmanager
+def device_errors(service: Program, calls: str, *files: Path, thread: int | None = None) -> Iterator[list[int]]:
+    """Let system calls end as a device that fails lets them (EIO): all of a service, those on files, or of a thread.
+
+    The list that it yields has afterwards the threads that met them, in order.
+    """
+    which = ("-f", "-p", str(service.process.pid)) if thread is None else ("-p", str(thread))
+    on = [option for file in files for option in ("-P", str(file))]
+    trace = service.log.with_suffix(".strace")
+    what = ("-e", f"trace={calls}", "-e", f"inject={calls}:error=EIO", "-o", str(trace))
+    met: list[int] = []
+    with subprocess.Popen(["strace", *which, *on, *what], stderr=subprocess.PIPE, text=True) as strace:
+        assert strace.stderr is not None
+        try:
+            assert " attached" in strace.stderr.readline()
+            yield met
+        finally:
+            strace.terminate()
+            strace.stderr.read()
+    met += [int(line.split()[0]) for line in trace.read_text().splitlines() if thread is None and "INJECTED" in line]
+
+
+def unsynced(service: Program, store: Path) -> AbstractContextManager[object]:
+    """Let nothing of the store become durable."""
+    return device_errors(service, "fsync")
+
+
+def unnamed(service: Program, store: Path) -> AbstractContextManager[object]:
+    """Let no file get its name."""
+    return device_errors(service, "link,linkat")
+
+
+def _database_errors(service: Program, data: Path, calls: str) -> AbstractContextManager[object]:
+    return device_errors(service, calls, data / "inkling.db", data / "inkling.db-wal")
+
+
+def unwritten_database(service: Program, data: Path) -> AbstractContextManager[object]:
+    return _database_errors(service, data, "pwrite64")
+
+
+def unsynced_database(service: Program, data: Path) -> AbstractContextManager[object]:
+    return _database_errors(service, data, "fdatasync")
+
+
+def unread_database(service: Program, data: Path) -> AbstractContextManager[object]:
+    return _database_errors(service, data, "pread64")
 
 
 @contextmanager

@@ -269,6 +269,56 @@ def test_a_full_database_heals_without_a_restart(
     assert len(house.curve(job_id)) == 120
 
 
+@pytest.fixture
+def away(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> tuple[House, list[int]]:
+    """A house whose database writes no news down before the worker has ended, and what it was given then."""
+    house, pieces = make_house(inline), []
+    record = house.recorder.record
+
+    def away_until_the_end(claim: ClaimRow, **news: Any) -> bool:
+        if not pieces and not house.engine._stacks[0].runs[0].end:
+            raise StorageFailed("The database does not answer at the moment.")
+        pieces.append(len(news["checks"]))
+        return record(claim, **news)
+
+    monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.05)
+    monkeypatch.setattr(house.recorder, "record", away_until_the_end)
+    return house, pieces
+
+
+def test_what_an_outage_left_is_written_in_pieces(
+    away: tuple[House, list[int]], working: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One transaction of everything would lock others out for long, and need room that there may not be."""
+    undisturbed = working.train(**LONG)
+    working.engine.stop()
+    house, pieces = away
+    monkeypatch.setattr("service.jobs.engine.CHECKS_A_TIME", 50)
+    house.engine.start()
+    job = house.train(**LONG)
+    assert job.state is JobState.SUCCEEDED and pieces == [50, 50, 20]
+    assert house.curve(job.id) == house.curve(undisturbed.id)
+    assert house.weights_sha256(job.id) == house.weights_sha256(undisturbed.id)
+
+
+def test_a_job_that_says_more_than_an_outage_lets_be_kept_is_handed_back_unharmed(
+    away: tuple[House, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, pieces = away
+    monkeypatch.setattr("service.jobs.engine.MAX_UNWRITTEN_CHECKS", 40)
+    house.engine.start()
+    job_id = house.submit(**ENDLESS)
+    house.wait_for_step(job_id, 15 * 41)
+    assert pieces[0] > 40
+    house.wait(job_id, lambda job: job.state is JobState.RUNNING and len(job.history) == 4)
+    with house.database.read() as connection:
+        assert connection.execute(text("SELECT losses FROM jobs")).scalar_one() == 0
+    house.wait_for_step(job_id, 15 * pieces[0] + 15)
+    house.jobs.cancel(job_id)
+    assert house.wait(job_id).state is JobState.CANCELLED
+    house.curve(job_id)
+
+
 def test_a_full_model_store_fails_the_job_and_heals(make_house: MakeHouse, working: House) -> None:
     store = working.folder / "model_store"
     working.train()
@@ -403,7 +453,7 @@ def test_stopping_while_the_database_is_locked_loses_nothing(make_house: MakeHou
         eventually(lambda: time.monotonic() > held_at + 0.5)
     stopping.join()
     assert house.states(job_id) == ["queued", "running", "queued"]
-    assert house.jobs.get(job_id).history[-1].reason == "The service was stopped; it goes on from here."
+    assert house.jobs.get(job_id).history[-1].reason == "Training was interrupted; it goes on from here."
     other.close()
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import Connection
 
 from service.core import StopReason, TrainingConfig
-from service.database import ClaimRow, Database, JobRow, checkpoint_rows, job_rows
+from service.database import ClaimRow, Database, JobRow, checkpoint_rows, job_rows, snapshot_rows
 from service.errors import StorageFailed, StorageFull
 from service.jobs import MAX_LOSSES, JobState, Recorder
 from service.jobs.recorder import INTERNAL
+from service.jobs.snapshots import MAX_SNAPSHOTS, Snapshots
 from service.registry import LocalStore, Registry
 from service.worker import (
     Checked,
@@ -29,13 +31,16 @@ from tests.jobs.house import SHORT, House
 from tests.postgresql import only_sqlite
 
 
-def messages_of(checkpoint: bytes | None = None, **hyperparameters: Any) -> list[Message]:
+def messages_of(
+    checkpoint: bytes | None = None, *, max_snapshots: int = 0, **hyperparameters: Any
+) -> list[Message]:
     """Train in this process and return what a worker says."""
     messages: list[Message] = []
     member = MemberSpec(
         job_id="", fence=1, config=TrainingConfig(**{**SHORT, **hyperparameters}), checkpoint=checkpoint
     )
-    run_training(StackSpec(dataset="mnist", members=(member,)), messages.append, StopRequests())
+    spec = StackSpec(dataset="mnist", members=(member,), max_snapshots=max_snapshots)
+    run_training(spec, messages.append, StopRequests())
     return messages
 
 
@@ -118,6 +123,24 @@ def test_checks_that_come_again_are_left_as_they_are(desk: House, claim: ClaimRo
     assert len(desk.curve(claim.id)) == 12
     lowest = min(desk.jobs.metrics(claim.id).checks, key=lambda check: check.validation_loss)
     assert desk.jobs.get(claim.id).best == lowest
+
+
+def test_of_many_checks_at_a_time_only_what_is_kept_of_their_weights_is_written(
+    desk: House, claim: ClaimRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage leaves many; to write them all and drop most of them would need the room of all."""
+    spoken = messages_of(epochs=200, patience=None, validation_size=10, max_snapshots=MAX_SNAPSHOTS)
+    append, written = snapshot_rows.append, []
+
+    def counted(connection: Connection, job_id: str, new: Sequence[snapshot_rows.NewSnapshot]) -> None:
+        written.append(len(new))
+        append(connection, job_id, new)
+
+    monkeypatch.setattr(snapshot_rows, "append", counted)
+    assert record_all(desk.recorder, claim, spoken)
+    places = Snapshots(desk.database).list(claim.id).places
+    assert [place.number for place in places] == list(range(0, 800, 4))
+    assert written == [200]
 
 
 def test_finishing_twice_makes_one_version(desk: House, claim: ClaimRow, spoken: list[Message]) -> None:

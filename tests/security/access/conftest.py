@@ -1,8 +1,9 @@
-"""A service with keys on a free port, and one key for each scope."""
+"""A service with keys on a free port, over each kind of database, and one key for each scope."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from service.access import Scope
 from service.bootstrap import Service
 from service.settings import Settings
+from tests.postgresql import Server
 from tests.web.serving import (
     DEADLINE_S,
     TINY,
@@ -20,15 +22,43 @@ from tests.web.serving import (
 )
 
 
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Name a kind of database; what keys, limits and the audit log keep there is tested on both."""
+    kind: str = request.param
+    return kind
+
+
+@contextmanager
+def _fresh_url(kind: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Yield the URL of an empty database, None for the one in the data folder."""
+    if kind == "sqlite":
+        yield None
+    else:
+        server: Server = request.getfixturevalue("postgresql")
+        with server.migrated_database() as url:
+            yield url
+
+
+@pytest.fixture
+def database_url(kind: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
+    with _fresh_url(kind, request) as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(
-        data_dir=tmp_path_factory.mktemp("closed"),
-        executor="inline",
-        workers=1,
-        max_requests_per_s=0,
-        max_requests_per_s_per_address=0,
-    )
+def settings(
+    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    with _fresh_url(kind, request) as url:
+        yield Settings(
+            data_dir=tmp_path_factory.mktemp("closed"),
+            database_url=url,
+            executor="inline",
+            workers=1,
+            max_requests_per_s=0,
+            max_requests_per_s_per_address=0,
+        )
 
 
 @pytest.fixture(scope="session")

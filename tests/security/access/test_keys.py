@@ -22,8 +22,8 @@ from tests.web.serving import DEADLINE_S, problem_of
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'inkling.db'}")
+def database(tmp_path: Path, database_url: str | None) -> Iterator[Database]:
+    database = Database(database_url or f"sqlite:///{tmp_path / 'inkling.db'}")
     migrate(database)
     yield database
     database.close()
@@ -34,8 +34,10 @@ def test_a_key_is_random_and_only_its_checksum_is_kept(database: Database, tmp_p
     (first, secret), (second, other) = (keys.create("app", [Scope.READ]) for _ in range(2))
     assert KEY_FORM.fullmatch(secret) and secret != other and first.id != second.id
     assert len(secret.rpartition(f"{first.id}_")[2]) == 43, "256 bits in base64"
+    with database.read() as connection:
+        rows = connection.execute(text("SELECT * FROM api_keys")).all()
     database.close()
-    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    stored = b"".join([repr(rows).encode(), *(path.read_bytes() for path in tmp_path.iterdir())])
     assert hashlib.sha256(secret.encode()).hexdigest().encode() in stored
     assert secret[-43:].encode() not in stored
 
@@ -107,12 +109,19 @@ def test_a_name_is_one_line_of_plain_letters(name: str, database: Database) -> N
 
 
 def test_known_keys_outlive_a_short_failure_of_the_database(
-    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    database: Database,
+    kind: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     keys = Keys(database)
     _, secret = keys.create("app", [Scope.READ])
-    with database.write() as connection:
-        connection.execute(text("DROP TABLE api_keys"))
+    if kind == "postgresql":
+        request.getfixturevalue("postgresql").kill()
+    else:
+        with database.write() as connection:
+            connection.execute(text("DROP TABLE api_keys"))
     keys.load()
     assert keys.check(secret) and keys.exist
     assert "still hold" in caplog.text

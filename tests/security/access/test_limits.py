@@ -97,8 +97,10 @@ def limited(data_dir: Path, **settings: object) -> Iterator[tuple[Service, httpx
         yield service, client
 
 
-def test_requests_of_a_key_and_of_an_address(tmp_path: Path) -> None:
-    with limited(tmp_path, max_requests_per_s=1, max_requests_per_s_per_address=1) as (service, client):
+def test_requests_of_a_key_and_of_an_address(tmp_path: Path, database_url: str | None) -> None:
+    with limited(
+        tmp_path, database_url=database_url, max_requests_per_s=1, max_requests_per_s_per_address=1
+    ) as (service, client):
         keys = [service.keys.create(name, [Scope.READ])[1] for name in ("one", "two")]
         wrong = keys[0][:-43] + "A" * 43
 
@@ -153,8 +155,8 @@ def test_a_forwarded_address_is_believed_only_from_a_trusted_proxy(trusted: tupl
     assert set(statuses) == ({401, 429} if trusted else {200})
 
 
-def test_jobs_of_a_key(tmp_path: Path) -> None:
-    with limited(tmp_path, max_jobs_per_key=2, max_requests_per_s=0) as (service, client):
+def test_jobs_of_a_key(tmp_path: Path, database_url: str | None) -> None:
+    with limited(tmp_path, database_url=database_url, max_jobs_per_key=2, max_requests_per_s=0) as (service, client):
         keys = [service.keys.create(name, [Scope.TRAIN])[1] for name in ("one", "two")]
         api = httpx.Client(base_url=f"{client.base_url}/api/v1", headers=bearer(keys[0]), timeout=DEADLINE_S)
         grid = {"base": {"model": "softmax"}, "grid": {"seed": [0, 1, 2]}}

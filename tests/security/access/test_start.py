@@ -32,8 +32,8 @@ def served(data_dir: Path, **settings: Any) -> Iterator[tuple[Service, httpx.Cli
         yield service, client
 
 
-def test_a_loopback_service_is_open_until_there_is_a_key(tmp_path: Path) -> None:
-    with served(tmp_path) as (service, client):
+def test_a_loopback_service_is_open_until_there_is_a_key(tmp_path: Path, database_url: str | None) -> None:
+    with served(tmp_path, database_url=database_url) as (service, client):
         assert client.get("/api/v1/audit").status_code == 200
         assert client.get("/api/v1/jobs", headers=bearer("wrong")).status_code == 401
         assert client.get("/api/v1/jobs", headers={"Authorization": "Basic for-a-proxy"}).status_code == 200

@@ -175,7 +175,7 @@ class Engine:
                 self._stacks.remove(stack)
 
     def _write_down_run(self, stack: Stack, run: Run) -> None:
-        """Record what is new of a run, and its end; what fails to be written, or is too much, is left to the next turn."""
+        """Record what is new of a run, and its end; what fails, or is too much, is left to the next turn."""
         if run.has_news:
             started, checks, checkpoint = run.next_news(CHECKS_A_TIME)
             recorded = self._recorder.record(run.claim, started=started, checks=checks, checkpoint=checkpoint)

@@ -31,9 +31,7 @@ from tests.jobs.house import SHORT, House
 from tests.postgresql import only_sqlite
 
 
-def messages_of(
-    checkpoint: bytes | None = None, *, max_snapshots: int = 0, **hyperparameters: Any
-) -> list[Message]:
+def messages_of(checkpoint: bytes | None = None, *, max_snapshots: int = 0, **hyperparameters: Any) -> list[Message]:
     """Train in this process and return what a worker says."""
     messages: list[Message] = []
     member = MemberSpec(

@@ -47,9 +47,7 @@ def database_url(kind: str, request: pytest.FixtureRequest) -> Iterator[str | No
 
 
 @pytest.fixture(scope="session")
-def settings(
-    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
+def settings(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     with _fresh_url(kind, request) as url:
         yield Settings(
             data_dir=tmp_path_factory.mktemp("closed"),

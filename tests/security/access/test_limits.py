@@ -98,9 +98,10 @@ def limited(data_dir: Path, **settings: object) -> Iterator[tuple[Service, httpx
 
 
 def test_requests_of_a_key_and_of_an_address(tmp_path: Path, database_url: str | None) -> None:
-    with limited(
-        tmp_path, database_url=database_url, max_requests_per_s=1, max_requests_per_s_per_address=1
-    ) as (service, client):
+    with limited(tmp_path, database_url=database_url, max_requests_per_s=1, max_requests_per_s_per_address=1) as (
+        service,
+        client,
+    ):
         keys = [service.keys.create(name, [Scope.READ])[1] for name in ("one", "two")]
         wrong = keys[0][:-43] + "A" * 43
 

@@ -16,7 +16,7 @@ from service.charts import Curves
 from service.core import Floats, TrainingConfig, output_names
 from service.database import NewJob, check_rows, checkpoint_rows, event_rows, job_rows
 from service.datasets import plan_split, with_its_classes
-from service.errors import InvalidJobTransition, JobNotFound, NoDataYet, StorageFailed
+from service.errors import InvalidJobTransition, NoDataYet, StorageFailed
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
@@ -156,10 +156,11 @@ class Jobs(Desk):
 
     def exists(self, job_id: str | None) -> bool | None:
         """Whether a job, which a model may name, is here; None while the database is away."""
-        try:
-            return job_id is not None and bool(self.get(job_id))
-        except JobNotFound:
+        if job_id is None:
             return False
+        try:
+            with self._database.read() as connection:
+                return job_rows.get(connection, job_id) is not None
         except StorageFailed:
             return None
 

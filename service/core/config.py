@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -66,7 +66,8 @@ class TrainingConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON; `from_dict` reads it back."""
-        return {**asdict(self), "classes": list(self.classes)}
+        values = {row.name: getattr(self, row.name) for row in HYPERPARAMETERS}
+        return {**values, "classes": list(self.classes)}
 
     @property
     def n_outputs(self) -> int:

@@ -31,11 +31,12 @@ class AuditRow(NewAuditRow):
 
 
 _SHOWN = tuple(audit.c[name] for name in AuditRow.__dataclass_fields__)
+_INSERT = audit.insert()
 
 
 def insert(connection: Connection, new: NewAuditRow) -> None:
     """Add a line."""
-    connection.execute(audit.insert().values(**asdict(new), at=datetime.now(UTC)))
+    connection.execute(_INSERT, {**asdict(new), "at": datetime.now(UTC)})
 
 
 def page(connection: Connection, *, limit: int, before: int | None) -> list[AuditRow]:

@@ -31,18 +31,21 @@ EventRow: TypeAlias = CheckRow | StateRow
 _CHECK = tuple(events.c[name] for name in CheckRow.__dataclass_fields__)
 _EVENT = (*_CHECK, events.c.job_id, events.c.kind, events.c.state, events.c.at)
 
+_INSERT = events.insert()
+
 
 def append_state(connection: Connection, job_id: str, state: str, *, at: datetime, reason: str | None = None) -> None:
     """Write a move down."""
     detail = {"reason": reason} if reason else None
-    connection.execute(events.insert().values(job_id=job_id, kind="state", at=at, state=state, detail=detail))
+    row = {"job_id": job_id, "kind": "state", "at": at, "state": state, "detail": detail}
+    connection.execute(_INSERT, row)
 
 
 def append_states(connection: Connection, job_ids: Collection[str], state: str, *, at: datetime) -> None:
     """Write the same move of several jobs down."""
     rows = [{"job_id": job_id, "kind": "state", "at": at, "state": state} for job_id in job_ids]
     if rows:
-        connection.execute(events.insert(), rows)
+        connection.execute(_INSERT, rows)
 
 
 def after(connection: Connection, job_id: str, event_id: int, limit: int) -> list[EventRow]:

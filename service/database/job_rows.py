@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from service.telemetry import Origin, origin
 
@@ -82,16 +82,22 @@ class JobRow:
 
 _SHOWN = tuple(jobs.c[name] for name in JobRow.__dataclass_fields__)
 _CLAIM = tuple(jobs.c[name] for name in ClaimRow.__dataclass_fields__)
+_NEW = tuple(NewJob.__dataclass_fields__)
+
+# Statements that every submission makes are built once: that takes longer than running them.
+_INSERT = jobs.insert()
+_COUNT = select(func.count()).where(jobs.c.state == bindparam("state"))
 
 
-def insert(connection: Connection, new: Sequence[NewJob]) -> None:
-    """Write new jobs down as queued, in their order."""
+def insert(connection: Connection, new: Sequence[NewJob]) -> datetime:
+    """Write new jobs down as queued, in their order; return since when they are."""
     now = datetime.now(UTC)
     first = {"state": "queued", "fence": 0, "losses": 0, "publishing": False, "created_at": now, "origin": origin()}
     key_id = who.key_id if (who := submitter.get()) else None
-    rows = [{**asdict(job), **first, "key_id": key_id} for job in new]
-    connection.execute(jobs.insert(), rows)
+    rows = [{**{name: getattr(job, name) for name in _NEW}, **first, "key_id": key_id} for job in new]
+    connection.execute(_INSERT, rows)
     event_rows.append_states(connection, [job.id for job in new], "queued", at=now)
+    return now
 
 
 def begin_after(
@@ -149,7 +155,7 @@ def members(connection: Connection, sweep_id: str) -> list[JobRow]:
 
 def count(connection: Connection, state: str) -> int:
     """Return how many jobs are in a state."""
-    return connection.execute(select(func.count()).where(jobs.c.state == state)).scalar_one()
+    return connection.execute(_COUNT, {"state": state}).scalar_one()
 
 
 def count_unfinished(connection: Connection, key_id: str) -> int:

@@ -21,7 +21,10 @@ from service.core import TrainingConfig, TrainingData, design_matrix
 from service.errors import InvalidField
 
 from .dataset import Dataset, LabelledImages
-from .idx import MAX_CLASSES, Images, Labels
+from .idx import MAX_CLASSES, Images
+
+_N_BYTES = 256
+"""Labels are bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,45 +72,45 @@ def split(dataset: Dataset, config: TrainingConfig) -> TrainingData:
     training, validation = _select(dataset, config)
     return TrainingData(
         x_train=design_matrix(training.images(), config.float_type),
-        y_train=training.columns(config.classes),
+        y_train=training.columns(),
         x_validation=design_matrix(validation.images(), config.float_type),
-        y_validation=validation.columns(config.classes),
+        y_validation=validation.columns(),
     )
 
 
 def validation_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64]]:
     """Return what `split` validates on, the images as bytes, (n_validation, 28, 28); errors as there."""
     _, validation = _select(dataset, config)
-    return validation.images(), validation.columns(config.classes)
+    return validation.images(), validation.columns()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Selection:
-    """Some images of one part: ``window`` comes first, then ``of_class``, a mask over the window."""
+    """Some images of one part: ``window`` comes first, then those of ``classes``, of each ``n_by_class``."""
 
     part: LabelledImages
     window: slice
-    of_class: NDArray[np.bool_]
+    classes: tuple[int, ...]
+    n_by_class: NDArray[np.int64]
 
     @classmethod
     def of(cls, part: LabelledImages, window: slice, classes: tuple[int, ...]) -> _Selection:
-        return cls(part, window, np.isin(part.labels[window], classes))
+        return cls(part, window, classes, np.bincount(part.labels[window], minlength=_N_BYTES)[list(classes)])
 
     def __len__(self) -> int:
-        return int(self.of_class.sum())
-
-    @property
-    def labels(self) -> Labels:
-        return self.part.labels[self.window][self.of_class]
+        return int(self.n_by_class.sum())
 
     def images(self) -> Images:
-        return self.part.images[self.window][self.of_class]
+        return self.part.images[self.window][self._of_class()]
 
-    def columns(self, classes: tuple[int, ...]) -> NDArray[np.int64]:
+    def columns(self) -> NDArray[np.int64]:
         """Return the place of each label in ``classes``."""
-        column_of = np.zeros(256, np.int64)
-        column_of[list(classes)] = np.arange(len(classes))
-        return column_of[self.labels]
+        column_of = np.zeros(_N_BYTES, np.int64)
+        column_of[list(self.classes)] = np.arange(len(self.classes))
+        return column_of[self.part.labels[self.window][self._of_class()]]
+
+    def _of_class(self) -> NDArray[np.bool_]:
+        return np.isin(self.part.labels[self.window], self.classes)
 
 
 def _select(dataset: Dataset, config: TrainingConfig) -> tuple[_Selection, _Selection]:
@@ -126,7 +129,7 @@ def _select(dataset: Dataset, config: TrainingConfig) -> tuple[_Selection, _Sele
     _check_size("train_size", train_size, available, "images to train on")
 
     training = _Selection.of(dataset.training, slice(0, train_size), config.classes)
-    missing = sorted(set(config.classes) - set(training.labels.tolist()))
+    missing = sorted(label for label, n in zip(config.classes, training.n_by_class, strict=True) if n == 0)
     if missing:
         raise InvalidField(
             f"The first {train_size:,} training images show no {' and no '.join(map(str, missing))}.",

@@ -16,8 +16,6 @@ from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, Queue
 
 from .states import JobState, sources
 
-T = TypeVar("T")
-
 _ACCEPTED = 202
 """The status that the audit log has of what is accepted."""
 
@@ -35,6 +33,16 @@ class _Accepted(Protocol):
 
     @property
     def request_sha256(self) -> str: ...
+
+
+class _Shown(Protocol):
+    """What an answer shows."""
+
+    @property
+    def id(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Shown)
 
 
 class Desk:
@@ -66,10 +74,10 @@ class Desk:
         find: Callable[[Connection, str], _Accepted | None],
         idempotency_key: str | None,
         request_sha256: str,
-        insert: Callable[[Connection], str],
+        insert: Callable[[Connection], T],
         show: Callable[[Connection, str], T],
     ) -> T:
-        """Write something new down, or find what was accepted under the key before; show it as it is then.
+        """Write something new down, or find what was accepted under the key before and show it as it is by now.
 
         One commit has what was accepted and the audit log's line of the call: neither is without the other, and
         the disk is waited for once.
@@ -80,10 +88,9 @@ class Desk:
             known = find(connection, idempotency_key) if idempotency_key else None
             if known is not None and known.request_sha256 != request_sha256:
                 raise IdempotencyMismatch("This idempotency key was used before, with another request.")
-            accepted_id = insert(connection) if known is None else known.id
-            shown = show(connection, accepted_id)
+            shown = insert(connection) if known is None else show(connection, known.id)
             if call is not None:
-                audit_rows.insert(connection, call.line(_ACCEPTED, accepted_id))
+                audit_rows.insert(connection, call.line(_ACCEPTED, shown.id))
         if call is not None:
             call.recorded_status = _ACCEPTED
         self._wake_engine()

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from service.core import Check, TrainingConfig
-from service.database import CheckRow, EventRow, JobRow, StateRow
+from service.database import CheckRow, EventRow, JobRow, NewJob, StateRow
 from service.registry import utc_text
 from service.worker import Progress
 
@@ -93,17 +93,32 @@ class Job:
     config: TrainingConfig
     state: JobState
     progress: Progress
-    latest: RecordedCheck | None
-    best: RecordedCheck | None
-    stop_reason: str | None
-    error: Mapping[str, Any] | None
-    model: Mapping[str, Any] | None
-    continues: Mapping[str, Any] | None
-    verification: Mapping[str, Any] | None
+    latest: RecordedCheck | None = None
+    best: RecordedCheck | None = None
+    stop_reason: str | None = None
+    error: Mapping[str, Any] | None = None
+    model: Mapping[str, Any] | None = None
+    continues: Mapping[str, Any] | None = None
+    verification: Mapping[str, Any] | None = None
     created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
     history: tuple[Transition, ...]
+
+    @classmethod
+    def accepted(cls, new: NewJob, at: datetime) -> Job:
+        """Build from what was written down just now, which need not be read again to be known."""
+        return cls(
+            id=new.id,
+            name=new.name,
+            dataset=new.dataset,
+            config=TrainingConfig.from_dict(new.config),
+            state=JobState.QUEUED,
+            progress=Progress(),
+            verification=_shown(new.verification),
+            created_at=at,
+            history=(Transition(state=JobState.QUEUED, at=at, reason=None),),
+        )
 
     @classmethod
     def of(cls, row: JobRow, history: Sequence[StateRow]) -> Job:

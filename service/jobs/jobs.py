@@ -95,7 +95,7 @@ class Jobs(Desk):
         """
         request_sha256 = fingerprint({"resume": job_id, **changes})
 
-        def insert(connection: Connection) -> str:
+        def insert(connection: Connection) -> Job:
             row, checkpoint = job_row(connection, job_id), checkpoint_rows.get(connection, job_id)
             state = resumable_state(row, checkpoint, self._datasets.get(row.dataset))
             config = continued(row, state, changes)
@@ -119,7 +119,7 @@ class Jobs(Desk):
                 best_step=state.best_check.step if state.best_check else None,
                 progress_of=partial(rescaled, before=before, now=config),
             )
-            return new.id
+            return _job(connection, new.id)
 
         return self._accept_job(idempotency_key, request_sha256, insert)
 
@@ -134,7 +134,7 @@ class Jobs(Desk):
         """
         request_sha256 = fingerprint({"verify": job_id})
 
-        def insert(connection: Connection) -> str:
+        def insert(connection: Connection) -> Job:
             row = job_row(connection, job_id)
             new = NewJob(
                 id=str(ULID()),
@@ -283,13 +283,12 @@ class Jobs(Desk):
         with self._database.read() as connection:
             return event_rows.jobs_since(connection, event_id)
 
-    def _accept_job(self, idempotency_key: str | None, request_sha256: str, insert: Callable[[Connection], str]) -> Job:
+    def _accept_job(self, idempotency_key: str | None, request_sha256: str, insert: Callable[[Connection], Job]) -> Job:
         return self._accept(job_rows.by_idempotency_key, idempotency_key, request_sha256, insert, _job)
 
-    def _insert(self, connection: Connection, new: NewJob) -> str:
+    def _insert(self, connection: Connection, new: NewJob) -> Job:
         make_room(connection, 1, self._max_queue_length)
-        job_rows.insert(connection, [new])
-        return new.id
+        return Job.accepted(new, job_rows.insert(connection, [new]))
 
 
 def _job(connection: Connection, job_id: str) -> Job:

@@ -56,11 +56,11 @@ class Sweeps(Desk):
         request_sha256 = _fingerprint(request, configs)
         sweep = new_sweep(request, idempotency_key=idempotency_key, request_sha256=request_sha256)
 
-        def insert(connection: Connection) -> str:
+        def insert(connection: Connection) -> Sweep:
             make_room(connection, len(configs), self._max_queue_length)
             sweep_rows.insert(connection, sweep)
             job_rows.insert(connection, member_rows(sweep, configs))
-            return sweep.id
+            return _sweep(connection, sweep.id)
 
         return self._accept(sweep_rows.by_idempotency_key, idempotency_key, sweep.request_sha256, insert, _sweep)
 

@@ -84,7 +84,7 @@ class Reports(Desk):
             plan_split(load_dataset(options.dataset), config)
         request_sha256 = fingerprint(options.to_dict())
 
-        def insert(connection: Connection) -> str:
+        def insert(connection: Connection) -> ReportRow:
             make_room(connection, 2 + len(options.l2_penalties), self._max_queue_length)
             sweep = new_sweep(softmax, request_sha256=fingerprint(softmax.to_dict()))
             sweep_rows.insert(connection, sweep)
@@ -102,7 +102,7 @@ class Reports(Desk):
                 request_sha256=request_sha256,
             )
             report_rows.insert(connection, report)
-            return report.id
+            return _row(connection, report.id)
 
         find = report_rows.by_idempotency_key
         return self._report(self._accept(find, idempotency_key, request_sha256, insert, _row))

@@ -115,6 +115,7 @@ class Job:
             config=TrainingConfig.from_dict(new.config),
             state=JobState.QUEUED,
             progress=Progress(),
+            continues=new.continues,
             verification=_shown(new.verification),
             created_at=at,
             history=(Transition(state=JobState.QUEUED, at=at, reason=None),),

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import event, insert, text
 
 from service.core import TrainingConfig
-from service.database import Database, JobRow, NewJob, job_rows
+from service.database import AuditedCall, Database, JobRow, NewJob, audited_call, job_rows
 from service.database.tables import events
 from service.errors import (
     IdempotencyMismatch,
@@ -286,6 +286,25 @@ def test_ten_thousand_jobs_are_no_burden(desk: House) -> None:
         assert [int(job.id) for job in page] == list(range(before - 2, max(-1, before - 52), -1))
     jobs = Jobs(desk.database, max_queue_length=20_000, wake_engine=lambda: None)
     assert jobs.submit(JobRequest(config=TrainingConfig())).state is JobState.QUEUED
+
+
+def test_the_answer_to_a_submission_is_what_was_written(desk: House) -> None:
+    """It is not read back, and yet the same to the microsecond."""
+    config = TrainingConfig(model="logistic", classes=(7, 1), l2_penalty=0.1, patience=None)
+    job = desk.jobs.submit(JobRequest(config=config, name="sevens"))
+    assert desk.jobs.get(job.id) == job
+    assert desk.jobs.get(job.id).to_dict() == job.to_dict()
+
+
+def test_a_submission_reads_nothing_but_how_many_wait(desk: House) -> None:
+    """One statement counts, three write: the job, its first event, and the call's line of the audit log."""
+    asked: list[str] = []
+    audited_call.set(AuditedCall(key_id=None, method="POST", route="/api/v1/jobs", request_id="r"))
+    event.listen(desk.database.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    desk.submit()
+    audited_call.set(None)
+    verbs = [statement.split()[0] for statement in asked if "BEGIN" not in statement and "lock" not in statement]
+    assert verbs == ["SELECT", "INSERT", "INSERT", "INSERT"]
 
 
 def test_a_job_is_equal_to_itself(desk: House) -> None:

@@ -17,6 +17,7 @@ from service.core import TrainingConfig
 from service.database import ClaimRow, Database, NewJob, job_rows
 from service.errors import StorageFailed, StorageFull
 from service.jobs import EngineLock, InlineExecutor, JobState, Recorder
+from service.jobs.engine import PAUSE_S
 from service.registry import LocalStore, Registry
 from service.worker import MemberSpec, StackSpec
 from tests.jobs.house import ENDLESS, LONG, House, KeptOpen, eventually
@@ -465,6 +466,21 @@ def test_many_wakes_are_one_turn(working: House) -> None:
     for _ in range(10_000):
         working.engine.wake()
     eventually(lambda: working.engine._inbox.qsize() == 0, within_s=2)
+
+
+def test_woken_all_the_time_it_pauses_between_turns(make_house: MakeHouse) -> None:
+    house = make_house(inline)
+    turns: list[float] = []
+    turn = house.engine._turn
+
+    def noted() -> None:
+        turns.append(time.monotonic())
+        turn()
+
+    house.engine._turn = noted  # type: ignore[method-assign]
+    house.engine.start()
+    eventually(lambda: house.engine.wake() or len(turns) > 20)
+    assert turns[20] - turns[1] > 18 * PAUSE_S
 
 
 def test_closing_leaves_no_thread_and_no_file(make_house: MakeHouse, one_process: KeptOpen) -> None:

@@ -220,6 +220,12 @@ class TestVerify:
         assert over.state is JobState.CANCELLED
         assert over.verification is not None and over.verification["outcome"] is None
 
+    def test_the_answer_is_what_was_written(self, inline: House) -> None:
+        job = inline.train()
+        inline.engine.stop()
+        for asked in (inline.jobs.verify(job.id), inline.jobs.resume(job.id, {"epochs": 9})):
+            assert inline.jobs.get(asked.id) == asked
+
     def test_a_damaged_model_fails_the_verification(self, inline: House) -> None:
         job = inline.train()
         (path,) = (inline.folder / "model_store" / job.name).glob("*/weights.npz")

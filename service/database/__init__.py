@@ -13,6 +13,8 @@ from . import key_rows as key_rows
 from . import report_rows as report_rows
 from . import snapshot_rows as snapshot_rows
 from . import sweep_rows as sweep_rows
+from .accepted import AcceptedKind as AcceptedKind
+from .accepted import accepted as accepted
 from .audit_rows import AuditRow as AuditRow
 from .audit_rows import NewAuditRow as NewAuditRow
 from .audited_call import AuditedCall as AuditedCall

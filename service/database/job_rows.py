@@ -63,7 +63,6 @@ class JobRow:
     config: Mapping[str, Any]
     state: str
     sweep_id: str | None
-    request_sha256: str
     batches_per_epoch: int | None
     dataset_sha256: str | None
     environment: Mapping[str, Any] | None
@@ -84,9 +83,12 @@ _SHOWN = tuple(jobs.c[name] for name in JobRow.__dataclass_fields__)
 _CLAIM = tuple(jobs.c[name] for name in ClaimRow.__dataclass_fields__)
 _NEW = tuple(NewJob.__dataclass_fields__)
 
-# Statements that every submission makes are built once: that takes longer than running them.
+# Statements of every submission are built once: that takes longer than running them.
 _INSERT = jobs.insert()
 _COUNT = select(func.count()).where(jobs.c.state == bindparam("state"))
+_COUNT_UNFINISHED = select(func.count()).where(
+    jobs.c.key_id == bindparam("key_id"), jobs.c.state.in_(("queued", *CLAIMED))
+)
 
 
 def insert(connection: Connection, new: Sequence[NewJob]) -> datetime:
@@ -133,11 +135,6 @@ def get(connection: Connection, job_id: str) -> JobRow | None:
     return next(iter(_shown(connection, jobs.c.id == job_id)), None)
 
 
-def by_idempotency_key(connection: Connection, key: str) -> JobRow | None:
-    """Return the job that was accepted under a key."""
-    return next(iter(_shown(connection, jobs.c.idempotency_key == key)), None)
-
-
 def page(connection: Connection, *, state: str | None, before: int | None, limit: int) -> list[JobRow]:
     """Return the newest jobs first, at most ``limit``, those older than number ``before``."""
     conditions = []
@@ -160,8 +157,7 @@ def count(connection: Connection, state: str) -> int:
 
 def count_unfinished(connection: Connection, key_id: str) -> int:
     """Return how many jobs that a key submitted are not over."""
-    of_key = (jobs.c.key_id == key_id) & jobs.c.state.in_(("queued", *CLAIMED))
-    return connection.execute(select(func.count()).where(of_key)).scalar_one()
+    return connection.execute(_COUNT_UNFINISHED, {"key_id": key_id}).scalar_one()
 
 
 def count_by_state(connection: Connection) -> dict[str, int]:

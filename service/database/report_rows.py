@@ -35,7 +35,6 @@ class ReportRow:
     in_order_job_id: str | None
     shuffled_job_id: str | None
     sweep_id: str
-    request_sha256: str
     created_at: datetime
 
 
@@ -49,12 +48,8 @@ def insert(connection: Connection, report: NewReport) -> None:
 
 def get(connection: Connection, report_id: str) -> ReportRow | None:
     """Return one report."""
-    return _first(connection, reports.c.id == report_id)
-
-
-def by_idempotency_key(connection: Connection, key: str) -> ReportRow | None:
-    """Return the report that was accepted under a key."""
-    return _first(connection, reports.c.idempotency_key == key)
+    row = connection.execute(select(*_SHOWN).where(reports.c.id == report_id)).first()
+    return None if row is None else ReportRow(**row._mapping)
 
 
 def page(connection: Connection, *, before: int | None, limit: int) -> list[ReportRow]:
@@ -63,8 +58,3 @@ def page(connection: Connection, *, before: int | None, limit: int) -> list[Repo
     if before is not None:
         query = query.where(reports.c.number < before)
     return [ReportRow(**row._mapping) for row in connection.execute(query)]
-
-
-def _first(connection: Connection, condition: Any) -> ReportRow | None:
-    row = connection.execute(select(*_SHOWN).where(condition)).first()
-    return None if row is None else ReportRow(**row._mapping)

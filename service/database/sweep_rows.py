@@ -36,7 +36,6 @@ class SweepRow:
     dataset: str
     base: Mapping[str, Any]
     grid: Mapping[str, Sequence[Any]]
-    request_sha256: str
     created_at: datetime
 
 
@@ -50,12 +49,8 @@ def insert(connection: Connection, sweep: NewSweep) -> None:
 
 def get(connection: Connection, sweep_id: str) -> SweepRow | None:
     """Return one sweep."""
-    return _first(connection, sweeps.c.id == sweep_id)
-
-
-def by_idempotency_key(connection: Connection, key: str) -> SweepRow | None:
-    """Return the sweep that was accepted under a key."""
-    return _first(connection, sweeps.c.idempotency_key == key)
+    row = connection.execute(select(*_SHOWN).where(sweeps.c.id == sweep_id)).first()
+    return None if row is None else SweepRow(**row._mapping)
 
 
 def page(connection: Connection, *, before: int | None, limit: int) -> list[SweepRow]:
@@ -77,8 +72,3 @@ def states(connection: Connection, sweep_ids: Collection[str]) -> dict[str, dict
     for sweep_id, state, number in rows:
         counts[sweep_id][state] = number
     return counts
-
-
-def _first(connection: Connection, condition: Any) -> SweepRow | None:
-    row = connection.execute(select(*_SHOWN).where(condition)).first()
-    return None if row is None else SweepRow(**row._mapping)

@@ -10,7 +10,18 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from service.core import StopReason
-from service.database import Alone, Database, JobRow, audit_rows, audited_call, hold, job_rows, submitter
+from service.database import (
+    AcceptedKind,
+    Alone,
+    Database,
+    JobRow,
+    accepted,
+    audit_rows,
+    audited_call,
+    hold,
+    job_rows,
+    submitter,
+)
 from service.datasets import PACKAGED, Datasets
 from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, QueueFull
 
@@ -23,16 +34,6 @@ _ACCEPTED = 202
 def fingerprint(request: Mapping[str, Any]) -> str:
     """Return what tells whether two requests are the same."""
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-
-
-class _Accepted(Protocol):
-    """What was accepted before, as its row says."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def request_sha256(self) -> str: ...
 
 
 class _Shown(Protocol):
@@ -71,7 +72,7 @@ class Desk:
 
     def _accept(
         self,
-        find: Callable[[Connection, str], _Accepted | None],
+        kind: AcceptedKind,
         idempotency_key: str | None,
         request_sha256: str,
         insert: Callable[[Connection], T],
@@ -85,7 +86,7 @@ class Desk:
         call = audited_call.get()
         with self._database.write() as connection:
             hold(connection, Alone.ACCEPTS)
-            known = find(connection, idempotency_key) if idempotency_key else None
+            known = accepted(connection, kind, idempotency_key) if idempotency_key else None
             if known is not None and known.request_sha256 != request_sha256:
                 raise IdempotencyMismatch("This idempotency key was used before, with another request.")
             shown = insert(connection) if known is None else show(connection, known.id)

@@ -284,7 +284,7 @@ class Jobs(Desk):
             return event_rows.jobs_since(connection, event_id)
 
     def _accept_job(self, idempotency_key: str | None, request_sha256: str, insert: Callable[[Connection], Job]) -> Job:
-        return self._accept(job_rows.by_idempotency_key, idempotency_key, request_sha256, insert, _job)
+        return self._accept("jobs", idempotency_key, request_sha256, insert, _job)
 
     def _insert(self, connection: Connection, new: NewJob) -> Job:
         make_room(connection, 1, self._max_queue_length)

@@ -62,7 +62,7 @@ class Sweeps(Desk):
             job_rows.insert(connection, member_rows(sweep, configs))
             return _sweep(connection, sweep.id)
 
-        return self._accept(sweep_rows.by_idempotency_key, idempotency_key, sweep.request_sha256, insert, _sweep)
+        return self._accept("sweeps", idempotency_key, sweep.request_sha256, insert, _sweep)
 
     def get(self, sweep_id: str) -> Sweep:
         """Return a sweep; raise `JobNotFound`."""

@@ -104,8 +104,7 @@ class Reports(Desk):
             report_rows.insert(connection, report)
             return _row(connection, report.id)
 
-        find = report_rows.by_idempotency_key
-        return self._report(self._accept(find, idempotency_key, request_sha256, insert, _row))
+        return self._report(self._accept("reports", idempotency_key, request_sha256, insert, _row))
 
     def get(self, report_id: str) -> Report:
         """Return a report; raise `JobNotFound`."""

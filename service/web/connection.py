@@ -17,7 +17,7 @@ from ulid import ULID
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from .event_stream import SEND_TIMEOUT_S
-from .joined_writes import JoinedWrites
+from .outbox import JoinedWrites, Outbox
 from .problems import problem_response
 from .request_context import RAW_SECURITY_HEADERS
 
@@ -49,11 +49,13 @@ class Reception:
     header_timeout_s : from the first moment, or the first byte of a further request, to the end of its headers.
     max_connections : beyond it, the one that has kept us waiting longest makes room for a new one.
     waiting : those that owe us something: a request, or the rest of one. The longest wait comes first.
+    outbox : of their answers.
     """
 
     header_timeout_s: float
     max_connections: int
     waiting: dict[Connection, None] = field(default_factory=dict)
+    outbox: Outbox = field(default_factory=Outbox)
 
 
 class _Refused(Exception):
@@ -78,7 +80,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, if there is room."""
-        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
+        super().connection_made(JoinedWrites(transport, self._reception.outbox))  # type: ignore[arg-type]
         if len(self.connections) > self._reception.max_connections:
             longest = next(iter(self._reception.waiting), None)
             if longest is None:

@@ -110,6 +110,7 @@ class Service:
         if self.tracker:
             self.tracker.stop()
         self.engine.stop()
+        self.catalogue.close()
         self.database.close()
 
     def __enter__(self) -> Self:

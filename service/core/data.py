@@ -33,8 +33,9 @@ def design_matrix(images: npt.NDArray[np.uint8], dtype: npt.DTypeLike = np.float
     """
     pixels = images.reshape(len(images), N_PIXELS)
     x = np.empty((len(images), N_FEATURES), dtype=dtype)
-    np.divide(pixels, x.dtype.type(127.5), out=x[:, :N_PIXELS], dtype=x.dtype)
-    x[:, :N_PIXELS] -= 1
+    scaled = x[:, :N_PIXELS]
+    np.divide(pixels, x.dtype.type(127.5), out=scaled)
+    np.subtract(scaled, x.dtype.type(1), out=scaled)
     x[:, N_PIXELS] = 1
     return x
 

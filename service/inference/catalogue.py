@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Lock
 
+from service.errors import ServiceError
 from service.registry import Model, Registry
 
 FRESH_S = 0.05
-"""After this, one who asks what a reference means has the registry looked at again; after twice this, all do."""
+"""After this, the registry is looked at again behind the back of whoever asks what a reference means; after twice this,
+who asks has to wait for that."""
 _MAX_RESOLVED = 1000
 
 
@@ -42,6 +46,7 @@ class ModelCatalogue:
     default_name : the model that speaks when none is named.
     max_loaded : models to keep at most.
     clock : monotonic, seconds.
+    background : looks at the registry again; a thread of the catalogue's own by default.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class ModelCatalogue:
         default_name: str,
         max_loaded: int = 16,
         clock: Callable[[], float] = time.monotonic,
+        background: Executor | None = None,
     ) -> None:
         if max_loaded < 1:
             raise ValueError(f"max_loaded must be 1 or more, not {max_loaded}")
@@ -58,6 +64,7 @@ class ModelCatalogue:
         self._default_name = default_name
         self._max_loaded = max_loaded
         self._clock = clock
+        self._background = background or ThreadPoolExecutor(1, "catalogue")
         self._loaded: OrderedDict[tuple[str, int], Model] = OrderedDict()
         self._resolved: dict[tuple[str, int | str | None], _Resolved] = {}
         self._looking = Lock()
@@ -105,11 +112,21 @@ class ModelCatalogue:
         if known is None or known.changes != self._registry.changes:
             return None
         now_s = self._clock()
-        if now_s >= known.look_again_s:
-            # Whoever asks next need not wait for the one who looks now.
-            self._resolved[name, reference] = replace(known, look_again_s=known.expires_s)
+        if now_s >= known.expires_s:
             return None
+        if now_s >= known.look_again_s:
+            self._resolved[name, reference] = replace(known, look_again_s=known.expires_s)  # once is enough
+            self._background.submit(self._look_again, name, reference)
         return self._find((name, known.version))
+
+    def close(self) -> None:
+        """Look at nothing any more."""
+        self._background.shutdown(wait=False, cancel_futures=True)
+
+    def _look_again(self, name: str, reference: int | str | None) -> None:
+        """Have the answer ready. What goes wrong is for whoever asks when there is none."""
+        with suppress(ServiceError):
+            self.get(name, reference)
 
     def _resolve(self, name: str, reference: int | str | None) -> int:
         changes, now_s = self._registry.changes, self._clock()  # of before, so that no change is missed

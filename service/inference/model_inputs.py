@@ -16,6 +16,8 @@ from .preprocessing import BLANK
 
 AS_GIVEN = ("used as given",)
 _INVERTED = "Most of the image is light; models expect light ink on black, and pixels are used as given."
+_FEW = 127 * N_PIXELS // 255
+"""Pixels that are not black: with no more of them, no image is mostly light, however light they are."""
 _FAINT = "No pixel is above 1; pixels are expected from 0 to 255, and are not rescaled."
 
 
@@ -45,10 +47,12 @@ class ModelInputs:
     @classmethod
     def as_given(cls, images: Bytes) -> ModelInputs:
         """Take (n_images, 28, 28) for model inputs, untouched, but warn of those that can hardly be."""
+        warnings: list[tuple[str, ...]] = [()] * len(images)
+        if len(images) == 1 and _is_like_ink(images):
+            return cls(images=images, steps=(AS_GIVEN,), warnings=tuple(warnings))
         rows = images.reshape(-1, N_PIXELS)
         inverted = np.add.reduce(rows, axis=1, dtype=np.uint32) > 127 * N_PIXELS
         largest = np.maximum.reduce(rows, axis=1)
-        warnings: list[tuple[str, ...]] = [()] * len(images)
         # Of what is neither inverted nor faint, only an image whose first pixel is its largest can be blank.
         if np.logical_or.reduce(inverted | (largest <= 1) | (largest == rows[:, 0])):
             faint, blank = largest == 1, largest == np.minimum.reduce(rows, axis=1)
@@ -72,3 +76,8 @@ class ModelInputs:
             steps=tuple(chain.from_iterable(part.steps for part in parts)),
             warnings=tuple(chain.from_iterable(part.warnings for part in parts)),
         )
+
+
+def _is_like_ink(image: Bytes) -> bool:
+    """Tell of one image at a glance that nothing is to be warned of; False says nothing."""
+    return 0 < int(np.count_nonzero(image)) <= _FEW and int(np.maximum.reduce(image, axis=None)) > 1

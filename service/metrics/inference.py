@@ -6,10 +6,12 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import add, sub
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry, Counter, Gauge, Metric
+    from prometheus_client import CollectorRegistry, Metric
 
 STAGES = ("queue", "compute_input", "compute_infer", "compute_output")
 """Of a request, in order: waiting for a thread, bytes to images, images to probabilities, those to an answer."""
@@ -54,14 +56,18 @@ class InferenceFigures:
 
 
 class InferenceCounters:
-    """The counters of all models. To record a request takes a few microseconds.
+    """The counters of all models.
+
+    An answered request is added to sums of our own, which takes a tenth of the time that the library's counters take.
+    They go to the library before anybody reads, and at once where other processes may read.
 
     Parameters
     ----------
     registry : of the library, which they are shown by.
+    is_shared : whether other processes show them too.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, *, is_shared: bool) -> None:
         from prometheus_client import Counter, Gauge  # noqa: PLC0415 - see the package
 
         labels = ("model", "version")
@@ -74,33 +80,36 @@ class InferenceCounters:
             name: Counter(_PREFIX + name, help_, labels, registry=registry) for name, help_ in helps.items()
         }
         self._last = Gauge(_LAST, "when a model answered last", labels, registry=registry, multiprocess_mode="max")
-        self._by_version: dict[tuple[str, int], tuple[dict[str, Counter], Gauge]] = {}
+        self._is_shared = is_shared
+        self._lock = Lock()
+        self._sums: dict[tuple[str, int], tuple[list[int], float]] = {}
 
     def succeeded(self, name: str, version: int, *, n_images: int, stages: Stages) -> None:
         """Record that a version told a batch of images, whose stages are all over."""
-        counters, last = self._of(name, version)
         at_ns = stages.at_ns
-        counters["request_success"].inc()
-        counters["count"].inc(n_images)
-        counters["exec_count"].inc()
-        counters["request_duration_us"].inc((at_ns[4] - at_ns[0]) / 1000)
-        counters["queue_duration_us"].inc((at_ns[1] - at_ns[0]) / 1000)
-        counters["compute_input_duration_us"].inc((at_ns[2] - at_ns[1]) / 1000)
-        counters["compute_infer_duration_us"].inc((at_ns[3] - at_ns[2]) / 1000)
-        counters["compute_output_duration_us"].inc((at_ns[4] - at_ns[3]) / 1000)
-        last.set(time.time())
+        new = 1, n_images, at_ns[-1] - at_ns[0], *map(sub, at_ns[1:], at_ns)
+        key = name, version
+        with self._lock:
+            before = self._sums.get(key)
+            self._sums[key] = list(map(add, before[0], new) if before else new), time.time()
+        if self._is_shared:
+            self.settle()
 
     def failed(self, name: str, version: int) -> None:
         """Record that a version was asked and the request refused."""
-        self._of(name, version)[0]["request_failure"].inc()
+        self._counters["request_failure"].labels(name, str(version)).inc()
 
-    def _of(self, name: str, version: int) -> tuple[dict[str, Counter], Gauge]:
-        found = self._by_version.get((name, version))
-        if found is None:
-            labels = name, str(version)
-            children = {kind: counter.labels(*labels) for kind, counter in self._counters.items()}
-            found = self._by_version[name, version] = children, self._last.labels(*labels)
-        return found
+    def settle(self) -> None:
+        """Hand all sums over to the library."""
+        with self._lock:
+            sums, self._sums = self._sums, {}
+        for (name, version), ((n_requests, n_images, *durations_ns), last_s) in sums.items():
+            amounts: dict[str, float] = {"request_success": n_requests, "exec_count": n_requests, "count": n_images}
+            for stage, duration_ns in zip(("request", *STAGES), durations_ns, strict=True):
+                amounts[f"{stage}_duration_us"] = duration_ns / 1000
+            for kind, amount in amounts.items():
+                self._counters[kind].labels(name, str(version)).inc(amount)
+            self._last.labels(name, str(version)).set(last_s)
 
 
 def figures_of(metrics: Iterable[Metric]) -> dict[tuple[str, int], InferenceFigures]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+_SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -49,7 +50,7 @@ class Metrics:
         self._worker_restarts = Counter(
             "inkling_worker_restarts", "worker processes that died and were replaced", registry=self._registry
         )
-        self.inference = InferenceCounters(self._registry)
+        self.inference = InferenceCounters(self._registry, is_shared=_SHARED in os.environ)
         self._by_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def request(self, method: str, route: str, status: int, duration_s: float) -> None:
@@ -100,7 +101,8 @@ class Metrics:
 
     def _shared(self) -> CollectorRegistry:
         """Return what this process knows, or all processes together."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        self.inference.settle()
+        if _SHARED not in os.environ:
             return self._registry
         from prometheus_client import CollectorRegistry, multiprocess  # noqa: PLC0415 - see the package
 

@@ -81,7 +81,7 @@ class Gate:
         needed = ACCESS[row]
         if needed is PUBLIC:
             return send
-        is_free = await self.is_free()
+        is_free = await self.is_free() if self._keys.stale else is_open(self._settings, self._keys)
         client = self._identify(scope, is_free)
         scope["state"]["client"] = client
         # Set in any case: a request that was sent ahead begins with what the one before it left.
@@ -177,9 +177,11 @@ def client_of(request: Request) -> Client:
 def _presented(scope: Scope) -> str | None:
     """Return the key that a request comes with. What is no bearer token may be meant for a proxy before us."""
     values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not values:
+        return None
     if len(values) > 1:
         raise Unauthenticated("There is more than one Authorization header.")
-    kind, _, key = values[0].partition(b" ") if values else (b"", b"", b"")
+    kind, _, key = values[0].partition(b" ")
     return key.strip().decode("latin-1") if kind.lower() == b"bearer" else None
 
 

@@ -83,15 +83,12 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = list(message["headers"])
-                present = _NAMES.intersection(name for name, _ in headers)
-                headers += (
-                    [header for header in RAW_SECURITY_HEADERS if header[0] not in present]
-                    if present
-                    else RAW_SECURITY_HEADERS
-                )
-                headers.append((b"x-request-id", request_id.encode("ascii")))
-                message = {**message, "headers": headers}
+                headers = message["headers"]
+                present = _NAMES.intersection([name for name, _ in headers])
+                ours = RAW_SECURITY_HEADERS
+                if present:  # the answer has one of its own
+                    ours = [header for header in ours if header[0] not in present]
+                message = {**message, "headers": [*headers, *ours, (b"x-request-id", request_id.encode("ascii"))]}
             await send(message)
 
         try:

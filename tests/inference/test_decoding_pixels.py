@@ -84,6 +84,23 @@ def test_doubtful_pixels_are_used_with_a_warning(values: list[float], words: str
     assert inputs.images[0].ravel().tolist() == np.rint(values).tolist()
 
 
+def test_an_image_alone_is_warned_of_as_in_company() -> None:
+    """Alone, most images are looked at less closely, those at the edges of being doubtful among them."""
+    images = np.array(
+        [
+            [value] * n_inked + [rest] * (784 - n_inked)
+            for n_inked in (0, 1, 389, 390, 391, 392, 783, 784)
+            for value in (0, 1, 2, 255)
+            for rest in (0, 1)
+        ],
+        np.uint8,
+    ).reshape(-1, 28, 28)
+    together = ModelInputs.as_given(images)
+    assert len(set(together.warnings)) == 4
+    for number in range(len(images)):
+        assert ModelInputs.as_given(images[number : number + 1]).warnings == (together.warnings[number],)
+
+
 def test_raw_bytes_are_images_of_784() -> None:
     content = bytes(FLAT) * 3
     for media_type in ("application/octet-stream", "Application/Octet-Stream; x=1", None):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,9 +117,24 @@ def test_at_least_one_model_is_kept(registry: CountingRegistry) -> None:
         ModelCatalogue(registry, default_name="digits", max_loaded=0)
 
 
+class Later(Executor):
+    """Keeps what it is to do until it is told."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], Any]] = []
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.calls.append(partial(call, *args, **kwargs))
+        return Future()
+
+    def work(self) -> None:
+        while self.calls:
+            self.calls.pop()()
+
+
 def test_at_hand_is_what_was_found_not_long_ago(registry: CountingRegistry, root: Path) -> None:
-    now_s = [0.0]
-    catalogue = ModelCatalogue(registry, default_name="digits", max_loaded=2, clock=lambda: now_s[0])
+    now_s, later = [0.0], Later()
+    catalogue = ModelCatalogue(registry, default_name="digits", max_loaded=2, clock=lambda: now_s[0], background=later)
     another_process = Registry(LocalStore(root))
     assert catalogue.at_hand() is None
     newest = catalogue.get()
@@ -123,14 +142,36 @@ def test_at_hand_is_what_was_found_not_long_ago(registry: CountingRegistry, root
 
     another_process.set_alias("digits", "champion", 1)
     now_s[0] = 0.99 * FRESH_S
-    assert catalogue.at_hand() is newest
+    assert catalogue.at_hand() is newest and not later.calls
     now_s[0] = FRESH_S
-    assert catalogue.at_hand() is None  # one is asked to look
-    assert catalogue.at_hand() is newest  # and the others need not wait
+    assert catalogue.at_hand() is catalogue.at_hand() is newest  # and nobody need wait
+    assert len(later.calls) == 1  # while somebody looks
     now_s[0] = 2 * FRESH_S
-    assert catalogue.at_hand() is None
     assert catalogue.at_hand() is None  # but nobody hears the old one any more
-    assert catalogue.get() is catalogue.at_hand() is catalogue.get("digits", 1)
+    later.work()
+    assert catalogue.at_hand() is catalogue.get("digits", 1)
+
+    shutil.rmtree(root / "digits")
+    now_s[0] = 3 * FRESH_S
+    assert catalogue.at_hand() is not None
+    later.work()  # finds nothing, which is for whoever asks
+    now_s[0] = 4 * FRESH_S
+    assert catalogue.at_hand() is None
+
+
+def test_the_registry_is_looked_at_again_without_anybody_waiting(registry: CountingRegistry, root: Path) -> None:
+    now_s, moved = 0.0, False
+    catalogue = ModelCatalogue(registry, default_name="digits", max_loaded=2, clock=lambda: now_s)
+    newest = catalogue.get()
+    Registry(LocalStore(root)).set_alias("digits", "champion", 1)
+    now_s = FRESH_S
+    give_up_s = time.monotonic() + 30
+    while not moved and time.monotonic() < give_up_s:
+        speaks = catalogue.at_hand()
+        moved = speaks is not newest
+    assert speaks is None or speaks.manifest.version == 1  # None in the moment in which version 1 is loaded
+    assert moved
+    catalogue.close()
 
 
 def test_what_this_process_changes_is_at_hand_at_once(

@@ -87,11 +87,11 @@ async def _predict(request: Request, service: Service, name: str | None, referen
     stages = Stages()
     at_hand = service.catalogue.at_hand(name, reference)
     if at_hand is not None:
-        here = Stages()
-        here.next()  # nothing waits
+        stages.next()  # nothing waits
         small = _decoded(service, at_hand, body.decode_small)
         if small is not None:
-            return _tell(service, at_hand, small, write, here)
+            return _tell(service, at_hand, small, write, stages)
+        stages = Stages()
 
     def work() -> Response:
         stages.next()

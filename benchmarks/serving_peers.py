@@ -11,6 +11,13 @@ all others are stopped meanwhile. What counts is the ratio within a round. wrk a
 - PNG: 28 x 28, grey. MLServer and MLflow take it as base64 in JSON.
 - V2 JSON: the same bytes to Inkling and to MLServer, which both speak that protocol.
 
+Like is compared with like, twice:
+
+- as they come: each installed and started as its documentation says, with its default settings but for address and
+  port. All, Inkling too, log each request, into a file. MLServer infers in a worker process, LitServe always does.
+- tuned: none logs requests, and all have uvloop and httptools. MLServer infers in its own process, without metrics,
+  gzip and debugging; LitServe talks to its worker by ZeroMQ; BentoML has no metrics.
+
 "MLServer, bare route" is told for comparison and nothing is claimed against it: a route of FastAPI that MLServer
 opens for code of one's own, without checks, metrics or protocol. It is about what `benchmarks.serving` calls doing
 nothing.
@@ -45,7 +52,9 @@ from service.datasets import load_dataset
 
 WANTED = 4.0
 """Times as many as the best peer answers to the same kind of request."""
-_SERVE = (sys.executable, "-m", "service", "serve", "--log-level", "warning")
+AS_THEY_COME, TUNED = "as they come", "tuned"
+_SERVE = (sys.executable, "-m", "service", "serve", "--data-dir", "{folder}", "--port", "{port}")
+_INKLING = {AS_THEY_COME: _SERVE, TUNED: (*_SERVE, "--log-level", "warning")}
 _START_S = 60
 _N_COMPARED = 20
 _TRIES = 3
@@ -73,8 +82,17 @@ class Contender:
             signal_all(self._pid, signal.SIGSTOP)
 
     def digits(self) -> dict[str, list[int]]:
-        """Return what it takes the images for, by kind."""
+        """Return what it takes the images for, by kind, once it has its model: some listen before."""
+        give_up_s = time.monotonic() + _START_S
         with self.awake(), httpx.Client(base_url=self._url, timeout=30) as client:
+            while True:
+                try:
+                    self._ask(client, next(iter(self._requests[0].values())))
+                    break
+                except httpx.HTTPError:
+                    if time.monotonic() > give_up_s:
+                        raise
+                    time.sleep(0.1)
             return {kind: [digit_of(self._ask(client, one[kind])) for one in self._requests] for kind in self.kinds}
 
     def _ask(self, client: httpx.Client, request: Any) -> Any:
@@ -161,59 +179,69 @@ def is_listened_on(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nobody has, nor the next one."""
+    """Return a port that nobody has, nor the next two."""
     while True:
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             port = sock.getsockname()[1]
-        if port < 65535 and not is_listened_on(port + 1):
+        if port < 65534 and not any(map(is_listened_on, (port + 1, port + 2))):
             return port
 
 
 def measure(rounds: int, seconds: int) -> list[Comparison]:
-    """Return a comparison for each kind of request."""
+    """Return a comparison for each kind of request, as they come and tuned."""
     missing = {name: why for name, peer in PEERS.items() if (why := peer.install()) is not None}
     for name, why in missing.items():
         print(f"{name} cannot be installed here: {why}")
     images = load_dataset("mnist").test.images[:_N_COMPARED]
     with tempfile.TemporaryDirectory() as name, ExitStack() as until_done:
         folder = Path(name)
-        contenders: dict[str, Contender] = {}
-        for who, requests, command in [
-            (OURS, inkling, [*_SERVE, "--data-dir", f"{name}/data", "--port", "{port}"]),
-            *((who, peer.requests, peer.command()) for who, peer in PEERS.items() if who not in missing),
+        contenders: dict[tuple[str, str], Contender] = {}
+        for how, who, requests, command in [
+            *((how, OURS, inkling, command) for how, command in _INKLING.items()),
+            *(
+                (TUNED if peer.tuned else AS_THEY_COME, who, peer.requests, peer.command())
+                for who, peer in PEERS.items()
+                if who not in missing
+            ),
         ]:
-            port = free_port()
-            words = [word.format(port=port) for word in command]
-            pid = until_done.enter_context(started(who, words, port, folder / f"{who}.log"))
-            contenders[who] = Contender(pid, port, requests, images)
-            digits = contenders[who].digits()
-            ours = contenders[OURS].digits() if who != OURS else digits
+            port, own_folder = free_port(), folder / f"{who} {how}"
+            own_folder.mkdir()
+            words = [word.format(port=port, folder=own_folder) for word in command]
+            pid = until_done.enter_context(started(who, words, port, folder / f"{who} {how}.log"))
+            one = contenders[how, who] = Contender(pid, port, requests, images)
+            digits = one.digits()
+            ours = contenders[AS_THEY_COME, OURS].digits() if who != OURS else digits
             if any(found != ours["raw"] for found in digits.values()):
                 raise SystemExit(f"{who} does not serve the same model: {digits}")
         pairs = {
-            f"{kind}: {who}": (kind, who) for kind in KINDS for who, one in contenders.items() if kind in one.kinds
+            f"{kind}, {how}: {who}": (kind, how, who)
+            for kind in KINDS
+            for (how, who), one in contenders.items()
+            if kind in one.kinds
         }
         rates = interleave(
             {
-                label: lambda _, kind=kind, who=who: contenders[who].rate(kind, folder, seconds)
-                for label, (kind, who) in pairs.items()
+                label: lambda _, kind=kind, how=how, who=who: contenders[how, who].rate(kind, folder, seconds)
+                for label, (kind, how, who) in pairs.items()
             },
             rounds,
         )
-    return [
-        Comparison(
-            title=kind,
-            unit="requests/s",
-            values={who: rates[label] for label, (of, who) in pairs.items() if of == kind},
-            larger_is_better=True,
-            targets={
-                who: WANTED for who, one in contenders.items() if kind in one.kinds and who not in (OURS, BARE_ROUTE)
-            },
-            facts={"not_installed": missing, "seconds": seconds},
-        )
-        for kind in KINDS
-    ]
+    found = []
+    for how in _INKLING:
+        for kind in KINDS:
+            values = {who: rates[label] for label, (*of, who) in pairs.items() if of == [kind, how]}
+            found.append(
+                Comparison(
+                    title=f"{kind}, {how}",
+                    unit="requests/s",
+                    values=values,
+                    larger_is_better=True,
+                    targets={who: WANTED for who in values if who not in (OURS, BARE_ROUTE)},
+                    facts={"not_installed": missing, "seconds": seconds},
+                )
+            )
+    return found
 
 
 def main() -> None:
@@ -234,18 +262,25 @@ def main() -> None:
 
 
 def picture(found: list[Comparison]) -> Figure:
-    """One field for each kind of request, the best peer's ratio in its title."""
-    figure = new_figure(10, 3)
-    for axes, comparison in zip(figure.subplots(1, len(found)), found, strict=True):
-        names = list(comparison.values)
-        axes.bar(names, list(map(comparison.median, names)), color=["tab:blue"] + ["0.75"] * (len(names) - 1))
-        for place, values in enumerate(comparison.values.values()):
-            axes.plot([place] * len(values), values, "o", color="0.2", markersize=3)
-        best = max(comparison.targets, key=comparison.median)
-        ratio = statistics.median(comparison.ratios(best))
-        axes.set_title(f"{comparison.title}: {ratio:.1f}x {best}", fontsize=9)
-        axes.tick_params(axis="x", rotation=60, labelsize=8)
-    figure.supylabel("requests a second, one core", fontsize=9)
+    """A field for each kind of request, above as they come and below tuned, with Inkling's ratio to each."""
+    figure = new_figure(11, 5)
+    rows = [found[: len(KINDS)], found[len(KINDS) :]]
+    names = [list(max((one.values for one in row), key=len)) for row in rows]
+    grid = figure.subplots(2, len(KINDS), sharex="col", sharey="row", height_ratios=list(map(len, names)))
+    for fields, row, order in zip(grid, rows, names, strict=True):
+        for axes, comparison in zip(fields, row, strict=True):
+            for name, values in comparison.values.items():
+                place, rate = order.index(name), comparison.median(name)
+                axes.barh(place, rate, color="tab:blue" if name == OURS else "0.75")
+                axes.plot(values, [place] * len(values), "o", color="0.2", markersize=3)
+                ratio = "" if name == OURS else f" ({statistics.median(comparison.ratios(name)):.1f}x)"
+                axes.text(max(values), place, f"  {rate:,.0f}{ratio}", va="center", fontsize=7)
+            axes.set_title(comparison.title, fontsize=9)
+            axes.tick_params(labelsize=8)
+            axes.margins(x=0.5)
+        fields[0].set_yticks(range(len(order)), order)
+        fields[0].invert_yaxis()
+    figure.supxlabel("requests a second on one core (Inkling answers so many times as many)", fontsize=9)
     return figure
 
 

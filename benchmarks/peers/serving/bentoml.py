@@ -1,9 +1,12 @@
-"""BentoML: a method for each kind; one worker. A PNG is the body of its request, raw pixels are base64 in JSON.
+"""BentoML: a method for each kind. A PNG is the body of its request, raw pixels are base64 in JSON.
 
-``bentoml serve benchmarks.peers.serving.bentoml:Softmax --port PORT``
+``python -m benchmarks.peers.serving.bentoml PORT FOLDER [tuned]`` runs ``bentoml serve``. Tuned is: no metrics, and no
+line in the log for each request. One worker is the default.
 """
 
 import base64
+import os
+import sys
 from typing import Annotated
 
 import bentoml
@@ -14,8 +17,7 @@ from PIL import Image
 from benchmarks.peers.serving.linear import Linear
 
 
-@bentoml.service(workers=1, logging={"access": {"enabled": False}}, metrics={"enabled": False})
-class Softmax:
+class Kinds:
     """Answers `/pixels`, `/octets` and `/png`."""
 
     def __init__(self) -> None:
@@ -35,3 +37,13 @@ class Softmax:
     def png(self, image: Image.Image, /) -> dict:
         """Answer a PNG."""
         return self._linear(np.asarray(image.convert("L")))
+
+
+AsItComes = bentoml.service(Kinds)
+Tuned = bentoml.service(logging={"access": {"enabled": False}}, metrics={"enabled": False})(Kinds)
+
+if __name__ == "__main__":
+    port, _, *tuned = sys.argv[1:]
+    served = f"benchmarks.peers.serving.bentoml:{'Tuned' if tuned else 'AsItComes'}"
+    command = f"{sys.prefix}/bin/bentoml"
+    os.execv(command, [command, "serve", served, "--host", "127.0.0.1", "--port", port])

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -18,7 +18,7 @@ BARE_ROUTE = "MLServer, bare route"
 V2_PATH = "/v2/models/mnist-softmax/infer"
 
 _OCTETS, _JSON = "application/octet-stream", "application/json"
-_COMMON = ("numpy==2.4.6", "pillow==13.0.0", "uvloop==0.23.0", "httptools==0.9.0")
+_COMMON = ("numpy==2.4.6", "pillow==13.0.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +42,29 @@ class Peer:
     ----------
     module : under `benchmarks.peers.serving`; also the package's name.
     version : of the package.
-    arguments : of the environment's Python, with ``{port}`` in them.
+    needs : what is installed beside the package, with what that brings itself, and the model's NumPy and Pillow.
+    tuned : rather than as it comes; its module says what that changes.
     """
 
     module: str
     version: str
     requests: Requests
-    arguments: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    tuned: bool = False
 
     @property
     def environment(self) -> Path:
         """The peer's own virtual environment, which `install` makes."""
-        return ROOT / f".venv-bench-{self.module}"
+        return ROOT / f".venv-bench-{self.module}{'-tuned' if self.tuned else ''}"
 
     def command(self) -> list[str]:
-        """Return what starts it."""
-        arguments = self.arguments or ("-m", f"benchmarks.peers.serving.{self.module}", "{port}")
-        return [str(self.environment / "bin/python"), *arguments]
+        """Return what starts it, with ``{port}`` and an empty ``{folder}`` of its own in it."""
+        python, module = str(self.environment / "bin/python"), f"benchmarks.peers.serving.{self.module}"
+        return [python, "-m", module, "{port}", "{folder}", *(["tuned"] if self.tuned else [])]
 
     def install(self) -> str | None:
         """Make its environment unless it is there; return why that cannot be done, if so."""
-        wanted = [f"{self.module}=={self.version}", *_COMMON]
+        wanted = [f"{self.module}=={self.version}", *self.needs, *_COMMON]
         ready = self.environment / "ready"
         if ready.exists() and ready.read_text().split() == wanted:
             return None
@@ -143,11 +145,22 @@ def _bentoml(octets: bytes, png: bytes) -> dict[str, Request]:
     }
 
 
-_BENTOML_SERVE = ("-m", "bentoml", "serve", "benchmarks.peers.serving.bentoml:Softmax", "--host", "127.0.0.1")
-PEERS: Mapping[str, Peer] = {
-    "MLServer": Peer("mlserver", "1.7.1", _mlserver),
-    BARE_ROUTE: Peer("mlserver", "1.7.1", _mlserver_route),
+_UVLOOP, _HTTPTOOLS = ("uvloop==0.23.0",), ("httptools==0.9.0",)
+"""What uvicorn uses wherever it is installed; LitServe brings both, MLServer the first, the others neither."""
+_AS_THEY_COME = {
+    "MLServer": Peer(
+        "mlserver", "1.7.1", _mlserver, ("uvloop==0.21.0",)
+    ),  # its worker does not start with 0.22 and later
     "LitServe": Peer("litserve", "0.2.19", _litserve),
     "MLflow": Peer("mlflow", "3.17.2", _mlflow),
-    "BentoML": Peer("bentoml", "1.4.40", _bentoml, (*_BENTOML_SERVE, "--port", "{port}")),
+    "BentoML": Peer("bentoml", "1.4.40", _bentoml),
 }
+PEERS: Mapping[str, Peer] = {
+    **_AS_THEY_COME,
+    **{
+        f"{name}, tuned": replace(peer, tuned=True, needs=(*(peer.needs or _UVLOOP), *_HTTPTOOLS))
+        for name, peer in _AS_THEY_COME.items()
+    },
+    BARE_ROUTE: Peer("mlserver", "1.7.1", _mlserver_route, ("uvloop==0.21.0", *_HTTPTOOLS), tuned=True),
+}
+"""Each as its documentation installs and starts it, then each tuned."""

@@ -1,11 +1,13 @@
-"""MLflow: a pyfunc model behind its scoring server, as `mlflow models serve` starts it. Bytes are base64 in JSON.
+"""MLflow: a pyfunc model behind its scoring server. Bytes are base64 in JSON.
 
-``python -m benchmarks.peers.serving.mlflow PORT``
+``python -m benchmarks.peers.serving.mlflow PORT FOLDER [tuned]`` saves the model and runs ``mlflow models serve``, in
+this environment instead of one that it would make. Tuned is: no line in the log for each request, which that command
+has no option for, so the server that it starts is started here. One worker is the default.
 """
 
 import base64
+import os
 import sys
-import tempfile
 
 import mlflow.pyfunc
 import numpy as np
@@ -30,13 +32,17 @@ class Softmax(mlflow.pyfunc.PythonModel):
         return [self._linear(row)]
 
 
-def main(port: int) -> None:
-    """Save the model, load it as MLflow does, and serve."""
-    with tempfile.TemporaryDirectory() as folder:
-        mlflow.pyfunc.save_model(f"{folder}/model", python_model=Softmax(), pip_requirements=[])
-        app = scoring_server.init(mlflow.pyfunc.load_model(f"{folder}/model"))
-        uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+def main(port: str, folder: str, *tuned: str) -> None:
+    """Save the model and serve it."""
+    model = f"{folder}/model"
+    mlflow.pyfunc.save_model(model, python_model=Softmax(), pip_requirements=[])
+    if tuned:
+        app = scoring_server.init(mlflow.pyfunc.load_model(model))
+        uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning", access_log=False)
+    os.environ["PATH"] = f"{sys.prefix}/bin:{os.environ['PATH']}"  # where it looks for uvicorn
+    where = ["--host", "127.0.0.1", "--port", port, "--env-manager", "local"]
+    os.execvp("mlflow", ["mlflow", "models", "serve", "--model-uri", model, *where])
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*sys.argv[1:])

@@ -1,21 +1,26 @@
-"""MLServer: its V2 protocol, numbers or bytes in base64; inference in the server's process, which its settings allow.
+"""MLServer: its V2 protocol, numbers or bytes in base64.
 
-``python -m benchmarks.peers.serving.mlserver PORT``
+``python -m benchmarks.peers.serving.mlserver PORT FOLDER [tuned]`` writes its two files of settings into the folder and
+runs ``mlserver start`` there. As it comes, one worker process infers, and every request is counted and logged. Tuned
+is: inference in the server's own process, no metrics, no gzip, and no debugging, which also ends the line in the log.
 """
 
-import asyncio
+import json
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 from fastapi import Request
-from mlserver import MLModel, MLServer, ModelSettings, Settings
+from mlserver import MLModel
 from mlserver.codecs import Base64Codec, NumpyCodec
 from mlserver.handlers import custom_handler
 from mlserver.types import InferenceRequest, InferenceResponse
 
 from benchmarks.peers.serving.linear import Linear
 
-NAME = "mnist-softmax"
+_MODEL = {"name": "mnist-softmax", "implementation": "benchmarks.peers.serving.mlserver.Softmax"}
+_TUNED = {"parallel_workers": 0, "metrics_endpoint": None, "gzip_enabled": False, "debug": False}
 
 
 class Softmax(MLModel):
@@ -45,20 +50,17 @@ class Softmax(MLModel):
         return self._linear.of_bytes(await request.body())
 
 
-async def main(port: int) -> None:
-    """Serve."""
-    settings = Settings(
-        debug=False,
-        host="127.0.0.1",
-        http_port=port,
-        grpc_port=port + 1,
-        metrics_endpoint=None,
-        parallel_workers=0,
-        gzip_enabled=False,
-    )
-    model = ModelSettings(name=NAME, implementation="benchmarks.peers.serving.mlserver.Softmax")
-    await MLServer(settings).start([model])
+def main(port: str, folder: str, *tuned: str) -> None:
+    """Write the settings, and become the server."""
+    ports = {name: int(port) + number for number, name in enumerate(("http_port", "grpc_port", "metrics_port"))}
+    settings = {"host": "127.0.0.1", **ports, **(_TUNED if tuned else {})}
+    for name, content in {"settings": settings, "model-settings": _MODEL}.items():
+        Path(folder, f"{name}.json").write_text(json.dumps(content))
+    os.environ["PYTHONPATH"] = str(Path.cwd())
+    os.chdir(folder)  # it keeps its metrics where it is started
+    command = f"{sys.prefix}/bin/mlserver"
+    os.execv(command, [command, "start", "."])
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    main(*sys.argv[1:])

@@ -3,29 +3,33 @@
     python -m benchmarks.latency [--rounds N] [--seconds N] [--rate N] [--workers N] [--json FILE] [--picture FILE]
 
 Open loop: a request is sent at its time whether or not those before it are answered, so one that is held up does not
-hold up the question. A time is from sending to the last byte of the answer; how late the client itself was is told
-beside it. A round measures the service at rest and then in training, with a job on each worker and a follower of its
-events. Workers, service and client share the machine; there are as many workers as cores, one more than by default.
+hold up the question. A time is from just before sending until the kernel has the last byte of the answer, by its own
+note (SO_TIMESTAMPNS), as for a client elsewhere: how long this client then waits for a core is not the service's doing.
+How late it sent is told beside the times and is not in them. A round measures the service at rest and then in training,
+with a job on each worker and a follower of its events. Workers, service and client share the machine; there are as many
+workers as cores, one more than by default. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import math
 import os
+import select
+import socket
 import statistics
+import struct
 import tempfile
+import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-import uvloop
 from matplotlib.figure import Figure
 
 from benchmarks.paired import interleave, new_figure, warn_if_busy, write
@@ -36,6 +40,9 @@ WANTED = {"p99_ratio": 2.0, "longest_ms": 100.0}
 IDLE, TRAINING = "idle", "training"
 JOB = {"model": "softmax", "epochs": 10_000, "train_size": 20_000, "patience": None}
 _WARM_UP_S = 0.5
+_GIVE_UP_S = 30.0
+_SO_TIMESTAMPNS = 35
+"""Linux's name for "say with what is received when it arrived", which the module `socket` does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,44 +58,86 @@ class Client:
     """Sends one prediction again and again over as many connections as are needed at a time."""
 
     def __init__(self, url: str) -> None:
-        self._address = urlsplit(url)
+        address = urlsplit(url)
+        self._host, self._address = address.netloc, (address.hostname, address.port)
         path, body, media_type, _ = kinds()["raw"]
-        head = f"POST {path} HTTP/1.1\r\nHost: {self._address.netloc}\r\nAccept: application/json\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nAccept: application/json\r\n"
         self._request = f"{head}Content-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._free: list[socket.socket] = []
 
-    async def load(self, rate: float, seconds: float) -> Times:
+    def load(self, rate: float, seconds: float) -> Times:
         """Send at a fixed rate."""
         times = Times(answered_ms=[], late_ms=[])
-        begin_s = time.perf_counter()
-        async with asyncio.TaskGroup() as group:
-            for number in range(int(rate * seconds)):
-                due_s = begin_s + number / rate
-                await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
-                group.create_task(self._ask(due_s, times))
+        begin_s = time.time()
+        due_s = (begin_s + number / rate for number in range(int(rate * seconds)))
+        next_s = next(due_s, None)
+        waiting: dict[socket.socket, tuple[float, bytes]] = {}
+        while waiting or next_s is not None:
+            until_s = _GIVE_UP_S if next_s is None else max(0.0, next_s - time.time())
+            ready, _, _ = select.select(list(waiting), (), (), until_s)
+            if not ready and next_s is None:
+                raise SystemExit(f"No answer within {_GIVE_UP_S:g} s.")
+            for connection in ready:
+                sent_s, before = waiting[connection]
+                data, ancillary, _, _ = connection.recvmsg(65536, 64)
+                answer = before + data
+                waiting[connection] = sent_s, answer
+                if is_whole(answer):
+                    times.answered_ms.append(1e3 * (arrived_s(ancillary) - sent_s))
+                    del waiting[connection]
+                    self._free.append(connection)
+            if next_s is not None and (sent_s := time.time()) >= next_s:
+                connection = self._free.pop() if self._free else self._connect()  # that too is part of the time
+                connection.sendall(self._request)
+                waiting[connection] = sent_s, b""
+                times.late_ms.append(1e3 * (sent_s - next_s))
+                next_s = next(due_s, None)
         return times
 
-    async def _ask(self, due_s: float, times: Times) -> None:
-        sent_s = time.perf_counter()  # a new connection is part of the time
-        reader, writer = self._free.pop() if self._free else await self._connect()
-        writer.write(self._request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200 "):
-            raise SystemExit(head.decode())
-        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
-        times.answered_ms.append(1e3 * (time.perf_counter() - sent_s))
-        times.late_ms.append(1e3 * (sent_s - due_s))
-        self._free.append((reader, writer))
+    def _connect(self) -> socket.socket:
+        connection = socket.create_connection(self._address, timeout=_GIVE_UP_S)
+        connection.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        return connection
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection(self._address.hostname, self._address.port)
+    @contextmanager
+    def following(self, job_ids: Sequence[str]) -> Iterator[None]:
+        """Take the events of jobs as long as the block lasts."""
+        with ExitStack() as until_left:
+            for job_id in job_ids:
+                connection = socket.create_connection(self._address)
+                request = f"GET /api/v1/jobs/{job_id}/events HTTP/1.1\r\nHost: {self._host}\r\n\r\n"
+                connection.sendall(request.encode())
+                thread = threading.Thread(target=take_all, args=(connection,), daemon=True)
+                thread.start()
+                until_left.callback(connection.close)
+                until_left.callback(thread.join)
+                until_left.callback(connection.shutdown, socket.SHUT_RDWR)
+            yield
 
-    async def follow(self, job_id: str) -> None:
-        """Take the events of a job until cancelled."""
-        reader, writer = await self._connect()
-        writer.write(f"GET /api/v1/jobs/{job_id}/events HTTP/1.1\r\nHost: {self._address.netloc}\r\n\r\n".encode())
-        while await reader.read(65536):
-            pass
+
+def is_whole(answer: bytes) -> bool:
+    """Whether an answer is there to its last byte; any other than 200 ends the measurement."""
+    head, found, body = answer.partition(b"\r\n\r\n")
+    if not found:
+        return False
+    if not head.startswith(b"HTTP/1.1 200 "):
+        raise SystemExit(head.decode())
+    return len(body) >= int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+
+
+def arrived_s(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """When the kernel had the last byte of what was received, by the clock of `time.time`."""
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
+            seconds, nanoseconds = struct.unpack("@ll", data)
+            return float(seconds + 1e-9 * nanoseconds)
+    raise SystemExit("This kernel does not say when an answer arrived.")
+
+
+def take_all(connection: socket.socket) -> None:
+    """Receive until the end."""
+    while connection.recv(65536):
+        pass
 
 
 @contextmanager
@@ -115,27 +164,15 @@ def training(url: str, n_jobs: int) -> Iterator[list[str]]:
             wait_until("cancelled")
 
 
-@asynccontextmanager
-async def followed(client: Client, job_ids: list[str]) -> AsyncIterator[None]:
-    """Follow jobs as long as the block lasts."""
-    tasks = [asyncio.create_task(client.follow(job_id)) for job_id in job_ids]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def load(url: str, job_ids: list[str], rate: float, seconds: float) -> Times:
+def load(url: str, job_ids: Sequence[str], rate: float, seconds: float) -> Times:
     """Measure once."""
     client = Client(url)
-    async with followed(client, job_ids):
-        await client.load(rate, _WARM_UP_S)
+    with client.following(job_ids):
+        client.load(rate, _WARM_UP_S)
         gc.collect()
         gc.disable()
         try:
-            return await client.load(rate, seconds)
+            return client.load(rate, seconds)
         finally:
             gc.enable()
 
@@ -146,9 +183,9 @@ def measure(rounds: int, seconds: float, rate: float, n_workers: int) -> dict[st
 
         def in_training(_: int) -> Times:
             with training(url, n_workers) as job_ids:
-                return uvloop.run(load(url, job_ids, rate, seconds))
+                return load(url, job_ids, rate, seconds)
 
-        return interleave({IDLE: lambda _: uvloop.run(load(url, [], rate, seconds)), TRAINING: in_training}, rounds)
+        return interleave({IDLE: lambda _: load(url, [], rate, seconds), TRAINING: in_training}, rounds)
 
 
 def quantile(values: list[float], share: float) -> float:

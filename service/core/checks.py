@@ -6,6 +6,7 @@ are made together: the wider a matrix product, the nearer it runs to what the pr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ MAX_CHECKS, _MAX_COLUMNS, _MAX_STEPS = 16, 256, 1024
 _BLOCK_IMAGES = 512
 """Of a product: few enough that images and logits stay in a core's own cache; the same for every stack, so that
 losses are summed in the same pieces."""
+
+give_way = getattr(os, "sched_yield", lambda: None)
+"""Called every few tenths of a millisecond: who waits for this core gets it now, not at the kernel's next tick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -117,6 +121,7 @@ class CheckGroup:
     def _make_blocks(self) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # losses that are not finite are for the caller
             for number in self._waiting:
+                give_way()
                 part, block = self._blocks[number]
                 x, y = self._images[part][block], self._classes[part][block]
                 self._found[number] = self._score(x, y, with_loss=part == 1)

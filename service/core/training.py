@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 import numpy as np
 
 from .batches import Schedule, epoch_batches
-from .checks import CheckGroup, Snapshot, group_size
+from .checks import CheckGroup, Snapshot, give_way, group_size
 from .config import TrainingConfig
 from .data import N_FEATURES, Floats, Ints, TrainingData
 from .models import MODELS
@@ -94,6 +94,7 @@ def train_stack(
     with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite ends its member
         while stack.members:
             for batch in epoch_batches(configs[0], stack.schedule, stack.step):
+                give_way()
                 here = stack.step == until_step
                 cancelled = {member.number for member in stack.members if here or should_stop(member.number)}
                 if cancelled:

@@ -6,11 +6,9 @@ import os
 import queue
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgpack
@@ -24,7 +22,10 @@ from .spec import StackSpec
 from .stop import StopRequests
 
 NICENESS = 10
-"""Training gives way to serving: answers are waited for, training is watched."""
+"""Training gives way to serving: answers are waited for, training is watched.
+
+Where the kernel shares the processor among sessions first (Linux's autogroups), niceness and `sched_yield` count within
+a session only, which is why a worker stays in that of its engine."""
 
 DONE = b""
 """What a worker says after the last message of a stack; no message is empty."""
@@ -33,9 +34,6 @@ ALIVE = b"\0"
 """What a worker says every second while it has work; no message begins like that."""
 
 ALIVE_EVERY_S = 1.0
-
-_AUTOGROUP = Path("/proc/self/autogroup")
-_AUTOGROUP_TRIES = 20
 
 _Work: TypeAlias = tuple[bytes, StopRequests]
 
@@ -49,7 +47,8 @@ def serve(descriptor: int, log_level: str = "warning", log_format: LogFormat = "
     configure_logging(log_level, log_format)
     start_tracing(__version__)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _give_way()
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # logging to a terminal that is another process group's stops nobody
+    os.nice(NICENESS)
     work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
     with Connection(descriptor) as connection:
         threading.Thread(target=_hear, args=(connection, work), daemon=True, name="requests").start()
@@ -69,24 +68,6 @@ def serve(descriptor: int, log_level: str = "warning", log_format: LogFormat = "
                 threading.Thread(target=flush_spans, daemon=True, name="spans").start()
         except ConnectionError:
             return  # nobody is left to train for
-
-
-def _give_way() -> None:
-    """Lower this process's priority, and its session's.
-
-    Where the kernel shares the processor among sessions first (Linux's autogroups), niceness counts within a session
-    only, and a worker has one of its own. An unprivileged user may change that of one session every 0.1 s.
-    """
-    niceness = os.nice(NICENESS)
-    for _ in range(_AUTOGROUP_TRIES):
-        try:
-            _AUTOGROUP.write_text(str(niceness))
-        except BlockingIOError:
-            time.sleep(0.1)
-        except OSError:
-            return  # there are no such groups here, or they are not ours to change
-        else:
-            return
 
 
 @contextmanager

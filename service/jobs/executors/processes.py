@@ -95,7 +95,7 @@ class _Worker:
                 env={**os.environ, **_ONE_BLAS_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C in our terminal is for us alone
+                process_group=0,  # Ctrl-C in our terminal is for us alone
             )
             self.line = Connection(ours.detach())
 

@@ -82,16 +82,26 @@ class Gate:
         if needed is PUBLIC:
             return send
         is_free = await self.is_free() if self._keys.stale else is_open(self._settings, self._keys)
-        client = self._identify(scope, is_free)
-        scope["state"]["client"] = client
+        client = self._let_in(scope, needed, is_free)
         # Set in any case: a request that was sent ahead begins with what the one before it left.
         submitter.set(Submitter(client.key_id, self._settings.max_jobs_per_key) if client.key_id else None)
         audited_call.set(None)
-        if needed not in client.grants:
-            raise InsufficientScope(f"This needs a key of scope {needed}.")
         if needed in _CHANGES and scope["method"] != "GET":
             scope["state"]["send"] = send = self._audited(scope, template, client, send)
         return send
+
+    def admit_at_once(self, scope: Scope, template: str) -> Client | None:
+        """Let a request in to a route that changes nothing, as `admit` does; None if something must be read for that.
+
+        Raises
+        ------
+        Unauthenticated, InsufficientScope, TooManyRequests
+        """
+        if self._keys.stale:
+            return None
+        needed = ACCESS[f"{scope['method']} {template}"]
+        assert needed is not PUBLIC, "what is public needs no gate"
+        return self._let_in(scope, needed, is_open(self._settings, self._keys))
 
     def take_stream(self, client: Client) -> AbstractContextManager[None]:
         """Return what holds one of the client's streams while it is entered.
@@ -110,6 +120,13 @@ class Gate:
         if self._keys.stale:
             await self._read_keys()
         return is_open(self._settings, self._keys)
+
+    def _let_in(self, scope: Scope, needed: access.Scope, is_free: bool) -> Client:
+        client: Client = scope["state"].get("client") or self._identify(scope, is_free)
+        if needed not in client.grants:
+            raise InsufficientScope(f"This needs a key of scope {needed}.")
+        scope["state"]["client"] = client
+        return client
 
     def _identify(self, scope: Scope, is_free: bool) -> Client:
         if scope["query_string"] and _LOOKS_LIKE_A_KEY.search(scope["query_string"]):

@@ -14,6 +14,7 @@ from service.inference import DecodingLimits, ModelInputs, decode_pixels, decode
 from .routing import media_type_of
 from .strict_json import parse_json_of_numbers
 
+FORM = "multipart/form-data"
 MAX_FILES = 1000
 _SMALL_JSON_BYTES = 16_384
 
@@ -26,7 +27,7 @@ IMAGE_BODY: dict[str, Any] = {
             "image/png": BINARY,
             "image/jpeg": BINARY,
             "image/webp": BINARY,
-            "multipart/form-data": {
+            FORM: {
                 "schema": {"type": "object", "properties": {"file": {"type": "array", "items": BINARY["schema"]}}}
             },
             "application/json": {
@@ -51,7 +52,12 @@ class ImageBody:
     """What was sent, not yet looked at: several files, or one body and what it says that it is."""
 
     parts: tuple[tuple[bytes, str | None], ...]
-    is_json: bool
+    is_json: bool = False
+
+    @classmethod
+    def whole(cls, content: bytes, media_type: str) -> ImageBody:
+        """Take all that was sent for one thing."""
+        return cls(parts=((content, media_type or None),), is_json=media_type == "application/json")
 
     @property
     def n_bytes(self) -> int:
@@ -76,9 +82,9 @@ class ImageBody:
 async def read_images(request: Request) -> ImageBody:
     """Read what a request shows; raise `InvalidInput` if it is a form that holds anything but files."""
     media_type = media_type_of(request)
-    if media_type == "multipart/form-data":
-        return ImageBody(parts=await _files(request), is_json=False)
-    return ImageBody(parts=((await request.body(), media_type or None),), is_json=media_type == "application/json")
+    if media_type == FORM:
+        return ImageBody(parts=await _files(request))
+    return ImageBody.whole(await request.body(), media_type)
 
 
 async def _files(request: Request) -> tuple[tuple[bytes, str | None], ...]:

@@ -27,11 +27,12 @@ from service.bootstrap import build
 from service.database import has_wal_reset_race
 from service.errors import ServiceError, StorageFailed
 from service.settings import Settings
-from service.telemetry import configure_logging, start_tracing
+from service.telemetry import configure_logging, start_tracing, tracing
 
 from .app import create_app
 from .connection import Connection, Reception
 from .event_stream import SEND_TIMEOUT_S
+from .known_heads import KnownHeads
 from .siblings import Siblings
 
 _log = logging.getLogger(__name__)
@@ -62,6 +63,8 @@ class Server(uvicorn.Server):
         reception = Reception(
             header_timeout_s=settings.header_timeout_s,
             max_connections=_as_many_as_files(settings.max_connections),
+            # Spans shall show every layer; and behind a proxy a head tells who asks only together with who sent it.
+            known_heads=None if tracing() or settings.trusted_proxies else KnownHeads(app),
         )
         config = uvicorn.Config(
             app,

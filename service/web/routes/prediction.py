@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from io import BytesIO
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import orjson
@@ -17,7 +17,7 @@ from service.bootstrap import Service
 from service.charts import digit_picture
 from service.core import Floats, Ints
 from service.errors import InvalidInput, ServiceError
-from service.inference import DecodingLimits, ModelInputs, answer
+from service.inference import ModelInputs, answer
 from service.inference import predict as tell
 from service.metrics import Stages
 from service.registry import Model
@@ -25,22 +25,22 @@ from service.web import answers
 from service.web.dependencies import ServiceDep
 from service.web.direct import DirectRoute
 from service.web.headers import header
-from service.web.image_body import BINARY, IMAGE_BODY, read_images
+from service.web.image_body import BINARY, FORM, IMAGE_BODY, ImageBody, read_images
+from service.web.known_heads import answer_alike
 from service.web.pictures import PNG, PNG_ANSWER
-from service.web.routing import noun_router
+from service.web.routing import media_type_of, noun_router
 from service.web.turns import turns_of
 
 router = noun_router("prediction", route_class=DirectRoute)
 
-_NPY = "application/x-npy"
+_JSON, _NPY = "application/json", "application/x-npy"
 _ANSWER: dict[str, Any] = {
-    "responses": {200: {"model": answers.PredictionAnswer, "content": {"application/json": {}, _NPY: BINARY}}},
+    "responses": {200: {"model": answers.PredictionAnswer, "content": {_JSON: {}, _NPY: BINARY}}},
     "openapi_extra": IMAGE_BODY,
 }
 
-_Inputs = TypeVar("_Inputs", ModelInputs, ModelInputs | None)
 _Told: TypeAlias = tuple[Ints, Floats]
-_Write: TypeAlias = Callable[[Model, ModelInputs, _Told], Response]
+_Write: TypeAlias = Callable[[Model, ModelInputs, _Told], bytes]
 
 Alias = Annotated[str | None, Query(description="The version that this alias names, instead of `champion`.")]
 
@@ -82,53 +82,62 @@ async def preprocess(request: Request, service: ServiceDep) -> Response:
 
 async def _predict(request: Request, service: Service, name: str | None, reference: str | None) -> Response:
     """Decode, predict and write the answer: at once what takes no longer than a visit to a thread, all else in one."""
+    as_table = header(request.scope, b"accept").strip().lower() == _NPY
+    media_type = media_type_of(request)
     body = await read_images(request)
-    write = _table if header(request.scope, b"accept").strip().lower() == _NPY else _story
-    stages = Stages()
-    at_hand = service.catalogue.at_hand(name, reference)
-    if at_hand is not None:
-        stages.next()  # nothing waits
-        small = _decoded(service, at_hand, body.decode_small)
-        if small is not None:
-            return _tell(service, at_hand, small, write, stages)
+
+    def story_at_once(body: ImageBody) -> bytes | None:
         stages = Stages()
+        model = service.catalogue.at_hand(name, reference)
+        if model is None:
+            return None
+        stages.next()  # nothing waits
+        try:
+            inputs = body.decode_small(service.limits)
+        except ServiceError:
+            return None  # what is wrong is told, and counted, by those who take their time
+        return None if inputs is None else _tell(service, model, inputs, _story, stages)
 
     def work() -> Response:
         stages.next()
         model = service.catalogue.get(name, reference)  # before decoding: an unknown model is the cheaper refusal
-        return _tell(service, model, _decoded(service, model, body.decode), write, stages)
+        manifest = model.manifest
+        try:
+            inputs = body.decode(service.limits)
+        except ServiceError:
+            service.metrics.inference.failed(manifest.name, manifest.version)
+            raise
+        if not as_table:
+            return Response(_tell(service, model, inputs, _story, stages), media_type=_JSON)
+        of_model = {"X-Model": f"{manifest.name}/{manifest.version}"}
+        return Response(_tell(service, model, inputs, _table, stages), media_type=_NPY, headers=of_model)
 
+    if not as_table and (story := story_at_once(body)) is not None:
+        if media_type != FORM:
+            answer_alike(request.scope, lambda content: story_at_once(ImageBody.whole(content, media_type)))
+        return Response(story, media_type=_JSON)
+    stages = Stages()
     return await turns_of(request).run(work, body.n_bytes)
 
 
-def _decoded(service: Service, model: Model, decode: Callable[[DecodingLimits], _Inputs]) -> _Inputs:
-    """Decode what a model was asked of; what is refused is counted."""
-    try:
-        return decode(service.limits)
-    except ServiceError:
-        service.metrics.inference.failed(model.manifest.name, model.manifest.version)
-        raise
-
-
-def _tell(service: Service, model: Model, inputs: ModelInputs, write: _Write, stages: Stages) -> Response:
+def _tell(service: Service, model: Model, inputs: ModelInputs, write: _Write, stages: Stages) -> bytes:
     """Let the model speak, and count it."""
     stages.next()
     told = tell(model, inputs.images)
     stages.next()
-    response = write(model, inputs, told)
+    content = write(model, inputs, told)
     stages.next()
     manifest = model.manifest
     service.metrics.inference.succeeded(manifest.name, manifest.version, n_images=len(inputs), stages=stages)
-    return response
+    return content
 
 
-def _story(model: Model, inputs: ModelInputs, told: _Told) -> Response:
-    return Response(orjson.dumps(answer(model, inputs, told)), media_type="application/json")
+def _story(model: Model, inputs: ModelInputs, told: _Told) -> bytes:
+    return orjson.dumps(answer(model, inputs, told))
 
 
-def _table(model: Model, inputs: ModelInputs, told: _Told) -> Response:
+def _table(model: Model, inputs: ModelInputs, told: _Told) -> bytes:
     """Write the probabilities alone, a row an image: what of a large batch costs next to nothing."""
     file = BytesIO()
     np.save(file, told[1])
-    manifest = model.manifest
-    return Response(file.getvalue(), media_type=_NPY, headers={"X-Model": f"{manifest.name}/{manifest.version}"})
+    return file.getvalue()

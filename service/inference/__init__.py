@@ -22,6 +22,7 @@ from .limits import DecodingLimits as DecodingLimits
 from .model_inputs import ModelInputs as ModelInputs
 from .onnx_export import write_onnx as write_onnx
 from .pixels import array_from_values as array_from_values
+from .pixels import image_bytes as image_bytes
 from .pixels import images_from_array as images_from_array
 from .prediction import predict as predict
 from .preprocessing import Preprocessed as Preprocessed

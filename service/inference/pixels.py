@@ -40,11 +40,17 @@ def images_from_values(values: Any, limits: DecodingLimits) -> Bytes:
         As `images_from_array`, for the field ``pixels``; likewise if a value is no number, as a boolean is
         none, or if rows differ in length.
     """
-    flat = _flat(values)
-    if len(flat) == N_PIXELS and set(map(type, flat)) == {int}:
-        with suppress(ValueError):  # one is out of range, of which `images_from_array` tells
-            return images_from_bytes(bytes(flat), limits)
+    if (content := image_bytes(_flat(values))) is not None:
+        return images_from_bytes(content, limits)
     return images_from_array(array_from_values(values, field=_FIELD), limits, field=_FIELD)
+
+
+def image_bytes(values: Any) -> bytes | None:
+    """Return a list of 784 whole numbers from 0 to 255 as bytes; None for anything else."""
+    if type(values) is list and len(values) == N_PIXELS and set(map(type, values)) == {int}:
+        with suppress(ValueError):  # one is out of range
+            return bytes(values)
+    return None
 
 
 def array_from_values(values: Any, *, field: str, allowed: str = _SHAPES) -> NDArray[np.float64]:

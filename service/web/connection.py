@@ -173,8 +173,9 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request, but not long for what is left of this one."""
-        if self._whole and self.cycle.keep_alive and self._reception.known_heads is not None:
-            self._reception.known_heads.learn(self._whole, dict(self.scope), self._n_body_bytes)
+        known_heads = self._reception.known_heads
+        if known_heads is not None and self._whole and self.cycle.keep_alive and not self.expect_100_continue:
+            known_heads.learn(self._whole, dict(self.scope), self._n_body_bytes)
         self._whole = b""
         self._answering = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
@@ -215,15 +216,15 @@ class Connection(HttpToolsProtocol):
 
     def _answer_at_once(self, data: bytes) -> bool:
         """Answer what comes between two requests, if that can be done here and now."""
-        self._whole = b""
+        self._whole, self._client = b"", None
         known_heads = self._reception.known_heads
         if known_heads is None or self._receiving or not self._is_idle() or self.flow.write_paused:
             return False
-        answer, self._client = known_heads.answer(data, self.client)
+        answer, client = known_heads.answer(data, self.client, self.server_state.default_headers)
         if answer is None:
+            self._client = client
             self._whole = data if len(data) <= MAX_REQUEST_BYTES else b""
             return False
-        self._client = None
         self._stop_waiting()
         self._reception.waiting[self] = None
         self.transport.write(answer)

@@ -27,9 +27,7 @@ IMAGE_BODY: dict[str, Any] = {
             "image/png": BINARY,
             "image/jpeg": BINARY,
             "image/webp": BINARY,
-            FORM: {
-                "schema": {"type": "object", "properties": {"file": {"type": "array", "items": BINARY["schema"]}}}
-            },
+            FORM: {"schema": {"type": "object", "properties": {"file": {"type": "array", "items": BINARY["schema"]}}}},
             "application/json": {
                 "schema": {
                     "type": "object",

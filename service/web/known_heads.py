@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -34,9 +34,12 @@ Answer: TypeAlias = Callable[[bytes], bytes | None]
 _log = logging.getLogger(__name__)
 
 _ALIKE = "answer_alike"
+_LASTING = ("app", "headers", "method", "query_string", "raw_path", "root_path", "route")
+"""What is the same for all requests with one head, and is asked for here."""
 _END = b"\r\n\r\n"
-_HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\ncontent-type: application/json\r\n"
-_HEAD += b"".join(b"%s: %s\r\n" % header for header in RAW_SECURITY_HEADERS) + b"x-request-id: %s" + _END
+_HEADER = b"%b: %b\r\n"
+_HEAD = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\ncontent-type: application/json\r\n"
+_HEAD += b"".join(_HEADER % header for header in RAW_SECURITY_HEADERS) + b"x-request-id: %b" + _END
 
 
 def answer_alike(scope: Scope, answer: Answer) -> None:
@@ -80,10 +83,17 @@ class KnownHeads:
             return
         if len(self._known) >= MAX_HEADS:
             del self._known[next(iter(self._known))]
-        self._known[head] = _Known(n_body_bytes=n_body_bytes, scope={**scope, "state": None}, answer=answer)
+        lasting = {name: scope[name] for name in _LASTING}
+        self._known[head] = _Known(n_body_bytes=n_body_bytes, scope=lasting, answer=answer)
 
-    def answer(self, data: bytes, client_address: tuple[str, int] | None) -> tuple[bytes | None, Client | None]:
+    def answer(
+        self, data: bytes, client_address: tuple[str, int] | None, headers: Iterable[tuple[bytes, bytes]]
+    ) -> tuple[bytes | None, Client | None]:
         """Answer what came, if it is a whole request with a known head and can be answered at once.
+
+        Parameters
+        ----------
+        headers : that the server adds to every answer.
 
         Returns
         -------
@@ -109,4 +119,5 @@ class KnownHeads:
         if content is None:
             return None, client
         record(scope, 200, time.monotonic() - began_s)
-        return _HEAD % (len(content), request_id.encode("ascii")) + content, client
+        start = b"".join([_HEADER % header for header in headers])
+        return _HEAD % (start, len(content), request_id.encode("ascii")) + content, client

@@ -48,14 +48,16 @@ def parse_json(data: bytes) -> Any:
 
 
 def parse_json_of_numbers(data: bytes) -> Any:
-    """Parse as `parse_json` does, but five times faster where there is one key and what it stands for is numbers.
+    """Parse as `parse_json` does, but five times faster where there are few keys, and what they stand for is numbers.
 
     Whole numbers of more than 64 bits may come back as floats.
     """
-    if data.count(b'"') == 2 and data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
-        # One key cannot come twice, and so few brackets cannot be deep: of such a text any parser says the same.
-        with suppress(orjson.JSONDecodeError):  # what it refuses is allowed here, or told apart
-            return orjson.loads(data)
+    if b"\\" not in data and data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        strings = data.split(b'"')[1::2]
+        if len(set(strings)) == len(strings):
+            # So no key comes twice, and so few brackets cannot be deep: of such a text any parser says the same.
+            with suppress(orjson.JSONDecodeError):  # what it refuses is allowed here, or told apart
+                return orjson.loads(data)
     return parse_json(data)
 
 

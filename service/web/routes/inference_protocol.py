@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
@@ -20,11 +20,20 @@ from service.metrics import STAGES, InferenceFigures, Stages
 from service.registry import Manifest, Model
 from service.web.dependencies import ServiceDep
 from service.web.direct import DirectRoute
+from service.web.known_heads import answer_alike
 from service.web.problems import problem_response
 from service.web.routing import Route
 from service.web.strict_json import parse_json
 from service.web.turns import turns_of
-from service.web.v2 import DIGIT, HEADER_LENGTH, INPUT, PROBABILITIES, parse_infer_request, write_infer_response
+from service.web.v2 import (
+    DIGIT,
+    HEADER_LENGTH,
+    INPUT,
+    PROBABILITIES,
+    InferRequest,
+    parse_infer_request,
+    write_infer_response,
+)
 
 _BINARY = "application/octet-stream"
 _PLATFORM = "inkling_numpy"
@@ -74,6 +83,9 @@ class _ProtocolRoute(Route):
 class _InferRoute(DirectRoute):
     encodings: ClassVar[tuple[str, ...]] = _ENCODINGS
 
+
+_Told: TypeAlias = tuple[bytes, int | None]
+"""A body, and how much of it is JSON if bytes of tensors follow."""
 
 _PROTOCOL: dict[str, Any] = {"prefix": "/v2", "tags": ["inference protocol"], "responses": _ERROR}
 router = APIRouter(route_class=_ProtocolRoute, **_PROTOCOL)
@@ -246,34 +258,61 @@ def _tensors(manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
 
 
 async def _infer(request: Request, service: Service, name: str, version: str | None) -> Response:
+    """Decode, predict and write the answer: at once what takes no longer than a visit to a thread, all else in one."""
     content, header_length = await request.body(), request.headers.get(HEADER_LENGTH)
-    stages = Stages()
+    is_packed = request.headers.get("content-encoding", "identity") != "identity"
 
-    def work(at_hand: Model | None = None) -> Response:
+    def at_once(content: bytes, *, only_json: bool = False) -> _Told | None:
+        stages = Stages()
+        model = service.catalogue.at_hand(name, version)
+        if model is None or is_packed or len(content) > _SMALL_BYTES:
+            return None
+        stages.next()  # nothing waits
+        try:
+            asked = parse_infer_request(content, header_length, service.limits)
+        except ServiceError:
+            return None  # what is wrong is told, and counted, by those who take their time
+        if only_json and any(output.binary for output in asked.outputs):
+            return None
+        return _tell(service, model, asked, stages)
+
+    def json_at_once(content: bytes) -> bytes | None:
+        told = at_once(content, only_json=True)
+        return None if told is None else told[0]
+
+    def work() -> _Told:
         stages.next()
-        model = at_hand or service.catalogue.get(name, version)
-        manifest = model.manifest
+        model = service.catalogue.get(name, version)
         try:
             asked = parse_infer_request(_expanded(request, content), header_length, service.limits)
-            stages.next()
-            labels, probabilities = predict(model, asked.images)
-            stages.next()
-            body, json_bytes = write_infer_response(asked, manifest, labels, probabilities)
-            stages.next()
         except ServiceError:
-            service.metrics.inference.failed(manifest.name, manifest.version)
+            service.metrics.inference.failed(model.manifest.name, model.manifest.version)
             raise
-        service.metrics.inference.succeeded(manifest.name, manifest.version, n_images=len(labels), stages=stages)
-        if json_bytes is None:
-            return Response(body, media_type="application/json")
-        return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)
+        return _tell(service, model, asked, stages)
 
-    # What is packed counts as the most that it may become.
-    is_packed = request.headers.get("content-encoding", "identity") != "identity"
-    n_bytes = service.settings.max_body_bytes if is_packed else len(content)
-    if n_bytes <= _SMALL_BYTES and (at_hand := service.catalogue.at_hand(name, version)) is not None:
-        return work(at_hand)  # which takes no longer than a visit to a thread
-    return await turns_of(request).run(work, n_bytes)
+    if (told := at_once(content)) is not None:
+        answer_alike(request.scope, json_at_once)
+    else:
+        stages = Stages()
+        # What is packed counts as the most that it may become.
+        n_bytes = service.settings.max_body_bytes if is_packed else len(content)
+        told = await turns_of(request).run(work, n_bytes)
+    body, json_bytes = told
+    if json_bytes is None:
+        return Response(body, media_type="application/json")
+    return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)
+
+
+def _tell(service: Service, model: Model, asked: InferRequest, stages: Stages) -> _Told:
+    """Let the model speak, and count it."""
+    stages.next()
+    labels, probabilities = predict(model, asked.images)
+    stages.next()
+    manifest = model.manifest
+    told = write_infer_response(asked, manifest, labels, probabilities)
+    stages.next()
+    service.metrics.inference.succeeded(manifest.name, manifest.version, n_images=len(labels), stages=stages)
+    return told
 
 
 async def _body(request: Request) -> bytes:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from service.errors import InvalidField, MalformedInput
 from service.inference import DecodingLimits, images_from_array
 from service.inference.mnist_form import Bytes
-from service.web.strict_json import parse_json
+from service.web.strict_json import parse_json_of_numbers
 
 from .tensors import DATATYPES, DIGIT, INPUT, PROBABILITIES, tensor_from_bytes, tensor_from_values
 
@@ -111,7 +111,7 @@ def parse_infer_request(body: bytes, header_length: str | None, limits: Decoding
     InputTooLarge : there are more images than the limit.
     """
     json_bytes = len(body) if header_length is None else _length(header_length, len(body))
-    request = _validated(parse_json(body[:json_bytes]))
+    request = _validated(parse_json_of_numbers(body[:json_bytes]))
     (given,) = request.inputs
     rest = memoryview(body)[json_bytes:]
     if given.parameters.binary_data_size is None:

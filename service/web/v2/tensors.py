@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service.core import IMAGE_SIDE_PX, N_PIXELS
 from service.errors import InvalidField
-from service.inference import array_from_values
+from service.inference import array_from_values, image_bytes
 
 INPUT = "image"
 PROBABILITIES = "probabilities"
@@ -58,6 +58,8 @@ def tensor_from_values(values: Any, datatype: str, shape: Sequence[int]) -> NDAr
     InvalidField : the shape is not that of images, or there are not exactly as many numbers of the datatype.
     """
     n_numbers = check_shape(shape)
+    if datatype == "UINT8" and n_numbers == N_PIXELS and (content := image_bytes(values)) is not None:
+        return np.frombuffer(content, np.uint8).reshape(shape)
     allowed = f"{n_numbers:,} numbers"
     array = array_from_values(values, field="data", allowed=allowed)
     if array.size != n_numbers or (array.ndim > 1 and array.shape != tuple(shape)):

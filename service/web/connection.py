@@ -107,6 +107,10 @@ class Connection(HttpToolsProtocol):
         self._stop_waiting()
         self.resume_writing()
 
+    def eof_received(self) -> None:
+        """Send what is held back: after the client's last byte the transport closes, and asks nobody before."""
+        self.transport.flush()  # type: ignore[attr-defined] # of `JoinedWrites`
+
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and see that it does not gather more than it may."""
         if self._refused or self._answer_at_once(data):

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from fastapi import FastAPI
 from starlette.types import Scope
 
-from service.errors import ServiceError
+from service.errors import ServiceError, Unauthenticated
 
 from .gate import Client
 from .request_context import RAW_SECURITY_HEADERS, RequestIds, record
@@ -81,7 +81,7 @@ class KnownHeads:
         head, _, body = data.partition(_END)
         if answer is None or len(body) != n_body_bytes or len(head) > MAX_HEAD_BYTES:
             return
-        if len(self._known) >= MAX_HEADS:
+        if head not in self._known and len(self._known) >= MAX_HEADS:
             del self._known[next(iter(self._known))]
         lasting = {name: scope[name] for name in _LASTING}
         self._known[head] = _Known(n_body_bytes=n_body_bytes, scope=lasting, answer=answer)
@@ -112,6 +112,8 @@ class KnownHeads:
             client = self._app.state.gate.admit_at_once(scope, scope["route"].path_format)
             if client is not None:
                 content = known.answer(body)
+        except Unauthenticated:
+            del self._known[head]  # or each refusal would cost its address two tokens, here and in the application
         except ServiceError:
             pass
         except Exception:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 MAX_HELD_S = 0.0005
@@ -45,7 +46,8 @@ class Outbox:
         """Send everything."""
         held, self._held = self._held, []
         for writes in held:
-            writes.flush()
+            with suppress(RuntimeError):  # of uvloop, if that connection was lost meanwhile; the others are still there
+                writes.flush()
 
 
 class JoinedWrites:

@@ -154,6 +154,18 @@ def test_digits_in_any_pieces_and_order(client: Client, images: Any) -> None:
     assert [client.answer().body["predictions"] for _ in range(2)] == digits[1:3]
 
 
+def test_a_client_that_says_that_it_was_its_last_request_is_answered(url: str, images: Any) -> None:
+    """Nobody waits for what is still being worked on then, but what is done has to be sent."""
+    n_answered = 0
+    for number in range(20):
+        client = Client(url)
+        with closing(client.sock):
+            client.sock.sendall(client.request(PREDICT, RAW, images[0].tobytes(), f"X-Last: {number}"))
+            client.sock.shutdown(socket.SHUT_WR)
+            n_answered += b"200 OK" in client.sock.recv(65_536)
+    assert n_answered > 10
+
+
 def test_what_is_wrong_is_told_in_full_and_counted_once(client: Client, service: Service, images: Any) -> None:
     body = pixels(images[0])
     known(client, PREDICT, JSON, body)
@@ -258,6 +270,20 @@ def test_a_key_that_is_revoked_opens_nothing(own: Callable[..., Service], images
             known(client, PREDICT, RAW, images[0].tobytes(), bearer)
             service.keys.revoke(key.id)
             assert client.ask(PREDICT, RAW, images[0].tobytes(), bearer).status == 401
+
+
+def test_a_refusal_takes_one_token(own: Callable[..., Service], images: Any) -> None:
+    """But for the first, after which the head is known no more."""
+    per_s = 10
+    with own(max_requests_per_s_per_address=per_s) as service, serving(service) as url:
+        key, secret = service.keys.create("student", [Scope.PREDICT])
+        client = Client(url)
+        with closing(client.sock):
+            bearer = f"Authorization: Bearer {secret}"
+            known(client, PREDICT, RAW, images[0].tobytes(), bearer)
+            service.keys.revoke(key.id)
+            statuses = [client.ask(PREDICT, RAW, images[0].tobytes(), bearer).status for _ in range(2 * per_s - 1)]
+    assert set(statuses) == {401}
 
 
 def test_each_request_takes_one_token(own: Callable[..., Service], images: Any) -> None:

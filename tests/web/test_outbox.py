@@ -131,3 +131,23 @@ def test_nobody_waits_long_for_others() -> None:
         assert [name for name, _ in sent] == ["0", "1", "2"]
 
     asyncio.run(run())
+
+
+def test_a_connection_that_is_lost_silences_no_other() -> None:
+    """Uvloop refuses to write to a transport that is closed."""
+    sent: list[tuple[str, bytes]] = []
+
+    class Lost(Recording):
+        def writelines(self, parts: list[bytes]) -> None:
+            raise RuntimeError("the handler is closed")
+
+    async def run() -> None:
+        outbox = Outbox()
+        lost, other = (JoinedWrites(transport, outbox) for transport in (Lost("", sent), Recording("other", sent)))  # type: ignore[arg-type]
+        for _ in range(2):
+            lost.write(HEAD)
+            other.write(HEAD)
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert sent == [("other", HEAD)] * 2

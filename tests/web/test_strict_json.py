@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import ServiceError
-from service.web.strict_json import parse_json, parse_json_of_numbers
+from service.web.strict_json import MAX_PARTS, parse_json, parse_json_of_numbers
 
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats() | st.sampled_from([True, False, None])
 values = st.recursive(numbers, lambda children: st.lists(children, max_size=4), max_leaves=20)
@@ -33,6 +33,7 @@ def test_what_is_read_is_what_python_reads(value: Any, ascii_only: bool) -> None
         b'{"a": "w", ":x": 1, ":x": 2}',
         b'{"a": "b", "b": 1, "b": 2}',
         b'{"a": 1,}',
+        pytest.param(b'{"a": [%b]}' % b",".join(b'"%d"' % number for number in range(MAX_PARTS)), id="many strings"),
         b"[" * 33 + b"]" * 33,
         b'"\\ud800"',
         b'"\xff"',

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry, Metric
+    from prometheus_client import CollectorRegistry, Counter, Gauge, Metric
 
 STAGES = ("queue", "compute_input", "compute_infer", "compute_output")
 """Of a request, in order: waiting for a thread, bytes to images, images to probabilities, those to an answer."""
@@ -83,6 +83,7 @@ class InferenceCounters:
         self._is_shared = is_shared
         self._lock = Lock()
         self._sums: dict[tuple[str, int], tuple[list[int], float]] = {}
+        self._by_version: dict[tuple[str, int], tuple[dict[str, Counter], Gauge]] = {}
 
     def succeeded(self, name: str, version: int, *, n_images: int, stages: Stages) -> None:
         """Record that a version told a batch of images, whose stages are all over."""
@@ -97,19 +98,28 @@ class InferenceCounters:
 
     def failed(self, name: str, version: int) -> None:
         """Record that a version was asked and the request refused."""
-        self._counters["request_failure"].labels(name, str(version)).inc()
+        self._of(name, version)[0]["request_failure"].inc()
 
     def settle(self) -> None:
         """Hand all sums over to the library."""
         with self._lock:
             sums, self._sums = self._sums, {}
-        for (name, version), ((n_requests, n_images, *durations_ns), last_s) in sums.items():
+        for key, ((n_requests, n_images, *durations_ns), last_s) in sums.items():
+            counters, last = self._of(*key)
             amounts: dict[str, float] = {"request_success": n_requests, "exec_count": n_requests, "count": n_images}
             for stage, duration_ns in zip(("request", *STAGES), durations_ns, strict=True):
                 amounts[f"{stage}_duration_us"] = duration_ns / 1000
             for kind, amount in amounts.items():
-                self._counters[kind].labels(name, str(version)).inc(amount)
-            self._last.labels(name, str(version)).set(last_s)
+                counters[kind].inc(amount)
+            last.set(last_s)
+
+    def _of(self, name: str, version: int) -> tuple[dict[str, Counter], Gauge]:
+        found = self._by_version.get((name, version))
+        if found is None:
+            labels = name, str(version)
+            children = {kind: counter.labels(*labels) for kind, counter in self._counters.items()}
+            found = self._by_version[name, version] = children, self._last.labels(*labels)
+        return found
 
 
 def figures_of(metrics: Iterable[Metric]) -> dict[tuple[str, int], InferenceFigures]:

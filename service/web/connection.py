@@ -179,7 +179,7 @@ class Connection(HttpToolsProtocol):
         """Wait for the next request, but not long for what is left of this one."""
         known_heads = self._reception.known_heads
         if known_heads is not None and self._whole and self.cycle.keep_alive and not self.expect_100_continue:
-            known_heads.learn(self._whole, dict(self.scope), self._n_body_bytes)
+            known_heads.learn(self._whole, self.scope, self._n_body_bytes)  # type: ignore[arg-type]
         self._whole = b""
         self._answering = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()

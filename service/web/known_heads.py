@@ -78,8 +78,10 @@ class KnownHeads:
         scope, n_body_bytes : what was found in it.
         """
         answer = scope["state"].get(_ALIKE)
+        if answer is None:
+            return
         head, _, body = data.partition(_END)
-        if answer is None or len(body) != n_body_bytes or len(head) > MAX_HEAD_BYTES:
+        if len(body) != n_body_bytes or len(head) > MAX_HEAD_BYTES:
             return
         if head not in self._known and len(self._known) >= MAX_HEADS:
             del self._known[next(iter(self._known))]

@@ -117,6 +117,7 @@ class Engine:
         return self._thread.is_alive() and self._executor is not None
 
     def _work(self) -> None:
+        self._next_heartbeat_at = time.monotonic()
         try:
             while not self._stopping.is_set():
                 self._protected(self._turn)
@@ -144,8 +145,9 @@ class Engine:
         if self._executor is None:
             if self._lock is not None and not self._lock.acquire(self.id):
                 self._stopping.wait(LOCK_RETRY_S)
+                self._next_heartbeat_at = time.monotonic()  # none is due from an engine that waits for its turn
                 return
-            self._recover()
+            self._beat()
             self._executor = self._make_executor()
             self.wake()
         self._collect()
@@ -225,11 +227,11 @@ class Engine:
             with self._database.write() as connection:
                 job_rows.extend_leases(connection, claimed_by=self.id, lease_s=LEASE_S)
         now = time.monotonic()  # only now: it may have taken an outage's time
-        if self._next_heartbeat_at and now > self._next_heartbeat_at + OUTAGE_S:
+        if not self._database.exclusive and now > self._next_heartbeat_at + OUTAGE_S:
             # The database was away, and leases ran out meanwhile: others too get the time to extend theirs.
             self._recovers_from = now + LEASE_S
         self._next_heartbeat_at = now + HEARTBEAT_S
-        if not self._database.exclusive and now >= self._recovers_from:
+        if now >= self._recovers_from:
             self._recover()
 
     def _recover(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from service.database import job_rows
 from service.errors import StorageFailed
 from service.jobs import InlineExecutor, JobState, SweepRequest, Sweeps
 from tests.jobs.house import ENDLESS, LONG, House, eventually
@@ -103,6 +104,25 @@ def test_after_an_outage_the_living_keep_their_jobs(
     house.jobs.cancel(job_id)
     house.wait(job_id)
     other.close()
+
+
+def test_an_engine_that_starts_in_an_outage_gives_the_living_time_to_come_back(
+    desk: House, postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.05)
+    monkeypatch.setattr("service.jobs.engine.OUTAGE_S", 0.2)
+    monkeypatch.setattr("service.jobs.engine.LEASE_S", 3.0)
+    job_id = desk.submit()
+    with desk.database.write() as connection:
+        job_rows.claim_oldest(connection, claimed_by="another", lease_s=-1.0, max_members=1)
+    postgresql.kill()
+    desk.engine.start()
+    last(0.5)
+    postgresql.start()
+    eventually(lambda: desk.engine.working)
+    assert desk.states(job_id) == ["queued", "running"]
+    assert desk.wait(job_id).state is JobState.SUCCEEDED, "for the other did not come back"
+    assert desk.states(job_id) == ["queued", "running", "queued", "running", "succeeded"]
 
 
 @pytest.mark.slow

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -52,6 +54,20 @@ def test_nor_does_one_that_never_finds_time(data_for: DataFor, configs: list[Tra
         helped = everything(configs, data_for(configs[0]), helper=helper)
         released.set()
     assert helped == everything(configs, data_for(configs[0]))
+
+
+def test_before_each_step_and_block_whoever_waits_gets_the_core(
+    data_for: DataFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service answers predictions on the same cores."""
+    given: Counter[str] = Counter()
+    for module in ("training", "checks"):
+        monkeypatch.setattr(f"service.core.{module}.give_way", partial(given.update, [module]))
+    (run,) = record_stack([SOFTMAX], data_for(SOFTMAX))
+    assert given["training"] == run.result.state.next_step
+    n_blocks = -(-3000 // 512) + -(-1000 // 512)
+    n_groups = -(-len(run.checks) // group_size(10, run.checks[1].step - run.checks[0].step))
+    assert given["checks"] == n_blocks * n_groups
 
 
 def test_when_one_stops_the_others_go_on_as_if_training_had_waited(data_for: DataFor) -> None:

@@ -95,12 +95,15 @@ def test_a_request_sent_with_the_work_counts(worker: Worker, endless: StackSpec)
     assert isinstance(ended, Ended) and ended.stop_reason == "cancelled"
 
 
-def test_it_gives_way_and_ignores_requests_to_terminate(worker: Worker, endless: StackSpec) -> None:
+def test_it_gives_way_and_ignores_requests_to_terminate_and_a_terminal_that_is_not_its_own(
+    worker: Worker, endless: StackSpec
+) -> None:
     worker.line.send_bytes(train_request(endless))
     assert isinstance(worker.hear(), Started)
     niceness = psutil.Process().nice()
     assert psutil.Process(worker.process.pid).nice() == min(19, niceness + 10)
-    os.kill(worker.process.pid, signal.SIGTERM)
+    for request in (signal.SIGTERM, signal.SIGTTOU):
+        os.kill(worker.process.pid, request)
     worker.line.send_bytes(cancel_request(0))
     assert isinstance(worker.hear_out()[-1], Ended)
 

@@ -131,7 +131,7 @@ def arrived_s(ancillary: list[tuple[int, int, bytes]]) -> float:
         if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
             seconds, nanoseconds = struct.unpack("@ll", data)
             return float(seconds + 1e-9 * nanoseconds)
-    raise SystemExit("This kernel does not say when an answer arrived.")
+    return time.time()  # the kernel begins to note it a moment after it was asked to
 
 
 def take_all(connection: socket.socket) -> None:

@@ -112,6 +112,7 @@ class Service:
         self.engine.stop()
         self.catalogue.close()
         self.database.close()
+        self.metrics.settle()
 
     def __enter__(self) -> Self:
         """Start."""

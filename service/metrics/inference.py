@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import add, sub
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 STAGES = ("queue", "compute_input", "compute_infer", "compute_output")
 """Of a request, in order: waiting for a thread, bytes to images, images to probabilities, those to an answer."""
+
+SETTLE_S = 0.2
+"""Other processes do not know yet what was counted since then."""
 
 _PREFIX = "inkling_inference_"
 _LAST = f"{_PREFIX}last_timestamp_seconds"
@@ -59,7 +62,7 @@ class InferenceCounters:
     """The counters of all models.
 
     An answered request is added to sums of our own, which takes a tenth of the time that the library's counters take.
-    They go to the library before anybody reads, and at once where other processes may read.
+    They go to the library before anybody reads, and soon where other processes may read.
 
     Parameters
     ----------
@@ -80,8 +83,10 @@ class InferenceCounters:
             name: Counter(_PREFIX + name, help_, labels, registry=registry) for name, help_ in helps.items()
         }
         self._last = Gauge(_LAST, "when a model answered last", labels, registry=registry, multiprocess_mode="max")
-        self._is_shared = is_shared
         self._lock = Lock()
+        self._news = Event() if is_shared else None
+        if self._news is not None:
+            Thread(target=self._keep_settling, args=(self._news,), name="figures", daemon=True).start()
         self._sums: dict[tuple[str, int], tuple[list[int], float]] = {}
         self._by_version: dict[tuple[str, int], tuple[dict[str, Counter], Gauge]] = {}
 
@@ -93,8 +98,8 @@ class InferenceCounters:
         with self._lock:
             before = self._sums.get(key)
             self._sums[key] = list(map(add, before[0], new) if before else new), time.time()
-        if self._is_shared:
-            self.settle()
+        if self._news is not None:
+            self._news.set()
 
     def failed(self, name: str, version: int) -> None:
         """Record that a version was asked and the request refused."""
@@ -112,6 +117,12 @@ class InferenceCounters:
             for kind, amount in amounts.items():
                 counters[kind].inc(amount)
             last.set(last_s)
+
+    def _keep_settling(self, news: Event) -> None:
+        while news.wait():
+            time.sleep(SETTLE_S)
+            news.clear()
+            self.settle()
 
     def _of(self, name: str, version: int) -> tuple[dict[str, Counter], Gauge]:
         found = self._by_version.get((name, version))

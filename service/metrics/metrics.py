@@ -68,6 +68,10 @@ class Metrics:
         found[0].inc()
         found[1].observe(duration_s)
 
+    def settle(self) -> None:
+        """Let other processes know all that was counted; what they may not know yet is 0.2 s old at most."""
+        self.inference.settle()
+
     def worker_restarted(self) -> None:
         """Record that a worker process died and was replaced."""
         self._worker_restarts.inc()
@@ -101,7 +105,7 @@ class Metrics:
 
     def _shared(self) -> CollectorRegistry:
         """Return what this process knows, or all processes together."""
-        self.inference.settle()
+        self.settle()
         if _SHARED not in os.environ:
             return self._registry
         from prometheus_client import CollectorRegistry, multiprocess  # noqa: PLC0415 - see the package

@@ -97,15 +97,15 @@ class LocalBackend(Backend):
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
         jobs = self._at_work.jobs
+        jobs.get(job_id)  # raises if there is no such job
         while True:
-            is_over = jobs.get(job_id).state.final  # asked first: what came before the end is then all there
-            news = jobs.events(job_id, after=after)
-            for event in news:
+            news = jobs.news(job_id, after=after)
+            for event in news.events:
                 after = event.id
                 yield Event(id=event.id, kind=event.kind, data=dict(event.data))
-            if is_over and not news:
+            if news.are_all:
                 return
-            if not news:
+            if not news.events:
                 time.sleep(_POLL_S)
 
     def cancel(self, job_id: str) -> Json:

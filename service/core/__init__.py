@@ -6,6 +6,7 @@ callback, stopping comes in through another. `hyperparameters` is the table of w
 """
 
 from .batches import Schedule as Schedule
+from .checks import give_way as give_way
 from .config import TrainingConfig as TrainingConfig
 from .data import IMAGE_SIDE_PX as IMAGE_SIDE_PX
 from .data import N_FEATURES as N_FEATURES

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from service.core import Check
 
@@ -58,6 +58,28 @@ class CheckRow(Check):
 _SHOWN = tuple(name for name in CheckRow.__dataclass_fields__ if name != "id")
 _NUMBERS = ("id", "epoch", "step", *_METRICS)
 _LOOSE = tuple(events.c[name] for name in (*_NUMBERS, "step_losses"))
+_WRITTEN = tuple(NewCheck.__dataclass_fields__)
+
+# Statements of every turn of the engine and of every follower are built once: that takes longer than running them.
+_JOB_ID: Any = bindparam("job_id")
+_INSERT = events.insert().returning(events.c.step, events.c.id)
+_NEWEST_STEPS = (
+    select(events.c.step)
+    .where(events.c.job_id == _JOB_ID, events.c.kind == "check")
+    .order_by(events.c.id.desc())
+    .limit(1),
+    select(check_blocks.c.last_step)
+    .where(check_blocks.c.job_id == _JOB_ID)
+    .order_by(check_blocks.c.first_id.desc())
+    .limit(1),
+)
+"""Of a job's checks in rows, and of those in blocks, which are older."""
+_PACKED_AFTER = (
+    select(check_blocks.c.last_id, check_blocks.c.checks, check_blocks.c.details)
+    .where(check_blocks.c.job_id == _JOB_ID, check_blocks.c.last_id > bindparam("after"))
+    .order_by(check_blocks.c.first_id)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,10 +92,11 @@ class CheckSeries:
 
 def append(connection: Connection, job_id: str, checks: Sequence[NewCheck], *, at: datetime) -> dict[int, int]:
     """Write checks down, in their order; return the id of each by its step."""
-    rows = [{**asdict(check), "job_id": job_id, "kind": "check", "at": at} for check in checks]
-    if not rows:
+    if not checks:
         return {}
-    written = connection.execute(events.insert().returning(events.c.step, events.c.id), rows)
+    common = {"job_id": job_id, "kind": "check", "at": at}
+    rows = [{name: getattr(check, name) for name in _WRITTEN} | common for check in checks]
+    written = connection.execute(_INSERT, rows)
     return {row.step: row.id for row in written}
 
 
@@ -121,22 +144,17 @@ def at_step(connection: Connection, job_id: str, step: int) -> dict[str, Any]:
 
 def newest_step(connection: Connection, job_id: str) -> int:
     """Return the step of the newest check of a job, -1 without one."""
-    found = (
-        connection.execute(select(func.max(step)).where(owner == job_id)).scalar_one()
-        for step, owner in (
-            (events.c.step, events.c.job_id),
-            (check_blocks.c.last_step, check_blocks.c.job_id),
-        )
-    )
-    return max(-1 if step is None else int(step) for step in found)
+    found = (connection.execute(newest, {"job_id": job_id}).scalar() for newest in _NEWEST_STEPS)
+    return next((step for step in found if step is not None), -1)
 
 
 def packed_after(connection: Connection, job_id: str, event_id: int, limit: int) -> list[CheckRow]:
     """Return checks of a job that are in blocks, those after an event, oldest first."""
     found: list[CheckRow] = []
-    blocks = _blocks(job_id, check_blocks.c.last_id, check_blocks.c.checks, check_blocks.c.details).limit(1)
     last_id = event_id
-    while len(found) < limit and (block := connection.execute(blocks.where(check_blocks.c.last_id > last_id)).first()):
+    while len(found) < limit and (
+        block := connection.execute(_PACKED_AFTER, {"job_id": job_id, "after": last_id}).first()
+    ):
         found += (check for check in _rows(block) if check.id > event_id)
         last_id = block.last_id
     return found[:limit]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from . import check_rows
 from .check_rows import CheckRow
@@ -31,7 +31,15 @@ EventRow: TypeAlias = CheckRow | StateRow
 _CHECK = tuple(events.c[name] for name in CheckRow.__dataclass_fields__)
 _EVENT = (*_CHECK, events.c.job_id, events.c.kind, events.c.state, events.c.at)
 
+# Statements of every turn of the engine and of every follower are built once: that takes longer than running them.
 _INSERT = events.insert()
+_AFTER = (
+    select(*_EVENT)
+    .where(events.c.job_id == bindparam("job_id"), events.c.id > bindparam("after"))
+    .order_by(events.c.id)
+    .limit(bindparam("limit"))
+)
+_SINCE = select(events.c.id, events.c.job_id).where(events.c.id > bindparam("after")).order_by(events.c.id)
 
 
 def append_state(connection: Connection, job_id: str, state: str, *, at: datetime, reason: str | None = None) -> None:
@@ -50,9 +58,7 @@ def append_states(connection: Connection, job_ids: Collection[str], state: str, 
 
 def after(connection: Connection, job_id: str, event_id: int, limit: int) -> list[EventRow]:
     """Return what happened to a job after an event, oldest first."""
-    rows = connection.execute(
-        select(*_EVENT).where(events.c.job_id == job_id, events.c.id > event_id).order_by(events.c.id).limit(limit)
-    )
+    rows = connection.execute(_AFTER, {"job_id": job_id, "after": event_id, "limit": limit})
     packed = check_rows.packed_after(connection, job_id, event_id, limit)
     return sorted([*packed, *map(_event, rows)], key=lambda event: event.id)[:limit]
 
@@ -73,7 +79,7 @@ def newest_id(connection: Connection) -> int:
 
 def jobs_since(connection: Connection, event_id: int) -> dict[int, str]:
     """Return all events with a higher id, and the job to which each happened, in the order of the ids."""
-    rows = connection.execute(select(events.c.id, events.c.job_id).where(events.c.id > event_id).order_by(events.c.id))
+    rows = connection.execute(_SINCE, {"after": event_id})
     return {row.id: row.job_id for row in rows}
 
 

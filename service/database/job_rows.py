@@ -83,11 +83,19 @@ _SHOWN = tuple(jobs.c[name] for name in JobRow.__dataclass_fields__)
 _CLAIM = tuple(jobs.c[name] for name in ClaimRow.__dataclass_fields__)
 _NEW = tuple(NewJob.__dataclass_fields__)
 
-# Statements of every submission are built once: that takes longer than running them.
+# Statements of every submission and of every turn of the engine are built once: that takes longer than running them.
 _INSERT = jobs.insert()
 _COUNT = select(func.count()).where(jobs.c.state == bindparam("state"))
 _COUNT_UNFINISHED = select(func.count()).where(
     jobs.c.key_id == bindparam("key_id"), jobs.c.state.in_(("queued", *CLAIMED))
+)
+_STATE = select(jobs.c.state).where(jobs.c.id == bindparam("job_id"))
+_UPDATE = update(jobs).where(jobs.c.id == bindparam("job_id"))
+_CANCELLING = select(jobs.c.id).where(jobs.c.claimed_by == bindparam("claimer"), jobs.c.state == "cancelling")
+_LOCK_CLAIMED = (
+    select(jobs.c.id)
+    .where(jobs.c.id == bindparam("job_id"), jobs.c.fence == bindparam("fence_number"), jobs.c.state.in_(CLAIMED))
+    .with_for_update()
 )
 
 
@@ -133,6 +141,12 @@ def begin_after(
 def get(connection: Connection, job_id: str) -> JobRow | None:
     """Return one job."""
     return next(iter(_shown(connection, jobs.c.id == job_id)), None)
+
+
+def state_of(connection: Connection, job_id: str) -> str | None:
+    """Return the state of a job, None if there is no such job."""
+    state: str | None = connection.execute(_STATE, {"job_id": job_id}).scalar_one_or_none()
+    return state
 
 
 def page(connection: Connection, *, state: str | None, before: int | None, limit: int) -> list[JobRow]:
@@ -224,11 +238,7 @@ def extend_leases(connection: Connection, *, claimed_by: str, lease_s: float) ->
 
 def cancelling(connection: Connection, *, claimed_by: str) -> list[str]:
     """Return the jobs of a claimer that somebody asked to stop."""
-    return list(
-        connection.execute(
-            select(jobs.c.id).where(jobs.c.claimed_by == claimed_by, jobs.c.state == "cancelling")
-        ).scalars()
-    )
+    return list(connection.execute(_CANCELLING, {"claimer": claimed_by}).scalars())
 
 
 def abandoned(
@@ -256,15 +266,12 @@ def abandoned(
 
 def lock_claimed(connection: Connection, job_id: str, fence: int) -> bool:
     """Hold a job under a claim until the transaction ends; False when the claim is not the newest any more."""
-    held = (
-        select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.fence == fence, jobs.c.state.in_(CLAIMED)).with_for_update()
-    )
-    return connection.execute(held).first() is not None
+    return connection.execute(_LOCK_CLAIMED, {"job_id": job_id, "fence_number": fence}).first() is not None
 
 
 def update_columns(connection: Connection, job_id: str, **values: Any) -> None:
     """Change columns of a job that the transaction holds."""
-    connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+    connection.execute(_UPDATE, {"job_id": job_id, **values})
 
 
 def move(

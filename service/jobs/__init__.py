@@ -17,6 +17,7 @@ from .executors import check_scheduler as check_scheduler
 from .job import Event as Event
 from .job import Job as Job
 from .job import JobRequest as JobRequest
+from .job import News as News
 from .job import RecordedCheck as RecordedCheck
 from .job import Transition as Transition
 from .job_pictures import job_picture as job_picture

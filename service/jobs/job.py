@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -46,7 +46,7 @@ class RecordedCheck(Check):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON, the id first."""
-        return {"id": self.id, **asdict(self)}
+        return {"id": self.id, **Check.to_dict(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,14 @@ class Event:
         if isinstance(row, StateRow):
             return cls(id=row.id, kind="state", data=Transition.of(row).to_dict())
         return cls(id=row.id, kind="check", data={**RecordedCheck.of(row).to_dict(), "progress": dict(row.detail)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What happened to a job after some event, oldest first, and whether these are all there will ever be."""
+
+    events: tuple[Event, ...]
+    are_all: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from service.worker import decode_checkpoint
 
 from .continuation import continued, rescaled, resumable_state
 from .desk import Desk, cancel_row, fingerprint, job_row, make_room, parse_cursor
-from .job import Event, Job, JobRequest
+from .job import Event, Job, JobRequest, News
 from .metrics import Metrics, curves_of
 from .states import FINAL, JobState
 from .verification import verification_of
@@ -264,10 +264,13 @@ class Jobs(Desk):
             **{name: str(value) for name, value in environment.items()},
         }
 
-    def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
-        """Return what happened to a job after an event, oldest first."""
+    def news(self, job_id: str, *, after: int = 0, limit: int = 1000) -> News:
+        """Return what happened to a job after an event. There are no more of one that was deleted."""
         with self._database.read() as connection:
-            return [Event.of(row) for row in event_rows.after(connection, job_id, after, limit)]
+            state = job_rows.state_of(connection, job_id)
+            rows = event_rows.after(connection, job_id, after, limit)
+        is_over = state is None or JobState(state).final
+        return News(events=tuple(map(Event.of, rows)), are_all=is_over and len(rows) < limit)
 
     def newest_event_id(self) -> int:
         """Return the highest id of all events of all jobs, 0 without one."""

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from anyio.to_thread import run_sync
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from service.errors import JobNotFound, StorageFailed
-from service.jobs import Event, Jobs, JobState, Unseen
+from service.core import give_way
+from service.errors import StorageFailed
+from service.jobs import Event, Jobs, Unseen
 
 POLL_S = 0.2
 HEARTBEAT_S = 15.0
@@ -129,29 +130,19 @@ class EventHub:
         return await asyncio.shield(self._reads[key])
 
     def _page(self, job_id: str, after: int) -> _Page:
-        over = self._is_over(job_id)  # asked before the events are read, so that the last of them is among them
-        events = self._jobs.events(job_id, after=after, limit=_PAGE)
-        full = len(events) == _PAGE
+        give_way()  # a prediction may wait for this core
+        news = self._jobs.news(job_id, after=after, limit=_PAGE)
+        give_way()
         return _Page(
-            wire=b"".join(map(_on_the_wire, events)),
-            last_id=events[-1].id if events else after,
-            over=(over and not full) or any(map(_is_final, events)),
-            full=full,
+            wire=b"".join(map(_on_the_wire, news.events)),
+            last_id=news.events[-1].id if news.events else after,
+            over=news.are_all,
+            full=len(news.events) == _PAGE,
         )
-
-    def _is_over(self, job_id: str) -> bool:
-        try:
-            return self._jobs.get(job_id).state.final
-        except JobNotFound:
-            return True  # deleted while it was followed
 
 
 def _on_the_wire(event: Event) -> bytes:
     return format_sse_event(id=str(event.id), event=event.kind, data_str=json.dumps(event.data))
-
-
-def _is_final(event: Event) -> bool:
-    return event.kind == "state" and JobState(event.data["state"]).final
 
 
 async def _happened(news: asyncio.Event, within_s: float) -> bool:

@@ -31,6 +31,7 @@ def test_public_names() -> None:
         "TrainingState",
         "design_matrix",
         "equivalent_squared_penalty",
+        "give_way",
         "norm",
         "output_names",
         "probabilities",

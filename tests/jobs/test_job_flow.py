@@ -14,7 +14,7 @@ import pytest
 from service.database import NewJob, job_rows
 from service.database.tables import jobs
 from service.errors import InvalidJobTransition, NoDataYet
-from service.jobs import Event, Job, JobRequest, JobState, RecordedCheck
+from service.jobs import Event, Job, JobRequest, JobState, News, RecordedCheck
 from tests.jobs.house import ENDLESS, LONG, House, KeptOpen, eventually
 
 CHECK_KEYS = {"id", "epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"}
@@ -26,8 +26,8 @@ def parsed(time: str) -> datetime:
     return datetime.fromisoformat(time)
 
 
-def events_of(house: House, job_id: str) -> list[Event]:
-    return house.jobs.events(job_id)
+def events_of(house: House, job_id: str) -> tuple[Event, ...]:
+    return house.jobs.news(job_id).events
 
 
 def strictly(plain: Any) -> Any:
@@ -313,18 +313,25 @@ def test_events_tell_everything_in_order(house: House) -> None:
     fractions = [event.data["progress"]["fraction"] for event in checks]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
     for place, event in enumerate(events):
-        assert house.jobs.events(job.id, after=event.id) == events[place + 1 :]
-    assert house.jobs.events(job.id, limit=3) == events[:3]
+        assert house.jobs.news(job.id, after=event.id).events == events[place + 1 :]
+    assert house.jobs.news(job.id, limit=3).events == events[:3]
 
 
 def test_a_follower_sees_each_event_once(house: House) -> None:
     """Reading after the last id while the job runs gives what reading afterwards gives."""
     job_id = house.submit(**LONG)
-    seen: list[Event] = []
-    while not any(event.kind == "state" and JobState(event.data["state"]).final for event in seen):
-        after = seen[-1].id if seen else 0
-        seen += eventually(lambda: house.jobs.events(job_id, after=after, limit=7))  # noqa: B023
+    seen: tuple[Event, ...] = ()
+
+    def next_news() -> News | None:
+        news = house.jobs.news(job_id, after=seen[-1].id if seen else 0, limit=7)
+        return news if news.events or news.are_all else None
+
+    are_all = False
+    while not are_all:
+        news = eventually(next_news)
+        seen, are_all = seen + news.events, news.are_all
     assert seen == events_of(house, job_id)
+    assert seen[-1].data["state"] == "succeeded"
 
 
 def test_metrics_can_be_asked_from_an_event_on(house: House) -> None:
@@ -386,7 +393,7 @@ def test_provenance_says_where_a_picture_comes_from(house: House) -> None:
 def test_deleting_a_job_keeps_its_model(house: House) -> None:
     job = house.train(name="kept")
     house.jobs.delete(job.id)
-    assert house.jobs.events(job.id) == []
+    assert house.jobs.news(job.id).events == ()
     assert house.registry.load("kept", 1).manifest.job_id == job.id
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,6 +19,8 @@ STAGES = ("queue", "compute_input", "compute_infer", "compute_output")
 
 SETTLE_S = 0.2
 """Other processes do not know yet what was counted since then."""
+
+_log = logging.getLogger(__name__)
 
 _PREFIX = "inkling_inference_"
 _LAST = f"{_PREFIX}last_timestamp_seconds"
@@ -122,7 +125,10 @@ class InferenceCounters:
         while news.wait():
             time.sleep(SETTLE_S)
             news.clear()
-            self.settle()
+            try:
+                self.settle()
+            except OSError:  # a full disk: the files of the figures cannot grow
+                _log.exception("figures of answered requests were lost")
 
     def _of(self, name: str, version: int) -> tuple[dict[str, Counter], Gauge]:
         found = self._by_version.get((name, version))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import logging
 import os
 import resource
@@ -11,6 +12,7 @@ import signal
 import socket
 import sqlite3
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -45,6 +47,8 @@ a request that is sent just when the server closes is lost."""
 _SWITCH_S = 0.0002
 """A thread that writes down what training said lets the event loop go on after so long; Python's own way is 5 ms."""
 _BACKLOG = 2048
+_MEMORY = Path("/dev/shm")  # noqa: S108 - in it a folder with a name that nobody can know before
+_SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _OTHER_FILES = 256
 """Open at a time besides connections: the database, files, pipes to workers."""
 
@@ -140,7 +144,7 @@ def run(
     with ExitStack() as until_stopped:
         listener = until_stopped.enter_context(_listener(settings, is_sibling=until_closed is not None))
         if settings.web_workers > 1:
-            _share_metrics(settings.data_dir / f"metrics-{listener.getsockname()[1]}")
+            until_stopped.enter_context(_shared_metrics(settings.data_dir, listener.getsockname()[1]))
         service = build(settings)
         service.refuse_strangers()
         if service.database.exclusive and has_wal_reset_race(sqlite3.sqlite_version_info):
@@ -159,17 +163,33 @@ def run(
 
 def run_sibling() -> None:
     """Serve as one of `Siblings`, by the settings on standard input until that is closed."""
+    first = os.getppid()
     run(Settings.model_validate_json(sys.stdin.buffer.readline()), until_closed=sys.stdin.buffer)
+    if os.getppid() != first:  # it was killed, and could not tidy up
+        shutil.rmtree(os.environ[_SHARED], ignore_errors=True)
 
 
-def _share_metrics(folder: Path) -> None:
-    """Have this process, and those that it starts, keep their figures where each can read all; the old ones go."""
+@contextmanager
+def _shared_metrics(data_dir: Path, port: int) -> Iterator[None]:
+    """Have this process, and those that it starts, keep their figures where each can read all; old ones go.
+
+    That is in memory, where it can be: they are mapped files, and whoever writes to a page of one that finds no room on
+    its disk is killed.
+    """
+    parent = _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else data_dir
+    whose = hashlib.sha256(f"{data_dir.resolve()} {port}".encode()).hexdigest()[:16]
     try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        parent.mkdir(parents=True, exist_ok=True)
+        for left_behind in parent.glob(f"inkling-{whose}-*"):
+            shutil.rmtree(left_behind, ignore_errors=True)
+        folder = tempfile.mkdtemp(prefix=f"inkling-{whose}-", dir=parent)
     except OSError as error:
-        raise StorageFailed("The data folder cannot be written to; choose another with --data-dir.") from error
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+        raise StorageFailed(f"{parent} cannot be written to, which several web processes need.") from error
+    os.environ[_SHARED] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _as_many_as_files(max_connections: int) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from service.registry import LocalStore, Registry
@@ -31,6 +32,7 @@ from tests.chaos.disks import (
 from tests.chaos.supervisor import Program, program
 from tests.jobs.house import eventually
 from tests.web.serving import LONG, TINY, problem_of, wait_until_over
+from tests.web.test_siblings import listening
 
 pytestmark = [pytest.mark.slow]
 
@@ -200,3 +202,23 @@ def test_a_folder_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path)
         said = service.log.read_text()
         assert "Traceback" not in said and 0 < len(said) < 500, said
     assert list(data.iterdir()) == []
+
+
+def test_a_full_disk_kills_none_of_several_web_processes(tmp_path: Path) -> None:
+    """Their figures are in memory: who writes to a page of a mapped file that finds no room on its disk is killed."""
+    data = tmp_path / "data"
+    with program(data, *small_disk(data, "24m"), **{"web-workers": 2}) as service, client_of(service) as client:
+        first = psutil.Process(service.process.pid)
+        processes = [first, *eventually(lambda: listening(first))]
+        assert client.get("/jobs").status_code == 200
+        routes = httpx.get(f"{service.url}/openapi.json").json()["paths"]
+        with full(service, data):
+            for route, methods in routes.items():
+                for method in methods:  # each is counted under labels of its own, which need room
+                    with httpx.Client() as stranger:
+                        stranger.request(method, f"{service.url}{route}")
+            assert client.get("/jobs").status_code == 200
+        assert [process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes] == [
+            True
+        ] * 2
+        assert service.stop() == 0

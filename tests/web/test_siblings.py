@@ -102,6 +102,9 @@ def test_one_that_is_killed_is_replaced(tmp_path: Path) -> None:
 def test_none_outlives_the_first(tmp_path: Path, sent: signal.Signals) -> None:
     with three_processes(tmp_path) as (first, _):
         siblings = listening(first)
+        figures = Path(siblings[0].environ()["PROMETHEUS_MULTIPROC_DIR"])
+        assert figures.stat().st_mode & 0o777 == 0o700
         first.send_signal(sent)
         _, alive = psutil.wait_procs([first, *siblings], timeout=DEADLINE_S)
         assert alive == []
+        assert not figures.exists()

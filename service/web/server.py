@@ -35,6 +35,7 @@ from .app import create_app
 from .connection import Connection, Reception
 from .event_stream import SEND_TIMEOUT_S
 from .known_heads import KnownHeads
+from .round_handler import RoundHandler
 from .siblings import Siblings
 
 _log = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ def run(
     KeysRequired : others could reach it, and there is no key.
     ServiceError : the address cannot be listened on.
     """
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format, RoundHandler)
     start_tracing(__version__)
     sys.setswitchinterval(_SWITCH_S)
     with ExitStack() as until_stopped:

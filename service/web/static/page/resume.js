@@ -25,6 +25,7 @@ export class Resume {
   // What made all its epochs may make as many again; what early stopping ended needs more patience, too.
   offer(job) {
     const { config, metrics, stop_reason } = job;
+    if (!this.node.hidden) return; // what somebody typed meanwhile stays
     if (!metrics.latest || stop_reason === "non_finite_loss" || job.verification) return;
     this.isOutOfPatience = stop_reason === "early_stopping";
     this.patience = config.patience;

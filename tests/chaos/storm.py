@@ -40,7 +40,7 @@ class Storm:
         """What the client was promised."""
         return self._client.ledger
 
-    def blow(self, gaps: Iterable[str] = (), *, random_rounds: int = 0, tries: int = 3) -> None:
+    def blow(self, gaps: Iterable[str] = (), *, random_rounds: int = 0, tries: int = 8) -> None:
         """Kill the service in each gap, and as often at random moments; then let it finish what it accepted."""
         self._client.start()
         try:

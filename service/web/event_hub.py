@@ -52,7 +52,7 @@ class EventHub:
         self._poll_s = poll_s
         self._heartbeat_s = heartbeat_s
         self._followers: dict[str, set[asyncio.Event]] = {}
-        self._reads: dict[tuple[str, int], asyncio.Task[_Page]] = {}
+        self._reads: dict[str, dict[int, asyncio.Task[_Page]]] = {}
         self._poll: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -98,6 +98,7 @@ class EventHub:
             self._followers[job_id].remove(news)
             if not self._followers[job_id]:
                 del self._followers[job_id]
+                self._reads.pop(job_id, None)
 
     async def _keep_polling(self) -> None:
         """Wake followers as long as there are any: first all, for what happened before, then those concerned."""
@@ -117,17 +118,17 @@ class EventHub:
             self._poll = None
 
     def _wake(self, job_id: str) -> None:
+        self._reads.pop(job_id, None)  # what is being read now may have begun before the news
         for news in self._followers.get(job_id, ()):
             news.set()
 
     async def _read(self, job_id: str, after: int) -> _Page:
-        """Read what followed an event; those who ask at the same time share one read."""
-        key = (job_id, after)
-        if key not in self._reads:
-            task = asyncio.create_task(run_sync(self._page, job_id, after))
-            task.add_done_callback(lambda _: self._reads.pop(key, None))
-            self._reads[key] = task
-        return await asyncio.shield(self._reads[key])
+        """Read what followed an event; those who ask between two wakes share one read."""
+        reads = self._reads.setdefault(job_id, {})
+        if after not in reads:
+            reads[after] = asyncio.create_task(run_sync(self._page, job_id, after))
+            reads[after].add_done_callback(lambda _: reads.pop(after, None))
+        return await asyncio.shield(reads[after])
 
     def _page(self, job_id: str, after: int) -> _Page:
         give_way()  # a prediction may wait for this core

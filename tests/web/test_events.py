@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from service.bootstrap import Service
+from service.jobs import Jobs, News
 from service.web import answers
 from service.web.event_hub import EventHub
 from service.web.event_stream import EventStream
@@ -153,6 +154,47 @@ def test_silence_is_filled_with_comments(service: Service, client: httpx.Client)
     assert retry == b"retry: 1000\n\n"
     assert state.startswith(b"event: state\n")
     assert comments == [b": ping\n\n"] * 2
+
+
+def test_news_are_not_looked_for_in_a_read_from_before(service: Service, client: httpx.Client) -> None:
+    """Of two followers one is reading when something happens; the other one asks after it was woken."""
+    began, goes_on = threading.Event(), threading.Event()
+
+    class Slow(Jobs):
+        n_looks = 0
+
+        def events_since(self, event_id: int) -> dict[int, str]:
+            self.n_looks += 1
+            return super().events_since(event_id)
+
+        def news(self, *arguments: Any, **options: Any) -> News:
+            found = super().news(*arguments, **options)
+            if not began.is_set():
+                began.set()
+                assert goes_on.wait(DEADLINE_S)
+            return found
+
+    async def hear(job_id: str) -> bytes:
+        slow = Slow(service.database, max_queue_length=10, wake_engine=lambda: None)
+        hub = EventHub(slow, poll_s=0.01, heartbeat_s=DEADLINE_S)
+        first, second = hub.follow(job_id, 0), hub.follow(job_id, 0)
+        assert await anext(first) == await anext(second) == b"retry: 1000\n\n"
+        reading = asyncio.ensure_future(anext(first))
+        await asyncio.to_thread(began.wait, DEADLINE_S)
+        await asyncio.to_thread(client.post, f"/jobs/{job_id}/cancel")
+        n_looks = slow.n_looks
+        while slow.n_looks < n_looks + 2:  # the hub has heard of it
+            await asyncio.sleep(0.001)
+        heard = await anext(second)
+        goes_on.set()
+        await reading
+        await first.aclose()
+        await second.aclose()
+        hub.close()
+        return heard
+
+    with long_job(client), long_job(client) as queued:
+        assert b"cancelled" in asyncio.run(hear(queued))
 
 
 def test_a_client_that_stops_reading_is_left() -> None:

@@ -12,7 +12,7 @@ class RoundHandler(logging.StreamHandler[Any]):
 
     Writing wakes whoever reads: a journal, a terminal, the engine of a container. With a line for each answer that
     takes as long as the answer. Warnings and worse do not wait, nor does what threads say that have no event loop,
-    and what was held goes out before them. A process that is killed may lose the lines of its last half millisecond.
+    and what was held goes out before them. A process that is killed may lose the lines of its last round.
     """
 
     def __init__(self) -> None:

@@ -86,7 +86,7 @@ class InferenceCounters:
             name: Counter(_PREFIX + name, help_, labels, registry=registry) for name, help_ in helps.items()
         }
         self._last = Gauge(_LAST, "when a model answered last", labels, registry=registry, multiprocess_mode="max")
-        self._lock = Lock()
+        self._lock, self._settling = Lock(), Lock()
         self._news = Event() if is_shared else None
         if self._news is not None:
             Thread(target=self._keep_settling, args=(self._news,), name="figures", daemon=True).start()
@@ -110,6 +110,10 @@ class InferenceCounters:
 
     def settle(self) -> None:
         """Hand all sums over to the library."""
+        with self._settling:  # who waits here reads nothing before it is there
+            self._settle()
+
+    def _settle(self) -> None:
         with self._lock:
             sums, self._sums = self._sums, {}
         for key, ((n_requests, n_images, *durations_ns), last_s) in sums.items():
@@ -127,7 +131,7 @@ class InferenceCounters:
             news.clear()
             try:
                 self.settle()
-            except OSError:  # a full disk: the files of the figures cannot grow
+            except OSError:  # the folder of the files is gone
                 _log.exception("figures of answered requests were lost")
 
     def _of(self, name: str, version: int) -> tuple[dict[str, Counter], Gauge]:

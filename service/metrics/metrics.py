@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .inference import InferenceCounters, InferenceFigures, figures_of
@@ -106,7 +107,9 @@ class Metrics:
     def _shared(self) -> CollectorRegistry:
         """Return what this process knows, or all processes together."""
         self.settle()
-        if _SHARED not in os.environ:
+        if (
+            _SHARED not in os.environ or not Path(os.environ[_SHARED]).is_dir()
+        ):  # nobody else's, or somebody removed what all share
             return self._registry
         from prometheus_client import CollectorRegistry, multiprocess  # noqa: PLC0415 - see the package
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import logging
 import os
 import resource
@@ -145,7 +144,7 @@ def run(
     with ExitStack() as until_stopped:
         listener = until_stopped.enter_context(_listener(settings, is_sibling=until_closed is not None))
         if settings.web_workers > 1:
-            until_stopped.enter_context(_shared_metrics(settings.data_dir, listener.getsockname()[1]))
+            until_stopped.enter_context(_shared_metrics(settings.data_dir))
         service = build(settings)
         service.refuse_strangers()
         if service.database.exclusive and has_wal_reset_race(sqlite3.sqlite_version_info):
@@ -165,32 +164,37 @@ def run(
 def run_sibling() -> None:
     """Serve as one of `Siblings`, by the settings on standard input until that is closed."""
     first = os.getppid()
+    figures = Path(os.environ[_SHARED])
+    figures.mkdir(mode=0o700, exist_ok=True)  # somebody may have tidied up
     run(Settings.model_validate_json(sys.stdin.buffer.readline()), until_closed=sys.stdin.buffer)
-    if os.getppid() != first:  # it was killed, and could not tidy up
-        shutil.rmtree(os.environ[_SHARED], ignore_errors=True)
+    if os.getppid() != first:  # it was killed, and could not tidy up itself
+        shutil.rmtree(figures, ignore_errors=True)
 
 
 @contextmanager
-def _shared_metrics(data_dir: Path, port: int) -> Iterator[None]:
-    """Have this process, and those that it starts, keep their figures where each can read all; old ones go.
+def _shared_metrics(data_dir: Path) -> Iterator[None]:
+    """Have this process, and those that it starts, keep their figures where each can read all.
 
     That is in memory, where it can be: they are mapped files, and whoever writes to a page of one that finds no room on
     its disk is killed.
     """
-    parent = _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else data_dir
-    whose = hashlib.sha256(f"{data_dir.resolve()} {port}".encode()).hexdigest()[:16]
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        for left_behind in parent.glob(f"inkling-{whose}-*"):
-            shutil.rmtree(left_behind, ignore_errors=True)
-        folder = tempfile.mkdtemp(prefix=f"inkling-{whose}-", dir=parent)
-    except OSError as error:
-        raise StorageFailed(f"{parent} cannot be written to, which several web processes need.") from error
+        folder = tempfile.mkdtemp(prefix="inkling-", dir=_MEMORY)
+    except OSError:
+        folder = _folder_in(data_dir)
     os.environ[_SHARED] = folder
     try:
         yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder_in(data_dir: Path) -> str:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkdtemp(prefix="metrics-", dir=data_dir)
+    except OSError as error:
+        raise StorageFailed("The data folder cannot be written to; choose another with --data-dir.") from error
 
 
 def _as_many_as_files(max_connections: int) -> int:

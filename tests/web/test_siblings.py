@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,6 +96,18 @@ def test_one_that_is_killed_is_replaced(tmp_path: Path) -> None:
         victim = listening(first)[0]
         victim.send_signal(signal.SIGKILL)
         until(lambda: victim.pid not in {child.pid for child in listening(first)} and len(listening(first)) == 2)
+        ask(url)
+
+
+def test_none_minds_that_somebody_removes_their_figures(tmp_path: Path) -> None:
+    """As a session that ends removes what its user has in memory."""
+    with three_processes(tmp_path) as (first, url):
+        ask(url)
+        one, _ = listening(first)
+        shutil.rmtree(one.environ()["PROMETHEUS_MULTIPROC_DIR"])
+        assert {httpx.get(f"{url}/metrics").status_code for _ in range(12)} == {200}
+        one.kill()
+        until(lambda: len(listening(first)) == 2 and one not in listening(first))
         ask(url)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, false, func, select, update
 
 from service.telemetry import Origin, origin
 
@@ -246,18 +246,21 @@ def abandoned(
     *,
     claimed_by: str,
     exclusive: bool,
+    with_expired: bool = True,
     held: Collection[str] | None = None,
     dead: str | None = None,
 ) -> list[ClaimRow]:
     """Return claimed jobs that nobody trains.
 
     Where one engine alone may run jobs, every claim of another is of a dead one, whatever its lease says; elsewhere
-    another's claim is dead when its lease has run out, or when it is of an engine that is known to be ``dead``. If
+    another's claim is dead when its lease has run out, ``with_expired``, or when it is of an engine that is known to be
+    ``dead``. If
     the asking engine says which claims it has ``held``, others of its own are dead too: it never heard of them.
     """
     others = jobs.c.claimed_by != claimed_by
     if not exclusive:
-        others = others & ((jobs.c.lease_expires_at_s < now_s(connection.engine)) | (jobs.c.claimed_by == dead))
+        expired = (jobs.c.lease_expires_at_s < now_s(connection.engine)) if with_expired else false()
+        others = others & (expired | (jobs.c.claimed_by == dead))
     if held is not None:
         others = others | ((jobs.c.claimed_by == claimed_by) & jobs.c.id.not_in(held))
     rows = connection.execute(select(*_CLAIM).where(jobs.c.state.in_(CLAIMED), others).order_by(jobs.c.number))

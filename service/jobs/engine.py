@@ -82,7 +82,7 @@ class Engine:
         self._stopping = threading.Event()
         # A process that forgets to stop it ends all the same, which is no worse than being killed.
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
-        self._next_heartbeat_at = self._recovers_from = 0.0
+        self._next_heartbeat_at = self._recovers_from = -math.inf
         self._hand_back_s = 0.0
 
     def start(self) -> None:
@@ -117,7 +117,6 @@ class Engine:
         return self._thread.is_alive() and self._executor is not None
 
     def _work(self) -> None:
-        self._next_heartbeat_at = time.monotonic()
         try:
             while not self._stopping.is_set():
                 self._protected(self._turn)
@@ -145,7 +144,6 @@ class Engine:
         if self._executor is None:
             if self._lock is not None and not self._lock.acquire(self.id):
                 self._stopping.wait(LOCK_RETRY_S)
-                self._next_heartbeat_at = time.monotonic()  # none is due from an engine that waits for its turn
                 return
             self._beat()
             self._executor = self._make_executor()
@@ -227,20 +225,26 @@ class Engine:
             with self._database.write() as connection:
                 job_rows.extend_leases(connection, claimed_by=self.id, lease_s=LEASE_S)
         now = time.monotonic()  # only now: it may have taken an outage's time
-        if not self._database.exclusive and now > self._next_heartbeat_at + OUTAGE_S:
-            # The database was away, and leases ran out meanwhile: others too get the time to extend theirs.
+        if now > self._next_heartbeat_at + OUTAGE_S:
+            # The database was away, or may have been before the first heartbeat, and leases ran out meanwhile: others
+            # too get the time to extend theirs.
             self._recovers_from = now + LEASE_S
         self._next_heartbeat_at = now + HEARTBEAT_S
-        if now >= self._recovers_from:
-            self._recover()
+        self._recover(with_expired=now >= self._recovers_from)
 
-    def _recover(self) -> None:
-        """Take claims from engines that are gone, and claims of this one that it was never told of."""
+    def _recover(self, *, with_expired: bool) -> None:
+        """Take claims from engines that are gone, and claims of this one that it was never told of.
+
+        Parameters
+        ----------
+        with_expired : of engines, too, whose leases ran out.
+        """
         with self._database.read() as connection:
             abandoned = job_rows.abandoned(
                 connection,
                 claimed_by=self.id,
                 exclusive=self._database.exclusive,
+                with_expired=with_expired,
                 held=[run.claim.id for stack in self._stacks for run in stack.runs],
                 dead=self._lock.previous if self._lock else None,
             )

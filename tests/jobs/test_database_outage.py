@@ -106,19 +106,13 @@ def test_after_an_outage_the_living_keep_their_jobs(
     other.close()
 
 
-def test_an_engine_that_starts_in_an_outage_gives_the_living_time_to_come_back(
-    desk: House, postgresql: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.05)
-    monkeypatch.setattr("service.jobs.engine.OUTAGE_S", 0.2)
+def test_an_engine_that_starts_gives_the_living_time_to_come_back(desk: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database may have been away until just now, so that a lease that ran out says nothing."""
     monkeypatch.setattr("service.jobs.engine.LEASE_S", 3.0)
     job_id = desk.submit()
     with desk.database.write() as connection:
         job_rows.claim_oldest(connection, claimed_by="another", lease_s=-1.0, max_members=1)
-    postgresql.kill()
     desk.engine.start()
-    last(0.5)
-    postgresql.start()
     eventually(lambda: desk.engine.working)
     assert desk.states(job_id) == ["queued", "running"]
     assert desk.wait(job_id).state is JobState.SUCCEEDED, "for the other did not come back"

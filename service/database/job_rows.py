@@ -253,9 +253,9 @@ def abandoned(
     """Return claimed jobs that nobody trains.
 
     Where one engine alone may run jobs, every claim of another is of a dead one, whatever its lease says; elsewhere
-    another's claim is dead when its lease has run out, ``with_expired``, or when it is of an engine that is known to be
-    ``dead``. If
-    the asking engine says which claims it has ``held``, others of its own are dead too: it never heard of them.
+    another's claim is dead when it is of an engine that is known to be ``dead``, or, ``with_expired``, when its lease
+    has run out. If the asking engine says which claims it has ``held``, others of its own are dead too: it never heard
+    of them.
     """
     others = jobs.c.claimed_by != claimed_by
     if not exclusive:

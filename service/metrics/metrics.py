@@ -107,9 +107,8 @@ class Metrics:
     def _shared(self) -> CollectorRegistry:
         """Return what this process knows, or all processes together."""
         self.settle()
-        if (
-            _SHARED not in os.environ or not Path(os.environ[_SHARED]).is_dir()
-        ):  # nobody else's, or somebody removed what all share
+        folder = os.environ.get(_SHARED)
+        if folder is None or not Path(folder).is_dir():  # nobody else has figures, or somebody removed them
             return self._registry
         from prometheus_client import CollectorRegistry, multiprocess  # noqa: PLC0415 - see the package
 

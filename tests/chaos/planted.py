@@ -73,6 +73,7 @@ def leases() -> None:
     Database.exclusive = property(lambda _: False)  # type: ignore[assignment, method-assign]
     socket.gethostname = lambda: f"host-{os.getpid()}"
     engine.HEARTBEAT_S = 0.2  # how often they look for claims of the dead
+    engine.LEASE_S = 5.0  # for so long a new one leaves those of others alone
 
 
 def poison() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import signal
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from tests.chaos.client import ChaosClient, Ledger
 from tests.chaos.supervisor import DEADLINE_S, Nest, Served, attempt, has_begun
+from tests.jobs.house import eventually
 
 ROUND_S = 10.0
 """A round whose gap is not reached by then ends with a kill, and is tried again later."""
@@ -40,13 +43,17 @@ class Storm:
         """What the client was promised."""
         return self._client.ledger
 
-    def blow(self, gaps: Iterable[str] = (), *, random_rounds: int = 0, tries: int = 8) -> None:
+    def blow(self, gaps: Iterable[str] = (), *, random_rounds: int = 0, tries: int = 4) -> None:
         """Kill the service in each gap, and as often at random moments; then let it finish what it accepted."""
         self._client.start()
         try:
-            open_gaps = list(gaps)
-            for _ in range(tries):
-                open_gaps = [gap for gap in open_gaps if not self._dies_in(gap)]
+            open_gaps = [gap for gap in gaps if not self._dies_in(gap)]
+            for _ in range(tries - 1):
+                missed, open_gaps = open_gaps, []
+                for gap in missed:
+                    self._leave_a_job_running()
+                    if not self._dies_in(gap):
+                        open_gaps.append(gap)
             for _ in range(random_rounds):
                 self._disturb()
             self._drain()
@@ -76,6 +83,18 @@ class Storm:
         self.gaps[gap] += reached
         self.counts["gaps missed and tried again"] += not reached
         return reached
+
+    def _leave_a_job_running(self) -> None:
+        """Kill the service while it trains a job for the first time, for the next start to take it back."""
+        self._start()
+
+        def is_training() -> bool:
+            with closing(sqlite3.connect(self.folder / "inkling.db", timeout=DEADLINE_S)) as connection:
+                return bool(connection.execute("SELECT 1 FROM jobs WHERE state = 'running' AND losses = 0").fetchall())
+
+        eventually(is_training)
+        self._over()
+        self.counts["kills of the service"] += 1
 
     def _disturb(self) -> None:
         """One fault, at a moment and of a kind that chance decides."""

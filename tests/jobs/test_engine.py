@@ -168,7 +168,10 @@ def test_two_engines_without_a_lock_run_each_job_once(make_house: MakeHouse, fol
     assert len(houses[0].registry.versions("mnist-softmax")) == 10
 
 
-def test_a_living_engine_s_lease_is_respected_and_a_dead_one_s_is_not(make_house: MakeHouse, folder: Path) -> None:
+def test_a_living_engine_s_lease_is_respected_and_a_dead_one_s_is_not(
+    make_house: MakeHouse, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.engine.LEASE_S", 3.0)  # so long it waits for the living after its start
     url = f"sqlite:///{folder / 'inkling.db'}"
     house = make_house(inline, database=Shared(url), lock=False)
     alive, dead = house.submit(), house.submit()

@@ -160,7 +160,7 @@ class Jobs(Desk):
             return False
         try:
             with self._database.read() as connection:
-                return job_rows.get(connection, job_id) is not None
+                return job_rows.state_of(connection, job_id) is not None
         except StorageFailed:
             return None
 

@@ -11,3 +11,5 @@ from .inference import InferenceFigures as InferenceFigures
 from .inference import Stages as Stages
 from .metrics import CONTENT_TYPE as CONTENT_TYPE
 from .metrics import Metrics as Metrics
+from .shared import figures_of_the_first as figures_of_the_first
+from .shared import shared_figures as shared_figures

@@ -87,11 +87,11 @@ class InferenceCounters:
         }
         self._last = Gauge(_LAST, "when a model answered last", labels, registry=registry, multiprocess_mode="max")
         self._lock, self._settling = Lock(), Lock()
+        self._sums: dict[tuple[str, int], tuple[list[int], float]] = {}
+        self._by_version: dict[tuple[str, int], tuple[dict[str, Counter], Gauge]] = {}
         self._news = Event() if is_shared else None
         if self._news is not None:
             Thread(target=self._keep_settling, args=(self._news,), name="figures", daemon=True).start()
-        self._sums: dict[tuple[str, int], tuple[list[int], float]] = {}
-        self._by_version: dict[tuple[str, int], tuple[dict[str, Counter], Gauge]] = {}
 
     def succeeded(self, name: str, version: int, *, n_images: int, stages: Stages) -> None:
         """Record that a version told a batch of images, whose stages are all over."""
@@ -111,7 +111,10 @@ class InferenceCounters:
     def settle(self) -> None:
         """Hand all sums over to the library."""
         with self._settling:  # who waits here reads nothing before it is there
-            self._settle()
+            try:
+                self._settle()
+            except OSError:  # the folder of shared files is gone
+                _log.exception("figures of answered requests were lost")
 
     def _settle(self) -> None:
         with self._lock:
@@ -129,10 +132,7 @@ class InferenceCounters:
         while news.wait():
             time.sleep(SETTLE_S)
             news.clear()
-            try:
-                self.settle()
-            except OSError:  # the folder of the files is gone
-                _log.exception("figures of answered requests were lost")
+            self.settle()
 
     def _of(self, name: str, version: int) -> tuple[dict[str, Counter], Gauge]:
         found = self._by_version.get((name, version))

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .inference import InferenceCounters, InferenceFigures, figures_of
+from .shared import SHARED
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -51,7 +51,7 @@ class Metrics:
         self._worker_restarts = Counter(
             "inkling_worker_restarts", "worker processes that died and were replaced", registry=self._registry
         )
-        self.inference = InferenceCounters(self._registry, is_shared=_SHARED in os.environ)
+        self.inference = InferenceCounters(self._registry, is_shared=SHARED in os.environ)
         self._by_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def request(self, method: str, route: str, status: int, duration_s: float) -> None:
@@ -107,7 +107,7 @@ class Metrics:
     def _shared(self) -> CollectorRegistry:
         """Return what this process knows, or all processes together."""
         self.settle()
-        folder = os.environ.get(_SHARED)
+        folder = os.environ.get(SHARED)
         if folder is None or not Path(folder).is_dir():  # nobody else has figures, or somebody removed them
             return self._registry
         from prometheus_client import CollectorRegistry, multiprocess  # noqa: PLC0415 - see the package

@@ -45,7 +45,7 @@ def configure_logging(
     level : the lowest: ``debug``, ``info``, ``warning`` or ``error``.
     handler : what writes the lines.
     """
-    # What no line says need not be found out for each: by the documentation of `logging`, a fourth of its time.
+    # What no line says need not be found out for each (see "Optimization" in the documentation of `logging`).
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     text = {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}

@@ -46,8 +46,7 @@ class Outbox:
         """Send everything."""
         held, self._held = self._held, []
         for writes in held:
-            with suppress(RuntimeError):  # of uvloop, if that connection was lost meanwhile; the others are still there
-                writes.flush()
+            writes.flush()
 
 
 class JoinedWrites:
@@ -80,7 +79,8 @@ class JoinedWrites:
         """Send what is held back."""
         if self._parts:
             parts, self._parts, self._n_bytes = self._parts, [], 0
-            self._transport.writelines(parts)
+            with suppress(RuntimeError):  # of uvloop, if the connection was lost meanwhile
+                self._transport.writelines(parts)
 
     def close(self) -> None:
         """See `asyncio.Transport.close`."""

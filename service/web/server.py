@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import resource
-import shutil
 import signal
 import socket
 import sqlite3
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 from typing import IO
 
 import uvicorn
@@ -26,7 +22,8 @@ from uvicorn.server import HANDLED_SIGNALS
 from service import __version__
 from service.bootstrap import build
 from service.database import has_wal_reset_race
-from service.errors import ServiceError, StorageFailed
+from service.errors import ServiceError
+from service.metrics import figures_of_the_first, shared_figures
 from service.settings import Settings
 from service.telemetry import configure_logging, start_tracing, tracing
 
@@ -47,8 +44,6 @@ a request that is sent just when the server closes is lost."""
 _SWITCH_S = 0.0002
 """A thread that writes down what training said lets the event loop go on after so long; Python's own way is 5 ms."""
 _BACKLOG = 2048
-_MEMORY = Path("/dev/shm")  # noqa: S108 - in it a folder with a name that nobody can know before
-_SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _OTHER_FILES = 256
 """Open at a time besides connections: the database, files, pipes to workers."""
 
@@ -144,7 +139,7 @@ def run(
     with ExitStack() as until_stopped:
         listener = until_stopped.enter_context(_listener(settings, is_sibling=until_closed is not None))
         if settings.web_workers > 1:
-            until_stopped.enter_context(_shared_metrics(settings.data_dir))
+            until_stopped.enter_context(shared_figures(settings.data_dir))
         service = build(settings)
         service.refuse_strangers()
         if service.database.exclusive and has_wal_reset_race(sqlite3.sqlite_version_info):
@@ -163,38 +158,8 @@ def run(
 
 def run_sibling() -> None:
     """Serve as one of `Siblings`, by the settings on standard input until that is closed."""
-    first = os.getppid()
-    figures = Path(os.environ[_SHARED])
-    figures.mkdir(mode=0o700, exist_ok=True)  # somebody may have tidied up
-    run(Settings.model_validate_json(sys.stdin.buffer.readline()), until_closed=sys.stdin.buffer)
-    if os.getppid() != first:  # it was killed, and could not tidy up itself
-        shutil.rmtree(figures, ignore_errors=True)
-
-
-@contextmanager
-def _shared_metrics(data_dir: Path) -> Iterator[None]:
-    """Have this process, and those that it starts, keep their figures where each can read all.
-
-    That is in memory, where it can be: they are mapped files, and whoever writes to a page of one that finds no room on
-    its disk is killed.
-    """
-    try:
-        folder = tempfile.mkdtemp(prefix="inkling-", dir=_MEMORY)
-    except OSError:
-        folder = _folder_in(data_dir)
-    os.environ[_SHARED] = folder
-    try:
-        yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _folder_in(data_dir: Path) -> str:
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        return tempfile.mkdtemp(prefix="metrics-", dir=data_dir)
-    except OSError as error:
-        raise StorageFailed("The data folder cannot be written to; choose another with --data-dir.") from error
+    with figures_of_the_first():
+        run(Settings.model_validate_json(sys.stdin.buffer.readline()), until_closed=sys.stdin.buffer)
 
 
 def _as_many_as_files(max_connections: int) -> int:

@@ -8,10 +8,10 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore UV_LINK_MODE=cop
 WORKDIR /source
 RUN apt-get -qq update && apt-get -qq install --yes --no-install-recommends binutils && \
     python -m venv --without-pip /opt/inkling
-COPY requirements-build.txt requirements-container.txt ./
+COPY requirements/build.txt requirements/run.txt requirements/
 RUN --mount=type=cache,target=/root/.cache \
-    pip install --quiet --require-hashes -r requirements-build.txt && \
-    uv pip install --quiet --require-hashes --python /opt/inkling/bin/python -r requirements-container.txt
+    pip install --quiet --require-hashes -r requirements/build.txt && \
+    uv pip install --quiet --require-hashes --python /opt/inkling/bin/python -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY service service
 COPY model_store model_store

@@ -4,7 +4,7 @@ set -u
 cd "$(dirname "$0")/.."
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
-for lock in requirements.txt requirements-build.txt requirements-dev.txt; do
+for lock in requirements/*.txt; do
     "${VENV:-.venv}/bin/uv" tool run --quiet --from pip-audit==2.10.1 pip-audit --strict --disable-pip --require-hashes \
         --progress-spinner off --requirement "$lock" >"$report" 2>&1
     code=$?

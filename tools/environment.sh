@@ -2,19 +2,19 @@
 # environment.sh run|dev: makes .venv what the lock files say; when it already is, finds that in milliseconds.
 #
 # PYTHON names the interpreter to build it from (python3), VENV the folder (.venv). Every package is checked against
-# the hashes in requirements*.txt. uv does the work where it can be installed, pip otherwise.
+# the hashes in requirements/*.txt. uv does the work where it can be installed, pip otherwise.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 venv=${VENV:-.venv}
 kind=${1:-run}
 case $kind in
-    run) lock=requirements.txt ;;
-    dev) lock=requirements-dev.txt ;;
+    run) lock=requirements/run.txt ;;
+    dev) lock=requirements/dev.txt ;;
     *) echo "usage: $0 run|dev" >&2; exit 2 ;;
 esac
 
-key() { echo "$PWD $(cat pyproject.toml requirements-build.txt "$1" | cksum)"; }
+key() { echo "$PWD $(cat pyproject.toml requirements/build.txt "$1" | cksum)"; }
 is_ready() { [ -x "$venv/bin/inkling" ] && [ "$(cat "$venv/ready-for-$kind" 2>/dev/null)" = "$(key "$lock")" ]; }
 stop() { printf '\n%s\n\n' "$@" >&2; exit 1; }
 
@@ -33,7 +33,7 @@ rm -f "$venv/ready-for-run" "$venv/ready-for-dev"
 
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 pip() { "$venv/bin/python" -m pip "$@"; }
-if pip install -qq --only-binary :all: --require-hashes -r requirements-build.txt 2>/dev/null; then
+if pip install -qq --only-binary :all: --require-hashes -r requirements/build.txt 2>/dev/null; then
     uv() { "$venv/bin/uv" pip "$@" --quiet --python "$venv/bin/python"; }
     uv install --require-hashes -r "$lock"
     uv install --no-deps --no-build-isolation --editable .
@@ -43,5 +43,5 @@ else
     pip install -qq --no-deps --editable .
 fi
 
-key requirements.txt > "$venv/ready-for-run"
+key requirements/run.txt > "$venv/ready-for-run"
 [ "$kind" = run ] || key "$lock" > "$venv/ready-for-dev"

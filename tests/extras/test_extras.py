@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def test_onnx_scikit_learn_and_mlflow(tmp_path: Path) -> None:
     packages = tmp_path / "packages"
     where = ["--quiet", "--python", sys.executable, "--target", str(packages)]
-    lock = ["--require-hashes", "-r", "requirements-extras.txt"]
+    lock = ["--require-hashes", "-r", "requirements/extras.txt"]
     subprocess.run([sys.executable, "-m", "uv", "pip", "install", *where, *lock], cwd=ROOT, check=True)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "tests/extras/inside"],

@@ -14,14 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-LOCKS = (
-    "requirements.txt",
-    "requirements-dev.txt",
-    "requirements-build.txt",
-    "requirements-extras.txt",
-    "requirements-s3.txt",
-    "requirements-container.txt",
-)
+LOCKS = ("build", "run", "dev", "extras", "s3")
 # Found at run time by uvicorn and by starlette: never imported here.
 NEVER_IMPORTED = {"uvloop", "python-multipart", "psycopg"}
 # Extras that are too heavy for every environment, by the module that they bring.
@@ -85,7 +78,7 @@ def test_every_dependency_is_explained(root: Path, run_time: list[Requirement], 
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_holds_hashes_and_no_address(name: str, root: Path) -> None:
-    text = (root / name).read_text()
+    text = (root / "requirements" / f"{name}.txt").read_text()
     for word in ("://", "--index-url", "--extra-index-url", "--find-links", "--trusted-host", " @ ", "file:"):
         assert word not in text
     for entry in re.split(r"\n(?=\w)", text):
@@ -93,20 +86,25 @@ def test_a_lock_holds_hashes_and_no_address(name: str, root: Path) -> None:
 
 
 def test_the_locks_fit_the_declarations(
-    root: Path, run_time: list[Requirement], development: list[Requirement]
+    root: Path, pyproject: dict[str, Any], run_time: list[Requirement], development: list[Requirement]
 ) -> None:
-    locks = {name: locked(root / name) for name in LOCKS}
-    everything = locks["requirements-dev.txt"] | locks["requirements-build.txt"]
-    for requirements, lock in ((run_time, locks["requirements.txt"]), (run_time + development, everything)):
+    optional = pyproject["project"]["optional-dependencies"]
+    shared = [Requirement(line) for name in ("postgresql", "objects", "dask") for line in optional[name]]
+    assert sorted(path.stem for path in (root / "requirements").iterdir()) == sorted(LOCKS)
+    locks = {name: locked(root / "requirements" / f"{name}.txt") for name in LOCKS}
+    for requirements, lock in (
+        (run_time + shared, locks["run"]),
+        (run_time + shared + development, locks["dev"] | locks["build"]),
+    ):
         for requirement in requirements:
             versions = lock[canonicalize_name(requirement.name)]
             assert all(requirement.specifier.contains(version) for version in versions), requirement
-    for name, versions in locks["requirements.txt"].items():
-        assert locks["requirements-dev.txt"][name] == versions, "tests would run on other versions than users"
+    for name, versions in locks["run"].items():
+        assert locks["dev"][name] == versions, "tests would run on other versions than users"
 
 
 def test_no_locked_version_is_below_its_security_floor(root: Path, run_time: list[Requirement]) -> None:
-    lock = locked(root / "requirements.txt")
+    lock = locked(root / "requirements" / "run.txt")
     declared = {requirement.name: requirement.specifier for requirement in run_time}
     for name, floor in FLOORS.items():
         assert all(Version(version) >= Version(floor) for version in lock[name])

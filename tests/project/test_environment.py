@@ -51,7 +51,7 @@ def test_an_environment_that_is_ready_is_left_alone(root: Path, tmp_path: Path) 
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
     stub(venv / "bin" / "inkling", "")
-    files = ["pyproject.toml", "requirements-build.txt", "requirements.txt"]
+    files = ["pyproject.toml", "requirements/build.txt", "requirements/run.txt"]
     content = b"".join((root / name).read_bytes() for name in files)
     checksum = subprocess.run(["cksum"], input=content, capture_output=True, check=True).stdout.decode().strip()
     (venv / "ready-for-run").write_text(f"{root} {checksum}\n")

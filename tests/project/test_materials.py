@@ -20,7 +20,7 @@ def test_the_bill_of_materials(root: Path) -> None:
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
     assert bill["metadata"]["component"]["name"] == "inkling-digits"
     versions = {part["name"]: part["version"] for part in bill["components"]}
-    for name, locks in locked(root / "requirements.txt").items():
+    for name, locks in locked(root / "requirements" / "run.txt").items():
         assert name not in versions or versions[name] in locks
     needed = {edge["ref"]: edge["dependsOn"] for edge in bill["dependencies"]}
     direct = {ref.split("/")[1].split("@")[0] for ref in needed[bill["metadata"]["component"]["bom-ref"]]}

@@ -110,7 +110,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start an S3-compatible server, in an environment of its own, and return its URL."""
     root, packages = Path(__file__).parents[2], tmp_path_factory.mktemp("moto")
     install = ["-m", "uv", "pip", "install", "--quiet", "--python", sys.executable, "--target", str(packages)]
-    subprocess.run([sys.executable, *install, "--require-hashes", "-r", "requirements-s3.txt"], cwd=root, check=True)
+    subprocess.run([sys.executable, *install, "--require-hashes", "-r", "requirements/s3.txt"], cwd=root, check=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     serve = f"from moto.server import main; main(['-H', '127.0.0.1', '-p', '{port}'])"

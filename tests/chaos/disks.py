@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.chaos.supervisor import Program
 
@@ -53,29 +54,29 @@ def device_errors(service: Program, calls: str, *files: Path, thread: int | None
     met += [int(line.split()[0]) for line in trace.read_text().splitlines() if thread is None and "INJECTED" in line]
 
 
-def unsynced(service: Program, store: Path) -> AbstractContextManager[object]:
+def unsynced(service: Program, store: Path) -> AbstractContextManager[Any]:
     """Let nothing of the store become durable."""
     return device_errors(service, "fsync")
 
 
-def unnamed(service: Program, store: Path) -> AbstractContextManager[object]:
+def unnamed(service: Program, store: Path) -> AbstractContextManager[Any]:
     """Let no file get its name."""
     return device_errors(service, "link,linkat")
 
 
-def _database_errors(service: Program, data: Path, calls: str) -> AbstractContextManager[object]:
+def _database_errors(service: Program, data: Path, calls: str) -> AbstractContextManager[Any]:
     return device_errors(service, calls, data / "inkling.db", data / "inkling.db-wal")
 
 
-def unwritten_database(service: Program, data: Path) -> AbstractContextManager[object]:
+def unwritten_database(service: Program, data: Path) -> AbstractContextManager[Any]:
     return _database_errors(service, data, "pwrite64")
 
 
-def unsynced_database(service: Program, data: Path) -> AbstractContextManager[object]:
+def unsynced_database(service: Program, data: Path) -> AbstractContextManager[Any]:
     return _database_errors(service, data, "fdatasync")
 
 
-def unread_database(service: Program, data: Path) -> AbstractContextManager[object]:
+def unread_database(service: Program, data: Path) -> AbstractContextManager[Any]:
     return _database_errors(service, data, "pread64")
 
 

@@ -105,8 +105,8 @@ class Failpoints(threading.local):
 
         real_open, real_write, real_fsync = os.open, os.write, os.fsync
         real_link, real_unlink = os.link, os.unlink
-        LocalStore.create = create_blob  # type: ignore[method-assign]
-        os.open, os.write, os.fsync = open_file, write, fsync
+        LocalStore.create = create_blob  # type: ignore[method-assign, assignment]
+        os.open, os.write, os.fsync = open_file, write, fsync  # type: ignore[assignment]
         os.link, os.unlink = link, unlink
 
     def _install_in_database(self) -> None:

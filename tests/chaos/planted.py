@@ -31,8 +31,8 @@ def row_before_file() -> None:
             late.pop()()
         return finished
 
-    Registry.register = register_later  # type: ignore[method-assign]
-    Recorder.finish = finish_first  # type: ignore[method-assign]
+    Registry.register = register_later  # type: ignore[method-assign, assignment]
+    Recorder.finish = finish_first  # type: ignore[method-assign, assignment]
 
 
 def written_in_place() -> None:
@@ -50,7 +50,7 @@ def written_in_place() -> None:
         os.fsync(descriptor)
         os.close(descriptor)
 
-    LocalStore.create = create  # type: ignore[method-assign]
+    LocalStore.create = create  # type: ignore[method-assign, assignment]
 
 
 def no_fence() -> None:

@@ -13,11 +13,11 @@ POISON_SEED = 666
 
 def poison_this_process() -> None:
     """Let training with the seed be the end of this process."""
-    run_training = channel.run_training
+    run_training = channel.run_training  # type: ignore[attr-defined]
 
     def die_of_poison(spec: StackSpec, *args: Any) -> None:
         if any(member.config.seed == POISON_SEED for member in spec.members):
             os.kill(os.getpid(), signal.SIGSEGV)
         run_training(spec, *args)
 
-    channel.run_training = die_of_poison
+    channel.run_training = die_of_poison  # type: ignore[attr-defined, assignment]

@@ -54,7 +54,7 @@ def test_extreme_evidence_is_drawn(largest: float) -> None:
 
 def test_the_picture_says_what_it_shows() -> None:
     png = evidence_picture(IMAGE, np.ones((28, 28)), digit=3, against=5, provenance={"model": "digits"})
-    assert Image.open(BytesIO(png)).text == {"model": "digits", "digit": "3", "against": "5"}
+    assert Image.open(BytesIO(png)).info == {"model": "digits", "digit": "3", "against": "5"}
     again = evidence_picture(IMAGE, np.ones((28, 28)), digit=3, against=5, provenance={"model": "digits"})
     assert png == again
 
@@ -106,7 +106,7 @@ def test_sizes(size: dict[str, int], n_classes: int) -> None:
     png = confusion_chart(counts, labels, title="Confusion", size=ChartSize(**size), provenance={"part": "test"})
     picture = Image.open(BytesIO(png))
     assert picture.size == (size["width_px"], size["height_px"])
-    assert picture.text == {"part": "test"}
+    assert picture.info["part"] == "test"
 
 
 @pytest.mark.parametrize(("counts", "labels"), [(COUNTS, ["2", "3"]), (COUNTS[:2], ["2", "3", "5"]), (COUNTS, [])])

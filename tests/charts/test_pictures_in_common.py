@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from threading import Barrier
-from typing import Literal
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
@@ -143,7 +143,7 @@ def test_another_process_draws_the_same_bytes_and_imports_late() -> None:
         told = early, "matplotlib.pyplot" in sys.modules, [hashlib.sha256(image).hexdigest() for image in drawn]
     """
     run = subprocess.run([sys.executable, "-c", f"{program}\nprint(told)"], check=True, capture_output=True, text=True)
-    here: dict[str, object] = {}
+    here: dict[str, Any] = {}
     exec(program, here)
-    _, _, hashes = here["told"]  # type: ignore[misc]
+    _, _, hashes = here["told"]
     assert run.stdout.strip() == str((False, False, hashes))

@@ -150,8 +150,8 @@ def test_weights_have_the_colours_of_their_pictures() -> None:
     tile = np.array([[-1.0, 0.0, 0.5, 1.0], [2.0, 0.0, 0.0, 0.0]])
     (line,) = weight_picture(tile, 1.0, COLOURED)
     styles = [segment.style for segment in line.render(COLOURED) if segment.text.strip()]
-    above = [style.color.triplet for style in styles if style and style.color]
-    below = [style.bgcolor.triplet for style in styles if style and style.bgcolor]
+    above = [style.color.get_truecolor() for style in styles if style and style.color]
+    below = [style.bgcolor.get_truecolor() for style in styles if style and style.bgcolor]
     assert above[1] == (255, 255, 255), "0 is white"
     assert above[0][2] > above[0][0], "below 0 is blue"
     assert above[3][0] > above[3][2], "above 0 is red"

@@ -40,8 +40,11 @@ def train(
         w = w - rate * (x[batch].T @ y_hat[:, :n_outputs] / len(batch) + 2 * l2 * w)
         if step % max(1, n_batches // checks_per_epoch) == 0:
             y_hat, y_hat_train = probabilities(x_val, w), probabilities(x, w)
-            accuracies = [float(np.mean(p.argmax(axis=1) == t)) for p, t in ((y_hat, y_val), (y_hat_train, y))]
-            curve.append(Validation(step // n_batches, step, cross_entropy(y_hat, y_val), *accuracies, train_loss))
+            accuracy, train_accuracy = (
+                float(np.mean(p.argmax(axis=1) == t)) for p, t in ((y_hat, y_val), (y_hat_train, y))
+            )
+            loss = cross_entropy(y_hat, y_val)
+            curve.append(Validation(step // n_batches, step, loss, accuracy, train_accuracy, train_loss))
             newest = [row.loss for row in curve[-1 - patience :]]
             if len(newest) > patience and newest[0] == min(newest):
                 break

@@ -10,7 +10,7 @@ import pytest
 
 from service.core import StopReason, TrainingConfig, norm
 from service.datasets import Dataset, LabelledImages
-from tests.core import reference
+from tests.core import plain_trainer, reference
 from tests.core.recording import Recording, assert_agreement
 
 Trained = Callable[..., tuple[Recording, ...]]
@@ -28,7 +28,7 @@ def softmax(**changes: Any) -> TrainingConfig:
 
 
 @pytest.fixture(scope="session")
-def formulas(mnist: Dataset) -> list[reference.Validation]:
+def formulas(mnist: Dataset) -> list[plain_trainer.Validation]:
     """The logistic run, from the formulas alone."""
 
     def twos_and_threes(part: LabelledImages, size: int) -> tuple[reference.Matrix, reference.Matrix]:
@@ -67,7 +67,7 @@ class TestLogisticWithoutShuffle:
     # Measured: 2.7e-7 in float32, 2.1e-15 in float64.
     @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-13)])
     def test_the_whole_validation_curve_is_that_of_the_formulas(
-        self, trained: Trained, formulas: list[reference.Validation], dtype: str, tolerance: float
+        self, trained: Trained, formulas: list[plain_trainer.Validation], dtype: str, tolerance: float
     ) -> None:
         (run,) = trained(logistic(dtype=dtype))
         expected = np.array(formulas)

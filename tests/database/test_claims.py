@@ -125,7 +125,7 @@ def test_a_claim_of_an_engine_that_is_known_to_be_dead_is_dead(database: Databas
     claim(database, "alive")
     with database.read() as connection:
         rows = job_rows.abandoned(connection, claimed_by="engine", exclusive=False, dead="dead")
-    assert [row.id for row in rows] == [dead] and alive not in rows
+    assert [row.id for row in rows] == [dead], f"and not {alive}, which is alive"
 
 
 def test_a_claim_that_its_engine_never_heard_of_is_dead(database: Database, add_job: AddJob) -> None:

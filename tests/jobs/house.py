@@ -28,7 +28,7 @@ LONG = {"train_size": 2000, "validation_size": 500, "epochs": 120, "patience": N
 ENDLESS = {**LONG, "epochs": 10_000}
 
 
-def eventually(condition: Callable[[], T], *, within_s: float = 45.0) -> T:
+def eventually(condition: Callable[[], T | None], *, within_s: float = 45.0) -> T:
     """Wait until a condition holds and return what it gave; fail when it does not in time."""
     deadline = time.monotonic() + within_s
     while not (result := condition()):

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import pytest
@@ -20,6 +20,7 @@ from service.worker import Checked, Ended, Failed, MemberSpec, Message, StackSpe
 from tests.jobs.dask_cluster import DaskCluster
 from tests.jobs.house import ENDLESS, SHORT, eventually, kill_and_see_dead, workers_of
 
+M = TypeVar("M", bound=Message)
 EXECUTORS = ["inline", "processes", pytest.param("dask", marks=pytest.mark.slow)]
 
 
@@ -51,8 +52,9 @@ class Ear:
         eventually(lambda: self.outcomes)
         return self.outcomes[0]
 
-    def heard(self, kind: type[Message]) -> Message:
-        return eventually(lambda: next((message for message in list(self.messages) if isinstance(message, kind)), None))
+    def heard(self, kind: type[M]) -> M:
+        eventually(lambda: any(isinstance(message, kind) for message in list(self.messages)))
+        return next(message for message in self.messages if isinstance(message, kind))
 
 
 def spec_of(dataset: str = "mnist", **hyperparameters: Any) -> StackSpec:

@@ -20,8 +20,14 @@ from service.web.server import Server, listen
 
 DEADLINE_S = 30.0
 
-TINY = {"model": "softmax", "epochs": 2, "train_size": 512, "validation_size": 500}
-LONG = {"model": "softmax", "epochs": 10_000, "train_size": 2_000, "validation_size": 500, "patience": None}
+TINY: dict[str, Any] = {"model": "softmax", "epochs": 2, "train_size": 512, "validation_size": 500}
+LONG: dict[str, Any] = {
+    "model": "softmax",
+    "epochs": 10_000,
+    "train_size": 2_000,
+    "validation_size": 500,
+    "patience": None,
+}
 
 
 @pytest.fixture(scope="session")

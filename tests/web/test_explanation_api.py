@@ -77,8 +77,8 @@ def test_the_picture_of_an_explanation(client: httpx.Client, digit: dict[str, An
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     picture = Image.open(BytesIO(answer.content))
     assert picture.width == (62 * 3 if "upscale=3" in path else 62 * 8)
-    assert picture.text["digit"] == ("3" if "digit=3" in path else "7")
-    assert picture.text["weights_sha256"]
+    assert picture.info["digit"] == ("3" if "digit=3" in path else "7")
+    assert picture.info["weights_sha256"]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_the_picture_of_confusions(client: httpx.Client, service: Service) -> No
     picture = Image.open(BytesIO(answer.content))
     assert picture.size == (640, 480)
     checksum = service.registry.manifest("mnist-softmax", 1).weights_sha256
-    assert (picture.text["weights_sha256"], picture.text["part"]) == (checksum, "test")
+    assert (picture.info["weights_sha256"], picture.info["part"]) == (checksum, "test")
     tag = {"If-None-Match": answer.headers["etag"]}
     assert client.get(f"{TEN}/confusion.png?width_px=640&height_px=480", headers=tag).status_code == 304
     assert client.get(f"{TEN}/confusion.png", headers=tag).status_code == 200

@@ -125,9 +125,9 @@ def known(client: Client, path: str, media_type: str, body: bytes, *headers: str
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_answered_at_once_is_what_the_application_says(client: Client, images: Any, kind: str) -> None:
     path, media_type, body_of = KINDS[kind]
-    bodies = [body_of(image) for image in images]
+    bodies = [body_of(image) for image in images]  # type: ignore[no-untyped-call]
     alike = [body for body in bodies if len(body) == len(bodies[0])]
-    known(client, path, media_type, alike[0])
+    known(client, path, media_type, alike[0])  # type: ignore[no-untyped-call]
     for number, body in enumerate(alike):
         afresh = client.ask(path, media_type, body, f"X-Kind: {kind} {number}")  # a head of its own
         assert (afresh.status, afresh.at_once) == (200, False)

@@ -125,7 +125,7 @@ def test_many_at_once(client: httpx.Client, job: str) -> None:
 
 
 def test_images_are_listed_by_class_and_page(client: httpx.Client, mnist: Dataset) -> None:
-    asked = {"part": "test", "label": 7, "limit": 600}
+    asked: dict[str, Any] = {"part": "test", "label": 7, "limit": 600}
     first = client.get("/datasets/mnist/images", params=asked).json()
     ImageList.model_validate(first)
     second = client.get("/datasets/mnist/images", params={**asked, "after": first["next"]}).json()

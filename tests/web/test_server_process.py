@@ -66,8 +66,8 @@ def test_a_signal_ends_it_at_once_whoever_is_listening(tmp_path: Path, executor:
             assert process.wait(DEADLINE_S) == 0
             assert time.monotonic() - asked_at < 10
             assert process.stderr is not None
-            lines = process.stderr.read().splitlines()
-            assert [line for line in lines if "WAL-reset race" not in line] == []  # of a SQLite that has it
+            logged = process.stderr.read().splitlines()
+            assert [line for line in logged if "WAL-reset race" not in line] == []  # of a SQLite that has it
     with server_process(tmp_path, executor) as (_, url):
         job = httpx.get(f"{url}/api/v1/jobs/{job_id}").json()
         assert job["state"] in ("queued", "running")  # handed back, not lost

@@ -111,7 +111,7 @@ def test_a_cut_checkpoint_is_refused(run: Callable[..., list[Message]], length: 
 )
 def test_an_impossible_state_is_refused(changes: dict[str, Any]) -> None:
     weights = np.zeros((785, 10), dtype=np.float32)
-    arrays = {
+    arrays: dict[str, Any] = {
         "last": weights,
         "best": weights,
         "pending_losses": np.empty(0),

@@ -24,7 +24,7 @@ NOT_HERE = {
 }
 
 
-@parametrize_with_checks([SoftmaxRegression(epochs=30), LogisticRegression(epochs=30)])
+@parametrize_with_checks([SoftmaxRegression(epochs=30), LogisticRegression(epochs=30)])  # type: ignore[untyped-decorator]
 def test_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
     if check.func.__name__ not in NOT_HERE:
         check(estimator)

@@ -39,7 +39,8 @@ class MlflowServer:
 
     def start(self) -> None:
         host, port = self._address.split(":")
-        where = ["--backend-store-uri", f"sqlite:///{self._folder}/runs.db", "--artifacts-destination", self._folder]
+        where = ["--backend-store-uri", f"sqlite:///{self._folder}/runs.db"]
+        where += ["--artifacts-destination", str(self._folder)]
         # By itself it serves with packages that nothing else here needs.
         how = ["--host", host, "--port", port, "--workers", "1", "--gunicorn-opts", "--no-control-socket"]
         with (self._folder / "log").open("ab") as log:

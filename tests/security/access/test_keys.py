@@ -46,7 +46,7 @@ def test_only_the_whole_key_opens(database: Database) -> None:
     keys = Keys(database)
     key, secret = keys.create("app", [Scope.TRAIN])
     _, other = keys.create("other", [Scope.ADMIN])
-    assert keys.check(secret) == (key.id, {Scope.TRAIN, Scope.READ})
+    assert keys.check(secret) == (key.id, frozenset({Scope.TRAIN, Scope.READ}))
     mixed = other[:-43] + secret[-43:]
     for wrong in (
         "",

@@ -1,4 +1,4 @@
-"""The database behind a URL: how it is opened, and how its transactions begin."""
+"""The database behind a URL: its connections and transactions, its advisory locks, and its clock."""
 
 from __future__ import annotations
 
@@ -6,11 +6,25 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Double,
+    Engine,
+    create_engine,
+    event,
+    func,
+    literal_column,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError, TimeoutError
 
 from service.errors import InvalidField, StorageFailed, StorageFull
@@ -25,31 +39,69 @@ ALLOWED_URLS = "sqlite:///path or postgresql://user:password@host/database"
 _RETRY_S = 0.5
 _WRITES = {"inkling_writes": True}
 _READS = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-"""All queries of a transaction that reads see the same moment, as they do on SQLite by themselves."""
+"""All queries of a reading transaction see the same snapshot, as they always do on SQLite."""
 _POSTGRESQL = {
     "application_name": "inkling",
     "connect_timeout": "5",
-    # A server or a network that is gone without a word is noticed, by a query that is under way too.
+    # A server or network that vanishes without closing connections is detected, also during a query.
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
-    # Nobody waits long for a lock, and a process that is frozen while it holds one loses it.
+    # Locks are waited for briefly, and a process that is suspended while it holds one loses it.
     "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=15s",
 }
-"""What libpq is told, unless the URL says otherwise."""
+"""Options of libpq that the URL does not set."""
 _FULL = ("database or disk is full", "No space left", "could not extend file")
+_LOCK_CLASS = 0x1D16
+"""Distinguishes our advisory locks from those of other programs on the same database."""
+_PATCHED_SQLITE = {(3, 44): 6, (3, 50): 7, (3, 51): 3}
+"""Patch levels in which the WAL-reset bug is fixed, by minor version; all versions after 3.51 have the fix."""
+
+
+class AdvisoryLock(IntEnum):
+    """Sections that only one transaction at a time may be in, across all processes and hosts on one database.
+
+    On SQLite every writing transaction excludes the others anyway.
+    """
+
+    #: Changing the tables.
+    MIGRATION = 1
+    #: Accepting work: the key is looked up, the queue counted, and the rows inserted, as one step.
+    SUBMISSION = 2
+
+    def acquire(self, connection: Connection) -> None:
+        """Wait for the lock; it is released when the transaction ends."""
+        if connection.dialect.name != "sqlite":
+            connection.execute(select(func.pg_advisory_xact_lock(_LOCK_CLASS, self.value)))
+
+
+def now_s(engine: Engine) -> ColumnElement[float]:
+    """Return an SQL expression for the seconds since 1970: hosts agree on leases without synchronised clocks."""
+    if engine.dialect.name == "sqlite":
+        return literal_column("((julianday('now') - 2440587.5) * 86400.0)", Double)
+    return literal_column("extract(epoch FROM clock_timestamp())", Double)
+
+
+def has_wal_reset_race(version: tuple[int, ...]) -> bool:
+    """Whether a version of SQLite can damage a database in WAL mode, when one connection writes and another resets.
+
+    From 3.7.0 to 3.51.2, except 3.44.6, 3.50.7 and their successors (sqlite.org/wal.html, "the WAL-reset bug").
+    A distribution may have applied the fix without changing the version.
+    """
+    minor, patch = (version[0], version[1]), version[2]
+    return (3, 7) <= minor <= (3, 51) and not (minor in _PATCHED_SQLITE and patch >= _PATCHED_SQLITE[minor])
 
 
 class Database:
     """Short transactions on SQLite or PostgreSQL.
 
     `read` and `write` each open one transaction; leaving the block commits it, an exception rolls it back.
-    Writers on SQLite take the write lock at the start (``BEGIN IMMEDIATE``), since a transaction that turns
-    from reading to writing in the middle fails at once where another writes.
+    Writers on SQLite take the write lock at the start (``BEGIN IMMEDIATE``): a transaction that begins by reading
+    and then writes fails at once while another one writes.
 
-    Errors of the database leave as `StorageFailed` or `StorageFull`. Connections that were lost, as by a restart of
-    the server, are replaced when the next transaction begins.
+    Errors of the database are raised as `StorageFailed` or `StorageFull`. Lost connections, as by a restart of the
+    server, are replaced when the next transaction begins.
 
     Parameters
     ----------
@@ -59,7 +111,7 @@ class Database:
     Raises
     ------
     InvalidField
-        The URL is none of these.
+        The URL is of another kind.
     StorageFailed
         The driver is not installed.
     """
@@ -71,12 +123,12 @@ class Database:
 
     @property
     def exclusive(self) -> bool:
-        """Whether one engine alone may run jobs here: SQLite is a file on one machine."""
+        """Whether only one engine may run jobs: SQLite is a file on one machine."""
         return self.engine.dialect.name == "sqlite"
 
     @property
     def path(self) -> Path | None:
-        """The file of the database, None where it is not one."""
+        """The file of an SQLite database, None for PostgreSQL."""
         url = self.engine.url
         return Path(url.database).resolve() if self.exclusive and url.database else None
 
@@ -88,7 +140,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Open a transaction that writes. What it wrote is durable once the block is left."""
+        """Open a transaction that writes. Its changes are durable once the block is left."""
         with _storage_errors(), self._writing.begin() as connection:
             yield connection
 
@@ -98,16 +150,16 @@ class Database:
             connection.execute(text("SELECT 1"))
 
     def wait(self, within_s: float) -> None:
-        """Wait until a server that may have been started just now answers; raise `StorageFailed` if it does not."""
-        deadline, complain = time.monotonic() + within_s, logger.warning
+        """Wait until a server that may still be starting answers; raise `StorageFailed` if it does not in time."""
+        deadline, log = time.monotonic() + within_s, logger.warning
         while not self.exclusive:
             try:
                 return self.ping()
             except StorageFailed as error:
                 if time.monotonic() > deadline:
                     raise
-                complain("%s It is waited for, %g s at most. (%s)", error.message, within_s, _first_line(error))
-                complain = logger.debug
+                log("%s Waiting up to %g s. (%s)", error.message, within_s, _first_line(error))
+                log = logger.debug
                 time.sleep(_RETRY_S)
 
     def close(self) -> None:
@@ -121,14 +173,14 @@ def _storage_errors() -> Iterator[None]:
         yield
     except OperationalError as error:
         if any(words in str(error.orig) for words in _FULL):
-            raise StorageFull("There is no space left for the database.") from error
-        raise StorageFailed("The database does not answer at the moment.") from error
+            raise StorageFull("No space is left for the database.") from error
+        raise StorageFailed("The database does not answer.") from error
     except TimeoutError as error:
-        raise StorageFailed("The database is asked too much at the moment.") from error
+        raise StorageFailed("The database is overloaded.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise StorageFailed("The connection to the database was lost.") from error
-        if type(error) is DatabaseError:  # what SQLite says of a file that is damaged or is none of its own
+        if type(error) is DatabaseError:  # raised by SQLite for a file that is damaged or not a database
             raise StorageFailed("The database is damaged.") from error
         raise
 
@@ -142,12 +194,12 @@ def _open(url: str, busy_timeout_ms: int) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise InvalidField("This is no URL of a database.", field="database_url", allowed=ALLOWED_URLS) from error
+        raise InvalidField("This is not a database URL.", field="database_url", allowed=ALLOWED_URLS) from error
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return _open_postgresql(parsed.set(drivername="postgresql+psycopg"))
     if parsed.get_backend_name() != "sqlite":
-        raise InvalidField("There is no such kind of database here.", field="database_url", allowed=ALLOWED_URLS)
-    # Waiting is SQLite's own business (busy_timeout); threads share nothing but the file.
+        raise InvalidField("This kind of database is not supported.", field="database_url", allowed=ALLOWED_URLS)
+    # The pool hands a connection to one thread at a time, so the driver's check is not needed.
     engine = create_engine(parsed, connect_args={"check_same_thread": False}, pool_size=8, max_overflow=32)
     event.listen(engine, "connect", partial(_prepare_sqlite, busy_timeout_ms))
     event.listen(engine, "begin", _begin_sqlite)
@@ -155,19 +207,19 @@ def _open(url: str, busy_timeout_ms: int) -> Engine:
 
 
 def _open_postgresql(url: URL) -> Engine:
-    told = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
+    args = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
     try:
-        return create_engine(url, connect_args=told, pool_pre_ping=True, pool_size=8, max_overflow=8, pool_timeout=10)
+        return create_engine(url, connect_args=args, pool_pre_ping=True, pool_size=8, max_overflow=8, pool_timeout=10)
     except ModuleNotFoundError as error:
         raise StorageFailed("PostgreSQL needs a driver: pip install 'inkling-digits[postgresql]'.") from error
 
 
 def _prepare_sqlite(busy_timeout_ms: int, connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # transactions begin where _begin_sqlite says, not where the driver guesses
+    connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver
     for pragma in (
         f"busy_timeout={busy_timeout_ms}",
         "journal_mode=WAL",
-        "synchronous=FULL",  # a commit that was answered survives a power cut
+        "synchronous=FULL",  # a confirmed commit survives a power cut
         "foreign_keys=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")

@@ -1,7 +1,8 @@
-"""Rows of ``jobs``: every move between states is one conditional UPDATE, written down here with its condition."""
+"""Rows of ``jobs``. Every move between states is one conditional UPDATE, stated here with its condition."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,8 +13,8 @@ from sqlalchemy import Connection, bindparam, delete, false, func, select, updat
 from service.telemetry import Origin, origin
 
 from . import check_rows, checkpoint_rows, event_rows, snapshot_rows
-from .clock import now_s
-from .submitter import submitter
+from .access_rows import submitter
+from .connection import now_s
 from .tables import checkpoints, jobs
 
 CLAIMED = ("running", "cancelling")
@@ -21,7 +22,7 @@ CLAIMED = ("running", "cancelling")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """What is written down when a job is accepted."""
+    """A job when it is accepted."""
 
     id: str
     name: str
@@ -37,7 +38,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRow:
-    """A job as its claimer sees it."""
+    """A job as the engine that claimed it needs it."""
 
     id: str
     name: str
@@ -54,7 +55,7 @@ class ClaimRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow:
-    """A job as it is shown: its row with its latest and its best check."""
+    """A job with its latest and its best check."""
 
     number: int
     id: str
@@ -83,7 +84,7 @@ _SHOWN = tuple(jobs.c[name] for name in JobRow.__dataclass_fields__)
 _CLAIM = tuple(jobs.c[name] for name in ClaimRow.__dataclass_fields__)
 _NEW = tuple(NewJob.__dataclass_fields__)
 
-# Statements of every submission and of every turn of the engine are built once: that takes longer than running them.
+# Statements of every submission and engine cycle are built once: building one takes longer than running it.
 _INSERT = jobs.insert()
 _COUNT = select(func.count()).where(jobs.c.state == bindparam("state"))
 _COUNT_UNFINISHED = select(func.count()).where(
@@ -100,7 +101,7 @@ _LOCK_CLAIMED = (
 
 
 def insert(connection: Connection, new: Sequence[NewJob]) -> datetime:
-    """Write new jobs down as queued, in their order; return since when they are."""
+    """Insert new jobs as queued, in their order; return the time of that."""
     now = datetime.now(UTC)
     first = {"state": "queued", "fence": 0, "losses": 0, "publishing": False, "created_at": now, "origin": origin()}
     key_id = who.key_id if (who := submitter.get()) else None
@@ -120,11 +121,11 @@ def begin_after(
     best_step: int | None,
     progress_of: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> None:
-    """Let a new job begin where another one ended: with its checkpoint, and its checks before ``next_step``.
+    """Copy to a new job what it continues from: the checkpoint of ``before``, and its checks before ``next_step``.
 
     Parameters
     ----------
-    progress_of : what the progress of a check was, by the new job's plan.
+    progress_of : the progress at a check in terms of the new job's epochs and patience.
     """
     checkpoint_rows.copy(connection, before.id, to=job_id)
     check_rows.copy(connection, before.id, to=job_id, next_step=next_step, progress_of=progress_of)
@@ -170,27 +171,40 @@ def count(connection: Connection, state: str) -> int:
 
 
 def count_unfinished(connection: Connection, key_id: str) -> int:
-    """Return how many jobs that a key submitted are not over."""
+    """Return how many jobs of a key are not in a final state."""
     return connection.execute(_COUNT_UNFINISHED, {"key_id": key_id}).scalar_one()
 
 
 def count_by_state(connection: Connection) -> dict[str, int]:
-    """Return how many jobs are in each state that any job is in."""
+    """Return how many jobs are in each state; states without jobs are missing."""
     rows = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
     return dict(rows.all())
 
 
+def count_members_by_state(connection: Connection, sweep_ids: Collection[str]) -> dict[str, dict[str, int]]:
+    """Return how many members of each sweep are in each state."""
+    rows = connection.execute(
+        select(jobs.c.sweep_id, jobs.c.state, func.count())
+        .where(jobs.c.sweep_id.in_(sweep_ids))
+        .group_by(jobs.c.sweep_id, jobs.c.state)
+    )
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    for sweep_id, state, number in rows:
+        counts[sweep_id][state] = number
+    return counts
+
+
 def newest_progress(connection: Connection) -> list[Mapping[str, Any]]:
-    """Return how far each claimed job is that has made a check."""
+    """Return the progress of each claimed job that has made a check."""
     newest = select(jobs.c.latest_check).where(jobs.c.state.in_(CLAIMED), jobs.c.latest_check.is_not(None))
     return [check["detail"] for check in connection.execute(newest).scalars()]
 
 
 def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max_members: int) -> list[ClaimRow]:
-    """Take the oldest queued job and those that can be trained with it; each claim raises its job's fence number.
+    """Claim the oldest queued job and those that can be trained with it; each claim increments its fence number.
 
-    Jobs that share a stack key are taken together, ``max_members`` at most, as far as they would go on from the
-    same step. The list is empty when nothing is queued.
+    Jobs that share a stack key are claimed together, at most ``max_members``, if they continue from the same step.
+    The list is empty when nothing is queued.
     """
     queued = (
         select(jobs.c.id, jobs.c.stack_key, checkpoints.c.step)
@@ -225,9 +239,9 @@ def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max
 
 
 def extend_leases(connection: Connection, *, claimed_by: str, lease_s: float) -> None:
-    """Say that the claimer is alive.
+    """Extend the leases of all jobs that an engine has claimed.
 
-    The rows are locked in the order in which all lock several, or two might wait for each other.
+    The rows are locked in the order of their numbers, as everywhere, which excludes deadlocks.
     """
     mine = jobs.c.claimed_by == claimed_by, jobs.c.state.in_(CLAIMED)
     ids = connection.execute(select(jobs.c.id).where(*mine).order_by(jobs.c.number).with_for_update()).scalars().all()
@@ -237,7 +251,7 @@ def extend_leases(connection: Connection, *, claimed_by: str, lease_s: float) ->
 
 
 def cancelling(connection: Connection, *, claimed_by: str) -> list[str]:
-    """Return the jobs of a claimer that somebody asked to stop."""
+    """Return the claimed jobs that are to be cancelled."""
     return list(connection.execute(_CANCELLING, {"claimer": claimed_by}).scalars())
 
 
@@ -250,12 +264,11 @@ def abandoned(
     held: Collection[str] | None = None,
     dead: str | None = None,
 ) -> list[ClaimRow]:
-    """Return claimed jobs that nobody trains.
+    """Return claimed jobs that no engine is training any more.
 
-    Where one engine alone may run jobs, every claim of another is of a dead one, whatever its lease says; elsewhere
-    another's claim is dead when it is of an engine that is known to be ``dead``, or, ``with_expired``, when its lease
-    has run out. If the asking engine says which claims it has ``held``, others of its own are dead too: it never heard
-    of them.
+    Where only one engine may run jobs (``exclusive``), every claim of another engine is abandoned, whatever its lease.
+    Elsewhere a claim is abandoned if its engine is known to be ``dead`` or, ``with_expired``, its lease has expired.
+    With ``held``, claims of the calling engine that are not in it are abandoned too: the answer to that claim was lost.
     """
     others = jobs.c.claimed_by != claimed_by
     if not exclusive:
@@ -268,12 +281,12 @@ def abandoned(
 
 
 def lock_claimed(connection: Connection, job_id: str, fence: int) -> bool:
-    """Hold a job under a claim until the transaction ends; False when the claim is not the newest any more."""
+    """Lock a claimed job until the transaction ends; False when the claim is no longer the newest."""
     return connection.execute(_LOCK_CLAIMED, {"job_id": job_id, "fence_number": fence}).first() is not None
 
 
 def update_columns(connection: Connection, job_id: str, **values: Any) -> None:
-    """Change columns of a job that the transaction holds."""
+    """Update columns of a job that the transaction has locked."""
     connection.execute(_UPDATE, {"job_id": job_id, **values})
 
 
@@ -288,9 +301,9 @@ def move(
     final: bool = False,
     **values: Any,
 ) -> bool:
-    """Move a job to another state and write the move into its history; False when it is not in a state for it.
+    """Move a job to another state and record the move; False if its present state does not allow it.
 
-    With ``fence`` the move also needs that claim to be the newest.
+    With ``fence`` the move also requires that claim to be the newest.
     """
     now = datetime.now(UTC)
     condition = (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)
@@ -307,7 +320,7 @@ def move(
 
 
 def remove(connection: Connection, job_id: str, *, allowed_from: Collection[str]) -> bool:
-    """Delete a job with all that was recorded of it; False when it is not in a state for it."""
+    """Delete a job and everything recorded of it; False if its present state does not allow it."""
     condition = (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)
     return connection.execute(delete(jobs).where(condition)).rowcount == 1
 

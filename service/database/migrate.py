@@ -6,8 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from service.errors import StorageFailed
 
-from .connection import Database
-from .locks import Alone, hold
+from .connection import AdvisoryLock, Database
 
 HEAD = "0008"
 """The newest migration. Known here so that an ordinary start need not import Alembic, which takes a while."""
@@ -22,7 +21,7 @@ def migrate(database: Database) -> None:
         The database was written by a newer version of this program, which is not touched.
     """
     with database.write() as connection:
-        hold(connection, Alone.MIGRATES)
+        AdvisoryLock.MIGRATION.acquire(connection)
         if _revision(connection) != HEAD:
             _upgrade(connection)
 

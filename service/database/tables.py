@@ -1,9 +1,10 @@
-"""The tables, as SQLAlchemy Core sees them. Migrations in ``migrations`` make them; a test holds the two together."""
+"""The tables, as SQLAlchemy Core sees them. Migrations in ``migrations`` make them; a test compares the two."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Connection,
     DateTime,
     Dialect,
     Double,
@@ -23,7 +25,13 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     UniqueConstraint,
+    select,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = TypeVar("Row", bound="DataclassInstance")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -33,7 +41,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Refuse naive times; hand over UTC."""
+        """Store UTC; refuse naive times."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -41,7 +49,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Give back UTC."""
+        """Return UTC."""
         if value is None:
             return None
         time: datetime = value
@@ -49,10 +57,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only where the type is exactly INTEGER."""
+"""SQLite numbers rows itself only where the type is exactly INTEGER."""
 
 Document = JSON(none_as_null=True)
-"""Plain data; nothing is NULL, not the JSON word null."""
+"""Plain data; None is stored as NULL, not as JSON's null."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
 
 JOB_STATES = ("queued", "running", "cancelling", "succeeded", "failed", "cancelled")
 
@@ -77,7 +90,7 @@ sweeps = Table(
     Column("grid", Document, nullable=False, comment="the values of those in which they differ"),
     Column("idempotency_key", String(255), unique=True),
     Column("request_sha256", String(64), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, default=_now),
     sqlite_autoincrement=True,
 )
 
@@ -141,7 +154,7 @@ reports = Table(
     Column("sweep_id", String(26), ForeignKey("sweeps.id"), nullable=False),
     Column("idempotency_key", String(255), unique=True),
     Column("request_sha256", String(64), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, default=_now),
     sqlite_autoincrement=True,
 )
 
@@ -216,7 +229,7 @@ audit = Table(
     "audit",
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=True),
-    Column("at", UtcDateTime, nullable=False),
+    Column("at", UtcDateTime, nullable=False, default=_now),
     Column("key_id", String(12), comment="null where no key was needed"),
     Column("method", String(8), nullable=False),
     Column("route", String(128), nullable=False, comment="as it is declared, without its parameters"),
@@ -225,3 +238,36 @@ audit = Table(
     Column("request_id", String(64), nullable=False, comment="of the answer and of the log"),
     sqlite_autoincrement=True,
 )
+
+
+class Rows(Generic[Row]):
+    """Rows of a table that are inserted and read as they are.
+
+    Parameters
+    ----------
+    row : a dataclass whose fields are the columns that are read.
+    """
+
+    def __init__(self, table: Table, row: type[Row]):
+        self._table = table
+        self._row = row
+        (self._number,) = table.primary_key
+        # Built once: building a statement takes longer than running it.
+        self._insert = table.insert()
+        self._select = select(*(table.c[field.name] for field in fields(row)))
+
+    def insert(self, connection: Connection, new: DataclassInstance) -> None:
+        """Insert a row from a dataclass whose fields are columns."""
+        connection.execute(self._insert, asdict(new))
+
+    def get(self, connection: Connection, row_id: str) -> Row | None:
+        """Return one row by its id."""
+        row = connection.execute(self._select.where(self._table.c.id == row_id)).first()
+        return None if row is None else self._row(**row._mapping)
+
+    def page(self, connection: Connection, *, limit: int, before: int | None) -> list[Row]:
+        """Return the newest rows first, at most ``limit``, those older than number ``before``."""
+        query = self._select.order_by(self._number.desc()).limit(limit)
+        if before is not None:
+            query = query.where(self._number < before)
+        return [self._row(**row._mapping) for row in connection.execute(query)]

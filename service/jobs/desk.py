@@ -12,13 +12,12 @@ from sqlalchemy import Connection
 from service.core import StopReason
 from service.database import (
     AcceptedKind,
-    Alone,
+    AdvisoryLock,
     Database,
     JobRow,
     accepted,
     audit_rows,
     audited_call,
-    hold,
     job_rows,
     submitter,
 )
@@ -85,7 +84,7 @@ class Desk:
         """
         call = audited_call.get()
         with self._database.write() as connection:
-            hold(connection, Alone.ACCEPTS)
+            AdvisoryLock.SUBMISSION.acquire(connection)
             known = accepted(connection, kind, idempotency_key) if idempotency_key else None
             if known is not None and known.request_sha256 != request_sha256:
                 raise IdempotencyMismatch("This idempotency key was used before, with another request.")

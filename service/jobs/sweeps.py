@@ -73,7 +73,7 @@ class Sweeps(Desk):
         """Return the newest sweeps first and, if there are more, the cursor to ask for them with."""
         with self._database.read() as connection:
             rows = sweep_rows.page(connection, before=parse_cursor(before), limit=limit + 1)
-            states = sweep_rows.states(connection, [row.id for row in rows[:limit]])
+            states = job_rows.count_members_by_state(connection, [row.id for row in rows[:limit]])
         summaries = [
             SweepSummary(id=row.id, request=_request(row), created_at=row.created_at, states=states.get(row.id, {}))
             for row in rows[:limit]

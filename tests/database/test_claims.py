@@ -106,7 +106,7 @@ def test_a_claim_is_held_by_its_fence(database: Database, add_job: AddJob) -> No
     assert row_of(database, job_id).state == "running"
     assert move(database, job_id, "succeeded", "running", fence=second.fence)
     with database.write() as connection:
-        assert not job_rows.lock_claimed(connection, job_id, second.fence), "a final job is nobody's"
+        assert not job_rows.lock_claimed(connection, job_id, second.fence), "a final job has no claim"
 
 
 def test_a_dead_claim_is_known_by_its_lease(database: Database, add_job: AddJob) -> None:
@@ -128,13 +128,13 @@ def test_a_claim_of_an_engine_that_is_known_to_be_dead_is_dead(database: Databas
     assert [row.id for row in rows] == [dead], f"and not {alive}, which is alive"
 
 
-def test_a_claim_that_its_engine_never_heard_of_is_dead(database: Database, add_job: AddJob) -> None:
-    heard, unheard = add_job(), add_job()
+def test_a_claim_whose_answer_was_lost_is_abandoned(database: Database, add_job: AddJob) -> None:
+    known, lost = add_job(), add_job()
     claim(database)
     claim(database)
     with database.read() as connection:
-        rows = job_rows.abandoned(connection, claimed_by="engine", exclusive=False, held=[heard])
-    assert [row.id for row in rows] == [unheard]
+        rows = job_rows.abandoned(connection, claimed_by="engine", exclusive=False, held=[known])
+    assert [row.id for row in rows] == [lost]
 
 
 def test_where_one_engine_is_alone_every_other_claim_is_dead(database: Database, add_job: AddJob) -> None:

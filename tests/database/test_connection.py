@@ -171,11 +171,11 @@ def test_a_database_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
     database.close()
 
 
-def test_too_many_at_once_is_a_failure_of_storage(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exhausted_pool_is_a_storage_failure(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database.engine.pool, "_timeout", 0.01)
     monkeypatch.setattr(database.engine.pool, "_max_overflow", 0)
     held = [database.engine.connect() for _ in range(8)]
-    with pytest.raises(StorageFailed, match="too much"), database.read():
+    with pytest.raises(StorageFailed, match="overloaded"), database.read():
         pass
     for connection in held:
         connection.close()

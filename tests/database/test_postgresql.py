@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from service.database import Alone, Database, hold, job_rows
+from service.database import AdvisoryLock, Database, job_rows
 from service.database.tables import jobs
 from service.errors import StorageFailed
 from tests.postgresql import Server, only_postgresql
@@ -47,29 +47,29 @@ def test_a_transaction_that_reads_sees_one_moment_and_changes_nothing(database: 
         job_rows.update_columns(connection, add_job(), name="and the next may write again")
 
 
-def test_what_one_does_alone_another_waits_for(database: Database) -> None:
+def test_an_advisory_lock_excludes_other_transactions(database: Database) -> None:
     waiting = threading.Event()
 
-    def wait_and_look() -> None:
+    def acquire_and_check() -> None:
         with database.write() as connection:
             waiting.set()
-            hold(connection, Alone.ACCEPTS)
+            AdvisoryLock.SUBMISSION.acquire(connection)
             assert released.is_set()
 
     released = threading.Event()
     with ThreadPoolExecutor(1) as threads:
         with database.write() as connection:
-            hold(connection, Alone.ACCEPTS)
-            hold(connection, Alone.ACCEPTS)
-            waiter = threads.submit(wait_and_look)
+            AdvisoryLock.SUBMISSION.acquire(connection)
+            AdvisoryLock.SUBMISSION.acquire(connection)
+            waiter = threads.submit(acquire_and_check)
             assert waiting.wait(10)
             with database.write() as other:
-                hold(other, Alone.MIGRATES)
+                AdvisoryLock.MIGRATION.acquire(other)
             released.set()
         waiter.result(10)
 
 
-def test_leases_and_cancels_never_wait_for_each_other(database: Database, add_job: AddJob) -> None:
+def test_leases_and_cancels_never_deadlock(database: Database, add_job: AddJob) -> None:
     """Two that lock many rows do it in the same order, however often rows have moved meanwhile."""
     ids = [add_job() for _ in range(30)]
     with database.write() as connection:
@@ -92,13 +92,13 @@ def test_leases_and_cancels_never_wait_for_each_other(database: Database, add_jo
             done.result(60)
 
 
-def test_whoever_is_frozen_while_it_holds_a_lock_loses_it(url: str) -> None:
+def test_a_suspended_process_loses_its_locks(url: str) -> None:
     impatient = Database(f"{url}&options=-c%20idle_in_transaction_session_timeout%3D100ms")
     patient = Database(url)
     with pytest.raises(StorageFailed), impatient.write() as frozen:
-        hold(frozen, Alone.ACCEPTS)
+        AdvisoryLock.SUBMISSION.acquire(frozen)
         with patient.write() as connection:
-            hold(connection, Alone.ACCEPTS)
+            AdvisoryLock.SUBMISSION.acquire(connection)
         frozen.execute(text("SELECT 1"))
     impatient.ping()
     for database in (impatient, patient):
@@ -136,7 +136,7 @@ def test_a_server_that_starts_later_is_waited_for(
             assert not waiting.done()
         postgresql.start()
         waiting.result(60)
-    assert len(caplog.records) == 1 and "waited for" in caplog.text
+    assert len(caplog.records) == 1 and "Waiting up to 60 s" in caplog.text
     database.close()
 
 

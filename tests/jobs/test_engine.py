@@ -259,7 +259,7 @@ def test_a_full_database_heals_without_a_restart(
     def refuse_while_full() -> Any:
         if refusing.is_set():
             refused.append(None)
-            raise StorageFull("There is no space left for the database.")
+            raise StorageFull("No space is left for the database.")
         return write()
 
     refused: list[None] = []
@@ -281,7 +281,7 @@ def away(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> tuple[House,
 
     def away_until_the_end(claim: ClaimRow, **news: Any) -> bool:
         if not pieces and not house.engine._stacks[0].runs[0].end:
-            raise StorageFailed("The database does not answer at the moment.")
+            raise StorageFailed("The database does not answer.")
         pieces.append(len(news["checks"]))
         return record(claim, **news)
 

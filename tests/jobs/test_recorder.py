@@ -222,7 +222,7 @@ class _FailsAtTheSecondWrite:
     def write(self) -> Any:
         self._writes += 1
         if self._writes == 2:
-            raise StorageFailed("The database does not answer at the moment.")
+            raise StorageFailed("The database does not answer.")
         return self._database.write()
 
 

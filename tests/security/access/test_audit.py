@@ -90,7 +90,7 @@ def test_a_line_that_cannot_be_written_is_an_error_in_the_log(
     client: httpx.Client, keys: dict[Scope, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(*_: object) -> None:
-        raise StorageFull("There is no space left for the database.")
+        raise StorageFull("No space is left for the database.")
 
     monkeypatch.setattr(AuditLog, "append", full)
     answer = client.post("/api/v1/jobs", json={"model": "no such"}, headers=bearer(keys[Scope.TRAIN]))
@@ -103,7 +103,7 @@ def test_no_job_is_accepted_without_its_line(
     client: httpx.Client, keys: dict[Scope, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
-        raise StorageFull("There is no space left for the database.")
+        raise StorageFull("No space is left for the database.")
 
     train = bearer(keys[Scope.TRAIN])
     before = client.get("/api/v1/jobs", headers=train).json()["jobs"]

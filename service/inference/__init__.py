@@ -11,8 +11,8 @@ from .answer import answer as answer
 from .catalogue import ModelCatalogue as ModelCatalogue
 from .comparison import compare as compare
 from .decoding import decode_pixels as decode_pixels
-from .decoding import decode_small_upload as decode_small_upload
 from .decoding import decode_upload as decode_upload
+from .decoding import is_small_upload as is_small_upload
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .explanation import Explanation as Explanation

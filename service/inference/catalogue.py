@@ -33,7 +33,7 @@ class ModelCatalogue:
     """Names and references to models in memory.
 
     `get` resolves a reference by a listing of names in the registry and nothing more, so a new version or a moved
-    alias speaks at once, whichever process made it. `at_hand` answers from memory alone: what this process changed
+    alias speaks at once, whichever process made it. `get_cached` answers from memory alone: what this process changed
     speaks at once, what another one changed after `FRESH_S`, or twice that at most. Versions never change, so one
     that is loaded is never looked at again; the one that has gone unused for longest makes room for a new one.
 
@@ -105,7 +105,7 @@ class ModelCatalogue:
                         self._loaded.popitem(last=False)
             return model
 
-    def at_hand(self, name: str | None = None, reference: int | str | None = None) -> Model | None:
+    def get_cached(self, name: str | None = None, reference: int | str | None = None) -> Model | None:
         """Return a model that `get` would return, without a look at the disk; None to have `get` called instead."""
         name = self._default_name if name is None else name
         known = self._resolved.get((name, reference))

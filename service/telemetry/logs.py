@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging.config
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
@@ -35,15 +34,12 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def configure_logging(
-    level: str, format_: LogFormat, handler: Callable[[], logging.StreamHandler[Any]] = logging.StreamHandler
-) -> None:
+def configure_logging(level: str, format_: LogFormat) -> None:
     """Let this process log on standard error.
 
     Parameters
     ----------
     level : the lowest: ``debug``, ``info``, ``warning`` or ``error``.
-    handler : what writes the lines.
     """
     # What no line says need not be found out for each (see "Optimization" in the documentation of `logging`).
     logging._srcfile = None
@@ -54,7 +50,7 @@ def configure_logging(
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"line": {"()": JsonFormatter} if format_ == "json" else text},
-            "handlers": {"stderr": {"()": handler, "formatter": "line"}},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "loggers": {
                 "service": {"level": level.upper(), "handlers": ["stderr"]},
                 "uvicorn": {"level": "WARNING", "handlers": ["stderr"]},

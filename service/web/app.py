@@ -17,7 +17,6 @@ from service.telemetry import tracing
 
 from . import errors
 from .access import unguarded
-from .direct import DirectRoutes
 from .event_hub import EventHub
 from .gate import Gate, GuardedRoute
 from .guards import HostGuard, OriginGuard
@@ -75,7 +74,6 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
             Middleware(RequestContext),
             Middleware(HostGuard, bound=settings.host, allowed=settings.allowed_hosts),
             Middleware(OriginGuard),
-            Middleware(DirectRoutes, routes=routes),
             Middleware(Methods),
         ],
     )

@@ -17,9 +17,6 @@ from ulid import ULID
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from .event_stream import SEND_TIMEOUT_S
-from .gate import Client
-from .known_heads import MAX_REQUEST_BYTES, KnownHeads
-from .outbox import JoinedWrites, Outbox
 from .problems import problem_response
 from .request_context import RAW_SECURITY_HEADERS
 
@@ -51,15 +48,11 @@ class Reception:
     header_timeout_s : from the first moment, or the first byte of a further request, to the end of its headers.
     max_connections : beyond it, the one that has kept us waiting longest makes room for a new one.
     waiting : those that owe us something: a request, or the rest of one. The longest wait comes first.
-    outbox : of their answers.
-    known_heads : by which requests are answered without the application; None has it asked always.
     """
 
     header_timeout_s: float
     max_connections: int
     waiting: dict[Connection, None] = field(default_factory=dict)
-    outbox: Outbox = field(default_factory=Outbox)
-    known_heads: KnownHeads | None = None
 
 
 class _Refused(Exception):
@@ -80,14 +73,11 @@ class Connection(HttpToolsProtocol):
         self._answering: RequestResponseCycle | None = None
         self._receiving = False
         self._refused = False
-        self._whole = b""  # what may be a whole request, as it came
-        self._client: Client | None = None  # of it, if it was let in already
-        self._answered_at_s = -float("inf")
         self._n_header_bytes = self._n_overhead_bytes = self._n_body_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, if there is room."""
-        super().connection_made(JoinedWrites(transport, self._reception.outbox))  # type: ignore[arg-type]
+        super().connection_made(transport)
         if len(self.connections) > self._reception.max_connections:
             longest = next(iter(self._reception.waiting), None)
             if longest is None:
@@ -107,13 +97,9 @@ class Connection(HttpToolsProtocol):
         self._stop_waiting()
         self.resume_writing()
 
-    def eof_received(self) -> None:
-        """Send what is held back: after the client's last byte the transport closes, and asks nobody before."""
-        self.transport.flush()  # type: ignore[attr-defined] # of `JoinedWrites`
-
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and see that it does not gather more than it may."""
-        if self._refused or self._answer_at_once(data):
+        if self._refused:
             return
         self._unset_keepalive_if_required()
         if self._deadline is None and self._is_idle():
@@ -135,8 +121,6 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Take a request from here on."""
         super().on_message_begin()
-        if self._client is not None:
-            self.scope["state"]["client"], self._client = self._client, None
         self._receiving = True
         self._n_header_bytes = self._n_overhead_bytes = self._n_body_bytes = 0
 
@@ -177,24 +161,12 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request, but not long for what is left of this one."""
-        known_heads = self._reception.known_heads
-        if known_heads is not None and self._whole and self.cycle.keep_alive and not self.expect_100_continue:
-            known_heads.learn(self._whole, self.scope, self._n_body_bytes)  # type: ignore[arg-type]
-        self._whole = b""
         self._answering = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
         if self._receiving:
             self._wait(_LINGER_S)
         elif not self.pipeline:
             self._reception.waiting[self] = None
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close, if nothing was asked since; what is answered at once leaves the timer alone."""
-        left_s = self._answered_at_s + self.timeout_keep_alive - self.loop.time()
-        if left_s > 0:
-            self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
-        else:
-            super().timeout_keep_alive_handler()
 
     def pause_writing(self) -> None:
         """Watch from now on whether the client takes what it is sent."""
@@ -217,28 +189,6 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._check_reader_after(n_bytes)
-
-    def _answer_at_once(self, data: bytes) -> bool:
-        """Answer what comes between two requests, if that can be done here and now."""
-        self._whole, self._client = b"", None
-        known_heads = self._reception.known_heads
-        if known_heads is None or self._receiving or not self._is_idle() or self.flow.write_paused:
-            return False
-        answer, client = known_heads.answer(data, self.client, self.server_state.default_headers)
-        if answer is None:
-            self._client = client
-            self._whole = data if len(data) <= MAX_REQUEST_BYTES else b""
-            return False
-        self._stop_waiting()
-        self._reception.waiting[self] = None
-        self.transport.write(answer)
-        self.server_state.total_requests += 1
-        self._answered_at_s = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
-        return True
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

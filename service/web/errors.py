@@ -47,12 +47,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_exception)
 
 
-async def answer_to(request: Request, error: ServiceError | HTTPException) -> Response:
-    """Return the problem details of an error, as the application answers with by itself."""
-    handle = _service_error if isinstance(error, ServiceError) else _http_exception
-    return await handle(request, error)
-
-
 async def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
     headers = {"Retry-After": str(ceil(error.retry_after_s))} if isinstance(error, TooManyRequests) else {}

@@ -90,19 +90,6 @@ class Gate:
             scope["state"]["send"] = send = self._audited(scope, template, client, send)
         return send
 
-    def admit_at_once(self, scope: Scope, template: str) -> Client | None:
-        """Let a request in to a route that changes nothing, as `admit` does; None if something must be read for that.
-
-        Raises
-        ------
-        Unauthenticated, InsufficientScope, TooManyRequests
-        """
-        if self._keys.stale:
-            return None
-        needed = ACCESS[f"{scope['method']} {template}"]
-        assert needed is not PUBLIC, "what is public needs no gate"
-        return self._let_in(scope, needed, is_open(self._settings, self._keys))
-
     def take_stream(self, client: Client) -> AbstractContextManager[None]:
         """Return what holds one of the client's streams while it is entered.
 

@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from service.errors import InvalidField, InvalidInput
-from service.inference import DecodingLimits, ModelInputs, decode_pixels, decode_small_upload, decode_upload
+from service.inference import DecodingLimits, ModelInputs, decode_pixels, decode_upload, is_small_upload
 
 from .routing import media_type_of
 from .strict_json import parse_json_of_numbers
@@ -52,15 +52,17 @@ class ImageBody:
     parts: tuple[tuple[bytes, str | None], ...]
     is_json: bool = False
 
-    @classmethod
-    def whole(cls, content: bytes, media_type: str) -> ImageBody:
-        """Take all that was sent for one thing."""
-        return cls(parts=((content, media_type or None),), is_json=media_type == "application/json")
-
     @property
     def n_bytes(self) -> int:
         """How much was sent."""
         return sum(len(content) for content, _ in self.parts)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether decoding takes so little time that the event loop can do it."""
+        if self.is_json:
+            return self.n_bytes <= _SMALL_JSON_BYTES
+        return len(self.parts) == 1 and is_small_upload(self.parts[0][0])
 
     def decode(self, limits: DecodingLimits) -> ModelInputs:
         """Return what a model is shown; errors as `decode_upload` and `decode_pixels`."""
@@ -69,20 +71,14 @@ class ImageBody:
         decoded = [decode_upload(content, media_type, limits=limits) for content, media_type in self.parts]
         return decoded[0] if len(decoded) == 1 else ModelInputs.joined(decoded, limits)
 
-    def decode_small(self, limits: DecodingLimits) -> ModelInputs | None:
-        """Do as `decode` does if that takes microseconds; else None."""
-        content, media_type = self.parts[0]
-        if len(self.parts) > 1 or (self.is_json and len(content) > _SMALL_JSON_BYTES):
-            return None
-        return self.decode(limits) if self.is_json else decode_small_upload(content, media_type, limits=limits)
-
 
 async def read_images(request: Request) -> ImageBody:
     """Read what a request shows; raise `InvalidInput` if it is a form that holds anything but files."""
     media_type = media_type_of(request)
     if media_type == FORM:
         return ImageBody(parts=await _files(request))
-    return ImageBody.whole(await request.body(), media_type)
+    content = await request.body()
+    return ImageBody(parts=((content, media_type or None),), is_json=media_type == "application/json")
 
 
 async def _files(request: Request) -> tuple[tuple[bytes, str | None], ...]:

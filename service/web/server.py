@@ -25,13 +25,11 @@ from service.database import has_wal_reset_race
 from service.errors import ServiceError
 from service.metrics import figures_of_the_first, shared_figures
 from service.settings import Settings
-from service.telemetry import configure_logging, start_tracing, tracing
+from service.telemetry import configure_logging, start_tracing
 
 from .app import create_app
 from .connection import Connection, Reception
 from .event_stream import SEND_TIMEOUT_S
-from .known_heads import KnownHeads
-from .round_handler import RoundHandler
 from .siblings import Siblings
 
 _log = logging.getLogger(__name__)
@@ -62,8 +60,6 @@ class Server(uvicorn.Server):
         reception = Reception(
             header_timeout_s=settings.header_timeout_s,
             max_connections=_as_many_as_files(settings.max_connections),
-            # Spans shall show every layer; and behind a proxy a head tells who asks only together with who sent it.
-            known_heads=None if tracing() or settings.trusted_proxies else KnownHeads(app),
         )
         config = uvicorn.Config(
             app,
@@ -133,7 +129,7 @@ def run(
     KeysRequired : others could reach it, and there is no key.
     ServiceError : the address cannot be listened on.
     """
-    configure_logging(settings.log_level, settings.log_format, RoundHandler)
+    configure_logging(settings.log_level, settings.log_format)
     start_tracing(__version__)
     sys.setswitchinterval(_SWITCH_S)
     with ExitStack() as until_stopped:

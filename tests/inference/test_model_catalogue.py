@@ -132,31 +132,31 @@ class Later(Executor):
             self.calls.pop()()
 
 
-def test_at_hand_is_what_was_found_not_long_ago(registry: CountingRegistry, root: Path) -> None:
+def test_cached_is_what_was_resolved_not_long_ago(registry: CountingRegistry, root: Path) -> None:
     now_s, later = [0.0], Later()
     catalogue = ModelCatalogue(registry, default_name="digits", max_loaded=2, clock=lambda: now_s[0], background=later)
     another_process = Registry(LocalStore(root))
-    assert catalogue.at_hand() is None
+    assert catalogue.get_cached() is None
     newest = catalogue.get()
-    assert catalogue.at_hand() is newest and catalogue.at_hand("digits", 1) is None
+    assert catalogue.get_cached() is newest and catalogue.get_cached("digits", 1) is None
 
     another_process.set_alias("digits", "champion", 1)
     now_s[0] = 0.99 * FRESH_S
-    assert catalogue.at_hand() is newest and not later.calls
+    assert catalogue.get_cached() is newest and not later.calls
     now_s[0] = FRESH_S
-    assert catalogue.at_hand() is catalogue.at_hand() is newest  # and nobody need wait
+    assert catalogue.get_cached() is catalogue.get_cached() is newest  # and nobody need wait
     assert len(later.calls) == 1  # while somebody looks
     now_s[0] = 2 * FRESH_S
-    assert catalogue.at_hand() is None  # but nobody hears the old one any more
+    assert catalogue.get_cached() is None  # but nobody hears the old one any more
     later.work()
-    assert catalogue.at_hand() is catalogue.get("digits", 1)
+    assert catalogue.get_cached() is catalogue.get("digits", 1)
 
     shutil.rmtree(root / "digits")
     now_s[0] = 3 * FRESH_S
-    assert catalogue.at_hand() is not None
+    assert catalogue.get_cached() is not None
     later.work()  # finds nothing, which is for whoever asks
     now_s[0] = 4 * FRESH_S
-    assert catalogue.at_hand() is None
+    assert catalogue.get_cached() is None
 
 
 def test_the_registry_is_looked_at_again_without_anybody_waiting(registry: CountingRegistry, root: Path) -> None:
@@ -167,14 +167,14 @@ def test_the_registry_is_looked_at_again_without_anybody_waiting(registry: Count
     now_s = FRESH_S
     give_up_s = time.monotonic() + 30
     while not moved and time.monotonic() < give_up_s:
-        speaks = catalogue.at_hand()
+        speaks = catalogue.get_cached()
         moved = speaks is not newest
     assert speaks is None or speaks.manifest.version == 1  # None in the moment in which version 1 is loaded
     assert moved
     catalogue.close()
 
 
-def test_what_this_process_changes_is_at_hand_at_once(
+def test_what_this_process_changes_is_resolved_anew(
     catalogue: ModelCatalogue, registry: CountingRegistry, make_draft: Callable[..., ModelDraft]
 ) -> None:
     catalogue.get()
@@ -184,12 +184,12 @@ def test_what_this_process_changes_is_at_hand_at_once(
         lambda: registry.register("digits", make_draft(), np.ones((785, 10), "f4"), np.ones((785, 10), "f4")),
     ):
         change()
-        assert catalogue.at_hand() is None
-        assert catalogue.get() is catalogue.at_hand()
+        assert catalogue.get_cached() is None
+        assert catalogue.get() is catalogue.get_cached()
     assert catalogue.get().manifest.version == 4
 
 
-def test_what_made_room_is_not_at_hand(catalogue: ModelCatalogue) -> None:
+def test_what_was_evicted_is_not_cached(catalogue: ModelCatalogue) -> None:
     for version in (1, 2, 3):
         catalogue.get("digits", version)
-    assert [catalogue.at_hand("digits", version) is None for version in (1, 2, 3)] == [True, False, False]
+    assert [catalogue.get_cached("digits", version) is None for version in (1, 2, 3)] == [True, False, False]

@@ -11,16 +11,12 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from starlette.requests import Request
 
 from service.bootstrap import Service
 from service.datasets import Dataset
 from service.inference import predict
 from service.registry import LocalStore, Registry
 from service.web import answers
-from service.web.dependencies import ServiceDep
-from service.web.direct import DirectRoute
-from service.web.routing import noun_router
 from tests.web.serving import DEADLINE_S, problem_of
 
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -127,12 +123,13 @@ def test_a_move_by_another_process_is_heard_soon(client: httpx.Client, service: 
     assert client.post("/models/mnist-softmax/predict?alias=moved", **asked).status_code == 404
 
 
-def test_an_endpoint_that_asks_for_more_than_texts_is_no_direct_route() -> None:
-    router = noun_router("prediction", route_class=DirectRoute)
-    with pytest.raises(TypeError, match="more than can be given"):
-
-        @router.post("/x")
-        async def number(request: Request, service: ServiceDep, many: int = 1) -> None: ...
+@pytest.mark.parametrize("n_images", [1, 64, 65])
+def test_few_images_and_many_get_one_answer(client: httpx.Client, mnist: Dataset, n_images: int) -> None:
+    """Few are predicted on the event loop, many in a thread."""
+    images = mnist.test.images[:n_images]
+    raw = client.post("/predict", content=images.tobytes(), headers=OCTETS).json()
+    assert raw == client.post("/predict", content=npy(images)).json()
+    assert raw == client.post("/predict", files=[("file", image.tobytes()) for image in images]).json()
 
 
 def test_probabilities_alone_as_an_array(client: httpx.Client, service: Service, digits: Any) -> None:

@@ -19,8 +19,6 @@ from service.inference import predict
 from service.metrics import STAGES, InferenceFigures, Stages
 from service.registry import Manifest, Model
 from service.web.dependencies import ServiceDep
-from service.web.direct import DirectRoute
-from service.web.known_heads import answer_alike
 from service.web.problems import problem_response
 from service.web.routing import Route
 from service.web.strict_json import parse_json
@@ -72,16 +70,9 @@ _INFER: dict[str, Any] = {
 }
 
 
-_ENCODINGS = ("identity", "gzip")
-"""Clients of the protocol may compress what they send."""
-
-
 class _ProtocolRoute(Route):
-    encodings: ClassVar[tuple[str, ...]] = _ENCODINGS
-
-
-class _InferRoute(DirectRoute):
-    encodings: ClassVar[tuple[str, ...]] = _ENCODINGS
+    encodings: ClassVar[tuple[str, ...]] = ("identity", "gzip")
+    """Clients of the protocol may compress what they send."""
 
 
 _Told: TypeAlias = tuple[bytes, int | None]
@@ -89,7 +80,7 @@ _Told: TypeAlias = tuple[bytes, int | None]
 
 _PROTOCOL: dict[str, Any] = {"prefix": "/v2", "tags": ["inference protocol"], "responses": _ERROR}
 router = APIRouter(route_class=_ProtocolRoute, **_PROTOCOL)
-infer_router = APIRouter(route_class=_InferRoute, **_PROTOCOL)
+infer_router = APIRouter(route_class=_ProtocolRoute, **_PROTOCOL)
 
 
 @router.get("")
@@ -258,31 +249,14 @@ def _tensors(manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
 
 
 async def _infer(request: Request, service: Service, name: str, version: str | None) -> Response:
-    """Decode, predict and write the answer: at once what takes no longer than a visit to a thread, all else in one."""
+    """Decode, predict and write the answer."""
     content, header_length = await request.body(), request.headers.get(HEADER_LENGTH)
     is_packed = request.headers.get("content-encoding", "identity") != "identity"
+    stages = Stages()
 
-    def at_once(content: bytes, *, only_json: bool = False) -> _Told | None:
-        stages = Stages()
-        model = service.catalogue.at_hand(name, version)
-        if model is None or is_packed or len(content) > _SMALL_BYTES:
-            return None
-        stages.next()  # nothing waits
-        try:
-            asked = parse_infer_request(content, header_length, service.limits)
-        except ServiceError:
-            return None  # what is wrong is told, and counted, by those who take their time
-        if only_json and any(output.binary for output in asked.outputs):
-            return None
-        return _tell(service, model, asked, stages)
-
-    def json_at_once(content: bytes) -> bytes | None:
-        told = at_once(content, only_json=True)
-        return None if told is None else told[0]
-
-    def work() -> _Told:
+    def work(cached: Model | None = None) -> _Told:
         stages.next()
-        model = service.catalogue.get(name, version)
+        model = cached or service.catalogue.get(name, version)
         try:
             asked = parse_infer_request(_expanded(request, content), header_length, service.limits)
         except ServiceError:
@@ -290,21 +264,17 @@ async def _infer(request: Request, service: Service, name: str, version: str | N
             raise
         return _tell(service, model, asked, stages)
 
-    if (told := at_once(content)) is not None:
-        answer_alike(request.scope, json_at_once)
-    else:
-        stages = Stages()
-        # What is packed counts as the most that it may become.
-        n_bytes = service.settings.max_body_bytes if is_packed else len(content)
-        told = await turns_of(request).run(work, n_bytes)
-    body, json_bytes = told
+    # As a prediction of /api/v1: what is small is predicted on the event loop. What is packed may be large.
+    n_bytes = service.settings.max_body_bytes if is_packed else len(content)
+    cached = service.catalogue.get_cached(name, version) if n_bytes <= _SMALL_BYTES else None
+    body, json_bytes = work(cached) if cached else await turns_of(request).run(work, n_bytes)
     if json_bytes is None:
         return Response(body, media_type="application/json")
     return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)
 
 
 def _tell(service: Service, model: Model, asked: InferRequest, stages: Stages) -> _Told:
-    """Let the model speak, and count it."""
+    """Predict, write the answer, and count it."""
     stages.next()
     labels, probabilities = predict(model, asked.images)
     stages.next()

@@ -18,20 +18,18 @@ from service.charts import digit_picture
 from service.core import Floats, Ints
 from service.errors import InvalidInput, ServiceError
 from service.inference import ModelInputs, answer
-from service.inference import predict as tell
+from service.inference import predict as predict_images
 from service.metrics import Stages
 from service.registry import Model
 from service.web import answers
 from service.web.dependencies import ServiceDep
-from service.web.direct import DirectRoute
 from service.web.headers import header
-from service.web.image_body import BINARY, FORM, IMAGE_BODY, ImageBody, read_images
-from service.web.known_heads import answer_alike
+from service.web.image_body import BINARY, IMAGE_BODY, read_images
 from service.web.pictures import PNG, PNG_ANSWER
-from service.web.routing import media_type_of, noun_router
+from service.web.routing import noun_router
 from service.web.turns import turns_of
 
-router = noun_router("prediction", route_class=DirectRoute)
+router = noun_router("prediction")
 
 _JSON, _NPY = "application/json", "application/x-npy"
 _ANSWER: dict[str, Any] = {
@@ -81,26 +79,14 @@ async def preprocess(request: Request, service: ServiceDep) -> Response:
 
 
 async def _predict(request: Request, service: Service, name: str | None, reference: str | None) -> Response:
-    """Decode, predict and write the answer: at once what takes no longer than a visit to a thread, all else in one."""
+    """Decode, predict and write the answer."""
     as_table = header(request.scope, b"accept").strip().lower() == _NPY
-    media_type = media_type_of(request)
     body = await read_images(request)
+    stages = Stages()
 
-    def story_at_once(body: ImageBody) -> bytes | None:
-        stages = Stages()
-        model = service.catalogue.at_hand(name, reference)
-        if model is None:
-            return None
-        stages.next()  # nothing waits
-        try:
-            inputs = body.decode_small(service.limits)
-        except ServiceError:
-            return None  # what is wrong is told, and counted, by those who take their time
-        return None if inputs is None else _tell(service, model, inputs, _story, stages)
-
-    def work() -> Response:
+    def work(cached: Model | None = None) -> Response:
         stages.next()
-        model = service.catalogue.get(name, reference)  # before decoding: an unknown model is the cheaper refusal
+        model = cached or service.catalogue.get(name, reference)  # before decoding: the cheaper refusal
         manifest = model.manifest
         try:
             inputs = body.decode(service.limits)
@@ -112,18 +98,15 @@ async def _predict(request: Request, service: Service, name: str | None, referen
         of_model = {"X-Model": f"{manifest.name}/{manifest.version}"}
         return Response(_tell(service, model, inputs, _table, stages), media_type=_NPY, headers=of_model)
 
-    if not as_table and (story := story_at_once(body)) is not None:
-        if media_type != FORM:
-            answer_alike(request.scope, lambda content: story_at_once(ImageBody.whole(content, media_type)))
-        return Response(story, media_type=_JSON)
-    stages = Stages()
-    return await turns_of(request).run(work, body.n_bytes)
+    # What is small is predicted here: switching to a thread and back would take as long as the prediction itself.
+    cached = service.catalogue.get_cached(name, reference) if body.is_small else None
+    return work(cached) if cached else await turns_of(request).run(work, body.n_bytes)
 
 
 def _tell(service: Service, model: Model, inputs: ModelInputs, write: _Write, stages: Stages) -> bytes:
-    """Let the model speak, and count it."""
+    """Predict, write the answer, and count it."""
     stages.next()
-    told = tell(model, inputs.images)
+    told = predict_images(model, inputs.images)
     stages.next()
     content = write(model, inputs, told)
     stages.next()

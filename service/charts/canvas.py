@@ -8,12 +8,9 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
-from .curves import AnySteps, Series, Steps
-from .frame import Frame
+from .curves import AnySteps, Curves, Series, Steps, block_statistics, thin
+from .frame import INK, LARGEST_DRAWN, Frame, power_of_ten
 from .sheet import Sheet
-from .style import INK
-from .thinning import block_statistics, thin
-from .typesetting import power_of_ten
 
 _EPOCHS_IN = 0.42
 _MAX_POINTS = 2_000
@@ -22,7 +19,6 @@ _AVERAGED_STEPS = 10
 _LOG_SCALE_FROM_RATIO = 1_000
 _FIRST_STEPS_FRACTION = 0.05
 _MIN_POINTS_TO_ZOOM = 20
-_LARGEST_DRAWN = 1e30  # beyond it, squares and axis limits would overflow
 
 
 class Canvas:
@@ -32,7 +28,7 @@ class Canvas:
     ----------
     y_label : what is measured; its last word alone must do where there is no room for more.
     y_bounds : the values that are possible at all.
-    off_scale : which part of the values, at each end, may lie outside the chart if the rest is then seen much better.
+    off_scale : the fraction of the values, at each end, that may lie outside the chart if this magnifies the rest.
     """
 
     def __init__(
@@ -43,7 +39,7 @@ class Canvas:
         self._y_label, self._y_bounds, self._off_scale = y_label, y_bounds, off_scale
         self._recorded: list[tuple[Series, Series]] = []
         self._drawn: list[tuple[Series, Series]] = []
-        self._rings: list[float] = []
+        self._marked: list[float] = []
         self._last_step = 1.0
         self._n_left_out = 0
 
@@ -68,12 +64,12 @@ class Canvas:
         marker = "o" if len(values) <= _MAX_MARKERS else None
         (line,) = self._axes.plot(at[kept], values[kept], **({"color": colour, "marker": marker, "zorder": 3} | style))
         if label is not None:
-            self.sheet.explain(line, label)
+            self.sheet.add_to_legend(line, label)
         self._drawn.append((at, values))
 
     def band(self, steps: AnySteps, lower: Series, upper: Series, *, colour: str) -> Any:
         """Fill the room between two lines; return what a legend shows of it."""
-        finite = (np.abs(lower) <= _LARGEST_DRAWN) & (np.abs(upper) <= _LARGEST_DRAWN)
+        finite = (np.abs(lower) <= LARGEST_DRAWN) & (np.abs(upper) <= LARGEST_DRAWN)
         at, low, high = (series[finite].astype(np.float64) for series in (steps, lower, upper))
         if len(at):
             self._drawn += [(at, low), (at, high)]
@@ -95,36 +91,36 @@ class Canvas:
         low, high = np.maximum(mean - deviation, values.min()), mean + deviation
         band = self.band(middle, low, high, colour=colour)
         (line,) = self._axes.plot(middle, mean, color=colour, zorder=2.5)
-        self.sheet.explain((band, line), f"{label}, mean of {n_averaged} steps ± s.d.")
+        self.sheet.add_to_legend((band, line), f"{label}, mean of {n_averaged} steps ± s.d.")
 
-    def mark_point(self, step: int, steps: Steps, values: Series, *, colour: str, label: str) -> None:
-        """Ring the point of a line at ``step``; ``{value}`` in the label becomes the line's value there."""
-        value = float(values[np.abs(steps - step).argmin()])
-        if not abs(value) <= _LARGEST_DRAWN:
-            return
-        (ring,) = self._axes.plot(
-            [step], [value], "o", color="white", markersize=9, markeredgecolor=colour, markeredgewidth=2
-        )
-        ring.set(zorder=4, clip_on=False)
-        self.sheet.explain(ring, f"{label.format(value=f'{value:.4g}')}, step {step:,}")
-        self._rings.append(value)
+    def mark_run(self, curves: Curves, values: Series, *, colour: str, best_label: str) -> None:
+        """Ring the best check on a line and draw its early stop; ``{value}`` becomes the line's value there."""
+        if curves.best_step is not None:
+            value = float(values[np.abs(curves.check_steps - curves.best_step).argmin()])
+            label = f"{best_label.format(value=f'{value:.4g}')}, step {curves.best_step:,}"
+            ring = {"color": "white", "markersize": 9, "markeredgecolor": colour, "markeredgewidth": 2}
+            self._dot(curves.best_step, value, label, **ring)
+        if curves.stop_step is not None:
+            self.mark_step(curves.stop_step, label="early stop")
 
     def mark_end(self, step: int, value: float, *, colour: str, label: str | None) -> None:
-        """Put a dot on a line; like a line, it is only explained if it has a label."""
-        if not abs(value) <= _LARGEST_DRAWN:
+        """Put a dot on a line; without a label it is not in the legend."""
+        self._dot(step, value, label, color=colour, markersize=6, markeredgecolor="white", markeredgewidth=0.8)
+
+    def _dot(self, step: int, value: float, label: str | None, **style: Any) -> None:
+        if not abs(value) <= LARGEST_DRAWN:
             return
-        (dot,) = self._axes.plot([step], [value], "o", color=colour, markersize=6, zorder=4)
-        dot.set(clip_on=False, markeredgecolor="white", markeredgewidth=0.8)
-        self._rings.append(value)
+        (dot,) = self._axes.plot([step], [value], "o", zorder=4, clip_on=False, **style)
+        self._marked.append(value)
         if label is not None:
-            self.sheet.explain(dot, label)
+            self.sheet.add_to_legend(dot, label)
 
     def mark_recurrence(self, steps: Steps, values: Series, *, colour: str, label: str) -> None:
         """Put a triangle just below each of these points of a line."""
         below = self._axes.transData + ScaledTranslation(0, -7 / 72, self.sheet.figure.dpi_scale_trans)
         (marks,) = self._axes.plot(steps, values, "^", color=colour, markersize=6, zorder=4, transform=below)
-        self.sheet.explain(marks, label)
-        self._rings += values.tolist()
+        self.sheet.add_to_legend(marks, label)
+        self._marked += values.tolist()
 
     def mark_level(self, value: float) -> None:
         """Draw a thin line across the chart at a value that has a meaning."""
@@ -134,13 +130,13 @@ class Canvas:
         """Draw a dashed line across the chart at ``step``."""
         line = self._axes.axvline(step, color=INK, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
         self._last_step = max(self._last_step, step)
-        self.sheet.explain(line, f"{label}, step {step:,}")
+        self.sheet.add_to_legend(line, f"{label}, step {step:,}")
 
     def encode(self, batches_per_epoch: int | None) -> bytes:
         """Finish the chart with its header and axes, and return the picture as a file.
 
-        Where the first steps would dwarf all that follows, the axis is fitted to what follows and a note says
-        how far they reach.
+        Where the first steps would dwarf all that follows, the axis is fitted to what follows and a note gives
+        their range.
         """
         left_out = f"{self._n_left_out:,} values are not finite or too large to draw. " if self._n_left_out else ""
         top_in = self.sheet.write_header(left_out)
@@ -153,8 +149,8 @@ class Canvas:
         return self.sheet.encode()
 
     def _take_finite(self, steps: AnySteps, values: Series) -> tuple[Series, Series]:
-        """Leave out what cannot be drawn, and count it."""
-        drawable = np.abs(values) <= _LARGEST_DRAWN
+        """Remove values that cannot be drawn, and count them."""
+        drawable = np.abs(values) <= LARGEST_DRAWN
         self._n_left_out += int((~drawable).sum())
         self._last_step = float(max([self._last_step, *steps[-1:]]))
         at, values = steps[drawable].astype(np.float64), values[drawable].astype(np.float64)
@@ -170,7 +166,7 @@ class Canvas:
 
     def _finish_y_axis(self, height_in: float) -> None:
         at, values = _joined(self._drawn or [(np.zeros(1), np.zeros(1))])
-        if values.min() > 1 / _LARGEST_DRAWN and values.max() > _LOG_SCALE_FROM_RATIO * values.min():
+        if values.min() > 1 / LARGEST_DRAWN and values.max() > _LOG_SCALE_FROM_RATIO * values.min():
             self._make_y_axis_logarithmic()
         else:
             self._fit_y_axis(at, values)
@@ -187,11 +183,11 @@ class Canvas:
     def _fit_y_axis(self, at: Series, values: Series) -> None:
         self.sheet.number_y_axis()
         first_steps = _FIRST_STEPS_FRACTION * at.max()
-        later = np.append(values[at >= first_steps], self._rings)
+        later = np.append(values[at >= first_steps], self._marked)
         low, high = np.quantile(later, [self._off_scale, 1 - self._off_scale])
         has_outliers = bool(high - low < np.ptp(later) / 2)
         if has_outliers:
-            later = np.append(later[(low <= later) & (later <= high)], self._rings)
+            later = np.append(later[(low <= later) & (later <= high)], self._marked)
         is_dwarfed = len(values) >= _MIN_POINTS_TO_ZOOM and np.ptp(later) < np.ptp(values) / 2
         shown = later if is_dwarfed else values
         span = float(np.ptp(shown) or np.ptp(values) or abs(values[0]) or 1)

@@ -1,16 +1,20 @@
-"""What a run has recorded so far, as arrays ready to be drawn."""
+"""Recorded values over steps, as arrays ready to be drawn: of one run, and of runs to compare."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core import Floats
+
 Series: TypeAlias = NDArray[np.float64]
 Steps: TypeAlias = NDArray[np.int64]
 AnySteps: TypeAlias = NDArray[np.int64] | NDArray[np.float64]  # means of several steps are not whole
+Spread: TypeAlias = Literal["range", "deviation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,15 +47,121 @@ class Curves:
 
     def __post_init__(self) -> None:
         """Check that the arrays fit together."""
-        for steps, together in (
-            (self.check_steps, (self.validation_loss, self.validation_accuracy, self.train_accuracy)),
-            (self.train_loss_steps, (self.train_loss,)),
-        ):
-            if steps.ndim != 1 or any(series.shape != steps.shape for series in together):
-                raise ValueError("curves: steps and values differ in length")
-            if (np.diff(steps) <= 0).any():
-                raise ValueError("curves: steps must increase")
+        _check(self.check_steps, self.validation_loss, self.validation_accuracy, self.train_accuracy)
+        _check(self.train_loss_steps, self.train_loss)
 
     def __len__(self) -> int:
         """Return the number of validation checks."""
         return len(self.check_steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Line:
+    """One line of a chart, with a band around it if there is a spread to show.
+
+    Parameters
+    ----------
+    label : what the line stands for; lines with the same label have the same colour.
+    steps : ``(n,)``, increasing.
+    values : ``(n,)``.
+    lower, upper : ``(n,)``, the edges of the band; both or neither.
+    meaning : of line and band, written once in the legend: ``mean of 5 seeds, band from min to max``.
+
+    Raises
+    ------
+    ValueError : the arrays differ in length, steps do not increase, or only one edge is given.
+    """
+
+    label: str
+    steps: Steps
+    values: Series
+    lower: Series | None = None
+    upper: Series | None = None
+    meaning: str = ""
+
+    def __post_init__(self) -> None:
+        """Check that the arrays fit together."""
+        edges = [edge for edge in (self.lower, self.upper) if edge is not None]
+        if len(edges) == 1:
+            raise ValueError("a line has both edges of its band or neither")
+        _check(self.steps, self.values, *edges)
+
+    @classmethod
+    def mean(cls, label: str, repeats: Sequence[tuple[Steps, Series]], *, spread: Spread = "range") -> Line:
+        """Make one line of runs that differ only in their seed: their mean in a band.
+
+        The line ends with the run that stopped first: a mean of fewer runs would not be the same quantity.
+
+        Parameters
+        ----------
+        repeats : steps and values of each run, which must be checked at the same steps.
+        spread : ``range``, from the smallest to the largest; ``deviation``, one standard deviation to each side.
+
+        Raises
+        ------
+        ValueError : there is no run, or they were checked at different steps.
+        """
+        if not repeats:
+            raise ValueError("a mean needs at least one run")
+        length = min(len(steps) for steps, _ in repeats)
+        steps = repeats[0][0][:length]
+        if any((other[:length] != steps).any() for other, _ in repeats):
+            raise ValueError("runs must be checked at the same steps to have a mean")
+        values = np.stack([series[:length] for _, series in repeats])
+        mean = values.mean(axis=0)
+        if len(values) == 1:
+            return cls(label=label, steps=steps, values=mean)
+        if spread == "range":
+            lower, upper, name = values.min(axis=0), values.max(axis=0), "band from min to max"
+        else:
+            deviation = values.std(axis=0)
+            lower, upper, name = mean - deviation, mean + deviation, "band of ± 1 s.d."
+        meaning = f"mean of {len(values)} seeds, {name}"
+        return cls(label=label, steps=steps, values=mean, lower=lower, upper=upper, meaning=meaning)
+
+
+def thin(values: Floats, max_points: int) -> NDArray[np.intp]:
+    """Choose at most ``max_points`` points that keep every visible extreme.
+
+    The points between the first and the last are cut into equal buckets, and of each bucket the lowest and
+    the highest value stay.
+
+    Parameters
+    ----------
+    values : ``(n,)``, finite.
+    max_points : at least 4.
+
+    Returns
+    -------
+    indices : increasing, of the points to keep; the first and the last are always among them.
+    """
+    if len(values) <= max_points:
+        return np.arange(len(values))
+    kept = [0, len(values) - 1]
+    n_buckets = (max_points - 2) // 2
+    for number in range(n_buckets):
+        start = 1 + (len(values) - 2) * number // n_buckets
+        bucket = values[start : 1 + (len(values) - 2) * (number + 1) // n_buckets]
+        kept += [start + int(bucket.argmin()), start + int(bucket.argmax())]
+    return np.unique(kept)
+
+
+def block_statistics(steps: AnySteps, values: Series, length: int) -> tuple[Series, Series, Series]:
+    """Cut a series into blocks of ``length`` and describe each; a last short block is left out.
+
+    Returns
+    -------
+    middle, mean, deviation : ``(n_blocks,)`` each: the mean step, and the mean and the standard deviation of
+        the values.
+    """
+    n_blocks = len(values) // length
+    shape = n_blocks, length
+    blocks = values[: n_blocks * length].reshape(shape)
+    return steps[: n_blocks * length].reshape(shape).mean(axis=1), blocks.mean(axis=1), blocks.std(axis=1)
+
+
+def _check(steps: Steps, *together: Series) -> None:
+    if steps.ndim != 1 or any(series.shape != steps.shape for series in together):
+        raise ValueError("steps and values differ in length")
+    if (np.diff(steps) <= 0).any():
+        raise ValueError("steps must increase")

@@ -1,22 +1,78 @@
-"""What stands around every chart, and what kind of file it becomes."""
+"""The frame of every chart: its size, its text and colours, and the first import of matplotlib."""
 
 from __future__ import annotations
 
-from typing import Literal, Required, TypeAlias, TypedDict
+import math
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, Required, TypeAlias, TypedDict, Unpack
 
-from .provenance import Provenance
-from .size import ChartSize
+from service.errors import InvalidField
+
+from .provenance import Provenance, printable
+
+if TYPE_CHECKING:
+    from .canvas import Canvas
+    from .sheet import Sheet
 
 ImageFormat: TypeAlias = Literal["png", "svg", "pdf"]
 
+# From the palette of Okabe and Ito, which remains distinct to colour-blind readers.
+TRAINING = "#0072B2"
+VALIDATION = "#D55E00"
+CATEGORIES = TRAINING, VALIDATION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222"
+INK = "#222222"
+
+LARGEST_DRAWN = 1e30
+"""Beyond it, squares and axis limits would overflow."""
+
+_MAX_CHARACTERS = 400
+_importing = Lock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartSize:
+    """The size of a chart in pixels, and its resolution.
+
+    Parameters
+    ----------
+    width_px : 320 to 3840.
+    height_px : 240 to 2160.
+    dpi : 50 to 600, and leaving at least 4 by 3 inches, or the text would not fit. The default makes the chart at
+        least 8 by 5 inches, so that a larger one is the same picture with more pixels; a small one keeps its text
+        legible (never below 72).
+
+    Raises
+    ------
+    InvalidField : one of them is out of its range.
+    """
+
+    width_px: int = 960
+    height_px: int = 600
+    dpi: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check all three ranges; that of ``dpi`` depends on the others."""
+        _check("width_px", self.width_px, 320, 3840)
+        _check("height_px", self.height_px, 240, 2160)
+        _check("dpi", self.dots_per_inch, 50, min(600, self.width_px // 4, self.height_px // 3))
+
+    @property
+    def dots_per_inch(self) -> int:
+        """The given ``dpi``, or the one that follows from the size."""
+        return max(72, min(self.width_px // 8, self.height_px // 5)) if self.dpi is None else self.dpi
+
 
 class Frame(TypedDict, total=False):
-    """What every chart may be told.
+    """The parameters that all charts have in common.
 
     Parameters
     ----------
     title, caption : one line each, or two if they are long; what does not fit ends in "…".
-    size : 960 by 600 pixels, if none is given.
+    size : 960 by 600 pixels by default.
     image_format : ``png``, ``svg`` or ``pdf``, which is one page.
     provenance : written into the file.
     """
@@ -26,3 +82,71 @@ class Frame(TypedDict, total=False):
     size: ChartSize | None
     image_format: ImageFormat
     provenance: Required[Provenance]
+
+
+def load_matplotlib() -> None:
+    """Import all of matplotlib that charts need, which takes about a second and 45 MB.
+
+    Under a lock, because its modules import each other in circles: two threads that enter the circle at different
+    places would each wait for the other, which Python resolves by giving one of them half a module.
+    """
+    with _importing:
+        import_module("service.charts.canvas")
+
+
+def new_sheet(**frame: Unpack[Frame]) -> Sheet:
+    """Make an empty sheet; the first one imports matplotlib."""
+    load_matplotlib()
+    from .sheet import Sheet  # noqa: PLC0415
+
+    return Sheet(**frame)
+
+
+def new_canvas(*, y_label: str, y_bounds: tuple[float, float], off_scale: float = 0.0, **frame: Any) -> Canvas:
+    """Make an empty chart over steps; the first one imports matplotlib. Parameters as `Canvas`."""
+    load_matplotlib()
+    from .canvas import Canvas  # noqa: PLC0415
+
+    return Canvas(y_label=y_label, y_bounds=y_bounds, off_scale=off_scale, **frame)
+
+
+def fit_lines(text: str, fits: Callable[[str], bool], max_lines: int) -> list[str]:
+    """Break ``text`` at spaces into at most ``max_lines`` lines; if there is more, the last ends in "…".
+
+    Parameters
+    ----------
+    fits : whether a line is narrow enough; called seldom, because it may be slow.
+    """
+    rest = printable(text[:_MAX_CHARACTERS])
+    lines: list[str] = []
+    while rest and len(lines) < max_lines:
+        if fits(rest):
+            return [*lines, rest]
+        is_last = len(lines) == max_lines - 1
+        ending = "…" if is_last else ""
+        # The shortest beginning that is too wide is one longer than the longest that fits.
+        length = bisect_left(range(1, len(rest)), True, key=lambda n: not fits(rest[:n] + ending))
+        if length == 0:
+            break
+        if not is_last and (space := rest.rfind(" ", 1, length + 1)) > 0:
+            length = space
+        lines.append(rest[:length].rstrip() + ending)
+        rest = rest[length:].lstrip()
+    return lines
+
+
+def power_of_ten(value: float) -> str:
+    """Write 0.001 to 1000 as they are, and other powers of ten as 10⁴."""
+    exponent = round(math.log10(value))
+    return f"{value:g}" if abs(exponent) <= 3 else "10" + superscript(exponent)
+
+
+def superscript(number: int) -> str:
+    """Write a whole number as an exponent: ⁻¹²."""
+    return str(number).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _check(field: str, value: int, smallest: int, largest: int) -> None:
+    if not isinstance(value, int) or not smallest <= value <= largest:
+        allowed = f"a whole number from {smallest} to {largest}"
+        raise InvalidField(f"{field} must be {allowed}.", field=field, allowed=allowed)

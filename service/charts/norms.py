@@ -1,4 +1,4 @@
-"""How large the weights become under each penalty."""
+"""The norm of the weights over the L2 penalty."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ import numpy as np
 from service.errors import NoDataYet
 
 from .curves import Series
-from .first_use import load_matplotlib
-from .frame import Frame
-from .typesetting import power_of_ten
+from .frame import LARGEST_DRAWN, TRAINING, Frame, new_sheet, power_of_ten
 
 if TYPE_CHECKING:
     from .sheet import Sheet
 
 PenaltyScale: TypeAlias = Literal["log", "linear"]
 
-_LARGEST_DRAWN = 1e30
 _MAX_NUMBERED = 12
 _NUMBER_IN = 0.42
 
@@ -35,17 +32,17 @@ def norms_chart(
     y_label: str = "weight norm ‖W‖",
     **frame: Unpack[Frame],
 ) -> bytes:
-    """Draw the norm of the weights over the penalty, errors as in `loss_chart`.
+    """Draw the norm of the weights over the penalty.
 
     A penalty of 0 has no logarithm: on a logarithmic axis it stands at the left, beyond a break of the axis, and
-    nothing but a dashed line leads there. Few points have their values written at them.
+    only a dashed line leads there. Few points have their values written at them.
 
     Parameters
     ----------
     penalties : ``(n,)``, none negative, none twice; in any order.
     norms : ``(n,)``; those that are not finite are left out.
     lower, upper : ``(n,)``, the spread over repeated runs; both or neither.
-    band : what the spread is, for the legend.
+    band : the meaning of the spread, for the legend.
 
     Raises
     ------
@@ -61,17 +58,13 @@ def norms_chart(
     if not (np.isfinite(penalties).all() and (penalties >= 0).all()) or len(np.unique(penalties)) < len(penalties):
         raise ValueError("penalties must be finite, not negative and all different")
     order = np.argsort(penalties)
-    order = order[np.abs(norms[order]) <= _LARGEST_DRAWN]
+    order = order[np.abs(norms[order]) <= LARGEST_DRAWN]
     if len(order) == 0:
         raise NoDataYet("There is no norm to draw yet.")
-    load_matplotlib()
-    from .sheet import Sheet  # noqa: PLC0415 - see sheet.py
-    from .style import TRAINING  # noqa: PLC0415
-
     penalties, norms = penalties[order], norms[order]
     is_log = scale == "log" and bool(penalties[-1] > 0)
     places = _log_places(penalties) if is_log else penalties.astype(np.float64)
-    sheet = Sheet(**frame)
+    sheet = new_sheet(**frame)
     axes = sheet.axes
     beyond_break = is_log and penalties[0] == 0
     joined = slice(1, None) if beyond_break else slice(None)
@@ -82,7 +75,7 @@ def norms_chart(
     if edges:
         low, high = (edge[order] for edge in edges)
         bars = axes.errorbar(places, norms, (norms - low, high - norms), fmt="none", ecolor=TRAINING, capsize=4)
-        sheet.explain(bars, band)
+        sheet.add_to_legend(bars, band)
         highest = high
     height_in = sheet.place_axes(sheet.write_header())
     axes.set_ylim(0, 1.14 * float(np.nanmax(highest)) or 1)
@@ -119,13 +112,6 @@ def _mark_decades(sheet: Sheet, penalties: Series, places: Series) -> None:
         sheet.axes.set_xticks([*zero, *within], labels)
     if penalties[0] == 0:
         middle = (places[0] + places[1]) / 2
-        sheet.axes.text(
-            middle,
-            0,
-            "//",
-            transform=sheet.axes.get_xaxis_transform(),
-            horizontalalignment="center",
-            verticalalignment="center",
-            zorder=5,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-        )
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        at = sheet.axes.get_xaxis_transform()
+        sheet.axes.text(middle, 0, "//", transform=at, ha="center", va="center", zorder=5, bbox=box)

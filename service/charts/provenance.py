@@ -1,7 +1,7 @@
-"""Where a picture came from, written into the picture itself; and the one place where pictures become bytes.
+"""The origin of a picture, written into the picture itself; and the one place where pictures become bytes.
 
-A picture travels: into a report, a chat, a lecture. What it shows is then only known if it says so. Nothing
-written here depends on the clock, so that the same picture has the same bytes.
+A picture travels: into a report, a chat, a lecture. Its origin is then only known from its own metadata. Nothing
+written here depends on the clock, so the same picture has the same bytes.
 """
 
 from __future__ import annotations
@@ -15,17 +15,15 @@ from xml.sax.saxutils import escape
 
 from PIL.PngImagePlugin import PngInfo
 
-from .typesetting import printable
-
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-#: What a picture says about itself, in order: ``{"job": ..., "model": ..., "learning_rate": ...}``.
+#: The metadata of a picture, in order: ``{"job": ..., "model": ..., "learning_rate": ...}``.
 Provenance: TypeAlias = Mapping[str, str]
 
 PictureFormat: TypeAlias = Literal["png", "svg"]
 
-_LONGEST_KEY = 79  # of a PNG text chunk
+_MAX_KEY_CHARS = 79  # of a PNG text chunk
 
 
 def encode_png(image: Image, provenance: Provenance, *, dpi: int | None = None) -> bytes:
@@ -45,12 +43,7 @@ def encode_png(image: Image, provenance: Provenance, *, dpi: int | None = None) 
 
 
 def encode_picture(image: Image, provenance: Provenance, image_format: PictureFormat) -> bytes:
-    """Encode a picture made of pixels: as PNG, or as an SVG that holds the PNG and keeps its pixels sharp.
-
-    Raises
-    ------
-    ValueError : as `encode_png`.
-    """
+    """Encode a picture made of pixels as PNG, or as an SVG that holds the PNG and keeps its pixels sharp."""
     png = encode_png(image, provenance)
     if image_format == "png":
         return png
@@ -64,17 +57,17 @@ def encode_picture(image: Image, provenance: Provenance, image_format: PictureFo
 
 
 def describe(provenance: Provenance) -> str:
-    """Write all entries as one JSON object, for formats with a single field for a description.
-
-    Raises
-    ------
-    ValueError : as `encode_png`.
-    """
+    """Write all entries as one JSON object, for formats with a single field for a description."""
     return json.dumps(_checked(provenance), ensure_ascii=False)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` on one line, with a replacement character for what cannot be printed, encoded or put in XML."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in " ".join(text.split()))
 
 
 def _checked(provenance: Provenance) -> dict[str, str]:
     for key in provenance:
-        if not (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable() and key == key.strip()):
-            raise ValueError(f"a provenance key must be 1 to {_LONGEST_KEY} printable ASCII characters")
+        if not (0 < len(key) <= _MAX_KEY_CHARS and key.isascii() and key.isprintable() and key == key.strip()):
+            raise ValueError(f"a provenance key must be 1 to {_MAX_KEY_CHARS} printable ASCII characters")
     return {key: printable(value) for key, value in provenance.items()}

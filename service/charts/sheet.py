@@ -1,8 +1,7 @@
-"""The sheet that every chart is drawn on: header, legend, axes, bytes.
+"""The sheet that every chart is drawn on: style, header, legend, axes, bytes.
 
-This module, `style` and what draws on a sheet import matplotlib, which costs about a second and 45 MB, so the
-chart functions import them when they are called.
 Every chart has a figure of its own and never touches pyplot, so that any number of threads may draw at once.
+Imported by `new_sheet` and `new_canvas` only, because it imports matplotlib.
 """
 
 from __future__ import annotations
@@ -11,27 +10,62 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from PIL import Image
 
 from .curves import Series
-from .frame import ImageFormat
-from .provenance import Provenance, describe, encode_png
-from .size import ChartSize
-from .style import FAINT_INK, INK, NOTE_PT, SMALL_PT, TEXT_PT, TITLE_PT
-from .typesetting import fit_lines, printable
+from .frame import INK, ChartSize, ImageFormat, fit_lines
+from .provenance import Provenance, describe, encode_png, printable
 
+_FAINT_INK = "#5f6368"
+_TITLE_PT, _TEXT_PT, _SMALL_PT, _NOTE_PT = 13.0, 10.0, 9.0, 8.0
 _EDGE_IN, _LEFT_IN, _RIGHT_IN, _BOTTOM_IN, _LEGEND_LINE_IN, _LEGEND_HANDLE_IN = 0.2, 0.85, 0.3, 0.6, 0.2, 0.55
 _COLOUR_BAR_IN, _COLOUR_BAR_ROOM_IN = 0.16, 1.05
 _NUMBERS_IN = 0.45  # of the room at the left
 _LEGEND_PART = 0.3  # of the height; a longer legend would crowd out what it explains
 _ROOMY_FROM_IN = 4
 _MAX_COLOUR_TICKS = 12
+
+# Set once, before anything is drawn, and never changed: a chart must not depend on a personal matplotlibrc,
+# text is text (a title may hold a "$"), and the salt gives the ids inside an SVG the same names every time.
+matplotlib.rcdefaults()
+matplotlib.rcParams.update(
+    {
+        "text.parse_math": False,
+        "svg.hashsalt": "inkling",
+        "font.family": "DejaVu Sans",
+        "font.size": _TEXT_PT,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "axes.edgecolor": _FAINT_INK,
+        "axes.linewidth": 0.8,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": "#e3e5e8",
+        "grid.linewidth": 0.8,
+        "xtick.color": _FAINT_INK,
+        "ytick.color": _FAINT_INK,
+        "xtick.labelsize": _SMALL_PT,
+        "ytick.labelsize": _SMALL_PT,
+        "lines.linewidth": 1.8,
+        "lines.markersize": 4.0,
+        "lines.solid_capstyle": "round",
+        "lines.solid_joinstyle": "round",
+    }
+)
+
+# Viridis, whose order survives grey print and colour-blindness, without the yellow that is hardly visible on white.
+_ORDERED = [to_hex(matplotlib.colormaps["viridis"](fraction)) for fraction in np.linspace(0, 0.92, 256)]
 
 
 class Sheet:
@@ -64,21 +98,26 @@ class Sheet:
         """Whether there is room for more than the chart itself needs."""
         return self.height_in >= _ROOMY_FROM_IN
 
-    def explain(self, handle: Any, label: str) -> None:
+    @property
+    def axes_width_in(self) -> float:
+        """The width of the placed axes in inches."""
+        return self.axes.get_position().width * self.width_in
+
+    def add_to_legend(self, handle: Any, label: str) -> None:
         """Put something that has been drawn into the legend, in a line that fits the sheet."""
         room_in = self.width_in - 2 * _EDGE_IN - _LEGEND_HANDLE_IN
-        self._legend.append((handle, "".join(self.fit_lines(label, FontProperties(size=SMALL_PT), 1, room_in))))
+        self._legend.append((handle, "".join(self.fit_lines(label, FontProperties(size=_SMALL_PT), 1, room_in))))
 
-    def entitle_legend(self, title: str) -> None:
-        """Say above the legend what its labels are values of."""
-        self._legend_title = "".join(self.fit_lines(title, FontProperties(size=SMALL_PT), 1)) or None
+    def set_legend_title(self, title: str) -> None:
+        """Write above the legend what its labels are values of."""
+        self._legend_title = "".join(self.fit_lines(title, FontProperties(size=_SMALL_PT), 1)) or None
 
     def has_room_for_legend(self, labels: Sequence[str]) -> bool:
-        """Tell whether a legend of these labels would leave the chart most of the sheet."""
+        """Return whether a legend of these labels would leave the chart most of the sheet."""
         n_lines = -(-len(labels) // self._n_legend_columns(labels))
         return n_lines * _LEGEND_LINE_IN <= _LEGEND_PART * self.height_in
 
-    def explain_by_colour(self, colours: Sequence[str], labels: Sequence[str], title: str) -> None:
+    def add_colour_bar(self, colours: Sequence[str], labels: Sequence[str], title: str) -> None:
         """Put a colour bar to the right of the axes, the first colour at its bottom."""
         self._colour_bar = colours, labels, title
 
@@ -86,8 +125,8 @@ class Sheet:
         """Write title, caption after a warning, and legend from the top down; return the inches that they take."""
         down_in = _EDGE_IN
         for text, font, colour in (
-            (self._title, FontProperties(size=TITLE_PT, weight="bold"), INK),
-            (warning + self._caption, FontProperties(size=SMALL_PT), FAINT_INK),
+            (self._title, FontProperties(size=_TITLE_PT, weight="bold"), INK),
+            (warning + self._caption, FontProperties(size=_SMALL_PT), _FAINT_INK),
         ):
             for line in self.fit_lines(text, font, max_lines=2 if self.is_roomy else 1):
                 place = self.at(_EDGE_IN, down_in)
@@ -103,8 +142,8 @@ class Sheet:
             loc="upper left",
             bbox_to_anchor=self.at(_EDGE_IN, down_in + 0.04),
             ncols=n_columns,
-            fontsize=SMALL_PT,
-            title_fontsize=SMALL_PT,
+            fontsize=_SMALL_PT,
+            title_fontsize=_SMALL_PT,
             frameon=False,
             borderpad=0,
             borderaxespad=0,
@@ -124,9 +163,9 @@ class Sheet:
             self._draw_colour_bar(bar, (top - bottom) * self.height_in, *self._colour_bar)
         return (top - bottom) * self.height_in
 
-    def number_y_axis(self, n_ticks: int = 7) -> None:
+    def number_y_axis(self) -> None:
         """Choose round numbers for a linear y axis, and write small and large ones with a power of ten."""
-        self.axes.yaxis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 2.5, 5, 10]))
+        self.axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
         formatter = ScalarFormatter(useOffset=False)
         formatter.set_powerlimits((-5, 6))
         self.axes.yaxis.set_major_formatter(formatter)
@@ -136,15 +175,26 @@ class Sheet:
 
         Numbers that are wide move the axes to the right, so that the name stays on the sheet.
         """
-        axis, font = self.axes.yaxis, FontProperties(size=SMALL_PT)
+        axis, font = self.axes.yaxis, FontProperties(size=_SMALL_PT)
         numbers = axis.get_major_formatter().format_ticks(axis.get_majorticklocs().tolist())
         widest_in = max((self.text_width_in(number, font) for number in numbers), default=0.0)
         left, bottom, width, height = self.axes.get_position().bounds
         shift = max(0.0, widest_in - _NUMBERS_IN) / self.width_in
         self.axes.set_position((left + shift, bottom, width - shift, height))
-        if self.text_width_in(label + addition, FontProperties(size=TEXT_PT)) > height_in:
+        if self.text_width_in(label + addition, FontProperties(size=_TEXT_PT)) > height_in:
             label = label.rsplit(maxsplit=1)[-1]
         self.axes.set_ylabel(label + addition)
+
+    def cell(self, column: int, row: int, *, clip_on: bool = False, **style: Any) -> Rectangle:
+        """Draw the unit square around a point; ``style`` is matplotlib's."""
+        square = Rectangle((column - 0.5, row - 0.5), 1, 1, clip_on=clip_on, **style)
+        self.axes.add_patch(square)
+        return square
+
+    @staticmethod
+    def swatch(colour: str, edge: str | None = None) -> Rectangle:
+        """Return a patch of a colour, for the legend."""
+        return Rectangle((0, 0), 1, 1, facecolor=colour, edgecolor=edge)
 
     def pad_x_axis(self, places: Series) -> None:
         """Fit a linear x axis to these places, with some room at both ends."""
@@ -152,21 +202,20 @@ class Sheet:
         self.axes.set_xlim(places.min() - room, places.max() + room)
 
     def are_apart(self, places: Series, by_in: float) -> bool:
-        """Tell whether places on a linear x axis have at least so many inches from one to the next."""
+        """Return whether neighbouring places on a linear x axis are at least so many inches apart."""
         low, high = self.axes.get_xlim()
-        axes_in = self.axes.get_position().width * self.width_in
-        return len(places) < 2 or float(np.diff(places).min()) / (high - low) * axes_in >= by_in
+        return len(places) < 2 or float(np.diff(places).min()) / (high - low) * self.axes_width_in >= by_in
 
     def note(self, text: str) -> None:
         """Write a few words in small type below the axes."""
-        self.figure.text(*self.at(_EDGE_IN, self.height_in - 0.17), text, fontsize=NOTE_PT, color=FAINT_INK)
+        self.figure.text(*self.at(_EDGE_IN, self.height_in - 0.17), text, fontsize=_NOTE_PT, color=_FAINT_INK)
 
     def at(self, right_in: float, down_in: float) -> tuple[float, float]:
         """Return the place so many inches from the upper left corner, in fractions of the figure."""
         return right_in / self.width_in, 1 - down_in / self.height_in
 
     def fit_lines(self, text: str, font: FontProperties, max_lines: int, width_in: float | None = None) -> list[str]:
-        """Break text to lines of the given width, of all the sheet if none is; see `typesetting.fit_lines`."""
+        """Break text to lines of the given width, by default that of the sheet; see `frame.fit_lines`."""
         known = get_font(findfont(font)).get_charmap()
         text = "".join(sign if ord(sign) in known else "\N{REPLACEMENT CHARACTER}" for sign in printable(text))
         room_in = self.width_in - 2 * _EDGE_IN if width_in is None else width_in
@@ -177,20 +226,21 @@ class Sheet:
         width_px, _, _ = self._agg.get_renderer().get_text_width_height_descent(text, font, ismath=False)
         return float(width_px) / self._dpi
 
+    @staticmethod
+    def ordered_colours(number: int) -> list[str]:
+        """Return so many colours that show an order, from dark to light."""
+        return [_ORDERED[place] for place in np.rint(np.linspace(0, 255, number)).astype(int)]
+
     def encode(self) -> bytes:
         """Return the picture as a file; a PDF is one page, and like an SVG has no pixels."""
         if self._format == "png":
             self._agg.draw()
             pixels = np.ascontiguousarray(np.asarray(self._agg.buffer_rgba())[..., :3])
             return encode_png(Image.fromarray(pixels), self._provenance, dpi=self._dpi)
-        file, description = BytesIO(), describe(self._provenance)
-        metadata: dict[str, str | None] = {"Title": printable(self._title), "Creator": "Inkling"}
-        metadata |= (
-            {"Description": description, "Date": None}
-            if self._format == "svg"
-            else {"Subject": description, "CreationDate": None}
-        )
-        self.figure.savefig(file, format=self._format, metadata=metadata)
+        file = BytesIO()
+        description, date = ("Description", "Date") if self._format == "svg" else ("Subject", "CreationDate")
+        metadata = {"Title": printable(self._title), "Creator": "Inkling", description: describe(self._provenance)}
+        self.figure.savefig(file, format=self._format, metadata={**metadata, date: None})
         return file.getvalue()
 
     def _draw_colour_bar(
@@ -200,19 +250,19 @@ class Sheet:
         bar.barh(np.arange(len(colours)), 1, height=1, color=colours, edgecolor=colours, linewidth=0.3)
         n_ticks = min(_MAX_COLOUR_TICKS, max(2, int(height_in / 0.25)))
         ticks = range(0, len(labels), -(-len(labels) // n_ticks))
-        font, room_in = FontProperties(size=NOTE_PT), _COLOUR_BAR_ROOM_IN - _COLOUR_BAR_IN - 0.25
+        font, room_in = FontProperties(size=_NOTE_PT), _COLOUR_BAR_ROOM_IN - _COLOUR_BAR_IN - 0.25
         bar.set_yticks(ticks, ["".join(self.fit_lines(labels[tick], font, 1, room_in)) for tick in ticks])
         bar.set(xticks=[], xlim=(0, 1), ylim=(-0.5, len(colours) - 0.5))
         bar.yaxis.tick_right()
-        bar.tick_params(axis="y", length=2, pad=2, labelsize=NOTE_PT)
+        bar.tick_params(axis="y", length=2, pad=2, labelsize=_NOTE_PT)
         bar.grid(visible=False)
         bar.spines[:].set_visible(False)
         lines = self.fit_lines(title, font, 2, _COLOUR_BAR_ROOM_IN - 0.1)
-        bar.set_title("\n".join(lines), fontproperties=font, color=FAINT_INK, loc="left", pad=5)
+        bar.set_title("\n".join(lines), fontproperties=font, color=_FAINT_INK, loc="left", pad=5)
 
     def _n_legend_columns(self, labels: Sequence[str]) -> int:
         """Return the most columns that fit side by side, filled one after the other as the legend fills them."""
-        font = FontProperties(size=SMALL_PT)
+        font = FontProperties(size=_SMALL_PT)
         widths_in = [self.text_width_in(label, font) + _LEGEND_HANDLE_IN + 0.25 for label in labels]
         for n_columns in range(len(labels), 1, -1):
             if sum(column.max() for column in np.array_split(widths_in, n_columns)) <= self.width_in - 2 * _EDGE_IN:

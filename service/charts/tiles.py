@@ -1,10 +1,10 @@
-"""Small pictures in rows and columns, with captions: weight pictures and contact sheets alike."""
+"""Small pictures in rows and columns, with captions, in the colours of a scale that is shown below them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,41 @@ from PIL import Image, ImageDraw, ImageFont
 
 from service.errors import InputTooLarge, InvalidField
 
-from .typesetting import fit_lines
+from .frame import fit_lines
+
+ColourMap: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.uint8]]
+"""Fractions from 0 to 1, of any shape ``(...)``, to colours ``(..., 3)``."""
 
 TILE_SIDE = 28
+PAPER, INK, _FRAME = (255, 255, 255), (34, 34, 34), (208, 211, 215)
 _MAX_UPSCALE = 16
 _MAX_PIXELS = 40_000_000
-PAPER, INK, _FRAME = (255, 255, 255), (34, 34, 34), (208, 211, 215)
+_MAX_SCALE_TILES = 3
+
+# Blue, white and red of ColorBrewer's RdBu, which remain distinct to colour-blind readers; the middle is pure white.
+_DIVERGING = np.array(
+    [
+        (5, 48, 97), (33, 102, 172), (67, 147, 195), (146, 197, 222), (209, 229, 240), (255, 255, 255),
+        (253, 219, 199), (244, 165, 130), (214, 96, 77), (178, 24, 43), (103, 0, 31),
+    ]
+)  # fmt: skip
+
+
+def diverging(fractions: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Map 0 to dark blue, 1/2 to pure white and 1 to dark red."""
+    stops = np.linspace(0, 1, len(_DIVERGING))
+    channels = [np.rint(np.interp(fractions, stops, channel)) for channel in _DIVERGING.T]
+    return np.stack(channels, axis=-1).astype(np.uint8)
+
+
+def grey(fractions: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Map 0 to black and 1 to white."""
+    return np.stack([np.rint(255 * fractions).astype(np.uint8)] * 3, axis=-1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TileGrid:
-    """Where everything is in a picture of tiles, each 28 x 28 solid blocks of ``upscale`` x ``upscale`` pixels.
+    """The layout of a picture of tiles, each 28 x 28 solid blocks of ``upscale`` x ``upscale`` pixels.
 
     Parameters
     ----------
@@ -55,10 +79,7 @@ class TileGrid:
                 raise ValueError(f"there are {len(captions)} captions for {number} rows or columns of tiles")
         check_upscale(self.upscale)
         font = self.font
-        fitted = tuple(
-            "\n".join(fit_lines(caption, lambda line: font.getlength(line) <= 10 * font.size, max_lines=2))
-            for caption in self.row_captions
-        )
+        fitted = tuple("\n".join(fit_to(caption, font, 10 * font.size, max_lines=2)) for caption in self.row_captions)
         lines = "\n".join(fitted).split("\n")
         room_px = self.gap_px + int(max(font.getlength(line) for line in lines)) if fitted else 0
         object.__setattr__(self, "_fitted_row_captions", fitted)
@@ -92,11 +113,11 @@ class TileGrid:
 
     @property
     def font(self) -> ImageFont.FreeTypeFont:
-        """The type of the captions, in proportion to the tiles."""
+        """The font of the captions, in proportion to the tiles."""
         return caption_font(min(max(5 * self.upscale, 12), 32))
 
     def compose(self, tiles: Sequence[Sequence[NDArray[np.uint8]]]) -> Image.Image:
-        """Put tiles, each in a thin frame, and captions on white paper.
+        """Put tiles, each in a thin frame, and captions on a white background.
 
         Parameters
         ----------
@@ -117,9 +138,32 @@ class TileGrid:
             draw.multiline_text(place, caption, INK, font, anchor="rm", align="right")
         for column, caption in enumerate(self.column_captions):
             left, _, right, _ = self.box(0, column)
-            line = "".join(fit_lines(caption, lambda text: font.getlength(text) <= self.tile_px, max_lines=1))
+            line = "".join(fit_to(caption, font, self.tile_px))
             draw.text(((left + right) / 2, self._top_px), line, INK, font, anchor="ms")
         return picture
+
+    def add_scale(self, picture: Image.Image, figures: Sequence[float], colour_map: ColourMap) -> Image.Image:
+        """Return the composed picture with a strip of the colour map below it and ``figures`` evenly along it.
+
+        Nothing else moves. Where the figures have no room side by side, the picture is returned as it is.
+        """
+        font_px, bar_px = max(3 * self.upscale, 11), max(3 * self.upscale // 2, 4)
+        font = caption_font(font_px)
+        left, _, _, lower = self.box(self.n_rows - 1, 0)
+        _, _, right, _ = self.box(0, min(self.n_columns, _MAX_SCALE_TILES) - 1)
+        texts = [f"{figure:.3g}" for figure in figures]
+        if font.getlength("  ".join(texts)) > right - left:
+            return picture
+        upper = lower + 2 * self.gap_px
+        taller = extended(picture, upper + bar_px + font_px + self.gap_px + 4)
+        strip = colour_map(np.linspace(0, 1, right - left))[np.newaxis].repeat(bar_px, axis=0)
+        taller.paste(Image.fromarray(strip), (left, upper))
+        draw = ImageDraw.Draw(taller)
+        draw.rectangle((left, upper, right - 1, upper + bar_px - 1), outline=INK)
+        anchors = ["lt", *["mt"] * (len(texts) - 2), "rt"]
+        for x, text, anchor in zip(np.linspace(left, right, len(texts)), texts, anchors, strict=True):
+            draw.text((x, upper + bar_px + max(self.upscale, 3)), text, INK, font, anchor=anchor)
+        return taller
 
     @property
     def _top_px(self) -> int:
@@ -131,9 +175,21 @@ def magnified(tile: NDArray[np.uint8], upscale: int) -> NDArray[np.uint8]:
     return tile.repeat(upscale, axis=0).repeat(upscale, axis=1)
 
 
+def extended(picture: Image.Image, height_px: int) -> Image.Image:
+    """Return the picture on a white background of this height."""
+    taller = Image.new("RGB", (picture.width, height_px), PAPER)
+    taller.paste(picture)
+    return taller
+
+
 def caption_font(size_px: int) -> ImageFont.FreeTypeFont:
-    """Return Pillow's own font, made anew because a font object must not be shared by threads."""
+    """Return Pillow's own font, made anew because threads must not share a font object."""
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size_px))
+
+
+def fit_to(text: str, font: ImageFont.FreeTypeFont, width_px: float, max_lines: int = 1) -> list[str]:
+    """Break text into lines of at most this width; see `fit_lines`."""
+    return fit_lines(text, lambda line: font.getlength(line) <= width_px, max_lines)
 
 
 def check_upscale(upscale: int) -> None:

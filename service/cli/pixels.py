@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from service.charts.colours import diverging, grey
+from service.charts import diverging, grey
 
 Pixels = npt.NDArray[np.floating[Any]]
 

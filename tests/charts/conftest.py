@@ -14,7 +14,7 @@ settings.load_profile("fixed")
 
 @pytest.fixture(scope="session")
 def make_curves() -> Callable[..., Curves]:
-    """Make the curves of a run that learns: 20 steps from one check to the next."""
+    """Make the curves of a run that improves: 20 steps from one check to the next."""
 
     def make(n_checks: int = 30, **changes: object) -> Curves:
         rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Loss and accuracy charts: right size, sound files, and no run that cannot be drawn."""
+"""Loss and accuracy charts: right size, valid files, and no run that cannot be drawn."""
 
 from __future__ import annotations
 
@@ -146,5 +146,5 @@ def test_sizes_have_ranges(sizes: dict[str, int], field: str, allowed: str) -> N
     ],
 )
 def test_curves_must_fit_together(changes: dict[str, np.ndarray], make_curves: MakeCurves) -> None:
-    with pytest.raises(ValueError, match="curves"):
+    with pytest.raises(ValueError, match="steps"):
         make_curves(**changes)

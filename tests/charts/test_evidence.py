@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.charts import ChartSize, TileGrid, confusion_chart, evidence_picture
-from service.charts.colours import diverging, grey
+from service.charts import ChartSize, TileGrid, confusion_chart, diverging, evidence_picture, grey
 from service.errors import InvalidField
 
 IMAGE = np.arange(784, dtype=np.uint32).reshape(28, 28).astype(np.uint8)
@@ -29,20 +28,20 @@ def test_every_pixel_and_its_evidence_is_one_solid_block(upscale: int) -> None:
     evidence = np.random.default_rng(0).normal(size=(28, 28))
     evidence[3, 4] = 0
     png = evidence_picture(IMAGE, evidence, digit=3, upscale=upscale, provenance={})
-    seen, said = tile(png, 0, upscale), tile(png, 1, upscale)
-    assert (seen == seen[:, :, :1]).all() and (said == said[:, :, :1]).all()
+    seen, shown = tile(png, 0, upscale), tile(png, 1, upscale)
+    assert (seen == seen[:, :, :1]).all() and (shown == shown[:, :, :1]).all()
     assert (seen[:, :, 0] == grey(IMAGE / 255)).all()
     expected = diverging(0.5 + 0.5 * evidence / np.abs(evidence).max())
-    assert np.abs(said[:, :, 0].astype(int) - expected).max() <= 1
-    assert (said[3, 4] == 255).all()
+    assert np.abs(shown[:, :, 0].astype(int) - expected).max() <= 1
+    assert (shown[3, 4] == 255).all()
 
 
 def test_red_is_for_and_blue_against() -> None:
     evidence = np.zeros((28, 28))
     evidence[0, 0], evidence[0, 1] = -2, 2
-    said = tile(evidence_picture(IMAGE, evidence, digit=3, against=5, provenance={}), 1, 8)
-    assert said[0, 0, 0].tolist() == [5, 48, 97]
-    assert said[0, 1, 0].tolist() == [103, 0, 31]
+    shown = tile(evidence_picture(IMAGE, evidence, digit=3, against=5, provenance={}), 1, 8)
+    assert shown[0, 0, 0].tolist() == [5, 48, 97]
+    assert shown[0, 1, 0].tolist() == [103, 0, 31]
 
 
 @pytest.mark.parametrize("largest", [0, 5e-324, 1e-300, 1e300])
@@ -52,7 +51,7 @@ def test_extreme_evidence_is_drawn(largest: float) -> None:
     assert evidence_picture(IMAGE, evidence, digit=3, provenance={})
 
 
-def test_the_picture_says_what_it_shows() -> None:
+def test_the_picture_holds_its_provenance() -> None:
     png = evidence_picture(IMAGE, np.ones((28, 28)), digit=3, against=5, provenance={"model": "digits"})
     assert Image.open(BytesIO(png)).info == {"model": "digits", "digit": "3", "against": "5"}
     again = evidence_picture(IMAGE, np.ones((28, 28)), digit=3, against=5, provenance={"model": "digits"})
@@ -93,7 +92,7 @@ def test_every_count_stands_in_its_cell() -> None:
 def test_mistakes_are_redder_the_larger_their_share() -> None:
     svg = svg_of(COUNTS, ["2", "3", "5"]).lower()
     assert "#b2182b" in svg  # the largest share of a class: both images of the last
-    assert svg.count("#eef0f2") >= 4  # three cells that are right, and their line in the legend
+    assert svg.count("#eef0f2") >= 4  # three correct cells, and their line in the legend
     assert "<!-- 100.0 % -->" in svg_of(np.array([[1000, 7, 0], [13, 900, 0], [2, 0, 0]]), ["2", "3", "5"])
     assert "#b2182b" not in svg_of(np.diag([5, 6, 7]), ["2", "3", "5"]).lower()
 

@@ -1,4 +1,4 @@
-"""What all pictures promise: they say where they come from, have stable bytes, and can be drawn by many threads."""
+"""What all pictures promise: they hold their provenance, have stable bytes, and can be drawn by many threads."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def draw(request: pytest.FixtureRequest, drawings: dict[str, Draw]) -> Draw:
     return drawings[request.param]
 
 
-def test_png_says_where_it_comes_from(draw: Draw) -> None:
+def test_png_holds_its_provenance(draw: Draw) -> None:
     picture = Image.open(BytesIO(draw(PROVENANCE)))
     assert picture.format == "PNG"
     assert picture.text == PROVENANCE  # type: ignore[attr-defined]
     assert list(picture.text) == list(PROVENANCE)  # type: ignore[attr-defined]
 
 
-def test_svg_says_where_it_comes_from(make_curves: Callable[..., Curves]) -> None:
+def test_svg_holds_its_provenance(make_curves: Callable[..., Curves]) -> None:
     svg = loss_chart(make_curves(9), title="A run", image_format="svg", provenance=PROVENANCE)
     description = ElementTree.fromstring(svg).findtext(".//{http://purl.org/dc/elements/1.1/}description")
     assert description is not None
@@ -140,10 +140,10 @@ def test_another_process_draws_the_same_bytes_and_imports_late() -> None:
                         train_loss_steps=steps, train_loss=ramp, best_step=49)
         drawn = [loss_chart(curves, title="A run", image_format=image_format, provenance={"a": "b"})
                  for image_format in ("png", "svg", "pdf")]
-        told = early, "matplotlib.pyplot" in sys.modules, [hashlib.sha256(image).hexdigest() for image in drawn]
+        drew = early, "matplotlib.pyplot" in sys.modules, [hashlib.sha256(image).hexdigest() for image in drawn]
     """
-    run = subprocess.run([sys.executable, "-c", f"{program}\nprint(told)"], check=True, capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-c", f"{program}\nprint(drew)"], check=True, capture_output=True, text=True)
     here: dict[str, Any] = {}
     exec(program, here)
-    _, _, hashes = here["told"]
+    _, _, hashes = here["drew"]
     assert run.stdout.strip() == str((False, False, hashes))

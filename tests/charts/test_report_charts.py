@@ -1,4 +1,4 @@
-"""What only the course report draws: shuffling, the gap, a batch; and that every kind of file is sound."""
+"""What only the course report draws: shuffling, the gap, a batch; and that every kind of file is valid."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.charts import Curves, TileGrid, batch_sheet, gap_chart, loss_chart, shuffle_chart, weights_grid
-from service.charts.colours import diverging
+from service.charts import Curves, TileGrid, batch_sheet, diverging, gap_chart, loss_chart, shuffle_chart, weights_grid
 from service.errors import InvalidField, NoDataYet
 
 MakeCurves = Callable[..., Curves]
 
 
-def test_spikes_are_marked_where_checks_meet_the_same_batch(make_curves: MakeCurves) -> None:
+def test_spikes_are_marked_where_checks_follow_the_same_batch(make_curves: MakeCurves) -> None:
     curves = make_curves(batches_per_epoch=31, check_steps=6 * np.arange(30), best_step=None)
     svg = shuffle_chart(curves, curves, first_spike=18, title="", image_format="svg", provenance={})
     assert b"every 186 steps: check just after batch 18 of the epoch" in svg

@@ -1,4 +1,4 @@
-"""Charts of many runs: every member is seen, a penalty of 0 has its place, and the best cell is named."""
+"""Charts of many runs: every member is visible, a penalty of 0 has its place, and the best cell is named."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def heatmap(values: list[list[float]], **options: object) -> bytes:
 
 
 def texts(svg: bytes) -> list[str]:
-    """Return what an SVG says; matplotlib notes each text beside its outlines, as a comment."""
+    """Return the texts of an SVG; matplotlib notes each text beside its outlines, as a comment."""
     parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
     comments = ElementTree.fromstring(svg, parser).iter(ElementTree.Comment)  # type: ignore[call-overload]
     return [(comment.text or "").strip() for comment in comments]
@@ -145,11 +145,11 @@ def test_norms_that_cannot_be_drawn() -> None:
 
 def test_a_heat_map_names_its_best_cell() -> None:
     grid = [[0.9, 0.5, 0.95], [0.8, np.nan, 0.7]]
-    said = texts(heatmap(grid, image_format="svg"))
-    assert "highest accuracy 0.9500: learning rate 3, penalty 0" in said
-    assert {"0.9000", "0.8000", "no result"} <= set(said)
-    said = texts(heatmap(grid, best="lowest", image_format="svg"))
-    assert "lowest accuracy 0.5000: learning rate 2, penalty 0" in said
+    found = texts(heatmap(grid, image_format="svg"))
+    assert "highest accuracy 0.9500: learning rate 3, penalty 0" in found
+    assert {"0.9000", "0.8000", "no result"} <= set(found)
+    found = texts(heatmap(grid, best="lowest", image_format="svg"))
+    assert "lowest accuracy 0.5000: learning rate 2, penalty 0" in found
 
 
 def test_any_grid_is_drawn() -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.charts import thin
-from service.charts.thinning import block_statistics
-from service.charts.typesetting import fit_lines
+from service.charts.curves import block_statistics
+from service.charts.frame import fit_lines
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=300), st.integers(4, 80))

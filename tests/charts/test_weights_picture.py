@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.charts import TileGrid, weights_grid, weights_picture
-from service.charts.colours import diverging, grey
+from service.charts import TileGrid, diverging, grey, weights_grid, weights_picture
 from service.errors import InputTooLarge, InvalidField, NoDataYet
 
 LABELS = [str(digit) for digit in range(10)]

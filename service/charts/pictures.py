@@ -1,0 +1,251 @@
+"""Pictures pixel by pixel: digits, the weights of a model, and the evidence of each pixel of an image.
+
+Every pixel or weight is one solid block of one colour. The bias row of weights is not drawn and does not count for
+the scale.
+
+- ``diverging``: white is exactly 0, red positive, blue negative; both ends are the largest absolute weight.
+- ``grey``: the smallest weight is black and the largest white, with 0 wherever it falls, as in the course report.
+- ``shared``: one scale for the whole picture, so that all tiles can be compared; ``per_row``: one for each
+  model, so that a small one is as visible as a large one; ``per_tile``: each tile has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from service.core import Floats
+from service.errors import NoDataYet
+
+from .provenance import PictureFormat, Provenance, encode_picture, encode_png
+from .tiles import (
+    INK,
+    TILE_SIDE,
+    TileGrid,
+    caption_font,
+    check_upscale,
+    diverging,
+    extended,
+    fit_to,
+    grey,
+    magnified,
+)
+
+Weights: TypeAlias = NDArray[np.floating[Any]]
+Scale: TypeAlias = Literal["shared", "per_row", "per_tile"]
+Colours: TypeAlias = Literal["diverging", "grey"]
+
+_RED = (200, 30, 30)
+
+
+def digit_picture(image: NDArray[np.uint8], *, upscale: int = 8, provenance: Provenance) -> bytes:
+    """Draw one digit, white on black as in MNIST.
+
+    Parameters
+    ----------
+    image : uint8, ``(28, 28)``.
+    upscale : 1 to 16.
+
+    Raises
+    ------
+    InvalidField : ``upscale`` is out of its range.
+    """
+    check_upscale(upscale)
+    return encode_png(Image.fromarray(magnified(image, upscale)), provenance)
+
+
+def contact_sheet(rows: Sequence[tuple[str, NDArray[np.uint8]]], *, upscale: int = 2, provenance: Provenance) -> bytes:
+    """Draw many digits, one row for each label, which stands to its left.
+
+    Parameters
+    ----------
+    rows : label and images, uint8, ``(n_images, 28, 28)``; rows may differ in length.
+    upscale : 1 to 16.
+
+    Raises
+    ------
+    InvalidField, InputTooLarge : as `TileGrid`.
+    ValueError : there is no image at all.
+    """
+    n_columns = max((len(images) for _, images in rows), default=0)
+    if n_columns == 0:
+        raise ValueError("a contact sheet needs at least one image")
+    grid = TileGrid(n_rows=len(rows), n_columns=n_columns, upscale=upscale, row_captions=[label for label, _ in rows])
+    return encode_png(grid.compose([_as_rgb(images) for _, images in rows]), provenance)
+
+
+def batch_sheet(
+    images: NDArray[np.uint8],
+    labels: Sequence[str],
+    *,
+    stand_out: Sequence[int] = (),
+    n_columns: int = 16,
+    upscale: int = 2,
+    image_format: PictureFormat = "png",
+    provenance: Provenance,
+) -> bytes:
+    """Draw the images of a batch in their order, row by row, the label of each below it.
+
+    Parameters
+    ----------
+    images : uint8, ``(n_images, 28, 28)``, at least one.
+    stand_out : the images to emphasise: they are framed, and their labels are red.
+    n_columns : at least 1.
+    upscale : 1 to 16.
+
+    Raises
+    ------
+    InvalidField, InputTooLarge : as `TileGrid`.
+    ValueError : there is no image, or not a label for each.
+    """
+    if not 0 < len(images) == len(labels):
+        raise ValueError("a batch needs at least one image, and a label for each")
+    check_upscale(upscale)
+    font = caption_font(max(5 * upscale, 10))
+    foot_px = int(1.1 * font.size)
+    n_rows = -(-len(images) // n_columns)
+    grid = TileGrid(n_rows=n_rows, n_columns=min(n_columns, len(images)), upscale=upscale, foot_px=foot_px)
+    sheet = grid.compose([_as_rgb(images[at : at + n_columns]) for at in range(0, len(images), n_columns)])
+    draw, chosen = ImageDraw.Draw(sheet), set(stand_out)
+    for place, label in enumerate(labels):
+        left, upper, right, lower = grid.box(*divmod(place, n_columns))
+        colour = _RED if place in chosen else INK
+        line = "".join(fit_to(label, font, grid.tile_px))
+        draw.text(((left + right) / 2, lower + foot_px), line, colour, font, anchor="ms")
+        if place in chosen:
+            frame = left - upscale, upper - upscale, right + upscale - 1, lower + upscale - 1
+            draw.rectangle(frame, None, _RED, upscale)
+    return encode_picture(sheet, provenance, image_format)
+
+
+def evidence_picture(
+    image: NDArray[np.uint8],
+    evidence: NDArray[np.float64],
+    *,
+    digit: int,
+    against: int | None = None,
+    upscale: int = 8,
+    provenance: Provenance,
+) -> bytes:
+    """Draw the image, and beside it the evidence of each pixel.
+
+    Red is evidence for the digit, blue against it, or for the other digit, as in pictures of weights; white is exactly
+    0, and both ends of the scale are the largest absolute evidence.
+
+    Parameters
+    ----------
+    image : ``(28, 28)`` uint8.
+    evidence : ``(28, 28)``, finite.
+    digit, against : the class of the evidence, and the class that it is compared with, if any.
+    upscale : 1 to 16.
+
+    Raises
+    ------
+    InvalidField : ``upscale`` is out of its range.
+    ValueError : shapes other than these, or evidence that is not finite.
+    """
+    if image.shape != (TILE_SIDE, TILE_SIDE) or evidence.shape != image.shape or not np.isfinite(evidence).all():
+        raise ValueError("a picture of evidence needs 28 x 28 pixels, and a finite number for each")
+    largest = float(np.abs(evidence).max())
+    fractions = 0.5 + 0.5 * (evidence / largest if largest > 0 else evidence)
+    grid = TileGrid(n_rows=1, n_columns=2, upscale=upscale)
+    picture = grid.compose([[grey(image / 255), diverging(fractions)]])
+    if largest > 0:
+        picture = grid.add_scale(picture, [-largest, 0.0, largest], diverging)
+    font = caption_font(min(max(3 * upscale, 11), 24))
+    text = f"red: evidence for {digit}, blue: {'against it' if against is None else f'for {against}'}"
+    lines = fit_to(text, font, picture.width - 2 * grid.gap_px, max_lines=2)
+    taller = extended(picture, picture.height + int(1.4 * font.size * len(lines)) + grid.gap_px)
+    ImageDraw.Draw(taller).multiline_text((grid.gap_px, picture.height), "\n".join(lines), INK, font)
+    return encode_png(taller, {**provenance, "digit": str(digit), "against": "" if against is None else str(against)})
+
+
+def weights_picture(weights: Weights, *, labels: Sequence[str] = (), provenance: Provenance, **style: Any) -> bytes:
+    """Draw one model: its tiles in a row, its classes above them; ``style`` and errors as `weights_grid`.
+
+    Parameters
+    ----------
+    weights : ``(785, n_tiles)``: a tile for each class, or one for logistic regression.
+    labels : one for each tile, or none.
+    """
+    return weights_grid([weights], column_captions=labels, provenance=provenance, **style)
+
+
+def weights_grid(
+    members: Sequence[Weights],
+    *,
+    row_captions: Sequence[str] = (),
+    column_captions: Sequence[str] = (),
+    scale: Scale = "shared",
+    colours: Colours = "diverging",
+    upscale: int = 4,
+    scale_bar: bool = True,
+    image_format: PictureFormat = "png",
+    provenance: Provenance,
+) -> bytes:
+    """Draw several models with the same classes, one below the other, in the layout of `TileGrid`.
+
+    Parameters
+    ----------
+    members : ``(785, n_tiles)`` each; the last row, the bias, is left out.
+    row_captions, column_captions : one for each member and for each tile, or none.
+    scale_bar : with a shared scale, show below the tiles which colours are which weights, if there is room.
+
+    Returns
+    -------
+    A PNG file, or an SVG file that holds it.
+
+    Raises
+    ------
+    NoDataYet : weights are not finite: there is nothing to draw.
+    InvalidField, InputTooLarge : as `TileGrid`.
+    ValueError : shapes or numbers of captions that do not fit together.
+    """
+    stack = np.stack(members).astype(np.float64)
+    n_rows, n_features, n_columns = stack.shape
+    if n_features != TILE_SIDE * TILE_SIDE + 1:
+        raise ValueError(f"weights must have {TILE_SIDE * TILE_SIDE + 1} rows, not {n_features}")
+    if not np.isfinite(stack).all():
+        raise NoDataYet("The weights are not finite, so there is nothing to draw.")
+    tiles = stack[:, :-1].transpose(0, 2, 1).reshape(n_rows, n_columns, TILE_SIDE, TILE_SIDE)
+    low, high = _limits(tiles, scale, colours)
+    colour_map = diverging if colours == "diverging" else grey
+    grid = TileGrid(
+        n_rows=n_rows,
+        n_columns=n_columns,
+        upscale=upscale,
+        row_captions=row_captions,
+        column_captions=column_captions,
+    )
+    picture = grid.compose(list(colour_map(_fractions(tiles, low, high))))
+    if scale_bar and scale == "shared" and low.item() < high.item():
+        middle = [0.0] if colours == "diverging" else []
+        picture = grid.add_scale(picture, [low.item(), *middle, high.item()], colour_map)
+    return encode_picture(picture, provenance, image_format)
+
+
+def _limits(tiles: Floats, scale: Scale, colours: Colours) -> tuple[Floats, Floats]:
+    """Return the weights at both ends of the scale, with axes as ``tiles``."""
+    axes = {"shared": None, "per_row": (1, 2, 3), "per_tile": (2, 3)}[scale]
+    low, high = tiles.min(axis=axes, keepdims=True), tiles.max(axis=axes, keepdims=True)
+    if colours == "grey":
+        return low, high
+    largest = np.maximum(-low, high)
+    return -largest, largest
+
+
+def _fractions(tiles: Floats, low: Floats, high: Floats) -> Floats:
+    """Return the position of each weight on the scale, 0 to 1; a half where the scale has no length.
+
+    Everything is halved, so that the largest of floats does not overflow.
+    """
+    span = high / 2 - low / 2
+    return np.divide(tiles / 2 - low / 2, span, out=np.full_like(tiles, 0.5), where=span > 0)
+
+
+def _as_rgb(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    return [np.stack([image] * 3, axis=-1) for image in images]

@@ -1,0 +1,168 @@
+"""Charts over steps: loss and accuracy of a run, its overfitting, the effect of shuffling, and several runs at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+from service.errors import NoDataYet
+
+from .curves import Curves, Line, block_statistics
+from .frame import CATEGORIES, TRAINING, VALIDATION, Frame, new_canvas
+
+_MAX_POINTS_IN_ALL = 40_000
+_OFF_SCALE = 0.01
+_MAX_MARKERS = 40
+
+
+def loss_chart(curves: Curves, **frame: Unpack[Frame]) -> bytes:
+    """Draw training and validation loss over steps.
+
+    The training loss is the mean of every 10 steps in a band of its standard deviation (over more steps where
+    there are more than 20,000). The check with the lowest validation loss and an early stop are marked. The
+    axis is logarithmic when losses differ by more than a factor of 1,000.
+
+    Raises
+    ------
+    NoDataYet : no validation check has been made.
+    """
+    _require_checks(len(curves))
+    canvas = new_canvas(**frame, y_label="cross-entropy loss", y_bounds=(0.0, math.inf))
+    canvas.averaged_line(curves.train_loss_steps, curves.train_loss, colour=TRAINING, label="training")
+    canvas.line(curves.check_steps, curves.validation_loss, colour=VALIDATION, label="validation")
+    canvas.mark_run(curves, curves.validation_loss, colour=VALIDATION, best_label="lowest validation loss {value}")
+    return canvas.encode(curves.batches_per_epoch)
+
+
+def accuracy_chart(curves: Curves, **frame: Unpack[Frame]) -> bytes:
+    """Draw training and validation accuracy at every check; marks and errors as in `loss_chart`.
+
+    The ring is the validation accuracy at the check with the lowest validation *loss*: those weights
+    are kept.
+    """
+    _require_checks(len(curves))
+    canvas = new_canvas(**frame, y_label="accuracy", y_bounds=(0.0, 1.0))
+    canvas.line(curves.check_steps, curves.train_accuracy, colour=TRAINING, label="training")
+    canvas.line(curves.check_steps, curves.validation_accuracy, colour=VALIDATION, label="validation")
+    best_label = "{value} at the lowest validation loss"
+    canvas.mark_run(curves, curves.validation_accuracy, colour=VALIDATION, best_label=best_label)
+    return canvas.encode(curves.batches_per_epoch)
+
+
+def gap_chart(curves: Curves, *, grows_from: int | None = None, **frame: Unpack[Frame]) -> bytes:
+    """Draw overfitting as a gap: training minus validation accuracy; errors as in `loss_chart`.
+
+    Parameters
+    ----------
+    curves : with ``batches_per_epoch``, the mean of each epoch is drawn too.
+    grows_from : the step from which the gap keeps growing.
+    """
+    _require_checks(len(curves))
+    canvas = new_canvas(**frame, y_label="training − validation accuracy gap", y_bounds=(-1.0, 1.0))
+    canvas.mark_level(0)
+    steps, gap = curves.check_steps, curves.train_accuracy - curves.validation_accuracy
+    per_epoch = 1
+    if curves.batches_per_epoch is not None and len(curves) > 1:
+        per_epoch = curves.batches_per_epoch // int(steps[1] - steps[0])
+    has_means = len(curves) >= 2 * per_epoch > 2
+    faint: Any = {"linewidth": 0.8, "alpha": 0.55} if has_means else {}
+    canvas.line(steps, gap, colour=TRAINING, label="at each check", **faint)
+    if has_means:
+        middle, mean, _ = block_statistics(steps, gap, per_epoch)
+        label = f"mean of {per_epoch} checks, about an epoch"
+        canvas.line(middle, mean, colour=VALIDATION, label=label, marker=None, linewidth=2.2)
+    if grows_from is not None:
+        canvas.mark_step(grows_from, label="keeps growing from here")
+    return canvas.encode(curves.batches_per_epoch)
+
+
+def shuffle_chart(
+    in_order: Curves, shuffled: Curves, *, first_spike: int | None = None, **frame: Unpack[Frame]
+) -> bytes:
+    """Draw the validation accuracy of a run without and of one with shuffling; errors as in `loss_chart`.
+
+    A check follows the same batch again after lcm(check interval, batches per epoch) steps: without shuffling, the
+    effect of one batch on the accuracy recurs with that period.
+
+    Parameters
+    ----------
+    in_order, shuffled : of runs that otherwise agree; the first must know its ``batches_per_epoch``.
+    first_spike : the check of the run without shuffling from which on such spikes are marked.
+    """
+    if len(in_order) < 2 or len(shuffled) == 0:
+        raise NoDataYet("There are not enough validation checks to compare yet.")
+    canvas = new_canvas(**frame, y_label="validation accuracy", y_bounds=(0.0, 1.0))
+    steps, accuracy = in_order.check_steps, in_order.validation_accuracy
+    canvas.line(shuffled.check_steps, shuffled.validation_accuracy, colour=TRAINING, label="shuffled", linewidth=1.3)
+    canvas.line(steps, accuracy, colour=VALIDATION, label="not shuffled")
+    if first_spike is not None and in_order.batches_per_epoch is not None:
+        period = math.lcm(int(steps[1] - steps[0]), in_order.batches_per_epoch)
+        is_spike = (steps >= first_spike) & ((steps - first_spike) % period == 0)
+        batch = first_spike % in_order.batches_per_epoch
+        label = f"every {period:,} steps: check just after batch {batch:,} of the epoch"
+        canvas.mark_recurrence(steps[is_spike], accuracy[is_spike], colour=VALIDATION, label=label)
+    return canvas.encode(in_order.batches_per_epoch)
+
+
+def lines_chart(
+    lines: Sequence[Line],
+    *,
+    y_label: str,
+    y_bounds: tuple[float, float] = (-math.inf, math.inf),
+    swept: str = "",
+    batches_per_epoch: int | None = None,
+    **frame: Unpack[Frame],
+) -> bytes:
+    """Draw several runs over steps. A dot ends each line that stops before the longest one does.
+
+    Up to 7 labels stand in a legend, if it leaves the chart room enough; more make a colour bar, in the order
+    of the lines, so those should be sorted by what was swept. Rare values far from all others are off the
+    scale, and a note gives their range.
+
+    Parameters
+    ----------
+    lines : at least one with a point; errors otherwise as in `loss_chart`.
+    y_label : what is measured.
+    y_bounds : the values that are possible at all; accuracies lie in (0, 1).
+    swept : what the labels are values of: ``L2 penalty``.
+    batches_per_epoch : when given, the chart also shows epochs.
+    """
+    lines = [line for line in lines if len(line.steps)]
+    _require_checks(len(lines))
+    canvas = new_canvas(**frame, y_label=y_label, y_bounds=y_bounds, off_scale=_OFF_SCALE)
+    labels = list(dict.fromkeys(line.label for line in lines))
+    in_legend = len(labels) <= len(CATEGORIES) and canvas.sheet.has_room_for_legend(labels)
+    meaning = "; ".join(dict.fromkeys(line.meaning for line in lines if line.meaning))
+    if in_legend:
+        canvas.sheet.set_legend_title(" – ".join(text for text in (swept, meaning) if text))
+        colours: Sequence[str] = CATEGORIES
+    else:
+        colours = canvas.sheet.ordered_colours(len(labels))
+        canvas.sheet.add_colour_bar(colours, labels, swept)
+        canvas.sheet.set_legend_title(meaning)
+    colour_of = dict(zip(labels, colours, strict=False))  # a legend may use fewer than there are
+    last_step = max(line.steps[-1] for line in lines)
+    style: Any = {
+        "max_points": max(100, _MAX_POINTS_IN_ALL // len(lines)),
+        "marker": "o" if max(len(line.steps) for line in lines) <= _MAX_MARKERS else None,
+        "linewidth": 1.5 if in_legend else 1.1,
+    }
+    explained: set[str] = set()
+    for line in lines:
+        colour = colour_of[line.label]
+        if line.lower is not None and line.upper is not None:
+            canvas.band(line.steps, line.lower, line.upper, colour=colour)
+        label = line.label if in_legend and line.label not in explained else None
+        canvas.line(line.steps, line.values, colour=colour, label=label, **style)
+        explained.add(line.label)
+    stopped = [line for line in lines if line.steps[-1] < last_step]
+    for line in stopped:
+        label = "ends before the longest run" if line is stopped[-1] else None
+        canvas.mark_end(int(line.steps[-1]), float(line.values[-1]), colour=colour_of[line.label], label=label)
+    return canvas.encode(batches_per_epoch)
+
+
+def _require_checks(number: int) -> None:
+    if number == 0:
+        raise NoDataYet("There is no validation check to draw yet.")

@@ -1,8 +1,7 @@
-"""The model registry, and the only code that touches weight files.
+"""The model registry, and the only code that reads or writes weight files.
 
 A model is a name; its versions are numbered, immutable, and whole or absent; an alias is a movable name for
-one of them, with its history. What is read is verified before it is believed. ``stores`` holds the places
-where the bytes may be; `Registry` is everything else.
+one of them, with its history. Everything is verified when it is read. ``stores`` holds the kinds of storage.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 from .alias import UNSET as UNSET
 from .alias import AliasEntry as AliasEntry
 from .alias import Unset as Unset
+from .document import utc_text as utc_text
 from .manifest import Manifest as Manifest
 from .manifest import ModelDraft as ModelDraft
 from .model import Model as Model
@@ -19,10 +19,9 @@ from .names import NAME_RULE as NAME_RULE
 from .names import check_alias as check_alias
 from .names import check_model_name as check_model_name
 from .registry import Registry as Registry
-from .shipped import install_shipped as install_shipped
+from .registry import install_shipped as install_shipped
 from .stores import BlobStore as BlobStore
 from .stores import LocalStore as LocalStore
 from .stores import ObjectStore as ObjectStore
 from .summary import ModelSummary as ModelSummary
 from .summary import VersionSummary as VersionSummary
-from .times import utc_text as utc_text

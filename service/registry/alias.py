@@ -1,7 +1,7 @@
 """Aliases: movable names for versions, each kept as the whole history of its moves.
 
-The history is a row of numbered entries, the highest of which holds. A move is the exclusive creation of the
-next number, so of two who move at once one wins, nothing is ever overwritten, and no number is left out.
+The history is a list of numbered entries, the highest of which is current. A move is the exclusive creation of the
+next number: of two simultaneous moves one wins, nothing is ever overwritten, and no number is skipped.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from typing import Any, Final
 
 from service.errors import AliasMoved, Corrupted, InvalidField
 
-from .document import MAX_DOCUMENT_BYTES, read_document, write_document
+from .document import MAX_DOCUMENT_BYTES, read_document, utc_text, write_document
 from .names import is_version
 from .stores import BlobStore
-from .times import utc_text
 
 MAX_BY_CHARS = 200
 MAX_REASON_CHARS = 2000
@@ -32,7 +31,7 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
-"""No expectation: unlike None, which expects that the alias names no version."""
+"""No expectation; None, in contrast, expects that the alias names no version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +41,9 @@ class AliasEntry:
     Parameters
     ----------
     model, alias, number : which move of which alias of which model; numbers count from 1.
-    version : what the alias names from now on; None when it was deleted.
+    version : the version that the alias names from now on; None if the move deletes it.
     at : when, UTC.
-    by, reason : who and why, as far as they said.
+    by, reason : who and why, if given.
     """
 
     model: str
@@ -56,7 +55,7 @@ class AliasEntry:
     reason: str | None
 
     def __post_init__(self) -> None:
-        """Check what decides who speaks."""
+        """Check the version."""
         if self.version is not None and not is_version(self.version):
             raise ValueError(f"version cannot be {self.version!r}")
 
@@ -65,18 +64,12 @@ class AliasEntry:
         return {**asdict(self), "at": utc_text(self.at)}
 
     def to_json(self) -> bytes:
-        """Return the stored form: sealed JSON, the time to the microsecond."""
+        """Return the stored form: a sealed document, the time to the microsecond."""
         return write_document({**self.to_dict(), "at": self.at.isoformat()})
 
 
 class AliasHistory:
-    """The moves of one alias of one model.
-
-    Parameters
-    ----------
-    store : where they are kept.
-    model, alias : both checked already.
-    """
+    """The moves of one alias of one model. Both names have been checked."""
 
     def __init__(self, store: BlobStore, model: str, alias: str) -> None:
         self._store = store
@@ -95,33 +88,27 @@ class AliasHistory:
         Raises
         ------
         Corrupted
-            One of them is missing or not as it was written.
+            One of them is missing or damaged.
         """
         return tuple(self._entry(number) for number in range(1, self.length() + 1))
 
     def version(self) -> int | None:
-        """Return what the alias names now.
-
-        Raises
-        ------
-        Corrupted
-            The newest entry is not as it was written.
-        """
+        """Return the current version of the alias; raise as `entries`."""
         number = self.length()
         return self._entry(number).version if number else None
 
     def move(
         self, version: int | None, *, expected: int | Unset | None, by: str | None, reason: str | None
     ) -> AliasEntry:
-        """Let the alias name another version, or none. See `Registry.set_alias`."""
+        """Point the alias to another version, or to none. See `Registry.set_alias`."""
         for field, text, max_chars in (("by", by, MAX_BY_CHARS), ("reason", reason, MAX_REASON_CHARS)):
             if text is not None and len(text) > max_chars:
                 raise InvalidField("The text is too long.", field=field, allowed=f"at most {max_chars} characters")
         while True:
             number = self.length()
-            # Without an expectation nothing is read, so that a damaged entry can be moved away from.
+            # Without an expectation nothing is read, so that a damaged entry can be superseded.
             if expected is not UNSET and expected != (self._entry(number).version if number else None):
-                raise AliasMoved("The alias names another version than was expected.")
+                raise AliasMoved("The alias does not name the expected version.")
             entry = AliasEntry(
                 model=self._model,
                 alias=self._alias,
@@ -134,7 +121,7 @@ class AliasHistory:
             try:
                 self._store.create(self._key(entry.number), entry.to_json())
             except FileExistsError:
-                continue  # somebody else made this move: look again
+                continue  # another process took this number
             return entry
 
     def _key(self, number: int) -> str:
@@ -147,7 +134,7 @@ class AliasHistory:
             entry = AliasEntry(**stored)
         except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
             raise Corrupted("The history of this alias is damaged.") from error
-        # The seal says that it was written so; this says that it was written here.
+        # The seal proves that it was written so; this, that it was written for this alias.
         if (entry.model, entry.alias, entry.number) != (self._model, self._alias, number):
-            raise Corrupted("The history of this alias holds an entry of another one.")
+            raise Corrupted("The history of this alias holds an entry of another alias.")
         return entry

@@ -1,6 +1,6 @@
-"""Sealed JSON: what the registry keeps beside the weights, with a checksum of itself inside.
+"""Sealed documents: JSON that holds its own checksum. Manifests and alias entries are stored in this form.
 
-Without the checksum a flipped bit could turn one version, or one accuracy, into another that looks as good.
+Without the checksum a flipped bit could turn a version number, or an accuracy, into another plausible one.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from service.errors import Corrupted
@@ -17,12 +18,12 @@ SEAL = "sha256"
 
 
 def write_document(fields: Mapping[str, Any]) -> bytes:
-    """Plain data as JSON text, sealed: the SHA-256 of the text without it is the last field.
+    """Return plain data as JSON whose last field is the SHA-256 of the text without that field.
 
     Raises
     ------
     ValueError, TypeError
-        A value has no place in JSON (NaN, for one), or the text is larger than `MAX_DOCUMENT_BYTES`.
+        A value cannot be JSON, such as NaN, or the text is larger than `MAX_DOCUMENT_BYTES`.
     """
     data = _text({**fields, SEAL: hashlib.sha256(_text(fields)).hexdigest()})
     if len(data) > MAX_DOCUMENT_BYTES:
@@ -31,24 +32,29 @@ def write_document(fields: Mapping[str, Any]) -> bytes:
 
 
 def read_document(data: bytes) -> dict[str, Any]:
-    """The fields of a sealed document, the seal taken off.
+    """Return the fields of a sealed document, without the seal.
 
     Raises
     ------
     Corrupted
-        The text is not, byte for byte, what `write_document` makes of its fields. So a repeated field, NaN,
-        another spacing or a wrong seal are all refused.
+        The text is not, byte for byte, what `write_document` makes of its fields: a repeated field, NaN, other
+        spacing and a wrong seal are all rejected.
     """
     try:
         fields = json.loads(data.decode("ascii"))
         del fields[SEAL]
         intact = write_document(fields) == data
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise Corrupted("A stored document is not readable.") from error
+        raise Corrupted("A stored document cannot be read.") from error
     if not intact:
-        raise Corrupted("A stored document is not what its checksum says.")
+        raise Corrupted("A stored document does not match its checksum.")
     return dict(fields)
 
 
 def _text(fields: Mapping[str, Any]) -> bytes:
     return (json.dumps(fields, indent=2, allow_nan=False) + "\n").encode("ascii")
+
+
+def utc_text(time: datetime) -> str:
+    """Return a UTC time as ISO 8601 with a Z, to the millisecond: the form of every time in an answer."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,9 +11,8 @@ from typing import Any, Literal
 from service.core import MODELS, output_names
 from service.errors import Corrupted
 
-from .document import read_document, write_document
+from .document import read_document, utc_text, write_document
 from .names import is_model_name, is_version
-from .times import utc_text
 
 FORMAT = 1
 MAX_WEIGHTS_BYTES = 64 * 1024 * 1024

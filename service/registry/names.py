@@ -1,4 +1,4 @@
-"""What a model, an alias and a version may be called: decided before any key of a store is made of it."""
+"""Legal names of models, aliases and versions; checked before a key of a store is made of one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeGuard
 from service.errors import InvalidField
 
 CHAMPION = "champion"
-"""The alias that answers when neither a version nor an alias is asked for."""
+"""The alias that is used when a request names neither a version nor an alias."""
 
 LATEST = "latest"
 """The highest version, wherever the aliases point. Reserved: no alias can have this name."""
@@ -27,7 +27,7 @@ def is_model_name(name: object) -> TypeGuard[str]:
 
 
 def is_alias(alias: object) -> TypeGuard[str]:
-    """Whether ``alias`` follows `ALIAS_RULE`: a version's number can never be mistaken for one."""
+    """Whether ``alias`` follows `ALIAS_RULE`, which excludes version numbers."""
     return is_model_name(alias) and not alias.isdigit() and alias != LATEST
 
 
@@ -37,29 +37,17 @@ def is_version(version: object) -> TypeGuard[int]:
 
 
 def parse_version(text: str) -> int | None:
-    """Return the version that a folder's name or a reference stands for, if it is one."""
+    """Return the version that a text denotes, if it denotes one."""
     return int(text) if _VERSION.fullmatch(text) else None
 
 
 def check_model_name(name: str) -> None:
-    """Refuse a name that no model may be given.
-
-    Raises
-    ------
-    InvalidField
-        ``name`` breaks `NAME_RULE`.
-    """
+    """Raise `InvalidField` unless ``name`` follows `NAME_RULE`."""
     if not is_model_name(name):
         raise InvalidField("A model cannot have this name.", field="name", allowed=NAME_RULE)
 
 
 def check_alias(alias: str) -> None:
-    """Refuse an alias that no model may be given.
-
-    Raises
-    ------
-    InvalidField
-        ``alias`` breaks `ALIAS_RULE`.
-    """
+    """Raise `InvalidField` unless ``alias`` follows `ALIAS_RULE`."""
     if not is_alias(alias):
         raise InvalidField("An alias cannot have this name.", field="alias", allowed=ALIAS_RULE)

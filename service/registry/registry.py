@@ -4,48 +4,52 @@
 
     <name>/<version>/weights.npz            members best and last
     <name>/<version>/manifest.json          sealed; written last, exclusively: with it the version exists
-    <name>/aliases/<alias>/000001.json      sealed; the highest number holds
+    <name>/aliases/<alias>/000001.json      sealed; the entry with the highest number is current
 
-Weights without a manifest, which a crash can leave behind, are no version. A retry with the same weights
-takes them up, any other registration steps over the number, and nothing ever deletes them.
+Weights without a manifest, which a crash can leave behind, are not a version. A retry with the same weights
+adopts them, any other registration skips the number, and nothing ever deletes them.
 """
 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
+from pathlib import Path
 
-from service.core import Floats
-from service.core.npz import read_npz, write_npz
-from service.errors import Corrupted, ModelNotFound
+from service.core import N_FEATURES, Floats
+from service.core.npz import ArraySpec, read_npz, write_npz
+from service.errors import AliasMoved, Corrupted, ModelNotFound
 
 from .alias import UNSET, AliasEntry, AliasHistory, Unset
+from .document import MAX_DOCUMENT_BYTES
 from .manifest import Manifest, ModelDraft
 from .model import Model
-from .names import CHAMPION, LATEST, check_alias, check_model_name, is_alias, is_model_name, parse_version
-from .stores import BlobStore
+from .names import CHAMPION, LATEST, check_alias, check_model_name, is_alias, is_model_name, is_version, parse_version
+from .stores import BlobStore, LocalStore
 from .summary import ModelSummary, VersionSummary
-from .versions import VersionFiles, weight_specs
+
+MANIFEST = "manifest.json"
+WEIGHTS = "weights.npz"
 
 
 class Registry:
-    """The model registry. It keeps nothing of a store in memory, so several processes may share one.
+    """The model registry. It caches nothing, so several processes may share a store.
 
-    Whatever looks for a name, a version or an alias that is not there raises ModelNotFound, whatever characters
-    it is made of. A store that cannot be read is StorageFailed.
+    A name, version or alias that does not exist raises ModelNotFound, also if it is not a legal one. A store that
+    cannot be read raises StorageFailed.
 
     Parameters
     ----------
-    store : where the bytes are.
+    store : where the blobs are.
 
     Attributes
     ----------
-    changes : grows with each version, and each move of an alias, that is made here.
+    changes : incremented with each version, and each move of an alias, that is made through this object.
     """
 
     def __init__(self, store: BlobStore) -> None:
         self.changes = 0
         self._store = store
-        self._files = VersionFiles(store)
 
     # Versions
 
@@ -54,32 +58,32 @@ class Registry:
     ) -> Manifest:
         """Make the next version of a model, the first one if the name is new.
 
-        Idempotent: the same job with the same weights under the same name gives the version there is.
+        Idempotent: the same job with the same weights under the same name returns the existing version.
 
         Parameters
         ----------
         best, last : (785, n_outputs), of the draft's dtype.
-        first_attempt : True promises that nobody began to register these weights for this job before, which
-            spares the search among all versions.
+        first_attempt : True promises that this job has never begun to register these weights, which saves the
+            search among all versions.
 
         Raises
         ------
         InvalidField
-            The name is not one that a model may have.
+            The name cannot be a model's.
         Corrupted
-            The weights are not what the draft says, or hold a number that is not finite. Nothing was stored.
+            The weights do not agree with the draft, or are not all finite. Nothing was stored.
         StorageFull, StorageFailed
-            The store refused. The version is absent, or whole; the same call again makes or finds it.
+            The store failed. The version is absent or whole; a repeated call makes or finds it.
         """
         check_model_name(name)
         weights = write_npz({"best": best, "last": last})
         read_npz(weights, weight_specs(draft))
         sha256 = hashlib.sha256(weights).hexdigest()
-        # First the highest version, then the search below it, then the attempts above it: so two engines that
+        # First the highest version, then the search below it, then the attempts above it: two engines that
         # finish the same job at the same moment cannot miss each other.
-        latest = self._files.latest(name)
+        latest = self.latest(name)
         for version in () if first_attempt else range(latest, 0, -1):
-            if made := self._files.of_job(name, version, draft.job_id, sha256):
+            if made := self._manifest_of_job(name, version, draft.job_id, sha256):
                 return made
         version = latest
         while True:
@@ -87,11 +91,11 @@ class Registry:
             manifest = draft.as_version(name=name, version=version, weights_sha256=sha256, size_bytes=len(weights))
             if self.put(manifest, weights):
                 return manifest
-            if made := self._files.of_job(name, version, draft.job_id, sha256):
+            if made := self._manifest_of_job(name, version, draft.job_id, sha256):
                 return made
 
     def put(self, manifest: Manifest, weights: bytes) -> bool:
-        """Store a version under the number that its manifest has.
+        """Store a version under the number in its manifest.
 
         Parameters
         ----------
@@ -99,15 +103,25 @@ class Registry:
 
         Returns
         -------
-        False when the number is taken; what has it stays as it is.
+        False when the number is taken; its holder stays as it is.
         """
-        is_new = self._files.put(manifest, weights)
+        key = f"{manifest.name}/{manifest.version}/{WEIGHTS}"
+        try:
+            self._store.create(key, weights)
+        except FileExistsError:
+            if not self._holds(key, weights):
+                return False
+        try:
+            self._store.create(f"{manifest.name}/{manifest.version}/{MANIFEST}", manifest.to_json())
+        except FileExistsError:
+            return False
         self.changes += 1
-        return is_new
+        return True
 
     def has_version(self, name: str, version: int) -> bool:
-        """Whether there is such a version."""
-        return self._files.exists(name, version)
+        """Whether there is such a version: one whose manifest is stored."""
+        is_key = is_model_name(name) and is_version(version)
+        return is_key and MANIFEST in self._store.list(f"{name}/{version}")
 
     def manifest(self, name: str, version: int) -> Manifest:
         """Return a version's manifest.
@@ -115,9 +129,14 @@ class Registry:
         Raises
         ------
         Corrupted
-            It is not as it was written, or it is another version's.
+            It has been changed, or belongs to another version.
         """
-        return self._files.manifest(name, version)
+        if not self.has_version(name, version):
+            raise ModelNotFound("There is no model of this name, or no such version.")
+        manifest = Manifest.from_json(self._manifest_bytes(name, version))
+        if (manifest.name, manifest.version) != (name, version):
+            raise Corrupted("The manifest of this version belongs to another version.")
+        return manifest
 
     def load(self, name: str, version: int) -> Model:
         """Return a version with its weights, everything verified.
@@ -125,27 +144,31 @@ class Registry:
         Raises
         ------
         Corrupted
-            Size, checksum, members, shapes, types or values of its file are not what its manifest says, or
-            one of the two files is missing or damaged.
+            Size, checksum, members, shapes, types or values of its file do not agree with its manifest, or one of
+            the two files is missing or damaged.
         """
-        return self._files.read(name, version)[0]
+        return self._read(name, version)[0]
 
     def weights_bytes(self, name: str, version: int) -> bytes:
-        """Return a version's weight file, verified as `load` does."""
-        return self._files.read(name, version)[1]
+        """Return a version's weight file, verified as by `load`."""
+        return self._read(name, version)[1]
 
     # Listing
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all models that have a version."""
-        return tuple(name for name in self._store.list("") if self._files.latest(name))
+        return tuple(name for name in self._store.list("") if self.latest(name))
 
     def versions(self, name: str) -> tuple[int, ...]:
-        """Return the versions of a model, ascending. A crash may have left a number out."""
-        versions = tuple(number for number in self._files.numbers(name) if self._files.exists(name, number))
+        """Return the versions of a model, ascending. Numbers may be missing after a crash."""
+        versions = tuple(number for number in self._numbers(name) if self.has_version(name, number))
         if not versions:
             raise ModelNotFound("There is no model of this name.")
         return versions
+
+    def latest(self, name: str) -> int:
+        """Return the highest version, or 0 if there is no such model."""
+        return next((number for number in reversed(self._numbers(name)) if self.has_version(name, number)), 0)
 
     def resolve(self, name: str, reference: int | str | None = None) -> int:
         """Return the version that a reference means.
@@ -162,9 +185,9 @@ class Registry:
         """
         version: int | None
         if reference is None:
-            version = self._current(name, CHAMPION) or self._files.latest(name)
+            version = self._current(name, CHAMPION) or self.latest(name)
         elif reference == LATEST:
-            version = self._files.latest(name)
+            version = self.latest(name)
         elif isinstance(reference, str):
             version = parse_version(reference) or self._current(name, reference)
         else:
@@ -174,20 +197,17 @@ class Registry:
         return version
 
     def summary(self, name: str) -> ModelSummary:
-        """Return what a listing says of one model."""
+        """Return one model for a listing."""
         versions = self.versions(name)
-        try:
+        aliases = default = None
+        with suppress(Corrupted):
             aliases = self.aliases(name)
-        except Corrupted:
-            aliases = None
-        try:
+        with suppress(Corrupted):
             default = self._summary_of(name, self.resolve(name))
-        except Corrupted:
-            default = None
         return ModelSummary(name=name, versions=versions, aliases=aliases, default=default)
 
     def version_summaries(self, name: str) -> tuple[VersionSummary, ...]:
-        """Return what a listing says of each version of a model, ascending."""
+        """Return each version of a model for a listing, ascending."""
         return tuple(self._summary_of(name, version) for version in self.versions(name))
 
     # Aliases
@@ -198,20 +218,20 @@ class Registry:
         return tuple(alias for alias in folders if is_alias(alias) and self._history(name, alias).length())
 
     def aliases(self, name: str) -> dict[str, int]:
-        """Return the version that each alias of a model names now.
+        """Return the current version of each alias of a model.
 
         Raises
         ------
         Corrupted
             One of them cannot be read.
         """
-        if not self._files.latest(name):
+        if not self.latest(name):
             raise ModelNotFound("There is no model of this name.")
         current = {alias: self._history(name, alias).version() for alias in self.alias_names(name)}
         return {alias: version for alias, version in current.items() if version is not None}
 
     def aliases_of(self, name: str, version: int) -> list[str]:
-        """Return the aliases that name a version now; raise as `aliases`."""
+        """Return the current aliases of a version; raise as `aliases`."""
         return [alias for alias, number in self.aliases(name).items() if number == version]
 
     def alias_history(self, name: str, alias: str) -> tuple[AliasEntry, ...]:
@@ -237,21 +257,21 @@ class Registry:
         by: str | None = None,
         reason: str | None = None,
     ) -> AliasEntry:
-        """Let an alias name a version from now on, in one atomic step.
+        """Point an alias to a version, in one atomic step.
 
         Parameters
         ----------
-        expected : the version that it must name now, None for none; the default is to expect nothing.
+        expected : the version that it must name now, None for none; by default nothing is expected.
         by, reason : who and why, for the history.
 
         Raises
         ------
         InvalidField
-            The alias is not one that a model may have, or a text is too long.
+            The alias is not a legal one, or a text is too long.
         AliasMoved
             The alias does not name the expected version.
         Corrupted
-            Something was expected of the alias, and it cannot be read.
+            A version was expected, and the alias cannot be read.
         """
         check_alias(alias)
         if not self.has_version(name, version):
@@ -269,7 +289,7 @@ class Registry:
         by: str | None = None,
         reason: str | None = None,
     ) -> AliasEntry:
-        """Let an alias name no version any more. Its history stays.
+        """Delete an alias. Its history stays.
 
         Raises
         ------
@@ -284,14 +304,92 @@ class Registry:
         self.changes += 1
         return entry
 
-    def _history(self, name: str, alias: str) -> AliasHistory:
-        return AliasHistory(self._store, name, alias)
+    def _numbers(self, name: str) -> list[int]:
+        """Return all numbers that any registration has begun to use, ascending."""
+        folders = self._store.list(name) if is_model_name(name) else []
+        return sorted(number for folder in folders if (number := parse_version(folder)) is not None)
 
-    def _current(self, name: str, alias: str) -> int | None:
-        return self._history(name, alias).version() if is_model_name(name) and is_alias(alias) else None
+    def _read(self, name: str, version: int) -> tuple[Model, bytes]:
+        manifest = self.manifest(name, version)
+        try:
+            data = self._store.read(f"{name}/{version}/{WEIGHTS}", max_bytes=manifest.size_bytes)
+        except FileNotFoundError as error:
+            raise Corrupted("The weights of this version are missing.") from error
+        if (len(data), hashlib.sha256(data).hexdigest()) != (manifest.size_bytes, manifest.weights_sha256):
+            raise Corrupted("The weights of this version do not match their checksum.")
+        arrays = read_npz(data, weight_specs(manifest))
+        return Model(manifest=manifest, best=arrays["best"], last=arrays["last"]), data
+
+    def _manifest_of_job(self, name: str, version: int, job_id: str | None, weights_sha256: str) -> Manifest | None:
+        """Return the version's manifest, if this job made it of these weights."""
+        if job_id is None:
+            return None
+        try:
+            # This rules most versions out, many times faster than parsing.
+            if weights_sha256.encode("ascii") not in self._manifest_bytes(name, version):
+                return None
+            manifest = self.manifest(name, version)
+        except (ModelNotFound, Corrupted):
+            return None
+        return manifest if (manifest.job_id, manifest.weights_sha256) == (job_id, weights_sha256) else None
+
+    def _manifest_bytes(self, name: str, version: int) -> bytes:
+        try:
+            return self._store.read(f"{name}/{version}/{MANIFEST}", max_bytes=MAX_DOCUMENT_BYTES)
+        except FileNotFoundError as error:
+            raise ModelNotFound("There is no model of this name, or no such version.") from error
+
+    def _holds(self, key: str, data: bytes) -> bool:
+        try:
+            return self._store.read(key, max_bytes=len(data)) == data
+        except Corrupted:
+            return False
 
     def _summary_of(self, name: str, version: int) -> VersionSummary:
         try:
             return VersionSummary(version=version, manifest=self.manifest(name, version))
         except Corrupted:
             return VersionSummary(version=version, manifest=None)
+
+    def _history(self, name: str, alias: str) -> AliasHistory:
+        return AliasHistory(self._store, name, alias)
+
+    def _current(self, name: str, alias: str) -> int | None:
+        return self._history(name, alias).version() if is_model_name(name) and is_alias(alias) else None
+
+
+def weight_specs(draft: ModelDraft) -> dict[str, ArraySpec]:
+    """Return what the members of a version's weight file must be."""
+    spec = ArraySpec(shape=(N_FEATURES, draft.n_outputs), dtypes=(draft.dtype,))
+    return {"best": spec, "last": spec}
+
+
+def install_shipped(source: Path, registry: Registry) -> None:
+    """Copy the models that come with Inkling into a user's store, so that prediction works at once.
+
+    Every version that the registry lacks is copied byte for byte, and every alias that it never had. When nothing is
+    missing, only folders are listed. A number that the user's own training has taken stays the user's, and an alias
+    that the user has moved or deleted stays so.
+
+    Parameters
+    ----------
+    source : a read-only store; nothing is installed when it is missing.
+
+    Raises
+    ------
+    Corrupted
+        A version that would be copied is damaged.
+    StorageFull, StorageFailed
+        One of the stores failed. What is missing is installed at the next start.
+    """
+    shipped = Registry(LocalStore(source))
+    for name in shipped.names():
+        for version in shipped.versions(name):
+            if not registry.has_version(name, version):
+                registry.put(shipped.manifest(name, version), shipped.weights_bytes(name, version))
+        for alias in sorted(set(shipped.alias_names(name)) - set(registry.alias_names(name))):
+            version = shipped.resolve(name, alias)
+            # Another process that starts now may set it first; a damaged version gets no alias.
+            with suppress(AliasMoved, Corrupted, ModelNotFound):
+                if registry.manifest(name, version) == shipped.manifest(name, version):
+                    registry.set_alias(name, alias, version, expected=None, reason="shipped with Inkling")

@@ -22,7 +22,7 @@ def row_before_file() -> None:
 
     def register_later(registry: Registry, name: str, draft: Any, best: Any, last: Any, **options: Any) -> Manifest:
         late.append(lambda: register(registry, name, draft, best, last, **options))
-        version = registry._files.latest(name) + 1
+        version = registry.latest(name) + 1
         return draft.as_version(name=name, version=version, weights_sha256="0" * 64, size_bytes=1)
 
     def finish_first(recorder: Recorder, *args: Any) -> bool:

@@ -329,7 +329,7 @@ def test_a_full_model_store_fails_the_job_and_heals(make_house: MakeHouse, worki
     created = LocalStore.create
 
     def full(self: LocalStore, key: str, data: bytes) -> None:
-        raise StorageFull("There is no space left for the model store.")
+        raise StorageFull("No space is left for the model store.")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LocalStore, "create", full)

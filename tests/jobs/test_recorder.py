@@ -367,7 +367,7 @@ def test_a_damaged_checkpoint_fails_the_job(desk: House, claim: ClaimRow) -> Non
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (StorageFull("There is no space left for the model store."), "storage-full"),
+        (StorageFull("No space is left for the model store."), "storage-full"),
         (StorageFailed("The model store cannot be read or written."), "storage-failed"),
         (RuntimeError("division by cucumber"), "internal-error"),
     ],

@@ -29,10 +29,10 @@ class FailingStore(LocalStore):
     def create(self, key: str, data: bytes) -> None:
         self._creations_left -= 1
         if self._creations_left == 0 and not self._after:
-            raise StorageFull("There is no space left for the model store.")
+            raise StorageFull("No space is left for the model store.")
         super().create(key, data)
         if self._creations_left == 0:
-            raise StorageFull("There is no space left for the model store.")
+            raise StorageFull("No space is left for the model store.")
 
 
 class InterruptedStore(LocalStore):

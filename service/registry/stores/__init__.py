@@ -1,4 +1,4 @@
-"""Where the registry's bytes are kept: the interface, and one file for each kind of place."""
+"""Storage of the registry and of data sets: the interface, and a file for each kind of store."""
 
 from __future__ import annotations
 

@@ -1,24 +1,35 @@
-"""What the registry asks of a place that keeps bytes: small enough for a folder and for an object store.
+"""The interface of every store: small enough for a folder and for an object store.
 
-There is no rename, no overwriting and no deletion. Everything that must be atomic is one `create`, which an
-object store has as a conditional write (``If-None-Match: *``).
+There is no renaming, overwriting or deletion. Everything that must be atomic is one `create`, which an
+object store offers as a conditional write (``If-None-Match: *``).
 """
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
+
+# Beginning with a letter or a digit, no part is ``.``, ``..``, empty or hidden.
+KEY_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def split_key(key: str) -> list[str]:
+    """Return the parts of a key; raise ValueError if it could leave the store."""
+    parts = key.split("/")
+    if not all(map(KEY_PART.fullmatch, parts)):
+        raise ValueError(f"{key!r} is not a key")
+    return parts
 
 
 class BlobStore(Protocol):
     """Named, immutable, durable blobs.
 
-    A key is one or more parts joined by ``/``, as a path is: ``digits/3/manifest.json``. Keys are made by the
-    registry, from checked names; a key that could leave the store is a ValueError. Safe to use from several
-    threads and processes at once.
+    A key is one or more parts joined by ``/``, as in ``digits/3/manifest.json``. Keys are made from checked names;
+    a key that could leave the store is a ValueError. Safe for use by several threads and processes at once.
     """
 
     def read(self, key: str, *, max_bytes: int) -> bytes:
-        """The bytes of a blob.
+        """Return the bytes of a blob.
 
         Raises
         ------
@@ -29,33 +40,28 @@ class BlobStore(Protocol):
         StorageFailed
             The store cannot be read.
         """
-        ...
 
     def create(self, key: str, data: bytes) -> None:
-        """Make a new blob: whole, durable and visible when this returns, or not at all.
+        """Create a blob: it is whole, durable and visible when this returns, or absent.
 
-        Of several who create the same key at the same time, exactly one succeeds.
+        Of several simultaneous calls with the same key, exactly one succeeds.
 
         Raises
         ------
         FileExistsError
-            The key is taken, and what has it is durable. It stays as it is.
+            The key is taken by a durable blob, which stays as it is.
         StorageFull, StorageFailed
-            The store refused. The blob is absent; or, when only its durability could not be confirmed, whole.
+            The store failed. The blob is absent or, when only its durability could not be confirmed, whole.
         """
-        ...
 
     def list(self, folder: str) -> list[str]:
-        """The sorted names directly below ``folder``, of blobs and folders alike; empty when there is none.
+        """Return the sorted names of blobs and folders directly below ``folder``; empty when there is none.
 
         ``""`` is the root. No blob is opened.
         """
-        ...
 
     def check(self) -> None:
-        """Raise StorageFailed where the place does not keep these promises. Called at start."""
-        ...
+        """Raise StorageFailed if the store does not keep these promises. Called at start."""
 
     def clean(self, *, older_than_s: float = 3600.0) -> None:
-        """Remove what writers that died have left behind, when it is older than any writer alive can be."""
-        ...
+        """Remove temporary files of writers that crashed, if they are older than any running writer."""

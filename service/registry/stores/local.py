@@ -1,36 +1,31 @@
 """Blobs as files below a local folder, on a file system with hard links.
 
 A new blob is written to ``.tmp``, made durable, read back, and then linked to its name. A link never replaces
-a file, so creating is exclusive, and a kill at any moment leaves the name absent or whole.
+a file, so creation is exclusive, and after a kill at any moment the blob is absent or whole.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 import secrets
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from service.errors import Corrupted, StorageFailed, StorageFull
 
-# Starting with a letter or a digit, no part is ``.``, ``..``, empty or hidden.
-_KEY_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+from .interface import KEY_PART, split_key
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-# Without O_NONBLOCK, opening a pipe that somebody put there would wait for ever.
+# Without O_NONBLOCK, opening a named pipe would block.
 _OLD_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class LocalStore:
-    """A `BlobStore` in a local folder. Nothing is made before the first `create`: it may be read-only.
-
-    Parameters
-    ----------
-    root : the folder; need not exist yet.
-    """
+    """A `BlobStore` in a local folder. Nothing is written before the first `create`: it may be absent or read-only."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
@@ -43,15 +38,15 @@ class LocalStore:
             try:
                 status = os.fstat(descriptor)
                 if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
-                    raise Corrupted("A stored file is not a plain file of the size it should have.")
+                    raise Corrupted("A stored file is not a regular file of the expected size.")
                 return _read_up_to(descriptor, status.st_size)
             finally:
                 os.close(descriptor)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(key) from error
         except OSError as error:
-            if error.errno == errno.ELOOP:  # what O_NOFOLLOW says of a symbolic link
-                raise Corrupted("A stored file is not a plain file.") from error
+            if error.errno == errno.ELOOP:  # O_NOFOLLOW met a symbolic link
+                raise Corrupted("A stored file is not a regular file.") from error
             raise _refusal(error) from error
 
     def create(self, key: str, data: bytes) -> None:
@@ -62,13 +57,18 @@ class LocalStore:
             self._make_root()
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write_durably(tmp, data)
-            created = _link(tmp, target)
-            # Also when the name is taken: whoever took it may have died before making the name durable.
+            try:
+                target.hardlink_to(tmp)
+                created = True
+            except FileExistsError:
+                created = False
+            # Also when the name is taken: its writer may have crashed before making the name durable.
             self._sync_up_from(target.parent)
         except OSError as error:
             raise _refusal(error) from error
         finally:
-            _remove(tmp)
+            with suppress(OSError):  # `clean` removes it later
+                tmp.unlink(missing_ok=True)
         if not created:
             raise FileExistsError(key)
 
@@ -77,32 +77,29 @@ class LocalStore:
         path = self._path(folder) if folder else self._root
         try:
             with os.scandir(path) as entries:
-                return sorted(entry.name for entry in entries if _KEY_PART.fullmatch(entry.name))
+                return sorted(entry.name for entry in entries if KEY_PART.fullmatch(entry.name))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise _refusal(error) from error
 
     def check(self) -> None:
-        """See `BlobStore.check`: that a link never replaces a file is the kernel's promise."""
+        """See `BlobStore.check`: the kernel guarantees that a link never replaces a file."""
 
     def clean(self, *, older_than_s: float = 3600.0) -> None:
-        """See `BlobStore.clean`. Called at start; a file that is too young is left for the next start."""
+        """See `BlobStore.clean`. Called at start; younger files are left for the next start."""
         oldest_s = time.time() - older_than_s
         try:
             for tmp in self._tmp.iterdir():
                 if tmp.lstat().st_mtime < oldest_s:
                     tmp.unlink(missing_ok=True)
         except FileNotFoundError:
-            pass  # nothing was ever written, or somebody else is cleaning too
+            pass  # nothing was ever written, or another process is cleaning too
         except OSError as error:
             raise _refusal(error) from error
 
     def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        if not all(_KEY_PART.fullmatch(part) for part in parts):
-            raise ValueError(f"{key!r} is not a key")
-        return self._root.joinpath(*parts)
+        return self._root.joinpath(*split_key(key))
 
     def _make_root(self) -> None:
         if self._tmp.is_dir():  # made last, so everything above it is durable
@@ -114,8 +111,7 @@ class LocalStore:
         self._tmp.mkdir(mode=0o700, exist_ok=True)
 
     def _sync_up_from(self, folder: Path) -> None:
-        # Not only the folders made just now: another process may have made one and died before its name
-        # was durable.
+        # Not only new folders: another process may have made one and crashed before its name was durable.
         for path in (folder, *folder.parents):
             _sync_folder(path)
             if path == self._root:
@@ -130,19 +126,11 @@ def _sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def _link(tmp: Path, target: Path) -> bool:
-    try:
-        target.hardlink_to(tmp)
-    except FileExistsError:
-        return False
-    return True
-
-
 def _write_durably(tmp: Path, data: bytes) -> None:
     descriptor = os.open(tmp, _NEW_FILE, 0o600)
     try:
         rest = memoryview(data)
-        while rest:  # a write may be short: near a quota or a limit it is
+        while rest:  # near a quota or a limit a write may be short
             rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
         os.lseek(descriptor, 0, os.SEEK_SET)
@@ -160,14 +148,7 @@ def _read_up_to(descriptor: int, n_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def _remove(tmp: Path) -> None:
-    try:
-        tmp.unlink(missing_ok=True)
-    except OSError:
-        return  # `clean` removes it later
-
-
 def _refusal(error: OSError) -> StorageFailed:
     if error.errno in _FULL:
-        return StorageFull("There is no space left for the model store.")
+        return StorageFull("No space is left for the model store.")
     return StorageFailed("The model store cannot be read or written.")

@@ -1,8 +1,8 @@
 """Blobs as objects in a bucket of an S3-compatible store.
 
-An object appears whole or not at all, and a conditional write (``If-None-Match: *``) of several at once lets one
-succeed: that is all that `BlobStore` asks for. Blobs never change, so what was read once is kept in a local folder,
-and is taken from there as long as it is what its checksum says.
+An object appears whole or not at all, and of several conditional writes (``If-None-Match: *``) one succeeds, which is
+all that `BlobStore` requires. Blobs never change, so those that were read are cached in a local folder, each with its
+checksum.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from pathlib import Path
 
 from service.errors import Corrupted, InvalidField, StorageFailed
 
+from .interface import KEY_PART, split_key
+
 logger = logging.getLogger(__name__)
 
-_KEY_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?")
 _PROBE = ".inkling-probe"
 _CONFLICTS = 5
@@ -29,26 +30,26 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 class ObjectStore:
-    """A `BlobStore` in a bucket. Credentials, region and endpoint are those of the ``AWS_*`` variables.
+    """A `BlobStore` in a bucket. Credentials, region and endpoint come from the ``AWS_*`` variables.
 
     Parameters
     ----------
     url : ``s3://bucket/prefix``.
-    cache : the folder of what was read; any number of processes may share it, and it may be deleted at any time.
+    cache : a folder; any number of processes may share it, and it may be deleted at any time.
 
     Raises
     ------
     InvalidField
-        The URL is none of a bucket.
+        The URL does not name a bucket.
     StorageFailed
-        The client is not installed, or cannot be made of the variables.
+        The client is not installed, or rejects the variables.
     """
 
     def __init__(self, url: str, cache: Path) -> None:
         if not _URL.fullmatch(url):
-            raise InvalidField("This is no URL of a bucket.", field="store_url", allowed="s3://bucket/prefix")
+            raise InvalidField("This is not the URL of a bucket.", field="store_url", allowed="s3://bucket/prefix")
         try:
-            import obstore  # noqa: PLC0415 - only who has such a store needs it
+            import obstore  # noqa: PLC0415 - an extra
             from obstore.store import S3Store  # noqa: PLC0415
         except ModuleNotFoundError as error:
             raise StorageFailed("Object storage needs a client: pip install 'inkling-digits[objects]'.") from error
@@ -60,14 +61,14 @@ class ObjectStore:
                 client_options={
                     "connect_timeout": "5s",
                     "timeout": "20s",
-                    # Who names an endpoint without TLS means it: a store on the same machine or network.
+                    # An endpoint without TLS is named on purpose: a store on the same machine or network.
                     "allow_http": os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"),
                 },
                 retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)},
             )
 
     def check(self) -> None:
-        """See `BlobStore.check`: some stores, and proxies before them, ignore the condition of a write."""
+        """See `BlobStore.check`: some stores and proxies ignore the condition of a write."""
         with suppress(FileExistsError):
             self._put(_PROBE, b"first")
         try:
@@ -78,36 +79,36 @@ class ObjectStore:
 
     def read(self, key: str, *, max_bytes: int) -> bytes:
         """See `BlobStore.read`."""
-        _check(key)
+        split_key(key)
         cached = self._cached(key)
         if cached is None:
             with self._refusals():
                 found = self._obstore.get(self._bucket, key)
                 if found.meta["size"] > max_bytes:
-                    raise Corrupted("A stored object is larger than it should be.")
+                    raise Corrupted("A stored object is larger than expected.")
                 cached = bytes(found.bytes())
             self._keep(key, cached)
         if len(cached) > max_bytes:
-            raise Corrupted("A stored object is larger than it should be.")
+            raise Corrupted("A stored object is larger than expected.")
         return cached
 
     def create(self, key: str, data: bytes) -> None:
         """See `BlobStore.create`."""
-        _check(key)
+        split_key(key)
         self._put(key, data)
 
     def list(self, folder: str) -> list[str]:
         """See `BlobStore.list`."""
         if folder:
-            _check(folder)
+            split_key(folder)
         with self._refusals():
             found = self._obstore.list_with_delimiter(self._bucket, f"{folder}/" if folder else None)
         paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
         names = {path.rstrip("/").rpartition("/")[2] for path in paths}
-        return sorted(name for name in names if _KEY_PART.fullmatch(name))
+        return sorted(name for name in names if KEY_PART.fullmatch(name))
 
     def clean(self, *, older_than_s: float = 3600.0) -> None:
-        """See `BlobStore.clean`: a write that was broken off leaves nothing."""
+        """See `BlobStore.clean`: an interrupted write leaves nothing."""
 
     def _put(self, key: str, data: bytes) -> None:
         for _ in range(_CONFLICTS):
@@ -116,10 +117,10 @@ class ObjectStore:
                     self._obstore.put(self._bucket, key, data, mode="create", use_multipart=False)
                 return
             except FileExistsError:
-                # A store may also refuse because another write was under way, which then may have failed.
+                # The store also rejects a write during another one, which may then have failed.
                 if self._exists(key):
                     raise
-        raise StorageFailed("The object store refused a write again and again.")
+        raise StorageFailed("The object store rejected a write repeatedly.")
 
     def _exists(self, key: str) -> bool:
         with suppress(FileNotFoundError), self._refusals():
@@ -135,7 +136,7 @@ class ObjectStore:
         digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         if hashlib.sha256(data).digest() == digest:
             return data
-        logger.warning("a cached object of the model store is damaged and is fetched again")
+        logger.warning("a cached object of the model store is damaged; fetching it again")
         return None
 
     def _keep(self, key: str, data: bytes) -> None:
@@ -144,7 +145,7 @@ class ObjectStore:
             self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
             tmp.write_bytes(hashlib.sha256(data).digest() + data)
             tmp.replace(self._path(key))
-        except OSError as error:  # a full disk, say; the object itself was read
+        except OSError as error:  # such as a full disk; the object itself was read
             logger.warning("an object of the model store cannot be cached: %s", error.strerror)
             with suppress(OSError):
                 tmp.unlink(missing_ok=True)
@@ -160,12 +161,7 @@ class ObjectStore:
             raise FileExistsError from error
         except (self._obstore.exceptions.NotFoundError, FileNotFoundError) as error:
             if "NoSuchBucket" in str(error):
-                raise StorageFailed("The bucket of the model store is not there.") from error
+                raise StorageFailed("The bucket of the model store does not exist.") from error
             raise FileNotFoundError from error
         except self._obstore.exceptions.BaseError as error:
             raise StorageFailed("The object store cannot be read or written.") from error
-
-
-def _check(key: str) -> None:
-    if not all(_KEY_PART.fullmatch(part) for part in key.split("/")):
-        raise ValueError(f"{key!r} is not a key")

@@ -6,8 +6,7 @@ import json
 import logging
 import sys
 
-from service.telemetry import request_id
-from service.telemetry.logs import JsonFormatter
+from service.telemetry import JsonFormatter, request_id
 
 
 def record(message: str, *arguments: object, **extra: object) -> logging.LogRecord:

@@ -16,11 +16,11 @@ import httpx
 import pytest
 from mlflow import MlflowClient
 
+from service import tracking
 from service.bootstrap import Service, build
 from service.core import TrainingConfig
 from service.jobs import Job, JobRequest, job_picture
 from service.settings import Settings
-from service.tracking import tracker
 
 DEADLINE_S = 60.0
 PICTURES: tuple[Literal["loss", "accuracy", "weights"], ...] = ("loss", "accuracy", "weights")
@@ -86,7 +86,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Return those of a service that logs nowhere, with an experiment of its own."""
-    monkeypatch.setattr(tracker, "_RETRY_S", 0.5)
+    monkeypatch.setattr(tracking, "_RETRY_S", 0.5)
     return Settings(data_dir=tmp_path / "data", executor="inline", workers=1, mlflow_experiment=tmp_path.name)
 
 

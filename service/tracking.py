@@ -1,39 +1,114 @@
-"""Jobs as runs of an experiment in MLflow: parameters, curves, pictures, and which model came of it."""
+"""Finished jobs in MLflow: a thread that logs each once, and the runs that it makes of them."""
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
+from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from service.errors import ExtraMissing
-from service.jobs import Job, Jobs, JobState, job_picture
+from service.errors import ExtraMissing, JobNotFound
+from service.jobs import Job, Jobs, JobState, Unseen, job_picture
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 1.0
+_RETRY_S = 10.0
+_CATCH_UP = 100
+"""At the start, this many of the newest jobs are looked up in the log, and added if they are missing."""
 
 _JOB, _WHOLE = "inkling.job_id", "inkling.logged"
 _MAX_POINTS = 2000
 _MAX_BATCH = 1000
-"""Metrics in one request: what MLflow takes."""
+"""Metrics in one request: MLflow's limit."""
 _STATUS = {JobState.SUCCEEDED: "FINISHED", JobState.FAILED: "FAILED", JobState.CANCELLED: "KILLED"}
 _BY_DEFAULT = {
-    # By itself it would retry for minutes; our caller does so with more patience and less hurry.
+    # By default it retries for minutes and blocks; `Tracker` retries instead.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    # It would also report its use to its makers, and print addresses between our log lines.
+    # It would also send usage data to its makers, and print addresses between our log lines.
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _PICTURES: tuple[Literal["loss", "accuracy", "weights"], ...] = ("loss", "accuracy", "weights")
 
 
+class Log(Protocol):
+    """A store of finished jobs."""
+
+    def has(self, job_id: str) -> bool:
+        """Whether a job was logged completely."""
+
+    def add(self, job: Job, jobs: Jobs) -> None:
+        """Log a finished job."""
+
+
+class Tracker:
+    """The thread that logs every job that ends, each once, and at the start those of the newest 100 that are missing.
+
+    Where several processes share the database, only the one that runs the engine does it (``is_active``). A log that
+    does not answer is tried again every 10 s; jobs that a stop interrupts are logged at the next start.
+    """
+
+    def __init__(self, log: Log, jobs: Jobs, is_active: Callable[[], bool]):
+        self._log = log
+        self._jobs = jobs
+        self._is_active = is_active
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="tracker", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the job that is being logged; wait at most 2 s for a slow log."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(2.0)
+
+    def _work(self) -> None:
+        waiting: deque[str] | None = None
+        unseen: Unseen | None = None
+        while not self._stopping.wait(_POLL_S):
+            try:
+                if not self._is_active():
+                    continue
+                if unseen is None or waiting is None:
+                    unseen = Unseen(self._jobs)
+                    waiting = deque(job.id for job in reversed(self._jobs.page(limit=_CATCH_UP)[0]))
+                waiting.extend(sorted(unseen.jobs().difference(waiting)))
+                while waiting and not self._stopping.is_set():
+                    self._log_if_over(waiting[0])
+                    waiting.popleft()
+            except Exception as error:
+                logger.warning("could not log a job to MLflow (%s); retrying in %g s", type(error).__name__, _RETRY_S)
+                logger.debug("the error of the MLflow log", exc_info=error)
+                if waiting:  # the others first: this job may be the cause
+                    waiting.rotate(-1)
+                self._stopping.wait(_RETRY_S)
+
+    def _log_if_over(self, job_id: str) -> None:
+        try:
+            job = self._jobs.get(job_id)
+        except JobNotFound:
+            return  # it was deleted
+        if job.state.final and not self._log.has(job_id):
+            self._log.add(job, self._jobs)
+
+
 class MlflowLog:
-    """A `Log` in an MLflow server.
+    """A `Log` in an MLflow server: parameters, curves, pictures, and the model that a job made.
 
     Parameters
     ----------
     uri : the tracking server, as in ``http://127.0.0.1:5000``.
-    experiment : its name; made if there is none.
+    experiment : its name; created if there is none.
 
     Raises
     ------
@@ -51,7 +126,7 @@ class MlflowLog:
         self._experiment = experiment
 
     def has(self, job_id: str) -> bool:
-        """See `Log.has`. What an earlier attempt left unfinished is deleted."""
+        """See `Log.has`. Incomplete runs of earlier attempts are deleted."""
         runs = self._client.search_runs([self._experiment_id()], f"tags.`{_JOB}` = '{job_id}'")
         for run in runs:
             if run.data.tags.get(_WHOLE) != "true":
@@ -79,7 +154,7 @@ class MlflowLog:
         return str(found.experiment_id if found else self._client.create_experiment(self._experiment))
 
     def _metrics(self, job: Job, jobs: Jobs, begun_ms: int, over_ms: int) -> list[Any]:
-        """Return the curves; MLflow wants a time for each point, and steps pass evenly enough."""
+        """Return the curves. MLflow needs a time for each point; steps are evenly spaced in time."""
         from mlflow.entities import Metric  # noqa: PLC0415 - see above
 
         history = jobs.metrics(job.id, max_points=_MAX_POINTS)

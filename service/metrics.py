@@ -1,0 +1,321 @@
+"""What the service counts and times, for Prometheus and for the statistics of the inference protocol.
+
+With the variable ``PROMETHEUS_MULTIPROC_DIR`` set, every process keeps its metrics in files in that folder, and each
+can report those of all. prometheus_client reads the variable when it is imported, so it is imported by `Metrics` only.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from operator import add, sub
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING
+
+from service.errors import StorageFailed
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+STAGES = ("queue", "compute_input", "compute_infer", "compute_output")
+"""Of a request, in order: waiting for a thread, bytes to images, images to probabilities, those to an answer."""
+
+SETTLE_S = 0.2
+"""Other processes may lack what was counted in the last 0.2 s."""
+
+_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_INFERENCE = "inkling_inference_"
+_LAST = f"{_INFERENCE}last_timestamp_seconds"
+_COUNTS = {
+    "request_success": "inference requests that were answered",
+    "request_failure": "inference requests to a model that were rejected or failed",
+    "count": "images that were classified",
+    "exec_count": "batches that a model classified",
+}
+_SHARED_DIR = "PROMETHEUS_MULTIPROC_DIR"
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder with an unpredictable name is made in it
+
+
+class Metrics:
+    """All metrics of one service. Recording a request takes about a microsecond.
+
+    Parameters
+    ----------
+    version : of the program, for ``inkling_build_info``.
+    """
+
+    def __init__(self, version: str) -> None:
+        from prometheus_client import (  # noqa: PLC0415 - see the module
+            CollectorRegistry,
+            Counter,
+            Histogram,
+            disable_created_metrics,
+        )
+
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series of each, with its time of creation
+        self._version = version
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "inkling_http_requests", "answered requests", ("method", "route", "status"), registry=self._registry
+        )
+        self._durations = Histogram(
+            "inkling_http_request_duration_seconds",
+            "from the head of a request to the end of its answer",
+            ("method", "route"),
+            registry=self._registry,
+            buckets=_BUCKETS_S,
+        )
+        self._worker_restarts = Counter(
+            "inkling_worker_restarts", "worker processes that died and were replaced", registry=self._registry
+        )
+        self.inference = InferenceCounters(self._registry, is_shared=_SHARED_DIR in os.environ)
+        self._by_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def request(self, method: str, route: str, status: int, duration_s: float) -> None:
+        """Record an answered request.
+
+        Parameters
+        ----------
+        method, route : of a bounded set, never a client's text. The route is the template of the path.
+        """
+        key = method, route, status
+        found = self._by_route.get(key)
+        if found is None:
+            children = self._requests.labels(method, route, str(status)), self._durations.labels(method, route)
+            found = self._by_route[key] = children
+        found[0].inc()
+        found[1].observe(duration_s)
+
+    def settle(self) -> None:
+        """Make everything that was counted visible to other processes."""
+        self.inference.settle()
+
+    def worker_restarted(self) -> None:
+        """Record that a worker process died and was replaced."""
+        self._worker_restarts.inc()
+
+    def inference_figures(self) -> dict[tuple[str, int], InferenceFigures]:
+        """Return the figures of each version that has any, by the model's name and the version."""
+        return _figures_of(self._collected().collect())
+
+    def exposition(self, gauges: Mapping[str, tuple[str, str, Mapping[str, float]]]) -> bytes:
+        """Return everything in the text format of Prometheus.
+
+        Parameters
+        ----------
+        gauges : current values, by name: a help text, the name of a label, and a value for each of its values;
+            without a label, its name is empty and so is the key of its only value.
+        """
+        from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - see the module
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
+
+        build = GaugeMetricFamily("inkling_build_info", "always 1", labels=("version", "python"))
+        build.add_metric((self._version, platform.python_version()), 1)
+        families = [build]
+        for name, (help_, label, values) in gauges.items():
+            family = GaugeMetricFamily(name, help_, labels=(label,) if label else ())
+            for of, value in values.items():
+                family.add_metric((of,) if label else (), value)
+            families.append(family)
+        now = CollectorRegistry()
+        now.register(_Families(families))
+        return generate_latest(self._collected()) + generate_latest(now)
+
+    def _collected(self) -> CollectorRegistry:
+        """Return the metrics of this process, or of all processes that share them."""
+        self.settle()
+        folder = os.environ.get(_SHARED_DIR)
+        if folder is None or not Path(folder).is_dir():  # not shared, or the folder was removed
+            return self._registry
+        from prometheus_client import CollectorRegistry, multiprocess  # noqa: PLC0415 - see the module
+
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return registry
+
+
+class _Families:
+    """A collector of known values."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Sequence[Metric]:
+        return self._families
+
+
+class Stages:
+    """The moments at which a request passed from one stage to the next, in ns of the monotonic clock."""
+
+    __slots__ = ("at_ns",)
+
+    def __init__(self) -> None:
+        self.at_ns = [time.perf_counter_ns()]
+
+    def next(self) -> None:
+        """Record that a stage of `STAGES` is over."""
+        self.at_ns.append(time.perf_counter_ns())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceFigures:
+    """The figures of one version since the start, under Triton's names.
+
+    Parameters
+    ----------
+    counts : by the names of the counters, without prefix: ``request_success``, ``count`` ...
+    duration_us : by stage, and for the whole ``request``.
+    last_at_s : when it answered last, seconds since 1970; 0 for never.
+    """
+
+    counts: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    duration_us: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    last_at_s: float = 0.0
+
+
+class InferenceCounters:
+    """The counters of all models.
+
+    An answered request is added to sums of our own, in a tenth of the time that the library's counters take. The sums
+    go to the library before anything is collected, and within `SETTLE_S` where other processes may collect.
+
+    Parameters
+    ----------
+    is_shared : whether other processes report them too.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, is_shared: bool) -> None:
+        from prometheus_client import Counter, Gauge  # noqa: PLC0415 - see the module
+
+        labels = ("model", "version")
+        helps = {
+            **_COUNTS,
+            "request_duration_us": "microseconds that answered requests took",
+            **{f"{stage}_duration_us": f"of these, in the stage {stage}" for stage in STAGES},
+        }
+        self._counters = {
+            name: Counter(_INFERENCE + name, help_, labels, registry=registry) for name, help_ in helps.items()
+        }
+        self._last = Gauge(_LAST, "when a model answered last", labels, registry=registry, multiprocess_mode="max")
+        self._lock, self._settling = Lock(), Lock()
+        self._sums: dict[tuple[str, int], tuple[list[int], float]] = {}
+        self._by_version: dict[tuple[str, int], tuple[dict[str, Counter], Gauge]] = {}
+        self._changed = Event() if is_shared else None
+        if self._changed is not None:
+            Thread(target=self._keep_settling, args=(self._changed,), name="metrics", daemon=True).start()
+
+    def succeeded(self, name: str, version: int, *, n_images: int, stages: Stages) -> None:
+        """Record that a version classified a batch of images, whose stages are all over."""
+        at_ns = stages.at_ns
+        new = 1, n_images, at_ns[-1] - at_ns[0], *map(sub, at_ns[1:], at_ns)
+        key = name, version
+        with self._lock:
+            before = self._sums.get(key)
+            self._sums[key] = list(map(add, before[0], new) if before else new), time.time()
+        if self._changed is not None:
+            self._changed.set()
+
+    def failed(self, name: str, version: int) -> None:
+        """Record that a request to a version was rejected or failed."""
+        self._of(name, version)[0]["request_failure"].inc()
+
+    def settle(self) -> None:
+        """Add all sums to the library's counters."""
+        with self._settling:  # a second caller waits until the sums have arrived
+            try:
+                self._settle()
+            except OSError:  # the folder of shared files was removed
+                logger.exception("metrics of answered requests were lost")
+
+    def _settle(self) -> None:
+        with self._lock:
+            sums, self._sums = self._sums, {}
+        for key, ((n_requests, n_images, *durations_ns), last_s) in sums.items():
+            counters, last = self._of(*key)
+            amounts: dict[str, float] = {"request_success": n_requests, "exec_count": n_requests, "count": n_images}
+            for stage, duration_ns in zip(("request", *STAGES), durations_ns, strict=True):
+                amounts[f"{stage}_duration_us"] = duration_ns / 1000
+            for kind, amount in amounts.items():
+                counters[kind].inc(amount)
+            last.set(last_s)
+
+    def _keep_settling(self, changed: Event) -> None:
+        while changed.wait():
+            time.sleep(SETTLE_S)
+            changed.clear()
+            self.settle()
+
+    def _of(self, name: str, version: int) -> tuple[dict[str, Counter], Gauge]:
+        found = self._by_version.get((name, version))
+        if found is None:
+            labels = name, str(version)
+            children = {kind: counter.labels(*labels) for kind, counter in self._counters.items()}
+            found = self._by_version[name, version] = children, self._last.labels(*labels)
+        return found
+
+
+def _figures_of(metrics: Iterable[Metric]) -> dict[tuple[str, int], InferenceFigures]:
+    figures: dict[tuple[str, int], InferenceFigures] = defaultdict(InferenceFigures)
+    for metric in metrics:
+        if not metric.name.startswith(_INFERENCE):
+            continue
+        kind = metric.name.removeprefix(_INFERENCE)
+        for sample in metric.samples:
+            key = sample.labels["model"], int(sample.labels["version"])
+            if sample.name == _LAST:
+                figures[key] = replace(figures[key], last_at_s=sample.value)
+            elif kind in _COUNTS:
+                figures[key].counts[kind] += sample.value
+            else:
+                figures[key].duration_us[kind.removesuffix("_duration_us")] += sample.value
+    return figures
+
+
+@contextmanager
+def shared_figures(data_dir: Path) -> Iterator[None]:
+    """Let this process, and those that it starts, keep their metrics in a common folder.
+
+    The folder is in memory if possible: its files are mapped, and a process that writes to a mapped page without room
+    on the disk is killed.
+
+    Raises
+    ------
+    StorageFailed : there is no room in memory, and the data folder is not writable.
+    """
+    try:
+        folder = tempfile.mkdtemp(prefix="inkling-", dir=_MEMORY)
+    except OSError:
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            folder = tempfile.mkdtemp(prefix="metrics-", dir=data_dir)
+        except OSError as error:
+            raise StorageFailed("The data folder is not writable; choose another with --data-dir.") from error
+    os.environ[_SHARED_DIR] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def figures_of_the_first() -> Iterator[None]:
+    """Keep this process's metrics in its parent's folder; remove the folder if the parent was killed meanwhile."""
+    parent = os.getppid()
+    folder = Path(os.environ[_SHARED_DIR])
+    folder.mkdir(mode=0o700, exist_ok=True)  # it may have been removed
+    yield
+    if os.getppid() != parent:  # it could not remove the folder itself
+        shutil.rmtree(folder, ignore_errors=True)

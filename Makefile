@@ -7,7 +7,11 @@ BIN = $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fast chaos fuzz check format docs site lock audit sbom bench clean
+.PHONY: help run test fast long chaos fuzz packages check format docs site lock audit sbom bench clean
+.NOTPARALLEL:
+
+PYTEST = $(BIN)/python -P -m pytest
+SIDE_BY_SIDE = -q -n logical --maxprocesses 4
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,23 +20,32 @@ run:  ## set everything up and start the service; ARGS="--port 9000" adds option
 	@tools/environment.sh run
 	@exec $(BIN)/inkling serve $(ARGS)
 
-test: check  ## run the checks and every test
-	@$(BIN)/python -P -m pytest $(ARGS)
+test: packages check  ## run the checks and every test; root gets the system packages that tests need installed
+	@$(PYTEST) $(SIDE_BY_SIDE) $(ARGS)
 
 fast:  ## run the tests that take no more than a few seconds each
 	@tools/environment.sh dev
-	@$(BIN)/python -P -m pytest -m "not slow" $(ARGS)
+	@$(PYTEST) $(SIDE_BY_SIDE) -m "not slow and not long" $(ARGS)
+
+long: packages  ## run what says more the longer it runs: two hours
+	@tools/environment.sh dev
+	@$(PYTEST) $(SIDE_BY_SIDE) -m long $(ARGS)
+	@$(MAKE) --no-print-directory chaos ROUNDS=200
+	@$(MAKE) --no-print-directory fuzz bench
 
 chaos: export CHAOS_ROUNDS = $(or $(ROUNDS),25)
 chaos: export CHAOS_SEED = $(or $(SEED),1)
 chaos:  ## break the service in every way we know and print what became of it; ROUNDS=200 for the long run, SEED=2
 	@tools/environment.sh dev
-	@$(BIN)/python -P -m pytest tests/chaos -s $(ARGS)
+	@$(PYTEST) tests/chaos -s $(ARGS)
 
 fuzz:  ## give every reader 25,000 inputs, then the API ten minutes of requests
 	@tools/environment.sh dev
 	@$(BIN)/python -m tests.fuzz.coverage_guided --runs 25000
 	@$(BIN)/python -m tests.fuzz.api --seconds 600
+
+packages:
+	@tools/system_packages.sh
 
 check:  ## lint, format, types, layers and generated pages
 	@tools/environment.sh dev

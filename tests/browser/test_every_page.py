@@ -14,7 +14,7 @@ from tests.browser.drawing import THREE, draw
 from tests.browser.waiting import wait_until
 from tests.web.serving import TINY, wait_until_over
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.needs("browser")]
 
 VIEWS = ["draw", "train", "watch", "jobs", "sweeps", "sweep", "models", "model", "compare", "data", "reports", "report"]
 

@@ -20,7 +20,7 @@ from tests.browser.waiting import wait_until
 from tests.web.serving import LONG, serving, wait_until_over
 from tests.web.test_server_process import server_process
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.needs("browser")]
 
 
 def test_a_killed_server_comes_back_and_nothing_is_missed(open_page: OpenPage, tmp_path: Path) -> None:

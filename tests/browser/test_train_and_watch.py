@@ -17,7 +17,7 @@ from tests.browser.conftest import OpenPage
 from tests.browser.waiting import wait_until
 from tests.web.serving import LONG, TINY, long_job, wait_until_over
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.needs("browser")]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 

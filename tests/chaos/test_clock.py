@@ -21,7 +21,7 @@ LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(LIBRARY is None, reason="needs libfaketime (apt-get install libfaketime)"),
+    pytest.mark.needs("faketime"),
 ]
 
 

@@ -36,7 +36,7 @@ from tests.web.test_siblings import listening
 
 pytestmark = [pytest.mark.slow]
 
-NEEDS_STRACE = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace (apt-get install strace)")
+NEEDS_STRACE = pytest.mark.needs("strace")
 
 Fault = Callable[[Program, Path], AbstractContextManager[object]]
 REFUSED = 503, "storage-failed"

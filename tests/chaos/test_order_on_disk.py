@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from tests.web.serving import TINY, wait_until_over
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace (apt-get install strace)"),
+    pytest.mark.needs("strace"),
 ]
 
 _SYSTEM_CALLS = "fsync,fdatasync,link,linkat,write,writev,sendto,sendmsg"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -102,8 +101,8 @@ def test_ctrl_c_at_a_server_only_stops_following(start: Start, tmp_path: Path) -
             assert remote.cancel(job_id)["state"] in ("cancelling", "cancelled")
 
 
+@pytest.mark.needs("curl")
 def test_the_lines_that_the_server_prints_work(start: Start, tmp_path: Path) -> None:
-    assert shutil.which("curl"), "the lines to try are made for curl"
     folder = tmp_path / "tried"
     assert outcome(start("train", *TINY, "--data-dir", folder)), "a model to ask"
     with served(start, "--data-dir", folder) as (url, text):

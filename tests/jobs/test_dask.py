@@ -206,6 +206,7 @@ def make_certificate(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.needs("openssl")
 def test_over_tls_a_job_is_trained_and_nobody_without_a_certificate_gets_in(tmp_path: Path) -> None:
     ours, theirs = make_certificate(tmp_path / "ours"), make_certificate(tmp_path / "theirs")
     names = {name: f"DASK_{name}".upper().replace(".", "__").replace("-", "_") for name in ours}

@@ -146,6 +146,7 @@ def script_of(blocks: list[Block], url: str) -> str:
     return text.replace("8100", str(free_port())).replace("8786", str(free_port()))
 
 
+@pytest.mark.needs("curl")
 @pytest.mark.parametrize("name", [name for name, blocks in PAGES.items() if len(blocks) > NOT_RUN.get(name, 0)])
 def test_the_commands_of_a_page_work(name: str, running: Running, folder: Path) -> None:
     file = folder / "page.sh"

@@ -1,0 +1,59 @@
+"""Runs tests in several processes (``-n 2``): together what shares a costly fixture, by itself what measures time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+LONGEST_FIRST = ("chaos", "browser", "reports", "core", "extras")
+"""Folders that one process runs as a whole, so that their fixtures are made once. Elsewhere that unit is a file."""
+
+TURNSTILE, RUNNING = Path(__file__).with_name("conftest.py"), Path(__file__)
+"""Files to lock; any two would do."""
+
+
+def unit_of(nodeid: str) -> str:
+    """Return what one process runs as a whole: a folder or a file."""
+    file = nodeid.partition("::")[0]
+    folder = file.split("/")[1]
+    return folder if folder in LONGEST_FIRST else file
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives a free process the next unit."""
+
+    def _split_scope(self, nodeid: str) -> str:  # the method that xdist's own schedulers override too
+        return unit_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Distribute whole units, in the order in which they were collected."""
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process runs long after the others."""
+    if hasattr(config, "workerinput"):
+        rank = {unit: place for place, unit in enumerate(LONGEST_FIRST)}
+        items.sort(key=lambda item: rank.get(unit_of(item.nodeid), len(rank)))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # so that waiting does not count against the timeout
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run what is marked ``alone`` while no other process runs a test of this folder."""
+    with TURNSTILE.open() as turnstile, RUNNING.open() as running:
+        # Whoever waits to be alone keeps the turnstile, so that nobody begins another test meanwhile.
+        fcntl.flock(turnstile, fcntl.LOCK_EX)
+        fcntl.flock(running, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
+        fcntl.flock(turnstile, fcntl.LOCK_UN)
+        try:
+            return (yield)
+        finally:
+            fcntl.flock(running, fcntl.LOCK_UN)  # closing would not do it while a forked child has it open

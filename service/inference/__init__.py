@@ -1,8 +1,8 @@
-"""From what a request carries to digits.
+"""From the content of a request to predicted digits.
 
 `decode_upload` and `decode_pixels` turn bytes and numbers into `ModelInputs`: pictures are preprocessed into
-the form of MNIST, pixels are used as given. `ModelCatalogue` finds the model that a request means;
-`predict` lets it speak, and `answer` gives what it said the shape that the HTTP API has.
+the form of MNIST, pixels are used as given. `ModelCatalogue` finds the model that a request names;
+`predict` computes its predictions, and `answer` writes them in the form of the HTTP API.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .evaluation import evaluate as evaluate
 from .explanation import Explanation as Explanation
 from .explanation import explain as explain
 from .flip import Flip as Flip
-from .limits import DecodingLimits as DecodingLimits
+from .model_inputs import DecodingLimits as DecodingLimits
 from .model_inputs import ModelInputs as ModelInputs
+from .model_inputs import array_from_values as array_from_values
+from .model_inputs import image_bytes as image_bytes
+from .model_inputs import images_from_array as images_from_array
 from .onnx_export import write_onnx as write_onnx
-from .pixels import array_from_values as array_from_values
-from .pixels import image_bytes as image_bytes
-from .pixels import images_from_array as images_from_array
 from .prediction import predict as predict
 from .preprocessing import Preprocessed as Preprocessed
 from .preprocessing import preprocess as preprocess

@@ -1,4 +1,4 @@
-"""From what a request carries to model inputs: the one place that tells one kind of content from another."""
+"""From the content of a request to model inputs: the one place that detects the kind of content."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import numpy as np
 from service.core import IMAGE_SIDE_PX, N_PIXELS
 from service.core.npy import MAGIC, read_npy
 
-from .containers import PNG_MAGIC
-from .limits import DEFAULT_LIMITS, DecodingLimits
-from .model_inputs import ModelInputs
-from .picture import is_picture, read_picture
-from .pixels import images_from_array, images_from_bytes, images_from_values
-from .preprocessing import Preprocessed, preprocess
+from .model_inputs import DecodingLimits, ModelInputs, images_from_array, images_from_bytes, images_from_values
+from .picture import PNG_MAGIC, is_picture, read_picture
+from .preprocessing import preprocess
 
+DEFAULT_LIMITS = DecodingLimits()
 RAW_MEDIA_TYPE = "application/octet-stream"
 
 _SMALL_PIXELS_BYTES = 64 * N_PIXELS
@@ -30,8 +28,8 @@ def decode_upload(
     """Read a file or a request body.
 
     Its first bytes decide, before the media type: a PNG, JPEG or WebP is preprocessed; a ``.npy`` file holds
-    pixels, which are used as given. Anything else is raw pixels, 784 bytes an image, if it is called
-    ``application/octet-stream`` or nothing.
+    pixels, which are used as given. Anything else is raw pixels, 784 bytes an image, if its media type is
+    ``application/octet-stream`` or missing.
 
     Parameters
     ----------
@@ -54,7 +52,12 @@ def decode_upload(
     if is_raw and content and not is_picture(content):
         return ModelInputs.as_given(images_from_bytes(content, limits))
     picture = read_picture(content, limits)
-    return _prepared(picture.steps, preprocess(picture.pixels))
+    preprocessed = preprocess(picture.pixels)
+    return ModelInputs(
+        images=preprocessed.image[np.newaxis],
+        steps=((*picture.steps, *preprocessed.steps),),
+        warnings=(preprocessed.warnings,),
+    )
 
 
 def is_small_upload(content: bytes) -> bool:
@@ -65,7 +68,7 @@ def is_small_upload(content: bytes) -> bool:
 
 
 def decode_pixels(values: Any, *, limits: DecodingLimits = DEFAULT_LIMITS) -> ModelInputs:
-    """Take pixels that are numbers already, from JSON or as an array; they are used as given.
+    """Read pixels that are numbers already, from JSON or as an array; they are used as given.
 
     Parameters
     ----------
@@ -81,11 +84,3 @@ def decode_pixels(values: Any, *, limits: DecodingLimits = DEFAULT_LIMITS) -> Mo
     if isinstance(values, np.ndarray):
         return ModelInputs.as_given(images_from_array(values, limits, field="pixels"))
     return ModelInputs.as_given(images_from_values(values, limits))
-
-
-def _prepared(steps: tuple[str, ...], preprocessed: Preprocessed) -> ModelInputs:
-    return ModelInputs(
-        images=preprocessed.image[np.newaxis],
-        steps=((*steps, *preprocessed.steps),),
-        warnings=(preprocessed.warnings,),
-    )

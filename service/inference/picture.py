@@ -1,12 +1,13 @@
 """PNG, JPEG and WebP files to pixels, with Pillow, and with every limit checked before it could be exceeded.
 
-What becomes of each kind of pixel:
+How each kind of pixel is read:
 
 - 1 bit and palettes are expanded; of 16 bits a channel the upper 8 are kept; CMYK becomes RGB by Pillow's plain
   formula, without a colour profile.
 - A transparent colour or palette entry becomes an alpha channel.
 - Of an animation, the first frame is read.
-- The picture is turned as its EXIF orientation says. All other metadata is dropped.
+- The picture is turned by its EXIF orientation. All other metadata is dropped before Pillow reads the file, so
+  that hostile texts, colour profiles and tags cost nothing.
 - A picture with a side of more than 1,000 pixels is reduced by a whole factor, averaging, to at most that.
 """
 
@@ -16,20 +17,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from service.errors import InputTooLarge, InvalidImage, ServiceError, UnsupportedMedia
 
-from .containers import PNG_MAGIC, START_OF_SCAN, exif_orientation, strip_jpeg, strip_png, webp_size_px
-from .limits import DecodingLimits
 from .mnist_form import Bytes
+from .model_inputs import DecodingLimits
 
 MAX_SIDE_PX = 1_000
 MAX_SCANS = 50
 """Of a JPEG with several of them, each of which passes over the whole picture. Usual are 10."""
+MAX_PARTS = 10_000
+"""Chunks of a PNG, or segments before the first scan of a JPEG. Empty ones could keep a processor busy for long."""
+
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_START_OF_SCAN = b"\xff\xda"
+_APP1 = b"\xff\xe1"
+_JPEG_METADATA = (_APP1, b"\xff\xe2", *(bytes([0xFF, 0xE0 + n]) for n in (*range(3, 14), 15)), b"\xff\xfe")
+_PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_EXIF = b"Exif\0\0"
+_ORIENTATION = 0x0112
 
 _TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
     {
@@ -51,7 +61,7 @@ class Picture:
     Parameters
     ----------
     pixels : uint8, (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA.
-    steps : what decoding did to them, in order.
+    steps : of decoding, in order.
     """
 
     pixels: Bytes
@@ -69,7 +79,7 @@ def read_picture(content: bytes, limits: DecodingLimits) -> Picture:
     Raises
     ------
     UnsupportedMedia
-        It is no PNG, JPEG or WebP, whatever its name says.
+        It is no PNG, JPEG or WebP, whatever its name.
     InputTooLarge
         It has more bytes, or declares more pixels, than the limits allow. Nothing has been decoded then.
     InvalidImage
@@ -81,7 +91,7 @@ def read_picture(content: bytes, limits: DecodingLimits) -> Picture:
         raise InputTooLarge("The image file is too large.", allowed=f"at most {limits.max_image_bytes:,} bytes")
     opener = _opener(content)
     if opener is None:
-        raise UnsupportedMedia("The content is not an image of a kind that is read.", allowed="PNG, JPEG or WebP")
+        raise UnsupportedMedia("The content is not an image of a supported type.", allowed="PNG, JPEG or WebP")
     try:
         return _decode(opener(content, limits))
     except ServiceError:
@@ -102,19 +112,19 @@ class _Opened(NamedTuple):
 
 
 def _open_png(content: bytes, limits: DecodingLimits) -> _Opened:
-    stripped = strip_png(content)
+    stripped = _strip_png(content)
     image = PngImagePlugin.PngImageFile(BytesIO(stripped.content))
     _check_size(image.size, limits)
     return _Opened(image, image.size, stripped.exif)
 
 
 def _open_jpeg(content: bytes, limits: DecodingLimits) -> _Opened:
-    stripped, n_in_first_scan = strip_jpeg(content)
+    stripped, n_in_first_scan = _strip_jpeg(content)
     image = JpegImagePlugin.JpegImageFile(BytesIO(stripped.content))
     # The pixels come row by row, unless their parts are spread over several scans.
     is_streamed = n_in_first_scan == image.layers and "progressive" not in image.info
     _check_size(image.size, limits, is_streamed=is_streamed)
-    if not is_streamed and stripped.content.count(START_OF_SCAN) > MAX_SCANS:
+    if not is_streamed and stripped.content.count(_START_OF_SCAN) > MAX_SCANS:
         raise InvalidImage("The JPEG has too many scans.", allowed=f"at most {MAX_SCANS} scans")
     declared_size_px = image.size
     shrinking = max(1, max(image.size) / MAX_SIDE_PX)
@@ -123,7 +133,7 @@ def _open_jpeg(content: bytes, limits: DecodingLimits) -> _Opened:
 
 
 def _open_webp(content: bytes, limits: DecodingLimits) -> _Opened:
-    _check_size(webp_size_px(content), limits)  # the class makes room for the canvas
+    _check_size(_webp_size_px(content), limits)  # the class makes room for the canvas
     image = WebPImagePlugin.WebPImageFile(BytesIO(content))
     return _Opened(image, image.size, image.info.get("exif", b""))
 
@@ -144,15 +154,11 @@ def _check_size(size_px: tuple[int, int], limits: DecodingLimits, *, is_streamed
     if shorter_px * longer_px > max_pixels:
         raise InputTooLarge("The image has too many pixels.", allowed=f"at most {max_pixels:,} pixels")
     if shorter_px < limits.min_side_px:
-        raise InvalidImage(
-            "The image is too small to show a digit.",
-            allowed=f"at least {limits.min_side_px} pixels wide and high",
-        )
+        allowed = f"at least {limits.min_side_px} pixels wide and high"
+        raise InvalidImage("The image is too small to show a digit.", allowed=allowed)
     if longer_px > limits.max_aspect_ratio * shorter_px:
-        raise InvalidImage(
-            "The image is too long and narrow to show a digit.",
-            allowed=f"one side at most {limits.max_aspect_ratio} times the other",
-        )
+        allowed = f"one side at most {limits.max_aspect_ratio} times the other"
+        raise InvalidImage("The image is too long and narrow to show a digit.", allowed=allowed)
 
 
 def _decode(opened: _Opened) -> Picture:
@@ -165,7 +171,7 @@ def _decode(opened: _Opened) -> Picture:
     turn = _TURNS.get(exif_orientation(opened.exif))
     if turn is not None:  # one of them counts as false
         image = image.transpose(turn)
-        steps += ("turned as its EXIF orientation says",)
+        steps += ("turned by its EXIF orientation",)
     return Picture(pixels=np.asarray(image), steps=steps)
 
 
@@ -181,3 +187,82 @@ def _converted(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     if image.mode in ("P", "1"):
         return image.convert("RGB" if image.mode == "P" else "L"), ()
     return image, ()
+
+
+class _Stripped(NamedTuple):
+    """A file without its metadata, and its EXIF block, which may be empty."""
+
+    content: bytes
+    exif: bytes
+
+
+def _strip_png(content: bytes) -> _Stripped:
+    """Keep the chunks of a PNG that make up its only, or first, frame.
+
+    Raises
+    ------
+    InvalidImage
+        There are more than 10,000 chunks.
+    """
+    kept, exif, start = [content[:8]], b"", 8
+    for _ in range(MAX_PARTS):
+        end = start + 12 + int.from_bytes(content[start : start + 4])
+        kind = content[start + 4 : start + 8]
+        if kind in _PNG_PIXELS:
+            kept.append(content[start:end])
+        elif kind == b"eXIf":
+            exif = content[start + 8 : end - 4]
+        if kind == b"IEND" or end > len(content):
+            return _Stripped(b"".join(kept), exif)
+        start = end
+    raise InvalidImage("The PNG is in too many parts.", allowed=f"at most {MAX_PARTS:,} chunks")
+
+
+def _strip_jpeg(content: bytes) -> tuple[_Stripped, int]:
+    """Keep the segments of a JPEG that its pixels depend on, and all from the first scan on.
+
+    Returns
+    -------
+    The file, and the number of components in its first scan.
+
+    Raises
+    ------
+    InvalidImage
+        What precedes the first scan is not a series of at most 10,000 segments.
+    """
+    kept, exif, start = [content[:2]], b"", 2
+    for _ in range(MAX_PARTS):
+        marker, size = content[start : start + 2], int.from_bytes(content[start + 2 : start + 4])
+        if marker == _START_OF_SCAN:
+            return _Stripped(b"".join((*kept, content[start:])), exif), content[start + 4]
+        if marker[:1] != b"\xff":
+            break
+        end = start + (1 if marker == b"\xff\xff" else 2 + size)  # 0xff may be repeated before a marker
+        if marker not in _JPEG_METADATA:
+            kept.append(content[start:end])
+        elif marker == _APP1 and content.startswith(_EXIF, start + 4):
+            exif = content[start + 4 : end]
+        start = end
+    raise InvalidImage("The JPEG is damaged, or in too many parts.", allowed=f"at most {MAX_PARTS:,} segments")
+
+
+def _webp_size_px(content: bytes) -> tuple[int, int]:
+    """Return the width and height that the first chunk of a WebP file declares."""
+    if content[12:16] == b"VP8X":
+        return int.from_bytes(content[24:27], "little") + 1, int.from_bytes(content[27:30], "little") + 1
+    if content[12:16] == b"VP8L":
+        bits = int.from_bytes(content[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(content[26:28], "little") & 0x3FFF, int.from_bytes(content[28:30], "little") & 0x3FFF
+
+
+def exif_orientation(exif: bytes) -> int:
+    """Return the orientation in an EXIF block, 1 to 8, or another number if there is none."""
+    tiff = exif.removeprefix(_EXIF)
+    order: Literal["little", "big"] = "little" if tiff.startswith(b"II") else "big"
+    start = int.from_bytes(tiff[4:8], order)
+    n_entries = int.from_bytes(tiff[start : start + 2], order)
+    for entry in range(start + 2, min(start + 2 + 12 * n_entries, len(tiff)), 12):
+        if int.from_bytes(tiff[entry : entry + 2], order) == _ORIENTATION:
+            return int.from_bytes(tiff[entry + 8 : entry + 10], order)
+    return 0

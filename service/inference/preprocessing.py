@@ -9,29 +9,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from service.core import IMAGE_SIDE_PX
 
-from .grey import to_grey
-from .ink import crop_to_ink, find_ink
-from .mnist_form import INK_SIDE_PX, Bytes, is_mnist_form, to_mnist_form
-from .paper import take_off_paper
-from .strokes import thicken
-
-_LOW_RESOLUTION_PX = 14
+from .ink import Ink, crop_to_ink, find_ink, remove_paper
+from .mnist_form import INK_SIDE_PX, Bytes, is_mnist_form, thicken, to_mnist_form
 
 BLANK = "The image is blank: nothing in it stands out from the background."
+
+_LOW_RESOLUTION_PX = 14
+_OPAQUE = 128
+_UNIFORM_LEVELS = 32
+_SAMPLE_SIDE_PX = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Preprocessed:
-    """A picture as the model sees it, and how it came about.
+    """A picture as the model takes it.
 
     Parameters
     ----------
     image : (28, 28) uint8, light ink on black.
-    steps : what was done, in order.
-    warnings : what may make the answer wrong, one sentence each.
+    steps : of preprocessing, in order.
+    warnings : possible reasons for a wrong prediction, one sentence each.
     """
 
     image: Bytes
@@ -42,17 +44,17 @@ class Preprocessed:
 def preprocess(pixels: Bytes) -> Preprocessed:
     """Turn a picture into an image like those of MNIST.
 
-    A picture that is in MNIST's form already passes untouched, so preprocessing twice is preprocessing once.
-    A blank picture gives a black image and a warning.
+    A picture that is in MNIST's form already is not changed, so preprocessing is idempotent. A blank picture gives
+    a black image and a warning.
 
     Parameters
     ----------
     pixels : uint8, (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA.
     """
-    if (already := untouched(pixels)) is not None:
-        return already
     grey, steps = to_grey(pixels)
-    relief = take_off_paper(grey)
+    if is_mnist_form(grey):
+        return Preprocessed(image=grey, steps=("already 28x28 in MNIST form",), warnings=())
+    relief = remove_paper(grey)
     ink = find_ink(relief)
     if ink is None:
         blank = np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8)
@@ -65,31 +67,70 @@ def preprocess(pixels: Bytes) -> Preprocessed:
     if (wide := thicken(darkness)) is not None:
         darkness = crop_to_ink(wide)
         steps += ("thickened thin strokes",)
-    return Preprocessed(
-        image=to_mnist_form(darkness),
-        steps=(
-            *steps,
-            f"scaled to fit {INK_SIDE_PX}x{INK_SIDE_PX} pixels",
-            f"centred by centre of mass in {IMAGE_SIDE_PX}x{IMAGE_SIDE_PX}",
-        ),
-        warnings=_warnings_of(ink.n_blobs, ink.side_px),
+    steps += (
+        f"scaled to fit {INK_SIDE_PX}x{INK_SIDE_PX} pixels",
+        f"centred by centre of mass in {IMAGE_SIDE_PX}x{IMAGE_SIDE_PX}",
     )
+    return Preprocessed(image=to_mnist_form(darkness), steps=steps, warnings=_warnings_of(ink))
 
 
-def untouched(pixels: Bytes) -> Preprocessed | None:
-    """Return a picture that is in MNIST's form already; None for any other, which takes ten times as long."""
-    if pixels.shape[:2] != (IMAGE_SIDE_PX, IMAGE_SIDE_PX):
-        return None
-    grey, _ = to_grey(pixels)
-    if not is_mnist_form(grey):
-        return None
-    return Preprocessed(image=grey, steps=("already 28x28 in MNIST form",), warnings=())
+def to_grey(pixels: Bytes) -> tuple[Bytes, tuple[str, ...]]:
+    """Return grey pixels that differ where colours or opacities differ, and the steps of the conversion.
+
+    Transparency is flattened on white, unless all visible pixels have one colour: then the drawing is in the
+    opacity itself, as of white strokes on a transparent background, and opacity is used as grey. Colours become grey
+    along the axis of their largest variance (the first principal component of the RGB values), so that red on
+    green is as clear as black on white.
+
+    Parameters
+    ----------
+    pixels : (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA.
+
+    Returns
+    -------
+    grey : (height, width) uint8.
+    steps : in order.
+    """
+    if pixels.ndim == 2:
+        return pixels, ()
+    steps: tuple[str, ...] = ()
+    if pixels.shape[2] == 4:
+        opacity = pixels[..., 3]
+        if opacity.min() < 255:
+            if _has_one_colour(pixels):
+                return opacity, ("used the opacity as the drawing, as it has only one colour",)
+            picture = Image.fromarray(pixels)
+            pixels = np.asarray(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture))
+            steps += ("flattened transparency on white",)
+        pixels = pixels[..., :3]
+    if np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2]):
+        return np.ascontiguousarray(pixels[..., 0]), steps
+    return _along_main_axis(pixels), (*steps, "turned colour into grey along the axis of most contrast")
 
 
-def _warnings_of(n_blobs: int, side_px: int) -> tuple[str, ...]:
+def _has_one_colour(pixels: Bytes) -> bool:
+    """Whether all visible pixels of an RGBA picture have nearly the same colour."""
+    opaque = Image.fromarray((pixels[..., 3] >= _OPAQUE).view(np.uint8) * np.uint8(255))
+    counts = np.reshape(Image.fromarray(pixels).histogram(opaque), (4, 256))
+    return all(np.ptp(np.flatnonzero(channel)) < _UNIFORM_LEVELS for channel in counts[:3] if channel.any())
+
+
+def _along_main_axis(pixels: Bytes) -> Bytes:
+    """Project (height, width, 3) on its first principal component, scaled so that any colours give 0..255."""
+    step = max(1, max(pixels.shape[:2]) // _SAMPLE_SIDE_PX)
+    sample = pixels[::step, ::step].reshape(-1, 3)
+    axis = np.linalg.eigh(np.cov(sample, rowvar=False))[1][:, -1]
+    axis *= np.sign(axis[np.abs(axis).argmax()]) / np.abs(axis).sum()
+    # The weights have the absolute sum 1, so the projection spans 255 levels; the lowest may be below 0.
+    grey: NDArray[np.float32] = pixels @ axis.astype(np.float32) - np.float32(255 * axis[axis < 0].sum())
+    rounded: Bytes = np.rint(grey.clip(0, 255)).astype(np.uint8)
+    return rounded
+
+
+def _warnings_of(ink: Ink) -> tuple[str, ...]:
     warnings = []
-    if n_blobs > 1:
-        warnings.append(f"There are {n_blobs} separate blobs of ink; one digit an image is expected.")
-    if side_px < _LOW_RESOLUTION_PX:
-        warnings.append(f"The drawing is only {side_px} pixels long, which shows little of its shape.")
+    if ink.n_blobs > 1:
+        warnings.append(f"There are {ink.n_blobs} separate blobs of ink; one digit an image is expected.")
+    if ink.side_px < _LOW_RESOLUTION_PX:
+        warnings.append(f"The drawing is only {ink.side_px} pixels long, which shows little of its shape.")
     return tuple(warnings)

@@ -1,4 +1,4 @@
-"""The ``.npy`` reader against NumPy's own, and against headers that lie."""
+"""The ``.npy`` reader against NumPy's own, and against false headers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def with_header(header: str, data: bytes = b"", version: bytes = b"\x01\0") -> b
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_pixels_come_back_as_they_were(dtype: str, shape: tuple[int, ...], order: Any) -> None:
+def test_pixels_are_unchanged(dtype: str, shape: tuple[int, ...], order: Any) -> None:
     values = np.random.default_rng(0).integers(0, 128, shape)
     inputs = decode_upload(npy(np.asarray(values, dtype, order=order)), "application/octet-stream")
     assert inputs.images.dtype == np.uint8

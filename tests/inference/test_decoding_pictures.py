@@ -17,8 +17,7 @@ from PIL import Image
 
 from service.errors import InputTooLarge, InvalidImage, InvalidInput, ServiceError, UnsupportedMedia
 from service.inference import DecodingLimits, decode_upload
-from service.inference.containers import exif_orientation
-from service.inference.picture import read_picture
+from service.inference.picture import exif_orientation, read_picture
 
 Bytes = NDArray[np.uint8]
 Saved = Callable[..., bytes]
@@ -30,7 +29,7 @@ def pixels(content: bytes) -> Bytes:
 
 
 def rgba(flag: Bytes) -> Bytes:
-    """Black ink on nothing."""
+    """Black ink on a transparent background."""
     return np.dstack([np.zeros((*flag.shape, 3), np.uint8), 255 - flag])
 
 
@@ -99,9 +98,7 @@ def test_levels_are_converted_as_documented(saved: Saved) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_a_picture_is_turned_as_its_exif_orientation_says(
-    orientation: int, kind: str, flag: Bytes, saved: Saved
-) -> None:
+def test_a_picture_is_turned_by_its_exif_orientation(orientation: int, kind: str, flag: Bytes, saved: Saved) -> None:
     stored = {
         1: flag,
         2: flag[:, ::-1],
@@ -116,7 +113,7 @@ def test_a_picture_is_turned_as_its_exif_orientation_says(
     picture = read_picture(content, LIMITS)
     seen = picture.pixels if picture.pixels.ndim == 2 else picture.pixels[..., 0]
     assert np.abs(seen.astype(int) - flag).mean() < 3
-    assert ("turned as its EXIF orientation says" in picture.steps) == (orientation > 1)
+    assert ("turned by its EXIF orientation" in picture.steps) == (orientation > 1)
 
 
 def test_exif_is_read_in_both_byte_orders_and_never_fails() -> None:
@@ -212,7 +209,7 @@ def test_a_hostile_picture_is_refused_at_once(
     assert type(caught.value) is error
 
 
-def test_limits_are_those_that_were_handed_in(flag: Bytes, saved: Saved) -> None:
+def test_limits_are_those_given(flag: Bytes, saved: Saved) -> None:
     content = saved(flag)
     with pytest.raises(InputTooLarge, match="file"):
         decode_upload(content, limits=DecodingLimits(max_image_bytes=len(content) - 1))
@@ -229,7 +226,7 @@ def test_limits_are_those_that_were_handed_in(flag: Bytes, saved: Saved) -> None
 
 
 def test_metadata_costs_nothing(flag: Bytes, saved: Saved, chunk: Any) -> None:
-    """Megabytes that texts and profiles unpack to, and five thousand broken tags, are never looked at."""
+    """Megabytes that texts and profiles unpack to, and five thousand broken tags, are never read."""
     png, jpeg = saved(flag), saved(flag, "JPEG", quality=95)
     bomb = zlib.compress(bytes(100_000_000), 9)
     extra = chunk(b"zTXt", b"a\0\0" + bomb) * 20 + chunk(b"iCCP", b"a\0\0" + bomb) + chunk(b"acTL", bytes(8))
@@ -241,7 +238,7 @@ def test_metadata_costs_nothing(flag: Bytes, saved: Saved, chunk: Any) -> None:
 
 
 @given(kind=st.sampled_from(["PNG", "JPEG", "WEBP"]), data=st.data())
-def test_no_damage_does_more_than_be_refused(kind: str, data: st.DataObject, saved: Saved, flag: Bytes) -> None:
+def test_damaged_pictures_are_only_refused(kind: str, data: st.DataObject, saved: Saved, flag: Bytes) -> None:
     content = bytearray(saved(Image.fromarray(flag).convert("RGB"), kind))
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

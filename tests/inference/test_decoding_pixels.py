@@ -84,8 +84,8 @@ def test_doubtful_pixels_are_used_with_a_warning(values: list[float], words: str
     assert inputs.images[0].ravel().tolist() == np.rint(values).tolist()
 
 
-def test_an_image_alone_is_warned_of_as_in_company() -> None:
-    """Alone, most images are looked at less closely, those at the edges of being doubtful among them."""
+def test_an_image_alone_gets_the_same_warning_as_in_a_batch() -> None:
+    """Alone, most images pass a quick test only, including those at its edges."""
     images = np.array(
         [
             [value] * n_inked + [rest] * (784 - n_inked)
@@ -115,7 +115,7 @@ def test_raw_bytes_are_images_of_784() -> None:
         decode_upload(content, "image/png")
 
 
-def test_ten_thousand_images_are_taken_and_one_more_is_not() -> None:
+def test_ten_thousand_images_are_accepted_and_one_more_is_not() -> None:
     content = bytes(784 * 10_000)
     assert len(decode_upload(content)) == 10_000
     assert len(decode_pixels(np.zeros((10_000, 784)))) == 10_000

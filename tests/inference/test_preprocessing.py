@@ -1,4 +1,4 @@
-"""Pictures to MNIST's form: what passes untouched, what is warned of, and what must not matter."""
+"""Pictures to MNIST's form: what stays unchanged, what causes a warning, and what must not matter."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from PIL import Image, ImageDraw
 
 from service.datasets import Dataset
 from service.inference import decode_upload, preprocess
-from service.inference.ink import find_ink
+from service.inference.ink import Relief, find_ink
 from service.inference.mnist_form import bounding_box, is_mnist_form, to_mnist_form
-from service.inference.paper import Relief
 
 Bytes = NDArray[np.uint8]
 
@@ -43,7 +42,7 @@ def test_every_mnist_image_is_in_mnist_form(mnist: Dataset) -> None:
         assert all(map(is_mnist_form, part.images[::4]))
 
 
-def test_all_ten_thousand_test_digits_pass_untouched_as_28x28_pngs(mnist: Dataset, saved: Callable[..., bytes]) -> None:
+def test_all_ten_thousand_test_digits_stay_unchanged_as_28x28_pngs(mnist: Dataset, saved: Callable[..., bytes]) -> None:
     for digit in mnist.test.images:
         inputs = decode_upload(saved(digit, compress_level=0), "image/png")
         assert inputs.images[0].tobytes() == digit.tobytes()
@@ -52,7 +51,7 @@ def test_all_ten_thousand_test_digits_pass_untouched_as_28x28_pngs(mnist: Datase
 
 
 def test_mnist_itself_is_rebuilt_from_its_ink(mnist: Dataset) -> None:
-    """Scaling and centring what a digit was cropped to give back every byte; one in ten has 254 where we have 255."""
+    """Scaling and centring a cropped digit restores every byte; one in ten has 254 where we have 255."""
     for digit in mnist.test.images[:1000]:
         box = bounding_box(digit > 0)
         assert box is not None
@@ -132,7 +131,7 @@ def test_size_place_and_contrast_do_not_matter(
 # Colour, transparency, light
 
 
-def test_colours_of_equal_grey_are_told_apart() -> None:
+def test_colours_of_equal_grey_are_distinguished() -> None:
     ink = strokes(SEVEN, 16)[..., np.newaxis] == 0
     expected = preprocess(strokes(SEVEN, 16)).image
     for full, paper in (((200, 0, 0), (0, 102, 0)), ((255, 255, 0), (255, 255, 255)), ((90, 90, 255), (140, 100, 0))):
@@ -150,7 +149,7 @@ def test_transparency_is_paper_whatever_its_hidden_colour() -> None:
     assert (preprocess(np.dstack([hidden, opacity])).image == expected).all()
 
 
-def test_an_opaque_card_on_nothing_is_paper() -> None:
+def test_an_opaque_card_on_a_transparent_background_is_paper() -> None:
     drawing = strokes(SEVEN, 16)
     card = np.zeros((260, 260, 4), np.uint8)
     card[30:230, 30:230, :3] = drawing[..., np.newaxis]
@@ -214,19 +213,19 @@ def test_specks_are_removed_without_a_warning() -> None:
     assert (done.image == preprocess(strokes(SEVEN, 16)).image).all()
 
 
-def test_a_tiny_drawing_is_warned_of() -> None:
+def test_a_tiny_drawing_causes_a_warning() -> None:
     picture = np.full((40, 40), 255, np.uint8)
     picture[10:19, 10:13] = 0
     assert "only 9 pixels" in preprocess(picture).warnings[0]
 
 
-def test_few_mnist_digits_are_warned_of(mnist: Dataset) -> None:
+def test_few_mnist_digits_cause_a_warning(mnist: Dataset) -> None:
     warned = [bool(preprocess(255 - digit).warnings) for digit in mnist.test.images[:1000]]
     assert np.mean(warned) < 0.03
 
 
 def test_parts_are_counted_as_a_flood_fill_counts_them() -> None:
-    """The library that labels parts gives some of them two labels when it is handed booleans."""
+    """The library that labels parts gives some of them two labels when it is given booleans."""
     rng = np.random.default_rng(0)
     for _ in range(60):
         mask = rng.random(rng.integers(5, 60, 2)) < rng.uniform(0.05, 0.5)

@@ -27,11 +27,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from benchmarks.paired import interleave, new_figure, warn_if_busy, write
-from service.access import Scope
 from service.bootstrap import build
 from service.datasets import load_dataset
 from service.settings import Settings
-from service.web.access import ACCESS
+from service.web.access_control import PREDICT
 from service.web.app import create_app
 from service.web.server import Server, listen
 
@@ -53,9 +52,8 @@ def serve(folder: Path) -> None:
     """Serve on a free port, printing it once requests are answered."""
     listener = listen("127.0.0.1", 0)
     with build(Settings(data_dir=folder, log_level="warning")) as service:
-        ACCESS["POST /nothing"] = Scope.PREDICT  # it goes through the same gate as a prediction
         app = create_app(service)
-        app.add_api_route("/nothing", nothing, methods=["POST"])
+        app.add_api_route("/nothing", nothing, methods=["POST"], dependencies=[PREDICT])
         app.router.routes.insert(0, app.router.routes.pop())  # where it is found first
         Server(app, lambda: print(listener.getsockname()[1], flush=True)).run([listener])
 

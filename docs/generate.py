@@ -1,6 +1,6 @@
 """Writes the pages that are made from tables in the code; with --check only says which of them are out of date.
 
-docs/access.md             from service.access.Scope, service.web.access.ACCESS and the limits among the settings
+docs/access.md             from service.access.Scope, the scopes that routes state and the limits among the settings
 docs/configuration.md      from the fields of service.settings.Settings
 docs/hyperparameters.md    from service.core.HYPERPARAMETERS
 docs/layers.svg            from the layers that import-linter checks, in pyproject.toml
@@ -24,8 +24,12 @@ from service.access import Scope
 from service.cli.settings_options import option_name, variable_name
 from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
 from service.settings import Settings
-from service.web.access import ACCESS, PUBLIC_MOUNTS
-from service.web.limits import FIXED_LIMITS
+from service.web import create_app
+from service.web.access_control import PUBLIC_MOUNTS, scopes_by_route
+from service.web.connection import MAX_HEADER_BYTES, MAX_HEADERS
+from service.web.event_stream import SEND_TIMEOUT_S
+from service.web.image_body import MAX_FILES
+from service.web.strict_json import MAX_DEPTH
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -63,6 +67,15 @@ them may be left out. A value outside its range is refused with an answer that n
 [The mathematics](mathematics.md) says what each of them does.
 
 """
+
+FIXED_LIMITS = {
+    "bytes of headers": f"{MAX_HEADER_BYTES:,}",
+    "headers": f"{MAX_HEADERS}",
+    "levels of nested JSON": f"{MAX_DEPTH}",
+    "files in a form": f"{MAX_FILES:,}",
+    "seconds that a client may take nothing of an event stream": f"{SEND_TIMEOUT_S:g}",
+}
+"""Limits that are no settings."""
 
 LAYERS = {
     "web": "routes, schemas, live events",
@@ -107,18 +120,22 @@ ASYNC = (
 
 def access() -> str:
     """Return the page of scopes, routes and limits."""
-    routes = [(f"`{route}`", scope or "public") for route, scope in ACCESS.items()]
+    routes = [
+        (f"`{route}`", scope or "public")
+        for route, scope in scopes_by_route(create_app(settings=Settings()).routes).items()
+    ]
     routes += [(f"`GET {mount}/...`", "public") for mount in sorted(PUBLIC_MOUNTS)]
     limits = [
         (_sentence(field.description or ""), f"{field.default:,}", f"`{option_name(name)}`")
         for name, field in Settings.model_fields.items()
         if name.startswith("max_") or name.endswith("_timeout_s")
     ]
-    limits += [(_sentence(limit.meaning), limit.value, "") for limit in FIXED_LIMITS]
+    limits += [(_sentence(meaning), most, "") for meaning, most in FIXED_LIMITS.items()]
     return (
         ACCESS_PAGE
         + _table(("scope", "allows to"), [(f"`{scope}`", scope.allows) for scope in Scope])
-        + "\n## Routes\n\nA route that is not in this table is open to nobody. `HEAD` is `GET`.\n\n"
+        + "\n## Routes\n\nA route states its scope where it is declared; one that states none keeps the service from "
+        + "starting. `HEAD` is `GET`.\n\n"
         + _table(("route", "scope"), routes)
         + "\n## Limits\n\nA request beyond one is refused and says which it was.\n\n"
         + _table(("what", "at most", "setting"), limits)

@@ -15,15 +15,12 @@ from service.bootstrap import Service, build
 from service.settings import Settings
 from service.telemetry import tracing
 
-from . import errors
-from .access import unguarded
+from . import problems, routes
+from .access_control import AccessControl, SecuredRoute, scopes_by_route
 from .event_hub import EventHub
-from .gate import Gate, GuardedRoute
-from .guards import HostGuard, OriginGuard
-from .methods import Methods
+from .middleware import HostGuard, Methods, OriginGuard
 from .openapi import DESCRIPTION, TAGS, describe
 from .request_context import RequestContext
-from .routes import ROUTERS
 from .routes.pages import PageFiles
 from .turns import Turns
 
@@ -58,7 +55,6 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
             if own:
                 await run_sync(own.stop)
 
-    routes = [route for router in ROUTERS for route in router.routes]
     app = FastAPI(
         title="Inkling",
         description=DESCRIPTION,
@@ -77,12 +73,13 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
             Middleware(Methods),
         ],
     )
-    errors.install(app)
-    app.router.route_class = GuardedRoute
-    app.router.routes.extend(routes)  # not by `include_router`, which has every request looked up twice
+    problems.install(app)
+    app.router.route_class = SecuredRoute
+    app.router.routes.extend(
+        route for router in routes.ROUTERS for route in router.routes
+    )  # not by `include_router`, which has every request looked up twice
     app.mount("/static", PageFiles(), name="static")
-    if missing := sorted(unguarded(app.routes)):
-        raise RuntimeError(f"without a row in service/web/access.py: {', '.join(missing)}")
+    scopes_by_route(app.routes)  # raises if one states none
     describe(app)
     if service:
         _attach(app, service)
@@ -91,7 +88,7 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
 
 def _attach(app: FastAPI, service: Service) -> None:
     app.state.service = service
-    app.state.gate = Gate(service.keys, service.audit_log, service.settings)
+    app.state.access_control = AccessControl(service.keys, service.audit_log, service.settings)
     app.state.event_hub = EventHub(service.jobs)
     settings = service.settings
     app.state.turns = Turns(max_body_bytes=settings.max_body_bytes, max_dataset_bytes=settings.max_dataset_bytes)

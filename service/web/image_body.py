@@ -11,6 +11,7 @@ from starlette.requests import Request
 from service.errors import InvalidField, InvalidInput
 from service.inference import DecodingLimits, ModelInputs, decode_pixels, decode_upload, is_small_upload
 
+from .pictures import BINARY
 from .routing import media_type_of
 from .strict_json import parse_json_of_numbers
 
@@ -18,7 +19,6 @@ FORM = "multipart/form-data"
 MAX_FILES = 1000
 _SMALL_JSON_BYTES = 16_384
 
-BINARY = {"schema": {"type": "string", "format": "binary"}}
 IMAGE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from .access import ACCESS
+from .access_control import API_KEY
 from .problems import Problem
 
 DESCRIPTION = """\
@@ -31,12 +31,6 @@ TAGS: list[dict[str, Any]] = [
     {"name": "operations", "description": "Whether the server lives, and what it offers."},
 ]
 
-_SECURITY_SCHEME = {
-    "type": "http",
-    "scheme": "bearer",
-    "description": "A key made with `inkling keys create`, of the scope that the operation names. Needed once there is "
-    "a key, and wherever others can reach the service.",
-}
 _REFERENCES = "#/components/schemas/{model}"
 
 
@@ -64,11 +58,8 @@ def describe(app: FastAPI) -> None:
             problem = Problem.model_json_schema(ref_template=_REFERENCES)
             schemas.update(problem.pop("$defs"))
             schemas["Problem"] = problem
-            document["components"]["securitySchemes"] = {"key": _SECURITY_SCHEME}
-            for path, item in document["paths"].items():
-                for method, operation in item.items():
-                    needed = ACCESS[f"{method.upper()} {path}"]
-                    operation["security"] = [{"key": [needed.value]}] if needed else []
+            scheme = API_KEY.model.model_dump(mode="json", by_alias=True, exclude_none=True)
+            document["components"]["securitySchemes"] = {API_KEY.scheme_name: scheme}
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

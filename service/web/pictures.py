@@ -3,23 +3,97 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from functools import partial
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from anyio.to_thread import run_sync
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service import __version__
+from service.charts import ChartSize, confusion_chart
+from service.core import Ints
+from service.jobs.drawing import Drawing, ImageFormat
+
+from .parameters import Parameters
 
 PNG, SVG = "image/png", "image/svg+xml"
+MEDIA_TYPES: Mapping[ImageFormat, str] = {"png": PNG, "svg": SVG}
+BINARY = {"schema": {"type": "string", "format": "binary"}}
 
-PNG_ANSWER: dict[int | str, dict[str, Any]] = {
-    200: {"content": {PNG: {"schema": {"type": "string", "format": "binary"}}}, "description": "A PNG file."},
-    304: {"description": "The client's copy, named by `If-None-Match`, is up to date."},
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "The client's copy, named by `If-None-Match`, is up to date."}
 }
+
+
+def file_answer(description: str, *media_types: str) -> dict[str, Any]:
+    """Return how a route documents that it answers with a file of one of these types, or with 304."""
+    content = dict.fromkeys(media_types, BINARY)
+    return {
+        "response_class": Response,
+        "responses": {200: {"description": description, "content": content}, **NOT_MODIFIED},
+    }
+
+
+PNG_ANSWER = file_answer("A PNG file.", PNG)
+CHART_ANSWER = file_answer("A PNG or SVG file.", PNG, SVG)
+
+Upscale = Annotated[int, Field(ge=1, le=16, description="Pixels to a side of each pixel.")]
+BestOrLast = Annotated[
+    Literal["best", "last"], Field(description="Of the lowest validation loss so far, or the newest.")
+]
+
+
+class ChartParameters(Parameters):
+    """The size of a chart."""
+
+    width_px: Annotated[int, Field(ge=320, le=3840)] = 960
+    height_px: Annotated[int, Field(ge=240, le=2160)] = 600
+    dpi: Annotated[
+        int | None, Field(ge=50, le=600, description="Pixels to an inch of type; not given: what suits the size.")
+    ] = None
+
+    @property
+    def size(self) -> ChartSize:
+        """As the charts take it."""
+        return ChartSize(width_px=self.width_px, height_px=self.height_px, dpi=self.dpi)
+
+
+class _WeightsParameters(Parameters):
+    colours: Annotated[
+        Literal["diverging", "grey"],
+        Field(
+            description="White is 0, red positive, blue negative; or from the smallest, black, to the largest, white."
+        ),
+    ] = "diverging"
+    upscale: Annotated[int, Field(ge=1, le=16, description="Pixels to a side of each weight.")] = 4
+    scale_bar: Annotated[bool, Field(description="With a shared scale, show which colour is which weight.")] = True
+
+    @property
+    def style(self) -> dict[str, Any]:
+        """The arguments of `weights_picture` and `weights_grid` that a client may choose."""
+        return self.model_dump(include={"colours", "upscale", "scale_bar", "scale"})
+
+
+class WeightsParameters(_WeightsParameters):
+    """How the weights of one model are drawn."""
+
+    scale: Annotated[Literal["shared", "per_tile"], Field(description="One scale for all tiles, or one for each.")] = (
+        "shared"
+    )
+
+
+class WeightsGridParameters(_WeightsParameters):
+    """How the weights of several models are drawn, a row for each."""
+
+    scale: Annotated[
+        Literal["shared", "per_row", "per_tile"],
+        Field(description="One scale for all tiles, one for each member, or one for each tile."),
+    ] = "shared"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +127,41 @@ async def picture_answer(request: Request, prepare: Callable[[], Picture]) -> Re
         return Response(status_code=304, headers=headers)
     content = await run_sync(picture.draw, limiter=request.app.state.drawing)
     return Response(content, headers=headers, media_type=picture.media_type)
+
+
+async def drawing_answer(
+    request: Request, prepare: Callable[[], Drawing], image_format: ImageFormat = "png"
+) -> Response:
+    """Answer with a picture of a job or a sweep, as `picture_answer` does."""
+
+    def prepared() -> Picture:
+        drawing = prepare()
+        return Picture(made_of=drawing.made_of, draw=drawing.draw, media_type=MEDIA_TYPES[image_format])
+
+    return await picture_answer(request, prepared)
+
+
+def confusion_picture(
+    counts: Ints,
+    labels: Sequence[str],
+    *,
+    title: str,
+    of: str,
+    size: ChartSize,
+    image_format: ImageFormat,
+    provenance: Mapping[str, str],
+) -> Picture:
+    """Prepare a confusion matrix; ``of`` says which images were classified, as in ``test images of mnist``."""
+    n_correct, n_images = int(counts.trace()), int(counts.sum())
+    words = {
+        "title": title,
+        "caption": f"{n_correct:,} of {n_images:,} {of} classified correctly: {n_correct / n_images:.2%}",
+    }
+    draw = partial(
+        confusion_chart, counts, labels, size=size, image_format=image_format, provenance=provenance, **words
+    )
+    made_of = counts, labels, size, words, provenance
+    return Picture(made_of=made_of, draw=draw, media_type=MEDIA_TYPES[image_format])
 
 
 def entity_tag(*parts: Any) -> str:

@@ -1,25 +1,27 @@
-"""How requests are read and routes are declared: bounded, strict, and refusing what is not mentioned."""
+"""How requests are read and routes are declared: bounded, strict, and refusing what is not declared.
+
+Body limits are settings, which are not known where a route is declared, and their answers name the limit; so they are
+not those of FastAPI, which has them declared with the route and answers in plain text.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
 
 from fastapi import APIRouter
-from fastapi.dependencies.utils import get_flat_params
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope
 
-from service.errors import InputTooLarge, InvalidField, UnsupportedMedia
+from service.errors import InputTooLarge, UnsupportedMedia
 
+from .access_control import SecuredRoute
 from .connection import has_come
-from .gate import GuardedRoute
-from .headers import header, header_values
+from .parameters import Parameters
 from .problems import MEDIA_TYPE as PROBLEM
 from .strict_json import parse_json
 from .turns import Turns
@@ -79,8 +81,8 @@ class BoundedRequest(Request):
             self._body = b"".join(chunks)
         return self._body
 
-    def let_go(self) -> None:
-        """Give the room back that the body took."""
+    def release(self) -> None:
+        """Release the room that the body took."""
         self.turns.let_go(self.n_held_bytes)
 
     async def json(self) -> Any:
@@ -113,7 +115,7 @@ class BoundedRequest(Request):
         self.n_held_bytes += len(chunk)
 
     def _check_declared(self) -> None:
-        declared = header(self.scope, b"content-length")
+        declared = self.headers.get("content-length", "")
         self._check(int(declared) if declared.isdecimal() else 0)
 
     def _check(self, n_bytes: int) -> None:
@@ -121,8 +123,8 @@ class BoundedRequest(Request):
             raise InputTooLarge("The body is too large.", allowed=f"at most {self.limit_bytes:,} bytes")
 
 
-class Route(GuardedRoute):
-    """A route that refuses what its declaration does not mention: parameters, encodings, media."""
+class Route(SecuredRoute):
+    """A route that refuses what its declaration does not mention: parameters, encodings, media types."""
 
     encodings: ClassVar[tuple[str, ...]] = ("identity",)
     """Content codings in which a body may come. Whoever adds one has to undo it."""
@@ -135,43 +137,56 @@ class Route(GuardedRoute):
         """See `APIRoute.get_route_handler`."""
         handle = super().get_route_handler()
         self._takes_json = self.body_field is not None
-        self._parameters = {
-            field.alias for field in get_flat_params(self.dependant) if _location_of(field.field_info) == "query"
-        }
-        self._produces = _media_of(self.responses)
+        self.parameters = self._declared_parameters()
+        self._produces = self._documented_media_types()
 
         async def handle_strictly(request: Request) -> Response:
-            bounded = self.bounded(request.scope, request.receive)
+            bounded = self._bounded(request)
             try:
                 if self._takes_json:
                     await bounded.read_json()
                 return await handle(bounded)
             finally:
-                bounded.let_go()
+                bounded.release()
 
         return handle_strictly
 
-    def bounded(self, scope: Scope, receive: Receive) -> BoundedRequest:
+    def _declared_parameters(self) -> frozenset[str]:
+        """Return the names of all query parameters, whether FastAPI reads them or the endpoint."""
+        names = {each["name"] for each in (self.openapi_extra or {}).get("parameters", ()) if each["in"] == "query"}
+        for field in self.dependant.query_params:
+            model = field.field_info.annotation
+            if not (isinstance(model, type) and issubclass(model, Parameters)):
+                raise TypeError(f"{self.name} must declare its query parameters as one model of Parameters")
+            names |= model.model_fields.keys()
+        return frozenset(names)
+
+    def _documented_media_types(self) -> frozenset[str]:
+        """Return those of answers other than problems."""
+        contents = [answer.get("content", {}) for status, answer in self.responses.items() if status != "default"]
+        media = {media for content in contents for media in content}
+        return frozenset(media | {"application/json"} if self.response_model or not media else media)
+
+    def _bounded(self, plain: Request) -> BoundedRequest:
         """Return the request that is to be read, if it asks for nothing that the declaration does not mention.
 
         Raises
         ------
-        InvalidField, UnsupportedMedia, HTTPException
+        RequestValidationError, UnsupportedMedia, HTTPException
         """
-        request = BoundedRequest(scope, receive)
-        if scope["query_string"]:
-            for name in request.query_params.keys() - self._parameters:
-                allowed = ", ".join(sorted(self._parameters)) or "none"
-                raise InvalidField("There is no parameter of this name.", field=name, allowed=allowed)
-        if not _accepts(",".join(header_values(scope, b"accept")), self._produces):
+        request = BoundedRequest(plain.scope, plain.receive)
+        if plain.scope["query_string"] and not self.parameters:
+            Parameters.of(request)
+        headers = request.headers
+        if not _accepts(",".join(headers.getlist("accept")), self._produces):
             raise HTTPException(406, f"The answer is {' or '.join(sorted(self._produces))}.")
-        if any(encoding not in self.encodings for encoding in header_values(scope, b"content-encoding")):
+        if any(encoding not in self.encodings for encoding in headers.getlist("content-encoding")):
             raise UnsupportedMedia(
                 "The body is compressed in a way that is not accepted here.",
                 field="Content-Encoding",
                 allowed=" or ".join(self.encodings),
             )
-        state = scope["app"].state
+        state = plain.scope["app"].state
         settings = state.service.settings
         request.limit_bytes = settings.max_json_bytes if self._takes_json else settings.max_body_bytes
         request.timeout_s = settings.body_timeout_s
@@ -179,14 +194,9 @@ class Route(GuardedRoute):
         return request
 
 
-def noun_router(tag: str, *, prefix: str = "/api/v1", route_class: type[Route] = Route) -> APIRouter:
+def noun_router(tag: str, *, prefix: str = "/api/v1") -> APIRouter:
     """Make the router of one noun, its routes strict and its errors documented."""
-    return APIRouter(
-        prefix=prefix,
-        tags=[tag],
-        route_class=route_class,
-        responses=PROBLEM_RESPONSES,
-    )
+    return APIRouter(prefix=prefix, tags=[tag], route_class=Route, responses=PROBLEM_RESPONSES)
 
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -198,18 +208,8 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 def media_type_of(request: Request) -> str:
-    """Return what the body says that it is, without parameters."""
-    return header(request.scope, b"content-type").partition(";")[0].strip().lower()
-
-
-def _location_of(field_info: Any) -> str:
-    return str(getattr(getattr(field_info, "in_", None), "value", ""))
-
-
-def _media_of(responses: Mapping[int | str, Mapping[str, Any]]) -> frozenset[str]:
-    """Return the media types that are documented for answers other than problems."""
-    documented = (answer.get("content", {}) for status, answer in responses.items() if status != "default")
-    return frozenset(media for content in documented for media in content) or frozenset({"application/json"})
+    """Return the media type that a body is declared as, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 @lru_cache(maxsize=256)

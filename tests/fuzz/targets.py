@@ -17,8 +17,8 @@ from service.datasets.idx import parse_idx_images, parse_idx_labels
 from service.datasets.upload import read_upload
 from service.errors import ServiceError
 from service.inference import DecodingLimits, decode_pixels, decode_upload
+from service.web.inference_protocol import parse_infer_request
 from service.web.strict_json import parse_json
-from service.web.v2 import parse_infer_request
 
 _LIMITS = DecodingLimits(max_image_bytes=65_536, max_image_pixels=65_536, max_streamed_pixels=65_536)
 _WEIGHTS = {"best": ArraySpec(shape=(4, None), dtypes=("float32", "float64"))}

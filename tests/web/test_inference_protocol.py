@@ -20,7 +20,7 @@ from service.bootstrap import Service, build
 from service.datasets import Dataset
 from service.inference import predict
 from service.settings import Settings
-from service.web.v2 import HEADER_LENGTH
+from service.web.inference_protocol import HEADER_LENGTH
 from tests.web.serving import serving
 
 NAME = "mnist-softmax"

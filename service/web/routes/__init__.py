@@ -2,40 +2,19 @@
 
 from fastapi import APIRouter
 
-from . import (
-    audit,
-    datasets,
-    evaluation,
-    events,
-    explanation,
-    inference_protocol,
-    jobs,
-    models,
-    operations,
-    pages,
-    pictures,
-    prediction,
-    reports,
-    snapshots,
-    sweeps,
-)
+from . import datasets, inference_protocol, jobs, models, operations, pages, prediction, reports, snapshots, sweeps
 
 # Addresses are compared one by one, in this order.
 ROUTERS: tuple[APIRouter, ...] = (
     prediction.router,
-    inference_protocol.infer_router,
+    inference_protocol.router,
     jobs.router,
-    events.router,
-    pictures.router,
+    jobs.pictures,
     snapshots.router,
     sweeps.router,
     reports.router,
     models.router,
-    explanation.router,
-    inference_protocol.router,
-    evaluation.router,
     datasets.router,
-    audit.router,
     operations.router,
     operations.probes,
     pages.router,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from fastapi import Query
+from pydantic import Field
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,15 +16,15 @@ from service.charts import contact_sheet, digit_picture
 from service.datasets import MAX_WORD_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
 from service.errors import DatasetNotFound, InvalidField, InvalidInput, UnsupportedMedia
 from service.web import dataset_answers
-from service.web.dependencies import ServiceDep
-from service.web.pictures import PNG_ANSWER, Picture, picture_answer
+from service.web.access_control import READ, TRAIN
+from service.web.parameters import Parameters, ServiceDep
+from service.web.pictures import PNG_ANSWER, Picture, Upscale, picture_answer
 from service.web.routing import BoundedRequest, media_type_of, noun_router
 from service.web.turns import turns_of
 
 router = noun_router("datasets")
 
 PartName: TypeAlias = Literal["training", "test"]
-Part = Annotated[PartName, Query(description="Which part of the data set.")]
 
 _FILE = {"type": "string", "format": "binary"}
 _WORDS = ("name", "title", "source", "licence", "class_names")
@@ -57,13 +58,42 @@ _UPLOAD: dict[str, Any] = {
 }
 
 
-@router.get("/datasets", responses={200: {"model": dataset_answers.DatasetList}})
+class PartParameters(Parameters):
+    """Which part of a data set."""
+
+    part: Annotated[PartName, Field(description="Which part of the data set.")] = "training"
+
+
+class ImagesParameters(PartParameters):
+    """Which images, and how many."""
+
+    label: Annotated[int | None, Field(ge=0, le=9, description="Only images of this class.")] = None
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+    after: Annotated[int, Field(ge=-1, le=2**53, description="The `next` of an earlier page.")] = -1
+
+
+class ImageParameters(PartParameters):
+    """How an image is drawn."""
+
+    upscale: Upscale = 1
+
+
+class SheetParameters(PartParameters):
+    """How a contact sheet is drawn."""
+
+    per_class: Annotated[int, Field(ge=1, le=100, description="Images of each class.")] = 10
+    upscale: Upscale = 2
+
+
+@router.get("/datasets", dependencies=[READ], response_model=dataset_answers.DatasetList)
 def list_datasets(service: ServiceDep) -> Response:
     """List all data sets, without those whose files are damaged."""
     return JSONResponse({"datasets": [dataset.to_dict() for dataset in service.datasets.all()]})
 
 
-@router.post("/datasets", status_code=201, responses={201: {"model": dataset_answers.Dataset}}, openapi_extra=_UPLOAD)
+@router.post(
+    "/datasets", dependencies=[TRAIN], status_code=201, response_model=dataset_answers.Dataset, openapi_extra=_UPLOAD
+)
 async def add_dataset(request: Request, service: ServiceDep) -> Response:
     """Add a data set of 28x28 grey images in up to ten classes, as four IDX files or one `.npz` file.
 
@@ -75,87 +105,68 @@ async def add_dataset(request: Request, service: ServiceDep) -> Response:
     return JSONResponse(dataset.to_dict(), 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
 
-@router.get("/datasets/{name}", responses={200: {"model": dataset_answers.Dataset}})
+@router.get("/datasets/{name}", dependencies=[READ], response_model=dataset_answers.Dataset)
 def get_dataset(name: str, service: ServiceDep) -> Response:
     """Describe a data set: its classes, how many images of each, its checksum, its licence."""
     return JSONResponse(service.datasets.get(name).to_dict())
 
 
-@router.get("/datasets/{name}/images", responses={200: {"model": dataset_answers.ImageList}})
-def list_images(
-    *,
-    name: str,
-    service: ServiceDep,
-    part: Part = "training",
-    label: Annotated[int | None, Query(ge=0, le=9, description="Only images of this class.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
-    after: Annotated[int, Query(ge=-1, le=2**53, description="The `next` of an earlier page.")] = -1,
-) -> Response:
+@router.get("/datasets/{name}/images", dependencies=[READ], response_model=dataset_answers.ImageList)
+def list_images(name: str, query: Annotated[ImagesParameters, Query()], service: ServiceDep) -> Response:
     """List images by number, with their labels."""
-    labels = _part(service.datasets.get(name), part).labels
-    chosen = np.arange(after + 1, len(labels)) if label is None else np.flatnonzero(labels == label)
-    chosen = chosen[chosen > after]
-    shown = chosen[:limit].tolist()
+    labels = _part(service.datasets.get(name), query.part).labels
+    all_, label = np.arange(query.after + 1, len(labels)), query.label
+    chosen = all_ if label is None else np.flatnonzero(labels == label)
+    chosen = chosen[chosen > query.after]
+    shown = chosen[: query.limit].tolist()
     images = [{"index": index, "label": int(labels[index])} for index in shown]
-    return JSONResponse({"images": images, "next": shown[-1] if len(chosen) > limit else None})
+    return JSONResponse({"images": images, "next": shown[-1] if len(chosen) > query.limit else None})
 
 
-@router.get("/datasets/{name}/images/{index}.png", response_class=Response, responses=PNG_ANSWER)
+@router.get("/datasets/{name}/images/{index}.png", dependencies=[READ], **PNG_ANSWER)
 async def get_image(
-    *,
-    name: str,
-    index: int,
-    request: Request,
-    service: ServiceDep,
-    part: Part = "training",
-    upscale: Annotated[int, Query(ge=1, le=16, description="Pixels to a side of each pixel.")] = 1,
+    name: str, index: int, query: Annotated[ImageParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
     """Show one image, counted from 0. Its label is in the header `X-Label`."""
 
     def prepare() -> Picture:
         dataset = service.datasets.get(name)
-        images = _part(dataset, part)
+        images = _part(dataset, query.part)
         if not 0 <= index < len(images):
             raise DatasetNotFound("There is no image of this number.", allowed=f"0 to {len(images) - 1:,}")
         label = str(images.labels[index])
-        provenance = {**_provenance(dataset, part), "index": str(index), "label": label}
+        provenance = {**_provenance(dataset, query.part), "index": str(index), "label": label}
 
         def draw() -> bytes:
-            return digit_picture(images.images[index], upscale=upscale, provenance=provenance)
+            return digit_picture(images.images[index], upscale=query.upscale, provenance=provenance)
 
-        return Picture(made_of=(provenance, upscale), draw=draw, headers=(("X-Label", label),))
+        return Picture(made_of=(provenance, query.upscale), draw=draw, headers=(("X-Label", label),))
 
     return await picture_answer(request, prepare)
 
 
-@router.get("/datasets/{name}/contact-sheet.png", response_class=Response, responses=PNG_ANSWER)
+@router.get("/datasets/{name}/contact-sheet.png", dependencies=[READ], **PNG_ANSWER)
 async def get_contact_sheet(
-    *,
-    name: str,
-    request: Request,
-    service: ServiceDep,
-    part: Part = "training",
-    per_class: Annotated[int, Query(ge=1, le=100, description="Images of each class.")] = 10,
-    upscale: Annotated[int, Query(ge=1, le=16, description="Pixels to a side of each pixel.")] = 2,
+    name: str, query: Annotated[SheetParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
     """Show the first images of each class, a row a class."""
 
     def prepare() -> Picture:
         dataset = service.datasets.get(name)
-        provenance = {**_provenance(dataset, part), "per_class": str(per_class)}
-        draw = partial(_draw_sheet, dataset, part, per_class, upscale, provenance)
-        return Picture(made_of=(provenance, upscale), draw=draw)
+        provenance = {**_provenance(dataset, query.part), "per_class": str(query.per_class)}
+        draw = partial(_draw_sheet, dataset, query, provenance)
+        return Picture(made_of=(provenance, query.upscale), draw=draw)
 
     return await picture_answer(request, prepare)
 
 
-def _draw_sheet(dataset: Dataset, part: PartName, per_class: int, upscale: int, provenance: dict[str, str]) -> bytes:
-    images = _part(dataset, part)
+def _draw_sheet(dataset: Dataset, query: SheetParameters, provenance: dict[str, str]) -> bytes:
+    images = _part(dataset, query.part)
     rows = [
-        (dataset.class_names[label], images.images[np.flatnonzero(images.labels == label)[:per_class]])
+        (dataset.class_names[label], images.images[np.flatnonzero(images.labels == label)[: query.per_class]])
         for label in dataset.classes
     ]
-    return contact_sheet(rows, upscale=upscale, provenance=provenance)
+    return contact_sheet(rows, upscale=query.upscale, provenance=provenance)
 
 
 def _part(dataset: Dataset, part: PartName) -> LabelledImages:

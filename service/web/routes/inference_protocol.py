@@ -18,12 +18,8 @@ from service.errors import InvalidField, ServiceError
 from service.inference import predict
 from service.metrics import STAGES, InferenceFigures, Stages
 from service.registry import Manifest, Model
-from service.web.dependencies import ServiceDep
-from service.web.problems import problem_response
-from service.web.routing import Route
-from service.web.strict_json import parse_json
-from service.web.turns import turns_of
-from service.web.v2 import (
+from service.web.access_control import PREDICT, PUBLIC
+from service.web.inference_protocol import (
     DIGIT,
     HEADER_LENGTH,
     INPUT,
@@ -32,6 +28,11 @@ from service.web.v2 import (
     parse_infer_request,
     write_infer_response,
 )
+from service.web.parameters import ServiceDep
+from service.web.problems import problem_response
+from service.web.routing import Route
+from service.web.strict_json import parse_json
+from service.web.turns import turns_of
 
 _BINARY = "application/octet-stream"
 _PLATFORM = "inkling_numpy"
@@ -49,6 +50,7 @@ _ERROR: dict[int | str, dict[str, Any]] = {
 _TENSORS = "A tensor `image`, UINT8 or FP32 from 0 to 255, `[n, 28, 28]` or `[n, 784]`, in JSON or as bytes after it."
 _INFER: dict[str, Any] = {
     "responses": {200: {"content": {"application/json": {}, _BINARY: {}}}},
+    "dependencies": [PREDICT],
     "openapi_extra": {
         "parameters": [
             {
@@ -75,28 +77,38 @@ class _ProtocolRoute(Route):
     """Clients of the protocol may compress what they send."""
 
 
-_Told: TypeAlias = tuple[bytes, int | None]
+_Written: TypeAlias = tuple[bytes, int | None]
 """A body, and how much of it is JSON if bytes of tensors follow."""
 
-_PROTOCOL: dict[str, Any] = {"prefix": "/v2", "tags": ["inference protocol"], "responses": _ERROR}
-router = APIRouter(route_class=_ProtocolRoute, **_PROTOCOL)
-infer_router = APIRouter(route_class=_ProtocolRoute, **_PROTOCOL)
+router = APIRouter(prefix="/v2", tags=["inference protocol"], responses=_ERROR, route_class=_ProtocolRoute)
 
 
-@router.get("")
+@router.post("/models/{name}/infer", **_INFER)
+async def infer(name: str, request: Request) -> Response:
+    """Predict the digits in images, with the champion of a model."""
+    return await _infer(request, name, None)
+
+
+@router.post("/models/{name}/versions/{version}/infer", **_INFER)
+async def infer_with_version(name: str, version: str, request: Request) -> Response:
+    """Predict the digits in images, with one version of a model or the one that an alias names."""
+    return await _infer(request, name, version)
+
+
+@router.get("", dependencies=[PREDICT])
 async def server_metadata() -> Response:
     """Say which server this is, and which extensions of the protocol it has."""
     extensions = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
     return JSONResponse({"name": "inkling", "version": __version__, "extensions": extensions})
 
 
-@router.get("/health/live")
+@router.get("/health/live", dependencies=[PUBLIC])
 async def server_live() -> Response:
     """Answer if the process does."""
     return JSONResponse({"live": True})
 
 
-@router.get("/health/ready")
+@router.get("/health/ready", dependencies=[PUBLIC])
 def server_ready(request: Request, service: ServiceDep) -> Response:
     """Answer 200 if any model can answer, else 503."""
     if any(_can_answer(service, name) for name in (None, *service.registry.names())):
@@ -104,74 +116,62 @@ def server_ready(request: Request, service: ServiceDep) -> Response:
     return problem_response(request.scope, "not-ready", "No model can answer.")
 
 
-@router.get("/models/stats")
+@router.get("/models/stats", dependencies=[PREDICT])
 def all_statistics(service: ServiceDep) -> Response:
     """Return how often each version was asked since the start, and how long it took."""
     registry = service.registry
     return _statistics(service, ((name, version) for name in registry.names() for version in registry.versions(name)))
 
 
-@router.get("/models/{name}/stats")
+@router.get("/models/{name}/stats", dependencies=[PREDICT])
 def model_statistics(name: str, service: ServiceDep) -> Response:
     """Return how often each version of a model was asked since the start, and how long it took."""
     return _statistics(service, ((name, version) for version in service.registry.versions(name)))
 
 
-@router.get("/models/{name}/versions/{version}/stats")
+@router.get("/models/{name}/versions/{version}/stats", dependencies=[PREDICT])
 def version_statistics(name: str, version: str, service: ServiceDep) -> Response:
     """Return how often a version was asked since the start, and how long it took."""
     return _statistics(service, [(name, service.registry.resolve(name, version))])
 
 
-@router.get("/models/{name}")
+@router.get("/models/{name}", dependencies=[PREDICT])
 def model_metadata(name: str, service: ServiceDep) -> Response:
     """Return the tensors of a model, those of the version that answers by default."""
     return _metadata(service, name, None)
 
 
-@router.get("/models/{name}/versions/{version}")
+@router.get("/models/{name}/versions/{version}", dependencies=[PREDICT])
 def version_metadata(name: str, version: str, service: ServiceDep) -> Response:
     """Return the tensors of a version. An alias stands for its version."""
     return _metadata(service, name, version)
 
 
-@router.get("/models/{name}/config")
+@router.get("/models/{name}/config", dependencies=[PREDICT])
 def model_config(name: str, service: ServiceDep) -> Response:
     """Return the configuration of a model as Triton has it: its tensors without their batch, and the most of one."""
     return _configuration(service, name, None)
 
 
-@router.get("/models/{name}/versions/{version}/config")
+@router.get("/models/{name}/versions/{version}/config", dependencies=[PREDICT])
 def version_config(name: str, version: str, service: ServiceDep) -> Response:
     """Return the configuration of a version as Triton has it. An alias stands for its version."""
     return _configuration(service, name, version)
 
 
-@router.get("/models/{name}/ready")
+@router.get("/models/{name}/ready", dependencies=[PREDICT])
 def model_ready(name: str, service: ServiceDep) -> Response:
     """Answer 200 if the model can answer: its weights are loaded and verified."""
     return _ready(service, name, None)
 
 
-@router.get("/models/{name}/versions/{version}/ready")
+@router.get("/models/{name}/versions/{version}/ready", dependencies=[PREDICT])
 def version_ready(name: str, version: str, service: ServiceDep) -> Response:
     """Answer 200 if the version can answer: its weights are loaded and verified."""
     return _ready(service, name, version)
 
 
-@infer_router.post("/models/{name}/infer", **_INFER)
-async def infer(name: str, request: Request, service: ServiceDep) -> Response:
-    """Tell the digits in images, with the champion of a model."""
-    return await _infer(request, service, name, None)
-
-
-@infer_router.post("/models/{name}/versions/{version}/infer", **_INFER)
-async def infer_with_version(name: str, version: str, request: Request, service: ServiceDep) -> Response:
-    """Tell the digits in images, with one version of a model or the one that an alias names."""
-    return await _infer(request, service, name, version)
-
-
-@router.post("/repository/index")
+@router.post("/repository/index", dependencies=[PREDICT])
 async def repository_index(request: Request, service: ServiceDep) -> Response:
     """List all versions of all models; with `{"ready": true}` only those that can answer. The body may be empty."""
     body = await _body(request)
@@ -248,13 +248,14 @@ def _tensors(manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-async def _infer(request: Request, service: Service, name: str, version: str | None) -> Response:
+async def _infer(request: Request, name: str, version: str | None) -> Response:
     """Decode, predict and write the answer."""
+    service: Service = request.app.state.service
     content, header_length = await request.body(), request.headers.get(HEADER_LENGTH)
     is_packed = request.headers.get("content-encoding", "identity") != "identity"
     stages = Stages()
 
-    def work(cached: Model | None = None) -> _Told:
+    def work(cached: Model | None = None) -> _Written:
         stages.next()
         model = cached or service.catalogue.get(name, version)
         try:
@@ -262,7 +263,7 @@ async def _infer(request: Request, service: Service, name: str, version: str | N
         except ServiceError:
             service.metrics.inference.failed(model.manifest.name, model.manifest.version)
             raise
-        return _tell(service, model, asked, stages)
+        return _run(service, model, asked, stages)
 
     # As a prediction of /api/v1: what is small is predicted on the event loop. What is packed may be large.
     n_bytes = service.settings.max_body_bytes if is_packed else len(content)
@@ -273,16 +274,16 @@ async def _infer(request: Request, service: Service, name: str, version: str | N
     return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)
 
 
-def _tell(service: Service, model: Model, asked: InferRequest, stages: Stages) -> _Told:
+def _run(service: Service, model: Model, asked: InferRequest, stages: Stages) -> _Written:
     """Predict, write the answer, and count it."""
     stages.next()
     labels, probabilities = predict(model, asked.images)
     stages.next()
     manifest = model.manifest
-    told = write_infer_response(asked, manifest, labels, probabilities)
+    written = write_infer_response(asked, manifest, labels, probabilities)
     stages.next()
     service.metrics.inference.succeeded(manifest.name, manifest.version, n_images=len(labels), stages=stages)
-    return told
+    return written
 
 
 async def _body(request: Request) -> bytes:

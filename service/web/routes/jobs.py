@@ -1,29 +1,84 @@
-"""Training jobs: submit, look, cancel, resume, verify, delete."""
+"""Training jobs: submit, look, follow, cancel, resume, verify, delete; and their pictures, while they run and after."""
 
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import fields
+from functools import partial
 from io import StringIO
 from typing import Annotated, Any, Literal
 
-from fastapi import Query
+from anyio.to_thread import run_sync
+from fastapi import Header, Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.core import Check, TrainingConfig
-from service.jobs import Job, JobRequest, JobState, Metrics
+from service.errors import MalformedInput
+from service.jobs import Job, JobRequest, JobState, Metrics, job_pictures
+from service.jobs.drawing import ImageFormat
 from service.web import answers, requests
-from service.web.dependencies import MAX_EVENT_ID, IdempotencyKey, JobId, ServiceDep
+from service.web.access_control import READ, TRAIN, client_of
+from service.web.event_stream import EventStream
+from service.web.parameters import MAX_EVENT_ID, IdempotencyKey, JobId, Page, Parameters, ServiceDep
+from service.web.pictures import (
+    CHART_ANSWER,
+    PNG_ANSWER,
+    BestOrLast,
+    ChartParameters,
+    WeightsParameters,
+    drawing_answer,
+)
 from service.web.routing import noun_router
 
 router = noun_router("jobs")
+pictures = noun_router("pictures")
 
 _CSV = "text/csv"
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "`event: state` and `event: check`, each with its id; after the final state `event: end`.",
+        "content": {EventStream.media_type: {"schema": {"type": "string"}}},
+    }
+}
+_EVENT_ID = re.compile(r"[0-9]{0,18}")
+_EVENT_ID_SCHEMA = {"pattern": f"^{_EVENT_ID.pattern}$"}
 
 
-@router.post("/jobs", status_code=202, responses={202: {"model": answers.Job}})
-def submit_job(body: requests.TrainingRequest, key: IdempotencyKey, service: ServiceDep) -> Response:
+class JobsPage(Page):
+    """A page of jobs."""
+
+    state: Annotated[JobState | None, Field(description="Only jobs in this state.")] = None
+
+
+class MetricsParameters(Parameters):
+    """Which part of a history, and in which form."""
+
+    since: Annotated[int, Field(ge=0, le=MAX_EVENT_ID, description="Only what came after the check of this id.")] = 0
+    max_points: Annotated[
+        int | None, Field(ge=4, le=1_000_000, description="Thin longer series to this; minima and maxima stay.")
+    ] = None
+    format: Annotated[Literal["json", "csv"] | None, Field(description="Or by `Accept: text/csv`.")] = None
+
+
+class EventsParameters(Parameters):
+    """Where a stream begins."""
+
+    after: Annotated[
+        str, Field(description="Begin after the event of this id.", json_schema_extra={**_EVENT_ID_SCHEMA})
+    ] = ""
+
+
+class JobWeightsParameters(WeightsParameters):
+    """Which weights of a job, and how they are drawn."""
+
+    weights: BestOrLast = "best"
+
+
+@router.post("/jobs", dependencies=[TRAIN], status_code=202, response_model=answers.Job)
+def submit_job(body: requests.TrainingRequest, service: ServiceDep, key: IdempotencyKey = None) -> Response:
     """Submit a training job. It is durable before this answers; training starts when a worker is free."""
     values = body.model_dump()
     dataset, name = values.pop("dataset"), values.pop("name")
@@ -31,33 +86,30 @@ def submit_job(body: requests.TrainingRequest, key: IdempotencyKey, service: Ser
     return _accepted(service.jobs.submit(request, idempotency_key=key))
 
 
-@router.get("/jobs", responses={200: {"model": answers.JobList}})
-def list_jobs(
-    service: ServiceDep,
-    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    before: Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="The `next` of an earlier page.")] = None,
-) -> Response:
+@router.get("/jobs", dependencies=[READ], response_model=answers.JobList)
+def list_jobs(query: Annotated[JobsPage, Query()], service: ServiceDep) -> Response:
     """List jobs, the newest first."""
-    jobs, following = service.jobs.page(state=state, limit=limit, before=before)
+    jobs, following = service.jobs.page(state=query.state, limit=query.limit, before=query.before)
     return JSONResponse({"jobs": [job.to_dict() for job in jobs], "next": following})
 
 
-@router.get("/jobs/{job_id}", responses={200: {"model": answers.Job}})
+@router.get("/jobs/{job_id}", dependencies=[READ], response_model=answers.Job)
 def get_job(job_id: JobId, service: ServiceDep) -> Response:
     """Return a job as it is now: state, progress, latest and best check, history."""
     return JSONResponse(service.jobs.get(job_id).to_dict())
 
 
-@router.post("/jobs/{job_id}/cancel", status_code=202, responses={202: {"model": answers.Job}})
+@router.post("/jobs/{job_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=answers.Job)
 def cancel_job(job_id: JobId, service: ServiceDep) -> Response:
     """Ask a job to stop. Its best weights so far are kept and become a model; asking again changes nothing."""
     return JSONResponse(service.jobs.cancel(job_id).to_dict(), 202)
 
 
-@router.post("/jobs/{job_id}/resume", status_code=202, responses={202: {"model": answers.Job}})
-def resume_job(job_id: JobId, body: requests.ResumeRequest, key: IdempotencyKey, service: ServiceDep) -> Response:
-    """Submit a job that goes on where one that is over ended, for more epochs or with more patience.
+@router.post("/jobs/{job_id}/resume", dependencies=[TRAIN], status_code=202, response_model=answers.Job)
+def resume_job(
+    job_id: JobId, body: requests.ResumeRequest, service: ServiceDep, key: IdempotencyKey = None
+) -> Response:
+    """Submit a job that continues one that is over, for more epochs or with more patience.
 
     The old job stays as it is. The new one begins with its checkpoint and its checks, and ends with the weights,
     to the bit, of one job that was asked for all of it.
@@ -65,44 +117,99 @@ def resume_job(job_id: JobId, body: requests.ResumeRequest, key: IdempotencyKey,
     return _accepted(service.jobs.resume(job_id, body.model_dump(exclude_unset=True), idempotency_key=key))
 
 
-@router.post("/jobs/{job_id}/verify", status_code=202, responses={202: {"model": answers.Job}})
-def verify_job(job_id: JobId, key: IdempotencyKey, service: ServiceDep) -> Response:
-    """Submit a job that trains another one again from its record, and then says whether the same bits came out.
+@router.post("/jobs/{job_id}/verify", dependencies=[TRAIN], status_code=202, response_model=answers.Job)
+def verify_job(job_id: JobId, service: ServiceDep, key: IdempotencyKey = None) -> Response:
+    """Submit a job that trains another one again from its record, and then reports whether the same bits came out.
 
-    It makes no model. What came of it is in `verification.outcome`, once the job has succeeded.
+    It makes no model. The outcome is in `verification.outcome`, once the job has succeeded.
     """
     return _accepted(service.jobs.verify(job_id, idempotency_key=key))
 
 
-@router.delete("/jobs/{job_id}", status_code=204)
+@router.delete("/jobs/{job_id}", dependencies=[TRAIN], status_code=204)
 def delete_job(job_id: JobId, service: ServiceDep) -> Response:
-    """Forget a job that is over. The model it made stays."""
+    """Delete a job that is over. The model it made stays."""
     service.jobs.delete(job_id)
     return Response(status_code=204)
 
 
 @router.get(
     "/jobs/{job_id}/metrics",
-    responses={200: {"model": answers.Metrics, "content": {_CSV: {"schema": {"type": "string"}}}}},
+    dependencies=[READ],
+    response_model=answers.Metrics,
+    responses={200: {"content": {_CSV: {"schema": {"type": "string"}}}}},
 )
 def get_metrics(
-    *,
-    job_id: JobId,
-    request: Request,
-    service: ServiceDep,
-    since: Annotated[int, Query(ge=0, le=MAX_EVENT_ID, description="Only what came after the check of this id.")] = 0,
-    max_points: Annotated[
-        int | None, Query(ge=4, le=1_000_000, description="Thin longer series to this; minima and maxima stay.")
-    ] = None,
-    format: Annotated[Literal["json", "csv"] | None, Query(description="Or by `Accept: text/csv`.")] = None,
+    job_id: JobId, query: Annotated[MetricsParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
     """Return the metric history. As CSV it is the validation checks, one a line."""
-    metrics = service.jobs.metrics(job_id, since=since, max_points=max_points)
-    as_csv = format == "csv" or (format is None and _CSV in request.headers.get("accept", ""))
+    metrics = service.jobs.metrics(job_id, since=query.since, max_points=query.max_points)
     headers = {"Vary": "Accept"}
-    if as_csv:
+    if query.format == "csv" or (query.format is None and _CSV in request.headers.get("accept", "")):
         return Response(_csv_of(metrics), headers=headers, media_type=_CSV)
     return JSONResponse(metrics.to_dict(), headers=headers)
+
+
+@router.get("/jobs/{job_id}/events", dependencies=[READ], response_class=Response, responses=_STREAM)
+async def follow_job(
+    job_id: JobId,
+    query: Annotated[EventsParameters, Query()],
+    request: Request,
+    service: ServiceDep,
+    last_event_id: Annotated[
+        str,
+        Header(
+            alias="Last-Event-ID",
+            description="The same, as a reconnecting browser sends it.",
+            json_schema_extra={**_EVENT_ID_SCHEMA},
+        ),
+    ] = "",
+) -> Response:
+    """Stream everything that happened to a job, and then what happens, until it is over.
+
+    A client that reconnects with the last id it received misses nothing. Comments keep a silent connection open.
+    """
+    after = _event_id("Last-Event-ID", last_event_id) if last_event_id else _event_id("after", query.after)
+    await run_sync(service.jobs.get, job_id)  # raises before the stream begins, if there is no such job
+    state = request.app.state
+    return EventStream(
+        state.event_hub.follow(job_id, after), place=state.access_control.open_stream(client_of(request))
+    )
+
+
+@pictures.get("/jobs/{job_id}/loss.{image_format}", dependencies=[READ], **CHART_ANSWER)
+async def loss_picture(
+    job_id: JobId,
+    image_format: ImageFormat,
+    query: Annotated[ChartParameters, Query()],
+    request: Request,
+    service: ServiceDep,
+) -> Response:
+    """Draw training and validation loss over steps, with the best check and an early stop marked."""
+    prepare = partial(job_pictures.curves, service.jobs, job_id, "loss", size=query.size, image_format=image_format)
+    return await drawing_answer(request, prepare, image_format)
+
+
+@pictures.get("/jobs/{job_id}/accuracy.{image_format}", dependencies=[READ], **CHART_ANSWER)
+async def accuracy_picture(
+    job_id: JobId,
+    image_format: ImageFormat,
+    query: Annotated[ChartParameters, Query()],
+    request: Request,
+    service: ServiceDep,
+) -> Response:
+    """Draw training and validation accuracy at every check."""
+    prepare = partial(job_pictures.curves, service.jobs, job_id, "accuracy", size=query.size, image_format=image_format)
+    return await drawing_answer(request, prepare, image_format)
+
+
+@pictures.get("/jobs/{job_id}/weights.png", dependencies=[READ], **PNG_ANSWER)
+async def weights_of_job(
+    job_id: JobId, query: Annotated[JobWeightsParameters, Query()], request: Request, service: ServiceDep
+) -> Response:
+    """Draw the weights of the newest checkpoint: a 28x28 tile for each class, each weight a solid block."""
+    prepare = partial(job_pictures.weights, service.jobs, job_id, which=query.weights, **query.style)
+    return await drawing_answer(request, prepare)
 
 
 def _accepted(job: Job) -> Response:
@@ -116,3 +223,9 @@ def _csv_of(metrics: Metrics) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _event_id(field: str, text: str) -> int:
+    if not _EVENT_ID.fullmatch(text):
+        raise MalformedInput("An event id is a whole number.", field=field, allowed="an id that a stream gave, or 0")
+    return int(text or 0)

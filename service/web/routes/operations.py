@@ -1,10 +1,13 @@
-"""Whether the server lives and can work, and what a training job may be asked for."""
+"""The state of the server, its audit log, and the table of hyperparameters."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
+from fastapi import Query
+from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from service.bootstrap import Service
@@ -13,7 +16,8 @@ from service.errors import ServiceError
 from service.jobs import JobState
 from service.metrics import CONTENT_TYPE
 from service.web import operation_answers as answers
-from service.web.dependencies import ServiceDep
+from service.web.access_control import ADMIN, PUBLIC, READ
+from service.web.parameters import MAX_EVENT_ID, Parameters, ServiceDep
 from service.web.routing import noun_router
 
 router = noun_router("operations")
@@ -22,19 +26,38 @@ _TEXT = "text/plain"
 probes = noun_router("operations", prefix="")
 
 
-@router.get("/hyperparameters", responses={200: {"model": answers.HyperparameterList}})
+class AuditPage(Parameters):
+    """A page of the audit log."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    before: Annotated[int | None, Field(ge=1, le=MAX_EVENT_ID, description="Only what is older than this id.")] = None
+
+
+@router.get("/audit", dependencies=[ADMIN], response_model=answers.AuditLog)
+def list_changes(query: Annotated[AuditPage, Query()], service: ServiceDep) -> Response:
+    """List the calls that changed something, or were to, the newest first: which key, what, and the status."""
+    lines = service.audit_log.page(limit=query.limit, before=query.before)
+    return JSONResponse({"entries": [{**asdict(line), "at": line.at.isoformat()} for line in lines]})
+
+
+@router.get("/hyperparameters", dependencies=[READ], response_model=answers.HyperparameterList)
 def list_hyperparameters() -> Response:
     """Return the table from which this schema, the command line's help and every range in an error are made."""
     return JSONResponse({"hyperparameters": [_row(row) for row in HYPERPARAMETERS]})
 
 
-@probes.get("/livez", responses={200: {"model": answers.Liveness}})
+@probes.get("/livez", dependencies=[PUBLIC], response_model=answers.Liveness)
 async def live() -> Response:
     """Answer if the process does."""
     return JSONResponse({"live": True})
 
 
-@probes.get("/readyz", responses={200: {"model": answers.Readiness}, 503: {"model": answers.Readiness}})
+@probes.get(
+    "/readyz",
+    dependencies=[PUBLIC],
+    response_model=answers.Readiness,
+    responses={503: {"model": answers.Readiness}},
+)
 async def ready(service: ServiceDep) -> Response:
     """Answer 200 if the database can be reached, a model can answer, and an engine trains; else 503, saying which."""
     parts = await run_sync(_parts, service)
@@ -42,7 +65,12 @@ async def ready(service: ServiceDep) -> Response:
     return JSONResponse({"ready": is_ready, "parts": parts}, 200 if is_ready else 503)
 
 
-@probes.get("/metrics", response_class=Response, responses={200: {"content": {_TEXT: {"schema": {"type": "string"}}}}})
+@probes.get(
+    "/metrics",
+    dependencies=[READ],
+    response_class=Response,
+    responses={200: {"content": {_TEXT: {"schema": {"type": "string"}}}}},
+)
 def read_metrics(service: ServiceDep) -> Response:
     """Return what the service counts and times, as Prometheus reads it: of all its web processes together."""
     census = service.jobs.census()

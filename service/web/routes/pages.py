@@ -11,12 +11,12 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from service.web.gate import GuardedRoute
+from service.web.access_control import PUBLIC, SecuredRoute
 from service.web.openapi import without_keys
 from service.web.problems import PROBLEM_TYPES, title
 from service.web.request_context import CONTENT_SECURITY_POLICY, policy
 
-router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
+router = APIRouter(include_in_schema=False, route_class=SecuredRoute)
 
 _STATIC = Path(__file__).parent.parent / "static"
 
@@ -40,32 +40,32 @@ class PageFiles(StaticFiles):
         return answer
 
 
-@router.get("/")
+@router.get("/", dependencies=[PUBLIC])
 async def front_page() -> Response:
     """Show the page: draw, train, watch, and look at what there is."""
     return FileResponse(_STATIC / "index.html", headers=_ASK_FIRST)
 
 
-@router.get("/docs")
+@router.get("/docs", dependencies=[PUBLIC])
 async def documentation() -> Response:
     """Show the API with Swagger UI, which comes with the package."""
     return FileResponse(_STATIC / "docs.html", headers={"Content-Security-Policy": _DOCS_POLICY})
 
 
-@router.get("/openapi.json")
+@router.get("/openapi.json", dependencies=[PUBLIC])
 async def description(request: Request) -> Response:
     """Return the API as an OpenAPI document."""
     document = request.app.openapi()
-    return JSONResponse(without_keys(document) if await request.app.state.gate.is_free() else document)
+    return JSONResponse(without_keys(document) if await request.app.state.access_control.needs_no_key() else document)
 
 
-@router.get("/favicon.ico")
+@router.get("/favicon.ico", dependencies=[PUBLIC])
 async def favicon() -> Response:
     """Browsers ask for it by themselves."""
     return FileResponse(_STATIC / "favicon.ico")
 
 
-@router.get("/problems/{code}")
+@router.get("/problems/{code}", dependencies=[PUBLIC])
 async def explain_problem(code: str) -> Response:
     """Say what the ``type`` of a problem means."""
     problem = PROBLEM_TYPES.get(code)

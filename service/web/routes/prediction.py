@@ -1,4 +1,4 @@
-"""Images in, digits out."""
+"""Images in; digits, and why, out."""
 
 from __future__ import annotations
 
@@ -10,58 +10,99 @@ from typing import Annotated, Any, TypeAlias
 import numpy as np
 import orjson
 from fastapi import Query
+from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from service.bootstrap import Service
-from service.charts import digit_picture
+from service.charts import digit_picture, evidence_picture
 from service.core import Floats, Ints
 from service.errors import InvalidInput, ServiceError
-from service.inference import ModelInputs, answer
+from service.inference import Explanation, ModelInputs, answer, explain
 from service.inference import predict as predict_images
 from service.metrics import Stages
 from service.registry import Model
-from service.web import answers
-from service.web.dependencies import ServiceDep
-from service.web.headers import header
-from service.web.image_body import BINARY, IMAGE_BODY, read_images
-from service.web.pictures import PNG, PNG_ANSWER
+from service.web import answers, explanation_answers
+from service.web.access_control import PREDICT
+from service.web.image_body import IMAGE_BODY, ImageBody, read_images
+from service.web.parameters import Parameters, ServiceDep
+from service.web.pictures import BINARY, PNG, PNG_ANSWER, Upscale
 from service.web.routing import noun_router
 from service.web.turns import turns_of
 
 router = noun_router("prediction")
 
+_Prediction: TypeAlias = tuple[Ints, Floats]
+_Write: TypeAlias = Callable[[Model, ModelInputs, _Prediction], bytes]
+
 _JSON, _NPY = "application/json", "application/x-npy"
-_ANSWER: dict[str, Any] = {
-    "responses": {200: {"model": answers.PredictionAnswer, "content": {_JSON: {}, _NPY: BINARY}}},
+_PICTURE: dict[str, Any] = {**PNG_ANSWER, "responses": {200: PNG_ANSWER["responses"][200]}}
+
+
+class AliasParameters(Parameters):
+    """Which version of a model answers."""
+
+    alias: Annotated[str | None, Field(description="The version that this alias names, instead of `champion`.")] = None
+
+
+class ExplainVersionParameters(Parameters):
+    """Which classes are explained."""
+
+    digit: Annotated[int | None, Field(description="The class to explain; by default the predicted one.")] = None
+    against: Annotated[int | None, Field(description="A second class, for the contrast between the two.")] = None
+
+
+class ExplainParameters(ExplainVersionParameters, AliasParameters):
+    """Which classes are explained, with which version."""
+
+
+class DrawVersionParameters(ExplainVersionParameters):
+    """Which classes are explained, and how that is drawn."""
+
+    upscale: Upscale = 8
+
+
+class DrawParameters(DrawVersionParameters, AliasParameters):
+    """Which classes are explained, with which version, and how that is drawn."""
+
+
+_PREDICT: dict[str, Any] = {
+    "dependencies": [PREDICT],
+    "response_model": answers.PredictionAnswer,
+    "responses": {200: {"content": {_NPY: BINARY}}},
+}
+_PREDICT_BY_ALIAS: dict[str, Any] = {
+    **_PREDICT,
+    "openapi_extra": {**IMAGE_BODY, "parameters": AliasParameters.documented()},
+}
+_EXPLAIN: dict[str, Any] = {
+    "dependencies": [PREDICT],
+    "response_model": explanation_answers.Explanation,
     "openapi_extra": IMAGE_BODY,
 }
-
-_Told: TypeAlias = tuple[Ints, Floats]
-_Write: TypeAlias = Callable[[Model, ModelInputs, _Told], bytes]
-
-Alias = Annotated[str | None, Query(description="The version that this alias names, instead of `champion`.")]
+_DRAW: dict[str, Any] = {"dependencies": [PREDICT], **_PICTURE, "openapi_extra": IMAGE_BODY}
 
 
-@router.post("/predict", **_ANSWER)
-async def predict(request: Request, service: ServiceDep, alias: Alias = None) -> Response:
-    """Tell the digits in images, with the default model."""
-    return await _predict(request, service, None, alias)
+# These read their parameters themselves: FastAPI's dependencies would take as long as all the rest of a prediction.
+@router.post("/predict", **_PREDICT_BY_ALIAS)
+async def predict(request: Request) -> Response:
+    """Predict the digits in images, with the default model."""
+    return await _predict(request, None, _alias(request))
 
 
-@router.post("/models/{name}/predict", **_ANSWER)
-async def predict_with_model(name: str, request: Request, service: ServiceDep, alias: Alias = None) -> Response:
-    """Tell the digits in images, with the champion of a model or the version that an alias names."""
-    return await _predict(request, service, name, alias)
+@router.post("/models/{name}/predict", **_PREDICT_BY_ALIAS)
+async def predict_with_model(name: str, request: Request) -> Response:
+    """Predict the digits in images, with the champion of a model or the version that an alias names."""
+    return await _predict(request, name, _alias(request))
 
 
-@router.post("/models/{name}/versions/{version}/predict", **_ANSWER)
-async def predict_with_version(name: str, version: str, request: Request, service: ServiceDep) -> Response:
-    """Tell the digits in images, with one version of a model."""
-    return await _predict(request, service, name, version)
+@router.post("/models/{name}/versions/{version}/predict", **_PREDICT, openapi_extra=IMAGE_BODY)
+async def predict_with_version(name: str, version: str, request: Request) -> Response:
+    """Predict the digits in images, with one version of a model."""
+    return await _predict(request, name, version)
 
 
-@router.post("/preprocess", response_class=Response, responses=PNG_ANSWER, openapi_extra=IMAGE_BODY)
+@router.post("/preprocess", **_DRAW)
 async def preprocess(request: Request, service: ServiceDep) -> Response:
     """Return the 28x28 PNG that a model would see. Headers say, as JSON, what was done and what looks doubtful."""
     body = await read_images(request)
@@ -78,9 +119,62 @@ async def preprocess(request: Request, service: ServiceDep) -> Response:
     return await turns_of(request).run(draw, body.n_bytes)
 
 
-async def _predict(request: Request, service: Service, name: str | None, reference: str | None) -> Response:
+@router.post("/explain", **_EXPLAIN)
+async def explain_image(query: Annotated[ExplainParameters, Query()], request: Request) -> Response:
+    """Say what each pixel of an image speaks for, with the default model."""
+    return await _explain(request, query, (None, query.alias))
+
+
+@router.post("/models/{name}/explain", **_EXPLAIN)
+async def explain_with_model(name: str, query: Annotated[ExplainParameters, Query()], request: Request) -> Response:
+    """Say what each pixel of an image speaks for, with the champion of a model or the version that an alias names."""
+    return await _explain(request, query, (name, query.alias))
+
+
+@router.post("/models/{name}/versions/{version}/explain", **_EXPLAIN)
+async def explain_with_version(
+    name: str,
+    version: str,
+    query: Annotated[ExplainVersionParameters, Query()],
+    request: Request,
+) -> Response:
+    """Say what each pixel of an image speaks for, with one version of a model."""
+    return await _explain(request, query, (name, version))
+
+
+@router.post("/explain.png", **_DRAW)
+async def draw_explanation(query: Annotated[DrawParameters, Query()], request: Request) -> Response:
+    """Draw what each pixel of an image speaks for, red for and blue against, with the default model."""
+    return await _explain(request, query, (None, query.alias), query.upscale)
+
+
+@router.post("/models/{name}/explain.png", **_DRAW)
+async def draw_explanation_with_model(
+    name: str, query: Annotated[DrawParameters, Query()], request: Request
+) -> Response:
+    """Draw what each pixel of an image speaks for, with the champion of a model or the version that an alias names."""
+    return await _explain(request, query, (name, query.alias), query.upscale)
+
+
+@router.post("/models/{name}/versions/{version}/explain.png", **_DRAW)
+async def draw_explanation_with_version(
+    name: str,
+    version: str,
+    query: Annotated[DrawVersionParameters, Query()],
+    request: Request,
+) -> Response:
+    """Draw what each pixel of an image speaks for, with one version of a model."""
+    return await _explain(request, query, (name, version), query.upscale)
+
+
+def _alias(request: Request) -> str | None:
+    return AliasParameters.of(request).alias if request.scope["query_string"] else None
+
+
+async def _predict(request: Request, name: str | None, reference: str | None) -> Response:
     """Decode, predict and write the answer."""
-    as_table = header(request.scope, b"accept").strip().lower() == _NPY
+    service: Service = request.app.state.service
+    as_table = request.headers.get("accept", "").strip().lower() == _NPY
     body = await read_images(request)
     stages = Stages()
 
@@ -94,33 +188,64 @@ async def _predict(request: Request, service: Service, name: str | None, referen
             service.metrics.inference.failed(manifest.name, manifest.version)
             raise
         if not as_table:
-            return Response(_tell(service, model, inputs, _story, stages), media_type=_JSON)
+            return Response(_run(service, model, inputs, _to_json, stages), media_type=_JSON)
         of_model = {"X-Model": f"{manifest.name}/{manifest.version}"}
-        return Response(_tell(service, model, inputs, _table, stages), media_type=_NPY, headers=of_model)
+        return Response(_run(service, model, inputs, _to_npy, stages), media_type=_NPY, headers=of_model)
 
     # What is small is predicted here: switching to a thread and back would take as long as the prediction itself.
     cached = service.catalogue.get_cached(name, reference) if body.is_small else None
     return work(cached) if cached else await turns_of(request).run(work, body.n_bytes)
 
 
-def _tell(service: Service, model: Model, inputs: ModelInputs, write: _Write, stages: Stages) -> bytes:
+def _run(service: Service, model: Model, inputs: ModelInputs, write: _Write, stages: Stages) -> bytes:
     """Predict, write the answer, and count it."""
     stages.next()
-    told = predict_images(model, inputs.images)
+    prediction = predict_images(model, inputs.images)
     stages.next()
-    content = write(model, inputs, told)
+    content = write(model, inputs, prediction)
     stages.next()
     manifest = model.manifest
     service.metrics.inference.succeeded(manifest.name, manifest.version, n_images=len(inputs), stages=stages)
     return content
 
 
-def _story(model: Model, inputs: ModelInputs, told: _Told) -> bytes:
-    return orjson.dumps(answer(model, inputs, told))
+def _to_json(model: Model, inputs: ModelInputs, prediction: _Prediction) -> bytes:
+    return orjson.dumps(answer(model, inputs, prediction))
 
 
-def _table(model: Model, inputs: ModelInputs, told: _Told) -> bytes:
-    """Write the probabilities alone, a row an image: what of a large batch costs next to nothing."""
+def _to_npy(model: Model, inputs: ModelInputs, prediction: _Prediction) -> bytes:
+    """Write the probabilities alone, a row an image: the cheapest form of a large batch."""
     file = BytesIO()
-    np.save(file, told[1])
+    np.save(file, prediction[1])
     return file.getvalue()
+
+
+async def _explain(
+    request: Request,
+    query: ExplainVersionParameters,
+    reference: tuple[str | None, str | None],
+    upscale: int | None = None,
+) -> Response:
+    """Answer with JSON or, where an upscale is given, with a PNG; written where it is computed, in a thread."""
+    service: Service = request.app.state.service
+    body: ImageBody = await read_images(request)
+
+    def work() -> Response:
+        model = service.catalogue.get(*reference)  # before decoding: the cheaper refusal
+        explanation = explain(model, body.decode(service.limits), digit=query.digit, against=query.against)
+        if upscale is None:
+            return JSONResponse(explanation.to_dict())
+        return Response(_draw(explanation, upscale), media_type=PNG)
+
+    return await turns_of(request).run(work, body.n_bytes)
+
+
+def _draw(explanation: Explanation, upscale: int) -> bytes:
+    return evidence_picture(
+        explanation.pixels,
+        explanation.evidence,
+        digit=explanation.digit,
+        against=explanation.against,
+        upscale=upscale,
+        provenance=explanation.model.manifest.provenance(),
+    )

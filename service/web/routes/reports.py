@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, Path, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.errors import JobNotFound
 from service.jobs import JobState
+from service.jobs.drawing import ImageFormat
 from service.reports import FORMS, MAX_PENALTIES, ReportOptions
+from service.web.access_control import READ, TRAIN
 from service.web.answers import Answer
-from service.web.dependencies import IdempotencyKey, ServiceDep
-from service.web.pictures import PNG, SVG, Picture, picture_answer
+from service.web.parameters import IdempotencyKey, Page, ReportId, ServiceDep
+from service.web.pictures import CHART_ANSWER, PNG, SVG, Picture, file_answer, picture_answer
 from service.web.request_context import policy
 from service.web.requests import Strict
 from service.web.routing import noun_router
 
 router = noun_router("reports")
 
-_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _MEDIA_TYPES = {"html": "text/html", "pdf": "application/pdf", "json": "application/json", "png": PNG, "svg": SVG}
 
 
@@ -104,55 +104,39 @@ class ReportList(Answer):
     next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
 
 
-async def _report_id(report_id: Annotated[str, Path(description="As the answer to the submission gave it.")]) -> str:
-    if not _ULID.fullmatch(report_id):
-        raise JobNotFound("There is no report of that id.")
-    return report_id
-
-
-ReportId = Annotated[str, Depends(_report_id)]
-
-
-def _file_answer(*forms: str) -> dict[int | str, dict[str, Any]]:
-    return {
-        200: {"description": "The file.", "content": {_MEDIA_TYPES[form]: {} for form in forms}},
-        304: {"description": "The client's copy, named by `If-None-Match`, is up to date."},
-    }
-
-
-@router.post("/reports", status_code=202, responses={202: {"model": ReportDetail}})
-def submit_report(body: ReportRequest, key: IdempotencyKey, service: ServiceDep) -> Response:
+@router.post("/reports", dependencies=[TRAIN], status_code=202, response_model=ReportDetail)
+def submit_report(body: ReportRequest, service: ServiceDep, key: IdempotencyKey = None) -> Response:
     """Submit a course report: all its runs, as ordinary jobs. They are durable before this answers."""
     report = service.reports.submit(ReportOptions.from_dict(body.model_dump()), idempotency_key=key)
     shown = service.reports.describe(report.id)
     return JSONResponse(shown, 202, {"Location": f"/api/v1/reports/{report.id}"})
 
 
-@router.get("/reports", responses={200: {"model": ReportList}})
-def list_reports(
-    service: ServiceDep,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    before: Annotated[str | None, Query(description="The `next` of an earlier page.")] = None,
-) -> Response:
+@router.get("/reports", dependencies=[READ], response_model=ReportList)
+def list_reports(query: Annotated[Page, Query()], service: ServiceDep) -> Response:
     """List reports, the newest first."""
-    reports, following = service.reports.page(limit=limit, before=before)
+    reports, following = service.reports.page(limit=query.limit, before=query.before)
     return JSONResponse({"reports": [report.to_dict() for report in reports], "next": following})
 
 
-@router.get("/reports/{report_id}", responses={200: {"model": ReportDetail}})
+@router.get("/reports/{report_id}", dependencies=[READ], response_model=ReportDetail)
 def get_report(report_id: ReportId, service: ServiceDep) -> Response:
     """Return how far a report is and, once all its runs have succeeded, every number and sentence of it."""
     return JSONResponse(service.reports.describe(report_id))
 
 
-@router.post("/reports/{report_id}/cancel", status_code=202, responses={202: {"model": ReportDetail}})
+@router.post("/reports/{report_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=ReportDetail)
 def cancel_report(report_id: ReportId, service: ServiceDep) -> Response:
     """Ask every run that is not over to stop; asking again changes nothing."""
     service.reports.cancel(report_id)
     return JSONResponse(service.reports.describe(report_id), 202)
 
 
-@router.get("/reports/{report_id}/report.{form}", response_class=Response, responses=_file_answer(*FORMS))
+@router.get(
+    "/reports/{report_id}/report.{form}",
+    dependencies=[READ],
+    **file_answer("The report.", *(_MEDIA_TYPES[form] for form in FORMS)),
+)
 async def report_file(
     report_id: ReportId, form: Literal["html", "pdf", "json"], request: Request, service: ServiceDep
 ) -> Response:
@@ -160,11 +144,9 @@ async def report_file(
     return await _file(report_id, f"report.{form}", request, service)
 
 
-@router.get(
-    "/reports/{report_id}/figures/{name}.{image_format}", response_class=Response, responses=_file_answer("png", "svg")
-)
+@router.get("/reports/{report_id}/figures/{name}.{image_format}", dependencies=[READ], **CHART_ANSWER)
 async def report_figure(
-    report_id: ReportId, name: str, image_format: Literal["png", "svg"], request: Request, service: ServiceDep
+    report_id: ReportId, name: str, image_format: ImageFormat, request: Request, service: ServiceDep
 ) -> Response:
     """Return a figure of the report."""
     return await _file(report_id, f"figures/{name}.{image_format}", request, service)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -13,21 +14,52 @@ from service.jobs import SweepRequest, sweep_pictures
 from service.jobs.drawing import ImageFormat
 from service.jobs.sweep_pictures import MAX_ROWS
 from service.web import answers, requests
+from service.web.access_control import READ, TRAIN
 from service.web.answers import Metric
-from service.web.dependencies import IdempotencyKey, ServiceDep, SweepId
-from service.web.pictures import PNG_ANSWER
+from service.web.parameters import IdempotencyKey, Page, Parameters, ServiceDep, SweepId
+from service.web.pictures import (
+    CHART_ANSWER,
+    PNG_ANSWER,
+    BestOrLast,
+    ChartParameters,
+    WeightsGridParameters,
+    drawing_answer,
+)
 from service.web.routing import noun_router
-from service.web.weights_style import WeightsGridStyleDep
-
-from .pictures import CHART_ANSWER, SizeDep, drawing_answer
 
 router = noun_router("sweeps")
 
-RankBy = Annotated[Metric, Query(description="What members are compared by, each at its best check.")]
+RankBy = Annotated[Metric, Field(description="What members are compared by, each at its best check.")]
 
 
-@router.post("/sweeps", status_code=202, responses={202: {"model": answers.Sweep}})
-def submit_sweep(body: requests.SweepRequest, key: IdempotencyKey, service: ServiceDep) -> Response:
+class SweepParameters(Parameters):
+    """How members are ranked."""
+
+    rank_by: RankBy = "validation_loss"
+
+
+class NormsParameters(ChartParameters):
+    """How norms are drawn."""
+
+    scale: Annotated[Literal["log", "linear"], Field(description="Of the axis of the penalty.")] = "log"
+
+
+class HeatmapParameters(ChartParameters):
+    """What a heat map shows."""
+
+    metric: RankBy = "validation_loss"
+
+
+class MemberWeightsParameters(WeightsGridParameters):
+    """Whose weights are drawn, and how."""
+
+    weights: BestOrLast = "best"
+    rank_by: RankBy = "validation_loss"
+    limit: Annotated[int, Field(ge=1, le=MAX_ROWS, description="Only so many members, the best.")] = MAX_ROWS
+
+
+@router.post("/sweeps", dependencies=[TRAIN], status_code=202, response_model=answers.Sweep)
+def submit_sweep(body: requests.SweepRequest, service: ServiceDep, key: IdempotencyKey = None) -> Response:
     """Submit a grid of training jobs. All of them are durable before this answers.
 
     Members are all combinations of the values. Those that share data, batch size and batch order are trained
@@ -43,81 +75,68 @@ def submit_sweep(body: requests.SweepRequest, key: IdempotencyKey, service: Serv
     return JSONResponse(sweep.to_dict(), 202, {"Location": f"/api/v1/sweeps/{sweep.id}"})
 
 
-@router.get("/sweeps", responses={200: {"model": answers.SweepList}})
-def list_sweeps(
-    service: ServiceDep,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    before: Annotated[str | None, Query(description="The `next` of an earlier page.")] = None,
-) -> Response:
+@router.get("/sweeps", dependencies=[READ], response_model=answers.SweepList)
+def list_sweeps(query: Annotated[Page, Query()], service: ServiceDep) -> Response:
     """List sweeps, the newest first, without their members."""
-    sweeps, following = service.sweeps.page(limit=limit, before=before)
+    sweeps, following = service.sweeps.page(limit=query.limit, before=query.before)
     return JSONResponse({"sweeps": [sweep.to_dict() for sweep in sweeps], "next": following})
 
 
-@router.get("/sweeps/{sweep_id}", responses={200: {"model": answers.Sweep}})
-def get_sweep(sweep_id: SweepId, service: ServiceDep, rank_by: RankBy = "validation_loss") -> Response:
+@router.get("/sweeps/{sweep_id}", dependencies=[READ], response_model=answers.Sweep)
+def get_sweep(sweep_id: SweepId, query: Annotated[SweepParameters, Query()], service: ServiceDep) -> Response:
     """Return a sweep as it is now, its members ranked and the best one named."""
-    return JSONResponse(service.sweeps.get(sweep_id).to_dict(rank_by))
+    return JSONResponse(service.sweeps.get(sweep_id).to_dict(query.rank_by))
 
 
-@router.post("/sweeps/{sweep_id}/cancel", status_code=202, responses={202: {"model": answers.Sweep}})
+@router.post("/sweeps/{sweep_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=answers.Sweep)
 def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> Response:
     """Ask all members that are not over to stop, as each can be by its own job. Asking again changes nothing."""
     return JSONResponse(service.sweeps.cancel(sweep_id).to_dict(), 202)
 
 
-@router.get("/sweeps/{sweep_id}/accuracy.{image_format}", response_class=Response, responses=CHART_ANSWER)
+@router.get("/sweeps/{sweep_id}/accuracy.{image_format}", dependencies=[READ], **CHART_ANSWER)
 async def sweep_accuracy(
-    sweep_id: SweepId, image_format: ImageFormat, size: SizeDep, request: Request, service: ServiceDep
+    sweep_id: SweepId,
+    image_format: ImageFormat,
+    query: Annotated[ChartParameters, Query()],
+    request: Request,
+    service: ServiceDep,
 ) -> Response:
     """Draw the validation accuracy of each member over steps; of repeated seeds their mean, in a band."""
-    prepare = partial(sweep_pictures.accuracy, service.sweeps, sweep_id, size=size, image_format=image_format)
+    prepare = partial(sweep_pictures.accuracy, service.sweeps, sweep_id, size=query.size, image_format=image_format)
     return await drawing_answer(request, prepare, image_format)
 
 
-@router.get("/sweeps/{sweep_id}/norms.{image_format}", response_class=Response, responses=CHART_ANSWER)
+@router.get("/sweeps/{sweep_id}/norms.{image_format}", dependencies=[READ], **CHART_ANSWER)
 async def sweep_norms(
-    *,
     sweep_id: SweepId,
     image_format: ImageFormat,
-    scale: Annotated[Literal["log", "linear"], Query(description="Of the axis of the penalty.")] = "log",
-    size: SizeDep,
+    query: Annotated[NormsParameters, Query()],
     request: Request,
     service: ServiceDep,
 ) -> Response:
     """Draw the norm of the last weights over the L2 penalty, which must be in the grid."""
-    chart = partial(sweep_pictures.norms, scale=scale, size=size, image_format=image_format)
+    chart = partial(sweep_pictures.norms, scale=query.scale, size=query.size, image_format=image_format)
     return await drawing_answer(request, partial(chart, service.sweeps, sweep_id), image_format)
 
 
-@router.get("/sweeps/{sweep_id}/heatmap.{image_format}", response_class=Response, responses=CHART_ANSWER)
+@router.get("/sweeps/{sweep_id}/heatmap.{image_format}", dependencies=[READ], **CHART_ANSWER)
 async def sweep_heatmap(
-    *,
     sweep_id: SweepId,
     image_format: ImageFormat,
-    metric: RankBy = "validation_loss",
-    size: SizeDep,
+    query: Annotated[HeatmapParameters, Query()],
     request: Request,
     service: ServiceDep,
 ) -> Response:
     """Draw a metric for each pair of values of the two hyperparameters that vary, its mean if seeds do too."""
-    chart = partial(sweep_pictures.heatmap, metric=metric, size=size, image_format=image_format)
+    chart = partial(sweep_pictures.heatmap, metric=query.metric, size=query.size, image_format=image_format)
     return await drawing_answer(request, partial(chart, service.sweeps, sweep_id), image_format)
 
 
-@router.get("/sweeps/{sweep_id}/weights.png", response_class=Response, responses=PNG_ANSWER)
+@router.get("/sweeps/{sweep_id}/weights.png", dependencies=[READ], **PNG_ANSWER)
 async def sweep_weights(
-    *,
-    sweep_id: SweepId,
-    style: WeightsGridStyleDep,
-    weights: Annotated[
-        Literal["best", "last"], Query(description="Of the lowest validation loss so far, or the newest.")
-    ] = "best",
-    rank_by: RankBy = "validation_loss",
-    limit: Annotated[int, Query(ge=1, le=MAX_ROWS, description="Only so many members, the best.")] = MAX_ROWS,
-    request: Request,
-    service: ServiceDep,
+    sweep_id: SweepId, query: Annotated[MemberWeightsParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
     """Draw weights: a row for each member in the order of the grid, a column for each class."""
-    chosen = {"which": weights, "rank_by": rank_by, "limit": limit, **style.arguments}
+    chosen = {"which": query.weights, "rank_by": query.rank_by, "limit": query.limit, **query.style}
     return await drawing_answer(request, partial(sweep_pictures.weights, service.sweeps, sweep_id, **chosen))

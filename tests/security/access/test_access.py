@@ -1,4 +1,4 @@
-"""Every route with every key: what the table says is what the running service does."""
+"""Every route with every key: the scope that a route states is the one that the running service asks for."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from starlette.routing import Mount
 from service.access import Scope, granted
 from service.bootstrap import Service
 from service.settings import Settings
-from service.web import access, create_app
-from service.web.access import ACCESS, PUBLIC_MOUNTS, unguarded
-from service.web.gate import GuardedRoute
+from service.web import create_app, routes
+from service.web.access_control import PUBLIC as PUBLIC_ACCESS
+from service.web.access_control import PUBLIC_MOUNTS, READ, SecuredRoute, scopes_by_route
+from service.web.routing import noun_router
 from tests.security.access.conftest import bearer
 from tests.web.serving import DEADLINE_S, problem_of
 
@@ -36,16 +37,7 @@ PUBLIC = {
 """Written down a second time, so that nothing becomes public by one slip."""
 
 
-def routes() -> list[str]:
-    return sorted(
-        f"{method} {route.path}"
-        for route in iter_route_contexts(create_app(settings=Settings()).routes)
-        if not isinstance(route.original_route, Mount)
-        for method in route.methods or {"ANY"}
-    )
-
-
-ROUTES = routes()
+SCOPES = scopes_by_route(create_app(settings=Settings()).routes)
 
 
 def ask(client: httpx.Client, route: str, key: str | None) -> httpx.Response:
@@ -64,23 +56,22 @@ def assert_refused(answer: httpx.Response, status: int, problem: str) -> None:
         assert problem_of(answer) == problem
 
 
-def test_the_table_has_a_row_for_every_route_and_no_other() -> None:
-    assert set(ROUTES) == set(ACCESS)
-    assert {route for route, scope in ACCESS.items() if scope is None} == PUBLIC
+def test_only_these_are_public() -> None:
+    assert {route for route, scope in SCOPES.items() if scope is None} == PUBLIC
     assert {"/static"} == PUBLIC_MOUNTS
 
 
-def test_all_routes_go_through_the_gate() -> None:
+def test_all_routes_check_access() -> None:
     for route in iter_route_contexts(create_app(settings=Settings()).routes):
         original = route.original_route
-        assert isinstance(original, GuardedRoute | Mount), route.path
-        if isinstance(original, GuardedRoute):
-            assert original.path_format == route.path, "the gate looks its row up by this"
+        assert isinstance(original, SecuredRoute | Mount), route.path
+        if isinstance(original, SecuredRoute):
+            assert original.path_format == route.path, "the audit log names it by this"
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", sorted(SCOPES))
 def test_every_route_with_every_key(route: str, client: httpx.Client, keys: dict[Scope, str]) -> None:
-    needed = ACCESS[route]
+    needed = SCOPES[route]
     wrong = keys[Scope.ADMIN][:-1] + ("A" if keys[Scope.ADMIN][-1] != "A" else "B")
     for key in (None, wrong, "nonsense"):
         answer = ask(client, route, key)
@@ -107,35 +98,40 @@ def test_what_scopes_include() -> None:
     assert granted([Scope.READ, Scope.PREDICT]) == {Scope.READ, Scope.PREDICT}
 
 
-def test_a_route_without_a_row_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = {route: scope for route, scope in ACCESS.items() if route != "GET /api/v1/jobs"}
-    monkeypatch.setattr(access, "ACCESS", rows)
-    with pytest.raises(RuntimeError, match="GET /api/v1/jobs"):
+def test_a_route_without_a_scope_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    router = noun_router("jobs")
+    router.add_api_route("/forgotten", lambda: None, methods=["POST"])
+    monkeypatch.setattr(routes, "ROUTERS", (*routes.ROUTERS, router))
+    with pytest.raises(RuntimeError, match="without a scope: POST /api/v1/forgotten"):
         create_app(settings=Settings())
 
 
 def test_a_mount_or_a_foreign_route_does_not_go_unnoticed() -> None:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.mount("/files", create_app(settings=Settings()))
-    app.add_api_route("/new", lambda: None, methods=["POST"])
-    assert set(unguarded(app.routes)) == {"/files", "POST /new"}
+    app.add_api_route("/new", lambda: None, methods=["POST"], dependencies=[READ])
+    with pytest.raises(RuntimeError, match="without a scope: /files, POST /new"):
+        scopes_by_route(app.routes)
+
+
+def test_a_route_states_one_scope() -> None:
+    with pytest.raises(TypeError, match="more than one scope"):
+        SecuredRoute("/both", lambda: None, dependencies=[PUBLIC_ACCESS, READ])
 
 
 def test_a_route_that_is_added_later_is_open_to_nobody(service: Service, keys: dict[Scope, str]) -> None:
     app = create_app(service)
     ran = []
 
-    @app.get("/late")
     async def late() -> Response:
         ran.append(True)
         return Response()
 
-    with pytest.MonkeyPatch.context() as patch:
-        statuses = [_ask_once(app, "/late", keys[Scope.ADMIN])]
-        assert not ran
-        patch.setitem(ACCESS, "GET /late", access.READ)
-        statuses.append(_ask_once(app, "/late", keys[Scope.READ]))
-    assert statuses == [403, 200]
+    app.add_api_route("/late", late)
+    app.add_api_route("/late-with-a-scope", late, dependencies=[READ])
+    assert _ask_once(app, "/late", keys[Scope.ADMIN]) == 403
+    assert not ran
+    assert _ask_once(app, "/late-with-a-scope", keys[Scope.READ]) == 200
 
 
 def _ask_once(app: FastAPI, path: str, key: str) -> int:
@@ -168,5 +164,5 @@ def test_openapi_says_what_each_operation_needs(client: httpx.Client) -> None:
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     for path, item in document["paths"].items():
         for method, operation in item.items():
-            needed = ACCESS[f"{method.upper()} {path}"]
+            needed = SCOPES[f"{method.upper()} {path}"]
             assert operation["security"] == ([{"key": [needed]}] if needed else [])

@@ -1,8 +1,9 @@
-"""Who may speak to this server from a browser: only pages that it served itself.
+"""What is done for every address: the Host and Origin headers are checked, HEAD and OPTIONS answered.
 
 A service on 127.0.0.1 is reachable by every page in the user's browser. Two checks keep those out: the Host
 header must name this server (a name that an attacker points at 127.0.0.1 does not), and a request that changes
-something must not come from another origin.
+something must not come from another origin. (Starlette's TrustedHostMiddleware ignores what follows the port, and
+takes any number of Host headers.)
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .headers import header, header_values
-from .problems import problem_response
+from .problems import allowed_methods, problem_response
 
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
@@ -38,13 +40,13 @@ class HostGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or self.names_us(header_values(scope, b"host")):
+        if scope["type"] != "http" or self.is_own(Headers(scope=scope).getlist("host")):
             await self._app(scope, receive, send)
             return
         answer = problem_response(scope, "bad-host", "The Host header does not name this server.")
         await answer(scope, receive, send)
 
-    def names_us(self, hosts: list[str]) -> bool:
+    def is_own(self, hosts: list[str]) -> bool:
         """Whether there is one Host header and it names this server."""
         match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
         if match is None:
@@ -68,10 +70,31 @@ class OriginGuard:
         await answer(scope, receive, send)
 
 
+class Methods:
+    """Answers HEAD as GET without the body, and OPTIONS with what the address allows."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["method"] == "OPTIONS" and (allowed := allowed_methods(scope)):
+            answer = Response(status_code=204, headers={"Allow": ", ".join(allowed)})
+            await answer(scope, receive, send)
+        elif scope["type"] == "http" and scope["method"] == "HEAD":
+            as_get = {**scope, "method": "GET"}
+            try:
+                await self._app(as_get, receive, _without_body(send))
+            finally:
+                scope["route"] = as_get.get("route")  # for the middleware outside
+        else:
+            await self._app(scope, receive, send)
+
+
 def _is_same_origin(scope: Scope) -> bool:
     """Browsers send Origin with every request that is not safe, and other programs need not send it."""
-    origins = header_values(scope, b"origin")
-    return not origins or all(origin.partition("://")[2] == header(scope, b"host") for origin in origins)
+    headers = Headers(scope=scope)
+    return all(origin.partition("://")[2] == headers.get("host") for origin in headers.getlist("origin"))
 
 
 def _bracketed(host: str) -> str:
@@ -84,3 +107,18 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _without_body(send: Send) -> Send:
+    ended = False
+
+    async def send_start(message: Message) -> None:
+        """Send the start and end the answer there, so that an endpoint that streams is cancelled."""
+        nonlocal ended
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif not ended:
+            ended = True
+            await send({"type": "http.response.body"})
+
+    return send_start

@@ -1,25 +1,42 @@
-"""An inference request, from bytes to images and wishes. Pure: no clock, no files, no server."""
+"""The Open Inference Protocol, version 2, as Triton, KServe and their clients use it: between bytes and arrays.
+
+Pure functions; the routes are in `service.web.routes.inference_protocol`. Every error under ``/v2`` is
+``{"error": "..."}``, which `service.web.problems` writes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import numpy as np
+import orjson
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from service.core import IMAGE_SIDE_PX, N_PIXELS, Floats, Ints
 from service.errors import InvalidField, MalformedInput
-from service.inference import DecodingLimits, images_from_array
+from service.inference import DecodingLimits, array_from_values, image_bytes, images_from_array
 from service.inference.mnist_form import Bytes
-from service.web.strict_json import parse_json_of_numbers
+from service.registry import Manifest
 
-from .tensors import DATATYPES, DIGIT, INPUT, PROBABILITIES, tensor_from_bytes, tensor_from_values
+from .strict_json import parse_json_of_numbers
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 MAX_CLASSIFICATION = 1_000_000
 
 _MAX_ID_CHARS = 4096
 _MAX_SIDE = 2**31 - 1
+
+INPUT = "image"
+PROBABILITIES = "probabilities"
+DIGIT = "digit"
+DATATYPES: Mapping[str, np.dtype[Any]] = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4")}
+"""Of the input. Both hold pixels from 0 (background) to 255 (ink)."""
+
+_SHAPES = f"[n, {IMAGE_SIDE_PX}, {IMAGE_SIDE_PX}] or [n, {N_PIXELS}], n at least 1"
 
 
 class _Strict(BaseModel):
@@ -185,3 +202,118 @@ def _outputs(request: _Request) -> tuple[RequestedOutput, ...]:
         )
         for output in request.outputs
     )
+
+
+def write_infer_response(
+    request: InferRequest, manifest: Manifest, labels: Ints, probabilities: Floats
+) -> tuple[bytes, int | None]:
+    """Write what was asked for.
+
+    Parameters
+    ----------
+    labels : (n_images,) int64.
+    probabilities : (n_images, n_classes), in the order of the manifest's classes.
+
+    Returns
+    -------
+    body : JSON, with the bytes of the binary outputs after it.
+    header_length : of the JSON, in bytes; None where it is all.
+    """
+    outputs: list[dict[str, Any]] = []
+    tails: list[bytes] = []
+    for wanted in request.outputs:
+        output, tail, values = _tensor(wanted, manifest, labels, probabilities)
+        if wanted.binary:
+            output["parameters"] = {"binary_data_size": len(tail)}
+            tails.append(tail)
+        else:
+            output["data"] = values
+        outputs.append(output)
+    header: dict[str, Any] = {
+        "model_name": manifest.name,
+        "model_version": str(manifest.version),
+        **({} if request.id is None else {"id": request.id}),
+        "outputs": outputs,
+    }
+    text = orjson.dumps(header)
+    return b"".join((text, *tails)), len(text) if tails else None
+
+
+def _tensor(
+    wanted: RequestedOutput, manifest: Manifest, labels: Ints, probabilities: Floats
+) -> tuple[dict[str, Any], bytes, list[Any]]:
+    """Return an output's name, datatype and shape, its bytes, and its values for JSON: only one of them is made."""
+    if wanted.name != PROBABILITIES:
+        datatype, array = "INT64", labels.astype("<i8", copy=False)
+    elif wanted.classification:
+        texts = _classification(manifest, probabilities, wanted.classification)
+        shape = [len(texts), len(texts[0])]
+        flat = [text for row in texts for text in row]
+        output = {"name": wanted.name, "datatype": "BYTES", "shape": shape}
+        return output, bytes_of_texts(flat) if wanted.binary else b"", flat
+    else:
+        datatype, array = "FP32", probabilities.astype("<f4", copy=False)
+    output = {"name": wanted.name, "datatype": datatype, "shape": list(array.shape)}
+    return output, array.tobytes() if wanted.binary else b"", [] if wanted.binary else array.ravel().tolist()
+
+
+def _classification(manifest: Manifest, probabilities: Floats, n_classes: int) -> list[list[str]]:
+    """Return for each image its most probable classes as ``probability:index:name``, at most all there are."""
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :n_classes]
+    return [
+        [f"{row[index]:f}:{index}:{manifest.class_names[index]}" for index in order]
+        for row, order in zip(probabilities.tolist(), best.tolist(), strict=True)
+    ]
+
+
+def check_shape(shape: Sequence[int]) -> int:
+    """Return how many numbers a tensor of images holds.
+
+    Raises
+    ------
+    InvalidField : it is not [n, 28, 28] or [n, 784], or n is not positive.
+    """
+    if tuple(shape[1:]) not in ((IMAGE_SIDE_PX, IMAGE_SIDE_PX), (N_PIXELS,)) or shape[0] < 1:
+        raise InvalidField("The shape of image is not that of images.", field="shape", allowed=_SHAPES)
+    return math.prod(shape)  # of Python's integers, which do not overflow
+
+
+def tensor_from_bytes(data: memoryview, datatype: str, shape: Sequence[int]) -> NDArray[Any]:
+    """Take the bytes of the binary extension, little-endian and row by row, for an array; nothing is copied.
+
+    Raises
+    ------
+    InvalidField : the shape is not that of images, or the bytes are not exactly as many as it takes.
+    """
+    dtype = DATATYPES[datatype]
+    n_bytes = check_shape(shape) * dtype.itemsize
+    if n_bytes != len(data):
+        raise InvalidField(
+            "binary_data_size is not what shape and datatype say.", field="binary_data_size", allowed=f"{n_bytes:,}"
+        )
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+def tensor_from_values(values: Any, datatype: str, shape: Sequence[int]) -> NDArray[Any]:
+    """Take JSON's numbers, flat or in lists of lists, for an array.
+
+    Raises
+    ------
+    InvalidField : the shape is not that of images, or there are not exactly as many numbers of the datatype.
+    """
+    n_numbers = check_shape(shape)
+    if datatype == "UINT8" and n_numbers == N_PIXELS and (content := image_bytes(values)) is not None:
+        return np.frombuffer(content, np.uint8).reshape(shape)
+    allowed = f"{n_numbers:,} numbers"
+    array = array_from_values(values, field="data", allowed=allowed)
+    if array.size != n_numbers or (array.ndim > 1 and array.shape != tuple(shape)):
+        raise InvalidField("data does not have the shape that it states.", field="data", allowed=allowed)
+    if datatype == "UINT8" and not (array == np.trunc(array)).all():
+        raise InvalidField("data of the datatype UINT8 must be whole numbers.", field="data", allowed="0 to 255")
+    return array.reshape(shape)
+
+
+def bytes_of_texts(texts: Sequence[str]) -> bytes:
+    """Return a BYTES tensor as the binary extension has it: each element after its length, 4 bytes little-endian."""
+    encoded = [text.encode() for text in texts]
+    return b"".join(len(text).to_bytes(4, "little") + text for text in encoded)

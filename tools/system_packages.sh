@@ -12,7 +12,7 @@ table() {
 browser|the page and the documentation in a browser|chromium|chromium fonts-dejavu-core
 strace|devices that fail, and the order of writes on the disk|strace|strace
 faketime|clocks that jump|/usr/lib/*/faketime/libfaketimeMT.so.1|libfaketime
-mounts|full disks|unshare setpriv|util-linux
+mounts|full and read-only disks|unshare mount|util-linux mount
 promtool|the alerts, dashboards and configuration of Prometheus|promtool|prometheus
 openssl|a Dask cluster with TLS|openssl|openssl
 curl|the commands that the documentation shows|curl|curl ca-certificates
@@ -25,7 +25,7 @@ lacking() {
         case $each in
             root) [ "$(id -u)" = 0 ] || echo root ;;
             # shellcheck disable=SC2086
-            /*) ls $each >/dev/null 2>&1 || echo "${each##*/}" ;;
+            /*) ls $each >/dev/null 2>&1 || basename "$each" ;;
             *) command -v "$each" >/dev/null || echo "$each" ;;
         esac
     done

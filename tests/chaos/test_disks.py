@@ -36,7 +36,7 @@ from tests.web.test_siblings import listening
 
 pytestmark = [pytest.mark.slow]
 
-NEEDS_STRACE = pytest.mark.needs("strace")
+NEEDS_STRACE, NEEDS_MOUNTS = pytest.mark.needs("strace"), pytest.mark.needs("mounts")
 
 Fault = Callable[[Program, Path], AbstractContextManager[object]]
 REFUSED = 503, "storage-failed"
@@ -69,7 +69,7 @@ def still_serves(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "faults",
     [
-        {full: (507, "storage-full"), read_only: REFUSED},
+        pytest.param({full: (507, "storage-full"), read_only: REFUSED}, marks=NEEDS_MOUNTS),
         {denied: REFUSED},
         pytest.param({unsynced: REFUSED, unnamed: REFUSED}, marks=NEEDS_STRACE),
     ],
@@ -100,7 +100,7 @@ def test_the_model_store_cannot_be_written(tmp_path: Path, faults: dict[Fault, t
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
-        (full, (507, "storage-full")),
+        pytest.param(full, (507, "storage-full"), marks=NEEDS_MOUNTS),
         (broken, REFUSED),
         pytest.param(unwritten_database, REFUSED, marks=NEEDS_STRACE),
         pytest.param(unsynced_database, REFUSED, marks=NEEDS_STRACE),
@@ -205,6 +205,7 @@ def test_a_folder_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path)
     assert list(data.iterdir()) == []
 
 
+@NEEDS_MOUNTS
 def test_a_full_disk_kills_none_of_several_web_processes(tmp_path: Path) -> None:
     """Their figures are in memory: who writes to a page of a mapped file that finds no room on its disk is killed."""
     data = tmp_path / "data"

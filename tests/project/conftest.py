@@ -27,7 +27,19 @@ def pyproject() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def own_files() -> list[Path]:
     """Return every file that people wrote, without what tools leave behind."""
-    folders = ("service", "tests", "docs", "tools", "benchmarks", ".ci", "model_store")
+    folders = (
+        "service",
+        "inkling",
+        "tests",
+        "docs",
+        "tools",
+        "benchmarks",
+        "deploy",
+        "requirements",
+        ".ci",
+        ".github",
+        "model_store",
+    )
     files = [path for path in ROOT.iterdir() if path.is_file()]
     files += [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     return sorted(path for path in files if "__pycache__" not in path.parts)

@@ -32,10 +32,10 @@ _HEADER = re.compile(
     rb"\{'descr': '(<f4|<f8|<i8)', 'fortran_order': False, "
     rb"'shape': \((|[0-9]{1,15},|[0-9]{1,15}(?:, [0-9]{1,15})+)\), \} *\n"
 )
-_END_RECORD = b"PK\x05\x06"
-_END_RECORD_BYTES = 22
+END_RECORD = b"PK\x05\x06"
+END_RECORD_BYTES = 22
 # What zipfile is known to raise for bytes that are not a zip archive, or not one that it can read.
-_UNREADABLE = (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, OSError, OverflowError, struct.error)
+UNREADABLE = (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, OSError, OverflowError, struct.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ def read_npz(data: bytes, expected: Mapping[str, ArraySpec]) -> dict[str, NDArra
         a value is wrong.
     """
     members = {f"{name}.npy": name for name in expected}
-    if data[-_END_RECORD_BYTES:][: len(_END_RECORD)] != _END_RECORD:
+    if data[-END_RECORD_BYTES:][: len(END_RECORD)] != END_RECORD:
         raise Corrupted("The array file is cut short, or something follows its end.")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -132,7 +132,7 @@ def read_npz(data: bytes, expected: Mapping[str, ArraySpec]) -> dict[str, NDArra
             ):
                 raise Corrupted("The array file declares more bytes than it has.")
             contents = {members[info.orig_filename]: archive.read(info) for info in infos}
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Corrupted("The array file is not a readable archive.") from error
     return {name: _read_array(contents[name], spec) for name, spec in expected.items()}
 

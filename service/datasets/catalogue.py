@@ -1,4 +1,4 @@
-"""The data sets that there are, by name: those in the package, and those that users sent."""
+"""The available data sets by name: MNIST, which is in the package as four gzipped IDX files, and those of users."""
 
 from __future__ import annotations
 
@@ -6,21 +6,37 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from threading import Lock
 from types import MappingProxyType
 
-from service.errors import Corrupted, DatasetNotFound, InvalidField, NameTaken, StorageFull
+from service.errors import (
+    Corrupted,
+    DatasetNotFound,
+    InvalidField,
+    InvalidInput,
+    NameTaken,
+    StorageFailed,
+    StorageFull,
+)
 
-from .dataset import Dataset
-from .idx_files import checksum_of, open_parts
-from .mnist import load_mnist
-from .upload import About, Upload, read_class_names, read_upload
-from .uploads import Uploads
+from .dataset import Dataset, checksum_of, open_parts
+from .idx import gunzip
+from .uploads import About, Upload, Uploads, read_class_names, read_upload
 
 logger = logging.getLogger(__name__)
 
-_LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType({"mnist": load_mnist})
+# SHA-256 of each file, uncompressed.
+_MNIST_SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+_MAX_MNIST_FILE_BYTES = 16 + 60_000 * 28 * 28
+
 _LOADING = Lock()
 _N_KEPT_OPEN = 4
 """Uploaded data sets whose images stay in memory."""
@@ -34,8 +50,8 @@ class Datasets:
 
     Parameters
     ----------
-    uploads : where those are that users sent; None if there can be none.
-    max_uploads : that are kept.
+    uploads : those of users; None if there can be none.
+    max_uploads : the number that is kept.
     limit_bytes : of one of them, expanded.
     """
 
@@ -52,7 +68,7 @@ class Datasets:
         return sorted([*_LOADERS, *(self._uploads.names() if self._uploads else ())])
 
     def all(self) -> list[Dataset]:
-        """Return all that can be opened; the log tells of one that is damaged."""
+        """Return all that can be opened; damaged ones are logged."""
         found = []
         for name in self.names():
             try:
@@ -64,7 +80,7 @@ class Datasets:
     def get(self, name: str) -> Dataset:
         """Return the data set of this name.
 
-        Cheap (milliseconds, then nothing): images are only read when a part is asked for them.
+        Fast (milliseconds, then a look-up): images are only read on first use.
 
         Raises
         ------
@@ -74,13 +90,13 @@ class Datasets:
         if name in _LOADERS:
             return load_dataset(name)
         if self._uploads is None or not _NAME.fullmatch(name):
-            raise self._unknown()
+            raise self._not_found()
         try:
             return self._open(name)
         except DatasetNotFound:
-            raise self._unknown() from None
+            raise self._not_found() from None
 
-    def asked_for(self, name: str) -> Dataset:
+    def requested(self, name: str) -> Dataset:
         """Return the data set that a request names in its field ``dataset``.
 
         Raises
@@ -93,12 +109,12 @@ class Datasets:
         except DatasetNotFound as error:
             raise InvalidField(error.message, field="dataset", allowed=error.allowed) from None
 
-    def receive(self, words: Mapping[str, str], parts: Mapping[str, bytes]) -> Dataset:
-        """Check and keep a data set that comes as a form.
+    def receive(self, texts: Mapping[str, str], parts: Mapping[str, bytes]) -> Dataset:
+        """Check and keep a data set from a form.
 
         Parameters
         ----------
-        words : ``name``, and perhaps ``class_names`` as a JSON list, ``title``, ``source`` and ``licence``.
+        texts : ``name``, and optionally ``class_names`` as a JSON list, ``title``, ``source`` and ``licence``.
         parts : see `read_upload`.
 
         Raises
@@ -106,19 +122,19 @@ class Datasets:
         InvalidField, InvalidDataset, InputTooLarge : as `read_upload`.
         NameTaken, StorageFull, StorageFailed : as `add`.
         """
-        if "name" not in words:
+        if "name" not in texts:
             raise InvalidField("name is required.", field="name", allowed=NAME_RULE)
-        about, class_names = About.of(words), read_class_names(words.get("class_names"))
-        return self.add(words["name"], read_upload(parts, class_names, limit_bytes=self._limit_bytes), about)
+        about, class_names = About.of(texts), read_class_names(texts.get("class_names"))
+        return self.add(texts["name"], read_upload(parts, class_names, limit_bytes=self._limit_bytes), about)
 
     def add(self, name: str, upload: Upload, about: About) -> Dataset:
-        """Keep a data set that was sent; it never changes and is never removed.
+        """Keep an uploaded data set; it never changes and is never removed.
 
         Raises
         ------
         InvalidField : it cannot have this name.
         NameTaken : there is another data set of this name. Sending the same again is harmless.
-        StorageFull, StorageFailed : the store refused, or there are as many as are kept.
+        StorageFull, StorageFailed : the store failed, or the maximum number is kept already.
         """
         if self._uploads is None or not _NAME.fullmatch(name):
             raise InvalidField("A data set cannot have this name.", field="name", allowed=NAME_RULE)
@@ -131,21 +147,21 @@ class Datasets:
         return self.get(name)
 
     def class_names(self, name: str, classes: Sequence[int]) -> tuple[str, ...]:
-        """Return what to call some classes of a data set; by their numbers if it is gone or damaged."""
+        """Return the names of some classes of a data set; their numbers if it is gone or damaged."""
         try:
             return self.get(name).names_of(classes)
         except (DatasetNotFound, Corrupted):
             return tuple(map(str, classes))
 
     def files_to_send(self, name: str) -> dict[str, bytes] | None:
-        """Return what a worker needs that has only the package: nothing if the data set is in that."""
+        """Return the files that a worker needs besides the package: None if the data set is in the package."""
         return None if name in _LOADERS or self._uploads is None else self._uploads.files(name)
 
     def _open_upload(self, name: str) -> Dataset:
         assert self._uploads is not None
         return self._uploads.open(name)
 
-    def _unknown(self) -> DatasetNotFound:
+    def _not_found(self) -> DatasetNotFound:
         return DatasetNotFound("There is no data set of this name.", allowed=", ".join(self.names()))
 
 
@@ -164,7 +180,7 @@ def load_dataset(name: str) -> Dataset:
 
 
 def received_dataset(name: str, files: Mapping[str, bytes]) -> Dataset:
-    """Return a data set of the files that `Datasets.files_to_send` returned elsewhere."""
+    """Return a data set of the files that `Datasets.files_to_send` returned in another process."""
     training, test = open_parts(files.__getitem__)
     sha256 = {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
     class_names = tuple(map(str, range(int(training.labels.max()) + 1)))
@@ -180,8 +196,49 @@ def received_dataset(name: str, files: Mapping[str, bytes]) -> Dataset:
     )
 
 
+def load_mnist(folder: Traversable | None = None) -> Dataset:
+    """Open MNIST; the labels are read now, the images on first use.
+
+    Parameters
+    ----------
+    folder : of the four ``.gz`` files; by default, in the package.
+
+    Raises
+    ------
+    Corrupted : a file is not the published one (for images, when they are first read).
+    StorageFailed : a file cannot be read.
+    """
+    training, test = open_parts(partial(_read_verified, folder or files("service.datasets") / "files" / "mnist"))
+    return Dataset(
+        name="mnist",
+        title="MNIST handwritten digits",
+        source="Yann LeCun, Corinna Cortes and Christopher J.C. Burges",
+        licence="CC BY-SA 3.0",
+        class_names=tuple(map(str, range(10))),
+        training=training,
+        test=test,
+        sha256=checksum_of(_MNIST_SHA256),
+    )
+
+
+def _read_verified(folder: Traversable, name: str) -> bytes:
+    try:
+        packed = (folder / f"{name}.gz").read_bytes()
+    except OSError:
+        raise StorageFailed(f"The MNIST file {name} cannot be read.") from None
+    try:
+        data = gunzip(packed, limit_bytes=_MAX_MNIST_FILE_BYTES)
+    except InvalidInput as damage:
+        raise Corrupted(f"The MNIST file {name} is damaged.") from damage
+    if hashlib.sha256(data).hexdigest() != _MNIST_SHA256[name]:
+        raise Corrupted(f"The MNIST file {name} is not the published one: its checksum differs.")
+    return data
+
+
+_LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType({"mnist": load_mnist})
+
 PACKAGED = Datasets()
-"""Those of the package alone, for whoever is given no others."""
+"""Those of the package alone: the default where no others are given."""
 
 
 @cache

@@ -1,22 +1,35 @@
-"""What a data set is: labelled images in two parts, and where they came from."""
+"""A data set: labelled images in two parts, with their origin, stored as four IDX files known by their checksums."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from service.core import IMAGE_SIDE_PX
 from service.errors import InvalidDataset
 
-from .idx import Images, Labels
+from .idx import Images, Labels, parse_idx_images, parse_idx_labels
+
+FILE_NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+"""As Yann LeCun named them. The order is part of a data set's own checksum."""
+
+ReadFile: TypeAlias = Callable[[str], bytes]
+"""Returns the bytes of one of these files, uncompressed; raises if they are damaged."""
 
 
 class LabelledImages:
-    """Labels at hand, images read when first asked for and kept from then on.
+    """Labels in memory; images are read on first use and kept from then on.
 
     Checking a configuration, or describing a data set, needs the labels alone: a process that
     never trains never pays for the images (47 MB for the training part of MNIST).
@@ -47,7 +60,7 @@ class LabelledImages:
         Raises
         ------
         InvalidDataset : there are not as many images as labels.
-        Corrupted, StorageFailed : as the reader says.
+        Corrupted, StorageFailed : raised by the reader.
         """
         with self._reading:
             if self._images is None:
@@ -63,7 +76,7 @@ class LabelledImages:
         return dict(zip(classes.tolist(), counts.tolist(), strict=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return how many images there are, as the API shows it."""
+        """Return the numbers of images, as in the API."""
         by_class = {str(label): count for label, count in self.count_by_class().items()}
         return {"n_images": len(self), "n_by_class": by_class}
 
@@ -74,9 +87,9 @@ class Dataset:
 
     Parameters
     ----------
-    name : what a configuration calls it (``mnist``).
+    name : in a configuration (``mnist``).
     title, source, licence : one sentence each, for people.
-    class_names : what to call the images of label 0, 1, ...; one for every label that occurs.
+    class_names : of label 0, 1, ...; one for every label that occurs.
     sha256 : one checksum of all the data, lower-case hexadecimal; equal data, equal checksum.
     """
 
@@ -95,11 +108,11 @@ class Dataset:
         return tuple(range(len(self.class_names)))
 
     def names_of(self, classes: Sequence[int]) -> tuple[str, ...]:
-        """Return what to call some classes."""
+        """Return the names of some classes."""
         return tuple(self.class_names[label] for label in classes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the description that the API shows."""
+        """Return the description of the API."""
         return {
             "name": self.name,
             "title": self.title,
@@ -118,3 +131,21 @@ def _read_only(array: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Images
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def checksum_of(sha256_by_file: Mapping[str, str]) -> str:
+    """Return one checksum of all four files: equal data, equal checksum."""
+    return hashlib.sha256("".join(sha256_by_file[name] for name in FILE_NAMES).encode()).hexdigest()
+
+
+def open_parts(read: ReadFile) -> tuple[LabelledImages, LabelledImages]:
+    """Return the training and the test part; their labels are read now, their images on first use."""
+    training_images, training_labels, test_images, test_labels = FILE_NAMES
+    return (
+        LabelledImages(parse_idx_labels(read(training_labels)), partial(_images, read, training_images)),
+        LabelledImages(parse_idx_labels(read(test_labels)), partial(_images, read, test_images)),
+    )
+
+
+def _images(read: ReadFile, name: str) -> Images:
+    return parse_idx_images(read(name))

@@ -1,4 +1,4 @@
-"""A strict reader of IDX, the format of the MNIST files, for bytes that may be hostile.
+"""Strict readers of IDX, the format of the MNIST files, and of gzip, for bytes that may be hostile.
 
 An IDX file is a header and then the elements, nothing else::
 
@@ -8,20 +8,21 @@ An IDX file is a header and then the elements, nothing else::
            4   each dimension, as a big-endian unsigned 32-bit number
            ..  the elements, row by row
 
-All sizes are compared with the bytes that are there before an array is made, and the arrays are
-read-only views of the given bytes: a header cannot make anything be allocated.
+All sizes are compared with the bytes present before an array is made, and the arrays are
+read-only views of the given bytes: a header cannot cause any allocation.
 """
 
 from __future__ import annotations
 
 import struct
+import zlib
 from math import prod
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import InvalidDataset
+from service.errors import InputTooLarge, InvalidDataset
 
 #: Grey values, ``(n_images, 28, 28)``: 0 is the background, 255 full ink.
 Images: TypeAlias = NDArray[np.uint8]
@@ -31,6 +32,7 @@ Labels: TypeAlias = NDArray[np.uint8]
 IMAGE_SIDE_PX = 28
 MAX_CLASSES = 10
 _UNSIGNED_BYTE = 0x08
+_GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
 
 
 def parse_idx_images(data: bytes) -> Images:
@@ -47,9 +49,8 @@ def parse_idx_images(data: bytes) -> Images:
     images = _parse(data, rank=3, what="image")
     if images.shape[1:] != (IMAGE_SIDE_PX, IMAGE_SIDE_PX):
         _, height, width = images.shape
-        raise InvalidDataset(
-            f"The images are {height} x {width} pixels; they must be {IMAGE_SIDE_PX} x {IMAGE_SIDE_PX}."
-        )
+        needed = f"{IMAGE_SIDE_PX} x {IMAGE_SIDE_PX}"
+        raise InvalidDataset(f"The images are {height} x {width} pixels; they must be {needed}.")
     return images
 
 
@@ -68,6 +69,37 @@ def parse_idx_labels(data: bytes, *, n_classes: int = MAX_CLASSES) -> Labels:
     if labels.max() >= n_classes:
         raise InvalidDataset(f"A label is out of range: labels must be 0 to {n_classes - 1}.")
     return labels
+
+
+def format_idx(array: NDArray[np.uint8]) -> bytes:
+    """Write an array of unsigned bytes as an IDX file."""
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, _UNSIGNED_BYTE, array.ndim, *array.shape) + array.tobytes()
+
+
+def gunzip(data: bytes, *, limit_bytes: int) -> bytes:
+    """Expand one gzip member, stopping as soon as the result would pass ``limit_bytes``.
+
+    The checksum and the length at the end of the member are verified. Never more than
+    ``limit_bytes + 1`` bytes are expanded, whatever the input declares.
+
+    Raises
+    ------
+    InvalidDataset : not gzip, damaged, truncated, or followed by anything (a second member, padding).
+    InputTooLarge : it expands to more than ``limit_bytes``.
+    """
+    expander = zlib.decompressobj(_GZIP_WINDOW_BITS)
+    try:
+        expanded = expander.decompress(data, limit_bytes + 1)
+    except zlib.error:
+        raise InvalidDataset("The gzip file is damaged, or is not a gzip file.") from None
+    if len(expanded) > limit_bytes:
+        allowed = f"at most {limit_bytes:,} bytes expanded"
+        raise InputTooLarge("The gzip file expands to more than the limit.", allowed=allowed)
+    if not expander.eof:
+        raise InvalidDataset("The gzip file is truncated.")
+    if expander.unused_data:
+        raise InvalidDataset("The gzip file must hold exactly one member and nothing after it.")
+    return expanded
 
 
 def _parse(data: bytes, *, rank: int, what: str) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""From a data set and a configuration to the arrays that are trained on.
+"""From a data set and a configuration to the arrays for training.
 
 The rules, in one place:
 
@@ -29,14 +29,14 @@ _N_BYTES = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitPlan:
-    """How many images a configuration selects, known before any image is read."""
+    """The number of images that a configuration selects, known before any image is read."""
 
     n_train: int
     n_validation: int
 
 
 def with_its_classes(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
-    """Return the configuration; all ten classes, as if none are named, become those that there are."""
+    """Return the configuration with the classes of the data set, if it has all ten, as by default."""
     if config.classes == tuple(range(MAX_CLASSES)) and len(dataset.classes) < MAX_CLASSES:
         return replace(config, classes=dataset.classes)
     return config
@@ -79,14 +79,14 @@ def split(dataset: Dataset, config: TrainingConfig) -> TrainingData:
 
 
 def validation_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64]]:
-    """Return what `split` validates on, the images as bytes, (n_validation, 28, 28); errors as there."""
+    """Return the validation images of `split` as bytes, (n_validation, 28, 28), and their columns; errors as there."""
     _, validation = _select(dataset, config)
     return validation.images(), validation.columns()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Selection:
-    """Some images of one part: ``window`` comes first, then those of ``classes``, of each ``n_by_class``."""
+    """Some images of one part: those of ``classes`` within ``window``, ``n_by_class`` of each."""
 
     part: LabelledImages
     window: slice
@@ -104,7 +104,7 @@ class _Selection:
         return self.part.images[self.window][self._of_class()]
 
     def columns(self) -> NDArray[np.int64]:
-        """Return the place of each label in ``classes``."""
+        """Return the index of each label in ``classes``."""
         column_of = np.zeros(_N_BYTES, np.int64)
         column_of[list(self.classes)] = np.arange(len(self.classes))
         return column_of[self.part.labels[self.window][self._of_class()]]
@@ -114,13 +114,10 @@ class _Selection:
 
 
 def _select(dataset: Dataset, config: TrainingConfig) -> tuple[_Selection, _Selection]:
-    """Find the training and the validation images, refusing what does not fit."""
+    """Find the training and the validation images, and raise for what does not fit."""
     if not set(config.classes) <= set(dataset.classes):
-        raise InvalidField(
-            "One of the classes is not in the data set.",
-            field="classes",
-            allowed=", ".join(map(str, dataset.classes)),
-        )
+        allowed = ", ".join(map(str, dataset.classes))
+        raise InvalidField("One of the classes is not in the data set.", field="classes", allowed=allowed)
     held_out = config.validation == "holdout"
     part = dataset.training if held_out else dataset.test
     _check_size("validation_size", config.validation_size, len(part) - held_out, "images to validate on")
@@ -132,9 +129,9 @@ def _select(dataset: Dataset, config: TrainingConfig) -> tuple[_Selection, _Sele
     missing = sorted(label for label, n in zip(config.classes, training.n_by_class, strict=True) if n == 0)
     if missing:
         raise InvalidField(
-            f"The first {train_size:,} training images show no {' and no '.join(map(str, missing))}.",
+            f"The first {train_size:,} training images contain no {' and no '.join(map(str, missing))}.",
             field="train_size",
-            allowed=f"large enough to show every class at least once, at most {available:,}",
+            allowed=f"large enough to contain every class at least once, at most {available:,}",
         )
     if config.batch_size > len(training):
         raise InvalidField(
@@ -146,9 +143,9 @@ def _select(dataset: Dataset, config: TrainingConfig) -> tuple[_Selection, _Sele
     validation = _Selection.of(part, slice(start, start + config.validation_size), config.classes)
     if len(validation) == 0:
         raise InvalidField(
-            "The validation images show none of the classes.",
+            "The validation images contain none of the classes.",
             field="validation_size",
-            allowed=f"large enough to show a class at least once, at most {len(part) - held_out:,}",
+            allowed=f"large enough to contain a class at least once, at most {len(part) - held_out:,}",
         )
     return training, validation
 

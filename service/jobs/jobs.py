@@ -61,7 +61,7 @@ class Jobs(Desk):
             The request does not fit the data set, or the name cannot be a model's.
         QueueFull, IdempotencyMismatch
         """
-        dataset = self._datasets.asked_for(request.dataset)  # first: the name of the model may be made of it
+        dataset = self._datasets.requested(request.dataset)  # first: the name of the model may be made of it
         check_model_name(request.model_name)
         config = with_its_classes(request.config, dataset)
         plan_split(dataset, config)

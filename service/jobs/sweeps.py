@@ -49,7 +49,7 @@ class Sweeps(Desk):
             A member cannot be, or does not fit the data set, or the name cannot be a model's.
         QueueFull, IdempotencyMismatch
         """
-        dataset = self._datasets.asked_for(request.dataset)  # first: the name of the model may be made of it
+        dataset = self._datasets.requested(request.dataset)  # first: the name of the model may be made of it
         check_model_name(request.model_name)
         configs = [with_its_classes(config, dataset) for config in request.configs()]
         _check_fit(request, configs, dataset)

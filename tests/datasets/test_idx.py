@@ -1,4 +1,4 @@
-"""The IDX reader accepts exactly one form, allocates nothing on a header's word, and names what is wrong."""
+"""The IDX reader accepts exactly one form, allocates nothing because of a header, and names the fault."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def idx(*shape: int, data: bytes, kind: int = 0x08, rank: int | None = None, mag
 
 
 @given(st.integers(1, 4), st.integers(0, 2**32 - 1))
-def test_images_come_back_as_written(n_images: int, seed: int) -> None:
+def test_images_are_read_as_written(n_images: int, seed: int) -> None:
     pixels = np.random.default_rng(seed).integers(0, 256, (n_images, 28, 28), np.uint8)
     images = parse_idx_images(idx(n_images, 28, 28, data=pixels.tobytes()))
     assert images.dtype == np.uint8
@@ -32,7 +32,7 @@ def test_images_come_back_as_written(n_images: int, seed: int) -> None:
 
 
 @given(st.lists(st.integers(0, 9), min_size=1))
-def test_labels_come_back_as_written(classes: list[int]) -> None:
+def test_labels_are_read_as_written(classes: list[int]) -> None:
     labels = parse_idx_labels(idx(len(classes), data=bytes(classes)))
     assert labels.dtype == np.uint8
     assert not labels.flags.writeable

@@ -14,8 +14,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from service.datasets import PACKAGED, Dataset, LabelledImages, load_dataset
-from service.datasets.mnist import load_mnist
+from service.datasets import PACKAGED, Dataset, LabelledImages, load_dataset, load_mnist
 from service.errors import Corrupted, DatasetNotFound, InvalidDataset, StorageFailed
 
 TEST_IMAGES = "t10k-images-idx3-ubyte.gz"

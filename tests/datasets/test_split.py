@@ -1,4 +1,4 @@
-"""What a configuration selects, and the sentences that say why one does not fit."""
+"""The images that a configuration selects, and the errors of one that does not fit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.errors import InvalidField
 
 
 def labelled(labels: list[int], first_grey: int) -> LabelledImages:
-    """Images whose every pixel tells their place: ``first_grey`` for the first, then one more each."""
+    """Images whose every pixel is their position: ``first_grey`` for the first, then one more each."""
     greys = np.arange(first_grey, first_grey + len(labels), dtype=np.uint8)
     images = np.broadcast_to(greys[:, None, None], (len(labels), 28, 28))
     return LabelledImages(np.array(labels, np.uint8), lambda: images)
@@ -87,11 +87,11 @@ def test_scaling_is_the_cores(small: Dataset, dtype: str) -> None:
         ({"batch_size": 7}, "batch_size", "a whole number from 1 to 6"),
         ({"batch_size": 5, "classes": (0, 1)}, "batch_size", "a whole number from 1 to 4"),
         ({"classes": (0, 7)}, "classes", "0, 1, 2"),
-        ({"train_size": 2}, "train_size", "large enough to show every class at least once, at most 10"),
+        ({"train_size": 2}, "train_size", "large enough to contain every class at least once, at most 10"),
         (
             {"classes": (0, 1), "validation_size": 2},
             "validation_size",
-            "large enough to show a class at least once, at most 6",
+            "large enough to contain a class at least once, at most 6",
         ),
     ],
 )

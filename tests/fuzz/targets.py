@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from service.core.npz import ArraySpec, read_npz, write_npz
-from service.datasets.bounded_gzip import gunzip
+from service.datasets import gunzip
 from service.datasets.idx import parse_idx_images, parse_idx_labels
-from service.datasets.upload import read_upload
+from service.datasets.uploads import read_upload
 from service.errors import ServiceError
 from service.inference import DecodingLimits, decode_pixels, decode_upload
 from service.web.inference_protocol import parse_infer_request

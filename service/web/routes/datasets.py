@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.charts import contact_sheet, digit_picture
-from service.datasets import MAX_WORD_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
+from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
 from service.errors import DatasetNotFound, InvalidField, InvalidInput, UnsupportedMedia
 from service.web import dataset_answers
 from service.web.access_control import READ, TRAIN
@@ -47,7 +47,7 @@ _UPLOAD: dict[str, Any] = {
                             "description": 'A JSON list, the name of label 0 first: `["T-shirt", "Trouser"]`.',
                         },
                         **{
-                            word: {"type": "string", "maxLength": MAX_WORD_CHARS}
+                            word: {"type": "string", "maxLength": MAX_TEXT_CHARS}
                             for word in ("title", "source", "licence")
                         },
                     },
@@ -99,8 +99,8 @@ async def add_dataset(request: Request, service: ServiceDep) -> Response:
 
     It never changes afterwards; sending the same again is harmless. Its name is then a `dataset` to train on.
     """
-    words, parts = await _read_form(request, service.settings.max_dataset_bytes)
-    receive = partial(service.datasets.receive, words, parts)
+    texts, parts = await _read_form(request, service.settings.max_dataset_bytes)
+    receive = partial(service.datasets.receive, texts, parts)
     dataset = await turns_of(request).run(receive, service.settings.max_dataset_expanded_bytes)
     return JSONResponse(dataset.to_dict(), 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
@@ -178,20 +178,20 @@ def _provenance(dataset: Dataset, part: PartName) -> dict[str, str]:
 
 
 async def _read_form(request: Request, limit_bytes: int) -> tuple[dict[str, str], dict[str, bytes]]:
-    """Return the words and the files of an upload, each by its name."""
+    """Return the texts and the files of an upload, each by its name."""
     if media_type_of(request) != "multipart/form-data":
         raise UnsupportedMedia("The body must be a form.", field="Content-Type", allowed="multipart/form-data")
     assert isinstance(request, BoundedRequest)
     request.limit_bytes = limit_bytes
-    words, files = {}, {}
+    texts, files = {}, {}
     async with request.form(max_files=len(PART_NAMES), max_fields=len(_WORDS), max_part_size=_MAX_WORDS_BYTES) as form:
         for name, value in form.multi_items():
-            if name in words or name in files:
+            if name in texts or name in files:
                 raise InvalidInput("A part of the form comes twice.")
             if isinstance(value, UploadFile):
                 files[name] = await value.read()
             elif name in _WORDS:
-                words[name] = value
+                texts[name] = value
             else:
                 raise InvalidField("There is no field of this name.", field=name, allowed=", ".join(_WORDS))
-    return words, files
+    return texts, files

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from service import __version__
 from service.bootstrap import Service
 from service.core import IMAGE_SIDE_PX
-from service.datasets.bounded_gzip import gunzip
+from service.datasets import gunzip
 from service.errors import InvalidField, ServiceError
 from service.inference import predict
 from service.metrics import STAGES, InferenceFigures, Stages

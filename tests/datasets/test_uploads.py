@@ -1,4 +1,4 @@
-"""Data sets that strangers send: read if they are whole, refused by a clear sentence if not, and never trusted."""
+"""Data sets of strangers: accepted if they are valid, refused with a clear error if not, and never trusted."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_both_forms_give_the_same(parts: dict[str, bytes], arrays: Arrays) -> No
     assert list(plain.files.values()) == list(parts.values())
 
 
-def test_what_is_kept_can_be_opened_and_sent(datasets: Datasets, parts: dict[str, bytes], arrays: Arrays) -> None:
+def test_a_kept_data_set_can_be_opened_and_sent(datasets: Datasets, parts: dict[str, bytes], arrays: Arrays) -> None:
     upload = read_upload(parts, ["zero", "one", "two"], limit_bytes=LIMIT_BYTES)
     kept = datasets.add("three", upload, ABOUT)
     assert datasets.names() == ["mnist", "three"] and datasets.get("three") is kept
@@ -89,7 +89,7 @@ def test_what_is_kept_can_be_opened_and_sent(datasets: Datasets, parts: dict[str
     np.testing.assert_array_equal(received.test.images, arrays["x_test"])
 
 
-def test_names_are_taken_for_ever_and_not_without_end(datasets: Datasets, parts: dict[str, bytes]) -> None:
+def test_names_are_taken_for_ever_up_to_the_limit(datasets: Datasets, parts: dict[str, bytes]) -> None:
     upload = read_upload(parts, None, limit_bytes=LIMIT_BYTES)
     other = read_upload(parts, ["a", "b", "c"], limit_bytes=LIMIT_BYTES)
     assert datasets.add("one", upload, ABOUT) is datasets.add("one", upload, ABOUT)
@@ -169,7 +169,7 @@ def test_no_pickle_is_opened(arrays: Arrays) -> None:
 
 
 def test_a_directory_of_millions_is_not_read() -> None:
-    """Sixty megabytes of entries, each of nothing, took 0.6 GB and ten seconds of everybody's time."""
+    """Sixty megabytes of entries, all empty, once took 0.6 GB and blocked the process for ten seconds."""
     entries = (b"PK\x01\x02" + bytes(42)) * 1_000_000
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65_535, 65_535, len(entries), 0, 0)
     archive = entries + end
@@ -222,7 +222,7 @@ def test_damage_is_noticed(datasets: Datasets, parts: dict[str, bytes], tmp_path
 
 @pytest.mark.slow
 def test_a_kill_at_any_write_leaves_it_absent_or_whole(parts: dict[str, bytes], tmp_path: Path) -> None:
-    """The N-th link or fsync is the last thing that the process does, for every N until it lives."""
+    """The N-th link or fsync is the last thing that the process does, for every N until it survives."""
     program = Path(__file__).with_name("add_and_die.py")
     sent = {name: data.hex() for name, data in parts.items()}
     for n_calls in range(1, 100):

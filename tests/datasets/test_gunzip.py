@@ -1,4 +1,4 @@
-"""The gzip reader gives back what was packed, and refuses everything else within its limit."""
+"""The gzip reader restores the data, and refuses everything else within its limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKED = gzip.compress(b"ink" * 100, mtime=0)
 
 
 @given(st.binary(max_size=2_000))
-def test_gives_back_what_was_packed(data: bytes) -> None:
+def test_restores_the_data(data: bytes) -> None:
     assert gunzip(gzip.compress(data), limit_bytes=2_000) == data
 
 

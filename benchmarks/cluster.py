@@ -101,7 +101,7 @@ def measure(n_workers: int, n_members: int, pattern: Member | None = None) -> tu
     """Run the sweep and return what it took, and what its last member said; workers wait where a pattern is given."""
     n_processes = -(-n_workers // _THREADS) if pattern else n_workers
     threads = n_workers // n_processes
-    heard: list[tuple[float, Message]] = []
+    received: list[tuple[float, Message]] = []
     with (
         tempfile.TemporaryDirectory() as folder,
         SubprocessCluster(
@@ -114,9 +114,9 @@ def measure(n_workers: int, n_members: int, pattern: Member | None = None) -> tu
             client.run(only_wait, list(pattern.said), pattern.took_s)
         address = cluster.scheduler_address
         settings = Settings(data_dir=Path(folder), executor="dask", dask_scheduler=address, log_level="error")
-        with build(settings) as service, heard_by(lambda message: heard.append((time.monotonic(), message))):
+        with build(settings) as service, recording(lambda message: received.append((time.monotonic(), message))):
             run(service, max(8, 2 * n_workers))  # every worker imports what it needs, and loads MNIST
-            heard.clear()
+            received.clear()
             pids = {
                 "engine": [os.getpid()],
                 "scheduler": [cluster.scheduler.process.pid],
@@ -125,8 +125,8 @@ def measure(n_workers: int, n_members: int, pattern: Member | None = None) -> tu
             before_s = {part: used_s(of_part) for part, of_part in pids.items()}
             seconds = run(service, n_members)
             ms = {part: 1e3 * (used_s(of_part) - before_s[part]) / n_members for part, of_part in pids.items()}
-    said = [encode_message(message) for _, message in heard]
-    began, ended = ([at for at, message in heard if isinstance(message, kind)] for kind in (Started, Ended))
+    said = [encode_message(message) for _, message in received]
+    began, ended = ([at for at, message in received if isinstance(message, kind)] for kind in (Started, Ended))
     member_s = pattern.took_s if pattern else (sum(ended) - sum(began)) / n_members
     measured = Measured(
         workers=n_workers,
@@ -141,7 +141,7 @@ def measure(n_workers: int, n_members: int, pattern: Member | None = None) -> tu
         kilobytes=sum(map(len, said)) / n_members / 1e3,
     )
     print(row(measured), flush=True)
-    last_began = max(number for number, (_, message) in enumerate(heard) if isinstance(message, Started))
+    last_began = max(number for number, (_, message) in enumerate(received) if isinstance(message, Started))
     return measured, Member(said=said[last_began:], took_s=member_s)
 
 
@@ -168,19 +168,19 @@ def open_jobs(service: Service) -> int:
 
 
 @contextmanager
-def heard_by(hear: Callable[[Message], None]) -> Iterator[None]:
-    """Have each message of every stack heard here too, until the block is left."""
-    hear_it = Stack.on_message
+def recording(record: Callable[[Message], None]) -> Iterator[None]:
+    """Have each message of every stack received here too, until the block is left."""
+    original = Stack.on_message
 
-    def hear_twice(stack: Stack, message: Message) -> None:
-        hear(message)
-        hear_it(stack, message)
+    def on_message(stack: Stack, message: Message) -> None:
+        record(message)
+        original(stack, message)
 
-    Stack.on_message = hear_twice  # type: ignore[method-assign]
+    Stack.on_message = on_message  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Stack.on_message = hear_it  # type: ignore[method-assign]
+        Stack.on_message = original  # type: ignore[method-assign]
 
 
 def only_wait(said: Sequence[bytes], took_s: float) -> None:

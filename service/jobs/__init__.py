@@ -9,6 +9,7 @@ from .desk import fingerprint as fingerprint
 from .desk import make_room as make_room
 from .desk import parse_cursor as parse_cursor
 from .engine import Engine as Engine
+from .engine import EngineLock as EngineLock
 from .executors import DaskExecutor as DaskExecutor
 from .executors import Executor as Executor
 from .executors import InlineExecutor as InlineExecutor
@@ -24,7 +25,6 @@ from .job_pictures import job_picture as job_picture
 from .jobs import Census as Census
 from .jobs import Jobs as Jobs
 from .jobs import JobWeights as JobWeights
-from .lock import EngineLock as EngineLock
 from .metrics import Metrics as Metrics
 from .recorder import MAX_LOSSES as MAX_LOSSES
 from .recorder import Recorder as Recorder

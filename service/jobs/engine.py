@@ -1,16 +1,19 @@
-"""The engine: takes queued jobs, has them trained, writes down what comes of it. One thread, no web, no pictures.
+"""The engine: claims queued jobs, has them trained, and records the results. One thread, no web, no pictures.
 
-Everything it knows that matters is in the database: kill it at any moment, and the next one goes on.
+All its lasting state is in the database: it may be killed at any moment, and the next engine continues.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import math
+import os
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ulid import ULID
 
@@ -22,7 +25,6 @@ from service.telemetry import start_span
 from service.worker import Ended, Failed, MemberSpec, StackSpec
 
 from .executors import Executor, Outcome
-from .lock import EngineLock
 from .recorder import INTERNAL, Failure, Recorder
 from .snapshots import max_snapshots
 from .stack import Run, Stack
@@ -31,26 +33,79 @@ from .states import JobState
 logger = logging.getLogger(__name__)
 
 MAX_STACK_MEMBERS = 32
-"""Members of a sweep trained as one stack: enough columns to keep the product near its peak, few enough to fit."""
+"""Members of a sweep trained as one stack: enough for a fast matrix product, few enough for the cache."""
 
 LEASE_S = 30.0
 HEARTBEAT_S = 2.0
-SILENCE_S = 20.0
-"""A worker that has said nothing for this long, not even that it lives, is replaced."""
-TURN_S = 0.25
-"""At least this often the engine looks around, woken or not: at cancels and jobs that other processes wrote."""
+WORKER_TIMEOUT_S = 20.0
+"""A worker that has sent nothing for this long, not even a heartbeat, is replaced."""
+MAX_CYCLE_S = 0.25
+"""The engine polls at least this often, woken or not, for jobs and cancels that other processes wrote."""
 BATCH_S = 0.1
 """Messages are collected this long, so that a fast run costs ten transactions a second, not a thousand."""
-PAUSE_S = 0.02
-"""A turn follows the one before no sooner, however often the engine is woken: a thousand jobs are no thousand turns."""
+MIN_CYCLE_S = 0.02
+"""Cycles begin at least this far apart, however often the engine is woken: 1,000 jobs do not make 1,000 cycles."""
 OUTAGE_S = 10.0
-"""A heartbeat that is so late says that the database was away, for this engine or for all."""
-CHECKS_A_TIME = 1000
-"""What an outage of the database has left is written in pieces: none locks others out, or needs much room by itself."""
+"""A heartbeat that is late by this much means that the database was unavailable, to this engine or to all."""
+MAX_CHECKS_PER_WRITE = 1000
+"""After an outage of the database the backlog is written in parts, each a short and small transaction."""
 MAX_UNWRITTEN_CHECKS = 100_000
-"""What is trained while the database is away stays in memory, some 60 MB of it; then the job is handed back."""
+"""During an outage checks stay in memory, about 60 MB of them; then the job is handed back."""
 STORAGE_RETRY_S = 1.0
 LOCK_RETRY_S = 0.5
+
+_MAX_HOLDER_BYTES = 64
+
+
+class EngineLock:
+    """A file lock that lets only one engine run the jobs of a database, or one on each host.
+
+    It is held until `release` or the end of the process. ``previous`` names the holder before, once the lock is held:
+    that engine no longer runs.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._descriptor: int | None = None
+        self.previous: str | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this process holds it."""
+        return self._descriptor is not None
+
+    def acquire(self, holder: str = "") -> bool:
+        """Take the lock if it is free, without waiting, and write the name of its holder into the file.
+
+        Raises
+        ------
+        StorageFailed
+            The file cannot be opened or locked.
+        """
+        if self.held:
+            return True
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageFailed("The lock beside the database cannot be opened.") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if isinstance(error, BlockingIOError):
+                return False
+            raise StorageFailed("The lock beside the database cannot be acquired.") from error
+        self._descriptor = descriptor
+        self.previous = os.pread(descriptor, _MAX_HOLDER_BYTES, 0).decode("ascii", "replace") or None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, holder.encode("ascii"), 0)
+        return True
+
+    def release(self) -> None:
+        """Release the lock."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 class Engine:
@@ -58,8 +113,8 @@ class Engine:
 
     Parameters
     ----------
-    lock : decides which of several engines works: the one of a database that one alone may work on (SQLite), else
-        the one of this host. None lets all of them work, kept apart by claims and leases.
+    lock : lets one engine work: of all on a database that allows only one (SQLite), else of those on this host. With
+        None all of them work, kept apart by claims and leases.
     """
 
     def __init__(
@@ -80,20 +135,20 @@ class Engine:
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stacks: list[Stack] = []
         self._stopping = threading.Event()
-        # A process that forgets to stop it ends all the same, which is no worse than being killed.
-        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+        # A daemon: a process that exits without stopping it is no worse than a killed one.
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._next_heartbeat_at = self._recovers_from = -math.inf
         self._hand_back_s = 0.0
 
     def start(self) -> None:
-        """Begin to work, in a thread of its own."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, *, hand_back_s: float = 6.0) -> None:
-        """Take no more jobs, have the running ones handed back to the queue with a checkpoint, and end.
+        """Claim no more jobs, return the running ones to the queue with a checkpoint, and end.
 
-        Runs that have not handed back after ``hand_back_s`` are killed; the next engine takes them up from
-        their last checkpoint.
+        Runs that have not stopped after ``hand_back_s`` are killed; the next engine resumes them from their last
+        checkpoint.
         """
         self._hand_back_s = hand_back_s
         self._stopping.set()
@@ -102,25 +157,25 @@ class Engine:
             self._thread.join()
 
     def wake(self) -> None:
-        """Look around now rather than at the next turn."""
-        if self._executor is not None:  # while another engine has the lock, nobody would empty the inbox
+        """Begin the next cycle now."""
+        if self._executor is not None:  # while another engine holds the lock, the inbox would never be emptied
             self._inbox.put(None)
 
     @property
     def alive(self) -> bool:
-        """Whether this engine works, or waits for its turn while another does."""
+        """Whether the thread runs, perhaps waiting for the lock."""
         return self._thread.is_alive()
 
     @property
     def working(self) -> bool:
-        """Whether this engine is alive and, where only one may work, the one."""
+        """Whether it is alive and holds the lock, if there is one."""
         return self._thread.is_alive() and self._executor is not None
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._protected(self._turn)
-            self._protected(self._hand_back)
+                self._guarded(self._cycle)
+            self._guarded(self._hand_back)
         finally:
             try:
                 if self._executor is not None:
@@ -129,68 +184,68 @@ class Engine:
                 if self._lock is not None:
                     self._lock.release()
 
-    def _protected(self, turn: Callable[[], None]) -> None:
-        """Outlive a database that is away or full: what is not written down yet is kept and tried again."""
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Survive a database that is unavailable or full: what has not been recorded is kept for the next cycle."""
         try:
-            turn()
+            step()
         except StorageFailed as error:
-            logger.warning("%s Trying again in %g s.", error.message, STORAGE_RETRY_S)
+            logger.warning("%s Retrying in %g s.", error.message, STORAGE_RETRY_S)
             self._stopping.wait(STORAGE_RETRY_S)
         except Exception:
-            logger.exception("a turn of the engine failed")
+            logger.exception("an engine cycle failed")
             self._stopping.wait(STORAGE_RETRY_S)
 
-    def _turn(self) -> None:
+    def _cycle(self) -> None:
         if self._executor is None:
             if self._lock is not None and not self._lock.acquire(self.id):
                 self._stopping.wait(LOCK_RETRY_S)
                 return
-            self._beat()
+            self._send_heartbeat()
             self._executor = self._make_executor()
             self.wake()
-        self._collect()
+        self._receive()
         for stack in self._stacks:
             if stack.n_unwritten_checks > MAX_UNWRITTEN_CHECKS:
                 stack.hand_back()
-        self._beat()  # before all that an outage of the database has left to write, which may take longer than a lease
-        self._write_down()
-        self._pass_on_cancels()
+        self._send_heartbeat()  # first: recording the backlog of an outage may take longer than a lease
+        self._record()
+        self._forward_cancels()
         self._fill_slots(self._executor)
 
-    def _collect(self) -> None:
+    def _receive(self) -> None:
         """Wait for the first message or wake, then for the messages that follow closely."""
         began_at = time.monotonic()
-        deadline = began_at + TURN_S
+        deadline = began_at + MAX_CYCLE_S
         while True:
             try:
-                hear = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+                apply = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 return
-            if hear is None:
-                deadline = min(deadline, began_at + PAUSE_S)
+            if apply is None:
+                deadline = min(deadline, began_at + MIN_CYCLE_S)
             else:
-                hear()
+                apply()
                 deadline = min(deadline, time.monotonic() + BATCH_S)
 
-    def _write_down(self) -> None:
+    def _record(self) -> None:
         for stack in list(self._stacks):
             for run in stack.open_runs():
-                self._write_down_run(stack, run)
+                self._record_run(stack, run)
             if stack.over:
                 self._stacks.remove(stack)
 
-    def _write_down_run(self, stack: Stack, run: Run) -> None:
-        """Record what is new of a run, and its end; what fails, or is too much, is left to the next turn."""
-        if run.has_news:
-            started, checks, checkpoint = run.next_news(CHECKS_A_TIME)
+    def _record_run(self, stack: Stack, run: Run) -> None:
+        """Record the pending messages of a run, and its end; what fails, or is too much, waits for the next cycle."""
+        if run.has_pending:
+            started, checks, checkpoint = run.pending(MAX_CHECKS_PER_WRITE)
             recorded = self._recorder.record(run.claim, started=started, checks=checks, checkpoint=checkpoint)
             if not recorded:
-                logger.warning("job %s belongs to another engine now; this run of it is given up", run.claim.id)
+                logger.warning("another engine has claimed job %s; this run of it is stopped", run.claim.id)
                 run.settled = True
                 stack.kill()
                 return
-            run.forget_news(len(checks))
-            if run.has_news:
+            run.discard_pending(len(checks))
+            if run.has_pending:
                 return self.wake()
         if isinstance(run.end, Ended):
             self._recorder.finish(run.claim, run.end)
@@ -199,14 +254,14 @@ class Engine:
                 run.claim, Failure(code=run.end.code, title="It could not be trained", detail=run.end.message)
             )
         elif stack.outcome is Outcome.LOST:
-            self._recorder.lose(run.claim, "Its worker died; it goes on from its last checkpoint.")
+            self._recorder.lose(run.claim, "Its worker died; it resumes from its last checkpoint.")
         elif stack.outcome is not None:
             self._recorder.fail(run.claim, INTERNAL)
         else:
             return
         run.settled = True
 
-    def _pass_on_cancels(self) -> None:
+    def _forward_cancels(self) -> None:
         if not self._stacks:
             return
         with self._database.read() as connection:
@@ -214,30 +269,32 @@ class Engine:
         for stack in self._stacks:
             stack.cancel(cancelling)
 
-    def _beat(self) -> None:
+    def _send_heartbeat(self) -> None:
         if time.monotonic() < self._next_heartbeat_at:
             return
         for stack in self._stacks:
-            if stack.has_fallen_silent(SILENCE_S):
-                logger.warning("the worker of job %s has said nothing for %g s", stack.runs[0].claim.id, SILENCE_S)
+            if stack.is_unresponsive(WORKER_TIMEOUT_S):
+                logger.warning(
+                    "no message from the worker of job %s for %g s", stack.runs[0].claim.id, WORKER_TIMEOUT_S
+                )
                 stack.kill()
-        if self._stacks or not self._database.exclusive:  # an idle engine, too, must know when the database was away
+        if self._stacks or not self._database.exclusive:  # an idle engine too must notice outages of the database
             with self._database.write() as connection:
                 job_rows.extend_leases(connection, claimed_by=self.id, lease_s=LEASE_S)
-        now = time.monotonic()  # only now: it may have taken an outage's time
+        now = time.monotonic()  # only now: the write may have waited for the end of an outage
         if now > self._next_heartbeat_at + OUTAGE_S:
-            # The database was away, or may have been before the first heartbeat, and leases ran out meanwhile: others
-            # too get the time to extend theirs.
+            # The database was unavailable, or may have been before the first heartbeat, and leases expired meanwhile:
+            # other engines get the time to extend theirs.
             self._recovers_from = now + LEASE_S
         self._next_heartbeat_at = now + HEARTBEAT_S
         self._recover(with_expired=now >= self._recovers_from)
 
     def _recover(self, *, with_expired: bool) -> None:
-        """Take claims from engines that are gone, and claims of this one that it was never told of.
+        """Requeue jobs of engines that no longer run, and claims of this one whose answer was lost.
 
         Parameters
         ----------
-        with_expired : of engines, too, whose leases ran out.
+        with_expired : jobs of engines whose leases have expired too.
         """
         with self._database.read() as connection:
             abandoned = job_rows.abandoned(
@@ -249,8 +306,8 @@ class Engine:
                 dead=self._lock.previous if self._lock else None,
             )
         for claim in abandoned:
-            logger.warning("job %s was left behind by an engine that is gone", claim.id)
-            self._recorder.lose(claim, "Its engine was stopped or cut off; it goes on from its last checkpoint.")
+            logger.warning("job %s was abandoned by an engine that no longer runs", claim.id)
+            self._recorder.lose(claim, "Its engine stopped or lost the database; it resumes from its last checkpoint.")
 
     def _fill_slots(self, executor: Executor) -> None:
         while (n_free := executor.n_slots - len(self._stacks)) > 0 and not self._stopping.is_set():
@@ -259,20 +316,20 @@ class Engine:
             if not n_queued:
                 return
             executor.prepare()
-            # A wide stack is no reason to leave other slots idle: each gets its share of what waits.
+            # A wide stack must not leave other slots idle: each gets its share of the queue.
             max_members = min(MAX_STACK_MEMBERS, math.ceil(n_queued / n_free))
             with self._database.write() as connection:
                 claims = job_rows.claim_oldest(connection, claimed_by=self.id, lease_s=LEASE_S, max_members=max_members)
                 checkpoints = [checkpoint_rows.get(connection, claim.id) for claim in claims]
             if not claims:
                 return
-            self._begin(executor, claims, checkpoints)
+            self._start_stack(executor, claims, checkpoints)
 
-    def _begin(self, executor: Executor, claims: Sequence[ClaimRow], checkpoints: Sequence[bytes | None]) -> None:
+    def _start_stack(self, executor: Executor, claims: Sequence[ClaimRow], checkpoints: Sequence[bytes | None]) -> None:
         stack = Stack(claims, self._inbox)
         self._stacks.append(stack)
         for claim in claims:
-            if claim.fence == 1:  # a later claim did not wait since it was handed in
+            if claim.fence == 1:  # a later claim has not waited since the submission
                 start_span("queue", claim.origin, {"inkling.job.id": claim.id}, started_at=claim.created_at).end()
         try:
             members = tuple(
@@ -295,10 +352,10 @@ class Engine:
                 max_snapshots=max_snapshots(claims[0]),
             )
             stack.execution = executor.submit(spec, stack)
-        except ServiceError as error:  # of other ranges than this version's, or without its data
-            stack.refuse(error)
+        except ServiceError as error:  # hyperparameters outside of this version's ranges, or no data set
+            stack.fail(error)
         except Exception:
-            logger.exception("job %s could not be given to a worker", claims[0].id)
+            logger.exception("could not send job %s to a worker", claims[0].id)
             stack.on_end(Outcome.LOST)
 
     def _hand_back(self) -> None:
@@ -306,5 +363,5 @@ class Engine:
         for stack in self._stacks:
             stack.hand_back()
         while self._stacks and time.monotonic() < deadline:
-            self._collect()
-            self._protected(self._write_down)
+            self._receive()
+            self._guarded(self._record)

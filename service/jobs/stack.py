@@ -1,4 +1,4 @@
-"""What occupies a slot of the engine: claimed jobs in training, and what was said of them but not yet written."""
+"""The occupant of a slot of the engine: claimed jobs in training, and their messages that are not yet recorded."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from service.worker import Checked, Checkpointed, Ended, Failed, Message, Starte
 from .executors import Execution, Outcome
 
 KILL_AFTER_S = 5.0
-"""A run that was asked to stop and did not within this time is killed."""
+"""A run that has not stopped this long after a request is killed."""
 
 
 class Run:
-    """One claimed job. News are what its worker said since they were last written down."""
+    """One claimed job, with its worker's messages since the last that were recorded."""
 
     def __init__(self, claim: ClaimRow):
         self.claim = claim
@@ -28,8 +28,8 @@ class Run:
         self.settled = False
         self.kill_at: float | None = None
 
-    def hear(self, message: Message) -> None:
-        """Take in a message."""
+    def apply(self, message: Message) -> None:
+        """Keep a message until it is recorded."""
         match message:
             case Started():
                 self.started = message
@@ -41,17 +41,17 @@ class Run:
                 self.end = message
 
     @property
-    def has_news(self) -> bool:
-        """Whether there is something to write down."""
+    def has_pending(self) -> bool:
+        """Whether there is something to record."""
         return bool(self.started or self.checks or self.checkpoint)
 
-    def next_news(self, max_checks: int) -> tuple[Started | None, list[Checked], Checkpointed | None]:
-        """Return what is to be written down next: a checkpoint only with the last of the checks before it."""
+    def pending(self, max_checks: int) -> tuple[Started | None, list[Checked], Checkpointed | None]:
+        """Return what is to be recorded next: a checkpoint only with the last of the checks before it."""
         checks = self.checks[:max_checks]
         return self.started, checks, self.checkpoint if len(checks) == len(self.checks) else None
 
-    def forget_news(self, n_checks: int) -> None:
-        """Forget what has been written down."""
+    def discard_pending(self, n_checks: int) -> None:
+        """Discard what has been recorded."""
         self.started = None
         del self.checks[:n_checks]
         if not self.checks:
@@ -59,10 +59,10 @@ class Run:
 
 
 class Stack:
-    """The runs that are trained together, and the listener of their execution.
+    """The runs that are trained together; it listens to their execution.
 
-    Messages arrive in the executor's threads; they are handed to the engine's thread through its inbox, which
-    alone touches the runs.
+    Messages arrive in the executor's threads and pass through the inbox to the engine's thread, the only one that
+    touches the runs.
     """
 
     def __init__(self, claims: Sequence[ClaimRow], inbox: queue.SimpleQueue[Callable[[], None] | None]):
@@ -70,25 +70,25 @@ class Stack:
         self.outcome: Outcome | None = None
         self.execution: Execution | None = None
         self._inbox = inbox
-        self._was_silent = self._handed_back = False
+        self._was_unresponsive = self._handed_back = False
 
     def on_message(self, message: Message) -> None:
-        """Pass a message on to the engine's thread."""
-        self._inbox.put(lambda: self.runs[message.member].hear(message))
+        """Forward a message to the engine's thread."""
+        self._inbox.put(lambda: self.runs[message.member].apply(message))
 
     def on_end(self, outcome: Outcome) -> None:
-        """Pass the end on to the engine's thread, and wake it: a slot is free."""
+        """Forward the end to the engine's thread, and wake it: a slot is free."""
         self._inbox.put(lambda: setattr(self, "outcome", outcome))
         self._inbox.put(None)
 
-    def refuse(self, error: ServiceError) -> None:
-        """Take the end of a stack that cannot be given to a worker."""
+    def fail(self, error: ServiceError) -> None:
+        """End a stack that cannot be sent to a worker."""
         for member, run in enumerate(self.runs):
             run.end = Failed(member=member, code=error.code, message=error.message)
         self.outcome = Outcome.RETURNED
 
     def open_runs(self) -> list[Run]:
-        """Return the runs whose end is not written down yet."""
+        """Return the runs whose end is not recorded yet."""
         return [run for run in self.runs if not run.settled]
 
     @property
@@ -97,7 +97,7 @@ class Stack:
         return self.outcome is not None and not self.open_runs()
 
     def cancel(self, job_ids: Collection[str]) -> None:
-        """Ask the runs of these jobs to stop, once; kill the stack if one of them does not listen."""
+        """Request the runs of these jobs to stop, once; kill the stack if one of them does not within the time."""
         now = time.monotonic()
         for member, run in enumerate(self.runs):
             if run.settled or run.claim.id not in job_ids:
@@ -109,24 +109,22 @@ class Stack:
             elif now > run.kill_at:
                 self.kill()
 
-    def has_fallen_silent(self, limit_s: float) -> bool:
-        """Whether the worker said nothing for so long, now and when this was asked before.
+    def is_unresponsive(self, timeout_s: float) -> bool:
+        """Whether the worker has sent nothing for so long, now and at the previous call.
 
-        Asked once, after this process was itself suspended, it would count what nobody was there to hear.
+        A single call, after this process itself was suspended, would count the time in which nothing was received.
         """
-        was_silent, self._was_silent = (
-            self._was_silent,
-            self.execution is not None and self.execution.silent_s > limit_s,
-        )
-        return was_silent and self._was_silent
+        before = self._was_unresponsive
+        self._was_unresponsive = self.execution is not None and self.execution.silent_s > timeout_s
+        return before and self._was_unresponsive
 
     @property
     def n_unwritten_checks(self) -> int:
-        """How much was said of the runs and is not written down yet."""
+        """How many checks are not recorded yet."""
         return sum(len(run.checks) for run in self.runs)
 
     def hand_back(self) -> None:
-        """Ask all runs to stop where they are, once."""
+        """Request all runs to stop where they are, once."""
         if self.execution is not None and not self._handed_back:
             self._handed_back = True
             self.execution.hand_back()

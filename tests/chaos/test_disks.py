@@ -141,7 +141,7 @@ def test_the_database_cannot_be_written(tmp_path: Path, fault: Fault, problem: t
             assert wait_until_over(client, job_id)["state"] == "succeeded"
         assert train(client, seed=2)["state"] == "succeeded", "it heals without a restart"
         assert service.stop() == 0
-        assert "a turn of the engine failed" not in service.log.read_text()
+        assert "an engine cycle failed" not in service.log.read_text()
 
 
 @NEEDS_STRACE
@@ -165,7 +165,7 @@ def test_the_database_cannot_be_read(tmp_path: Path) -> None:
         assert [move["state"] for move in over["history"]] == ["queued", "running", "cancelling", "cancelled"]
         assert train(client, seed=1)["state"] == "succeeded", "it heals without a restart"
         assert service.stop() == 0
-        assert "a turn of the engine failed" not in service.log.read_text()
+        assert "an engine cycle failed" not in service.log.read_text()
 
 
 @NEEDS_STRACE

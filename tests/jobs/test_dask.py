@@ -234,7 +234,7 @@ def test_without_a_certificate_a_scheduler_is_looked_for_in_vain_and_this_is_sai
 ) -> None:
     """Whoever asks for such an executor without `check_scheduler`, or loses the files later."""
     with closing(DaskExecutor("tls://127.0.0.1:1")):
-        eventually(lambda: caplog.text.count("trying again") >= 2)
+        eventually(lambda: caplog.text.count("retrying") >= 2)
 
 
 def test_engine_and_worker_are_of_the_same_version() -> None:

@@ -17,7 +17,7 @@ from service.core import TrainingConfig
 from service.database import ClaimRow, Database, NewJob, job_rows
 from service.errors import StorageFailed, StorageFull
 from service.jobs import EngineLock, InlineExecutor, JobState, Recorder
-from service.jobs.engine import PAUSE_S
+from service.jobs.engine import MIN_CYCLE_S
 from service.registry import LocalStore, Registry
 from service.worker import MemberSpec, StackSpec
 from tests.jobs.house import ENDLESS, LONG, House, KeptOpen, eventually
@@ -297,7 +297,7 @@ def test_what_an_outage_left_is_written_in_pieces(
     undisturbed = working.train(**LONG)
     working.engine.stop()
     house, pieces = away
-    monkeypatch.setattr("service.jobs.engine.CHECKS_A_TIME", 50)
+    monkeypatch.setattr("service.jobs.engine.MAX_CHECKS_PER_WRITE", 50)
     house.engine.start()
     job = house.train(**LONG)
     assert job.state is JobState.SUCCEEDED and pieces == [50, 50, 20]
@@ -474,16 +474,16 @@ def test_many_wakes_are_one_turn(working: House) -> None:
 def test_woken_all_the_time_it_pauses_between_turns(make_house: MakeHouse) -> None:
     house = make_house(inline)
     turns: list[float] = []
-    turn = house.engine._turn
+    turn = house.engine._cycle
 
     def noted() -> None:
         turns.append(time.monotonic())
         turn()
 
-    house.engine._turn = noted  # type: ignore[method-assign]
+    house.engine._cycle = noted  # type: ignore[method-assign]
     house.engine.start()
     eventually(lambda: house.engine.wake() or len(turns) > 20)
-    assert turns[20] - turns[1] > 18 * PAUSE_S
+    assert turns[20] - turns[1] > 18 * MIN_CYCLE_S
 
 
 def test_closing_leaves_no_thread_and_no_file(make_house: MakeHouse, one_process: KeptOpen) -> None:

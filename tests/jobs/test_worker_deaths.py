@@ -47,7 +47,7 @@ def test_a_killed_worker_s_job_goes_on_and_ends_with_the_same_bits(house: House)
 
 def test_a_frozen_worker_is_replaced(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody asks for a cancel, and its line stays open: only its silence tells."""
-    monkeypatch.setattr("service.jobs.engine.SILENCE_S", 4.0)
+    monkeypatch.setattr("service.jobs.engine.WORKER_TIMEOUT_S", 4.0)
     monkeypatch.setattr("service.jobs.engine.HEARTBEAT_S", 0.2)
     job_id = house.submit(**ENDLESS)
     house.wait_for_step(job_id, 15 * 5)

@@ -1,4 +1,4 @@
-"""Where training runs: a file for each choice. `Executor` states what they have in common."""
+"""Where training runs: a file for each executor; `Executor` is their interface."""
 
 from .dask import DaskExecutor as DaskExecutor
 from .dask import check_scheduler as check_scheduler

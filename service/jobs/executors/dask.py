@@ -1,4 +1,4 @@
-"""Training on the workers of a Dask cluster. They need this package and neither database nor model store."""
+"""Training on the workers of a Dask cluster, which need this package but neither database nor model store."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ logger = logging.getLogger(__name__)
 
 _CONNECT_S = 10.0
 _ANSWER_S = 30.0
-_LOOK_AROUND_S = 1.0
-_PATIENCE_S = 2.0
-_OVER = b""
-"""What the engine puts behind the last message of a task; a task puts lists."""
+_POLL_S = 1.0
+_CLEANUP_S = 2.0
+_END = b""
+"""Marks the end of a task's messages, which come in lists."""
 
 
 def check_scheduler(address: str | None, *, insecure: bool = False) -> str:
-    """Return the address of a scheduler, if it is one that may be used.
+    """Return the address of a scheduler, if it may be used.
 
     Raises
     ------
     InvalidField
-        It is no address, or one to which anybody on the way could send code.
+        It is not an address, or one to which others on the network could send code.
     ExtraMissing
         Dask is not installed.
     """
@@ -61,7 +61,7 @@ def check_scheduler(address: str | None, *, insecure: bool = False) -> str:
             allowed="tls://host:port, or tcp:// on this machine",
         )
     try:
-        from distributed import Security  # noqa: PLC0415 - only who has such a cluster needs it
+        from distributed import Security  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise ExtraMissing("The executor dask needs Dask: pip install 'inkling-digits[dask]'.") from error
     if parts.scheme == "tls" and not _has_certificates(Security()):
@@ -77,7 +77,7 @@ def check_scheduler(address: str | None, *, insecure: bool = False) -> str:
 def _has_certificates(security: Any) -> bool:
     try:
         return security.get_connection_args("client")["ssl_context"] is not None
-    except OSError:  # not there, not to be read, or in another format: ssl.SSLError is one too
+    except OSError:  # a file is missing, unreadable, or in another format (ssl.SSLError)
         return False
 
 
@@ -89,11 +89,11 @@ def _is_loopback(host: str) -> bool:
 
 
 class DaskExecutor:
-    """A slot for each thread of the cluster's workers, as many as there are at the time; none while it is away.
+    """A slot for each present thread of the cluster's workers; none while the scheduler cannot be reached.
 
-    Its connection lives in a thread with an event loop. When the scheduler is gone, everything in execution is lost,
-    and it is looked for every second until it, or another at its address, is there. Connections to tls:// are made by
-    Dask's own configuration (``DASK_DISTRIBUTED__COMM__TLS__...``).
+    A thread with an event loop holds the connection. When the scheduler dies, everything in execution is lost, and a
+    connection is tried every second until it, or another at its address, answers. Connections to tls:// use Dask's own
+    configuration (``DASK_DISTRIBUTED__COMM__TLS__...``).
     """
 
     def __init__(self, address: str):
@@ -108,40 +108,34 @@ class DaskExecutor:
 
     @property
     def n_slots(self) -> int:
-        """How many stacks can be in execution; what was killed and has not ended yet occupies its thread."""
+        """The present number of slots; a killed stack occupies its thread until it ends."""
         return max(0, self._n_threads - sum(execution.lingers for execution in list(self._running)))
 
     def prepare(self) -> None:
-        """Refuse what could not be begun.
-
-        Raises
-        ------
-        OSError
-            The scheduler is away.
-        """
+        """Raise `ConnectionError` if the scheduler cannot be reached."""
         if self._client is None or not self._n_threads:
             raise ConnectionError("the Dask scheduler cannot be reached")
 
     def submit(self, spec: StackSpec, listener: Listener) -> _DaskExecution:
-        """Give a stack to the cluster."""
-        execution = _DaskExecution(self._client, spec, listener, self._later, self._have_no_slots)
+        """Send a stack to the cluster."""
+        execution = _DaskExecution(self._client, spec, listener, self._call_soon, self._suspend)
         self._running.add(execution)
-        self._later(lambda: execution.start(self._running.discard))
+        self._call_soon(lambda: execution.start(self._running.discard))
         return execution
 
     def close(self) -> None:
-        """Ask what still runs to stop, and hang up."""
+        """Request what still runs to stop, and disconnect."""
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def _later(self, act: Callable[[], object]) -> None:
-        with suppress(RuntimeError):  # closed: nothing is in execution any more
-            self._loop.call_soon_threadsafe(act)
+    def _call_soon(self, callback: Callable[[], object]) -> None:
+        with suppress(RuntimeError):  # closed: nothing is in execution
+            self._loop.call_soon_threadsafe(callback)
 
-    def _have_no_slots(self) -> None:
-        """Take nothing more, until the cluster has answered again: it would be lost too."""
+    def _suspend(self) -> None:
+        """Offer no slots until the cluster has answered again: another stack would be lost too."""
         self._n_threads = 0
 
     async def _keep_connected(self) -> None:
@@ -152,21 +146,21 @@ class DaskExecutor:
             try:
                 await client
                 logger.info("connected to the Dask scheduler at %s", self._address)
-                await self._look_around(client)
-            except Exception as error:  # whatever a connection breaks with: the next one may be better
-                logger.warning("no Dask scheduler answers at %s: %s; trying again", self._address, error)
+                await self._poll(client)
+            except Exception as error:  # a connection may break with any error; the next one may work
+                logger.warning("no Dask scheduler answers at %s: %s; retrying", self._address, error)
             finally:
                 await client.close()
-            await asyncio.sleep(_LOOK_AROUND_S)
+            await asyncio.sleep(_POLL_S)
 
-    async def _look_around(self, client: Any) -> None:
+    async def _poll(self, client: Any) -> None:
         """Count the threads of the cluster until the connection breaks, or this task is cancelled."""
         self._client = client
         try:
             while True:
                 threads = await asyncio.wait_for(client.nthreads(), _ANSWER_S)
                 self._n_threads = sum(threads.values())
-                await asyncio.sleep(_LOOK_AROUND_S)
+                await asyncio.sleep(_POLL_S)
         finally:
             self._client, self._n_threads = None, 0
             for execution in list(self._running):
@@ -177,111 +171,111 @@ class DaskExecutor:
         self._keeping.cancel()
         await asyncio.gather(self._keeping, return_exceptions=True)
         tasks = asyncio.all_tasks(self._loop) - {asyncio.current_task()}
-        await asyncio.wait(tasks, timeout=_PATIENCE_S) if tasks else None
+        await asyncio.wait(tasks, timeout=_CLEANUP_S) if tasks else None
 
 
 class _DaskExecution:
-    """One stack as a task of the cluster. All that is awaited is awaited in the executor's thread."""
+    """One stack as a task of the cluster. Its coroutines run in the executor's thread."""
 
     task: asyncio.Task[None]
-    _conversation: asyncio.Task[Outcome]
+    _exchange: asyncio.Task[Outcome]
 
     def __init__(
         self,
         client: Any,
         spec: StackSpec,
         listener: Listener,
-        later: Callable[[Callable[[], object]], None],
+        call_soon: Callable[[Callable[[], object]], None],
         on_break: Callable[[], None],
     ):
         self._client = client
         self._on_break = on_break
         self._work = train_request(spec)
-        # Never the same twice: what an attempt that is given up still says ends up in a queue that nobody reads.
+        # Unique: late messages of an abandoned attempt go to a queue that is not read.
         self._name = f"{spec.members[0].job_id}-{spec.members[0].fence}-{uuid.uuid4().hex[:8]}"
         self._listener = listener
-        self._later = later
+        self._call_soon = call_soon
         self._requests: asyncio.Queue[bytes] = asyncio.Queue()
         self._future: Any = None
-        self._messages: Any = None
-        self._asked: Any = None
+        self._message_queue: Any = None
+        self._request_queue: Any = None
         self._abandoned = asyncio.Event()
-        self._heard_at: float | None = None
+        self._received_at: float | None = None
         self._over = False
         self.lingers = False
 
-    def start(self, on_gone: Callable[[_DaskExecution], object]) -> None:
-        self._conversation = asyncio.get_running_loop().create_task(self._converse())
-        self.task = asyncio.get_running_loop().create_task(self._follow())
-        self.task.add_done_callback(lambda _: on_gone(self))
+    def start(self, on_over: Callable[[_DaskExecution], object]) -> None:
+        self._exchange = asyncio.get_running_loop().create_task(self._send_and_receive())
+        self.task = asyncio.get_running_loop().create_task(self._run())
+        self.task.add_done_callback(lambda _: on_over(self))
 
     @property
     def silent_s(self) -> float:
-        """See `Execution.silent_s`. A task that waits for its worker is not silent, it has not begun."""
-        heard_at = self._heard_at
-        return 0.0 if self._over or heard_at is None else time.monotonic() - heard_at
+        """See `Execution.silent_s`. It is 0 for a task that waits for a worker."""
+        received_at = self._received_at
+        return 0.0 if self._over or received_at is None else time.monotonic() - received_at
 
     def cancel(self, member: int) -> None:
         """See `Execution.cancel`."""
-        self._later(lambda: self._requests.put_nowait(cancel_request(member)))
+        self._call_soon(lambda: self._requests.put_nowait(cancel_request(member)))
 
     def hand_back(self) -> None:
         """See `Execution.hand_back`."""
-        self._later(lambda: self._requests.put_nowait(hand_back_request()))
+        self._call_soon(lambda: self._requests.put_nowait(hand_back_request()))
 
     def kill(self) -> None:
-        """See `Execution.kill`. The thread that trains belongs to the cluster: it is asked, and not waited for."""
-        self._later(self._end)
+        """See `Execution.kill`. The thread belongs to the cluster: it is requested to stop, and not waited for."""
+        self._call_soon(self._give_up)
 
     def abandon(self) -> None:
         """End it from the executor's thread, without waiting for the cluster."""
         self._abandoned.set()
-        self._end()
+        self._give_up()
 
-    def _end(self) -> None:
-        self._conversation.cancel()
+    def _give_up(self) -> None:
+        self._exchange.cancel()
 
-    async def _follow(self) -> None:
+    async def _run(self) -> None:
         outcome = Outcome.LOST
         try:
-            outcome = await self._conversation
+            outcome = await self._exchange
         except asyncio.CancelledError:
-            logger.debug("%s is given up", self._name)
-        except Exception as error:  # whatever a connection breaks with
-            logger.warning("the line to %s is broken: %r", self._name, error)
+            logger.debug("%s is abandoned", self._name)
+        except Exception as error:  # a connection may break with any error
+            logger.warning("the connection to %s is broken: %r", self._name, error)
             self._on_break()
         self._over = True
-        self.lingers = self._heard_at is not None and not self._future.done()
+        self.lingers = self._received_at is not None and not self._future.done()
         self._listener.on_end(outcome)
-        await self._tidy_up()
+        await self._clean_up()
 
-    async def _converse(self) -> Outcome:
-        """Hand the work over and pass on what is said of it, until the task is over."""
+    async def _send_and_receive(self) -> Outcome:
+        """Send the stack and forward its messages, until the task is over."""
         from distributed import Queue  # noqa: PLC0415
 
-        self._messages = Queue(messages_queue(self._name), client=self._client, maxsize=MAX_BATCHES)
-        self._asked = Queue(requests_queue(self._name), client=self._client)
-        # Awaiting a queue itself would create it, and count its user, a second time.
-        await asyncio.gather(self._messages._started, self._asked._started)
-        await self._asked.put(self._work)
+        self._message_queue = Queue(messages_queue(self._name), client=self._client, maxsize=MAX_BATCHES)
+        self._request_queue = Queue(requests_queue(self._name), client=self._client)
+        # Private, since awaiting a queue itself would create it, and count its user, a second time.
+        await asyncio.gather(self._message_queue._started, self._request_queue._started)
+        await self._request_queue.put(self._work)
         self._work = b""
         self._future = self._client.submit(
             train_task, self._name, __version__, key=f"train-{self._name}", pure=False, retries=0
         )
-        end = asyncio.create_task(self._see_the_end())
-        asking = asyncio.create_task(self._pass_requests_on())
+        end = asyncio.create_task(self._wait_for_end())
+        forwarding = asyncio.create_task(self._forward_requests())
         try:
-            while (batch := await self._messages.get()) != _OVER:
-                self._heard_at = time.monotonic()
+            while (batch := await self._message_queue.get()) != _END:
+                self._received_at = time.monotonic()
                 for message in batch:
                     self._listener.on_message(decode_message(message))
             return await end
         finally:
             end.cancel()
-            asking.cancel()
+            forwarding.cancel()
 
-    async def _see_the_end(self) -> Outcome:
-        """Watch the task itself, for it cannot say that it died, and put its end behind its last message."""
+    async def _wait_for_end(self) -> Outcome:
+        """Wait for the task itself, which cannot report its own death, and put a mark after its last message."""
         from distributed import KilledWorker  # noqa: PLC0415
 
         try:
@@ -291,34 +285,37 @@ class _DaskExecution:
         except Exception as error:
             outcome = Outcome.CRASHED if self._future.status == "error" else Outcome.LOST
             logger.error("%s ended with an error", self._name, exc_info=error)
-        await self._messages.put(_OVER)
+        await self._message_queue.put(_END)
         return outcome
 
-    async def _pass_requests_on(self) -> None:
+    async def _forward_requests(self) -> None:
         while True:
-            await self._asked.put(await self._requests.get())
+            await self._request_queue.put(await self._requests.get())
 
-    async def _tidy_up(self) -> None:
-        """Leave nothing in the scheduler. A task that was given up is asked to stop; its thread is not free before."""
-        if self._messages is None:
+    async def _clean_up(self) -> None:
+        """Leave nothing in the scheduler. An abandoned task is requested to stop; its thread is busy until then."""
+        if self._message_queue is None:
             return
         try:
             if self._future is not None and not self._future.done():
-                await asyncio.wait_for(self._asked.put(hand_back_request()), _PATIENCE_S)
+                await asyncio.wait_for(self._request_queue.put(hand_back_request()), _CLEANUP_S)
                 if self.lingers:
-                    await self._see_the_thread_free()
+                    await self._wait_for_thread()
                 if not self._future.done():
-                    await asyncio.wait_for(self._future.cancel(), _PATIENCE_S)
-            await asyncio.wait_for(self._messages.get(batch=True), _PATIENCE_S)
-        except Exception as error:  # it is gone, and all this with it
-            logger.debug("nothing to tidy up after %s: %r", self._name, error)
+                    await asyncio.wait_for(self._future.cancel(), _CLEANUP_S)
+            await asyncio.wait_for(self._message_queue.get(batch=True), _CLEANUP_S)
+        except Exception as error:  # the scheduler has died, and everything in it
+            logger.debug("nothing to clean up after %s: %r", self._name, error)
         finally:
-            for queue in (self._messages, self._asked) * 2:  # for a worker, too, that died with them in its hands
+            for queue in (
+                self._message_queue,
+                self._request_queue,
+            ) * 2:  # twice: also for a worker that died without closing them
                 queue.close()
-            self._future = None  # the scheduler keeps its result for as long as somebody refers to it
+            self._future = None  # the scheduler keeps its result as long as it is referenced
 
-    async def _see_the_thread_free(self) -> None:
-        waiting = [asyncio.create_task(act) for act in (self._future.exception(), self._abandoned.wait())]
+    async def _wait_for_thread(self) -> None:
+        waiting = [asyncio.create_task(wait) for wait in (self._future.exception(), self._abandoned.wait())]
         _, still_waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in still_waiting:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Training in threads of this process: for tests and for a command that ends with its job."""
+"""Training in threads of this process: for tests and for commands that end with their job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class InlineExecutor:
-    """Runs each stack in a thread. A thread cannot be killed: `kill` only asks."""
+    """Runs each stack in a thread. A thread cannot be killed: `kill` only requests it to stop."""
 
     def __init__(self, n_slots: int = 1):
         self.n_slots = n_slots
@@ -21,7 +21,7 @@ class InlineExecutor:
         self._running: list[StopRequests] = []
 
     def prepare(self) -> None:
-        """Do nothing: a thread is always there."""
+        """Do nothing: a thread is always available."""
 
     def submit(self, spec: StackSpec, listener: Listener) -> _InlineExecution:
         """Start a stack in a thread."""
@@ -31,7 +31,7 @@ class InlineExecutor:
         return _InlineExecution(stop)
 
     def close(self) -> None:
-        """Ask what is still running to stop, and wait for it."""
+        """Request what is still running to stop, and wait for it."""
         for stop in list(self._running):
             stop.hand_back()
         self._threads.shutdown()

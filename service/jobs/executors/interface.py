@@ -1,4 +1,4 @@
-"""What every executor does: run stacks in slots, pass on what they say, and always say how they ended."""
+"""The interface of every executor: run stacks in slots, forward their messages, and always report how they ended."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from service.worker import Message, StackSpec
 
 
 class Outcome(Enum):
-    """How an execution came to its end."""
+    """How an execution ended."""
 
-    #: The worker returned; everything it had to say was said before.
+    #: The worker returned, after its last message.
     RETURNED = "returned"
-    #: The worker died or was killed; the same work may be given to another.
+    #: The worker died or was killed; the stack may be retried by another one.
     LOST = "lost"
-    #: The worker raised an error that is a bug; trying again would raise it again.
+    #: The worker raised an error that is a bug; a retry would raise it again.
     CRASHED = "crashed"
 
 
 class Listener(Protocol):
-    """Who hears of an execution. Called from the executor's threads, one call at a time for each execution."""
+    """Receiver of an execution's messages, called from the executor's threads, one call at a time per execution."""
 
     def on_message(self, message: Message) -> None:
-        """Take one message."""
+        """Receive a message."""
 
     def on_end(self, outcome: Outcome) -> None:
-        """Take the end: called exactly once, after the last message."""
+        """Receive the end: called exactly once, after the last message."""
 
 
 class Execution(Protocol):
-    """A stack that was given to a worker."""
+    """A stack that was submitted to a worker."""
 
     @property
     def silent_s(self) -> float:
-        """How long nothing was heard of the worker; 0 where it cannot fall silent without its end being noticed."""
+        """Time since the worker's last message; 0 if it cannot stop sending without its end being noticed."""
 
     def cancel(self, member: int) -> None:
-        """Ask one member to stop with what it has."""
+        """Request one member to stop with its results so far."""
 
     def hand_back(self) -> None:
-        """Ask all members to stop where they are."""
+        """Request all members to stop, to be resumed from there."""
 
     def kill(self) -> None:
         """Stop the worker at once, if this executor can; `Outcome.LOST` follows."""
@@ -49,16 +49,16 @@ class Execution(Protocol):
 class Executor(Protocol):
     """A number of slots, one stack each.
 
-    ``n_slots`` stacks at most may be in execution; the caller counts. Asking to stop, killing and ending may
-    come in any order, also before the worker has started.
+    At most ``n_slots`` stacks may be in execution; the caller counts them. Requests to stop, kills and the end may
+    happen in any order, also before the worker has started.
     """
 
     @property
     def n_slots(self) -> int:
-        """How many slots there are at the moment."""
+        """The present number of slots."""
 
     def prepare(self) -> None:
-        """Make sure that a free slot can take a stack; called before each `submit`.
+        """Make a free slot ready for a stack; called before each `submit`.
 
         Raises
         ------
@@ -70,4 +70,4 @@ class Executor(Protocol):
         """Start a stack in a free slot."""
 
     def close(self) -> None:
-        """Kill what is still running and give the slots up."""
+        """Kill what is still running and free the slots."""

@@ -1,4 +1,4 @@
-"""Training in worker processes of this machine, kept warm between jobs. A dead worker costs only its own job."""
+"""Training in worker processes of this machine, kept warm between jobs. The death of one affects only its own job."""
 
 from __future__ import annotations
 
@@ -20,27 +20,26 @@ from .interface import Listener, Outcome
 logger = logging.getLogger(__name__)
 
 _PROGRAM = (
-    # Before all imports, which take a while: let the kernel end it with us (PR_SET_PDEATHSIG), even if it is suspended.
+    # Before all imports, which take a while: the kernel kills it with its parent (PR_SET_PDEATHSIG), even if suspended.
     "import ctypes, sys; sys.platform == 'linux' and ctypes.CDLL(None).prctl(1, 9); "
     "from service.worker import serve; serve(int(sys.argv[1]), *sys.argv[2:])"
 )
 _ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _UNCAUGHT_EXCEPTION = 1
 """Exit code of a Python program that ends with a traceback."""
-_PATIENCE_S = 5.0
+_EXIT_TIMEOUT_S = 5.0
 
 
 class ProcessesExecutor:
     """A process for each slot, one stack at a time each.
 
-    Every process has a line of its own to us and shares nothing with the others, so a kill at any moment leaves
-    no lock taken and no line torn but its own. Processes are new programs, not forks: BLAS and its locks do not
-    survive a fork.
+    Every process has its own connection and shares nothing with the others, so a kill at any moment leaves no lock
+    held and breaks no other connection. Processes are new programs, not forks, which BLAS and its locks do not survive.
 
     Parameters
     ----------
-    on_restart : called for each process that is started in place of one that died.
-    log : level and format in which the processes log.
+    on_restart : called for each process that replaces a dead one.
+    log : level and format of the processes' logs.
     """
 
     def __init__(self, n_slots: int, on_restart: Callable[[], None] = lambda: None, *, log: Sequence[str] = ()):
@@ -51,17 +50,17 @@ class ProcessesExecutor:
         self._running: list[_ProcessExecution] = []
 
     def prepare(self) -> None:
-        """Replace workers that died, so that the next stack meets a live one."""
+        """Replace dead workers."""
         for worker in [worker for worker in self._idle if not worker.alive]:
             self._idle.remove(worker)
-            logger.warning("an idle worker died (exit code %d)", worker.bury())
+            logger.warning("an idle worker died (exit code %d)", worker.close_and_wait())
         while len(self._idle) + len(self._running) < self.n_slots:
             self._idle.append(_Worker(self._log))
             self._on_restart()
 
     def submit(self, spec: StackSpec, listener: Listener) -> _ProcessExecution:
-        """Give a stack to a free process."""
-        execution = _ProcessExecution(self._idle.pop(), spec, listener, self._take_back)
+        """Send a stack to a free process."""
+        execution = _ProcessExecution(self._idle.pop(), spec, listener, self._on_end)
         self._running.append(execution)
         execution.start()
         return execution
@@ -75,29 +74,29 @@ class ProcessesExecutor:
             execution.join()
         for worker in self._idle:
             worker.kill()
-            worker.bury()
+            worker.close_and_wait()
 
-    def _take_back(self, execution: _ProcessExecution, worker: _Worker | None) -> None:
+    def _on_end(self, execution: _ProcessExecution, worker: _Worker | None) -> None:
         if worker is not None:
             self._idle.append(worker)
         self._running.remove(execution)
 
 
 class _Worker:
-    """A process and our end of its line."""
+    """A process and our end of its connection."""
 
     def __init__(self, log: Sequence[str]) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
                 [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno()), *log],
-                # It finds our modules where we do. BLAS reads its number of threads when NumPy is imported.
+                # The same modules as here. BLAS reads its number of threads when NumPy is imported.
                 env={**os.environ, **_ONE_BLAS_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                process_group=0,  # Ctrl-C in our terminal is for us alone
+                process_group=0,  # Ctrl-C in the terminal is for this process only
             )
-            self.line = Connection(ours.detach())
+            self.connection = Connection(ours.detach())
 
     @property
     def alive(self) -> bool:
@@ -106,35 +105,35 @@ class _Worker:
     def kill(self) -> None:
         self._process.kill()
 
-    def bury(self) -> int:
-        """Hang up, see the process out, and return its exit code."""
-        self.line.close()
+    def close_and_wait(self) -> int:
+        """Close the connection, wait for the process, kill it if need be, and return its exit code."""
+        self.connection.close()
         try:
-            return self._process.wait(_PATIENCE_S)
+            return self._process.wait(_EXIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
 
 
 class _ProcessExecution:
-    """One stack in a process, followed by a thread until the worker is done or gone."""
+    """One stack in a process; a thread receives its messages until the worker is done or dead."""
 
     def __init__(
         self,
         worker: _Worker,
         spec: StackSpec,
         listener: Listener,
-        give_back: Callable[[_ProcessExecution, _Worker | None], None],
+        on_end: Callable[[_ProcessExecution, _Worker | None], None],
     ):
         self._worker = worker
         self._spec = spec
         self._listener = listener
-        self._give_back = give_back
+        self._on_end = on_end
         self._lock = threading.Lock()
         self._begun = self._over = False
         self._early_requests: list[bytes] = []
-        self._heard_at = time.monotonic()
-        self._thread = threading.Thread(target=self._follow, daemon=True, name="worker-messages")
+        self._received_at = time.monotonic()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="worker-messages")
 
     def start(self) -> None:
         self._thread.start()
@@ -144,16 +143,16 @@ class _ProcessExecution:
 
     @property
     def silent_s(self) -> float:
-        """See `Execution.silent_s`. A process can be suspended, or stuck in its kernel."""
-        return 0.0 if self._over else time.monotonic() - self._heard_at
+        """See `Execution.silent_s`. A process may be suspended, or blocked in the kernel."""
+        return 0.0 if self._over else time.monotonic() - self._received_at
 
     def cancel(self, member: int) -> None:
         """See `Execution.cancel`."""
-        self._ask(cancel_request(member))
+        self._request(cancel_request(member))
 
     def hand_back(self) -> None:
         """See `Execution.hand_back`."""
-        self._ask(hand_back_request())
+        self._request(hand_back_request())
 
     def kill(self) -> None:
         """See `Execution.kill`."""
@@ -161,45 +160,45 @@ class _ProcessExecution:
             if not self._over:
                 self._worker.kill()
 
-    def _ask(self, request: bytes) -> None:
+    def _request(self, request: bytes) -> None:
         with self._lock:
             if not self._begun:
                 self._early_requests.append(request)
-            elif not self._over:  # afterwards the line speaks of another stack
+            elif not self._over:  # afterwards the connection belongs to another stack
                 self._send(request)
 
     def _send(self, request: bytes) -> None:
         try:
-            self._worker.line.send_bytes(request)
+            self._worker.connection.send_bytes(request)
         except OSError:
-            logger.debug("the worker is gone already")
+            logger.debug("the worker has already exited")
 
-    def _follow(self) -> None:
-        done = self._converse()
+    def _run(self) -> None:
+        done = self._send_and_receive()
         with self._lock:
             self._over = True
-        outcome = Outcome.RETURNED if done else self._post_mortem()
-        self._give_back(self, self._worker if done else None)
+        outcome = Outcome.RETURNED if done else self._outcome_of_exit()
+        self._on_end(self, self._worker if done else None)
         self._listener.on_end(outcome)
 
-    def _converse(self) -> bool:
-        """Hand the work over and pass on what is said of it; False when the worker falls silent before the end."""
-        self._send(train_request(self._spec))  # waits for a new worker to take it, which is why it is done here
+    def _send_and_receive(self) -> bool:
+        """Send the stack and forward its messages; False when the connection breaks before the end."""
+        self._send(train_request(self._spec))  # blocks until a new worker reads it, hence in this thread
         with self._lock:
             self._begun = True
             for request in self._early_requests:
                 self._send(request)
         try:
-            while (message := self._worker.line.recv_bytes()) != DONE:
-                self._heard_at = time.monotonic()
+            while (message := self._worker.connection.recv_bytes()) != DONE:
+                self._received_at = time.monotonic()
                 if message != ALIVE:
                     self._listener.on_message(decode_message(message))
         except (EOFError, OSError):
             return False
         return True
 
-    def _post_mortem(self) -> Outcome:
-        exit_code = self._worker.bury()
+    def _outcome_of_exit(self) -> Outcome:
+        exit_code = self._worker.close_and_wait()
         outcome = Outcome.CRASHED if exit_code == _UNCAUGHT_EXCEPTION else Outcome.LOST
-        logger.warning("a worker is gone in the middle of its work: %s, exit code %d", outcome.value, exit_code)
+        logger.warning("a worker exited during its work: %s, exit code %d", outcome.value, exit_code)
         return outcome

@@ -1,26 +1,22 @@
-"""A connection to a client that may be hostile: every wait ends, and what is held for it is bounded.
+"""A thin hardening of uvicorn's HTTP protocol: every wait for a client ends, and what is held for it is bounded.
 
-Uvicorn itself waits for ever for a request that does not come, or comes a byte at a time, and keeps headers of any
-size. The body is bounded where it is read, in `BoundedRequest`.
+Uvicorn itself waits for ever for a request that does not come, or comes a byte at a time, keeps headers of any size,
+and takes the body of a request that offers another protocol for the next request. The size and time of a body are
+bounded where it is read, in `BoundedRequest`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass, field
-from typing import Any
+from math import inf
+from typing import Any, Literal
 
 import httptools
-from starlette.types import Scope
-from ulid import ULID
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from .event_stream import SEND_TIMEOUT_S
-from .problems import problem_response
-from .request_context import RAW_SECURITY_HEADERS
-
-_log = logging.getLogger(__name__)
+from .request_context import refusal
 
 MAX_HEADER_BYTES = 32_768
 MAX_HEADERS = 100
@@ -28,26 +24,20 @@ MAX_PIPELINED = 16
 MIN_RECEIVED_BYTES = 16_384
 """What a client must take within `SEND_TIMEOUT_S` while more than that waits for it."""
 _LINGER_S = 3.0
-"""What an answered client may still send, unread: closed at once, it might not see the answer."""
-_HAS_COME = "body_has_come"
-_FRAMING_BYTES = 8
-"""Allowed for each byte of a body: chunks of a single byte take five."""
-
-
-def has_come(scope: Scope) -> bool:
-    """Tell whether the whole body of a request is here, so that no time need be measured while it is read."""
-    return _HAS_COME in scope["state"]
+"""In which an answered client may still send, unread: closed at once, it might not see the answer."""
+BODY_RECEIVED = "body_received"
+"""In the state of a scope once the whole body is here, so that no time need be measured while it is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reception:
+class ConnectionLimits:
     """What all connections of a server share.
 
     Parameters
     ----------
     header_timeout_s : from the first moment, or the first byte of a further request, to the end of its headers.
     max_connections : beyond it, the one that has kept us waiting longest makes room for a new one.
-    waiting : those that owe us something: a request, or the rest of one. The longest wait comes first.
+    waiting : those whose clients owe a request, or the rest of one. The longest wait comes first.
     """
 
     header_timeout_s: float
@@ -56,181 +46,188 @@ class Reception:
 
 
 class _Refused(Exception):
-    """Raised inside the parser, which stops then."""
+    """Raised in a callback of the parser, which stops then. Its arguments are those of `Connection._refuse`."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(code, detail)
+
+_TOO_LARGE = ("headers-too-large", f"At most {MAX_HEADERS} headers of {MAX_HEADER_BYTES:,} bytes are taken.")
 
 
 class Connection(HttpToolsProtocol):
     """One client's connection, over which requests come one after another."""
 
-    def __init__(self, *args: Any, reception: Reception, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, limits: ConnectionLimits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._reception = reception
-        self._deadline: asyncio.TimerHandle | None = None
+        self._limits = limits
         self._reader_check: asyncio.TimerHandle | None = None
         self._answering: RequestResponseCycle | None = None
-        self._receiving = False
-        self._refused = False
-        self._n_header_bytes = self._n_overhead_bytes = self._n_body_bytes = 0
+        self._receiving: Literal["nothing", "something", "head", "body", "no more"] = "something"
+        self._n_headers = self._n_header_bytes = self._n_unparsed_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, if there is room."""
         super().connection_made(transport)
-        if len(self.connections) > self._reception.max_connections:
-            longest = next(iter(self._reception.waiting), None)
+        if len(self.connections) > self._limits.max_connections:
+            longest = next(iter(self._limits.waiting), None)
             if longest is None:
                 self._refuse("too-many-connections", "The server has no room for another connection.")
-                self.transport.close()
-            else:
-                longest._stop_waiting()  # so that the next one does not choose it again
-                longest.transport.abort()
-        self._wait(self._reception.header_timeout_s)
+                return
+            longest._stop_waiting()  # so that the next one does not choose it again
+            longest.transport.abort()
+        self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol.connection_lost`."""
         super().connection_lost(exc)
-        if self._answering is not None:  # uvicorn tells only the newest request, which may wait for this one
+        if self._answering is not None:  # uvicorn notifies only the newest request, which may wait for this one
             self._answering.disconnected = True
             self._answering.message_event.set()
         self._stop_waiting()
         self.resume_writing()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what was asked, then close: a client may close its side after its last request.
+
+        One that leaves looks the same. So nobody waits for the rest of a request, and a stream without an end is ended.
+        """
+        answering = self._answering
+        if answering is None or answering.chunked_encoding or (answering is self.cycle and answering.more_body):
+            return False
+        self.cycle.keep_alive = False
+        return True
+
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and see that it does not gather more than it may."""
-        if self._refused:
+        if self._receiving == "no more":
             return
-        self._unset_keepalive_if_required()
-        if self._deadline is None and self._is_idle():
-            self._wait(self._reception.header_timeout_s)
+        if self._receiving == "nothing" and self._is_idle():
+            self._receiving = "something"  # which may be empty lines, before or instead of a request
+            self._wait()
+        self._n_unparsed_bytes += len(data)
         try:
             self.parser.feed_data(data)
-            self._n_overhead_bytes += len(data)
-            if self._receiving and self._n_overhead_bytes > MAX_HEADER_BYTES + _FRAMING_BYTES * self._n_body_bytes:
-                raise _too_large()
-        except httptools.HttpParserUpgrade:
-            pass  # nothing is offered, so the request is answered as it is
+        except httptools.HttpParserUpgrade as offer:
+            self.data_received(self._head_without_offer() + data[offer.args[0] :])
         except httptools.HttpParserError as error:
             cause = error.__context__
-            refusal = cause.args if isinstance(cause, _Refused) else ("malformed-input", "This is not HTTP.")
-            self._refuse(*refusal)
-        except _Refused as refusal:
-            self._refuse(*refusal.args)
+            self._refuse(*(cause.args if isinstance(cause, _Refused) else ("malformed-input", "This is not HTTP.")))
+        else:
+            if self._n_unparsed_bytes > MAX_HEADER_BYTES:  # of an address or a header, or between chunks
+                self._refuse(*_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """Take a request from here on."""
         super().on_message_begin()
-        self._receiving = True
-        self._n_header_bytes = self._n_overhead_bytes = self._n_body_bytes = 0
-
-    def on_url(self, url: bytes) -> None:
-        """Take a part of the address."""
-        super().on_url(url)
-        self._count(len(url))
+        self._receiving = "head"
+        self._n_headers = self._n_header_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
-        super().on_header(name, value)
-        self._count(len(name) + len(value))
+        """Take a header. What comes after the body, in a trailer, was not seen by whoever let the request in."""
+        self._n_unparsed_bytes = 0
+        self._n_headers += 1
+        self._n_header_bytes += len(name) + len(value)
+        if self._n_headers > MAX_HEADERS or len(self.url) + self._n_header_bytes > MAX_HEADER_BYTES:
+            raise _Refused(*_TOO_LARGE)
+        if self._receiving == "head":
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Have the request answered; its body may still be to come, and whoever reads it minds the time."""
-        if len(self.pipeline) >= MAX_PIPELINED:
-            raise _Refused("malformed-input", "Too many requests were sent ahead.")
-        self._stop_waiting()
-        self._reception.waiting[self] = None
+        if self.parser.get_method() == b"CONNECT" or len(self.pipeline) >= MAX_PIPELINED:
+            raise _Refused("malformed-input", "Requests of this kind, or as many at once, are not taken.")
+        if self.parser.should_upgrade():
+            return  # the same request comes again, see `_head_without_offer`
         super().on_headers_complete()
+        self._receiving = "body"
+        self._stop_waiting()
+        self._limits.waiting[self] = None
         if not self.pipeline:
             self._answering = self.cycle
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
-        self._n_body_bytes += len(body)
-        self._n_overhead_bytes -= len(body)
+        self._n_unparsed_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Owe the client something from here on, not the other way round."""
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
-        self.scope["state"][_HAS_COME] = True
-        self._receiving = False
+        self.scope["state"][BODY_RECEIVED] = True
+        self._receiving = "nothing"
         self._stop_waiting()
         if self._is_idle():  # answered early, and read to its end since
-            self._wait(self.timeout_keep_alive)
+            self._wait()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, but not long for what is left of this one."""
         self._answering = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
-        if self._receiving:
-            self._wait(_LINGER_S)
+        if self._receiving != "nothing" and self._is_idle():
+            self._wait()
         elif not self.pipeline:
-            self._reception.waiting[self] = None
+            self._limits.waiting[self] = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close after uvicorn's own wait between requests, and after each of ours, for which its timer is used."""
+        if self._receiving == "head":
+            self._refuse("request-timeout", "The request did not come in time.")
+        else:
+            super().timeout_keep_alive_handler()
 
     def pause_writing(self) -> None:
         """Watch from now on whether the client takes what it is sent."""
         super().pause_writing()
-        self._check_reader_after(self.transport.get_write_buffer_size())
+        self._check_reader()
 
     def resume_writing(self) -> None:
         """It does."""
         super().resume_writing()
-        if self._reader_check is not None:
+        if self._reader_check:
             self._reader_check.cancel()
-            self._reader_check = None
 
-    def _check_reader_after(self, n_bytes: int) -> None:
-        self._reader_check = self.loop.call_later(SEND_TIMEOUT_S, self._check_reader, n_bytes)
-
-    def _check_reader(self, n_bytes_before: int) -> None:
+    def _check_reader(self, at_most_bytes: float = inf) -> None:
         n_bytes = self.transport.get_write_buffer_size()
-        if n_bytes > n_bytes_before - MIN_RECEIVED_BYTES:
+        if n_bytes > at_most_bytes:
             self.transport.abort()
         else:
-            self._check_reader_after(n_bytes)
+            self._reader_check = self.loop.call_later(SEND_TIMEOUT_S, self._check_reader, n_bytes - MIN_RECEIVED_BYTES)
+
+    def _head_without_offer(self) -> bytes:
+        """Return the head of a request without its offer of another protocol, such as h2c, for a new parser.
+
+        Nothing is offered here, so such a request is answered as one without the offer. But httptools stops after its
+        head, passes over its body, and takes what follows for another protocol, whatever it is told.
+        """
+        line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode("ascii"))
+        headers = [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        return b"\r\n".join([line, *headers, b"", b""])
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _wait(self, timeout_s: float) -> None:
+    def _wait(self) -> None:
         self._stop_waiting()
-        self._reception.waiting[self] = None
-        self._deadline = self.loop.call_later(timeout_s, self._waited_enough)
+        self._limits.waiting[self] = None
+        timeouts_s = {"nothing": self.timeout_keep_alive, "body": _LINGER_S, "no more": _LINGER_S}
+        timeout_s = timeouts_s.get(self._receiving, self._limits.header_timeout_s)
+        self.timeout_keep_alive_task = self.loop.call_later(timeout_s, self.timeout_keep_alive_handler)
 
     def _stop_waiting(self) -> None:
-        self._reception.waiting.pop(self, None)
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _waited_enough(self) -> None:
-        if self._receiving and self._is_idle() and not self._refused and self._n_body_bytes == 0:
-            self._refuse("request-timeout", "The request did not come in time.")
-        else:
-            self.transport.close()
-
-    def _count(self, n_bytes: int) -> None:
-        self._n_header_bytes += n_bytes
-        if self._n_header_bytes > MAX_HEADER_BYTES or len(self.headers) > MAX_HEADERS:
-            raise _too_large()
+        self._limits.waiting.pop(self, None)
+        self._unset_keepalive_if_required()
 
     def _refuse(self, code: str, detail: str) -> None:
         """Answer what is not worth parsing any further, and close as soon as the client has had time to see it."""
-        self._refused = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.transport.abort()  # the answer to another request would be taken for this one
-            return
-        request_id = str(ULID())
-        path = getattr(self, "url", b"").decode("latin-1")  # as far as it came
-        answer = problem_response({"state": {"request_id": request_id}, "path": path}, code, detail)
-        headers = [*answer.raw_headers, *RAW_SECURITY_HEADERS, (b"x-request-id", request_id.encode("ascii"))]
-        lines = [STATUS_LINE[answer.status_code], *(b"%s: %s\r\n" % header for header in headers)]
-        self.transport.write(b"".join((*lines, b"connection: close\r\n\r\n", bytes(answer.body))))
-        self.transport.write_eof()
-        _log.info("%s refused: %s", request_id, code)
-        self._wait(_LINGER_S)
-
-
-def _too_large() -> _Refused:
-    return _Refused("headers-too-large", f"At most {MAX_HEADERS} headers of {MAX_HEADER_BYTES:,} bytes are taken.")
+        is_cut, self._receiving = self._receiving == "body", "no more"
+        if is_cut:
+            self.transport.close()
+        elif not self._is_idle():  # the answer would be taken for that to another request
+            self.cycle.keep_alive = False
+        else:
+            path = getattr(self, "url", b"")  # as far as it came
+            self.transport.write(refusal(path.decode("latin-1"), code, detail))
+            self.transport.write_eof()
+            self._wait()

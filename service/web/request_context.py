@@ -11,6 +11,7 @@ from itertools import count
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ulid import ULID
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from service.telemetry import request_id as current_request_id
 
@@ -64,6 +65,16 @@ class RequestIds:
     def next(self) -> str:
         """Return one that nobody has."""
         return f"{self._ulid}-{next(self._numbers):06x}"
+
+
+def refusal(path: str, code: str, detail: str) -> bytes:
+    """Return a problem as HTTP/1.1, for a connection whose request is not passed to the application, and log it."""
+    request_id = str(ULID())
+    answer = problem_response({"state": {"request_id": request_id}, "path": path}, code, detail)
+    headers = [*answer.raw_headers, *RAW_SECURITY_HEADERS, (b"x-request-id", request_id.encode("ascii"))]
+    lines = [STATUS_LINE[answer.status_code], *(b"%s: %s\r\n" % header for header in headers)]
+    _log.info("%s refused: %s", request_id, code)
+    return b"".join((*lines, b"connection: close\r\n\r\n", bytes(answer.body)))
 
 
 class RequestContext:

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from service.errors import InputTooLarge, UnsupportedMedia
 
 from .access_control import SecuredRoute
-from .connection import has_come
+from .connection import BODY_RECEIVED
 from .parameters import Parameters
 from .problems import MEDIA_TYPE as PROBLEM
 from .strict_json import parse_json
@@ -72,7 +72,9 @@ class BoundedRequest(Request):
             chunks: list[bytes] = []
             more_body, began_s = True, asyncio.get_running_loop().time()
             while more_body:
-                message = await (self.receive() if has_come(self.scope) else self._in_time(self.receive(), began_s))
+                message = await (
+                    self.receive() if BODY_RECEIVED in self.scope["state"] else self._in_time(self.receive(), began_s)
+                )
                 if message["type"] == "http.disconnect":
                     raise ClientDisconnect
                 chunks.append(message.get("body", b""))

@@ -28,7 +28,7 @@ from service.settings import Settings
 from service.telemetry import configure_logging, start_tracing
 
 from .app import create_app
-from .connection import Connection, Reception
+from .connection import Connection, ConnectionLimits
 from .event_stream import SEND_TIMEOUT_S
 from .siblings import Siblings
 
@@ -57,13 +57,13 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI, on_ready: Callable[[], None]) -> None:
         settings: Settings = app.state.service.settings
-        reception = Reception(
+        limits = ConnectionLimits(
             header_timeout_s=settings.header_timeout_s,
             max_connections=_as_many_as_files(settings.max_connections),
         )
         config = uvicorn.Config(
             app,
-            http=partial(Connection, reception=reception),  # type: ignore[arg-type]
+            http=partial(Connection, limits=limits),  # type: ignore[arg-type]
             access_log=False,
             log_config=None,
             proxy_headers=bool(settings.trusted_proxies),

@@ -13,6 +13,7 @@ RUN --mount=type=cache,target=/root/.cache \
     pip install --quiet --require-hashes -r requirements/build.txt && \
     uv pip install --quiet --require-hashes --python /opt/inkling/bin/python -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY inkling inkling
 COPY service service
 COPY model_store model_store
 COPY tools/sbom.py tools/

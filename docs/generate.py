@@ -4,13 +4,11 @@ docs/access.md             from service.access.Scope, the scopes that routes sta
 docs/configuration.md      from the fields of service.settings.Settings
 docs/hyperparameters.md    from service.core.HYPERPARAMETERS
 docs/layers.svg            from the layers that import-linter checks, in pyproject.toml
-service/client/async_client.py   from service/client/client.py, by adding ``await``
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -95,27 +93,10 @@ LAYERS = {
     "registry": "weight files",
     "core": "the mathematics, in NumPy alone",
     "sklearn": "for scikit-learn",
-    "client": "from Python, by HTTP",
+    "client": "the former name of inkling",
     "telemetry": "log lines and spans",
     "errors": "one tree of everything that goes wrong on purpose",
 }
-
-
-ASYNC = (
-    ("The client that waits.", "The client that is awaited, made from client.py by docs/generate.py: change that one."),
-    ("; a notebook shows its loss curves", ""),
-    (r"\bConnection\b", "AsyncConnection"),
-    (r"\bIterator\b", "AsyncIterator"),
-    (r"\bInklingClient\b", "AsyncInklingClient"),
-    (r"\bJob\b(?!Facts)", "AsyncJob"),
-    (r"^    def (?!__init__|events)", "    async def "),
-    (r"__(enter|exit)__", r"__a\1__"),
-    (r"(self\.(?:connection|_connection|_client)\.(?:run|close)\()", r"await \1"),
-    (r"self\.model\(model\)", "(await self.model(model))"),
-    (r"(self\.(?:refresh|predict_all|close|default_version)\()", r"await \1"),
-    (r"\bfor event in", "async for event in"),
-)
-"""What makes the client that is awaited out of the one that waits: patterns and replacements, in this order."""
 
 
 def access() -> str:
@@ -198,21 +179,11 @@ def layers() -> str:
     )
 
 
-def async_client() -> str:
-    """Return the client that is awaited: the one that waits, word for word, with ``await``."""
-    text = (ROOT / "service" / "client" / "client.py").read_text()
-    text = text[: text.index("    def _repr_png_")].rstrip() + "\n"  # the last method: a notebook does not await it
-    for pattern, replacement in ASYNC:
-        text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
-    return text
-
-
 PAGES = {
     "access.md": access,
     "configuration.md": configuration,
     "hyperparameters.md": hyperparameters,
     "layers.svg": layers,
-    "../service/client/async_client.py": async_client,
 }
 
 

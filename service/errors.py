@@ -227,3 +227,13 @@ class ExtraMissing(ServiceError):
     """It needs a package that is not installed."""
 
     code = "extra-missing"
+
+
+def error_of_code(code: str) -> type[ServiceError]:
+    """Return the class with this ``code``; the root if there is none."""
+    classes: list[type[ServiceError]] = [ServiceError]
+    for known in classes:
+        if known.code == code:
+            return known
+        classes += known.__subclasses__()
+    return ServiceError

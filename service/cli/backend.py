@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 if TYPE_CHECKING:
-    from service.client import Event  # which brings httpx, of which help and usage need nothing
+    from inkling import Event  # which brings httpx, of which help and usage need nothing
 
 Json = dict[str, Any]
 Picture = Literal["loss", "accuracy", "weights"]

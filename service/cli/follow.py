@@ -19,7 +19,7 @@ from .terminal import print_json, terminal
 from .training_view import TrainingView
 
 if TYPE_CHECKING:
-    from service.client import Event
+    from inkling import Event
 
 
 def follow_job(backend: Backend, job: Json, *, as_json: bool) -> int:

@@ -8,9 +8,9 @@ from functools import cached_property
 from threading import Thread
 from typing import Any
 
+from inkling import Event
 from service.bootstrap import Service, build, shipped_models
 from service.charts import digit_picture, evidence_picture, weights_picture
-from service.client import Event
 from service.core import TrainingConfig
 from service.database import migrate
 from service.inference import Explanation, answer, compare, decode_upload, evaluate, explain, import_weights, write_onnx

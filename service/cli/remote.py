@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, cast
 
-from service.client import Event, calls
-from service.client.call import Call
-from service.client.connection import Connection
-from service.client.images import file_body
+from inkling import Event, Explanation, InklingClient, InklingError, Job, Report, Sweep
+from inkling.images import File
+from service.errors import TooManyRequests, Unauthenticated, error_of_code
 
 from .backend import Backend, ImageFile, Json, ModelReference, Picture, PictureFormat, SweepPicture
 from .polling import poll_sweep
 
 _Given = ParamSpec("_Given")
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 
 
-def _asks(call: Callable[_Given, Call[_Answer]]) -> Callable[Concatenate[RemoteBackend, _Given], _Answer]:
-    """Return a method that makes a call: it takes what the call takes."""
+@contextmanager
+def _errors_of_the_service() -> Iterator[None]:
+    """Raise what the client raises as the errors that every backend raises."""
+    try:
+        yield
+    except InklingError as error:
+        kind = error_of_code(error.code)
+        if kind is Unauthenticated:
+            raise kind(f"{error.message} --key-file names a file that holds it.") from error
+        if kind is TooManyRequests:
+            raise TooManyRequests(error.message, retry_after_s=error.retry_after_s or 1.0) from error
+        raise kind(error.message, field=error.field, allowed=error.allowed) from error
 
-    def method(self: RemoteBackend, /, *args: _Given.args, **options: _Given.kwargs) -> _Answer:
-        return self.run(call(*args, **options))
 
-    return method
+def _run(method: Callable[_Given, _Result], *args: _Given.args, **options: _Given.kwargs) -> _Result:
+    with _errors_of_the_service():
+        return method(*args, **options)
 
 
 class RemoteBackend(Backend):
@@ -45,121 +58,172 @@ class RemoteBackend(Backend):
     trains_here = False
 
     def __init__(self, url: str, key: str = "", *, arguments: str = "") -> None:
-        self._connection = Connection(url, key)
-        self.run = self._connection.run
-        self.place = self._connection.place
+        self._client = _run(InklingClient, url, key)
+        self.place = self._client.connection.place
         self.arguments = arguments
 
     def close(self) -> None:
         """Close the connections."""
-        self._connection.close()
+        self._client.close()
+
+    # Nouns that are known by their id alone
+
+    def _job(self, job_id: str) -> Job:
+        return Job(self._client.connection, {"id": job_id})
+
+    def _sweep(self, sweep_id: str) -> Sweep:
+        return Sweep(self._client.connection, {"id": sweep_id})
+
+    def _report(self, report_id: str) -> Report:
+        return Report(self._client.connection, {"id": report_id})
 
     # Jobs
 
     def submit(self, request: Mapping[str, Any]) -> Json:
-        return self.run(calls.submission("jobs", body=request))
+        return _run(self._client.train, **request).data
 
-    job = _asks(calls.job)
-    jobs = _asks(calls.jobs)
+    def job(self, job_id: str) -> Json:
+        return _run(self._client.job, job_id).data
+
+    def jobs(self, *, state: Any = None, limit: int = 50, before: str | None = None) -> Json:
+        page = _run(self._client.jobs, state=state, limit=limit, before=before)
+        return {"jobs": [job.data for job in page], "next": page.next}
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
-        return self._connection.events(job_id, after)
+        with _errors_of_the_service():
+            yield from self._client.connection.events(job_id, after)
 
     def cancel(self, job_id: str) -> Json:
-        return self.run(calls.cancel("jobs", job_id))
+        return _run(self._job(job_id).cancel).data
 
     def resume(self, job_id: str, changes: Mapping[str, Any]) -> Json:
-        return self.run(calls.submission("jobs", job_id, "resume", body=changes))
+        return _run(self._job(job_id).resume, **changes).data
 
     def verify(self, job_id: str) -> Json:
-        return self.run(calls.submission("jobs", job_id, "verify", body={}))
+        return _run(self._job(job_id).verify).data
 
-    delete = _asks(calls.delete_job)
-    metrics = _asks(calls.metrics)
+    def delete(self, job_id: str) -> None:
+        _run(self._job(job_id).delete)
+
+    def metrics(self, job_id: str) -> Json:
+        return _run(self._job(job_id).history)
 
     def job_picture(self, job_id: str, picture: Picture, picture_format: PictureFormat) -> bytes:
-        return self.run(calls.file("jobs", job_id, f"{picture}.{picture_format}"))
+        return _run(self._job(job_id).picture, picture, format=picture_format)
 
     # Sweeps
 
     def submit_sweep(self, request: Mapping[str, Any]) -> Json:
-        return self.run(calls.submission("sweeps", body=request))
+        others = {name: value for name, value in request.items() if name not in ("base", "grid")}
+        return _run(self._client.train_sweep, request["grid"], **request["base"], **others).data
 
-    sweep = _asks(calls.sweep)
-    sweeps = _asks(calls.sweeps)
+    def sweep(self, sweep_id: str, *, rank_by: Any = None) -> Json:
+        return _run(self._client.sweep, sweep_id, rank_by=rank_by).data
+
+    def sweeps(self, *, limit: int = 50, before: str | None = None) -> Json:
+        page = _run(self._client.sweeps, limit=limit, before=before)
+        return {"sweeps": [sweep.data for sweep in page], "next": page.next}
 
     def watch_sweep(self, sweep_id: str, *, rank_by: str | None = None) -> Iterator[Json]:
         return poll_sweep(lambda: self.sweep(sweep_id, rank_by=rank_by))
 
     def cancel_sweep(self, sweep_id: str) -> Json:
-        return self.run(calls.cancel("sweeps", sweep_id))
+        return _run(self._sweep(sweep_id).cancel).data
 
     def sweep_picture(self, sweep_id: str, picture: SweepPicture, picture_format: PictureFormat) -> bytes:
-        return self.run(calls.file("sweeps", sweep_id, f"{picture}.{picture_format}"))
+        return _run(self._sweep(sweep_id).picture, picture, format=picture_format)
 
     # Reports
 
     def submit_report(self, request: Mapping[str, Any]) -> Json:
-        return self.run(calls.submission("reports", body=request))
+        return _run(self._client.train_report, **request).data
 
-    report = _asks(calls.report)
+    def report(self, report_id: str) -> Json:
+        return _run(self._client.report, report_id).data
 
     def cancel_report(self, report_id: str) -> Json:
-        return self.run(calls.cancel("reports", report_id))
+        return _run(self._report(report_id).cancel).data
 
     def report_file(self, report_id: str, name: str) -> bytes:
-        return self.run(calls.file("reports", report_id, *name.split("/")))
+        report = self._report(report_id)
+        stem, _, form = name.rpartition(".")
+        if stem == "report":
+            return _run(report.document, cast("Any", form))
+        return _run(report.figure, stem.removeprefix("figures/"), format=cast("Any", form))
 
     # Models
 
-    models = _asks(calls.models)
-    model = _asks(calls.model)
+    def models(self) -> list[Json]:
+        return list(_run(self._client.models))
+
+    def model(self, name: str) -> Json:
+        return _run(self._client.model, name)
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
-        if reference is None:
-            default = self.model(name)["default"]
-            reference = default["version"] if default else "champion"
-        return self.run(calls.version(name, reference))
+        return _run(self._client.version, name, reference)
 
     def weights_file(self, name: str, version: int) -> bytes:
-        return self.run(calls.file("models", name, "versions", version, "weights.npz"))
+        return _run(self._client.weights_file, name, version)
 
     def onnx_file(self, name: str, version: int) -> bytes:
-        return self.run(calls.file("models", name, "versions", version, "weights.onnx"))
+        return _run(self._client.weights_file, name, version, format="onnx")
 
-    def import_weights(self, name: str, content: bytes, *, classes: str, publish: str, dataset: str) -> Json:
-        return self.run(calls.import_weights(name, content, classes=classes, publish=publish, dataset=dataset))
+    def import_weights(self, name: str, content: bytes, *, classes: str, publish: Any, dataset: str) -> Json:
+        labels = [int(label) for label in classes.split(",") if label]
+        return _run(self._client.import_weights, name, content, classes=labels, publish=publish, dataset=dataset)
 
     def weights_picture(self, name: str, version: int) -> bytes:
-        return self.run(calls.file("models", name, "versions", version, "weights.png"))
+        return _run(self._client.weights, name, version)
 
-    move_alias = _asks(calls.move_alias)
-    alias_history = _asks(calls.alias_history)
-    evaluation = _asks(calls.evaluation)
-    comparison = _asks(calls.comparison)
+    def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
+        return _run(self._client.move_alias, name, alias, version, reason=reason)
+
+    def alias_history(self, name: str, alias: str) -> list[Json]:
+        return list(_run(self._client.alias_history, name, alias))
+
+    def evaluation(self, name: str, version: int) -> Json:
+        return _run(self._client.evaluate, name, version)
+
+    def comparison(self, models: Any) -> Json:
+        return _run(self._client.compare, models)
 
     # Images
 
     def predict(self, file: ImageFile, model: ModelReference) -> Json:
-        body = file_body(file.data, file.media_type)
-        return self.run(calls.ask("predict", body, model=model.name, version=model.version, alias=model.alias))
+        asked = partial(self._client.predict_all, model=model.name, version=model.version, alias=model.alias)
+        predictions = [asdict(one) for one in _run(asked, _sent(file))]
+        for one in predictions:
+            one["probabilities"] = {str(label): value for label, value in one["probabilities"].items()}
+            one |= {name: list(one[name]) for name in ("preprocessing", "warnings")}
+            answer = {name: one.pop(name) for name in ("model", "version")}
+        return {**answer, "predictions": predictions}
 
     def explain(self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None) -> Json:
-        return self.run(_question(file, model, digit, against))
+        return self._explanation(file, model, digit, against).details
 
     def explanation_picture(
         self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None
     ) -> bytes:
-        return self.run(calls.as_picture(_question(file, model, digit, against)))
+        return self._explanation(file, model, digit, against).picture
+
+    def _explanation(
+        self, file: ImageFile, model: ModelReference, digit: int | None, against: int | None
+    ) -> Explanation:
+        asked = partial(self._client.explain, model=model.name, version=model.version, alias=model.alias)
+        return _run(asked, _sent(file), digit=digit, against=against)
 
     def preprocess(self, file: ImageFile) -> bytes:
-        return self.run(calls.preprocess(file_body(file.data, file.media_type)))
+        return _run(self._client.preprocess, _sent(file))
 
-    datasets = _asks(calls.datasets)
-    add_dataset = _asks(calls.add_dataset)
+    def datasets(self) -> list[Json]:
+        return list(_run(self._client.datasets))
+
+    def add_dataset(self, words: Mapping[str, str], files: Mapping[str, bytes]) -> Json:
+        named: dict[str, Any] = {**words, **files}
+        if "class_names" in words:
+            named["class_names"] = json.loads(words["class_names"])
+        return _run(self._client.add_dataset, **named)
 
 
-def _question(file: ImageFile, model: ModelReference, digit: int | None, against: int | None) -> Call[Json]:
-    body = file_body(file.data, file.media_type)
-    who, version = {"model": model.name, "alias": model.alias}, model.version
-    return calls.ask("explain", body, **who, version=version, digit=digit, against=against)
+def _sent(file: ImageFile) -> File:
+    return File(file.data, *([file.media_type] if file.media_type else []))

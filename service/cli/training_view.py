@@ -16,7 +16,7 @@ from .job_words import STATE_STYLES
 from .quantities import duration_text, loss_text, percent
 
 if TYPE_CHECKING:
-    from service.client import Event
+    from inkling import Event
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _MAX_BAR_WIDTH = 40

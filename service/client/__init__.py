@@ -1,14 +1,24 @@
-"""Inkling from Python: `InklingClient` waits, `AsyncInklingClient` is awaited. Needs httpx and nothing of a server."""
+"""The client under its former name, for one release: it is the package `inkling` now."""
 
 from __future__ import annotations
 
-from service.errors import ServiceError as ServiceError
+import warnings
 
-from .answers import Explanation as Explanation
-from .answers import Prediction as Prediction
-from .async_client import AsyncInklingClient as AsyncInklingClient
-from .async_client import AsyncJob as AsyncJob
-from .client import InklingClient as InklingClient
-from .client import Job as Job
-from .connection import Event as Event
-from .picture import Picture as Picture
+import inkling
+from inkling import AsyncInklingClient as AsyncInklingClient
+from inkling import AsyncJob as AsyncJob
+from inkling import Event as Event
+from inkling import Explanation as Explanation
+from inkling import InklingClient as InklingClient
+from inkling import Job as Job
+from inkling import Picture as Picture
+from inkling import Prediction as Prediction
+from inkling.errors import BY_NAME
+from service.errors import ServiceError as ServiceError
+from service.errors import error_of_code
+
+warnings.warn("service.client is now inkling: from inkling import InklingClient", DeprecationWarning, stacklevel=2)
+
+for _error in BY_NAME.values():
+    if _error is not inkling.InklingError:  # which is never raised itself
+        _error.__bases__ = (*_error.__bases__, error_of_code(_error("").code))  # so that `except` finds the former name

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from inkling import Event
 from service.cli.glyphs import glyph
 from service.cli.job_words import FINAL_STATES, STATE_STYLES, ending_text
 from service.cli.pixels import grey_picture, halved, weight_picture
@@ -16,7 +17,6 @@ from service.cli.prediction_view import prediction_table, prediction_view
 from service.cli.quantities import duration_text, percent
 from service.cli.training_view import TrainingView, sparkline
 from service.cli.weights_view import weights_view
-from service.client import Event
 from service.jobs import JobState
 
 COLOURED = Console(file=StringIO(), force_terminal=True, color_system="truecolor", width=80)

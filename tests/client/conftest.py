@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.client import InklingClient
+from inkling import InklingClient
 from tests.web.serving import service, settings, url  # noqa: F401
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import yaml
 
-from service.client import InklingClient
+from inkling import InklingClient
 from service.datasets import load_dataset
 from tests.jobs.house import eventually
 

@@ -54,13 +54,13 @@ def test_every_import_is_declared_and_every_declaration_imported(
     root: Path, run_time: list[Requirement], extras: list[Requirement]
 ) -> None:
     imported = set()
-    for path in (root / "service").rglob("*.py"):
+    for path in [*(root / "service").rglob("*.py"), *(root / "inkling").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 imported.add(node.module.partition(".")[0])
-    imported -= sys.stdlib_module_names | {"service"}
+    imported -= sys.stdlib_module_names | {"inkling", "service"}
     distributions = packages_distributions()
     brought = {name: distributions.get(name, [OF_EXTRAS.get(name, "")]) for name in imported}
     used = {name: {canonicalize_name(of) for of in candidates} for name, candidates in brought.items()}

@@ -33,8 +33,8 @@ VENDORED = (
 
 @pytest.fixture(scope="module")
 def modules(root: Path) -> dict[str, ast.Module]:
-    """Return the syntax tree of each module of the service, by its path."""
-    paths = sorted((root / "service").rglob("*.py"))
+    """Return the syntax tree of each module of the product, by its path."""
+    paths = sorted([*(root / "inkling").rglob("*.py"), *(root / "service").rglob("*.py")])
     return {str(path.relative_to(root)): ast.parse(path.read_text()) for path in paths}
 
 

@@ -42,7 +42,7 @@ def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = ZipFile(wheel).namelist()
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"service", "inkling_digits"}
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"inkling", "service", "inkling_digits"}
     assert len([name for name in names if name.endswith("-ubyte.gz")]) == 4
     assert not [name for name in names if "__pycache__" in name or "/test" in name]
 
@@ -61,6 +61,32 @@ def test_the_wheel_works_without_the_repository(wheel: Path, root: Path, tmp_pat
     shipped = sorted(path.name for path in (root / "model_store").glob("[!.]*"))
     assert run.stdout.split() == shipped
     assert len(shipped) >= 2
+
+
+USE_THE_CLIENT = """
+import sys
+import service
+from inkling import AsyncInklingClient, InklingClient
+assert service.MINE
+assert [name for name in sys.modules if name.startswith("service.")] == []
+assert (sys.modules["inkling"].__file__ or "").startswith(sys.argv[1])
+InklingClient("http://127.0.0.1:1").close()
+"""
+
+
+def test_the_client_stands_beside_a_service_of_ones_own(wheel: Path, tmp_path: Path) -> None:
+    ZipFile(wheel).extractall(tmp_path / "installed")
+    (tmp_path / "application" / "service").mkdir(parents=True)
+    (tmp_path / "application" / "service" / "__init__.py").write_text("MINE = True\n")
+    (tmp_path / "application" / "main.py").write_text(USE_THE_CLIENT)
+    subprocess.run(
+        [sys.executable, "main.py", tmp_path / "installed"],
+        cwd=tmp_path / "application",
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        check=True,
+    )
+    names = ZipFile(wheel).namelist()
+    assert {"inkling/py.typed", "service/py.typed"} <= set(names)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.client.event_stream import Message, MessageParser
+from inkling.events import Message, MessageParser
 
 
 def messages(text: str) -> list[Message]:
@@ -24,7 +24,7 @@ def test_comments_and_unknown_fields_are_left_out() -> None:
     assert messages(": keep-alive\n\nfoo: bar\n\nid: 1\n\n") == [Message(id="1")]
 
 
-def test_an_event_without_data_is_handed_on() -> None:
+def test_an_event_without_data_is_returned() -> None:
     assert messages("event: end\n\n") == [Message(event="end")]
 
 

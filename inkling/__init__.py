@@ -1,0 +1,30 @@
+"""Inkling from Python: `InklingClient` waits, `AsyncInklingClient` is awaited. Needs httpx and nothing of a server."""
+
+from __future__ import annotations
+
+from .client import AsyncInklingClient as AsyncInklingClient
+from .client import InklingClient as InklingClient
+from .display import Picture as Picture
+from .display import Record as Record
+from .display import Table as Table
+from .errors import AccessDenied as AccessDenied
+from .errors import Conflict as Conflict
+from .errors import DatasetNotFound as DatasetNotFound
+from .errors import InklingError as InklingError
+from .errors import InvalidField as InvalidField
+from .errors import InvalidInput as InvalidInput
+from .errors import JobNotFound as JobNotFound
+from .errors import ModelNotFound as ModelNotFound
+from .errors import NotFound as NotFound
+from .errors import ServiceUnreachable as ServiceUnreachable
+from .errors import TooManyRequests as TooManyRequests
+from .errors import Unauthenticated as Unauthenticated
+from .events import Event as Event
+from .jobs import AsyncJob as AsyncJob
+from .jobs import Job as Job
+from .predictions import Explanation as Explanation
+from .predictions import Prediction as Prediction
+from .reports import AsyncReport as AsyncReport
+from .reports import Report as Report
+from .sweeps import AsyncSweep as AsyncSweep
+from .sweeps import Sweep as Sweep

@@ -1,0 +1,134 @@
+"""One request as a value: what is sent, and how the response is read. It is the same for both clients."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx
+
+from .display import Picture, Record, Table
+
+Json = dict[str, Any]
+Result = TypeVar("Result")
+
+_POLL_S = (0.05, 1.0)
+_PATIENT = 30
+"""Attempts of a call that waits for something: a server that restarts meanwhile is asked again for a while."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[Result]):
+    """A request that has not been made.
+
+    Parameters
+    ----------
+    path : below ``/api/v1``, quoted.
+    read : turns a successful response into the result, or into the call that comes next; ValueError, KeyError or
+        TypeError if the response is none of Inkling's.
+    request : further arguments of `httpx.Client.request`.
+    repeatable : whether it may be sent again if its response is lost.
+    pause_s : how long to wait before it is sent.
+    retries : how often it may be repeated, if not as often as the client says.
+    """
+
+    method: str
+    path: str
+    read: Callable[[httpx.Response], Result | Call[Result]]
+    request: Mapping[str, Any] = field(default_factory=dict)
+    repeatable: bool = False
+    pause_s: float = 0.0
+    retries: int | None = None
+
+
+def path_of(*parts: str | int) -> str:
+    """Return a path, each part quoted."""
+    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
+
+
+def given(**values: Any) -> Json:
+    """Return the values that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def read_record(response: httpx.Response) -> Record:
+    """Read a JSON object."""
+    answer = response.json()
+    if not isinstance(answer, dict):
+        raise ValueError("not an object")
+    return Record(answer)
+
+
+def read_table(name: str) -> Callable[[httpx.Response], Table[Record]]:
+    """Return what reads the list of this name in a JSON object, with its ``next``."""
+
+    def read(response: httpx.Response) -> Table[Record]:
+        answer = read_record(response)
+        return Table(map(Record, answer[name]), next=answer.get("next"))
+
+    return read
+
+
+def read_picture(response: httpx.Response) -> Picture:
+    """Read a picture."""
+    return Picture(response.content)
+
+
+def read_bytes(response: httpx.Response) -> bytes:
+    """Read a file."""
+    return response.content
+
+
+def read_nothing(_: httpx.Response) -> None:
+    """Read a response without a body."""
+
+
+def get(read: Callable[[httpx.Response], Result | Call[Result]], *parts: str | int, **params: Any) -> Call[Result]:
+    """Ask for something; parameters that are None are left out."""
+    return Call(method="GET", path=path_of(*parts), read=read, request={"params": given(**params)}, repeatable=True)
+
+
+def post(*parts: str | int) -> Call[Record]:
+    """Ask for a change."""
+    return Call(method="POST", path=path_of(*parts), read=read_record)
+
+
+def submission(*parts: str | int, **body: Any) -> Call[Record]:
+    """Submit something. With its Idempotency-Key it may be sent again without being done twice."""
+    request = {"json": body, "headers": {"Idempotency-Key": uuid4().hex}}
+    return Call(method="POST", path=path_of(*parts), read=read_record, request=request, repeatable=True)
+
+
+def until_over(
+    call: Call[Record],
+    is_over: Callable[[Json], bool],
+    *,
+    timeout_s: float | None,
+    show: Callable[[Json], None] = lambda _: None,
+) -> Call[Record]:
+    """Repeat a call, at growing intervals, until what it returns is over; then it reads that.
+
+    Raises
+    ------
+    TimeoutError : it is not over after ``timeout_s``.
+    """
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+
+    def read_after(pause_s: float) -> Callable[[httpx.Response], Record | Call[Record]]:
+        def read(response: httpx.Response) -> Record | Call[Record]:
+            data = read_record(response)
+            show(data)
+            if is_over(data):
+                return data
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"It is not over after {timeout_s:g} s; it goes on.")
+            longer_s = min(1.5 * pause_s, _POLL_S[1])
+            return replace(call, read=read_after(longer_s), pause_s=pause_s, retries=_PATIENT)
+
+        return read
+
+    return replace(call, read=read_after(_POLL_S[0]), retries=_PATIENT)

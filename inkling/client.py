@@ -1,0 +1,105 @@
+"""The two clients: all nouns, and how to connect."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from .call import Call, get, read_table
+from .connection import TIMEOUT, AsyncConnection, Connection
+from .datasets import Datasets
+from .display import Record, Table
+from .jobs import Jobs
+from .methods import Awaitable, Blocking, request
+from .models import Models
+from .predictions import Predictions
+from .reports import Reports
+from .sweeps import Sweeps
+
+
+class _Nouns(Jobs, Sweeps, Reports, Models, Predictions, Datasets):
+    """Everything that a server can be asked for."""
+
+    @request
+    def hyperparameters(self) -> Call[Table[Record]]:
+        """Return the table of hyperparameters: name, range, default and meaning of each."""
+        return get(read_table("hyperparameters"), "hyperparameters")
+
+    @request
+    def audit(self, *, limit: int | None = None, before: int | None = None) -> Call[Table[Record]]:
+        """Return who changed what, the newest first; ``before`` is an id."""
+        return get(read_table("entries"), "audit", limit=limit, before=before)
+
+
+class InklingClient(_Nouns, Blocking):
+    """Inkling on a server, from Python.
+
+    It goes direct to a server on this machine, and elsewhere by the proxies that the environment names. Every method
+    raises errors of the tree in `inkling.errors`: `InvalidField` names the field and its allowed range,
+    `ServiceUnreachable` says that the server does not answer.
+
+    Parameters
+    ----------
+    url : of the server; by default that of ``INKLING_URL``, or ``http://127.0.0.1:8000``.
+    key : for that server, if it needs one; by default that of ``INKLING_KEY``.
+    timeout : seconds to wait for each part of a response, or an `httpx.Timeout`.
+    retries : how often a request is repeated whose response was lost, if that does no harm.
+    http_client : sends the requests, with its own proxies and certificates; it is left open.
+
+    Raises
+    ------
+    InvalidField : the URL is not one, or the key cannot be one.
+    ServiceUnreachable : the proxies or certificates that the environment names cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        timeout: float | httpx.Timeout = TIMEOUT,
+        retries: int = 2,
+        http_client: httpx.Client | None = None,
+    ) -> None:
+        self.connection = Connection(url, key, timeout=timeout, retries=retries, http_client=http_client)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.connection.close()
+
+
+class AsyncInklingClient(_Nouns, Awaitable):
+    """Inkling on a server, with methods that are awaited; see `InklingClient`."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        timeout: float | httpx.Timeout = TIMEOUT,
+        retries: int = 2,
+        http_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        self.connection = AsyncConnection(url, key, timeout=timeout, retries=retries, http_client=http_client)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.connection.close()

@@ -1,0 +1,277 @@
+"""How calls are sent: by a connection that waits, or by one that is awaited. All else is shared."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from ipaddress import ip_address
+from typing import Any, TypeVar
+
+import httpx
+
+from .call import Call
+from .errors import (
+    InklingError,
+    InvalidField,
+    QueueFull,
+    ServerFailed,
+    ServiceUnreachable,
+    TooManyRequests,
+    raise_for_problem,
+)
+from .events import Event, EventCursor
+
+Result = TypeVar("Result")
+HttpClient = TypeVar("HttpClient")
+
+TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+"""Seconds to wait for each part of a response, and for a connection."""
+
+_MAX_BACKOFF_S = 8.0
+_MAX_RETRY_AFTER_S = 30.0
+_SILENCE_S = 45.0
+"""Without a line, after which a stream of events is lost: the server sends one every 15 s at least."""
+_PROXY_VARIABLES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host is the machine that asks: ``localhost``, or an address of its loopback."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+class _Server:
+    """A server: its URL, what is sent with every request, and what its responses mean.
+
+    Parameters
+    ----------
+    url : of the server, as in ``http://127.0.0.1:8000``; by default that of ``INKLING_URL``.
+    key : for that server, if it needs one; by default that of ``INKLING_KEY``.
+    timeout : seconds, or an `httpx.Timeout`.
+    retries : how often a request is repeated whose response was lost, if that does no harm.
+
+    Raises
+    ------
+    InvalidField : the URL is not one, or the key cannot be one.
+    """
+
+    def __init__(self, url: str | None, key: str | None, timeout: float | httpx.Timeout, retries: int) -> None:
+        url = (url or os.environ.get("INKLING_URL") or "http://127.0.0.1:8000").rstrip("/")
+        key = os.environ.get("INKLING_KEY", "") if key is None else key
+        try:
+            self.url = httpx.URL(url)
+            if not re.match(r"https?://[^/]", url):
+                raise httpx.InvalidURL("no scheme")
+        except httpx.InvalidURL:
+            allowed = "http://HOST:PORT or https://HOST"
+            raise InvalidField("The URL must name a server.", field="url", allowed=allowed) from None
+        if not re.fullmatch(r"[!-~]*", key):
+            raise InvalidField("The key cannot be one.", field="key", allowed="printable characters without spaces")
+        self.place = f"at {url}"
+        self._base = f"{url}/api/v1"
+        self._timeout = timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout)
+        self._retries = retries
+        self._headers = {"User-Agent": f"inkling/{version('inkling-digits')}"}
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
+
+    def _http_client(self, make: Callable[..., HttpClient]) -> HttpClient:
+        """Make an HTTP client: direct to this machine, elsewhere by the proxies and certificates of the environment."""
+        if is_this_machine(self.url.host):
+            return make(trust_env=False, verify=self._certificates())
+        try:
+            return make()
+        except (ValueError, OSError, ImportError, httpx.InvalidURL) as error:
+            names = [name for name in os.environ if name.upper() in _PROXY_VARIABLES]
+            raise ServiceUnreachable(
+                f"The server {self.place} cannot be reached: the proxies or certificates of the environment cannot be "
+                f"used ({', '.join(names)}). Correct these variables, or pass an http_client."
+            ) from error
+
+    def _certificates(self) -> ssl.SSLContext:
+        if self.url.scheme == "http":
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and is made 20 ms sooner
+        try:
+            return httpx.create_ssl_context()
+        except OSError:
+            return httpx.create_ssl_context(trust_env=False)
+
+    def _arguments(self, call: Call[Any]) -> dict[str, Any]:
+        headers = {**self._headers, **call.request.get("headers", {})}
+        url = f"{self._base}{call.path}"
+        return {"timeout": self._timeout, **call.request, "method": call.method, "url": url, "headers": headers}
+
+    def _stream_arguments(self, cursor: EventCursor, headers: dict[str, str]) -> dict[str, Any]:
+        parts = self._timeout.as_dict()
+        parts["read"] = None if parts["read"] is None else max(parts["read"], _SILENCE_S)
+        url = f"{self._base}{cursor.path}"
+        headers = {**self._headers, **headers}
+        return {"method": "GET", "url": url, "headers": headers, "timeout": httpx.Timeout(**parts)}
+
+    def _read(self, call: Call[Result], response: httpx.Response) -> Result | Call[Result]:
+        raise_for_problem(response)
+        try:
+            return call.read(response)
+        except InklingError:
+            raise
+        except (ValueError, KeyError, TypeError):
+            raise ServerFailed(f"What answers {self.place} is not Inkling.", status=response.status_code) from None
+
+    @contextmanager
+    def _transport_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise ServiceUnreachable(f"The server {self.place} did not answer in time.") from error
+        except httpx.ProxyError as error:
+            raise ServiceUnreachable(f"The proxy of the environment does not reach the server {self.place}.") from error
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise ServiceUnreachable(f"No server answers {self.place}; start one with: inkling serve") from error
+
+    def _backoff_s(self, call: Call[Any], attempt: int, error: InklingError) -> float:
+        """Return how long to wait before a call is repeated; raise its error if it may not be."""
+        most = self._retries if call.retries is None else max(self._retries, call.retries)
+        if not call.repeatable or attempt >= most or (error.retry_after_s or 0) > _MAX_RETRY_AFTER_S:
+            raise error
+        if isinstance(error, TooManyRequests) and (isinstance(error, QueueFull) or error.retry_after_s is None):
+            raise error
+        backoff_s: float = min(0.1 * 3**attempt, _MAX_BACKOFF_S) * random.uniform(0.75, 1)  # noqa: S311 - spreads load
+        return max(backoff_s, error.retry_after_s or 0)
+
+
+class Connection(_Server):
+    """Sends calls and waits for their results; see `_Server` for the parameters.
+
+    Parameters
+    ----------
+    http_client : sends the requests, instead of a client of its own; it is left open.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        timeout: float | httpx.Timeout = TIMEOUT,
+        retries: int = 2,
+        http_client: httpx.Client | None = None,
+    ) -> None:
+        super().__init__(url, key, timeout, retries)
+        self._is_own = http_client is None
+        self._http = http_client or self._http_client(httpx.Client)
+
+    def close(self) -> None:
+        """Close the connections, if they are its own."""
+        if self._is_own:
+            self._http.close()
+
+    def run(self, call: Call[Result]) -> Result:
+        """Send a call, and the calls that it leads to; return the result.
+
+        Raises
+        ------
+        InklingError : what the server refused it with, or that it does not answer.
+        """
+        attempt = 0
+        while True:
+            time.sleep(call.pause_s)
+            try:
+                with self._transport_errors():
+                    response = self._http.request(**self._arguments(call))
+                result = self._read(call, response)
+            except (ServiceUnreachable, TooManyRequests) as error:
+                time.sleep(self._backoff_s(call, attempt, error))
+                attempt += 1
+                continue
+            if not isinstance(result, Call):
+                return result
+            call, attempt = result, 0
+
+    def events(self, job_id: str, after: int = 0) -> Iterator[Event]:
+        """Yield what happened to a job after an event, and then what happens, until it is over.
+
+        A stream that breaks is continued after the last event that was received.
+        """
+        cursor = EventCursor(job_id, after)
+        while True:
+            with (
+                cursor.connection() as headers,
+                self._transport_errors(),
+                self._http.stream(**self._stream_arguments(cursor, headers)) as response,
+            ):
+                if not response.is_success:
+                    response.read()
+                    raise_for_problem(response)
+                for line in response.iter_lines():
+                    if event := cursor.feed(line):
+                        yield event
+                    if cursor.is_over:
+                        return
+            time.sleep(cursor.retry_s)
+
+
+class AsyncConnection(_Server):
+    """Sends calls that are awaited; see `Connection`."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        timeout: float | httpx.Timeout = TIMEOUT,
+        retries: int = 2,
+        http_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        super().__init__(url, key, timeout, retries)
+        self._is_own = http_client is None
+        self._http = http_client or self._http_client(httpx.AsyncClient)
+
+    async def close(self) -> None:
+        """See `Connection.close`."""
+        if self._is_own:
+            await self._http.aclose()
+
+    async def run(self, call: Call[Result]) -> Result:
+        """See `Connection.run`."""
+        attempt = 0
+        while True:
+            await asyncio.sleep(call.pause_s)
+            try:
+                with self._transport_errors():
+                    response = await self._http.request(**self._arguments(call))
+                result = self._read(call, response)
+            except (ServiceUnreachable, TooManyRequests) as error:
+                await asyncio.sleep(self._backoff_s(call, attempt, error))
+                attempt += 1
+                continue
+            if not isinstance(result, Call):
+                return result
+            call, attempt = result, 0
+
+    async def events(self, job_id: str, after: int = 0) -> AsyncIterator[Event]:
+        """See `Connection.events`."""
+        cursor = EventCursor(job_id, after)
+        while True:
+            with cursor.connection() as headers, self._transport_errors():
+                async with self._http.stream(**self._stream_arguments(cursor, headers)) as response:
+                    if not response.is_success:
+                        await response.aread()
+                        raise_for_problem(response)
+                    async for line in response.aiter_lines():
+                        if event := cursor.feed(line):
+                            yield event
+                        if cursor.is_over:
+                            return
+            await asyncio.sleep(cursor.retry_s)

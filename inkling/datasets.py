@@ -1,0 +1,96 @@
+"""Data sets: what they are, and what is in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from .call import Call, get, given, path_of, read_picture, read_record, read_table
+from .display import Picture, Record, Table
+from .methods import request
+
+Part = Literal["training", "test"]
+File = str | Path | bytes
+"""The path of a file, or its bytes."""
+
+
+class Datasets:
+    """What a client does about data sets."""
+
+    @request
+    def datasets(self) -> Call[Table[Record]]:
+        """Describe every data set."""
+        return get(read_table("datasets"), "datasets")
+
+    @request
+    def dataset(self, name: str) -> Call[Record]:
+        """Describe a data set: classes, images of each, checksum, source, licence."""
+        return get(read_record, "datasets", name)
+
+    @request
+    def add_dataset(
+        self,
+        name: str,
+        file: File | None = None,
+        *,
+        train_images: File | None = None,
+        train_labels: File | None = None,
+        test_images: File | None = None,
+        test_labels: File | None = None,
+        class_names: Sequence[str] | None = None,
+        title: str | None = None,
+        source: str | None = None,
+        licence: str | None = None,
+    ) -> Call[Record]:
+        """Add a data set: one ``.npz`` file, or four IDX files. It never changes; adding the same again is harmless."""
+        parts = given(
+            file=file,
+            train_images=train_images,
+            train_labels=train_labels,
+            test_images=test_images,
+            test_labels=test_labels,
+        )
+        files = {
+            part: (part, content if isinstance(content, bytes) else Path(content).read_bytes())
+            for part, content in parts.items()
+        }
+        names = None if class_names is None else json.dumps(list(class_names))
+        words = given(name=name, class_names=names, title=title, source=source, licence=licence)
+        request = {"data": words, "files": files}
+        return Call(method="POST", path=path_of("datasets"), read=read_record, request=request, repeatable=True)
+
+    @request
+    def images(
+        self,
+        dataset: str = "mnist",
+        *,
+        part: Part = "training",
+        label: int | None = None,
+        limit: int | None = None,
+        after: int | None = None,
+    ) -> Call[Table[Record]]:
+        """Return numbers and labels of images, at most 100 if nothing is said; ``after`` is the ``next`` of a page."""
+        params = {"part": part, "label": label, "limit": limit, "after": after}
+        return get(read_table("images"), "datasets", dataset, "images", **params)
+
+    @request
+    def image(
+        self, index: int, *, dataset: str = "mnist", part: Part = "test", upscale: int | None = None
+    ) -> Call[Picture]:
+        """Return an image of a data set."""
+        return get(read_picture, "datasets", dataset, "images", f"{index}.png", part=part, upscale=upscale)
+
+    @request
+    def contact_sheet(
+        self,
+        dataset: str = "mnist",
+        *,
+        part: Part = "training",
+        per_class: int | None = None,
+        upscale: int | None = None,
+    ) -> Call[Picture]:
+        """Draw the first images of each class, a row for each."""
+        params = {"part": part, "per_class": per_class, "upscale": upscale}
+        return get(read_picture, "datasets", dataset, "contact-sheet.png", **params)

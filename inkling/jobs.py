@@ -1,0 +1,316 @@
+"""Training jobs: submit, follow, look at."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Literal, TextIO, TypedDict, Unpack
+
+from .call import (
+    Call,
+    Json,
+    get,
+    given,
+    path_of,
+    post,
+    read_bytes,
+    read_nothing,
+    read_picture,
+    read_record,
+    read_table,
+    submission,
+    until_over,
+)
+from .display import Picture, Record, Table
+from .events import Event
+from .methods import Awaitable, Blocking, Noun, request, request_of_noun, returns, returns_table
+
+State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+PictureFormat = Literal["png", "svg"]
+
+_BAR_CHARS = 20
+
+
+class Hyperparameters(TypedDict, total=False):
+    """What a training job can be asked for. The server has the defaults, docs/hyperparameters.md the ranges."""
+
+    classes: Sequence[int] | None
+    """The classes to tell apart; for logistic regression the first is the positive one."""
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    """Passes over the training images, at most."""
+    shuffle: bool
+    seed: int
+    l2_penalty: float
+    l2_convention: Literal["squared", "half_squared", "squared_without_bias"]
+    patience: int | None
+    """Validation checks without a new lowest validation loss, before it stops early; None: never."""
+    checks_per_epoch: int
+    drop_last: bool
+    train_size: int | None
+    """The first so many training images; None: all."""
+    validation: Literal["test", "holdout"]
+    validation_size: int
+    dtype: Literal["float32", "float64"]
+    publish: Literal["best", "last"]
+    """Which weights become the model: those of the lowest validation loss, or the last."""
+
+
+class Continuation(TypedDict, total=False):
+    """What may be more for a job that goes on."""
+
+    epochs: int
+    """Those that were made are counted."""
+    patience: int | None
+
+
+class ChartOptions(TypedDict, total=False):
+    """The size of a chart; docs/api.md has the ranges."""
+
+    width_px: int
+    height_px: int
+    dpi: int
+
+
+class WeightsOptions(TypedDict, total=False):
+    """How weights are drawn; docs/api.md has the ranges."""
+
+    scale: Literal["shared", "per_tile"]
+    colours: Literal["diverging", "grey"]
+    upscale: int
+    scale_bar: bool
+
+
+class JobPictureOptions(ChartOptions, WeightsOptions, total=False):
+    """Of a chart or of weights, whichever is drawn."""
+
+    weights: Literal["best", "last"]
+
+
+class _Job(Noun):
+    """A training job, as it was when it was asked for last."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its state is final."""
+        return self.data["finished_at"] is not None
+
+    @property
+    def config(self) -> Json:
+        """What was asked for, with every default."""
+        return dict(self.data["config"])
+
+    @property
+    def latest(self) -> Json | None:
+        """The newest validation check."""
+        return self._check("latest")
+
+    @property
+    def best(self) -> Json | None:
+        """The validation check with the lowest loss."""
+        return self._check("best")
+
+    @property
+    def model(self) -> tuple[str, int] | None:
+        """Name and version of the model that it made, once it is over."""
+        made = self.data["model"]
+        return (made["name"], made["version"]) if made else None
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed."""
+        error = self.data["error"]
+        return str(error["detail"]) if error else None
+
+    @property
+    def summary(self) -> Json:
+        """What a table shows of it."""
+        best = self.best or {}
+        return {
+            "id": self.id,
+            "name": self.config["name"],
+            "state": self.state,
+            "progress": f"{self.data['progress']['fraction']:.0%}",
+            "validation loss": best.get("validation_loss", ""),
+            "validation accuracy": best.get("validation_accuracy", ""),
+            "model": "{}/{}".format(*self.model) if self.model else "",
+        }
+
+    def __repr__(self) -> str:
+        check = self.best
+        how = f", validation accuracy {check['validation_accuracy']:.2%}" if check else ""
+        return f"<job {self.id}: {self.config['name']}, {self.state}{how}>"
+
+    def _check(self, which: str) -> Json | None:
+        check: Any = self.data["metrics"][which]
+        return dict(check) if check else None
+
+    @request_of_noun
+    def refresh(self) -> Call[Record]:
+        """Ask for its present state."""
+        return get(read_record, "jobs", self.id)
+
+    @request_of_noun
+    def wait(self, *, progress: bool = False, timeout_s: float | None = None) -> Call[Record]:
+        """Wait until it is over, whatever its end: see ``state`` and ``error``.
+
+        Parameters
+        ----------
+        progress : show on standard error how far it is.
+        timeout_s : raise TimeoutError if it is not over by then; it goes on.
+        """
+        show = ProgressLine(self.config["name"]).show if progress else lambda _: None
+        call = get(read_record, "jobs", self.id)
+        return until_over(call, lambda job: job["finished_at"] is not None, timeout_s=timeout_s, show=show)
+
+    @request_of_noun
+    def cancel(self) -> Call[Record]:
+        """Ask it to stop; its best weights so far become a model."""
+        return post("jobs", self.id, "cancel")
+
+    @request_of_noun
+    def resume(self, **changes: Unpack[Continuation]) -> Call[Record]:
+        """Submit a job that goes on where this one ended, with more ``epochs`` or ``patience``."""
+        return submission("jobs", self.id, "resume", **changes)
+
+    @request_of_noun
+    def verify(self) -> Call[Record]:
+        """Submit a job that trains this one again and compares the weights."""
+        return submission("jobs", self.id, "verify")
+
+    @request
+    def delete(self) -> Call[None]:
+        """Delete it; the model that it made stays."""
+        return Call(method="DELETE", path=path_of("jobs", self.id), read=read_nothing)
+
+    @request
+    def history(self, *, since: int | None = None, max_points: int | None = None) -> Call[Record]:
+        """Return its metric history: ``checks`` after the one with id ``since``, and ``train_loss`` of each step."""
+        return get(read_record, "jobs", self.id, "metrics", since=since, max_points=max_points)
+
+    @request
+    def picture(
+        self,
+        what: Literal["loss", "accuracy", "weights"],
+        *,
+        format: PictureFormat = "png",
+        **options: Unpack[JobPictureOptions],
+    ) -> Call[Picture]:
+        """Draw its loss, its accuracy or its weights, of as far as it is."""
+        return get(read_picture, "jobs", self.id, f"{what}.{format}", **options)
+
+    @request
+    def snapshots(self) -> Call[Record]:
+        """Return of which steps the weights are kept."""
+        return get(read_record, "jobs", self.id, "snapshots")
+
+    @request
+    def snapshot_weights(self, *, since: int | None = None) -> Call[bytes]:
+        """Return the weights of all snapshots after a step: little-endian float32, of the ``shape`` of `snapshots`."""
+        return get(read_bytes, "jobs", self.id, "snapshots", "weights.f32", since=since)
+
+    @request
+    def snapshot_picture(self, step: int, **options: Unpack[WeightsOptions]) -> Call[Picture]:
+        """Draw the weights at a step."""
+        return get(read_picture, "jobs", self.id, "snapshots", step, "weights.png", **options)
+
+    @request
+    def snapshot_confusion(self, step: int) -> Call[Record]:
+        """Return which validation images were classified as which class at a step."""
+        return get(read_record, "jobs", self.id, "snapshots", step, "confusion")
+
+    @request
+    def snapshot_confusion_picture(
+        self, step: int, *, format: PictureFormat = "png", **options: Unpack[ChartOptions]
+    ) -> Call[Picture]:
+        """Draw which validation images were classified as which class at a step."""
+        return get(read_picture, "jobs", self.id, "snapshots", step, f"confusion.{format}", **options)
+
+
+class Job(Blocking, _Job):
+    """A training job; a notebook shows its loss curves."""
+
+    def events(self, *, after: int = 0) -> Iterator[Event]:
+        """Yield what happened after an event, and then what happens, until it is over."""
+        return self.connection.events(self.id, after)
+
+    def _repr_png_(self) -> bytes | None:
+        return self.picture("loss") if self.latest else None
+
+    def _repr_html_(self) -> str | None:
+        return None if self.latest else super()._repr_html_()
+
+
+class AsyncJob(Awaitable, _Job):
+    """A training job whose methods are awaited."""
+
+    def events(self, *, after: int = 0) -> AsyncIterator[Event]:
+        """Yield what happened after an event, and then what happens, until it is over."""
+        return self.connection.events(self.id, after)
+
+
+class Jobs:
+    """What a client does about jobs."""
+
+    @returns(Job, AsyncJob)
+    def train(
+        self,
+        model: Literal["softmax", "logistic"] = "softmax",
+        *,
+        name: str | None = None,
+        dataset: str | None = None,
+        **hyperparameters: Unpack[Hyperparameters],
+    ) -> Call[Record]:
+        """Submit a training job.
+
+        Parameters
+        ----------
+        model : softmax regression over several classes, or logistic regression between two.
+        name : of the model that it makes, or of which it makes the next version.
+        dataset : to train on; MNIST by default.
+        hyperparameters : see `Hyperparameters`.
+        """
+        return submission("jobs", model=model, **given(name=name, dataset=dataset), **hyperparameters)
+
+    @returns(Job, AsyncJob)
+    def job(self, job_id: str) -> Call[Record]:
+        """Return a job."""
+        return get(read_record, "jobs", job_id)
+
+    @returns_table(Job, AsyncJob)
+    def jobs(
+        self, *, state: State | None = None, limit: int | None = None, before: str | None = None
+    ) -> Call[Table[Record]]:
+        """Return the newest jobs, at most 50 if nothing is said; ``before`` is the ``next`` of an earlier page."""
+        return get(read_table("jobs"), "jobs", state=state, limit=limit, before=before)
+
+
+class ProgressLine:
+    """Shows how far a job is, on one line of a terminal or below a cell of a notebook that is written over and over.
+
+    Parameters
+    ----------
+    name : what is trained.
+    stream : where to write; standard error by default.
+    """
+
+    def __init__(self, name: str, stream: TextIO | None = None) -> None:
+        self._name = name
+        self._stream = stream or sys.stderr
+        self._length = 0
+
+    def show(self, job: Json) -> None:
+        """Write how far a job is, and at its end the state in which it ended."""
+        check = job["metrics"]["latest"]
+        if check:
+            done = round(_BAR_CHARS * job["progress"]["fraction"])
+            line = (
+                f"{self._name} [{'#' * done}{'.' * (_BAR_CHARS - done)}] epoch {check['epoch']}"
+                f"  validation loss {check['validation_loss']:.4f}  accuracy {check['validation_accuracy']:.2%}"
+            )
+            self._stream.write("\r" + line.ljust(self._length))
+            self._length = len(line)
+        if job["finished_at"] is not None:
+            self._stream.write(f"  {job['state']}\n")
+        self._stream.flush()

@@ -10,7 +10,6 @@ from .curves import Curves as Curves
 from .curves import Line as Line
 from .curves import thin as thin
 from .frame import ChartSize as ChartSize
-from .frame import load_matplotlib as load_matplotlib
 from .frame import superscript as superscript
 from .norms import norms_chart as norms_chart
 from .pictures import batch_sheet as batch_sheet
@@ -20,6 +19,7 @@ from .pictures import evidence_picture as evidence_picture
 from .pictures import weights_grid as weights_grid
 from .pictures import weights_picture as weights_picture
 from .provenance import Provenance as Provenance
+from .provenance import png_chunks as png_chunks
 from .step_charts import accuracy_chart as accuracy_chart
 from .step_charts import gap_chart as gap_chart
 from .step_charts import lines_chart as lines_chart

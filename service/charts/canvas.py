@@ -78,7 +78,7 @@ class Canvas:
     def averaged_line(self, steps: Steps, values: Series, *, colour: str, label: str) -> None:
         """Draw the mean of every ten steps in a band of one standard deviation to each side.
 
-        A long run is averaged over more steps at a time, a very short one not at all; the label says so.
+        A long run is averaged over more steps at a time, a very short one not at all, as the label states.
         """
         if len(values) < 2 * _AVERAGED_STEPS:
             self.line(steps, values, colour=colour, label=label)

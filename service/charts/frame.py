@@ -84,7 +84,7 @@ class Frame(TypedDict, total=False):
     provenance: Required[Provenance]
 
 
-def load_matplotlib() -> None:
+def _load_matplotlib() -> None:
     """Import all of matplotlib that charts need, which takes about a second and 45 MB.
 
     Under a lock, because its modules import each other in circles: two threads that enter the circle at different
@@ -96,7 +96,7 @@ def load_matplotlib() -> None:
 
 def new_sheet(**frame: Unpack[Frame]) -> Sheet:
     """Make an empty sheet; the first one imports matplotlib."""
-    load_matplotlib()
+    _load_matplotlib()
     from .sheet import Sheet  # noqa: PLC0415
 
     return Sheet(**frame)
@@ -104,7 +104,7 @@ def new_sheet(**frame: Unpack[Frame]) -> Sheet:
 
 def new_canvas(*, y_label: str, y_bounds: tuple[float, float], off_scale: float = 0.0, **frame: Any) -> Canvas:
     """Make an empty chart over steps; the first one imports matplotlib. Parameters as `Canvas`."""
-    load_matplotlib()
+    _load_matplotlib()
     from .canvas import Canvas  # noqa: PLC0415
 
     return Canvas(y_label=y_label, y_bounds=y_bounds, off_scale=off_scale, **frame)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from xml.sax.saxutils import escape
@@ -59,6 +59,15 @@ def encode_picture(image: Image, provenance: Provenance, image_format: PictureFo
 def describe(provenance: Provenance) -> str:
     """Write all entries as one JSON object, for formats with a single field for a description."""
     return json.dumps(_checked(provenance), ensure_ascii=False)
+
+
+def png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, start and end of each chunk of a PNG (length, kind, data, checksum), up to a truncated one."""
+    start = 8
+    while start < len(content):
+        end = start + 12 + int.from_bytes(content[start : start + 4])
+        yield content[start + 4 : start + 8], start, end
+        start = end
 
 
 def printable(text: str) -> str:

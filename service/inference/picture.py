@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
+from service.charts import png_chunks
 from service.errors import InputTooLarge, InvalidImage, ServiceError, UnsupportedMedia
 
 from .mnist_form import Bytes
@@ -204,18 +205,17 @@ def _strip_png(content: bytes) -> _Stripped:
     InvalidImage
         There are more than 10,000 chunks.
     """
-    kept, exif, start = [content[:8]], b"", 8
-    for _ in range(MAX_PARTS):
-        end = start + 12 + int.from_bytes(content[start : start + 4])
-        kind = content[start + 4 : start + 8]
+    kept, exif = [content[:8]], b""
+    for number, (kind, start, end) in enumerate(png_chunks(content)):
+        if number == MAX_PARTS:
+            raise InvalidImage("The PNG is in too many parts.", allowed=f"at most {MAX_PARTS:,} chunks")
         if kind in _PNG_PIXELS:
             kept.append(content[start:end])
         elif kind == b"eXIf":
             exif = content[start + 8 : end - 4]
-        if kind == b"IEND" or end > len(content):
-            return _Stripped(b"".join(kept), exif)
-        start = end
-    raise InvalidImage("The PNG is in too many parts.", allowed=f"at most {MAX_PARTS:,} chunks")
+        if kind == b"IEND":
+            break
+    return _Stripped(b"".join(kept), exif)
 
 
 def _strip_jpeg(content: bytes) -> tuple[_Stripped, int]:

@@ -1,19 +1,22 @@
-"""What stands in a report, in its order: the same for the page and for the document."""
+"""The contents of a report, in their order: the same for its page, its document and its JSON file."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from service.datasets import load_dataset
+from service.errors import JobNotFound
 
-from .figures import Figure, logistic_figures, softmax_figures
+from .figures import Figure, FigureFormat, logistic_figures, softmax_figures
 from .findings import Findings
 from .runs import LogisticRuns, Run, Runs
-from .sentences import answers
+from .sentences import answers, key_sentences, loss, percent, signed
 from .spikes import Spikes, find_spikes
-from .words import loss, percent, signed
+
+FORMS = ("html", "pdf", "json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Section:
-    """One task: what was asked, the answer, and what shows it."""
+    """One task: its title, the answer, and the figures or the table that show it."""
 
     number: str
     title: str
@@ -38,7 +41,7 @@ class Section:
     table: Table | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as the API shows it; figures by name and caption."""
+        """Return plain data, as in the API; figures by name and caption."""
         table = self.table and {
             "caption": self.table.caption,
             "head": list(self.table.head),
@@ -56,14 +59,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LogisticPart:
-    """What needs no more than the runs of logistic regression: it can be made while the others still train."""
+    """The part that needs only the runs of logistic regression: it can be made while the others still train."""
 
     spikes: Spikes | None
     figures: Mapping[str, Figure]
 
     @classmethod
     def of(cls, runs: LogisticRuns) -> LogisticPart:
-        """Find the spikes; figures are drawn when they are asked for."""
+        """Find the spikes; figures are drawn on request."""
         spikes = find_spikes(runs.in_order, load_dataset(runs.options.dataset))
         return cls(spikes=spikes, figures=logistic_figures(runs, spikes))
 
@@ -81,7 +84,7 @@ class Contents:
 
     @classmethod
     def of(cls, runs: Runs, part: LogisticPart) -> Contents:
-        """Work out numbers and sentences; figures are drawn when their files are asked for."""
+        """Compute numbers and sentences; figures are drawn when their files are requested."""
         findings = Findings.of(runs, part.spikes)
         figures = {**part.figures, **softmax_figures(runs, findings)}
         options, epochs = runs.options, findings.plain.epochs_allowed
@@ -97,6 +100,41 @@ class Contents:
             figures=figures,
             sections=_sections(runs, findings, figures),
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all numbers, with the sentences that were written from them, as plain data."""
+        by_task = {section.number: list(section.sentences) for section in self.sections if section.sentences}
+        return {**self.findings.to_dict(), "key_sentences": key_sentences(self.findings), "answers": by_task}
+
+    def file_names(self) -> list[str]:
+        """Return the names of all files of the report; figures are in a folder of their own."""
+        figures = [f"figures/{name}.{form}" for name in self.figures for form in ("png", "svg")]
+        return [*(f"report.{form}" for form in FORMS), *figures]
+
+    def file(self, name: str) -> bytes:
+        """Return a file of the report.
+
+        Raises
+        ------
+        JobNotFound
+            There is no file of that name.
+        """
+        if name not in self.file_names():
+            raise JobNotFound("This report has no file of that name.")
+        if name == "report.json":
+            return json.dumps(self.to_dict(), indent=2, ensure_ascii=False).encode()
+        if name.startswith("figures/"):
+            stem, _, form = name.removeprefix("figures/").rpartition(".")
+            return self.figures[stem].draw("svg" if form == "svg" else "png")
+        # Imported on first use: it takes longer to import than all the rest of a server.
+        from .rendering import render_document, render_page  # noqa: PLC0415
+
+        if name == "report.html":
+            return render_page(self, self._pictures("svg"))
+        return render_document(self, self._pictures("png"))
+
+    def _pictures(self, form: FigureFormat) -> dict[str, bytes]:
+        return {name: figure.draw(form) for name, figure in self.figures.items()}
 
 
 _LOGISTIC = (
@@ -126,7 +164,7 @@ _TITLES = {
     "4c": "Accuracy under each penalty",
     "4d": "What the penalty costs",
     "4e": "The norm of the weights",
-    "5": "Beside the published numbers",
+    "5": "Comparison with the published numbers",
 }
 
 
@@ -138,14 +176,14 @@ def _sections(runs: Runs, findings: Findings, figures: Mapping[str, Figure]) -> 
             number=number,
             title=_TITLES[number],
             formulas=formulas.get(number, ()),
-            sentences=said,
+            sentences=sentences,
             figures=[figure for name, figure in figures.items() if name.startswith(f"{number}-")],
             table=tables.get(number),
         )
-        for number, said in answers(findings).items()
+        for number, sentences in answers(findings).items()
     ]
     everything = [runs.in_order, runs.shuffled, *runs.softmax]
-    return [*sections, Section(number="6", title="Where this comes from", table=_provenance_table(everything))]
+    return [*sections, Section(number="6", title="Sources", table=_provenance_table(everything))]
 
 
 def _cost_table(findings: Findings) -> Table:
@@ -175,13 +213,13 @@ def _comparison_table(findings: Findings) -> Table | None:
     for row in findings.comparison:
         published = f"{row.low:g}" if row.low == row.high else f"{row.low:g} to {row.high:g}"
         ours = _digits(f"{row.ours:.5f}")
-        # What vanishes in the rounding of the published digits is no difference.
+        # A difference that vanishes in the rounding of the published digits is none.
         rounded = round(row.difference, 5)
         difference = _digits(f"{rounded:+.5f}").replace("-", "−") if rounded else "0"
         rows.append((row.quantity, row.source, ours, published, difference, "yes" if row.agrees else "no"))
     return Table(
-        caption="This run beside the numbers of the seed report, and beside the reference table that was measured of "
-        "it. The difference is counted from the nearer end of a range; norms agree within 1%.",
+        caption="This run beside the numbers of the seed report and of the reference table measured from it. "
+        "The difference is counted from the nearer end of a range; norms agree within 1%.",
         head=("quantity", "source", "this run", "published", "difference", "agrees"),
         rows=rows,
         n_words=2,
@@ -200,11 +238,11 @@ def _provenance_table(runs: Sequence[Run]) -> Table:
         order = "shuffled" if config.shuffle else "file order"
         model = f"{run.job.model['name']} {run.job.model['version']}" if run.job.model else ""
         rows.append((run.job.id, f"{what}, λ = {config.l2_penalty:g}, {order}", model))
-    said = runs[0].provenance
-    environment = ", ".join(f"{name} {said[name]}" for name in ("python", "numpy", "blas") if name in said)
+    recorded = runs[0].provenance
+    environment = ", ".join(f"{name} {recorded[name]}" for name in ("python", "numpy", "blas") if name in recorded)
     return Table(
-        caption=f"The runs, which are ordinary jobs, and the models they became. Data set {said['dataset']}, SHA-256 "
-        f"{said['dataset_sha256']}. {environment}",
+        caption=f"The runs, which are ordinary jobs, and their models. Data set {recorded['dataset']}, SHA-256 "
+        f"{recorded['dataset_sha256']}. {environment}",
         head=("job", "run", "model and version"),
         rows=rows,
         n_words=3,

@@ -1,4 +1,4 @@
-"""The figures of a report, each with the caption that stands below it and the runs that it shows."""
+"""The figures of a report, each with its caption and the runs that it shows."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ from service.core import N_PIXELS
 from service.datasets import Images, load_dataset, split
 
 from .findings import Findings
-from .options import ReportOptions
-from .run_numbers import numbers_of
-from .runs import LogisticRuns, Run, Runs
+from .report import ReportOptions
+from .runs import LogisticRuns, Run, Runs, numbers_of
+from .sentences import signed
 from .spikes import Spikes
-from .words import signed
 
 FigureFormat: TypeAlias = Literal["png", "svg"]
 
@@ -40,7 +39,7 @@ _SIZE = ChartSize(width_px=1440, height_px=864)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Figure:
-    """A figure that can be had in either format, drawn once; ``runs`` are the jobs that it shows."""
+    """A figure in either format, drawn once; ``runs`` are the jobs that it shows."""
 
     name: str
     caption: str
@@ -49,7 +48,7 @@ class Figure:
 
     @property
     def provenance(self) -> str:
-        """Where it comes from, in a line."""
+        """Its origin, in a line."""
         jobs = ", ".join(run.job.id for run in self.runs)
         return f"{self.name}: Inkling {__version__}, job{'s' if len(self.runs) > 1 else ''} {jobs}"
 
@@ -81,7 +80,7 @@ class _Figures:
 
 
 def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Figure]:
-    """Return the figures of task 2 by name, which need no other run; those with nothing to show are left out."""
+    """Return the figures of task 2 by name, without those that have nothing to show."""
     a, b = runs.options.classes
     figures = _Figures(runs.report_id, runs.options)
     add, charted = figures.add, figures.charted
@@ -137,7 +136,7 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
         add(
             "2e-batch",
             f"The {len(images)} images of batch {spikes.batch}, in their order. Framed: those that the weights before "
-            "this batch get wrong.",
+            "this batch misclassify.",
             [logistic],
             partial(batch_sheet, stand_out=spikes.wrong, upscale=2),
             images,
@@ -167,7 +166,7 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     )
     add(
         "3d-gap",
-        "How much better the same run does on its training images than on others.",
+        "Training accuracy minus validation accuracy of the same run.",
         [plain],
         charted(gap_chart, "Overfitting", plain.job.caption, grows_from=findings.overfitting.grows_from),
         plain.curves,
@@ -227,7 +226,7 @@ def _images_of(run: Run, places: Sequence[int]) -> Images:
 
 
 def _once(draw: Callable[[FigureFormat], bytes]) -> Callable[[FigureFormat], bytes]:
-    """Keep what was drawn; whoever asks while it is being drawn waits for it."""
+    """Keep the drawn files; concurrent callers wait for the first one."""
     drawn: dict[FigureFormat, bytes] = {}
     drawing = Lock()
 

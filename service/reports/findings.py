@@ -1,4 +1,4 @@
-"""All numbers of a report, as one frozen value: a function of what its runs recorded, and of the data set."""
+"""All numbers of a report, as one frozen value: a function of the records of its runs, and of the data set."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from service.datasets import Dataset, load_dataset, split
 from service.jobs import JobState
 
 from .gradients import GradientCheck, check_gradient
-from .options import ReportOptions
-from .reference import Comparison, compare
-from .run_numbers import RunNumbers, numbers_of
-from .runs import Run, Runs
+from .report import ReportOptions
+from .runs import Run, RunNumbers, Runs, numbers_of
 from .spikes import Spikes
 
 N_BLOCKS = 10
-"""Into how many blocks of checks a run is cut to see its gap grow through the noise."""
+"""The number of blocks into which the checks of a run are cut, so that the gap grows visibly in spite of the noise."""
+
+SEED_REPORT, TABLE = "seed report", "reference table"
+_NORMS = {1.0: (0.602, 3), 0.1: (1.655, 12), 0.01: (3.268, 39), 0.001: (4.621, None)}
+"""By penalty: the published norm, and the epoch in which early stopping ended the run, if it did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +46,8 @@ class Overfitting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What the weights of a run look like, in two correlations.
+class WeightStatistics:
+    """The appearance of the weights of a run, in two correlations.
 
     ``neighbours`` is that of all weights with those of the next pixels, right and below: the smoother the closer to 1.
     ``mean_images`` is that of each digit's weights with its mean training image less the mean of all, on average.
@@ -56,8 +58,30 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One number of this report beside a published one.
+
+    Attributes
+    ----------
+    ours, low, high : this run's, and the published range; both ends are the same for an exact number.
+    difference : of ours from the nearer end of the range, 0 within it.
+    agrees : whether that is within the tolerance.
+    note : why it does not, where the runs show the reason.
+    """
+
+    quantity: str
+    source: str
+    ours: float
+    low: float
+    high: float
+    difference: float
+    agrees: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """Everything a report knows. `to_dict` is its JSON file."""
+    """All results of a report. `to_dict` is its JSON file."""
 
     report: str
     inkling: str
@@ -71,7 +95,7 @@ class Findings:
     shuffle_noise: float
     in_order_noise: float
     softmax: Sequence[RunNumbers]
-    looks: Sequence[Look]
+    looks: Sequence[WeightStatistics]
     overfitting: Overfitting
     comparison: Sequence[Comparison]
     seconds_of_training: float
@@ -83,7 +107,7 @@ class Findings:
 
     @classmethod
     def of(cls, runs: Runs, spikes: Spikes | None) -> Findings:
-        """Work out everything but the spikes of the run in file order, which can be found before all runs are over."""
+        """Compute everything but the spikes of the run in file order, which are found before all runs have ended."""
         options, dataset = runs.options, load_dataset(runs.options.dataset)
         in_order, shuffled = numbers_of(runs.in_order), numbers_of(runs.shuffled)
         softmax = [numbers_of(run) for run in runs.softmax]
@@ -103,7 +127,7 @@ class Findings:
             in_order_noise=_noise(runs.in_order),
             shuffle_noise=_noise(runs.shuffled),
             softmax=softmax,
-            looks=[_look(run, means) for run in runs.softmax[:2]],
+            looks=[_weight_statistics(run, means) for run in runs.softmax[:2]],
             overfitting=_overfitting(runs.plain),
             comparison=compare(options, in_order, shuffled, softmax),
             seconds_of_training=_training_s(runs),
@@ -122,6 +146,75 @@ def check_gradients(options: ReportOptions) -> list[GradientCheck]:
         check_gradient(dataset, "softmax", l2_penalty=0.0, seed=options.seed),
         check_gradient(dataset, "softmax", l2_penalty=largest, seed=options.seed),
     ]
+
+
+def compare(
+    options: ReportOptions, in_order: RunNumbers, shuffled: RunNumbers, softmax: Sequence[RunNumbers]
+) -> list[Comparison]:
+    """Compare the numbers of a report with the published ones, as far as its options are the same."""
+    rows: list[Comparison] = []
+
+    def row(
+        quantity: str,
+        ours: float,
+        low: float,
+        high: float | None = None,
+        *,
+        source: str = TABLE,
+        tolerance: float,
+        note: str = "",
+    ) -> None:
+        high = low if high is None else high
+        difference = ours - min(max(ours, low), high)
+        agrees = abs(difference) <= tolerance
+        rows.append(
+            Comparison(
+                quantity=quantity,
+                source=source,
+                ours=ours,
+                low=low,
+                high=high,
+                difference=difference,
+                agrees=agrees,
+                note="" if agrees else note,
+            )
+        )
+
+    if options.dataset == "mnist" and options.classes == (2, 3):
+        last = in_order.last
+        row("training images of 2 and 3", in_order.n_train, 4005, tolerance=0)
+        row("validation images of 2 and 3", in_order.n_validation, 2042, tolerance=0)
+        row("early stopping, epoch counted from 0", last.epoch, 33, source=SEED_REPORT, tolerance=0)
+        row("early stopping, epoch counted from 1", last.epoch + 1, 34, source=SEED_REPORT, tolerance=0)
+        row("validation loss there", last.validation_loss, 0.0658, source=SEED_REPORT, tolerance=5e-5)
+        row("step of early stopping", last.step, 1038, tolerance=0)
+        row("validation loss there", last.validation_loss, 0.06577, tolerance=5e-6)
+        row("lowest validation loss", in_order.best.validation_loss, 0.06569, tolerance=5e-6)
+        row("validation accuracy there", last.validation_accuracy, 0.97943, tolerance=5e-6)
+        row("training accuracy there", last.train_accuracy, 0.97578, tolerance=5e-6)
+        earlier = "stops earlier than in file order, as published" if shuffled.last.step < last.step else "stops later"
+        note = f"{earlier}; the epoch depends on the seed"
+        row("epoch of early stopping if shuffled", shuffled.last.epoch, 11, 26, tolerance=0, note=note)
+    if options.dataset == "mnist":
+        plain = softmax[0].last
+        row("softmax: validation loss", plain.validation_loss, 0.298, 0.301, tolerance=0)
+        row("softmax: validation accuracy", plain.validation_accuracy, 0.914, 0.918, tolerance=0)
+        row("softmax: training accuracy", plain.train_accuracy, 0.922, 0.925, tolerance=0)
+        row("softmax: norm", softmax[0].norm, 4.89, tolerance=0.01 * 4.89)
+        for run in softmax:
+            if run.l2_penalty not in _NORMS:
+                continue
+            published, stop_epoch = _NORMS[run.l2_penalty]
+            ours = f"stopped in epoch {run.last.epoch}" if run.stopped_early else "made all its epochs"
+            theirs = f"stopped after about {stop_epoch}" if stop_epoch else "made all its epochs"
+            row(
+                f"norm at λ = {run.l2_penalty:g}",
+                run.norm,
+                published,
+                tolerance=0.01 * published,
+                note=f"this run {ours}, the published one {theirs}",
+            )
+    return rows
 
 
 def _noise(run: Run) -> float:
@@ -157,7 +250,7 @@ def _overfitting(run: Run) -> Overfitting:
 
 @lru_cache(4)
 def mean_images(dataset: Dataset, config: TrainingConfig) -> Floats:
-    """Return each digit's mean training image less the mean of all, (n_classes, 784); no run is needed for it."""
+    """Return each digit's mean training image less the mean of all, (n_classes, 784), for which no run is needed."""
     data = split(dataset, config)
     x = data.x_train[:, :N_PIXELS]
     of_digits = [x[data.y_train == digit].mean(axis=0) for digit in range(config.n_outputs)]
@@ -165,12 +258,12 @@ def mean_images(dataset: Dataset, config: TrainingConfig) -> Floats:
     return means
 
 
-def _look(run: Run, means: Floats) -> Look:
+def _weight_statistics(run: Run, means: Floats) -> WeightStatistics:
     tiles = run.last[:N_PIXELS].T.astype(np.float64).reshape(-1, IMAGE_SIDE_PX, IMAGE_SIDE_PX)
     pairs = [(tiles[:, :, :-1], tiles[:, :, 1:]), (tiles[:, :-1], tiles[:, 1:])]
     here, beside = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
     alike = [np.corrcoef(tile.ravel(), mean)[0, 1] for tile, mean in zip(tiles, means, strict=True)]
-    return Look(neighbours=float(np.corrcoef(here, beside)[0, 1]), mean_images=float(np.mean(alike)))
+    return WeightStatistics(neighbours=float(np.corrcoef(here, beside)[0, 1]), mean_images=float(np.mean(alike)))
 
 
 def _training_s(runs: Runs) -> float:

@@ -1,4 +1,4 @@
-"""The gradients that training uses, held against numerical derivatives of the objective they are said to belong to."""
+"""The gradients that training uses, compared with numerical derivatives of the objective."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SELECTED = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradientCheck:
-    """How far the gradient of a training step is from central differences, in float64, over all its entries.
+    """The differences between the gradient of a training step and central differences, in float64, over all entries.
 
     ``largest_relative_error`` is in units of the largest entry of the gradient.
     """
@@ -48,7 +48,7 @@ def check_gradient(dataset: Dataset, model: Any, *, l2_penalty: float, seed: int
     """Make one step of training with learning rate 1 from random weights, and compare it with the objective.
 
     The objective is C + l2_penalty * ||W||^2. Its derivative by each entry of W is taken as
-    (J(W + h) - J(W - h)) / 2h on real images. No run is needed for it, so it can be made while they train.
+    (J(W + h) - J(W - h)) / 2h on real images. No run is needed, so this can be done while they train.
     """
     config = TrainingConfig(
         model=model,
@@ -82,7 +82,7 @@ def check_gradient(dataset: Dataset, model: Any, *, l2_penalty: float, seed: int
 
 
 def state_at(weights: Floats, *, next_step: int) -> TrainingState:
-    """Return a state from which training can go on with these weights."""
+    """Return a state from which training can continue with these weights."""
     return TrainingState(
         next_step=next_step,
         last=weights,

@@ -1,8 +1,7 @@
-"""What can be asked of reports: submit, look, cancel, and the files they come to.
+"""The operations on reports: submit, get, list, cancel, and their files.
 
-A report is a query. Its row holds what was asked for; its runs are ordinary jobs, so that progress, cancel and
-surviving a restart are theirs; numbers, sentences and figures are worked out from what was recorded, when they are
-asked for.
+A report is a query. Its row holds the options; its runs are ordinary jobs with progress, cancelling and recovery;
+numbers, sentences and figures are computed from the records of the runs on request.
 """
 
 from __future__ import annotations
@@ -37,10 +36,8 @@ from service.jobs import (
 )
 
 from .contents import Contents, LogisticPart
-from .files import encode_file, file_names, to_dict
 from .findings import check_gradients, mean_images
-from .options import ReportOptions
-from .report import Report
+from .report import Report, ReportOptions
 from .runs import LogisticRuns, Runs
 
 _KEPT_REPORTS, _KEPT_FILES = 4, 64
@@ -48,19 +45,19 @@ _POLL_S = 0.1
 
 
 class Reports(Desk):
-    """The desk where reports are handed in and asked about.
+    """The reports of a service.
 
     Parameters
     ----------
     database, max_queue_length, wake_engine, datasets : as for `Desk`.
-    jobs, sweeps : what its runs are asked about.
+    jobs, sweeps : where the runs are.
     """
 
     def __init__(self, database: Database, jobs: Jobs, sweeps: Sweeps, **desk: Any):
         super().__init__(database, **desk)
         self._jobs = jobs
         self._sweeps = sweeps
-        # What is made of runs that are over never changes, so it is kept until others push it out.
+        # The results of runs that have ended never change, so the last few are kept.
         self._part = lru_cache(_KEPT_REPORTS)(self._make_part)
         self._making_part = Lock()
         self._contents = lru_cache(_KEPT_REPORTS)(self._make_contents)
@@ -75,11 +72,8 @@ class Reports(Desk):
             The options do not fit the data set.
         QueueFull, IdempotencyMismatch
         """
-        in_order, shuffled, softmax = (
-            options.logistic(shuffle=False),
-            options.logistic(shuffle=True),
-            options.softmax(),
-        )
+        in_order, shuffled = options.logistic(shuffle=False), options.logistic(shuffle=True)
+        softmax = options.softmax()
         for config in (in_order.config, softmax.configs()[0]):
             plan_split(load_dataset(options.dataset), config)
         request_sha256 = fingerprint(options.to_dict())
@@ -90,7 +84,7 @@ class Reports(Desk):
             sweep_rows.insert(connection, sweep)
             members = member_rows(sweep, softmax.configs())
             logistic = [_new_job(in_order), _new_job(shuffled)]
-            # The short ones first: what shows them can then be drawn while the stack trains.
+            # The short ones first: their figures can then be drawn while the stack trains.
             job_rows.insert(connection, [*logistic, *members])
             report = NewReport(
                 id=str(ULID()),
@@ -119,16 +113,16 @@ class Reports(Desk):
         return [self._report(row) for row in rows[:limit]], str(rows[limit - 1].number) if len(rows) > limit else None
 
     def cancel(self, report_id: str) -> Report:
-        """Ask every run that is not over to stop. Asking again changes nothing.
+        """Request every run that has not ended to stop. A second request changes nothing.
 
         Raises
         ------
         InvalidJobTransition
-            All of them are over already.
+            All of them have ended already.
         """
         state = self.get(report_id).state
         if state.final:
-            raise InvalidJobTransition(f"The report is over already: it has {state}.")
+            raise InvalidJobTransition(f"The report has already ended: it is {state}.")
         with self._database.write() as connection:
             row = _row(connection, report_id)
             members = [member.id for member in job_rows.members(connection, row.sweep_id)]
@@ -143,17 +137,16 @@ class Reports(Desk):
         return self._contents(report_id)
 
     def prepare(self, report_id: str) -> None:
-        """Do what can be done while the runs train, so that the files are there sooner.
+        """Prepare the files while the runs train, so that they are complete sooner.
 
-        First what needs no run: imports, fonts, gradient checks and mean images. Then, as soon as they are over, the
-        figures of the runs of logistic regression. It returns when that is done, or when it cannot be.
+        First what needs no run: imports, fonts, gradient checks and mean images. Then, as soon as they have ended, the
+        figures of the runs of logistic regression. It returns when that is done, or impossible.
         """
         options = self.get(report_id).options
         check_gradients(options)
         mean_images(load_dataset(options.dataset), options.softmax().configs()[0])
         norms_chart(np.ones(1), np.ones(1), title="", provenance={})
-        for module in ("page", "document"):
-            import_module(f"{__package__}.{module}")
+        import_module(f"{__package__}.rendering")
         with suppress(JobNotFound, NoDataYet):  # deleted meanwhile, or one of them failed
             while not all(job is None or job.state.final for job in self.get(report_id).logistic_jobs):
                 time.sleep(_POLL_S)
@@ -162,19 +155,19 @@ class Reports(Desk):
                 figure.draw("png")
 
     def describe(self, report_id: str) -> dict[str, Any]:
-        """Return a report as the API shows it; once it has succeeded, with findings, text and links to its figures."""
+        """Return a report as in the API; once it has succeeded, with findings, text and links to its figures."""
         report = self.get(report_id)
         shown = report.to_dict()
         if report.state is not JobState.SUCCEEDED:
             return {**shown, "findings": None, "sections": []}
         contents = self._contents(report_id)
-        links = {name: f"/api/v1/reports/{report_id}/{name}" for name in self.file_names(report_id)}
+        links = {name: f"/api/v1/reports/{report_id}/{name}" for name in contents.file_names()}
         sections = [section.to_dict() for section in contents.sections]
-        return {**shown, "links": links, "findings": to_dict(contents), "sections": sections}
+        return {**shown, "links": links, "findings": contents.to_dict(), "sections": sections}
 
     def file_names(self, report_id: str) -> list[str]:
         """Return the names of all files of a report; raise `NoDataYet` until every run has succeeded."""
-        return file_names(self._contents(report_id))
+        return self._contents(report_id).file_names()
 
     def file(self, report_id: str, name: str) -> bytes:
         """Return one of these files.
@@ -189,14 +182,14 @@ class Reports(Desk):
         return self._file(report_id, name)
 
     def _make_file(self, report_id: str, name: str) -> bytes:
-        return encode_file(self._contents(report_id), name)
+        return self._contents(report_id).file(name)
 
     def _make_contents(self, report_id: str) -> Contents:
         runs = Runs.of(self.get(report_id), self._jobs)
         return Contents.of(runs, self._logistic_part(report_id))
 
     def _logistic_part(self, report_id: str) -> LogisticPart:
-        with self._making_part:  # what is being made is waited for rather than made twice
+        with self._making_part:  # a second caller waits instead of making it twice
             return self._part(report_id)
 
     def _make_part(self, report_id: str) -> LogisticPart:

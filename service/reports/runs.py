@@ -1,4 +1,4 @@
-"""The runs of a finished report with all that was recorded of them: what every number and figure is made of."""
+"""The runs of a report with all that was recorded of them, and their results in numbers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service.charts import Curves
-from service.core import Floats
+from service.core import Floats, norm
+from service.datasets import load_dataset, plan_split
 from service.errors import NoDataYet
 from service.jobs import Job, Jobs, JobState
 
-from .options import ReportOptions
-from .report import Report
+from .report import Report, ReportOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,7 +31,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LogisticRuns:
-    """The runs of task 2, which are over long before the others."""
+    """The runs of task 2, which end long before the others."""
 
     report_id: str
     options: ReportOptions
@@ -62,7 +62,7 @@ class Runs(LogisticRuns):
 
     @property
     def plain(self) -> Run:
-        """Softmax regression without a penalty, which task 3 is about."""
+        """Softmax regression without a penalty, the run of task 3."""
         return self.softmax[0]
 
     @classmethod
@@ -77,9 +77,66 @@ class Runs(LogisticRuns):
         if report.state is not JobState.SUCCEEDED:
             raise NoDataYet(f"The report is {report.state}; it can be read once all its runs have succeeded.")
         in_order, shuffled, *softmax = (_run(job, jobs) for job in report.jobs if job)
-        return cls(
-            report_id=report.id, options=report.options, in_order=in_order, shuffled=shuffled, softmax=tuple(softmax)
-        )
+        runs = {"in_order": in_order, "shuffled": shuffled}
+        return cls(report_id=report.id, options=report.options, **runs, softmax=tuple(softmax))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The result of a validation check."""
+
+    epoch: int
+    step: int
+    validation_loss: float
+    validation_accuracy: float
+    train_accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNumbers:
+    """The results of one run. ``norm`` is the Frobenius norm of its last weights, bias row included."""
+
+    job: str
+    model: str
+    l2_penalty: float
+    shuffle: bool
+    epochs_allowed: int
+    batches_per_epoch: int
+    stopped_early: bool
+    patience: int | None
+    n_train: int
+    n_validation: int
+    first_loss: float
+    last: Measured
+    best: Measured
+    highest_validation_accuracy: float
+    norm: float
+
+
+def numbers_of(run: Run) -> RunNumbers:
+    """Return the results of a run."""
+    job, curves = run.job, run.curves
+    plan = plan_split(load_dataset(job.dataset), job.config)
+    if job.latest is None or job.best is None or curves.batches_per_epoch is None:
+        raise ValueError("a run that has succeeded has checks")
+    names = Measured.__dataclass_fields__
+    return RunNumbers(
+        job=job.id,
+        model=job.config.model,
+        l2_penalty=run.l2_penalty,
+        shuffle=job.config.shuffle,
+        epochs_allowed=job.config.epochs,
+        batches_per_epoch=curves.batches_per_epoch,
+        stopped_early=curves.stop_step is not None,
+        patience=job.config.patience,
+        n_train=plan.n_train,
+        n_validation=plan.n_validation,
+        first_loss=float(curves.train_loss[0]),
+        last=Measured(**{name: getattr(job.latest, name) for name in names}),
+        best=Measured(**{name: getattr(job.best, name) for name in names}),
+        highest_validation_accuracy=float(curves.validation_accuracy.max()),
+        norm=norm(run.last),
+    )
 
 
 def _run(job: Job, jobs: Jobs) -> Run:

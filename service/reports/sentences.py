@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from service.charts import superscript
+
 from .findings import Findings
 from .gradients import GradientCheck
-from .run_numbers import RunNumbers
+from .runs import RunNumbers
 from .spikes import Spikes
-from .words import count, listed, loss, percent, points, power, signed
 
 Answers = Mapping[str, Sequence[str]]
 
@@ -36,7 +37,7 @@ def answers(findings: Findings) -> Answers:
 
 
 def key_sentences(findings: Findings) -> list[str]:
-    """Return the few sentences that a reader in a hurry wants."""
+    """Return the most important sentences."""
     by_task = answers(findings)
     chosen = ("1b", "2d", "2e", "3c", "3d", "4d", "4e", "5")
     return [sentence for task in chosen for sentence in (by_task[task] if task == "2e" else by_task[task][:1])]
@@ -46,9 +47,8 @@ def _gradient(check: GradientCheck) -> str:
     penalty = f" with λ = {check.l2_penalty:g}" if check.l2_penalty else ""
     return (
         f"For {check.model} regression{penalty}, all {check.n_entries:,} entries of the gradient that training uses "
-        "were "
-        f"compared with central differences (h = {power(check.step_width)}, float64, {check.n_images} real images, "
-        f"random weights): the largest error is {power(check.largest_error)}, where the largest entry is "
+        f"were compared with central differences (h = {power(check.step_width)}, float64, {check.n_images} real "
+        f"images, random weights): the largest error is {power(check.largest_error)}, where the largest entry is "
         f"{check.largest_gradient:.3g}, a relative error of {power(check.largest_relative_error)}."
     )
 
@@ -70,8 +70,8 @@ def _accuracy(run: RunNumbers) -> str:
     return (
         f"At the last check, step {run.last.step:,}, {percent(run.last.validation_accuracy)} of the "
         f"{run.n_validation:,} validation images and {percent(run.last.train_accuracy)} of the {run.n_train:,} "
-        "training "
-        f"images are right; the highest validation accuracy at any check is {percent(run.highest_validation_accuracy)}."
+        "training images are classified correctly; the highest validation accuracy at any check is "
+        f"{percent(run.highest_validation_accuracy)}."
     )
 
 
@@ -100,14 +100,17 @@ def _shuffling(findings: Findings) -> list[str]:
     apart = f"{count(abs(difference), 'epoch')} {later}" if difference else "in the same epoch"
     aside = f": {apart} with it" if shuffled.stopped_early and order.stopped_early else ""
     noise = findings.in_order_noise / findings.shuffle_noise if findings.shuffle_noise else float("inf")
-    said = [
+    sentences = [
         f"With shuffling early stopping {ends[0]}, without it {ends[1]}{aside}; from check to check the accuracy "
         f"moves by {points(findings.in_order_noise)} (s.d.) without shuffling and by {points(findings.shuffle_noise)} "
         f"with it, {f'{noise:.1f} times less' if noise >= 1 else f'{1 / noise:.1f} times more'}."
     ]
     if findings.spikes is None:
-        return [*said, "The run is too short for a batch to be seen again by a check, so no regular spikes can show."]
-    return [*said, *_spikes(findings.spikes)]
+        return [
+            *sentences,
+            "The run is too short for a check to follow the same batch twice, so no regular spikes are visible.",
+        ]
+    return [*sentences, *_spikes(findings.spikes)]
 
 
 def _spikes(spikes: Spikes) -> list[str]:
@@ -115,23 +118,20 @@ def _spikes(spikes: Spikes) -> list[str]:
     where = "that same batch" if spikes.batch == spikes.checked_batch else f"batch {spikes.batch}"
     labels = sorted(set(spikes.labels))
     recovery = (
-        f", of which half is undone {count(spikes.steps_to_recover, 'step')} later" if spikes.steps_to_recover else ""
+        f", half of which is reversed {count(spikes.steps_to_recover, 'step')} later" if spikes.steps_to_recover else ""
     )
     shares = listed([f"{spikes.labels.count(label)} images of {label}" for label in labels])
     return [
         f"Without shuffling there is a {kind} of {points(spikes.height)} at the check after batch "
-        f"{spikes.checked_batch} of "
-        f"the epoch, seen {spikes.n_seen} times from step {spikes.first_step:,} on.",
+        f"{spikes.checked_batch} of the epoch, seen {spikes.n_seen} times from step {spikes.first_step:,} on.",
         f"It recurs every {spikes.period} steps, the least common multiple of the "
-        f"{count(spikes.check_interval, 'step')} from "
-        f"check to check and the {count(spikes.batches_per_epoch, 'batch')} of an epoch: only then does a check follow "
-        "the same batch again.",
+        f"{count(spikes.check_interval, 'step')} from check to check and the "
+        f"{count(spikes.batches_per_epoch, 'batch')} of an epoch: only then does a check follow the same batch again.",
         f"The cause is {where}: in one more epoch with a check after every step, its step alone moves the accuracy by "
-        f"{signed(spikes.change)} percentage points{recovery}. It has {shares}, of which the weights before it get "
-        f"{len(spikes.wrong)} wrong (a typical batch: {spikes.usual_wrong:g}), and its loss is {loss(spikes.loss)} "
-        "where a "
-        f"typical batch has {loss(spikes.usual_loss)}; {percent(spikes.wrong_loss_share)} of that loss comes from the "
-        "wrong ones, so that they decide where this step goes.",
+        f"{signed(spikes.change)} percentage points{recovery}. It has {shares}, of which the weights before it "
+        f"misclassify {len(spikes.wrong)} (a typical batch: {spikes.usual_wrong:g}), and its loss is "
+        f"{loss(spikes.loss)}, that of a typical batch {loss(spikes.usual_loss)}; {percent(spikes.wrong_loss_share)} "
+        "of that loss comes from the misclassified images, so they determine the direction of this step.",
     ]
 
 
@@ -143,7 +143,7 @@ def _overfitting(findings: Findings) -> list[str]:
         if gap.grows_from is None
         else f"It keeps growing from step {gap.grows_from:,} on ({blocks}, none smaller than the one before)"
     )
-    sign = "" if gap.positive_from is None else f", and is above 0 for good from step {gap.positive_from:,} on"
+    sign = "" if gap.positive_from is None else f", and is always above 0 from step {gap.positive_from:,} on"
     higher = "validation accuracy is still" if gap.last_gap < 0 else "training accuracy is"
     return [
         f"The gap between training and validation accuracy goes from {signed(gap.first_gap)} to "
@@ -168,8 +168,8 @@ def _weights(findings: Findings) -> list[str]:
         f"They are {'more' if likelier else 'no more'} like the mean image of each digit, less the mean of all: the "
         f"correlation is {penalised.mean_images:.2f} with the penalty and {free.mean_images:.2f} without."
         + (
-            " A weight that helps few images is not worth its price, so what remains is what most of them have in "
-            "common."
+            " A weight that helps few images does not outweigh its penalty, so the remaining weights are what most "
+            "images have in common."
             if smoother and likelier
             else ""
         ),
@@ -185,11 +185,11 @@ def _accuracies(findings: Findings) -> list[str]:
     ]
     each = [f"{percent(run.last.validation_accuracy)} at λ = {run.l2_penalty:g}" for run in findings.softmax]
     ends = [f"λ = {run.l2_penalty:g} in epoch {run.last.epoch}" for run in findings.softmax if run.stopped_early]
-    said = [
-        f"The validation accuracy ends at {listed(each)}: it "
-        f"falls as the penalty rises{f', except {listed(rises)}' if rises else ''}."
+    return [
+        f"The validation accuracy ends at {listed(each)}: it falls as the penalty rises"
+        f"{f', except {listed(rises)}' if rises else ''}.",
+        f"Early stopping ended {listed(ends) if ends else 'none of these runs'}.",
     ]
-    return said + ([f"Early stopping ended {listed(ends)}."] if ends else ["Early stopping ended none of these runs."])
 
 
 def _cost(findings: Findings) -> list[str]:
@@ -202,13 +202,7 @@ def _cost(findings: Findings) -> list[str]:
 
 
 def _costs(cost: float) -> str:
-    return (
-        f"costs {points(cost)} of accuracy"
-        if cost > 0
-        else f"gains {points(cost)} of accuracy"
-        if cost
-        else "costs nothing"
-    )
+    return f"{'costs' if cost > 0 else 'gains'} {points(cost)} of accuracy" if cost else "costs nothing"
 
 
 def _norms(findings: Findings) -> list[str]:
@@ -223,13 +217,51 @@ def _agreement(findings: Findings) -> list[str]:
     if not rows:
         return ["Nothing was published with these options, so there is nothing to compare with."]
     agreeing = sum(row.agrees for row in rows)
-    said = f"{agreeing} of {len(rows)} published numbers are met within their tolerance"
+    met = f"{agreeing} of {len(rows)} published numbers are met within their tolerance"
     if findings.options["quick"]:
-        return [f"{said}. A quick report trains fewer epochs, so differences are expected."]
+        return [f"{met}. A quick report trains fewer epochs, so differences are expected."]
     apart = [f"{row.quantity} ({row.note})" if row.note else row.quantity for row in rows if not row.agrees]
-    return [f"{said}. Apart are: {'; '.join(apart)}." if apart else f"{said}."]
+    return [f"{met}. The others are: {'; '.join(apart)}." if apart else f"{met}."]
 
 
 def _ordinal(number: int) -> str:
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
+
+
+def percent(share: float) -> str:
+    """Write a share, 97.9%."""
+    return f"{100 * share:.2f}%"
+
+
+def points(difference: float) -> str:
+    """Write the size of a difference of shares: 1.23 percentage points."""
+    size = f"{100 * abs(difference):.2f}"
+    return f"{size} percentage point{'' if size == '1.00' else 's'}"
+
+
+def signed(difference: float) -> str:
+    """Write a difference of shares with its sign, in percentage points: −1.76."""
+    return f"{100 * difference:+.2f}".replace("-", "−")
+
+
+def loss(value: float) -> str:
+    """Write a loss with four decimals."""
+    return f"{value:.4f}"
+
+
+def power(value: float) -> str:
+    """Write a small number as 1.2 × 10⁻¹⁰."""
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa} × 10{superscript(int(exponent))}"
+
+
+def count(number: int, noun: str) -> str:
+    """Write how many there are: 1 step, 1,038 steps."""
+    plural = noun + ("es" if noun.endswith("tch") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Join as in a sentence: a, b and c."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -1,4 +1,4 @@
-"""Why the accuracy of a run without shuffling has regular spikes: the batch behind them, and when it is seen again."""
+"""The cause of regular spikes in the accuracy of a run without shuffling: one batch, and the period of its checks."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Spikes:
     Attributes
     ----------
     period : steps from one spike to the next, lcm(check interval, batches per epoch).
-    first_step : the first check at which the spike is marked; earlier ones are lost in the first descent.
-    checked_batch : the batch of the epoch after which the check stands that sees the spike.
+    first_step : the first check at which the spike is marked; earlier ones are hidden by the first descent.
+    checked_batch : the batch of the epoch before the check that shows the spike.
     height : mean of accuracy minus that of the two checks beside it, over all marked spikes.
     replayed : validation accuracy after each step of one more epoch, which was trained from the last weights.
     batch : the batch in the interval before that check after which the accuracy moves furthest.
     images : its images, as places among the run's training images.
-    labels : what they show.
-    wrong : places in the batch of the images that the weights before it get wrong.
+    labels : of these images.
+    wrong : places in the batch of the images that the weights before it misclassify.
     loss, usual_loss : mean cross-entropy of the batch before its step, and the median over all batches.
-    wrong_loss_share : the part of that loss which the wrong images have.
-    steps_to_recover : after so many more steps of that epoch half of the change is undone.
+    wrong_loss_share : the fraction of that loss due to the misclassified images.
+    steps_to_recover : the number of further steps of that epoch after which half of the change is reversed.
     """
 
     check_interval: int
@@ -56,9 +56,9 @@ class Spikes:
 
 
 def find_spikes(run: Run, dataset: Dataset) -> Spikes | None:
-    """Find the spike that recurs most, and replay an epoch to see what each batch does.
+    """Find the spike that recurs most, and replay an epoch to measure the effect of each batch.
 
-    None is returned if the run is too short to see any batch twice.
+    None is returned if the run is too short for a check to follow the same batch twice.
     """
     config = run.job.config
     data = split(dataset, config)
@@ -111,14 +111,14 @@ def _most_regular(run: Run, period: int) -> tuple[int, int, float]:
     for phase in np.unique(at % period):
         same = (at >= period) & (at % period == phase)
         if same.sum() >= 2:
-            # The weakest of all tells a spike that always comes from one that came once.
+            # The weakest occurrence distinguishes a spike that always recurs from a single one.
             found.append((float(np.abs(heights[same]).min()), int(at[same][0]), heights[same]))
     _, first_step, seen = max(found, key=lambda entry: entry[0])
     return first_step, len(seen), float(seen.mean())
 
 
 def _replay(run: Run, data: TrainingData, schedule: Schedule) -> tuple[Floats, Floats, list[Floats]]:
-    """Train on from the last weights through one whole epoch, checking after every step.
+    """Continue training from the last weights for one whole epoch, checking after every step.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def _steps_to_recover(accuracies: Floats, batch: int) -> int | None:
 
 
 def _true_class(run: Run, data: TrainingData, weights: Floats, batch: int, schedule: Schedule) -> Floats:
-    """Return the probability that each image of a batch is given for what it shows; below a half it is got wrong."""
+    """Return the predicted probability of the true class of each image of a batch; below 1/2 it is misclassified."""
     images = slice(batch * schedule.batch_size, (batch + 1) * schedule.batch_size)
     y = data.y_train[images]
     return probabilities(run.job.config.model, weights, data.x_train[images])[np.arange(len(y)), y]

@@ -33,7 +33,7 @@ def eventually() -> Eventually:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Ask for reports over both kinds of database; what is in them is looked at once."""
+    """Run over both kinds of database; the contents are tested with one."""
     if "kind" in metafunc.fixturenames:
         once = metafunc.module.__name__.endswith("test_report_contents")
         kinds = ["sqlite"] if once else ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
@@ -44,7 +44,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def start(kind: str, request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Service]]:
     """Make services, each folder with a database of its own."""
     urls: dict[Path, str | None] = {}
-    # Asked for now, it outlives what is made here; asked for in `start_in`, it would not.
+    # Requested here, it outlives the services; requested in `start_in`, it would not.
     server: Server | None = request.getfixturevalue("postgresql") if kind == "postgresql" else None
     with ExitStack() as at_end:
 

@@ -1,4 +1,4 @@
-"""What a report says and shows: made of its numbers alone, and needing nothing but itself."""
+"""The sentences and figures of a report: made from its numbers alone, in self-contained files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Eventually = Callable[[Callable[[], bool]], None]
 
 
 class Resources(HTMLParser):
-    """Collects what a page refers to."""
+    """Collects the references of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Resources(HTMLParser):
         assert not [name for name, _ in attrs if name.startswith("on") or name == "style"]
 
 
-def test_the_page_needs_nothing_but_itself(service: Service, finished: Report, contents: Contents) -> None:
+def test_the_page_is_self_contained(service: Service, finished: Report, contents: Contents) -> None:
     page = service.reports.file(finished.id, "report.html").decode()
     resources = Resources()
     resources.feed(page)
@@ -61,7 +61,7 @@ def test_the_document_has_the_pixels_of_the_figures(service: Service, finished: 
     for name in contents.figures:
         png = service.reports.file(finished.id, f"figures/{name}.png")
         picture = Image.open(BytesIO(png))
-        # Its rows with their filters, as the PNG has them: the first chunk of pixels stands in the document.
+        # Its rows with their filters, as in the PNG: the first chunk of pixels is in the document.
         start = png.index(b"IDAT") + 4
         length = int.from_bytes(png[start - 8 : start - 4], "big")
         assert png[start : start + length] in pdf
@@ -80,16 +80,17 @@ def test_the_numbers_and_the_figures_are_files(service: Service, finished: Repor
             service.reports.file(finished.id, name)
 
 
-def test_other_numbers_other_sentences(contents: Contents) -> None:
+def test_sentences_follow_the_numbers(contents: Contents) -> None:
     findings = contents.findings
     assert "does not fire" in answers(findings)["2d"][0]
     last = replace(findings.in_order.last, epoch=21, step=680, validation_loss=0.1234)
     stopped = replace(findings, in_order=replace(findings.in_order, stopped_early=True, last=last))
-    said = answers(stopped)["2d"][0]
-    assert "fires in epoch 21 (step 680" in said and "the 22nd epoch" in said and "0.1234" in said
+    answer = answers(stopped)["2d"][0]
+    assert "fires in epoch 21 (step 680" in answer and "the 22nd epoch" in answer and "0.1234" in answer
     gap = replace(findings.overfitting, grows_from=4321, last_gap=0.0123)
-    said = " ".join(answers(replace(findings, overfitting=gap))["3d"])
-    assert "step 4,321" in said and "+1.23 percentage points" in said and "training accuracy is the higher" in said
+    answer = " ".join(answers(replace(findings, overfitting=gap))["3d"])
+    assert "step 4,321" in answer and "+1.23 percentage points" in answer
+    assert "training accuracy is the higher" in answer
     assert "too short" in answers(replace(findings, spikes=None))["2e"][-1]
 
 
@@ -125,7 +126,7 @@ def test_a_full_report_meets_the_published_numbers(service: Service, eventually:
             continue
     rows = service.reports.contents(report.id).findings.comparison
     apart = {row.quantity: row.note for row in rows if not row.agrees}
-    # Both depend on the seed, and the report says so.
+    # Both depend on the seed, which the report notes.
     assert set(apart) == {"epoch of early stopping if shuffled", "norm at λ = 0.001"}
     assert all(apart.values())
     assert len(rows) == 19

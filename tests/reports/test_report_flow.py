@@ -1,4 +1,4 @@
-"""A report as a request: its runs are jobs, and all that can be asked of jobs holds for it."""
+"""A report as a request: its runs are jobs, and all operations on jobs hold for them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_restart_in_the_middle_loses_nothing(
 
 
 @pytest.mark.slow
-def test_what_is_drawn_while_the_others_train_is_not_drawn_again(
+def test_figures_drawn_while_the_others_train_are_not_drawn_again(
     start: Callable[[Path], Service], tmp_path: Path, eventually: Eventually
 ) -> None:
     with start(tmp_path) as service:
@@ -109,7 +109,7 @@ def test_submitting_twice_and_cancelling(start: Callable[[Path], Service], tmp_p
         ({"seed": -1}, "seed"),
     ],
 )
-def test_options_that_cannot_be_are_refused(options: Any, field: str) -> None:
+def test_impossible_options_are_refused(options: Any, field: str) -> None:
     with pytest.raises(InvalidField) as refused:
         ReportOptions(**options)
     assert refused.value.field in (field, f"grid.{field}")

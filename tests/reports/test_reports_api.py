@@ -75,7 +75,7 @@ def test_bad_requests(client: httpx.Client, body: dict[str, object], field: str)
     assert field in answer.text
 
 
-def test_what_is_not_there(client: httpx.Client, finished: Report) -> None:
+def test_a_missing_report_or_file(client: httpx.Client, finished: Report) -> None:
     for path in ("none", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "none/report.pdf", f"{finished.id}/figures/none.png"):
         assert client.get(f"/reports/{path}").status_code == 404
 

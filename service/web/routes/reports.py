@@ -160,7 +160,7 @@ async def _file(report_id: str, name: str, request: Request, service: ServiceDep
             raise JobNotFound("This report has no figure of that name.")
         headers: tuple[tuple[str, str], ...] = ()
         if form == "html":
-            from service.reports.page import CONTENT_SECURITY_POLICY  # noqa: PLC0415 - it takes a while
+            from service.reports.rendering import CONTENT_SECURITY_POLICY  # noqa: PLC0415 - it takes a while
 
             headers = (("Content-Security-Policy", policy(CONTENT_SECURITY_POLICY)),)
         # Runs that are over never change, so neither does what is made of them.

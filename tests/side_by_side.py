@@ -12,7 +12,15 @@ from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = ("browser", "reports", "core")
 """Folders that one process runs as a whole, so that their fixtures are made once. Elsewhere that unit is a file."""
-LONGEST_FIRST = ("project/test_container.py", "chaos/test_kill_loop.py", "chaos", "browser", "extras", "jobs", "reports")
+LONGEST_FIRST = (
+    "project/test_container.py",
+    "chaos/test_kill_loop.py",
+    "chaos",
+    "browser",
+    "extras",
+    "jobs",
+    "reports",
+)
 """So that no process runs long after the others."""
 
 TURNSTILE, RUNNING = Path(__file__).with_name("conftest.py"), Path(__file__)

@@ -23,11 +23,11 @@ run:  ## set everything up and start the service; ARGS="--port 9000" adds option
 test: packages check  ## run the checks and every test; root gets the system packages that tests need installed
 	@$(PYTEST) $(SIDE_BY_SIDE) $(ARGS)
 
-fast:  ## run the tests that take no more than a few seconds each
+fast:  ## run the tests without the slow ones
 	@tools/environment.sh dev
 	@$(PYTEST) $(SIDE_BY_SIDE) -m "not slow and not long" $(ARGS)
 
-long: packages  ## run what says more the longer it runs: two hours
+long: packages  ## run what shows more the longer it runs
 	@tools/environment.sh dev
 	@$(PYTEST) $(SIDE_BY_SIDE) -m long $(ARGS)
 	@$(MAKE) --no-print-directory chaos ROUNDS=200
@@ -35,7 +35,7 @@ long: packages  ## run what says more the longer it runs: two hours
 
 chaos: export CHAOS_ROUNDS = $(or $(ROUNDS),25)
 chaos: export CHAOS_SEED = $(or $(SEED),1)
-chaos:  ## break the service in every way we know and print what became of it; ROUNDS=200 for the long run, SEED=2
+chaos:  ## kill the service, fill its disk, change its clock, and count what is lost; ROUNDS=200 for the long run, SEED=2
 	@tools/environment.sh dev
 	@$(PYTEST) tests/chaos -s $(ARGS)
 
@@ -72,7 +72,7 @@ lock:  ## write the requirement locks from pyproject.toml; ARGS="--upgrade" take
 	@tools/environment.sh run
 	@tools/lock.sh $(ARGS)
 
-audit:  ## ask a public database whether a locked version has a known hole
+audit:  ## ask a public database whether a locked version has a known vulnerability
 	@tools/environment.sh run
 	@tools/audit.sh
 

@@ -10,8 +10,18 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-LONGEST_FIRST = ("chaos", "browser", "reports", "core", "extras")
+TOGETHER = ("browser", "reports", "core")
 """Folders that one process runs as a whole, so that their fixtures are made once. Elsewhere that unit is a file."""
+LONGEST_FIRST = (
+    "project/test_container.py",
+    "chaos/test_kill_loop.py",
+    "chaos",
+    "browser",
+    "extras",
+    "jobs",
+    "reports",
+)
+"""So that no process runs long after the others."""
 
 TURNSTILE, RUNNING = Path(__file__).with_name("conftest.py"), Path(__file__)
 """Files to lock; any two would do."""
@@ -19,9 +29,13 @@ TURNSTILE, RUNNING = Path(__file__).with_name("conftest.py"), Path(__file__)
 
 def unit_of(nodeid: str) -> str:
     """Return what one process runs as a whole: a folder or a file."""
-    file = nodeid.partition("::")[0]
-    folder = file.split("/")[1]
-    return folder if folder in LONGEST_FIRST else file
+    _, folder, *file = nodeid.partition("::")[0].split("/")
+    return folder if folder in TOGETHER else "/".join((folder, *file))
+
+
+def rank(unit: str) -> int:
+    """Return the place of a unit: smaller ones begin earlier."""
+    return next((place for place, start in enumerate(LONGEST_FIRST) if unit.startswith(start)), len(LONGEST_FIRST))
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]
@@ -41,8 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no process runs long after the others."""
     if hasattr(config, "workerinput"):
-        rank = {unit: place for place, unit in enumerate(LONGEST_FIRST)}
-        items.sort(key=lambda item: rank.get(unit_of(item.nodeid), len(rank)))
+        items.sort(key=lambda item: rank(unit_of(item.nodeid)))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # so that waiting does not count against the timeout

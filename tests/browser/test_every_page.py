@@ -68,7 +68,7 @@ def settle(page: Page, view: str) -> None:
     wait_until(page, "() => [...document.images].every(image => image.naturalWidth > 0)")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_page(
     open_page: OpenPage, axe: str, screenshots: Path, addresses: dict[str, str], view: str, scheme: str

@@ -14,7 +14,7 @@ from tests.chaos.supervisor import Nest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "25"))
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "10"))
 AuditStorm = Callable[[Storm], list[str]]
 
 

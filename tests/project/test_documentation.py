@@ -60,6 +60,13 @@ def test_links_lead_somewhere(root: Path) -> None:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_the_files_that_contributors_are_sent_to_exist(root: Path) -> None:
+    text = (root / "CONTRIBUTING.md").read_text()
+    paths = set(re.findall(r"`((?:service|inkling|tests|tools|docs)/[\w./]*)`", text))
+    assert len(paths) > 8
+    assert [path for path in sorted(paths) if not (root / path).exists()] == []
+
+
 def test_the_make_commands_that_pages_name_exist(root: Path) -> None:
     makefile = (root / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))

@@ -102,13 +102,13 @@ class LocalBackend:
         jobs = self._migrated.jobs
         jobs.get(job_id)  # raises if there is no such job
         while True:
-            news = jobs.news(job_id, after=after)
-            for event in news.events:
+            batch = jobs.events(job_id, after=after)
+            for event in batch.events:
                 after = event.id
                 yield event
-            if news.are_all:
+            if batch.complete:
                 return
-            if not news.events:
+            if not batch.events:
                 time.sleep(_POLL_S)
 
     def cancel(self, job_id: str) -> Json:

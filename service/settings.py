@@ -30,7 +30,8 @@ class Settings(BaseSettings):
     database_url: Annotated[
         str | None,
         Field(
-            description="sqlite:///path or postgresql://user:password@host/name (not given: SQLite in the data folder)"
+            description="URL of the database: sqlite:///path or postgresql://user:password@host/name "
+            "(not given: SQLite in the data folder)"
         ),
     ] = None
     store_url: Annotated[
@@ -42,7 +43,7 @@ class Settings(BaseSettings):
         Field(description="where training runs: worker processes, this process, or a Dask cluster"),
     ] = "processes"
     dask_scheduler: Annotated[
-        str | None, Field(description="tcp://host:port or tls://host:port of the scheduler, for the executor dask")
+        str | None, Field(description="scheduler of the executor dask: tcp://host:port or tls://host:port")
     ] = None
     dask_insecure: Annotated[
         bool, Field(description="accept tcp:// to another machine: whoever reaches it can run code on every worker")
@@ -78,7 +79,7 @@ class Settings(BaseSettings):
     mlflow_url: Annotated[str | None, Field(description="MLflow tracking server to which finished jobs are logged")] = (
         None
     )
-    mlflow_experiment: Annotated[str, Field(min_length=1, description="experiment there")] = "inkling"
+    mlflow_experiment: Annotated[str, Field(min_length=1, description="experiment in MLflow")] = "inkling"
     max_queue_length: Annotated[int, Field(ge=1, description="jobs that may wait at a time")] = 10_000
     max_json_bytes: Annotated[int, Field(ge=1024, description="largest JSON body of a request, bytes")] = 262_144
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest body of a prediction request, bytes")] = (

@@ -22,14 +22,14 @@ from service.database import Database, NewJob, NewReport, ReportRow, job_rows, r
 from service.datasets import load_dataset, plan_split
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet
 from service.jobs import (
-    SubmissionService,
     JobRequest,
     Jobs,
     JobState,
+    SubmissionService,
     Sweeps,
     cancel_row,
-    fingerprint,
     check_capacity,
+    fingerprint,
     member_rows,
     new_sweep,
     parse_cursor,

@@ -3,7 +3,7 @@
 export VENV ?= .venv
 BIN = $(VENV)/bin
 
-# A second start is fast because the first one leaves its bytecode behind, whatever the environment says.
+# A second start is fast fuzz because the first one leaves its bytecode behind, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -11,8 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 
 PYTEST = $(BIN)/python -P -m pytest
-# One more than there are cores, since many tests wait for processes that they have started.
-SIDE_BY_SIDE = -q -n $(shell expr $$(nproc) + 1) --maxprocesses 6
+SIDE_BY_SIDE = -q -n logical --maxprocesses 4
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -56,7 +55,7 @@ check:  ## lint, format, types, layers and generated pages
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -P docs/generate.py --check
 
-format:  ## fix what ruff can fix
+format:  ## mend what ruff can mend
 	@tools/environment.sh dev
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .

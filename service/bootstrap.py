@@ -1,4 +1,4 @@
-"""The composition root: builds every part from the settings, and is the only place that chooses implementations."""
+"""The composition root: from settings to every part, wired. The only place that chooses between implementations."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from .settings import Settings
 logger = logging.getLogger(__name__)
 
 DATABASE_WAIT_S = 60.0
-"""How long a database server that is still starting is waited for."""
+"""A server that is started together with this one is waited for so long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,18 +65,23 @@ class Service:
     audit_log: AuditLog
     tracker: Tracker | None
 
-    def require_keys_if_exposed(self) -> None:
-        """Raise `KeysRequired` if others could reach a service without keys, unless the settings allow it."""
+    def refuse_strangers(self) -> None:
+        """Let nobody reach a service without keys from outside this machine, unless somebody wants just that.
+
+        Raises
+        ------
+        KeysRequired
+            It would be so.
+        """
         self._open()
         if not (is_open(self.settings, self.keys) or self.keys.exist):
             raise KeysRequired(
-                f"Other machines can reach {self.settings.host}, and there is no key. Create one with `inkling keys "
-                "create NAME --scope admin`, or allow access without keys: --allow-anonymous "
-                "(INKLING_ALLOW_ANONYMOUS=true)."
+                f"Others can reach {self.settings.host}, and there is no key. Make one with `inkling keys create NAME "
+                "--scope admin`, or let everybody in with --allow-anonymous (INKLING_ALLOW_ANONYMOUS=true)."
             )
 
     def start(self) -> None:
-        """Migrate the database, clean the stores, install the shipped models, and start the engine.
+        """Bring the database up to date, tidy the stores, install the shipped models, and let the engine work.
 
         Raises
         ------
@@ -90,7 +95,7 @@ class Service:
         try:
             install_shipped(shipped_models(), self.registry)
         except Corrupted:
-            logger.exception("a shipped model is damaged; it is not installed")
+            logger.exception("a shipped model is damaged and was not installed")
         self.engine.start()
         if self.tracker:
             self.tracker.start()
@@ -101,7 +106,7 @@ class Service:
         self.keys.load()
 
     def stop(self) -> None:
-        """Return running jobs to the queue and close everything."""
+        """Hand running jobs back to the queue and let go of everything."""
         if self.tracker:
             self.tracker.stop()
         self.engine.stop()
@@ -126,11 +131,18 @@ class Service:
 
 
 def build(settings: Settings) -> Service:
-    """Build every part by the settings; raise `StorageFailed` if the data folder cannot be made."""
+    """Wire every part by the settings.
+
+    Raises
+    ------
+    StorageFailed
+        The data folder cannot be made.
+    """
     database = _open_database(settings)
-    store, dataset_files = _open_stores(settings)
+    store = _open_store(settings)
     registry = Registry(store)
     lock = _engine_lock(database, settings)
+    dataset_files = _open_dataset_store(settings)
     datasets = Datasets(
         Uploads(dataset_files),
         max_uploads=settings.max_datasets,
@@ -139,12 +151,8 @@ def build(settings: Settings) -> Service:
     metrics = Metrics(service.__version__)
     recorder = Recorder(database, registry, datasets)
     engine = Engine(database, recorder, _executor_factory(settings, metrics), lock, datasets)
-    submission: dict[str, Any] = {
-        "datasets": datasets,
-        "max_queue_length": settings.max_queue_length,
-        "wake_engine": engine.wake,
-    }
-    jobs, sweeps = Jobs(database, **submission), Sweeps(database, **submission)
+    desk: dict[str, Any] = {"max_queue_length": settings.max_queue_length, "wake_engine": engine.wake}
+    jobs, sweeps = Jobs(database, datasets=datasets, **desk), Sweeps(database, datasets=datasets, **desk)
     return Service(
         settings=settings,
         database=database,
@@ -161,7 +169,7 @@ def build(settings: Settings) -> Service:
         jobs=jobs,
         snapshots=Snapshots(database, datasets),
         sweeps=sweeps,
-        reports=Reports(database, jobs, sweeps, **submission),
+        reports=Reports(database, jobs, sweeps, **desk),
         engine=engine,
         metrics=metrics,
         keys=Keys(database),
@@ -173,13 +181,13 @@ def build(settings: Settings) -> Service:
 
 
 def is_open(settings: Settings, keys: Keys) -> bool:
-    """Whether no key is needed: on loopback until the first key is made, elsewhere only if the settings allow it."""
+    """Tell whether no key is needed: on loopback until the first was made, elsewhere only where settings say so."""
     return settings.allow_anonymous or (settings.on_loopback and not keys.exist)
 
 
 @contextmanager
 def opened_keys(settings: Settings) -> Iterator[Keys]:
-    """Open the keys of a service, whether or not it runs."""
+    """Give access to the keys of a service, whether or not it runs."""
     database = _open_database(settings)
     try:
         migrate(database)
@@ -191,11 +199,17 @@ def opened_keys(settings: Settings) -> Iterator[Keys]:
 
 
 def _open_database(settings: Settings) -> Database:
-    """Return the database of the settings, after making the data folder."""
+    """Return the database of the settings, in a data folder that is there.
+
+    Raises
+    ------
+    StorageFailed
+        The data folder cannot be made.
+    """
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageFailed("The data folder cannot be created; choose another with --data-dir.") from error
+        raise StorageFailed("The data folder cannot be made; choose another with --data-dir.") from error
     return Database(settings.resolved_database_url)
 
 
@@ -206,22 +220,26 @@ def shipped_models() -> Path:
     return packaged if packaged.is_dir() else package.parent / "model_store"
 
 
-def _open_stores(settings: Settings) -> tuple[BlobStore, BlobStore]:
-    """Return the stores of models and of uploaded data sets: in a bucket if the setting is a URL, else in folders."""
+def _open_store(settings: Settings) -> BlobStore:
+    """Return the model store: a bucket, where the setting is a URL, else a folder."""
     if settings.store_url and "://" in settings.store_url:
-        datasets_url = f"{settings.store_url.rstrip('/')}/.datasets"  # no model can have this name
-        return (
-            ObjectStore(settings.store_url, settings.data_dir / "store_cache"),
-            ObjectStore(datasets_url, settings.data_dir / "dataset_cache"),
-        )
-    return LocalStore(settings.store_dir), LocalStore(settings.data_dir / "datasets")
+        return ObjectStore(settings.store_url, settings.data_dir / "store_cache")
+    return LocalStore(settings.store_dir)
+
+
+def _open_dataset_store(settings: Settings) -> BlobStore:
+    """Return the place of uploaded data sets: in the bucket of the models, under a name no model has, or a folder."""
+    if settings.store_url and "://" in settings.store_url:
+        return ObjectStore(f"{settings.store_url.rstrip('/')}/.datasets", settings.data_dir / "dataset_cache")
+    return LocalStore(settings.data_dir / "datasets")
 
 
 def _engine_lock(database: Database, settings: Settings) -> EngineLock:
+    """Return what lets one of several processes train."""
     if path := database.path:
-        # Beside the database and not in the data folder: two engines must not share the database.
+        # Beside the database and not in the data folder: it is the database that two engines must not share.
         return EngineLock(path.with_name(f"{path.name}.lock"))
-    # Engines of several hosts share the database; one on each host uses its cores.
+    # Engines share the database with those of other hosts, and the cores with their siblings on this one.
     return EngineLock(settings.data_dir / f"engine-{socket.gethostname()}.lock")
 
 

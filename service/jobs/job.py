@@ -1,11 +1,10 @@
-"""A job in an answer: its request, state, progress and results; and the table of states and moves."""
+"""A job as it is shown: its request, its state, how far it is, what it gave."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from service.core import Check, TrainingConfig
@@ -13,61 +12,12 @@ from service.database import CheckRow, EventRow, JobRow, NewJob, StateRow
 from service.registry import utc_text
 from service.worker import Progress
 
-
-class JobState(StrEnum):
-    """Where a job is. Final states never change again."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def final(self) -> bool:
-        """Whether the job is over."""
-        return not MOVES[self]
-
-    @property
-    def sentence(self) -> str:
-        """The state as a sentence for a person."""
-        return _SENTENCES[self]
-
-
-MOVES: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
-    JobState.RUNNING: frozenset(
-        {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLING, JobState.QUEUED}  # queued: its worker was lost
-    ),
-    # A run that ends before the cancel reaches it has succeeded or failed.
-    JobState.CANCELLING: frozenset({JobState.CANCELLED, JobState.SUCCEEDED, JobState.FAILED}),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELLED: frozenset(),
-}
-
-_SENTENCES = {
-    JobState.QUEUED: "Waiting for a worker.",
-    JobState.RUNNING: "A worker is training it.",
-    JobState.CANCELLING: "A stop was requested; it follows after the current step.",
-    JobState.SUCCEEDED: "Training is over and the model is registered.",
-    JobState.FAILED: "It ended without a model; see the error.",
-    JobState.CANCELLED: "It was stopped on request; the best weights so far were kept.",
-}
-
-
-def sources(to: JobState) -> frozenset[JobState]:
-    """Return the states from which a job may move to ``to``."""
-    return frozenset(state for state, targets in MOVES.items() if to in targets)
-
-
-FINAL = frozenset(state for state in JobState if state.final)
+from .states import JobState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """A request for training: hyperparameters, a data set, and the name of the model."""
+    """What somebody wants trained: hyperparameters, on a data set, to be published under a name."""
 
     config: TrainingConfig
     dataset: str = "mnist"
@@ -119,7 +69,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """An event of a job: a state or a check. Ids ascend over all jobs."""
+    """One thing that happened to a job: a state or a check, numbered over all jobs."""
 
     id: int
     kind: str
@@ -134,11 +84,11 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventBatch:
-    """Events of a job, oldest first; ``complete`` says that no more will follow."""
+class News:
+    """What happened to a job after some event, oldest first, and whether these are all there will ever be."""
 
     events: tuple[Event, ...]
-    complete: bool
+    are_all: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +115,7 @@ class Job:
 
     @classmethod
     def accepted(cls, new: NewJob, at: datetime) -> Job:
-        """Build from what was inserted just now, without reading it again."""
+        """Build from what was written down just now, which need not be read again to be known."""
         return cls(
             id=new.id,
             name=new.name,
@@ -181,7 +131,7 @@ class Job:
 
     @classmethod
     def of(cls, row: JobRow, history: Sequence[StateRow]) -> Job:
-        """Build from a row and its recorded moves."""
+        """Build from a row and the moves that were recorded of it."""
         state = JobState(row.state)
         progress = Progress(**row.latest_check.detail) if row.latest_check else Progress()
         if state is JobState.SUCCEEDED:
@@ -210,7 +160,7 @@ class Job:
 
     @property
     def caption(self) -> str:
-        """The caption of a picture of the job."""
+        """What stands below the title of a picture of the job."""
         config = self.config
         order = "shuffled" if config.shuffle else "in file order"
         return (

@@ -13,7 +13,8 @@ from service.core import HYPERPARAMETERS, TrainingConfig
 from service.errors import InvalidField
 from service.registry import utc_text
 
-from .job import Job, JobState
+from .job import Job
+from .states import JobState
 
 MAX_MEMBERS = 1_000
 

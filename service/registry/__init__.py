@@ -13,6 +13,8 @@ from .document import utc_text as utc_text
 from .manifest import Manifest as Manifest
 from .manifest import ModelDraft as ModelDraft
 from .model import Model as Model
+from .names import ALIAS_PATTERN as ALIAS_PATTERN
+from .names import ALIAS_RULE as ALIAS_RULE
 from .names import CHAMPION as CHAMPION
 from .names import LATEST as LATEST
 from .names import NAME_RULE as NAME_RULE

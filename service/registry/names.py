@@ -17,6 +17,9 @@ NAME_RULE = "1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a
 ALIAS_RULE = f"{NAME_RULE}; not digits alone, and not '{LATEST}'"
 MAX_VERSION = 999_999_999
 
+ALIAS_PATTERN = rf"^(?![0-9]+$)(?!{LATEST}$)(?!.*\.\.)[a-z0-9][a-z0-9._-]{{0,63}}$"
+"""`ALIAS_RULE`, as a description of the API writes it."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 

@@ -19,6 +19,12 @@ FORM = "multipart/form-data"
 MAX_FILES = 1000
 _SMALL_JSON_BYTES = 16_384
 
+
+def _list_of(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": schema, "minItems": 1}
+
+
+_PIXEL = {"type": "number", "minimum": 0, "maximum": 255}
 IMAGE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -27,19 +33,28 @@ IMAGE_BODY: dict[str, Any] = {
             "image/png": BINARY,
             "image/jpeg": BINARY,
             "image/webp": BINARY,
-            FORM: {"schema": {"type": "object", "properties": {"file": {"type": "array", "items": BINARY["schema"]}}}},
+            FORM: {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": _list_of(BINARY["schema"])},
+                }
+            },
             "application/json": {
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "pixels": {"type": "array", "description": "784 numbers, 28x28, or a list of those."}
+                        "pixels": {
+                            **_list_of({"anyOf": [_PIXEL, _list_of({"anyOf": [_PIXEL, _list_of(_PIXEL)]})]}),
+                            "description": "784 numbers, 28x28, or a list of those.",
+                        }
                     },
                     "required": ["pixels"],
                     "additionalProperties": False,
                 }
             },
-            "application/octet-stream": {**BINARY, "description": "784 bytes an image, row by row."},
             "application/x-npy": BINARY,
+            "application/octet-stream": {**BINARY, "description": "784 bytes an image, row by row; or any of these."},
         },
     }
 }

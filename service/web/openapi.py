@@ -60,6 +60,18 @@ def describe(app: FastAPI) -> None:
             schemas["Problem"] = problem
             scheme = API_KEY.model.model_dump(mode="json", by_alias=True, exclude_none=True)
             document["components"]["securitySchemes"] = {API_KEY.scheme_name: scheme}
+            operations = [operation for item in document["paths"].values() for operation in item.values()]
+            for parameter in (each for operation in operations for each in operation.get("parameters", ())):
+                _remove_null(parameter["schema"])
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _remove_null(schema: dict[str, Any]) -> None:
+    """Document a parameter that may be left out as what it is otherwise: in an address nothing is null."""
+    options = [each for each in schema.pop("anyOf", ()) if each != {"type": "null"}]
+    if len(options) == 1:
+        schema.update(options[0])
+    elif options:
+        schema["anyOf"] = options

@@ -134,6 +134,12 @@ class Problem(BaseModel):
     errors: list[ProblemEntry] = []
 
 
+class ProtocolError(BaseModel):
+    """An error in the form of the Open Inference Protocol."""
+
+    error: str
+
+
 def problem_response(
     scope: Scope,
     code: str,

@@ -88,8 +88,8 @@ _BASE_FIELDS: dict[str, Any] = {
 }
 _GRID_FIELDS: dict[str, Any] = {row.name: _values_field(row) for row in HYPERPARAMETERS}
 
-SweepBase: Any = create_model("SweepBase", __base__=Strict, **_BASE_FIELDS)
-SweepGrid: Any = create_model("SweepGrid", __base__=Strict, **_GRID_FIELDS)
+SweepBase: Any = create_model("SweepRequestBase", __base__=Strict, **_BASE_FIELDS)
+SweepGrid: Any = create_model("SweepRequestGrid", __base__=Strict, **_GRID_FIELDS)
 
 
 class SweepRequest(Strict):

@@ -165,7 +165,7 @@ class Route(SecuredRoute):
 
     def _documented_media_types(self) -> frozenset[str]:
         """Return those of answers other than problems."""
-        contents = [answer.get("content", {}) for status, answer in self.responses.items() if status != "default"]
+        contents = [answer.get("content", {}) for status, answer in self.responses.items() if isinstance(status, int)]
         media = {media for content in contents for media in content}
         return frozenset(media | {"application/json"} if self.response_model or not media else media)
 
@@ -201,12 +201,12 @@ def noun_router(tag: str, *, prefix: str = "/api/v1") -> APIRouter:
     return APIRouter(prefix=prefix, tags=[tag], route_class=Route, responses=PROBLEM_RESPONSES)
 
 
-PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "Problem details: what was wrong, and what is allowed.",
-        "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+_PROBLEM: dict[str, Any] = {
+    "description": "Problem details: what was wrong, and what is allowed.",
+    "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+# Not `default`: generated clients would take a picture for it, whose type they do not know.
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PROBLEM}
 
 
 def media_type_of(request: Request) -> str:

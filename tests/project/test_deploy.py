@@ -1,4 +1,4 @@
-"""The files for Prometheus and Grafana: they load, and query only metrics that exist."""
+"""The files for Prometheus and Grafana: they load, and they ask for metrics that there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documentation agrees with the code."""
+"""The pages say what the code does."""
 
 from __future__ import annotations
 

@@ -79,7 +79,8 @@ def test_openapi_describes_every_route(url: str, service: Service) -> None:
         for operation in item.values():
             assert operation["description"], path
             media = "application/json" if path.startswith("/v2") else "application/problem+json"
-            assert list(operation["responses"]["default"]["content"]) == [media]
+            for status in ("4XX", "5XX"):
+                assert list(operation["responses"][status]["content"]) == [media]
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 

@@ -29,7 +29,7 @@ from service.web.inference_protocol import (
     write_infer_response,
 )
 from service.web.parameters import ServiceDep
-from service.web.problems import problem_response
+from service.web.problems import ProtocolError, problem_response
 from service.web.routing import Route
 from service.web.strict_json import parse_json
 from service.web.turns import turns_of
@@ -37,16 +37,7 @@ from service.web.turns import turns_of
 _BINARY = "application/octet-stream"
 _PLATFORM = "inkling_numpy"
 _SMALL_BYTES = 16_384
-_ERROR: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "What was wrong, and what is allowed.",
-        "content": {
-            "application/json": {
-                "schema": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
-            }
-        },
-    }
-}
+_ERROR: dict[str, Any] = {"description": "What was wrong, and what is allowed.", "model": ProtocolError}
 _TENSORS = "A tensor `image`, UINT8 or FP32 from 0 to 255, `[n, 28, 28]` or `[n, 784]`, in JSON or as bytes after it."
 _INFER: dict[str, Any] = {
     "responses": {200: {"content": {"application/json": {}, _BINARY: {}}}},
@@ -80,7 +71,9 @@ class _ProtocolRoute(Route):
 _Written: TypeAlias = tuple[bytes, int | None]
 """A body, and how much of it is JSON if bytes of tensors follow."""
 
-router = APIRouter(prefix="/v2", tags=["inference protocol"], responses=_ERROR, route_class=_ProtocolRoute)
+router = APIRouter(
+    prefix="/v2", tags=["inference protocol"], responses={"4XX": _ERROR, "5XX": _ERROR}, route_class=_ProtocolRoute
+)
 
 
 @router.post("/models/{name}/infer", **_INFER)

@@ -40,7 +40,7 @@ _CSV = "text/csv"
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`event: state` and `event: check`, each with its id; after the final state `event: end`.",
-        "content": {EventStream.media_type: {"schema": {"type": "string"}}},
+        "content": {EventStream.media_type: {}},
     }
 }
 _EVENT_ID = re.compile(r"[0-9]{0,18}")

@@ -6,7 +6,7 @@ import re
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import Header, Query
+from fastapi import Header, Path, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,7 +15,7 @@ from service.charts import weights_picture
 from service.errors import InvalidField, MalformedInput
 from service.inference import compare, evaluate, import_weights, write_onnx
 from service.jobs.drawing import ImageFormat
-from service.registry import UNSET, Manifest, Model, Unset
+from service.registry import ALIAS_PATTERN, ALIAS_RULE, UNSET, Manifest, Model, Unset
 from service.web import answers, explanation_answers, requests
 from service.web.access_control import ADMIN, READ, TRAIN
 from service.web.parameters import Parameters, ServiceDep
@@ -48,6 +48,7 @@ IfMatch = Annotated[
         json_schema_extra={"pattern": f"^{_VERSION.pattern}$"},
     ),
 ]
+Alias = Annotated[str, Path(description=f"{ALIAS_RULE}.", json_schema_extra={"pattern": ALIAS_PATTERN})]
 Label = Annotated[int, Field(ge=0, le=9)]
 
 _FILE = "application/octet-stream"
@@ -83,7 +84,7 @@ class CompareParameters(Parameters):
     """Which versions are compared."""
 
     model: Annotated[
-        list[str],
+        list[Annotated[str, Field(json_schema_extra={"pattern": "^[^/]+/[^/]+$"})]],
         Field(min_length=2, max_length=8, description=f"2 to 8 times {_ONE_MODEL}; the first is the baseline."),
     ]
 
@@ -255,7 +256,7 @@ def compare_versions(query: Annotated[CompareParameters, Query()], service: Serv
 
 @router.put("/models/{name}/aliases/{alias}", dependencies=[ADMIN], response_model=answers.AliasEntry)
 def move_alias(
-    name: str, alias: str, body: requests.AliasMove, service: ServiceDep, if_match: IfMatch = None
+    name: str, alias: Alias, body: requests.AliasMove, service: ServiceDep, if_match: IfMatch = None
 ) -> Response:
     """Let an alias name a version from now on, in one atomic step."""
     entry = service.registry.set_alias(name, alias, body.version, expected=_expected(if_match), reason=body.reason)
@@ -263,7 +264,7 @@ def move_alias(
 
 
 @router.delete("/models/{name}/aliases/{alias}", dependencies=[ADMIN], response_model=answers.AliasEntry)
-def delete_alias(name: str, alias: str, service: ServiceDep, if_match: IfMatch = None) -> Response:
+def delete_alias(name: str, alias: Alias, service: ServiceDep, if_match: IfMatch = None) -> Response:
     """Let an alias name no version any more. Its history stays."""
     entry = service.registry.delete_alias(name, alias, expected=_expected(if_match))
     return JSONResponse(entry.to_dict())

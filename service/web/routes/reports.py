@@ -11,6 +11,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.core import HYPERPARAMETERS
 from service.errors import JobNotFound
 from service.jobs import JobState
 from service.jobs.drawing import ImageFormat
@@ -29,6 +30,7 @@ _MEDIA_TYPES = {"html": "text/html", "pdf": "application/pdf", "json": "applicat
 
 
 _DEFAULTS = ReportOptions()
+_MAX_PENALTY = next(row.maximum for row in HYPERPARAMETERS if row.name == "l2_penalty")
 
 
 class ReportRequest(Strict):
@@ -42,7 +44,7 @@ class ReportRequest(Strict):
         max_length=2,
         description="What logistic regression tells apart, the positive one first.",
     )
-    l2_penalties: list[Annotated[float, Field(ge=0, le=1_000)]] = Field(
+    l2_penalties: list[Annotated[float, Field(ge=0, le=_MAX_PENALTY)]] = Field(
         list(_DEFAULTS.l2_penalties),
         min_length=1,
         max_length=MAX_PENALTIES + 1,

@@ -1,0 +1,1 @@
+"""One module for each command, with the command in it as ``command``."""

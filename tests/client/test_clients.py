@@ -209,7 +209,7 @@ def test_the_examples_of_the_page_run(url: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     page = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
     blocks = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
-    assert len(blocks) >= 5
+    assert len(blocks) >= 10
     names: dict[str, Any] = {}
     for block in blocks:
         exec(compile(block, "docs/client.md", "exec"), names)

@@ -3,7 +3,7 @@
 export VENV ?= .venv
 BIN = $(VENV)/bin
 
-# A second start is fast fuzz because the first one leaves its bytecode behind, whatever the environment says.
+# A second start is fast because the first one leaves its bytecode behind, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -11,7 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 
 PYTEST = $(BIN)/python -P -m pytest
-SIDE_BY_SIDE = -q -n logical --maxprocesses 4
+# One more than there are cores, since many tests wait for processes that they have started.
+SIDE_BY_SIDE = -q -n $(shell expr $$(nproc) + 1) --maxprocesses 6
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -55,7 +56,7 @@ check:  ## lint, format, types, layers and generated pages
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -P docs/generate.py --check
 
-format:  ## mend what ruff can mend
+format:  ## fix what ruff can fix
 	@tools/environment.sh dev
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
@@ -15,10 +14,6 @@ from .display import Picture, Record, Table
 
 Json = dict[str, Any]
 Result = TypeVar("Result")
-
-_POLL_S = (0.05, 1.0)
-_PATIENT = 30
-"""Attempts of a call that waits for something: a server that restarts meanwhile is asked again for a while."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +28,7 @@ class Call(Generic[Result]):
     request : further arguments of `httpx.Client.request`.
     repeatable : whether it may be sent again if its response is lost.
     pause_s : how long to wait before it is sent.
-    retries : how often it may be repeated, if not as often as the client says.
+    retries : how often it may be repeated at least, even if the client says less.
     """
 
     method: str
@@ -42,7 +37,7 @@ class Call(Generic[Result]):
     request: Mapping[str, Any] = field(default_factory=dict)
     repeatable: bool = False
     pause_s: float = 0.0
-    retries: int | None = None
+    retries: int = 0
 
 
 def path_of(*parts: str | int) -> str:
@@ -101,34 +96,3 @@ def submission(*parts: str | int, **body: Any) -> Call[Record]:
     """Submit something. With its Idempotency-Key it may be sent again without being done twice."""
     request = {"json": body, "headers": {"Idempotency-Key": uuid4().hex}}
     return Call(method="POST", path=path_of(*parts), read=read_record, request=request, repeatable=True)
-
-
-def until_over(
-    call: Call[Record],
-    is_over: Callable[[Json], bool],
-    *,
-    timeout_s: float | None,
-    show: Callable[[Json], None] = lambda _: None,
-) -> Call[Record]:
-    """Repeat a call, at growing intervals, until what it returns is over; then it reads that.
-
-    Raises
-    ------
-    TimeoutError : it is not over after ``timeout_s``.
-    """
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
-
-    def read_after(pause_s: float) -> Callable[[httpx.Response], Record | Call[Record]]:
-        def read(response: httpx.Response) -> Record | Call[Record]:
-            data = read_record(response)
-            show(data)
-            if is_over(data):
-                return data
-            if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError(f"It is not over after {timeout_s:g} s; it goes on.")
-            longer_s = min(1.5 * pause_s, _POLL_S[1])
-            return replace(call, read=read_after(longer_s), pause_s=pause_s, retries=_PATIENT)
-
-        return read
-
-    return replace(call, read=read_after(_POLL_S[0]), retries=_PATIENT)

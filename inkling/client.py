@@ -63,7 +63,7 @@ class InklingClient(_Nouns, Blocking):
         retries: int = 2,
         http_client: httpx.Client | None = None,
     ) -> None:
-        self.connection = Connection(url, key, timeout=timeout, retries=retries, http_client=http_client)
+        self.connection = Connection(url, key, timeout, retries, http_client)
 
     def __enter__(self) -> Self:
         return self
@@ -90,7 +90,7 @@ class AsyncInklingClient(_Nouns, Awaitable):
         retries: int = 2,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
-        self.connection = AsyncConnection(url, key, timeout=timeout, retries=retries, http_client=http_client)
+        self.connection = AsyncConnection(url, key, timeout, retries, http_client)
 
     async def __aenter__(self) -> Self:
         return self

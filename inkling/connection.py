@@ -16,11 +16,10 @@ from typing import Any, TypeVar
 
 import httpx
 
-from .call import Call
+from .call import Call, read_nothing
 from .errors import (
     InklingError,
     InvalidField,
-    QueueFull,
     ServerFailed,
     ServiceUnreachable,
     TooManyRequests,
@@ -53,19 +52,7 @@ def is_this_machine(host: str) -> bool:
 
 
 class _Server:
-    """A server: its URL, what is sent with every request, and what its responses mean.
-
-    Parameters
-    ----------
-    url : of the server, as in ``http://127.0.0.1:8000``; by default that of ``INKLING_URL``.
-    key : for that server, if it needs one; by default that of ``INKLING_KEY``.
-    timeout : seconds, or an `httpx.Timeout`.
-    retries : how often a request is repeated whose response was lost, if that does no harm.
-
-    Raises
-    ------
-    InvalidField : the URL is not one, or the key cannot be one.
-    """
+    """A server: its URL, what is sent with every request, and what its responses mean; see `inkling.InklingClient`."""
 
     def __init__(self, url: str | None, key: str | None, timeout: float | httpx.Timeout, retries: int) -> None:
         url = (url or os.environ.get("INKLING_URL") or "http://127.0.0.1:8000").rstrip("/")
@@ -113,12 +100,12 @@ class _Server:
         url = f"{self._base}{call.path}"
         return {"timeout": self._timeout, **call.request, "method": call.method, "url": url, "headers": headers}
 
-    def _stream_arguments(self, cursor: EventCursor, headers: dict[str, str]) -> dict[str, Any]:
-        parts = self._timeout.as_dict()
-        parts["read"] = None if parts["read"] is None else max(parts["read"], _SILENCE_S)
-        url = f"{self._base}{cursor.path}"
-        headers = {**self._headers, **headers}
-        return {"method": "GET", "url": url, "headers": headers, "timeout": httpx.Timeout(**parts)}
+    def _stream_arguments(self, path: str, headers: dict[str, str]) -> dict[str, Any]:
+        seconds = self._timeout.as_dict()
+        if seconds["read"] is not None:
+            seconds["read"] = max(seconds["read"], _SILENCE_S)
+        request = {"headers": headers, "timeout": httpx.Timeout(**seconds)}
+        return self._arguments(Call(method="GET", path=path, read=read_nothing, request=request))
 
     def _read(self, call: Call[Result], response: httpx.Response) -> Result | Call[Result]:
         raise_for_problem(response)
@@ -142,31 +129,24 @@ class _Server:
 
     def _backoff_s(self, call: Call[Any], attempt: int, error: InklingError) -> float:
         """Return how long to wait before a call is repeated; raise its error if it may not be."""
-        most = self._retries if call.retries is None else max(self._retries, call.retries)
-        if not call.repeatable or attempt >= most or (error.retry_after_s or 0) > _MAX_RETRY_AFTER_S:
-            raise error
-        if isinstance(error, TooManyRequests) and (isinstance(error, QueueFull) or error.retry_after_s is None):
+        after_s = error.retry_after_s or 0.0
+        is_last = attempt >= max(self._retries, call.retries)
+        if not call.repeatable or is_last or after_s > _MAX_RETRY_AFTER_S or error.code == "queue-full":
             raise error
         backoff_s: float = min(0.1 * 3**attempt, _MAX_BACKOFF_S) * random.uniform(0.75, 1)  # noqa: S311 - spreads load
-        return max(backoff_s, error.retry_after_s or 0)
+        return max(backoff_s, after_s)
 
 
 class Connection(_Server):
-    """Sends calls and waits for their results; see `_Server` for the parameters.
-
-    Parameters
-    ----------
-    http_client : sends the requests, instead of a client of its own; it is left open.
-    """
+    """Sends calls and waits for their results."""
 
     def __init__(
         self,
-        url: str | None = None,
-        key: str | None = None,
-        *,
-        timeout: float | httpx.Timeout = TIMEOUT,
-        retries: int = 2,
-        http_client: httpx.Client | None = None,
+        url: str | None,
+        key: str | None,
+        timeout: float | httpx.Timeout,
+        retries: int,
+        http_client: httpx.Client | None,
     ) -> None:
         super().__init__(url, key, timeout, retries)
         self._is_own = http_client is None
@@ -209,7 +189,7 @@ class Connection(_Server):
             with (
                 cursor.connection() as headers,
                 self._transport_errors(),
-                self._http.stream(**self._stream_arguments(cursor, headers)) as response,
+                self._http.stream(**self._stream_arguments(cursor.path, headers)) as response,
             ):
                 if not response.is_success:
                     response.read()
@@ -227,12 +207,11 @@ class AsyncConnection(_Server):
 
     def __init__(
         self,
-        url: str | None = None,
-        key: str | None = None,
-        *,
-        timeout: float | httpx.Timeout = TIMEOUT,
-        retries: int = 2,
-        http_client: httpx.AsyncClient | None = None,
+        url: str | None,
+        key: str | None,
+        timeout: float | httpx.Timeout,
+        retries: int,
+        http_client: httpx.AsyncClient | None,
     ) -> None:
         super().__init__(url, key, timeout, retries)
         self._is_own = http_client is None
@@ -265,7 +244,7 @@ class AsyncConnection(_Server):
         cursor = EventCursor(job_id, after)
         while True:
             with cursor.connection() as headers, self._transport_errors():
-                async with self._http.stream(**self._stream_arguments(cursor, headers)) as response:
+                async with self._http.stream(**self._stream_arguments(cursor.path, headers)) as response:
                     if not response.is_success:
                         await response.aread()
                         raise_for_problem(response)

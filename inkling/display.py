@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
 Row = TypeVar("Row")
+PictureFormat: TypeAlias = Literal["png", "svg"]
+Metric: TypeAlias = Literal["validation_loss", "validation_accuracy", "train_loss", "train_accuracy"]
 
 _MAX_ROWS = 50
 _MAX_DEPTH = 3
@@ -31,6 +33,22 @@ class Picture(bytes):
         path = Path(path)
         path.write_bytes(self)
         return path
+
+
+class PictureOptions(TypedDict, total=False):
+    """How a picture is drawn. docs/api.md says which picture takes which, and the ranges."""
+
+    width_px: int
+    height_px: int
+    dpi: int
+    weights: Literal["best", "last"]
+    scale: Literal["shared", "per_tile", "per_row", "log", "linear"]
+    colours: Literal["diverging", "grey"]
+    upscale: int
+    scale_bar: bool
+    metric: Metric
+    rank_by: Metric
+    limit: int
 
 
 class Record(dict[str, Any]):

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, Literal, TextIO, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
-from .call import (
-    Call,
-    Json,
-    get,
-    given,
-    path_of,
-    post,
-    read_bytes,
-    read_nothing,
-    read_picture,
-    read_record,
-    read_table,
-    submission,
-    until_over,
-)
-from .display import Picture, Record, Table
+from .call import Call, Json, get, given, path_of, read_bytes, read_nothing, read_picture, read_record, read_table
+from .call import submission as submit
+from .display import Picture, PictureFormat, PictureOptions, Record, Table
 from .events import Event
-from .methods import Awaitable, Blocking, Noun, request, request_of_noun, returns, returns_table
+from .methods import Awaitable, Blocking, request, request_of_noun, returns, returns_table
+from .nouns import Noun
 
 State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
-PictureFormat = Literal["png", "svg"]
-
-_BAR_CHARS = 20
 
 
 class Hyperparameters(TypedDict, total=False):
@@ -65,36 +49,10 @@ class Continuation(TypedDict, total=False):
     patience: int | None
 
 
-class ChartOptions(TypedDict, total=False):
-    """The size of a chart; docs/api.md has the ranges."""
-
-    width_px: int
-    height_px: int
-    dpi: int
-
-
-class WeightsOptions(TypedDict, total=False):
-    """How weights are drawn; docs/api.md has the ranges."""
-
-    scale: Literal["shared", "per_tile"]
-    colours: Literal["diverging", "grey"]
-    upscale: int
-    scale_bar: bool
-
-
-class JobPictureOptions(ChartOptions, WeightsOptions, total=False):
-    """Of a chart or of weights, whichever is drawn."""
-
-    weights: Literal["best", "last"]
-
-
 class _Job(Noun):
     """A training job, as it was when it was asked for last."""
 
-    @property
-    def is_over(self) -> bool:
-        """Whether its state is final."""
-        return self.data["finished_at"] is not None
+    path = "jobs"
 
     @property
     def config(self) -> Json:
@@ -126,58 +84,22 @@ class _Job(Noun):
     @property
     def summary(self) -> Json:
         """What a table shows of it."""
-        best = self.best or {}
-        return {
-            "id": self.id,
-            "name": self.config["name"],
-            "state": self.state,
-            "progress": f"{self.data['progress']['fraction']:.0%}",
-            "validation loss": best.get("validation_loss", ""),
-            "validation accuracy": best.get("validation_accuracy", ""),
-            "model": "{}/{}".format(*self.model) if self.model else "",
-        }
-
-    def __repr__(self) -> str:
-        check = self.best
-        how = f", validation accuracy {check['validation_accuracy']:.2%}" if check else ""
-        return f"<job {self.id}: {self.config['name']}, {self.state}{how}>"
+        best = {name: (self.best or {}).get(name, "") for name in ("validation_loss", "validation_accuracy")}
+        return {**super().summary, **best, "model": "{}/{}".format(*self.model) if self.model else ""}
 
     def _check(self, which: str) -> Json | None:
         check: Any = self.data["metrics"][which]
         return dict(check) if check else None
 
     @request_of_noun
-    def refresh(self) -> Call[Record]:
-        """Ask for its present state."""
-        return get(read_record, "jobs", self.id)
-
-    @request_of_noun
-    def wait(self, *, progress: bool = False, timeout_s: float | None = None) -> Call[Record]:
-        """Wait until it is over, whatever its end: see ``state`` and ``error``.
-
-        Parameters
-        ----------
-        progress : show on standard error how far it is.
-        timeout_s : raise TimeoutError if it is not over by then; it goes on.
-        """
-        show = ProgressLine(self.config["name"]).show if progress else lambda _: None
-        call = get(read_record, "jobs", self.id)
-        return until_over(call, lambda job: job["finished_at"] is not None, timeout_s=timeout_s, show=show)
-
-    @request_of_noun
-    def cancel(self) -> Call[Record]:
-        """Ask it to stop; its best weights so far become a model."""
-        return post("jobs", self.id, "cancel")
-
-    @request_of_noun
     def resume(self, **changes: Unpack[Continuation]) -> Call[Record]:
         """Submit a job that goes on where this one ended, with more ``epochs`` or ``patience``."""
-        return submission("jobs", self.id, "resume", **changes)
+        return submit("jobs", self.id, "resume", **changes)
 
     @request_of_noun
     def verify(self) -> Call[Record]:
         """Submit a job that trains this one again and compares the weights."""
-        return submission("jobs", self.id, "verify")
+        return submit("jobs", self.id, "verify")
 
     @request
     def delete(self) -> Call[None]:
@@ -195,7 +117,7 @@ class _Job(Noun):
         what: Literal["loss", "accuracy", "weights"],
         *,
         format: PictureFormat = "png",
-        **options: Unpack[JobPictureOptions],
+        **options: Unpack[PictureOptions],
     ) -> Call[Picture]:
         """Draw its loss, its accuracy or its weights, of as far as it is."""
         return get(read_picture, "jobs", self.id, f"{what}.{format}", **options)
@@ -211,21 +133,21 @@ class _Job(Noun):
         return get(read_bytes, "jobs", self.id, "snapshots", "weights.f32", since=since)
 
     @request
-    def snapshot_picture(self, step: int, **options: Unpack[WeightsOptions]) -> Call[Picture]:
-        """Draw the weights at a step."""
-        return get(read_picture, "jobs", self.id, "snapshots", step, "weights.png", **options)
+    def snapshot_picture(
+        self,
+        step: int,
+        what: Literal["weights", "confusion"] = "weights",
+        *,
+        format: PictureFormat = "png",
+        **options: Unpack[PictureOptions],
+    ) -> Call[Picture]:
+        """Draw the weights at a step, or which validation images were classified as which class."""
+        return get(read_picture, "jobs", self.id, "snapshots", step, f"{what}.{format}", **options)
 
     @request
     def snapshot_confusion(self, step: int) -> Call[Record]:
         """Return which validation images were classified as which class at a step."""
         return get(read_record, "jobs", self.id, "snapshots", step, "confusion")
-
-    @request
-    def snapshot_confusion_picture(
-        self, step: int, *, format: PictureFormat = "png", **options: Unpack[ChartOptions]
-    ) -> Call[Picture]:
-        """Draw which validation images were classified as which class at a step."""
-        return get(read_picture, "jobs", self.id, "snapshots", step, f"confusion.{format}", **options)
 
 
 class Job(Blocking, _Job):
@@ -271,7 +193,7 @@ class Jobs:
         dataset : to train on; MNIST by default.
         hyperparameters : see `Hyperparameters`.
         """
-        return submission("jobs", model=model, **given(name=name, dataset=dataset), **hyperparameters)
+        return submit("jobs", model=model, **given(name=name, dataset=dataset), **hyperparameters)
 
     @returns(Job, AsyncJob)
     def job(self, job_id: str) -> Call[Record]:
@@ -284,33 +206,3 @@ class Jobs:
     ) -> Call[Table[Record]]:
         """Return the newest jobs, at most 50 if nothing is said; ``before`` is the ``next`` of an earlier page."""
         return get(read_table("jobs"), "jobs", state=state, limit=limit, before=before)
-
-
-class ProgressLine:
-    """Shows how far a job is, on one line of a terminal or below a cell of a notebook that is written over and over.
-
-    Parameters
-    ----------
-    name : what is trained.
-    stream : where to write; standard error by default.
-    """
-
-    def __init__(self, name: str, stream: TextIO | None = None) -> None:
-        self._name = name
-        self._stream = stream or sys.stderr
-        self._length = 0
-
-    def show(self, job: Json) -> None:
-        """Write how far a job is, and at its end the state in which it ended."""
-        check = job["metrics"]["latest"]
-        if check:
-            done = round(_BAR_CHARS * job["progress"]["fraction"])
-            line = (
-                f"{self._name} [{'#' * done}{'.' * (_BAR_CHARS - done)}] epoch {check['epoch']}"
-                f"  validation loss {check['validation_loss']:.4f}  accuracy {check['validation_accuracy']:.2%}"
-            )
-            self._stream.write("\r" + line.ljust(self._length))
-            self._length = len(line)
-        if job["finished_at"] is not None:
-            self._stream.write(f"  {job['state']}\n")
-        self._stream.flush()

@@ -1,4 +1,4 @@
-"""Methods that send one call, written once for both clients, and typed for each.
+"""Methods that send a call, written once for both clients, and typed for each.
 
 A method is written as a function that returns a `Call`. Its decorator makes a method of it that sends the call and
 returns the result: at once of a `Blocking` object, as a coroutine of an `Awaitable` one. Type checkers and editors see
@@ -15,7 +15,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, get_
 
 from .call import Call, Json
 from .connection import AsyncConnection, Connection
-from .display import Record, Table, html_of
+from .display import Record, Table
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -37,45 +37,6 @@ class Awaitable:
 
 _Blocking = TypeVar("_Blocking", bound=Blocking)
 _Awaitable = TypeVar("_Awaitable", bound=Awaitable)
-
-
-class Noun:
-    """Something on the server, as it was when it was asked for last.
-
-    Parameters
-    ----------
-    connection : asks for it again.
-    data : as the API returns it.
-    """
-
-    def __init__(self, connection: Any, data: Json) -> None:
-        self.connection = connection
-        self.data = Record(data)
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return str(self.data["id"])
-
-    @property
-    def state(self) -> str:
-        """Its state."""
-        return str(self.data["state"])
-
-    @property
-    def summary(self) -> Json:
-        """What a table shows of it."""
-        return {"id": self.id, "state": self.state}
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
-
-    def _received(self, data: Json) -> Any:
-        """Take what the API returned: about this one, or about another that was made of it."""
-        if data["id"] != self.id:
-            return type(self)(self.connection, data)
-        self.data = Record(data)
-        return self
 
 
 class _Method(Generic[Given]):
@@ -103,7 +64,6 @@ class _Method(Generic[Given]):
             return finish(instance, await instance.connection.run(call(instance, *args, **options)))
 
         self._functions = (blocking, awaitable)
-        self.__doc__ = call.__doc__
         signature = _signature(call)
         names = returned or (str(signature.return_annotation).removeprefix("Call[").removesuffix("]"),) * 2
         for function, name in zip(self._functions, names, strict=True):
@@ -115,17 +75,13 @@ class _Method(Generic[Given]):
 
 
 def _signature(call: Callable[..., Any]) -> inspect.Signature:
-    """Return the signature of a function, with the parameters of ``**options: Unpack[...]`` one by one.
-
-    Type checkers see them without that; notebooks complete what the signature says.
-    """
+    """Return a signature, ``**options: Unpack[...]`` parameter by parameter: notebooks complete what it says."""
     signature = inspect.signature(call)
     parameters = list(signature.parameters.values())
     if parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:
         (options,) = get_args(get_type_hints(call)[parameters.pop().name])
-        keyword, default = inspect.Parameter.KEYWORD_ONLY, Ellipsis
         parameters += [
-            inspect.Parameter(name, keyword, default=default, annotation=annotation)
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=..., annotation=annotation.__forward_arg__)
             for name, annotation in options.__annotations__.items()
         ]
     return signature.replace(parameters=parameters)
@@ -175,7 +131,7 @@ def returns(
     def finish(instance: Any, data: Record) -> Any:
         return (awaited if isinstance(instance, Awaitable) else waited)(instance.connection, data)
 
-    return lambda call: Method(call, finish, (_name(waited), _name(awaited)))
+    return lambda call: Method(call, finish, (waited.__name__, awaited.__name__))
 
 
 def returns_table(
@@ -187,8 +143,4 @@ def returns_table(
         make: Callable[[Any, Json], Any] = awaited if isinstance(instance, Awaitable) else waited
         return Table([make(instance.connection, data) for data in rows], next=rows.next)
 
-    return lambda call: Method(call, finish, (f"Table[{_name(waited)}]", f"Table[{_name(awaited)}]"))
-
-
-def _name(of: Callable[..., Any]) -> str:
-    return of.__name__
+    return lambda call: Method(call, finish, (f"Table[{waited.__name__}]", f"Table[{awaited.__name__}]"))

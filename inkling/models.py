@@ -8,9 +8,8 @@ from typing import Literal, TypeVar, Unpack
 import httpx
 
 from .call import Call, get, path_of, read_bytes, read_picture, read_record, read_table
-from .display import Picture, Record, Table
+from .display import Picture, PictureFormat, PictureOptions, Record, Table
 from .images import File
-from .jobs import ChartOptions, PictureFormat, WeightsOptions
 from .methods import request
 
 Result = TypeVar("Result")
@@ -63,13 +62,13 @@ class Models:
         version: int | str | None = None,
         *,
         format: PictureFormat = "png",
-        **options: Unpack[ChartOptions],
+        **options: Unpack[PictureOptions],
     ) -> Call[Picture]:
         """Draw which test images are classified as which class."""
         return _of_version(read_picture, model, version, f"confusion.{format}", **options)
 
     @request
-    def weights(self, model: str, version: int | str | None = None, **options: Unpack[WeightsOptions]) -> Call[Picture]:
+    def weights(self, model: str, version: int | str | None = None, **options: Unpack[PictureOptions]) -> Call[Picture]:
         """Draw the weights of a version."""
         return _of_version(read_picture, model, version, "weights.png", **options)
 

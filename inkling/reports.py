@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypedDict, Unpack
 
-from .call import Call, Json, get, post, read_bytes, read_picture, read_record, read_table, submission, until_over
-from .display import Picture, Record, Table
-from .jobs import PictureFormat
-from .methods import Awaitable, Blocking, Noun, request, request_of_noun, returns, returns_table
-
-_FINAL = ("succeeded", "failed", "cancelled")
+from .call import Call, Json, get, read_bytes, read_picture, read_record, read_table, submission
+from .display import Picture, PictureFormat, Record, Table
+from .methods import Awaitable, Blocking, request, returns, returns_table
+from .nouns import Noun
 
 
 class ReportOptions(TypedDict, total=False):
@@ -27,10 +25,7 @@ class ReportOptions(TypedDict, total=False):
 class _Report(Noun):
     """A course report, as it was when it was asked for last."""
 
-    @property
-    def is_over(self) -> bool:
-        """Whether its state is final."""
-        return self.state in _FINAL
+    path = "reports"
 
     @property
     def findings(self) -> Json | None:
@@ -41,27 +36,7 @@ class _Report(Noun):
     @property
     def summary(self) -> Json:
         """What a table shows of it."""
-        facts = {"id": self.id, "state": self.state, "progress": f"{self.data['fraction']:.0%}"}
-        return {**facts, "findings": self.findings} if self.findings else facts
-
-    def __repr__(self) -> str:
-        return f"<report {self.id}: {self.state}, {self.data['fraction']:.0%}>"
-
-    @request_of_noun
-    def refresh(self) -> Call[Record]:
-        """Ask for its present state."""
-        return get(read_record, "reports", self.id)
-
-    @request_of_noun
-    def wait(self, *, timeout_s: float | None = None) -> Call[Record]:
-        """Wait until every run is over; TimeoutError if that takes longer than ``timeout_s``."""
-        call = get(read_record, "reports", self.id)
-        return until_over(call, lambda report: report["state"] in _FINAL, timeout_s=timeout_s)
-
-    @request_of_noun
-    def cancel(self) -> Call[Record]:
-        """Ask every run to stop that is not over."""
-        return post("reports", self.id, "cancel")
+        return {**super().summary, **({"findings": self.findings} if self.findings else {})}
 
     @request
     def document(self, form: Literal["html", "pdf", "json"] = "html") -> Call[bytes]:

@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Unpack
+from typing import Literal, Unpack, get_args
 
-from .call import Call, Json, get, given, post, read_picture, read_record, read_table, submission, until_over
-from .display import Picture, Record, Table
-from .jobs import ChartOptions, Hyperparameters, PictureFormat
-from .methods import Awaitable, Blocking, Noun, request, request_of_noun, returns, returns_table
-
-Metric = Literal["validation_loss", "validation_accuracy", "train_loss", "train_accuracy"]
-
-
-class SweepPictureOptions(ChartOptions, total=False):
-    """Of a chart or of weights, whichever is drawn."""
-
-    scale: Literal["log", "linear", "shared", "per_row", "per_tile"]
-    """Of norms the axis, of weights what shares a scale of colours."""
-    metric: Metric
-    """Of a heat map."""
-    weights: Literal["best", "last"]
-    rank_by: Metric
-    limit: int
-    """Of weights: the best so many members, by ``rank_by``."""
-    colours: Literal["diverging", "grey"]
-    upscale: int
-    scale_bar: bool
+from .call import Call, Json, get, given, read_picture, read_record, read_table, submission
+from .display import Metric, Picture, PictureFormat, PictureOptions, Record, Table
+from .jobs import Hyperparameters
+from .methods import Awaitable, Blocking, request, returns, returns_table
+from .nouns import Noun
 
 
 class _Sweep(Noun):
     """A grid of training jobs, as it was when it was asked for last."""
 
-    @property
-    def is_over(self) -> bool:
-        """Whether every member is over."""
-        return self.state == "finished"
+    path = "sweeps"
 
     @property
     def members(self) -> Table[Record]:
@@ -51,44 +31,11 @@ class _Sweep(Noun):
     @property
     def summary(self) -> Json:
         """What a table shows of it."""
-        rows = [
-            {
-                "rank": member["rank"],
-                **member["values"],
-                "state": member["state"],
-                **{
-                    name: (member["metrics"]["best"] or {}).get(name, "")
-                    for name in ("validation_loss", "validation_accuracy")
-                },
-            }
-            for member in self.members
-        ]
-        facts = {
-            "id": self.id,
-            "name": self.data["name"],
-            "state": self.state,
-            "progress": f"{self.data['fraction']:.0%}",
-        }
-        return {**facts, "members": rows} if rows else facts
-
-    def __repr__(self) -> str:
-        return f"<sweep {self.id}: {self.data['name']}, {self.state}, {self.data['fraction']:.0%}>"
-
-    @request_of_noun
-    def refresh(self, *, rank_by: Metric | None = None) -> Call[Record]:
-        """Ask for its present state, its members ranked by a metric: by the validation loss, if none is given."""
-        return get(read_record, "sweeps", self.id, rank_by=rank_by)
-
-    @request_of_noun
-    def wait(self, *, rank_by: Metric | None = None, timeout_s: float | None = None) -> Call[Record]:
-        """Wait until every member is over; TimeoutError if that takes longer than ``timeout_s``."""
-        call = get(read_record, "sweeps", self.id, rank_by=rank_by)
-        return until_over(call, lambda sweep: sweep["state"] == "finished", timeout_s=timeout_s)
-
-    @request_of_noun
-    def cancel(self) -> Call[Record]:
-        """Ask every member to stop that is not over."""
-        return post("sweeps", self.id, "cancel")
+        rows = []
+        for member in self.members:
+            best = {name: (member["metrics"]["best"] or {}).get(name, "") for name in get_args(Metric)[:2]}
+            rows.append({"rank": member["rank"], **member["values"], "state": member["state"], **best})
+        return {**super().summary, **({"members": rows} if rows else {})}
 
     @request
     def picture(
@@ -96,7 +43,7 @@ class _Sweep(Noun):
         what: Literal["accuracy", "norms", "heatmap", "weights"],
         *,
         format: PictureFormat = "png",
-        **options: Unpack[SweepPictureOptions],
+        **options: Unpack[PictureOptions],
     ) -> Call[Picture]:
         """Draw its accuracies, norms over ``l2_penalty``, a heat map of two numbers, or its weights."""
         return get(read_picture, "sweeps", self.id, f"{what}.{format}", **options)

@@ -1,4 +1,4 @@
-"""The composition root: from settings to every part, wired. The only place that chooses between implementations."""
+"""The composition root: builds every part from the settings, and is the only place that chooses implementations."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from .settings import Settings
 logger = logging.getLogger(__name__)
 
 DATABASE_WAIT_S = 60.0
-"""A server that is started together with this one is waited for so long."""
+"""How long a database server that is still starting is waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +65,18 @@ class Service:
     audit_log: AuditLog
     tracker: Tracker | None
 
-    def refuse_strangers(self) -> None:
-        """Let nobody reach a service without keys from outside this machine, unless somebody wants just that.
-
-        Raises
-        ------
-        KeysRequired
-            It would be so.
-        """
+    def require_keys_if_exposed(self) -> None:
+        """Raise `KeysRequired` if others could reach a service without keys, unless the settings allow it."""
         self._open()
         if not (is_open(self.settings, self.keys) or self.keys.exist):
             raise KeysRequired(
-                f"Others can reach {self.settings.host}, and there is no key. Make one with `inkling keys create NAME "
-                "--scope admin`, or let everybody in with --allow-anonymous (INKLING_ALLOW_ANONYMOUS=true)."
+                f"Other machines can reach {self.settings.host}, and there is no key. Create one with `inkling keys "
+                "create NAME --scope admin`, or allow access without keys: --allow-anonymous "
+                "(INKLING_ALLOW_ANONYMOUS=true)."
             )
 
     def start(self) -> None:
-        """Bring the database up to date, tidy the stores, install the shipped models, and let the engine work.
+        """Migrate the database, clean the stores, install the shipped models, and start the engine.
 
         Raises
         ------
@@ -95,7 +90,7 @@ class Service:
         try:
             install_shipped(shipped_models(), self.registry)
         except Corrupted:
-            logger.exception("a shipped model is damaged and was not installed")
+            logger.exception("a shipped model is damaged; it is not installed")
         self.engine.start()
         if self.tracker:
             self.tracker.start()
@@ -106,7 +101,7 @@ class Service:
         self.keys.load()
 
     def stop(self) -> None:
-        """Hand running jobs back to the queue and let go of everything."""
+        """Return running jobs to the queue and close everything."""
         if self.tracker:
             self.tracker.stop()
         self.engine.stop()
@@ -131,18 +126,11 @@ class Service:
 
 
 def build(settings: Settings) -> Service:
-    """Wire every part by the settings.
-
-    Raises
-    ------
-    StorageFailed
-        The data folder cannot be made.
-    """
+    """Build every part by the settings; raise `StorageFailed` if the data folder cannot be made."""
     database = _open_database(settings)
-    store = _open_store(settings)
+    store, dataset_files = _open_stores(settings)
     registry = Registry(store)
     lock = _engine_lock(database, settings)
-    dataset_files = _open_dataset_store(settings)
     datasets = Datasets(
         Uploads(dataset_files),
         max_uploads=settings.max_datasets,
@@ -151,8 +139,12 @@ def build(settings: Settings) -> Service:
     metrics = Metrics(service.__version__)
     recorder = Recorder(database, registry, datasets)
     engine = Engine(database, recorder, _executor_factory(settings, metrics), lock, datasets)
-    desk: dict[str, Any] = {"max_queue_length": settings.max_queue_length, "wake_engine": engine.wake}
-    jobs, sweeps = Jobs(database, datasets=datasets, **desk), Sweeps(database, datasets=datasets, **desk)
+    submission: dict[str, Any] = {
+        "datasets": datasets,
+        "max_queue_length": settings.max_queue_length,
+        "wake_engine": engine.wake,
+    }
+    jobs, sweeps = Jobs(database, **submission), Sweeps(database, **submission)
     return Service(
         settings=settings,
         database=database,
@@ -169,7 +161,7 @@ def build(settings: Settings) -> Service:
         jobs=jobs,
         snapshots=Snapshots(database, datasets),
         sweeps=sweeps,
-        reports=Reports(database, jobs, sweeps, **desk),
+        reports=Reports(database, jobs, sweeps, **submission),
         engine=engine,
         metrics=metrics,
         keys=Keys(database),
@@ -181,13 +173,13 @@ def build(settings: Settings) -> Service:
 
 
 def is_open(settings: Settings, keys: Keys) -> bool:
-    """Tell whether no key is needed: on loopback until the first was made, elsewhere only where settings say so."""
+    """Whether no key is needed: on loopback until the first key is made, elsewhere only if the settings allow it."""
     return settings.allow_anonymous or (settings.on_loopback and not keys.exist)
 
 
 @contextmanager
 def opened_keys(settings: Settings) -> Iterator[Keys]:
-    """Give access to the keys of a service, whether or not it runs."""
+    """Open the keys of a service, whether or not it runs."""
     database = _open_database(settings)
     try:
         migrate(database)
@@ -199,17 +191,11 @@ def opened_keys(settings: Settings) -> Iterator[Keys]:
 
 
 def _open_database(settings: Settings) -> Database:
-    """Return the database of the settings, in a data folder that is there.
-
-    Raises
-    ------
-    StorageFailed
-        The data folder cannot be made.
-    """
+    """Return the database of the settings, after making the data folder."""
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageFailed("The data folder cannot be made; choose another with --data-dir.") from error
+        raise StorageFailed("The data folder cannot be created; choose another with --data-dir.") from error
     return Database(settings.resolved_database_url)
 
 
@@ -220,26 +206,22 @@ def shipped_models() -> Path:
     return packaged if packaged.is_dir() else package.parent / "model_store"
 
 
-def _open_store(settings: Settings) -> BlobStore:
-    """Return the model store: a bucket, where the setting is a URL, else a folder."""
+def _open_stores(settings: Settings) -> tuple[BlobStore, BlobStore]:
+    """Return the stores of models and of uploaded data sets: in a bucket if the setting is a URL, else in folders."""
     if settings.store_url and "://" in settings.store_url:
-        return ObjectStore(settings.store_url, settings.data_dir / "store_cache")
-    return LocalStore(settings.store_dir)
-
-
-def _open_dataset_store(settings: Settings) -> BlobStore:
-    """Return the place of uploaded data sets: in the bucket of the models, under a name no model has, or a folder."""
-    if settings.store_url and "://" in settings.store_url:
-        return ObjectStore(f"{settings.store_url.rstrip('/')}/.datasets", settings.data_dir / "dataset_cache")
-    return LocalStore(settings.data_dir / "datasets")
+        datasets_url = f"{settings.store_url.rstrip('/')}/.datasets"  # no model can have this name
+        return (
+            ObjectStore(settings.store_url, settings.data_dir / "store_cache"),
+            ObjectStore(datasets_url, settings.data_dir / "dataset_cache"),
+        )
+    return LocalStore(settings.store_dir), LocalStore(settings.data_dir / "datasets")
 
 
 def _engine_lock(database: Database, settings: Settings) -> EngineLock:
-    """Return what lets one of several processes train."""
     if path := database.path:
-        # Beside the database and not in the data folder: it is the database that two engines must not share.
+        # Beside the database and not in the data folder: two engines must not share the database.
         return EngineLock(path.with_name(f"{path.name}.lock"))
-    # Engines share the database with those of other hosts, and the cores with their siblings on this one.
+    # Engines of several hosts share the database; one on each host uses its cores.
     return EngineLock(settings.data_dir / f"engine-{socket.gethostname()}.lock")
 
 

@@ -1,54 +1,59 @@
-"""Everything that can go wrong on purpose, as one tree. It knows nothing of HTTP.
+"""All errors that the service raises on purpose, as one tree that is independent of HTTP.
 
 ::
 
     ServiceError
-    ├── InvalidInput              what was given cannot be used
+    ├── InvalidInput              the input cannot be used
     │   ├── InvalidField          a named field is outside its allowed range
-    │   ├── MalformedInput        it could not be parsed at all
+    │   ├── MalformedInput        the input cannot be parsed
     │   ├── UnsupportedMedia      a kind of content that is not accepted
     │   ├── InvalidImage          an image that is empty, truncated or degenerate
     │   ├── InputTooLarge         more bytes, pixels or items than the stated limit
-    │   └── InvalidDataset        training data that is not what it claims to be
+    │   └── InvalidDataset        training data that is inconsistent or damaged
     ├── NotFound
     │   ├── JobNotFound
     │   ├── ModelNotFound         the name, the version or the alias is unknown
     │   └── DatasetNotFound       the data set, or the image in it, is unknown
-    ├── Conflict                  well-formed, but not in the present state
+    ├── Conflict                  not possible in the present state
     │   ├── InvalidJobTransition  the state machine has no such move
-    │   ├── NoDataYet             nothing to show so far
-    │   ├── AliasMoved            somebody else moved the alias first
+    │   ├── NoDataYet             there are no results so far
+    │   ├── AliasMoved            another request moved the alias first
     │   ├── IdempotencyMismatch   the key was used before with another request
-    │   └── NameTaken             something else has that name already
+    │   └── NameTaken             the name is already in use
     ├── AccessDenied
     │   ├── Unauthenticated       there is no key, or it is not a valid one
-    │   ├── InsufficientScope     the key is valid, and not for this
-    │   └── KeysRequired          the service would be open to others, and nobody said that it may be
-    ├── QueueFull                 no more jobs are accepted for the moment
-    ├── TooManyRequests           a client asks faster, or for more at a time, than it may
-    ├── Corrupted                 stored bytes are not what their checksum says
-    ├── StorageFailed             the disk or the database refused
-    │   └── StorageFull           there is no space left
+    │   ├── InsufficientScope     the key is valid, but lacks the scope
+    │   └── KeysRequired          the service would be exposed without a key
+    ├── QueueFull                 no more jobs are accepted now
+    ├── TooManyRequests           a client exceeds its rate or its concurrent requests
+    ├── Corrupted                 stored bytes do not match their checksum
+    ├── StorageFailed             the disk or the database failed
+    │   └── StorageFull           no space is left
     ├── ServiceUnreachable        the server named by ``--url`` does not answer
-    └── ExtraMissing              it needs a package that is not installed
+    └── ExtraMissing              a package that is needed is not installed
 """
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """The root. ``code`` is stable: it becomes the problem type of an answer.
+    """The root. ``code``, the name of the class in kebab case, is stable: it is the problem type of an answer.
 
     Parameters
     ----------
-    message : one sentence for a person; never holds a path, a trace or the rejected input.
-    field : the offending field, as its sender wrote it (``learning_rate``, ``pixels``).
+    message : one sentence for a person, without a path, a trace or the rejected input.
+    field : the offending field, as in the request (``learning_rate``, ``pixels``).
     allowed : the legal range or the legal values, in words.
     """
 
     code: ClassVar[str] = "service-error"
+
+    def __init_subclass__(cls) -> None:
+        """Derive the code."""
+        cls.code = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
 
     def __init__(self, message: str, *, field: str | None = None, allowed: str | None = None):
         super().__init__(message)
@@ -58,141 +63,95 @@ class ServiceError(Exception):
 
 
 class InvalidInput(ServiceError):
-    """What was given cannot be used."""
-
-    code = "invalid-input"
+    """The input cannot be used."""
 
 
 class InvalidField(InvalidInput):
     """A named field is outside its allowed range."""
 
-    code = "invalid-field"
-
 
 class MalformedInput(InvalidInput):
-    """It could not be parsed at all."""
-
-    code = "malformed-input"
+    """The input cannot be parsed."""
 
 
 class UnsupportedMedia(InvalidInput):
     """A kind of content that is not accepted."""
 
-    code = "unsupported-media"
-
 
 class InvalidImage(InvalidInput):
     """An image that is empty, truncated or degenerate."""
-
-    code = "invalid-image"
 
 
 class InputTooLarge(InvalidInput):
     """More bytes, pixels or items than the stated limit."""
 
-    code = "input-too-large"
-
 
 class InvalidDataset(InvalidInput):
-    """Training data that is not what it claims to be."""
-
-    code = "invalid-dataset"
+    """Training data that is inconsistent or damaged."""
 
 
 class NotFound(ServiceError):
-    """It is not there."""
-
-    code = "not-found"
+    """The requested object does not exist."""
 
 
 class JobNotFound(NotFound):
     """The job is unknown."""
 
-    code = "job-not-found"
-
 
 class ModelNotFound(NotFound):
     """The name, the version or the alias is unknown."""
-
-    code = "model-not-found"
 
 
 class DatasetNotFound(NotFound):
     """The data set, or the image in it, is unknown."""
 
-    code = "dataset-not-found"
-
 
 class Conflict(ServiceError):
-    """Well-formed, but not in the present state."""
-
-    code = "conflict"
+    """Not possible in the present state."""
 
 
 class InvalidJobTransition(Conflict):
     """The state machine has no such move."""
 
-    code = "invalid-job-transition"
-
 
 class NoDataYet(Conflict):
-    """Nothing to show so far."""
-
-    code = "no-data-yet"
+    """There are no results so far."""
 
 
 class AliasMoved(Conflict):
-    """Somebody else moved the alias first."""
-
-    code = "alias-moved"
+    """Another request moved the alias first."""
 
 
 class IdempotencyMismatch(Conflict):
     """The key was used before with another request."""
 
-    code = "idempotency-mismatch"
-
 
 class NameTaken(Conflict):
-    """Something else has that name already."""
-
-    code = "name-taken"
+    """The name is already in use."""
 
 
 class AccessDenied(ServiceError):
-    """Not for this client."""
-
-    code = "access-denied"
+    """The client may not do this."""
 
 
 class Unauthenticated(AccessDenied):
     """There is no key, or it is not a valid one."""
 
-    code = "unauthenticated"
-
 
 class InsufficientScope(AccessDenied):
-    """The key is valid, and not for this."""
-
-    code = "insufficient-scope"
+    """The key is valid, but lacks the scope."""
 
 
 class KeysRequired(AccessDenied):
-    """The service would be open to others, and nobody said that it may be."""
-
-    code = "keys-required"
+    """The service would be exposed without a key."""
 
 
 class QueueFull(ServiceError):
-    """No more jobs are accepted for the moment."""
-
-    code = "queue-full"
+    """No more jobs are accepted now."""
 
 
 class TooManyRequests(ServiceError):
-    """A client asks faster, or for more at a time, than it may. ``retry_after_s`` says when it may again."""
-
-    code = "too-many-requests"
+    """A client exceeds its rate or its concurrent requests; it may retry after ``retry_after_s``."""
 
     def __init__(self, message: str, *, retry_after_s: float = 1.0):
         super().__init__(message)
@@ -200,33 +159,23 @@ class TooManyRequests(ServiceError):
 
 
 class Corrupted(ServiceError):
-    """Stored bytes are not what their checksum says."""
-
-    code = "corrupted"
+    """Stored bytes do not match their checksum."""
 
 
 class StorageFailed(ServiceError):
-    """The disk or the database refused."""
-
-    code = "storage-failed"
+    """The disk or the database failed."""
 
 
 class StorageFull(StorageFailed):
-    """There is no space left."""
-
-    code = "storage-full"
+    """No space is left."""
 
 
 class ServiceUnreachable(ServiceError):
     """The server named by ``--url`` does not answer."""
 
-    code = "service-unreachable"
-
 
 class ExtraMissing(ServiceError):
-    """It needs a package that is not installed."""
-
-    code = "extra-missing"
+    """A package that is needed is not installed."""
 
 
 def error_of_code(code: str) -> type[ServiceError]:

@@ -1,4 +1,4 @@
-"""Every setting of the service, in one frozen object. Nothing below this module can read it: all is passed in."""
+"""Every setting of the service, in one frozen object. Lower layers do not read it; values are passed to them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Settings(BaseSettings):
     database_url: Annotated[
         str | None,
         Field(
-            description="sqlite:///path or postgresql://user:password@host/name (not given: SQLite in the data folder)"
+            description="URL of the database: sqlite:///path or postgresql://user:password@host/name "
+            "(not given: SQLite in the data folder)"
         ),
     ] = None
     store_url: Annotated[
@@ -42,10 +43,10 @@ class Settings(BaseSettings):
         Field(description="where training runs: worker processes, this process, or a Dask cluster"),
     ] = "processes"
     dask_scheduler: Annotated[
-        str | None, Field(description="tcp://host:port or tls://host:port of the scheduler, for the executor dask")
+        str | None, Field(description="scheduler of the executor dask: tcp://host:port or tls://host:port")
     ] = None
     dask_insecure: Annotated[
-        bool, Field(description="accept tcp:// to another machine: who reaches it can run code on every worker")
+        bool, Field(description="accept tcp:// to another machine: whoever reaches it can run code on every worker")
     ] = False
     workers: Annotated[
         int,
@@ -55,30 +56,30 @@ class Settings(BaseSettings):
     ]
     web_workers: Annotated[
         int,
-        Field(ge=1, le=64, description="web processes on the address; one of them on each host has the jobs trained"),
+        Field(ge=1, le=64, description="web processes on the address; one of them on each host runs the jobs"),
     ] = 1
-    default_model: Annotated[str, Field(description="model that answers where none is named")] = "mnist-softmax"
+    default_model: Annotated[str, Field(description="model that is used when a request names none")] = "mnist-softmax"
     allowed_hosts: Annotated[
-        tuple[str, ...], Field(description="host names that requests may name, besides localhost and the address")
+        tuple[str, ...], Field(description="host names that requests may use, besides localhost and the address")
     ] = ()
     allow_anonymous: Annotated[
-        bool, Field(description="let everybody who can reach the address do everything, without a key")
+        bool, Field(description="allow everything without a key to whoever can reach the address")
     ] = False
     trusted_proxies: Annotated[
-        tuple[str, ...], Field(description="addresses of proxies whose X-Forwarded-For is believed")
+        tuple[str, ...], Field(description="addresses of proxies whose X-Forwarded-For is trusted")
     ] = ()
     max_requests_per_s: Annotated[
-        int, Field(ge=0, description="requests a second with one key, and twice as many at once; 0: no limit")
+        int, Field(ge=0, description="requests a second with one key, in bursts of twice as many; 0: no limit")
     ] = 200
     max_requests_per_s_per_address: Annotated[
         int, Field(ge=0, description="the same, without a valid key, from one address; 0: no limit")
     ] = 100
     max_jobs_per_key: Annotated[int, Field(ge=1, description="jobs of one key that wait or run at a time")] = 2000
     max_streams_per_client: Annotated[int, Field(ge=1, description="event streams of one client at a time")] = 100
-    mlflow_url: Annotated[
-        str | None, Field(description="MLflow tracking server in which jobs that are over are logged")
-    ] = None
-    mlflow_experiment: Annotated[str, Field(min_length=1, description="experiment there")] = "inkling"
+    mlflow_url: Annotated[str | None, Field(description="MLflow tracking server to which finished jobs are logged")] = (
+        None
+    )
+    mlflow_experiment: Annotated[str, Field(min_length=1, description="experiment in MLflow")] = "inkling"
     max_queue_length: Annotated[int, Field(ge=1, description="jobs that may wait at a time")] = 10_000
     max_json_bytes: Annotated[int, Field(ge=1024, description="largest JSON body of a request, bytes")] = 262_144
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest body of a prediction request, bytes")] = (
@@ -91,22 +92,22 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=3600, description="longest wait for a request and its headers, s")
     ] = 10.0
     body_timeout_s: Annotated[
-        float, Field(gt=0, le=3600, description="longest wait for a body, s, besides 1 s for every 64 KiB that came")
+        float, Field(gt=0, le=3600, description="longest wait for a body, s, plus 1 s for every 64 KiB received")
     ] = 30.0
-    max_connections: Annotated[int, Field(ge=16, le=60_000, description="connections that are open at a time")] = 2000
-    log_format: Annotated[LogFormat, Field(description="text for a person, or JSON for a program")] = "text"
+    max_connections: Annotated[int, Field(ge=16, le=60_000, description="open connections at a time")] = 2000
+    log_format: Annotated[LogFormat, Field(description="text for people, or JSON for programs")] = "text"
     max_dataset_bytes: Annotated[int, Field(ge=1024, description="largest upload of a data set, bytes")] = 67_108_864
     max_dataset_expanded_bytes: Annotated[
-        int, Field(ge=1024, description="largest data set once it is unpacked, bytes")
+        int, Field(ge=1024, description="largest data set after unpacking, bytes")
     ] = 134_217_728
-    max_datasets: Annotated[int, Field(ge=0, description="data sets that users may add")] = 100
+    max_datasets: Annotated[int, Field(ge=0, description="data sets that users may upload")] = 100
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="least important messages that are logged")
     ] = "info"
 
     @cached_property
     def on_loopback(self) -> bool:
-        """Whether only this machine can reach the service: no proxy brings others."""
+        """Whether only this machine can reach the service, also through a proxy."""
         if self.trusted_proxies:
             return False
         try:
@@ -116,15 +117,15 @@ class Settings(BaseSettings):
 
     @property
     def resolved_database_url(self) -> str:
-        """The URL of the database that is used."""
+        """The URL of the database."""
         return self.database_url or f"sqlite:///{quote(str(self.data_dir.resolve() / 'inkling.db'))}"
 
     @property
     def store_place(self) -> str:
-        """The model store that is used, as a person reads it."""
+        """The URL or folder of the model store, for display."""
         return self.store_url if self.store_url and "://" in self.store_url else str(self.store_dir.absolute())
 
     @property
     def store_dir(self) -> Path:
-        """The folder of the model store that is used."""
+        """The folder of the model store."""
         return Path(self.store_url) if self.store_url else self.data_dir / "model_store"

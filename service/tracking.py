@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol
 
 from service.errors import ExtraMissing, JobNotFound
-from service.jobs import Job, Jobs, JobState, Unseen, job_picture
+from service.jobs import EventCursor, Job, Jobs, JobState, job_picture
 
 logger = logging.getLogger(__name__)
 
@@ -74,15 +74,15 @@ class Tracker:
 
     def _work(self) -> None:
         waiting: deque[str] | None = None
-        unseen: Unseen | None = None
+        cursor: EventCursor | None = None
         while not self._stopping.wait(_POLL_S):
             try:
                 if not self._is_active():
                     continue
-                if unseen is None or waiting is None:
-                    unseen = Unseen(self._jobs)
+                if cursor is None or waiting is None:
+                    cursor = EventCursor(self._jobs)
                     waiting = deque(job.id for job in reversed(self._jobs.page(limit=_CATCH_UP)[0]))
-                waiting.extend(sorted(unseen.jobs().difference(waiting)))
+                waiting.extend(sorted(cursor.changed_jobs().difference(waiting)))
                 while waiting and not self._stopping.is_set():
                     self._log_if_over(waiting[0])
                     waiting.popleft()

@@ -38,7 +38,7 @@ class Server:
             warnings.simplefilter("ignore")
             self._server.start()
         with self._admin() as admin:
-            for setting in ("fsync = off", "max_connections = 200"):  # nobody cuts its power
+            for setting in ("fsync = off", "max_connections = 200"):  # its power is never cut
                 admin.execute(f"ALTER SYSTEM SET {setting}")
         self.restart()
         self._template: str | None = None
@@ -84,7 +84,7 @@ class Server:
                 admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def kill(self) -> None:
-        """End the server as a crash would: no connection is said good-bye to, nothing is tidied."""
+        """End the server as a crash would: no connection is closed, nothing is cleaned up."""
         postmaster = psutil.Process(self._server.get_pid())
         postmaster.send_signal(signal.SIGQUIT)
         postmaster.wait(20)

@@ -60,9 +60,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # so that waiting does not count against the timeout
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Run what is marked ``alone`` while no other process runs a test of this folder."""
+    """Run what is marked ``alone`` while no other process runs a test of this checkout."""
     with TURNSTILE.open() as turnstile, RUNNING.open() as running:
-        # Whoever waits to be alone keeps the turnstile, so that nobody begins another test meanwhile.
+        # A process that waits to be alone holds the turnstile, so that no other test begins meanwhile.
         fcntl.flock(turnstile, fcntl.LOCK_EX)
         fcntl.flock(running, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
         fcntl.flock(turnstile, fcntl.LOCK_UN)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# audit.sh: whether a locked version has a known hole. 0: none is known; 1: there are some; 2: nobody could be asked.
+# audit.sh: whether a locked version has a known vulnerability. 0: none is known; 1: some are; 2: the database did not answer.
 set -u
 cd "$(dirname "$0")/.."
 report=$(mktemp)
@@ -11,6 +11,6 @@ for lock in requirements/*.txt; do
     cat "$report"
     [ "$code" = 0 ] && continue
     grep -q '^Found [0-9]* known vulnerabilit' "$report" && exit 1
-    echo "The database of vulnerabilities could not be asked about $lock: nothing is known, good or bad." >&2
+    echo "The database of vulnerabilities did not answer for $lock: the result is unknown." >&2
     exit 2
 done

@@ -1,5 +1,5 @@
 #!/bin/bash
-# containercheck.sh: builds the image with podman and checks that it keeps its promises.
+# containercheck.sh: builds the image with podman and tests it.
 #
 # Environment: PYTHON (python3) decides the version; WORK keeps images between runs; PORT (18000) is where it listens;
 # PULL=1 takes the real base image from a registry instead of a stand-in. Needs root and the packages of --packages.
@@ -46,8 +46,8 @@ if [ "${1:-}" = --with ]; then
     exec "$@"
 fi
 
-say() { printf '%s: %s\n' "$@"; }
-fail() { say FAILED "$1"; podman logs "$name" 2>&1 | tail -n 20; exit 1; }
+report() { printf '%s: %s\n' "$@"; }
+fail() { report FAILED "$1"; podman logs "$name" 2>&1 | tail -n 20; exit 1; }
 key=
 get() { curl --header "Authorization: Bearer $key" --fail --silent --show-error --max-time 10 "$@"; }
 megabytes() { echo "$(($(podman image inspect --format '{{.Size}}' "$1") / 1000000)) MB"; }
@@ -79,7 +79,7 @@ if ! podman image exists "$base"; then
 fi
 podman build --quiet --network host --pull-never --format docker --build-arg "PYTHON_VERSION=$version" \
     --tag inkling "$here/.." >/dev/null
-say size "$(megabytes inkling), base $(megabytes "$base")"
+report size "$(megabytes inkling), base $(megabytes "$base")"
 
 key_of() { podman run --rm --volume "$name:/data" --read-only --tmpfs /tmp --cap-drop ALL inkling keys create "$@"; }
 code=0
@@ -88,18 +88,18 @@ podman run --rm --read-only --tmpfs /tmp inkling >"$work/run.log" 2>&1 || code=$
 key=$(key_of check --scope admin 2>/dev/null)
 started=$(date +%s%N)
 run
-say ready "after $((($(date +%s%N) - started) / 1000000)) ms"
+report ready "after $((($(date +%s%N) - started) / 1000000)) ms"
 [ "$(podman exec "$name" id -u)" = 10001 ] || fail "it does not run as user 10001"
 podman healthcheck run "$name" >/dev/null 2>&1 || fail "HEALTHCHECK does not pass"
-say health ok
+report health ok
 [ "$(curl --silent --output /dev/null --write-out '%{http_code}' "$url/api/v1/jobs")" = 401 ] || fail "it needs no key"
-say key ok
-say materials "$(podman exec "$name" grep -c '"type": "library"' /opt/inkling/sbom.cdx.json)"
+report key ok
+report materials "$(podman exec "$name" grep -c '"type": "library"' /opt/inkling/sbom.cdx.json)"
 
 get "$url/api/v1/datasets/mnist/images/0.png" --output "$work/digit.png"
 get "$url/api/v1/predict" --header 'Content-Type: image/png' --data-binary "@$work/digit.png" >/dev/null ||
     fail "it does not predict"
-say prediction ok
+report prediction ok
 
 job=$(get "$url/api/v1/jobs" --json '{"model": "logistic", "epochs": 1}' | "$python" -c 'import json, sys; print(json.load(sys.stdin)["id"])')
 state() { get "$url/api/v1/jobs/$job" | "$python" -c 'import json, sys; print(json.load(sys.stdin)["state"])'; }
@@ -109,15 +109,15 @@ for _ in $(seq 120); do
 done
 [ "$(state)" = succeeded ] || fail "it does not train"
 get "$url/api/v1/jobs/$job/loss.png" >/dev/null || fail "it does not draw"
-say training ok
+report training ok
 
 started=$(date +%s%N)
 podman stop --time 20 "$name" >/dev/null 2>&1
 code=$(podman inspect "$name" --format '{{.State.ExitCode}}')
 [ "$code" = 0 ] || fail "SIGTERM ends it with $code"
-say stop "exit 0 after $((($(date +%s%N) - started) / 1000000)) ms"
+report stop "exit 0 after $((($(date +%s%N) - started) / 1000000)) ms"
 
 podman rm "$name" >/dev/null 2>&1
 run
 [ "$(state)" = succeeded ] || fail "a new container on the same volume has lost the job"
-say volume ok
+report volume ok

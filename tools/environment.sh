@@ -1,5 +1,5 @@
 #!/bin/sh
-# environment.sh run|dev: makes .venv what the lock files say; when it already is, finds that in milliseconds.
+# environment.sh run|dev: installs into .venv what the lock files list; takes milliseconds when it is there already.
 #
 # PYTHON names the interpreter to build it from (python3), VENV the folder (.venv). Every package is checked against
 # the hashes in requirements/*.txt. uv does the work where it can be installed, pip otherwise.
@@ -31,7 +31,7 @@ echo "Setting up $venv: half a minute, this once ..." >&2
 rm -f "$venv/ready-for-run" "$venv/ready-for-dev"
 "$venv/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$venv"
 
-# Trust whom the system trusts, as pip does: behind a proxy that signs for itself, only the system knows it.
+# Trust the certificates of the system, as pip does: a proxy may have one of its own.
 [ ! -e /etc/ssl/certs/ca-certificates.crt ] || export UV_SYSTEM_CERTS=1
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 pip() { "$venv/bin/python" -m pip "$@"; }

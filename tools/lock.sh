@@ -1,6 +1,6 @@
 #!/bin/sh
 # lock.sh [--upgrade]: writes requirements/*.txt from pyproject.toml, with hashes, for every platform and Python at once.
-# No index and no path gets into them, so they say the same wherever they are made.
+# They contain no index and no path, so they are the same wherever they are made.
 set -eu
 cd "$(dirname "$0")/.."
 uv=${VENV:-.venv}/bin/uv

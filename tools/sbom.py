@@ -1,7 +1,7 @@
 """Writes the bill of materials of a Python environment to standard output, as CycloneDX 1.6 JSON.
 
-It lists what is installed, not what was asked for, and is the same whenever it is made of the same. With the standard
-library alone, so that it runs where nothing but the service is.
+It lists what is installed, not what was requested, and is the same for the same packages. It needs the standard library
+alone, so that it runs in the image, which has no tools.
 
     python tools/sbom.py .venv
 """
@@ -40,7 +40,7 @@ def bill(environment: Path) -> dict[str, Any]:
 
 
 def component(package: Distribution) -> dict[str, Any]:
-    """Return one package. Its licence is an SPDX expression where it says one, else what it calls it."""
+    """Return one package. Its licence is an SPDX expression where it declares one, else its name for it."""
     about = package.metadata
     purl = f"pkg:pypi/{name(package)}@{package.version}"
     expression, text = about.get("License-Expression"), about.get("License") or ""

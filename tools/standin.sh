@@ -19,7 +19,7 @@ sources=/etc/apt/sources.list.d/debian.sources
 certificates=/etc/ssl/certs/ca-certificates.crt
 
 rm -rf "$folder"
-mmdebstrap --quiet --variant=minbase --include="$packages" "$codename" "$folder" "$sources"
+mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io --include="$packages" "$codename" "$folder" "$sources"
 cp /etc/apt/apt.conf.d/99* "$folder/etc/apt/apt.conf.d/" 2>/dev/null || true
 cp "$certificates" "$folder$certificates"
 printf '[global]\ncert = %s\n' "$certificates" > "$folder/etc/pip.conf"

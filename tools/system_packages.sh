@@ -2,7 +2,7 @@
 # system_packages.sh [left-out]: brings what the tests need of the system beside Python.
 #
 # Root on Debian gets the packages installed. Anybody else reads which are missing and the line that installs them; the
-# tests that need them are left out then, and named at the end of the run by tests/conftest.py, which asks for `left-out`:
+# tests that need them are left out then, and named at the end of the run by tests/left_out.py, which calls it with `left-out`:
 # one line for each row of the table that is not met. With CI=true nothing may be left out: exit code 1.
 set -eu
 
@@ -39,7 +39,7 @@ left_out() {
     done
 }
 
-# The packages of what is left out; root alone needs none.
+# The packages of what is left out; no package brings root.
 packages() { left_out | grep -v '|root|' | cut -d '|' -f 4 | tr ' ' '\n' | sort -u | tr '\n' ' '; }
 
 PATH=$PATH:/usr/sbin:/sbin

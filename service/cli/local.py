@@ -1,41 +1,47 @@
-"""This machine's own data, with or without a server beside it."""
+"""Inkling on this machine: the data folder itself, with or without a server that uses it too."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from threading import Thread
 from typing import Any
 
-from inkling import Event
 from service.bootstrap import Service, build, shipped_models
 from service.charts import digit_picture, evidence_picture, weights_picture
 from service.core import TrainingConfig
 from service.database import migrate
-from service.inference import Explanation, answer, compare, decode_upload, evaluate, explain, import_weights, write_onnx
-from service.jobs import JobRequest, Jobs, JobState, SweepRequest, Sweeps, job_picture, sweep_pictures
-from service.registry import Registry, install_shipped
+from service.inference import (
+    Explanation,
+    answer,
+    compare,
+    decode_upload,
+    evaluate,
+    explain,
+    import_weights,
+    write_onnx,
+)
+from service.jobs import JobRequest, JobState, SweepRequest, job_picture, sweep_pictures
+from service.registry import Model, Registry, install_shipped
 from service.reports import ReportOptions
 from service.settings import Settings
 
-from .backend import Backend, ImageFile, Json, ModelReference, Picture, PictureFormat, SweepPicture
-from .polling import poll_sweep
-from .sweep_words import DEFAULT_METRIC
+from .backend import Event, ImageFile, Json, Picture, PictureFormat, SweepPicture
 
 _POLL_S = 0.1
 
 
-class LocalBackend(Backend):
-    """A `Backend` on the folder that the settings name.
+class LocalBackend:
+    """Inkling in the folder that the settings name.
 
-    The database is brought up to date and the shipped models are installed when they are first needed; the
-    engine starts when a job is first followed, and works if no server's engine has the folder.
+    The database is migrated and the shipped models are installed when they are first needed.
 
-    Parameters
+    Attributes
     ----------
-    settings : as for a server.
-    arguments : see `Backend.arguments`.
+    place : where it is, in words: ``on this machine, in data``.
+    arguments : what a further command needs to reach the same place, with a space before it; or nothing.
     """
 
     is_remote = False
@@ -43,217 +49,248 @@ class LocalBackend(Backend):
     def __init__(self, settings: Settings, *, arguments: str = "") -> None:
         self.place = f"on this machine, in {settings.data_dir}"
         self.arguments = arguments
-        # A command shows what happens; what its workers would log besides is for whoever asks for it.
+        # Commands print what happens; the log of their workers is only for those who ask for it.
         level = settings.log_level if "log_level" in settings.model_fields_set else "warning"
         self._service = build(settings.model_copy(update={"log_level": level}))
+        self._is_started = False
 
     def close(self) -> None:
+        """Stop training, if this process trains: running jobs are queued again."""
         self._service.stop()
+
+    def start_training(self) -> None:
+        """Train what is queued in this process, unless a server does that already. Calling it again does nothing."""
+        if not self._is_started:
+            self._is_started = True
+            self._service.start()
 
     @property
     def trains_here(self) -> bool:
+        """Whether jobs are trained by this process, and so end with it."""
         return self._service.engine.working
 
     @cached_property
-    def _jobs(self) -> Jobs:
+    def _migrated(self) -> Service:
         migrate(self._service.database)
-        return self._service.jobs
-
-    @cached_property
-    def _sweeps(self) -> Sweeps:
-        migrate(self._service.database)
-        return self._service.sweeps
-
-    @cached_property
-    def _stocked(self) -> Service:
-        """The service, with the shipped models in its store."""
-        install_shipped(shipped_models(), self._service.registry)
         return self._service
 
-    @property
+    @cached_property
     def _registry(self) -> Registry:
-        return self._stocked.registry
-
-    @cached_property
-    def _at_work(self) -> Service:
-        """The service, with its engine started."""
-        self._service.start()
-        return self._service
+        install_shipped(shipped_models(), self._service.registry)
+        return self._service.registry
 
     # Jobs
 
     def submit(self, request: Mapping[str, Any]) -> Json:
+        """Submit a training job; return it. ``request`` is the body of ``POST /jobs``."""
         hyperparameters = dict(request)
         about = {key: hyperparameters.pop(key) for key in ("dataset", "name") if key in hyperparameters}
         config = TrainingConfig.from_dict(hyperparameters)
-        return self._jobs.submit(JobRequest(config=config, **about)).to_dict()
+        return self._migrated.jobs.submit(JobRequest(config=config, **about)).to_dict()
 
     def job(self, job_id: str) -> Json:
-        return self._jobs.get(job_id).to_dict()
+        """Return a job as it is now."""
+        return self._migrated.jobs.get(job_id).to_dict()
 
     def jobs(self, *, state: str | None = None, limit: int = 50, before: str | None = None) -> Json:
-        jobs, cursor = self._jobs.page(state=JobState(state) if state else None, limit=limit, before=before)
-        return {"jobs": [job.to_dict() for job in jobs], "next": cursor}
+        """Return ``jobs``, newest first, and ``next``: the ``before`` of the next page."""
+        found, cursor = self._migrated.jobs.page(state=JobState(state) if state else None, limit=limit, before=before)
+        return {"jobs": [job.to_dict() for job in found], "next": cursor}
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
-        jobs = self._at_work.jobs
+        """Yield the events of a job after one of them, and then as they happen, until the job is over."""
+        jobs = self._migrated.jobs
         jobs.get(job_id)  # raises if there is no such job
         while True:
-            news = jobs.news(job_id, after=after)
-            for event in news.events:
+            batch = jobs.events(job_id, after=after)
+            for event in batch.events:
                 after = event.id
-                yield Event(id=event.id, kind=event.kind, data=dict(event.data))
-            if news.are_all:
+                yield event
+            if batch.complete:
                 return
-            if not news.events:
+            if not batch.events:
                 time.sleep(_POLL_S)
 
     def cancel(self, job_id: str) -> Json:
-        return self._jobs.cancel(job_id).to_dict()
+        """Cancel a job; return it."""
+        return self._migrated.jobs.cancel(job_id).to_dict()
 
     def resume(self, job_id: str, changes: Mapping[str, Any]) -> Json:
-        return self._jobs.resume(job_id, changes).to_dict()
+        """Submit a job that continues one that has ended, with new ``epochs`` or ``patience``; return it."""
+        return self._migrated.jobs.resume(job_id, changes).to_dict()
 
     def verify(self, job_id: str) -> Json:
-        return self._jobs.verify(job_id).to_dict()
+        """Submit a job that trains another again and compares the weights; return it."""
+        return self._migrated.jobs.verify(job_id).to_dict()
 
     def delete(self, job_id: str) -> None:
-        self._jobs.delete(job_id)
+        """Delete a job that is over. Its model stays."""
+        self._migrated.jobs.delete(job_id)
 
     def metrics(self, job_id: str) -> Json:
-        return self._jobs.metrics(job_id).to_dict()
+        """Return the metric history: ``checks`` and ``train_loss``."""
+        return self._migrated.jobs.metrics(job_id).to_dict()
 
     def job_picture(self, job_id: str, picture: Picture, picture_format: PictureFormat) -> bytes:
-        return job_picture(self._jobs, job_id, picture, image_format=picture_format)
+        """Draw a job as far as it is."""
+        return job_picture(self._migrated.jobs, job_id, picture, image_format=picture_format)
 
-    # Sweeps
+    # Sweeps and reports
 
     def submit_sweep(self, request: Mapping[str, Any]) -> Json:
-        return self._sweeps.submit(SweepRequest(**request)).to_dict()
+        """Submit a sweep; return it. ``request`` is the body of ``POST /sweeps``."""
+        return self._migrated.sweeps.submit(SweepRequest(**request)).to_dict()
 
-    def sweep(self, sweep_id: str, *, rank_by: str | None = None) -> Json:
-        return self._sweeps.get(sweep_id).to_dict(rank_by or DEFAULT_METRIC)
+    def sweep(self, sweep_id: str, *, rank_by: str = "validation_loss") -> Json:
+        """Return a sweep as it is now, its members ranked by a metric."""
+        return self._migrated.sweeps.get(sweep_id).to_dict(rank_by)
 
     def sweeps(self, *, limit: int = 50, before: str | None = None) -> Json:
-        sweeps, cursor = self._sweeps.page(limit=limit, before=before)
-        return {"sweeps": [sweep.to_dict() for sweep in sweeps], "next": cursor}
-
-    def watch_sweep(self, sweep_id: str, *, rank_by: str | None = None) -> Iterator[Json]:
-        sweeps = self._at_work.sweeps
-        return poll_sweep(lambda: sweeps.get(sweep_id).to_dict(rank_by or DEFAULT_METRIC))
+        """Return ``sweeps``, newest first, and ``next``: the ``before`` of the next page."""
+        found, cursor = self._migrated.sweeps.page(limit=limit, before=before)
+        return {"sweeps": [sweep.to_dict() for sweep in found], "next": cursor}
 
     def cancel_sweep(self, sweep_id: str) -> Json:
-        return self._sweeps.cancel(sweep_id).to_dict()
+        """Cancel every member that is not over; return the sweep."""
+        return self._migrated.sweeps.cancel(sweep_id).to_dict()
 
     def sweep_picture(self, sweep_id: str, picture: SweepPicture, picture_format: PictureFormat) -> bytes:
+        """Draw a sweep as far as it is."""
+        sweeps = self._migrated.sweeps
         if picture == "weights":
-            return sweep_pictures.weights(self._sweeps, sweep_id).draw()
-        chart = {
+            return sweep_pictures.weights(sweeps, sweep_id).draw()
+        charts = {
             "accuracy": sweep_pictures.accuracy,
             "norms": sweep_pictures.norms,
             "heatmap": sweep_pictures.heatmap,
-        }[picture]
-        return chart(self._sweeps, sweep_id, image_format=picture_format).draw()
-
-    # Reports
+        }
+        return charts[picture](sweeps, sweep_id, image_format=picture_format).draw()
 
     def submit_report(self, request: Mapping[str, Any]) -> Json:
-        reports = self._at_work.reports
+        """Submit a report; return it. ``request`` is the body of ``POST /reports``."""
+        reports = self._migrated.reports
         report = reports.submit(ReportOptions.from_dict(request))
-        Thread(target=reports.prepare, args=(report.id,), daemon=True).start()  # beside the workers' training
+        Thread(target=reports.prepare, args=(report.id,), daemon=True).start()  # while the workers train
         return report.to_dict()
 
     def report(self, report_id: str) -> Json:
-        return self._at_work.reports.describe(report_id)
+        """Return a report as it is now, at the end with its findings."""
+        return self._migrated.reports.describe(report_id)
 
     def cancel_report(self, report_id: str) -> Json:
-        return self._at_work.reports.cancel(report_id).to_dict()
+        """Cancel every run of a report that is not over; return the report."""
+        return self._migrated.reports.cancel(report_id).to_dict()
 
     def report_file(self, report_id: str, name: str) -> bytes:
-        return self._service.reports.file(report_id, name)
+        """Return one of the files that the links of a report name."""
+        return self._migrated.reports.file(report_id, name)
 
     # Models
 
     def models(self) -> list[Json]:
+        """Return a summary of every model."""
         return [self._registry.summary(name).to_dict() for name in self._registry.names()]
 
     def model(self, name: str) -> Json:
+        """Return a model with all its versions."""
         versions = [summary.to_dict() for summary in self._registry.version_summaries(name)]
         return {**self._registry.summary(name).to_dict(), "versions": versions}
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
+        """Return the manifest of a version, by default the one that answers, and the aliases that name it."""
         manifest = self._registry.manifest(name, self._registry.resolve(name, reference))
         aliases = self._registry.aliases_of(name, manifest.version)
-        return {**manifest.to_dict(), "aliases": aliases, "job_exists": self._jobs.exists(manifest.job_id)}
+        return {**manifest.to_dict(), "aliases": aliases, "job_exists": self._migrated.jobs.exists(manifest.job_id)}
 
     def weights_file(self, name: str, version: int) -> bytes:
+        """Return a version's weights as ``.npz``."""
         return self._registry.weights_bytes(name, version)
 
     def onnx_file(self, name: str, version: int) -> bytes:
+        """Return a version's published weights as an ONNX model."""
         return write_onnx(self._registry.load(name, version))
 
-    def import_weights(self, name: str, content: bytes, *, classes: str, publish: str, dataset: str) -> Json:
+    def import_weights(self, name: str, content: bytes, *, classes: Sequence[int], publish: str, dataset: str) -> Json:
+        """Make a version from a ``.npz`` file; return it. No ``classes``: all of the data set."""
         manifest = import_weights(
             self._registry,
             content,
             name=name,
-            classes=[int(label) for label in classes.split(",") if label],
+            classes=classes,
             published="last" if publish == "last" else "best",
             dataset=self._service.datasets.get(dataset),
         )
         return {**manifest.to_dict(), "aliases": [], "job_exists": False}
 
     def weights_picture(self, name: str, version: int) -> bytes:
+        """Draw a version's weights as PNG."""
         model = self._registry.load(name, version)
         manifest = model.manifest
         return weights_picture(model.weights, labels=manifest.output_names, provenance=manifest.provenance())
 
     def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
+        """Have an alias name a version from now on; return the move."""
         return self._registry.set_alias(name, alias, version, reason=reason).to_dict()
 
     def alias_history(self, name: str, alias: str) -> list[Json]:
+        """Return every move of an alias, the oldest first."""
         return [entry.to_dict() for entry in self._registry.alias_history(name, alias)]
 
     def evaluation(self, name: str, version: int) -> Json:
-        model = self._registry.load(name, version)
-        found = evaluate(model, self._service.datasets)
+        """Evaluate a version on the test images."""
+        found = evaluate(self._registry.load(name, version), self._service.datasets)
         return {"model": name, "version": version, **found.to_dict(hardest=20)}
 
     def comparison(self, models: Sequence[str]) -> Json:
+        """Compare versions, each as ``name/version``, with the first of them."""
         pairs = [text.partition("/") for text in models]
-        return compare(
-            [self._stocked.catalogue.get(name, version) for name, _, version in pairs], self._service.datasets
-        )
+        return compare([self._model(name, version) for name, _, version in pairs], self._service.datasets)
 
-    # Images
+    # Images and data sets
 
-    def predict(self, file: ImageFile, model: ModelReference) -> Json:
-        speaker = self._stocked.catalogue.get(model.name, model.version or model.alias)
-        return answer(speaker, decode_upload(file.data, file.media_type))
+    def predict(
+        self, image: ImageFile, *, model: str | None = None, version: int | None = None, alias: str | None = None
+    ) -> Json:
+        """Predict the digit of each image in a file."""
+        return answer(self._model(model, version or alias), decode_upload(image.data, image.media_type))
 
-    def explain(self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None) -> Json:
-        return self._explanation(file, model, digit, against).to_dict()
+    def explain(self, image: ImageFile, **question: Any) -> Json:
+        """Return the evidence of each pixel of one image for a ``digit``, or for one ``against`` another."""
+        return self._explanation(image, **question).to_dict()
 
-    def explanation_picture(
-        self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None
-    ) -> bytes:
-        found = self._explanation(file, model, digit, against)
+    def explanation_picture(self, image: ImageFile, **question: Any) -> bytes:
+        """Draw that evidence as PNG."""
+        found = self._explanation(image, **question)
         provenance = found.model.manifest.provenance()
         return evidence_picture(
             found.pixels, found.evidence, digit=found.digit, against=found.against, upscale=8, provenance=provenance
         )
 
-    def _explanation(
-        self, file: ImageFile, model: ModelReference, digit: int | None, against: int | None
-    ) -> Explanation:
-        speaker = self._stocked.catalogue.get(model.name, model.version or model.alias)
-        return explain(speaker, decode_upload(file.data, file.media_type), digit=digit, against=against)
-
-    def preprocess(self, file: ImageFile) -> bytes:
-        return digit_picture(decode_upload(file.data, file.media_type).images[0], upscale=1, provenance={})
+    def preprocess(self, image: ImageFile) -> bytes:
+        """Return the 28x28 PNG that a model gets."""
+        return digit_picture(decode_upload(image.data, image.media_type).images[0], upscale=1, provenance={})
 
     def datasets(self) -> list[Json]:
+        """Describe every data set."""
         return [dataset.to_dict() for dataset in self._service.datasets.all()]
 
-    def add_dataset(self, words: Mapping[str, str], files: Mapping[str, bytes]) -> Json:
-        return self._service.datasets.receive(words, files).to_dict()
+    def add_dataset(self, fields: Mapping[str, Any], files: Mapping[str, bytes]) -> Json:
+        """Add a data set; ``fields`` and ``files`` are the parts of the form that ``POST /datasets`` takes."""
+        form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
+        return self._service.datasets.receive(form, files).to_dict()
+
+    def _model(self, name: str | None, reference: int | str | None) -> Model:
+        _ = self._registry  # installs the shipped models, which the catalogue serves too
+        return self._service.catalogue.get(name, reference)
+
+    def _explanation(
+        self,
+        image: ImageFile,
+        *,
+        model: str | None = None,
+        version: int | None = None,
+        digit: int | None = None,
+        against: int | None = None,
+    ) -> Explanation:
+        decoded = decode_upload(image.data, image.media_type)
+        return explain(self._model(model, version), decoded, digit=digit, against=against)

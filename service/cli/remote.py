@@ -1,28 +1,23 @@
-"""A server elsewhere, by its HTTP API."""
+"""Inkling on a server: the methods and errors of `LocalBackend`, each by a request of the client `inkling`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any
 
-from inkling import Event, Explanation, InklingClient, InklingError, Job, Report, Sweep
+from inkling import InklingClient, InklingError, Job, Prediction, Report, Sweep
 from inkling.images import File
 from service.errors import TooManyRequests, Unauthenticated, error_of_code
 
-from .backend import Backend, ImageFile, Json, ModelReference, Picture, PictureFormat, SweepPicture
-from .polling import poll_sweep
-
-_Given = ParamSpec("_Given")
-_Result = TypeVar("_Result")
+from .backend import Event, ImageFile, Json
 
 
 @contextmanager
 def _errors_of_the_service() -> Iterator[None]:
-    """Raise what the client raises as the errors that every backend raises."""
+    """Raise the client's errors as those of `service.errors`."""
     try:
         yield
     except InklingError as error:
@@ -34,19 +29,18 @@ def _errors_of_the_service() -> Iterator[None]:
         raise kind(error.message, field=error.field, allowed=error.allowed) from error
 
 
-def _run(method: Callable[_Given, _Result], *args: _Given.args, **options: _Given.kwargs) -> _Result:
-    with _errors_of_the_service():
-        return method(*args, **options)
+def _asks(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a method of what asks the client."""
+
+    def method(self: RemoteBackend, *args: Any, **options: Any) -> Any:
+        with _errors_of_the_service():
+            return ask(self.client, *args, **options)
+
+    return method
 
 
-class RemoteBackend(Backend):
-    """A `Backend` that is a running server.
-
-    Parameters
-    ----------
-    url : of the server, as in ``http://127.0.0.1:8000``.
-    key : for that server, if it needs one.
-    arguments : see `Backend.arguments`.
+class RemoteBackend:
+    """Inkling on a server. `LocalBackend` says what each method takes and does, for both.
 
     Raises
     ------
@@ -58,172 +52,106 @@ class RemoteBackend(Backend):
     trains_here = False
 
     def __init__(self, url: str, key: str = "", *, arguments: str = "") -> None:
-        self._client = _run(InklingClient, url, key)
-        self.place = self._client.connection.place
+        with _errors_of_the_service():
+            self.client = InklingClient(url, key)
+        self.place = self.client.connection.place
         self.arguments = arguments
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self.client.close()
 
-    # Nouns that are known by their id alone
-
-    def _job(self, job_id: str) -> Job:
-        return Job(self._client.connection, {"id": job_id})
-
-    def _sweep(self, sweep_id: str) -> Sweep:
-        return Sweep(self._client.connection, {"id": sweep_id})
-
-    def _report(self, report_id: str) -> Report:
-        return Report(self._client.connection, {"id": report_id})
+    def start_training(self) -> None:
+        """Do nothing: the server trains."""
 
     # Jobs
 
-    def submit(self, request: Mapping[str, Any]) -> Json:
-        return _run(self._client.train, **request).data
-
-    def job(self, job_id: str) -> Json:
-        return _run(self._client.job, job_id).data
-
-    def jobs(self, *, state: Any = None, limit: int = 50, before: str | None = None) -> Json:
-        page = _run(self._client.jobs, state=state, limit=limit, before=before)
-        return {"jobs": [job.data for job in page], "next": page.next}
+    submit = _asks(lambda client, request: client.train(**request).data)
+    job = _asks(lambda client, job_id: client.job(job_id).data)
+    jobs = _asks(lambda client, **page: _page("jobs", client.jobs(**page)))
+    cancel = _asks(lambda client, job_id: _job(client, job_id).cancel().data)
+    resume = _asks(lambda client, job_id, changes: _job(client, job_id).resume(**changes).data)
+    verify = _asks(lambda client, job_id: _job(client, job_id).verify().data)
+    delete = _asks(lambda client, job_id: _job(client, job_id).delete())
+    metrics = _asks(lambda client, job_id: _job(client, job_id).history())
+    job_picture = _asks(lambda client, job_id, picture, form: _job(client, job_id).picture(picture, format=form))
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
+        """See `LocalBackend.events`."""
         with _errors_of_the_service():
-            yield from self._client.connection.events(job_id, after)
+            yield from self.client.connection.events(job_id, after)
 
-    def cancel(self, job_id: str) -> Json:
-        return _run(self._job(job_id).cancel).data
+    # Sweeps and reports
 
-    def resume(self, job_id: str, changes: Mapping[str, Any]) -> Json:
-        return _run(self._job(job_id).resume, **changes).data
-
-    def verify(self, job_id: str) -> Json:
-        return _run(self._job(job_id).verify).data
-
-    def delete(self, job_id: str) -> None:
-        _run(self._job(job_id).delete)
-
-    def metrics(self, job_id: str) -> Json:
-        return _run(self._job(job_id).history)
-
-    def job_picture(self, job_id: str, picture: Picture, picture_format: PictureFormat) -> bytes:
-        return _run(self._job(job_id).picture, picture, format=picture_format)
-
-    # Sweeps
-
-    def submit_sweep(self, request: Mapping[str, Any]) -> Json:
-        others = {name: value for name, value in request.items() if name not in ("base", "grid")}
-        return _run(self._client.train_sweep, request["grid"], **request["base"], **others).data
-
-    def sweep(self, sweep_id: str, *, rank_by: Any = None) -> Json:
-        return _run(self._client.sweep, sweep_id, rank_by=rank_by).data
-
-    def sweeps(self, *, limit: int = 50, before: str | None = None) -> Json:
-        page = _run(self._client.sweeps, limit=limit, before=before)
-        return {"sweeps": [sweep.data for sweep in page], "next": page.next}
-
-    def watch_sweep(self, sweep_id: str, *, rank_by: str | None = None) -> Iterator[Json]:
-        return poll_sweep(lambda: self.sweep(sweep_id, rank_by=rank_by))
-
-    def cancel_sweep(self, sweep_id: str) -> Json:
-        return _run(self._sweep(sweep_id).cancel).data
-
-    def sweep_picture(self, sweep_id: str, picture: SweepPicture, picture_format: PictureFormat) -> bytes:
-        return _run(self._sweep(sweep_id).picture, picture, format=picture_format)
-
-    # Reports
-
-    def submit_report(self, request: Mapping[str, Any]) -> Json:
-        return _run(self._client.train_report, **request).data
-
-    def report(self, report_id: str) -> Json:
-        return _run(self._client.report, report_id).data
-
-    def cancel_report(self, report_id: str) -> Json:
-        return _run(self._report(report_id).cancel).data
-
-    def report_file(self, report_id: str, name: str) -> bytes:
-        report = self._report(report_id)
-        stem, _, form = name.rpartition(".")
-        if stem == "report":
-            return _run(report.document, cast("Any", form))
-        return _run(report.figure, stem.removeprefix("figures/"), format=cast("Any", form))
+    submit_sweep = _asks(lambda client, request: _submit_sweep(client, **request).data)
+    sweep = _asks(lambda client, sweep_id, **options: client.sweep(sweep_id, **options).data)
+    sweeps = _asks(lambda client, **page: _page("sweeps", client.sweeps(**page)))
+    cancel_sweep = _asks(lambda client, sweep_id: _sweep(client, sweep_id).cancel().data)
+    sweep_picture = _asks(
+        lambda client, sweep_id, picture, form: _sweep(client, sweep_id).picture(picture, format=form)
+    )
+    submit_report = _asks(lambda client, request: client.train_report(**request).data)
+    report = _asks(lambda client, report_id: client.report(report_id).data)
+    cancel_report = _asks(lambda client, report_id: _report(client, report_id).cancel().data)
+    report_file = _asks(lambda client, report_id, name: _report_file(_report(client, report_id), name))
 
     # Models
 
-    def models(self) -> list[Json]:
-        return list(_run(self._client.models))
+    models = _asks(lambda client: list(client.models()))
+    model = _asks(lambda client, name: client.model(name))
+    version = _asks(lambda client, name, reference=None: client.version(name, reference))
+    weights_file = _asks(lambda client, name, version: client.weights_file(name, version))
+    onnx_file = _asks(lambda client, name, version: client.weights_file(name, version, format="onnx"))
+    import_weights = _asks(lambda client, name, content, **options: client.import_weights(name, content, **options))
+    weights_picture = _asks(lambda client, name, version: client.weights(name, version))
+    move_alias = _asks(lambda client, *args, **options: client.move_alias(*args, **options))
+    alias_history = _asks(lambda client, name, alias: list(client.alias_history(name, alias)))
+    evaluation = _asks(lambda client, name, version: client.evaluate(name, version))
+    comparison = _asks(lambda client, models: client.compare(models))
 
-    def model(self, name: str) -> Json:
-        return _run(self._client.model, name)
+    # Images and data sets
 
-    def version(self, name: str, reference: int | str | None = None) -> Json:
-        return _run(self._client.version, name, reference)
-
-    def weights_file(self, name: str, version: int) -> bytes:
-        return _run(self._client.weights_file, name, version)
-
-    def onnx_file(self, name: str, version: int) -> bytes:
-        return _run(self._client.weights_file, name, version, format="onnx")
-
-    def import_weights(self, name: str, content: bytes, *, classes: str, publish: Any, dataset: str) -> Json:
-        labels = [int(label) for label in classes.split(",") if label]
-        return _run(self._client.import_weights, name, content, classes=labels, publish=publish, dataset=dataset)
-
-    def weights_picture(self, name: str, version: int) -> bytes:
-        return _run(self._client.weights, name, version)
-
-    def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
-        return _run(self._client.move_alias, name, alias, version, reason=reason)
-
-    def alias_history(self, name: str, alias: str) -> list[Json]:
-        return list(_run(self._client.alias_history, name, alias))
-
-    def evaluation(self, name: str, version: int) -> Json:
-        return _run(self._client.evaluate, name, version)
-
-    def comparison(self, models: Any) -> Json:
-        return _run(self._client.compare, models)
-
-    # Images
-
-    def predict(self, file: ImageFile, model: ModelReference) -> Json:
-        asked = partial(self._client.predict_all, model=model.name, version=model.version, alias=model.alias)
-        predictions = [asdict(one) for one in _run(asked, _sent(file))]
-        for one in predictions:
-            one["probabilities"] = {str(label): value for label, value in one["probabilities"].items()}
-            one |= {name: list(one[name]) for name in ("preprocessing", "warnings")}
-            answer = {name: one.pop(name) for name in ("model", "version")}
-        return {**answer, "predictions": predictions}
-
-    def explain(self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None) -> Json:
-        return self._explanation(file, model, digit, against).details
-
-    def explanation_picture(
-        self, file: ImageFile, model: ModelReference, *, digit: int | None, against: int | None
-    ) -> bytes:
-        return self._explanation(file, model, digit, against).picture
-
-    def _explanation(
-        self, file: ImageFile, model: ModelReference, digit: int | None, against: int | None
-    ) -> Explanation:
-        asked = partial(self._client.explain, model=model.name, version=model.version, alias=model.alias)
-        return _run(asked, _sent(file), digit=digit, against=against)
-
-    def preprocess(self, file: ImageFile) -> bytes:
-        return _run(self._client.preprocess, _sent(file))
-
-    def datasets(self) -> list[Json]:
-        return list(_run(self._client.datasets))
-
-    def add_dataset(self, words: Mapping[str, str], files: Mapping[str, bytes]) -> Json:
-        named: dict[str, Any] = {**words, **files}
-        if "class_names" in words:
-            named["class_names"] = json.loads(words["class_names"])
-        return _run(self._client.add_dataset, **named)
+    predict = _asks(lambda client, image, **asked: _answer(client.predict_all(_file(image), **asked)))
+    explain = _asks(lambda client, image, **question: client.explain(_file(image), **question).details)
+    explanation_picture = _asks(lambda client, image, **question: client.explain(_file(image), **question).picture)
+    preprocess = _asks(lambda client, image: client.preprocess(_file(image)))
+    datasets = _asks(lambda client: list(client.datasets()))
+    add_dataset = _asks(lambda client, fields, files: client.add_dataset(**fields, **files))
 
 
-def _sent(file: ImageFile) -> File:
-    return File(file.data, *([file.media_type] if file.media_type else []))
+def _job(client: InklingClient, job_id: str) -> Job:
+    return Job(client.connection, {"id": job_id})
+
+
+def _sweep(client: InklingClient, sweep_id: str) -> Sweep:
+    return Sweep(client.connection, {"id": sweep_id})
+
+
+def _report(client: InklingClient, report_id: str) -> Report:
+    return Report(client.connection, {"id": report_id})
+
+
+def _page(noun: str, found: Any) -> Json:
+    return {noun: [one.data for one in found], "next": found.next}
+
+
+def _submit_sweep(client: InklingClient, *, base: Json, grid: Json, **about: Any) -> Sweep:
+    return client.train_sweep(grid, **base, **about)
+
+
+def _report_file(report: Report, name: str) -> bytes:
+    stem, _, suffix = name.rpartition(".")
+    form: Any = suffix
+    return report.document(form) if stem == "report" else report.figure(stem.removeprefix("figures/"), format=form)
+
+
+def _answer(predictions: list[Prediction]) -> Json:
+    """Return predictions as the API does: model and version once, since they are those of all."""
+    shown = json.loads(json.dumps([asdict(one) for one in predictions]))
+    for one in shown:
+        source = {name: one.pop(name) for name in ("model", "version")}
+    return {**source, "predictions": shown}
+
+
+def _file(image: ImageFile) -> File:
+    return File(image.data, *([image.media_type] if image.media_type else []))

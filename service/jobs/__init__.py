@@ -1,13 +1,8 @@
-"""Jobs: handed in at `Jobs`, run by the `Engine`, written down by the `Recorder`.
+"""Jobs: submitted to `Jobs`, run by the `Engine`, recorded by the `Recorder`.
 
-``executors`` holds the places where training can run.
+``executors`` holds the kinds of places where training can run.
 """
 
-from .desk import Desk as Desk
-from .desk import cancel_row as cancel_row
-from .desk import fingerprint as fingerprint
-from .desk import make_room as make_room
-from .desk import parse_cursor as parse_cursor
 from .engine import Engine as Engine
 from .engine import EngineLock as EngineLock
 from .executors import DaskExecutor as DaskExecutor
@@ -15,14 +10,19 @@ from .executors import Executor as Executor
 from .executors import InlineExecutor as InlineExecutor
 from .executors import ProcessesExecutor as ProcessesExecutor
 from .executors import check_scheduler as check_scheduler
+from .job import FINAL as FINAL
+from .job import MOVES as MOVES
 from .job import Event as Event
+from .job import EventBatch as EventBatch
 from .job import Job as Job
 from .job import JobRequest as JobRequest
-from .job import News as News
+from .job import JobState as JobState
 from .job import RecordedCheck as RecordedCheck
 from .job import Transition as Transition
 from .job_pictures import job_picture as job_picture
+from .jobs import LATE_S as LATE_S
 from .jobs import Census as Census
+from .jobs import EventCursor as EventCursor
 from .jobs import Jobs as Jobs
 from .jobs import JobWeights as JobWeights
 from .metrics import Metrics as Metrics
@@ -30,8 +30,11 @@ from .recorder import MAX_LOSSES as MAX_LOSSES
 from .recorder import Recorder as Recorder
 from .snapshots import Confusion as Confusion
 from .snapshots import Snapshots as Snapshots
-from .states import MOVES as MOVES
-from .states import JobState as JobState
+from .submission import SubmissionService as SubmissionService
+from .submission import cancel_row as cancel_row
+from .submission import check_capacity as check_capacity
+from .submission import fingerprint as fingerprint
+from .submission import parse_cursor as parse_cursor
 from .sweep import MAX_MEMBERS as MAX_MEMBERS
 from .sweep import METRICS as METRICS
 from .sweep import Member as Member
@@ -41,4 +44,3 @@ from .sweep import SweepSummary as SweepSummary
 from .sweeps import Sweeps as Sweeps
 from .sweeps import member_rows as member_rows
 from .sweeps import new_sweep as new_sweep
-from .unseen import Unseen as Unseen

@@ -13,7 +13,7 @@ from service.datasets import Dataset
 from service.errors import InvalidField, InvalidJobTransition
 from service.worker import decode_checkpoint
 
-from .states import JobState
+from .job import JobState
 
 
 def resumable_state(row: JobRow, checkpoint: bytes | None, dataset: Dataset) -> TrainingState:

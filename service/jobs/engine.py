@@ -25,10 +25,10 @@ from service.telemetry import start_span
 from service.worker import Ended, Failed, MemberSpec, StackSpec
 
 from .executors import Executor, Outcome
+from .job import JobState
 from .recorder import INTERNAL, Failure, Recorder
 from .snapshots import max_snapshots
 from .stack import Run, Stack
-from .states import JobState
 
 logger = logging.getLogger(__name__)
 

@@ -1,10 +1,11 @@
-"""A job as it is shown: its request, its state, how far it is, what it gave."""
+"""A job in an answer: its request, state, progress and results; and the table of states and moves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from service.core import Check, TrainingConfig
@@ -12,12 +13,61 @@ from service.database import CheckRow, EventRow, JobRow, NewJob, StateRow
 from service.registry import utc_text
 from service.worker import Progress
 
-from .states import JobState
+
+class JobState(StrEnum):
+    """Where a job is. Final states never change again."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether the job is over."""
+        return not MOVES[self]
+
+    @property
+    def sentence(self) -> str:
+        """The state as a sentence for a person."""
+        return _SENTENCES[self]
+
+
+MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
+    JobState.RUNNING: frozenset(
+        {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLING, JobState.QUEUED}  # queued: its worker was lost
+    ),
+    # A run that ends before the cancel reaches it has succeeded or failed.
+    JobState.CANCELLING: frozenset({JobState.CANCELLED, JobState.SUCCEEDED, JobState.FAILED}),
+    JobState.SUCCEEDED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+
+_SENTENCES = {
+    JobState.QUEUED: "Waiting for a worker.",
+    JobState.RUNNING: "A worker is training it.",
+    JobState.CANCELLING: "A stop was requested; it follows after the current step.",
+    JobState.SUCCEEDED: "Training is over and the model is registered.",
+    JobState.FAILED: "It ended without a model; see the error.",
+    JobState.CANCELLED: "It was stopped on request; the best weights so far were kept.",
+}
+
+
+def sources(to: JobState) -> frozenset[JobState]:
+    """Return the states from which a job may move to ``to``."""
+    return frozenset(state for state, targets in MOVES.items() if to in targets)
+
+
+FINAL = frozenset(state for state in JobState if state.final)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """What somebody wants trained: hyperparameters, on a data set, to be published under a name."""
+    """A request for training: hyperparameters, a data set, and the name of the model."""
 
     config: TrainingConfig
     dataset: str = "mnist"
@@ -69,7 +119,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that happened to a job: a state or a check, numbered over all jobs."""
+    """An event of a job: a state or a check. Ids ascend over all jobs."""
 
     id: int
     kind: str
@@ -84,11 +134,11 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
-    """What happened to a job after some event, oldest first, and whether these are all there will ever be."""
+class EventBatch:
+    """Events of a job, oldest first; ``complete`` says that no more will follow."""
 
     events: tuple[Event, ...]
-    are_all: bool
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +165,7 @@ class Job:
 
     @classmethod
     def accepted(cls, new: NewJob, at: datetime) -> Job:
-        """Build from what was written down just now, which need not be read again to be known."""
+        """Build from what was inserted just now, without reading it again."""
         return cls(
             id=new.id,
             name=new.name,
@@ -131,7 +181,7 @@ class Job:
 
     @classmethod
     def of(cls, row: JobRow, history: Sequence[StateRow]) -> Job:
-        """Build from a row and the moves that were recorded of it."""
+        """Build from a row and its recorded moves."""
         state = JobState(row.state)
         progress = Progress(**row.latest_check.detail) if row.latest_check else Progress()
         if state is JobState.SUCCEEDED:
@@ -160,7 +210,7 @@ class Job:
 
     @property
     def caption(self) -> str:
-        """What stands below the title of a picture of the job."""
+        """The caption of a picture of the job."""
         config = self.config
         order = "shuffled" if config.shuffle else "in file order"
         return (

@@ -1,8 +1,9 @@
-"""What can be asked of jobs: submit, look, cancel, resume, verify, delete. Asking never waits for training."""
+"""The service of jobs: submit, read, cancel, resume, verify, delete. No call waits for training."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,15 @@ from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
 from .continuation import continued, rescaled, resumable_state
-from .desk import Desk, cancel_row, fingerprint, job_row, make_room, parse_cursor
-from .job import Event, Job, JobRequest, News
+from .job import FINAL, Event, EventBatch, Job, JobRequest, JobState
 from .metrics import Metrics, curves_of
-from .states import FINAL, JobState
+from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, job_row, parse_cursor
 from .verification import verification_of
+
+LATE_S = 20.0
+"""No writing transaction takes longer: the id of an event that is missing for so long was rolled back."""
+_LOOK_BACK = 1000
+"""More events than unfinished transactions can hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,8 +54,8 @@ class Census:
     images_per_s: float
 
 
-class Jobs(Desk):
-    """The desk where jobs are handed in and asked about; see `Desk` for the parameters."""
+class Jobs(SubmissionService):
+    """The service of jobs; see `SubmissionService` for the parameters."""
 
     def submit(self, request: JobRequest, *, idempotency_key: str | None = None) -> Job:
         """Accept a job, or return the one that was accepted under the same key before.
@@ -264,13 +269,13 @@ class Jobs(Desk):
             **{name: str(value) for name, value in environment.items()},
         }
 
-    def news(self, job_id: str, *, after: int = 0, limit: int = 1000) -> News:
-        """Return what happened to a job after an event. There are no more of one that was deleted."""
+    def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> EventBatch:
+        """Return the events of a job after an event. A deleted job has no more."""
         with self._database.read() as connection:
             state = job_rows.state_of(connection, job_id)
             rows = event_rows.after(connection, job_id, after, limit)
         is_over = state is None or JobState(state).final
-        return News(events=tuple(map(Event.of, rows)), are_all=is_over and len(rows) < limit)
+        return EventBatch(events=tuple(map(Event.of, rows)), complete=is_over and len(rows) < limit)
 
     def newest_event_id(self) -> int:
         """Return the highest id of all events of all jobs, 0 without one."""
@@ -280,8 +285,8 @@ class Jobs(Desk):
     def events_since(self, event_id: int) -> dict[int, str]:
         """Return the ids of all events of all jobs above ``event_id``, ascending, and the job of each.
 
-        An id below the highest may appear later, where another transaction that was given it has not ended yet. Of
-        one job, events appear in the order of their ids.
+        An id below the highest may appear later, when the transaction that writes it ends. The events of one job appear
+        in the order of their ids.
         """
         with self._database.read() as connection:
             return event_rows.jobs_since(connection, event_id)
@@ -290,9 +295,41 @@ class Jobs(Desk):
         return self._accept("jobs", idempotency_key, request_sha256, insert, _job)
 
     def _insert(self, connection: Connection, new: NewJob) -> Job:
-        make_room(connection, 1, self._max_queue_length)
+        check_capacity(connection, 1, self._max_queue_length)
         return Job.accepted(new, job_rows.insert(connection, [new]))
 
 
 def _job(connection: Connection, job_id: str) -> Job:
     return Job.of(job_row(connection, job_id), event_rows.states(connection, [job_id]))
+
+
+class EventCursor:
+    """Finds the jobs with new events at each call, and misses none.
+
+    PostgreSQL assigns ids before a commit, so an event may appear below one that has been seen. An id that is missing
+    below the highest is therefore waited for.
+
+    Parameters
+    ----------
+    clock : seconds, monotonic.
+    """
+
+    def __init__(self, jobs: Jobs, clock: Callable[[], float] = time.monotonic) -> None:
+        self._jobs = jobs
+        self._clock = clock
+        self._settled = max(0, jobs.newest_event_id() - _LOOK_BACK)
+        self._seen_at: dict[int, float] = {}
+
+    def changed_jobs(self) -> set[str]:
+        """Return the jobs of all events that the previous calls have not seen."""
+        now = self._clock()
+        events = self._jobs.events_since(self._settled)
+        changed = {job_id for event_id, job_id in events.items() if event_id not in self._seen_at}
+        for event_id in events:
+            self._seen_at.setdefault(event_id, now)
+        for event_id in sorted(self._seen_at):
+            if event_id > self._settled + 1 and now - self._seen_at[event_id] < LATE_S:
+                break  # an id below it may still appear
+            self._settled = event_id
+            del self._seen_at[event_id]
+        return changed

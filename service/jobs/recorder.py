@@ -32,8 +32,8 @@ from service.registry import ModelDraft, Registry
 from service.telemetry import span
 from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint, snapshot_stride
 
+from .job import JobState, sources
 from .snapshots import max_snapshots
-from .states import JobState, sources
 from .verification import is_complete, outcome
 
 logger = logging.getLogger(__name__)

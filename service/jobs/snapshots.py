@@ -16,7 +16,7 @@ from service.datasets import PACKAGED, Dataset, Datasets, validation_images
 from service.errors import NotFound
 from service.worker import snapshot_stride, unpack_weights
 
-from .desk import job_row
+from .submission import job_row
 
 MAX_SNAPSHOTS = 256
 """As many checks as 50 epochs of five have; 8 MB a job at most."""

@@ -13,8 +13,7 @@ from service.core import HYPERPARAMETERS, TrainingConfig
 from service.errors import InvalidField
 from service.registry import utc_text
 
-from .job import Job
-from .states import JobState
+from .job import Job, JobState
 
 MAX_MEMBERS = 1_000
 

@@ -27,16 +27,16 @@ from service.errors import InvalidField, JobNotFound, NoDataYet
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
-from .desk import Desk, cancel_row, fingerprint, make_room, parse_cursor
 from .job import Job
 from .metrics import Series
+from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, parse_cursor
 from .sweep import Member, Sweep, SweepRequest, SweepSummary
 
 T = TypeVar("T")
 
 
-class Sweeps(Desk):
-    """The desk where sweeps are handed in and asked about; see `Desk` for the parameters."""
+class Sweeps(SubmissionService):
+    """The service of sweeps; see `SubmissionService` for the parameters."""
 
     def submit(self, request: SweepRequest, *, idempotency_key: str | None = None) -> Sweep:
         """Accept a sweep with all its members, or return the one accepted under the same key before.
@@ -57,7 +57,7 @@ class Sweeps(Desk):
         sweep = new_sweep(request, idempotency_key=idempotency_key, request_sha256=request_sha256)
 
         def insert(connection: Connection) -> Sweep:
-            make_room(connection, len(configs), self._max_queue_length)
+            check_capacity(connection, len(configs), self._max_queue_length)
             sweep_rows.insert(connection, sweep)
             job_rows.insert(connection, member_rows(sweep, configs))
             return _sweep(connection, sweep.id)

@@ -14,7 +14,7 @@ from service.database import JobRow
 from service.errors import InvalidJobTransition
 from service.registry import Model
 
-from .states import JobState
+from .job import JobState
 
 
 def verification_of(row: JobRow, next_step: int) -> Mapping[str, Any]:

@@ -22,14 +22,14 @@ from service.database import Database, NewJob, NewReport, ReportRow, job_rows, r
 from service.datasets import load_dataset, plan_split
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet
 from service.jobs import (
-    Desk,
     JobRequest,
     Jobs,
     JobState,
+    SubmissionService,
     Sweeps,
     cancel_row,
+    check_capacity,
     fingerprint,
-    make_room,
     member_rows,
     new_sweep,
     parse_cursor,
@@ -44,17 +44,17 @@ _KEPT_REPORTS, _KEPT_FILES = 4, 64
 _POLL_S = 0.1
 
 
-class Reports(Desk):
+class Reports(SubmissionService):
     """The reports of a service.
 
     Parameters
     ----------
-    database, max_queue_length, wake_engine, datasets : as for `Desk`.
+    database, max_queue_length, wake_engine, datasets : as for `SubmissionService`.
     jobs, sweeps : where the runs are.
     """
 
-    def __init__(self, database: Database, jobs: Jobs, sweeps: Sweeps, **desk: Any):
-        super().__init__(database, **desk)
+    def __init__(self, database: Database, jobs: Jobs, sweeps: Sweeps, **submission: Any):
+        super().__init__(database, **submission)
         self._jobs = jobs
         self._sweeps = sweeps
         # The results of runs that have ended never change, so the last few are kept.
@@ -79,7 +79,7 @@ class Reports(Desk):
         request_sha256 = fingerprint(options.to_dict())
 
         def insert(connection: Connection) -> ReportRow:
-            make_room(connection, 2 + len(options.l2_penalties), self._max_queue_length)
+            check_capacity(connection, 2 + len(options.l2_penalties), self._max_queue_length)
             sweep = new_sweep(softmax, request_sha256=fingerprint(softmax.to_dict()))
             sweep_rows.insert(connection, sweep)
             members = member_rows(sweep, softmax.configs())

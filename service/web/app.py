@@ -45,7 +45,7 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         own = None if service else await run_sync(build, settings)
         if own:
-            await run_sync(own.refuse_strangers)
+            await run_sync(own.require_keys_if_exposed)
             await run_sync(own.start)
             _attach(app, own)
         try:

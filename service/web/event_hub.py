@@ -18,7 +18,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from service.core import give_way
 from service.errors import StorageFailed
-from service.jobs import Event, Jobs, Unseen
+from service.jobs import Event, EventCursor, Jobs
 
 POLL_S = 0.2
 HEARTBEAT_S = 15.0
@@ -103,14 +103,14 @@ class EventHub:
     async def _keep_polling(self) -> None:
         """Wake followers as long as there are any: first all, for what happened before, then those concerned."""
         try:
-            unseen: Unseen | None = None
+            cursor: EventCursor | None = None
             while self._followers:
                 with suppress(StorageFailed):  # the engine complains of it, and the next turn asks again
-                    if unseen is None:
-                        unseen = await run_sync(Unseen, self._jobs)
+                    if cursor is None:
+                        cursor = await run_sync(EventCursor, self._jobs)
                         changed = set(self._followers)
                     else:
-                        changed = await run_sync(unseen.jobs)
+                        changed = await run_sync(cursor.changed_jobs)
                     for job_id in changed:
                         self._wake(job_id)
                 await asyncio.sleep(self._poll_s)
@@ -132,12 +132,12 @@ class EventHub:
 
     def _page(self, job_id: str, after: int) -> _Page:
         give_way()  # a prediction may wait for this core
-        news = self._jobs.news(job_id, after=after, limit=_PAGE)
+        news = self._jobs.events(job_id, after=after, limit=_PAGE)
         give_way()
         return _Page(
             wire=b"".join(map(_on_the_wire, news.events)),
             last_id=news.events[-1].id if news.events else after,
-            over=news.are_all,
+            over=news.complete,
             full=len(news.events) == _PAGE,
         )
 

@@ -137,7 +137,7 @@ def run(
         if settings.web_workers > 1:
             until_stopped.enter_context(shared_figures(settings.data_dir))
         service = build(settings)
-        service.refuse_strangers()
+        service.require_keys_if_exposed()
         if service.database.exclusive and has_wal_reset_race(sqlite3.sqlite_version_info):
             _log.warning("SQLite %s has the WAL-reset race; inkling doctor says more", sqlite3.sqlite_version)
         until_stopped.enter_context(service)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -64,14 +65,14 @@ def digit_png(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def remote(url: str) -> Iterator[RemoteBackend]:
-    with RemoteBackend(url) as backend:
+    with closing(RemoteBackend(url)) as backend:
         yield backend
 
 
 @pytest.fixture(scope="session")
 def local(settings: Settings, url: str) -> Iterator[LocalBackend]:
     """Work on the folder of the running server, as a second process would."""
-    with LocalBackend(settings) as backend:
+    with closing(LocalBackend(settings)) as backend:
         yield backend
 
 
@@ -119,4 +120,5 @@ def finished_job(remote: RemoteBackend) -> dict[str, Any]:
     job = remote.submit(TINY)
     for _ in remote.events(job["id"]):
         pass
-    return remote.job(job["id"])
+    over: dict[str, Any] = remote.job(job["id"])
+    return over

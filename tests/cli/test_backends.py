@@ -1,8 +1,9 @@
-"""One suite over both backends, on one data folder: what the one says, the other must say too."""
+"""One suite over both backends, on one data folder: both must return the same."""
 
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.cli.backend import Backend, ImageFile, ModelReference
+from service.cli.backend import Backend, ImageFile
 from service.cli.local import LocalBackend
 from service.cli.remote import RemoteBackend
 from service.datasets import Dataset
@@ -79,11 +80,11 @@ def test_resumed_and_verified(backend: Backend, finished_job: dict[str, Any]) ->
 def test_weights_leave_and_come_back(backend: Backend, finished_job: dict[str, Any]) -> None:
     model = finished_job["model"]
     content = backend.weights_file(model["name"], model["version"])
-    made = backend.import_weights("came-back", content, classes="", publish="last", dataset="mnist")
+    made = backend.import_weights("came-back", content, classes=(), publish="last", dataset="mnist")
     assert made == backend.version("came-back", made["version"])
     assert backend.weights_file("came-back", made["version"]) == content
     with pytest.raises(MalformedInput):
-        backend.import_weights("came-back", content[:-1], classes="", publish="best", dataset="mnist")
+        backend.import_weights("came-back", content[:-1], classes=(), publish="best", dataset="mnist")
     with pytest.raises(ExtraMissing, match="inkling-digits"):
         backend.onnx_file(model["name"], model["version"])
 
@@ -112,7 +113,7 @@ def test_pictures_of_a_job(backend: Backend, finished_job: dict[str, Any]) -> No
     assert b"<svg" in backend.job_picture(finished_job["id"], "loss", "svg")
 
 
-def test_both_tell_the_same(local: LocalBackend, remote: RemoteBackend, finished_job: dict[str, Any]) -> None:
+def test_both_return_the_same(local: LocalBackend, remote: RemoteBackend, finished_job: dict[str, Any]) -> None:
     job_id, model = finished_job["id"], finished_job["model"]
     name, version = model["name"], model["version"]
     assert local.job(job_id) == remote.job(job_id)
@@ -123,7 +124,7 @@ def test_both_tell_the_same(local: LocalBackend, remote: RemoteBackend, finished
     assert local.version(name, version) == remote.version(name, str(version))
     assert local.weights_file(name, version) == remote.weights_file(name, version)
     assert local.datasets() == remote.datasets()
-    local.move_alias(name, "both", version, reason="told twice")
+    local.move_alias(name, "both", version, reason="asked twice")
     assert local.alias_history(name, "both") == remote.alias_history(name, "both")
     for picture in ("loss", "accuracy", "weights"):
         assert local.job_picture(job_id, picture, "png") == remote.job_picture(job_id, picture, "png")
@@ -144,13 +145,13 @@ def test_predictions(local: LocalBackend, remote: RemoteBackend, finished_job: d
     name, version = finished_job["model"]["name"], finished_job["model"]["version"]
     local.move_alias(name, "asked", version)
     answers = [
-        backend.predict(file, reference)
+        backend.predict(file, model=name, **asked)
         for backend in (local, remote)
-        for reference in (ModelReference(name=name, version=version), ModelReference(name=name, alias="asked"))
+        for asked in ({"version": version}, {"alias": "asked"})
     ]
     assert answers[1:] == answers[:-1]
     assert (answers[0]["model"], answers[0]["version"]) == (name, version)
-    assert local.predict(file, ModelReference()) == remote.predict(file, ModelReference())
+    assert local.predict(file) == remote.predict(file)
     seen = local.preprocess(file), remote.preprocess(file)
     assert _pixels(seen[0]) == _pixels(seen[1])
 
@@ -174,13 +175,16 @@ def test_errors_come_back_as_themselves(backend: Backend, finished_job: dict[str
     with pytest.raises(ModelNotFound):
         backend.move_alias(finished_job["model"]["name"], "champion", 999)
     with pytest.raises(UnsupportedMedia):
-        backend.predict(ImageFile(name="a.txt", data=b"not an image"), ModelReference())
+        backend.predict(ImageFile(name="a.txt", data=b"not an image"))
     with pytest.raises(InvalidImage):
-        backend.predict(ImageFile(name="a.png", data=b""), ModelReference())
+        backend.predict(ImageFile(name="a.png", data=b""))
 
 
-def test_nobody_answers() -> None:
-    with RemoteBackend("http://127.0.0.1:1") as backend, pytest.raises(ServiceUnreachable, match="inkling serve"):
+def test_no_server_answers() -> None:
+    with (
+        closing(RemoteBackend("http://127.0.0.1:1")) as backend,
+        pytest.raises(ServiceUnreachable, match="inkling serve"),
+    ):
         backend.jobs()
 
 
@@ -193,7 +197,7 @@ def test_what_is_no_url(url: str) -> None:
 
 def test_a_stream_that_breaks_is_taken_up_where_it_broke(breaking_server: str) -> None:
     n_threads = threading.active_count()
-    with RemoteBackend(breaking_server) as backend:
+    with closing(RemoteBackend(breaking_server)) as backend:
         events = list(backend.events(NO_JOB))
     assert [event.id for event in events] == [1, 2, 3]
     assert threading.active_count() <= n_threads + 4
@@ -205,10 +209,10 @@ def _pixels(png: bytes) -> bytes:
 
 
 def test_explanations_evaluations_and_comparisons(backend: Backend, digit_png: Path) -> None:
-    image, model = ImageFile(name="7", data=digit_png.read_bytes()), ModelReference(name="mnist-softmax", version=1)
-    found = backend.explain(image, model, digit=None, against=3)
+    image, question = ImageFile("7", digit_png.read_bytes()), {"model": "mnist-softmax", "version": 1, "against": 3}
+    found = backend.explain(image, **question)
     assert found["against"] == 3 and found["sum"] == pytest.approx(found["logit"])
-    picture = backend.explanation_picture(image, model, digit=None, against=3)
+    picture = backend.explanation_picture(image, **question)
     assert Image.open(BytesIO(picture)).format == "PNG"
     assert backend.evaluation("mnist-softmax", 1)["accuracy"] == 0.922
     with pytest.raises(ModelNotFound):
@@ -223,7 +227,7 @@ def test_a_data_set_is_added(backend: Backend, mnist: Dataset) -> None:
     chosen = mnist.test.labels < 2
     images, labels = mnist.test.images[chosen], mnist.test.labels[chosen]
     np.savez(file, x_train=images, y_train=labels, x_test=images[:100], y_test=labels[:100])
-    words = {"name": name, "class_names": '["nought", "one"]'}
+    words = {"name": name, "class_names": ["nought", "one"]}
     made = backend.add_dataset(words, {"file": file.getvalue()})
     assert made in backend.datasets() and made["class_names"] == ["nought", "one"]
     with pytest.raises(NameTaken):

@@ -40,14 +40,14 @@ def job(here: Callable[..., str]) -> dict[str, Any]:
     return job
 
 
-def test_training_tells_how_it_went(here: Callable[..., str]) -> None:
-    text = here("train", *TINY, "--name", "told")
-    assert text.splitlines()[0].startswith("told, job 01")
+def test_training_prints_how_it_went(here: Callable[..., str]) -> None:
+    text = here("train", *TINY, "--name", "short")
+    assert text.splitlines()[0].startswith("short, job 01")
     assert "epoch   0  step      3" in text
     assert "epoch   1  step      7" in text
     assert "All epochs were trained." in text
-    assert "told, version 1" in text
-    assert "inkling models show told 1 --data-dir" in text
+    assert "short, version 1" in text
+    assert "inkling models show short 1 --data-dir" in text
 
 
 def test_a_first_job_leaves_the_shipped_versions_their_numbers(run: Run, tmp_path: Path) -> None:
@@ -62,11 +62,11 @@ def test_training_for_programs(here: Callable[..., str]) -> None:
     assert (job["state"], job["model"]) == ("succeeded", {"name": "for-programs", "version": 1})
 
 
-def test_a_job_can_be_handed_in_and_followed_later(here: Callable[..., str]) -> None:
-    handed_in = json.loads(here("train", *TINY, "--no-follow", "--json"))
-    assert handed_in["state"] == "queued"
-    assert handed_in["id"] in here("jobs", "list", "--state", "queued")
-    assert "All epochs were trained." in here("jobs", "follow", handed_in["id"])
+def test_a_job_can_be_submitted_and_followed_later(here: Callable[..., str]) -> None:
+    submitted = json.loads(here("train", *TINY, "--no-follow", "--json"))
+    assert submitted["state"] == "queued"
+    assert submitted["id"] in here("jobs", "list", "--state", "queued")
+    assert "All epochs were trained." in here("jobs", "follow", submitted["id"])
 
 
 def test_a_job_can_be_cancelled_before_it_begins(here: Callable[..., str]) -> None:
@@ -228,7 +228,7 @@ def test_an_explanation(here: Callable[..., str], digit_png: Path, tmp_path: Pat
 def test_how_well_versions_do(here: Callable[..., str]) -> None:
     text = here("models", "evaluate", "mnist-softmax", "1")
     assert "92.20 % of 10,000 test images" in " ".join(text.split())
-    assert "41 times a 5 is taken for a 3" in text
+    assert "41 times a 5 is classified as a 3" in text
     text = here("models", "compare", "mnist-softmax/1", "mnist-2-vs-3/1")
     assert "2,042" in text or "95 % interval" in text
     assert json.loads(here("models", "compare", "mnist-softmax/1", "mnist-softmax/1", "--json"))["n_images"] == 10_000

@@ -9,8 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from service.cli.failure import Failure, debug_option
-from service.cli.lazy_group import LazyGroup
+from service.cli.root import Failure, LazyGroup, debug_option
 from service.errors import InvalidField
 
 
@@ -42,7 +41,7 @@ def test_url_and_folder_exclude_each_other(run: Callable[..., Result], tmp_path:
     assert result.exit_code == 0, "an option outdoes a variable"
 
 
-def test_nobody_answers(run: Callable[..., Result]) -> None:
+def test_no_server_answers(run: Callable[..., Result]) -> None:
     result = run("jobs", "list", env={"INKLING_URL": "http://127.0.0.1:1"})
     assert result.exit_code == 1
     assert result.stderr == "Error: No server answers at http://127.0.0.1:1; start one with: inkling serve\n"
@@ -52,12 +51,12 @@ def test_nobody_answers(run: Callable[..., Result]) -> None:
     ("error", "exit_code", "line"),
     [
         (KeyboardInterrupt(), 130, "\n"),
-        (ZeroDivisionError("secret"), 1, "Error: Something went wrong that should not (ZeroDivisionError); --debug"),
+        (ZeroDivisionError("secret"), 1, "Error: An unexpected error occurred (ZeroDivisionError); --debug"),
         (click.UsageError("no"), 2, "Usage: "),
     ],
 )
 def test_exit_codes(error: BaseException, exit_code: int, line: str) -> None:
-    @click.group(cls=LazyGroup, package="", summaries={}, invoke_without_command=True)
+    @click.group(cls=LazyGroup, invoke_without_command=True)
     @debug_option
     def group() -> None:
         raise error

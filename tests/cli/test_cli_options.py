@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from service.cli.hyperparameter_options import given_hyperparameters, hyperparameter_options
+from service.cli.hyperparameters import hyperparameter_options, training_request
 from service.cli.settings_options import read_settings, settings_options
 from service.core import HYPERPARAMETERS, TrainingConfig
 from service.settings import Settings
@@ -20,7 +20,7 @@ from service.settings import Settings
 @hyperparameter_options
 @click.pass_context
 def show_hyperparameters(ctx: click.Context, /, **values: Any) -> None:
-    click.echo(json.dumps(given_hyperparameters(ctx, values)))
+    click.echo(json.dumps(training_request(ctx, values)))
 
 
 @click.command()

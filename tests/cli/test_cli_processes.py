@@ -7,7 +7,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -79,8 +79,8 @@ def test_a_server_on_the_same_folder_trains_what_is_handed_in(start: Start, tmp_
         train.send_signal(signal.SIGINT)
         _, errors = outcome(train)
         assert train.returncode == 130
-        assert errors.startswith(f"No longer following; the job is still there, on this machine, in {folder}.")
-        with RemoteBackend(url) as remote:
+        assert errors.startswith(f"No longer following; the job continues on this machine, in {folder}.")
+        with closing(RemoteBackend(url)) as remote:
             assert remote.job(job_id)["state"] == "running"
             cancel = start("jobs", "cancel", job_id, "--data-dir", folder)
             assert outcome(cancel)[0] == "The job is cancelling.\n"
@@ -97,7 +97,7 @@ def test_ctrl_c_at_a_server_only_stops_following(start: Start, tmp_path: Path) -
         _, errors = outcome(train)
         assert train.returncode == 130
         assert f"inkling jobs cancel {job_id} --url {url}" in errors
-        with RemoteBackend(url) as remote:
+        with closing(RemoteBackend(url)) as remote:
             assert remote.cancel(job_id)["state"] in ("cancelling", "cancelled")
 
 
@@ -119,7 +119,7 @@ def test_the_lines_that_the_server_prints_work(start: Start, tmp_path: Path) -> 
             [*shlex.split(lines[2]), "--silent"], cwd=tmp_path, capture_output=True, check=True
         ).stdout
         assert set(json.loads(answer)) == {"model", "version", "predictions"}
-        with RemoteBackend(url) as remote:
+        with closing(RemoteBackend(url)) as remote:
             assert [event.data["state"] for event in remote.events(job["id"]) if event.kind == "state"][
                 -1
             ] == "succeeded"

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,22 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from service.cli.backend import Backend
-from service.cli.grid_option import given_grid, grid_option
-from service.cli.hyperparameter_options import hyperparameter_options
+from service.cli.following import poll
+from service.cli.hyperparameters import given_grid, grid_option, hyperparameter_options, value_text
 from service.cli.local import LocalBackend
-from service.cli.polling import poll_sweep
 from service.cli.remote import RemoteBackend
-from service.cli.sweep_report import print_sweep, sweep_table
-from service.cli.sweep_view import MAX_ROWS, SweepView, members_to_show
-from service.cli.sweep_words import METRICS, exit_code_of, in_grid_order, value_text, values_text
+from service.cli.sweep_view import (
+    MAX_ROWS,
+    METRICS,
+    SweepView,
+    in_grid_order,
+    is_over,
+    members_to_show,
+    print_sweep,
+    sweep_table,
+    values_text,
+)
+from service.cli.sweeps import exit_code_of
 from service.errors import InvalidField, InvalidInput, JobNotFound, NoDataYet, ServiceUnreachable
 from service.jobs import METRICS as RANKED_METRICS
 from service.settings import Settings
@@ -78,8 +87,8 @@ def test_several_grids_are_one() -> None:
     [
         ((), "Missing option '--grid'"),
         (("--grid", "l3_penalty=1"), "'l3_penalty' is none of model, classes, learning_rate"),
-        (("--grid", "seed"), "it must name values too, as in seed=..."),
-        (("--grid", "seed="), "it must name values too, as in seed=..."),
+        (("--grid", "seed"), "values must follow the name, as in seed=..."),
+        (("--grid", "seed="), "values must follow the name, as in seed=..."),
         (("--grid", "seed=0,"), "seed: it must be a whole number from 0 to"),
         (("--grid", "l2_penalty=0,101"), "l2_penalty: it must be a number from 0 to 100"),
         (("--grid", "shuffle=maybe"), "shuffle: it must be true or false"),
@@ -109,8 +118,12 @@ def test_the_metrics_are_those_of_sweeps() -> None:
 # Both backends
 
 
-def over(backend: Backend, sweep_id: str, rank_by: str | None = None) -> dict[str, Any]:
-    *_, sweep = backend.watch_sweep(sweep_id, rank_by=rank_by)
+def states(backend: Backend, sweep_id: str, rank_by: str = "validation_loss") -> Iterator[dict[str, Any]]:
+    return poll(lambda: backend.sweep(sweep_id, rank_by=rank_by), is_over)
+
+
+def over(backend: Backend, sweep_id: str, rank_by: str = "validation_loss") -> dict[str, Any]:
+    *_, sweep = states(backend, sweep_id, rank_by)
     return sweep
 
 
@@ -132,7 +145,7 @@ def test_a_sweep_from_submission_to_its_end(backend: Backend) -> None:
     assert backend.sweeps(limit=1)["sweeps"][0]["id"] == sweep["id"]
 
 
-def test_both_tell_the_same_of_sweeps(
+def test_both_return_the_same_of_sweeps(
     local: LocalBackend, remote: RemoteBackend, finished_sweep: dict[str, Any]
 ) -> None:
     sweep_id = finished_sweep["id"]
@@ -157,8 +170,8 @@ def test_pages_of_sweeps(backend: Backend, finished_sweep: dict[str, Any]) -> No
 
 def test_cancelling_a_sweep_keeps_the_best_so_far(backend: Backend) -> None:
     sweep = backend.submit_sweep({"base": LONG, "grid": {"learning_rate": [0.01, 0.02]}})
-    news = backend.watch_sweep(sweep["id"])
-    next(told for told in news if told["best"])
+    news = states(backend, sweep["id"])
+    next(newest for newest in news if newest["best"])
     assert set(backend.cancel_sweep(sweep["id"])["states"]) <= {"cancelling", "cancelled"}
     *_, sweep = news
     assert sweep["states"] == {"cancelled": 2}
@@ -168,7 +181,7 @@ def test_cancelling_a_sweep_keeps_the_best_so_far(backend: Backend) -> None:
 
 
 def test_errors_of_sweeps_come_back_as_themselves(backend: Backend, finished_sweep: dict[str, Any]) -> None:
-    for ask in (backend.sweep, backend.cancel_sweep, lambda sweep_id: next(backend.watch_sweep(sweep_id))):
+    for ask in (backend.sweep, backend.cancel_sweep):
         with pytest.raises(JobNotFound):
             ask(NO_SWEEP)
     with pytest.raises(InvalidField):
@@ -195,14 +208,14 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(monkeypatch: pytest.M
             raise answer
         return answer
 
-    assert [sweep["state"] for sweep in poll_sweep(ask)] == ["running", "finished"]
+    assert [sweep["state"] for sweep in poll(ask, is_over)] == ["running", "finished"]
     assert len(pauses) == 2
 
     def away() -> Any:
         raise ServiceUnreachable("away")
 
     with pytest.raises(ServiceUnreachable):
-        next(poll_sweep(away))
+        next(poll(away, is_over))
 
 
 # What is drawn
@@ -367,16 +380,16 @@ def here(run: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory) -
     return here
 
 
-def test_a_sweep_tells_how_it_went(here: Callable[..., str]) -> None:
-    text = here("sweep", *OPTIONS, "--grid", "l2-penalty=0,100", "--grid", "seed=0..1", "--name", "told")
+def test_a_sweep_prints_how_it_went(here: Callable[..., str]) -> None:
+    text = here("sweep", *OPTIONS, "--grid", "l2-penalty=0,100", "--grid", "seed=0..1", "--name", "four")
     lines = text.splitlines()
-    assert lines[0].startswith("told, sweep 01")
+    assert lines[0].startswith("four, sweep 01")
     assert lines[0].endswith(", 4 members")
     assert sum(": succeeded, validation loss " in line for line in lines) == 4
     assert "4 members: 4 succeeded" in text
     assert "Best: l2_penalty 0, seed " in text
     assert "inkling sweeps picture 01" in text
-    assert "inkling models show told " in text
+    assert "inkling models show four " in text
 
 
 def test_sweeps_for_programs(here: Callable[..., str], tmp_path: Path) -> None:
@@ -406,7 +419,7 @@ def test_a_model_in_the_grid_is_no_base(here: Callable[..., str]) -> None:
 def test_a_sweep_can_be_handed_in_and_followed_later(here: Callable[..., str]) -> None:
     text = here("sweep", *OPTIONS, "--grid", "seed=0,1", "--no-follow")
     sweep_id = text.split()[1]
-    assert text.startswith(f"Sweep {sweep_id} of 2 members waits on this machine")
+    assert text.startswith(f"Sweep {sweep_id} of 2 members is queued on this machine")
     assert "2 queued" in here("sweeps", "show", sweep_id)
     with_nothing = here("sweeps", "picture", sweep_id, "accuracy", exit_code=1)
     assert NoDataYet.__name__ not in with_nothing
@@ -435,8 +448,8 @@ def test_the_first_ctrl_c_cancels_all_members(start: Callable[..., subprocess.Po
     sweep = start("sweep", *endless, "--grid", "l2_penalty=0,0.1", "--data-dir", tmp_path)
     assert sweep.stdout is not None
     sweep_id = sweep.stdout.readline().split()[2].removesuffix(",")
-    with LocalBackend(Settings(data_dir=tmp_path)) as beside:
-        next(told for told in poll_sweep(lambda: beside.sweep(sweep_id)) if told["best"])
+    with closing(LocalBackend(Settings(data_dir=tmp_path))) as beside:
+        next(newest for newest in states(beside, sweep_id) if newest["best"])
     sweep.send_signal(signal.SIGINT)
     text, errors = sweep.communicate(timeout=60)
     assert sweep.returncode == 130

@@ -1,4 +1,4 @@
-"""What is drawn: digits, bars, weights and the view of a job while it learns."""
+"""What is drawn: digits, bars, weights and the view of a job while it is trained."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from inkling import Event
-from service.cli.glyphs import glyph
-from service.cli.job_words import FINAL_STATES, STATE_STYLES, ending_text
-from service.cli.pixels import grey_picture, halved, weight_picture
-from service.cli.prediction_view import prediction_table, prediction_view
-from service.cli.quantities import duration_text, percent
-from service.cli.training_view import TrainingView, sparkline
-from service.cli.weights_view import weights_view
-from service.jobs import JobState
+from service.cli.images import prediction_table, prediction_view
+from service.cli.job_view import FINAL_STATES, STATE_STYLES, JobView, ending_text, sparkline
+from service.cli.pictures import grey_picture, halved, large_digit, weight_picture, weights_view
+from service.cli.terminal import duration_text, percent
+from service.jobs import Event, JobState
 
 COLOURED = Console(file=StringIO(), force_terminal=True, color_system="truecolor", width=80)
 PLAIN = Console(file=StringIO(), color_system=None, width=80)
@@ -60,8 +56,8 @@ def test_the_states_are_those_of_jobs() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_a_job_while_it_learns(width: int) -> None:
-    view = TrainingView(JOB)
+def test_a_job_while_it_is_trained(width: int) -> None:
+    view = JobView(JOB)
     assert "before its first check" in shown(view, width)
     for number in range(300):
         view.update(check(number, 2.0 if number == 7 else 3.0))
@@ -76,13 +72,13 @@ def test_a_job_while_it_learns(width: int) -> None:
 
 
 def test_a_job_without_early_stopping_has_no_patience_to_lose() -> None:
-    view = TrainingView({**JOB, "config": {**JOB["config"], "patience": None}})
+    view = JobView({**JOB, "config": {**JOB["config"], "patience": None}})
     view.update(check(1, 1.0, patience_left=None))
     assert "patience" not in shown(view)
 
 
 def test_the_view_follows_the_state() -> None:
-    view = TrainingView({**JOB, "state": "queued"})
+    view = JobView({**JOB, "state": "queued"})
     assert "waiting for a worker" in shown(view)
     view.update(Event(id=1, kind="state", data={"state": "running"}))
     view.update(check(1, 1.0))
@@ -110,7 +106,7 @@ def test_why_a_job_ended() -> None:
 
 
 def test_every_digit_is_large() -> None:
-    digits = [glyph(digit) for digit in range(10)]
+    digits = [large_digit(digit) for digit in range(10)]
     assert all(len(rows) == 7 and {len(row) for row in rows} == {10} for rows in digits)
     assert len({"\n".join(rows) for rows in digits}) == 10
 
@@ -123,14 +119,14 @@ def prediction(**fields: Any) -> dict[str, Any]:
 
 def test_a_class_with_a_name_is_called_by_it() -> None:
     sneaker = prediction(class_name="sneaker", file="a.png")
-    assert "sneaker" in shown(prediction_view(sneaker, None, speaker="fashion, version 1"))
+    assert "sneaker" in shown(prediction_view(sneaker, None, source="fashion, version 1"))
     assert shown(prediction_table([sneaker])).splitlines()[1].split()[:3] == ["a.png", "7", "sneaker"]
 
 
 def test_one_prediction() -> None:
     seen = grey_picture(np.zeros((28, 28), np.uint8), PLAIN)
     for drawn in (None, seen):
-        text = shown(prediction_view(prediction(warnings=["Two blobs."]), drawn, speaker="digits, version 3"))
+        text = shown(prediction_view(prediction(warnings=["Two blobs."]), drawn, source="digits, version 3"))
         assert "7 ███████████████████████▊  99.00 %" in text
         below = [line.rstrip() for line in text.splitlines()[-3:]]
         assert below == ["digits, version 3", "Preprocessing: inverted.", "Warning: Two blobs."]

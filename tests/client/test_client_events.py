@@ -1,36 +1,41 @@
 from __future__ import annotations
 
-from inkling.events import Message, MessageParser
+from inkling.events import Event, EventCursor
 
 
-def messages(text: str) -> list[Message]:
-    parser = MessageParser()
-    return [message for line in text.split("\n") if (message := parser.feed(line)) is not None]
+def events(text: str) -> list[Event]:
+    cursor = EventCursor("1")
+    with cursor.connection():
+        return [event for line in text.split("\n") if (event := cursor.feed(line)) is not None]
 
 
-def test_messages_end_at_blank_lines() -> None:
+def test_events_end_at_blank_lines() -> None:
     text = 'id: 4\nevent: check\ndata: {"step": 3}\n\nid: 5\nevent: state\ndata: {}\n\n'
-    assert messages(text) == [
-        Message(id="4", event="check", data='{"step": 3}'),
-        Message(id="5", event="state", data="{}"),
-    ]
+    assert events(text) == [Event(id=4, kind="check", data={"step": 3}), Event(id=5, kind="state", data={})]
 
 
 def test_data_of_several_lines_is_one_text() -> None:
-    assert messages("data: one\ndata:two\n\n") == [Message(data="one\ntwo")]
+    assert events('id:1\nevent:check\ndata: {"a":\ndata:1}\n\n') == [Event(id=1, kind="check", data={"a": 1})]
 
 
 def test_comments_and_unknown_fields_are_left_out() -> None:
-    assert messages(": keep-alive\n\nfoo: bar\n\nid: 1\n\n") == [Message(id="1")]
+    text = ": keep-alive\n\nfoo: bar\n\nid: 1\n:\nevent: state\nfoo\ndata: {}\n\n"
+    assert events(text) == [Event(id=1, kind="state", data={})]
 
 
-def test_an_event_without_data_is_returned() -> None:
-    assert messages("event: end\n\n") == [Message(event="end")]
+def test_what_is_cut_off_is_dropped() -> None:
+    cursor = EventCursor("1", after=7)
+    for line in ("id: 8", "event: check", 'data: {"whole": fal'):
+        with cursor.connection() as headers:
+            assert cursor.feed(line) is None
+            assert headers["Last-Event-ID"] == "7"
+    with cursor.connection():
+        assert cursor.feed("") is None
 
 
-def test_retry_is_a_number_or_nothing() -> None:
-    assert messages("retry: 1500\n\nretry: soon\n\n") == [Message(retry_ms=1500)]
-
-
-def test_a_message_that_is_cut_off_is_dropped() -> None:
-    assert messages("id: 1\ndata: whole\n\nid: 2\ndata: par") == [Message(id="1", data="whole")]
+def test_the_end_and_when_to_come_back() -> None:
+    cursor = EventCursor("1")
+    assert (cursor.retry_s, cursor.is_over) == (1.0, False)
+    for line in ("retry: 1500", "", "retry: soon", "", "event: end", ""):
+        assert cursor.feed(line) is None
+    assert (cursor.retry_s, cursor.is_over) == (1.5, True)

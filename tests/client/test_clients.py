@@ -24,7 +24,7 @@ from inkling import (
     Picture,
     ServiceUnreachable,
 )
-from inkling.jobs import ProgressLine
+from inkling.nouns import ProgressLine
 from service.datasets import Dataset
 from tests.web.serving import LONG, TINY
 
@@ -70,10 +70,10 @@ def test_progress_is_shown_until_the_end(client: InklingClient, capsys: pytest.C
 
 def test_a_shorter_line_covers_a_longer_one() -> None:
     stream = StringIO()
-    line = ProgressLine("x", stream)
+    line = ProgressLine(stream)
     for epoch in (1000, 1):
         check = {"epoch": epoch, "validation_loss": 0.5, "validation_accuracy": 0.5}
-        line.show({"metrics": {"latest": check}, "progress": {"fraction": 0.5}, "finished_at": None})
+        line.show({"name": "x", "state": "running", "metrics": {"latest": check}, "progress": {"fraction": 0.5}})
     first, second = stream.getvalue().split("\r")[1:]
     assert len(first) == len(second)
 

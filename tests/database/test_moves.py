@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from service.database import Database, NewCheck, check_rows, checkpoint_rows, event_rows, job_rows
 from service.database.tables import JOB_STATES
 from service.jobs import MOVES, JobState
-from service.jobs.states import FINAL, sources
+from service.jobs.job import FINAL, sources
 from tests.postgresql import only_sqlite
 
 AddJob = Callable[..., str]

@@ -197,10 +197,10 @@ def test_an_engine_that_lost_its_claim_gives_the_run_up(make_house: MakeHouse, f
     assert newer.id == job_id
     following = house.submit()
     assert house.wait(following).state is JobState.SUCCEEDED, "its slot is free again"
-    n_events = len(house.jobs.news(job_id, limit=10_000).events)
+    n_events = len(house.jobs.events(job_id, limit=10_000).events)
     assert house.states(job_id) == ["queued", "running", "queued", "running"]
     house.train()
-    assert len(house.jobs.news(job_id, limit=10_000).events) == n_events
+    assert len(house.jobs.events(job_id, limit=10_000).events) == n_events
 
 
 # What it outlives

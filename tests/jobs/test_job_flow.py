@@ -14,7 +14,7 @@ import pytest
 from service.database import NewJob, job_rows
 from service.database.tables import jobs
 from service.errors import InvalidJobTransition, NoDataYet
-from service.jobs import Event, Job, JobRequest, JobState, News, RecordedCheck
+from service.jobs import Event, EventBatch, Job, JobRequest, JobState, RecordedCheck
 from tests.jobs.house import ENDLESS, LONG, House, KeptOpen, eventually
 
 CHECK_KEYS = {"id", "epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"}
@@ -27,7 +27,7 @@ def parsed(time: str) -> datetime:
 
 
 def events_of(house: House, job_id: str) -> tuple[Event, ...]:
-    return house.jobs.news(job_id).events
+    return house.jobs.events(job_id).events
 
 
 def strictly(plain: Any) -> Any:
@@ -313,8 +313,8 @@ def test_events_tell_everything_in_order(house: House) -> None:
     fractions = [event.data["progress"]["fraction"] for event in checks]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
     for place, event in enumerate(events):
-        assert house.jobs.news(job.id, after=event.id).events == events[place + 1 :]
-    assert house.jobs.news(job.id, limit=3).events == events[:3]
+        assert house.jobs.events(job.id, after=event.id).events == events[place + 1 :]
+    assert house.jobs.events(job.id, limit=3).events == events[:3]
 
 
 def test_a_follower_sees_each_event_once(house: House) -> None:
@@ -322,14 +322,14 @@ def test_a_follower_sees_each_event_once(house: House) -> None:
     job_id = house.submit(**LONG)
     seen: tuple[Event, ...] = ()
 
-    def next_news() -> News | None:
-        news = house.jobs.news(job_id, after=seen[-1].id if seen else 0, limit=7)
-        return news if news.events or news.are_all else None
+    def next_batch() -> EventBatch | None:
+        news = house.jobs.events(job_id, after=seen[-1].id if seen else 0, limit=7)
+        return news if news.events or news.complete else None
 
-    are_all = False
-    while not are_all:
-        news = eventually(next_news)
-        seen, are_all = seen + news.events, news.are_all
+    complete = False
+    while not complete:
+        news = eventually(next_batch)
+        seen, complete = seen + news.events, news.complete
     assert seen == events_of(house, job_id)
     assert seen[-1].data["state"] == "succeeded"
 
@@ -393,7 +393,7 @@ def test_provenance_says_where_a_picture_comes_from(house: House) -> None:
 def test_deleting_a_job_keeps_its_model(house: House) -> None:
     job = house.train(name="kept")
     house.jobs.delete(job.id)
-    assert house.jobs.news(job.id).events == ()
+    assert house.jobs.events(job.id).events == ()
     assert house.registry.load("kept", 1).manifest.job_id == job.id
 
 

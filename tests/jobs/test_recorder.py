@@ -83,7 +83,7 @@ def row_of(database: Database, job_id: str) -> tuple[JobRow | None, bytes | None
 def everything(house: House, job_id: str) -> tuple[object, ...]:
     """Return all that is known of a job and of the models."""
     versions = {name: house.registry.versions(name) for name in house.registry.names()}
-    return (*row_of(house.database, job_id), house.jobs.news(job_id).events, versions)
+    return (*row_of(house.database, job_id), house.jobs.events(job_id).events, versions)
 
 
 class Refusing(LocalStore):
@@ -115,9 +115,9 @@ def test_checks_that_come_again_are_left_as_they_are(desk: House, claim: ClaimRo
     """As after a crash: the next attempt begins at a checkpoint before the last recorded checks."""
     checks = [message for message in spoken if isinstance(message, Checked)]
     assert desk.recorder.record(claim, checks=checks[:8])
-    before = desk.jobs.news(claim.id).events
+    before = desk.jobs.events(claim.id).events
     assert desk.recorder.record(claim, checks=checks[3:])
-    assert desk.jobs.news(claim.id).events[: len(before)] == before
+    assert desk.jobs.events(claim.id).events[: len(before)] == before
     assert len(desk.curve(claim.id)) == 12
     lowest = min(desk.jobs.metrics(claim.id).checks, key=lambda check: check.validation_loss)
     assert desk.jobs.get(claim.id).best == lowest

@@ -111,7 +111,7 @@ class TestResume:
         waiting = inline.jobs.resume(first.id, {"epochs": 8, "patience": 15})
         assert waiting.progress.fraction == 0.25
         assert waiting.progress.patience_left == 15
-        checks = [event for event in inline.jobs.news(waiting.id).events if event.kind == "check"]
+        checks = [event for event in inline.jobs.events(waiting.id).events if event.kind == "check"]
         assert checks[-1].data["progress"]["fraction"] == 0.25
 
     @pytest.mark.parametrize(
@@ -241,11 +241,11 @@ def test_the_copied_checks_are_events_of_the_new_job(inline: House) -> None:
     resumed = resume(inline, first, epochs=2)
     with inline.database.read() as connection:
         recorded = check_rows.series(connection, resumed.id).checks
-    events = inline.jobs.news(resumed.id).events
+    events = inline.jobs.events(resumed.id).events
     assert [event.id for event in events] == sorted(event.id for event in events)
     assert [event.id for event in events if event.kind == "check"] == recorded["id"].tolist()
     checks = inline.jobs.metrics(resumed.id).checks
     for place, event in enumerate(events):  # as a stream that broke there, and a client that asks for what is new
-        assert inline.jobs.news(resumed.id, after=event.id).events == events[place + 1 :]
+        assert inline.jobs.events(resumed.id, after=event.id).events == events[place + 1 :]
         newer = [check for check in checks if check.id > event.id]
         assert inline.jobs.metrics(resumed.id, since=event.id).checks == newer

@@ -393,6 +393,7 @@ def test_what_a_finished_sweep_shows(house: House) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_thousand_members_are_accepted_quickly(desk: House) -> None:
     """Promised: within half a second each. Asserted with room for a busy machine."""
     sweeps = desk_of(desk, max_queue_length=10_000)

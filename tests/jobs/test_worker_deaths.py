@@ -69,7 +69,7 @@ def test_it_went_on_from_its_checkpoint(house: House) -> None:
     kill_its_worker(house, job_id)
     house.wait(job_id, lambda job: job.state is JobState.RUNNING)
     house.wait(job_id, lambda job: house.jobs.weights(job_id, "last").next_step > first)
-    checks = [event for event in house.jobs.news(job_id, limit=10_000).events if event.kind == "check"]
+    checks = [event for event in house.jobs.events(job_id, limit=10_000).events if event.kind == "check"]
     resumed = [event.data["progress"] for event in checks if event.data["step"] > first]
     assert resumed, "and its pace is that of the new attempt"
     house.jobs.cancel(job_id)

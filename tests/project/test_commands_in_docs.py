@@ -1,6 +1,6 @@
 """Every command that a page shows is run, in the page's order, against a service.
 
-The fenced ``sh`` blocks of a page are one script, run in a folder of its own. A comment before a block says otherwise:
+The fenced ``sh`` blocks of a page are one script, run in a folder of its own. A comment before a block changes that:
 ``<!-- not run: why -->``, or ``<!-- refused -->`` where the service is to refuse it. Addresses and ports are those of
 this test; an id that a page shows stands for the newest job, sweep or key. To save time,
 runs have a tenth of the epochs, and reports are quick ones.
@@ -105,7 +105,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def folder(tmp_path: Path, root: Path) -> Path:
-    """Return a folder with what readers have at hand: pictures of digits, and a data set as MNIST is published."""
+    """Return a folder with the files that readers have: pictures of digits, and a data set as MNIST is published."""
     for name in ("digit.png", "scans/1.jpg", "scans/2.jpg"):
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)

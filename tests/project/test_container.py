@@ -1,4 +1,4 @@
-"""The container image, built and run as a stranger would: alone, and as compose.yaml runs it on a Dask cluster."""
+"""The container image, built and run as a user would: by itself, and as compose.yaml runs it on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs("container"), pytest.mark.time
 
 @pytest.fixture(scope="module")
 def checked(root: Path) -> str:
-    """Return what the script says that builds and checks the image."""
+    """Return the output of the script that builds and checks the image."""
     run = subprocess.run([root / "tools" / "containercheck.sh"], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     print(run.stdout)
@@ -35,12 +35,12 @@ def checked(root: Path) -> str:
 
 def test_the_image_keeps_its_promises(checked: str) -> None:
     """Small, no root, read-only, healthy, predicts, trains, stops cleanly, keeps its data: see the script."""
-    said = dict(line.split(": ", 1) for line in checked.splitlines())
-    total, base = (int(size.split()[-2]) for size in said["size"].split(", "))
+    report = dict(line.split(": ", 1) for line in checked.splitlines())
+    total, base = (int(size.split()[-2]) for size in report["size"].split(", "))
     assert total - base < 300, "MB above the base image"
-    assert said["stop"].startswith("exit 0")
-    assert int(said["materials"]) >= 40, "packages in the bill of materials"
-    assert {said[name] for name in ("health", "key", "prediction", "training", "volume")} == {"ok"}
+    assert report["stop"].startswith("exit 0")
+    assert int(report["materials"]) >= 40, "packages in the bill of materials"
+    assert {report[name] for name in ("health", "key", "prediction", "training", "volume")} == {"ok"}
 
 
 class Compose:

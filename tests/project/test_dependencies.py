@@ -19,7 +19,7 @@ LOCKS = ("build", "run", "dev", "extras", "s3")
 NEVER_IMPORTED = {"uvloop", "python-multipart", "psycopg"}
 # Extras that are too heavy for every environment, by the module that they bring.
 OF_EXTRAS = {"mlflow": "mlflow-skinny", "onnx": "onnx", "sklearn": "scikit-learn"}
-# The releases that mended known holes.
+# The releases that fixed known vulnerabilities.
 FLOORS = {"starlette": "1.0.1", "python-multipart": "0.0.30", "pillow": "12.3.0"}
 
 

@@ -1,4 +1,4 @@
-"""The files for Prometheus and Grafana: they load, and they ask for metrics that there are."""
+"""The files for Prometheus and Grafana: they load, and query only metrics that exist."""
 
 from __future__ import annotations
 

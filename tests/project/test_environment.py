@@ -47,7 +47,7 @@ def test_a_python_that_is_not_there_is_refused(root: Path, tmp_path: Path) -> No
 
 
 def test_an_environment_that_is_ready_is_left_alone(root: Path, tmp_path: Path) -> None:
-    """No interpreter is even asked: the one given here does not exist."""
+    """No interpreter is started: the one given here does not exist."""
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
     stub(venv / "bin" / "inkling", "")

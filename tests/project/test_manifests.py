@@ -66,7 +66,7 @@ def test_compose_is_locked_down_and_names_files_that_are_there(root: Path) -> No
 
 
 def test_nobody_but_inkling_reaches_the_dask_cluster_of_compose(root: Path) -> None:
-    """It speaks without TLS, and whoever reaches it can run code there."""
+    """It has no TLS, and whoever can connect to it can run code there."""
     compose = yaml.safe_load((root / "compose.yaml").read_text())
     assert compose["networks"]["dask"] == {"internal": True}
     on_it = {name for name, service in compose["services"].items() if "dask" in service.get("networks", ())}

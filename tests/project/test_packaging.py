@@ -93,7 +93,7 @@ def test_the_client_stands_beside_a_service_of_ones_own(wheel: Path, tmp_path: P
 def make_run(root: Path, venv: Path, data: Path, port: int) -> Iterator[float]:
     """Start `make run`; give the seconds until /readyz answers, and stop it as a service manager would.
 
-    That signals make and the server, and make passes its own signal on, so the server hears two.
+    That signals make and the server, and make passes its own signal on, so the server receives two.
     """
     started = time.monotonic()
     with subprocess.Popen(

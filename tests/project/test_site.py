@@ -43,7 +43,7 @@ def test_formulas_are_mathml(root: Path, site: Path) -> None:
 
 
 def search(page: Page, word: str) -> None:
-    """Look for a word that the site has. The key opens the search once a script has run, which nothing tells."""
+    """Look for a word of the site. The key opens the search once a script has run, for which there is no event."""
     field = page.locator("input:focus")
     for _ in range(30):
         page.keyboard.press("Control+k")
@@ -56,20 +56,20 @@ def search(page: Page, word: str) -> None:
 
 @pytest.fixture(scope="module")
 def requests(site: Path) -> Iterator[list[str]]:
-    """Open every page from the disk in a browser, use the search, and return the addresses that were asked for."""
-    asked: list[str] = []
+    """Open every page from the disk in a browser, use the search, and return the addresses that were requested."""
+    requested: list[str] = []
     executable = shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: asked.append(str(error)))
+        page.on("request", lambda request: requested.append(request.url))
+        page.on("pageerror", lambda error: requested.append(str(error)))
         for file in sorted(site.glob("*.html")):
             if file.stem != "404":  # served for any address, so it names files from the root
                 page.goto(file.as_uri())
         page.goto((site / "index.html").as_uri())
         search(page, "idempotency")
-        yield asked
+        yield requested
         browser.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.bootstrap import Service
-from service.cli.root import cli
+from service.cli import cli
 from service.reports import Report
 from service.web.routes.reports import ReportDetail, ReportList
 from tests.web.serving import problem_of, serving

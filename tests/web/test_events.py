@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from service.bootstrap import Service
-from service.jobs import Jobs, News
+from service.jobs import EventBatch, Jobs
 from service.web import answers
 from service.web.event_hub import EventHub
 from service.web.event_stream import EventStream
@@ -167,8 +167,8 @@ def test_news_are_not_looked_for_in_a_read_from_before(service: Service, client:
             self.n_looks += 1
             return super().events_since(event_id)
 
-        def news(self, *arguments: Any, **options: Any) -> News:
-            found = super().news(*arguments, **options)
+        def events(self, *arguments: Any, **options: Any) -> EventBatch:
+            found = super().events(*arguments, **options)
             if not began.is_set():
                 began.set()
                 assert goes_on.wait(DEADLINE_S)

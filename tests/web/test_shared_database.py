@@ -13,8 +13,7 @@ import pytest
 
 from service.bootstrap import Service, build
 from service.database import NewJob, job_rows
-from service.jobs import JobState, Unseen
-from service.jobs.unseen import LATE_S
+from service.jobs import LATE_S, EventCursor, JobState
 from service.settings import Settings
 from tests.jobs.house import eventually
 from tests.postgresql import Server
@@ -107,8 +106,8 @@ def test_an_event_that_is_committed_late_is_not_missed(start: Start) -> None:
     service = start(workers=1)
     service.engine.stop()
     now = [0.0]
-    unseen = Unseen(service.jobs, lambda: now[0])
-    assert unseen.jobs() == set()
+    cursor = EventCursor(service.jobs, lambda: now[0])
+    assert cursor.changed_jobs() == set()
 
     def insert(connection: Any, name: str) -> str:
         job = NewJob(id=name * 26, name="m", dataset="mnist", config={}, request_sha256="")
@@ -119,17 +118,17 @@ def test_an_event_that_is_committed_late_is_not_missed(start: Start) -> None:
         slow = insert(late, "s")
         with service.database.write() as connection:
             quick = insert(connection, "q")
-        assert unseen.jobs() == {quick}
-        assert unseen.jobs() == set()
-    assert unseen.jobs() == {slow}
-    assert unseen.jobs() == set()
+        assert cursor.changed_jobs() == {quick}
+        assert cursor.changed_jobs() == set()
+    assert cursor.changed_jobs() == {slow}
+    assert cursor.changed_jobs() == set()
     with pytest.raises(RuntimeError), service.database.write() as connection:
         insert(connection, "r")
         raise RuntimeError("rolled back: its id will never be seen")
     with service.database.write() as connection:
         job_rows.move(connection, quick, to=JobState.CANCELLED, allowed_from=["queued"], final=True)
-    assert unseen.jobs() == {quick}
-    assert unseen._settled < service.jobs.newest_event_id(), "the missing one is waited for"
+    assert cursor.changed_jobs() == {quick}
+    assert cursor._settled < service.jobs.newest_event_id(), "the missing one is waited for"
     now[0] += LATE_S
-    assert unseen.jobs() == set()
-    assert unseen._settled == service.jobs.newest_event_id() and unseen._seen_at == {}
+    assert cursor.changed_jobs() == set()
+    assert cursor._settled == service.jobs.newest_event_id() and cursor._seen_at == {}

@@ -73,10 +73,10 @@ def test_which_services_others_can_reach(settings: dict[str, Any], is_here: bool
     assert Settings(**settings).on_loopback is is_here
     service = build(Settings(data_dir=tmp_path, **settings))
     if is_here:
-        service.refuse_strangers()
+        service.require_keys_if_exposed()
     else:
         with pytest.raises(KeysRequired):
-            service.refuse_strangers()
+            service.require_keys_if_exposed()
     service.database.close()
 
 

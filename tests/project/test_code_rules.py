@@ -1,4 +1,4 @@
-"""Rules of the house that no linter knows, checked on the syntax tree."""
+"""Rules of this code base that no linter has, checked on the syntax tree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 RUN_CODE_FROM_DATA = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 MAX_LINES = 400
-# Standards and projects that a file refers to, and host names that are nobody's.
+# Standards and projects that a file refers to, and reserved host names.
 KNOWN_HOSTS = {
     "keepachangelog.com",
     "numpy.org",
@@ -22,7 +22,7 @@ KNOWN_HOSTS = {
     "www.rfc-editor.org",
     "www.w3.org",
 }
-NOBODYS_HOST = re.compile(r"[\w-]+|[\d.]+|([\w-]+\.)*(example|invalid|test)(\.(com|net|org))?")
+RESERVED_HOST = re.compile(r"[\w-]+|[\d.]+|([\w-]+\.)*(example|invalid|test)(\.(com|net|org))?")
 VENDORED = (
     "service/web/static/swagger-ui",
     "service/web/static/uplot",
@@ -95,6 +95,6 @@ def test_only_known_hosts_are_named(own_files: list[Path], root: Path) -> None:
         if b"\0" in content or any(path.is_relative_to(root / place) for place in VENDORED):
             continue
         for host in re.findall(r"https?://(?:[^/\s@]+@)?([\w.-]+)", content.decode(errors="replace")):
-            if host not in KNOWN_HOSTS and not NOBODYS_HOST.fullmatch(host):
+            if host not in KNOWN_HOSTS and not RESERVED_HOST.fullmatch(host):
                 named.add(f"{path.relative_to(root)}: {host}")
     assert named == set()

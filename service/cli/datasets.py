@@ -2,62 +2,51 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
-from service.cli.backend import Backend
-from service.cli.connection import with_backend
-from service.cli.files import read_file
-from service.cli.terminal import AS_JSON, columns, print_json, terminal
+from .backend import Backend, Json, with_backend
+from .root import examples
+from .terminal import AS_JSON, columns, print_json, read_file, terminal
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group()
-def command() -> None:
-    """List what there is to train on, and add data of your own.
-
-    \b
-    Examples:
-      inkling datasets list
-      inkling datasets add fashion --npz fashion.npz
-    """
+@examples("datasets list", "datasets add fashion --npz fashion.npz")
+def datasets() -> None:
+    """List data sets, and add your own."""
 
 
-@command.command("list")
+@datasets.command("list")
 @AS_JSON
 @with_backend
+@examples("datasets list")
 def list_datasets(backend: Backend, *, as_json: bool) -> None:
-    """List the data sets, with the number of images of each class.
-
-    \b
-    Example:
-      inkling datasets list
-    """
-    datasets = backend.datasets()
+    """List the data sets, with the number of images of each class."""
+    found = backend.datasets()
     if as_json:
-        print_json({"datasets": datasets})
+        print_json({"datasets": found})
         return
     console = terminal()
-    for dataset in datasets:
+    for dataset in found:
         console.print(Text.assemble((dataset["name"], "bold"), f"  {dataset['title']}"))
         for line in filter(None, (dataset["source"], dataset["licence"], f"SHA-256 {dataset['sha256']}")):
             console.print(line, style="dim", soft_wrap=True)
         table = columns(right=("class", "training", "test"))
         parts = dataset["training"], dataset["test"]
         for label, name in zip(map(str, dataset["classes"]), dataset["class_names"], strict=True):
-            shown = label if name == label else f"{label} {name}"
-            table.add_row(shown, *(f"{part['n_by_class'].get(label, 0):,}" for part in parts))
+            title = label if name == label else f"{label} {name}"
+            table.add_row(title, *(f"{part['n_by_class'].get(label, 0):,}" for part in parts))
         table.add_row("all", *(f"{part['n_images']:,}" for part in parts), style="bold")
         console.print()
         console.print(table)
 
 
-@command.command()
+@datasets.command()
 @click.argument("name")
 @click.option("--npz", type=_FILE, metavar="FILE", help="The arrays x_train, y_train, x_test and y_test.")
 @click.option("--train-images", type=_FILE, metavar="FILE", help="An IDX file, gzipped or not; so are the next three.")
@@ -67,23 +56,22 @@ def list_datasets(backend: Backend, *, as_json: bool) -> None:
 @click.option("--class-names", metavar="NAME,...", help="The name of label 0 first. [default: their numbers]")
 @click.option("--title", metavar="TEXT", help="What it is. [default: its name]")
 @click.option("--source", metavar="TEXT", help="Who made it.")
-@click.option("--licence", metavar="TEXT", help="What one may do with it.")
+@click.option("--licence", metavar="TEXT", help="Its terms of use.")
 @with_backend
+@examples(
+    "datasets add fashion --npz fashion.npz",
+    "datasets add two --npz two.npz --class-names nought,one",
+    "datasets add my --npz my.npz --title Letters",
+)
 def add(backend: Backend, *, name: str, class_names: str | None, **given: Any) -> None:
     """Add a data set of 28x28 grey images in two to ten classes.
 
-    It never changes afterwards, and is then a --dataset to train on.
-
-    \b
-    Examples:
-      inkling datasets add fashion --npz fashion.npz
-      inkling datasets add two --npz two.npz --class-names nought,one
-      inkling datasets add my --npz my.npz --title Letters
+    It never changes afterwards, and can then be the --dataset of train.
     """
-    words = {"name": name, **{word: given.pop(word) for word in ("title", "source", "licence")}}
-    words["class_names"] = json.dumps(class_names.split(",")) if class_names else None
+    fields: Json = {"name": name, **{field: given.pop(field) for field in ("title", "source", "licence")}}
+    fields["class_names"] = class_names.split(",") if class_names else None
     files = {("file" if part == "npz" else part): read_file(str(path)) for part, path in given.items() if path}
-    made = backend.add_dataset({word: text for word, text in words.items() if text}, files)
+    made = backend.add_dataset({field: value for field, value in fields.items() if value}, files)
     parts = " and ".join(f"{made[part]['n_images']:,} {part}" for part in ("training", "test"))
     click.echo(f"Added {made['name']}: {parts} images in {len(made['classes'])} classes.")
     click.echo(f"Train on it: inkling train --dataset {made['name']}{backend.arguments}")

@@ -1,4 +1,4 @@
-"""What the desks of jobs, sweeps and reports have in common: accepting once, keeping the queue short, cancelling."""
+"""What jobs, sweeps and reports have in common: accepting a request once, limiting the queue, cancelling."""
 
 from __future__ import annotations
 
@@ -24,36 +24,34 @@ from service.database import (
 from service.datasets import PACKAGED, Datasets
 from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, QueueFull
 
-from .states import JobState, sources
+from .job import JobState, sources
 
 _ACCEPTED = 202
-"""The status that the audit log has of what is accepted."""
+"""The status in the audit log of an accepted request."""
 
 
 def fingerprint(request: Mapping[str, Any]) -> str:
-    """Return what tells whether two requests are the same."""
+    """Return the SHA-256 by which equal requests are recognised."""
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
-class _Shown(Protocol):
-    """What an answer shows."""
-
+class _HasId(Protocol):
     @property
     def id(self) -> str: ...
 
 
-T = TypeVar("T", bound=_Shown)
+T = TypeVar("T", bound=_HasId)
 
 
-class Desk:
-    """What a desk needs at which jobs are handed in, alone or many together.
+class SubmissionService:
+    """Base of the services that accept jobs, alone or many together.
 
     Parameters
     ----------
-    database : where they are written down; what was accepted is durable before `submit` returns.
+    database : accepted requests are durable in it before `submit` returns.
     max_queue_length : jobs that may wait at a time.
-    wake_engine : called after something happened that an engine in this process would like to know at once.
-    datasets : that can be trained on.
+    wake_engine : called after a change that an engine in this process should act on.
+    datasets : for training.
     """
 
     def __init__(
@@ -77,10 +75,10 @@ class Desk:
         insert: Callable[[Connection], T],
         show: Callable[[Connection, str], T],
     ) -> T:
-        """Write something new down, or find what was accepted under the key before and show it as it is by now.
+        """Insert something new, or return what was accepted under the key before, as it is now.
 
-        One commit has what was accepted and the audit log's line of the call: neither is without the other, and
-        the disk is waited for once.
+        One transaction writes it and the call's line of the audit log: neither exists without the other, and the disk
+        is synchronised once.
         """
         call = audited_call.get()
         with self._database.write() as connection:
@@ -97,8 +95,8 @@ class Desk:
         return shown
 
 
-def make_room(connection: Connection, n_jobs: int, max_queue_length: int) -> None:
-    """Raise `QueueFull` if so many more jobs may not wait, or may not be of the key that they come with."""
+def check_capacity(connection: Connection, n_jobs: int, max_queue_length: int) -> None:
+    """Raise `QueueFull` if so many more jobs would exceed the limit of the queue or of the current key."""
     who = submitter.get()
     if who is not None and job_rows.count_unfinished(connection, who.key_id) + n_jobs > who.max_jobs:
         raise QueueFull(f"At most {who.max_jobs:,} jobs of one key may wait or run at a time; try again later.")
@@ -107,7 +105,7 @@ def make_room(connection: Connection, n_jobs: int, max_queue_length: int) -> Non
 
 
 def cancel_row(connection: Connection, job_id: str) -> bool:
-    """Move a job towards its cancellation; False when it is on its way there already, or over."""
+    """Cancel a queued job, or begin to cancel a running one; False when it is being cancelled already, or final."""
     return job_rows.move(
         connection,
         job_id,
@@ -127,7 +125,7 @@ def job_row(connection: Connection, job_id: str) -> JobRow:
 
 
 def parse_cursor(cursor: str | None) -> int | None:
-    """Return the number that a cursor stands for; refuse what no answer gave."""
+    """Return the row number in a cursor; raise `InvalidField` for any other text."""
     if cursor is None:
         return None
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):

@@ -1,1 +1,0 @@
-"""One module for each command, with the command in it as ``command``."""

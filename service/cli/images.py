@@ -1,0 +1,227 @@
+"""``inkling predict`` and ``inkling explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from PIL import Image
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from service.errors import InvalidInput
+
+from .backend import Backend, ImageFile, Json, with_backend
+from .pictures import Pixels, grey_picture, large_digit, weight_picture
+from .root import Failure, examples
+from .terminal import (
+    AS_JSON,
+    columns,
+    output_option,
+    percent,
+    print_json,
+    print_result,
+    read_file,
+    terminal,
+    write_file,
+)
+
+_MODEL = click.option(
+    "--model", metavar="NAME", help="The model that predicts. [default: the default model, mnist-softmax]"
+)
+_VERSION = click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="The version of --model.")
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_BAR_WIDTH = 24
+_MAX_FILE_WIDTH = 32
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@_MODEL
+@_VERSION
+@click.option("--alias", metavar="ALIAS", help="The version by its alias. [default champion, or else the newest]")
+@click.option("--show", "draw", is_flag=True, help="Draw the 28x28 pixels that the model gets.")
+@AS_JSON
+@with_backend
+@click.pass_context
+@examples(
+    "predict digit.png",
+    "predict digit.png --show",
+    "predict scans/*.jpg",
+    "predict digit.png --model mnist-softmax --version 1",
+    "predict - --json < digit.png",
+)
+def predict(
+    ctx: click.Context, backend: Backend, /, *, files: tuple[str, ...], draw: bool, as_json: bool, **asked: Any
+) -> None:
+    """Predict which digit an image shows.
+
+    FILE is a PNG, JPEG or WebP of any size and style, or - for standard input. It is preprocessed to be like the
+    training images: light ink on black, 28x28 pixels, centred. Pixels that are such already come as
+    .npy, or raw, 784 bytes an image. One image gives a large digit, several a table.
+
+    The exit code is 1 if a file could not be read.
+    """
+    if asked["version"] is not None and (asked["model"] is None or asked["alias"] is not None):
+        raise click.UsageError("--version needs --model, and excludes --alias.")
+    images = [_read_image(file) for file in files]
+    answer = _predict(backend, images, asked)
+    predictions = answer["predictions"]
+    console = terminal()
+    if as_json:
+        print_json(answer)
+    else:
+        drawn = {image.name: _preprocessed(backend, image, console) for image in images} if draw else {}
+        source = f"{answer['model']}, version {answer['version']}"
+        if len(predictions) == 1:
+            console.print(prediction_view(predictions[0], drawn.get(images[0].name), source=source))
+        else:
+            for file, lines in drawn.items():
+                console.print(Text(file, style="bold"), *lines, sep="\n")
+            console.print(prediction_table(predictions))
+            console.print(f"\n{source}", style="bold")
+    if any("error" in prediction for prediction in predictions):
+        ctx.exit(1)
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@click.option("--digit", type=int, metavar="DIGIT", help="The class to explain. [default: the predicted one]")
+@click.option("--against", type=int, metavar="DIGIT", help="A second class: why the first and not this one?")
+@_MODEL
+@_VERSION
+@output_option("Write it as PNG.")
+@AS_JSON
+@with_backend
+@examples("explain digit.png", "explain digit.png --digit 3 --against 5", "explain digit.png -o why.png")
+def explain(backend: Backend, /, *, file: str, output: Path | None, as_json: bool, **question: Any) -> None:
+    """Explain a prediction by the evidence of each pixel: red for the digit, blue against it.
+
+    The evidence of all pixels and the bias sum to the logit. FILE is as for
+    the command predict.
+    """
+    if question["version"] is not None and question["model"] is None:
+        raise click.UsageError("--version needs --model.")
+    image = _read_image(file)
+    print_result(backend.explain(image, **question), _print_explanation, as_json=as_json)
+    if output is not None:
+        write_file(output, backend.explanation_picture(image, **question))
+
+
+def prediction_view(prediction: Json, preprocessed: Sequence[Text] | None, *, source: str) -> RenderableType:
+    """Draw one prediction.
+
+    Parameters
+    ----------
+    preprocessed : the 28x28 that the model got, drawn, if that is wanted.
+    source : which model and version predicted it.
+    """
+    grid = Table.grid(padding=(0, 3))
+    digit = Text("\n".join(large_digit(prediction["digit"])), style="bold green", no_wrap=True)
+    pictures = [Text("\n").join(preprocessed)] if preprocessed else []
+    grid.add_row(*pictures, digit, _bars(prediction))
+    below = [*_class_name(prediction), Text(source, style="bold")]
+    if prediction["preprocessing"]:
+        below.append(Text(f"Preprocessing: {', '.join(prediction['preprocessing'])}.", style="dim"))
+    return Group(grid, Text(), *below, *_warnings(prediction))
+
+
+def prediction_table(predictions: Sequence[Json]) -> Table:
+    """Return predictions, one a line; a file that could not be read has its error instead."""
+    table = columns("file", right=("digit", "probability", "next"))
+    table.add_column("", overflow="fold", style="yellow")
+    for prediction in predictions:
+        file = prediction["file"]
+        if len(file) > _MAX_FILE_WIDTH:
+            file = f"…{file[1 - _MAX_FILE_WIDTH :]}"
+        if "error" in prediction:
+            table.add_row(file, "", "", "", Text(prediction["error"], style="red"))
+            continue
+        first, second = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])[:2]
+        digit = Text(" ").join((Text(first[0], "bold green"), *_class_name(prediction)))
+        next_ = Text(f"{second[0]}: {percent(second[1])}", "dim")
+        table.add_row(file, digit, percent(first[1]), next_, " ".join(prediction["warnings"]))
+    return table
+
+
+def _predict(backend: Backend, images: Sequence[ImageFile], asked: Json) -> Json:
+    """Predict one file after the other, so that one which is no image has an error of its own.
+
+    The version that predicts the first predicts all, even if an alias moves meanwhile.
+    """
+    predictions: list[Json] = []
+    source: Json = {}
+    for image in images:
+        try:
+            one = backend.predict(image, **asked)
+        except InvalidInput as error:
+            if len(images) == 1:
+                raise
+            predictions.append({"file": image.name, "error": Failure.of(error).format_message()})
+            continue
+        asked = source = {"model": one["model"], "version": one["version"]}
+        predictions += [{"file": image.name, **prediction} for prediction in one["predictions"]]
+    if not source:
+        raise Failure("None of the files could be read as an image.")
+    return {**source, "predictions": predictions}
+
+
+def _read_image(file: str) -> ImageFile:
+    return ImageFile(name="standard input" if file == "-" else file, data=read_file(file))
+
+
+def _preprocessed(backend: Backend, image: ImageFile, console: Console) -> list[Text]:
+    with Image.open(BytesIO(backend.preprocess(image))) as picture:
+        return grey_picture(np.asarray(picture.convert("L")), console)
+
+
+def _class_name(prediction: Json) -> list[Text]:
+    """Return the name of the class, where it is more than the digit."""
+    name = prediction["class_name"]
+    return [] if name == str(prediction["digit"]) else [Text(name, "bold green")]
+
+
+def _warnings(answer: Json) -> list[Text]:
+    return [Text(f"Warning: {warning}", style="yellow") for warning in answer["warnings"]]
+
+
+def _bars(prediction: Json) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(justify="right")
+    grid.add_column(width=_BAR_WIDTH, no_wrap=True)
+    grid.add_column(justify="right")
+    for name, probability in prediction["probabilities"].items():
+        style = "bold green" if name == str(prediction["digit"]) else "cyan"
+        # To an eighth of a character; of a probability that is not nearly 0, something is always visible.
+        eighths = max(round(probability * 8 * _BAR_WIDTH), 1 if probability >= 0.001 else 0)
+        bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+        grid.add_row(Text(name, style=style), Text(bar, style=style), f"{percent(probability):>8}")
+    return grid
+
+
+def _print_explanation(found: Json, console: Console) -> None:
+    evidence: Pixels = np.array(found["evidence"])
+    pictures = Table.grid(padding=(0, 3))
+    pictures.add_row(
+        Text("\n").join(grey_picture(np.array(found["pixels"], np.uint8), console)),
+        Text("\n").join(weight_picture(evidence, float(np.abs(evidence).max()), console)),
+    )
+    what = f"{found['digit']}" if found["against"] is None else f"{found['digit']} and not {found['against']}"
+    lines = [
+        Text.assemble((f"Why {what}? ", "bold"), f"{found['model']}, version {found['version']}"),
+        Text(
+            f"pixels for it {evidence[evidence > 0].sum():+.2f}, against it {evidence[evidence < 0].sum():+.2f}, "
+            f"bias {found['bias']:+.2f}: together {found['logit']:.2f}"
+        ),
+    ]
+    if flip := found["flip"]:
+        nearest = (
+            f"The nearest image that is classified otherwise, as a {flip['digit']}, is {flip['distance']:.3g} away."
+        )
+        lines.append(Text(nearest, "dim"))
+    console.print(pictures, Text(), *lines, *_warnings(found), sep="\n")

@@ -1,0 +1,275 @@
+"""``inkling train``, ``inkling verify`` and ``inkling jobs``."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from service.core import Check
+
+from .backend import Backend, Event, Json, Picture, with_backend
+from .following import FOLLOW, follow
+from .hyperparameters import given, hyperparameter_option, hyperparameter_options, training_request
+from .job_view import (
+    STATE_STYLES,
+    JobView,
+    check_table,
+    ending_text,
+    job_table,
+    next_commands,
+    print_job,
+    results,
+)
+from .root import INTERRUPTED, Failure, examples
+from .terminal import (
+    AS_JSON,
+    PICTURE_OUTPUT,
+    in_pages,
+    picture_file,
+    print_commands,
+    print_json,
+    print_list,
+    print_result,
+    terminal,
+    write_file,
+)
+
+_JOB = click.argument("job_id", metavar="JOB")
+
+
+def _submits(command: Callable[..., Json]) -> Callable[..., Any]:
+    """Make a command of a function that submits a job: it follows the job, or prints how to."""
+
+    @FOLLOW
+    @click.option(
+        "--json", "as_json", is_flag=True, help="Print nothing but the job as JSON, when it is over if followed."
+    )
+    @with_backend
+    @click.pass_context
+    @functools.wraps(command)
+    def run(ctx: click.Context, backend: Backend, /, *, follow: bool | None, as_json: bool, **options: Any) -> None:
+        job = command(ctx, backend, **options)
+        if follow if follow is not None else not backend.is_remote:
+            ctx.exit(_follow(backend, job, as_json=as_json))
+        if as_json:
+            print_json(job)
+        else:
+            click.echo(f"Job {job['id']} is {job['state']} {backend.place}.")
+            click.echo(f"  inkling jobs follow {job['id']}{backend.arguments}")
+
+    return run
+
+
+@click.command()
+@hyperparameter_options
+@click.option("--dataset", metavar="NAME", help="The data set. [default mnist]")
+@click.option("--name", metavar="NAME", help="Name of the model. [default: data set and model, as in mnist-softmax]")
+@_submits
+@examples(
+    "train",
+    "train --model softmax --epochs 50 --l2-penalty 0.01 --follow",
+    "train --model logistic --classes 2,3 --learning-rate 0.05",
+    "train --patience none --train-size all --name all-of-it",
+    "train --epochs 20 --url http://127.0.0.1:8000",
+)
+def train(ctx: click.Context, backend: Backend, /, **options: Any) -> Json:
+    """Train a model, and register it.
+
+    Without --url this process does the training, until it is over; Ctrl-C cancels it and keeps the best weights
+    so far. With --url the server does, and Ctrl-C only stops watching.
+
+    The exit code is 0 when the job succeeded, 1 when it failed, 130 when it was cancelled.
+    """
+    return backend.submit(training_request(ctx, options))
+
+
+@click.command()
+@_JOB
+@_submits
+@examples("verify JOB", "verify JOB --url http://127.0.0.1:8000")
+def verify(_: click.Context, backend: Backend, /, *, job_id: str) -> Json:
+    """Train a job again from its record, and compare the weights.
+
+    That is a job of its own, which makes no model. If the weights differ, it says by how much, and in what the
+    record and this training differ: versions, BLAS threads, data, hyperparameters.
+
+    The exit code is 0 when every bit is the same, 1 when not or when training failed, 130 when it was cancelled.
+    """
+    return backend.verify(job_id)
+
+
+@click.group()
+@examples(
+    "jobs list --state running",
+    "jobs follow JOB",
+    "jobs picture JOB loss -o loss.png",
+)
+def jobs() -> None:
+    """List, follow, cancel, resume and picture training jobs.
+
+    JOB is the id of a job. Every command of this group also takes --url and --data-dir.
+    """
+
+
+@jobs.command("list")
+@click.option("--state", type=click.Choice(list(STATE_STYLES)), help="Only jobs in this state.")
+@in_pages
+@AS_JSON
+@with_backend
+@examples("jobs list --state running")
+def list_jobs(backend: Backend, *, state: str | None, limit: int, before: str | None, as_json: bool) -> None:
+    """List jobs, the newest first."""
+    page = backend.jobs(state=state, limit=limit, before=before)
+    print_list(page, "jobs", job_table, backend, maker="train", as_json=as_json)
+
+
+@jobs.command()
+@_JOB
+@AS_JSON
+@with_backend
+@examples("jobs show JOB")
+def show(backend: Backend, *, job_id: str, as_json: bool) -> None:
+    """Show a job: its state, its best check, its request and its history."""
+    print_result(backend.job(job_id), print_job, as_json=as_json)
+
+
+@jobs.command("follow")
+@_JOB
+@click.option("--json", "as_json", is_flag=True, help="Print nothing but the job as JSON, when it is over.")
+@with_backend
+@click.pass_context
+@examples("jobs follow JOB")
+def follow_job(ctx: click.Context, backend: Backend, /, *, job_id: str, as_json: bool) -> None:
+    """Watch a job until it is over.
+
+    Without --url this process trains it, if no server uses the folder.
+
+    The exit code is 0 when the job succeeded, 1 when it failed, 130 when it was cancelled.
+    """
+    ctx.exit(_follow(backend, backend.job(job_id), as_json=as_json))
+
+
+@jobs.command()
+@_JOB
+@with_backend
+@examples("jobs cancel JOB")
+def cancel(backend: Backend, *, job_id: str) -> None:
+    """Cancel a job. The best weights so far become a version of its model."""
+    job = backend.cancel(job_id)
+    click.echo(f"The job is {job['state']}.")
+
+
+@jobs.command()
+@_JOB
+@hyperparameter_option("epochs", help="How many in all, those that were made included. [default: as it was]")
+@hyperparameter_option("patience", help="Not less than it was, or none. [default: as it was]")
+@_submits
+@examples(
+    "jobs resume JOB --epochs 80",
+    "jobs resume JOB --epochs 500 --patience none",
+)
+def resume(ctx: click.Context, backend: Backend, /, *, job_id: str, **changes: Any) -> Json:
+    """Continue a job that has ended, for more epochs or with more patience.
+
+    That is a new job, which begins with the checkpoint and the checks of the old one. Its weights are, to the bit,
+    those of one job with the new values.
+    """
+    return backend.resume(job_id, given(ctx, changes))
+
+
+@jobs.command()
+@_JOB
+@with_backend
+@examples("jobs delete JOB")
+def delete(backend: Backend, *, job_id: str) -> None:
+    """Delete a job that is over, with its history. Its model stays."""
+    backend.delete(job_id)
+    click.echo("The job is deleted; its model, if it made one, stays.")
+
+
+@jobs.command()
+@_JOB
+@click.option("--csv", "as_csv", is_flag=True, help="Print every check as CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print checks and the training loss of every step as JSON.")
+@with_backend
+@examples("jobs metrics JOB", "jobs metrics JOB --csv > metrics.csv")
+def metrics(backend: Backend, *, job_id: str, as_csv: bool, as_json: bool) -> None:
+    """Print the validation checks of a job."""
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other.")
+    history = backend.metrics(job_id)
+    if as_json:
+        click.echo(json.dumps(history))
+    elif as_csv:
+        click.echo(_csv(history["checks"]), nl=False)
+    elif not history["checks"]:
+        raise Failure("The job has made no validation check yet.")
+    else:
+        terminal().print(check_table(history["checks"]))
+
+
+@jobs.command()
+@_JOB
+@click.argument("picture", type=click.Choice(["loss", "accuracy", "weights"]))
+@PICTURE_OUTPUT
+@with_backend
+@examples(
+    "jobs picture JOB loss -o loss.png",
+    "jobs picture JOB accuracy -o accuracy.svg",
+    "jobs picture JOB weights -o weights.png",
+)
+def picture(backend: Backend, *, job_id: str, picture: Picture, output: Path | None) -> None:
+    """Draw the curves or the weights of a job, while it runs too."""
+    file, picture_format = picture_file(output, picture)
+    write_file(file, backend.job_picture(job_id, picture, picture_format))
+
+
+def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
+    """Show a job until it is over, print how it ended, and return the exit code."""
+    job_id, last_event = job["id"], 0
+
+    def news() -> Iterator[Event]:
+        nonlocal last_event
+        for event in backend.events(job_id, after=last_event):
+            last_event = event.id
+            yield event
+
+    job = follow(
+        JobView(job),
+        backend,
+        noun="job",
+        news=news,
+        result=lambda: backend.job(job_id),
+        cancel=lambda: backend.cancel(job_id),
+        hints=(f"jobs follow {job_id}", f"jobs cancel {job_id}"),
+        silent=as_json,
+    )
+
+    def print_ending(job: Json, console: Console) -> None:
+        console.print(f"\n{ending_text(job)}", style="bold")
+        console.print(results(job))
+        print_commands(next_commands(job), backend, console)
+
+    print_result(job, print_ending, as_json=as_json)
+    outcome = (job["verification"] or {}).get("outcome")
+    if outcome and not outcome["identical"]:
+        return 1
+    return {"succeeded": 0, "cancelled": INTERRUPTED}.get(job["state"], 1)
+
+
+def _csv(checks: list[Json]) -> str:
+    file = io.StringIO()
+    names = ["id", *(field.name for field in fields(Check))]
+    writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(checks)
+    return file.getvalue()

@@ -1,0 +1,283 @@
+"""``inkling models``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.core import StopReason, output_names
+
+from .backend import Backend, Json, with_backend
+from .hyperparameters import hyperparameter_option
+from .job_view import check_text
+from .pictures import published_weights, weights_view
+from .root import examples
+from .terminal import (
+    AS_JSON,
+    age_text,
+    columns,
+    facts,
+    output_option,
+    percent,
+    print_list,
+    print_result,
+    read_file,
+    terminal,
+    time_text,
+    write_file,
+)
+
+_NAME = click.argument("name")
+_VERSION = click.argument("version", required=False, metavar="[VERSION|ALIAS]")
+_N_CONFUSIONS = 5
+
+
+@click.group()
+@examples("models list", "models show mnist-softmax", "models promote mnist-softmax 2")
+def models() -> None:
+    """List models, look at their weights, move aliases.
+
+    A model is a name with numbered versions, which never change. An alias is a movable name for one of them;
+    the version that `champion` names predicts when none is given.
+    """
+
+
+@models.command("list")
+@AS_JSON
+@with_backend
+@examples("models list")
+def list_models(backend: Backend, *, as_json: bool) -> None:
+    """List all models."""
+    print_list({"models": backend.models()}, "models", _model_table, backend, maker="train", as_json=as_json)
+
+
+@models.command()
+@_NAME
+@_VERSION
+@click.option("--no-picture", is_flag=True, help="Do not draw the weights.")
+@AS_JSON
+@with_backend
+@examples("models show mnist-softmax", "models show mnist-softmax 1 --json", "models show mnist-softmax champion")
+def show(backend: Backend, *, name: str, version: str | None, no_picture: bool, as_json: bool) -> None:
+    """Show a version: how it was trained, how well it does, and its weights as a picture."""
+    manifest = backend.version(name, version)
+    print_result(manifest, _print_version, as_json=as_json)
+    if not (no_picture or as_json):
+        console = terminal()
+        weights = published_weights(manifest, backend.weights_file(name, manifest["version"]))
+        labels = output_names(manifest["model"], manifest["class_names"])
+        console.print("", *weights_view(weights, labels, console), sep="\n", soft_wrap=True)
+
+
+@models.command()
+@_NAME
+@_VERSION
+@AS_JSON
+@with_backend
+@examples("models evaluate mnist-softmax")
+def evaluate(backend: Backend, *, name: str, version: str | None, as_json: bool) -> None:
+    """Evaluate a version on the test images: each class, its most frequent mistakes, its calibration."""
+    found = backend.evaluation(name, backend.version(name, version)["version"])
+    print_result(found, _print_evaluation, as_json=as_json)
+
+
+@models.command()
+@click.argument("versions", nargs=-1, required=True, metavar="NAME/VERSION...")
+@AS_JSON
+@with_backend
+@examples("models compare mnist-softmax/1 mnist-softmax/2")
+def compare(backend: Backend, *, versions: tuple[str, ...], as_json: bool) -> None:
+    """Compare versions with the first one on the same test images: is the difference more than chance?"""
+    if len(versions) < 2 or not all(text.count("/") == 1 for text in versions):
+        raise click.UsageError("Name two or more, each as NAME/VERSION.")
+    print_result(backend.comparison(versions), _print_comparison, as_json=as_json)
+
+
+@models.command()
+@_NAME
+@click.argument("version", type=click.IntRange(1))
+@click.option("--alias", default="champion", metavar="ALIAS", help="The alias to move. [default champion]")
+@click.option("--reason", metavar="TEXT", help="Why, for the alias's history.")
+@with_backend
+@examples("models promote mnist-softmax 2", 'models promote mnist-softmax 1 --alias baseline --reason "the first"')
+def promote(backend: Backend, *, name: str, version: int, alias: str, reason: str | None) -> None:
+    """Move an alias to a version."""
+    move = backend.move_alias(name, alias, version, reason=reason)
+    click.echo(f"{move['model']}: {move['alias']} is version {move['version']} now.")
+
+
+@models.command()
+@_NAME
+@AS_JSON
+@with_backend
+@examples("models aliases mnist-softmax")
+def aliases(backend: Backend, *, name: str, as_json: bool) -> None:
+    """Show the aliases of a model, with every move of each."""
+    histories = {alias: backend.alias_history(name, alias) for alias in sorted(backend.model(name)["aliases"] or {})}
+    print_result(histories, _print_aliases, as_json=as_json)
+    if not (histories or as_json):
+        click.echo(f"{name} has no aliases; its newest version predicts.")
+
+
+@models.command()
+@_NAME
+@_VERSION
+@output_option(
+    "A name that ends in .png gives a picture, one in .npz the numbers (arrays best and last).", required=True
+)
+@with_backend
+@examples("models weights mnist-softmax -o weights.png", "models weights mnist-softmax 1 -o weights.npz")
+def weights(backend: Backend, *, name: str, version: str | None, output: Path) -> None:
+    """Write a version's weights to a file: as a picture, or as the numbers."""
+    _write_version(backend, name, version, output, {".png": backend.weights_picture, ".npz": backend.weights_file})
+
+
+@models.command()
+@_NAME
+@_VERSION
+@output_option("A name that ends in .onnx is for ONNX runtimes, one in .npz for NumPy and `import`.", required=True)
+@with_backend
+@examples("models export mnist-softmax -o digits.onnx", "models export mnist-softmax 1 -o digits.npz")
+def export(backend: Backend, *, name: str, version: str | None, output: Path) -> None:
+    """Write a version to a file for other programs.
+
+    An ONNX file goes from images, bytes of shape (n, 28, 28), to probabilities and digits; it needs the package
+    onnx where it is made.
+    """
+    _write_version(backend, name, version, output, {".onnx": backend.onnx_file, ".npz": backend.weights_file})
+
+
+@models.command("import")
+@click.argument("file")
+@click.argument("name")
+@hyperparameter_option("classes", help="The labels of the outputs, as in 2,3. [default all]")
+@click.option("--publish", type=click.Choice(["best", "last"]), default="best", help="Which weights predict.")
+@click.option("--dataset", default="mnist", metavar="NAME", help="The data set to evaluate it on. [default mnist]")
+@with_backend
+@examples("models import digits.npz my-digits", "models import pair.npz my-pair --classes 2,3")
+def import_(backend: Backend, *, file: str, name: str, classes: Any, publish: str, dataset: str) -> None:
+    """Make the next version of a model from an .npz file with the arrays best and last."""
+    content = read_file(file)
+    made = backend.import_weights(name, content, classes=classes or (), publish=publish, dataset=dataset)
+    accuracy = percent(made["metrics"]["published"]["validation_accuracy"])
+    click.echo(f"{made['name']} {made['version']}: {made['model']} regression, accuracy {accuracy} on test images.")
+
+
+def _write_version(
+    backend: Backend, name: str, version: str | None, output: Path, makers: Mapping[str, Callable[[str, int], bytes]]
+) -> None:
+    """Write a file of a version; the ending of its name says which."""
+    if output.suffix not in makers:
+        raise click.UsageError(f"The name of the file must end in {' or '.join(makers)}.")
+    write_file(output, makers[output.suffix](name, backend.version(name, version)["version"]))
+
+
+def _model_table(models: Sequence[Json]) -> Table:
+    """Return models, one a line, with the facts of the version that predicts."""
+    table = columns("name", "versions", "default", "kind", "classes", right=("accuracy", "age"))
+    for model in models:
+        default, numbers = model["default"], model["versions"]
+        versions = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+        if default is None or default["state"] != "ready":
+            table.add_row(model["name"], versions, Text("damaged", "red"))
+            continue
+        names = [alias for alias, version in (model["aliases"] or {}).items() if version == default["version"]]
+        table.add_row(
+            model["name"],
+            versions,
+            f"{default['version']} ({', '.join(names)})" if names else str(default["version"]),
+            default["model"],
+            _classes(default["classes"]),
+            percent(default["metrics"]["validation_accuracy"]),
+            age_text(default["created_at"]),
+        )
+    return table
+
+
+def _print_aliases(histories: Json, console: Console) -> None:
+    for alias, moves in histories.items():
+        console.print(Text.assemble((alias, "bold"), f" is version {moves[-1]['version']}"))
+        for move in moves:
+            target = "deleted" if move["version"] is None else f"version {move['version']}"
+            time, reason = (f"  {time_text(move['at'])}", "dim"), (move["reason"] or "", "dim")
+            console.print(Text.assemble(time, f"  {target}  ", reason))
+
+
+def _classes(labels: Sequence[int]) -> str:
+    is_range = len(labels) > 2 and labels == list(range(labels[0], labels[-1] + 1))
+    return f"{labels[0]} to {labels[-1]}" if is_range else " ".join(map(str, labels))
+
+
+def _print_version(manifest: Json, console: Console) -> None:
+    """Print how a version was trained, on what, and how well it does."""
+    missing = ", which is not here" if manifest["job_id"] and manifest.get("job_exists") is False else ""
+    aliases = f" ({', '.join(manifest['aliases'])})" if manifest["aliases"] else ""
+    console.print(Text.assemble((manifest["name"], "bold"), f", version {manifest['version']}{aliases}"))
+    console.print(
+        facts(
+            {
+                "kind": f"{manifest['model']} regression over {', '.join(manifest['class_names'])}, "
+                f"{manifest['dtype']}",
+                "published": f"the {manifest['published']} weights: {check_text(manifest['metrics']['published'])}",
+                "trained": f"{time_text(manifest['created_at'])}. {StopReason(manifest['stop_reason']).sentence}",
+                "with": ", ".join(f"{name} {json.dumps(value)}" for name, value in manifest["config"].items()),
+                "data": f"{manifest['dataset']['name']}, SHA-256 {manifest['dataset']['sha256'][:16]}…",
+                "made by": ", ".join(f"{name} {value}" for name, value in manifest["environment"].items()),
+                "job": f"{manifest['job_id'] or 'none'}{missing}",
+                "weights": f"SHA-256 {manifest['weights_sha256'][:16]}…, {manifest['size_bytes']:,} bytes",
+            }
+        )
+    )
+
+
+def _print_evaluation(found: Json, console: Console) -> None:
+    """Print a sentence, a table of the classes, and the most frequent mistakes."""
+    console.print(
+        Text.assemble(
+            (f"{found['model']}, version {found['version']}", "bold"),
+            f": {percent(found['accuracy'])} of {found['n_images']:,} test images of {found['dataset']} right, "
+            f"loss {found['loss']:.4f}\n",
+        )
+    )
+    table = columns(right=("class", "images", "precision", "recall", "F1"))
+    for row in found["per_class"]:
+        shares = ("" if row[name] is None else percent(row[name]) for name in ("precision", "recall", "f1"))
+        table.add_row(str(row["class"]), f"{row['n_images']:,}", *shares)
+    console.print(table)
+    console.print()
+    mistakes = [
+        (count, true, predicted)
+        for true, row in zip(found["classes"], found["confusion"], strict=True)
+        for predicted, count in zip(found["classes"], row, strict=True)
+        if count and true != predicted
+    ]
+    for count, true, predicted in sorted(mistakes, reverse=True)[:_N_CONFUSIONS]:
+        console.print(f"{count:,} times a {true} is classified as a {predicted}", style="dim")
+    error = percent(found["calibration"]["expected_error"])
+    console.print(f"The expected calibration error is {error}.", style="dim")
+
+
+def _print_comparison(found: Json, console: Console) -> None:
+    """Print a table of the versions, and a sentence for each but the first."""
+    table = Table.grid(padding=(0, 2))
+    for row in found["models"]:
+        name = f"{row['model']}/{row['version']}"
+        table.add_row(Text(name, "bold"), percent(row["accuracy"]), f"loss {row['loss']:.4f}")
+    console.print(table)
+    console.print()
+    for row in found["comparisons"]:
+        low, high = row["accuracy_interval"]
+        console.print(row["sentence"], soft_wrap=True)
+        console.print(
+            f"  accuracy {row['accuracy_difference']:+.2%}, 95 % interval {low:+.2%} to {high:+.2%}; "
+            f"p = {row['p_value']:.3g}",
+            style="dim",
+            soft_wrap=True,
+        )

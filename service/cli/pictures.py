@@ -1,0 +1,126 @@
+"""Pictures in a terminal: images, weights, evidence and large digits.
+
+Two pixels share a character: the upper half block in one colour on the other. Everything is a `rich` Text; without
+colours, as in a pipe, shades of characters stand for the pixels instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.color import Color
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from service.charts import diverging, grey
+from service.core import IMAGE_SIDE_PX, N_FEATURES, N_PIXELS, Floats
+from service.core.npz import ArraySpec, read_npz
+
+from .backend import Json
+
+Pixels = npt.NDArray[np.floating[Any]]
+
+_SHADES = " .:-=+*#%@"
+_GAP = 2
+_DIGITS = """\
+.###. ..#.. .###. .###. ...#. ##### .###. ##### .###. .###.
+#...# .##.. #...# #...# ..##. #.... #...# ....# #...# #...#
+#...# ..#.. ....# ....# .#.#. #.... #.... ...#. #...# #...#
+#...# ..#.. ..##. ..##. #..#. ####. ####. ..#.. .###. .####
+#...# ..#.. .#... ....# ##### ....# #...# ..#.. #...# ....#
+#...# ..#.. #.... #...# ...#. #...# #...# .#... #...# #...#
+.###. .###. ##### .###. ...#. .###. .###. .#... .###. .###."""
+
+
+def large_digit(digit: int) -> list[str]:
+    """Return a digit as 7 lines of 10 characters."""
+    return [row.split()[digit].replace("#", "██").replace(".", "  ") for row in _DIGITS.splitlines()]
+
+
+def grey_picture(image: npt.NDArray[np.uint8], console: Console) -> list[Text]:
+    """Draw an image of bytes, (height, width), as the model gets it: 255 is ink, drawn bright.
+
+    Returns
+    -------
+    One Text for each two rows.
+    """
+    levels = image.astype(np.float64) / 255
+    return _half_blocks(grey(levels)) if _has_colours(console) else _shaded(levels)
+
+
+def weight_picture(tile: Pixels, limit: float, console: Console) -> list[Text]:
+    """Draw weights, (height, width), in the colours of the weight pictures: blue below zero, red above.
+
+    Without colours, the shade shows how far a weight is above zero.
+
+    Returns
+    -------
+    One Text for each two rows.
+    """
+    scaled = np.clip(tile.astype(np.float64) / (limit or 1.0), -1, 1)
+    return _half_blocks(diverging((scaled + 1) / 2)) if _has_colours(console) else _shaded(np.maximum(scaled, 0))
+
+
+def published_weights(manifest: Json, weights_file: bytes) -> Floats:
+    """Return the weights that predictions use, (785, n_outputs), from a version's ``.npz``; raise `Corrupted`."""
+    n_outputs = 1 if manifest["model"] == "logistic" else len(manifest["classes"])
+    spec = ArraySpec(shape=(N_FEATURES, n_outputs), dtypes=(manifest["dtype"],))
+    return read_npz(weights_file, {"best": spec, "last": spec})[manifest["published"]]
+
+
+def weights_view(weights: Floats, labels: Sequence[str], console: Console) -> list[Text]:
+    """Draw weights, (785, n_outputs), a tile for each class on one scale, as many in a row as the width allows.
+
+    Where they do not all fit into one row, each 2x2 of pixels is drawn as their mean.
+    """
+    tiles = [column[:N_PIXELS].reshape(IMAGE_SIDE_PX, IMAGE_SIDE_PX) for column in weights.T]
+    if len(tiles) * (IMAGE_SIDE_PX + _GAP) - _GAP > console.width:
+        tiles = [halved(tile) for tile in tiles]
+    limit = max(float(np.abs(tile).max()) for tile in tiles)
+    side = tiles[0].shape[1]
+    n_in_row = max(1, (console.width + _GAP) // (side + _GAP))
+    gap = Text(" " * _GAP)
+    lines = []
+    for start in range(0, len(tiles), n_in_row):
+        names = [Text(label[:side].center(side), style="bold") for label in labels[start : start + n_in_row]]
+        drawn = [weight_picture(tile, limit, console) for tile in tiles[start : start + n_in_row]]
+        lines += [gap.join(names), *(gap.join(row) for row in zip(*drawn, strict=True))]
+    coloured = f"white 0, reds above up to {limit:.3g}, blues below"
+    scale = coloured if _has_colours(console) else "darker is further above 0"
+    blocks = "; a block is the mean of 2x2 weights" if side < IMAGE_SIDE_PX else ""
+    return [*lines, Text(scale + blocks, style="dim")]
+
+
+def halved(tile: Pixels) -> Pixels:
+    """Return the means of 2x2 blocks: a tile of half the height and width."""
+    height, width = tile.shape
+    means: Pixels = tile.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+    return means
+
+
+def _has_colours(console: Console) -> bool:
+    """Whether half blocks would show: two colours in one character need colours at all."""
+    return console.color_system is not None
+
+
+def _half_blocks(colours: npt.NDArray[np.uint8]) -> list[Text]:
+    """Draw (height, width, 3), height even."""
+    rows = colours.tolist()
+    lines = []
+    for upper, lower in zip(rows[::2], rows[1::2], strict=True):
+        line = Text()
+        for above, below in zip(upper, lower, strict=True):
+            line.append("▀", Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below)))
+        lines.append(line)
+    return lines
+
+
+def _shaded(levels: Pixels) -> list[Text]:
+    """Draw (height, width) of 0 to 1, height even; a character stands for the brighter of two pixels."""
+    pairs = levels.reshape(len(levels) // 2, 2, -1).max(axis=1)
+    places = np.rint(pairs * (len(_SHADES) - 1)).astype(int)
+    return [Text("".join(_SHADES[place] for place in row)) for row in places.tolist()]

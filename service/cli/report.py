@@ -1,0 +1,124 @@
+"""``inkling report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+
+from .backend import Backend, Json, with_backend
+from .following import follow, poll
+from .job_view import is_final
+from .root import INTERRUPTED, Failure, examples
+from .terminal import bar, print_json
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("report"),
+    show_default=True,
+    metavar="FOLDER",
+    help="The folder of its files; it is made if need be.",
+)
+@click.option("--quick", is_flag=True, help="Train fewer epochs; every page says so.")
+@click.option("--seed", type=int, metavar="N", help="Of the order of shuffled batches. [default 0]")
+@click.option("--classes", metavar="A,B", help="The classes of logistic regression. [default 2,3]")
+@click.option("--l2-penalties", metavar="X,...", help="Of softmax regression. [default 1,0.1,0.01,0.001]")
+@click.option("--id", "report_id", metavar="REPORT", help="Continue a report that was begun, or write it once more.")
+@click.option("--json", "as_json", is_flag=True, help="Print nothing but the report with all its numbers as JSON.")
+@with_backend
+@click.pass_context
+@examples(
+    "report --out report",
+    "report --quick --seed 3",
+    "report --classes 4,9 --l2-penalties 1,0.1,0.01",
+    "report --url http://127.0.0.1:8000",
+)
+def report(
+    ctx: click.Context, backend: Backend, /, *, out: Path, report_id: str | None, as_json: bool, **options: Any
+) -> None:
+    """Train everything that the course report shows, and write it as HTML, PDF, JSON and single figures.
+
+    Its runs are ordinary jobs, trained by this process, or with --url by the server.
+
+    The exit code is 0 when the report is written, 1 when one of its runs failed, 130 when it was cancelled.
+    """
+    if report_id is None:
+        report_id = str(backend.submit_report(_request(**options))["id"])
+    made = _follow(backend, report_id, silent=as_json)
+    if made["state"] != "succeeded":
+        jobs = ", ".join(filter(None, made["jobs"]))
+        click.echo(f"Report {report_id} has {made['state']}. Its jobs say why: {jobs}", err=True)
+        ctx.exit(INTERRUPTED if made["state"] == "cancelled" else 1)
+    for name in made["links"]:
+        _write(out / name, backend.report_file(report_id, name))
+    if as_json:
+        print_json(made)
+        return
+    for sentence in made["findings"]["key_sentences"]:
+        click.echo(f"- {sentence}")
+    click.echo(f"Wrote {len(made['links'])} files to {out}; begin with {out / 'report.html'}.")
+
+
+class ReportView:
+    """A report while its runs are trained: a bar."""
+
+    def __init__(self, report: Json) -> None:
+        self.update(report)
+
+    def update(self, report: Json) -> None:
+        """Take in its newest state."""
+        self._report = report
+
+    end = update
+
+    def lines(self) -> tuple[str, ...]:
+        """Return nothing: its findings are printed at the end."""
+        return ()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the bar."""
+        grid = Table.grid(padding=(0, 2))
+        fraction = self._report["fraction"]
+        grid.add_row(self._report["state"], bar(fraction, 40), f"{fraction:.0%}")
+        yield grid
+
+
+def _follow(backend: Backend, report_id: str, *, silent: bool) -> Json:
+    def ask() -> Json:
+        return backend.report(report_id)
+
+    return follow(
+        ReportView(ask()),
+        backend,
+        noun="report",
+        news=lambda: poll(ask, is_final),
+        result=ask,
+        cancel=lambda: backend.cancel_report(report_id),
+        hints=(f"report --id {report_id}",),
+        silent=silent,
+        transient=True,
+    )
+
+
+def _request(quick: bool, seed: int | None, classes: str | None, l2_penalties: str | None) -> Json:
+    given: dict[str, Any] = {"quick": quick, "seed": seed}
+    try:
+        given["classes"] = [int(digit) for digit in classes.split(",")] if classes else None
+        given["l2_penalties"] = [float(penalty) for penalty in l2_penalties.split(",")] if l2_penalties else None
+    except ValueError:
+        raise click.UsageError("--classes and --l2-penalties are numbers with commas between them.") from None
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise Failure(f"{path} cannot be written: {error.strerror}.") from error

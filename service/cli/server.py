@@ -1,0 +1,190 @@
+"""``inkling serve``, ``inkling keys`` and ``inkling doctor``: the service on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sqlite3
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any
+
+import click
+
+from service import __version__
+from service.access import Key, Keys, Scope
+from service.bootstrap import is_open, opened_keys
+from service.database import has_wal_reset_race
+from service.errors import ServiceError
+from service.settings import Settings
+
+from .root import debug_option, examples
+from .settings_options import read_settings, settings_options
+from .terminal import columns, facts, terminal
+
+_DATA_DIR = click.option("--data-dir", metavar="FOLDER", help="Folder of the service. [INKLING_DATA_DIR; default data]")
+_ALLOWS = "".join(f"\n\n{scope}: {scope.allows}" for scope in Scope)
+_MIN_FREE_BYTES = 256 * 2**20
+
+
+@click.command()
+@settings_options
+@debug_option
+@examples("serve", "serve --port 8080 --data-dir /var/lib/inkling --workers 2")
+def serve(**given: Any) -> None:
+    """Start the web service, and train the jobs that are submitted, until Ctrl-C.
+
+    Every option can also be given as a variable, which its option overrides.
+
+    INKLING_HOST=0.0.0.0 inkling serve
+    """
+    settings = read_settings(given)
+    # By its name, because web and command line are siblings: neither may import the other.
+    run = import_module("service.web.server").run
+    run(settings, on_ready=lambda url: click.echo(_welcome(settings, url)))
+
+
+@click.group(epilog=f"What the scopes allow:{_ALLOWS}")
+@examples("keys create my-phone --scope predict", "keys list", "keys revoke 3f9c1e0b7a52")
+def keys() -> None:
+    """Create, list and revoke the keys of the service on this machine.
+
+    A service on loopback needs none until the first is created; from then on, and on every other address, every
+    request needs one. Changes take effect within a second, also on a running service.
+    """
+
+
+@keys.command()
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    required=True,
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="What it allows; may be given several times.",
+)
+@click.option("--days", type=click.IntRange(1, 36_500), help="How long it is valid. [default: until it is revoked]")
+@_DATA_DIR
+@debug_option
+@examples("keys create laptop --scope admin", "keys create app --scope predict --scope read --days 90")
+def create(name: str, scopes: tuple[str, ...], days: int | None, data_dir: str | None) -> None:
+    """Create a key and print it, this once: only its checksum is stored."""
+    expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+    with _opened(data_dir) as opened:
+        key, secret = opened.create(name, map(Scope, scopes), expires_at=expires_at)
+    click.echo(f"Key {key.id} for {name}, {_scopes(key)}. It is shown this once; keep it:", err=True)
+    click.echo(secret)
+
+
+@keys.command("list")
+@_DATA_DIR
+@debug_option
+@examples("keys list")
+def list_keys(data_dir: str | None) -> None:
+    """List all keys, without their secrets."""
+    with _opened(data_dir) as opened:
+        found = opened.all()
+    if not found:
+        click.echo("There are no keys. Create one: inkling keys create NAME --scope admin")
+        return
+    table = columns("id", "name", "scopes", "state", "created", "expires")
+    for key in found:
+        expires = f"{key.expires_at:%Y-%m-%d %H:%M}" if key.expires_at else "never"
+        table.add_row(key.id, key.name, _scopes(key), key.state, f"{key.created_at:%Y-%m-%d %H:%M}", expires)
+    terminal().print(table)
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@_DATA_DIR
+@debug_option
+@examples("keys revoke 3f9c1e0b7a52")
+def revoke(key_id: str, data_dir: str | None) -> None:
+    """Revoke a key. The service still needs one, even if this was the last."""
+    with _opened(data_dir) as opened:
+        key = opened.revoke(key_id)
+    click.echo(f"Key {key.id} for {key.name} is revoked; a running service refuses it within a second.")
+
+
+@click.command()
+@_DATA_DIR
+@debug_option
+@examples("doctor --data-dir /var/lib/inkling")
+def doctor(data_dir: str | None) -> None:
+    """Check versions, the data folder and the keys for problems.
+
+    The settings are those that `inkling serve` would have here. The exit code is 1 if there is an error.
+    """
+    settings = read_settings({"data_dir": data_dir})
+    warnings, errors = [], []
+    if not settings.database_url and has_wal_reset_race(sqlite3.sqlite_version_info):
+        warnings.append(
+            "This SQLite has the WAL-reset race: rarely, writers that meet a checkpoint damage a database. "
+            "Use 3.51.3 or later, or 3.50.7 or 3.44.6; or another database."
+        )
+    found = {"Inkling": __version__, "Python": platform.python_version(), "SQLite": sqlite3.sqlite_version}
+    try:
+        with opened_keys(settings) as opened:
+            valid = [key for key in opened.all() if key.state == "valid"]
+            found["keys"] = f"{len(valid)} valid of {len(opened.all())}"
+            found["access"] = "without a key" if is_open(settings, opened) else "with a key"
+            if not valid and not is_open(settings, opened):
+                errors.append("There is no valid key, so nobody has access: inkling keys create NAME --scope admin")
+        free_bytes = shutil.disk_usage(settings.data_dir).free
+        found["data folder"] = f"{settings.data_dir.absolute()}, {free_bytes / 2**30:,.1f} GiB free"
+        if free_bytes < _MIN_FREE_BYTES:
+            warnings.append("The disk is nearly full.")
+        if not os.access(settings.data_dir, os.W_OK):
+            errors.append("The data folder cannot be written to.")
+    except ServiceError as error:
+        errors.append(error.message)
+    terminal().print(facts(found))
+    for text, colour in [*((text, "yellow") for text in warnings), *((text, "red") for text in errors)]:
+        click.secho(f"\n{text}", fg=colour)
+    if errors:
+        raise click.exceptions.Exit(1)
+
+
+def _welcome(settings: Settings, url: str) -> str:
+    """Return the places of everything, and lines to copy that work as they are."""
+    workers = f"{settings.workers} job{'s' if settings.workers > 1 else ''} at a time"
+    if settings.executor == "inline":
+        workers += ", in this process"
+    if settings.executor == "dask":
+        workers = f"on the Dask cluster of {settings.dask_scheduler}, a job for each of its threads"
+    access, curl = "with a key, in INKLING_KEY below", 'curl -H "Authorization: Bearer $INKLING_KEY"'
+    with opened_keys(settings) as opened:
+        if is_open(settings, opened):
+            reach = "who can reach it" if settings.allow_anonymous else "on this machine, until there is a key"
+            access, curl = f"everybody {reach}", "curl"
+    database = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", settings.resolved_database_url)  # without the password
+    return f"""\
+Inkling answers at {click.style(url, bold=True)} - documentation of the API: {url}/docs
+
+  database       {database}
+  model store    {settings.store_place}
+  default model  {settings.default_model}
+  training       {workers}
+  access         {access}
+
+Try it, from another terminal:
+  {curl} {url}/api/v1/models
+  {curl} -o digit.png "{url}/api/v1/datasets/mnist/images/0.png?part=test&upscale=10"
+  {curl} -H "Content-Type: image/png" --data-binary @digit.png {url}/api/v1/predict
+  {curl} -H "Content-Type: application/json" -d '{{"model": "softmax", "epochs": 20}}' {url}/api/v1/jobs
+  inkling train --follow --url {url}
+
+Ctrl-C stops it; unfinished jobs continue at the next start.
+"""
+
+
+def _opened(data_dir: str | None) -> AbstractContextManager[Keys]:
+    return opened_keys(read_settings({"data_dir": data_dir}))
+
+
+def _scopes(key: Key) -> str:
+    return ", ".join(sorted(key.scopes))

@@ -1,4 +1,7 @@
-"""Recorded values over steps, as arrays ready to be drawn: of one run, and of runs to compare."""
+"""Recorded values over steps, as arrays ready to be drawn: of one run, and of runs to compare.
+
+All raise `ValueError` for arrays that differ in length, or steps that do not increase or do not agree.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,6 @@ class Curves:
     best_step : the check with the lowest validation loss, if there is one.
     stop_step : the step at which early stopping ended the run, if it did.
     batches_per_epoch : when given, charts also show epochs.
-
-    Raises
-    ------
-    ValueError : arrays that belong together differ in length, or steps do not increase.
     """
 
     check_steps: Steps
@@ -66,10 +65,6 @@ class Line:
     values : ``(n,)``.
     lower, upper : ``(n,)``, the edges of the band; both or neither.
     meaning : of line and band, written once in the legend: ``mean of 5 seeds, band from min to max``.
-
-    Raises
-    ------
-    ValueError : the arrays differ in length, steps do not increase, or only one edge is given.
     """
 
     label: str
@@ -97,9 +92,6 @@ class Line:
         repeats : steps and values of each run, which must be checked at the same steps.
         spread : ``range``, from the smallest to the largest; ``deviation``, one standard deviation to each side.
 
-        Raises
-        ------
-        ValueError : there is no run, or they were checked at different steps.
         """
         if not repeats:
             raise ValueError("a mean needs at least one run")

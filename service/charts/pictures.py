@@ -7,6 +7,9 @@ the scale.
 - ``grey``: the smallest weight is black and the largest white, with 0 wherever it falls, as in the course report.
 - ``shared``: one scale for the whole picture, so that all tiles can be compared; ``per_row``: one for each
   model, so that a small one is as visible as a large one; ``per_tile``: each tile has its own.
+
+Images are uint8, ``(28, 28)``; ``upscale`` is 1 to 16. All raise `InvalidField` and `InputTooLarge` as `TileGrid`, and
+`ValueError` for arrays of other shapes, for no image at all, or for captions that do not fit.
 """
 
 from __future__ import annotations
@@ -43,34 +46,13 @@ _RED = (200, 30, 30)
 
 
 def digit_picture(image: NDArray[np.uint8], *, upscale: int = 8, provenance: Provenance) -> bytes:
-    """Draw one digit, white on black as in MNIST.
-
-    Parameters
-    ----------
-    image : uint8, ``(28, 28)``.
-    upscale : 1 to 16.
-
-    Raises
-    ------
-    InvalidField : ``upscale`` is out of its range.
-    """
+    """Draw one digit, white on black as in MNIST."""
     check_upscale(upscale)
     return encode_png(Image.fromarray(magnified(image, upscale)), provenance)
 
 
 def contact_sheet(rows: Sequence[tuple[str, NDArray[np.uint8]]], *, upscale: int = 2, provenance: Provenance) -> bytes:
-    """Draw many digits, one row for each label, which stands to its left.
-
-    Parameters
-    ----------
-    rows : label and images, uint8, ``(n_images, 28, 28)``; rows may differ in length.
-    upscale : 1 to 16.
-
-    Raises
-    ------
-    InvalidField, InputTooLarge : as `TileGrid`.
-    ValueError : there is no image at all.
-    """
+    """Draw many digits in rows, which may differ in length, each with its label to the left."""
     n_columns = max((len(images) for _, images in rows), default=0)
     if n_columns == 0:
         raise ValueError("a contact sheet needs at least one image")
@@ -92,15 +74,7 @@ def batch_sheet(
 
     Parameters
     ----------
-    images : uint8, ``(n_images, 28, 28)``, at least one.
     stand_out : the images to emphasise: they are framed, and their labels are red.
-    n_columns : at least 1.
-    upscale : 1 to 16.
-
-    Raises
-    ------
-    InvalidField, InputTooLarge : as `TileGrid`.
-    ValueError : there is no image, or not a label for each.
     """
     if not 0 < len(images) == len(labels):
         raise ValueError("a batch needs at least one image, and a label for each")
@@ -138,15 +112,8 @@ def evidence_picture(
 
     Parameters
     ----------
-    image : ``(28, 28)`` uint8.
     evidence : ``(28, 28)``, finite.
     digit, against : the class of the evidence, and the class that it is compared with, if any.
-    upscale : 1 to 16.
-
-    Raises
-    ------
-    InvalidField : ``upscale`` is out of its range.
-    ValueError : shapes other than these, or evidence that is not finite.
     """
     if image.shape != (TILE_SIDE, TILE_SIDE) or evidence.shape != image.shape or not np.isfinite(evidence).all():
         raise ValueError("a picture of evidence needs 28 x 28 pixels, and a finite number for each")
@@ -165,13 +132,7 @@ def evidence_picture(
 
 
 def weights_picture(weights: Weights, *, labels: Sequence[str] = (), provenance: Provenance, **style: Any) -> bytes:
-    """Draw one model: its tiles in a row, its classes above them; ``style`` and errors as `weights_grid`.
-
-    Parameters
-    ----------
-    weights : ``(785, n_tiles)``: a tile for each class, or one for logistic regression.
-    labels : one for each tile, or none.
-    """
+    """Draw one model, ``(785, n_tiles)``: its tiles in a row, their labels above; ``style`` as `weights_grid`."""
     return weights_grid([weights], column_captions=labels, provenance=provenance, **style)
 
 
@@ -195,15 +156,9 @@ def weights_grid(
     row_captions, column_captions : one for each member and for each tile, or none.
     scale_bar : with a shared scale, show below the tiles which colours are which weights, if there is room.
 
-    Returns
-    -------
-    A PNG file, or an SVG file that holds it.
-
     Raises
     ------
     NoDataYet : weights are not finite: there is nothing to draw.
-    InvalidField, InputTooLarge : as `TileGrid`.
-    ValueError : shapes or numbers of captions that do not fit together.
     """
     stack = np.stack(members).astype(np.float64)
     n_rows, n_features, n_columns = stack.shape

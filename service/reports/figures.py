@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from .spikes import Spikes
 FigureFormat: TypeAlias = Literal["png", "svg"]
 
 _SIZE = ChartSize(width_px=1440, height_px=864)
+_ACCURACY: Mapping[str, Any] = {"y_label": "validation accuracy", "y_bounds": (0.0, 1.0)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,87 +61,88 @@ class _Figures:
         self.made: dict[str, Figure] = {}
         self._report_id, self._quick = report_id, options.quick
 
-    def add(
-        self, name: str, caption: str, shown: Sequence[Run], chart: Callable[..., bytes], *arguments: object
-    ) -> None:
-        """Add a figure that ``chart`` draws of these arguments."""
-        provenance = {"report": self._report_id, "figure": name, **shown[0].provenance}
-        if len(shown) > 1:
-            provenance["jobs"] = ", ".join(run.job.id for run in shown)
-            provenance["l2_penalty"] = ", ".join(dict.fromkeys(f"{run.l2_penalty:g}" for run in shown))
+    def add(self, name: str, caption: str, runs: Sequence[Run], draw: Callable[..., bytes]) -> None:
+        """Add a figure drawn by ``draw(image_format=..., provenance=...)``."""
+        provenance = {"report": self._report_id, "figure": name, **runs[0].provenance}
+        if len(runs) > 1:
+            provenance["jobs"] = ", ".join(run.job.id for run in runs)
+            provenance["l2_penalty"] = ", ".join(dict.fromkeys(f"{run.l2_penalty:g}" for run in runs))
         if self._quick:
             provenance["quick"] = "fewer epochs"
-        draw = _once(lambda image_format: chart(*arguments, image_format=image_format, provenance=provenance))
-        self.made[name] = Figure(name=name, caption=caption, runs=shown, draw=draw)
+        drawn_once = _once(lambda image_format: draw(image_format=image_format, provenance=provenance))
+        self.made[name] = Figure(name=name, caption=caption, runs=runs, draw=drawn_once)
 
-    def charted(self, chart: Callable[..., bytes], title: str, caption: str, **more: object) -> Callable[..., bytes]:
-        """Return a chart of the size that all have, marked if the report is a quick one."""
-        mark = "; quick report, fewer epochs" if self._quick else ""
-        return partial(chart, title=title, caption=caption + mark, size=_SIZE, **more)
+    def add_chart(
+        self,
+        name: str,
+        caption: str,
+        runs: Sequence[Run],
+        chart: Callable[..., bytes],
+        *values: object,
+        title: str,
+        note: str | None = None,
+        **more: object,
+    ) -> None:
+        """Add a chart of these values with a title and a note below it, by default the caption of its first run."""
+        text = (note or runs[0].job.caption) + ("; quick report, fewer epochs" if self._quick else "")
+        self.add(name, caption, runs, partial(chart, *values, title=title, caption=text, size=_SIZE, **more))
 
 
 def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Figure]:
     """Return the figures of task 2 by name, without those that have nothing to show."""
     a, b = runs.options.classes
     figures = _Figures(runs.report_id, runs.options)
-    add, charted = figures.add, figures.charted
     logistic, numbers = runs.in_order, numbers_of(runs.in_order)
-    add(
+    figures.add_chart(
         "2b-loss",
         f"Loss of logistic regression, {a} versus {b}, in file order. The training loss is that of each batch before "
         "its step, averaged; the validation loss is that of all validation images.",
         [logistic],
-        charted(loss_chart, f"Loss: logistic regression, {a} versus {b}", logistic.job.caption),
+        loss_chart,
         logistic.curves,
+        title=f"Loss: logistic regression, {a} versus {b}",
     )
-    add(
+    figures.add_chart(
         "2c-accuracy",
         f"Accuracy of the same run on all {numbers.n_train:,} training and all "
         f"{numbers.n_validation:,} validation images, at every check.",
         [logistic],
-        charted(accuracy_chart, f"Accuracy: logistic regression, {a} versus {b}", logistic.job.caption),
+        accuracy_chart,
         logistic.curves,
+        title=f"Accuracy: logistic regression, {a} versus {b}",
     )
-    first_spike = spikes.first_step if spikes else None
-    add(
+    figures.add_chart(
         "2e-shuffle",
         "Validation accuracy of two runs that differ only in the order of their images."
         + (f" Triangles: the checks that follow batch {spikes.checked_batch} of an epoch." if spikes else ""),
         [logistic, runs.shuffled],
-        charted(shuffle_chart, "Shuffle against no shuffle", logistic.job.caption, first_spike=first_spike),
+        shuffle_chart,
         logistic.curves,
         runs.shuffled.curves,
+        title="Shuffle against no shuffle",
+        first_spike=spikes.first_step if spikes else None,
     )
     if spikes:
-        line = Line(
-            label="validation accuracy after each step",
-            steps=np.arange(len(spikes.replayed)),
-            values=np.array(spikes.replayed),
-        )
-        add(
+        accuracy, steps = np.array(spikes.replayed), np.arange(len(spikes.replayed))
+        figures.add_chart(
             "2e-epoch",
             "One more epoch in file order, trained from the last weights and checked after every step instead of "
-            f"every {spikes.check_interval}: what each batch does to the validation accuracy.",
+            f"every {spikes.check_interval}: the effect of each batch on the validation accuracy.",
             [logistic],
-            charted(
-                lines_chart,
-                "One epoch, batch by batch",
-                f"steps are counted from the start of the epoch; batch {spikes.batch} changes the accuracy by "
-                f"{signed(spikes.change)} percentage points",
-                y_label="validation accuracy",
-                y_bounds=(0.0, 1.0),
-            ),
-            [line],
+            lines_chart,
+            [Line(label="validation accuracy after each step", steps=steps, values=accuracy)],
+            title="One epoch, batch by batch",
+            note=f"steps are counted from the start of the epoch; batch {spikes.batch} changes the accuracy by "
+            f"{signed(spikes.change)} percentage points",
+            **_ACCURACY,
         )
         images = _images_of(logistic, spikes.images)
-        add(
+        figures.add(
             "2e-batch",
             f"The {len(images)} images of batch {spikes.batch}, in their order. Framed: those that the weights before "
             "this batch misclassify.",
             [logistic],
-            partial(batch_sheet, stand_out=spikes.wrong, upscale=2),
-            images,
-            [str(label) for label in spikes.labels],
+            partial(batch_sheet, images, list(map(str, spikes.labels)), stand_out=spikes.wrong, upscale=2),
         )
     return figures.made
 
@@ -148,31 +150,33 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
 def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     """Return the figures of tasks 3 and 4 by name."""
     figures = _Figures(runs.report_id, runs.options)
-    add, charted = figures.add, figures.charted
-    plain = runs.plain
-    add(
+    plain, strongest = runs.softmax[:2]
+    figures.add_chart(
         "3b-loss",
         "Loss of softmax regression over all ten digits, shuffled, without a penalty.",
         [plain],
-        charted(loss_chart, "Loss: softmax regression", plain.job.caption),
+        loss_chart,
         plain.curves,
+        title="Loss: softmax regression",
     )
-    add(
+    figures.add_chart(
         "3c-accuracy",
         "Accuracy of the same run on all training and all validation images, at every check.",
         [plain],
-        charted(accuracy_chart, "Accuracy: softmax regression", plain.job.caption),
+        accuracy_chart,
         plain.curves,
+        title="Accuracy: softmax regression",
     )
-    add(
+    figures.add_chart(
         "3d-gap",
         "Training accuracy minus validation accuracy of the same run.",
         [plain],
-        charted(gap_chart, "Overfitting", plain.job.caption, grows_from=findings.overfitting.grows_from),
+        gap_chart,
         plain.curves,
+        title="Overfitting",
+        grows_from=findings.overfitting.grows_from,
     )
-    strongest = runs.softmax[1]
-    add(
+    figures.add(
         "4b-weights",
         f"Weights of the last step without a penalty and with λ = {strongest.l2_penalty:g}, a tile for each digit. Red "
         "is positive, blue negative, white 0; each row has its own scale, since the second row is "
@@ -180,40 +184,37 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
         [plain, strongest],
         partial(
             weights_grid,
+            [plain.last, strongest.last],
             row_captions=["L2 0", f"L2 {strongest.l2_penalty:g}"],
             column_captions=plain.job.config.output_names,
             scale="per_row",
-            upscale=4,
         ),
-        [plain.last, strongest.last],
     )
-    lines = [
-        Line(label=f"{run.l2_penalty:g}", steps=run.curves.check_steps, values=run.curves.validation_accuracy)
-        for run in runs.softmax
-    ]
-    add(
+    figures.add_chart(
         "4c-accuracy",
         "Validation accuracy of softmax regression under each penalty. The runs share every batch and were trained as "
         "one stack.",
         runs.softmax,
-        charted(
-            lines_chart,
-            "Accuracy under each L2 penalty",
-            "softmax regression, batch order shared",
-            y_label="validation accuracy",
-            y_bounds=(0.0, 1.0),
-            swept="L2 penalty λ",
-            batches_per_epoch=plain.curves.batches_per_epoch,
-        ),
-        lines,
+        lines_chart,
+        [
+            Line(label=f"{run.l2_penalty:g}", steps=run.curves.check_steps, values=run.curves.validation_accuracy)
+            for run in runs.softmax
+        ],
+        title="Accuracy under each L2 penalty",
+        note="softmax regression, batch order shared",
+        swept="L2 penalty λ",
+        batches_per_epoch=plain.curves.batches_per_epoch,
+        **_ACCURACY,
     )
-    add(
+    figures.add_chart(
         "4e-norms",
         "Frobenius norm of the last weights, bias row included, over the penalty.",
         runs.softmax,
-        charted(norms_chart, "Weight norm against L2 penalty", "last weights of each run"),
+        norms_chart,
         np.array([number.l2_penalty for number in findings.softmax]),
         np.array([number.norm for number in findings.softmax]),
+        title="Weight norm against L2 penalty",
+        note="last weights of each run",
     )
     return figures.made
 

@@ -1,4 +1,4 @@
-"""A headless Chromium before a real server with a real worker pool, and pages that must stay without complaint."""
+"""A headless Chromium before a real server with a real worker pool, and pages without errors on the console."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OpenPage: TypeAlias = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve, with one worker process; no longer than the tests of a file, for others count the workers there are."""
+    """Serve, with one worker process; for the tests of one file only, because others count the workers."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), executor="processes", workers=1)
     with build(settings) as service, serving(service) as url:
         yield url
@@ -57,28 +57,28 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, url: str) -> OpenPage:
-    """Return what opens a page of the service. When it is left, the page must not have complained of anything."""
+    """Return a context manager that opens a page and fails on any error or warning on its console."""
 
     @contextmanager
     def opened(
         address: str = "/", *, width: int = 1440, scheme: Any = "light", allowed: tuple[str, ...] = ()
     ) -> Iterator[Page]:
-        complaints: list[str] = []
+        console_errors: list[str] = []
         with browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme) as context:
             page = context.new_page()
             page.set_default_timeout(1000 * DEADLINE_S)
 
             def on_console(message: ConsoleMessage) -> None:
                 if message.type in ("error", "warning"):
-                    complaints.append(message.text)
+                    console_errors.append(message.text)
 
             page.on("console", on_console)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("pageerror", lambda error: console_errors.append(str(error)))
             page.goto(url + address)
             page.wait_for_selector("main > section:not([hidden])")
             yield page
-        complaints = [each for each in complaints if not any(word in each for word in allowed)]
-        assert complaints == []  # what the Content-Security-Policy keeps out is an error on the console
+        console_errors = [each for each in console_errors if not any(word in each for word in allowed)]
+        assert console_errors == []  # what the Content-Security-Policy keeps out is an error on the console
 
     return opened
 

@@ -1,16 +1,16 @@
-"""Digits drawn with the mouse, as somebody would."""
+"""Digits drawn with the mouse."""
 
 from __future__ import annotations
 
 from playwright.sync_api import Page
 
-# Corners of a stroke, as fractions of the paper.
+# Corners of a stroke, as fractions of the drawing area.
 SEVEN = ((0.28, 0.22), (0.72, 0.22), (0.45, 0.82))
 THREE = ((0.3, 0.25), (0.5, 0.18), (0.68, 0.3), (0.5, 0.47), (0.7, 0.6), (0.62, 0.8), (0.3, 0.78))
 
 
 def draw(page: Page, corners: tuple[tuple[float, float], ...]) -> None:
-    """Draw one stroke on the paper, in small steps."""
+    """Draw one stroke, in small steps."""
     pad = page.locator("#pad")
     pad.scroll_into_view_if_needed()
     box = pad.bounding_box()

@@ -19,13 +19,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs("browser")]
 
 
 def numbers(page: Page) -> list[float]:
-    """Read the table of the sum, all rows at one moment: the page goes on answering."""
+    """Read the table of the sum, all rows at one moment: the page keeps updating it."""
     texts = page.locator("#sum td").all_inner_texts()
     return [float(re.sub("[ =+]", "", text.replace("−", "-"))) for text in texts]
 
 
 @pytest.mark.parametrize(("stroke", "digit"), [(SEVEN, "7"), (THREE, "3")])
-def test_a_drawn_digit_is_read_and_the_evidence_adds_up(
+def test_a_drawn_digit_is_classified_and_the_evidence_adds_up(
     open_page: OpenPage, stroke: tuple[tuple[float, float], ...], digit: str
 ) -> None:
     with open_page() as page:
@@ -34,8 +34,8 @@ def test_a_drawn_digit_is_read_and_the_evidence_adds_up(
         expect(page.locator("#bars .best .digit")).to_have_text(digit)
         expect(page.locator("#bars li")).to_have_count(10)
         expect(page.locator("#sum .logit th")).to_have_text(f"Logit of {digit}")
-        speaks_for, speaks_against, bias, total, logit = numbers(page)
-        assert speaks_for + speaks_against + bias == pytest.approx(total, abs=0.0021)  # each is rounded
+        sum_for, sum_against, bias, total, logit = numbers(page)
+        assert sum_for + sum_against + bias == pytest.approx(total, abs=0.0021)  # each is rounded
         assert total == pytest.approx(logit, abs=0.0011)
         assert page.evaluate("scrollY") == 0
 
@@ -45,7 +45,7 @@ def test_why_this_and_not_that(open_page: OpenPage) -> None:
         draw(page, THREE)
         expect(page.locator("#reading strong")).to_have_text("3")
         page.get_by_label("and not").select_option("5")
-        expect(page.locator("#sum .logit th")).to_have_text("Logit of 3 less that of 5")
+        expect(page.locator("#sum .logit th")).to_have_text("Logit of 3 minus logit of 5")
         assert page.get_by_label("Why", exact=True).input_value() == "3"
         page.locator("#evidence").hover()
         expect(page.locator("#pixel")).to_contain_text("Row 1")
@@ -53,10 +53,10 @@ def test_why_this_and_not_that(open_page: OpenPage) -> None:
         expect(page.locator("#bars li")).to_have_count(2)
         assert "model=mnist-2-vs-3" in page.url
         page.get_by_role("button", name="Clear").click()
-        expect(page.locator("#reading")).to_contain_text("Nothing yet")
+        expect(page.locator("#reading")).to_contain_text("Nothing drawn yet")
 
 
-def test_the_case_of_each_digit_and_what_would_flip_it(open_page: OpenPage, client: httpx.Client) -> None:
+def test_the_evidence_for_each_digit_and_the_smallest_change(open_page: OpenPage, client: httpx.Client) -> None:
     with open_page("/?image=mnist/test/7") as page:
         expect(page.locator("#reading strong")).to_have_text("9")
         picture = client.get("/datasets/mnist/images/7.png?part=test").content
@@ -68,7 +68,7 @@ def test_the_case_of_each_digit_and_what_would_flip_it(open_page: OpenPage, clie
         expect(page.locator("#cases .pointed")).to_contain_text("9, row")
         tiles.nth(4).click()
         expect(page.locator("#sum .logit th")).to_have_text("Logit of 4")
-        expect(page.locator("#flip")).to_contain_text(f"is read as a {answer['flip']['digit']}")
+        expect(page.locator("#flip")).to_contain_text(f"becomes a {answer['flip']['digit']}")
         before, after = (np.array(pixels) for pixels in (answer["pixels"], answer["flip"]["pixels"]))
         expect(page.locator("#flip")).to_contain_text(f"{np.count_nonzero(before - after)} pixels changed")
         page.get_by_role("button", name="Test image").click()
@@ -79,7 +79,7 @@ def test_the_case_of_each_digit_and_what_would_flip_it(open_page: OpenPage, clie
 
 
 def photograph(path: Path) -> Path:
-    """A thick blue 7 on yellowish paper, lit from one side, with noise, as a camera would see it."""
+    """A thick blue 7 on yellowish paper, lit from one side, with noise, as a camera would take it."""
     width, height = 640, 480
     light = np.linspace(0.65, 1.0, width)[np.newaxis, :, np.newaxis] * np.array([235, 225, 195])
     noise = np.random.default_rng(3).normal(0, 5, (height, width, 3))
@@ -89,13 +89,13 @@ def photograph(path: Path) -> Path:
     return path
 
 
-def test_a_photograph_is_read(open_page: OpenPage, tmp_path: Path) -> None:
+def test_a_photograph_is_classified(open_page: OpenPage, tmp_path: Path) -> None:
     with open_page() as page:
         page.locator("#picture").set_input_files(photograph(tmp_path / "photo.jpg"))
         expect(page.locator("#reading strong")).to_have_text("7")
         page.get_by_role("button", name="Clear").click()
         page.locator("#picture").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"7"})
-        expect(page.locator("#reading")).to_contain_text("That is no picture")
+        expect(page.locator("#reading")).to_contain_text("This file is not a picture")
 
 
 @pytest.mark.parametrize("way", ["paste", "drop"])
@@ -129,7 +129,7 @@ def test_hide_takes_controls_away(open_page: OpenPage) -> None:
     with open_page("/?hide=model,evidence,flip") as page:
         draw(page, THREE)
         expect(page.locator("#reading strong")).to_have_text("3")
-        expect(page.get_by_role("heading", name="What would change its mind?")).to_be_hidden()
+        expect(page.get_by_role("heading", name="What would change the prediction?")).to_be_hidden()
         expect(page.get_by_label("Model", exact=True)).to_be_hidden()
         expect(page.get_by_role("heading", name="Why?")).to_be_hidden()
         page.get_by_role("link", name="Train").click()

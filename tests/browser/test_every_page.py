@@ -1,4 +1,4 @@
-"""Every page, in both themes and at both widths: no barrier, no complaint, nothing that runs over; and its picture."""
+"""Every page, in both themes and at both widths: accessible, no console errors, nothing too wide; with a picture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VIEWS = ["draw", "train", "watch", "jobs", "sweeps", "sweep", "models", "model",
 
 @pytest.fixture(scope="module")
 def addresses(client: httpx.Client) -> dict[str, str]:
-    """Where each view has something to show."""
+    """Return an address for each view that has contents."""
     job = client.post("/jobs", json={**TINY, "epochs": 20}).raise_for_status().json()
     grid = {"l2_penalty": [0, 0.1], "learning_rate": [0.01, 0.1]}
     sweep = client.post("/sweeps", json={"base": TINY, "grid": grid}).raise_for_status().json()
@@ -38,7 +38,7 @@ def addresses(client: httpx.Client) -> dict[str, str]:
 
 
 def settle(page: Page, view: str) -> None:
-    """Wait until a view shows what it has to show."""
+    """Wait until a view is complete."""
     if view == "draw":
         draw(page, THREE)
         page.wait_for_selector("#sum .logit")
@@ -55,13 +55,13 @@ def settle(page: Page, view: str) -> None:
         page.wait_for_selector(".tile canvas")
     elif view == "model":
         expect(page.locator(".gallery li")).to_have_count(24)
-        page.get_by_role("button", name="read as").nth(1).click()
+        page.get_by_role("button", name="classified as").nth(1).click()
         page.wait_for_selector(".cell-images li")
     elif view == "compare":
         expect(page.locator(".tile")).to_have_count(20)
     elif view == "data":
         page.get_by_text("Add a data set of your own").click()
-        page.get_by_role("button", name="Add it").click()  # what is missing is said
+        page.get_by_role("button", name="Add it").click()  # missing fields are marked
         expect(page.locator(".images li")).to_have_count(60)
     else:
         expect(page.locator(".task img")).to_have_count(11)

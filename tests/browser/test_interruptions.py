@@ -1,4 +1,4 @@
-"""What a page does while the server is away, and when it wants a key."""
+"""The page while the server is away, and when it requires a key."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.web.test_server_process import server_process
 pytestmark = [pytest.mark.slow, pytest.mark.needs("browser")]
 
 
-def test_a_killed_server_comes_back_and_nothing_is_missed(open_page: OpenPage, tmp_path: Path) -> None:
-    lost = "The connection is lost"
-    # While a long run is thinned, a snapshot may be gone before its confusion is asked for: 404, and the next is shown.
+def test_a_killed_server_comes_back_and_no_event_is_missing(open_page: OpenPage, tmp_path: Path) -> None:
+    lost = "The server cannot be reached"
+    # While a long run is thinned, a snapshot may be gone before its confusion is requested: 404, and the next is shown.
     with open_page(allowed=("ERR_", "404")) as page:
         with server_process(tmp_path, "processes") as (server, url):
             job = httpx.post(f"{url}/api/v1/jobs", json={**LONG, "epochs": 300}).raise_for_status().json()
@@ -47,7 +47,7 @@ def test_a_killed_server_comes_back_and_nothing_is_missed(open_page: OpenPage, t
 
 @pytest.fixture
 def closed(tmp_path: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield the URL of a service that wants a key, a key to look and ask with, and a job."""
+    """Yield the URL of a service that requires a key, a key to read and predict, and a job."""
     with build(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
         key = service.keys.create("a class", [Scope.READ, Scope.PREDICT])[1]
         job = service.jobs.submit(JobRequest(config=TrainingConfig(epochs=2, train_size=512)))
@@ -57,17 +57,17 @@ def closed(tmp_path: Path) -> Iterator[tuple[str, str, str]]:
             yield url, key, job.id
 
 
-def test_a_key_is_asked_for_once_and_stands_in_no_address(open_page: OpenPage, closed: tuple[str, str, str]) -> None:
+def test_a_key_is_requested_once_and_is_in_no_address(open_page: OpenPage, closed: tuple[str, str, str]) -> None:
     url, key, job_id = closed
     with open_page(allowed=("401", "403")) as page:
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        requested: list[str] = []
+        page.on("request", lambda request: requested.append(request.url))
         page.goto(f"{url}/?job={job_id}")
         page.get_by_label("Key", exact=True).fill("wrong")
-        page.get_by_role("button", name="Use it").click()
-        expect(page.get_by_text("does not take that key")).to_be_visible()
+        page.get_by_role("button", name="Use this key").click()
+        expect(page.get_by_text("rejected this key")).to_be_visible()
         page.get_by_label("Key", exact=True).fill(key)
-        page.get_by_role("button", name="Use it").click()
+        page.get_by_role("button", name="Use this key").click()
         expect(page.locator(".story")).to_contain_text("best check")
         wait_for_points(page, 1)
         expect(page.locator(".when")).to_contain_text("After step")
@@ -75,11 +75,11 @@ def test_a_key_is_asked_for_once_and_stands_in_no_address(open_page: OpenPage, c
         expect(page.locator(".images li")).to_have_count(60)
         wait_until(page, "() => [...document.images].every(image => image.naturalWidth > 0)")
         expect(page.get_by_role("dialog")).to_have_count(0)
-        assert any("/events" in address for address in asked)
-        assert not any(key in address for address in asked)
+        assert any("/events" in address for address in requested)
+        assert not any(key in address for address in requested)
         page.get_by_role("link", name="Train", exact=True).click()
         page.get_by_role("button", name="Start training").click()
-        expect(page.locator("#refusal")).to_contain_text("scope")  # this key may look, not train
+        expect(page.locator("#refusal")).to_contain_text("scope")  # this key may read, not train
         page.get_by_role("link", name="Jobs").click()
         page.reload()
         expect(page.locator("tbody tr")).to_have_count(1)  # kept in the tab

@@ -1,4 +1,4 @@
-"""Jobs, sweeps, data and reports: what is listed, and what it leads to."""
+"""Jobs, sweeps, data and reports: the lists, and the pages behind them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_jobs_by_state(open_page: OpenPage, client: httpx.Client) -> None:
         expect(page.locator("tbody .badge")).to_have_text(["running"])
         expect(page.locator(f"tbody a[href*='{job_id}']")).to_be_visible()
         client.post(f"/jobs/{job_id}/cancel")
-        expect(page.get_by_text("No job is running.")).to_be_visible()  # it looks again by itself
+        expect(page.get_by_text("No job is running.")).to_be_visible()  # it is updated without a click
         page.get_by_role("link", name="cancelled").click()
         expect(page.locator("tbody .badge")).to_have_text(["cancelled"])
 
@@ -47,7 +47,7 @@ def test_a_sweep_is_ranked_and_pictured(open_page: OpenPage, client: httpx.Clien
     client.post("/sweeps", json={"base": TINY, "grid": grid}).raise_for_status()
     with open_page("/?view=sweeps") as page:
         page.get_by_role("region", name="Sweeps").get_by_role("link").click()
-        expect(page.get_by_text("All runs are over")).to_be_visible()
+        expect(page.get_by_text("All runs have finished")).to_be_visible()
         expect(page.get_by_role("heading", name="A sweep over Learning rate and L2 penalty λ")).to_be_visible()
         pictures = ["Validation accuracy of each run", "The norm of the weights", "The lowest validation loss for each"]
         for name in [*pictures, "The weights of the best members"]:
@@ -79,13 +79,13 @@ def test_a_sweep_that_is_drawn_again_leaves_the_focus_where_it_is(open_page: Ope
             wait_until_over(client, member["job"])
 
 
-def test_a_data_set_of_ones_own_is_added_and_trained_on(open_page: OpenPage, digits_npz: Path) -> None:
+def test_a_data_set_is_added_and_trained_on(open_page: OpenPage, digits_npz: Path) -> None:
     names = ["ring", "stroke", "swan"]
     with open_page("/?view=data", allowed=("422", "409")) as page:
         page.get_by_text("Add a data set of your own").click()
         add, name = page.get_by_role("button", name="Add it"), page.get_by_label("Name", exact=True)
         add.click()
-        expect(page.locator("#upload-name-problem")).to_have_text("It needs a name.")
+        expect(page.locator("#upload-name-problem")).to_have_text("Enter a name.")
         expect(page.locator("#upload-file-problem")).to_have_text("Choose a file.")
         expect(name).to_be_focused()
         name.fill("mnist")
@@ -106,7 +106,7 @@ def test_a_data_set_of_ones_own_is_added_and_trained_on(open_page: OpenPage, dig
         page.get_by_label("Title").fill("Rings and birds")
         add.click()
         expect(page.get_by_role("heading", name="Rings and birds")).to_be_visible()
-        expect(page.get_by_role("status")).to_have_text("Rings and birds is here.")
+        expect(page.get_by_role("status")).to_have_text("Rings and birds was added.")
         expect(page.get_by_role("group", name="Which images").get_by_role("link", name="swan")).to_be_visible()
         page.get_by_role("link", name="Train on it").click()
         expect(page.get_by_label("Data set")).to_have_value("birds")
@@ -115,20 +115,20 @@ def test_a_data_set_of_ones_own_is_added_and_trained_on(open_page: OpenPage, dig
         expect(page.locator("#estimate")).to_contain_text("steps")
         page.get_by_label("Epochs").fill("2")
         page.get_by_role("button", name="Start training").click()
-        expect(page.get_by_text("became birds-softmax, version 1")).to_be_visible()
+        expect(page.get_by_text("saved as birds-softmax, version 1")).to_be_visible()
         expect(page.locator(".travel .tile .digit")).to_have_text(names)
         page.get_by_role("link", name="Look inside").click()
         expect(page.locator("#inside .tile .digit")).to_have_text(names)
-        expect(page.locator("#inside .confusion tbody th")).to_have_text(names)  # the job, left behind, has one too
+        expect(page.locator("#inside .confusion tbody th")).to_have_text(names)  # the job's page has one too
         expect(page.locator(".gallery li span").first).to_have_text(
-            re.compile("^(ring|stroke|swan) read as (ring|stroke|swan)$")
+            re.compile("^(ring|stroke|swan) classified as (ring|stroke|swan)$")
         )
         page.goto(page.url.split("?")[0] + "?image=birds/test/0&model=birds-softmax/1")
         expect(page.locator("#bars .digit")).to_have_text(names)
         expect(page.locator("#reading strong")).to_have_text(re.compile("^(ring|stroke|swan)$"))
         page.get_by_role("link", name="Train", exact=True).click()
         expect(page.locator("#field-validation_size")).to_have_value("10000")
-        expect(page.get_by_label("Data set")).to_have_value("mnist")  # as for the API, whatever comes first by name
+        expect(page.get_by_label("Data set")).to_have_value("mnist")  # the default of the API, not the first by name
         page.goto(page.url + "&dataset=nobody")
         expect(page.locator("#problem-dataset")).to_have_text("Data set: one of those on this server.")
 
@@ -148,7 +148,7 @@ def test_four_files_are_sent_and_stopped(open_page: OpenPage) -> None:
             page.get_by_label(label).set_input_files({"name": "a", "mimeType": "", "buffer": bytes(1000)})
         page.get_by_role("button", name="Add it").click()
         expect(page.get_by_role("progressbar", name="Upload")).to_be_visible()
-        page.get_by_role("link", name="Models").click()  # it goes on
+        page.get_by_role("link", name="Models").click()  # it continues
         page.get_by_role("link", name="Data").click()
         page.get_by_role("button", name="Cancel").click()
         expect(page.get_by_role("progressbar", name="Upload")).to_be_hidden()
@@ -173,7 +173,7 @@ def test_the_images_of_a_data_set(open_page: OpenPage) -> None:
         assert "image=mnist%2Ftest%2F" in page.url
 
 
-def test_a_report_is_made_and_read(open_page: OpenPage) -> None:
+def test_a_report_is_made_and_shown(open_page: OpenPage) -> None:
     with open_page("/?view=reports") as page:
         expect(page.get_by_text("No report yet")).to_be_visible()
         page.get_by_label("quick").check()

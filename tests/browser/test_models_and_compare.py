@@ -1,4 +1,4 @@
-"""Look inside a model, let another version answer, and compare versions."""
+"""Look inside a model, promote another version, and compare versions."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_a_cell_of_the_confusion_opens_its_images(open_page: OpenPage, client: h
     n_images = evaluation["confusion"][4][9]
     assert n_images > 1
     with open_page("/?view=models&model=mnist-softmax/1") as page:
-        page.get_by_role("button", name=f"{n_images} images of 4 read as 9", exact=True).click()
-        expect(page.locator(".cell-images")).to_contain_text(f"{n_images} images of 4 read as 9")
+        page.get_by_role("button", name=f"{n_images} images of 4 classified as 9", exact=True).click()
+        expect(page.locator(".cell-images")).to_contain_text(f"{n_images} images of 4 classified as 9")
         expect(page.locator(".cell-images li")).to_have_count(min(48, n_images))
         expect(page.locator(".gallery").last.locator("li")).to_have_count(24)
         shown = page.locator("table:has(caption:text('Class by class'))").locator("tbody tr").nth(4)
@@ -41,12 +41,12 @@ def test_a_cell_of_the_confusion_opens_its_images(open_page: OpenPage, client: h
         expect(page.locator("#reading strong")).to_have_text("9")
 
 
-def test_where_a_model_comes_from(open_page: OpenPage, jobs: list[dict[str, Any]]) -> None:
+def test_the_training_run_of_a_model(open_page: OpenPage, jobs: list[dict[str, Any]]) -> None:
     with open_page("/?view=models&model=mnist-softmax/1") as page:
-        expect(page.get_by_text("The job that made it is not on this server")).to_be_visible()
-        expect(page.get_by_role("link", name="How it learned")).to_have_count(0)
+        expect(page.get_by_text("Its training job is not on this server")).to_be_visible()
+        expect(page.get_by_role("link", name="Training run")).to_have_count(0)
         page.goto(page.url.replace("mnist-softmax/1", "pair/2"))
-        page.get_by_role("link", name="How it learned").click()
+        page.get_by_role("link", name="Training run").click()
         expect(page.get_by_role("heading", name="Training pair")).to_be_visible()
         assert jobs[1]["id"] in page.url
 
@@ -61,17 +61,17 @@ def test_a_version_is_promoted_and_rolled_back(
     with open_page("/?view=models&model=pair", allowed=("412",)) as page:
         expect(page.get_by_text("No version is the champion yet")).to_be_visible()
         page.get_by_role("button", name="Promote version 1").click()
-        expect(page.get_by_role("region", name="Moves of the champion")).to_contain_text("version 1")
+        expect(page.get_by_role("region", name="Champion history")).to_contain_text("version 1")
         assert champion() == 1
         page.get_by_role("button", name="Promote version 2").click()
         expect(page.get_by_role("button", name="Roll back to version 1")).to_be_visible()
         assert champion() == 2
         page.get_by_role("button", name="Roll back to version 1").click()
-        expect(page.get_by_role("region", name="Moves of the champion")).to_contain_text("rolled back from version 2")
+        expect(page.get_by_role("region", name="Champion history")).to_contain_text("rolled back from version 2")
         assert champion() == 1
         client.put("/models/pair/aliases/champion", json={"version": 2}).raise_for_status()
         page.get_by_role("button", name="Promote version 2").click()
-        expect(page.get_by_role("alert").filter(has_text="Somebody else has moved it")).to_be_visible()
+        expect(page.get_by_role("alert").filter(has_text="changed by somebody else")).to_be_visible()
         assert champion() == 2
 
 
@@ -82,26 +82,26 @@ def test_two_jobs_are_compared(open_page: OpenPage, client: httpx.Client, jobs: 
             page.get_by_role("checkbox", name=f"Compare pair, version {version}").check()
         page.get_by_role("link", name="Compare these 2").click()
         expect(page.locator(".verdict p")).to_have_text(compared["comparisons"][0]["sentence"])
-        beside = page.get_by_role("region", name="Runs beside each other")
-        expect(beside.get_by_role("row", name="L2 penalty λ")).to_contain_text("1")
-        expect(beside.get_by_role("row")).to_have_count(6)  # nothing else differs
+        side_by_side = page.get_by_role("region", name="Runs side by side")
+        expect(side_by_side.get_by_role("row", name="L2 penalty λ")).to_contain_text("1")
+        expect(side_by_side.get_by_role("row")).to_have_count(6)  # nothing else differs
         points = {int(chart.get_attribute("data-points") or 0) for chart in page.locator(".chart-card").all()}
         assert points == {len(client.get(f"/jobs/{jobs[0]['id']}/metrics").json()["checks"])}
-        expect(page.get_by_role("heading", name="pair/2 less pair/1")).to_be_visible()
+        expect(page.get_by_role("heading", name="pair/2 minus pair/1")).to_be_visible()
         expect(page.locator(".tile")).to_have_count(20)
         assert client.get("/jobs").json()["jobs"][0]["id"] in page.url
         page.get_by_label("Add a version").select_option("mnist-2-vs-3/1")
-        expect(page.get_by_text("No curves of mnist-2-vs-3/1")).to_be_visible()
+        expect(page.get_by_text("No curves for mnist-2-vs-3/1")).to_be_visible()
         expect(page.locator(".verdict")).to_have_count(2)
-        page.get_by_role("link", name="Leave out mnist-2-vs-3/1").click()
+        page.get_by_role("link", name="Remove mnist-2-vs-3/1").click()
         expect(page.locator(".verdict")).to_have_count(1)
 
 
-def test_nothing_to_compare_says_what_to_do(open_page: OpenPage) -> None:
+def test_nothing_to_compare_shows_the_next_step(open_page: OpenPage) -> None:
     with open_page("/?view=compare") as page:
         expect(page.get_by_text("Nothing to compare yet")).to_be_visible()
         page.get_by_label("Add a version").select_option("mnist-softmax/1")
-        expect(page.get_by_text("No curves of mnist-softmax/1")).to_be_visible()
+        expect(page.get_by_text("No curves for mnist-softmax/1")).to_be_visible()
     with open_page("/?view=compare&with=nobody/1", allowed=("404",)) as page:
-        page.get_by_role("link", name="Begin anew").click()
+        page.get_by_role("link", name="Start over").click()
         expect(page.get_by_text("Nothing to compare yet")).to_be_visible()

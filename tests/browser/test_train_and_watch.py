@@ -1,4 +1,4 @@
-"""Train a model from the form, and watch it learn."""
+"""Train a model from the form, and watch its training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def wait_for_points(page: Page, more_than: int) -> None:
 
 
 def test_train_and_see_the_curves_grow(open_page: OpenPage, client: httpx.Client) -> None:
-    # 404: of a live run, a snapshot may be thinned out before its confusion is asked for; the page shows the next one.
+    # 404: of a live run, a snapshot may be thinned out before its confusion is requested; the page shows the next one.
     with open_page("/?view=train&train_size=2000&validation_size=500&patience=", allowed=("404",)) as page:
         page.get_by_label("Epochs").fill("3000")
         expect(page.locator("#estimate")).to_contain_text("45,000 steps")
@@ -52,18 +52,18 @@ def test_train_and_see_the_curves_grow(open_page: OpenPage, client: httpx.Client
 
         page.get_by_role("button", name="Cancel").click()
         expect(page.locator(".state .badge")).to_have_text("cancelled")
-        expect(page.locator(".story")).to_contain_text("It was cancelled at step")
+        expect(page.locator(".story")).to_contain_text("Cancelled at step")
         expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
         job = client.get(f"/jobs/{page.url.partition('job=')[2]}").json()
         assert (job["state"], job["config"]["epochs"], job["config"]["patience"]) == ("cancelled", 3000, None)
 
-        page.get_by_role("link", name="Clone into the form").click()
+        page.get_by_role("link", name="Use these settings").click()
         expect(page.get_by_label("Epochs")).to_have_value("3000")
         expect(page.locator("#field-patience")).to_have_value("")
 
 
 def probabilities_at(client: httpx.Client, job_id: str, step: int, pixels: Floats) -> Floats:
-    """What the weights of a snapshot say of an image, computed here."""
+    """The prediction of the weights of a snapshot for an image, computed here."""
     answer = client.get(f"/jobs/{job_id}/snapshots/weights.f32")
     place = [int(each) for each in answer.headers["snapshot-steps"].split(",")].index(step)
     weights = np.frombuffer(answer.content, "<f4").reshape(-1, 785, 10)[place].astype(float)
@@ -79,7 +79,7 @@ def test_time_travel(open_page: OpenPage, client: httpx.Client) -> None:
     assert len(steps) > 50
     image = client.get("/datasets/mnist/images/0.png?part=test").content
     pixels = np.asarray(Image.open(BytesIO(image)), float).ravel()
-    with open_page("/?image=mnist/test/0") as page:  # the 7 that was seen last is asked about
+    with open_page("/?image=mnist/test/0") as page:  # the 7 that was shown last is classified
         expect(page.locator("#reading strong")).to_have_text("7")
         page.goto(page.url.partition("?")[0] + f"?job={job_id}")
         slider = page.get_by_role("slider", name="Check")
@@ -106,18 +106,18 @@ def test_a_run_is_resumed(open_page: OpenPage, client: httpx.Client) -> None:
     job_id = client.post("/jobs", json={**TINY, "patience": None}).raise_for_status().json()["id"]
     wait_until_over(client, job_id)
     with open_page(f"/?job={job_id}", allowed=("422",)) as page:
-        page.get_by_label("Go on up to epoch").fill("1")
+        page.get_by_label("Continue to epoch").fill("1")
         page.get_by_role("button", name="Resume").click()
         expect(page.get_by_role("alert").filter(has_text="it goes on with 3 or more")).to_be_visible()
-        page.get_by_label("Go on up to epoch").fill("6")
+        page.get_by_label("Continue to epoch").fill("6")
         page.get_by_role("button", name="Resume").click()
         page.wait_for_url(lambda address: job_id not in address)
-        expect(page.locator(".story")).to_contain_text("It made all its epochs")
+        expect(page.locator(".story")).to_contain_text("All epochs are complete")
         new_id = page.url.partition("job=")[2]
         assert client.get(f"/jobs/{new_id}").json()["continues"]["job"] == job_id
         expect(page.locator(".chart-card").nth(1)).to_have_attribute("data-points", str(6 * 4))
         page.get_by_role("button", name="Train it again and compare").click()
-        expect(page.locator(".story")).to_contain_text("the same weights came out, to the bit")
+        expect(page.locator(".story")).to_contain_text("the weights are identical, bit for bit")
 
 
 def test_what_is_typed_while_the_curves_arrive_stays(open_page: OpenPage, client: httpx.Client) -> None:
@@ -127,16 +127,16 @@ def test_what_is_typed_while_the_curves_arrive_stays(open_page: OpenPage, client
         held: list[Route] = []
         page.route("**/events*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright takes no built-in
         page.goto(page.url + f"?job={job_id}")
-        page.get_by_label("Go on up to epoch").fill("7")
+        page.get_by_label("Continue to epoch").fill("7")
         while not held:
             page.wait_for_timeout(5)  # lets the route be called; pytest's own time limit ends it
         with page.expect_response(re.compile(rf"/jobs/{job_id}$")):
             held[0].continue_()
         expect(page.locator(".chart-card").nth(1)).to_have_attribute("data-points", str(TINY["epochs"] * 4))
-        expect(page.get_by_label("Go on up to epoch")).to_have_value("7")
+        expect(page.get_by_label("Continue to epoch")).to_have_value("7")
 
 
-def test_early_stopping_is_told_in_a_sentence(open_page: OpenPage, client: httpx.Client) -> None:
+def test_early_stopping_is_described_in_a_sentence(open_page: OpenPage, client: httpx.Client) -> None:
     fields = {**TINY, "epochs": 2000, "learning_rate": 1, "patience": 3}
     job_id = client.post("/jobs", json=fields).raise_for_status().json()["id"]
     job = wait_until_over(client, job_id)
@@ -148,15 +148,15 @@ def test_early_stopping_is_told_in_a_sentence(open_page: OpenPage, client: httpx
         expect(page.get_by_role("heading", name="Draw a digit, and see why")).to_be_visible()
 
 
-def test_a_lost_connection_is_shown_and_heals(open_page: OpenPage, client: httpx.Client) -> None:
-    # Weights that are asked for may have been thinned out since they were told of, a 404; the next are taken.
+def test_a_lost_connection_is_shown_and_restored(open_page: OpenPage, client: httpx.Client) -> None:
+    # Requested weights may have been thinned out since they were announced, a 404; the next ones are shown.
     with long_job(client) as job_id, open_page(allowed=("ERR_FAILED", "404")) as page:
         cut = {"is": True}
         page.route("**/events*", lambda route: route.abort() if cut["is"] else route.continue_())
         page.goto(page.url + f"?job={job_id}")
-        expect(page.get_by_text("The connection is lost")).to_be_visible()
+        expect(page.get_by_text("The server cannot be reached")).to_be_visible()
         cut["is"] = False
-        expect(page.get_by_text("The connection is lost")).to_be_hidden(timeout=20_000)
+        expect(page.get_by_text("The server cannot be reached")).to_be_hidden(timeout=20_000)
         wait_for_points(page, 1)
 
 
@@ -168,7 +168,7 @@ def test_the_l2_comparison_is_a_sweep(open_page: OpenPage) -> None:
         page.get_by_text("More settings").click()
         page.get_by_label("Train size").fill("2000")
         page.get_by_role("button", name="Start the sweep").click()
-        expect(page.get_by_text("All runs are over")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("All runs have finished")).to_be_visible(timeout=30_000)
         assert page.locator(".list tbody tr").count() == 5
         expect(page.get_by_role("img", name="The weights of the best members")).to_be_visible()
 
@@ -185,7 +185,7 @@ def test_a_value_out_of_range_is_refused_where_it_stands(open_page: OpenPage) ->
         expect(page.get_by_label("Learning rate")).to_have_value("50")
 
 
-def test_no_such_job_says_what_to_do_next(open_page: OpenPage, client: httpx.Client) -> None:
+def test_a_job_is_opened_from_the_list(open_page: OpenPage, client: httpx.Client) -> None:
     client.post("/jobs", json={**LONG, "epochs": 1}).raise_for_status()
     with open_page("/?view=jobs") as page:
         page.locator("tbody a").first.click()

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 
 def wait_until(page: Page, condition: str, argument: Any = None) -> None:
-    """Wait until a JavaScript function says yes; pytest's own time limit ends it."""
+    """Wait until a JavaScript function returns true; pytest's own time limit ends it."""
     page.evaluate(
         f"""argument => new Promise(done => {{
             const holds = {condition};

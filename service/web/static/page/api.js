@@ -1,41 +1,41 @@
-// The public API: every request of the page goes through `send`, which adds the key if one is held.
+// The public API: every request of the page goes through `send`, which adds the key if there is one.
 
-import { askForKey, heldKey } from "./key.js";
+import { askForKey, storedKey } from "./key.js";
 
 const BASE = "/api/v1";
-const PATIENCE = 5;
+const MAX_RETRIES = 5;
 const UNREACHABLE = "The server cannot be reached. Is it running? Try again in a moment.";
 
 export class Problem extends Error {
   constructor(body, status) {
-    const errors = (body.errors ?? []).map(said);
+    const errors = (body.errors ?? []).map(describe);
     super(errors.length ? errors.join(" ") : body.detail ?? `The server answered ${status}.`);
     this.status = status;
     this.type = (body.type ?? "").replace("/problems/", "");
-    this.fields = Object.fromEntries((body.errors ?? []).map((error) => [(error.pointer ?? "").slice(2), said(error)]));
+    this.fields = Object.fromEntries((body.errors ?? []).map((error) => [(error.pointer ?? "").slice(2), describe(error)]));
   }
 
-  // Whether the same request may well succeed a moment later.
-  get isPassing() {
+  // Whether the same request may succeed a moment later.
+  get isTransient() {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 }
 
-const said = ({ message, allowed }) => (!allowed || message.includes(allowed) ? message : `${message} Allowed: ${allowed}.`);
+const describe = ({ message, allowed }) => (!allowed || message.includes(allowed) ? message : `${message} Allowed: ${allowed}.`);
 
 export const get = async (path) => (await send(path)).json();
 
-export const post = async (path, body, signal) => (await send(path, { method: "POST", signal, ...written(body) })).json();
+export const post = async (path, body, signal) => (await send(path, { method: "POST", signal, ...encoded(body) })).json();
 
 export const put = async (path, body, headers) => {
-  const { body: text, headers: kind } = written(body);
+  const { body: text, headers: kind } = encoded(body);
   return (await send(path, { method: "PUT", body: text, headers: { ...kind, ...headers } })).json();
 };
 
-// path: below /api/v1, or as the API itself writes it. Gives the response, or throws a Problem.
-// What only reads and was asked too soon is asked again, when the server says.
-export async function send(path, { headers = {}, ...options } = {}, patience = PATIENCE) {
-  const key = heldKey();
+// path: below /api/v1, or complete as in links of the API. Returns the response, or throws a Problem.
+// A GET that exceeds the rate limit is repeated after Retry-After.
+export async function send(path, { headers = {}, ...options } = {}, retries = MAX_RETRIES) {
+  const key = storedKey();
   const authorization = key ? { Authorization: `Bearer ${key}` } : {};
   let answer;
   try {
@@ -46,16 +46,16 @@ export async function send(path, { headers = {}, ...options } = {}, patience = P
   }
   if (answer.ok) return answer;
   if (answer.status === 401 && (await askForKey(key))) return send(path, { headers, ...options });
-  if (answer.status === 429 && !options.method && patience) {
+  if (answer.status === 429 && !options.method && retries) {
     await new Promise((resolve) => setTimeout(resolve, 1000 * Number(answer.headers.get("Retry-After") ?? 1)));
-    return send(path, { headers, ...options }, patience - 1);
+    return send(path, { headers, ...options }, retries - 1);
   }
   throw new Problem(await answer.json().catch(() => ({})), answer.status);
 }
 
-// Sends a form and says how much of it is sent; `fetch` does not tell.
+// Sends a form and reports progress, which `fetch` cannot.
 export async function upload(path, form, onProgress, signal) {
-  const key = heldKey();
+  const key = storedKey();
   const request = new XMLHttpRequest();
   request.open("POST", BASE + path);
   if (key) request.setRequestHeader("Authorization", `Bearer ${key}`);
@@ -76,12 +76,12 @@ export async function upload(path, form, onProgress, signal) {
   return answer;
 }
 
-function written(body) {
+function encoded(body) {
   if (body instanceof Blob) return { body, headers: { "Content-Type": body.type || "application/octet-stream" } };
   return { body: JSON.stringify(body ?? {}), headers: { "Content-Type": "application/json" } };
 }
 
-// What the API takes if no data set is named.
+// The default data set of the API.
 export const DATASET = "mnist";
 
 // The addresses of a version of a model, below /api/v1.

@@ -1,4 +1,4 @@
-// The case of every digit: its weights, and with a drawing the share of each pixel, which add up to its logit.
+// The evidence for every digit: its weights, and with a drawing the contribution of each pixel, which add up to its logit.
 
 import { get, versionPath } from "./api.js";
 import { percent } from "./bars.js";
@@ -13,14 +13,14 @@ export class Cases {
     this.choose = choose;
   }
 
-  // Shows what a version looks for, before anything is drawn.
+  // Shows the weights of a version, before anything is drawn.
   async offer(name, version) {
     const { tiles, planes } = await this.#load(name, version);
     tiles.show(planes);
-    this.#say("What it looks for", "Its weights: ink on red speaks for the digit, ink on blue against it. Draw, and each becomes a sum.");
+    this.#setText("Weights", "Ink on red counts for the digit, ink on blue against it. Draw a digit to see the sum for each.");
   }
 
-  // What a version calls its classes.
+  // The names of the classes of a version.
   async names({ model, version }) {
     return (await this.#load(model, version)).nameOf;
   }
@@ -33,9 +33,9 @@ export class Cases {
     const shares = planes.map((plane) => plane.map((weight, i) => weight * (ink[i] / 127.5 - 1)));
     const words = labels.map((label) => `${signed(logits[label])}\n${percent(probabilities[label])}`);
     tiles.show(shares, { isShared: true, pixels: ink, words, best });
-    this.#say(
-      "The case of each digit",
-      "All on one scale. Below each: its logit, the sum of its shares and its bias; and what softmax makes of it. The highest wins.",
+    this.#setText(
+      "Evidence for each digit",
+      "All on one scale. Below each: its logit, which is the sum of its contributions and its bias, and its probability. The highest is the prediction.",
     );
   }
 
@@ -44,14 +44,14 @@ export class Cases {
     if (this.key === key) return this.loaded;
     const [file, manifest] = await Promise.all([weightsOf(name, version), get(versionPath(name, version))]);
     const nameOf = namesOf(manifest);
-    const tiles = new Tiles(manifest.classes, "share", { nameOf, choose: this.choose });
+    const tiles = new Tiles(manifest.classes, "contribution", { nameOf, choose: this.choose });
     byId("cases").replaceChildren(tiles.node);
     this.key = key;
     this.loaded = { tiles, nameOf, planes: planesOf(file[manifest.published]) };
     return this.loaded;
   }
 
-  #say(title, words) {
+  #setText(title, words) {
     byId("cases-title").textContent = title;
     byId("cases-words").textContent = words;
   }

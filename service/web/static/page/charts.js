@@ -1,4 +1,4 @@
-// Live charts: a uPlot each, in the page's own colours, as wide as there is room.
+// Live charts: a uPlot each, in the page's own colours, as wide as the page.
 
 import { element } from "./element.js";
 
@@ -8,7 +8,7 @@ const percentOf = (value) => `${(100 * value).toFixed(1)} %`;
 
 export class Chart {
   // series: [{label, colour: the name of a CSS variable, width, points, dash}], drawn over x.
-  // percent: y is a share. share: x is one, too, instead of a step. sync: charts of one name move their cursors together.
+  // percent: y is a fraction. share: x is one, too, instead of a step. sync: charts of one name move their cursors together.
   constructor(title, series, { percent = false, share = false, sync = null } = {}) {
     this.series = series;
     this.percent = percent;
@@ -23,7 +23,7 @@ export class Chart {
     this.observer.observe(this.frame);
   }
 
-  // data: x, then the values of each series, null where it has none.
+  // data: x, then the values of each series, null where there is none.
   show(data, words) {
     this.data = data;
     this.words.textContent = words;
@@ -67,7 +67,7 @@ export class Chart {
         { ...axis, size: 56, values: (_, values) => values.map((value) => (this.percent ? short(value) : value)) },
       ],
       series: [
-        { label: this.share ? "sure" : "step", value: (_, value) => (value === null ? "–" : step(value)) },
+        { label: this.share ? "probability" : "step", value: (_, value) => (value === null ? "–" : step(value)) },
         ...this.series.map((each) => this.#line(each)),
       ],
       hooks: { draw: [(plot) => this.#drawMarks(plot)] },

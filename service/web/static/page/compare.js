@@ -1,4 +1,4 @@
-// Compare: runs and versions over each other, as the address names them: ?with=mnist-softmax/1,JOB.
+// Compare: the runs and versions that the address names, side by side: ?with=mnist-softmax/1,JOB.
 
 import { get } from "./api.js";
 import { Differences } from "./differences.js";
@@ -8,13 +8,13 @@ import { Overlay } from "./overlay.js";
 import { address, go } from "./url.js";
 import { verdicts } from "./verdicts.js";
 
-const MOST = 8;
+const MAX_RUNS = 8;
 
-export const compareAddress = (parts) => address({ view: "compare", with: parts.slice(0, MOST).join() });
+export const compareAddress = (parts) => address({ view: "compare", with: parts.slice(0, MAX_RUNS).join() });
 
 export function showCompare(params) {
   const place = byId("compared");
-  const parts = (params.get("with") ?? "").split(",").filter(Boolean).slice(0, MOST);
+  const parts = (params.get("with") ?? "").split(",").filter(Boolean).slice(0, MAX_RUNS);
   const overlay = new Overlay();
   const table = element("div", {});
   const differences = new Differences();
@@ -33,14 +33,14 @@ export function showCompare(params) {
     }
     await overlay.show(runs);
     const versions = runs.filter((run) => run.version);
-    if (isLeft() || shown === namesOf(versions)) return runs.some((run) => run.isLearning);
+    if (isLeft() || shown === namesOf(versions)) return runs.some((run) => run.isTraining);
     shown = namesOf(versions);
     table.replaceChildren(...(await verdicts(runs)));
     await differences.show(versions);
-    return runs.some((run) => run.isLearning);
+    return runs.some((run) => run.isTraining);
   }
 
-  const fresh = keepFresh(place, load, (problem) => emptyState(problem.message, "/?view=compare", "Begin anew"));
+  const fresh = keepFresh(place, load, (problem) => emptyState(problem.message, "/?view=compare", "Start over"));
   return () => {
     fresh.stop();
     overlay.close();
@@ -49,7 +49,7 @@ export function showCompare(params) {
 
 const namesOf = (versions) => versions.map((run) => run.label).join() || "none";
 
-// What a part of the address means: {part, label, job, version: {name, version} or null, config, isLearning}.
+// The run that a part of the address names: {part, label, job, version: {name, version} or null, config, isTraining}.
 async function runOf(part, i) {
   const colour = `series-${i + 1}`;
   if (part.includes("/")) {
@@ -57,12 +57,12 @@ async function runOf(part, i) {
     const manifest = await get(`/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(reference)}`);
     const job = manifest.job_exists ? await get(`/jobs/${manifest.job_id}`).catch(() => null) : null;
     const version = { name, version: manifest.version };
-    return { part, colour, label: `${name}/${manifest.version}`, job, version, manifest, config: manifest.config, isLearning: false };
+    return { part, colour, label: `${name}/${manifest.version}`, job, version, manifest, config: manifest.config, isTraining: false };
   }
   const job = await get(`/jobs/${encodeURIComponent(part)}`);
   const manifest = job.model ? await get(`/models/${job.model.name}/versions/${job.model.version}`) : null;
   const label = job.model ? `${job.model.name}/${job.model.version}` : `${job.config.name}, ${job.state}`;
-  return { part, colour, label, job, version: job.model, manifest, config: job.config, isLearning: !job.finished_at };
+  return { part, colour, label, job, version: job.model, manifest, config: job.config, isTraining: !job.finished_at };
 }
 
 function chosen(runs, models) {
@@ -72,10 +72,10 @@ function chosen(runs, models) {
       "span",
       { class: `chip picked ${run.colour}` },
       run.label,
-      element("a", { href: compareAddress(parts.filter((part) => part !== run.part)), "aria-label": `Leave out ${run.label}` }, "×"),
+      element("a", { href: compareAddress(parts.filter((part) => part !== run.part)), "aria-label": `Remove ${run.label}` }, "×"),
     ),
   );
-  if (runs.length >= MOST) return chips;
+  if (runs.length >= MAX_RUNS) return chips;
   const groups = models.map(({ name, versions }) =>
     element("optgroup", { label: name }, [...versions].reverse().map((version) => element("option", { value: `${name}/${version}` }, `${name}, version ${version}`))),
   );

@@ -1,4 +1,4 @@
-// The confusion matrix: which digits are taken for which; a cell can open the images in it.
+// The confusion matrix: images by true and predicted class; a cell can open its images.
 
 import { get, versionPath } from "./api.js";
 import { element } from "./element.js";
@@ -7,22 +7,22 @@ import { gallery } from "./gallery.js";
 
 const SHOWN = 48;
 
-// nameOf(label): what a class is called.
-// choose(button, label, predicted): called when a cell is clicked; without it the cells are no buttons.
+// nameOf(label): the name of a class.
+// choose(button, label, predicted): called when a cell is clicked; without it the cells are not buttons.
 export function matrix({ classes, confusion }, nameOf, choose) {
   const most = Math.max(1, ...confusion.flatMap((row, i) => row.filter((_, k) => k !== i)));
-  const head = element("tr", {}, element("th", { scope: "col" }, "is ↓ read as →"), classes.map((label) => element("th", { scope: "col" }, nameOf(label))));
+  const head = element("tr", {}, element("th", { scope: "col" }, "true ↓ predicted →"), classes.map((label) => element("th", { scope: "col" }, nameOf(label))));
   const rows = confusion.map((row, i) =>
     element("tr", {}, element("th", { scope: "row" }, nameOf(classes[i])), row.map((count, k) => cell(classes[i], classes[k], count, most, nameOf, choose))),
   );
-  const caption = element("caption", { class: "visually-hidden" }, "How many images of each digit were read as each digit");
+  const caption = element("caption", { class: "visually-hidden" }, "Number of images by true and predicted class");
   const made = element("table", { class: "confusion" }, caption, element("thead", {}, head), element("tbody", {}, rows));
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, made);
 }
 
 function cell(label, predicted, count, most, nameOf, choose) {
   if (!count) return element("td", {}, element("span", {}, "·"));
-  const words = `${imagesOf(count)} of ${nameOf(label)} read as ${nameOf(predicted)}`;
+  const words = `${imagesOf(count)} of ${nameOf(label)} classified as ${nameOf(predicted)}`;
   const inner = choose
     ? element("button", { type: "button", class: "count", "aria-label": words, title: words }, number(count))
     : element("span", { class: "count", title: words }, number(count));
@@ -36,7 +36,7 @@ export class Confusion {
     this.nameOf = nameOf;
     this.name = name;
     this.version = version;
-    this.images = element("div", { class: "cell-images", role: "status" }, element("p", { class: "hint" }, "Choose a cell to see the images in it."));
+    this.images = element("div", { class: "cell-images", role: "status" }, element("p", { class: "hint" }, "Click a number to see its images."));
     this.node = element("div", { class: "confusing" }, matrix(found, nameOf, (...cell) => this.#open(...cell)), this.images);
   }
 
@@ -48,8 +48,8 @@ export class Confusion {
       const query = new URLSearchParams({ true: label, predicted, limit: SHOWN });
       const found = await get(`${versionPath(this.name, this.version)}/evaluation/images?${query}`);
       if (this.chosen !== button) return;
-      const few = found.n_images > SHOWN ? ` The ${SHOWN} of the highest loss:` : "";
-      const words = `${imagesOf(found.n_images)} of ${this.nameOf(label)} read as ${this.nameOf(predicted)}.${few}`;
+      const few = found.n_images > SHOWN ? ` The ${SHOWN} with the highest loss:` : "";
+      const words = `${imagesOf(found.n_images)} of ${this.nameOf(label)} classified as ${this.nameOf(predicted)}.${few}`;
       this.images.replaceChildren(element("p", {}, words), gallery(found.images, found.dataset, this.name, this.version, this.nameOf));
     } catch (problem) {
       this.images.replaceChildren(element("p", { class: "error" }, problem.message));

@@ -1,4 +1,4 @@
-// What is known of a run over its steps, as the two charts show it.
+// The recorded values of a run over its steps, in two charts.
 
 import { get } from "./api.js";
 import { percent } from "./bars.js";
@@ -28,17 +28,17 @@ export class Curves {
     this.#drawSoon();
     this.timer ??= setTimeout(() => {
       this.timer = null;
-      this.request.ask();
+      this.request.run();
     }, EVERY_MS);
   }
 
   finish(isStoppedEarly) {
     clearTimeout(this.timer);
     this.stopped = isStoppedEarly;
-    return this.request.ask();
+    return this.request.run();
   }
 
-  // Marks the best check so far and, once it is over, where early stopping ended the run.
+  // Marks the best check so far and, at the end, where early stopping ended the run.
   #mark(checks) {
     const best = checks.reduce((a, b) => (b.validation_loss < a.validation_loss ? b : a));
     const marks = [{ x: best.step, label: "best" }];
@@ -48,8 +48,8 @@ export class Curves {
     this.accuracy.mark(marks);
   }
 
-  // Marks where somebody looks back to; null for nowhere.
-  look(step) {
+  // Marks the step that is shown in the past; null for none.
+  markPast(step) {
     this.here = step;
     this.#drawSoon();
   }
@@ -61,7 +61,7 @@ export class Curves {
     this.accuracy.close();
   }
 
-  // Thousands of checks of a run that is over arrive at once: they are one drawing.
+  // Thousands of checks of a finished run arrive at once: they are drawn together.
   #drawSoon() {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
@@ -82,14 +82,14 @@ export class Curves {
     this.accuracy.show([x, of("train_accuracy"), of("validation_accuracy")], words);
   }
 
-  // The loss of every step, thinned; between two of these the checks alone move the curves.
+  // The loss of every step, thinned; between two requests only the checks update the curves.
   async #load() {
     try {
       const metrics = await get(`/jobs/${this.jobId}/metrics?max_points=${POINTS}`);
       this.steps = metrics.train_loss;
       this.#drawSoon();
     } catch {
-      // The checks still arrive; the next of them asks again.
+      // The checks still arrive; the next one repeats the request.
     }
   }
 }

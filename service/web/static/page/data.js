@@ -18,7 +18,7 @@ export async function showData(params) {
   try {
     const { datasets } = await get("/datasets");
     const dataset = datasets.find(({ name }) => name === (params.get("dataset") ?? DATASET));
-    if (!dataset) throw new Error("There is no such data set here.");
+    if (!dataset) throw new Error("There is no such data set.");
     const part = PARTS.includes(params.get("part")) ? params.get("part") : "training";
     const label = params.get("label");
     const query = new URLSearchParams({ part, limit: PAGE, ...(label ? { label } : {}), ...(params.has("after") ? { after: params.get("after") } : {}) });

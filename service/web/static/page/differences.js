@@ -1,4 +1,4 @@
-// The weights of several versions below each other, and what each has more or less of than the first.
+// The weights of several versions, and their differences from those of the first.
 
 import { element } from "./element.js";
 import { namesOf } from "./names.js";
@@ -20,8 +20,8 @@ export class Differences {
     runs.slice(1).forEach(({ label, manifest }, i) => {
       if (manifest.classes.join() === classes.join()) {
         const change = planes[i + 1].map((plane, k) => plane.map((weight, j) => weight - planes[0][k][j]));
-        cards.push(card(`${label} less ${runs[0].label}: where it weighs more, and where less`, first, change));
-      } else cards.push(card(`Weights of ${label}, which knows other digits`, manifest, planes[i + 1]));
+        cards.push(card(`${label} minus ${runs[0].label}: red where its weights are larger, blue where they are smaller`, first, change));
+      } else cards.push(card(`Weights of ${label}, which has other classes`, manifest, planes[i + 1]));
     });
     this.node.replaceChildren(...cards);
   }

@@ -1,4 +1,4 @@
-// Draw: paper, what the model reads from it, and why.
+// Draw: the drawing area, the prediction for it, and its explanation.
 
 import { DATASET, get, post, send, versionPath } from "./api.js";
 import { percent, showBars } from "./bars.js";
@@ -10,7 +10,7 @@ import { Flip } from "./flip.js";
 import { Newest } from "./newest.js";
 import { Pad } from "./pad.js";
 import { clearPicture, drawGrey } from "./pixels.js";
-import { amend, query } from "./url.js";
+import { query, setParameters } from "./url.js";
 
 const TEN = Object.fromEntries([...Array(10).keys()].map((digit) => [digit, 0]));
 let pad = null;
@@ -19,7 +19,7 @@ let cases = null;
 let flip = null;
 let request = null;
 let offered = null;
-let taken = null; // what the address names, as long as it lies on the paper
+let taken = null; // the image that the address names, as long as it is shown
 
 export function showDraw(params) {
   if (!pad) build();
@@ -29,18 +29,18 @@ export function showDraw(params) {
 }
 
 function build() {
-  request = new Newest(read);
-  evidence = new Evidence(() => request.ask());
+  request = new Newest(predict);
+  evidence = new Evidence(() => request.run());
   cases = new Cases((digit) => evidence.choose(digit));
   flip = new Flip();
-  pad = new Pad(byId("pad"), () => request.ask());
+  pad = new Pad(byId("pad"), () => request.run());
   byId("clear").addEventListener("click", () => pad.clear());
   byId("sample").addEventListener("click", () => attempt(sample));
   byId("picture").addEventListener("change", (event) => open(event.target.files));
   byId("model").addEventListener("change", (event) => {
-    amend({ model: event.target.value || null });
-    evidence.forget();
-    request.ask();
+    setParameters({ model: event.target.value || null });
+    evidence.reset();
+    request.run();
   });
   const card = byId("pad").closest(".card");
   card.addEventListener("dragover", (event) => {
@@ -69,32 +69,32 @@ async function offerModels(chosen) {
       ...options.map(([value, label]) => element("option", { value }, label)),
     );
     select.value = chosen ?? "";
-    request.ask();
+    request.run();
   } catch (problem) {
-    await request.ask();
-    fail(problem);
+    await request.run();
+    showError(problem);
   }
 }
 
 function open(files) {
   const file = [...files].find((each) => each.type.startsWith("image/"));
   if (file) attempt(() => pad.show(file));
-  else if (files.length) fail(new Error("That is no picture. PNG, JPEG and WebP can be read."));
+  else if (files.length) showError(new Error("This file is not a picture. Use PNG, JPEG or WebP."));
 }
 
 async function attempt(act) {
   try {
     await act();
   } catch (error) {
-    fail(error.name === "InvalidStateError" ? new Error("This picture cannot be read. Try a PNG or a JPEG.") : error);
+    showError(error.name === "InvalidStateError" ? new Error("This picture cannot be read. Try a PNG or a JPEG.") : error);
   }
 }
 
-// A test image by chance; the address names it, so that a class can look at the same one.
+// A random test image; the address names it, so that others can open the same one.
 async function sample() {
   const index = Math.floor(Math.random() * 10_000);
   await take(DATASET, "test", index);
-  amend({ image: `${DATASET}/test/${index}` });
+  setParameters({ image: `${DATASET}/test/${index}` });
 }
 
 async function take(dataset, part, index) {
@@ -103,22 +103,22 @@ async function take(dataset, part, index) {
   await pad.show(file, () => (taken = file));
 }
 
-async function read() {
+async function predict() {
   if (!pad) return;
   if (taken && pad.picture !== taken) {
     taken = null;
-    amend({ image: null });
+    setParameters({ image: null });
   }
   byId("invitation").hidden = !pad.isEmpty;
   byId("why").classList.toggle("waiting", pad.isEmpty);
   const [name, version] = (query().get("model") ?? "").split("/");
-  if (pad.isEmpty) return nothing(name, version);
+  if (pad.isEmpty) return showNothing(name, version);
   const path = version ? versionPath(name, version) : name ? `/models/${encodeURIComponent(name)}` : "";
   try {
-    const answer = await post(`${path}/explain?${new URLSearchParams(evidence.question())}`, await pad.content());
+    const answer = await post(`${path}/explain?${new URLSearchParams(evidence.query())}`, await pad.content());
     if (!pad.isEmpty) await show(answer);
   } catch (problem) {
-    fail(problem);
+    showError(problem);
   }
 }
 
@@ -140,9 +140,9 @@ async function show(answer) {
   await cases.show(answer);
 }
 
-async function nothing(name, version) {
+async function showNothing(name, version) {
   byId("reading").classList.remove("error");
-  byId("reading").textContent = "Nothing yet: draw a digit on the paper.";
+  byId("reading").textContent = "Nothing drawn yet. Draw a digit.";
   byId("doubts").replaceChildren();
   byId("picture").value = "";
   showBars(byId("bars"), TEN, null);
@@ -154,11 +154,11 @@ async function nothing(name, version) {
     const number = version ?? offered?.models.find((model) => model.name === shown)?.default?.version;
     if (number && pad.isEmpty) await cases.offer(shown, number);
   } catch (problem) {
-    fail(problem);
+    showError(problem);
   }
 }
 
-function fail(problem) {
+function showError(problem) {
   byId("reading").classList.add("error");
   byId("reading").textContent = problem.message;
 }

@@ -1,17 +1,17 @@
-// The digit that was drawn last in this tab, as the model saw it: 784 grey levels. Without one, a test image.
+// The digit that was drawn last in this tab, as the input of the model: 784 grey levels. Without one, a test image.
 
 import { get, send } from "./api.js";
 
 const SIDE = 28;
-const PLACE = "inkling-drawn";
+const STORAGE_KEY = "inkling-drawn";
 
 export function keepDrawn(pixels) {
-  sessionStorage.setItem(PLACE, JSON.stringify(pixels));
+  sessionStorage.setItem(STORAGE_KEY, JSON.stringify(pixels));
 }
 
-// {pixels, isDrawn}. The test image is one of a class that the model knows.
+// {pixels, isDrawn}. The test image is of a class of the model.
 export async function lastDrawn(dataset, label) {
-  const kept = sessionStorage.getItem(PLACE);
+  const kept = sessionStorage.getItem(STORAGE_KEY);
   if (kept) return { pixels: JSON.parse(kept), isDrawn: true };
   const path = `/datasets/${encodeURIComponent(dataset)}/images`;
   const [{ index }] = (await get(`${path}?part=test&limit=1&label=${label}`)).images;

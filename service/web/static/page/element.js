@@ -13,7 +13,7 @@ export function element(tag, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-// Shows something new in place of the old. What had the focus has it again, if it is still there; tables stay scrolled.
+// Shows something new in place of the old. The focus is kept, if its element still exists; tables stay scrolled.
 export function redraw(place, ...children) {
   const focused = place.contains(document.activeElement) ? document.activeElement : null;
   const scrolled = [...place.querySelectorAll(".scroll")].map((part) => part.scrollLeft);

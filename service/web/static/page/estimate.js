@@ -1,4 +1,4 @@
-// How long a run would be: steps from the form, time from the pace of the last run on this machine.
+// The length of a run: steps from the form, time from the speed of the last run on this server.
 
 import { get } from "./api.js";
 
@@ -6,21 +6,21 @@ export class Estimate {
   async load() {
     const [{ datasets }, { jobs }] = await Promise.all([get("/datasets"), get("/jobs?state=succeeded&limit=10")]);
     this.sets = Object.fromEntries(datasets.map((each) => [each.name, each]));
-    this.pace = jobs.map((job) => job.progress.images_per_s).find((pace) => pace > 0) ?? null;
+    this.imagesPerSecond = jobs.map((job) => job.progress.images_per_s).find((speed) => speed > 0) ?? null;
     return this;
   }
 
-  // In a sentence, for the configurations of all runs.
-  say(runs) {
+  // A sentence for the configurations of all runs.
+  describe(runs) {
     const sizes = runs.map((run) => this.#size(run));
     const steps = sizes.reduce((sum, { steps }) => sum + steps, 0);
-    if (!steps) return "A mini-batch is larger than the images of an epoch: nothing would be learned.";
+    if (!steps) return "The batch size is larger than the number of training images, so there would be no step.";
     const each = sizes[0];
     const epochs = `${count(runs[0].epochs, "epoch")} of ${count(each.batches, "step")}`;
     const what = runs.length > 1 ? `${runs.length} runs, ${number(steps)} steps in all` : `About ${number(steps)} steps: ${epochs}`;
     const images = sizes.reduce((sum, { steps }, i) => sum + steps * runs[i].batch_size, 0);
-    const time = this.pace ? `, about ${duration(images / this.pace)} at the pace of the last run here` : "";
-    const early = runs.some((run) => run.patience !== null) ? " Early stopping may end it before." : "";
+    const time = this.imagesPerSecond ? `, about ${duration(images / this.imagesPerSecond)} at the speed of the last run` : "";
+    const early = runs.some((run) => run.patience !== null) ? " Early stopping may end it sooner." : "";
     return `${what}${time}.${early}`;
   }
 

@@ -7,12 +7,12 @@ const isNumber = (row) => row.kind === "number" || row.kind === "integer";
 
 export const title = (name) => TITLES[name] ?? (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " ");
 
-// As text, the way it stands in the form and in the address.
+// As text, as in the form and in the address.
 export function written(value) {
   return value === null ? "" : Array.isArray(value) ? value.join(",") : String(value);
 }
 
-// What the API writes in ASCII and JSON, with the signs of mathematics, for people.
+// Help texts of the API, with mathematical signs instead of ASCII and JSON.
 export function mathematics(text) {
   return text.replaceAll("||W||^2", "‖W‖²").replaceAll(" * ", " ").replace(/[Ll]ambda/g, "λ").replace("null:", "nothing:").replace("1e-06", "0.000001");
 }
@@ -43,7 +43,7 @@ export class Field {
     this.input.value = text;
   }
 
-  // Other choices than before. What is chosen stays, or nothing is.
+  // Replaces the choices. The chosen one stays, if it is among them.
   offer(choices) {
     const { text } = this;
     this.row = { ...this.row, choices };
@@ -51,29 +51,29 @@ export class Field {
     this.set(text);
   }
 
-  // The values that are meant: one, or several of a number, which makes a sweep. Throws a sentence.
+  // The values: one, or several numbers, which make a sweep. Throws an error with a message for people.
   values() {
     const { row, text } = this;
     if (text === "" && row.nullable) return [null];
     if (row.kind === "boolean") return [text === "true"];
     if (row.kind === "text") return [text];
     if (row.kind === "choice") {
-      if (!row.choices.includes(text)) this.#refuse();
+      if (!row.choices.includes(text)) this.#reject();
       return [text];
     }
     const parts = text.split(/[\s,;]+/).filter(Boolean);
     const numbers = parts.map(Number);
     if (row.kind === "classes") {
-      if (!numbers.every((digit) => Number.isInteger(digit) && digit >= 0 && digit <= 9)) this.#refuse();
+      if (!numbers.every((digit) => Number.isInteger(digit) && digit >= 0 && digit <= 9)) this.#reject();
       return [numbers];
     }
     const isFine = (value) =>
       value >= row.minimum && value <= row.maximum && (row.kind === "number" || Number.isInteger(value));
-    if (!numbers.length || !numbers.every(isFine)) this.#refuse();
+    if (!numbers.length || !numbers.every(isFine)) this.#reject();
     return [...new Set(numbers)];
   }
 
-  complain(message) {
+  showError(message) {
     this.problem.textContent = message ?? "";
     this.problem.hidden = !message;
     if (message) this.input.setAttribute("aria-invalid", "true");
@@ -85,7 +85,7 @@ export class Field {
     return element("option", { value: choice }, words);
   }
 
-  #refuse() {
+  #reject() {
     throw new Error(`${title(this.row.name)}: ${mathematics(this.row.allowed)}.`);
   }
 
@@ -96,7 +96,7 @@ export class Field {
     if (row.kind === "choice" || row.kind === "boolean") {
       return element("select", common, choices.map((choice) => this.#option(choice)));
     }
-    const none = { classes: "as the model has them", patience: "never stop early", train_size: "all images", name: "as its data set and kind" };
+    const none = { classes: "default of the model", patience: "never stop early", train_size: "all images", name: "from data set and model" };
     const placeholder = row.nullable ? none[row.name] ?? "none" : "";
     return element("input", { ...common, type: "text", autocomplete: "off", inputmode: isNumber(row) ? "decimal" : "text", placeholder });
   }

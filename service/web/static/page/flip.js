@@ -1,4 +1,4 @@
-// The smallest change of a drawing that makes the model say something else.
+// The smallest change of a drawing that changes the prediction.
 
 import { percent } from "./bars.js";
 import { byId, element } from "./element.js";
@@ -8,11 +8,11 @@ export class Flip {
   constructor() {
     this.place = byId("flip");
     this.words = element("p", {});
-    const [yours, change, flipped] = ["What it saw", "The change: red more ink, blue less", "What would flip it"].map(frame);
+    const [yours, change, flipped] = ["Your image", "The change: red more ink, blue less", "The changed image"].map(frame);
     this.canvases = [yours.canvas, change.canvas, flipped.canvas];
     this.flippedCaption = flipped.caption;
     this.place.append(
-      element("h2", {}, "What would change its mind?"),
+      element("h2", {}, "What would change the prediction?"),
       this.words,
       element("div", { class: "flip" }, yours.node, sign("+"), change.node, sign("="), flipped.node),
     );
@@ -27,16 +27,16 @@ export class Flip {
     drawGrey(yours, before);
     drawShares(middle, change);
     drawGrey(flipped, after);
-    const said = Object.keys(probabilities).reduce((a, b) => (probabilities[b] > probabilities[a] ? b : a));
+    const predicted = Object.keys(probabilities).reduce((a, b) => (probabilities[b] > probabilities[a] ? b : a));
     const mean = changes.reduce((sum, value) => sum + value, 0) / changes.length;
     this.words.replaceChildren(
-      `The nearest image that it takes for something else: ${changes.length} pixels changed, by ${mean.toFixed(0)} of 255 grey levels on average, and this `,
-      element("strong", {}, nameOf(said)),
-      ` (${percent(probabilities[said])} sure) is read as a `,
+      `The nearest image with another prediction: ${changes.length} pixels changed, by ${mean.toFixed(0)} of 255 grey levels on average, and this `,
+      element("strong", {}, nameOf(predicted)),
+      ` (${percent(probabilities[predicted])} sure) becomes a `,
       element("strong", {}, nameOf(flip.digit)),
-      ". A person would hardly see it.",
+      ". A person would hardly notice.",
     );
-    this.flippedCaption.textContent = `Read as ${nameOf(flip.digit)}`;
+    this.flippedCaption.textContent = `Predicted: ${nameOf(flip.digit)}`;
     this.place.hidden = false;
   }
 

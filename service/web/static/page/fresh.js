@@ -1,4 +1,4 @@
-// Keeps a part of the page as new as the server's answers, and says so when it cannot.
+// Keeps a part of the page up to date, and shows a note while the server cannot be reached.
 
 import { element } from "./element.js";
 
@@ -6,9 +6,9 @@ const EVERY_MS = 1000;
 const NEVER = [400, 401, 403, 404, 422];
 
 export const lostNote = () =>
-  element("p", { class: "note", role: "status", hidden: true }, "The connection is lost. Trying again; nothing is missed.");
+  element("p", { class: "note", role: "status", hidden: true }, "The server cannot be reached. Retrying.");
 
-// load(isLeft): asks and draws; says whether more will come. none(problem): what to show where there is nothing to load.
+// load(isLeft): fetches and draws, and returns whether to poll on. none(problem): shown where there is nothing to load.
 export function keepFresh(place, load, none) {
   const note = lostNote();
   let timer = null;
@@ -23,7 +23,7 @@ export function keepFresh(place, load, none) {
       if (isLeft) return;
       if (NEVER.includes(problem.status)) place.replaceChildren(none(problem));
       else {
-        if (!problem.status && !problem.isPassing) throw problem;
+        if (!problem.status && !problem.isTransient) throw problem;
         note.hidden = false;
         place.prepend(note);
         timer = setTimeout(round, EVERY_MS);

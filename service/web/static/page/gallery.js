@@ -1,4 +1,4 @@
-// Test images in a row, each with what it is and what it was taken for; a click asks a model why.
+// Test images, each with its true and its predicted class; a click opens the explanation.
 
 import { percent } from "./bars.js";
 import { element } from "./element.js";
@@ -10,7 +10,7 @@ export function gallery(images, dataset, name, version, nameOf) {
 }
 
 function shown({ index, true: label, predicted, probability }, dataset, name, version, nameOf) {
-  const words = `${nameOf(label)} read as ${nameOf(predicted)}`;
+  const words = `${nameOf(label)} classified as ${nameOf(predicted)}`;
   const path = `/datasets/${encodeURIComponent(dataset)}/images/${index}.png?part=test&upscale=3`;
   const image = picture(path, { width: 84, height: 84, alt: `Test image ${index}: a ${words}` });
   const why = address({ view: "draw", model: `${name}/${version}`, image: `${dataset}/test/${index}` });

@@ -1,4 +1,4 @@
-// Jobs: the newest first, and how they went; by state, and page by page.
+// Jobs: the newest first, with their results; by state, and page by page.
 
 import { get } from "./api.js";
 import { percent } from "./bars.js";
@@ -15,13 +15,13 @@ export function showJobs(params) {
   const place = byId("job-list");
   const picks = new Picks();
   const state = STATES.includes(params.get("state")) ? params.get("state") : null;
-  const asked = new URLSearchParams({ limit: PAGE, ...(state ? { state } : {}), ...(params.has("before") ? { before: params.get("before") } : {}) });
+  const parameters = new URLSearchParams({ limit: PAGE, ...(state ? { state } : {}), ...(params.has("before") ? { before: params.get("before") } : {}) });
   byId("job-filter").replaceChildren(...filters(state), picks.link);
   place.replaceChildren();
   let shown = "";
 
   async function load(isLeft) {
-    const { jobs, next } = await get(`/jobs?${asked}`);
+    const { jobs, next } = await get(`/jobs?${parameters}`);
     if (isLeft()) return false;
     const text = JSON.stringify(jobs);
     if (text !== shown) redraw(place, ...content(jobs, next, state, picks));
@@ -44,7 +44,7 @@ function filters(chosen) {
 
 function content(jobs, next, state, picks) {
   if (!jobs.length) {
-    return [emptyState(state ? `No job is ${state}.` : "Nothing has been trained here yet.", "/?view=train", "Train a model")];
+    return [emptyState(state ? `No job is ${state}.` : "There is no training job yet.", "/?view=train", "Train a model")];
   }
   const made = [table("Training jobs", ["", "Started", "Model", "State", "Accuracy", "Progress", "Settings"], jobs.map((job) => row(job, picks)))];
   if (next) {
@@ -66,7 +66,7 @@ function row(job, picks) {
     badge(job.state),
     best ? percent(best.validation_accuracy) : "–",
     job.finished_at ? stopOf(job) : `${Math.round(100 * job.progress.fraction)} %`,
-    `rate ${config.learning_rate}, batch ${config.batch_size}, λ ${config.l2_penalty}${config.shuffle ? "" : ", in order"}`,
+    `rate ${config.learning_rate}, batch ${config.batch_size}, λ ${config.l2_penalty}${config.shuffle ? "" : ", not shuffled"}`,
   ];
 }
 

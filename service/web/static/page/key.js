@@ -1,34 +1,34 @@
-// The key of this tab, if the server wants one: asked for once, sent in a header, forgotten when the tab is closed.
+// The API key of this tab, if the server requires one: asked for once, sent in a header, deleted when the tab is closed.
 
 import { element } from "./element.js";
 
-const PLACE = "inkling-key";
-let asked = null;
+const STORAGE_KEY = "inkling-key";
+let pending = null;
 
-export const heldKey = () => sessionStorage.getItem(PLACE);
+export const storedKey = () => sessionStorage.getItem(STORAGE_KEY);
 
-// Several requests may be refused at once; all of them wait for one answer. Says whether there is another key now.
-export async function askForKey(refused) {
-  if (heldKey() !== refused) return true;
-  asked ??= ask(refused).finally(() => (asked = null));
-  return asked;
+// Several requests may be rejected at once; all of them wait for one dialog. Returns whether there is another key now.
+export async function askForKey(rejected) {
+  if (storedKey() !== rejected) return true;
+  pending ??= ask(rejected).finally(() => (pending = null));
+  return pending;
 }
 
-function ask(refused) {
+function ask(rejected) {
   const input = element("input", { type: "password", id: "key", autocomplete: "off", spellcheck: "false", required: true });
-  const words = refused ? "The server does not take that key. Try another one." : "This server answers only with a key. Whoever runs it has one for you.";
+  const words = rejected ? "The server rejected this key. Try another one." : "This server requires an API key. Ask its operator for one.";
   const form = element(
     "form",
     { method: "dialog" },
-    element("h2", { id: "key-title" }, "A key, please"),
+    element("h2", { id: "key-title" }, "API key"),
     element("p", {}, words),
     element("label", { for: "key" }, "Key"),
     input,
-    element("p", { class: "hint" }, "It is kept in this tab only, until you close it."),
+    element("p", { class: "hint" }, "The key is kept in this tab only, until you close it."),
     element(
       "div",
       { class: "row" },
-      element("button", { class: "main", value: "use" }, "Use it"),
+      element("button", { class: "main", value: "use" }, "Use this key"),
       element("button", { value: "no", formnovalidate: true }, "Not now"),
     ),
   );
@@ -39,7 +39,7 @@ function ask(refused) {
     dialog.addEventListener("close", () => {
       const key = input.value.trim();
       const isGiven = dialog.returnValue === "use" && key !== "";
-      if (isGiven) sessionStorage.setItem(PLACE, key);
+      if (isGiven) sessionStorage.setItem(STORAGE_KEY, key);
       dialog.remove();
       resolve(isGiven);
     });

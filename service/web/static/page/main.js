@@ -7,7 +7,7 @@ import { byId } from "./element.js";
 import { showJobs } from "./jobs.js";
 import { showModel } from "./model.js";
 import { showModels } from "./models.js";
-import { forgetPictures } from "./picture.js";
+import { releasePictures } from "./picture.js";
 import { showReport } from "./report.js";
 import { showReports } from "./reports.js";
 import { showSweeps } from "./sweeps.js";
@@ -15,7 +15,7 @@ import { showTrain } from "./train.js";
 import { followLinks, hideParts, onMove, showAgain, viewOf } from "./url.js";
 import { showWatch } from "./watch.js";
 
-// Of each part: what shows it, and which link of the navigation it belongs to.
+// The function that shows each part, and its link in the navigation.
 const VIEWS = {
   draw: [showDraw, "draw"],
   train: [showTrain, "train"],
@@ -33,7 +33,7 @@ let leave = () => {};
 
 onMove((params) => {
   leave();
-  forgetPictures();
+  releasePictures();
   const view = viewOf(params);
   for (const name of Object.keys(VIEWS)) byId(name).hidden = name !== view;
   const [show, home] = VIEWS[view];

@@ -1,4 +1,4 @@
-// Inside a version of a model: its weights, how well it does, what it confuses, and who answers to which name.
+// A version of a model: its weights, its evaluation, its confusions, and the versions and aliases of the model.
 
 import { get, versionPath } from "./api.js";
 import { percent } from "./bars.js";
@@ -11,7 +11,7 @@ import { namesOf } from "./names.js";
 import { fileLink } from "./picture.js";
 import { table } from "./table.js";
 import { planesOf, Tiles } from "./tiles.js";
-import { address, entitle, hideParts } from "./url.js";
+import { address, hideParts, setTitle } from "./url.js";
 import { versions } from "./versions.js";
 import { weightsOf } from "./weights_file.js";
 
@@ -22,7 +22,7 @@ export function showModel(params) {
   const [name, reference] = params.get("model").split("/");
   const opened = { parts: [], isLeft: false };
   place.replaceChildren();
-  entitle("model-page-title", name);
+  setTitle("model-page-title", name);
   show(place, name, reference, opened);
   return () => {
     opened.isLeft = true;
@@ -36,8 +36,8 @@ async function show(place, name, reference, opened) {
     const version = reference ?? model.default?.version;
     const manifest = await get(versionPath(name, version));
     if (opened.isLeft) return;
-    entitle("model-page-title", `${name}, version ${manifest.version}`);
-    const evaluation = element("div", {}, element("p", { class: "card", role: "status" }, "Reading the test images …"));
+    setTitle("model-page-title", `${name}, version ${manifest.version}`);
+    const evaluation = element("div", {}, element("p", { class: "card", role: "status" }, "Evaluating on the test images …"));
     place.replaceChildren(head(manifest), weights(manifest), evaluation, versions(model, manifest));
     hideParts(place);
     const found = await get(`${versionPath(name, manifest.version)}/evaluation?hardest=${HARDEST}`);
@@ -58,11 +58,11 @@ function head({ name, version, config, job_id: job, job_exists: exists, metrics,
   const links = [
     element("a", { class: "button main", href: address({ view: "draw", model: `${name}/${version}` }) }, "Draw with it"),
     element("a", { class: "button", href: address({ view: "compare", with: `${name}/${version}` }) }, "Compare"),
-    job && exists !== false ? element("a", { class: "button", href: address({ job }) }, "How it learned") : null,
+    job && exists !== false ? element("a", { class: "button", href: address({ job }) }, "Training run") : null,
     fileLink(`${path}/weights.npz`, "Weights (.npz)", { name: `${name}-${version}.npz` }),
-    fileLink(path, "All facts (.json)", { name: `${name}-${version}.json` }),
+    fileLink(path, "Manifest (.json)", { name: `${name}-${version}.json` }),
   ];
-  const gone = job && exists === false ? element("p", { class: "hint" }, "The job that made it is not on this server, so its curves are not, either.") : null;
+  const gone = job && exists === false ? element("p", { class: "hint" }, "Its training job is not on this server, so there are no curves.") : null;
   return element("div", { class: "card" }, element("p", {}, chips, chips.length ? " " : "", words), element("div", { class: "row" }, links), gone);
 }
 
@@ -84,7 +84,7 @@ function weights(manifest) {
   return element(
     "div",
     { class: "card", "data-hides": "weights" },
-    element("h2", {}, "What it looks for"),
+    element("h2", {}, "Weights"),
     element(
       "div",
       { class: "row" },
@@ -110,7 +110,7 @@ function radios(what, options, choice, changed) {
 function evaluated(manifest, found, opened) {
   const { name, version } = manifest;
   const nameOf = namesOf(manifest);
-  const said = `${percent(found.accuracy)} of ${number(found.n_images)} test images are read right; the mean loss is ${found.loss.toFixed(4)}.`;
+  const summary = `${percent(found.accuracy)} of ${number(found.n_images)} test images are classified correctly; the mean loss is ${found.loss.toFixed(4)}.`;
   const confusion = new Confusion(name, version, found, nameOf);
   const curve = calibration(found.calibration);
   opened.parts.push(curve);
@@ -118,7 +118,7 @@ function evaluated(manifest, found, opened) {
     nameOf(each.class), share(each.precision), share(each.recall), share(each.f1), number(each.n_images),
   ]);
   return [
-    element("div", { class: "card", "data-hides": "confusion" }, element("h2", {}, "What it confuses"), element("p", {}, said), confusion.node),
+    element("div", { class: "card", "data-hides": "confusion" }, element("h2", {}, "Confusions"), element("p", {}, summary), confusion.node),
     element("div", { class: "charts" }, table(`Class by class: ${name}`, ["Class", "Precision", "Recall", "F1", "Images"], rows), curve.node),
     element("div", { class: "card" }, element("h2", {}, "The hardest test images"), gallery(found.hardest, found.dataset, name, version, nameOf)),
   ];

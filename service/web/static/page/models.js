@@ -1,4 +1,4 @@
-// Models: what each looks for, how well it does, and its versions.
+// Models: their weights, metrics and versions.
 
 import { get } from "./api.js";
 import { percent } from "./bars.js";
@@ -13,7 +13,7 @@ export async function showModels() {
   try {
     const { models } = await get("/models");
     const usable = models.filter((model) => model.default);
-    const cards = usable.length ? usable.map(card) : [emptyState("There is no model yet.", "/?view=train", "Train one")];
+    const cards = usable.length ? usable.map(card) : [emptyState("There is no model yet.", "/?view=train", "Train a model")];
     place.replaceChildren(...cards);
     hideParts(place);
   } catch (problem) {
@@ -21,7 +21,7 @@ export async function showModels() {
   }
 }
 
-// The weights of a version as tiles, filled when they are there.
+// The weights of a version as tiles, filled when they have arrived.
 function weightTiles(name, version, shown) {
   const tiles = new Tiles(shown.classes, "weight", { nameOf: namesOf(shown) });
   weightsOf(name, version).then(
@@ -35,8 +35,8 @@ function card({ name, versions, aliases, default: shown }) {
   const { metrics, version } = shown;
   const named = Object.entries(aliases ?? {}).map(([alias, number]) => element("span", { class: "chip" }, `${alias}: version ${number}`));
   const facts = [
-    `Version ${version} of ${versions.length} answers`,
-    metrics ? `${percent(metrics.validation_accuracy)} right, loss ${metrics.validation_loss.toFixed(4)}` : null,
+    `Version ${version} of ${versions.length} is in use`,
+    metrics ? `accuracy ${percent(metrics.validation_accuracy)}, loss ${metrics.validation_loss.toFixed(4)}` : null,
   ];
   const inside = address({ view: "models", model: `${name}/${version}` });
   return element(

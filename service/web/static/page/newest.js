@@ -1,19 +1,19 @@
-// Runs one task at a time; of those asked for meanwhile only the newest is run.
+// Runs one task at a time; of several requests meanwhile only the last is carried out.
 
 export class Newest {
   constructor(task) {
     this.task = task;
     this.isBusy = false;
-    this.isWanted = false;
+    this.isRequested = false;
   }
 
-  async ask() {
-    this.isWanted = true;
+  async run() {
+    this.isRequested = true;
     if (this.isBusy) return;
     this.isBusy = true;
     try {
-      while (this.isWanted) {
-        this.isWanted = false;
+      while (this.isRequested) {
+        this.isRequested = false;
         await this.task();
       }
     } finally {

@@ -1,4 +1,4 @@
-// The curves of several runs over each other.
+// The curves of several runs in the same charts.
 
 import { get } from "./api.js";
 import { Chart } from "./charts.js";
@@ -14,18 +14,18 @@ export class Overlay {
   }
 
   async show(runs) {
-    const learned = runs.filter((run) => run.job);
-    const metrics = await Promise.all(learned.map((run) => get(`/jobs/${run.job.id}/metrics?max_points=${POINTS}`)));
-    const labels = learned.map((run) => run.label).join();
-    if (labels !== this.labels) this.#build(learned);
+    const trained = runs.filter((run) => run.job);
+    const metrics = await Promise.all(trained.map((run) => get(`/jobs/${run.job.id}/metrics?max_points=${POINTS}`)));
+    const labels = trained.map((run) => run.label).join();
+    if (labels !== this.labels) this.#build(trained);
     this.labels = labels;
     const missing = runs.filter((run) => !run.job).map((run) => run.label);
-    this.note.textContent = missing.length ? `No curves of ${missing.join(" and ")}: the job that made it is not on this server.` : "";
+    this.note.textContent = missing.length ? `No curves for ${missing.join(" and ")}: the training job is not on this server.` : "";
     const drawn = metrics.map(({ checks }) => checks);
     if (!drawn.length) return;
     const of = (name) => window.uPlot.join(drawn.map((checks) => [checks.map((check) => check.step), checks.map((check) => check[name])]));
     ["validation_loss", "validation_accuracy", "train_accuracy"].forEach((name, i) => {
-      this.charts[i].show(of(name), learned.map((run, k) => `${run.label}: ${drawn[k].at(-1)?.[name]?.toFixed(4) ?? "nothing yet"}`).join("; "));
+      this.charts[i].show(of(name), trained.map((run, k) => `${run.label}: ${drawn[k].at(-1)?.[name]?.toFixed(4) ?? "no check yet"}`).join("; "));
     });
   }
 

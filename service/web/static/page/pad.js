@@ -1,9 +1,9 @@
-// Paper to draw on, with mouse, pen or finger; also shows a picture that was opened, pasted or dropped.
+// An area to draw on, with mouse, pen or finger; also shows a picture that was opened, pasted or dropped.
 
 const PEN = 20;
 
 export class Pad {
-  // changed(): called after every stroke and whenever the paper is new.
+  // changed(): called after every stroke and after clearing.
   constructor(canvas, changed) {
     this.canvas = canvas;
     this.changed = changed;
@@ -30,13 +30,13 @@ export class Pad {
     this.canvas.classList.remove("photo");
   }
 
-  // What is asked about: the picture as it came, or the drawing.
+  // The input: the picture as it was opened, or the drawing.
   async content() {
     if (this.picture) return this.picture;
     return new Promise((resolve) => this.canvas.toBlob(resolve, "image/png"));
   }
 
-  // shown(): called when it lies on the paper, before anybody asks about it.
+  // shown(): called when it is drawn, before `changed`.
   async show(file, shown = () => {}) {
     const bitmap = await createImageBitmap(file);
     this.#wipe();

@@ -1,11 +1,11 @@
-// Pictures and files of the API. They are fetched like everything else, so that a key need not stand in an address.
+// Pictures and files of the API. They are fetched like everything else, so that no address contains a key.
 
 import { send } from "./api.js";
 import { element } from "./element.js";
 
-let held = [];
+let objectUrls = [];
 
-// An image that fills itself; what cannot be had says why in its place.
+// An image that loads itself; if it cannot, the reason stands in its place.
 export function picture(path, attributes) {
   const image = element("img", attributes);
   fill(image, path).catch((problem) => image.replaceWith(element("p", { class: "hint" }, problem.message)));
@@ -15,14 +15,14 @@ export function picture(path, attributes) {
 export async function fill(image, path) {
   const file = await (await send(path, { cache: "no-cache" })).blob();
   image.src = URL.createObjectURL(file);
-  held.push(image.src);
+  objectUrls.push(image.src);
   await image.decode();
 }
 
-// What an earlier part of the page has shown need not be kept.
-export function forgetPictures() {
-  for (const address of held) URL.revokeObjectURL(address);
-  held = [];
+// Releases the pictures of an earlier part of the page.
+export function releasePictures() {
+  for (const address of objectUrls) URL.revokeObjectURL(address);
+  objectUrls = [];
 }
 
 // A link that saves a file, or opens it if it has no name.
@@ -32,7 +32,7 @@ export function fileLink(path, label, { name, ...attributes } = {}) {
     event.preventDefault();
     try {
       const address = URL.createObjectURL(await (await send(path)).blob());
-      held.push(address);
+      objectUrls.push(address);
       if (name) element("a", { href: address, download: name }).click();
       else open(address, "_blank");
     } catch (problem) {

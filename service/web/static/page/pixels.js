@@ -1,6 +1,6 @@
-// Pictures of 28 rows of 28 numbers on a canvas: grey levels, and shares in red and blue around the colour of nothing.
+// Pictures of 28 rows of 28 numbers on a canvas: grey levels, and contributions in red and blue around a neutral colour.
 
-// Blue, white and red of ColorBrewer's RdBu, as in the pictures that the service draws; the same glowing on a dark page.
+// Blue, white and red of ColorBrewer's RdBu, as in the pictures of the service; brighter on a dark page.
 const ON_LIGHT = [
   [5, 48, 97], [33, 102, 172], [67, 147, 195], [146, 197, 222], [209, 229, 240], [255, 255, 255],
   [253, 219, 199], [244, 165, 130], [214, 96, 77], [178, 24, 43], [103, 0, 31],
@@ -18,13 +18,13 @@ export function drawGrey(canvas, values) {
   paint(canvas, values, (value) => [value, value, value]);
 }
 
-// largest: what has the strongest colour; of this picture if nothing is said.
+// largest: the value of the strongest colour; by default, the largest of this picture.
 export function drawShares(canvas, values, largest = largestOf(values)) {
   const colours = dark.matches ? ON_DARK : ON_LIGHT;
   paint(canvas, values, (value) => diverging(colours, (value / largest + 1) / 2));
 }
 
-// The edge of the ink, over shares that fill a canvas of whole pixels to a side.
+// Draws the edge of the ink over an enlarged picture.
 export function outline(canvas, pixels, threshold = 110) {
   const context = canvas.getContext("2d");
   const cell = canvas.width / SIDE;

@@ -1,11 +1,11 @@
-// A report, to be read: how far it is, then every task with its answer, its figures and its tables.
+// A report: its progress, then every task with its answer, its figures and its tables.
 
 import { get, post } from "./api.js";
 import { byId, element, emptyState, redraw } from "./element.js";
 import { keepFresh } from "./fresh.js";
 import { fileLink, picture } from "./picture.js";
 import { badge, table } from "./table.js";
-import { address, entitle } from "./url.js";
+import { address, setTitle } from "./url.js";
 
 const OVER = ["succeeded", "failed", "cancelled"];
 
@@ -17,7 +17,7 @@ export function showReport(params) {
   async function load(isLeft) {
     const report = await get(`/reports/${id}`);
     if (isLeft()) return false;
-    entitle("report-title", report.options.quick ? "A quick course report" : "The course report");
+    setTitle("report-title", report.options.quick ? "A quick course report" : "The course report");
     const isOver = OVER.includes(report.state);
     redraw(place, head(report, isOver, () => post(`/reports/${id}/cancel`).then(fresh.again)), ...text(report));
     return !isOver;
@@ -33,12 +33,12 @@ function head({ id, state, fraction, jobs, sweep, sections }, isOver, cancel) {
     row.append(fileLink(`/reports/${id}/report.${form}`, form.toUpperCase(), { name: `report.${form}`, "aria-label": `Save as ${form.toUpperCase()}` }));
   }
   const runs = jobs.filter(Boolean);
-  row.append(element("a", { class: "button", href: address({ sweep }) }, "Its softmax runs"));
-  if (runs.length > 1) row.append(element("a", { class: "button", href: address({ view: "compare", with: runs.slice(0, 2).join() }) }, "Compare in order and shuffled"));
+  row.append(element("a", { class: "button", href: address({ sweep }) }, "Softmax runs"));
+  if (runs.length > 1) row.append(element("a", { class: "button", href: address({ view: "compare", with: runs.slice(0, 2).join() }) }, "Compare with and without shuffling"));
   if (!isOver) row.append(element("button", { type: "button", onclick: cancel }, "Cancel"));
   const bar = element("progress", { max: "1", value: String(fraction), "aria-label": "Progress", hidden: isOver });
-  const words = { succeeded: "All runs are over, and this is what they show.", failed: "A run failed, so there is no report. Make another one.", cancelled: "It was cancelled." };
-  return element("div", { class: "card" }, element("p", { class: "state", role: "status" }, badge(state), ` ${words[state] ?? "Its runs are training."}`), bar, row);
+  const words = { succeeded: "All runs have finished.", failed: "A run failed, so there is no report. Request another one.", cancelled: "The report was cancelled." };
+  return element("div", { class: "card" }, element("p", { class: "state", role: "status" }, badge(state), ` ${words[state] ?? "The runs are training."}`), bar, row);
 }
 
 function text({ id, sections }) {

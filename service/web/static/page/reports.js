@@ -1,4 +1,4 @@
-// Reports: what was reported on, and asking for a new one.
+// Reports: a list, and a form for a new one.
 
 import { get, post } from "./api.js";
 import { byId, element, redraw } from "./element.js";
@@ -14,8 +14,8 @@ export function showReports() {
   async function load(isLeft) {
     const { reports } = await get("/reports?limit=100");
     if (isLeft()) return false;
-    if (reports.length) redraw(list, table("Reports", ["Asked for", "Kind", "Digits", "L2 penalties", "State", "Done"], reports.map(row)));
-    else list.replaceChildren(element("p", { class: "hint" }, "No report yet. A quick one is there in some seconds."));
+    if (reports.length) redraw(list, table("Reports", ["Requested", "Kind", "Digits", "L2 penalties", "State", "Done"], reports.map(row)));
+    else list.replaceChildren(element("p", { class: "hint" }, "No report yet. A quick one takes a few seconds."));
     return true;
   }
 
@@ -46,10 +46,10 @@ function form() {
       { class: "row" },
       element("label", { for: "report-seed" }, "Seed"),
       seed,
-      element("label", { class: "tick" }, quick, "quick: a tenth of the epochs"),
+      element("label", { class: "tick" }, quick, "quick: fewer epochs"),
       button,
     ),
-    element("p", { class: "hint" }, "It trains seven runs: logistic regression in order and shuffled, and softmax with five L2 penalties."),
+    element("p", { class: "hint" }, "A report trains seven runs: logistic regression with and without shuffling, and softmax regression with five L2 penalties."),
     problem,
   );
   made.addEventListener("submit", async (event) => {
@@ -58,8 +58,8 @@ function form() {
     try {
       const report = await post("/reports", { seed: Number(seed.value), quick: quick.checked });
       go(address({ report: report.id }));
-    } catch (refused) {
-      problem.textContent = refused.message;
+    } catch (error) {
+      problem.textContent = error.message;
       problem.hidden = false;
     } finally {
       button.disabled = false;

@@ -1,18 +1,18 @@
-// More epochs for a job that is over: a new job, which goes on where this one ended.
+// More epochs for a finished job: a new job that continues from its end.
 
 import { post } from "./api.js";
 import { element } from "./element.js";
 import { address, go } from "./url.js";
 
 export class Resume {
-  constructor(job, complain) {
-    this.complain = complain;
+  constructor(job, showError) {
+    this.showError = showError;
     this.epochs = element("input", { type: "text", id: "resume-epochs", inputmode: "numeric", autocomplete: "off" });
     this.button = element("button", { type: "submit" }, "Resume");
     this.node = element(
       "form",
       { class: "row resume", hidden: true },
-      element("label", { for: "resume-epochs" }, "Go on up to epoch"),
+      element("label", { for: "resume-epochs" }, "Continue to epoch"),
       this.epochs,
       this.button,
     );
@@ -22,10 +22,10 @@ export class Resume {
     });
   }
 
-  // What made all its epochs may make as many again; what early stopping ended needs more patience, too.
+  // After all its epochs, as many again are suggested; after early stopping, more patience is needed, too.
   offer(job) {
     const { config, metrics, stop_reason } = job;
-    if (!this.node.hidden) return; // what somebody typed meanwhile stays
+    if (!this.node.hidden) return; // typed values stay
     if (!metrics.latest || stop_reason === "non_finite_loss" || job.verification) return;
     this.isOutOfPatience = stop_reason === "early_stopping";
     this.patience = config.patience;
@@ -41,7 +41,7 @@ export class Resume {
       const job = await post(`/jobs/${jobId}/resume`, changes);
       go(address({ job: job.id }));
     } catch (problem) {
-      this.complain(problem);
+      this.showError(problem);
     } finally {
       this.button.disabled = false;
     }

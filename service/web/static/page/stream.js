@@ -1,13 +1,13 @@
-// What happens to a job, as it happens. A connection that breaks or falls silent is made anew where it broke.
-// By fetch and not EventSource, which can send no header and so would have to put a key into the address.
+// The events of a job as they happen. A lost or silent connection is opened again and continues after the last event.
+// With fetch instead of EventSource, which cannot send a header, so the key would be in the address.
 
 import { send } from "./api.js";
 
-const AGAIN_MS = 1000;
-const SILENT_MS = 40_000; // the server says something every 15 s
+const RETRY_MS = 1000;
+const SILENT_MS = 40_000; // the server sends at least a comment every 15 s
 
 export class JobStream {
-  // on: {state, check, over, link}; link(isUp, problem) tells when the connection is lost and when it is back.
+  // on: {state, check, end, link}; link(isUp, problem) is called when the connection is lost and when it is back.
   constructor(jobId, on) {
     this.jobId = jobId;
     this.on = on;
@@ -35,7 +35,7 @@ export class JobStream {
     }
   }
 
-  // Says whether the job is over.
+  // Returns whether the job has ended.
   async #read(reader) {
     let text = "";
     for (;;) {
@@ -44,18 +44,18 @@ export class JobStream {
       if (done || this.isClosed) return this.isClosed;
       const parts = (text + value).split("\n\n");
       text = parts.pop();
-      for (const part of parts) if (this.#tell(part)) return true;
+      for (const part of parts) if (this.#dispatch(part)) return true;
     }
   }
 
-  #tell(part) {
+  #dispatch(part) {
     const lines = part.split("\n").map((line) => line.split(/: ?(.*)/s));
     const field = (name) => lines.find(([key]) => key === name)?.[1];
     const kind = field("event");
     this.lastId = field("id") ?? this.lastId;
     if (kind === "end") {
       this.close();
-      this.on.over();
+      this.on.end();
       return true;
     }
     if (!this.isClosed && kind in this.on) this.on[kind](JSON.parse(field("data")));
@@ -71,6 +71,6 @@ export class JobStream {
     clearTimeout(this.watchdog);
     if (this.isClosed) return;
     this.on.link(false, problem);
-    this.timer = setTimeout(() => this.#follow(), AGAIN_MS);
+    this.timer = setTimeout(() => this.#follow(), RETRY_MS);
   }
 }

@@ -1,4 +1,4 @@
-// A sweep: its members, ranked, as they learn, and the pictures of what the varied numbers do.
+// A sweep: its members, ranked while they train, and pictures of the effect of the varied settings.
 
 import { get, post } from "./api.js";
 import { percent } from "./bars.js";
@@ -8,9 +8,9 @@ import { mathematics, title } from "./field.js";
 import { keepFresh } from "./fresh.js";
 import { picture } from "./picture.js";
 import { badge, Picks, table } from "./table.js";
-import { address, amend, entitle, query } from "./url.js";
+import { address, query, setParameters, setTitle } from "./url.js";
 
-const MEASURES = {
+const METRICS = {
   validation_loss: "validation loss",
   validation_accuracy: "validation accuracy",
   train_loss: "training loss",
@@ -26,7 +26,7 @@ export function showSweep(place, sweepId) {
   place.replaceChildren(head.node, list, pictures);
 
   async function load(isLeft) {
-    const sweep = await get(`/sweeps/${id}?rank_by=${measureOf()}`);
+    const sweep = await get(`/sweeps/${id}?rank_by=${metricOf()}`);
     if (isLeft()) return false;
     const isOver = sweep.state === "finished";
     head.show(sweep, isOver);
@@ -39,17 +39,17 @@ export function showSweep(place, sweepId) {
   return fresh.stop;
 }
 
-const measureOf = () => (query().get("rank_by") in MEASURES ? query().get("rank_by") : "validation_loss");
+const metricOf = () => (query().get("rank_by") in METRICS ? query().get("rank_by") : "validation_loss");
 
-// Made once, so that a list that is open stays open while the runs go on.
+// Made once, so that an open list stays open during training.
 class Head {
   constructor(compare, cancel, rank) {
     this.words = element("p", { class: "state", role: "status" });
     this.bar = element("progress", { max: "1", "aria-label": "Progress" });
-    const options = Object.entries(MEASURES).map(([value, label]) => element("option", { value, selected: value === measureOf() }, label));
+    const options = Object.entries(METRICS).map(([value, label]) => element("option", { value, selected: value === metricOf() }, label));
     const select = element("select", { id: "rank-by" }, options);
     select.addEventListener("change", () => {
-      amend({ rank_by: select.value });
+      setParameters({ rank_by: select.value });
       rank();
     });
     this.cancel = element("button", { type: "button", onclick: cancel }, "Cancel all");
@@ -58,8 +58,8 @@ class Head {
   }
 
   show({ grid, fraction }, isOver) {
-    entitle("watch-title", `A sweep over ${Object.keys(grid).map((name) => title(name)).join(" and ")}`);
-    this.words.textContent = isOver ? "All runs are over, each shown at its best check." : `${Math.round(100 * fraction)} % — the runs are trained side by side.`;
+    setTitle("watch-title", `A sweep over ${Object.keys(grid).map((name) => title(name)).join(" and ")}`);
+    this.words.textContent = isOver ? "All runs have finished; each is shown at its best check." : `${Math.round(100 * fraction)} % — the runs are trained side by side.`;
     this.bar.value = fraction;
     this.cancel.hidden = isOver;
     this.node.hidden = false;
@@ -84,7 +84,7 @@ function row(member, { grid }, picks) {
   ];
 }
 
-// The server draws them; what a grid cannot give is not asked for.
+// Drawn by the server; only those that this grid has.
 function picturesOf({ id, grid }) {
   const numbers = Object.keys(grid).filter((name) => name !== "seed" && grid[name].every((value) => typeof value === "number"));
   const made = [
@@ -95,7 +95,7 @@ function picturesOf({ id, grid }) {
   const weights = picture(`/sweeps/${id}/weights.png?upscale=2&scale=per_row`, { class: "weights", alt: "The weights of the best members, a row for each" });
   return [
     element("div", { class: "charts" }, made.filter(Boolean)),
-    element("figure", { class: "card" }, element("figcaption", {}, "What each run has learned"), weightsFrame(weights)),
+    element("figure", { class: "card" }, element("figcaption", {}, "Weights of each run"), weightsFrame(weights)),
   ];
 }
 

@@ -1,4 +1,4 @@
-// Sweeps: what was varied in each, and how far it is.
+// Sweeps: the varied settings of each, and its progress.
 
 import { get } from "./api.js";
 import { byId, element, emptyState, redraw } from "./element.js";
@@ -15,7 +15,7 @@ export function showSweeps() {
     const { sweeps } = await get("/sweeps?limit=100");
     if (isLeft()) return false;
     if (sweeps.length) redraw(place, table("Sweeps", ["Started", "Varied", "Runs", "State", "Model"], sweeps.map(row)));
-    else place.replaceChildren(emptyState("No sweep yet. Write several numbers into one field of the form.", example, "Try five L2 penalties"));
+    else place.replaceChildren(emptyState("No sweep yet. Enter several numbers in one field of the form.", example, "Try five L2 penalties"));
     return true;
   }
 

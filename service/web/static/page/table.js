@@ -11,17 +11,17 @@ export function table(caption, headings, rows) {
 
 export const badge = (state) => element("span", { class: `badge ${state}` }, state);
 
-// When something was, in words.
+// A time in words.
 export const moment = (text) => new Date(text).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
-// Boxes to tick in the rows of a table, and the way to compare what is ticked.
+// Checkboxes in the rows of a table, and a link to compare the chosen ones.
 export class Picks {
   constructor() {
     this.chosen = new Set();
     this.link = element("a", { class: "button main", hidden: true });
   }
 
-  // address(parts): where the parts that are ticked are compared.
+  // address(parts): the address that compares the chosen parts.
   box(part, label, address) {
     const input = element("input", { type: "checkbox", "aria-label": `Compare ${label}`, checked: this.chosen.has(part) });
     input.addEventListener("change", () => {

@@ -1,4 +1,4 @@
-// A picture for each digit, side by side: weights, differences of weights, or shares.
+// A picture for each digit, side by side: weights, differences of weights, or contributions.
 
 import { element } from "./element.js";
 import { clearPicture, drawShares, enlarge, largestOf, outline, pixelAt } from "./pixels.js";
@@ -13,12 +13,12 @@ export function planesOf({ rows, columns, values }) {
 }
 
 export class Tiles {
-  // what: names the numbers, for who cannot see them. nameOf(label): what stands above its tile.
+  // what: the kind of the numbers, for screen readers. nameOf(label): the title of its tile.
   // choose(label): called when a tile is clicked, if given.
   constructor(labels, what, { nameOf = String, choose } = {}) {
     this.what = what;
     this.tiles = labels.map((label) => this.#tile(nameOf(label), choose && (() => choose(String(label)))));
-    this.pointed = element("p", { class: "hint pointed" }, `Point at a pixel to read its ${what}.`);
+    this.pointed = element("p", { class: "hint pointed" }, `Point at a pixel to see its ${what}.`);
     this.node = element("div", { class: "tiles-frame" }, element("div", { class: "tiles" }, this.tiles.map(({ node }) => node)), this.pointed);
   }
 
@@ -44,8 +44,8 @@ export class Tiles {
   }
 
   #tile(label, choose) {
-    const spoken = choose ? { "aria-hidden": "true" } : { role: "img", "aria-label": `${label}: ${this.what} of each pixel` };
-    const canvas = element("canvas", { width: 28, height: 28, ...spoken });
+    const described = choose ? { "aria-hidden": "true" } : { role: "img", "aria-label": `${label}: ${this.what} of each pixel` };
+    const canvas = element("canvas", { width: 28, height: 28, ...described });
     const caption = element("span", { class: "hint" });
     const parts = [element("span", { class: "digit" }, label), canvas, caption];
     const node = choose

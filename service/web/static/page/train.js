@@ -5,34 +5,34 @@ import { byId, element } from "./element.js";
 import { Estimate } from "./estimate.js";
 import { Field, mathematics, written } from "./field.js";
 import { PRESETS } from "./presets.js";
-import { address, amend, go, hideParts } from "./url.js";
+import { address, go, hideParts, setParameters } from "./url.js";
 
-// What a beginner changes; the rest is one click away.
+// The settings for beginners; the others are one click away.
 const FIRST = ["model", "classes", "learning_rate", "batch_size", "epochs", "l2_penalty"];
 
-// What a job has besides its hyperparameters.
+// The fields of a job besides its hyperparameters.
 const OTHERS = [
-  { name: "name", kind: "text", nullable: true, default: null, allowed: "letters, digits, dots and dashes, or null", help: "the model of which this becomes the next version" },
-  { name: "dataset", kind: "choice", default: DATASET, choices: [DATASET], allowed: "one of those on this server", help: "what it learns from" },
+  { name: "name", kind: "text", nullable: true, default: null, allowed: "letters, digits, dots and dashes, or null", help: "the model to which this run adds a version" },
+  { name: "dataset", kind: "choice", default: DATASET, choices: [DATASET], allowed: "one of those on this server", help: "the images to train on" },
 ];
 
 let fields = null;
 let estimate = null;
-let fitted = {}; // what stands in a field because its default is more than there are
+let fitted = {}; // values of fields whose default exceeds the number of images
 
 export async function showTrain(params) {
   try {
     if (!fields) await build();
     const wanted = params.get("dataset") ?? DATASET;
     if (!estimate?.sets[wanted]) estimate = null;
-    fields.get("dataset").offer([wanted]); // until it is known which there are
+    fields.get("dataset").offer([wanted]); // until the list has arrived
     fill(params);
     estimate = await new Estimate().load();
     fields.get("dataset").offer(Object.keys(estimate.sets));
     fit();
-    say();
+    showEstimate();
   } catch (problem) {
-    refuse(problem.message);
+    showError(problem.message);
   }
 }
 
@@ -47,8 +47,8 @@ async function build() {
   byId("presets").append(...PRESETS.map(presetButton));
   byId("form").addEventListener("input", () => {
     fit();
-    amend(Object.fromEntries([...fields.values()].map((field) => [field.row.name, field.isDefault ? null : field.text])));
-    say();
+    setParameters(Object.fromEntries([...fields.values()].map((field) => [field.row.name, field.isDefault ? null : field.text])));
+    showEstimate();
   });
   byId("form").addEventListener("submit", submit);
   hideParts(byId("form"));
@@ -59,13 +59,13 @@ function presetButton({ label, help, values }) {
   return element("button", { type: "button", class: "preset", onclick: click }, element("b", {}, label), element("span", { class: "hint" }, help));
 }
 
-// The address of the form filled in with the configuration of a job.
-export function cloneAddress(config, defaults) {
+// The address of the form with the configuration of a job.
+export function settingsAddress(config, defaults) {
   const values = Object.entries(config).filter(([name, value]) => written(value) !== written(defaults[name] ?? null));
   return address({ view: "train", ...Object.fromEntries(values.map(([name, value]) => [name, written(value)])) });
 }
 
-// Of a data set that has fewer images than the form takes by itself, all are taken.
+// A data set with fewer images than the defaults is used completely.
 function fit() {
   const { training, test } = estimate?.sets[fields.get("dataset").text] ?? {};
   if (!training) return;
@@ -85,8 +85,8 @@ function fill(params) {
   fitted = {};
   for (const { row } of fields.values()) fields.get(row.name).set(params.get(row.name) ?? written(row.default));
   byId("more").open ||= [...params.keys()].some((name) => fields.has(name) && !FIRST.includes(name));
-  refuse("");
-  say();
+  showError("");
+  showEstimate();
 }
 
 // The configuration that all runs share, and the values in which they differ.
@@ -95,13 +95,13 @@ function plan() {
   const grid = {};
   const problems = [];
   for (const field of fields.values()) {
-    field.complain(null);
+    field.showError(null);
     try {
       const values = field.values();
       if (values.length > 1) grid[field.row.name] = values;
       else base[field.row.name] = values[0];
     } catch (error) {
-      field.complain(error.message);
+      field.showError(error.message);
       problems.push(error.message);
     }
   }
@@ -113,15 +113,15 @@ function runsOf({ base, grid }) {
   return Object.entries(grid).reduce(join, [base]);
 }
 
-function say() {
+function showEstimate() {
   const penalty = fields.get("l2_penalty");
   penalty.formula.textContent = mathematics(penalty.row.formulas[fields.get("l2_convention").text]);
   const planned = plan();
   const isSweep = Object.keys(planned.grid).length > 0;
   const button = byId("form").querySelector("[type=submit]");
   button.textContent = isSweep ? "Start the sweep" : "Start training";
-  if (planned.problems.length) byId("estimate").textContent = "A field needs another value.";
-  else byId("estimate").textContent = estimate ? estimate.say(runsOf(planned)) : "";
+  if (planned.problems.length) byId("estimate").textContent = "A field has an invalid value.";
+  else byId("estimate").textContent = estimate ? estimate.describe(runsOf(planned)) : "";
 }
 
 async function submit(event) {
@@ -140,14 +140,14 @@ async function submit(event) {
     go(address(isSweep ? { sweep: made.id } : { job: made.id }));
     scrollTo(0, 0);
   } catch (problem) {
-    for (const [name, message] of Object.entries(problem.fields ?? {})) fields.get(name)?.complain(message);
-    refuse(problem.message);
+    for (const [name, message] of Object.entries(problem.fields ?? {})) fields.get(name)?.showError(message);
+    showError(problem.message);
   } finally {
     button.disabled = false;
   }
 }
 
-function refuse(message) {
+function showError(message) {
   byId("refusal").textContent = message;
   byId("refusal").hidden = !message;
 }

@@ -1,4 +1,4 @@
-// Time travel: the weights of a run, what it confuses and what it makes of a digit, at every check; at the newest, live.
+// Time travel: the weights of a run, its confusions and its prediction for a digit, at every check; at the newest, live.
 
 import { get } from "./api.js";
 import { percent, showBars } from "./bars.js";
@@ -11,13 +11,13 @@ import { Past } from "./past.js";
 import { picture } from "./picture.js";
 import { drawGrey } from "./pixels.js";
 import { planesOf, Tiles } from "./tiles.js";
-import { address, amend, query } from "./url.js";
+import { address, query, setParameters } from "./url.js";
 
 const EVERY_MS = 700;
 const PLAY_MS = 60;
 
 export class Travel {
-  // curves: what knows the checks, and shows where somebody looks back to. nameOf: what the classes are called.
+  // curves: the checks, and the charts that mark the shown one. nameOf: the names of the classes.
   constructor(job, curves, nameOf) {
     const { classes, model } = job.config;
     this.job = job;
@@ -30,8 +30,8 @@ export class Travel {
     this.slider = element("input", { type: "range", min: "0", max: "0", value: "0", "aria-label": "Check", disabled: true });
     this.play = element("button", { type: "button", disabled: true, onclick: () => this.#playOrStop() }, "Play");
     this.shared = element("input", { type: "checkbox" });
-    this.digit = element("canvas", { width: 28, height: 28, role: "img", "aria-label": "The digit that is asked about" });
-    this.whose = element("p", { class: "hint" });
+    this.digit = element("canvas", { width: 28, height: 28, role: "img", "aria-label": "The digit to classify" });
+    this.source = element("p", { class: "hint" });
     this.bars = element("ol", { class: "bars", "aria-label": "Probability of each digit at this check" });
     this.confusion = element("div", { class: "confusing" });
     this.isLive = !query().has("step");
@@ -43,14 +43,14 @@ export class Travel {
     lastDrawn(job.config.dataset, classes.at(-1)).then((drawn) => this.#take(drawn), () => {});
   }
 
-  // Something has been learned up to a step. At the end, what the server has thinned is taken as it is.
-  learned(isOver = false) {
+  // A check has been made. At the end, the snapshots that the server has kept are fetched again.
+  update(isOver = false) {
     if (isOver) this.past.isThinned = true;
     if (isOver || !this.timer) {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => {
         this.timer = null;
-        this.loading.ask();
+        this.loading.run();
       }, isOver || !this.past.steps.length ? 0 : EVERY_MS);
     }
   }
@@ -62,15 +62,15 @@ export class Travel {
   }
 
   #build() {
-    const asked = element("div", { class: "asked" }, element("figure", {}, this.digit, this.whose), this.bars);
+    const prediction = element("div", { class: "asked" }, element("figure", {}, this.digit, this.source), this.bars);
     return element(
       "div",
       { class: "card travel", "data-hides": "travel" },
-      element("h2", {}, "What it has learned"),
+      element("h2", {}, "Weights at each check"),
       element("div", { class: "row" }, this.play, this.slider, element("label", { class: "tick" }, this.shared, "one scale")),
       this.words,
       this.tiles.node,
-      element("div", { class: "then" }, element("div", {}, element("h3", {}, "What it makes of your digit"), asked), element("div", {}, element("h3", {}, "What it confuses"), this.confusion)),
+      element("div", { class: "then" }, element("div", {}, element("h3", {}, "Prediction for your digit"), prediction), element("div", {}, element("h3", {}, "Confusions"), this.confusion)),
     );
   }
 
@@ -78,11 +78,11 @@ export class Travel {
     try {
       await this.past.load();
     } catch {
-      return; // the next check asks again
+      return; // the next check repeats the request
     }
     if (this.isClosed) return;
     const last = this.past.steps.length - 1;
-    if (last < 0) return this.#nothing();
+    if (last < 0) return this.#showLast();
     this.slider.disabled = this.play.disabled = last < 1;
     this.slider.max = last;
     if (this.isLive) this.slider.value = last;
@@ -95,11 +95,11 @@ export class Travel {
     return later < 0 ? this.past.steps.length - 1 : later;
   }
 
-  // At the newest check the page keeps up with the run; anywhere else the address says where.
+  // At the newest check the page follows the run; at any other the address holds the step.
   #travel(place) {
     this.slider.value = place;
     this.isLive = place === this.past.steps.length - 1;
-    amend({ step: this.isLive ? null : this.past.steps[place] });
+    setParameters({ step: this.isLive ? null : this.past.steps[place] });
     this.#draw();
   }
 
@@ -110,24 +110,24 @@ export class Travel {
     const check = this.curves.checks.get(step);
     const found = check ? `: validation loss ${check.validation_loss.toFixed(4)}, accuracy ${percent(check.validation_accuracy)}` : "";
     this.words.textContent = `${this.isLive && !this.job.finished_at ? "Now, after" : "After"} step ${number(step)}${check ? ` in epoch ${number(check.epoch)}` : ""}${found}.`;
-    this.curves.look(this.isLive ? null : step);
+    this.curves.markPast(this.isLive ? null : step);
     this.slider.setAttribute("aria-valuetext", `step ${step}`);
     this.tiles.show(planesOf(this.past.at(this.place)), { isShared: this.shared.checked });
-    this.#ask();
-    this.counting.ask();
+    this.#predict();
+    this.counting.run();
   }
 
   #take({ pixels, isDrawn }) {
     this.pixels = pixels;
     drawGrey(this.digit, pixels);
-    this.whose.replaceChildren(
-      isDrawn ? "The last that you drew. " : "A test image. ",
+    this.source.replaceChildren(
+      isDrawn ? "Your last drawing. " : "A test image. ",
       element("a", { href: address({ view: "draw" }) }, isDrawn ? "Draw another" : "Draw one of your own"),
     );
-    this.#ask();
+    this.#predict();
   }
 
-  #ask() {
+  #predict() {
     if (!this.pixels || this.place === undefined) return;
     const probabilities = this.past.probabilities(this.place, this.pixels, this.classes);
     const best = this.classes.reduce((a, b) => (probabilities[b] > probabilities[a] ? b : a));
@@ -142,19 +142,19 @@ export class Travel {
       this.counted = step;
       if (!this.isClosed) this.confusion.replaceChildren(matrix(found, this.nameOf));
     } catch (problem) {
-      // The server thins a long run. Live, the next check asks again; looking back, what is left is asked for anew.
+      // The server thins a long run. Live, the next check repeats the request; in the past, the kept snapshots are fetched again.
       if (problem.status !== 404 || this.isLive || this.isClosed) return;
       this.past.isThinned = true;
-      this.loading.ask();
+      this.loading.run();
     }
   }
 
-  // Of some runs nothing is kept but the last.
-  #nothing() {
+  // Some runs have no snapshots but the last weights.
+  #showLast() {
     if (!this.job.finished_at || !this.job.metrics.latest) return;
-    const alt = "The weights, one picture for each digit: red where ink speaks for it, blue where it speaks against it";
+    const alt = "The weights, one picture for each digit: red where ink counts for it, blue where it counts against it";
     const image = picture(`/jobs/${this.job.id}/weights.png?scale=per_tile&upscale=4`, { class: "weights", alt });
-    this.node.replaceChildren(element("h2", {}, "What it has learned"), element("div", { class: "frame", tabindex: "0", role: "region", "aria-label": "Weights" }, image));
+    this.node.replaceChildren(element("h2", {}, "Weights at each check"), element("div", { class: "frame", tabindex: "0", role: "region", "aria-label": "Weights" }, image));
   }
 
   #playOrStop() {

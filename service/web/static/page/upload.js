@@ -1,4 +1,4 @@
-// A form to add data of one's own: four IDX files, or one .npz file.
+// A form to add your own data: four IDX files, or one .npz file.
 
 import { upload } from "./api.js";
 import { byId, element } from "./element.js";
@@ -13,17 +13,17 @@ const FILES = {
     ["test_labels", "Test labels", "An IDX file."],
   ],
 };
-const WORDS = [
-  ["name", "Name", "1 to 40 of a-z, 0-9 and -, beginning with a letter. It is taken for ever.", { required: true }],
-  ["class_names", "Class names", "With commas between them, that of label 0 first. Nothing: their numbers.", {}],
-  ["title", "Title", "What people call it.", { maxlength: 200 }],
-  ["source", "Source", "Where it is from.", { maxlength: 200 }],
-  ["licence", "Licence", "Under which others may use it.", { maxlength: 200 }],
+const TEXTS = [
+  ["name", "Name", "1 to 40 of a-z, 0-9 and -, beginning with a letter. It cannot be changed later.", { required: true }],
+  ["class_names", "Class names", "Separated by commas, that of label 0 first. By default, the numbers.", {}],
+  ["title", "Title", "For people.", { maxlength: 200 }],
+  ["source", "Source", "The origin of the images.", { maxlength: 200 }],
+  ["licence", "Licence", "The terms of use.", { maxlength: 200 }],
 ];
 
 let form = null;
 
-// Once made, it stays, with what is filled in and what is on its way, while one looks around.
+// Made once: entries and a running upload are kept while other parts of the page are shown.
 export function showUpload() {
   form ??= new Form(byId("upload"));
 }
@@ -32,16 +32,16 @@ class Form {
   constructor(place) {
     this.kind = element("select", { id: "upload-kind" }, element("option", { value: "npz" }, "one .npz file"), element("option", { value: "idx" }, "four IDX files"));
     this.inputs = {};
-    const words = WORDS.map(([name, label, help, more]) => this.#field(name, label, help, { type: "text", autocomplete: "off", ...more }));
+    const words = TEXTS.map(([name, label, help, more]) => this.#field(name, label, help, { type: "text", autocomplete: "off", ...more }));
     const files = Object.values(FILES).flat().map(([name, label, help]) => this.#field(name, label, help, { type: "file", required: true }));
     const kind = element("div", { class: "field" }, element("label", { for: "upload-kind" }, "Files"), this.kind, element("p", { class: "hint" }, "28×28 grey images of two to ten classes, with their labels."));
     this.button = element("button", { type: "submit", class: "main" }, "Add it");
     this.cancel = element("button", { type: "button", hidden: true, onclick: () => this.controller.abort() }, "Cancel");
     this.bar = element("progress", { max: "1", "aria-label": "Upload", hidden: true });
     this.state = element("p", { role: "status" });
-    this.refusal = element("p", { class: "error", role: "alert", hidden: true });
+    this.problem = element("p", { class: "error", role: "alert", hidden: true });
     const foot = element("div", { class: "start" }, this.state, this.cancel, this.button);
-    const made = element("form", { novalidate: true }, element("div", { class: "fields" }, words[0], kind, files, words.slice(1)), this.bar, this.refusal, foot);
+    const made = element("form", { novalidate: true }, element("div", { class: "fields" }, words[0], kind, files, words.slice(1)), this.bar, this.problem, foot);
     this.kind.addEventListener("change", () => this.#choose());
     made.addEventListener("submit", (event) => this.#submit(event));
     place.append(element("summary", {}, "Add a data set of your own"), made);
@@ -57,7 +57,7 @@ class Form {
     return node;
   }
 
-  // Which files are asked for; the others are not sent.
+  // Shows the fields of one kind of files; the others are not sent.
   #choose() {
     for (const [kind, files] of Object.entries(FILES)) {
       for (const [name] of files) {
@@ -66,7 +66,7 @@ class Form {
     }
   }
 
-  #complain(name, message) {
+  #showError(name, message) {
     const { input, problem } = this.inputs[name];
     problem.textContent = message;
     problem.hidden = !message;
@@ -74,11 +74,11 @@ class Form {
     else input.removeAttribute("aria-invalid");
   }
 
-  #refuse(problem) {
+  #showProblem(problem) {
     const named = Object.entries(problem.fields ?? {}).filter(([name]) => name in this.inputs && !this.inputs[name].input.disabled);
-    for (const [name, message] of named) this.#complain(name, message);
-    this.refusal.textContent = named.length ? "" : problem.message;
-    this.refusal.hidden = named.length > 0;
+    for (const [name, message] of named) this.#showError(name, message);
+    this.problem.textContent = named.length ? "" : problem.message;
+    this.problem.hidden = named.length > 0;
     if (named.length) this.inputs[named[0][0]].input.focus();
   }
 
@@ -95,21 +95,21 @@ class Form {
 
   async #submit(event) {
     event.preventDefault();
-    for (const name of Object.keys(this.inputs)) this.#complain(name, "");
-    this.refusal.hidden = true;
+    for (const name of Object.keys(this.inputs)) this.#showError(name, "");
+    this.problem.hidden = true;
     const missing = Object.entries(this.inputs).filter(([, { input }]) => !input.validity.valid && !input.disabled);
     if (missing.length) {
-      return this.#refuse({ fields: Object.fromEntries(missing.map(([name, { input }]) => [name, input.type === "file" ? "Choose a file." : "It needs a name."])) });
+      return this.#showProblem({ fields: Object.fromEntries(missing.map(([name, { input }]) => [name, input.type === "file" ? "Choose a file." : "Enter a name."])) });
     }
     this.controller = new AbortController();
     this.#busy(true);
     try {
       const made = await upload("/datasets", this.#content(), (fraction) => this.#progress(fraction), this.controller.signal);
-      this.state.textContent = `${made.title} is here.`;
+      this.state.textContent = `${made.title} was added.`;
       if (query().get("view") === "data") go(address({ view: "data", dataset: made.name }));
     } catch (problem) {
       this.state.textContent = problem.name === "AbortError" ? "Cancelled: nothing was added." : "";
-      if (problem.name !== "AbortError") this.#refuse(problem);
+      if (problem.name !== "AbortError") this.#showProblem(problem);
     } finally {
       this.#busy(false);
     }
@@ -121,10 +121,10 @@ class Form {
     if (isBusy) this.#progress(0);
   }
 
-  // When all is sent, the server looks at it, and nobody knows how long.
+  // When all is sent, the server checks it, which takes an unknown time.
   #progress(fraction) {
     if (fraction < 1) this.bar.value = fraction;
     else this.bar.removeAttribute("value");
-    this.state.textContent = fraction < 1 ? `${Math.round(100 * fraction)} % sent.` : "All is sent; the server checks it.";
+    this.state.textContent = fraction < 1 ? `${Math.round(100 * fraction)} % uploaded.` : "Uploaded. The server is checking the data.";
   }
 }

@@ -16,20 +16,20 @@ export function onMove(listener) {
   listeners.push(listener);
 }
 
-// Go to another place of the page, as a link would.
+// Go to another part of the page, like a link.
 export function go(address) {
   history.pushState(null, "", address);
   showAgain();
 }
 
-// Name this place anew, once it is known what it shows.
-export function entitle(id, text) {
+// Set the title of this part, once its contents are known.
+export function setTitle(id, text) {
   document.getElementById(id).textContent = text;
   document.title = `${text} · Inkling`;
 }
 
-// Change parameters of this place without a new entry in the history; null takes one away.
-export function amend(changes) {
+// Change parameters of the address without a new entry in the history; null removes one.
+export function setParameters(changes) {
   const params = query();
   for (const [name, value] of Object.entries(changes)) {
     if (value === null) params.delete(name);
@@ -38,7 +38,7 @@ export function amend(changes) {
   history.replaceState(null, "", `?${params}`);
 }
 
-// An address within the page that keeps what a teacher has hidden.
+// An address within the page that keeps the hidden parts.
 export function address(values) {
   const params = new URLSearchParams(values);
   const hidden = query().get("hide");
@@ -46,7 +46,7 @@ export function address(values) {
   return `/?${params}`;
 }
 
-// What ?hide= names, a teacher has taken off the page.
+// Hides the parts named by ?hide=, for lessons.
 export function hideParts(root) {
   const hidden = (query().get("hide") ?? "").split(",");
   for (const part of root.querySelectorAll("[data-hides]")) part.hidden = hidden.includes(part.dataset.hides);

@@ -1,4 +1,4 @@
-// Numbers of several runs beside each other: where they differ, and whether that is more than chance.
+// Numbers of several runs side by side: their differences, and whether those are more than chance.
 
 import { get } from "./api.js";
 import { percent } from "./bars.js";
@@ -8,7 +8,7 @@ import { title, written } from "./field.js";
 import { table } from "./table.js";
 
 export async function verdicts(runs) {
-  const parts = [beside(runs)];
+  const parts = [sideBySide(runs)];
   const versions = runs.filter((run) => run.version);
   if (versions.length < 2) return parts;
   try {
@@ -21,19 +21,19 @@ export async function verdicts(runs) {
   return parts;
 }
 
-// What was asked for where it differs, and what came of it.
-function beside(runs) {
+// The settings in which the runs differ, and their results.
+function sideBySide(runs) {
   const names = [...new Set(runs.flatMap((run) => Object.keys(run.config)))].filter((name) => name !== "name");
   const differing = names.filter((name) => new Set(runs.map((run) => written(run.config[name] ?? null))).size > 1);
   const of = (run) => run.manifest?.metrics.best ?? run.job?.metrics.best;
   const rows = [
     ...differing.map((name) => [title(name), ...runs.map((run) => written(run.config[name] ?? null) || "none")]),
     ["Best check at step", ...runs.map((run) => (of(run) ? number(of(run).step) : "–"))],
-    ["Validation loss there", ...runs.map((run) => of(run)?.validation_loss.toFixed(4) ?? "–")],
-    ["Validation accuracy there", ...runs.map((run) => (of(run) ? percent(of(run).validation_accuracy) : "–"))],
-    ["Training accuracy there", ...runs.map((run) => (of(run) ? percent(of(run).train_accuracy) : "–"))],
+    ["Validation loss", ...runs.map((run) => of(run)?.validation_loss.toFixed(4) ?? "–")],
+    ["Validation accuracy", ...runs.map((run) => (of(run) ? percent(of(run).validation_accuracy) : "–"))],
+    ["Training accuracy", ...runs.map((run) => (of(run) ? percent(of(run).train_accuracy) : "–"))],
   ];
-  return table("Runs beside each other", ["", ...runs.map((run) => run.label)], rows);
+  return table("Runs side by side", ["", ...runs.map((run) => run.label)], rows);
 }
 
 function onTheSameImages({ n_images, models, comparisons }) {
@@ -42,9 +42,9 @@ function onTheSameImages({ n_images, models, comparisons }) {
     return [
       `${model}/${version}`,
       percent(accuracy),
-      against ? points(against.accuracy_difference, against.accuracy_interval) : "the measure",
+      against ? points(against.accuracy_difference, against.accuracy_interval) : "baseline",
       loss.toFixed(4),
-      against ? difference(against.loss_difference, against.loss_interval) : "the measure",
+      against ? difference(against.loss_difference, against.loss_interval) : "baseline",
       against ? chance(against.p_value) : "",
     ];
   });
@@ -52,7 +52,7 @@ function onTheSameImages({ n_images, models, comparisons }) {
   return element("div", {}, element("h2", {}, `On the same ${number(n_images)} test images`), table("Versions on the same images", headings, rows));
 }
 
-// The interval of the difference of accuracy as a bar, and what it means as a sentence.
+// The interval of the difference of accuracy as a bar, and its meaning as a sentence.
 function verdict({ other, first, accuracy_interval: [low, high], accuracy_difference: middle, sentence, p_value }) {
   const reach = 1.15 * Math.max(Math.abs(low), Math.abs(high), 1e-4);
   const place = (value) => `${50 + (50 * value) / reach}%`;
@@ -70,4 +70,4 @@ const sign = (value) => (value < 0 ? "−" : "+");
 const signed = (value, digits) => sign(value) + Math.abs(value).toFixed(digits);
 const points = (middle, [low, high]) => `${signed(100 * middle, 2)} (${signed(100 * low, 2)} to ${signed(100 * high, 2)})`;
 const difference = (middle, [low, high]) => `${signed(middle, 4)} (${signed(low, 4)} to ${signed(high, 4)})`;
-const chance = (p) => (p < 0.05 ? `yes, ${p < 0.0001 ? "p < 0.0001" : `p = ${p.toPrecision(2)}`}` : `no telling, p = ${p.toPrecision(2)}`);
+const chance = (p) => (p < 0.05 ? `yes, ${p < 0.0001 ? "p < 0.0001" : `p = ${p.toPrecision(2)}`}` : `not clear, p = ${p.toPrecision(2)}`);

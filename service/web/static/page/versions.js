@@ -1,4 +1,4 @@
-// The versions of a model, the names that point to them, and how those have moved; promoting one and rolling back.
+// The versions of a model, their aliases, and the history of the champion; promoting one and rolling back.
 
 import { get, put } from "./api.js";
 import { percent } from "./bars.js";
@@ -20,15 +20,15 @@ export function versions(model, manifest) {
     { "data-hides": "versions" },
     element("div", { class: "row" }, element("h2", {}, `Versions of ${model.name}`), picks.link),
     problem,
-    table(`Versions of ${model.name}`, ["", "Version", "Names", "Loss", "Accuracy", "Made", ""], rows),
+    table(`Versions of ${model.name}`, ["", "Version", "Aliases", "Loss", "Accuracy", "Created", ""], rows),
     history,
   );
   made.addEventListener("promote", async ({ detail }) => {
     try {
       await promote(model.name, detail.version, detail.reason, champion);
       showAgain();
-    } catch (refused) {
-      problem.textContent = refused.status === 412 ? "Somebody else has moved it meanwhile. Look again, then decide." : refused.message;
+    } catch (error) {
+      problem.textContent = error.status === 412 ? "The champion was changed by somebody else. Reload the page, then decide." : error.message;
       problem.hidden = false;
     }
   });
@@ -36,7 +36,7 @@ export function versions(model, manifest) {
   return made;
 }
 
-// Moves only what the page has shown: If-Match names the version that is the champion now.
+// Changes only the champion that the page shows: If-Match names that version.
 async function promote(name, version, reason, champion) {
   const headers = champion === null ? {} : { "If-Match": `"${champion}"` };
   return put(`/models/${encodeURIComponent(name)}/aliases/${CHAMPION}`, { version, reason }, headers);
@@ -45,23 +45,23 @@ async function promote(name, version, reason, champion) {
 function row(model, each, shown, champion, picks) {
   const { version, metrics, created_at: at, state } = each;
   const part = `${model.name}/${version}`;
-  const names = Object.entries(model.aliases ?? {}).filter(([, number]) => number === version);
+  const aliases = Object.entries(model.aliases ?? {}).filter(([, number]) => number === version);
   if (state === "corrupted") return ["", String(version), "", "", "", "its manifest is damaged", ""];
   const link = element("a", { href: address({ view: "models", model: part }), "aria-current": version === shown.version ? "true" : null }, `${version}`);
   return [
     picks.box(part, `version ${version}`, compareAddress),
     link,
-    element("span", {}, names.map(([alias]) => element("span", { class: "chip" }, alias))),
+    element("span", {}, aliases.map(([alias]) => element("span", { class: "chip" }, alias))),
     metrics ? metrics.validation_loss.toFixed(4) : "–",
     metrics ? percent(metrics.validation_accuracy) : "–",
     at ? moment(at) : "–",
-    version === champion ? "answers" : button("Promote", version, `promoted on the page`, `Promote version ${version}`),
+    version === champion ? "in use" : button("Promote", version, `promoted on the page`, `Promote version ${version}`),
   ];
 }
 
 async function showHistory(place, model, champion) {
   if (champion === null) {
-    const words = "No version is the champion yet, so the newest answers. Promote one, and it answers until you promote another.";
+    const words = "No version is the champion yet, so the newest one is used. Promote a version to use it until you promote another.";
     place.replaceChildren(element("p", { class: "hint" }, words));
     return;
   }
@@ -71,12 +71,12 @@ async function showHistory(place, model, champion) {
     const rows = [...history].reverse().map(({ at, version, reason, by }) => [
       moment(at), version === null ? "none" : `version ${version}`, reason ?? "–", by ?? "–",
     ]);
-    const title = element("div", { class: "row" }, element("h2", {}, "Who was champion"));
+    const title = element("div", { class: "row" }, element("h2", {}, "Champion history"));
     if (before) {
       const label = `Roll back to version ${before.version}`;
       title.append(button(label, before.version, `rolled back from version ${champion}`, label));
     }
-    place.replaceChildren(title, table("Moves of the champion", ["When", "Names", "Why", "Who"], rows));
+    place.replaceChildren(title, table("Champion history", ["Time", "Version", "Reason", "By"], rows));
   } catch (problem) {
     place.replaceChildren(element("p", { class: "note" }, problem.message));
   }

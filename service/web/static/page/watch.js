@@ -1,4 +1,4 @@
-// Watch: a job while it learns, and after.
+// Watch: a job during its training, and after.
 
 import { get, post } from "./api.js";
 import { percent } from "./bars.js";
@@ -10,14 +10,14 @@ import { namesOf } from "./names.js";
 import { Resume } from "./resume.js";
 import { JobStream } from "./stream.js";
 import { showSweep } from "./sweep.js";
-import { cloneAddress } from "./train.js";
+import { settingsAddress } from "./train.js";
 import { Travel } from "./travel.js";
-import { address, entitle, go, hideParts } from "./url.js";
+import { address, go, hideParts, setTitle } from "./url.js";
 
 export const OVER = ["succeeded", "failed", "cancelled"];
-const SAYS = {
+const STATE_TEXTS = {
   queued: "Waiting for a free worker.",
-  running: "Learning.",
+  running: "Training.",
   cancelling: "Stopping after this step.",
   succeeded: "Done.",
   failed: "Failed.",
@@ -45,7 +45,7 @@ class Watched {
     try {
       [this.job, table] = await Promise.all([get(`/jobs/${encodeURIComponent(this.jobId)}`), get("/hyperparameters")]);
     } catch (problem) {
-      const text = problem.status === 404 || problem.status === 422 ? "There is no such job here; it was deleted, or ran elsewhere." : problem.message;
+      const text = problem.status === 404 || problem.status === 422 ? "There is no such job: it was deleted, or ran on another server." : problem.message;
       this.place.replaceChildren(emptyState(text, "/?view=jobs", "See all jobs"));
       return;
     }
@@ -57,7 +57,7 @@ class Watched {
     this.stream = new JobStream(this.jobId, {
       state: ({ state }) => this.#state(state),
       check: (check) => this.#check(check),
-      over: () => this.#over(),
+      end: () => this.#finish(),
       link: (isUp, problem) => this.#link(isUp, problem),
     });
   }
@@ -71,7 +71,7 @@ class Watched {
 
   #build() {
     const { config } = this.job;
-    entitle("watch-title", `Training ${this.job.model?.name ?? config.name ?? config.model}`);
+    setTitle("watch-title", `Training ${this.job.model?.name ?? config.name ?? config.model}`);
     this.curves = new Curves(this.jobId);
     this.travel = new Travel(this.job, this.curves, this.nameOf);
     this.state = element("p", { class: "state", role: "status" });
@@ -79,18 +79,18 @@ class Watched {
     this.progress = meter("Progress", "progress");
     this.patience = meter("Patience left", "patience");
     this.patience.node.hidden = config.patience === null;
-    this.story = element("p", { class: "story" });
+    this.summary = element("p", { class: "story" });
     this.problem = element("p", { class: "error", role: "alert", hidden: true });
     this.cancel = element("button", { type: "button", onclick: () => this.#cancel() }, "Cancel");
-    const clone = element("a", { class: "button", href: cloneAddress(config, this.defaults) }, "Clone into the form");
+    const reuse = element("a", { class: "button", href: settingsAddress(config, this.defaults) }, "Use these settings");
     this.use = element("a", { class: "button main", hidden: true }, "Draw with it");
     this.look = element("a", { class: "button", hidden: true }, "Look inside");
-    this.beside = element("a", { class: "button", href: address({ view: "compare", with: this.jobId }) }, "Compare");
+    this.compare = element("a", { class: "button", href: address({ view: "compare", with: this.jobId }) }, "Compare");
     this.verify = element("button", { type: "button", hidden: true, onclick: () => this.#verify() }, "Train it again and compare");
-    this.resume = new Resume(this.job, (problem) => this.#complain(problem));
-    const actions = element("div", { class: "row", "data-hides": "actions" }, this.use, this.look, this.cancel, this.beside, clone, this.verify, this.resume.node);
+    this.resume = new Resume(this.job, (problem) => this.#showError(problem));
+    const actions = element("div", { class: "row", "data-hides": "actions" }, this.use, this.look, this.cancel, this.compare, reuse, this.verify, this.resume.node);
     const meters = element("div", { class: "meters" }, this.progress.node, this.patience.node);
-    const head = element("div", { class: "card" }, this.lost, this.state, this.story, meters, this.problem, actions);
+    const head = element("div", { class: "card" }, this.lost, this.state, this.summary, meters, this.problem, actions);
     const charts = element("div", { class: "charts" }, this.curves.loss.node, this.curves.accuracy.node);
     this.place.replaceChildren(head, charts, this.travel.node, settingsOf(config, this.defaults));
     hideParts(this.place);
@@ -101,38 +101,38 @@ class Watched {
   #state(state) {
     if (this.ended) return;
     this.job.state = state;
-    this.state.replaceChildren(element("span", { class: `badge ${state}` }, state), ` ${SAYS[state]}`);
+    this.state.replaceChildren(element("span", { class: `badge ${state}` }, state), ` ${STATE_TEXTS[state]}`);
     this.cancel.hidden = OVER.includes(state) || state === "cancelling";
   }
 
   #check(check) {
     this.curves.add(check);
-    this.travel.learned();
+    this.travel.update();
     const { fraction, epoch, step, eta_s, patience_left } = check.progress;
     const { patience } = this.job.config;
-    const eta = eta_s > 0 && fraction < 1 ? `, ${duration(eta_s)} to go at most` : "";
+    const eta = eta_s > 0 && fraction < 1 ? `, at most ${duration(eta_s)} left` : "";
     this.progress.show(fraction, `${Math.round(100 * fraction)} % — epoch ${number(epoch)}, step ${number(step)}${this.ended ? "" : eta}`);
     if (patience !== null) this.patience.show(patience_left / patience, `${patience_left} of ${patience} checks`);
-    if (!this.ended) this.story.textContent = `Validation: loss ${check.validation_loss.toFixed(4)}, accuracy ${percent(check.validation_accuracy)}.`;
+    if (!this.ended) this.summary.textContent = `Validation: loss ${check.validation_loss.toFixed(4)}, accuracy ${percent(check.validation_accuracy)}.`;
   }
 
-  async #over() {
+  async #finish() {
     try {
       this.job = await get(`/jobs/${this.jobId}`);
     } catch (problem) {
-      this.#complain(problem);
+      this.#showError(problem);
     }
     if (this.isClosed) return;
     this.#state(this.job.state);
     this.#end();
     this.curves.finish(this.job.stop_reason === "early_stopping");
     this.travel.job = this.job;
-    this.travel.learned(true);
+    this.travel.update(true);
   }
 
   #end() {
     this.ended = true;
-    this.story.textContent = storyOf(this.job);
+    this.summary.textContent = summaryOf(this.job);
     const { model } = this.job;
     if (model) {
       this.use.href = address({ view: "draw", model: `${model.name}/${model.version}` });
@@ -155,7 +155,7 @@ class Watched {
     try {
       await post(`/jobs/${this.jobId}/cancel`);
     } catch (problem) {
-      if (problem.type !== "invalid-job-transition") this.#complain(problem);
+      if (problem.type !== "invalid-job-transition") this.#showError(problem);
     } finally {
       this.cancel.disabled = false;
     }
@@ -165,32 +165,32 @@ class Watched {
     try {
       go(address({ job: (await post(`/jobs/${this.jobId}/verify`)).id }));
     } catch (problem) {
-      this.#complain(problem);
+      this.#showError(problem);
     }
   }
 
-  #complain(problem) {
+  #showError(problem) {
     this.problem.textContent = problem.message;
     this.problem.hidden = false;
   }
 }
 
-// Why it ended, and where it was best.
-function storyOf({ metrics: { best, latest }, stop_reason, config, state, error, model, verification }) {
+// Why the run ended, and its best check.
+function summaryOf({ metrics: { best, latest }, stop_reason, config, state, error, model, verification }) {
   if (verification?.outcome) {
     const { name, version } = verification.model;
-    const whose = `${name}, version ${version}, was trained again from its record`;
-    return verification.outcome.identical ? `${whose}: the same weights came out, to the bit.` : `${whose}: other weights came out, for the machine or the program is another one.`;
+    const again = `${name}, version ${version}, was trained again from its record`;
+    return verification.outcome.identical ? `${again}: the weights are identical, bit for bit.` : `${again}: the weights differ, because the processor or the software is different.`;
   }
-  if (error) return `${error.message ?? error.detail ?? error} Clone it into the form and try other values.`;
-  if (!best) return state === "cancelled" ? "It was cancelled before it learned anything." : "";
+  if (error) return `${error.message ?? error.detail ?? error} Use these settings and try other values.`;
+  if (!best) return state === "cancelled" ? "Cancelled before the first check." : "";
   const where = `step ${number(best.step)} (epoch ${number(best.epoch)}), with a validation loss of ${best.validation_loss.toFixed(4)} and an accuracy of ${percent(best.validation_accuracy)}`;
-  const which = model ? ` The weights became ${model.name}, version ${model.version}.` : "";
+  const which = model ? ` The weights were saved as ${model.name}, version ${model.version}.` : "";
   if (stop_reason === "early_stopping") {
-    return `Early stopping ended it at step ${number(latest.step)}: the best check was at ${where}, and ${config.patience} more checks found nothing lower.${which}`;
+    return `Early stopping ended the run at step ${number(latest.step)}: the best check was at ${where}, and ${config.patience} more checks found no lower loss.${which}`;
   }
-  if (stop_reason === "cancelled") return `It was cancelled at step ${number(latest.step)}; the best check was at ${where}.${which}`;
-  return `It made all its epochs; the best check was at ${where}.${which}`;
+  if (stop_reason === "cancelled") return `Cancelled at step ${number(latest.step)}; the best check was at ${where}.${which}`;
+  return `All epochs are complete; the best check was at ${where}.${which}`;
 }
 
 function meter(label, kind) {

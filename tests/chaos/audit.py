@@ -1,4 +1,4 @@
-"""What must be true of a data folder when the storm is over, read from the files themselves."""
+"""What must be true of a data folder after a load of faults, read from its files."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tests.jobs.house import eventually
 
 
 class Audit:
-    """Reads a folder that nobody serves any more.
+    """Reads a data folder after its service has stopped.
 
     Parameters
     ----------
-    weights_of : returns the checksum of the weights that an undisturbed run of a configuration ends with.
+    weights_of : returns the checksum of the weights of an undisturbed run of a configuration.
     """
 
     def __init__(self, folder: Path, ledger: Ledger, weights_of: Callable[[Mapping[str, Any]], str]):
@@ -39,7 +39,7 @@ class Audit:
         self._registry = Registry(self._store)
 
     def violations(self) -> list[str]:
-        """Return everything that is not as it was promised."""
+        """Return every broken promise."""
         database = Database(f"sqlite:///{self._folder / 'inkling.db'}")
         try:
             jobs = Jobs(database, max_queue_length=1, wake_engine=lambda: None)
@@ -76,7 +76,7 @@ class Audit:
                 yield f"job {job.id} was to be cancelled, and failed"
             seen = self._ledger.finals.get(job.id)
             if seen and (seen["state"], seen["model"]) != (job.state.value, job.model and dict(job.model)):
-                yield f"job {job.id} was told to be over otherwise than it is"
+                yield f"job {job.id} has another final state than the client received"
 
     def _versions(self, known: Mapping[str, Job]) -> Iterator[str]:
         makers: dict[str, tuple[str, int]] = {}
@@ -108,7 +108,7 @@ class Audit:
                 yield f"job {job.id} names a version that is not there, or another's: {job.model}"
         for name, version in self._ledger.spoken:
             if name in MODELS and not self._registry.has_version(name, version):
-                yield f"version {version} of {name} spoke and is gone"
+                yield f"version {version} of {name} was used for a prediction and is missing"
 
     def _aliases(self) -> Iterator[str]:
         for name, moves in self._ledger.moves.items():
@@ -118,9 +118,9 @@ class Audit:
                 yield f"the history of the alias of {name} cannot be read: {error.message}"
                 continue
             self.counts["alias moves"] += len(history)
-            told = {entry.number: (entry.version, entry.reason) for entry in history}
+            recorded = {entry.number: (entry.version, entry.reason) for entry in history}
             for number, move in moves.items():
-                if told.get(number) != move:
+                if recorded.get(number) != move:
                     yield f"move {number} of the alias of {name} was acknowledged and is lost"
 
     def _files(self) -> Iterator[str]:

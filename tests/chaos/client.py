@@ -1,4 +1,4 @@
-"""A client that works while the service dies around it, and remembers what it was promised."""
+"""A client that sends requests while the service is killed, and records every answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FINAL = ("succeeded", "failed", "cancelled")
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """What was promised: answers that arrived."""
+    """The answers that arrived: promises of the service."""
 
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The configuration of each acknowledged job."""
@@ -62,12 +62,12 @@ class ChaosClient:
         self._http = httpx.Client(timeout=10)
 
     def start(self) -> None:
-        """Begin to work as soon as there is somebody to talk to."""
+        """Send requests as soon as there is a service."""
         self._thread.start()
 
     def connect(self, url: str | None) -> None:
-        """Talk to the service at this address from now on; to nobody, if there is none."""
-        assert self._thread.is_alive(), "the client met a bug of its own"
+        """Send requests to this address from now on; None pauses."""
+        assert self._thread.is_alive(), "the client has a bug"
         with self._served:
             self._url = url
             self._served.notify()
@@ -228,9 +228,9 @@ class ChaosClient:
                 self.ledger.violations.append(f"job {job['id']} was over, and now is {job['state']}")
             return
         first = self.ledger.finals.setdefault(job["id"], job)
-        for told in ("state", "model", "error"):
-            if first[told] != job[told]:
-                self.ledger.violations.append(f"job {job['id']} is over, and its {told} changed afterwards")
+        for name in ("state", "model", "error"):
+            if first[name] != job[name]:
+                self.ledger.violations.append(f"job {job['id']} is over, and its {name} changed afterwards")
 
     def _accepted(self, method: str, path: str, status: int, **request: Any) -> dict[str, Any]:
         answer = self._http.request(method, path, **request)

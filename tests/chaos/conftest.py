@@ -1,4 +1,4 @@
-"""The nest, storms, and the weights that an undisturbed run ends with."""
+"""The fork server, the load of faults, and the weights that an undisturbed run ends with."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from service.core import TrainingConfig
 from service.database import Database, migrate
 from service.jobs import InlineExecutor
 from tests.chaos.audit import Audit
-from tests.chaos.storm import Storm
-from tests.chaos.supervisor import Nest
+from tests.chaos.fault_load import FaultLoad
+from tests.chaos.supervisor import ForkServer
 from tests.jobs.house import House
 
 
 @pytest.fixture(scope="session")
-def nest() -> Iterator[Nest]:
-    nest = Nest()
-    yield nest
-    nest.close()
+def fork_server() -> Iterator[ForkServer]:
+    fork_server = ForkServer()
+    yield fork_server
+    fork_server.close()
 
 
 @pytest.fixture(scope="session")
@@ -54,13 +54,13 @@ def weights_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[M
 
 
 @pytest.fixture
-def audit(weights_of: Callable[[Mapping[str, Any]], str]) -> Callable[[Storm], list[str]]:
-    """Say what a storm did, and return the promises that were broken."""
+def audit(weights_of: Callable[[Mapping[str, Any]], str]) -> Callable[[FaultLoad], list[str]]:
+    """Print the counts of a load, and return the broken promises."""
 
-    def audit(storm: Storm) -> list[str]:
-        audit = Audit(storm.folder, storm.ledger, weights_of)
+    def audit(load: FaultLoad) -> list[str]:
+        audit = Audit(load.folder, load.ledger, weights_of)
         violations = audit.violations()
-        for counts in (storm.counts, storm.ledger.counts, audit.counts):
+        for counts in (load.counts, load.ledger.counts, audit.counts):
             print(", ".join(f"{count} {what}" for what, count in sorted(counts.items())))
         print(f"{len(violations)} promises broken", *violations, sep="\n  ")
         return violations

@@ -17,7 +17,7 @@ from tests.chaos.supervisor import Program
 INSIDE = ("unshare", "--mount", "--map-root-user")
 """A program that is started so has mounts of its own, which end with it."""
 WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
-"""Root may write where nobody may; a program that is started so may not."""
+"""Root ignores permissions; a program that is started with this may not."""
 
 
 def small_disk(path: Path, size: str) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def full(service: Program, path: Path) -> Iterator[None]:
 
 @contextmanager
 def read_only(service: Program, path: Path) -> Iterator[None]:
-    """Let nobody write on the disk."""
+    """Make the disk read-only."""
     enter = ("nsenter", "--target", str(service.process.pid), "--user", "--mount", "--preserve-credentials")
     remount = (*enter, "mount", "-o")
     subprocess.run([*remount, "remount,ro", str(path)], check=True)

@@ -27,8 +27,8 @@ _STEPS = {
     "written": "before they are durable",
     "durable": "before they have their name",
     "named": "before the name is durable",
-    "settled": "before the temporary name is gone",
-    "stored": "when all is done and nobody was told",
+    "settled": "before the temporary name is removed",
+    "stored": "when everything is written and nothing is answered",
 }
 # A death after a claim leaves what the next start must take back.
 _ROWS = ("accept", "claim", "requeued", "progress", "publishing", "succeeded", "cancelling", "cancelled")

@@ -1,4 +1,4 @@
-"""Faults that a careful service does not have, planted in the process under test: the tests must catch each."""
+"""Mutants: faults that are injected into the process under test, each of which the tests must detect."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def written_in_place() -> None:
 
 
 def no_fence() -> None:
-    """Let whoever once had a job write."""
+    """Let an engine whose claim has been taken over write."""
 
     def held_by_anybody(connection: Any, job_id: str, fence: int) -> bool:
         row = job_rows.get(connection, job_id)
@@ -72,12 +72,12 @@ def leases() -> None:
     """No fault: let several engines work on one SQLite file, by claims and leases, as those of several hosts do."""
     Database.exclusive = property(lambda _: False)  # type: ignore[assignment, method-assign]
     socket.gethostname = lambda: f"host-{os.getpid()}"
-    engine.HEARTBEAT_S = 0.2  # how often they look for claims of the dead
-    engine.LEASE_S = 5.0  # for so long a new one leaves those of others alone
+    engine.HEARTBEAT_S = 0.2  # how often abandoned claims are looked for
+    engine.LEASE_S = 5.0  # how long a new engine waits before it takes over others' claims
 
 
 def poison() -> None:
-    """Let the worker of one job die every time; see `poisoned.py`."""
+    """Kill the worker of one job each time; see `poisoned.py`."""
     processes._PROGRAM = (
         f"from tests.chaos.poisoned import poison_this_process; poison_this_process(); {processes._PROGRAM}"
     )

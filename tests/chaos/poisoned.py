@@ -1,4 +1,4 @@
-"""What the workers of a service with the fault ``poison`` run first: one seed kills whoever trains with it."""
+"""What the workers of a service with the fault ``poison`` run first: a job with one seed kills its worker."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def poison_this_process() -> None:
     """Let training with the seed be the end of this process."""
     run_training = channel.run_training  # type: ignore[attr-defined]
 
-    def die_of_poison(spec: StackSpec, *args: Any) -> None:
+    def die(spec: StackSpec, *args: Any) -> None:
         if any(member.config.seed == POISON_SEED for member in spec.members):
             os.kill(os.getpid(), signal.SIGSEGV)
         run_training(spec, *args)
 
-    channel.run_training = die_of_poison  # type: ignore[attr-defined, assignment]
+    channel.run_training = die  # type: ignore[attr-defined, assignment]

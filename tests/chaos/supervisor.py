@@ -53,12 +53,12 @@ class Served:
             return []
 
 
-class Nest:
-    """The program that forks services; see `nest.py`."""
+class ForkServer:
+    """The program that forks services; see `fork_server.py`."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tests.chaos.nest"],
+            [sys.executable, "-P", "-m", "tests.chaos.fork_server"],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
@@ -154,7 +154,7 @@ def program(
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """Return the processes that belong to a service on a folder, whoever their parent is by now."""
+    """Return the processes that belong to a service on a folder, whatever their present parent."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -164,12 +164,12 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 
 
 def attempt(action: Callable[[], object]) -> None:
-    """Do something to a process that may be gone already."""
+    """Act on a process that may have exited."""
     with suppress(psutil.NoSuchProcess, ProcessLookupError):
         action()
 
 
-def has_begun(worker: psutil.Process) -> bool:
+def has_started(worker: psutil.Process) -> bool:
     """Whether a worker has come to its first line, in which it ties its life to that of its engine."""
     try:
         return any("_ctypes" in Path(mapped.path).name for mapped in worker.memory_maps())

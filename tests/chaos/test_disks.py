@@ -132,7 +132,7 @@ def test_the_database_cannot_be_written(tmp_path: Path, fault: Fault, problem: t
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             kept = {row[0] for row in connection.execute("SELECT id FROM jobs")}
             assert {running, *accepted} < kept
-            # A row whose commit could not be made durable may be there or not: its client was told 503.
+            # A row whose commit could not be made durable may exist or not: its client received 503.
             assert fault is unsynced_database or len(kept) == 2 + len(accepted)
         print(f"{len(accepted)} jobs were accepted until there was no room, 0 were lost")
         client.post(f"/jobs/{running}/cancel").raise_for_status()

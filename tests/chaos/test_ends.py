@@ -17,7 +17,7 @@ import pytest
 from service.registry import LocalStore, Registry
 from tests.chaos.client import LONG, TINY
 from tests.chaos.poisoned import POISON_SEED
-from tests.chaos.supervisor import DEADLINE_S, Nest
+from tests.chaos.supervisor import DEADLINE_S, ForkServer
 from tests.jobs.house import eventually
 from tests.web.serving import wait_until_over
 
@@ -30,10 +30,10 @@ WeightsOf = Callable[[Mapping[str, Any]], str]
 
 @pytest.mark.alone
 def test_sigterm_hands_back_what_runs_and_keeps_what_it_accepts(
-    nest: Nest, tmp_path: Path, weights_of: WeightsOf
+    fork_server: ForkServer, tmp_path: Path, weights_of: WeightsOf
 ) -> None:
-    """With streams open, and a client that goes on submitting until nobody answers."""
-    served = nest.start(tmp_path)
+    """With streams open, and a client that submits until the service stops answering."""
+    served = fork_server.start(tmp_path)
     accepted = []
     with httpx.Client(base_url=f"{served.url}/api/v1", timeout=30) as client, ExitStack() as streams:
         running = client.post("/jobs", json={**LONG, "epochs": 400, "name": "alpha"}).json()["id"]
@@ -72,18 +72,18 @@ def test_sigterm_hands_back_what_runs_and_keeps_what_it_accepts(
         (step,) = connection.execute("SELECT step FROM checkpoints WHERE job_id = ?", (running,)).fetchone()
         assert step > 0
 
-    served = nest.start(tmp_path)
+    served = fork_server.start(tmp_path)
     with httpx.Client(base_url=f"{served.url}/api/v1", timeout=30) as client:
         job = wait_until_over(client, running)
         assert [move["state"] for move in job["history"]] == ["queued", "running"] * 2 + ["succeeded"]
     served.kill()
     weights = Registry(LocalStore(tmp_path / "model_store")).load("alpha", 1).manifest.weights_sha256
-    assert weights == weights_of(job["config"]), "the bits of a run that nobody interrupted"
+    assert weights == weights_of(job["config"]), "the bits of an uninterrupted run"
     assert (tmp_path / "service.log").read_text() == ""
 
 
-def test_a_job_that_kills_its_workers_is_given_up_and_harms_no_other(nest: Nest, tmp_path: Path) -> None:
-    served = nest.start(tmp_path, faults=["poison"], workers=2)
+def test_a_job_that_kills_its_workers_is_given_up_and_harms_no_other(fork_server: ForkServer, tmp_path: Path) -> None:
+    served = fork_server.start(tmp_path, faults=["poison"], workers=2)
     with httpx.Client(base_url=f"{served.url}/api/v1", timeout=30) as client:
         bodies = [{**TINY, "seed": seed, "name": "alpha"} for seed in (1, POISON_SEED, 2, 3)]
         jobs = [client.post("/jobs", json=body).raise_for_status().json()["id"] for body in bodies]

@@ -9,29 +9,31 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.failpoints import GAPS
-from tests.chaos.storm import Storm
-from tests.chaos.supervisor import Nest
+from tests.chaos.fault_load import FaultLoad
+from tests.chaos.supervisor import ForkServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "10"))
-AuditStorm = Callable[[Storm], list[str]]
+AuditLoad = Callable[[FaultLoad], list[str]]
 
 
-def test_a_kill_in_every_gap_of_the_order_of_writes(nest: Nest, tmp_path: Path, seed: int, audit: AuditStorm) -> None:
+def test_a_kill_in_every_gap_of_the_order_of_writes(
+    fork_server: ForkServer, tmp_path: Path, seed: int, audit: AuditLoad
+) -> None:
     print(f"\nseed {seed}, {len(GAPS)} gaps")
-    storm = Storm(nest, tmp_path, seed)
-    storm.blow(GAPS * max(1, ROUNDS // 100))
-    assert audit(storm) == []
-    assert {gap for gap in GAPS if not storm.gaps[gap]} == set(), "gaps that no round came to"
+    load = FaultLoad(fork_server, tmp_path, seed)
+    load.run(GAPS * max(1, ROUNDS // 100))
+    assert audit(load) == []
+    assert {gap for gap in GAPS if not load.gaps[gap]} == set(), "gaps that no round came to"
 
 
-def test_kills_at_random_moments(nest: Nest, tmp_path: Path, seed: int, audit: AuditStorm) -> None:
+def test_kills_at_random_moments(fork_server: ForkServer, tmp_path: Path, seed: int, audit: AuditLoad) -> None:
     print(f"\nseed {seed}, {ROUNDS} rounds")
-    storm = Storm(nest, tmp_path, seed)
-    storm.blow(random_rounds=ROUNDS)
-    assert audit(storm) == []
-    assert storm.ledger.counts["jobs acknowledged"] > ROUNDS
+    load = FaultLoad(fork_server, tmp_path, seed)
+    load.run(random_rounds=ROUNDS)
+    assert audit(load) == []
+    assert load.ledger.counts["jobs acknowledged"] > ROUNDS
 
 
 @pytest.mark.parametrize(
@@ -42,9 +44,9 @@ def test_kills_at_random_moments(nest: Nest, tmp_path: Path, seed: int, audit: A
     ],
 )
 def test_the_loop_catches_a_service_that_writes_in_another_order(
-    nest: Nest, tmp_path: Path, seed: int, audit: AuditStorm, fault: str, gaps: list[str], broken: str
+    fork_server: ForkServer, tmp_path: Path, seed: int, audit: AuditLoad, fault: str, gaps: list[str], broken: str
 ) -> None:
     print(f"\n{fault}")
-    storm = Storm(nest, tmp_path, seed, faults=[fault])
-    storm.blow(gaps)
-    assert any(broken in violation for violation in audit(storm))
+    load = FaultLoad(fork_server, tmp_path, seed, faults=[fault])
+    load.run(gaps)
+    assert any(broken in violation for violation in audit(load))

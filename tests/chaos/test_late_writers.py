@@ -14,7 +14,7 @@ import pytest
 
 from service.registry import LocalStore, Registry
 from tests.chaos.client import LONG
-from tests.chaos.supervisor import Nest, Served, attempt
+from tests.chaos.supervisor import ForkServer, Served, attempt
 from tests.jobs.house import eventually
 from tests.web.serving import wait_until_over
 
@@ -24,7 +24,7 @@ LONGER = {**LONG, "epochs": 400, "name": "alpha"}
 ONE_LOSS = ["queued", "running"] * 2 + ["succeeded"]
 
 
-def freeze_and_expire(holder: Served, folder: Path, job_id: str) -> None:
+def suspend_until_expired(holder: Served, folder: Path, job_id: str) -> None:
     """Freeze an engine, and let its lease on a job run out without waiting for it."""
 
     def expired() -> bool:
@@ -40,17 +40,19 @@ def freeze_and_expire(holder: Served, folder: Path, job_id: str) -> None:
     eventually(expired)
 
 
-def wake_too_late(nest: Nest, folder: Path, faults: Sequence[str], *, lose_worker: bool) -> dict[str, Any]:
+def resume_too_late(
+    fork_server: ForkServer, folder: Path, faults: Sequence[str], *, lose_worker: bool
+) -> dict[str, Any]:
     """Freeze the engine that trains a job until another one has taken the job over; return what becomes of it."""
-    holder = nest.start(folder, faults=["leases", *faults])
+    holder = fork_server.start(folder, faults=["leases", *faults])
     other: Served | None = None
     try:
         with httpx.Client(base_url=f"{holder.url}/api/v1", timeout=30) as client:
             job_id = client.post("/jobs", json=LONGER).raise_for_status().json()["id"]
             eventually(lambda: client.get(f"/jobs/{job_id}").json()["metrics"]["latest"])
-        other = nest.start(folder, faults=["leases", *faults])
+        other = fork_server.start(folder, faults=["leases", *faults])
         with httpx.Client(base_url=f"{other.url}/api/v1", timeout=30) as client:
-            freeze_and_expire(holder, folder, job_id)
+            suspend_until_expired(holder, folder, job_id)
             eventually(lambda: len(client.get(f"/jobs/{job_id}").json()["history"]) >= 4)
             if lose_worker:
                 for worker in holder.workers():
@@ -64,15 +66,15 @@ def wake_too_late(nest: Nest, folder: Path, faults: Sequence[str], *, lose_worke
 
 @pytest.mark.parametrize("lose_worker", [False, True])
 def test_a_late_writer_changes_nothing(
-    nest: Nest, tmp_path: Path, weights_of: Callable[[Mapping[str, Any]], str], lose_worker: bool
+    fork_server: ForkServer, tmp_path: Path, weights_of: Callable[[Mapping[str, Any]], str], lose_worker: bool
 ) -> None:
-    job = wake_too_late(nest, tmp_path, [], lose_worker=lose_worker)
+    job = resume_too_late(fork_server, tmp_path, [], lose_worker=lose_worker)
     assert [move["state"] for move in job["history"]] == ONE_LOSS
     registry = Registry(LocalStore(tmp_path / "model_store"))
     assert registry.versions("alpha") == (1,)
     assert registry.load("alpha", 1).manifest.weights_sha256 == weights_of(job["config"])
 
 
-def test_without_its_fence_it_would(nest: Nest, tmp_path: Path) -> None:
-    job = wake_too_late(nest, tmp_path, ["no_fence"], lose_worker=True)
+def test_without_its_fence_it_would(fork_server: ForkServer, tmp_path: Path) -> None:
+    job = resume_too_late(fork_server, tmp_path, ["no_fence"], lose_worker=True)
     assert [move["state"] for move in job["history"]] != ONE_LOSS

@@ -1,4 +1,4 @@
-"""A power cut takes what was not yet durable. No kill shows that, since the kernel lives on; the system calls do."""
+"""A power cut loses what is not durable. A kill cannot show that, since the kernel goes on; the system calls do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PATH = re.compile(r"\d+<([^>]*)>")
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Something that became true: ``durable`` a file, ``named`` a file, ``told`` a client."""
+    """Something that became true: ``durable`` a file, ``named`` a file, ``answered`` a client."""
 
     what: str
     where: str
@@ -49,7 +49,7 @@ def events(trace: Sequence[str], folder: Path) -> Iterator[Done]:
             source, target = re.findall(r'"([^"]*)"', rest)[:2]
             yield Done("named", f"{relative(source, folder)} -> {relative(target, folder)}")
         elif status := re.search(r"HTTP/1\.1 (\d+)", rest):
-            yield Done("told", status[1])
+            yield Done("answered", status[1])
 
 
 def relative(path: str, folder: Path) -> str:
@@ -67,10 +67,12 @@ def disorder(done: Sequence[Done]) -> list[str]:
                 wrong.append(f"{target} had its name before its bytes were durable")
             folder = Done("durable", target.rpartition("/")[0])
             after = done[at:]
-            told = next((n for n, other in enumerate(after) if other == database or other.what == "told"), len(after))
-            if folder not in after[:told]:
+            answered = next(
+                (n for n, other in enumerate(after) if other == database or other.what == "answered"), len(after)
+            )
+            if folder not in after[:answered]:
                 wrong.append(f"{target} was reported before its name was durable")
-        if event == Done("told", "202") and database not in done[:at]:
+        if event == Done("answered", "202") and database not in done[:at]:
             wrong.append("a job was acknowledged before its row was durable")
     return wrong
 

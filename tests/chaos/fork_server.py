@@ -1,6 +1,6 @@
 """Run by `supervisor.py`: a program that has imported the service once and forks a process for each start of it.
 
-A start then takes a fraction of a second, so a minute holds many kills. Each line of standard input is an `Order`
+A start then takes a fraction of a second, and a minute holds many kills. Each line of standard input is an `Order`
 as JSON; the answers on standard output are ``pid N`` and, once requests are answered, ``ready URL``.
 """
 
@@ -25,7 +25,7 @@ def say(line: str) -> None:
 
 
 def serve(order: dict[str, Any]) -> None:
-    """Be the service, in a group of processes of its own, with what the order plants in it."""
+    """Run the service in its own process group, with the faults of the order."""
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -41,7 +41,7 @@ def serve(order: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
     for line in sys.stdin:
         assert len(list(Path("/proc/self/task").iterdir())) == 1, "a fork copies one thread only"
         child = os.fork()

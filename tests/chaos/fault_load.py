@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.chaos.client import ChaosClient, Ledger
-from tests.chaos.supervisor import DEADLINE_S, Nest, Served, attempt, has_begun
+from tests.chaos.supervisor import DEADLINE_S, ForkServer, Served, attempt, has_started
 from tests.jobs.house import eventually
 
 ROUND_S = 10.0
@@ -19,20 +19,20 @@ ROUND_S = 10.0
 DRAIN_S = 90.0
 
 
-class Storm:
-    """Faults in turn; afterwards the folder and what the client was promised can be audited.
+class FaultLoad:
+    """Faults in turn; afterwards the folder and the answers that the client received can be audited.
 
     Parameters
     ----------
-    seed : of everything that is left to chance.
-    faults : planted in the service, of `planted.FAULTS`.
+    seed : of all random choices.
+    faults : of `planted.FAULTS`, injected into the service.
     """
 
-    def __init__(self, nest: Nest, folder: Path, seed: int, faults: Sequence[str] = ()):
+    def __init__(self, fork_server: ForkServer, folder: Path, seed: int, faults: Sequence[str] = ()):
         self.folder = folder
         self.counts: Counter[str] = Counter()
         self.gaps: Counter[str] = Counter()
-        self._nest = nest
+        self._fork_server = fork_server
         self._faults = faults
         self._rng = random.Random(seed)
         self._client = ChaosClient(random.Random(seed + 1))
@@ -40,19 +40,19 @@ class Storm:
 
     @property
     def ledger(self) -> Ledger:
-        """What the client was promised."""
+        """The answers that the client received."""
         return self._client.ledger
 
-    def blow(self, gaps: Iterable[str] = (), *, random_rounds: int = 0, tries: int = 4) -> None:
-        """Kill the service in each gap, and as often at random moments; then let it finish what it accepted."""
+    def run(self, gaps: Iterable[str] = (), *, random_rounds: int = 0, tries: int = 4) -> None:
+        """Kill the service in each gap, and as often at random moments; then let it finish all accepted jobs."""
         self._client.start()
         try:
-            open_gaps = [gap for gap in gaps if not self._dies_in(gap)]
+            open_gaps = [gap for gap in gaps if not self._kill_in(gap)]
             for _ in range(tries - 1):
                 missed, open_gaps = open_gaps, []
                 for gap in missed:
-                    self._leave_a_job_running()
-                    if not self._dies_in(gap):
+                    self._kill_during_a_job()
+                    if not self._kill_in(gap):
                         open_gaps.append(gap)
             for _ in range(random_rounds):
                 self._disturb()
@@ -64,7 +64,7 @@ class Storm:
 
     def _start(self, crash_at: str | None = None) -> Served:
         self.counts["starts"] += 1
-        self._served = self._nest.start(self.folder, crash_at=crash_at, faults=self._faults)
+        self._served = self._fork_server.start(self.folder, crash_at=crash_at, faults=self._faults)
         self._client.connect(self._served.url)
         return self._served
 
@@ -74,7 +74,7 @@ class Storm:
         self._served.kill()
         self._served = None
 
-    def _dies_in(self, gap: str) -> bool:
+    def _kill_in(self, gap: str) -> bool:
         if self._served is not None:
             self._over()
         reached = self._start(gap).ends(within_s=ROUND_S)
@@ -84,7 +84,7 @@ class Storm:
         self.counts["gaps missed and tried again"] += not reached
         return reached
 
-    def _leave_a_job_running(self) -> None:
+    def _kill_during_a_job(self) -> None:
         """Kill the service while it trains a job for the first time, for the next start to take it back."""
         self._start()
 
@@ -97,16 +97,16 @@ class Storm:
         self.counts["kills of the service"] += 1
 
     def _disturb(self) -> None:
-        """One fault, at a moment and of a kind that chance decides."""
+        """Inject one fault of a random kind at a random moment."""
         served = self._served or self._start()
-        assert served.url, "nothing is planted that kills it at its start"
+        assert served.url, "no fault kills it at its start"
         kinds: dict[Callable[[Served], None], int] = {
             self._kill_service: 3,
             self._kill_all: 3,
             self._kill_worker: 3,
-            self._freeze_service: 1,
-            self._freeze_worker: 2,
-            self._ask_and_kill: 1,
+            self._suspend_service: 1,
+            self._suspend_worker: 2,
+            self._terminate_and_kill: 1,
         }
         served.ends(within_s=self._rng.uniform(0.2, 1.5))
         self._rng.choices(list(kinds), list(kinds.values()))[0](served)
@@ -129,19 +129,19 @@ class Storm:
             attempt(worker.kill)
             self.counts["kills of a worker"] += 1
 
-    def _freeze_service(self, served: Served) -> None:
+    def _suspend_service(self, served: Served) -> None:
         served.send(signal.SIGSTOP)
-        self.counts["freezes of the service"] += 1
+        self.counts["suspensions of the service"] += 1
         served.ends(within_s=self._rng.uniform(0.1, 0.6))
         if self._rng.random() < 0.5:
             self._kill_service(served)
         else:
             served.send(signal.SIGCONT)
 
-    def _freeze_worker(self, served: Served) -> None:
-        for worker in filter(has_begun, served.workers()):
+    def _suspend_worker(self, served: Served) -> None:
+        for worker in filter(has_started, served.workers()):
             attempt(worker.suspend)
-            self.counts["freezes of a worker"] += 1
+            self.counts["suspensions of a worker"] += 1
             served.ends(within_s=self._rng.uniform(0.1, 0.6))
             match self._rng.randrange(3):
                 case 0:
@@ -153,15 +153,15 @@ class Storm:
                     self._kill_service(served)
                     return
 
-    def _ask_and_kill(self, served: Served) -> None:
+    def _terminate_and_kill(self, served: Served) -> None:
         served.send(signal.SIGTERM)
-        self.counts["polite ends"] += 1
+        self.counts["SIGTERMs"] += 1
         if not served.ends(within_s=self._rng.uniform(0.0, 0.5)):
             self.counts["kills of the service"] += 1
         self._over()
 
     def _drain(self) -> None:
-        """Let the service finish what it accepted, undisturbed, and end."""
+        """Let the service finish all accepted jobs, and stop it."""
         served = self._served or self._start()
         assert served.url, (self.folder / "service.log").read_text()[-2000:]
         self._client.finish(within_s=DRAIN_S)

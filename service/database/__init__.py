@@ -33,6 +33,10 @@ from .job_rows import NewJob as NewJob
 from .migrate import migrate as migrate
 from .snapshot_rows import NewSnapshot as NewSnapshot
 from .snapshot_rows import SnapshotRow as SnapshotRow
+from .states import FINAL as FINAL
+from .states import MOVES as MOVES
+from .states import JobState as JobState
+from .states import sources as sources
 from .submission_rows import AcceptedKind as AcceptedKind
 from .submission_rows import NewReport as NewReport
 from .submission_rows import NewSweep as NewSweep

@@ -15,9 +15,10 @@ from service.telemetry import Origin, origin
 from . import check_rows, checkpoint_rows, event_rows, snapshot_rows
 from .access_rows import submitter
 from .connection import now_s
+from .states import FINAL, JobState
 from .tables import checkpoints, jobs
 
-CLAIMED = ("running", "cancelling")
+CLAIMED = (JobState.RUNNING, JobState.CANCELLING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +88,10 @@ _NEW = tuple(NewJob.__dataclass_fields__)
 # Statements of every submission and engine cycle are built once: building one takes longer than running it.
 _INSERT = jobs.insert()
 _COUNT = select(func.count()).where(jobs.c.state == bindparam("state"))
-_COUNT_UNFINISHED = select(func.count()).where(
-    jobs.c.key_id == bindparam("key_id"), jobs.c.state.in_(("queued", *CLAIMED))
-)
+_COUNT_UNFINISHED = select(func.count()).where(jobs.c.key_id == bindparam("key_id"), jobs.c.state.not_in(FINAL))
 _STATE = select(jobs.c.state).where(jobs.c.id == bindparam("job_id"))
 _UPDATE = update(jobs).where(jobs.c.id == bindparam("job_id"))
-_CANCELLING = select(jobs.c.id).where(jobs.c.claimed_by == bindparam("claimer"), jobs.c.state == "cancelling")
+_CANCELLING = select(jobs.c.id).where(jobs.c.claimed_by == bindparam("claimer"), jobs.c.state == JobState.CANCELLING)
 _LOCK_CLAIMED = (
     select(jobs.c.id)
     .where(jobs.c.id == bindparam("job_id"), jobs.c.fence == bindparam("fence_number"), jobs.c.state.in_(CLAIMED))
@@ -103,11 +102,11 @@ _LOCK_CLAIMED = (
 def insert(connection: Connection, new: Sequence[NewJob]) -> datetime:
     """Insert new jobs as queued, in their order; return the time of that."""
     now = datetime.now(UTC)
-    first = {"state": "queued", "fence": 0, "losses": 0, "publishing": False, "created_at": now, "origin": origin()}
     key_id = who.key_id if (who := submitter.get()) else None
-    rows = [{**{name: getattr(job, name) for name in _NEW}, **first, "key_id": key_id} for job in new]
+    common = {"key_id": key_id, "created_at": now, "origin": origin()}
+    rows = [{name: getattr(job, name) for name in _NEW} | common for job in new]
     connection.execute(_INSERT, rows)
-    event_rows.append_states(connection, [job.id for job in new], "queued", at=now)
+    event_rows.append_states(connection, [job.id for job in new], JobState.QUEUED, at=now)
     return now
 
 
@@ -209,7 +208,7 @@ def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max
     queued = (
         select(jobs.c.id, jobs.c.stack_key, checkpoints.c.step)
         .join_from(jobs, checkpoints, checkpoints.c.job_id == jobs.c.id, isouter=True)
-        .where(jobs.c.state == "queued")
+        .where(jobs.c.state == JobState.QUEUED)
         .order_by(jobs.c.number)
         .with_for_update(of=jobs, skip_locked=True)
     )
@@ -223,9 +222,9 @@ def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max
     now = datetime.now(UTC)
     rows = connection.execute(
         update(jobs)
-        .where(jobs.c.id.in_(ids), jobs.c.state == "queued")
+        .where(jobs.c.id.in_(ids), jobs.c.state == JobState.QUEUED)
         .values(
-            state="running",
+            state=JobState.RUNNING,
             fence=jobs.c.fence + 1,
             claimed_by=claimed_by,
             lease_expires_at_s=now_s(connection.engine) + lease_s,
@@ -234,7 +233,7 @@ def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max
         .returning(*_CLAIM)
     )
     claims = sorted((ClaimRow(**row._mapping) for row in rows), key=lambda claim: ids.index(claim.id))
-    event_rows.append_states(connection, [claim.id for claim in claims], "running", at=now)
+    event_rows.append_states(connection, [claim.id for claim in claims], JobState.RUNNING, at=now)
     return claims
 
 

@@ -28,6 +28,8 @@ from sqlalchemy import (
     select,
 )
 
+from .states import JobState
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -67,8 +69,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-JOB_STATES = ("queued", "running", "cancelling", "succeeded", "failed", "cancelled")
-
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -102,14 +102,14 @@ jobs = Table(
     Column("name", String(64), nullable=False, comment="of the model it will be published under"),
     Column("dataset", String(64), nullable=False),
     Column("config", Document, nullable=False),
-    Column("state", String(16), nullable=False),
+    Column("state", String(16), nullable=False, default=JobState.QUEUED),
     Column("sweep_id", String(26), comment="of the sweep that it is a member of"),
     Column("stack_key", String(64), comment="jobs that agree in it can be trained together"),
     Column("key_id", String(12), comment="of whom it was submitted by"),
     Column("idempotency_key", String(255), unique=True),
     Column("request_sha256", String(64), nullable=False),
-    Column("fence", Integer, nullable=False, comment="number of the newest claim"),
-    Column("losses", Integer, nullable=False, comment="workers that died with it"),
+    Column("fence", Integer, nullable=False, default=0, comment="number of the newest claim"),
+    Column("losses", Integer, nullable=False, default=0, comment="workers that died with it"),
     Column("claimed_by", String(26)),
     Column("lease_expires_at_s", Double, comment="by the database's clock, seconds since 1970"),
     Column("batches_per_epoch", Integer),
@@ -119,7 +119,7 @@ jobs = Table(
     Column("best_check", Document),
     Column("stop_reason", String(32)),
     Column("error", Document),
-    Column("publishing", Boolean, nullable=False, comment="whether its model may be stored already"),
+    Column("publishing", Boolean, nullable=False, default=False, comment="whether its model may be stored already"),
     Column("model_version", Integer),
     Column("continues", Document, comment="the job from whose checkpoint it began, and its first step"),
     Column("verification", Document, comment="what it trains again, and what came of comparing"),
@@ -127,7 +127,7 @@ jobs = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
-    CheckConstraint(f"state IN ({', '.join(repr(state) for state in JOB_STATES)})", name="state"),
+    CheckConstraint(f"state IN ({', '.join(repr(state) for state in map(str, JobState))})", name="state"),
     Index(None, "state", "number"),
     Index(None, "sweep_id", "number"),
     sqlite_autoincrement=True,

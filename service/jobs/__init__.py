@@ -3,6 +3,9 @@
 ``executors`` holds the kinds of places where training can run.
 """
 
+from service.database import MOVES as MOVES
+from service.database import JobState as JobState
+
 from .engine import Engine as Engine
 from .engine import EngineLock as EngineLock
 from .executors import DaskExecutor as DaskExecutor
@@ -10,13 +13,10 @@ from .executors import Executor as Executor
 from .executors import InlineExecutor as InlineExecutor
 from .executors import ProcessesExecutor as ProcessesExecutor
 from .executors import check_scheduler as check_scheduler
-from .job import FINAL as FINAL
-from .job import MOVES as MOVES
 from .job import Event as Event
 from .job import EventBatch as EventBatch
 from .job import Job as Job
 from .job import JobRequest as JobRequest
-from .job import JobState as JobState
 from .job import RecordedCheck as RecordedCheck
 from .job import Transition as Transition
 from .job_pictures import job_picture as job_picture

@@ -8,12 +8,10 @@ from math import inf
 from typing import Any
 
 from service.core import StopReason, TrainingConfig, TrainingState
-from service.database import JobRow
+from service.database import JobRow, JobState
 from service.datasets import Dataset
 from service.errors import InvalidField, InvalidJobTransition
 from service.worker import decode_checkpoint
-
-from .job import JobState
 
 
 def resumable_state(row: JobRow, checkpoint: bytes | None, dataset: Dataset) -> TrainingState:

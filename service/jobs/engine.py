@@ -18,14 +18,13 @@ from pathlib import Path
 from ulid import ULID
 
 from service.core import TrainingConfig
-from service.database import ClaimRow, Database, checkpoint_rows, job_rows
+from service.database import ClaimRow, Database, JobState, checkpoint_rows, job_rows
 from service.datasets import PACKAGED, Datasets
 from service.errors import ServiceError, StorageFailed
 from service.telemetry import start_span
 from service.worker import Ended, Failed, MemberSpec, StackSpec
 
 from .executors import Executor, Outcome
-from .job import JobState
 from .recorder import INTERNAL, Failure, Recorder
 from .snapshots import max_snapshots
 from .stack import Run, Stack

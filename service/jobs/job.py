@@ -1,68 +1,16 @@
-"""A job in an answer: its request, state, progress and results; and the table of states and moves."""
+"""A job in an answer: its request, state, progress and results."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from service.core import Check, TrainingConfig
-from service.database import CheckRow, EventRow, JobRow, NewJob, StateRow
+from service.database import CheckRow, EventRow, JobRow, JobState, NewJob, StateRow
 from service.registry import utc_text
 from service.worker import Progress
-
-
-class JobState(StrEnum):
-    """Where a job is. Final states never change again."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def final(self) -> bool:
-        """Whether the job is over."""
-        return not MOVES[self]
-
-    @property
-    def sentence(self) -> str:
-        """The state as a sentence for a person."""
-        return _SENTENCES[self]
-
-
-MOVES: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
-    JobState.RUNNING: frozenset(
-        {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLING, JobState.QUEUED}  # queued: its worker was lost
-    ),
-    # A run that ends before the cancel reaches it has succeeded or failed.
-    JobState.CANCELLING: frozenset({JobState.CANCELLED, JobState.SUCCEEDED, JobState.FAILED}),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELLED: frozenset(),
-}
-
-_SENTENCES = {
-    JobState.QUEUED: "Waiting for a worker.",
-    JobState.RUNNING: "A worker is training it.",
-    JobState.CANCELLING: "A stop was requested; it follows after the current step.",
-    JobState.SUCCEEDED: "Training is over and the model is registered.",
-    JobState.FAILED: "It ended without a model; see the error.",
-    JobState.CANCELLED: "It was stopped on request; the best weights so far were kept.",
-}
-
-
-def sources(to: JobState) -> frozenset[JobState]:
-    """Return the states from which a job may move to ``to``."""
-    return frozenset(state for state, targets in MOVES.items() if to in targets)
-
-
-FINAL = frozenset(state for state in JobState if state.final)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,14 +15,14 @@ from ulid import ULID
 
 from service.charts import Curves
 from service.core import Floats, TrainingConfig, output_names
-from service.database import NewJob, check_rows, checkpoint_rows, event_rows, job_rows
+from service.database import FINAL, JobState, NewJob, check_rows, checkpoint_rows, event_rows, job_rows
 from service.datasets import plan_split, with_its_classes
 from service.errors import InvalidJobTransition, NoDataYet, StorageFailed
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
 from .continuation import continued, rescaled, resumable_state
-from .job import FINAL, Event, EventBatch, Job, JobRequest, JobState
+from .job import Event, EventBatch, Job, JobRequest
 from .metrics import Metrics, curves_of
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, job_row, parse_cursor
 from .verification import verification_of

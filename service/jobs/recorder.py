@@ -19,12 +19,14 @@ from service.database import (
     ClaimRow,
     Database,
     JobRow,
+    JobState,
     NewCheck,
     NewSnapshot,
     check_rows,
     checkpoint_rows,
     job_rows,
     snapshot_rows,
+    sources,
 )
 from service.datasets import PACKAGED, Datasets
 from service.errors import ServiceError
@@ -32,7 +34,6 @@ from service.registry import ModelDraft, Registry
 from service.telemetry import span
 from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint, snapshot_stride
 
-from .job import JobState, sources
 from .snapshots import max_snapshots
 from .verification import is_complete, outcome
 

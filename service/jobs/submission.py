@@ -15,16 +15,16 @@ from service.database import (
     AdvisoryLock,
     Database,
     JobRow,
+    JobState,
     accepted,
     audit_rows,
     audited_call,
     job_rows,
+    sources,
     submitter,
 )
 from service.datasets import PACKAGED, Datasets
 from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, QueueFull
-
-from .job import JobState, sources
 
 _ACCEPTED = 202
 """The status in the audit log of an accepted request."""

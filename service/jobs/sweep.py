@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from service.core import HYPERPARAMETERS, TrainingConfig
+from service.database import JobState
 from service.errors import InvalidField
 from service.registry import utc_text
 
-from .job import Job, JobState
+from .job import Job
 
 MAX_MEMBERS = 1_000
 

@@ -10,11 +10,9 @@ import numpy as np
 
 from service.core import Floats, StopReason, TrainingState
 from service.core.npz import write_npz
-from service.database import JobRow
+from service.database import JobRow, JobState
 from service.errors import InvalidJobTransition
 from service.registry import Model
-
-from .job import JobState
 
 
 def verification_of(row: JobRow, next_step: int) -> Mapping[str, Any]:

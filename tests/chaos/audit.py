@@ -13,8 +13,7 @@ from typing import Any
 
 from service.database import Database
 from service.errors import ServiceError
-from service.jobs import Job, Jobs, JobState
-from service.jobs.job import MOVES
+from service.jobs import MOVES, Job, Jobs, JobState
 from service.registry import LocalStore, Registry
 from tests.chaos.client import Ledger
 from tests.chaos.failpoints import MODELS

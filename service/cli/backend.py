@@ -11,10 +11,10 @@ import functools
 import mimetypes
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import click
 from click.core import ParameterSource
@@ -30,22 +30,6 @@ Picture = Literal["loss", "accuracy", "weights"]
 SweepPicture = Literal["accuracy", "norms", "weights", "heatmap"]
 PictureFormat = Literal["png", "svg"]
 Backend: TypeAlias = "LocalBackend | RemoteBackend"
-
-
-class Event(Protocol):
-    """Something that happened to a job."""
-
-    @property
-    def id(self) -> int:
-        """It grows."""
-
-    @property
-    def kind(self) -> str:
-        """``state`` or ``check``."""
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """The state, or the check with its ``progress``."""
 
 
 class ImageFile(NamedTuple):

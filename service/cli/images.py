@@ -10,6 +10,7 @@ from typing import Any
 import click
 import numpy as np
 from PIL import Image
+from rich.bar import Bar
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -35,7 +36,6 @@ _MODEL = click.option(
     "--model", metavar="NAME", help="The model that predicts. [default: the default model, mnist-softmax]"
 )
 _VERSION = click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="The version of --model.")
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 _BAR_WIDTH = 24
 _MAX_FILE_WIDTH = 32
 
@@ -162,7 +162,7 @@ def _predict(backend: Backend, images: Sequence[ImageFile], asked: Json) -> Json
         except InvalidInput as error:
             if len(images) == 1:
                 raise
-            predictions.append({"file": image.name, "error": Failure.of(error).format_message()})
+            predictions.append({"file": image.name, "error": Failure.of(error).message})
             continue
         asked = source = {"model": one["model"], "version": one["version"]}
         predictions += [{"file": image.name, **prediction} for prediction in one["predictions"]]
@@ -196,11 +196,11 @@ def _bars(prediction: Json) -> Table:
     grid.add_column(width=_BAR_WIDTH, no_wrap=True)
     grid.add_column(justify="right")
     for name, probability in prediction["probabilities"].items():
-        style = "bold green" if name == str(prediction["digit"]) else "cyan"
-        # To an eighth of a character; of a probability that is not nearly 0, something is always visible.
-        eighths = max(round(probability * 8 * _BAR_WIDTH), 1 if probability >= 0.001 else 0)
-        bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-        grid.add_row(Text(name, style=style), Text(bar, style=style), f"{percent(probability):>8}")
+        colour = "green" if name == str(prediction["digit"]) else "cyan"
+        # An eighth of a character is the least that is drawn; what is not nearly 0 is always visible.
+        filled = max(probability, 1 / (8 * _BAR_WIDTH)) if probability >= 0.001 else 0.0
+        bar = Bar(1.0, 0.0, filled, width=_BAR_WIDTH, color=colour)
+        grid.add_row(Text(name, style=colour), bar, f"{percent(probability):>8}")
     return grid
 
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
@@ -13,8 +14,12 @@ from rich.text import Text
 
 from service.core import StopReason
 
-from .backend import Event, Json
+from .backend import Json
 from .terminal import age_text, bar, columns, duration_text, facts, loss_text, percent
+
+if TYPE_CHECKING:
+    import service.jobs  # imports the database, of which a command for a server needs nothing
+    from inkling import Event
 
 STATE_STYLES = {
     "queued": "yellow",
@@ -36,12 +41,7 @@ _BESIDE_SPARKLINE_WIDTH = 34
 
 
 class JobView:
-    """A job while it is trained: how far it is, how well it does, and how much patience is left.
-
-    Parameters
-    ----------
-    job : as it was when following began.
-    """
+    """A job while it is trained: how far it is, how well it does, and how much patience is left."""
 
     def __init__(self, job: Json) -> None:
         self._id: str = job["id"]
@@ -55,7 +55,7 @@ class JobView:
         self._pending: str | None = None
         """The line of the newest check, printed only if it is the last of its epoch."""
 
-    def update(self, event: Event) -> None:
+    def update(self, event: Event | service.jobs.Event) -> None:
         """Take in an event."""
         if event.kind == "state":
             self._state = event.data["state"]

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from service.core import Check
 
-from .backend import Backend, Event, Json, Picture, with_backend
+from .backend import Backend, Json, Picture, with_backend
 from .following import FOLLOW, follow
 from .hyperparameters import given, hyperparameter_option, hyperparameter_options, training_request
 from .job_view import (
@@ -237,7 +237,7 @@ def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
     """Show a job until it is over, print how it ended, and return the exit code."""
     job_id, last_event = job["id"], 0
 
-    def news() -> Iterator[Event]:
+    def news() -> Iterator[Any]:
         nonlocal last_event
         for event in backend.events(job_id, after=last_event):
             last_event = event.id

@@ -23,12 +23,12 @@ from service.inference import (
     import_weights,
     write_onnx,
 )
-from service.jobs import JobRequest, JobState, SweepRequest, job_picture, sweep_pictures
+from service.jobs import Event, JobRequest, JobState, SweepRequest, job_picture, sweep_pictures
 from service.registry import Model, Registry, install_shipped
 from service.reports import ReportOptions
 from service.settings import Settings
 
-from .backend import Event, ImageFile, Json, Picture, PictureFormat, SweepPicture
+from .backend import ImageFile, Json, Picture, PictureFormat, SweepPicture
 
 _POLL_S = 0.1
 

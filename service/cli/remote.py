@@ -12,7 +12,7 @@ from inkling import InklingClient, InklingError, Job, Prediction, Report, Sweep
 from inkling.images import File
 from service.errors import TooManyRequests, Unauthenticated, error_of_code
 
-from .backend import Event, ImageFile, Json
+from .backend import ImageFile, Json
 
 
 @contextmanager
@@ -76,7 +76,7 @@ class RemoteBackend:
     metrics = _asks(lambda client, job_id: _job(client, job_id).history())
     job_picture = _asks(lambda client, job_id, picture, form: _job(client, job_id).picture(picture, format=form))
 
-    def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
+    def events(self, job_id: str, *, after: int = 0) -> Iterator[Any]:
         """See `LocalBackend.events`."""
         with _errors_of_the_service():
             yield from self.client.connection.events(job_id, after)

@@ -12,8 +12,8 @@ from rich.table import Table
 from .backend import Backend, Json, with_backend
 from .following import follow, poll
 from .job_view import is_final
-from .root import INTERRUPTED, Failure, examples
-from .terminal import bar, print_json
+from .root import INTERRUPTED, examples
+from .terminal import bar, print_json, writing
 
 
 @click.command()
@@ -56,7 +56,10 @@ def report(
         click.echo(f"Report {report_id} has {made['state']}. Its jobs say why: {jobs}", err=True)
         ctx.exit(INTERRUPTED if made["state"] == "cancelled" else 1)
     for name in made["links"]:
-        _write(out / name, backend.report_file(report_id, name))
+        content, path = backend.report_file(report_id, name), out / name
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
     if as_json:
         print_json(made)
         return
@@ -114,11 +117,3 @@ def _request(quick: bool, seed: int | None, classes: str | None, l2_penalties: s
     except ValueError:
         raise click.UsageError("--classes and --l2-penalties are numbers with commas between them.") from None
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise Failure(f"{path} cannot be written: {error.strerror}.") from error

@@ -53,31 +53,21 @@ server instead. All commands: inkling --help. Examples: inkling COMMAND --help."
 
 
 class Failure(click.ClickException):
-    """An error as one line: what happened, to which field, and what is allowed."""
-
-    def __init__(self, message: str, *, field: str | None = None, allowed: str | None = None) -> None:
-        super().__init__(message)
-        self.field = field
-        self.allowed = allowed
+    """An error as one line."""
 
     @classmethod
     def of(cls, error: ServiceError) -> Failure:
-        """Make one with the words of an error."""
-        kind = Misconfigured if isinstance(error, KeysRequired) else cls
-        return kind(error.message, field=error.field, allowed=error.allowed)
-
-    def format_message(self) -> str:
-        """Return field, message and allowed range in one line, none of them twice."""
-        line = self.message
-        if self.field is not None and self.field not in line:
-            line = f"{self.field}: {line}"
-        if self.allowed is not None and self.allowed not in line:
-            line = f"{line.removesuffix('.')}; allowed: {self.allowed}."
-        return line
+        """Make the line of field, message and allowed range, none of them twice."""
+        line = error.message
+        if error.field is not None and error.field not in line:
+            line = f"{error.field}: {line}"
+        if error.allowed is not None and error.allowed not in line:
+            line = f"{line.removesuffix('.')}; allowed: {error.allowed}."
+        return (Misconfigured if isinstance(error, KeysRequired) else cls)(line)
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the line."""
-        click.secho(f"Error: {self.format_message()}", file=file, err=True, fg="red")
+        click.secho(f"Error: {self.message}", file=file, err=True, fg="red")
 
 
 class Misconfigured(Failure):

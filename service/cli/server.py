@@ -127,19 +127,26 @@ def doctor(data_dir: str | None) -> None:
             "Use 3.51.3 or later, or 3.50.7 or 3.44.6; or another database."
         )
     found = {"Inkling": __version__, "Python": platform.python_version(), "SQLite": sqlite3.sqlite_version}
+    n_valid, is_open_ = 0, settings.allow_anonymous or settings.on_loopback
+    folder = settings.data_dir.absolute()
     try:
-        with opened_keys(settings) as opened:
-            valid = [key for key in opened.all() if key.state == "valid"]
-            found["keys"] = f"{len(valid)} valid of {len(opened.all())}"
-            found["access"] = "without a key" if is_open(settings, opened) else "with a key"
-            if not valid and not is_open(settings, opened):
-                errors.append("There is no valid key, so nobody has access: inkling keys create NAME --scope admin")
-        free_bytes = shutil.disk_usage(settings.data_dir).free
-        found["data folder"] = f"{settings.data_dir.absolute()}, {free_bytes / 2**30:,.1f} GiB free"
-        if free_bytes < _MIN_FREE_BYTES:
-            warnings.append("The disk is nearly full.")
-        if not os.access(settings.data_dir, os.W_OK):
-            errors.append("The data folder cannot be written to.")
+        if folder.is_dir():
+            with opened_keys(settings) as opened:
+                n_valid, is_open_ = sum(key.state == "valid" for key in opened.all()), is_open(settings, opened)
+                found["keys"] = f"{n_valid} valid of {len(opened.all())}"
+            free_bytes = shutil.disk_usage(folder).free
+            found["data folder"] = f"{folder}, {free_bytes / 2**30:,.1f} GiB free"
+            if free_bytes < _MIN_FREE_BYTES:
+                warnings.append("The disk is nearly full.")
+            if not os.access(folder, os.W_OK):
+                errors.append("The data folder cannot be written to.")
+        else:
+            found["data folder"] = f"{folder}, not created yet"
+            if "data_dir" in settings.model_fields_set:
+                errors.append("There is no such data folder. If its name is right, inkling serve will create it.")
+        found["access"] = "without a key" if is_open_ else "with a key"
+        if not n_valid and not is_open_:
+            errors.append("There is no valid key, so nobody has access: inkling keys create NAME --scope admin")
     except ServiceError as error:
         errors.append(error.message)
     terminal().print(facts(found))

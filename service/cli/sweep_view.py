@@ -38,10 +38,6 @@ class SweepView:
 
     Members stand in the order of the grid. Where there are too many of them, the best and the running ones are
     shown, ranked, and the others counted.
-
-    Parameters
-    ----------
-    sweep : as it was when following began.
     """
 
     def __init__(self, sweep: Json) -> None:

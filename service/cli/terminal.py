@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -168,11 +169,18 @@ def picture_file(output: Path | None, picture: str) -> tuple[Path, PictureFormat
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file and report it, or raise `Failure`."""
-    try:
+    with writing(path):
         path.write_bytes(data)
+    click.echo(f"Wrote {path} ({len(data):,} bytes).")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make the system's error a `Failure` that names the file."""
+    try:
+        yield
     except OSError as error:
         raise Failure(f"{path} cannot be written: {error.strerror}.") from error
-    click.echo(f"Wrote {path} ({len(data):,} bytes).")
 
 
 def read_file(file: str) -> bytes:

@@ -36,6 +36,19 @@ def run() -> Callable[..., Result]:
     return run
 
 
+@pytest.fixture(scope="module")
+def here(run: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Run a command on a folder of the module's own; return its output."""
+    folder = tmp_path_factory.mktemp("data")
+
+    def here(*args: str | Path, exit_code: int = 0, **options: Any) -> str:
+        result = run(*args, "--data-dir", folder, **options)
+        assert result.exit_code == exit_code, result.output
+        return result.output
+
+    return here
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     """Start a command line in a process of its own, as a shell does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path
@@ -13,14 +14,18 @@ import pytest
 from PIL import Image
 
 from service.cli.backend import Backend, ImageFile
+from service.cli.following import poll
 from service.cli.local import LocalBackend
 from service.cli.remote import RemoteBackend
+from service.cli.sweep_view import is_over
+from service.cli.sweeps import exit_code_of
 from service.datasets import Dataset
 from service.errors import (
     DatasetNotFound,
     ExtraMissing,
     InvalidField,
     InvalidImage,
+    InvalidInput,
     InvalidJobTransition,
     JobNotFound,
     MalformedInput,
@@ -31,7 +36,8 @@ from service.errors import (
 )
 from tests.web.serving import LONG, TINY
 
-NO_JOB = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+NO_JOB = NO_SWEEP = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+GRID = {"l2_penalty": [0.0, 1.0], "seed": [0, 1]}
 
 
 def test_a_job_from_submission_to_its_end(backend: Backend) -> None:
@@ -234,3 +240,103 @@ def test_a_data_set_is_added(backend: Backend, mnist: Dataset) -> None:
         backend.add_dataset({"name": name}, {"file": file.getvalue()})
     with pytest.raises(InvalidField):
         backend.add_dataset({**words, "name": "No"}, {"file": file.getvalue()})
+
+
+def states(backend: Backend, sweep_id: str, rank_by: str = "validation_loss") -> Iterator[dict[str, Any]]:
+    return poll(lambda: backend.sweep(sweep_id, rank_by=rank_by), is_over)
+
+
+def over(backend: Backend, sweep_id: str, rank_by: str = "validation_loss") -> dict[str, Any]:
+    *_, sweep = states(backend, sweep_id, rank_by)
+    return sweep
+
+
+@pytest.fixture(scope="module")
+def finished_sweep(remote: RemoteBackend) -> dict[str, Any]:
+    return over(remote, remote.submit_sweep({"base": TINY, "grid": GRID, "name": "compared"})["id"])
+
+
+def test_a_sweep_from_submission_to_its_end(backend: Backend) -> None:
+    sweep = backend.submit_sweep({"base": TINY, "grid": GRID})
+    assert (sweep["name"], len(sweep["members"])) == ("mnist-softmax-sweep", 4)
+    sweep = over(backend, sweep["id"], "train_accuracy")
+    assert (sweep["state"], sweep["states"], sweep["fraction"]) == ("finished", {"succeeded": 4}, 1.0)
+    assert sweep["ranked_by"] == "train_accuracy"
+    accuracies = [member["metrics"]["best"]["train_accuracy"] for member in sweep["members"]]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert sweep["best"] == sweep["members"][0]["job"]
+    assert backend.job(sweep["best"])["model"] == sweep["members"][0]["model"]
+    assert backend.sweeps(limit=1)["sweeps"][0]["id"] == sweep["id"]
+
+
+def test_both_return_the_same_of_sweeps(
+    local: LocalBackend, remote: RemoteBackend, finished_sweep: dict[str, Any]
+) -> None:
+    sweep_id = finished_sweep["id"]
+    assert local.sweep(sweep_id) == remote.sweep(sweep_id) == finished_sweep
+    assert local.sweep(sweep_id, rank_by="train_loss") == remote.sweep(sweep_id, rank_by="train_loss")
+    assert local.sweeps(limit=2) == remote.sweeps(limit=2)
+    for picture in ("accuracy", "norms", "weights", "heatmap"):
+        png = local.sweep_picture(sweep_id, picture, "png")
+        assert png.startswith(b"\x89PNG")
+        assert png == remote.sweep_picture(sweep_id, picture, "png")
+    svg = local.sweep_picture(sweep_id, "accuracy", "svg")
+    assert b"<svg" in svg
+    assert svg == remote.sweep_picture(sweep_id, "accuracy", "svg")
+
+
+def test_pages_of_sweeps(backend: Backend, finished_sweep: dict[str, Any]) -> None:
+    backend.cancel_sweep(backend.submit_sweep({"base": TINY, "grid": {"seed": [5]}})["id"])
+    newest = backend.sweeps(limit=1)
+    older = backend.sweeps(limit=1, before=newest["next"])
+    assert older["sweeps"][0]["id"] < newest["sweeps"][0]["id"]
+
+
+def test_cancelling_a_sweep_keeps_the_best_so_far(backend: Backend) -> None:
+    sweep = backend.submit_sweep({"base": LONG, "grid": {"learning_rate": [0.01, 0.02]}})
+    news = states(backend, sweep["id"])
+    next(newest for newest in news if newest["best"])
+    assert set(backend.cancel_sweep(sweep["id"])["states"]) <= {"cancelling", "cancelled"}
+    *_, sweep = news
+    assert sweep["states"] == {"cancelled": 2}
+    assert all(member["model"] for member in sweep["members"])
+    assert backend.cancel_sweep(sweep["id"])["states"] == {"cancelled": 2}, "asking again changes nothing"
+    assert exit_code_of(sweep) == 130
+
+
+def test_errors_of_sweeps_come_back_as_themselves(backend: Backend, finished_sweep: dict[str, Any]) -> None:
+    for ask in (backend.sweep, backend.cancel_sweep):
+        with pytest.raises(JobNotFound):
+            ask(NO_SWEEP)
+    with pytest.raises(InvalidField):
+        backend.submit_sweep({"base": {"model": "softmax"}, "grid": {}})
+    with pytest.raises(InvalidField, match="members"):
+        backend.submit_sweep({"base": {"model": "softmax"}, "grid": {"seed": list(range(1001))}})
+    sweep = backend.submit_sweep({"base": LONG, "grid": {"learning_rate": [0.01, 0.02]}})
+    backend.cancel_sweep(sweep["id"])
+    over(backend, sweep["id"])
+    with pytest.raises(InvalidInput):
+        backend.sweep_picture(sweep["id"], "norms", "png")
+    with pytest.raises(JobNotFound):
+        backend.sweep_picture(NO_SWEEP, "accuracy", "png")
+
+
+def test_a_server_that_is_away_for_a_moment_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: Iterator[Any] = iter([{"state": "running"}, ServiceUnreachable("away"), {"state": "finished"}])
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+
+    def ask() -> Any:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert [sweep["state"] for sweep in poll(ask, is_over)] == ["running", "finished"]
+    assert len(pauses) == 2
+
+    def away() -> Any:
+        raise ServiceUnreachable("away")
+
+    with pytest.raises(ServiceUnreachable):
+        next(poll(away, is_over))

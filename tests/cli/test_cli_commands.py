@@ -13,34 +13,24 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from service.cli.sweeps import exit_code_of
 from service.datasets import Dataset
+from service.errors import NoDataYet
 
 Run = Callable[..., Result]
+Here = Callable[..., str]
+NO_SWEEP = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 TINY = ("--train-size", "512", "--validation-size", "500", "--epochs", "2")
 
 
 @pytest.fixture(scope="module")
-def here(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Run a command that must succeed, on a folder where a model has been trained."""
-    folder = tmp_path_factory.mktemp("data")
-
-    def here(*args: str | Path, exit_code: int = 0, **options: Any) -> str:
-        result = run(*args, "--data-dir", folder, **options)
-        assert result.exit_code == exit_code, result.output
-        return result.output
-
-    here("train", *TINY)
-    return here
-
-
-@pytest.fixture(scope="module")
-def job(here: Callable[..., str]) -> dict[str, Any]:
-    """Return the job of that model."""
-    job: dict[str, Any] = json.loads(here("jobs", "list", "--json"))["jobs"][-1]
+def job(here: Here) -> dict[str, Any]:
+    """Return a job that has succeeded."""
+    job: dict[str, Any] = json.loads(here("train", *TINY, "--json"))
     return job
 
 
-def test_training_prints_how_it_went(here: Callable[..., str]) -> None:
+def test_training_prints_how_it_went(here: Here) -> None:
     text = here("train", *TINY, "--name", "short")
     assert text.splitlines()[0].startswith("short, job 01")
     assert "epoch   0  step      3" in text
@@ -57,19 +47,19 @@ def test_a_first_job_leaves_the_shipped_versions_their_numbers(run: Run, tmp_pat
     assert default["version"] == 1
 
 
-def test_training_for_programs(here: Callable[..., str]) -> None:
+def test_training_for_programs(here: Here) -> None:
     job = json.loads(here("train", *TINY, "--name", "for-programs", "--json"))
     assert (job["state"], job["model"]) == ("succeeded", {"name": "for-programs", "version": 1})
 
 
-def test_a_job_can_be_submitted_and_followed_later(here: Callable[..., str]) -> None:
+def test_a_job_can_be_submitted_and_followed_later(here: Here) -> None:
     submitted = json.loads(here("train", *TINY, "--no-follow", "--json"))
     assert submitted["state"] == "queued"
     assert submitted["id"] in here("jobs", "list", "--state", "queued")
     assert "All epochs were trained." in here("jobs", "follow", submitted["id"])
 
 
-def test_a_job_can_be_cancelled_before_it_begins(here: Callable[..., str]) -> None:
+def test_a_job_can_be_cancelled_before_it_begins(here: Here) -> None:
     job = json.loads(here("train", *TINY, "--no-follow", "--json"))
     assert here("jobs", "cancel", job["id"]) == "The job is cancelled.\n"
     assert "It was cancelled before it began." in here("jobs", "follow", job["id"], exit_code=130)
@@ -77,22 +67,23 @@ def test_a_job_can_be_cancelled_before_it_begins(here: Callable[..., str]) -> No
     assert "There is no job of that id." in here("jobs", "show", job["id"], exit_code=1)
 
 
-def test_a_run_that_diverges_fails(here: Callable[..., str]) -> None:
+def test_a_run_that_diverges_fails(here: Here) -> None:
     args = ("--learning-rate", "10", "--l2-penalty", "100", "--patience", "none", "--train-size", "512")
     text = here("train", *args, "--name", "wild", exit_code=1)
     assert "learning rate" in text
 
 
-def test_a_job_is_resumed_and_verified(here: Callable[..., str], job: dict[str, Any]) -> None:
+def test_a_job_is_resumed_and_verified(here: Here, job: dict[str, Any]) -> None:
     assert "3 or more" in here("jobs", "resume", job["id"], exit_code=1)
     assert f"job {job['id']}, from step 8" in here("jobs", "resume", job["id"], "--epochs", "3")
     assert "identical, to the bit" in here("verify", job["id"])
 
 
-def test_lists(here: Callable[..., str], job: dict[str, Any]) -> None:
+def test_lists(here: Here, job: dict[str, Any]) -> None:
     lines = here("jobs", "list").splitlines()
     assert max(map(len, lines)) <= 80
-    assert any(job["id"] in line and "mnist-softmax 2" in line and "succeeded" in line for line in lines)
+    model = f"mnist-softmax {job['model']['version']}"
+    assert any(job["id"] in line and model in line and "succeeded" in line for line in lines)
     page = here("jobs", "list", "--limit", "1")
     assert "More: inkling jobs list --before" in page
     lines = here("models", "list").splitlines()
@@ -104,7 +95,7 @@ def test_empty_lists_say_what_to_do(run: Run, tmp_path: Path) -> None:
     assert "inkling train --data-dir" in run("jobs", "list", "--data-dir", tmp_path).output
 
 
-def test_a_job_is_shown(here: Callable[..., str], job: dict[str, Any]) -> None:
+def test_a_job_is_shown(here: Here, job: dict[str, Any]) -> None:
     text = here("jobs", "show", job["id"])
     assert "All epochs were trained." in text
     assert "learning_rate" in text
@@ -112,7 +103,7 @@ def test_a_job_is_shown(here: Callable[..., str], job: dict[str, Any]) -> None:
     assert json.loads(here("jobs", "show", job["id"], "--json")) == job
 
 
-def test_metrics(here: Callable[..., str], job: dict[str, Any]) -> None:
+def test_metrics(here: Here, job: dict[str, Any]) -> None:
     history = json.loads(here("jobs", "metrics", job["id"], "--json"))
     rows = list(csv.DictReader(StringIO(here("jobs", "metrics", job["id"], "--csv"))))
     assert [float(row["validation_loss"]) for row in rows] == [c["validation_loss"] for c in history["checks"]]
@@ -121,7 +112,7 @@ def test_metrics(here: Callable[..., str], job: dict[str, Any]) -> None:
     here("jobs", "metrics", job["id"], "--json", "--csv", exit_code=2)
 
 
-def test_pictures(here: Callable[..., str], job: dict[str, Any], tmp_path: Path) -> None:
+def test_pictures(here: Here, job: dict[str, Any], tmp_path: Path) -> None:
     for picture, suffix, start in (
         ("loss", "png", b"\x89PNG"),
         ("accuracy", "svg", b"<?xml"),
@@ -136,7 +127,7 @@ def test_pictures(here: Callable[..., str], job: dict[str, Any], tmp_path: Path)
     )
 
 
-def test_weights(here: Callable[..., str], tmp_path: Path) -> None:
+def test_weights(here: Here, tmp_path: Path) -> None:
     here("models", "weights", "mnist-softmax", "1", "-o", tmp_path / "weights.npz")
     with np.load(tmp_path / "weights.npz", allow_pickle=False) as arrays:
         assert {name: arrays[name].shape for name in arrays} == {"best": (785, 10), "last": (785, 10)}
@@ -145,7 +136,7 @@ def test_weights(here: Callable[..., str], tmp_path: Path) -> None:
     here("models", "weights", "mnist-softmax", "-o", tmp_path / "weights.gif", exit_code=2)
 
 
-def test_a_model_is_shown_with_its_weights(here: Callable[..., str]) -> None:
+def test_a_model_is_shown_with_its_weights(here: Here) -> None:
     text = here("models", "show", "mnist-softmax", "1")
     assert max(map(len, text.splitlines())) <= 80
     assert "which is not here" in " ".join(text.split())
@@ -157,7 +148,7 @@ def test_a_model_is_shown_with_its_weights(here: Callable[..., str]) -> None:
     assert "3 v 7" in text and "which is not here" not in " ".join(text.split())
 
 
-def test_aliases(here: Callable[..., str]) -> None:
+def test_aliases(here: Here) -> None:
     moved = here("models", "promote", "mnist-softmax", "1", "--alias", "mine", "--reason", "it is [red]good[/]")
     assert moved == "mnist-softmax: mine is version 1 now.\n"
     text = here("models", "aliases", "mnist-softmax")
@@ -169,7 +160,7 @@ def test_aliases(here: Callable[..., str]) -> None:
     )
 
 
-def test_a_prediction(here: Callable[..., str], digit_png: Path) -> None:
+def test_a_prediction(here: Here, digit_png: Path) -> None:
     text = here("predict", digit_png, "--model", "mnist-softmax", "--version", "1", "--show")
     assert max(map(len, text.splitlines())) <= 80
     assert "mnist-softmax, version 1" in text
@@ -181,7 +172,7 @@ def test_a_prediction(here: Callable[..., str], digit_png: Path) -> None:
     here("predict", digit_png, "--version", "1", exit_code=2)
 
 
-def test_several_files_one_of_them_no_image(here: Callable[..., str], digit_png: Path, tmp_path: Path) -> None:
+def test_several_files_one_of_them_no_image(here: Here, digit_png: Path, tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("7")
     text = here("predict", digit_png, tmp_path / "note.txt", digit_png, exit_code=1)
     assert text.count("seven.png") == 2
@@ -192,19 +183,19 @@ def test_several_files_one_of_them_no_image(here: Callable[..., str], digit_png:
     assert "None of the files" in here("predict", tmp_path / "note.txt", tmp_path / "note.txt", exit_code=1)
 
 
-def test_many_images_in_one_file(here: Callable[..., str], mnist: Dataset, tmp_path: Path) -> None:
+def test_many_images_in_one_file(here: Here, mnist: Dataset, tmp_path: Path) -> None:
     np.save(tmp_path / "three.npy", mnist.test.images[:3])
     assert len(json.loads(here("predict", tmp_path / "three.npy", "--json"))["predictions"]) == 3
     assert here("predict", tmp_path / "three.npy").count("three.npy") == 3
 
 
-def test_data_sets(here: Callable[..., str]) -> None:
+def test_data_sets(here: Here) -> None:
     text = here("datasets", "list")
     assert "60,000" in text
     assert json.loads(here("datasets", "list", "--json"))["datasets"][0]["test"]["n_images"] == 10_000
 
 
-def test_a_data_set_of_one_s_own(here: Callable[..., str], mnist: Dataset, tmp_path: Path) -> None:
+def test_a_data_set_of_one_s_own(here: Here, mnist: Dataset, tmp_path: Path) -> None:
     chosen = mnist.test.labels < 2
     images, labels = mnist.test.images[chosen], mnist.test.labels[chosen]
     np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images[:50], y_test=labels[:50])
@@ -217,7 +208,7 @@ def test_a_data_set_of_one_s_own(here: Callable[..., str], mnist: Dataset, tmp_p
     )
 
 
-def test_an_explanation(here: Callable[..., str], digit_png: Path, tmp_path: Path) -> None:
+def test_an_explanation(here: Here, digit_png: Path, tmp_path: Path) -> None:
     text = here("explain", digit_png, "--against", "3", "-o", tmp_path / "why.png")
     assert "Why 7 and not 3? mnist-softmax" in text and "together" in text
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
@@ -225,7 +216,7 @@ def test_an_explanation(here: Callable[..., str], digit_png: Path, tmp_path: Pat
     assert "another class" in here("explain", digit_png, "--digit", "7", "--against", "7", exit_code=1)
 
 
-def test_how_well_versions_do(here: Callable[..., str]) -> None:
+def test_how_well_versions_do(here: Here) -> None:
     text = here("models", "evaluate", "mnist-softmax", "1")
     assert "92.20 % of 10,000 test images" in " ".join(text.split())
     assert "41 times a 5 is classified as a 3" in text
@@ -233,3 +224,73 @@ def test_how_well_versions_do(here: Callable[..., str]) -> None:
     assert "2,042" in text or "95 % interval" in text
     assert json.loads(here("models", "compare", "mnist-softmax/1", "mnist-softmax/1", "--json"))["n_images"] == 10_000
     here("models", "compare", "mnist-softmax/1", exit_code=2)
+
+
+def test_a_sweep_prints_how_it_went(here: Here) -> None:
+    text = here("sweep", *TINY, "--grid", "l2-penalty=0,100", "--grid", "seed=0..1", "--name", "four")
+    lines = text.splitlines()
+    assert lines[0].startswith("four, sweep 01")
+    assert lines[0].endswith(", 4 members")
+    assert sum(": succeeded, validation loss " in line for line in lines) == 4
+    assert "4 members: 4 succeeded" in text
+    assert "Best: l2_penalty 0, seed " in text
+    assert "inkling sweeps picture 01" in text
+    assert "inkling models show four " in text
+
+
+def test_sweeps_for_programs(here: Here, tmp_path: Path) -> None:
+    args = ("sweep", *TINY, "--grid", "l2_penalty=0,0.1", "--grid", "learning_rate=0.01,0.1", "--json")
+    sweep = json.loads(here(*args, "--rank-by", "validation_accuracy"))
+    assert (sweep["states"], sweep["ranked_by"]) == ({"succeeded": 4}, "validation_accuracy")
+    shown_ = json.loads(here("sweeps", "show", sweep["id"], "--json"))
+    assert shown_["ranked_by"] == "validation_loss"
+    assert json.loads(here("sweeps", "list", "--json", "--limit", "1"))["sweeps"][0]["id"] == sweep["id"]
+    lines = here("sweeps", "list").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith(sweep["id"]) for line in lines)
+    assert "Ranked by validation loss" in here("sweeps", "show", sweep["id"])
+    for picture, suffix, start in (("accuracy", "svg", b"<?xml"), ("heatmap", "png", b"\x89PNG")):
+        file = tmp_path / f"{picture}.{suffix}"
+        assert f"Wrote {file}" in here("sweeps", "picture", sweep["id"], picture, "-o", file)
+        assert file.read_bytes().startswith(start)
+    here("sweeps", "picture", sweep["id"], "weights", "-o", "weights.svg", exit_code=2)
+
+
+def test_a_model_in_the_grid_is_no_base(here: Here) -> None:
+    sweep = json.loads(here("sweep", *TINY, "--grid", "model=softmax,logistic", "--batch-size", "32", "--json"))
+    assert sweep["states"] == {"succeeded": 2}
+    assert "model" not in sweep["base"]
+
+
+def test_a_sweep_can_be_handed_in_and_followed_later(here: Here) -> None:
+    text = here("sweep", *TINY, "--grid", "seed=0,1", "--no-follow")
+    sweep_id = text.split()[1]
+    assert text.startswith(f"Sweep {sweep_id} of 2 members is queued on this machine")
+    assert "2 queued" in here("sweeps", "show", sweep_id)
+    with_nothing = here("sweeps", "picture", sweep_id, "accuracy", exit_code=1)
+    assert NoDataYet.__name__ not in with_nothing
+    assert "2 members: 2 succeeded" in here("sweeps", "follow", sweep_id)
+
+
+def test_a_sweep_can_be_cancelled_before_it_begins(here: Here) -> None:
+    sweep = json.loads(here("sweep", *TINY, "--grid", "seed=0,1", "--no-follow", "--json"))
+    assert here("sweeps", "cancel", sweep["id"]) == "The members are: 2 cancelled.\n"
+    assert "2 members: 2 cancelled" in here("sweeps", "follow", sweep["id"], exit_code=130)
+    assert "There is no sweep of that id." in here("sweeps", "show", NO_SWEEP, exit_code=1)
+
+
+def test_a_grid_that_is_too_large(here: Here) -> None:
+    text = here("sweep", "--grid", "seed=0..99", "--grid", "epochs=1..11", exit_code=1)
+    assert "1 to 1,000 members" in text
+
+
+def test_an_empty_list_of_sweeps_says_what_to_do(run: Run, tmp_path: Path) -> None:
+    assert "inkling sweep --grid seed=0..4 --data-dir" in run("sweeps", "list", "--data-dir", tmp_path).output
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [({"succeeded": 2}, 0), ({"succeeded": 1, "cancelled": 1}, 130), ({"failed": 1, "cancelled": 1}, 1)],
+)
+def test_exit_codes_of_sweeps(states: dict[str, int], code: int) -> None:
+    assert exit_code_of({"states": states}) == code

@@ -15,10 +15,9 @@ from service.errors import InvalidField
 
 def test_the_line_has_everything_once() -> None:
     error = InvalidField("epochs must be whole.", field="epochs", allowed="1 to 10")
-    assert Failure.of(error).format_message() == "epochs must be whole; allowed: 1 to 10."
+    assert Failure.of(error).message == "epochs must be whole; allowed: 1 to 10."
     error = InvalidField("It must be 1 to 10.", field="epochs", allowed="1 to 10")
-    assert Failure.of(error).format_message() == "epochs: It must be 1 to 10."
-    assert Failure("Something.").format_message() == "Something."
+    assert Failure.of(error).message == "epochs: It must be 1 to 10."
 
 
 def test_an_error_is_one_red_line(run: Callable[..., Result], tmp_path: Path) -> None:

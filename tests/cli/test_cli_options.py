@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from service.cli.hyperparameters import hyperparameter_options, training_request
+from service.cli.hyperparameters import given_grid, grid_option, hyperparameter_options, training_request
 from service.cli.settings_options import read_settings, settings_options
 from service.core import HYPERPARAMETERS, TrainingConfig
 from service.settings import Settings
@@ -117,3 +117,68 @@ def test_a_setting_that_is_refused_is_named(args: list[str], variables: dict[str
     result = CliRunner(env=variables).invoke(show_settings, args)
     assert result.exit_code == 2
     assert "--port or INKLING_PORT: " in result.output
+
+
+@click.command()
+@grid_option
+@hyperparameter_options
+@click.pass_context
+def show_grid(ctx: click.Context, /, grid: Any, **_: Any) -> None:
+    click.echo(json.dumps(given_grid(ctx, grid)))
+
+
+def parsed_grid(*args: str) -> Result:
+    return CliRunner().invoke(show_grid, args)
+
+
+@pytest.mark.parametrize(
+    ("text", "grid"),
+    [
+        ("l2_penalty=0,1,0.1", {"l2_penalty": [0.0, 1.0, 0.1]}),
+        ("l2-penalty=1e-3", {"l2_penalty": [0.001]}),
+        ("seed=7", {"seed": [7]}),
+        ("seed=0..3,10", {"seed": [0, 1, 2, 3, 10]}),
+        ("shuffle=true,false", {"shuffle": [True, False]}),
+        ("classes=2:3,4:9", {"classes": [[2, 3], [4, 9]]}),
+        ("patience=none,10", {"patience": [None, 10]}),
+        ("train_size=all,1000", {"train_size": [None, 1000]}),
+        ("model=softmax,logistic", {"model": ["softmax", "logistic"]}),
+    ],
+)
+def test_values_of_every_kind(text: str, grid: dict[str, list[Any]]) -> None:
+    result = parsed_grid("--grid", text)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output) == grid
+
+
+def test_several_grids_are_one() -> None:
+    assert json.loads(parsed_grid("--grid", "seed=0", "--grid", "epochs=1,2").output) == {"seed": [0], "epochs": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ((), "Missing option '--grid'"),
+        (("--grid", "l3_penalty=1"), "'l3_penalty' is none of model, classes, learning_rate"),
+        (("--grid", "seed"), "values must follow the name, as in seed=..."),
+        (("--grid", "seed="), "values must follow the name, as in seed=..."),
+        (("--grid", "seed=0,"), "seed: it must be a whole number from 0 to"),
+        (("--grid", "l2_penalty=0,101"), "l2_penalty: it must be a number from 0 to 100"),
+        (("--grid", "shuffle=maybe"), "shuffle: it must be true or false"),
+        (("--grid", "classes=2,3"), "classes: it must be 2 to 10 different digits"),
+        (("--grid", "seed=3..1"), "seed: a range must be of 1 to 1,000 numbers"),
+        (("--grid", "seed=0..999999999"), "seed: a range must be of 1 to 1,000 numbers"),
+        (("--grid", "seed=0", "--grid", "seed=1"), "--grid seed was given twice"),
+        (("--grid", "seed=0", "--seed", "1"), "--seed and --grid seed exclude each other"),
+    ],
+)
+def test_a_grid_that_is_refused(args: tuple[str, ...], words: str) -> None:
+    result = parsed_grid(*args)
+    assert result.exit_code == 2
+    assert words in " ".join(result.output.split())
+
+
+def test_names_are_completed() -> None:
+    grid = next(option for option in show_grid.params if option.name == "grid")
+    items = grid.type.shell_complete(click.Context(show_grid), grid, "l2_")
+    assert [item.value for item in items] == ["l2_penalty=", "l2_convention="]

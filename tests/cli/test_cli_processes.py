@@ -13,7 +13,10 @@ from typing import IO
 
 import pytest
 
+from service.cli.following import poll
+from service.cli.local import LocalBackend
 from service.cli.remote import RemoteBackend
+from service.settings import Settings
 
 Start = Callable[..., subprocess.Popen[str]]
 TINY = ("--train-size", "512", "--validation-size", "500", "--epochs", "2")
@@ -131,3 +134,18 @@ def test_a_port_that_is_taken_is_one_line(start: Start, tmp_path: Path, url: str
     assert (server.returncode, text) == (1, "")
     assert errors.startswith("Error: ")
     assert errors.count("\n") == 1
+
+
+def test_the_first_ctrl_c_cancels_all_members(start: Start, tmp_path: Path) -> None:
+    sweep = start("sweep", *ENDLESS, "--grid", "l2_penalty=0,0.1", "--data-dir", tmp_path)
+    assert sweep.stdout is not None
+    sweep_id = sweep.stdout.readline().split()[2].removesuffix(",")
+    with closing(LocalBackend(Settings(data_dir=tmp_path))) as beside:
+        newest = poll(lambda: beside.sweep(sweep_id), lambda sweep: bool(sweep["best"]))
+        assert list(newest)[-1]["states"] == {"running": 2}
+    sweep.send_signal(signal.SIGINT)
+    text, errors = outcome(sweep)
+    assert sweep.returncode == 130
+    assert errors == "Cancelling; the best weights so far are kept. Ctrl-C again leaves at once.\n"
+    assert "2 members: 2 cancelled" in text
+    assert "inkling models show mnist-softmax-sweep" in text

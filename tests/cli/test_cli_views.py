@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from io import StringIO
 from typing import Any
 
@@ -9,10 +10,22 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from service.cli.hyperparameters import value_text
 from service.cli.images import prediction_table, prediction_view
 from service.cli.job_view import FINAL_STATES, STATE_STYLES, JobView, ending_text, sparkline
 from service.cli.pictures import grey_picture, halved, large_digit, weight_picture, weights_view
+from service.cli.sweep_view import (
+    MAX_ROWS,
+    METRICS,
+    SweepView,
+    in_grid_order,
+    members_to_show,
+    print_sweep,
+    sweep_table,
+    values_text,
+)
 from service.cli.terminal import duration_text, percent
+from service.jobs import METRICS as RANKED_METRICS
 from service.jobs import Event, JobState
 
 COLOURED = Console(file=StringIO(), force_terminal=True, color_system="truecolor", width=80)
@@ -42,17 +55,19 @@ def check(number: int, loss: float, patience_left: int | None = 10) -> Event:
     return Event(id=number, kind="check", data={"epoch": number, "step": number * 31, **metrics, "progress": progress})
 
 
-def shown(view: object, width: int = 80) -> str:
-    console = Console(file=StringIO(), width=width, color_system=None)
-    console.print(view)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+def shown(drawn: Any, width: int = 80, height: int = 50) -> str:
+    """Return what is printed of something, or by a function that takes a console."""
+    console = Console(file=StringIO(), width=width, height=height, color_system=None)
+    drawn(console) if callable(drawn) and not hasattr(drawn, "__rich_console__") else console.print(drawn)
+    text = str(console.file.getvalue())  # type: ignore[attr-defined]
     assert max(map(len, text.splitlines())) <= width
-    return str(text)
+    return text
 
 
-def test_the_states_are_those_of_jobs() -> None:
+def test_states_and_metrics_are_those_of_jobs() -> None:
     assert set(STATE_STYLES) == {state.value for state in JobState}
     assert {state.value for state in JobState if state.final} == FINAL_STATES
+    assert list(METRICS) == list(RANKED_METRICS)
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
@@ -189,3 +204,130 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_percent() -> None:
     assert percent(0.91234) == "91.23 %"
+
+
+def metrics(number: int) -> dict[str, Any]:
+    loss = 2.0 - number / 1000
+    return {
+        "id": number,
+        "epoch": 12,
+        "step": 1736,
+        "train_loss": loss,
+        "train_accuracy": 0.9,
+        "validation_loss": loss,
+        "validation_accuracy": 0.91234,
+    }
+
+
+def member(number: int, values: dict[str, Any], state: str) -> dict[str, Any]:
+    checked = state != "queued"
+    return {
+        "values": values,
+        "job": f"{number:026}",
+        "state": state,
+        "progress": {"fraction": 0.25 if checked else 0.0, "epoch": 12 if checked else 0},
+        "metrics": {name: metrics(number) if checked else None for name in ("latest", "best")},
+        "stop_reason": "early_stopping" if state == "succeeded" else None,
+        "model": {"name": "many", "version": number + 1} if state == "succeeded" else None,
+    }
+
+
+def sweep_of(state: str = "running", **grid: list[Any]) -> dict[str, Any]:
+    """Return a sweep whose later members are better, but for those at the end, which have not begun."""
+    grid = grid or {"l2_penalty": [0.0, 0.01], "seed": [0, 1]}
+    combinations = [dict(zip(grid, point, strict=True)) for point in itertools.product(*grid.values())]
+    n_members = len(combinations)
+    states = [
+        "succeeded" if number < n_members // 2 else "running" if number < n_members // 2 + 12 else "queued"
+        for number in range(n_members)
+    ]
+    members = [member(number, values, states[number]) for number, values in enumerate(combinations)]
+    ranked = sorted(members, key=lambda m: m["metrics"]["best"]["validation_loss"] if m["metrics"]["best"] else 9)
+    return {
+        "id": JOB["id"],
+        "name": "many",
+        "grid": grid,
+        "state": state,
+        "states": {name: states.count(name) for name in dict.fromkeys(states)},
+        "fraction": 0.4,
+        "ranked_by": "validation_loss",
+        "best": ranked[0]["job"],
+        "members": [{**m, "rank": rank} for rank, m in enumerate(ranked, start=1)],
+        "created_at": "2026-01-01T00:00:00.000Z",
+    }
+
+
+def test_values_in_words() -> None:
+    values = {"l2_penalty": 0.0, "patience": None, "train_size": None, "shuffle": False, "classes": [2, 3], "seed": 12}
+    expected = "l2_penalty 0, patience none, train_size all, shuffle false, classes 2:3, seed 12"
+    assert values_text(values) == expected
+    assert value_text("learning_rate", 1e-6) == "1e-06"
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_sweep_while_it_is_trained(width: int) -> None:
+    lines = [line.split() for line in shown(SweepView(sweep_of()), width).splitlines()]
+    assert lines[1] == ["4", "members:", "2", "running,", "2", "succeeded"]
+    assert lines[2][-1] == "40%"
+    rows = [line for line in lines if line[2:3] in (["running"], ["early"])]
+    assert [row[:2] for row in rows] == [["0", "0"], ["0", "1"], ["0.01", "0"], ["0.01", "1"]]
+    assert rows[0][-5:] == ["12", "2.0000", "91.23", "%", "2.0000"]
+    assert ("━" in "".join(rows[0])) == (width >= 80), "bars are there where there is room"
+
+
+def test_what_has_not_begun_has_no_numbers() -> None:
+    sweep = sweep_of(seed=list(range(3)))
+    for waiting in sweep["members"]:
+        waiting |= {"state": "queued", "metrics": {"latest": None, "best": None}}
+    text = shown(SweepView({**sweep, "best": None, "fraction": 0.0}))
+    assert "%" not in text.replace("  0%", "")
+    assert "best" not in shown(lambda console: print_sweep({**sweep, "best": None}, console)).split("Ranked")[0]
+
+
+def test_of_many_members_the_best_and_the_running_are_shown() -> None:
+    sweep = sweep_of(l2_penalty=[0.0, 0.1], seed=list(range(250)))
+    members = members_to_show(sweep, 20)
+    assert len(members) == 20
+    assert [m["rank"] for m in members] == sorted(m["rank"] for m in members)
+    assert members[0]["rank"] == 1
+    assert sum(m["state"] == "running" for m in members) == 12
+    text = shown(SweepView(sweep))
+    assert "and 480 more: 238 queued, 242 succeeded" in text
+    assert len(shown(SweepView(sweep), height=20).splitlines()) < 20
+    text = shown(lambda console: print_sweep(sweep, console, limit=MAX_ROWS))
+    assert "and 480 more: " in text
+
+
+def test_many_that_are_all_running() -> None:
+    sweep = sweep_of(seed=list(range(100)))
+    for any_ in sweep["members"]:
+        any_["state"] = "running"
+    members = members_to_show(sweep, 10)
+    assert [m["rank"] for m in members] == [1, 2, 3, 4, 5, *(m["rank"] for m in members[5:])]
+
+
+def test_members_stand_in_the_order_of_the_grid() -> None:
+    sweep = sweep_of(classes=[[2, 3], [4, 9]], patience=[None, 3])
+    assert [m["values"] for m in in_grid_order(sweep)] == [
+        {"classes": classes, "patience": patience} for classes in ([2, 3], [4, 9]) for patience in (None, 3)
+    ]
+
+
+def test_the_ranking() -> None:
+    sweep = {**sweep_of(), "ranked_by": "train_accuracy"}
+    text = shown(lambda console: print_sweep(sweep, console))
+    lines = text.splitlines()
+    assert lines[0].split() == ["many", "sweep", JOB["id"]]
+    assert [line.split()[0] for line in lines[5:9]] == ["1", "2", "3", "4"]
+    assert "90.00 %" in lines[5], "the training accuracy, by which they are ranked"
+    assert "Ranked by training accuracy" in text
+    assert "Best so far: l2_penalty 0.01, seed 1" in text
+    text = shown(lambda console: print_sweep({**sweep, "state": "finished"}, console))
+    assert "Best: l2_penalty 0.01, seed 1" in text
+
+
+def test_a_list_fits_the_width() -> None:
+    large = {**sweep_of(), "states": {"queued": 120, "running": 32, "succeeded": 848}}
+    text = shown(sweep_table([large]))
+    assert f"{JOB['id']}  2 l2 penalty x 2" in text
+    assert "days" in text

@@ -41,6 +41,9 @@ def test_the_doctor(run: Callable[..., Result], tmp_path: Path, monkeypatch: pyt
         return run("doctor", "--data-dir", tmp_path)
 
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 53, 0))
+    mistyped = run("doctor", "--data-dir", tmp_path / "mistyped")
+    assert mistyped.exit_code == 1 and "no such data folder" in mistyped.output
+    assert list(tmp_path.iterdir()) == [], "nothing is created"
     well = doctor()
     assert well.exit_code == 0 and "without a key" in well.output and "race" not in well.output
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))

@@ -28,7 +28,7 @@ class Call(Generic[Result]):
     request : further arguments of `httpx.Client.request`.
     repeatable : whether it may be sent again if its response is lost.
     pause_s : how long to wait before it is sent.
-    retries : how often it may be repeated at least, even if the client says less.
+    retries : how often it may be repeated at least, even if the client has less.
     """
 
     method: str

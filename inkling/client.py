@@ -38,7 +38,7 @@ class InklingClient(_Nouns, Blocking):
 
     It goes direct to a server on this machine, and elsewhere by the proxies that the environment names. Every method
     raises errors of the tree in `inkling.errors`: `InvalidField` names the field and its allowed range,
-    `ServiceUnreachable` says that the server does not answer.
+    `ServiceUnreachable` means that the server does not answer.
 
     Parameters
     ----------

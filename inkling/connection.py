@@ -66,7 +66,7 @@ class _Server:
             raise InvalidField("The URL must name a server.", field="url", allowed=allowed) from None
         if not re.fullmatch(r"[!-~]*", key):
             raise InvalidField("The key cannot be one.", field="key", allowed="printable characters without spaces")
-        self.place = f"at {url}"
+        self.place = f"at {self.url.copy_with(userinfo=b'')}"
         self._base = f"{url}/api/v1"
         self._timeout = timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout)
         self._retries = retries
@@ -89,7 +89,7 @@ class _Server:
 
     def _certificates(self) -> ssl.SSLContext:
         if self.url.scheme == "http":
-            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and is made 20 ms sooner
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # no certificates are loaded, which takes 20 ms
         try:
             return httpx.create_ssl_context()
         except OSError:
@@ -166,7 +166,8 @@ class Connection(_Server):
         """
         attempt = 0
         while True:
-            time.sleep(call.pause_s)
+            if call.pause_s:
+                time.sleep(call.pause_s)
             try:
                 with self._transport_errors():
                     response = self._http.request(**self._arguments(call))
@@ -226,7 +227,8 @@ class AsyncConnection(_Server):
         """See `Connection.run`."""
         attempt = 0
         while True:
-            await asyncio.sleep(call.pause_s)
+            if call.pause_s:
+                await asyncio.sleep(call.pause_s)
             try:
                 with self._transport_errors():
                     response = await self._http.request(**self._arguments(call))

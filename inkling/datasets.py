@@ -71,7 +71,7 @@ class Datasets:
         limit: int | None = None,
         after: int | None = None,
     ) -> Call[Table[Record]]:
-        """Return numbers and labels of images, at most 100 if nothing is said; ``after`` is the ``next`` of a page."""
+        """Return numbers and labels of images, at most 100 by default; ``after`` is the ``next`` of a page."""
         params = {"part": part, "label": label, "limit": limit, "after": after}
         return get(read_table("images"), "datasets", dataset, "images", **params)
 

@@ -20,7 +20,7 @@ class InklingError(Exception):
     code : the last part of the problem type; stable.
     status : of the HTTP response, if there was one.
     errors : the entries of the problem, one for each field that was wrong.
-    retry_after_s : after how long the server wants to be asked again, if it says so.
+    retry_after_s : seconds after which to ask again, if the server gave them.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class InklingError(Exception):
         self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:
-        """The message, with the allowed range where it does not say that itself."""
+        """The message, with the allowed range where it does not contain that."""
         if self.allowed is None or self.allowed in self.message:
             return self.message
         return f"{self.message} Allowed: {self.allowed}."

@@ -19,7 +19,7 @@ class Hyperparameters(TypedDict, total=False):
     """What a training job can be asked for. The server has the defaults, docs/hyperparameters.md the ranges."""
 
     classes: Sequence[int] | None
-    """The classes to tell apart; for logistic regression the first is the positive one."""
+    """The classes to distinguish; for logistic regression the first is the positive one."""
     learning_rate: float
     batch_size: int
     epochs: int
@@ -204,5 +204,5 @@ class Jobs:
     def jobs(
         self, *, state: State | None = None, limit: int | None = None, before: str | None = None
     ) -> Call[Table[Record]]:
-        """Return the newest jobs, at most 50 if nothing is said; ``before`` is the ``next`` of an earlier page."""
+        """Return the newest jobs, at most 50 by default; ``before`` is the ``next`` of an earlier page."""
         return get(read_table("jobs"), "jobs", state=state, limit=limit, before=before)

@@ -40,7 +40,7 @@ _Awaitable = TypeVar("_Awaitable", bound=Awaitable)
 
 
 class _Method(Generic[Given]):
-    """The method itself; its subclasses say what it returns of which object.
+    """The method itself; its subclasses type what it returns of which object.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class _Method(Generic[Given]):
 
 
 def _signature(call: Callable[..., Any]) -> inspect.Signature:
-    """Return a signature, ``**options: Unpack[...]`` parameter by parameter: notebooks complete what it says."""
+    """Return a signature, ``**options: Unpack[...]`` parameter by parameter: notebooks complete by it."""
     signature = inspect.signature(call)
     parameters = list(signature.parameters.values())
     if parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:

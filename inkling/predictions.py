@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import httpx
 
 from .call import Call, Json, given, path_of, read_picture, read_record
-from .display import Picture, Record, Table, html_of
+from .display import Picture, Table, html_of
 from .errors import InvalidField, InvalidInput
 from .images import Image, Images, body_of, body_of_all
 from .methods import request
@@ -69,24 +70,19 @@ class Explanation:
         return self.picture._repr_png_()
 
 
-class Asked(NamedTuple):
-    """Which model is asked; the champion of the default model if nothing is given."""
+class Asked(TypedDict, total=False):
+    """Which model is asked, in which version or under which alias; by default the champion of the default model."""
 
-    model: str | None = None
-    version: int | str | None = None
-    alias: str | None = None
+    model: str | None
+    version: int | str | None
+    alias: str | None
 
 
 class Predictions:
-    """What a client does with images.
-
-    ``model`` is asked, in a ``version`` or under an ``alias``; by default the champion of the default model.
-    """
+    """What a client does with images."""
 
     @request
-    def predict(
-        self, image: Image, *, model: str | None = None, version: int | str | None = None, alias: str | None = None
-    ) -> Call[Prediction]:
+    def predict(self, image: Image, **asked: Unpack[Asked]) -> Call[Prediction]:
         """Predict the digit in one image; see `inkling.images.Image`."""
 
         def read(response: httpx.Response) -> Prediction:
@@ -95,65 +91,56 @@ class Predictions:
                 raise InvalidInput("There are several images: use predict_all.", field="image", allowed="one image")
             return predictions[0]
 
-        return _ask(Asked(model, version, alias), "predict", read, body_of(image))
+        return _ask("predict", read, body_of(image), **asked)
 
     @request
-    def predict_all(
-        self, images: Images, *, model: str | None = None, version: int | str | None = None, alias: str | None = None
-    ) -> Call[Table[Prediction]]:
-        """Predict the digits in a batch of images, in their order; see `inkling.images.Images`."""
-        return _ask(Asked(model, version, alias), "predict", _read_predictions, body_of_all(images))
+    def predict_all(self, images: Images, **asked: Unpack[Asked]) -> Call[Table[Prediction]]:
+        """Predict the digits in several images, in their order; see `inkling.images.Images`."""
+        return _ask("predict", _read_predictions, body_of_all(images), **asked)
 
     @request
     def explain(
-        self,
-        image: Image,
-        *,
-        digit: int | None = None,
-        against: int | None = None,
-        model: str | None = None,
-        version: int | str | None = None,
-        alias: str | None = None,
+        self, image: Image, *, digit: int | None = None, against: int | None = None, **asked: Unpack[Asked]
     ) -> Call[Explanation]:
         """Return the evidence of each pixel of an image for a digit: for the predicted one, if none is given."""
 
         def read(response: httpx.Response) -> Explanation | Call[Explanation]:
             answer = read_record(response)
-            names = ("model", "version", "digit", "against", "logit", "bias", "evidence")
-            facts = {name: answer[name] for name in names}
 
             def read_drawn(response: httpx.Response) -> Explanation:
-                return Explanation(**facts, details=answer, picture=read_picture(response))
+                drawn = {**answer, "details": answer, "picture": read_picture(response)}
+                return Explanation(**{field.name: drawn[field.name] for field in fields(Explanation)})
 
             params = {**call.request["params"], "upscale": 8}
             return replace(call, path=f"{call.path}.png", read=read_drawn, request={**call.request, "params": params})
 
-        call = _ask(Asked(model, version, alias), "explain", read, body_of(image), digit=digit, against=against)
+        call = _ask("explain", read, body_of(image), {"digit": digit, "against": against}, **asked)
         return call
 
     @request
     def preprocess(self, image: Image) -> Call[Picture]:
         """Return the 28x28 picture that a model would get."""
-        return _ask(Asked(), "preprocess", read_picture, body_of(image))
+        return _ask("preprocess", read_picture, body_of(image))
 
 
 def _ask(
-    asked: Asked,
     verb: str,
     read: Callable[[httpx.Response], Result | Call[Result]],
     body: Mapping[str, Any],
-    **params: object,
+    params: Mapping[str, Any] = MappingProxyType({}),
+    **asked: Unpack[Asked],
 ) -> Call[Result]:
-    if asked.version is not None and asked.model is None:
+    model, version = asked.get("model"), asked.get("version")
+    if version is not None and model is None:
         raise InvalidField("A version is that of a model.", field="model", allowed="the name of a model")
-    of_version = () if asked.version is None else ("versions", asked.version)
-    path = path_of(verb) if asked.model is None else path_of("models", asked.model, *of_version, verb)
-    request = {**body, "params": given(alias=asked.alias, **params)}
+    of_version = () if version is None else ("versions", version)
+    path = path_of(verb) if model is None else path_of("models", model, *of_version, verb)
+    request = {**body, "params": given(alias=asked.get("alias"), **params)}
     return Call(method="POST", path=path, read=read, request=request, repeatable=True)
 
 
 def _read_predictions(response: httpx.Response) -> Table[Prediction]:
-    answer: Record = read_record(response)
+    answer = read_record(response)
     return Table(
         Prediction(
             model=answer["model"],

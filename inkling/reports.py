@@ -12,11 +12,11 @@ from .nouns import Noun
 
 
 class ReportOptions(TypedDict, total=False):
-    """How a report differs from that of the course; docs/report.md says more."""
+    """How a report differs from that of the course; see docs/report.md."""
 
     seed: int
     classes: Sequence[int]
-    """The two that logistic regression tells apart."""
+    """The two of logistic regression."""
     l2_penalties: Sequence[float]
     quick: bool
     """Fewer epochs, to try it out."""

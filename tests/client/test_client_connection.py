@@ -131,7 +131,7 @@ def test_what_would_be_done_twice_is_not_repeated(server: Answers) -> None:
         assert len(server.seen) == 2
 
 
-def test_refusals_are_not_repeated_but_where_the_server_says_when(server: Answers) -> None:
+def test_refusals_are_repeated_only_where_the_server_names_a_time(server: Answers) -> None:
     with InklingClient(server.url) as client:
         server.entries = [problem(404, "job-not-found"), found(JOB)]
         with pytest.raises(InklingError):
@@ -159,7 +159,7 @@ def test_a_timeout_is_a_server_that_cannot_be_reached(server: Answers) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<h1>It works!</h1>", b"[]", b"{}", b'{"models": 3}', b'{"models": [3]}'])
-def test_what_is_not_inkling_is_said(server: Answers, body: bytes) -> None:
+def test_another_server_is_recognized(server: Answers, body: bytes) -> None:
     server.entries = [(200, {}, body)]
     with InklingClient(server.url) as client, pytest.raises(ServerFailed, match="is not Inkling"):
         client.models()

@@ -1,4 +1,4 @@
-"""Where a client goes: direct to this machine, whatever the environment names, and elsewhere as it says."""
+"""Where a client goes: direct to this machine, and elsewhere by the proxies that the environment names."""
 
 from __future__ import annotations
 
@@ -98,6 +98,13 @@ def test_a_client_of_ones_own_is_used_and_left_open(url: str) -> None:
 )
 def test_which_hosts_are_this_machine(host: str, is_local: bool) -> None:
     assert is_this_machine(host) is is_local
+
+
+def test_a_password_in_the_url_is_in_no_message(url: str) -> None:
+    secret = "http://me:geheim@127.0.0.1:9"
+    with InklingClient(secret, retries=0) as client, pytest.raises(ServiceUnreachable) as refused:
+        client.models()
+    assert "127.0.0.1:9" in refused.value.message and "geheim" not in str(refused.value) + client.connection.place
 
 
 def test_certificates_of_the_environment_are_trusted_here_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

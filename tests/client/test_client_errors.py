@@ -64,13 +64,13 @@ def test_an_unknown_type_keeps_its_words() -> None:
         assert (type(error), error.message, error.code) == (kind, "It is starting.", "not-ready")
 
 
-def test_a_server_says_when_to_ask_again() -> None:
+def test_when_to_ask_again() -> None:
     problem = {"type": "/problems/too-many-requests", "title": "Too many requests"}
     error = refused(429, json=problem, headers={"Retry-After": "7"})
     assert (type(error), error.retry_after_s) == (TooManyRequests, 7.0)
 
 
-def test_where_a_key_goes_is_said() -> None:
+def test_the_message_names_where_a_key_goes() -> None:
     error = refused(401, json={"type": "/problems/unauthenticated", "title": "t", "detail": "There is no key."})
     assert type(error) is Unauthenticated
     assert "INKLING_KEY" in error.message

@@ -61,7 +61,7 @@ def test_every_mode_of_pillow(client: InklingClient, paper: Image.Image, mode: s
 def test_one_picture_has_one_prediction(
     client: InklingClient, paper: Image.Image, tmp_path: Path, file_format: str, orientation: int | None
 ) -> None:
-    """By path, bytes, Pillow and array, whatever EXIF says about which side is up."""
+    """By path, bytes, Pillow and array, whatever the EXIF orientation."""
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     if orientation is not None:
@@ -138,6 +138,17 @@ def test_an_array_that_is_neither_pixels_nor_a_picture(client: InklingClient, ar
     assert refused.value.field == "pixels"
     assert str(array.shape) in refused.value.message
     assert refused.value.allowed is not None and "(28, 28)" in refused.value.allowed
+
+
+def test_lists_and_files_of_pixels(client: InklingClient, mnist: Dataset) -> None:
+    images = mnist.test.images[:2]
+    expected = [facts(one) for one in client.predict_all(images)]
+    assert sum(expected[0][1].values()) == pytest.approx(1)
+    npy = BytesIO()
+    np.save(npy, images)
+    for batch in (npy.getvalue(), bytearray(images.tobytes()), images.tolist(), images.reshape(2, 784).tolist()):
+        assert [facts(one) for one in client.predict_all(batch)] == expected
+    assert facts(client.predict(images[0].tolist())) == expected[0]
 
 
 def test_a_batch_is_not_one_image(client: InklingClient, mnist: Dataset) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.core import Floats, TrainingConfig, design_matrix, probabilities, train
+from service.core import Floats, TrainingConfig, design_matrix, train
 from service.datasets import load_dataset, split
 from service.inference import decode_upload
 
@@ -41,7 +41,7 @@ class Outcome:
 
 
 def train_model() -> Floats:
-    """Return weights of a softmax model, (785, 10), trained for about a second."""
+    """Return parameters of a softmax model, trained for about a second."""
     config = TrainingConfig(learning_rate=0.05, epochs=10, patience=None)
     return train(config, split(load_dataset("mnist"), config)).best
 
@@ -65,7 +65,8 @@ def measure(kind: str, weights: Floats, *, n_digits: int, seed: int = 0) -> Outc
 
 def accuracy(weights: Floats, images: Bytes, labels: NDArray[Any]) -> float:
     """Share of the images whose most probable digit is their label."""
-    return float(np.mean(probabilities("softmax", weights, design_matrix(images)).argmax(axis=1) == labels))
+    predicted = TrainingConfig().build_model().probabilities(weights, design_matrix(images)).argmax(axis=1)
+    return float(np.mean(predicted == labels))
 
 
 def on_canvas(rng: Rng, digit: Bytes, enlarger: Image.Resampling = Image.Resampling.BICUBIC) -> Floats32:

@@ -29,6 +29,7 @@
     ├── Corrupted                 stored bytes do not match their checksum
     ├── StorageFailed             the disk or the database failed
     │   └── StorageFull           no space is left
+    ├── WorkerMismatch            engine and worker are not of the same version
     ├── ServiceUnreachable        the server named by ``--url`` does not answer
     └── ExtraMissing              a package that is needed is not installed
 """
@@ -168,6 +169,10 @@ class StorageFailed(ServiceError):
 
 class StorageFull(StorageFailed):
     """No space is left."""
+
+
+class WorkerMismatch(ServiceError):
+    """Engine and worker are not of the same version."""
 
 
 class ServiceUnreachable(ServiceError):

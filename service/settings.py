@@ -12,6 +12,7 @@ from urllib.parse import quote
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.core import N_PIXELS
 from service.telemetry import LogFormat
 
 
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
         16_777_216
     )
     max_image_bytes: Annotated[int, Field(ge=1024, description="largest image file, bytes")] = 8_388_608
-    max_image_pixels: Annotated[int, Field(ge=784, description="most pixels of an image")] = 25_000_000
+    max_image_pixels: Annotated[int, Field(ge=N_PIXELS, description="most pixels of an image")] = 25_000_000
     max_images_per_request: Annotated[int, Field(ge=1, description="most images in one request")] = 10_000
     header_timeout_s: Annotated[
         float, Field(gt=0, le=3600, description="longest wait for a request and its headers, s")

@@ -7,7 +7,7 @@ SoftmaxRegression(epochs=20, pixel_max=255, random_state=0)
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from service.core import N_FEATURES, N_PIXELS, StopReason, TrainingConfig, TrainingData, probabilities, train
+from service.core import DIGITS, MODELS, Floats, Model, StopReason, TrainingConfig, TrainingData, train
 from service.errors import InvalidField
 
 _MAX_SEED = 2**31 - 1
@@ -45,7 +45,8 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_features_in_ : at most 784.
     """
 
-    _model: ClassVar[Literal["softmax", "logistic"]]
+    _model: ClassVar[str]
+    _function: Model
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_, places = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("Training needs two classes or more, and only one class is present.")
-        if self._model == "logistic" and len(self.classes_) > 2:
+        if MODELS[self._model].output.is_binary and len(self.classes_) > 2:
             raise ValueError(f"Only binary classification is supported, and here are {len(self.classes_)} classes.")
         generator = check_random_state(self.random_state)
         try:
@@ -109,16 +110,16 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         result = train(config, data)
         if result.stop_reason is StopReason.NON_FINITE_LOSS:
             raise ValueError("The loss stopped being a finite number; a smaller learning_rate may help.")
-        self._weights = np.array(result.state.best, np.float64)
+        self._function, self._parameters = config.build_model(), result.state.best
         self.n_iter_ = result.state.last_check.epoch + 1 if result.state.last_check else 1
         towards = self._directions()
-        self.coef_, self.intercept_ = towards[:, : self.n_features_in_], towards[:, N_PIXELS]
+        self.coef_, self.intercept_ = towards[:, : self.n_features_in_], towards[:, -1]
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the probability of each class for each sample, (n_samples, n_classes)."""
         x = self._checked(X)
-        return np.array(probabilities(self._model, self._weights, x), np.float64)
+        return np.array(self._function.probabilities(self._parameters, x), np.float64)
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the logits, (n_samples, n_classes); for two classes the logit of the second, (n_samples,)."""
@@ -129,28 +130,29 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable label for each sample, (n_samples,)."""
         best = self.predict_proba(X).argmax(axis=1)
-        told: NDArray[Any] = self.classes_[best]
-        return told
+        predicted: NDArray[Any] = self.classes_[best]
+        return predicted
 
     def _checked(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)
         return self._design_matrix(validate_data(self, X, reset=False, dtype=np.float64))
 
     def _design_matrix(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (n_samples, 785): features that are missing are zeros, whose weights stay zero, and the last is 1."""
-        if X.shape[1] > N_PIXELS:
-            raise ValueError(f"There may be at most {N_PIXELS} features, and here are {X.shape[1]}.")
-        x = np.zeros((len(X), N_FEATURES))
+        """Return (n_samples, n_inputs): missing features are zeros, whose weights stay zero, and the last is 1."""
+        if X.shape[1] > DIGITS.n_pixels:
+            raise ValueError(f"There may be at most {DIGITS.n_pixels} features, and here are {X.shape[1]}.")
+        x = np.zeros((len(X), DIGITS.n_inputs))
         x[:, : X.shape[1]] = X if self.pixel_max is None else 2 * X / self.pixel_max - 1
-        x[:, N_PIXELS] = 1
+        x[:, -1] = 1
         return x
 
-    def _directions(self) -> NDArray[np.float64]:
-        """Return what each class, or of two the second, is told by: (n_classes or 1, 785)."""
-        weights: NDArray[np.float64] = self._weights.T
+    def _directions(self) -> Floats:
+        """Return the slopes of each logit, or of two classes' that of the second: (n_classes or 1, n_inputs)."""
+        output = self._function.output
+        slopes = output.class_values(self._function.slopes(self._parameters, np.zeros(DIGITS.n_inputs)))
         if len(self.classes_) > 2:
-            return weights
-        return -weights if len(weights) == 1 else weights[1:] - weights[:1]
+            return np.ascontiguousarray(slopes.T)
+        return output.contrast(slopes, 1, 0)[np.newaxis]
 
     def _parts(self, n_samples: int, generator: Any) -> tuple[Any, Any]:
         n_validated = round(n_samples * self.validation_fraction)

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol
 
+from service.core import METRICS
 from service.errors import ExtraMissing, JobNotFound
 from service.jobs import EventCursor, Job, Jobs, JobState, job_picture
 
@@ -163,7 +164,8 @@ class MlflowLog:
         for check in history.checks:
             points += [
                 (name, check.step, getattr(check, name))
-                for name in ("train_accuracy", "validation_loss", "validation_accuracy")
+                for name in METRICS
+                if name != "train_loss"  # which is there for every step
             ]
         last = max((step for _, step, _ in points), default=0) or 1
         return [

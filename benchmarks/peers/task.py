@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from service.core import Schedule, TrainingConfig, TrainingData
-from service.core.batches import epoch_batches
+from service.core.data import epoch_batches
 from service.datasets import load_dataset, split
 
 

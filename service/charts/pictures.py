@@ -131,9 +131,9 @@ def evidence_picture(
     return encode_png(taller, {**provenance, "digit": str(digit), "against": "" if against is None else str(against)})
 
 
-def weights_picture(weights: Weights, *, labels: Sequence[str] = (), provenance: Provenance, **style: Any) -> bytes:
-    """Draw one model, ``(785, n_tiles)``: its tiles in a row, their labels above; ``style`` as `weights_grid`."""
-    return weights_grid([weights], column_captions=labels, provenance=provenance, **style)
+def weights_picture(tiles: Weights, *, labels: Sequence[str] = (), provenance: Provenance, **style: Any) -> bytes:
+    """Draw one model, ``(n_tiles, 28, 28)``: its tiles in a row, their labels above; ``style`` as `weights_grid`."""
+    return weights_grid([tiles], column_captions=labels, provenance=provenance, **style)
 
 
 def weights_grid(
@@ -152,7 +152,7 @@ def weights_grid(
 
     Parameters
     ----------
-    members : ``(785, n_tiles)`` each; the last row, the bias, is left out.
+    members : ``(n_tiles, 28, 28)`` each, as `service.core.Model.tiles` makes them.
     row_captions, column_captions : one for each member and for each tile, or none.
     scale_bar : with a shared scale, show below the tiles which colours are which weights, if there is room.
 
@@ -160,13 +160,12 @@ def weights_grid(
     ------
     NoDataYet : weights are not finite: there is nothing to draw.
     """
-    stack = np.stack(members).astype(np.float64)
-    n_rows, n_features, n_columns = stack.shape
-    if n_features != TILE_SIDE * TILE_SIDE + 1:
-        raise ValueError(f"weights must have {TILE_SIDE * TILE_SIDE + 1} rows, not {n_features}")
-    if not np.isfinite(stack).all():
+    tiles = np.stack(members).astype(np.float64)
+    n_rows, n_columns, *sides = tiles.shape
+    if sides != [TILE_SIDE, TILE_SIDE]:
+        raise ValueError(f"a tile must be {TILE_SIDE} x {TILE_SIDE}, not {sides}")
+    if not np.isfinite(tiles).all():
         raise NoDataYet("The weights are not finite, so there is nothing to draw.")
-    tiles = stack[:, :-1].transpose(0, 2, 1).reshape(n_rows, n_columns, TILE_SIDE, TILE_SIDE)
     low, high = _limits(tiles, scale, colours)
     colour_map = diverging if colours == "diverging" else grey
     grid = TileGrid(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from service.core import IMAGE_SIDE_PX
 from service.errors import InputTooLarge, InvalidField
 
 from .frame import fit_lines
@@ -17,7 +18,7 @@ from .frame import fit_lines
 ColourMap: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.uint8]]
 """Fractions from 0 to 1, of any shape ``(...)``, to colours ``(..., 3)``."""
 
-TILE_SIDE = 28
+TILE_SIDE = IMAGE_SIDE_PX
 PAPER, INK, _FRAME = (255, 255, 255), (34, 34, 34), (208, 211, 215)
 _MAX_UPSCALE = 16
 _MAX_PIXELS = 40_000_000

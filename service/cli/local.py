@@ -226,7 +226,9 @@ class LocalBackend:
         """Draw a version's weights as PNG."""
         model = self._registry.load(name, version)
         manifest = model.manifest
-        return weights_picture(model.weights, labels=manifest.output_names, provenance=manifest.provenance())
+        return weights_picture(
+            model.function.tiles(model.parameters), labels=manifest.tile_names, provenance=manifest.provenance()
+        )
 
     def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
         """Have an alias name a version from now on; return the move."""

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.core import StopReason, output_names
+from service.core import StopReason
 
 from .backend import Backend, Json, with_backend
 from .hyperparameters import hyperparameter_option
 from .job_view import check_text
-from .pictures import published_weights, weights_view
+from .pictures import published_tiles, weights_view
 from .root import examples
 from .terminal import (
     AS_JSON,
@@ -71,9 +71,8 @@ def show(backend: Backend, *, name: str, version: str | None, no_picture: bool, 
     print_result(manifest, _print_version, as_json=as_json)
     if not (no_picture or as_json):
         console = terminal()
-        weights = published_weights(manifest, backend.weights_file(name, manifest["version"]))
-        labels = output_names(manifest["model"], manifest["class_names"])
-        console.print("", *weights_view(weights, labels, console), sep="\n", soft_wrap=True)
+        tiles, labels = published_tiles(manifest, backend.weights_file(name, manifest["version"]))
+        console.print("", *weights_view(tiles, labels, console), sep="\n", soft_wrap=True)
 
 
 @models.command()

@@ -17,8 +17,9 @@ from rich.style import Style
 from rich.text import Text
 
 from service.charts import diverging, grey
-from service.core import IMAGE_SIDE_PX, N_FEATURES, N_PIXELS, Floats
-from service.core.npz import ArraySpec, read_npz
+from service.core import DIGITS, Floats, Task, build_model, completed
+from service.core.npz import read_npz
+from service.registry import weight_row, weight_specs
 
 from .backend import Json
 
@@ -65,33 +66,47 @@ def weight_picture(tile: Pixels, limit: float, console: Console) -> list[Text]:
     return _half_blocks(diverging((scaled + 1) / 2)) if _has_colours(console) else _shaded(np.maximum(scaled, 0))
 
 
-def published_weights(manifest: Json, weights_file: bytes) -> Floats:
-    """Return the weights that predictions use, (785, n_outputs), from a version's ``.npz``; raise `Corrupted`."""
-    n_outputs = 1 if manifest["model"] == "logistic" else len(manifest["classes"])
-    spec = ArraySpec(shape=(N_FEATURES, n_outputs), dtypes=(manifest["dtype"],))
-    return read_npz(weights_file, {"best": spec, "last": spec})[manifest["published"]]
+def published_tiles(manifest: Json, weights_file: bytes) -> tuple[Floats, list[str]]:
+    """Return pictures of the weights that predictions use, (n_tiles, height, width), and what to call them.
+
+    Parameters
+    ----------
+    manifest : as the API shows it.
+    weights_file : the ``.npz`` file of the version.
+
+    Raises
+    ------
+    Corrupted
+        The file does not agree with the manifest.
+    """
+    height, width = manifest.get("image_shape", DIGITS.image_shape)
+    task = Task(image_shape=(height, width), n_classes=len(manifest["classes"]))
+    model = build_model(manifest["model"], task, completed(manifest["config"]))
+    arrays = read_npz(weights_file, weight_specs(model.layout, manifest["dtype"]))
+    row = weight_row(model.layout, arrays, manifest["published"])
+    return model.tiles(row), model.tile_names(manifest["class_names"])
 
 
-def weights_view(weights: Floats, labels: Sequence[str], console: Console) -> list[Text]:
-    """Draw weights, (785, n_outputs), a tile for each class on one scale, as many in a row as the width allows.
+def weights_view(tiles: Floats, labels: Sequence[str], console: Console) -> list[Text]:
+    """Draw pictures of weights on one scale, as many in a row as the width allows.
 
     Where they do not all fit into one row, each 2x2 of pixels is drawn as their mean.
     """
-    tiles = [column[:N_PIXELS].reshape(IMAGE_SIDE_PX, IMAGE_SIDE_PX) for column in weights.T]
-    if len(tiles) * (IMAGE_SIDE_PX + _GAP) - _GAP > console.width:
-        tiles = [halved(tile) for tile in tiles]
-    limit = max(float(np.abs(tile).max()) for tile in tiles)
-    side = tiles[0].shape[1]
+    whole_side, shown = tiles.shape[2], list(tiles)
+    if len(shown) * (whole_side + _GAP) - _GAP > console.width:
+        shown = [halved(tile) for tile in shown]
+    limit = max(float(np.abs(tile).max()) for tile in shown)
+    side = shown[0].shape[1]
     n_in_row = max(1, (console.width + _GAP) // (side + _GAP))
     gap = Text(" " * _GAP)
     lines = []
-    for start in range(0, len(tiles), n_in_row):
+    for start in range(0, len(shown), n_in_row):
         names = [Text(label[:side].center(side), style="bold") for label in labels[start : start + n_in_row]]
-        drawn = [weight_picture(tile, limit, console) for tile in tiles[start : start + n_in_row]]
+        drawn = [weight_picture(tile, limit, console) for tile in shown[start : start + n_in_row]]
         lines += [gap.join(names), *(gap.join(row) for row in zip(*drawn, strict=True))]
     coloured = f"white 0, reds above up to {limit:.3g}, blues below"
     scale = coloured if _has_colours(console) else "darker is further above 0"
-    blocks = "; a block is the mean of 2x2 weights" if side < IMAGE_SIDE_PX else ""
+    blocks = "; a block is the mean of 2x2 weights" if side < whole_side else ""
     return [*lines, Text(scale + blocks, style="dim")]
 
 

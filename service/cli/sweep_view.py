@@ -12,17 +12,14 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from service import core
+
 from .backend import Json
 from .hyperparameters import value_text
 from .job_view import STATE_STYLES, check_text, is_final, next_commands
 from .terminal import age_text, bar, columns, duration_text, loss_text, percent
 
-METRICS = {
-    "validation_loss": "validation loss",
-    "validation_accuracy": "validation accuracy",
-    "train_loss": "training loss",
-    "train_accuracy": "training accuracy",
-}
+METRICS = {name: metric.title for name, metric in core.METRICS.items()}
 """What members can be ranked by, and its title."""
 
 MAX_ROWS = 20
@@ -241,7 +238,7 @@ def _table(sweep: Json, members: Sequence[Json], *, bar_width: int = 0, is_ranki
 
 
 def _metric_text(name: str, value: float) -> str:
-    return loss_text(value) if name.endswith("loss") else percent(value)
+    return loss_text(value) if core.METRICS[name].format == "loss" else percent(value)
 
 
 def _result(sweep: Json, member: Json) -> str:

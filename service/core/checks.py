@@ -13,41 +13,42 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .data import N_FEATURES, Floats, Ints, TrainingData
+from .data import TrainingData
 from .models import Model
+from .task import Floats, Ints
 
 MAX_CHECKS, _MAX_COLUMNS, _MAX_STEPS = 16, 256, 1024
-"""Of a group: checks, columns of their product, and steps from the first to the last, for which their news wait."""
+"""Of a group: checks, columns of their product, and steps from the first to the last, for which results wait."""
 
 _BLOCK_IMAGES = 512
 """Of a product: few enough that images and logits stay in a core's own cache; the same for every stack, so that
 losses are summed in the same pieces."""
 
-give_way = getattr(os, "sched_yield", lambda: None)
+yield_cpu = getattr(os, "sched_yield", lambda: None)
 """Called every few tenths of a millisecond: who waits for this core gets it now, not at the kernel's next tick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Snapshot:
+class PendingCheck:
     """What a check is made of.
 
     Attributes
     ----------
     number : how many checks of the run came before it.
     step : the step after which it is made.
-    weights : (n_members, n_outputs, 785), a copy.
+    rows : (n_rows, n_members, n_parameters), a copy: the parameters, then what the optimizer keeps.
     step_losses : for each member, the training losses of the steps since the check before.
     """
 
     number: int
     step: int
-    weights: Floats
+    rows: Floats
     step_losses: Sequence[Floats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scores:
-    """What checks found, (n_snapshots, n_members) each, float64."""
+    """What checks found, (n_checks, n_members) each, float64."""
 
     train_accuracy: Floats
     validation_loss: Floats
@@ -55,34 +56,34 @@ class Scores:
 
 
 def group_size(n_columns: int, check_interval: int) -> int:
-    """Return how many checks to make side by side, each of so many columns of weights and so many steps apart."""
+    """Return how many checks to make side by side, each of so many outputs and so many steps apart."""
     return max(1, min(MAX_CHECKS, _MAX_COLUMNS // n_columns, _MAX_STEPS // check_interval))
 
 
 class CheckGroup:
-    """Checks in a row, of the same members, on their way.
+    """Some checks one after the other, of the same members, made together.
 
     The bits of a check must not depend on the others that happen to be made with it: a matrix product rounds by
     its shape. So each has its place in the group by its number, and places that nobody needs hold zeros.
 
     Parameters
     ----------
-    snapshots : of numbers between two multiples of ``size``, at least one.
+    pending : of numbers between two multiples of ``size``, at least one.
     size : as `group_size` says.
     helper : makes blocks of the checks while the caller does something else; None leaves them all to `scores`.
     """
 
     def __init__(
-        self, snapshots: Sequence[Snapshot], size: int, model: Model, data: TrainingData, helper: Executor | None
+        self, pending: Sequence[PendingCheck], size: int, model: Model, data: TrainingData, helper: Executor | None
     ):
-        self.snapshots = snapshots
+        self.pending = pending
         self._size = size
-        self._places = [snapshot.number % size for snapshot in snapshots]
-        first = snapshots[0].weights
+        self._places = [check.number % size for check in pending]
+        first = pending[0].rows[0]
         self._n_members = len(first)
-        weights = np.zeros((size, *first.shape), first.dtype)
-        weights[self._places] = [snapshot.weights for snapshot in snapshots]
-        self._rows = weights.reshape(-1, N_FEATURES)
+        parameters = np.zeros((size, *first.shape), first.dtype)
+        parameters[self._places] = [check.rows[0] for check in pending]
+        self._parameters = parameters.reshape(size * self._n_members, -1)
         self._model = model
         self._images: Sequence[Floats] = (data.x_train, data.x_validation)
         self._classes: Sequence[Ints] = (data.y_train, data.y_validation)
@@ -121,14 +122,15 @@ class CheckGroup:
     def _make_blocks(self) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # losses that are not finite are for the caller
             for number in self._waiting:
-                give_way()
+                yield_cpu()
                 part, block = self._blocks[number]
                 x, y = self._images[part][block], self._classes[part][block]
                 self._found[number] = self._score(x, y, with_loss=part == 1)
 
     def _score(self, x: Floats, y: Ints, *, with_loss: bool) -> tuple[Floats, Floats]:
-        """Sum of the losses and number of images told right, for each member at each place."""
-        logits = (self._rows @ x.T).reshape(self._size * self._n_members, -1, len(x))
-        n_right = np.rint(self._model.accuracy(logits, y) * len(y))
-        loss = self._model.loss(logits, y) * len(y) if with_loss else np.zeros_like(n_right)
-        return loss, n_right
+        """Sum of the losses and number of images classified correctly, for each member at each place."""
+        logits, output = self._model.joint_logits(self._parameters, x), self._model.output
+        n_right = np.rint(output.accuracy(logits, y) * len(y))
+        if not with_loss:
+            return np.zeros_like(n_right), n_right
+        return output.losses(logits, y).mean(axis=1, dtype=np.float64) * len(y), n_right

@@ -1,43 +1,16 @@
-"""Images as the model sees them: a design matrix with the bias trick, and the two parts of a data set."""
+"""The two parts of a data set as arrays, and which images each step sees: a pure function of seed and epoch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from service.errors import InvalidDataset
 
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.int64]
-
-IMAGE_SIDE_PX = 28
-N_PIXELS = IMAGE_SIDE_PX * IMAGE_SIDE_PX
-N_FEATURES = N_PIXELS + 1
-"""784 pixels and the constant 1 that turns the last row of the weights into the bias."""
-
-
-def design_matrix(images: npt.NDArray[np.uint8], dtype: npt.DTypeLike = np.float32) -> Floats:
-    """Scale images to [-1, 1] and append a 1: x / 127.5 - 1.
-
-    Parameters
-    ----------
-    images : bytes of shape (n_images, 28, 28) or (n_images, 784).
-    dtype : float32 or float64.
-
-    Returns
-    -------
-    X : (n_images, 785), C order.
-    """
-    pixels = images.reshape(len(images), N_PIXELS)
-    x = np.empty((len(images), N_FEATURES), dtype=dtype)
-    scaled = x[:, :N_PIXELS]
-    np.divide(pixels, x.dtype.type(127.5), out=scaled)
-    np.subtract(scaled, x.dtype.type(1), out=scaled)
-    x[:, N_PIXELS] = 1
-    return x
+from .config import TrainingConfig
+from .task import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,7 +19,7 @@ class TrainingData:
 
     Attributes
     ----------
-    x_train : (n_train, 785); x_validation : (n_validation, 785), both of the run's dtype.
+    x_train : (n_train, n_inputs); x_validation : (n_validation, n_inputs), both of the run's dtype.
     y_train, y_validation : (n,) int64, the place of each image's label among the run's classes.
     """
 
@@ -58,7 +31,62 @@ class TrainingData:
     def __post_init__(self) -> None:
         """Check shapes that must agree."""
         for x, y in ((self.x_train, self.y_train), (self.x_validation, self.y_validation)):
-            if x.ndim != 2 or x.shape[1] != N_FEATURES or y.shape != (len(x),):
+            if x.ndim != 2 or x.shape[1] != self.x_train.shape[1] or y.shape != (len(x),):
                 raise ValueError(f"images {x.shape} and labels {y.shape} do not fit together")
             if len(x) == 0:
                 raise InvalidDataset("Training and validation need at least one image each.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """The counting rules of a run. Steps and epochs count from 0; a step is one batch, an epoch one pass.
+
+    A validation check follows every step that is a multiple of ``check_interval``, the first being step 0.
+    """
+
+    n_images: int
+    batch_size: int
+    batches_per_epoch: int
+    check_interval: int
+
+    @classmethod
+    def of(cls, config: TrainingConfig, n_images: int) -> Schedule:
+        """Work out the schedule of ``config`` on ``n_images`` training images.
+
+        A batch size above the number of images is one batch of them all.
+        """
+        batch_size = min(config.batch_size, n_images)
+        whole, rest = divmod(n_images, batch_size)
+        batches = whole + (rest > 0 and not config.drop_last)
+        return cls(
+            n_images=n_images,
+            batch_size=batch_size,
+            batches_per_epoch=batches,
+            check_interval=max(1, batches // config.checks_per_epoch),
+        )
+
+    def is_check(self, step: int) -> bool:
+        """Tell whether a validation check follows this step."""
+        return step % self.check_interval == 0
+
+    def epoch_of(self, step: int) -> int:
+        """Return the epoch that a step belongs to."""
+        return step // self.batches_per_epoch
+
+
+def epoch_batches(config: TrainingConfig, schedule: Schedule, first_step: int) -> Iterator[slice | Ints]:
+    """Yield the index of each batch from ``first_step`` to the end of its epoch.
+
+    Slices in the given order, or parts of a permutation. That is drawn from
+    ``np.random.default_rng([seed, epoch])``, so that any epoch can be replayed alone.
+    """
+    epoch, first_batch = divmod(first_step, schedule.batches_per_epoch)
+    size = schedule.batch_size
+    starts = range(first_batch * size, schedule.batches_per_epoch * size, size)
+    if not config.shuffle:
+        for start in starts:
+            yield slice(start, min(start + size, schedule.n_images))
+        return
+    order = np.random.default_rng([config.seed, epoch]).permutation(schedule.n_images)
+    for start in starts:
+        yield order[start : start + size]

@@ -1,15 +1,100 @@
-"""What a run tells while it goes on and when it ends: frozen values, the weights in them read-only."""
+"""What a run reports while it goes on and when it ends, and when it stops: frozen values, parameters read-only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, Literal
 
 import numpy as np
 
-from .data import Floats
-from .stopping import EarlyStopping, StopReason
+from .task import Floats
+
+
+class StopReason(StrEnum):
+    """Why a run ended. Only `NON_FINITE_LOSS` is a failure."""
+
+    MAX_EPOCHS = "max_epochs"
+    EARLY_STOPPING = "early_stopping"
+    CANCELLED = "cancelled"
+    NON_FINITE_LOSS = "non_finite_loss"
+
+    @property
+    def sentence(self) -> str:
+        """The reason as a sentence for a person."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    StopReason.MAX_EPOCHS: "All epochs were trained.",
+    StopReason.EARLY_STOPPING: "The validation loss found no new low for as many checks as patience allows.",
+    StopReason.CANCELLED: "Somebody asked it to stop; the best weights so far were kept.",
+    StopReason.NON_FINITE_LOSS: "The loss stopped being a finite number; a smaller learning rate may help.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyStopping:
+    """Counts validation checks without a new lowest validation loss.
+
+    A check improves if its loss < the lowest so far; the run stops when ``patience`` checks in a row did not.
+    The course report says it as "the oldest of the last 11 losses is the lowest", which is patience 10.
+    With patience None the lowest loss is still followed, and nothing stops.
+    """
+
+    patience: int | None
+    lowest_loss: float = float("inf")
+    checks_without_improvement: int = 0
+
+    def after(self, validation_loss: float) -> EarlyStopping:
+        """Return the state after one more check."""
+        improved = validation_loss < self.lowest_loss
+        return EarlyStopping(
+            patience=self.patience,
+            lowest_loss=validation_loss if improved else self.lowest_loss,
+            checks_without_improvement=0 if improved else self.checks_without_improvement + 1,
+        )
+
+    @property
+    def improved(self) -> bool:
+        """Whether the newest check found a new lowest loss."""
+        return self.checks_without_improvement == 0
+
+    @property
+    def patience_left(self) -> int | None:
+        """Checks that may still fail to improve before the run stops; None without early stopping."""
+        return None if self.patience is None else max(0, self.patience - self.checks_without_improvement)
+
+    @property
+    def stop(self) -> bool:
+        """Whether patience has run out."""
+        return self.patience_left == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What a validation check measures: its name, what to call it, which is better, and how a person reads it."""
+
+    name: str
+    title: str
+    better: Literal["lower", "higher"]
+    format: Literal["loss", "share"]
+
+    @property
+    def sign(self) -> int:
+        """1 where less is better, -1 where more is."""
+        return 1 if self.better == "lower" else -1
+
+
+_TABLE = (
+    Metric(name="train_loss", title="training loss", better="lower", format="loss"),
+    Metric(name="train_accuracy", title="training accuracy", better="higher", format="share"),
+    Metric(name="validation_loss", title="validation loss", better="lower", format="loss"),
+    Metric(name="validation_accuracy", title="validation accuracy", better="higher", format="share"),
+)
+METRICS = {metric.name: metric for metric in _TABLE}
+"""Columns, files, choices and charts take their metrics from here; `Check` has a field for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,22 +126,38 @@ class TrainingState:
     Attributes
     ----------
     next_step : the first step that is not yet made.
-    last, best : weights, (785, n_outputs); ``best`` are those of the lowest validation loss.
+    last, best : parameters, (n_parameters,), read-only; ``best`` are those of the lowest validation loss.
+    optimizer : what the optimizer keeps besides ``last``, in rows of the same layout, (n_rows, n_parameters): none yet.
     pending_losses : training losses of the steps since the last check, float64.
     """
 
     next_step: int
     last: Floats
     best: Floats
+    optimizer: Floats
     stopping: EarlyStopping
     best_check: Check | None
     last_check: Check | None
     pending_losses: Floats
 
+    @classmethod
+    def at_start(cls, parameters: Floats, patience: int | None, *, next_step: int = 0) -> TrainingState:
+        """Return the state in which a run begins with some parameters, and nothing known of how good they are."""
+        return cls(
+            next_step=next_step,
+            last=parameters,
+            best=parameters,
+            optimizer=np.empty((0, len(parameters)), parameters.dtype),
+            stopping=EarlyStopping(patience=patience),
+            best_check=None,
+            last_check=None,
+            pending_losses=np.zeros(0),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CheckReport:
-    """What the callback hears at each validation check of each member of a stack.
+    """What the callback receives at each validation check of each member of a stack.
 
     ``step_losses`` are the training losses of the steps since the previous check, this step's included;
     ``steps_since`` is how far training has gone on while the check was made.
@@ -86,26 +187,21 @@ class TrainingResult:
 
     @property
     def best(self) -> Floats:
-        """Weights of the lowest validation loss, (785, n_outputs)."""
+        """Parameters of the lowest validation loss, (n_parameters,)."""
         return self.state.best
 
     @property
     def last(self) -> Floats:
-        """The newest weights, (785, n_outputs)."""
+        """The newest parameters, (n_parameters,)."""
         return self.state.last
 
 
 OnCheck = Callable[[CheckReport], None]
 OnEnd = Callable[[int, TrainingResult], None]
-"""Told the number of a member and its result, as soon as it leaves the stack."""
+"""Called with the number of a member and its result, as soon as it leaves the stack."""
 
 ShouldStop = Callable[[int], bool]
 """Asked before each step, for each member by its number in the stack."""
-
-
-def norm(weights: Floats) -> float:
-    """Return the Frobenius norm, bias row included."""
-    return float(np.sqrt(np.square(weights, dtype=np.float64).sum()))
 
 
 def ignore_check(report: CheckReport) -> None:

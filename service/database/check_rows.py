@@ -18,15 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, bindparam, delete, select
 
-from service.core import Check
+from service.core import METRICS, Check
 
 from .tables import check_blocks, events, jobs
 
 BLOCK_LENGTH = 1000
 
-_METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 CHECK = np.dtype(
-    [("id", "<i8"), ("epoch", "<i4"), ("step", "<i8"), *((name, "<f8") for name in _METRICS), ("n_losses", "<i4")]
+    [("id", "<i8"), ("epoch", "<i4"), ("step", "<i8"), *((name, "<f8") for name in METRICS), ("n_losses", "<i4")]
 )
 """A check in a block; ``n_losses`` is how many steps it closes."""
 _LOSS_BYTES = 4
@@ -56,7 +55,7 @@ class CheckRow(Check):
 
 
 _SHOWN = tuple(name for name in CheckRow.__dataclass_fields__ if name != "id")
-_NUMBERS = ("id", "epoch", "step", *_METRICS)
+_NUMBERS = ("id", "epoch", "step", *METRICS)
 _LOOSE = tuple(events.c[name] for name in (*_NUMBERS, "step_losses"))
 _WRITTEN = tuple(NewCheck.__dataclass_fields__)
 

@@ -28,6 +28,8 @@ from sqlalchemy import (
     select,
 )
 
+from service.core import METRICS
+
 from .states import JobState
 
 if TYPE_CHECKING:
@@ -168,10 +170,7 @@ events = Table(
     Column("state", String(16)),
     Column("epoch", Integer),
     Column("step", Integer),
-    Column("train_loss", Double),
-    Column("train_accuracy", Double),
-    Column("validation_loss", Double),
-    Column("validation_accuracy", Double),
+    *(Column(name, Double) for name in METRICS),
     Column("detail", Document, comment="progress of a check, reason of a state"),
     Column("step_losses", LargeBinary, comment="training losses since the last check, little-endian float32"),
     UniqueConstraint("job_id", "step"),

@@ -12,6 +12,7 @@ from importlib.resources.abc import Traversable
 from threading import Lock
 from types import MappingProxyType
 
+from service.core import DIGITS
 from service.errors import (
     Corrupted,
     DatasetNotFound,
@@ -35,7 +36,7 @@ _MNIST_SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-_MAX_MNIST_FILE_BYTES = 16 + 60_000 * 28 * 28
+_MAX_MNIST_FILE_BYTES = 16 + 60_000 * DIGITS.n_pixels
 
 _LOADING = Lock()
 _N_KEPT_OPEN = 4
@@ -214,7 +215,7 @@ def load_mnist(folder: Traversable | None = None) -> Dataset:
         title="MNIST handwritten digits",
         source="Yann LeCun, Corinna Cortes and Christopher J.C. Burges",
         licence="CC BY-SA 3.0",
-        class_names=tuple(map(str, range(10))),
+        class_names=tuple(map(str, range(DIGITS.n_classes))),
         training=training,
         test=test,
         sha256=checksum_of(_MNIST_SHA256),

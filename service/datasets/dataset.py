@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from service.core import IMAGE_SIDE_PX
+from service.core import DIGITS, Task
 from service.errors import InvalidDataset
 
 from .idx import Images, Labels, parse_idx_images, parse_idx_labels
@@ -103,6 +103,11 @@ class Dataset:
     sha256: str
 
     @property
+    def task(self) -> Task:
+        """What can be trained for on all of it."""
+        return Task(image_shape=DIGITS.image_shape, n_classes=len(self.class_names))
+
+    @property
     def classes(self) -> tuple[int, ...]:
         """Every label that may occur, in order."""
         return tuple(range(len(self.class_names)))
@@ -120,7 +125,7 @@ class Dataset:
             "licence": self.licence,
             "classes": list(self.classes),
             "class_names": list(self.class_names),
-            "image_shape": [IMAGE_SIDE_PX, IMAGE_SIDE_PX],
+            "image_shape": list(self.task.image_shape),
             "sha256": self.sha256,
             "training": self.training.to_dict(),
             "test": self.test.to_dict(),

@@ -22,6 +22,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core import DIGITS, IMAGE_SIDE_PX
 from service.errors import InputTooLarge, InvalidDataset
 
 #: Grey values, ``(n_images, 28, 28)``: 0 is the background, 255 full ink.
@@ -29,8 +30,7 @@ Images: TypeAlias = NDArray[np.uint8]
 #: One class per image, ``(n_images,)``.
 Labels: TypeAlias = NDArray[np.uint8]
 
-IMAGE_SIDE_PX = 28
-MAX_CLASSES = 10
+MAX_CLASSES = DIGITS.n_classes
 _UNSIGNED_BYTE = 0x08
 _GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
 

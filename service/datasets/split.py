@@ -60,7 +60,7 @@ def split(dataset: Dataset, config: TrainingConfig) -> TrainingData:
 
     Returns
     -------
-    data : ``x_train (n_train, 785)`` and ``x_validation (n_validation, 785)``, of the configuration's dtype,
+    data : ``x_train (n_train, n_inputs)`` and ``x_validation (n_validation, n_inputs)``, of the configuration's dtype,
         as `service.core.design_matrix` makes them; ``y_train (n_train,)`` and
         ``y_validation (n_validation,)``, int64.
 
@@ -70,10 +70,11 @@ def split(dataset: Dataset, config: TrainingConfig) -> TrainingData:
     Corrupted, StorageFailed : the images are damaged, or cannot be read.
     """
     training, validation = _select(dataset, config)
+    scaling = config.build_model().scaling
     return TrainingData(
-        x_train=design_matrix(training.images(), config.float_type),
+        x_train=design_matrix(training.images(), config.float_type, scaling),
         y_train=training.columns(),
-        x_validation=design_matrix(validation.images(), config.float_type),
+        x_validation=design_matrix(validation.images(), config.float_type, scaling),
         y_validation=validation.columns(),
     )
 

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
+from service.core import IMAGE_SIDE_PX
 from service.core.npy import read_npy
 from service.core.npz import END_RECORD, END_RECORD_BYTES, UNREADABLE
 from service.errors import (
@@ -33,7 +34,6 @@ from service.errors import (
 
 from .dataset import FILE_NAMES, Dataset, checksum_of, open_parts
 from .idx import (
-    IMAGE_SIDE_PX,
     MAX_CLASSES,
     Images,
     Labels,

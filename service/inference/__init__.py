@@ -7,7 +7,6 @@ the form of MNIST, pixels are used as given. `ModelCatalogue` finds the model th
 
 from __future__ import annotations
 
-from .answer import answer as answer
 from .catalogue import ModelCatalogue as ModelCatalogue
 from .comparison import compare as compare
 from .decoding import decode_pixels as decode_pixels
@@ -24,6 +23,7 @@ from .model_inputs import array_from_values as array_from_values
 from .model_inputs import image_bytes as image_bytes
 from .model_inputs import images_from_array as images_from_array
 from .onnx_export import write_onnx as write_onnx
+from .prediction import answer as answer
 from .prediction import predict as predict
 from .preprocessing import Preprocessed as Preprocessed
 from .preprocessing import preprocess as preprocess

@@ -26,7 +26,7 @@ Float64s = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evaluation:
-    """What a model says of every test image of one of its classes.
+    """What a model predicts for every test image of one of its classes.
 
     Digits and probabilities are those of `predict`; the loss is computed in float64.
 
@@ -51,12 +51,12 @@ class Evaluation:
 
     @property
     def is_right(self) -> npt.NDArray[np.bool_]:
-        """Which images are told right, (n_images,)."""
+        """Which images are classified correctly, (n_images,)."""
         return np.equal(self.true, self.predicted)
 
     @property
     def accuracy(self) -> float:
-        """The share of images that are told right."""
+        """The share of images that are classified correctly."""
         return float(self.is_right.mean())
 
     def confusion(self) -> Ints:
@@ -69,18 +69,18 @@ class Evaluation:
         return counts
 
     def per_class(self) -> list[dict[str, Any]]:
-        """Say of each class: precision, recall, F1 = 2 right / (told + true), and how many images are its own.
+        """Return of each class: precision, recall, F1 = 2 correct / (predicted + true), and its number of images.
 
         What would be 0 / 0, such as the precision of a class that is never predicted, is None.
         """
         counts = self.confusion()
-        right, own, told = counts.diagonal().tolist(), counts.sum(axis=1).tolist(), counts.sum(axis=0).tolist()
+        right, own, predicted = counts.diagonal().tolist(), counts.sum(axis=1).tolist(), counts.sum(axis=0).tolist()
         return [
             {
                 "class": label,
-                "precision": right[k] / told[k] if told[k] else None,
+                "precision": right[k] / predicted[k] if predicted[k] else None,
                 "recall": right[k] / own[k] if own[k] else None,
-                "f1": 2 * right[k] / (told[k] + own[k]) if told[k] + own[k] else None,
+                "f1": 2 * right[k] / (predicted[k] + own[k]) if predicted[k] + own[k] else None,
                 "n_images": own[k],
             }
             for k, label in enumerate(self.classes)
@@ -165,7 +165,7 @@ def evaluate(model: Model, datasets: Datasets = PACKAGED) -> Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A model, known by its checksum and by what else decides what it says. What is kept keeps no images."""
+    """A model, known by its checksum and by what else decides its predictions. What is kept keeps no images."""
 
     key: tuple[Any, ...]
     model: Model = field(compare=False)
@@ -196,14 +196,10 @@ def _evaluated(question: _Question) -> Evaluation:
 
 def _losses(model: Model, images: npt.NDArray[np.uint8], true: Ints) -> Float64s:
     """Return the cross-entropy of each image, (n_images,), by the formulas of the core."""
-    weights, losses = model.weights.astype(np.float64), np.empty(len(images))
-    classes = np.array(model.manifest.classes)
+    function, rows, losses = model.function, model.parameters.astype(np.float64)[np.newaxis], np.empty(len(images))
+    y = np.argmax(true[:, np.newaxis] == model.classes, axis=1)
     for start in range(0, len(images), _BLOCK_SIZE):
         part = slice(start, start + _BLOCK_SIZE)
-        logits = design_matrix(images[part], np.float64) @ weights
-        if model.manifest.model == "logistic":  # two logits whose softmax is the sigmoid
-            logits = np.concatenate((logits, np.zeros_like(logits)), axis=1)
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        of_true = shifted[true[part, np.newaxis] == classes]
-        losses[part] = np.log(np.exp(shifted).sum(axis=1)) - of_true
+        logits = function.joint_logits(rows, design_matrix(images[part], np.float64, function.scaling))
+        losses[part] = function.output.losses(logits, y[part])[0]
     return losses

@@ -1,4 +1,4 @@
-"""Why a model says what it says of an image: a linear model's logit is a sum with one term a pixel."""
+"""Why a model takes an image for a digit: its logit is a sum with one term a pixel."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.core import IMAGE_SIDE_PX, N_PIXELS, design_matrix
+from service.core import design_matrix
 from service.errors import InvalidField, InvalidInput
 from service.registry import Model
 
-from .flip import Flip, directions, find_flip
+from .flip import Flip, find_flip
 from .mnist_form import Bytes
 from .model_inputs import ModelInputs
 from .prediction import predict
@@ -21,21 +21,19 @@ from .prediction import predict
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Explanation:
-    """What each pixel says for one class, alone or against another.
+    """The share of each pixel in the logit of a class, alone or against another; see `service.core.Model.attribute`.
 
-    With x_i a pixel's value from -1 (background) to 1 (ink), its evidence for class k is w_ki x_i, and that for
-    k against j is (w_ki - w_ji) x_i. The evidence of all pixels and the bias sum to the logit z_k, or z_k - z_j.
-    A logistic model has one logit, the log-odds of its first class against its second: for the second class,
-    everything has the other sign, and naming the class that it is against changes nothing.
+    The evidence of all pixels and the bias sum to the logit of the class, or to the difference of two. For a linear
+    model, with x_i a pixel's value from -1 (background) to 1 (ink), the evidence for class k is w_ki x_i.
 
     Parameters
     ----------
-    model : which speaks.
+    model : which is explained.
     digit, against : the label of the class that is explained, and of the one that it is held against, if any.
-    evidence : (28, 28) float64.
+    evidence : (height, width) float64.
     bias, logit : what the pixels' evidence is added to, and what comes out, each computed for itself.
     logits, probabilities : of each class, in the order of the model's classes.
-    pixels : (28, 28) uint8, the image as the model sees it.
+    pixels : (height, width) uint8, the image as the model sees it.
     flip : the nearest image that the model takes for another digit than this one; None if there is none.
     steps, warnings : how the image came about, and what may make the answer wrong.
     """
@@ -81,14 +79,14 @@ class Explanation:
 
 
 def explain(model: Model, inputs: ModelInputs, *, digit: int | None = None, against: int | None = None) -> Explanation:
-    """Explain what a model says of one image.
+    """Explain what a model predicts for one image.
 
     Everything but the probabilities, which are those of `predict`, is computed in float64.
 
     Parameters
     ----------
     inputs : one image.
-    digit : the class to explain; the one that the model says by default.
+    digit : the class to explain; the one that the model predicts by default.
     against : a second class, for the contrast between the two.
 
     Raises
@@ -107,19 +105,18 @@ def explain(model: Model, inputs: ModelInputs, *, digit: int | None = None, agai
     if against == digit:
         others = _listed(label for label in classes if label != digit)
         raise InvalidField("against must be another class than the one explained.", field="against", allowed=others)
-    towards = directions(model)
-    x = design_matrix(inputs.images, np.float64)[0]
-    direction = towards[:, classes.index(digit)]
-    if against is not None and model.manifest.model != "logistic":
-        direction = direction - towards[:, classes.index(against)]
+    function, row = model.function, model.parameters.astype(np.float64)
+    x = design_matrix(inputs.images, np.float64, function.scaling)[0]
+    places = {label: place for place, label in enumerate(classes)}
+    found = function.attribute(row, x, places[digit], None if against is None else places[against])
     return Explanation(
         model=model,
         digit=digit,
         against=against,
-        evidence=(direction * x)[:N_PIXELS].reshape(IMAGE_SIDE_PX, IMAGE_SIDE_PX),
-        bias=float(direction[N_PIXELS]),
-        logit=float(x @ direction),
-        logits=tuple(float(x @ column) for column in towards.T),
+        evidence=found.shares.astype(np.float64, copy=False).reshape(function.task.image_shape),
+        bias=found.constant,
+        logit=found.logit,
+        logits=tuple(function.attribute(row, x, place).logit for place in places.values()),
         probabilities=tuple(table[0].tolist()),
         pixels=inputs.images[0],
         flip=find_flip(model, inputs.images[0]),

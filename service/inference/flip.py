@@ -1,4 +1,4 @@
-"""The smallest change to an image that changes what a model says of it."""
+"""The smallest change to an image that changes what a model takes it for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-from service.core import IMAGE_SIDE_PX, N_PIXELS, design_matrix
+from service.core import design_matrix
 from service.registry import Model
 
 from .mnist_form import Bytes
@@ -22,12 +22,12 @@ Float64s = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Flip:
-    """An image of which a model says something else.
+    """An image that a model takes for another digit.
 
     Parameters
     ----------
-    digit : what it says.
-    pixels : (28, 28) uint8.
+    digit : that it takes it for.
+    pixels : (height, width) uint8.
     distance : the length of the change, the root of its sum of squares, in grey levels.
     """
 
@@ -36,21 +36,11 @@ class Flip:
     distance: float
 
 
-def directions(model: Model) -> Float64s:
-    """Return what speaks for each class, so that x @ directions is a logit for each: (785, n_classes) float64.
-
-    For softmax the weights; for logistic w for the first class and -w for the second, whose probabilities
-    are sigmoid(z) and sigmoid(-z).
-    """
-    weights = model.weights.astype(np.float64)
-    return np.concatenate((weights, -weights), axis=1) if model.manifest.model == "logistic" else weights
-
-
 def find_flip(model: Model, image: Bytes) -> Flip | None:
     """Find the image nearest to a given one that the model takes for another digit.
 
-    With z the logits of the image, k the class that wins and w_j the weights of another class j, it solves for
-    each j exactly ::
+    With z the logits of the image, k the class that wins and w_j the slopes of z_j for another class j, it solves for
+    each j exactly, where slopes are the same everywhere ::
 
         minimise |d|²   so that   (w_j - w_k)·d / 127.5 >= z_k - z_j + margin   and   0 <= pixels + d <= 255
 
@@ -58,31 +48,32 @@ def find_flip(model: Model, image: Bytes) -> Flip | None:
 
     Parameters
     ----------
-    image : (28, 28) uint8.
+    image : (height, width) uint8.
 
     Returns
     -------
     None if no image within the bounds of pixels would be taken for anything else.
     """
-    towards = directions(model)
-    logits = (design_matrix(image[np.newaxis], np.float64) @ towards)[0]
+    function, row = model.function, model.parameters.astype(np.float64)
+    x = design_matrix(image[np.newaxis], np.float64, function.scaling)
+    output, n_pixels = function.output, function.task.n_pixels
+    logits = output.class_values(function.joint_logits(row[np.newaxis], x)[0, :, 0])
+    towards: Float64s = output.class_values(function.slopes(row, x[0]))[:n_pixels].astype(np.float64, copy=False)
     winner = int(predict(model, image[np.newaxis])[1].argmax())
-    pixels = image.reshape(N_PIXELS).astype(np.float64)
+    pixels = image.reshape(n_pixels).astype(np.float64)
     scale = max(1.0, float(np.abs(logits).max()))
-    one_logit = model.manifest.model == "logistic"
+    others = [place for place in range(len(logits)) if place != winner]
     slopes: dict[int, Float64s] = {}
-    gaps: dict[int, float] = {}
-    for j in range(len(logits)):
-        if j != winner:
-            slopes[j] = (towards[:N_PIXELS, j] - (0 if one_logit else towards[:N_PIXELS, winner])) / 127.5
-            gaps[j] = max(0.0, float(-logits[j] if one_logit else logits[winner] - logits[j]))
+    for j in others:
+        slopes[j] = np.asarray(output.contrast(towards, j, winner), np.float64) / function.scaling.divisor
+    gaps = {j: max(0.0, -float(output.contrast(logits, j, winner))) for j in others}
     best: Flip | None = None
     for bound, j in sorted(_bounds(pixels, slopes, gaps)):
         if best is not None and bound >= best.distance:
             break  # whole grey levels can only be farther
         for margin in _MARGINS:
             change = whole_change(pixels, slopes[j], gaps[j] + margin * scale)
-            found = None if change is None else _spoken(model, image, change)
+            found = None if change is None else _flipped(model, image, change)
             if found is not None and found.digit != model.manifest.classes[winner]:
                 best = found if best is None or found.distance < best.distance else best
                 break
@@ -172,7 +163,7 @@ def _bounds(pixels: Float64s, slopes: dict[int, Float64s], gaps: dict[int, float
     return [(sqrt(change @ change), j) for j, change in changes.items() if change is not None]
 
 
-def _spoken(model: Model, image: Bytes, change: Float64s) -> Flip:
-    pixels = (image + change.reshape(IMAGE_SIDE_PX, IMAGE_SIDE_PX)).astype(np.uint8)
+def _flipped(model: Model, image: Bytes, change: Float64s) -> Flip:
+    pixels = (image + change.reshape(image.shape)).astype(np.uint8)
     labels, _ = predict(model, pixels[np.newaxis])
     return Flip(digit=int(labels[0]), pixels=pixels, distance=sqrt(change @ change))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from service.core import N_PIXELS, Floats, Ints, design_matrix, probabilities
+from service.core import N_PIXELS, Floats, Ints, design_matrix
 from service.registry import Model
 
 from .mnist_form import Bytes
+from .model_inputs import ModelInputs
 
 _BLOCK_SIZE = 256
 """Images scaled at a time: their 800 KB stay in the cache until they are multiplied."""
 
 
 def predict(model: Model, images: Bytes) -> tuple[Ints, Floats]:
-    """Tell digits. Memory is bounded: images go through in blocks.
+    """Classify images. Memory is bounded: they go through in blocks.
 
     Parameters
     ----------
@@ -25,11 +28,43 @@ def predict(model: Model, images: Bytes) -> tuple[Ints, Floats]:
     labels : (n_images,) int64, the class of the highest probability; the first of those that are equally so.
     probabilities : (n_images, n_classes), in the order of ``model.manifest.classes``, of the weights' dtype.
     """
-    manifest = model.manifest
-    rows = images.reshape(-1, N_PIXELS)
+    function, dtype, rows = model.function, model.manifest.dtype, images.reshape(-1, N_PIXELS)
     parts = [
-        probabilities(manifest.model, model.weights, design_matrix(rows[start : start + _BLOCK_SIZE], manifest.dtype))
+        function.probabilities(
+            model.parameters, design_matrix(rows[start : start + _BLOCK_SIZE], dtype, function.scaling)
+        )
         for start in range(0, max(1, len(rows)), _BLOCK_SIZE)
     ]
     table = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return model.classes[table.argmax(axis=1)], table
+
+
+def answer(model: Model, inputs: ModelInputs, predicted: tuple[Ints, Floats] | None = None) -> dict[str, Any]:
+    """Return predictions in the shape in which the HTTP API and the command line give them.
+
+    Parameters
+    ----------
+    predicted : what `predict` returned for these images, where it was called already.
+
+    Returns
+    -------
+    ``model`` and ``version``, which predicted; and ``predictions``, one for each image, in order: ``digit``,
+    ``class_name``, ``probabilities`` of all classes by label, ``preprocessing`` and ``warnings``; ready for JSON.
+    """
+    digits, table = predict(model, inputs.images) if predicted is None else predicted
+    return {
+        "model": model.manifest.name,
+        "version": model.manifest.version,
+        "predictions": [
+            {
+                "digit": digit,
+                "class_name": model.name_of[digit],
+                "probabilities": dict(zip(model.labels, row, strict=True)),
+                "preprocessing": list(steps),
+                "warnings": list(warnings),
+            }
+            for digit, row, steps, warnings in zip(
+                digits.tolist(), table.tolist(), inputs.steps, inputs.warnings, strict=True
+            )
+        ],
+    }

@@ -36,7 +36,6 @@ from .submission import check_capacity as check_capacity
 from .submission import fingerprint as fingerprint
 from .submission import parse_cursor as parse_cursor
 from .sweep import MAX_MEMBERS as MAX_MEMBERS
-from .sweep import METRICS as METRICS
 from .sweep import Member as Member
 from .sweep import Sweep as Sweep
 from .sweep import SweepRequest as SweepRequest

@@ -30,7 +30,7 @@ def resumable_state(row: JobRow, checkpoint: bytes | None, dataset: Dataset) -> 
         raise InvalidJobTransition("The job diverged and would again; submit it with a smaller learning rate.")
     if dataset.sha256 != row.dataset_sha256:
         raise InvalidJobTransition("The data set is not the one that the job was trained on.")
-    return decode_checkpoint(checkpoint, TrainingConfig.from_dict(row.config))
+    return decode_checkpoint(checkpoint, TrainingConfig.from_record(row.config))
 
 
 def continued(row: JobRow, state: TrainingState, changes: Mapping[str, Any]) -> TrainingConfig:
@@ -42,7 +42,7 @@ def continued(row: JobRow, state: TrainingState, changes: Mapping[str, Any]) -> 
         There would be nothing left to train; or patience is less than it was, so that one long run would have
         stopped elsewhere.
     """
-    before = TrainingConfig.from_dict(row.config)
+    before = TrainingConfig.from_record(row.config)
     config = replace(before, **changes)
     n_epochs, rest = divmod(state.next_step, row.batches_per_epoch or 1)
     if config.epochs < n_epochs + (rest > 0) or (config.epochs == n_epochs and not rest):

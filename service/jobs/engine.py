@@ -335,7 +335,7 @@ class Engine:
                 MemberSpec(
                     job_id=claim.id,
                     fence=claim.fence,
-                    config=TrainingConfig.from_dict(claim.config),
+                    config=TrainingConfig.from_record(claim.config),
                     checkpoint=checkpoint,
                     origin=claim.origin,
                 )

@@ -30,6 +30,10 @@ class JobRequest:
         """Return plain data: the hyperparameters flat, as a request has them."""
         return {**self.config.to_dict(), "dataset": self.dataset, "name": self.model_name}
 
+    def to_record(self) -> dict[str, Any]:
+        """Return what tells whether two requests are the same."""
+        return {**self.config.to_record(), "dataset": self.dataset, "name": self.model_name}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedCheck(Check):
@@ -118,7 +122,7 @@ class Job:
             id=new.id,
             name=new.name,
             dataset=new.dataset,
-            config=TrainingConfig.from_dict(new.config),
+            config=TrainingConfig.from_record(new.config),
             state=JobState.QUEUED,
             progress=Progress(),
             continues=new.continues,
@@ -140,7 +144,7 @@ class Job:
             id=row.id,
             name=row.name,
             dataset=row.dataset,
-            config=TrainingConfig.from_dict(row.config),
+            config=TrainingConfig.from_record(row.config),
             state=state,
             progress=progress,
             latest=RecordedCheck.of(row.latest_check) if row.latest_check else None,

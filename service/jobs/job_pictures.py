@@ -30,8 +30,8 @@ def weights(jobs: Jobs, job_id: str, *, which: Literal["best", "last"] = "best",
     """Prepare the weights of the newest checkpoint, in a style of `weights_picture`; always a PNG."""
     found = jobs.weights(job_id, which)
     provenance = {**jobs.provenance(job_id), "weights": which, "step": str(found.next_step - 1)}
-    draw = partial(weights_picture, found.weights, labels=found.labels, provenance=provenance, **style)
-    return Drawing(made_of=(found.weights, style, provenance), draw=draw)
+    draw = partial(weights_picture, found.tiles, labels=found.labels, provenance=provenance, **style)
+    return Drawing(made_of=(found.parameters, style, provenance), draw=draw)
 
 
 def job_picture(

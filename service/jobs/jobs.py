@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from service.charts import Curves
-from service.core import Floats, TrainingConfig, output_names
+from service.core import Floats, Model, TrainingConfig
 from service.database import FINAL, JobState, NewJob, check_rows, checkpoint_rows, event_rows, job_rows
 from service.datasets import plan_split, with_its_classes
 from service.errors import InvalidJobTransition, NoDataYet, StorageFailed
@@ -35,15 +35,21 @@ _LOOK_BACK = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class JobWeights:
-    """Weights of a job, (785, n_outputs), as of its newest checkpoint. ``final`` once the job is over.
+    """Parameters of a job, (n_parameters,), as of its newest checkpoint. ``final`` once the job is over.
 
-    ``labels`` say what each output is for.
+    ``labels`` say what each picture of them, `tiles`, is for.
     """
 
-    weights: Floats
+    model: Model
+    parameters: Floats
     labels: Sequence[str]
     next_step: int
     final: bool
+
+    @property
+    def tiles(self) -> Floats:
+        """Pictures of the weights, (n_tiles, height, width)."""
+        return self.model.tiles(self.parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +80,9 @@ class Jobs(SubmissionService):
             id=str(ULID()),
             name=request.model_name,
             dataset=request.dataset,
-            config=config.to_dict(),
+            config=config.to_record(),
             idempotency_key=idempotency_key,
-            request_sha256=fingerprint(request.to_dict()),
+            request_sha256=fingerprint(request.to_record()),
         )
         return self._accept_job(idempotency_key, new.request_sha256, lambda connection: self._insert(connection, new))
 
@@ -108,13 +114,13 @@ class Jobs(SubmissionService):
                 id=str(ULID()),
                 name=row.name,
                 dataset=row.dataset,
-                config=config.to_dict(),
+                config=config.to_record(),
                 idempotency_key=idempotency_key,
                 request_sha256=request_sha256,
                 continues={"job": job_id, "step": state.next_step},
             )
             self._insert(connection, new)
-            before = TrainingConfig.from_dict(row.config)
+            before = TrainingConfig.from_record(row.config)
             job_rows.begin_after(
                 connection,
                 new.id,
@@ -246,11 +252,13 @@ class Jobs(SubmissionService):
             checkpoint = checkpoint_rows.get(connection, job_id)
         if checkpoint is None:
             raise NoDataYet("The job has no weights yet; they are there after its first validation check.")
-        config = TrainingConfig.from_dict(row.config)
+        config = TrainingConfig.from_record(row.config)
+        model = config.build_model()
         state = decode_checkpoint(checkpoint, config)
         return JobWeights(
-            labels=output_names(config.model, self._datasets.class_names(row.dataset, config.classes)),
-            weights=state.best if which == "best" else state.last,
+            model=model,
+            labels=model.tile_names(self._datasets.class_names(row.dataset, config.classes)),
+            parameters=state.best if which == "best" else state.last,
             next_step=state.next_step,
             final=JobState(row.state).final,
         )

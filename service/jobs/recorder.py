@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,7 +90,7 @@ class Recorder:
         """Write progress down in one transaction. Checks that an earlier attempt recorded are left as they are."""
         columns: dict[str, Any] = {}
         if started is not None:
-            columns["environment"] = started.environment.to_dict()
+            columns["environment"] = asdict(started.environment)
             columns["dataset_sha256"] = started.dataset_sha256
             columns["batches_per_epoch"] = started.batches_per_epoch
         with self._database.write() as connection:
@@ -121,7 +121,7 @@ class Recorder:
         if ended.stop_reason is StopReason.NON_FINITE_LOSS:  # its last weights are of no use to anybody
             return self.fail(claim, _diverged(claim, ended), stop_reason=ended.stop_reason)
         try:
-            config = TrainingConfig.from_dict(claim.config)
+            config = TrainingConfig.from_record(claim.config)
             state = decode_checkpoint(ended.checkpoint, config)
         except ServiceError as error:
             return self.fail(claim, Failure.of(error, "It could not be finished"))
@@ -197,7 +197,7 @@ class Recorder:
             class_names=self._datasets.class_names(row.dataset, config.classes),
             dtype=config.dtype,
             published=config.publish,
-            config=config.to_dict(),
+            config=config.to_record(),
             dataset={"name": row.dataset, "sha256": row.dataset_sha256 or ""},
             metrics={**checks, "published": checks[config.publish]},
             stop_reason=stop_reason.value,

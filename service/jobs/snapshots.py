@@ -10,11 +10,11 @@ from weakref import ref
 
 import numpy as np
 
-from service.core import N_FEATURES, Floats, Ints, TrainingConfig, design_matrix, output_names, probabilities
+from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
 from service.database import ClaimRow, Database, JobRow, SnapshotRow, snapshot_rows
 from service.datasets import PACKAGED, Dataset, Datasets, validation_images
 from service.errors import NotFound
-from service.worker import snapshot_stride, unpack_weights
+from service.worker import snapshot_stride, unpack_snapshot
 
 from .submission import job_row
 
@@ -46,12 +46,16 @@ class SnapshotList:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
         limit, batches_per_epoch = max_snapshots(self.job), self.job.batches_per_epoch or 1
+        model = self.config.build_model()
+        tensors = model.layout.tensors
         n_checks = self.places[-1].number + 1 if self.places else 0
         return {
             "job": self.job.id,
             "every_checks": snapshot_stride(n_checks, limit) if n_checks else 1,
             "max_snapshots": limit,
-            "shape": [N_FEATURES, self.config.n_outputs],
+            "shape": list(tensors[0].shape) if len(tensors) == 1 else [model.layout.size],
+            "tensors": [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in tensors],
+            "operations": [operation.to_dict() for operation in model.operations()],
             "outputs": list(self.labels),
             "snapshots": [
                 {"step": place.step, "epoch": place.step // batches_per_epoch, "check": place.check_id}
@@ -62,13 +66,19 @@ class SnapshotList:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class SnapshotWeights:
-    """The weights of a job after a step, (785, n_outputs) float32; ``labels`` say what each output is for."""
+    """The parameters of a job after a step, (n_parameters,) float32; ``labels`` say what each picture is for."""
 
     job: JobRow
     config: TrainingConfig
+    model: Model
     labels: Sequence[str]
     step: int
-    weights: Floats
+    parameters: Floats
+
+    @property
+    def tiles(self) -> Floats:
+        """Pictures of the weights, (n_tiles, height, width)."""
+        return self.model.tiles(self.parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,7 +118,7 @@ class Confusion:
 
 
 class Snapshots:
-    """The desk where the past of jobs is asked about. A snapshot, once there, never changes."""
+    """What can be asked about the past of jobs. A snapshot, once there, never changes."""
 
     def __init__(self, database: Database, datasets: Datasets = PACKAGED):
         self._database = database
@@ -119,8 +129,9 @@ class Snapshots:
         with self._database.read() as connection:
             row = job_row(connection, job_id)
             places = snapshot_rows.places(connection, job_id)
-        config = TrainingConfig.from_dict(row.config)
-        return SnapshotList(job=row, config=config, labels=self._labels(row, config), places=places)
+        config = TrainingConfig.from_record(row.config)
+        labels = config.build_model().output.names(self._datasets.class_names(row.dataset, config.classes))
+        return SnapshotList(job=row, config=config, labels=labels, places=places)
 
     def weights(self, job_id: str, step: int) -> SnapshotWeights:
         """Return the weights after the check at a step.
@@ -135,12 +146,14 @@ class Snapshots:
             body = snapshot_rows.body(connection, job_id, step)
         if body is None:
             raise NotFound("There is no snapshot of that step; the list of snapshots says which there are.")
-        config = TrainingConfig.from_dict(row.config)
-        weights = unpack_weights(body, config.n_outputs)
-        return SnapshotWeights(job=row, config=config, labels=self._labels(row, config), step=step, weights=weights)
+        config = TrainingConfig.from_record(row.config)
+        model = config.build_model()
+        labels = model.tile_names(self._datasets.class_names(row.dataset, config.classes))
+        parameters = unpack_snapshot(model.layout, body)
+        return SnapshotWeights(job=row, config=config, model=model, labels=labels, step=step, parameters=parameters)
 
     def file(self, job_id: str, *, since: int = -1) -> tuple[Sequence[int], bytes]:
-        """Return the steps of all snapshots after a step, and their weights, (n, 785, n_outputs), as packed."""
+        """Return the steps of all snapshots after a step, and their parameters, (n, n_parameters), as packed."""
         with self._database.read() as connection:
             job_row(connection, job_id)
             found = snapshot_rows.bodies(connection, job_id, since=since)
@@ -153,9 +166,6 @@ class Snapshots:
         counts = _confusion(_Question(job_id, step, ref(found), ref(dataset)))
         names = dataset.names_of(found.config.classes)
         return Confusion(job=found.job, config=found.config, class_names=names, step=step, counts=counts)
-
-    def _labels(self, row: JobRow, config: TrainingConfig) -> Sequence[str]:
-        return output_names(config.model, self._datasets.class_names(row.dataset, config.classes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +182,15 @@ class _Question:
 def _confusion(question: _Question) -> Ints:
     found, dataset = question.found(), question.dataset()
     assert found is not None and dataset is not None  # whoever asks holds them
-    config, weights = found.config, found.weights
+    config, model = found.config, found.model
     images, true = validation_images(dataset, config)
     n_classes = len(config.classes)
     counts = np.zeros(n_classes * n_classes, np.int64)
     for start in range(0, len(images), _BLOCK_SIZE):
         part = slice(start, start + _BLOCK_SIZE)
-        predicted = probabilities(config.model, weights, design_matrix(images[part])).argmax(axis=1)
+        predicted = model.probabilities(
+            found.parameters, design_matrix(images[part], np.float32, model.scaling)
+        ).argmax(axis=1)
         counts += np.bincount(true[part] * n_classes + predicted, minlength=len(counts))
     counts.flags.writeable = False
     return counts.reshape(n_classes, n_classes)

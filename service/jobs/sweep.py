@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from service.core import HYPERPARAMETERS, TrainingConfig
+from service.core import BY_NAME, METRICS, TrainingConfig
 from service.database import JobState
 from service.errors import InvalidField
 from service.registry import utc_text
@@ -17,16 +17,6 @@ from service.registry import utc_text
 from .job import Job
 
 MAX_MEMBERS = 1_000
-
-METRICS: Mapping[str, int] = {
-    "validation_loss": 1,
-    "validation_accuracy": -1,
-    "train_loss": 1,
-    "train_accuracy": -1,
-}
-"""What members can be ranked by, each at its best check: 1 where less is better, -1 where more is."""
-
-_ROWS = {row.name: row for row in HYPERPARAMETERS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +198,7 @@ class Sweep:
 
     def ranked(self, metric: str) -> list[Member]:
         """Return the members, best first; those without a check come last."""
-        sign = METRICS[metric]
+        sign = METRICS[metric].sign
 
         def key(member: Member) -> tuple[bool, float]:
             value = member.metric(metric)
@@ -238,9 +228,9 @@ class Sweep:
 
 def _check(place: str, name: str, value: Any) -> Any:
     field = f"{place}.{name}"
-    if name not in _ROWS:
-        raise InvalidField("There is no hyperparameter of that name.", field=field, allowed=", ".join(_ROWS))
+    if name not in BY_NAME:
+        raise InvalidField("There is no hyperparameter of that name.", field=field, allowed=", ".join(BY_NAME))
     try:
-        return _ROWS[name].check(value)
+        return BY_NAME[name].check(value)
     except InvalidField as error:
         raise InvalidField(error.message, field=field, allowed=error.allowed) from None

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from service.charts import ChartSize, Line, heatmap_chart, lines_chart, norms_chart, weights_grid
-from service.core import HYPERPARAMETERS
+from service.core import HYPERPARAMETERS, METRICS
 from service.errors import InvalidInput
 
 from .drawing import Drawing, ImageFormat
-from .sweep import METRICS, Member, Sweep
+from .sweep import Member, Sweep
 from .sweeps import Sweeps
 
 MAX_ROWS = 50
@@ -138,7 +138,7 @@ def heatmap(
         values_of[y],
         cells,
         value_label=_words(metric),
-        best="lowest" if METRICS[metric] > 0 else "highest",
+        best="lowest" if METRICS[metric].sign > 0 else "highest",
         title=f"{_words(metric).capitalize()}: {sweep.request.model_name}",
         caption=caption,
         size=size,
@@ -171,18 +171,18 @@ def weights(
     chosen = {member.job.id for member in sweep.ranked(rank_by)[:limit]}
     sweep = replace(sweep, members=tuple(member for member in sweep.members if member.job.id in chosen))
     found = [
-        (member, member_weights)
-        for member, member_weights in zip(sweep.members, sweeps.weights(sweep, which), strict=True)
-        if member_weights is not None
+        (member, tiles)
+        for member, tiles in zip(sweep.members, sweeps.tiles(sweep, which), strict=True)
+        if tiles is not None
     ]
-    drawn = [member_weights for _, member_weights in found]
+    drawn = [tiles for _, tiles in found]
     names = _shown_names(sweep)
     captions = [_row_caption(names, member) for member, _ in found]
     draw = partial(
         weights_grid,
         drawn,
         row_captions=captions,
-        column_captions=sweeps.output_names(sweep),
+        column_captions=sweeps.tile_names(sweep),
         provenance=provenance,
         **style,
     )

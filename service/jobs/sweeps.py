@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from ulid import ULID
 
-from service.core import Floats, Ints, TrainingConfig, norm, output_names
+from service.core import Floats, Ints, Model, TrainingConfig, completed, norm
 from service.database import (
     JobRow,
     NewJob,
@@ -97,19 +97,19 @@ class Sweeps(SubmissionService):
         wanted = [member.job.id for member in sweep.members if len(found.get(member.job.id, ()))]
         return {job_id: (found[job_id]["step"], found[job_id][metric]) for job_id in wanted}
 
-    def weights(self, sweep: Sweep, which: str) -> list[Floats | None]:
-        """Return the ``best`` or ``last`` weights of each member, (785, n_outputs), None where there are none yet.
+    def tiles(self, sweep: Sweep, which: str) -> list[Floats | None]:
+        """Return pictures of the ``best`` or ``last`` weights of each member, None where there are none yet.
 
         Raises
         ------
         NoDataYet
             There are none of any member.
         """
-        return _some(list(self._weights(sweep, which)))
+        return _some([found and found[0].tiles(found[1]) for found in self._parameters(sweep, which)])
 
     def norms(self, sweep: Sweep) -> list[float | None]:
-        """Return the Frobenius norm of the last weights of each member, bias row included; as `weights`."""
-        return _some([None if weights is None else norm(weights) for weights in self._weights(sweep, "last")])
+        """Return the Frobenius norm of the last weights of each member, biases included; as `tiles`."""
+        return _some([found and norm(found[1]) for found in self._parameters(sweep, "last")])
 
     def provenance(self, sweep: Sweep) -> Mapping[str, str]:
         """Return what a picture of this sweep should say about where it comes from.
@@ -135,12 +135,12 @@ class Sweeps(SubmissionService):
             **{name: str(value) for name, value in environment.items()},
         }
 
-    def output_names(self, sweep: Sweep) -> list[str]:
-        """Return what each output of its members is for."""
+    def tile_names(self, sweep: Sweep) -> list[str]:
+        """Return what to call each picture of the weights of its members."""
         config = sweep.members[0].job.config
-        return output_names(config.model, self._datasets.class_names(sweep.request.dataset, config.classes))
+        return config.build_model().tile_names(self._datasets.class_names(sweep.request.dataset, config.classes))
 
-    def _weights(self, sweep: Sweep, which: str) -> Iterator[Floats | None]:
+    def _parameters(self, sweep: Sweep, which: str) -> Iterator[tuple[Model, Floats] | None]:
         """Yield one after the other: a thousand checkpoints at a time would fill a small machine's memory."""
         with self._database.read() as connection:
             for member in sweep.members:
@@ -159,7 +159,7 @@ def _check_fit(request: SweepRequest, configs: Sequence[TrainingConfig], dataset
 
 def _fingerprint(request: SweepRequest, configs: Sequence[TrainingConfig]) -> str:
     """Return what tells whether two requests are the same: defaults may be written out, and grids reordered."""
-    members = sorted(json.dumps(config.to_dict(), sort_keys=True) for config in configs)
+    members = sorted(json.dumps(config.to_record(), sort_keys=True) for config in configs)
     return fingerprint({"members": members, "dataset": request.dataset, "name": request.model_name})
 
 
@@ -183,7 +183,7 @@ def member_rows(sweep: NewSweep, configs: Sequence[TrainingConfig]) -> list[NewJ
             id=str(ULID()),
             name=sweep.name,
             dataset=sweep.dataset,
-            config=config.to_dict(),
+            config=config.to_record(),
             request_sha256=sweep.request_sha256,
             sweep_id=sweep.id,
             stack_key=hashlib.sha256(f"{sweep.id} {config.stack_key()!r}".encode()).hexdigest(),
@@ -217,7 +217,8 @@ def _sweep(connection: Connection, sweep_id: str) -> Sweep:
 
 
 def _shown_member(request: SweepRequest, row: JobRow) -> Member:
-    return Member(values={name: row.config[name] for name in request.grid}, job=Job.of(row, ()))
+    config = completed(row.config)
+    return Member(values={name: config[name] for name in request.grid}, job=Job.of(row, ()))
 
 
 def _some(found: list[T | None]) -> list[T | None]:
@@ -226,6 +227,6 @@ def _some(found: list[T | None]) -> list[T | None]:
     return found
 
 
-def _decode(body: bytes, config: TrainingConfig, which: str) -> Floats:
+def _decode(body: bytes, config: TrainingConfig, which: str) -> tuple[Model, Floats]:
     state = decode_checkpoint(body, config)
-    return state.best if which == "best" else state.last
+    return config.build_model(), state.best if which == "best" else state.last

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from service.core import Floats, StopReason, TrainingState
+from service.core import Floats, StopReason, TrainingState, completed
 from service.core.npz import write_npz
 from service.database import JobRow, JobState
 from service.errors import InvalidJobTransition
-from service.registry import Model
+from service.registry import Model, weight_arrays
 
 
 def verification_of(row: JobRow, next_step: int) -> Mapping[str, Any]:
@@ -47,16 +47,16 @@ def outcome(model: Model, row: JobRow, state: TrainingState, stop_reason: StopRe
     ``identical``, whether both sets of weights are the same to the bit; the SHA-256 of both weight files; the
     largest difference of a weight of either set; and ``differences`` between the record and this training.
     """
-    retrained = write_npz({"best": state.best, "last": state.last})
+    retrained = write_npz(weight_arrays(model.function.layout, state.best, state.last))
     manifest = model.manifest
     recorded = {
-        **_named("config", manifest.config),
+        **_named("config", completed(manifest.config)),
         "dataset.sha256": manifest.dataset["sha256"],
         **_named("environment", manifest.environment),
         "stop_reason": manifest.stop_reason,
     }
     now = {
-        **_named("config", row.config),
+        **_named("config", completed(row.config)),
         "dataset.sha256": row.dataset_sha256,
         **_named("environment", row.environment or {}),
         "stop_reason": stop_reason.value,
@@ -84,7 +84,7 @@ def _differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> Iterato
 
 
 def _same_bits(one: Floats, other: Floats) -> bool:
-    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+    return one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 
 def _largest_difference(one: Floats, other: Floats) -> float | None:

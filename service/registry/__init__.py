@@ -12,6 +12,9 @@ from .alias import Unset as Unset
 from .document import utc_text as utc_text
 from .manifest import Manifest as Manifest
 from .manifest import ModelDraft as ModelDraft
+from .manifest import weight_arrays as weight_arrays
+from .manifest import weight_row as weight_row
+from .manifest import weight_specs as weight_specs
 from .model import Model as Model
 from .names import ALIAS_PATTERN as ALIAS_PATTERN
 from .names import ALIAS_RULE as ALIAS_RULE

@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from service.core import MODELS, output_names
+from service.core import DIGITS, MODELS, Floats, Layout, Model, Task, Tensor, build_model, completed
+from service.core.npz import ArraySpec
 from service.errors import Corrupted
 
 from .document import read_document, utc_text, write_document
 from .names import is_model_name, is_version
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1 has no ``image_shape``: it is that of MNIST."""
 MAX_WEIGHTS_BYTES = 64 * 1024 * 1024
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -30,6 +32,7 @@ def _is_record(value: object, *keys: str, of: type) -> bool:
 
 _RULES: Mapping[str, Callable[[Any], bool]] = {
     "model": lambda value: isinstance(value, str) and value in MODELS,
+    "image_shape": lambda value: _is_tuple_of(int, value) and len(value) == 2 and min(value) >= 1,
     "classes": lambda value: _is_tuple_of(int, value) and len(set(value)) == len(value) >= 2,
     "class_names": lambda value: _is_tuple_of(str, value),
     "dtype": lambda value: value in ("float32", "float64"),
@@ -41,6 +44,7 @@ _RULES: Mapping[str, Callable[[Any], bool]] = {
     "environment": lambda value: isinstance(value, dict),
     "job_id": lambda value: value is None or isinstance(value, str),
     "created_at": lambda value: isinstance(value, datetime) and value.utcoffset() == timedelta(0),
+    "format": lambda value: value in range(1, FORMAT + 1),
     "name": is_model_name,
     "version": is_version,
     "weights_sha256": lambda value: isinstance(value, str) and _SHA256.fullmatch(value) is not None,
@@ -56,18 +60,19 @@ class ModelDraft:
 
     Parameters
     ----------
-    model : ``softmax`` or ``logistic``.
-    classes : the label of each output; for logistic two, the positive one first.
+    model : a name in `service.core.MODELS`.
+    classes : the label of each output; of a binary model two, the positive one first.
     class_names : what to call each class, in the same order.
     dtype : of the weights.
     published : which of the two sets of weights, best or last, predictions use.
-    config : ``TrainingConfig.to_dict()``.
+    config : ``TrainingConfig.to_record()``.
     dataset : ``name`` and ``sha256`` of what it was trained on.
     metrics : the validation checks ``best``, ``last`` and ``published``.
     stop_reason : why the training ended.
     environment : versions and BLAS, as far as they decide the bits.
     job_id : the job that made it, if one did.
     created_at : UTC.
+    image_shape : of the images it is for, (height, width) in pixels.
 
     Raises
     ------
@@ -75,7 +80,7 @@ class ModelDraft:
         At construction, naming the field.
     """
 
-    model: Literal["softmax", "logistic"]
+    model: str
     classes: tuple[int, ...]
     class_names: tuple[str, ...]
     dtype: Literal["float32", "float64"]
@@ -87,6 +92,7 @@ class ModelDraft:
     environment: Mapping[str, Any]
     job_id: str | None
     created_at: datetime
+    image_shape: tuple[int, int] = DIGITS.image_shape
 
     def __post_init__(self) -> None:
         """Check every field by its rule, and the classes against each other."""
@@ -96,18 +102,22 @@ class ModelDraft:
                 raise ValueError(f"{field.name} cannot be {value!r}")
         if len(self.class_names) != len(self.classes):
             raise ValueError(f"class_names must be {len(self.classes)} names, not {self.class_names}")
-        if self.model == "logistic" and len(self.classes) != 2:
-            raise ValueError(f"classes must be two for a logistic model, not {self.classes}")
+        if MODELS[self.model].output.is_binary and len(self.classes) != 2:
+            raise ValueError(f"classes must be two for a {self.model} model, not {self.classes}")
 
     @property
-    def n_outputs(self) -> int:
-        """Columns of the weights: one for logistic, one a class for softmax."""
-        return 1 if self.model == "logistic" else len(self.classes)
+    def task(self) -> Task:
+        """What it was trained for."""
+        return Task(image_shape=self.image_shape, n_classes=len(self.classes))
+
+    def build_model(self) -> Model:
+        """Return the function of parameters and images that it is."""
+        return build_model(self.model, self.task, completed(self.config))
 
     @property
-    def output_names(self) -> list[str]:
-        """What to call each output."""
-        return output_names(self.model, self.class_names)
+    def tile_names(self) -> list[str]:
+        """What to call each picture of its weights."""
+        return self.build_model().tile_names(self.class_names)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as the API shows it."""
@@ -115,6 +125,7 @@ class ModelDraft:
             **asdict(self),
             "classes": list(self.classes),
             "class_names": list(self.class_names),
+            "image_shape": list(self.image_shape),
             "created_at": utc_text(self.created_at),
         }
 
@@ -132,12 +143,14 @@ class Manifest(ModelDraft):
     ----------
     name, version : whose manifest this is; versions count from 1.
     weights_sha256, size_bytes : of the weight file.
+    format : of the stored form.
     """
 
     name: str
     version: int
     weights_sha256: str
     size_bytes: int
+    format: int = FORMAT
 
     def provenance(self) -> dict[str, str]:
         """Return what a picture of this version says about where it comes from."""
@@ -152,9 +165,21 @@ class Manifest(ModelDraft):
             "dataset_sha256": self.dataset["sha256"],
         }
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as the API shows it: with what the weights are, and the steps from image to answer."""
+        model = self.build_model()
+        return {
+            **ModelDraft.to_dict(self),
+            "tensors": [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in model.layout.tensors],
+            "operations": [operation.to_dict() for operation in model.operations()],
+        }
+
     def to_json(self) -> bytes:
         """Return the stored form: sealed JSON, the time to the microsecond. The same manifest gives the same bytes."""
-        return write_document({"format": FORMAT, **self.to_dict(), "created_at": self.created_at.isoformat()})
+        stored = {"format": self.format, **ModelDraft.to_dict(self), "created_at": self.created_at.isoformat()}
+        if self.format == 1:
+            del stored["image_shape"]
+        return write_document(stored)
 
     @classmethod
     def from_json(cls, data: bytes) -> Manifest:
@@ -167,11 +192,39 @@ class Manifest(ModelDraft):
         """
         stored = read_document(data)
         try:
-            if stored.pop("format") != FORMAT:
-                raise ValueError("another format")
-            for name in ("classes", "class_names"):
+            if (stored["format"] == 1) == ("image_shape" in stored):
+                raise ValueError("a field does not belong in this format")
+            for name in {"classes", "class_names", "image_shape"} & set(stored):
                 stored[name] = tuple(stored[name])
             stored["created_at"] = datetime.fromisoformat(stored["created_at"])
             return cls(**stored)
         except (KeyError, TypeError, ValueError) as error:
             raise Corrupted("The manifest of this version is not a legal one.") from error
+
+
+def weight_specs(layout: Layout, dtype: str) -> dict[str, ArraySpec]:
+    """Return what the members of a version's weight file must be; see `weight_arrays`."""
+    return {
+        name: ArraySpec(shape=tensor.shape, dtypes=(dtype,))
+        for which in ("best", "last")
+        for name, tensor in _members(layout, which)
+    }
+
+
+def weight_arrays(layout: Layout, best: Floats, last: Floats) -> dict[str, Floats]:
+    """Return the members of a weight file: ``best`` and ``last``, or of several tensors ``best_W1`` and so on."""
+    rows = {"best": best, "last": last}
+    return {
+        name: layout.views(row)[tensor.name] for which, row in rows.items() for name, tensor in _members(layout, which)
+    }
+
+
+def weight_row(layout: Layout, arrays: Mapping[str, Floats], which: str) -> Floats:
+    """Return the row of parameters that a weight file holds as ``best`` or ``last``, read-only."""
+    return layout.row({tensor.name: arrays[name] for name, tensor in _members(layout, which)})
+
+
+def _members(layout: Layout, which: str) -> list[tuple[str, Tensor]]:
+    if len(layout.tensors) == 1:  # as every file of format 1
+        return [(which, layout.tensors[0])]
+    return [(f"{which}_{tensor.name}", tensor) for tensor in layout.tensors]

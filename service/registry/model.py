@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from service.core import Floats, Ints
+from service.core import Model as Function
 
 from .manifest import Manifest
 
@@ -19,13 +20,13 @@ class Model:
     Parameters
     ----------
     manifest : its manifest.
-    best : weights of the lowest validation loss, (785, n_outputs), kept read-only and column by column, as
-        predictions read them.
-    last : weights after the last step, likewise.
+    best : parameters of the lowest validation loss, (n_parameters,), read-only.
+    last : those after the last step, likewise.
 
     Attributes
     ----------
-    weights : the published ones of both, which predictions use.
+    function : what it is a function of parameters and images as; see `service.core.Model`.
+    parameters : the published ones of both, which predictions use.
     classes : (n_classes,) int64, the label of each class, as in the manifest; ``labels`` are the same as texts.
     name_of : what the class of each label is called.
     """
@@ -33,18 +34,16 @@ class Model:
     manifest: Manifest
     best: Floats
     last: Floats
-    weights: Floats = field(init=False)
+    function: Function = field(init=False)
+    parameters: Floats = field(init=False)
     classes: Ints = field(init=False)
     labels: tuple[str, ...] = field(init=False)
     name_of: Mapping[int, str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Work out what every prediction would have to."""
-        for name in ("best", "last"):
-            weights = np.asfortranarray(getattr(self, name)).view()
-            weights.flags.writeable = False
-            object.__setattr__(self, name, weights)
-        object.__setattr__(self, "weights", self.best if self.manifest.published == "best" else self.last)
+        object.__setattr__(self, "function", self.manifest.build_model())
+        object.__setattr__(self, "parameters", self.best if self.manifest.published == "best" else self.last)
         classes = self.manifest.classes
         object.__setattr__(self, "classes", np.array(classes, np.int64))
         object.__setattr__(self, "labels", tuple(map(str, classes)))

@@ -16,13 +16,13 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-from service.core import N_FEATURES, Floats
-from service.core.npz import ArraySpec, read_npz, write_npz
+from service.core import Floats
+from service.core.npz import read_npz, write_npz
 from service.errors import AliasMoved, Corrupted, ModelNotFound
 
 from .alias import UNSET, AliasEntry, AliasHistory, Unset
 from .document import MAX_DOCUMENT_BYTES
-from .manifest import Manifest, ModelDraft
+from .manifest import Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
 from .model import Model
 from .names import CHAMPION, LATEST, check_alias, check_model_name, is_alias, is_model_name, is_version, parse_version
 from .stores import BlobStore, LocalStore
@@ -62,7 +62,7 @@ class Registry:
 
         Parameters
         ----------
-        best, last : (785, n_outputs), of the draft's dtype.
+        best, last : (n_parameters,), of the draft's dtype.
         first_attempt : True promises that this job has never begun to register these weights, which saves the
             search among all versions.
 
@@ -76,8 +76,11 @@ class Registry:
             The store failed. The version is absent or whole; a repeated call makes or finds it.
         """
         check_model_name(name)
-        weights = write_npz({"best": best, "last": last})
-        read_npz(weights, weight_specs(draft))
+        layout = draft.build_model().layout
+        if not best.size == last.size == layout.size:
+            raise Corrupted("The weights are not as many as the model has.")
+        weights = write_npz(weight_arrays(layout, best, last))
+        read_npz(weights, weight_specs(layout, draft.dtype))
         sha256 = hashlib.sha256(weights).hexdigest()
         # First the highest version, then the search below it, then the attempts above it: two engines that
         # finish the same job at the same moment cannot miss each other.
@@ -317,8 +320,10 @@ class Registry:
             raise Corrupted("The weights of this version are missing.") from error
         if (len(data), hashlib.sha256(data).hexdigest()) != (manifest.size_bytes, manifest.weights_sha256):
             raise Corrupted("The weights of this version do not match their checksum.")
-        arrays = read_npz(data, weight_specs(manifest))
-        return Model(manifest=manifest, best=arrays["best"], last=arrays["last"]), data
+        layout = manifest.build_model().layout
+        arrays = read_npz(data, weight_specs(layout, manifest.dtype))
+        best, last = (weight_row(layout, arrays, which) for which in ("best", "last"))
+        return Model(manifest=manifest, best=best, last=last), data
 
     def _manifest_of_job(self, name: str, version: int, job_id: str | None, weights_sha256: str) -> Manifest | None:
         """Return the version's manifest, if this job made it of these weights."""
@@ -356,12 +361,6 @@ class Registry:
 
     def _current(self, name: str, alias: str) -> int | None:
         return self._history(name, alias).version() if is_model_name(name) and is_alias(alias) else None
-
-
-def weight_specs(draft: ModelDraft) -> dict[str, ArraySpec]:
-    """Return what the members of a version's weight file must be."""
-    spec = ArraySpec(shape=(N_FEATURES, draft.n_outputs), dtypes=(draft.dtype,))
-    return {"best": spec, "last": spec}
 
 
 def install_shipped(source: Path, registry: Registry) -> None:

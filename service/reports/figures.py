@@ -23,7 +23,6 @@ from service.charts import (
     shuffle_chart,
     weights_grid,
 )
-from service.core import N_PIXELS
 from service.datasets import Images, load_dataset, split
 
 from .findings import Findings
@@ -151,6 +150,7 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     """Return the figures of tasks 3 and 4 by name."""
     figures = _Figures(runs.report_id, runs.options)
     plain, strongest = runs.softmax[:2]
+    model = plain.job.config.build_model()
     figures.add_chart(
         "3b-loss",
         "Loss of softmax regression over all ten digits, shuffled, without a penalty.",
@@ -184,9 +184,9 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
         [plain, strongest],
         partial(
             weights_grid,
-            [plain.last, strongest.last],
+            [model.tiles(plain.last), model.tiles(strongest.last)],
             row_captions=["L2 0", f"L2 {strongest.l2_penalty:g}"],
-            column_captions=plain.job.config.output_names,
+            column_captions=model.tile_names(list(map(str, plain.job.config.classes))),
             scale="per_row",
         ),
     )
@@ -221,9 +221,9 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
 
 def _images_of(run: Run, places: Sequence[int]) -> Images:
     """Return training images of a run, (n, 28, 28), by undoing the scaling to [-1, 1]."""
-    x = split(load_dataset(run.job.dataset), run.job.config).x_train[list(places), :N_PIXELS]
-    images: Images = np.rint((x + 1) * 127.5).astype(np.uint8).reshape(-1, 28, 28)
-    return images
+    config = run.job.config
+    x = split(load_dataset(run.job.dataset), config).x_train[list(places), :-1]
+    return config.build_model().scaling.invert(x).reshape(-1, *config.task.image_shape)
 
 
 def _once(draw: Callable[[FigureFormat], bytes]) -> Callable[[FigureFormat], bytes]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from service import __version__
-from service.core import IMAGE_SIDE_PX, N_PIXELS, Floats, TrainingConfig
+from service.core import Floats, TrainingConfig
 from service.datasets import Dataset, load_dataset, split
 from service.jobs import JobState
 
@@ -250,16 +250,16 @@ def _overfitting(run: Run) -> Overfitting:
 
 @lru_cache(4)
 def mean_images(dataset: Dataset, config: TrainingConfig) -> Floats:
-    """Return each digit's mean training image less the mean of all, (n_classes, 784), for which no run is needed."""
+    """Return each digit's mean training image less the mean of all, (n_classes, n_pixels); it needs no run."""
     data = split(dataset, config)
-    x = data.x_train[:, :N_PIXELS]
-    of_digits = [x[data.y_train == digit].mean(axis=0) for digit in range(config.n_outputs)]
+    x = data.x_train[:, :-1]
+    of_digits = [x[data.y_train == digit].mean(axis=0) for digit in range(config.task.n_classes)]
     means: Floats = np.array(of_digits) - x.mean(axis=0)
     return means
 
 
 def _weight_statistics(run: Run, means: Floats) -> WeightStatistics:
-    tiles = run.last[:N_PIXELS].T.astype(np.float64).reshape(-1, IMAGE_SIDE_PX, IMAGE_SIDE_PX)
+    tiles = run.job.config.build_model().tiles(run.last.astype(np.float64))
     pairs = [(tiles[:, :, :-1], tiles[:, :, 1:]), (tiles[:, :-1], tiles[:, 1:])]
     here, beside = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
     alike = [np.corrcoef(tile.ravel(), mean)[0, 1] for tile, mean in zip(tiles, means, strict=True)]

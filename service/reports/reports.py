@@ -213,7 +213,7 @@ def _new_job(request: JobRequest) -> NewJob:
         id=str(ULID()),
         name=request.model_name,
         dataset=request.dataset,
-        config=request.config.to_dict(),
+        config=request.config.to_record(),
         request_sha256=fingerprint(request.to_dict()),
     )
 

@@ -16,7 +16,7 @@ from .report import Report, ReportOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
-    """One job, its history, and its weights of the last step, (785, n_outputs)."""
+    """One job, its history, and its parameters of the last step."""
 
     job: Job
     curves: Curves
@@ -143,6 +143,6 @@ def _run(job: Job, jobs: Jobs) -> Run:
     return Run(
         job=job,
         curves=jobs.curves(job.id),
-        last=jobs.weights(job.id, "last").weights,
+        last=jobs.weights(job.id, "last").parameters,
         provenance=jobs.provenance(job.id),
     )

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from service.core import MODELS, CheckReport, Floats, Schedule, TrainingData, probabilities, train
+from service.core import CheckReport, Floats, Schedule, TrainingData, TrainingState, train
 from service.datasets import Dataset, split
 
-from .gradients import state_at
 from .runs import Run
 
 
@@ -135,14 +134,15 @@ def _replay(run: Run, data: TrainingData, schedule: Schedule) -> tuple[Floats, F
         checks_per_epoch=schedule.batches_per_epoch,
     )
     reports: list[CheckReport] = []
-    state = state_at(run.last, next_step=next_step)
+    state = TrainingState.at_start(run.last, None, next_step=next_step)
     train(config, data, on_check=reports.append, resume_from=state)
     n = schedule.batches_per_epoch
     accuracies = [report.check.validation_accuracy for report in reports[-n - 1 :]]
     before = [report.state.last for report in reports[-n - 1 : -1]]
     if len(reports) == n:  # the run had ended with an epoch
-        logits = (run.last.T @ data.x_validation.T)[np.newaxis]
-        accuracies.insert(0, float(MODELS[config.model].accuracy(logits, data.y_validation)[0]))
+        model = config.build_model()
+        logits = model.joint_logits(run.last[np.newaxis], data.x_validation)
+        accuracies.insert(0, float(model.output.accuracy(logits, data.y_validation)[0]))
         before.insert(0, run.last)
     losses = [report.check.train_loss for report in reports[-n:]]
     return np.array(losses), np.array(accuracies), before
@@ -159,4 +159,4 @@ def _true_class(run: Run, data: TrainingData, weights: Floats, batch: int, sched
     """Return the predicted probability of the true class of each image of a batch; below 1/2 it is misclassified."""
     images = slice(batch * schedule.batch_size, (batch + 1) * schedule.batch_size)
     y = data.y_train[images]
-    return probabilities(run.job.config.model, weights, data.x_train[images])[np.arange(len(y)), y]
+    return run.job.config.build_model().probabilities(weights, data.x_train[images])[np.arange(len(y)), y]

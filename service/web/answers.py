@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.core import METRICS
 from service.jobs import JobState
 
-Metric: TypeAlias = Literal["validation_loss", "validation_accuracy", "train_loss", "train_accuracy"]
+Metric: TypeAlias = Literal[tuple(METRICS)]  # type: ignore[valid-type]  # made of the table
 
 
 class Answer(BaseModel):
@@ -73,6 +74,22 @@ class LatestAndBest(Answer):
 
     latest: Check | None
     best: Check | None
+
+
+class Tensor(Answer):
+    """A matrix among the parameters of a model, its biases in the last row."""
+
+    name: str
+    shape: list[int]
+
+
+class Operation(Answer):
+    """A step of a model: `scale` is x / divisor - shift, `dense` x W + b with the named tensor."""
+
+    kind: str
+    tensor: str | None = None
+    divisor: float | None = None
+    shift: float | None = None
 
 
 class Version(Answer):
@@ -170,9 +187,14 @@ class SnapshotList(Answer):
         Field(description="As many are kept at most: 256 of a job, 16 of a sweep's member, none of a verification."),
     ]
     shape: Annotated[
-        list[int], Field(description="Of each: a row for each of 784 pixels and the bias, [785, n_outputs].")
+        list[int],
+        Field(
+            description="Of each: of one matrix [n_inputs, n_outputs], the bias in its last row; else [n_parameters]."
+        ),
     ]
-    outputs: Annotated[list[str], Field(description="What each column is for.")]
+    tensors: Annotated[list[Tensor], Field(description="What each is made of, one after the other, row after row.")]
+    operations: Annotated[list[Operation], Field(description="The steps from grey levels to probabilities.")]
+    outputs: Annotated[list[str], Field(description="What each output is for.")]
     snapshots: list[Snapshot]
 
 
@@ -262,7 +284,7 @@ class VersionSummary(Answer):
     state: Annotated[
         Literal["ready", "corrupted"], Field(description="corrupted: its manifest is damaged, so it is not used.")
     ]
-    model: Literal["softmax", "logistic"] | None
+    model: str | None
     classes: list[int] | None
     class_names: list[str] | None
     published: Literal["best", "last"] | None
@@ -319,7 +341,7 @@ class VersionDetail(Answer):
     name: str
     version: int
     aliases: Annotated[list[str], Field(description="Those that name it now.")]
-    model: Literal["softmax", "logistic"]
+    model: str
     classes: Annotated[list[int], Field(description="Of each output; for logistic, the positive one first.")]
     class_names: list[str]
     dtype: Literal["float32", "float64"]
@@ -336,6 +358,10 @@ class VersionDetail(Answer):
     created_at: datetime
     weights_sha256: str
     size_bytes: int
+    format: Annotated[int, Field(description="Of the manifest.")]
+    image_shape: Annotated[list[int], Field(description="Height and width of the images it is for.")]
+    tensors: Annotated[list[Tensor], Field(description="What its parameters are.")]
+    operations: Annotated[list[Operation], Field(description="The steps from grey levels to probabilities.")]
 
 
 class AliasEntry(Answer):

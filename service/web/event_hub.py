@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from anyio.to_thread import run_sync
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from service.core import give_way
+from service.core import yield_cpu
 from service.errors import StorageFailed
 from service.jobs import Event, EventCursor, Jobs
 
@@ -131,9 +131,9 @@ class EventHub:
         return await asyncio.shield(reads[after])
 
     def _page(self, job_id: str, after: int) -> _Page:
-        give_way()  # a prediction may wait for this core
+        yield_cpu()  # a prediction may wait for this core
         news = self._jobs.events(job_id, after=after, limit=_PAGE)
-        give_way()
+        yield_cpu()
         return _Page(
             wire=b"".join(map(_on_the_wire, news.events)),
             last_id=news.events[-1].id if news.events else after,

@@ -91,6 +91,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "corrupted": ProblemType(409, "Stored bytes are not what their checksum says, so they are not used."),
     "storage-failed": ProblemType(503, "The disk or the database refused; try again later."),
     "storage-full": ProblemType(507, "There is no space left on the server."),
+    "worker-mismatch": ProblemType(500, "Engine and worker are not of the same version."),
     "service-unreachable": ProblemType(502, "A server that this one needs does not answer."),
     "extra-missing": ProblemType(501, "The server lacks a package that this needs; the detail names it."),
     # HTTP's own.

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
+from service.core import DIGITS, FORMULAS, HYPERPARAMETERS, Hyperparameter
 from service.jobs import MAX_MEMBERS
 from service.registry import NAME_RULE
 
@@ -15,6 +15,9 @@ class Strict(BaseModel):
     """A request: unknown fields are refused, and nothing is coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+_MOST = DIGITS.n_classes
 
 
 def _type_of(row: Hyperparameter) -> Any:
@@ -26,9 +29,9 @@ def _type_of(row: Hyperparameter) -> Any:
         case "boolean":
             kind = bool
         case "choice":
-            kind = Literal[row.choices]
+            kind = Literal[tuple(row.choices)]
         case "classes":
-            kind = Annotated[list[Annotated[int, Field(ge=0, le=9)]], Field(min_length=2, max_length=10)]
+            kind = Annotated[list[Annotated[int, Field(ge=0, lt=_MOST)]], Field(min_length=2, max_length=_MOST)]
     return kind | None if row.nullable else kind
 
 

@@ -1,4 +1,4 @@
-"""A worker process's end of the line to its engine: work and requests to stop come down it, messages go up."""
+"""A worker process's end of the connection to its engine: work and requests to stop come in, messages go out."""
 
 from __future__ import annotations
 
@@ -16,33 +16,31 @@ import msgpack
 from service import __version__
 from service.telemetry import LogFormat, configure_logging, flush_spans, start_tracing
 
-from .messages import encode_message
-from .run import run_training
-from .spec import StackSpec
-from .stop import StopRequests
+from .messages import StackSpec, encode_message
+from .run import StopRequests, train_packed
 
 NICENESS = 10
-"""Training gives way to serving: answers are waited for, training is watched.
+"""Serving comes before training: answers are waited for, training is watched.
 
 Where the kernel shares the processor among sessions first (Linux's autogroups), niceness and `sched_yield` count within
 a session only, which is why a worker stays in that of its engine."""
 
 DONE = b""
-"""What a worker says after the last message of a stack; no message is empty."""
+"""What a worker sends after the last message of a stack; no message is empty."""
 
-ALIVE = b"\0"
-"""What a worker says every second while it has work; no message begins like that."""
+HEARTBEAT = b"\0"
+"""What a worker sends every second while it has work; no message begins like that."""
 
-ALIVE_EVERY_S = 1.0
+HEARTBEAT_S = 1.0
 
 _Work: TypeAlias = tuple[bytes, StopRequests]
 
 
 def serve(descriptor: int, log_level: str = "warning", log_format: LogFormat = "text") -> None:
-    """Train stack after stack for the engine at the other end of a socket: the life of a worker process.
+    """Train stack after stack for the engine at the other end of a socket: what a worker process does.
 
-    It ends when the engine hangs up, and an engine that is killed hangs up too. A bug in training ends it with a
-    traceback. What else becomes of it is its engine's decision, so it is deaf to requests to terminate.
+    It ends when the engine closes the socket, as a killed engine does too. A bug in training ends it with a
+    traceback. When else it ends is its engine's decision, so it ignores requests to terminate.
     """
     configure_logging(log_level, log_format)
     start_tracing(__version__)
@@ -51,36 +49,36 @@ def serve(descriptor: int, log_level: str = "warning", log_format: LogFormat = "
     os.nice(NICENESS)
     work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
     with Connection(descriptor) as connection:
-        threading.Thread(target=_hear, args=(connection, work), daemon=True, name="requests").start()
-        voice = threading.Lock()
+        threading.Thread(target=_receive, args=(connection, work), daemon=True, name="requests").start()
+        sending = threading.Lock()
 
-        def say(words: bytes) -> None:
-            with voice:
-                connection.send_bytes(words)
+        def send(data: bytes) -> None:
+            with sending:
+                connection.send_bytes(data)
 
         try:
             while True:
                 spec, stop = work.get()
-                with _saying_that_it_lives(say):
-                    run_training(StackSpec.from_bytes(spec), lambda message: say(encode_message(message)), stop)
-                say(DONE)
-                # In a thread: a collector that is away must not keep the next stack waiting.
+                with heartbeats(send):
+                    train_packed(spec, lambda message: send(encode_message(message)), stop)
+                send(DONE)
+                # In a thread: a collector that is not reachable must not keep the next stack waiting.
                 threading.Thread(target=flush_spans, daemon=True, name="spans").start()
         except ConnectionError:
-            return  # nobody is left to train for
+            return  # the engine is gone
 
 
 @contextmanager
-def _saying_that_it_lives(say: Callable[[bytes], None]) -> Iterator[None]:
-    """Say so every second until the block is left; while there is no work, nobody listens."""
+def heartbeats(send: Callable[[bytes], None]) -> Iterator[None]:
+    """Send one every second until the block is left; while there is no work, nobody reads them."""
     over = threading.Event()
 
     def repeat() -> None:
-        with suppress(OSError):  # nobody is left to hear it
-            while not over.wait(ALIVE_EVERY_S):
-                say(ALIVE)
+        with suppress(OSError):  # the engine is gone
+            while not over.wait(HEARTBEAT_S):
+                send(HEARTBEAT)
 
-    thread = threading.Thread(target=repeat, daemon=True, name="alive")
+    thread = threading.Thread(target=repeat, daemon=True, name="heartbeats")
     thread.start()
     try:
         yield
@@ -104,7 +102,7 @@ def hand_back_request() -> bytes:
     return _pack({"hand_back": True})
 
 
-def hear_request(request: Mapping[str, Any], stop: StopRequests) -> None:
+def apply_request(request: Mapping[str, Any], stop: StopRequests) -> None:
     """Pass on a request to cancel a member, or to hand back the stack."""
     if "cancel" in request:
         stop.cancel(request["cancel"])
@@ -117,16 +115,16 @@ def _pack(request: dict[str, object]) -> bytes:
     return packed
 
 
-def _hear(connection: Connection, work: queue.SimpleQueue[_Work]) -> None:
-    """Take requests until the engine hangs up; those to stop belong to the work that came before them."""
+def _receive(connection: Connection, work: queue.SimpleQueue[_Work]) -> None:
+    """Take requests until the engine closes; those to stop belong to the work that came before them."""
     stop = StopRequests()
     while True:
         try:
             request = msgpack.unpackb(connection.recv_bytes())
         except (EOFError, OSError):
-            os._exit(0)  # in the middle of a step, if need be: nobody is left to train for
+            os._exit(0)  # in the middle of a step, if need be: the engine is gone
         if "train" in request:
             stop = StopRequests()
             work.put((request["train"], stop))
         else:
-            hear_request(request, stop)
+            apply_request(request, stop)

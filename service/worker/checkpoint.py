@@ -1,4 +1,4 @@
-"""A training state as bytes: what a job goes on from after its worker or engine is gone."""
+"""Parameters as bytes: a training state to go on from, and the snapshots of a run to look back at."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from math import inf
 
 import numpy as np
 
-from service.core import N_FEATURES, Check, EarlyStopping, Floats, TrainingConfig, TrainingState
+from service.core import Check, EarlyStopping, Floats, Layout, TrainingConfig, TrainingState
 from service.core.npz import ArraySpec, read_npz, write_npz
 from service.errors import Corrupted
+
+FORMAT = 2
+"""Of checkpoints. Format 1 has one matrix in ``last`` and ``best`` and no ``format`` in it."""
 
 
 def encode_checkpoint(state: TrainingState) -> bytes:
@@ -19,8 +22,10 @@ def encode_checkpoint(state: TrainingState) -> bytes:
     """
     return write_npz(
         {
+            "format": np.array(FORMAT, np.int64),
             "last": state.last,
             "best": state.best,
+            "optimizer": state.optimizer,
             "pending_losses": state.pending_losses,
             "last_check": _check_to_array(state.last_check),
             "best_check": _check_to_array(state.best_check),
@@ -30,34 +35,47 @@ def encode_checkpoint(state: TrainingState) -> bytes:
 
 
 def decode_checkpoint(data: bytes, config: TrainingConfig) -> TrainingState:
-    """Read a state back, to the bit.
+    """Read a state back, to the bit, of this format or an older one.
 
     Raises
     ------
     Corrupted
         The bytes are not a whole checkpoint of such a run.
     """
-    weights = ArraySpec(shape=(N_FEATURES, config.n_outputs), dtypes=(config.dtype,))
+    layout, dtypes = config.build_model().layout, (config.dtype,)
     series = ArraySpec(shape=(None,), dtypes=("float64",))
-    arrays = read_npz(
-        data,
-        {
-            "last": weights,
-            "best": weights,
-            "pending_losses": series,
-            "last_check": series,
-            "best_check": series,
-            "counters": ArraySpec(shape=(2,), dtypes=("int64",)),
-        },
-    )
+    expected = {
+        "pending_losses": series,
+        "last_check": series,
+        "best_check": series,
+        "counters": ArraySpec(shape=(2,), dtypes=("int64",)),
+    }
+    is_first_format = b"format.npy" not in data
+    if is_first_format:
+        arrays = read_npz(
+            data, {**expected, **dict.fromkeys(("last", "best"), ArraySpec(shape=(None, None), dtypes=dtypes))}
+        )
+        if any(arrays[name].size != layout.size for name in ("last", "best")):
+            raise Corrupted("The weights of the checkpoint are not those of such a run.")
+        rows = {name: layout.from_stored(arrays[name].ravel()) for name in ("last", "best")}
+        optimizer = np.empty((0, layout.size), config.float_type)
+    else:
+        row = ArraySpec(shape=(layout.size,), dtypes=dtypes)
+        optimizers = ArraySpec(shape=(None, layout.size), dtypes=dtypes)
+        number = ArraySpec(shape=(), dtypes=("int64",))
+        arrays = read_npz(data, {**expected, "last": row, "best": row, "optimizer": optimizers, "format": number})
+        if arrays["format"] != FORMAT:
+            raise Corrupted("The checkpoint was written by a later version of Inkling.")
+        rows, optimizer = arrays, arrays["optimizer"]
     best_check = _check_from_array(arrays["best_check"])
     next_step, checks_without_improvement = arrays["counters"].tolist()
     if min(next_step, checks_without_improvement) < 0:
         raise Corrupted("A counter of the checkpoint is negative.")
     return TrainingState(
         next_step=next_step,
-        last=arrays["last"],
-        best=arrays["best"],
+        last=rows["last"],
+        best=rows["best"],
+        optimizer=optimizer,
         stopping=EarlyStopping(
             patience=config.patience,
             lowest_loss=best_check.validation_loss if best_check else inf,
@@ -67,6 +85,24 @@ def decode_checkpoint(data: bytes, config: TrainingConfig) -> TrainingState:
         last_check=_check_from_array(arrays["last_check"]),
         pending_losses=arrays["pending_losses"],
     )
+
+
+def snapshot_stride(n_checks: int, max_snapshots: int) -> int:
+    """Return every how many checks a snapshot is kept: the smallest power of two that keeps ``max_snapshots`` at most.
+
+    With each power the snapshots are half of those before, so that a run in progress only has to drop some.
+    """
+    return 1 << max(0, -(-n_checks // max_snapshots) - 1).bit_length()
+
+
+def pack_snapshot(layout: Layout, row: Floats) -> bytes:
+    """Return parameters as little-endian float32, in the order of files."""
+    return layout.to_stored(row).astype("<f4").tobytes()
+
+
+def unpack_snapshot(layout: Layout, data: bytes) -> Floats:
+    """Read back what `pack_snapshot` wrote, (n_parameters,) float32."""
+    return layout.from_stored(np.frombuffer(data, dtype="<f4").astype(np.float32))
 
 
 def _check_to_array(check: Check | None) -> Floats:

@@ -17,13 +17,12 @@ import msgpack
 from threadpoolctl import threadpool_limits
 
 from service import __version__
+from service.errors import WorkerMismatch
 from service.telemetry import flush_spans, start_tracing, tracing
 
-from .channel import ALIVE_EVERY_S, hear_request
-from .messages import encode_message
-from .run import run_training
-from .spec import StackSpec
-from .stop import StopRequests
+from .channel import HEARTBEAT_S, apply_request
+from .messages import Failed, Message, encode_message, mismatch, n_members_of
+from .run import StopRequests, train_packed
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +32,12 @@ BATCH_S = 0.1
 MAX_BATCHES = 64
 """Batches that wait in the scheduler for an engine at most; it empties them as they come."""
 
-DEAF_AFTER_S = 30.0
+ENGINE_TIMEOUT_S = 30.0
 """An engine that has taken nothing for so long has lost its claims, and the run is given up."""
 
 
 def messages_queue(name: str) -> str:
-    """Return the name of the queue of what a task says: lists of messages as bytes, an empty one to say it lives."""
+    """Return the name of the queue of what a task sends: lists of messages as bytes, an empty one as a heartbeat."""
     return f"{name}-messages"
 
 
@@ -51,18 +50,12 @@ def train_task(name: str, version: str) -> bool:
     """Train the stack whose request waits in the queue; False if this is not the task's first start, or it was cut off.
 
     Dask starts a task again whose worker died, whoever asked it not to. The request to train is in the queue once, so a
-    second start finds none and leaves it to the engine what becomes of the jobs.
-
-    Raises
-    ------
-    RuntimeError
-        Engine and worker are not of the same version.
+    second start finds none and leaves it to the engine what becomes of the jobs. Where engine and worker are not of the
+    same version, the jobs fail and the reason says so.
     """
     from distributed import Queue, get_client  # noqa: PLC0415 - only a worker of such a cluster gets here
 
-    if version != __version__:
-        raise RuntimeError(f"this worker has Inkling {__version__}, the engine {version}: install the same on both")
-    # For good, not for the run: a neighbour in this process that ends first would give the threads back.
+    # For good, not for the run: another task in this process that ends first would set the number back.
     threadpool_limits(limits=1)
     if not tracing():
         start_tracing(__version__)
@@ -78,72 +71,77 @@ def train_task(name: str, version: str) -> bool:
             return False
         stop = StopRequests()
         for request in waiting[1:]:
-            hear_request(request, stop)
-        with _Line(requests, messages, stop) as line:
-            run_training(StackSpec.from_bytes(waiting[0]["train"]), lambda said: line.say(encode_message(said)), stop)
+            apply_request(request, stop)
+        spec = waiting[0]["train"]
+        with _Connection(requests, messages, stop) as connection:
+            if version == __version__:
+                train_packed(spec, connection.send, stop)
+            else:
+                for member in range(n_members_of(spec)):
+                    connection.send(Failed(member=member, code=WorkerMismatch.code, message=mismatch(version)))
         flush_spans()
-        return not line.broken
+        return not connection.broken
 
 
-class _Line:
-    """The two ends of the queues that a task holds, a thread for each, until the block is left."""
+class _Connection:
+    """The two queues that a task uses, with a thread for each, until the block is left."""
 
     def __init__(self, requests: Any, messages: Any, stop: StopRequests):
         self._requests, self._messages, self._stop = requests, messages, stop
-        self._said: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._guard, args=(act,), daemon=True) for act in (self._speak, self._hear)
+            threading.Thread(target=self._guard, args=(act,), daemon=True) for act in (self._send, self._receive)
         ]
         self.broken = False
 
-    def say(self, message: bytes) -> None:
-        self._said.put(message)
+    def send(self, message: Message) -> None:
+        self._outbox.put(encode_message(message))
 
-    def __enter__(self) -> _Line:
+    def __enter__(self) -> _Connection:
         for thread in self._threads:
             thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Send what is still to be said, and let go of the thread that waits for requests."""
-        self._said.put(None)
+        """Send what is left, and end the thread that waits for requests."""
+        self._outbox.put(None)
         self._threads[0].join()
         if not self.broken:
-            self._guard(lambda: self._requests.put(msgpack.packb({"over": True}), timeout=DEAF_AFTER_S))
+            self._guard(lambda: self._requests.put(msgpack.packb({"over": True}), timeout=ENGINE_TIMEOUT_S))
         if not self.broken:  # where the queue is gone, who waits in it is never answered
-            self._threads[1].join(DEAF_AFTER_S)
+            self._threads[1].join(ENGINE_TIMEOUT_S)
 
     def _guard(self, act: Any) -> None:
-        """Stop the run where engine or scheduler are gone: nobody is left to train for."""
+        """Stop the run where engine or scheduler are gone."""
         try:
             act()
         except (
             Exception
-        ) as error:  # whatever a connection breaks with: OSError, TimeoutError, KeyError from a new scheduler
-            logger.warning("the line to the engine is broken: %r", error)
+        ) as error:  # whatever a connection breaks with: OSError, TimeoutError, KeyError of a new scheduler
+            logger.warning("the connection to the engine is broken: %r", error)
             self.broken = True
             self._stop.hand_back()
 
-    def _speak(self) -> None:
-        """Send what is said in batches, and an empty one each second in which nothing is."""
+    def _send(self) -> None:
+        """Send messages in batches, and an empty one each second in which there are none."""
         over = False
-        self._messages.put([], timeout=DEAF_AFTER_S)
+        self._messages.put([], timeout=ENGINE_TIMEOUT_S)
         while not over:
             batch: list[bytes] = []
-            send_at = time.monotonic() + ALIVE_EVERY_S
+            send_at = time.monotonic() + HEARTBEAT_S
             while not over and (wait_s := send_at - time.monotonic()) > 0:
                 try:
-                    said = self._said.get(timeout=wait_s)
+                    message = self._outbox.get(timeout=wait_s)
                 except queue.Empty:
                     break
-                if said is None:
+                if message is None:
                     over = True
                 else:
-                    batch.append(said)
+                    batch.append(message)
                     send_at = min(send_at, time.monotonic() + BATCH_S) if len(batch) == 1 else send_at
             if batch or not over:
-                self._messages.put(batch, timeout=DEAF_AFTER_S)
+                self._messages.put(batch, timeout=ENGINE_TIMEOUT_S)
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         while "over" not in (request := msgpack.unpackb(self._requests.get())):
-            hear_request(request, self._stop)
+            apply_request(request, self._stop)

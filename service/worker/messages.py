@@ -1,18 +1,144 @@
-"""What a worker says, as frozen values that travel as MessagePack: plain data and bytes, never code."""
+"""What travels to a worker and back, as frozen values in MessagePack: plain data and bytes, never code."""
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import msgpack
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info
 
-from service.core import Check, Floats, StopReason
+from service import __version__
+from service.core import Check, Floats, StopReason, TrainingConfig
+from service.errors import WorkerMismatch
+from service.telemetry import Origin
 
-from .environment import Environment
-from .progress import Progress
+FORMAT = 2
+"""Of specifications and messages; the version of the package rises with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSpec:
+    """One job of a stack.
+
+    ``fence`` numbers the claim under which it runs, so that messages of an older claim can be told from its own.
+    ``checkpoint`` is where to go on from, as bytes of `encode_checkpoint`; None starts with initial parameters.
+    ``origin`` is that of the request that asked for it.
+    """
+
+    job_id: str
+    fence: int
+    config: TrainingConfig
+    checkpoint: bytes | None = None
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSpec:
+    """What a worker is asked to train: one or more jobs that share a data set and batch order.
+
+    For ``until_step`` see `train_stack`, for ``max_snapshots`` (of each member) `snapshot_stride`; 0 is none.
+    ``dataset_files`` are the files of a data set that is not in the package: a worker has no store to read them from.
+    """
+
+    dataset: str
+    members: tuple[MemberSpec, ...]
+    dataset_files: Mapping[str, bytes] | None = None
+    until_step: int | None = None
+    max_snapshots: int = 0
+
+    def to_bytes(self) -> bytes:
+        """Return the specification as MessagePack."""
+        members = [
+            {**{name: getattr(m, name) for name in MemberSpec.__dataclass_fields__}, "config": m.config.to_dict()}
+            for m in self.members
+        ]
+        plain = {name: getattr(self, name) for name in StackSpec.__dataclass_fields__}
+        packed: bytes = msgpack.packb({**plain, "members": members, "format": FORMAT})
+        return packed
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> StackSpec:
+        """Read back what `to_bytes` wrote.
+
+        Raises
+        ------
+        WorkerMismatch
+            It is of another format.
+        """
+        plain: dict[str, Any] = msgpack.unpackb(data)
+        if plain.pop("format", 1) != FORMAT:
+            raise WorkerMismatch(mismatch("another version"))
+        members = [
+            MemberSpec(**{**member, "config": TrainingConfig.from_dict(member["config"])})
+            for member in plain.pop("members")
+        ]
+        return cls(**plain, members=tuple(members))
+
+
+def n_members_of(data: bytes) -> int:
+    """Return how many members a specification has, of whatever format it is."""
+    return len(msgpack.unpackb(data)["members"])
+
+
+def mismatch(engine: str) -> str:
+    """Return what is wrong where engine and worker cannot work together."""
+    return f"The worker has Inkling {__version__} and the engine {engine}: install the same version on both."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What decides the bits of a result besides its configuration, recorded with every model.
+
+    ``blas_threads`` is 0 where no BLAS could be asked.
+    """
+
+    inkling: str
+    python: str
+    numpy: str
+    machine: str
+    blas: str
+    blas_architecture: str
+    blas_threads: int
+
+    @classmethod
+    def current(cls) -> Environment:
+        """Describe this process; called inside a run, so that the number of BLAS threads is the one in force."""
+        blas: dict[str, Any] = next((info for info in threadpool_info() if info["user_api"] == "blas"), {})
+        return cls(
+            inkling=__version__,
+            python=platform.python_version(),
+            numpy=np.__version__,
+            machine=platform.machine(),
+            blas=f"{blas.get('internal_api', 'unknown')} {blas.get('version', '')}".strip(),
+            blas_architecture=str(blas.get("architecture", "unknown")),
+            blas_threads=int(blas.get("num_threads", 0)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a run stands after a check.
+
+    ``fraction`` is of the steps of all epochs; early stopping may end a run long before 1. ``images_per_s``
+    counts training images of this attempt by the clock, checks included. ``eta_s`` assumes that all epochs are
+    made; both are None after the very first step. ``patience_left`` is in checks, None without early stopping.
+    """
+
+    fraction: float = 0.0
+    epoch: int = 0
+    step: int = 0
+    images_per_s: float | None = None
+    eta_s: float | None = None
+    patience_left: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +156,7 @@ class Checked:
     """A validation check was made; ``improved`` if its validation loss is the lowest so far.
 
     ``step_losses`` holds the training losses of the steps since the last check, as `pack_losses` gives them;
-    ``number`` counts the checks from 0; ``snapshot`` holds the weights, as `pack_weights` gives them, at those
+    ``number`` counts the checks from 0; ``snapshot`` holds the parameters, as `pack_snapshot` gives them, at those
     checks at which they are kept.
     """
 
@@ -66,7 +192,7 @@ class Checkpointed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The member trains no more. With ``handed_back`` it was only interrupted, and wants to go on elsewhere."""
+    """The member trains no more. With ``handed_back`` it was only interrupted, and is to go on elsewhere."""
 
     member: int
     stop_reason: StopReason
@@ -91,14 +217,17 @@ _KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in (Started, Ch
 
 def encode_message(message: Message) -> bytes:
     """Return a message as MessagePack."""
-    packed: bytes = msgpack.packb({"kind": type(message).__name__, **asdict(message)})
+    packed: bytes = msgpack.packb({"format": FORMAT, "kind": type(message).__name__, **asdict(message)})
     return packed
 
 
 def decode_message(data: bytes) -> Message:
-    """Read back what `encode_message` wrote."""
+    """Read back what `encode_message` wrote; a message of another format becomes `Failed`."""
     fields: dict[str, Any] = msgpack.unpackb(data)
     kind = _KINDS[fields.pop("kind")]
+    if fields.pop("format", 1) != FORMAT and kind is not Failed:  # a failure is the same in every format
+        sentence = f"The engine has Inkling {__version__} and the worker another version: install the same on both."
+        return Failed(member=fields["member"], code=WorkerMismatch.code, message=sentence)
     if kind is Started:
         fields["environment"] = Environment(**fields["environment"])
     if kind is Checked:

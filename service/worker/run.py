@@ -6,21 +6,29 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from threading import Event
 
 from threadpoolctl import threadpool_limits
 
 from service.core import CheckReport, Schedule, StopReason, TrainingResult, train_stack
 from service.datasets import load_dataset, received_dataset, split
-from service.errors import ServiceError
+from service.errors import ServiceError, WorkerMismatch
 from service.telemetry import start_span
 
-from .checkpoint import decode_checkpoint, encode_checkpoint
-from .environment import describe_environment
-from .messages import Checked, Checkpointed, Ended, Failed, Message, Started
-from .progress import Pace
-from .snapshots import pack_weights, snapshot_stride
-from .spec import MemberSpec, StackSpec
-from .stop import StopRequests
+from .checkpoint import decode_checkpoint, encode_checkpoint, pack_snapshot, snapshot_stride
+from .messages import (
+    Checked,
+    Checkpointed,
+    Ended,
+    Environment,
+    Failed,
+    MemberSpec,
+    Message,
+    Progress,
+    StackSpec,
+    Started,
+    n_members_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -28,29 +36,67 @@ CHECKPOINT_INTERVAL_S = 0.5
 """What a lost worker costs at most, and how often the pictures of a running job can change."""
 
 
+class StopRequests:
+    """How an engine asks for a stop, of one member, or of all so that another worker can go on.
+
+    Set from one thread, asked by the training loop before each step, so asking is a set look-up.
+    """
+
+    def __init__(self) -> None:
+        self._cancelled: set[int] = set()
+        self._hand_back = Event()
+
+    def cancel(self, member: int) -> None:
+        """Ask one member to end with what it has."""
+        self._cancelled.add(member)
+
+    def hand_back(self) -> None:
+        """Ask all members to end where they are, to be gone on with elsewhere."""
+        self._hand_back.set()
+
+    def should_stop(self, member: int) -> bool:
+        """Answer the training loop."""
+        return self._hand_back.is_set() or member in self._cancelled
+
+    def was_handed_back(self, member: int) -> bool:
+        """Whether a stopped member is to go on elsewhere; a cancel wins over handing back."""
+        return self._hand_back.is_set() and member not in self._cancelled
+
+
+def train_packed(spec: bytes, send: Callable[[Message], None], stop: StopRequests) -> None:
+    """Train a stack as `run_training` does; a specification of another format is sent back as `Failed`."""
+    try:
+        unpacked = StackSpec.from_bytes(spec)
+    except WorkerMismatch as error:
+        for member in range(n_members_of(spec)):
+            send(Failed(member=member, code=error.code, message=error.message))
+        return
+    run_training(unpacked, send, stop)
+
+
 def run_training(spec: StackSpec, send: Callable[[Message], None], stop: StopRequests) -> None:
-    """Train a stack and say everything that happens through ``send``.
+    """Train a stack and send a message of everything that happens.
 
     BLAS runs on one thread here: it is as fast at these sizes, and makes the bits of the result independent of the
     number of cores. A second thread makes the validation checks.
 
     Errors of the service (a corrupted data set, say) are sent as `Failed`; anything else is a bug and raised.
     """
-    tales = [_Tale(member) for member in spec.members]
+    spans = [_TrainingSpan(member) for member in spec.members]
     try:
         with threadpool_limits(limits=1), ThreadPoolExecutor(1, "checks") as helper:
-            _Run(spec, send, stop, tales).train(helper)
+            _Run(spec, send, stop, spans).train(helper)
     except ServiceError as error:
-        for member, tale in enumerate(tales):
-            tale.end(f"failed: {error.code}")
+        for member, training_span in enumerate(spans):
+            training_span.end(f"failed: {error.code}")
             send(Failed(member=member, code=error.code, message=error.message))
     finally:
-        for tale in tales:
-            tale.end("failed")
+        for training_span in spans:
+            training_span.end("failed")
 
 
-class _Tale:
-    """What log and trace tell of the training of one member: that it began, and how it ended."""
+class _TrainingSpan:
+    """The training of one member in log and trace: that it began, and how it ended."""
 
     def __init__(self, member: MemberSpec):
         self._about = {"job_id": member.job_id, **(member.origin or {})}
@@ -59,7 +105,7 @@ class _Tale:
         self._log("begins")
 
     def end(self, how: str) -> None:
-        """Tell the end; only the first one is told."""
+        """Record the end; only the first one counts."""
         if not self._over:
             self._over = True
             self._span.set_attribute("inkling.stop_reason", how)
@@ -72,8 +118,10 @@ class _Tale:
 
 
 class _Run:
-    def __init__(self, spec: StackSpec, send: Callable[[Message], None], stop: StopRequests, tales: Sequence[_Tale]):
-        self._tales = tales
+    def __init__(
+        self, spec: StackSpec, send: Callable[[Message], None], stop: StopRequests, spans: Sequence[_TrainingSpan]
+    ):
+        self._spans = spans
         self._configs = [member.config for member in spec.members]
         self._until_step, self._max_snapshots = spec.until_step, spec.max_snapshots
         self._send = send
@@ -91,17 +139,12 @@ class _Run:
         self._started_at = time.monotonic()
         schedule = Schedule.of(self._configs[0], len(self._data.y_train))
         self._batches_per_epoch, self._check_interval = schedule.batches_per_epoch, schedule.check_interval
-        self._paces = [
-            Pace(
-                first_step=self._states[0].next_step if self._states else 0,
-                n_steps=config.epochs * schedule.batches_per_epoch,
-                batch_size=schedule.batch_size,
-            )
-            for config in self._configs
-        ]
+        self._batch_size = schedule.batch_size
+        self._first_step = self._states[0].next_step if self._states else 0
+        self._layout = self._configs[0].build_model().layout
 
     def train(self, helper: Executor) -> None:
-        environment = describe_environment()
+        environment = Environment.current()
         for member in range(len(self._configs)):
             self._send(
                 Started(
@@ -131,16 +174,10 @@ class _Run:
                 member=report.member,
                 check=report.check,
                 improved=report.state.stopping.improved,
-                progress=self._paces[report.member].progress(
-                    epoch=report.check.epoch,
-                    step=report.check.step,
-                    steps_since=report.steps_since,
-                    elapsed_s=now - self._started_at,
-                    patience_left=report.state.stopping.patience_left,
-                ),
+                progress=self._progress(report, elapsed_s=now - self._started_at),
                 step_losses=Checked.pack_losses(report.step_losses),
                 number=number,
-                snapshot=pack_weights(report.state.last) if is_kept else None,
+                snapshot=pack_snapshot(self._layout, report.state.last) if is_kept else None,
             )
         )
         # All members of a stack checkpoint at the same checks, so that they can go on together.
@@ -155,8 +192,24 @@ class _Run:
                 )
             )
 
+    def _progress(self, report: CheckReport, *, elapsed_s: float) -> Progress:
+        """Return how far a member is after a check, ``elapsed_s`` into this attempt."""
+        n_made = report.check.step + 1
+        n_made_here = n_made + report.steps_since - self._first_step
+        n_steps = self._configs[report.member].epochs * self._batches_per_epoch
+        # The first step pays for a cold start; its pace says nothing about the others.
+        step_s = elapsed_s / n_made_here if n_made_here > 1 and elapsed_s > 0 else None
+        return Progress(
+            fraction=n_made / n_steps,
+            epoch=report.check.epoch,
+            step=report.check.step,
+            images_per_s=self._batch_size / step_s if step_s else None,
+            eta_s=(n_steps - n_made) * step_s if step_s else None,
+            patience_left=report.state.stopping.patience_left,
+        )
+
     def _on_end(self, member: int, result: TrainingResult) -> None:
-        self._tales[member].end(result.stop_reason.value)
+        self._spans[member].end(result.stop_reason.value)
         self._send(self._ended(member, result))
 
     def _ended(self, member: int, result: TrainingResult) -> Ended:

@@ -53,7 +53,7 @@ PROVENANCE = {"job": "01JABCDEF", "model": "softmax", "learning rate": "0.01", "
 @pytest.fixture(scope="module")
 def drawings(make_curves: Callable[..., Curves]) -> dict[str, Draw]:
     rng = np.random.default_rng(2)
-    weights, images = rng.normal(size=(785, 10)), rng.integers(0, 256, (4, 28, 28), np.uint8)
+    weights, images = rng.normal(size=(10, 28, 28)), rng.integers(0, 256, (4, 28, 28), np.uint8)
     curves, grid = make_curves(9), rng.random((3, 4))
     lines = [Line(label=label, steps=curves.check_steps, values=curves.train_accuracy) for label in "0123456789"]
     return {

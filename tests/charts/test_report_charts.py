@@ -57,7 +57,8 @@ def test_a_batch_is_drawn_in_its_order() -> None:
 
 def test_each_row_may_have_its_own_scale() -> None:
     weights = np.random.default_rng(3).normal(size=(785, 2))
-    members = [weights, 0.01 * weights]
+    tiles = weights[:784].T.reshape(2, 28, 28)
+    members = [tiles, 0.01 * tiles]
     grid = TileGrid(n_rows=2, n_columns=2, upscale=1)
     picture = np.asarray(Image.open(BytesIO(weights_grid(members, scale="per_row", upscale=1, provenance={}))))
     expected = diverging(0.5 + 0.5 * weights[:784] / np.abs(weights[:784]).max())
@@ -69,8 +70,8 @@ def test_each_row_may_have_its_own_scale() -> None:
 
 
 def test_an_svg_of_tiles_holds_the_png() -> None:
-    weights, provenance = np.eye(785, 2), {"job": "<&>"}
-    svg = weights_grid([weights], image_format="svg", provenance=provenance)
+    tiles, provenance = np.ones((2, 28, 28)), {"job": "<&>"}
+    svg = weights_grid([tiles], image_format="svg", provenance=provenance)
     root = ElementTree.fromstring(svg)
     assert root.findtext("{http://www.w3.org/2000/svg}desc") == '{"job": "<&>"}'
     image = root.find("{http://www.w3.org/2000/svg}image")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -13,6 +13,11 @@ from service.charts import TileGrid, diverging, grey, weights_grid, weights_pict
 from service.errors import InputTooLarge, InvalidField, NoDataYet
 
 LABELS = [str(digit) for digit in range(10)]
+
+
+def tiles_of(weights: np.ndarray) -> np.ndarray:
+    """What a linear model shows of its weights, (785, n)."""
+    return weights[:-1].T.reshape(-1, 28, 28)
 
 
 @pytest.fixture
@@ -45,7 +50,8 @@ def test_every_weight_is_one_solid_block(
     scale: Literal["shared", "per_tile"],
     colours: Literal["diverging", "grey"],
 ) -> None:
-    png = weights_picture(weights, labels=LABELS, scale=scale, colours=colours, upscale=upscale, provenance={})
+    style: Any = {"scale": scale, "colours": colours, "upscale": upscale}
+    png = weights_picture(tiles_of(weights), labels=LABELS, provenance={}, **style)
     grid = TileGrid(n_rows=1, n_columns=10, upscale=upscale, column_captions=LABELS)
     pixels = weights[:784].astype(np.float64)
     for column in range(10):
@@ -66,7 +72,7 @@ def test_every_weight_is_one_solid_block(
 def test_signs_have_their_colours() -> None:
     weights = np.zeros((785, 1))
     weights[0], weights[1], weights[2] = 2.0, -2.0, 1e-9
-    tile = blocks(weights_picture(weights, provenance={}), TileGrid(n_rows=1, n_columns=1, upscale=4), 0, 0)
+    tile = blocks(weights_picture(tiles_of(weights), provenance={}), TileGrid(n_rows=1, n_columns=1, upscale=4), 0, 0)
     assert tile[0, 0, 0].tolist() == [103, 0, 31]
     assert tile[0, 1, 0].tolist() == [5, 48, 97]
     assert tile[0, 2, 0].tolist() == tile[27, 27, 0].tolist() == [255, 255, 255]
@@ -74,8 +80,8 @@ def test_signs_have_their_colours() -> None:
 
 def test_scales_differ_only_where_tiles_do(weights: np.ndarray) -> None:
     grid = TileGrid(n_rows=1, n_columns=10, upscale=4)
-    shared = weights_picture(weights, scale="shared", provenance={})
-    per_tile = weights_picture(weights, scale="per_tile", provenance={})
+    shared = weights_picture(tiles_of(weights), scale="shared", provenance={})
+    per_tile = weights_picture(tiles_of(weights), scale="per_tile", provenance={})
     strongest = int(np.abs(weights[:784]).max(axis=0).argmax())
     for column in range(10):
         same = (blocks(shared, grid, 0, column) == blocks(per_tile, grid, 0, column)).all()
@@ -87,7 +93,7 @@ def test_scales_differ_only_where_tiles_do(weights: np.ndarray) -> None:
 def test_zero_weights_are_the_middle_colour(
     colours: Literal["diverging", "grey"], middle: int, scale: Literal["shared", "per_tile"]
 ) -> None:
-    png = weights_picture(np.zeros((785, 3)), colours=colours, scale=scale, provenance={})
+    png = weights_picture(tiles_of(np.zeros((785, 3))), colours=colours, scale=scale, provenance={})
     grid = TileGrid(n_rows=1, n_columns=3, upscale=4)
     assert all((blocks(png, grid, 0, column) == middle).all() for column in range(3))
 
@@ -97,12 +103,12 @@ def test_extreme_weights_are_drawn(largest: float) -> None:
     weights = np.zeros((785, 2))
     weights[:2, 0] = largest, -largest
     for colours in ("diverging", "grey"):
-        assert decoded(weights_picture(weights, colours=colours, provenance={})).ndim == 3
+        assert decoded(weights_picture(tiles_of(weights), colours=colours, provenance={})).ndim == 3
 
 
 def test_captions_and_scale_bar_move_no_block(weights: np.ndarray) -> None:
-    plain = weights_picture(weights, scale_bar=False, provenance={})
-    captioned = weights_picture(weights, labels=LABELS, provenance={})
+    plain = weights_picture(tiles_of(weights), scale_bar=False, provenance={})
+    captioned = weights_picture(tiles_of(weights), labels=LABELS, provenance={})
     before = TileGrid(n_rows=1, n_columns=10, upscale=4)
     after = TileGrid(n_rows=1, n_columns=10, upscale=4, column_captions=LABELS)
     assert decoded(plain).shape[1::-1] == before.size_px
@@ -112,11 +118,11 @@ def test_captions_and_scale_bar_move_no_block(weights: np.ndarray) -> None:
 
 
 def test_a_grid_is_the_same_tiles_in_more_rows(weights: np.ndarray) -> None:
-    members = [weights, weights[:, ::-1], 0.5 * weights]
+    members = [tiles_of(each) for each in (weights, weights[:, ::-1], 0.5 * weights)]
     captions = ["L2 penalty 0", "", "a caption so long that it cannot stand on a single line"]
     png = weights_grid(members, row_captions=captions, column_captions=LABELS, provenance={})
     grid = TileGrid(n_rows=3, n_columns=10, upscale=4, row_captions=captions, column_captions=LABELS)
-    single = weights_picture(weights, labels=LABELS, provenance={})
+    single = weights_picture(tiles_of(weights), labels=LABELS, provenance={})
     in_single = TileGrid(n_rows=1, n_columns=10, upscale=4, column_captions=LABELS)
     for column in range(10):
         expected = blocks(single, in_single, 0, column)
@@ -139,25 +145,25 @@ def test_boxes_do_not_touch_and_lie_inside() -> None:
 @pytest.mark.parametrize("upscale", [0, 17, -1, 2.0, float("nan"), "4"])
 def test_upscale_has_a_range(upscale: int) -> None:
     with pytest.raises(InvalidField) as refusal:
-        weights_picture(np.zeros((785, 1)), upscale=upscale, provenance={})
+        weights_picture(tiles_of(np.zeros((785, 1))), upscale=upscale, provenance={})
     assert refusal.value.field == "upscale"
     assert refusal.value.allowed == "a whole number from 1 to 16"
 
 
 def test_a_picture_that_is_too_large_is_refused_before_it_is_made() -> None:
     with pytest.raises(InputTooLarge):
-        weights_grid([np.zeros((785, 10), np.float32)] * 60, upscale=16, provenance={})
+        weights_grid([np.zeros((10, 28, 28), np.float32)] * 60, upscale=16, provenance={})
 
 
 def test_weights_that_are_not_finite_are_not_drawn() -> None:
     with pytest.raises(NoDataYet):
-        weights_picture(np.full((785, 1), np.nan), provenance={})
+        weights_picture(tiles_of(np.full((785, 1), np.nan)), provenance={})
 
 
 def test_bad_arguments_are_value_errors() -> None:
-    with pytest.raises(ValueError, match="785 rows"):
-        weights_picture(np.zeros((784, 10)), provenance={})
+    with pytest.raises(ValueError, match="28 x 28"):
+        weights_picture(np.zeros((10, 28, 27)), provenance={})
     with pytest.raises(ValueError, match="captions"):
-        weights_picture(np.zeros((785, 10)), labels=["0"], provenance={})
+        weights_picture(tiles_of(np.zeros((785, 10))), labels=["0"], provenance={})
     with pytest.raises(ValueError, match="same shape"):
-        weights_grid([np.zeros((785, 10)), np.zeros((785, 1))], provenance={})
+        weights_grid([np.zeros((10, 28, 28)), np.zeros((1, 28, 28))], provenance={})

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from service.core import Check, CheckReport, TrainingConfig, TrainingData, TrainingResult, train_stack
+from service.core import Check, CheckReport, Floats, TrainingConfig, TrainingData, TrainingResult, train_stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,11 @@ def record(config: TrainingConfig, data: TrainingData, **options: Any) -> Record
     return record_stack([config], data, **options)[0]
 
 
+def matrix(config: TrainingConfig, row: Floats) -> Floats:
+    """The parameters of a linear model as (n_inputs, n_outputs)."""
+    return config.build_model().layout.views(row)["W"]
+
+
 def after(n_steps: int) -> Callable[[int], bool]:
     """Stop a run that is alone once it has made so many steps."""
     asked = iter(range(10_000))
@@ -52,7 +57,7 @@ def after(n_steps: int) -> Callable[[int], bool]:
 
 
 def assert_agreement(stacked: Recording, alone: Recording) -> None:
-    """The same weights to the bit, and the same checks: losses within a millionth, accuracies within one image.
+    """The same weights to the bit, and the same checks: losses within two millionths, accuracies within one image.
 
     The products of checks are as wide as the stack, and not every BLAS rounds all widths alike.
     """
@@ -61,6 +66,6 @@ def assert_agreement(stacked: Recording, alone: Recording) -> None:
     metrics, expected = stacked.metrics(), alone.metrics()
     assert metrics.shape == expected.shape
     one_training_image, one_validation_image = 1 / len(alone.data.y_train), 1 / len(alone.data.y_validation)
-    tolerances = np.array([0, 0, 0, one_training_image, 1e-6, one_validation_image]) + 1e-12
+    tolerances = np.array([0, 0, 0, one_training_image, 2e-6, one_validation_image]) + 1e-12
     largest = np.abs(metrics - expected).max(axis=0)
     assert (largest <= tolerances).all(), largest

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core import Schedule, TrainingConfig
-from service.core.batches import epoch_batches
+from service.core.data import epoch_batches
 
 
 def batches(config: TrainingConfig, n_images: int, first_step: int = 0) -> list[list[int]]:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core import MODELS, CheckReport, StopReason, TrainingConfig, TrainingData, train, train_stack
-from service.core.checks import CheckGroup, Snapshot, group_size
+from service.core import CheckReport, StopReason, TrainingConfig, TrainingData, train, train_stack
+from service.core.checks import CheckGroup, PendingCheck, group_size
 from tests.core.recording import record_stack
 
 DataFor = Callable[[TrainingConfig], TrainingData]
@@ -62,7 +62,7 @@ def test_before_each_step_and_block_whoever_waits_gets_the_core(
     """The service answers predictions on the same cores."""
     given: Counter[str] = Counter()
     for module in ("training", "checks"):
-        monkeypatch.setattr(f"service.core.{module}.give_way", partial(given.update, [module]))
+        monkeypatch.setattr(f"service.core.{module}.yield_cpu", partial(given.update, [module]))
     (run,) = record_stack([SOFTMAX], data_for(SOFTMAX))
     assert given["training"] == run.result.state.next_step
     n_blocks = -(-3000 // 512) + -(-1000 // 512)
@@ -103,13 +103,13 @@ def test_a_check_has_the_same_bits_alone_and_in_company(data_for: DataFor, model
     config = replace(LOGISTIC if model == "logistic" else SOFTMAX, train_size=1000)
     data, reports = data_for(config), list[CheckReport]()
     train_stack([config], data, on_check=reports.append)
-    snapshots = [
-        Snapshot(number=15 + n, step=0, weights=r.state.last.T[np.newaxis].copy(), step_losses=[])
+    pending = [
+        PendingCheck(number=15 + n, step=0, rows=r.state.last[np.newaxis, np.newaxis], step_losses=[])
         for n, r in enumerate(reports[:5])
     ]
-    together = CheckGroup(snapshots, 5, MODELS[model], data, None).scores()
-    for place, snapshot in enumerate(snapshots):
-        alone = CheckGroup([snapshot], 5, MODELS[model], data, None).scores()
+    together = CheckGroup(pending, 5, config.build_model(), data, None).scores()
+    for place, check in enumerate(pending):
+        alone = CheckGroup([check], 5, config.build_model(), data, None).scores()
         for name in ("train_accuracy", "validation_loss", "validation_accuracy"):
             assert getattr(alone, name)[0] == getattr(together, name)[place]
 
@@ -117,10 +117,12 @@ def test_a_check_has_the_same_bits_alone_and_in_company(data_for: DataFor, model
 def test_the_scores_are_those_of_the_model(data_for: DataFor) -> None:
     data = data_for(replace(SOFTMAX, dtype="float64"))
     weights = np.random.default_rng(0).normal(size=(3, 10, 785)) / 28
-    group = CheckGroup([Snapshot(number=3, step=0, weights=weights, step_losses=[])], 2, MODELS["softmax"], data, None)
-    scores, model = group.scores(), MODELS["softmax"]
+    model, rows = SOFTMAX.build_model(), weights.reshape(1, 3, -1)
+    scores = CheckGroup([PendingCheck(number=3, step=0, rows=rows, step_losses=[])], 2, model, data, None).scores()
     logits = weights @ data.x_validation.T
-    np.testing.assert_allclose(scores.validation_loss[0], model.loss(logits, data.y_validation), rtol=1e-12)
+    np.testing.assert_allclose(
+        scores.validation_loss[0], model.output.losses(logits, data.y_validation).mean(axis=1), rtol=1e-12
+    )
     digits, train_digits = logits.argmax(axis=1), (weights @ data.x_train.T).argmax(axis=1)
     np.testing.assert_array_equal(scores.validation_accuracy[0], (digits == data.y_validation).mean(axis=1))
     np.testing.assert_array_equal(scores.train_accuracy[0], (train_digits == data.y_train).mean(axis=1))

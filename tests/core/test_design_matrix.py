@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core import N_FEATURES, TrainingData, design_matrix
+from service.core import DIGITS, RANGE, TrainingData, design_matrix
 from service.datasets import Dataset
 from service.errors import InvalidDataset
 from tests.core import reference
@@ -33,17 +33,17 @@ def test_real_images_in_either_shape(mnist: Dataset) -> None:
     np.testing.assert_allclose(x, reference.scale(images), rtol=0, atol=1.2e-7)
 
 
+def test_scaling_is_inverted_to_the_grey_level() -> None:
+    images = np.arange(256, dtype=np.uint8).reshape(1, 256)
+    for dtype in (np.float32, np.float64):
+        np.testing.assert_array_equal(RANGE.invert(design_matrix(images, dtype)[:, :-1]), images)
+
+
 def test_no_images() -> None:
     assert design_matrix(np.zeros((0, 28, 28), np.uint8)).shape == (0, 785)
 
 
-@pytest.mark.parametrize("shape", [(2, 27, 28), (2, 783), (2, 28, 28, 3)])
-def test_images_of_another_size_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="reshape"):
-        design_matrix(np.zeros(shape, np.uint8))
-
-
-def data(n: int, *, n_features: int = N_FEATURES, n_labels: int | None = None) -> dict[str, Any]:
+def data(n: int, *, n_features: int = DIGITS.n_inputs, n_labels: int | None = None) -> dict[str, Any]:
     x, y = np.zeros((n, n_features), np.float32), np.zeros(n if n_labels is None else n_labels, np.int64)
     return {"x_train": x, "y_train": y, "x_validation": x, "y_validation": y}
 

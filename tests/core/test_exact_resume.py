@@ -146,9 +146,9 @@ class TestWrongUse:
     def test_a_state_of_another_run(self, data_for: DataFor) -> None:
         state = train(SOFTMAX, data_for(SOFTMAX)).state
         double = replace(SOFTMAX, dtype="float64")
-        with pytest.raises(ValueError, match="shape and dtype"):
+        with pytest.raises(ValueError, match="layout and dtype"):
             train(double, data_for(double), resume_from=state)
-        with pytest.raises(ValueError, match="shape and dtype"):
+        with pytest.raises(ValueError, match="layout and dtype"):
             train(LOGISTIC, data_for(LOGISTIC), resume_from=state)
 
     def test_states_that_do_not_belong_together(self, data_for: DataFor) -> None:

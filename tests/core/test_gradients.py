@@ -9,30 +9,16 @@ import pytest
 
 from service.core import (
     FORMULAS,
-    EarlyStopping,
     StopReason,
     TrainingConfig,
     TrainingData,
     TrainingState,
     design_matrix,
-    probabilities,
     train,
 )
 from service.datasets import Dataset, split
 from tests.core import reference
-from tests.core.recording import record
-
-
-def state_of(weights: Any) -> TrainingState:
-    return TrainingState(
-        next_step=0,
-        last=weights,
-        best=weights,
-        stopping=EarlyStopping(patience=None),
-        best_check=None,
-        last_check=None,
-        pending_losses=np.zeros(0),
-    )
+from tests.core.recording import matrix, record
 
 
 @pytest.mark.parametrize("model", ["logistic", "softmax"])
@@ -53,8 +39,10 @@ def test_a_step_of_training_follows_the_gradient_of_the_objective(
     x: Any = design_matrix(mnist.training.images[:20], np.float64)
     y = mnist.training.labels[:20].astype(np.int64) % len(classes)  # any classes will do
     data = TrainingData(x_train=x, y_train=y, x_validation=x, y_validation=y)
-    weights = np.random.default_rng(6).normal(scale=0.05, size=(785, config.n_outputs))
-    step = weights - train(config, data, resume_from=state_of(weights)).last
+    model_, rng = config.build_model(), np.random.default_rng(6)
+    weights = rng.normal(scale=0.05, size=(785, model_.n_outputs))
+    begin = TrainingState.at_start(model_.layout.row({"W": weights}), None)
+    step = weights - matrix(config, train(config, data, resume_from=begin).last)
 
     one_hot = np.eye(len(classes))[y]
 
@@ -93,8 +81,8 @@ def test_logistic_is_softmax_over_two_classes(
     assert softmax.result.stop_reason is logistic.result.stop_reason is StopReason.EARLY_STOPPING
     np.testing.assert_allclose(softmax.metrics(), logistic.metrics(), rtol=0, atol=1e-12)
     np.testing.assert_allclose(
-        probabilities("softmax", softmax.result.last, data.x_validation),
-        probabilities("logistic", logistic.result.last, data.x_validation),
+        two_columns.build_model().probabilities(softmax.result.last, data.x_validation),
+        one_column.build_model().probabilities(logistic.result.last, data.x_validation),
         rtol=0,
         atol=1e-12,
     )

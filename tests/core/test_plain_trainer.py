@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from service.core import Floats, Ints, Schedule, StopReason, TrainingConfig, TrainingData
-from service.core.batches import epoch_batches
+from service.core.data import epoch_batches
 from tests.core import plain_trainer
-from tests.core.recording import record, record_stack
+from tests.core.recording import matrix, record, record_stack
 
 DataFor = Callable[[TrainingConfig], TrainingData]
 
@@ -34,7 +34,7 @@ def plainly(config: TrainingConfig, data: TrainingData) -> tuple[Floats, list[pl
         data.x_validation,
         data.y_validation,
         order_of(config, len(data.y_train)),
-        n_outputs=config.n_outputs,
+        n_outputs=config.build_model().n_outputs,
         rate=config.learning_rate,
         l2=config.l2_penalty,
         patience=SMALL["patience"],
@@ -67,7 +67,7 @@ def test_every_check_is_that_of_the_plain_trainer(
         expected = [getattr(row, name) for row in curve]
         found = [getattr(check, ours) for check in fast.checks]
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance, err_msg=name)
-    np.testing.assert_allclose(fast.result.last, weights, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(matrix(config, fast.result.last), weights, rtol=0, atol=tolerance)
 
 
 @pytest.mark.slow
@@ -78,6 +78,6 @@ def test_so_is_each_member_of_a_stack(data_for: DataFor) -> None:
     for run in record_stack(configs, data):
         weights, curve = plainly(run.config, data)
         assert [check.step for check in run.checks] == [row.step for row in curve]
-        np.testing.assert_allclose(run.result.last, weights, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(matrix(run.config, run.result.last), weights, rtol=0, atol=1e-12)
         stops.add(curve[-1].step)
     assert len(stops) > 1

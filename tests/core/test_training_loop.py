@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core import MODELS, CheckReport, StopReason, TrainingConfig, TrainingData, norm, train, train_stack
+from service.core import CheckReport, StopReason, TrainingConfig, TrainingData, norm, train, train_stack
 from service.core.checks import MAX_CHECKS
 from tests.core.recording import Recording, after, assert_agreement, record, record_stack
 
@@ -51,15 +51,17 @@ class TestWhatItTells:
     def test_a_check_can_be_made_again_from_the_weights_in_its_report(
         self, data_for: DataFor, config: TrainingConfig
     ) -> None:
-        data, model = data_for(config), MODELS[config.model]
+        data, model = data_for(config), config.build_model()
         for report in record(config, data).reports[::5]:
-            logits = (report.state.last.T @ data.x_validation.T)[np.newaxis]
-            assert report.check.validation_loss == pytest.approx(model.loss(logits, data.y_validation)[0], abs=5e-6)
+            logits = model.logits(report.state.last[np.newaxis], data.x_validation)
+            assert report.check.validation_loss == pytest.approx(
+                model.output.losses(logits, data.y_validation).mean(), abs=5e-6
+            )
             one_image = 1 / len(data.y_validation)  # which may stand between two classes
-            accuracy = model.accuracy(logits, data.y_validation)[0]
+            accuracy = model.output.accuracy(logits, data.y_validation)[0]
             assert report.check.validation_accuracy == pytest.approx(accuracy, abs=1.01 * one_image)
-            logits = (report.state.last.T @ data.x_train.T)[np.newaxis]
-            accuracy = model.accuracy(logits, data.y_train)[0]
+            logits = model.logits(report.state.last[np.newaxis], data.x_train)
+            accuracy = model.output.accuracy(logits, data.y_train)[0]
             assert report.check.train_accuracy == pytest.approx(accuracy, abs=1.01 / len(data.y_train))
 
     @pytest.mark.parametrize("helped", [False, True])
@@ -106,7 +108,7 @@ class TestWeights:
             np.testing.assert_array_equal(report.state.best, best, strict=True)
         of_reports = [report.state.last for report, *_ in seen]
         for weights in (*of_reports, *(result.last for result in results)):
-            assert weights.shape == (785, config.n_outputs)
+            assert weights.shape == (785 * config.build_model().n_outputs,)
             assert weights.dtype == np.float32
             assert weights.flags.c_contiguous
             with pytest.raises(ValueError, match="read-only"):

@@ -97,7 +97,7 @@ def make_model(make_draft: Callable[..., ModelDraft]) -> Callable[..., Model]:
 
     def make(*described: Any) -> Model:
         draft = make_draft(*described)
-        weights: Floats = np.random.default_rng(0).normal(0, 0.1, (785, draft.n_outputs)).astype(draft.dtype)
+        weights: Floats = np.random.default_rng(0).normal(0, 0.1, draft.build_model().layout.size).astype(draft.dtype)
         manifest = draft.as_version(name="digits", version=1, weights_sha256="0" * 64, size_bytes=1)
         return Model(manifest=manifest, best=weights, last=weights)
 

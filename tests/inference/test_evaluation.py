@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from service.bootstrap import shipped_models
-from service.core import MODELS, design_matrix
+from service.core import design_matrix
 from service.datasets import About, Dataset, Datasets, Uploads, read_upload
 from service.errors import DatasetNotFound, InvalidInput
 from service.inference import compare, evaluate, predict
@@ -68,9 +68,9 @@ def test_the_loss_is_that_of_the_core(
     model = load(kind) if isinstance(kind, str) else make_model(*kind)
     found = evaluate(model)
     x = design_matrix(mnist.test.images[found.indices], np.float64)
-    logits = (x @ model.weights.astype(np.float64)).T
+    logits = model.function.logits(model.parameters.astype(np.float64)[np.newaxis], x)
     y = np.array([model.manifest.classes.index(label) for label in found.true])
-    expected = MODELS[model.manifest.model].loss(logits[np.newaxis], y)[0]
+    expected = model.function.output.losses(logits, y).mean()
     assert found.loss.mean() == pytest.approx(expected, rel=1e-12)
     assert (found.loss >= 0).all()
 

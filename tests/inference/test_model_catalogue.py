@@ -43,7 +43,7 @@ def registry(root: Path, make_draft: Callable[..., ModelDraft]) -> CountingRegis
     registry = CountingRegistry(LocalStore(root))
     for seed, name in enumerate(["digits", "digits", "digits", "pair"]):
         draft = make_draft("logistic", (2, 3)) if name == "pair" else make_draft()
-        weights = np.random.default_rng(seed).normal(size=(785, draft.n_outputs)).astype(np.float32)
+        weights = np.random.default_rng(seed).normal(size=draft.build_model().layout.size).astype(np.float32)
         registry.register(name, draft, weights, weights)
     return registry
 
@@ -60,7 +60,7 @@ def test_references_are_resolved_and_versions_loaded_once(
     assert catalogue.get("digits") is catalogue.get("digits", 3) is catalogue.get(None, "latest")
     assert catalogue.get("pair").manifest.name == "pair"
     assert registry.loaded == [("digits", 3), ("pair", 1)]
-    assert not catalogue.get().weights.flags.writeable
+    assert not catalogue.get().parameters.flags.writeable
 
 
 def test_a_move_by_anyone_is_seen_at_once(catalogue: ModelCatalogue, root: Path) -> None:
@@ -181,7 +181,7 @@ def test_what_this_process_changes_is_resolved_anew(
     for change in (
         lambda: registry.set_alias("digits", "champion", 2),
         lambda: registry.delete_alias("digits", "champion"),
-        lambda: registry.register("digits", make_draft(), np.ones((785, 10), "f4"), np.ones((785, 10), "f4")),
+        lambda: registry.register("digits", make_draft(), np.ones(7850, "f4"), np.ones(7850, "f4")),
     ):
         change()
         assert catalogue.get_cached() is None

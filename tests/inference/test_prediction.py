@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core import design_matrix, probabilities
+from service.core import design_matrix
 from service.datasets import Dataset
-from service.inference import decode_pixels, predict
-from service.inference.answer import answer
+from service.inference import answer, decode_pixels, predict
 from service.registry import Model
 
 KINDS = [
@@ -29,7 +28,7 @@ def test_labels_and_probabilities_are_those_of_the_core(
 ) -> None:
     model, images = make_model(*kind), mnist.test.images[:200]
     labels, table = predict(model, images)
-    expected = probabilities(kind[0], model.weights, design_matrix(images, kind[2]))
+    expected = model.function.probabilities(model.parameters, design_matrix(images, kind[2]))
     assert table.dtype == kind[2] and table.shape == (200, len(kind[1]))
     np.testing.assert_allclose(table, expected, rtol=1e-4)
     assert labels.dtype == np.int64

@@ -136,7 +136,7 @@ class House:
 
     def weights_sha256(self, job_id: str) -> str:
         """Return a checksum of the best and the last weights of a job."""
-        best, last = (self.jobs.weights(job_id, which).weights.tobytes() for which in ("best", "last"))
+        best, last = (self.jobs.weights(job_id, which).parameters.tobytes() for which in ("best", "last"))
         return hashlib.sha256(best + last).hexdigest()
 
     def curve(self, job_id: str) -> list[tuple[Any, ...]]:

@@ -24,8 +24,8 @@ from service.errors import InvalidField
 from service.jobs import DaskExecutor, JobRequest, JobState, check_scheduler
 from service.jobs.executors import Outcome
 from service.settings import Settings
-from service.worker import Checked, Started, StopRequests
-from service.worker.cluster import _Line, train_task
+from service.worker import Checked, Failed, Started, StopRequests
+from service.worker.cluster import _Connection
 from tests.jobs.dask_cluster import DaskCluster
 from tests.jobs.house import ENDLESS, LONG, House, eventually
 from tests.jobs.test_executors import spec_of, start
@@ -149,7 +149,7 @@ def test_a_run_ends_whose_engine_lets_go_of_it_at_the_last_moment(two_dask_worke
     """Who waits in a queue that is gone is never answered: such a task had a thread of its worker for ever."""
     with Client(two_dask_workers.address, set_as_default=False) as client:
         requests, messages = (Queue(name, client=client) for name in ("asked", "said"))
-        with _Line(requests, messages, StopRequests()) as line:
+        with _Connection(requests, messages, StopRequests()) as line:
             eventually(lambda: client.run_on_scheduler(waits_for, name="asked"))
             client.run_on_scheduler(forget, name="asked")
         assert line.broken
@@ -161,7 +161,7 @@ def trained_in(service: Service, request: JobRequest) -> bytes:
     job_id = service.jobs.submit(request).id
     job = eventually(lambda: job if (job := service.jobs.get(job_id)).state.final else None)
     assert job.state is JobState.SUCCEEDED
-    return service.jobs.weights(job_id, "best").weights.tobytes()
+    return service.jobs.weights(job_id, "best").parameters.tobytes()
 
 
 @pytest.mark.slow
@@ -237,9 +237,19 @@ def test_without_a_certificate_a_scheduler_is_looked_for_in_vain_and_this_is_sai
         eventually(lambda: caplog.text.count("retrying") >= 2)
 
 
-def test_engine_and_worker_are_of_the_same_version() -> None:
-    with pytest.raises(RuntimeError, match=__version__):
-        train_task("name", "0.0.1")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "where", [("service.jobs.executors.dask.__version__", "0.0.1"), ("service.worker.messages.FORMAT", 3)], ids=str
+)
+def test_a_worker_of_another_version_or_format_fails_the_job_with_a_sentence(
+    executor: DaskExecutor, monkeypatch: pytest.MonkeyPatch, where: tuple[str, Any]
+) -> None:
+    monkeypatch.setattr(*where)
+    ear, _ = start(executor, spec_of())
+    assert ear.outcome() is Outcome.RETURNED
+    (failed,) = ear.messages
+    assert isinstance(failed, Failed) and failed.code == "worker-mismatch"
+    assert f"Inkling {__version__}" in failed.message and "install the same version" in failed.message
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:8786", "tcp://[::1]:1", "tcp://localhost:2"])

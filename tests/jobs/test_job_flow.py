@@ -53,7 +53,7 @@ def test_a_job_becomes_a_model(house: House) -> None:
     for which in ("best", "last"):
         weights = house.jobs.weights(job.id, which)
         assert weights.final and weights.next_step == 20
-        np.testing.assert_array_equal(weights.weights, getattr(model, which))
+        np.testing.assert_array_equal(weights.parameters, getattr(model, which))
 
 
 def test_a_finished_job_has_the_documented_shape(house: House) -> None:
@@ -192,7 +192,7 @@ def test_cancelling_a_running_job_keeps_its_best_weights(house: House) -> None:
     assert job.model == {"name": "stopped", "version": 1} and job.best is not None
     model = house.registry.load("stopped", 1)
     assert model.manifest.metrics["best"]["step"] == job.best.step
-    np.testing.assert_array_equal(model.best, house.jobs.weights(job_id, "best").weights)
+    np.testing.assert_array_equal(model.best, house.jobs.weights(job_id, "best").parameters)
     assert house.curve(job_id)
 
 
@@ -239,8 +239,8 @@ def test_a_diverging_job_fails_and_says_where(house: House, dtype: str) -> None:
     strictly(house.jobs.metrics(job.id).to_dict())
     for event in events_of(house, job.id):
         strictly(dict(event.data))
-    assert np.isfinite(house.jobs.weights(job.id, "last").weights).all(), "those of the last check"
-    assert not house.jobs.weights(job.id, "best").weights.flags.writeable
+    assert np.isfinite(house.jobs.weights(job.id, "last").parameters).all(), "those of the last check"
+    assert not house.jobs.weights(job.id, "best").parameters.flags.writeable
 
 
 def test_a_job_that_the_data_refuse_fails_and_says_why(house: House) -> None:
@@ -270,14 +270,14 @@ def test_weights_can_be_looked_at_while_it_trains(house: House) -> None:
     job_id = house.submit(**ENDLESS)
     house.wait_for_step(job_id, 0)
     first = house.jobs.weights(job_id, "last")
-    assert first.weights.shape == (785, 10) and first.weights.any() and not first.final
+    assert first.tiles.shape == (10, 28, 28) and first.parameters.any() and not first.final
 
     newer = None
     while newer is None or newer.next_step == first.next_step:
         house.wait_for_step(job_id, house.jobs.get(job_id).latest.step + 15)  # type: ignore[union-attr]
         newer = house.jobs.weights(job_id, "last")
     assert newer.next_step > first.next_step
-    assert (newer.weights != first.weights).any()
+    assert (newer.parameters != first.parameters).any()
     house.jobs.cancel(job_id)
     house.wait(job_id)
     assert house.jobs.weights(job_id, "best").final
@@ -424,7 +424,7 @@ def test_publishing_the_last_weights(house: House) -> None:
     assert model.manifest.published == "last"
     assert job.latest is not None
     assert model.manifest.metrics["published"]["step"] == job.latest.step
-    np.testing.assert_array_equal(model.weights, model.last)
+    np.testing.assert_array_equal(model.parameters, model.last)
 
 
 def test_stopping_hands_back_and_the_next_engine_ends_with_the_same_bits(

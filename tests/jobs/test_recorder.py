@@ -354,7 +354,7 @@ def test_weights_that_are_not_finite_do_not_stand_in_the_way(desk: House, claim:
     assert desk.recorder.finish(claim, ended_of(messages))
     job = desk.jobs.get(claim.id)
     assert job.error is not None and job.error["type"] == "/problems/non-finite-loss"
-    assert np.isfinite(desk.jobs.weights(claim.id, "last").weights).all()
+    assert np.isfinite(desk.jobs.weights(claim.id, "last").parameters).all()
 
 
 def test_a_damaged_checkpoint_fails_the_job(desk: House, claim: ClaimRow) -> None:

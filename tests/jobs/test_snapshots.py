@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from service.core import N_FEATURES
+from service.core import DIGITS, TrainingConfig
 from service.errors import JobNotFound, NotFound
 from service.jobs import InlineExecutor, Snapshots, SweepRequest, Sweeps
 from service.jobs.snapshots import MAX_OF_MEMBER, MAX_SNAPSHOTS
-from service.worker import pack_weights, snapshot_stride, unpack_weights
+from service.worker import pack_snapshot, snapshot_stride, unpack_snapshot
 from tests.jobs.house import LONG, SHORT, House
 
 
@@ -34,8 +34,12 @@ def test_the_stride_doubles_when_there_would_be_too_many(limit: int) -> None:
 
 
 def test_weights_come_back_to_the_bit() -> None:
-    weights = np.random.default_rng(0).normal(size=(N_FEATURES, 10)).astype(np.float32)
-    assert unpack_weights(pack_weights(weights), 10).tobytes() == weights.tobytes()
+    """In files they lie row after row, however they do in memory."""
+    layout, weights = TrainingConfig().build_model().layout, np.random.default_rng(0).normal(size=(785, 10))
+    row = layout.row({"W": weights.astype(np.float32)})
+    packed = pack_snapshot(layout, row)
+    assert packed == weights.astype("<f4").tobytes()
+    assert unpack_snapshot(layout, packed).tobytes() == row.tobytes()
 
 
 def test_every_check_of_a_short_run_is_kept(house: House) -> None:
@@ -44,12 +48,16 @@ def test_every_check_of_a_short_run_is_kept(house: House) -> None:
     listed = snapshots.list(job.id).to_dict()
     checks = house.jobs.metrics(job.id).checks
     assert listed["snapshots"] == [{"step": check.step, "epoch": check.epoch, "check": check.id} for check in checks]
-    assert (listed["every_checks"], listed["shape"]) == (1, [N_FEATURES, 10])
-    last = snapshots.weights(job.id, checks[-1].step).weights
-    assert last.tobytes() == house.jobs.weights(job.id, "last").weights.tobytes()
+    assert (listed["every_checks"], listed["shape"]) == (1, [DIGITS.n_inputs, 10])
+    last = snapshots.weights(job.id, checks[-1].step)
+    assert last.parameters.tobytes() == house.jobs.weights(job.id, "last").parameters.tobytes()
+    assert listed["tensors"] == [{"name": "W", "shape": [785, 10]}]
+    assert [step["kind"] for step in listed["operations"]] == ["scale", "dense", "softmax"]
     steps, file = snapshots.file(job.id)
     assert list(steps) == [check.step for check in checks]
-    assert file == b"".join(pack_weights(snapshots.weights(job.id, step).weights) for step in steps)
+    assert file == b"".join(
+        pack_snapshot(last.model.layout, snapshots.weights(job.id, step).parameters) for step in steps
+    )
     assert list(snapshots.file(job.id, since=steps[-3])[0]) == list(steps[-2:])
 
 

@@ -366,7 +366,7 @@ def test_pages_show_every_sweep_once_newest_first(desk: House) -> None:
 
 def test_a_sweep_without_checks_has_nothing_to_show(desk: House) -> None:
     sweeps, sweep = desk_of(desk), submit(desk, {"seed": [0, 1]})
-    for ask in (sweeps.norms, sweeps.provenance, lambda sweep: sweeps.weights(sweep, "best")):
+    for ask in (sweeps.norms, sweeps.provenance, lambda sweep: sweeps.tiles(sweep, "best")):
         with pytest.raises(NoDataYet):
             ask(sweep)
     assert sweeps.series(sweep, "validation_accuracy") == {}
@@ -378,13 +378,14 @@ def test_what_a_finished_sweep_shows(house: House) -> None:
     sweep = wait(house, submit(house, {"l2_penalty": [0, 1], "seed": [0, 1]}))
     sweeps = desk_of(house)
     series = sweeps.series(sweep, "validation_accuracy")
-    for member, norm, last in zip(sweep.members, sweeps.norms(sweep), sweeps.weights(sweep, "last"), strict=True):
+    for member, norm, last in zip(sweep.members, sweeps.norms(sweep), sweeps.tiles(sweep, "last"), strict=True):
         curves = house.jobs.curves(member.job.id)
         steps, values = series[member.job.id]
         np.testing.assert_array_equal(steps, curves.check_steps)
         np.testing.assert_array_equal(values, curves.validation_accuracy)
-        np.testing.assert_array_equal(last, house.jobs.weights(member.job.id, "last").weights)  # type: ignore[arg-type]
-        assert norm == pytest.approx(float(np.linalg.norm(last)))  # type: ignore[arg-type]
+        found = house.jobs.weights(member.job.id, "last")
+        np.testing.assert_array_equal(last, found.tiles)  # type: ignore[arg-type]
+        assert norm == pytest.approx(float(np.linalg.norm(found.parameters)))
     assert sweep.batches_per_epoch == 4
     assert sweep.caption == "softmax on mnist, learning rate 0.01, batch size 128, shuffled; 4 of 4 members over"
     best = sweep.ranked("validation_loss")[0]

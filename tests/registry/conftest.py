@@ -54,7 +54,7 @@ def a_draft(**changes: Any) -> ModelDraft:
 
 def weights_of(seed: int, draft: ModelDraft) -> tuple[Floats, Floats]:
     rng = np.random.default_rng(seed)
-    best, last = rng.normal(size=(2, 785, draft.n_outputs)).astype(draft.dtype)
+    best, last = rng.normal(size=(2, draft.build_model().layout.size)).astype(draft.dtype)
     return best, last
 
 

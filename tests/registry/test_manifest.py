@@ -37,7 +37,7 @@ def test_the_stored_form_is_read_back(manifest: Manifest) -> None:
 
 def test_the_stored_form_is_json_whose_seal_anybody_can_check(manifest: Manifest) -> None:
     fields = json.loads(manifest.to_json())
-    assert fields["format"] == 1
+    assert (fields["format"], fields["image_shape"]) == (2, [28, 28])
     assert fields["name"] == "digits"
     assert fields["classes"] == list(range(10))
     seal = fields.pop("sha256")
@@ -89,7 +89,10 @@ def test_what_is_not_a_sealed_document_is_refused(data: bytes) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 2},
+        {"format": 1},
+        {"format": 3},
+        {"image_shape": ...},
+        {"image_shape": [28]},
         {"format": ...},
         {"surprise": 1},
         {"stop_reason": ...},
@@ -145,7 +148,7 @@ def test_a_draft_is_checked(make_draft: Callable[..., ModelDraft], field: str, v
 
 
 def test_a_logistic_draft_has_two_classes_and_one_output(make_draft: Callable[..., ModelDraft]) -> None:
-    assert make_draft(model="logistic").n_outputs == 1
+    assert make_draft(model="logistic").build_model().n_outputs == 1
     with pytest.raises(ValueError, match="classes"):
         make_draft(model="logistic", classes=(1, 2, 3), class_names=("1", "2", "3"))
 

@@ -70,8 +70,8 @@ def test_what_is_registered_is_loaded(
     assert loaded.manifest == registry.manifest("digits", 1) == manifest
     np.testing.assert_array_equal(loaded.best, best, strict=True)
     np.testing.assert_array_equal(loaded.last, last, strict=True)
-    assert loaded.weights is (loaded.best if published == "best" else loaded.last)
-    assert not loaded.weights.flags.writeable
+    assert loaded.parameters is (loaded.best if published == "best" else loaded.last)
+    assert not loaded.parameters.flags.writeable
 
 
 def test_the_weight_file_is_the_one_that_the_manifest_names(
@@ -83,7 +83,9 @@ def test_the_weight_file_is_the_one_that_the_manifest_names(
 
     data = registry.weights_bytes("digits", 1)
 
-    assert data == write_npz({"best": best, "last": last}) == (root / "digits/1/weights.npz").read_bytes()
+    views = draft.build_model().layout.views
+    arrays = {"best": views(best)["W"], "last": views(last)["W"]}
+    assert data == write_npz(arrays) == (root / "digits/1/weights.npz").read_bytes()
     assert manifest.weights_sha256 == hashlib.sha256(data).hexdigest()
     assert manifest.size_bytes == len(data)
     assert (root / "digits/1/manifest.json").read_bytes() == manifest.to_json()
@@ -147,11 +149,10 @@ def test_without_a_job_every_registration_is_a_version(registry: Registry, regis
     "spoil",
     [
         lambda weights: weights[:-1],
-        lambda weights: weights[:, :9],
         lambda weights: weights.astype(np.float64),
-        lambda weights: np.where(np.arange(10) == 3, np.float32(np.nan), weights),
+        lambda weights: np.where(np.arange(7850) == 3, np.float32(np.nan), weights),
     ],
-    ids=["a row missing", "a class missing", "another dtype", "NaN"],
+    ids=["one missing", "another dtype", "NaN"],
 )
 def test_weights_that_the_draft_does_not_describe_are_not_stored(
     registry: Registry, make_draft: MakeDraft, make_weights: MakeWeights, spoil: Callable[[Floats], Floats]
@@ -305,11 +306,12 @@ def test_missing_weights_are_damage_and_a_missing_manifest_is_no_version(
 def test_weights_must_agree_with_a_manifest_that_is_itself_in_order(
     registry: Registry, store: LocalStore, register: Register, root: Path, field: str, value: Any
 ) -> None:
-    fields = register().to_dict() | {field: value}
+    fields = json.loads(register().to_json()) | {field: value}
+    del fields["sha256"]
     if field == "model":
         fields |= {"classes": [2, 3], "class_names": ["2", "3"]}
-    body = json.dumps({"format": 1, **fields}, indent=2) + "\n"
-    sealed = {"format": 1, **fields, "sha256": hashlib.sha256(body.encode()).hexdigest()}
+    body = json.dumps(fields, indent=2) + "\n"
+    sealed = {**fields, "sha256": hashlib.sha256(body.encode()).hexdigest()}
     (root / "digits/1/manifest.json").write_text(json.dumps(sealed, indent=2) + "\n")
     assert getattr(registry.manifest("digits", 1), field) == value
     with pytest.raises(Corrupted):

@@ -366,7 +366,7 @@ def test_labels_name_all_that_differs(client: httpx.Client, pairs: dict[str, Any
 def test_norms_are_those_of_the_last_weights(client: httpx.Client, service: Service, plain: dict[str, Any]) -> None:
     said = texts(client.get(f"/sweeps/{plain['id']}/norms.svg"))
     for member in plain["members"]:
-        assert f"{norm(service.jobs.weights(member['job'], 'last').weights):.3g}" in said
+        assert f"{norm(service.jobs.weights(member['job'], 'last').parameters):.3g}" in said
     assert "L2 penalty λ (log scale)" in said
     assert "L2 penalty λ" in texts(client.get(f"/sweeps/{plain['id']}/norms.svg", params={"scale": "linear"}))
 
@@ -401,7 +401,7 @@ def test_weights_have_a_row_for_each_member(
     )
     jobs = {member["values"]["l2_penalty"]: member["job"] for member in plain["members"]}
     for row, penalty in enumerate((1, 0)):
-        weights = service.jobs.weights(jobs[penalty], "last").weights[:-1, 3].reshape(28, 28)
+        weights = service.jobs.weights(jobs[penalty], "last").tiles[3]
         tile = np.asarray(image.crop(grid.box(row, 3))).astype(int)
         redness = tile[::2, ::2, 0] - tile[::2, ::2, 2]
         assert (redness[weights > 0] >= 0).all()

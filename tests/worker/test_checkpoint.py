@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from service.core import StopReason, TrainingConfig, TrainingState
+from service.core import HYPERPARAMETERS, StopReason, TrainingConfig, TrainingState
 from service.core.npz import write_npz
 from service.errors import Corrupted
 from service.worker import Checkpointed, Ended, Message, decode_checkpoint, encode_checkpoint
@@ -104,14 +104,19 @@ def test_a_cut_checkpoint_is_refused(run: Callable[..., list[Message]], length: 
         {"last_check": np.ones(5)},
         {"best_check": np.ones(7)},
         {"best_check": np.full(6, np.nan)},
-        {"last": np.full((785, 10), np.inf, dtype=np.float32)},
+        {"last": np.full(7850, np.inf, dtype=np.float32)},
+        {"last": np.zeros(7849, dtype=np.float32)},
+        {"optimizer": np.zeros((1, 7849), dtype=np.float32)},
+        {"format": np.array(3)},
         {"extra": np.ones(1)},
     ],
     ids=lambda changes: next(iter(changes)),
 )
 def test_an_impossible_state_is_refused(changes: dict[str, Any]) -> None:
-    weights = np.zeros((785, 10), dtype=np.float32)
+    weights = np.zeros(7850, dtype=np.float32)
     arrays: dict[str, Any] = {
+        "format": np.array(2),
+        "optimizer": np.zeros((0, 7850), dtype=np.float32),
         "last": weights,
         "best": weights,
         "pending_losses": np.empty(0),
@@ -122,3 +127,32 @@ def test_an_impossible_state_is_refused(changes: dict[str, Any]) -> None:
     decode_checkpoint(write_npz(arrays), config_of())
     with pytest.raises(Corrupted):
         decode_checkpoint(write_npz({**arrays, **changes}), config_of())
+
+
+def of_first_format(**changes: Any) -> dict[str, Any]:
+    """A checkpoint as it was written when a model was one matrix, (785, 10)."""
+    weights = np.random.default_rng(0).normal(size=(785, 10)).astype(np.float32)
+    arrays = {"last": weights, "best": -weights, "pending_losses": np.empty(0)}
+    checks = {"last_check": np.ones(6), "best_check": np.ones(6), "counters": np.array([5, 0])}
+    return {**arrays, **checks, **changes}
+
+
+def test_the_first_format_reads_on() -> None:
+    arrays, layout = of_first_format(), config_of().build_model().layout
+    state = decode_checkpoint(write_npz(arrays), config_of())
+    assert state.next_step == 5 and state.optimizer.shape == (0, 7850)
+    for name, row in (("last", state.last), ("best", state.best)):
+        assert layout.views(row)["W"].tobytes() == arrays[name].tobytes()
+
+
+def test_a_checkpoint_of_before_a_hyperparameter_is_one_of_its_value_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = tuple(replace(row, before="float32") if row.name == "dtype" else row for row in HYPERPARAMETERS)
+    monkeypatch.setattr("service.core.config.HYPERPARAMETERS", rows)
+    record = {name: value for name, value in config_of().to_dict().items() if name != "dtype"}
+    assert decode_checkpoint(write_npz(of_first_format()), TrainingConfig.from_record(record)).last.dtype == np.float32
+
+
+@pytest.mark.parametrize("changes", [{"last": np.zeros((784, 10), np.float32)}, {"best": np.zeros((785, 10))}])
+def test_nor_is_an_impossible_one_of_the_first_format(changes: dict[str, Any]) -> None:
+    with pytest.raises(Corrupted):
+        decode_checkpoint(write_npz(of_first_format(**changes)), config_of())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import msgpack
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +20,10 @@ from service.worker import (
     Progress,
     StackSpec,
     Started,
+    StopRequests,
     decode_message,
     encode_message,
+    train_packed,
 )
 
 counts = st.integers(min_value=0, max_value=2**53)
@@ -121,3 +125,28 @@ def test_losses_travel_as_float32_and_stay_finite(losses: list[float]) -> None:
     assert np.isfinite(unpacked).all()
     largest = float(np.finfo(np.float32).max)
     np.testing.assert_allclose(unpacked, np.minimum(losses, largest), rtol=1e-7, atol=1e-45)
+
+
+def test_a_specification_of_another_format_is_sent_back_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a later one, and of the first, which had no number."""
+    spec = StackSpec(dataset="mnist", members=(MemberSpec(job_id="j", fence=1, config=TrainingConfig()),) * 2)
+    monkeypatch.setattr("service.worker.messages.FORMAT", 3)
+    later = spec.to_bytes()
+    monkeypatch.undo()
+    first = msgpack.packb({name: value for name, value in msgpack.unpackb(later).items() if name != "format"})
+    for data in (later, first):
+        received: list[Message] = []
+        train_packed(data, received.append, StopRequests())
+        assert [(m.member, m.code) for m in received if isinstance(m, Failed)] == [
+            (n, "worker-mismatch") for n in (0, 1)
+        ]
+
+
+def test_a_message_of_another_format_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = Checkpointed(member=2, step=3, checkpoint=b"")
+    monkeypatch.setattr("service.worker.messages.FORMAT", 3)
+    later = encode_message(message)
+    monkeypatch.undo()
+    decoded = decode_message(later)
+    assert isinstance(decoded, Failed)
+    assert (decoded.member, decoded.code) == (2, "worker-mismatch")

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from service.worker import Checked, Ended, Message, StackSpec, Started, decode_message
-from service.worker.channel import ALIVE, DONE, cancel_request, hand_back_request, train_request
+from service.worker.channel import DONE, HEARTBEAT, cancel_request, hand_back_request, train_request
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +37,7 @@ class Worker:
 
     def hear(self) -> Message | None:
         assert self.line.poll(30), "the worker says nothing"
-        while (message := self.line.recv_bytes()) == ALIVE:
+        while (message := self.line.recv_bytes()) == HEARTBEAT:
             pass
         return None if message == DONE else decode_message(message)
 

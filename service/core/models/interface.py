@@ -1,28 +1,162 @@
-"""What a model is to the training loop."""
+"""What a model is: a function of one flat row of parameters θ and of images."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
 
-from service.core.data import Floats, Ints
+import numpy as np
+
+from service.core.task import RANGE, Floats, InputScaling, Ints, Layout, Task
 
 
-class Model(Protocol):
-    """Functions of the logits of a stack; a module that has them is a model.
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One step from grey levels to probabilities, from which other programs are written: ONNX files, the page.
 
-    Logits are class-major, (n_members, n_outputs, n_images), float32 or float64: sums over classes then run
-    along memory, which makes them several times cheaper than on (n_images, n_outputs). ``y``, (n_images,), is
-    the place of each image's class among the run's classes.
+    ``scale`` is x / divisor - shift; ``dense`` is x W + b with the named tensor, its last row b; ``relu``, ``sigmoid``
+    and ``tanh`` work on each number, ``softmax`` on all; ``binary`` turns one logit z into sigmoid(z), sigmoid(-z).
     """
 
-    def loss_and_gradient(self, logits: Floats, y: Ints) -> tuple[Floats, Floats]:
-        """Mean cross-entropy C, (n_members,) float64, and dC/dlogits, of shape and dtype of the logits."""
+    kind: Literal["scale", "dense", "relu", "sigmoid", "tanh", "softmax", "binary"]
+    tensor: str | None = None
+    divisor: float = 1.0
+    shift: float = 0.0
 
-    def loss(self, logits: Floats, y: Ints) -> Floats:
-        """Mean cross-entropy C alone, (n_members,) float64."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        if self.kind == "scale":
+            return {"kind": self.kind, "divisor": self.divisor, "shift": self.shift}
+        return {"kind": self.kind, **({"tensor": self.tensor} if self.tensor else {})}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Attribution:
+    """A logit as a sum: ``shares``, (n_pixels,), one for each pixel, and ``constant`` add up to ``logit``."""
+
+    shares: Floats
+    constant: float
+    logit: float
+
+
+class Output(Protocol):
+    """What logits mean: the last step of a model.
+
+    Logits are class-major, (n_members, n_outputs, n_images), float32 or float64: sums over classes then run along
+    memory, which makes them several times cheaper than on (n_images, n_outputs). ``y``, (n_images,), is the place of
+    each image's class among the run's classes.
+    """
+
+    operation: Operation
+    is_binary: bool
+    """Whether there are exactly two classes, of which the first is the positive one."""
+
+    def n_outputs(self, n_classes: int) -> int:
+        """Return how many logits there are."""
+
+    def names(self, class_names: Sequence[str]) -> list[str]:
+        """Return what to call each output."""
+
+    def losses(self, logits: Floats, y: Ints) -> Floats:
+        """Return the cross-entropy of each image, (n_members, n_images), in the type of the logits."""
+
+    def loss_and_gradient(self, logits: Floats, y: Ints) -> tuple[Floats, Floats]:
+        """Return the mean cross-entropy C, (n_members,) float64, and dC/dlogits, of shape and dtype of the logits."""
 
     def accuracy(self, logits: Floats, y: Ints) -> Floats:
-        """Share of images that are given to their class, (n_members,) float64."""
+        """Return the share of images that are given to their class, (n_members,) float64."""
 
     def probabilities(self, logits: Floats) -> Floats:
-        """Probability of each class, (n_members, n_classes, n_images)."""
+        """Return the probability of each class, (n_members, n_classes, n_images)."""
+
+    def class_values(self, values: Floats) -> Floats:
+        """Turn what belongs to each output, on the last axis, such as logits, into what belongs to each class."""
+
+    def contrast(self, values: Floats, target: int, against: int) -> Floats:
+        """Return of `class_values` those of one class less those of another, as far as their ratio is concerned."""
+
+
+class Model(ABC):
+    """A model of a task: parameters are a row θ, (n_parameters,), or a stack of rows, (n_members, n_parameters).
+
+    Images are rows of the design matrix, (n_images, n_inputs); everything is computed in their type.
+
+    Parameters
+    ----------
+    task : what it is for.
+    hyperparameters : those of the run, or of its record; a model reads its own.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    output: ClassVar[Output]
+    scaling: InputScaling = RANGE
+
+    def __init__(self, task: Task, hyperparameters: Mapping[str, Any]) -> None:
+        self.task = task
+        self.n_outputs = self.output.n_outputs(task.n_classes)
+        self.layout = self._layout(hyperparameters)
+
+    @abstractmethod
+    def _layout(self, hyperparameters: Mapping[str, Any]) -> Layout:
+        """Return how the parameters lie in a row."""
+
+    @abstractmethod
+    def initial(self, rng: np.random.Generator) -> Floats:
+        """Return the parameters before the first step, (n_parameters,) float64."""
+
+    @abstractmethod
+    def logits(self, rows: Floats, x: Floats) -> Floats:
+        """Return Z of each member, (n_members, n_outputs, n_images); its bits do not depend on the other members."""
+
+    def joint_logits(self, rows: Floats, x: Floats) -> Floats:
+        """Return `logits` the fastest way there is for many rows; the bits may depend on the number of rows."""
+        return self.logits(rows, x)
+
+    @abstractmethod
+    def image_logits(self, row: Floats, x: Floats) -> Floats:
+        """Return Z, (n_images, n_outputs, 1), of one row; its bits do not depend on the other images."""
+
+    @abstractmethod
+    def loss_and_gradient(self, rows: Floats, x: Floats, y: Ints) -> tuple[Floats, Floats]:
+        """Return C, (n_members,) float64, and dC/dθ, (n_members, n_parameters), of each member by itself."""
+
+    @abstractmethod
+    def attribute(self, row: Floats, x: Floats, target: int, against: int | None = None) -> Attribution:
+        """Return what each pixel of an image, (n_inputs,), says for a class, or for it and against another."""
+
+    @abstractmethod
+    def slopes(self, row: Floats, x: Floats) -> Floats:
+        """Return the derivative of each output by each input, (n_inputs, n_outputs), at an image, (n_inputs,)."""
+
+    @abstractmethod
+    def hidden_operations(self) -> Sequence[Operation]:
+        """Return the steps from scaled pixels to logits."""
+
+    def tiles(self, row: Floats) -> Floats:
+        """Return what to draw of a row, (n_tiles, height, width): weights of the pixels for each unit of layer 1."""
+        first = self.layout.views(row)[self.layout.tensors[0].name]
+        return first[: self.task.n_pixels].T.reshape(-1, *self.task.image_shape)
+
+    def tile_names(self, class_names: Sequence[str]) -> list[str]:
+        """Return what to call each tile: an output, or a unit by its number."""
+        n_tiles = self.layout.tensors[0].shape[1]
+        return (
+            self.output.names(class_names) if len(self.layout.tensors) == 1 else list(map(str, range(1, n_tiles + 1)))
+        )
+
+    def operations(self) -> list[Operation]:
+        """Return all steps from grey levels to probabilities."""
+        scale = Operation("scale", divisor=self.scaling.divisor, shift=self.scaling.shift)
+        return [scale, *self.hidden_operations(), self.output.operation]
+
+    def probabilities(self, row: Floats, x: Floats) -> Floats:
+        """Return the probability of each class for each image, (n_images, n_classes), the same bits in every company.
+
+        A BLAS chooses its way by the shapes it is given, and each way rounds differently. So each image is a member
+        of a stack of its own: its logits are products of one shape, whatever stands beside it, and products so
+        small stay on one thread.
+        """
+        return self.output.probabilities(self.image_logits(row, x))[:, :, 0]

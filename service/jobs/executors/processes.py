@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 from service.worker import StackSpec, decode_message
-from service.worker.channel import ALIVE, DONE, cancel_request, hand_back_request, train_request
+from service.worker.channel import DONE, HEARTBEAT, cancel_request, hand_back_request, train_request
 
 from .interface import Listener, Outcome
 
@@ -191,7 +191,7 @@ class _ProcessExecution:
         try:
             while (message := self._worker.connection.recv_bytes()) != DONE:
                 self._received_at = time.monotonic()
-                if message != ALIVE:
+                if message != HEARTBEAT:
                     self._listener.on_message(decode_message(message))
         except (EOFError, OSError):
             return False

@@ -52,7 +52,7 @@ Alias = Annotated[str, Path(description=f"{ALIAS_RULE}.", json_schema_extra={"pa
 Label = Annotated[int, Field(ge=0, le=9)]
 
 _FILE = "application/octet-stream"
-_NPZ_ANSWER = file_answer("An `.npz` file: `best` and `last`, (785, n_outputs).", _FILE)
+_NPZ_ANSWER = file_answer("An `.npz` file: `best` and `last`, (n_inputs, n_outputs).", _FILE)
 _ONNX_ANSWER = file_answer("An ONNX model: `image` to `probabilities` and `digit`.", _FILE)
 
 
@@ -182,8 +182,8 @@ async def weights_of_version(
         model = service.catalogue.get(name, version)
         manifest = model.manifest
         provenance = manifest.provenance()
-        labels = manifest.output_names
-        draw = partial(weights_picture, model.weights, labels=labels, provenance=provenance, **query.style)
+        labels, tiles = manifest.tile_names, model.function.tiles(model.parameters)
+        draw = partial(weights_picture, tiles, labels=labels, provenance=provenance, **query.style)
         return Picture(made_of=(manifest.weights_sha256, query.style, provenance), draw=draw)
 
     return await picture_answer(request, prepare)

@@ -37,9 +37,7 @@ STEPS = "Snapshot-Steps"
 
 _FILE = "application/octet-stream"
 _MAX_STEP = 2**31 - 1
-_WEIGHTS_ANSWER: dict[str, Any] = file_answer(
-    "Little-endian float32, (n_snapshots, 785, n_outputs), without a header.", _FILE
-)
+_WEIGHTS_ANSWER: dict[str, Any] = file_answer("Little-endian float32, (n_snapshots, *shape), without a header.", _FILE)
 _WEIGHTS_ANSWER["responses"][200]["headers"] = {
     STEPS: {"description": "The step of each, with commas.", "schema": {"type": "string"}}
 }
@@ -85,8 +83,8 @@ async def weights_of_snapshot(
     def prepare() -> Picture:
         found = service.snapshots.weights(job_id, step)
         provenance = _provenance(service, job_id, step)
-        draw = partial(weights_picture, found.weights, labels=found.labels, provenance=provenance, **query.style)
-        return Picture(made_of=(found.weights, query.style, provenance), draw=draw)
+        draw = partial(weights_picture, found.tiles, labels=found.labels, provenance=provenance, **query.style)
+        return Picture(made_of=(found.parameters, query.style, provenance), draw=draw)
 
     return await picture_answer(request, prepare)
 

@@ -26,11 +26,11 @@ export class Cases {
   }
 
   async show({ model, version, logits, probabilities, pixels }) {
-    const { tiles, planes } = await this.#load(model, version);
+    const { tiles, planes, scale } = await this.#load(model, version);
     const ink = pixels.flat();
     const labels = Object.keys(logits);
     const best = labels.reduce((a, b, i) => (logits[b] > logits[labels[a]] ? i : a), 0);
-    const shares = planes.map((plane) => plane.map((weight, i) => weight * (ink[i] / 127.5 - 1)));
+    const shares = planes.map((plane) => plane.map((weight, i) => weight * (ink[i] / scale.divisor - scale.shift)));
     const words = labels.map((label) => `${signed(logits[label])}\n${percent(probabilities[label])}`);
     tiles.show(shares, { isShared: true, pixels: ink, words, best });
     this.#setText(
@@ -47,7 +47,8 @@ export class Cases {
     const tiles = new Tiles(manifest.classes, "contribution", { nameOf, choose: this.choose });
     byId("cases").replaceChildren(tiles.node);
     this.key = key;
-    this.loaded = { tiles, nameOf, planes: planesOf(file[manifest.published]) };
+    const scale = manifest.operations[0];
+    this.loaded = { tiles, nameOf, scale, planes: planesOf(file[manifest.published]) };
     return this.loaded;
   }
 

@@ -1,56 +1,83 @@
-// The weights of a job at each check that was kept, all of them at hand.
+// The parameters of a job at each check that was kept, all of them in memory, and what they make of an image.
 
-import { send } from "./api.js";
+import { get, send } from "./api.js";
 
-const ROWS = 785;
 const MOST = 512; // the server thins a long run; so does who follows it, by asking for all again
 
 export class Past {
-  // n_outputs: columns of the weights.
-  constructor(jobId, nOutputs) {
-    this.path = `/jobs/${jobId}/snapshots/weights.f32`;
-    this.size = ROWS * nOutputs;
-    this.nOutputs = nOutputs;
+  constructor(jobId) {
+    this.path = `/jobs/${jobId}/snapshots`;
     this.steps = [];
-    this.weights = [];
+    this.rows = [];
     this.isThinned = false; // since it was fetched, as far as is known
   }
 
   // Fetches what is new, or everything.
   async load() {
+    this.model ??= await get(this.path);
     const isAll = this.isThinned || !this.steps.length || this.steps.length >= MOST;
     const since = isAll ? -1 : this.steps.at(-1);
-    const answer = await send(`${this.path}?since=${since}`, { cache: "no-cache" });
+    const answer = await send(`${this.path}/weights.f32?since=${since}`, { cache: "no-cache" });
     const steps = (answer.headers.get("Snapshot-Steps") ?? "").split(",").filter(Boolean).map(Number);
     const values = new Float32Array(await answer.arrayBuffer());
     if (isAll) {
       this.steps = [];
-      this.weights = [];
+      this.rows = [];
       this.isThinned = false;
     }
+    const size = values.length / steps.length;
     steps.forEach((step, i) => {
       this.steps.push(step);
-      this.weights.push(values.subarray(i * this.size, (i + 1) * this.size));
+      this.rows.push(values.subarray(i * size, (i + 1) * size));
     });
   }
 
-  // As a weight file has them.
+  // The first tensor, whose columns are pictures, as a weight file has it.
   at(place) {
-    return { rows: ROWS, columns: this.nOutputs, values: this.weights[place] };
+    return Object.values(tensorsOf(this.model.tensors, this.rows[place]))[0];
   }
 
-  // What the weights at a place say of an image: the probability of each class.
+  // The probability of each class, as the parameters at a place give it for an image.
   probabilities(place, pixels, classes) {
-    const values = this.weights[place];
-    const logits = Array.from({ length: this.nOutputs }, (_, column) => {
-      let sum = values[(ROWS - 1) * this.nOutputs + column];
-      for (let row = 0; row < ROWS - 1; row++) sum += values[row * this.nOutputs + column] * (pixels[row] / 127.5 - 1);
-      return sum;
-    });
-    const all = logits.length === 1 ? [logits[0], 0] : logits;
-    const largest = Math.max(...all);
-    const powers = all.map((logit) => Math.exp(logit - largest));
-    const total = powers.reduce((sum, power) => sum + power, 0);
-    return Object.fromEntries(classes.map((label, i) => [label, powers[i] / total]));
+    const tensors = tensorsOf(this.model.tensors, this.rows[place]);
+    const found = this.model.operations.reduce((values, step) => OPERATIONS[step.kind](values, step, tensors), [...pixels]);
+    return Object.fromEntries(classes.map((label, i) => [label, found[i]]));
   }
+}
+
+// Views of a row of numbers by the name of each tensor.
+function tensorsOf(list, row) {
+  let start = 0;
+  return Object.fromEntries(
+    list.map(({ name, shape: [rows, columns] }) => {
+      const values = row.subarray(start, (start += rows * columns));
+      return [name, { rows, columns, values }];
+    }),
+  );
+}
+
+const sigmoid = (z) => 1 / (1 + Math.exp(-z));
+
+// What each step of a model does to a list of numbers; the server names the steps.
+const OPERATIONS = {
+  scale: (values, { divisor, shift }) => values.map((value) => value / divisor - shift),
+  dense: (values, { tensor }, tensors) => dense(values, tensors[tensor]),
+  relu: (values) => values.map((value) => Math.max(0, value)),
+  sigmoid: (values) => values.map(sigmoid),
+  tanh: (values) => values.map(Math.tanh),
+  binary: ([z]) => [sigmoid(z), sigmoid(-z)],
+  softmax: (values) => {
+    const largest = Math.max(...values);
+    const powers = values.map((value) => Math.exp(value - largest));
+    const total = powers.reduce((sum, power) => sum + power, 0);
+    return powers.map((power) => power / total);
+  },
+};
+
+function dense(values, { rows, columns, values: weights }) {
+  const sums = Array.from(weights.subarray((rows - 1) * columns));
+  values.forEach((value, row) => {
+    for (let column = 0; column < columns; column++) sums[column] += value * weights[row * columns + column];
+  });
+  return sums;
 }

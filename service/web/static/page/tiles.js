@@ -5,7 +5,7 @@ import { clearPicture, drawShares, enlarge, largestOf, outline, pixelAt } from "
 
 const SCALE = 4;
 
-// The weights of each class without the bias, 784 each; a logistic model has one set, and its opposite.
+// The weights of each class without the bias, one a pixel; with one output there is one set, and its opposite.
 export function planesOf({ rows, columns, values }) {
   const plane = (column, sign) => Float64Array.from({ length: rows - 1 }, (_, row) => sign * values[row * columns + column]);
   if (columns === 1) return [plane(0, 1), plane(0, -1)];
@@ -22,7 +22,7 @@ export class Tiles {
     this.node = element("div", { class: "tiles-frame" }, element("div", { class: "tiles" }, this.tiles.map(({ node }) => node)), this.pointed);
   }
 
-  // planes: 784 numbers for each label. isShared: one scale for all. pixels: ink to outline. words: below each tile.
+  // planes: a number a pixel for each label. isShared: one scale for all. pixels: ink to outline. words: below each tile.
   show(planes, { isShared = false, pixels = null, words = [], best = null } = {}) {
     this.planes = planes;
     const largest = isShared ? Math.max(...planes.map(largestOf)) : null;

@@ -19,12 +19,12 @@ const PLAY_MS = 60;
 export class Travel {
   // curves: the checks, and the charts that mark the shown one. nameOf: the names of the classes.
   constructor(job, curves, nameOf) {
-    const { classes, model } = job.config;
+    const { classes } = job.config;
     this.job = job;
     this.nameOf = nameOf;
     this.classes = classes;
     this.curves = curves;
-    this.past = new Past(job.id, model === "logistic" ? 1 : classes.length);
+    this.past = new Past(job.id);
     this.tiles = new Tiles(classes, "weight", { nameOf });
     this.words = element("p", { class: "when", role: "status" }, "The weights appear with the first check.");
     this.slider = element("input", { type: "range", min: "0", max: "0", value: "0", "aria-label": "Check", disabled: true });

@@ -6,7 +6,7 @@ const ARRAYS = { "<f4": Float32Array, "<f8": Float64Array };
 const LOCAL_HEADER = 0x04034b50;
 const kept = new Map();
 
-// {best, last}: each {rows: 785, columns: a number for each output, values: in row order}.
+// {best, last}: each {rows: a pixel each and the bias, columns: one for each output, values: in row order}.
 export function weightsOf(name, version) {
   const path = `${versionPath(name, version)}/weights.npz`;
   if (!kept.has(path)) {

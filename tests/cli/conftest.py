@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -93,38 +91,6 @@ def local(settings: Settings, url: str) -> Iterator[LocalBackend]:
 def backend(request: pytest.FixtureRequest) -> Backend:
     backend: Backend = request.getfixturevalue(request.param)
     return backend
-
-
-@pytest.fixture
-def breaking_server() -> Iterator[str]:
-    """Serve a job's events, one a connection, each connection breaking off in the middle of the next."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _BreakingHandler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-class _BreakingHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        following = int(self.headers.get("Last-Event-ID", "0")) + 1
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Content-Length", "1000")
-        self.end_headers()
-        self.wfile.write(b"retry: 1\n\n")
-        if following > 3:
-            self.wfile.write(b"event: end\ndata: {}\n\n")
-        else:
-            event = f"id: {following}\nevent: state\ndata: {{}}\n\n"
-            self.wfile.write(event.encode() + f"id: {following + 1}\nevent: st".encode())
-        self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -113,12 +111,6 @@ def test_pages_of_jobs(backend: Backend, finished_job: dict[str, Any]) -> None:
     assert {job["state"] for job in backend.jobs(state="succeeded")["jobs"]} == {"succeeded"}
 
 
-def test_pictures_of_a_job(backend: Backend, finished_job: dict[str, Any]) -> None:
-    for picture in ("loss", "accuracy", "weights"):
-        assert backend.job_picture(finished_job["id"], picture, "png").startswith(b"\x89PNG")
-    assert b"<svg" in backend.job_picture(finished_job["id"], "loss", "svg")
-
-
 def test_both_return_the_same(local: LocalBackend, remote: RemoteBackend, finished_job: dict[str, Any]) -> None:
     job_id, model = finished_job["id"], finished_job["model"]
     name, version = model["name"], model["version"]
@@ -135,15 +127,6 @@ def test_both_return_the_same(local: LocalBackend, remote: RemoteBackend, finish
     for picture in ("loss", "accuracy", "weights"):
         assert local.job_picture(job_id, picture, "png") == remote.job_picture(job_id, picture, "png")
     assert local.weights_picture(name, version) == remote.weights_picture(name, version)
-
-
-def test_aliases_move(backend: Backend, finished_job: dict[str, Any]) -> None:
-    name, version = finished_job["model"]["name"], finished_job["model"]["version"]
-    move = backend.move_alias(name, "moved", version, reason="a test")
-    assert (move["alias"], move["version"], move["reason"]) == ("moved", version, "a test")
-    assert backend.alias_history(name, "moved")[-1] == move
-    assert backend.version(name, "moved")["version"] == version
-    assert backend.model(name)["aliases"]["moved"] == version
 
 
 def test_predictions(local: LocalBackend, remote: RemoteBackend, finished_job: dict[str, Any], digit_png: Path) -> None:
@@ -184,29 +167,6 @@ def test_errors_come_back_as_themselves(backend: Backend, finished_job: dict[str
         backend.predict(ImageFile(name="a.txt", data=b"not an image"))
     with pytest.raises(InvalidImage):
         backend.predict(ImageFile(name="a.png", data=b""))
-
-
-def test_no_server_answers() -> None:
-    with (
-        closing(RemoteBackend("http://127.0.0.1:1")) as backend,
-        pytest.raises(ServiceUnreachable, match="inkling serve"),
-    ):
-        backend.jobs()
-
-
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "nonsense"])
-def test_what_is_no_url(url: str) -> None:
-    with pytest.raises(InvalidField) as refused:
-        RemoteBackend(url)
-    assert refused.value.field == "url"
-
-
-def test_a_stream_that_breaks_is_taken_up_where_it_broke(breaking_server: str) -> None:
-    n_threads = threading.active_count()
-    with closing(RemoteBackend(breaking_server)) as backend:
-        events = list(backend.events(NO_JOB))
-    assert [event.id for event in events] == [1, 2, 3]
-    assert threading.active_count() <= n_threads + 4
 
 
 def _pixels(png: bytes) -> bytes:

@@ -262,7 +262,7 @@ def test_a_model_in_the_grid_is_no_base(here: Here) -> None:
     assert "model" not in sweep["base"]
 
 
-def test_a_sweep_can_be_handed_in_and_followed_later(here: Here) -> None:
+def test_a_sweep_can_be_submitted_and_followed_later(here: Here) -> None:
     text = here("sweep", *TINY, "--grid", "seed=0,1", "--no-follow")
     sweep_id = text.split()[1]
     assert text.startswith(f"Sweep {sweep_id} of 2 members is queued on this machine")

@@ -73,7 +73,7 @@ def test_the_first_ctrl_c_cancels_and_keeps_the_best(start: Start, tmp_path: Pat
     assert "interrupted, version 1" in text
 
 
-def test_a_server_on_the_same_folder_trains_what_is_handed_in(start: Start, tmp_path: Path) -> None:
+def test_a_server_on_the_same_folder_trains_what_is_submitted(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     with served(start, "--data-dir", folder) as (url, _):
         train = start("train", *ENDLESS, "--data-dir", folder)

@@ -125,8 +125,8 @@ def test_every_digit_is_large() -> None:
 
 def prediction(**fields: Any) -> dict[str, Any]:
     probabilities = {str(digit): 0.001 for digit in range(10)} | {"7": 0.99, "4": 0.0004}
-    told = {"digit": 7, "class_name": "7", "probabilities": probabilities}
-    return {**told, "preprocessing": ["inverted"], "warnings": [], **fields}
+    predicted = {"digit": 7, "class_name": "7", "probabilities": probabilities}
+    return {**predicted, "preprocessing": ["inverted"], "warnings": [], **fields}
 
 
 def test_a_class_with_a_name_is_called_by_it() -> None:

@@ -22,8 +22,8 @@ from service.access import Scope
 from service.cli.settings_options import option_name, variable_name
 from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
 from service.settings import Settings
-from service.web import create_app
 from service.web.access_control import PUBLIC_MOUNTS, scopes_by_route
+from service.web.app import create_app
 from service.web.connection import MAX_HEADER_BYTES, MAX_HEADERS
 from service.web.event_stream import SEND_TIMEOUT_S
 from service.web.image_body import MAX_FILES

@@ -6,6 +6,7 @@ can report those of all. prometheus_client reads the variable when it is importe
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import platform
@@ -14,7 +15,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from operator import add, sub
 from pathlib import Path
@@ -46,6 +47,7 @@ _COUNTS = {
     "exec_count": "batches that a model classified",
 }
 _SHARED_DIR = "PROMETHEUS_MULTIPROC_DIR"
+_LOCK = "lock"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder with an unpredictable name is made in it
 
 
@@ -81,7 +83,9 @@ class Metrics:
         self._worker_restarts = Counter(
             "inkling_worker_restarts", "worker processes that died and were replaced", registry=self._registry
         )
-        self.inference = InferenceCounters(self._registry, is_shared=_SHARED_DIR in os.environ)
+        if folder := os.environ.get(_SHARED_DIR):
+            Path(folder).mkdir(mode=0o700, exist_ok=True)  # it may have been removed
+        self.inference = InferenceCounters(self._registry, is_shared=folder is not None)
         self._by_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def request(self, method: str, route: str, status: int, duration_s: float) -> None:
@@ -286,15 +290,16 @@ def _figures_of(metrics: Iterable[Metric]) -> dict[tuple[str, int], InferenceFig
 
 @contextmanager
 def shared_figures(data_dir: Path) -> Iterator[None]:
-    """Let this process, and those that it starts, keep their metrics in a common folder.
+    """Let the processes that this one starts keep their metrics in a common folder.
 
     The folder is in memory if possible: its files are mapped, and a process that writes to a mapped page without room
-    on the disk is killed.
+    on the disk is killed. It is locked, and folders of services that were killed, whose locks are free, are removed.
 
     Raises
     ------
     StorageFailed : there is no room in memory, and the data folder is not writable.
     """
+    _remove_abandoned([*_MEMORY.glob("inkling-*"), *data_dir.glob("metrics-*")])
     try:
         folder = tempfile.mkdtemp(prefix="inkling-", dir=_MEMORY)
     except OSError:
@@ -305,17 +310,18 @@ def shared_figures(data_dir: Path) -> Iterator[None]:
             raise StorageFailed("The data folder is not writable; choose another with --data-dir.") from error
     os.environ[_SHARED_DIR] = folder
     try:
-        yield
+        with Path(folder, _LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        del os.environ[_SHARED_DIR]
 
 
-@contextmanager
-def figures_of_the_first() -> Iterator[None]:
-    """Keep this process's metrics in its parent's folder; remove the folder if the parent was killed meanwhile."""
-    parent = os.getppid()
-    folder = Path(os.environ[_SHARED_DIR])
-    folder.mkdir(mode=0o700, exist_ok=True)  # it may have been removed
-    yield
-    if os.getppid() != parent:  # it could not remove the folder itself
-        shutil.rmtree(folder, ignore_errors=True)
+def _remove_abandoned(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):
+            if folder.lstat().st_uid == os.geteuid():
+                with (folder / _LOCK).open("rb") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)

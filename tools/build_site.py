@@ -17,7 +17,7 @@ from zensical.main import cli
 
 from service import __version__
 from service.settings import Settings
-from service.web import create_app
+from service.web.app import create_app
 from service.web.problems import PROBLEM_TYPES
 
 ROOT = Path(__file__).parents[1]

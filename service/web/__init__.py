@@ -1,8 +1,6 @@
 """The HTTP face: FastAPI routes, Server-Sent Events, problem details, and the few static files.
 
-An endpoint parses, makes one call to a layer below, and shapes the answer. `create_app` builds the application,
-`run` serves it until a signal comes.
+An endpoint parses, makes one call to a layer below, and shapes the answer. `app.create_app` builds the application,
+`server.run` serves it until a signal comes. Nothing is imported here, so that a web process starts with little
+(`supervisor`).
 """
-
-from .app import create_app as create_app
-from .server import run as run

@@ -9,11 +9,9 @@ import signal
 import socket
 import sqlite3
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import IO
 
 import uvicorn
 from fastapi import FastAPI
@@ -23,14 +21,14 @@ from service import __version__
 from service.bootstrap import build
 from service.database import has_wal_reset_race
 from service.errors import ServiceError
-from service.metrics import figures_of_the_first, shared_figures
+from service.metrics import shared_figures
 from service.settings import Settings
 from service.telemetry import configure_logging, start_tracing
 
 from .app import create_app
 from .connection import Connection, ConnectionLimits
 from .event_stream import SEND_TIMEOUT_S
-from .siblings import Siblings
+from .supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 
@@ -109,53 +107,66 @@ class Server(uvicorn.Server):
                 signal.signal(sig, handler)
 
 
-def run(
-    settings: Settings,
-    on_ready: Callable[[str], None] = lambda url: None,
-    *,
-    until_closed: IO[bytes] | None = None,
-) -> None:
-    """Serve until SIGTERM or SIGINT.
+def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) -> None:
+    """Serve until SIGTERM or SIGINT, from this process or from several that it supervises.
 
     Parameters
     ----------
     settings : of the service; ``port`` 0 takes a free one.
     on_ready : called with the server's URL once requests are answered.
-    until_closed : given to one of several processes on one address, which ends when this is closed.
 
     Raises
     ------
     StorageFailed : the data folder or the database cannot be used.
     KeysRequired : others could reach it, and there is no key.
-    ServiceError : the address cannot be listened on.
+    ServiceError : the address cannot be listened on, or a web process ended at its start.
     """
-    configure_logging(settings.log_level, settings.log_format)
-    start_tracing(__version__)
-    sys.setswitchinterval(_SWITCH_S)
+    _configure_process(settings)
+    with listen(settings.host, settings.port) as listener:
+        ready = partial(on_ready, _url(listener))
+        if settings.web_workers == 1:
+            serve(settings, listener, ready)
+            return
+        port = listener.getsockname()[1]  # nobody else has it; now several processes may
+    service = build(settings)
+    try:
+        service.require_keys_if_exposed()  # here, where the reason reaches whoever starts the service
+    finally:
+        service.stop()
+    with shared_figures(settings.data_dir):
+        supervisor = Supervisor(settings.model_copy(update={"port": port}), ready)
+        supervisor.run()
+    if supervisor.failed:
+        raise ServiceError("A web process ended while it was started; the log says why.")
+
+
+def serve(settings: Settings, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serve from this process until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    on_ready : called in the event loop once requests are answered.
+
+    Raises
+    ------
+    As `run`.
+    """
+    _configure_process(settings)
     with ExitStack() as until_stopped:
-        listener = until_stopped.enter_context(_listener(settings, is_sibling=until_closed is not None))
-        if settings.web_workers > 1:
-            until_stopped.enter_context(shared_figures(settings.data_dir))
         service = build(settings)
         service.require_keys_if_exposed()
         if service.database.exclusive and has_wal_reset_race(sqlite3.sqlite_version_info):
             _log.warning("SQLite %s has the WAL-reset race; inkling doctor says more", sqlite3.sqlite_version)
         until_stopped.enter_context(service)
-        url = _url(listener)
-        server = Server(create_app(service), lambda: on_ready(url))
+        server = Server(create_app(service), on_ready)
         until_stopped.enter_context(server.handling_signals())
-        if until_closed is not None:
-            threading.Thread(target=_stop_when_closed, args=(server, until_closed), daemon=True).start()
-        if settings.web_workers > 1:
-            port = listener.getsockname()[1]
-            until_stopped.enter_context(Siblings(settings.model_copy(update={"port": port}), settings.web_workers - 1))
         server.run([listener])
 
 
-def run_sibling() -> None:
-    """Serve as one of `Siblings`, by the settings on standard input until that is closed."""
-    with figures_of_the_first():
-        run(Settings.model_validate_json(sys.stdin.buffer.readline()), until_closed=sys.stdin.buffer)
+def _configure_process(settings: Settings) -> None:
+    configure_logging(settings.log_level, settings.log_format)
+    start_tracing(__version__)
+    sys.setswitchinterval(_SWITCH_S)
 
 
 def _as_many_as_files(max_connections: int) -> int:
@@ -169,29 +180,12 @@ def _as_many_as_files(max_connections: int) -> int:
     return max(1, allowed - _OTHER_FILES)
 
 
-def _stop_when_closed(server: Server, stream: IO[bytes]) -> None:
-    stream.read()
-    server.should_exit = True
-
-
-def _listener(settings: Settings, *, is_sibling: bool) -> socket.socket:
-    if is_sibling:
-        return listen(settings.host, settings.port, shared=True)
-    listener = listen(settings.host, settings.port)
-    if settings.web_workers == 1:
-        return listener
-    # Nobody else had the address; now the siblings may have it too.
-    with listener:
-        port = listener.getsockname()[1]
-    return listen(settings.host, port, shared=True)
-
-
 def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """Take an address before anything else is begun, and know what port 0 became.
 
     Parameters
     ----------
-    shared : let others take it too, if they say the same.
+    shared : with other processes that take it so.
 
     Raises
     ------

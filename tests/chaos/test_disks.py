@@ -32,7 +32,7 @@ from tests.chaos.disks import (
 from tests.chaos.supervisor import Program, program
 from tests.jobs.house import eventually
 from tests.web.serving import LONG, TINY, problem_of, wait_until_over
-from tests.web.test_siblings import listening
+from tests.web.test_supervisor import web_processes
 
 pytestmark = [pytest.mark.slow]
 
@@ -210,8 +210,8 @@ def test_a_full_disk_kills_none_of_several_web_processes(tmp_path: Path) -> None
     """Their figures are in memory: who writes to a page of a mapped file that finds no room on its disk is killed."""
     data = tmp_path / "data"
     with program(data, *small_disk(data, "24m"), **{"web-workers": 2}) as service, client_of(service) as client:
-        first = psutil.Process(service.process.pid)
-        processes = [first, *eventually(lambda: listening(first))]
+        supervisor = psutil.Process(service.process.pid)
+        processes = [supervisor, *web_processes(supervisor)]
         assert client.get("/jobs").status_code == 200
         routes = httpx.get(f"{service.url}/openapi.json").json()["paths"]
         with full(service, data):
@@ -222,5 +222,5 @@ def test_a_full_disk_kills_none_of_several_web_processes(tmp_path: Path) -> None
             assert client.get("/jobs").status_code == 200
         assert [process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes] == [
             True
-        ] * 2
+        ] * 3
         assert service.stop() == 0

@@ -29,7 +29,7 @@ from inkling.jobs import Hyperparameters
 from service.bootstrap import Service
 from service.core import HYPERPARAMETERS, Hyperparameter
 from service.datasets import Dataset
-from service.web import create_app
+from service.web.app import create_app
 from tests.web.serving import TINY
 
 FIELDS: dict[str, Any] = {name: value for name, value in TINY.items() if name != "model"}

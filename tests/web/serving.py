@@ -15,7 +15,7 @@ import pytest
 
 from service.bootstrap import Service, build
 from service.settings import Settings
-from service.web import create_app
+from service.web.app import create_app
 from service.web.server import Server, listen
 
 DEADLINE_S = 30.0

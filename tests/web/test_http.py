@@ -11,8 +11,8 @@ from fastapi import FastAPI
 
 from service.bootstrap import Service
 from service.settings import Settings
-from service.web import create_app
 from service.web.access_control import PUBLIC
+from service.web.app import create_app
 from service.web.middleware import HostGuard
 from tests.web.serving import TINY, problem_of
 

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service import __version__
 from service.jobs import JobState, ProcessesExecutor
 from tests.web.serving import long_job, wait_for
-from tests.web.test_siblings import three_processes, until
+from tests.web.test_supervisor import three_processes, until, web_processes
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -114,7 +114,7 @@ def test_worker_restarts_are_counted() -> None:
 def test_every_process_answers_for_all(tmp_path: Path) -> None:
     pixels: dict[str, Any] = {"content": bytes(784), "headers": {"Content-Type": "application/octet-stream"}}
     body = {"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 784], "data": [0] * 784}]}
-    with three_processes(tmp_path) as (first, url):
+    with three_processes(tmp_path) as (supervisor, url):
         for _ in range(30):
             httpx.post(f"{url}/v2/models/mnist-softmax/infer", json=body).raise_for_status()
             httpx.post(f"{url}/api/v1/models/nobody/predict", **pixels)
@@ -123,7 +123,7 @@ def test_every_process_answers_for_all(tmp_path: Path) -> None:
         assert [value(scraped(url), "inkling_http_requests_total", **labels) for _ in range(6)] == [30] * 6
         told = {"model": "mnist-softmax", "version": "1"}
         until(lambda: value(scraped(url), "inkling_inference_count_total", **told) == 30)
-        first.children()[0].kill()  # what it counted is not lost
+        web_processes(supervisor)[0].kill()  # what it counted is not lost
         until(lambda: value(scraped(url), "inkling_http_requests_total", **labels) == 30)
         (figures,) = httpx.get(f"{url}/v2/models/mnist-softmax/versions/1/stats").json()["model_stats"]
         assert figures["inference_count"] == 30

@@ -11,7 +11,8 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from service.bootstrap import Service
-from service.web import create_app, operation_answers
+from service.web import operation_answers
+from service.web.app import create_app
 
 PAGES = ["/", "/docs"]
 

@@ -22,7 +22,7 @@ from tests.web.serving import DEADLINE_S, LONG
 SERVE = """
 from pathlib import Path
 from service.settings import Settings
-from service.web import run
+from service.web.server import run
 run(Settings(port={port}, data_dir=Path({data_dir!r}), executor={executor!r}, workers=1, log_level="warning"),
     lambda url: print(url, flush=True))
 """

@@ -16,9 +16,10 @@ from starlette.routing import Mount
 from service.access import Scope, granted
 from service.bootstrap import Service
 from service.settings import Settings
-from service.web import create_app, routes
+from service.web import routes
 from service.web.access_control import PUBLIC as PUBLIC_ACCESS
 from service.web.access_control import PUBLIC_MOUNTS, READ, SecuredRoute, scopes_by_route
+from service.web.app import create_app
 from service.web.routing import noun_router
 from tests.security.access.conftest import bearer
 from tests.web.serving import DEADLINE_S, problem_of

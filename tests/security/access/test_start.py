@@ -86,7 +86,7 @@ def test_neither_door_of_a_reachable_service_opens_without_keys(tmp_path: Path) 
         run(settings)
     from asyncio import run as run_loop
 
-    from service.web import create_app
+    from service.web.app import create_app
 
     app = create_app(settings=settings)
 

@@ -1,0 +1,180 @@
+"""Several web processes on one address: each answers, one trains, the dead and the hung are replaced, none is left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from service.web.server import listen
+from tests.web.serving import DEADLINE_S, TINY, wait_until_over
+
+pytestmark = pytest.mark.slow
+
+SERVE = """
+from pathlib import Path
+from service.settings import Settings
+from service.web import server, supervisor
+supervisor.HANG_S = 5.0
+server.run(
+    Settings(port=0, data_dir=Path({data_dir!r}), executor="inline", workers=1, web_workers=3, log_level="error"),
+    lambda url: print(url, flush=True),
+)
+"""
+HANG = "import signal, threading; signal.signal(signal.SIGUSR1, lambda *_: threading.Event().wait())\n"
+"""Blocks the main thread of a process, in which its event loop runs, and no other thread."""
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def three_processes(data_dir: Path) -> Iterator[tuple[psutil.Process, str]]:
+    """Yield the supervisor of three web processes, and their address."""
+    hooks = data_dir / "hooks"
+    hooks.mkdir(parents=True, exist_ok=True)
+    (hooks / "sitecustomize.py").write_text(HANG)
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE.format(data_dir=str(data_dir))],
+        env={**os.environ, "PYTHONPATH": f"{hooks}{os.pathsep}{ROOT}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            assert len(web_processes(psutil.Process(process.pid))) == 3
+            yield psutil.Process(process.pid), url
+        finally:
+            process.terminate()
+            process.wait(DEADLINE_S)
+
+
+def web_processes(supervisor: psutil.Process) -> list[psutil.Process]:
+    """Return those that serve; another one cleans up after Python's multiprocessing."""
+    found = []
+    for child in supervisor.children():
+        try:
+            if any("spawn_main" in word for word in child.cmdline()):
+                found.append(child)
+        except psutil.Error:
+            continue  # it has just ended
+    return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(int(DEADLINE_S / 0.05)):
+        if condition():
+            return
+        psutil.wait_procs([psutil.Process()], timeout=0.05)
+    raise AssertionError("it did not come about")
+
+
+def ask(url: str, n_times: int = 30) -> None:
+    """Ask through new connections, whichever process accepts them."""
+    for _ in range(n_times):
+        assert httpx.get(f"{url}/readyz", timeout=DEADLINE_S).json() == {
+            "ready": True,
+            "parts": {"database": True, "model": True, "engine": True},
+        }
+
+
+def test_all_answer_and_every_job_runs_once(tmp_path: Path) -> None:
+    with three_processes(tmp_path) as (_, url):
+        ask(url)
+        ids = []
+        for _ in range(12):
+            with httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client:
+                ids.append(client.post("/jobs", json=TINY).raise_for_status().json()["id"])
+        for job_id in ids:
+            with httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client:
+                job = wait_until_over(client, job_id)
+            assert [move["state"] for move in job["history"]] == ["queued", "running", "succeeded"]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR1])
+def test_one_that_dies_or_hangs_is_replaced(tmp_path: Path, sent: signal.Signals) -> None:
+    """Killed, suspended, or with an event loop that blocks; others answer meanwhile."""
+    with three_processes(tmp_path) as (supervisor, url):
+        victim = web_processes(supervisor)[0]
+        victim.send_signal(sent)
+        until(lambda: victim.pid not in {child.pid for child in web_processes(supervisor)})
+        until(lambda: len(web_processes(supervisor)) == 3)
+        ask(url)
+
+
+def test_all_may_be_suspended_together(tmp_path: Path) -> None:
+    """As by ``docker pause``, for longer than one alone may."""
+    with three_processes(tmp_path) as (supervisor, url):
+        before = web_processes(supervisor)
+        for process in (supervisor, *before):
+            process.suspend()
+        psutil.wait_procs([supervisor], timeout=7)
+        for process in (supervisor, *before):
+            process.resume()
+        ask(url)
+        assert web_processes(supervisor) == before
+
+
+def test_none_minds_that_somebody_removes_their_figures(tmp_path: Path) -> None:
+    """As a session that ends removes what its user has in memory."""
+    with three_processes(tmp_path) as (supervisor, url):
+        ask(url)
+        one = web_processes(supervisor)[0]
+        shutil.rmtree(one.environ()["PROMETHEUS_MULTIPROC_DIR"])
+        assert {httpx.get(f"{url}/metrics").status_code for _ in range(12)} == {200}
+        one.kill()
+        until(lambda: len(web_processes(supervisor)) == 3 and one not in web_processes(supervisor))
+        ask(url)
+
+
+@pytest.mark.parametrize("is_suspended", [False, True])
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_none_outlives_its_supervisor(tmp_path: Path, sent: signal.Signals, is_suspended: bool) -> None:
+    """Nor keeps the port. What a killed service leaves is removed by the next one."""
+    with three_processes(tmp_path) as (supervisor, url):
+        processes = supervisor.children(recursive=True)
+        figures = Path(web_processes(supervisor)[0].environ()["PROMETHEUS_MULTIPROC_DIR"])
+        assert figures.stat().st_mode & 0o777 == 0o700
+        if is_suspended:
+            web_processes(supervisor)[1].suspend()
+        supervisor.send_signal(sent)
+        _, alive = psutil.wait_procs([supervisor, *processes], timeout=DEADLINE_S)
+        assert alive == []
+        listen("127.0.0.1", int(url.rpartition(":")[2])).close()
+        assert figures.exists() == (sent == signal.SIGKILL)
+    with three_processes(tmp_path) as (_, url):
+        assert not figures.exists()
+        ask(url, 3)
+
+
+def test_one_that_has_just_been_started_ends_with_its_supervisor(tmp_path: Path) -> None:
+    """While it imports, it does so."""
+    with three_processes(tmp_path) as (supervisor, _):
+        before = {process.pid for process in web_processes(supervisor)}
+        web_processes(supervisor)[0].kill()
+        until(lambda: bool({process.pid for process in web_processes(supervisor)} - before))
+        processes = supervisor.children(recursive=True)
+        supervisor.kill()
+        _, alive = psutil.wait_procs([supervisor, *processes], timeout=DEADLINE_S)
+        assert alive == []
+
+
+def test_a_start_that_fails_says_why(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("where a folder is needed")
+    program = SERVE.format(data_dir=str(tmp_path)).replace(
+        "executor=", f"store_url={str(tmp_path / 'store')!r}, executor="
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=False, cwd=ROOT, capture_output=True, text=True, timeout=3 * DEADLINE_S
+    )
+    assert ended.returncode == 1
+    assert "the log says why" in ended.stderr.splitlines()[-1]
+    assert "Error: The model store cannot be read or written." in ended.stderr

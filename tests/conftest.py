@@ -13,8 +13,6 @@ from threadpoolctl import threadpool_limits
 from service.datasets import Dataset, load_dataset
 from tests.postgresql import Server
 
-pytest_plugins = ["tests.left_out", "tests.side_by_side"]
-
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 

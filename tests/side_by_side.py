@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Generator
-from pathlib import Path
+from functools import cache
 
 import pytest
 from xdist.remote import Producer
@@ -22,9 +23,6 @@ LONGEST_FIRST = (
     "reports",
 )
 """So that no process runs long after the others."""
-
-TURNSTILE, RUNNING = Path(__file__).with_name("conftest.py"), Path(__file__)
-"""Files to lock; any two would do."""
 
 
 def unit_of(nodeid: str) -> str:
@@ -60,13 +58,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # so that waiting does not count against the timeout
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Run what is marked ``alone`` while no other process runs a test of this checkout."""
-    with TURNSTILE.open() as turnstile, RUNNING.open() as running:
-        # A process that waits to be alone holds the turnstile, so that no other test begins meanwhile.
-        fcntl.flock(turnstile, fcntl.LOCK_EX)
-        fcntl.flock(running, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
-        fcntl.flock(turnstile, fcntl.LOCK_UN)
-        try:
-            return (yield)
-        finally:
-            fcntl.flock(running, fcntl.LOCK_UN)  # closing would not do it while a forked child has it open
+    """Run what is marked ``alone`` while no other process runs a test."""
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    turnstile, running = _locks(item.config)
+    # A process that waits to be alone holds the turnstile, so that no other test begins meanwhile.
+    fcntl.flock(turnstile, fcntl.LOCK_EX)
+    fcntl.flock(running, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
+    fcntl.flock(turnstile, fcntl.LOCK_UN)
+    try:
+        return (yield)
+    finally:
+        fcntl.flock(running, fcntl.LOCK_UN)
+
+
+@cache
+def _locks(config: pytest.Config) -> tuple[int, int]:
+    """Open two things that all processes of this project have, and those of another, run within a test, have not."""
+    assert config.inipath is not None
+    return os.open(config.rootpath, os.O_RDONLY), os.open(config.inipath, os.O_RDONLY)

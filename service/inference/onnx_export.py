@@ -66,12 +66,6 @@ def write_onnx(model: Model) -> bytes:
             case _:
                 nodes.append(helper.make_node(_ACTIVATIONS[step.kind], [before], [value]))
     nodes += [
-        helper.make_node("Sigmoid", ["logits"], ["first"]),
-        helper.make_node("Neg", ["logits"], ["negated"]),
-        helper.make_node("Sigmoid", ["negated"], ["second"]),
-        helper.make_node("Concat", ["first", "second"], ["exact"], axis=1),
-    ]
-    nodes += [
         helper.make_node("ArgMax", ["exact"], ["place"], axis=1, keepdims=0),
         helper.make_node("Gather", ["classes", "place"], ["digit"]),
         helper.make_node("Cast", ["exact"], ["probabilities"], to=TensorProto.FLOAT),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -11,8 +12,11 @@ import pytest
 
 from service.bootstrap import Service
 from service.cli import cli
+from service.core import MODELS, TrainingConfig
 from service.datasets import Dataset
 from service.inference import predict, write_onnx
+from service.registry import Manifest, Model
+from tests.compatibility.hidden_layer import HiddenLayer
 from tests.web.serving import TINY, wait_until_over
 
 
@@ -49,3 +53,35 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, result.output
     onnxruntime.InferenceSession(output.read_bytes(), providers=["CPUExecutionProvider"])
+
+
+def test_a_model_of_several_layers_is_written_from_its_operations(
+    mnist: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS, "hidden", HiddenLayer)
+    config, images = TrainingConfig(model="hidden", classes=(3, 1, 7)), mnist.test.images[:500]
+    row = config.build_model().initial(np.random.default_rng(0)).astype(np.float32)
+    manifest = Manifest(
+        model=config.model,
+        classes=config.classes,
+        class_names=("3", "1", "7"),
+        dtype=config.dtype,
+        published="best",
+        config=config.to_record(),
+        dataset={"name": "mnist", "sha256": "0" * 64},
+        metrics={"best": {}, "last": {}, "published": {}},
+        stop_reason="max_epochs",
+        environment={},
+        job_id=None,
+        created_at=datetime.now(UTC),
+        name="hidden",
+        version=1,
+        weights_sha256="0" * 64,
+        size_bytes=1,
+    )
+    model = Model(manifest=manifest, best=row, last=row)
+    session = onnxruntime.InferenceSession(write_onnx(model), providers=["CPUExecutionProvider"])
+    probabilities, digits = session.run(["probabilities", "digit"], {"image": images})
+    labels, table = predict(model, images)
+    np.testing.assert_array_equal(digits, labels)
+    np.testing.assert_allclose(probabilities, table, atol=1e-5, rtol=0)

@@ -1,0 +1,146 @@
+"""A model of one more file does all that the product's own do, and no other file knows of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.core import MODELS, TrainingConfig, TrainingState, train
+from service.datasets import Dataset, split
+from service.inference import ModelCatalogue, ModelInputs, evaluate, explain, predict
+from service.jobs import InlineExecutor, Job, JobState, Snapshots, SweepRequest, Sweeps, job_picture, sweep_pictures
+from service.registry import LocalStore, Model, Registry
+from tests.compatibility.hidden_layer import UNITS, HiddenLayer
+from tests.jobs.house import SHORT, House
+
+HIDDEN: dict[str, Any] = {**SHORT, "model": "hidden", "learning_rate": 0.03, "batch_size": 16, "train_size": 2000}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered() -> Iterator[None]:
+    MODELS["hidden"] = HiddenLayer
+    yield
+    del MODELS["hidden"]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("hidden")
+    (folder / "inkling.db").write_bytes(migrated_file.read_bytes())
+    house = House(folder, lambda: InlineExecutor(1))
+    house.engine.start()
+    yield house
+    house.close()
+
+
+@pytest.fixture(scope="module")
+def job(house: House) -> Job:
+    job = house.train(**HIDDEN, name="hidden")
+    assert job.state is JobState.SUCCEEDED
+    return job
+
+
+@pytest.fixture(scope="module")
+def model(house: House, job: Job) -> Model:
+    return ModelCatalogue(house.registry, default_name="hidden").get("hidden", 1)
+
+
+def test_its_gradient_is_that_of_its_loss(mnist: Dataset) -> None:
+    config = TrainingConfig(**{**HIDDEN, "dtype": "float64", "learning_rate": 1, "epochs": 1, "batch_size": 32})
+    data, function = split(mnist, config), config.build_model()
+    x, y = data.x_train[:32], data.y_train[:32]
+    row = function.initial(np.random.default_rng(0))
+    _, gradient = function.loss_and_gradient(row[np.newaxis], x, y)
+    for entry in np.random.default_rng(1).integers(len(row), size=50):
+        ends = row + np.array([[1e-5], [-1e-5]]) * (np.arange(len(row)) == entry)
+        above, below = function.output.losses(function.logits(ends, x), y).mean(axis=1)
+        assert gradient[0, entry] == pytest.approx((above - below) / 2e-5, abs=1e-8)
+
+
+def test_it_learns_and_goes_on_from_any_check(house: House, job: Job, mnist: Dataset) -> None:
+    assert job.latest is not None and job.latest.validation_loss < 2
+    resumed = house.wait(house.jobs.resume(job.id, {"epochs": 5}).id)
+    whole = house.train(**{**HIDDEN, "epochs": 5}, name="whole")
+    assert house.weights_sha256(resumed.id) == house.weights_sha256(whole.id)
+    other = house.train(**{**HIDDEN, "epochs": 5, "seed": 1}, name="whole")
+    assert house.weights_sha256(other.id) != house.weights_sha256(whole.id), "the seed decides the first weights"
+
+
+def test_it_is_verified(house: House, job: Job) -> None:
+    verified = house.wait(house.jobs.verify(job.id).id)
+    assert verified.verification is not None and verified.verification["outcome"]["identical"]
+
+
+def test_members_of_a_sweep_have_the_bits_of_the_job_alone(house: House, job: Job) -> None:
+    sweeps = Sweeps(house.database, max_queue_length=10, wake_engine=house.engine.wake)
+    sweep = sweeps.submit(SweepRequest(base=HIDDEN, grid={"l2_penalty": [0.0, 0.1]}, name="swept"))
+    for member in sweep.members:
+        house.wait(member.job.id)
+    assert house.weights_sha256(sweep.members[0].job.id) == house.weights_sha256(job.id)
+    sweep = sweeps.get(sweep.id)
+    first, second = sweeps.norms(sweep)
+    assert first is not None and second is not None and first > second
+    assert size_of(sweep_pictures.weights(sweeps, sweep.id).draw())[0] > UNITS * 28
+
+
+def test_it_is_in_the_registry_with_a_tensor_a_file(house: House, job: Job, model: Model) -> None:
+    with np.load(io.BytesIO(house.registry.weights_bytes("hidden", 1)), allow_pickle=False) as arrays:
+        assert {name: arrays[name].shape for name in arrays} == {
+            f"{which}_{name}": shape
+            for which in ("best", "last")
+            for name, shape in (("W1", (785, UNITS)), ("W2", (UNITS + 1, 10)))
+        }
+    assert model.best.tobytes() == house.jobs.weights(job.id, "best").parameters.tobytes()
+    copy = Registry(LocalStore(house.folder / "copy"))
+    assert copy.put(model.manifest, house.registry.weights_bytes("hidden", 1))
+    assert copy.load("hidden", 1).last.tobytes() == model.last.tobytes()
+
+
+def test_it_predicts_and_is_evaluated(model: Model, mnist: Dataset) -> None:
+    labels, table = predict(model, mnist.test.images[:300])
+    assert table.dtype == np.float32
+    np.testing.assert_allclose(table.sum(axis=1), 1, rtol=1e-5)
+    assert (predict(model, mnist.test.images[7])[1][0] == table[7]).all(), "the same bits in every company"
+    found = evaluate(model)
+    assert (found.predicted[:300] == labels).all() and found.accuracy > 0.5
+
+
+def test_its_evidence_adds_up_and_a_flip_flips(model: Model, mnist: Dataset) -> None:
+    image = mnist.test.images[:1]
+    found = explain(model, ModelInputs.as_given(image), against=int(predict(model, image)[0][0]) ^ 1)
+    assert found.total == pytest.approx(found.logit, rel=1e-12)
+    assert found.logit == pytest.approx(found.logits[found.digit] - found.logits[found.digit ^ 1], rel=1e-12)
+    assert found.flip is not None
+    assert predict(model, found.flip.pixels)[0][0] == found.flip.digit != found.digit
+
+
+def test_it_is_drawn_and_looked_back_at(house: House, job: Job) -> None:
+    assert size_of(job_picture(house.jobs, job.id, "weights"))[0] > UNITS * 28 * 4
+    snapshots = Snapshots(house.database)
+    listed = snapshots.list(job.id).to_dict()
+    assert [step["kind"] for step in listed["operations"]] == ["scale", "dense", "tanh", "dense", "softmax"]
+    assert listed["tensors"] == [{"name": "W1", "shape": [785, UNITS]}, {"name": "W2", "shape": [UNITS + 1, 10]}]
+    step = listed["snapshots"][-1]["step"]
+    assert snapshots.weights(job.id, step).labels == [str(number) for number in range(1, UNITS + 1)]
+    assert job.latest is not None
+    assert snapshots.confusion(job.id, step).to_dict()["accuracy"] == job.latest.validation_accuracy
+
+
+def test_what_an_optimizer_keeps_travels_with_the_parameters(mnist: Dataset) -> None:
+    """Room for momentum: rows beside the parameters are rolled back, kept and handed out as they are."""
+    config = TrainingConfig(**HIDDEN)
+    start = TrainingState.at_start(config.build_model().initial(np.random.default_rng(0)).astype(np.float32), None)
+    velocity = np.ones((1, len(start.last)), np.float32)
+    state = TrainingState(**{name: getattr(start, name) for name in start.__slots__} | {"optimizer": velocity})
+    result = train(config, split(mnist, config), resume_from=state)
+    assert (result.state.optimizer == velocity).all()
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    return Image.open(io.BytesIO(png)).size

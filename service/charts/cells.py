@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core import METRICS
 from service.errors import NoDataYet
 
 from .frame import INK, LARGEST_DRAWN, Frame, new_sheet
 
 if TYPE_CHECKING:
     from .sheet import Sheet
-
-Best: TypeAlias = Literal["highest", "lowest"]
 
 _N_COLOURS = 61
 _LEGIBLE = 0.6  # of the scale: text is black on the lighter side of it, white on the darker
@@ -31,8 +30,7 @@ def heatmap_chart(
     y_values: Sequence[float],
     values: NDArray[np.float64],
     *,
-    value_label: str,
-    best: Best = "highest",
+    metric: str,
     **frame: Unpack[Frame],
 ) -> bytes:
     """Draw one cell for each pair of hyperparameters, evenly spaced whatever their values.
@@ -44,8 +42,7 @@ def heatmap_chart(
     ----------
     x_values, y_values : the values of the two, from left to right and from bottom to top.
     values : ``(n_y, n_x)``; NaN where there is no result.
-    value_label : what the numbers are.
-    best : whether the highest or the lowest of them is best.
+    metric : the one of `service.core.METRICS` that they are values of, by name.
 
     Raises
     ------
@@ -65,17 +62,18 @@ def heatmap_chart(
     for (row, column), fraction in np.ndenumerate(fractions):
         colour = _NO_RESULT if np.isnan(fraction) else colours[round(fraction * (_N_COLOURS - 1))]
         sheet.cell(column, row, facecolor=colour, edgecolor="white", linewidth=0.6, clip_on=True)
-    extreme = np.nanargmax(results) if best == "highest" else np.nanargmin(results)
+    title, is_lowest = METRICS[metric].title, METRICS[metric].better == "lower"
+    extreme = np.nanargmin(results) if is_lowest else np.nanargmax(results)
     row, column = divmod(int(extreme), len(x_values))
     sheet.cell(column, row, edgecolor="white", linewidth=5, zorder=3, fill=False, joinstyle="miter")
     ring = sheet.cell(column, row, edgecolor=INK, linewidth=2, zorder=4, fill=False, joinstyle="miter")
     where = f"{x_name} {x_values[column]:.4g}, {y_name} {y_values[row]:.4g}"
-    sheet.add_to_legend(ring, f"{best} {value_label} {results[row, column]:{form}}: {where}")
+    sheet.add_to_legend(ring, f"{'lowest' if is_lowest else 'highest'} {title} {results[row, column]:{form}}: {where}")
     if np.isnan(results).any():
         sheet.add_to_legend(sheet.swatch(_NO_RESULT), "no result")
     if high > low:
         figures = [f"{value:{form}}" for value in np.linspace(low, high, _N_COLOURS)]
-        sheet.add_colour_bar(colours, figures, value_label)
+        sheet.add_colour_bar(colours, figures, title)
     height_in, width_in = _place_axes(sheet, x_name, len(x_values)), sheet.axes_width_in
     sheet.axes.set_ylim(-0.5, len(y_values) - 0.5)
     sheet.axes.set_xticks(*_ticks(x_values, int(width_in / 0.8)))

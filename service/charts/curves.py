@@ -5,7 +5,7 @@ All raise `ValueError` for arrays that differ in length, or steps that do not in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -27,7 +27,7 @@ class Curves:
     Parameters
     ----------
     check_steps : ``(n_checks,)``, the step after which each validation check was made.
-    validation_loss, validation_accuracy, train_accuracy : ``(n_checks,)``.
+    checks : ``(n_checks,)`` for each of `service.core.METRICS`, by name.
     train_loss_steps, train_loss : ``(n_steps,)``, the loss on the batch of each step.
     best_step : the check with the lowest validation loss, if there is one.
     stop_step : the step at which early stopping ended the run, if it did.
@@ -35,9 +35,7 @@ class Curves:
     """
 
     check_steps: Steps
-    validation_loss: Series
-    validation_accuracy: Series
-    train_accuracy: Series
+    checks: Mapping[str, Series]
     train_loss_steps: Steps
     train_loss: Series
     best_step: int | None = None
@@ -46,7 +44,7 @@ class Curves:
 
     def __post_init__(self) -> None:
         """Check that the arrays fit together."""
-        _check(self.check_steps, self.validation_loss, self.validation_accuracy, self.train_accuracy)
+        _check(self.check_steps, *self.checks.values())
         _check(self.train_loss_steps, self.train_loss)
 
     def __len__(self) -> int:

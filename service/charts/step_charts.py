@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
+from service.core import METRICS
 from service.errors import NoDataYet
 
 from .curves import Curves, Line, block_statistics
 from .frame import CATEGORIES, TRAINING, VALIDATION, Frame, new_canvas
+
+if TYPE_CHECKING:
+    from .canvas import Canvas
 
 _MAX_POINTS_IN_ALL = 40_000
 _OFF_SCALE = 0.01
@@ -30,9 +34,7 @@ def loss_chart(curves: Curves, **frame: Unpack[Frame]) -> bytes:
     _require_checks(len(curves))
     canvas = new_canvas(**frame, y_label="cross-entropy loss", y_bounds=(0.0, math.inf))
     canvas.averaged_line(curves.train_loss_steps, curves.train_loss, colour=TRAINING, label="training")
-    canvas.line(curves.check_steps, curves.validation_loss, colour=VALIDATION, label="validation")
-    canvas.mark_run(curves, curves.validation_loss, colour=VALIDATION, best_label="lowest validation loss {value}")
-    return canvas.encode(curves.batches_per_epoch)
+    return _with_validation(canvas, curves, "validation_loss", "lowest validation loss {value}")
 
 
 def accuracy_chart(curves: Curves, **frame: Unpack[Frame]) -> bytes:
@@ -43,11 +45,8 @@ def accuracy_chart(curves: Curves, **frame: Unpack[Frame]) -> bytes:
     """
     _require_checks(len(curves))
     canvas = new_canvas(**frame, y_label="accuracy", y_bounds=(0.0, 1.0))
-    canvas.line(curves.check_steps, curves.train_accuracy, colour=TRAINING, label="training")
-    canvas.line(curves.check_steps, curves.validation_accuracy, colour=VALIDATION, label="validation")
-    best_label = "{value} at the lowest validation loss"
-    canvas.mark_run(curves, curves.validation_accuracy, colour=VALIDATION, best_label=best_label)
-    return canvas.encode(curves.batches_per_epoch)
+    canvas.line(curves.check_steps, curves.checks["train_accuracy"], colour=TRAINING, label="training")
+    return _with_validation(canvas, curves, "validation_accuracy", "{value} at the lowest validation loss")
 
 
 def gap_chart(curves: Curves, *, grows_from: int | None = None, **frame: Unpack[Frame]) -> bytes:
@@ -61,7 +60,7 @@ def gap_chart(curves: Curves, *, grows_from: int | None = None, **frame: Unpack[
     _require_checks(len(curves))
     canvas = new_canvas(**frame, y_label="training − validation accuracy gap", y_bounds=(-1.0, 1.0))
     canvas.mark_level(0)
-    steps, gap = curves.check_steps, curves.train_accuracy - curves.validation_accuracy
+    steps, gap = curves.check_steps, curves.checks["train_accuracy"] - curves.checks["validation_accuracy"]
     per_epoch = 1
     if curves.batches_per_epoch is not None and len(curves) > 1:
         per_epoch = curves.batches_per_epoch // int(steps[1] - steps[0])
@@ -92,9 +91,10 @@ def shuffle_chart(
     """
     if len(in_order) < 2 or len(shuffled) == 0:
         raise NoDataYet("There are not enough validation checks to compare yet.")
-    canvas = new_canvas(**frame, y_label="validation accuracy", y_bounds=(0.0, 1.0))
-    steps, accuracy = in_order.check_steps, in_order.validation_accuracy
-    canvas.line(shuffled.check_steps, shuffled.validation_accuracy, colour=TRAINING, label="shuffled", linewidth=1.3)
+    metric = "validation_accuracy"
+    canvas = new_canvas(**frame, **_y_axis(metric))
+    steps, accuracy = in_order.check_steps, in_order.checks[metric]
+    canvas.line(shuffled.check_steps, shuffled.checks[metric], colour=TRAINING, label="shuffled", linewidth=1.3)
     canvas.line(steps, accuracy, colour=VALIDATION, label="not shuffled")
     if first_spike is not None and in_order.batches_per_epoch is not None:
         period = math.lcm(int(steps[1] - steps[0]), in_order.batches_per_epoch)
@@ -108,8 +108,7 @@ def shuffle_chart(
 def lines_chart(
     lines: Sequence[Line],
     *,
-    y_label: str,
-    y_bounds: tuple[float, float] = (-math.inf, math.inf),
+    metric: str,
     swept: str = "",
     batches_per_epoch: int | None = None,
     **frame: Unpack[Frame],
@@ -123,14 +122,13 @@ def lines_chart(
     Parameters
     ----------
     lines : at least one with a point; errors otherwise as in `loss_chart`.
-    y_label : what is measured.
-    y_bounds : the values that are possible at all; accuracies lie in (0, 1).
+    metric : the measured one of `service.core.METRICS`, by name.
     swept : what the labels are values of: ``L2 penalty``.
     batches_per_epoch : when given, the chart also shows epochs.
     """
     lines = [line for line in lines if len(line.steps)]
     _require_checks(len(lines))
-    canvas = new_canvas(**frame, y_label=y_label, y_bounds=y_bounds, off_scale=_OFF_SCALE)
+    canvas = new_canvas(**frame, **_y_axis(metric), off_scale=_OFF_SCALE)
     labels = list(dict.fromkeys(line.label for line in lines))
     in_legend = len(labels) <= len(CATEGORIES) and canvas.sheet.has_room_for_legend(labels)
     meaning = "; ".join(dict.fromkeys(line.meaning for line in lines if line.meaning))
@@ -161,6 +159,19 @@ def lines_chart(
         label = "ends before the longest run" if line is stopped[-1] else None
         canvas.mark_end(int(line.steps[-1]), float(line.values[-1]), colour=colour_of[line.label], label=label)
     return canvas.encode(batches_per_epoch)
+
+
+def _with_validation(canvas: Canvas, curves: Curves, metric: str, best_label: str) -> bytes:
+    """Draw the validation curve of a metric, ring its best check, and finish the chart."""
+    values = curves.checks[metric]
+    canvas.line(curves.check_steps, values, colour=VALIDATION, label="validation")
+    canvas.mark_run(curves, values, colour=VALIDATION, best_label=best_label)
+    return canvas.encode(curves.batches_per_epoch)
+
+
+def _y_axis(metric: str) -> Any:
+    bounds = (0.0, 1.0) if METRICS[metric].format == "share" else (0.0, math.inf)
+    return {"y_label": METRICS[metric].title, "y_bounds": bounds}
 
 
 def _require_checks(number: int) -> None:

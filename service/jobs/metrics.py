@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.charts import Curves, thin
-from service.core import Ints, StopReason
+from service.core import METRICS, Ints, StopReason
 from service.database import CheckSeries, JobRow
 from service.worker import Checked
 
@@ -64,9 +64,7 @@ def curves_of(job: JobRow, series: CheckSeries) -> Curves:
     stopped_early = job.stop_reason == StopReason.EARLY_STOPPING
     return Curves(
         check_steps=checks["step"],
-        validation_loss=checks["validation_loss"],
-        validation_accuracy=checks["validation_accuracy"],
-        train_accuracy=checks["train_accuracy"],
+        checks={name: checks[name] for name in METRICS},
         train_loss_steps=_steps_of(series, np.arange(len(losses))),
         train_loss=losses.astype(np.float64),
         best_step=job.best_check.step if job.best_check else None,

@@ -30,21 +30,21 @@ def accuracy(
     sweep = sweeps.get(sweep_id)
     provenance = sweeps.provenance(sweep)
     names = [name for name in _shown_names(sweep) if name != "seed"]
+    metric = METRICS["validation_accuracy"]
 
     def draw() -> bytes:
-        series = sweeps.series(sweep, "validation_accuracy")
+        series = sweeps.series(sweep, metric.name)
         lines = []
         for values, members in sorted(sweep.grouped(names).items(), key=lambda group: _order(group[0])):
             repeats = [series[member.job.id] for member in members if member.job.id in series]
             if repeats:
-                lines.append(Line.mean(_label(values) or "validation accuracy", repeats))
+                lines.append(Line.mean(_label(values) or metric.title, repeats))
         return lines_chart(
             lines,
-            y_label="validation accuracy",
-            y_bounds=(0, 1),
+            metric=metric.name,
             swept=", ".join(map(_words, names)),
             batches_per_epoch=sweep.batches_per_epoch,
-            title=f"Validation accuracy: {sweep.request.model_name}",
+            title=f"{metric.title.capitalize()}: {sweep.request.model_name}",
             caption=sweep.caption,
             size=size,
             image_format=image_format,
@@ -137,9 +137,8 @@ def heatmap(
         _words(y),
         values_of[y],
         cells,
-        value_label=_words(metric),
-        best="lowest" if METRICS[metric].sign > 0 else "highest",
-        title=f"{_words(metric).capitalize()}: {sweep.request.model_name}",
+        metric=metric,
+        title=f"{METRICS[metric].title.capitalize()}: {sweep.request.model_name}",
         caption=caption,
         size=size,
         image_format=image_format,

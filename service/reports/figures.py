@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -34,7 +34,6 @@ from .spikes import Spikes
 FigureFormat: TypeAlias = Literal["png", "svg"]
 
 _SIZE = ChartSize(width_px=1440, height_px=864)
-_ACCURACY: Mapping[str, Any] = {"y_label": "validation accuracy", "y_bounds": (0.0, 1.0)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,7 +132,7 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
             title="One epoch, batch by batch",
             note=f"steps are counted from the start of the epoch; batch {spikes.batch} changes the accuracy by "
             f"{signed(spikes.change)} percentage points",
-            **_ACCURACY,
+            metric="validation_accuracy",
         )
         images = _images_of(logistic, spikes.images)
         figures.add(
@@ -150,6 +149,7 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     """Return the figures of tasks 3 and 4 by name."""
     figures = _Figures(runs.report_id, runs.options)
     plain, strongest = runs.softmax[:2]
+    metric = "validation_accuracy"
     model = plain.job.config.build_model()
     figures.add_chart(
         "3b-loss",
@@ -197,14 +197,18 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
         runs.softmax,
         lines_chart,
         [
-            Line(label=f"{run.l2_penalty:g}", steps=run.curves.check_steps, values=run.curves.validation_accuracy)
+            Line(
+                label=f"{run.l2_penalty:g}",
+                steps=run.curves.check_steps,
+                values=run.curves.checks["validation_accuracy"],
+            )
             for run in runs.softmax
         ],
         title="Accuracy under each L2 penalty",
         note="softmax regression, batch order shared",
         swept="L2 penalty λ",
         batches_per_epoch=plain.curves.batches_per_epoch,
-        **_ACCURACY,
+        metric=metric,
     )
     figures.add_chart(
         "4e-norms",

@@ -219,13 +219,13 @@ def compare(
 
 def _noise(run: Run) -> float:
     """Return the standard deviation of the change in validation accuracy from check to check, second half."""
-    changes = np.diff(run.curves.validation_accuracy)
+    changes = np.diff(run.curves.checks["validation_accuracy"])
     return float(changes[len(changes) // 2 :].std())
 
 
 def _overfitting(run: Run) -> Overfitting:
     steps = run.curves.check_steps
-    gap = run.curves.train_accuracy - run.curves.validation_accuracy
+    gap = run.curves.checks["train_accuracy"] - run.curves.checks["validation_accuracy"]
     width = min(run.job.config.checks_per_epoch, len(gap))
     blocks = np.array_split(np.arange(len(gap)), max(1, min(N_BLOCKS, len(gap) // width)))
     means = np.array([gap[block].mean() for block in blocks])

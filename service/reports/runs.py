@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service.charts import Curves
-from service.core import Floats, norm
+from service.core import Check, Floats, norm
 from service.datasets import load_dataset, plan_split
 from service.errors import NoDataYet
 from service.jobs import Job, Jobs, JobState
@@ -82,17 +82,6 @@ class Runs(LogisticRuns):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """The result of a validation check."""
-
-    epoch: int
-    step: int
-    validation_loss: float
-    validation_accuracy: float
-    train_accuracy: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunNumbers:
     """The results of one run. ``norm`` is the Frobenius norm of its last weights, bias row included."""
 
@@ -107,8 +96,8 @@ class RunNumbers:
     n_train: int
     n_validation: int
     first_loss: float
-    last: Measured
-    best: Measured
+    last: Check
+    best: Check
     highest_validation_accuracy: float
     norm: float
 
@@ -119,7 +108,6 @@ def numbers_of(run: Run) -> RunNumbers:
     plan = plan_split(load_dataset(job.dataset), job.config)
     if job.latest is None or job.best is None or curves.batches_per_epoch is None:
         raise ValueError("a run that has succeeded has checks")
-    names = Measured.__dataclass_fields__
     return RunNumbers(
         job=job.id,
         model=job.config.model,
@@ -132,9 +120,9 @@ def numbers_of(run: Run) -> RunNumbers:
         n_train=plan.n_train,
         n_validation=plan.n_validation,
         first_loss=float(curves.train_loss[0]),
-        last=Measured(**{name: getattr(job.latest, name) for name in names}),
-        best=Measured(**{name: getattr(job.best, name) for name in names}),
-        highest_validation_accuracy=float(curves.validation_accuracy.max()),
+        last=job.latest,
+        best=job.best,
+        highest_validation_accuracy=float(curves.checks["validation_accuracy"].max()),
         norm=norm(run.last),
     )
 

@@ -101,7 +101,7 @@ def find_spikes(run: Run, dataset: Dataset) -> Spikes | None:
 
 def _most_regular(run: Run, period: int) -> tuple[int, int, float]:
     """Return the first step of the strongest spike, how often it is seen, and its mean height."""
-    steps, accuracy = run.curves.check_steps, run.curves.validation_accuracy
+    steps, accuracy = run.curves.check_steps, run.curves.checks["validation_accuracy"]
     if len(steps) < 3 or steps[-1] < 2 * period:
         return 0, 0, 0.0
     heights = accuracy[1:-1] - (accuracy[:-2] + accuracy[2:]) / 2

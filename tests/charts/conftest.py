@@ -30,6 +30,10 @@ def make_curves() -> Callable[..., Curves]:
             "best_step": 20 * (n_checks - 1) if n_checks else None,
             "batches_per_epoch": 156,
         }
-        return Curves(**(values | changes))  # type: ignore[arg-type]
+        values |= changes
+        values["checks"] = {
+            name: values.pop(name) for name in ("validation_loss", "validation_accuracy", "train_accuracy")
+        }
+        return Curves(**values)  # type: ignore[arg-type]
 
     return make

@@ -55,14 +55,16 @@ def drawings(make_curves: Callable[..., Curves]) -> dict[str, Draw]:
     rng = np.random.default_rng(2)
     weights, images = rng.normal(size=(10, 28, 28)), rng.integers(0, 256, (4, 28, 28), np.uint8)
     curves, grid = make_curves(9), rng.random((3, 4))
-    lines = [Line(label=label, steps=curves.check_steps, values=curves.train_accuracy) for label in "0123456789"]
+    lines = [
+        Line(label=label, steps=curves.check_steps, values=curves.checks["train_accuracy"]) for label in "0123456789"
+    ]
     return {
         "loss": lambda provenance: loss_chart(make_curves(9), title="A run", provenance=provenance),
         "accuracy": lambda provenance: accuracy_chart(make_curves(9), title="A run", provenance=provenance),
-        "lines": lambda provenance: lines_chart(lines, y_label="accuracy", title="Runs", provenance=provenance),
+        "lines": lambda provenance: lines_chart(lines, metric="train_accuracy", title="Runs", provenance=provenance),
         "norms": lambda provenance: norms_chart(np.arange(4.0), grid[0], title="Norms", provenance=provenance),
         "heat map": lambda provenance: heatmap_chart(
-            "x", range(4), "y", range(3), grid, value_label="loss", title="Grid", provenance=provenance
+            "x", range(4), "y", range(3), grid, metric="train_loss", title="Grid", provenance=provenance
         ),
         "shuffle": lambda provenance: shuffle_chart(curves, curves, first_spike=0, title="", provenance=provenance),
         "gap": lambda provenance: gap_chart(curves, grows_from=20, title="Gap", provenance=provenance),
@@ -136,7 +138,7 @@ def test_another_process_draws_the_same_bytes_and_imports_late() -> None:
         from service.charts import Curves, loss_chart
         early = "matplotlib" in sys.modules
         ramp, steps = np.linspace(1, 0, 50), np.arange(50)
-        curves = Curves(check_steps=steps, validation_loss=ramp, validation_accuracy=ramp, train_accuracy=ramp,
+        curves = Curves(check_steps=steps, checks={"validation_loss": ramp},
                         train_loss_steps=steps, train_loss=ramp, best_step=49)
         drawn = [loss_chart(curves, title="A run", image_format=image_format, provenance={"a": "b"})
                  for image_format in ("png", "svg", "pdf")]

@@ -26,7 +26,7 @@ def members(number: int, n_checks: int = 60) -> list[Line]:
 
 
 def accuracy(lines: list[Line], **options: object) -> bytes:
-    return lines_chart(lines, y_label="accuracy", title="", provenance={}, **options)  # type: ignore[arg-type]
+    return lines_chart(lines, metric="validation_accuracy", title="", provenance={}, **options)  # type: ignore[arg-type]
 
 
 def norms(penalties: list[float], values: list[float], **options: object) -> bytes:
@@ -36,7 +36,7 @@ def norms(penalties: list[float], values: list[float], **options: object) -> byt
 def heatmap(values: list[list[float]], **options: object) -> bytes:
     array = np.array(values)
     n_y, n_x = array.shape
-    words = {"value_label": "accuracy", "title": "", "provenance": {}}
+    words = {"metric": "validation_accuracy", "title": "", "provenance": {}}
     return heatmap_chart("learning rate", range(1, n_x + 1), "penalty", range(n_y), array, **(words | options))  # type: ignore[arg-type]
 
 
@@ -146,10 +146,10 @@ def test_norms_that_cannot_be_drawn() -> None:
 def test_a_heat_map_names_its_best_cell() -> None:
     grid = [[0.9, 0.5, 0.95], [0.8, np.nan, 0.7]]
     found = texts(heatmap(grid, image_format="svg"))
-    assert "highest accuracy 0.9500: learning rate 3, penalty 0" in found
+    assert "highest validation accuracy 0.9500: learning rate 3, penalty 0" in found
     assert {"0.9000", "0.8000", "no result"} <= set(found)
-    found = texts(heatmap(grid, best="lowest", image_format="svg"))
-    assert "lowest accuracy 0.5000: learning rate 2, penalty 0" in found
+    found = texts(heatmap(grid, metric="validation_loss", image_format="svg"))
+    assert "lowest validation loss 0.5000: learning rate 2, penalty 0" in found
 
 
 def test_any_grid_is_drawn() -> None:
@@ -160,4 +160,4 @@ def test_any_grid_is_drawn() -> None:
     with pytest.raises(NoDataYet):
         heatmap([[np.nan, np.inf]])
     with pytest.raises(ValueError, match="each pair"):
-        heatmap_chart("x", [1], "y", [1], np.zeros((2, 1)), value_label="", title="", provenance={})
+        heatmap_chart("x", [1], "y", [1], np.zeros((2, 1)), metric="train_loss", title="", provenance={})

@@ -266,7 +266,7 @@ def test_a_long_history_is_thinned(desk: House, long_history: str) -> None:
     curves = desk.jobs.curves(long_history)
     assert len(curves) == 20_000 and len(curves.train_loss) == 620_000
     assert curves.train_loss_steps.tolist() == list(range(620_000))
-    assert min(check.validation_loss for check in metrics.checks) == curves.validation_loss.min()
+    assert min(check.validation_loss for check in metrics.checks) == curves.checks["validation_loss"].min()
     assert metrics.loss_values.max() == curves.train_loss.max()
 
 

@@ -373,8 +373,8 @@ def test_curves_are_the_metrics(house: House) -> None:
     job = house.train(epochs=5, checks_per_epoch=2)
     curves, metrics = house.jobs.curves(job.id), house.jobs.metrics(job.id)
     assert curves.check_steps.tolist() == [check.step for check in metrics.checks]
-    assert curves.validation_loss.tolist() == [check.validation_loss for check in metrics.checks]
-    assert curves.train_accuracy.tolist() == [check.train_accuracy for check in metrics.checks]
+    assert curves.checks["validation_loss"].tolist() == [check.validation_loss for check in metrics.checks]
+    assert curves.checks["train_accuracy"].tolist() == [check.train_accuracy for check in metrics.checks]
     np.testing.assert_array_equal(curves.train_loss, metrics.loss_values)
     assert curves.best_step == job.best.step  # type: ignore[union-attr]
     assert curves.stop_step is None and curves.batches_per_epoch == 4

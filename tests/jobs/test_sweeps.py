@@ -382,7 +382,7 @@ def test_what_a_finished_sweep_shows(house: House) -> None:
         curves = house.jobs.curves(member.job.id)
         steps, values = series[member.job.id]
         np.testing.assert_array_equal(steps, curves.check_steps)
-        np.testing.assert_array_equal(values, curves.validation_accuracy)
+        np.testing.assert_array_equal(values, curves.checks["validation_accuracy"])
         found = house.jobs.weights(member.job.id, "last")
         np.testing.assert_array_equal(last, found.tiles)  # type: ignore[arg-type]
         assert norm == pytest.approx(float(np.linalg.norm(found.parameters)))

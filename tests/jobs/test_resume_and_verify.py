@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy import text
 
-from service.core import TrainingConfig
+from service.core import HYPERPARAMETERS, TrainingConfig
 from service.database import check_rows, job_rows
 from service.errors import IdempotencyMismatch, InvalidField, InvalidJobTransition, JobNotFound
 from service.jobs import InlineExecutor, Job, JobState, SweepRequest, Sweeps
@@ -234,6 +235,32 @@ class TestVerify:
         verified = verify(inline, job)
         assert verified.state is JobState.FAILED
         assert verified.error is not None and verified.error["type"] == "/problems/corrupted"
+
+
+def with_a_later_hyperparameter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have ``drop_last`` be one that came later: before, it was always true."""
+    rows = tuple(replace(row, before=True) if row.name == "drop_last" else row for row in HYPERPARAMETERS)
+    monkeypatch.setattr("service.core.config.HYPERPARAMETERS", rows)
+
+
+def test_a_later_hyperparameter_changes_nothing_of_what_was_before_it(
+    inline: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request at the former value is the same request, and what was trained verifies without a difference."""
+    with_a_later_hyperparameter(monkeypatch)
+    inline.wait(inline.submit(key="before"))
+    before = inline.jobs.get(inline.submit(key="before"))
+    with inline.database.read() as connection:
+        row = job_rows.get(connection, before.id)
+    assert row is not None and "drop_last" not in row.config and before.config.drop_last
+    monkeypatch.undo()
+    with inline.database.write() as connection:
+        job_rows.update_columns(connection, before.id, config={**row.config, "drop_last": True})
+    with_a_later_hyperparameter(monkeypatch)
+    verified = verify(inline, before).verification
+    assert verified is not None and verified["outcome"]["identical"] and verified["outcome"]["differences"] == []
+    with pytest.raises(IdempotencyMismatch):
+        inline.submit(key="before", drop_last=False)
 
 
 def test_the_copied_checks_are_events_of_the_new_job(inline: House) -> None:

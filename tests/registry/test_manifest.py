@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from service.core import HYPERPARAMETERS, TrainingConfig, completed
 from service.errors import Corrupted
 from service.registry import Manifest, ModelDraft
 from service.registry.document import MAX_DOCUMENT_BYTES, read_document, write_document
@@ -162,3 +164,26 @@ def test_nan_has_no_place_in_a_manifest(make_draft: Callable[..., ModelDraft]) -
 def test_a_document_that_could_not_be_read_back_is_not_written() -> None:
     with pytest.raises(ValueError, match="larger"):
         write_document({"text": "x" * MAX_DOCUMENT_BYTES})
+
+
+def test_the_first_format_reads_on_byte_for_byte(manifest: Manifest) -> None:
+    first = replace(manifest, format=1)
+    data = first.to_json()
+    assert b"image_shape" not in data
+    assert Manifest.from_json(data) == first
+    assert Manifest.from_json(data).to_json() == data
+    for name in ("mnist-softmax", "mnist-2-vs-3"):
+        shipped = (Path(__file__).parents[2] / "model_store" / name / "1/manifest.json").read_bytes()
+        assert Manifest.from_json(shipped).to_json() == shipped
+
+
+def test_a_record_without_a_later_hyperparameter_means_the_value_before(
+    manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = tuple(replace(row, before=True) if row.name == "drop_last" else row for row in HYPERPARAMETERS)
+    monkeypatch.setattr("service.core.config.HYPERPARAMETERS", rows)
+    config = TrainingConfig()
+    assert "drop_last" not in config.to_record() and "drop_last" in replace(config, drop_last=False).to_record()
+    read = Manifest.from_json(replace(manifest, config=config.to_record()).to_json())
+    assert completed(read.config)["drop_last"] is True
+    assert TrainingConfig.from_record(read.config) == config

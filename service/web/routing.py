@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
 
 from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -123,6 +124,12 @@ class BoundedRequest(Request):
     def _check(self, n_bytes: int) -> None:
         if n_bytes > self.limit_bytes:
             raise InputTooLarge("The body is too large.", allowed=f"at most {self.limit_bytes:,} bytes")
+
+
+class Answer(BaseModel):
+    """A documented answer: exactly these fields. It is written without being validated; tests hold it to this."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Route(SecuredRoute):

@@ -8,12 +8,23 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.web.serving import DEADLINE_S, TINY, service, settings, url, wait_until_over  # noqa: F401
+from tests.web.serving import (
+    DEADLINE_S,
+    TINY,
+    Description,
+    description,  # noqa: F401
+    service,  # noqa: F401
+    settings,  # noqa: F401
+    url,  # noqa: F401
+    wait_until_over,
+)
 
 
 @pytest.fixture(scope="session")
-def client(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client:
+def client(url: str, description: Description) -> Iterator[httpx.Client]:
+    """Return a client that holds all answers against what is documented."""
+    hooks = {"response": [description.check]}
+    with httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S, event_hooks=hooks) as client:
         yield client
 
 

@@ -5,6 +5,7 @@ Its fixtures are one running service for all tests of a folder, whose conftest.p
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import schemathesis
 
 from service.bootstrap import Service, build
 from service.settings import Settings
@@ -62,6 +64,41 @@ def serving(service: Service) -> Iterator[str]:
             server.should_exit = True
             thread.join(DEADLINE_S)
             assert not thread.is_alive()
+
+
+class Description:
+    """What ``/openapi.json`` says of answers, more strictly: they have the documented fields and no others."""
+
+    def __init__(self, url: str) -> None:
+        document = httpx.get(f"{url}/openapi.json").json()
+        for schema in document["components"]["schemas"].values():
+            if "properties" in schema:
+                schema.setdefault("additionalProperties", False)
+        schema = schemathesis.openapi.from_dict(document)
+        self._operations = {
+            (method.upper(), re.compile(re.sub(r"\\{.*?\\}", "[^/]+", re.escape(path)))): schema[path][method.upper()]
+            for path, item in sorted(document["paths"].items(), key=lambda entry: entry[0].count("{"))
+            for method in item
+        }
+
+    def check(self, response: httpx.Response) -> None:
+        """Hold an answer of JSON against what is said of its operation; a hook for clients."""
+        if "json" not in response.headers.get("content-type", ""):
+            return
+        request = httpx.Request(response.request.method, response.request.url)  # without its body, sent by now
+        answer = httpx.Response(
+            response.status_code, headers=response.headers, content=response.read(), request=request
+        )
+        answer.elapsed = response.elapsed
+        for (method, path), operation in self._operations.items():
+            if method == request.method and path.fullmatch(request.url.path):
+                operation.validate_response(answer)
+                return
+
+
+@pytest.fixture(scope="session")
+def description(url: str) -> Description:
+    return Description(url)
 
 
 def wait_until_over(client: httpx.Client, job_id: str) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import pytest
 from service.bootstrap import Service
 from service.core.npz import write_npz
 from service.inference import evaluate
-from service.web import answers
 from tests.web.serving import problem_of
 
 W = np.zeros((785, 10), np.float32)
@@ -41,7 +40,6 @@ def test_what_was_exported_comes_back(client: httpx.Client, service: Service, na
     answer = post(client, content, f"copy-of-{name}", classes=classes, publish=original["published"])
     assert answer.status_code == 201
     made = answer.json()
-    assert answers.VersionDetail.model_validate(made)
     assert client.get(answer.headers["location"].removeprefix("/api/v1")).json() == made
     assert made["weights_sha256"] == original["weights_sha256"]
     for field in ("model", "classes", "class_names", "dtype", "published"):

@@ -12,7 +12,6 @@ import pytest
 
 from service.bootstrap import build
 from service.settings import Settings
-from service.web import answers, operation_answers
 from tests.web.serving import LONG, TINY, long_job, problem_of, serving, wait_for, wait_until_over
 
 
@@ -34,7 +33,6 @@ def test_a_job_is_accepted_with_its_address(client: httpx.Client) -> None:
 
 
 def test_a_finished_job_says_everything(finished_job: dict[str, Any]) -> None:
-    answers.Job.model_validate(finished_job)
     assert finished_job["state"] == "succeeded"
     assert finished_job["stop_reason"] == "max_epochs"
     assert finished_job["progress"]["fraction"] == 1
@@ -56,7 +54,6 @@ def test_pages_follow_each_other(client: httpx.Client) -> None:
     pages, parameters = [], {"limit": "2"}
     while len(pages) < 3:
         page = client.get("/jobs", params=parameters).json()
-        answers.JobList.model_validate(page)
         pages.append([job["id"] for job in page["jobs"]])
         parameters["before"] = page["next"]
     assert [job_id for page in pages for job_id in page][:5] == submitted[::-1]
@@ -102,7 +99,6 @@ def test_a_resumed_job_names_what_it_continues(client: httpx.Client, finished_jo
     assert answer.status_code == 202
     assert answer.headers["location"] == f"/api/v1/jobs/{answer.json()['id']}"
     job = wait_until_over(client, answer.json()["id"])
-    answers.Job.model_validate(job)
     assert job["continues"] == {"job": finished_job["id"], "step": 8}
     assert job["config"] == {**finished_job["config"], "epochs": 3}
     metrics = client.get(f"/jobs/{job['id']}/metrics").json()
@@ -118,9 +114,7 @@ def test_what_cannot_be_resumed_is_said(client: httpx.Client, finished_job: dict
 def test_a_verified_job_is_the_same(client: httpx.Client, finished_job: dict[str, Any]) -> None:
     answer = client.post(f"/jobs/{finished_job['id']}/verify")
     assert answer.status_code == 202
-    answers.Job.model_validate(answer.json())
     job = wait_until_over(client, answer.json()["id"])
-    answers.Job.model_validate(job)
     assert job["verification"]["model"] == finished_job["model"]
     assert job["verification"]["outcome"]["identical"]
 
@@ -139,14 +133,12 @@ def test_a_full_queue_says_when_to_come_back(tmp_path: Path) -> None:
 def test_a_diverging_job_fails_with_a_problem(client: httpx.Client) -> None:
     body = {**TINY, "learning_rate": 10, "l2_penalty": 100, "epochs": 50, "patience": None}
     job = wait_until_over(client, submit(client, body)["id"])
-    answers.Job.model_validate(job)
     assert (job["state"], job["stop_reason"], job["model"]) == ("failed", "non_finite_loss", None)
     assert job["error"]["type"] == "/problems/non-finite-loss"
 
 
 def test_metrics_as_json(client: httpx.Client, finished_job: dict[str, Any]) -> None:
     metrics = client.get(f"/jobs/{finished_job['id']}/metrics").json()
-    answers.Metrics.model_validate(metrics)
     assert metrics["checks"][-1] == finished_job["metrics"]["latest"]
     assert metrics["train_loss"]["steps"] == list(range(8))
     assert not metrics["thinned"]
@@ -179,7 +171,6 @@ def test_metrics_as_csv(client: httpx.Client, finished_job: dict[str, Any], requ
 
 def test_hyperparameters_are_the_table(client: httpx.Client) -> None:
     table = client.get("/hyperparameters").json()
-    operation_answers.HyperparameterList.model_validate(table)
     rows = {row["name"]: row for row in table["hyperparameters"]}
     assert (rows["learning_rate"]["minimum"], rows["learning_rate"]["maximum"]) == (1e-6, 10)
     assert rows["l2_penalty"]["formulas"]["squared"].startswith("J = C + lambda * ||W||^2")

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from service.bootstrap import Service
-from service.web import answers
 from tests.web.serving import TINY, problem_of, wait_until_over
 
 
@@ -33,14 +32,12 @@ def alias(client: httpx.Client, model: str) -> Iterator[str]:
 
 def test_all_models(client: httpx.Client, model: str) -> None:
     listing = client.get("/models").json()
-    answers.ModelList.model_validate(listing)
     (listed,) = [listed for listed in listing["models"] if listed["name"] == "registered"]
     assert (listed["versions"], listed["aliases"], listed["default"]["version"]) == ([1, 2], {}, 2)
 
 
 def test_one_model(client: httpx.Client, model: str) -> None:
     detail = client.get(model).json()
-    answers.ModelDetail.model_validate(detail)
     assert [version["version"] for version in detail["versions"]] == [1, 2]
     assert all(version["metrics"]["validation_accuracy"] > 0.1 for version in detail["versions"])
 
@@ -48,7 +45,6 @@ def test_one_model(client: httpx.Client, model: str) -> None:
 def test_one_version(client: httpx.Client, model: str, alias: str) -> None:
     client.put(alias, json={"version": 1})
     detail = client.get(f"{model}/versions/1").json()
-    answers.VersionDetail.model_validate(detail)
     assert detail["job_exists"] is True
     assert client.get("/models/mnist-softmax/versions/1").json()["job_exists"] is False
     assert (detail["version"], detail["aliases"], detail["config"]["seed"]) == (1, ["champion"], 0)
@@ -67,8 +63,7 @@ def test_the_weight_file(client: httpx.Client, service: Service, model: str) -> 
 
 def test_an_alias_moves_and_keeps_its_history(client: httpx.Client, model: str, alias: str) -> None:
     began = len(service_history(client, alias))
-    moved = client.put(alias, json={"version": 1, "reason": "it is the better one"})
-    answers.AliasEntry.model_validate(moved.json())
+    client.put(alias, json={"version": 1, "reason": "it is the better one"})
     assert client.get(model).json()["default"]["version"] == 1
     assert client.delete(alias).json()["version"] is None
     assert client.get(model).json()["default"]["version"] == 2
@@ -80,7 +75,6 @@ def service_history(client: httpx.Client, alias: str) -> list[dict[str, Any]]:
     answer = client.get(f"{alias}/history")
     if answer.status_code == 404:
         return []
-    answers.AliasHistory.model_validate(answer.json())
     history: list[dict[str, Any]] = answer.json()["history"]
     return history
 

@@ -11,7 +11,6 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from service.bootstrap import Service
-from service.web import operation_answers
 from service.web.app import create_app
 
 PAGES = ["/", "/docs"]
@@ -62,7 +61,6 @@ def test_a_favicon(url: str) -> None:
 def test_alive_and_ready(url: str, finished_job: dict[str, Any]) -> None:
     assert httpx.get(f"{url}/livez").json() == {"live": True}
     answer = httpx.get(f"{url}/readyz")
-    operation_answers.Readiness.model_validate(answer.json())
     assert (answer.status_code, answer.json()["ready"]) == (200, True)
 
 

@@ -15,7 +15,6 @@ from PIL import Image
 from service.bootstrap import Service
 from service.charts import TileGrid
 from service.datasets import Dataset
-from service.web.dataset_answers import ImageList
 from tests.web.serving import long_job, problem_of, wait_for, wait_until_over
 
 
@@ -127,7 +126,6 @@ def test_many_at_once(client: httpx.Client, job: str) -> None:
 def test_images_are_listed_by_class_and_page(client: httpx.Client, mnist: Dataset) -> None:
     asked: dict[str, Any] = {"part": "test", "label": 7, "limit": 600}
     first = client.get("/datasets/mnist/images", params=asked).json()
-    ImageList.model_validate(first)
     second = client.get("/datasets/mnist/images", params={**asked, "after": first["next"]}).json()
     assert second["next"] is None
     shown = [(each["index"], each["label"]) for each in first["images"] + second["images"]]

@@ -16,7 +16,6 @@ from service.bootstrap import Service
 from service.datasets import Dataset
 from service.inference import predict
 from service.registry import LocalStore, Registry
-from service.web import answers
 from tests.web.serving import DEADLINE_S, problem_of
 
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -70,7 +69,6 @@ def test_every_kind_of_content_gives_the_same_digit(
     for image, label, row in zip(digits, labels, table, strict=True):
         answer = client.post("/predict", **kinds(image)[kind])
         assert answer.status_code == 200
-        answers.PredictionAnswer.model_validate(answer.json())
         (prediction,) = answer.json()["predictions"]
         assert prediction["digit"] == label
         if kind != "JPEG":  # which changes pixels

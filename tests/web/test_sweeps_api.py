@@ -18,7 +18,6 @@ from service.bootstrap import Service, build
 from service.charts import TileGrid
 from service.core import norm
 from service.settings import Settings
-from service.web import answers
 from service.web.app import create_app
 from tests.web.serving import DEADLINE_S, LONG, TINY, problem_of, serving, wait_until_over
 
@@ -71,7 +70,6 @@ def test_a_sweep_is_accepted_with_its_address(client: httpx.Client) -> None:
     answer = client.post("/sweeps", json={"base": TINY, "grid": {"l2_penalty": [0, 1], "seed": [0, 1]}})
     assert answer.status_code == 202
     sweep = client.get(answer.headers["location"].removeprefix("/api/v1")).json()
-    answers.Sweep.model_validate(sweep)
     assert sweep["id"] == answer.json()["id"]
     assert (sweep["base"], sweep["grid"]) == (TINY, {"seed": [0, 1], "l2_penalty": [0, 1]})
     assert (sweep["dataset"], sweep["name"]) == ("mnist", "mnist-softmax-sweep")
@@ -81,7 +79,6 @@ def test_a_sweep_is_accepted_with_its_address(client: httpx.Client) -> None:
 
 
 def test_a_finished_sweep_names_its_best_member(client: httpx.Client, penalties: dict[str, Any]) -> None:
-    answers.Sweep.model_validate(penalties)
     assert penalties["states"] == {"succeeded": 6}
     assert (penalties["fraction"], penalties["ranked_by"]) == (1, "validation_loss")
     assert [member["rank"] for member in penalties["members"]] == [1, 2, 3, 4, 5, 6]
@@ -104,7 +101,6 @@ def test_a_finished_sweep_names_its_best_member(client: httpx.Client, penalties:
 def test_a_member_is_a_job_like_any_other(client: httpx.Client, penalties: dict[str, Any]) -> None:
     for member in penalties["members"]:
         job = client.get(f"/jobs/{member['job']}").json()
-        answers.Job.model_validate(job)
         assert all(job["config"][name] == value for name, value in member["values"].items())
         assert job["metrics"] == member["metrics"]
         assert [move["state"] for move in job["history"]] == ["queued", "running", "succeeded"]
@@ -129,7 +125,6 @@ def test_the_same_key_gives_the_same_sweep(client: httpx.Client) -> None:
 def test_pages_follow_each_other_without_members(client: httpx.Client) -> None:
     sweeps = [submit(client, {"seed": [seed]}) for seed in range(3)]
     first = client.get("/sweeps", params={"limit": 2}).json()
-    answers.SweepList.model_validate(first)
     second = client.get("/sweeps", params={"limit": 2, "before": first["next"]}).json()
     listed = first["sweeps"] + second["sweeps"]
     assert [sweep["id"] for sweep in listed[:3]] == [sweep["id"] for sweep in sweeps[::-1]]
@@ -149,7 +144,6 @@ def test_one_member_and_then_all_are_cancelled(client: httpx.Client) -> None:
     assert sum(running["states"].values()) == 2
     answer = client.post(f"/sweeps/{sweep['id']}/cancel")
     assert answer.status_code == 202
-    answers.Sweep.model_validate(answer.json())
     assert client.post(f"/sweeps/{sweep['id']}/cancel").status_code == 202
     assert wait_until_all_over(client, sweep)["states"] == {"cancelled": 3}
 
@@ -159,7 +153,6 @@ def test_a_deleted_member_is_missing(client: httpx.Client) -> None:
     for left in (1, 0):
         client.delete(f"/jobs/{sweep['members'][left]['job']}").raise_for_status()
         rest = client.get(f"/sweeps/{sweep['id']}").json()
-        answers.Sweep.model_validate(rest)
         assert (len(rest["members"]), rest["state"], rest["fraction"]) == (left, "finished", 1)
     assert problem_of(client.get(f"/sweeps/{sweep['id']}/accuracy.png")) == "no-data-yet"
 

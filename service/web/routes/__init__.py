@@ -2,7 +2,19 @@
 
 from fastapi import APIRouter
 
-from . import datasets, inference_protocol, jobs, models, operations, pages, prediction, reports, snapshots, sweeps
+from . import (
+    datasets,
+    evaluation,
+    inference_protocol,
+    jobs,
+    models,
+    operations,
+    pages,
+    prediction,
+    reports,
+    snapshots,
+    sweeps,
+)
 
 # Addresses are compared one by one, in this order.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -14,6 +26,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     sweeps.router,
     reports.router,
     models.router,
+    evaluation.router,
     datasets.router,
     operations.router,
     operations.probes,

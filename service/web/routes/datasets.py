@@ -15,11 +15,10 @@ from starlette.responses import JSONResponse, Response
 from service.charts import contact_sheet, digit_picture
 from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
 from service.errors import DatasetNotFound, InvalidField, InvalidInput, UnsupportedMedia
-from service.web import dataset_answers
 from service.web.access_control import READ, TRAIN
 from service.web.parameters import Parameters, ServiceDep
 from service.web.pictures import PNG_ANSWER, Picture, Upscale, picture_answer
-from service.web.routing import BoundedRequest, media_type_of, noun_router
+from service.web.routing import Answer, BoundedRequest, media_type_of, noun_router
 from service.web.turns import turns_of
 
 router = noun_router("datasets")
@@ -58,6 +57,48 @@ _UPLOAD: dict[str, Any] = {
 }
 
 
+class DatasetPart(Answer):
+    """The training or the test part of a data set."""
+
+    n_images: int
+    n_by_class: dict[str, int]
+
+
+class DatasetAnswer(Answer):
+    """A data set."""
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    classes: list[int]
+    class_names: Annotated[list[str], Field(description="What to call each class.")]
+    image_shape: list[int]
+    sha256: str
+    training: DatasetPart
+    test: DatasetPart
+
+
+class DatasetList(Answer):
+    """All data sets."""
+
+    datasets: list[DatasetAnswer]
+
+
+class LabelledImage(Answer):
+    """An image of a data set, by its number in its part."""
+
+    index: int
+    label: int
+
+
+class ImageList(Answer):
+    """Images in their order."""
+
+    images: list[LabelledImage]
+    next: Annotated[int | None, Field(description="Pass it as `after` for the next page; null on the last.")]
+
+
 class PartParameters(Parameters):
     """Which part of a data set."""
 
@@ -85,15 +126,13 @@ class SheetParameters(PartParameters):
     upscale: Upscale = 2
 
 
-@router.get("/datasets", dependencies=[READ], response_model=dataset_answers.DatasetList)
+@router.get("/datasets", dependencies=[READ], response_model=DatasetList)
 def list_datasets(service: ServiceDep) -> Response:
     """List all data sets, without those whose files are damaged."""
     return JSONResponse({"datasets": [dataset.to_dict() for dataset in service.datasets.all()]})
 
 
-@router.post(
-    "/datasets", dependencies=[TRAIN], status_code=201, response_model=dataset_answers.Dataset, openapi_extra=_UPLOAD
-)
+@router.post("/datasets", dependencies=[TRAIN], status_code=201, response_model=DatasetAnswer, openapi_extra=_UPLOAD)
 async def add_dataset(request: Request, service: ServiceDep) -> Response:
     """Add a data set of 28x28 grey images in up to ten classes, as four IDX files or one `.npz` file.
 
@@ -105,13 +144,13 @@ async def add_dataset(request: Request, service: ServiceDep) -> Response:
     return JSONResponse(dataset.to_dict(), 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
 
-@router.get("/datasets/{name}", dependencies=[READ], response_model=dataset_answers.Dataset)
+@router.get("/datasets/{name}", dependencies=[READ], response_model=DatasetAnswer)
 def get_dataset(name: str, service: ServiceDep) -> Response:
     """Describe a data set: its classes, how many images of each, its checksum, its licence."""
     return JSONResponse(service.datasets.get(name).to_dict())
 
 
-@router.get("/datasets/{name}/images", dependencies=[READ], response_model=dataset_answers.ImageList)
+@router.get("/datasets/{name}/images", dependencies=[READ], response_model=ImageList)
 def list_images(name: str, query: Annotated[ImagesParameters, Query()], service: ServiceDep) -> Response:
     """List images by number, with their labels."""
     labels = _part(service.datasets.get(name), query.part).labels

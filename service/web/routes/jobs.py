@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import fields
+from datetime import datetime
 from functools import partial
 from io import StringIO
 from typing import Annotated, Any, Literal
@@ -15,11 +16,11 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.core import Check, TrainingConfig
+from service.core import Check, StopReason, TrainingConfig
 from service.errors import MalformedInput
-from service.jobs import Job, JobRequest, JobState, Metrics, job_pictures
+from service.jobs import Job, JobRequest, JobState, Metrics, RecordedCheck, Transition, job_pictures
 from service.jobs.drawing import ImageFormat
-from service.web import answers, requests
+from service.web import requests
 from service.web.access_control import READ, TRAIN, client_of
 from service.web.event_stream import EventStream
 from service.web.parameters import MAX_EVENT_ID, IdempotencyKey, JobId, Page, Parameters, ServiceDep
@@ -31,7 +32,8 @@ from service.web.pictures import (
     WeightsParameters,
     drawing_answer,
 )
-from service.web.routing import noun_router
+from service.web.routing import Answer, noun_router
+from service.worker import Progress
 
 router = noun_router("jobs")
 pictures = noun_router("pictures")
@@ -45,6 +47,109 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 }
 _EVENT_ID = re.compile(r"[0-9]{0,18}")
 _EVENT_ID_SCHEMA = {"pattern": f"^{_EVENT_ID.pattern}$"}
+
+
+class LatestAndBest(Answer):
+    """The newest check, and the one with the lowest validation loss."""
+
+    latest: RecordedCheck | None
+    best: RecordedCheck | None
+
+
+class Version(Answer):
+    """A version of a model."""
+
+    name: str
+    version: int
+
+
+class Failure(Answer):
+    """Why a job failed."""
+
+    type: str
+    title: str
+    detail: str
+
+
+class Continuation(Answer):
+    """Where a resumed job began."""
+
+    job: Annotated[str, Field(description="The job whose checkpoint it began with; its earlier checks are copies.")]
+    step: Annotated[int, Field(description="The first step that it made itself.")]
+
+
+class LargestDifference(Answer):
+    """Of two sets of weights, the largest absolute difference; null where their shapes differ."""
+
+    best: float | None
+    last: float | None
+
+
+class RecordDifference(Answer):
+    """Something in which a record and the training that repeated it differ."""
+
+    what: Annotated[str, Field(description="As in `environment.numpy`, `config.seed`, `dataset.sha256`.")]
+    recorded: Any
+    now: Any
+
+
+class VerificationOutcome(Answer):
+    """Whether the same weights came out."""
+
+    identical: Annotated[bool, Field(description="Whether best and last weights are the same to the bit.")]
+    recorded_sha256: Annotated[str, Field(description="Of the weight file of the model.")]
+    retrained_sha256: Annotated[str, Field(description="Of the weight file that this training would make.")]
+    largest_difference: LargestDifference
+    differences: list[RecordDifference]
+
+
+class Verification(Answer):
+    """What a job trains again, and what came of it."""
+
+    job: str
+    model: Version
+    outcome: Annotated[VerificationOutcome | None, Field(description="null until the job has succeeded.")]
+
+
+class JobAnswer(Answer):
+    """A training job."""
+
+    id: str
+    state: JobState
+    config: Annotated[dict[str, Any], Field(description="The request, with everything that it left open.")]
+    progress: Progress
+    metrics: LatestAndBest
+    stop_reason: Annotated[StopReason | None, Field(description="Why training ended.")]
+    error: Failure | None
+    model: Annotated[Version | None, Field(description="What it made, once it is over; a verification makes none.")]
+    continues: Annotated[Continuation | None, Field(description="Of a resumed job.")]
+    verification: Annotated[Verification | None, Field(description="Of a job that verifies another.")]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    history: list[Transition]
+
+
+class JobList(Answer):
+    """Jobs, the newest first."""
+
+    jobs: list[JobAnswer]
+    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+
+
+class LossCurve(Answer):
+    """The training loss of every step."""
+
+    steps: list[int]
+    values: list[float]
+
+
+class MetricsAnswer(Answer):
+    """The history of a job."""
+
+    checks: list[RecordedCheck]
+    train_loss: LossCurve
+    thinned: Annotated[bool, Field(description="Whether points were left out; minima and maxima stayed.")]
 
 
 class JobsPage(Page):
@@ -77,7 +182,7 @@ class JobWeightsParameters(WeightsParameters):
     weights: BestOrLast = "best"
 
 
-@router.post("/jobs", dependencies=[TRAIN], status_code=202, response_model=answers.Job)
+@router.post("/jobs", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
 def submit_job(body: requests.TrainingRequest, service: ServiceDep, key: IdempotencyKey = None) -> Response:
     """Submit a training job. It is durable before this answers; training starts when a worker is free."""
     values = body.model_dump()
@@ -86,26 +191,26 @@ def submit_job(body: requests.TrainingRequest, service: ServiceDep, key: Idempot
     return _accepted(service.jobs.submit(request, idempotency_key=key))
 
 
-@router.get("/jobs", dependencies=[READ], response_model=answers.JobList)
+@router.get("/jobs", dependencies=[READ], response_model=JobList)
 def list_jobs(query: Annotated[JobsPage, Query()], service: ServiceDep) -> Response:
     """List jobs, the newest first."""
     jobs, following = service.jobs.page(state=query.state, limit=query.limit, before=query.before)
     return JSONResponse({"jobs": [job.to_dict() for job in jobs], "next": following})
 
 
-@router.get("/jobs/{job_id}", dependencies=[READ], response_model=answers.Job)
+@router.get("/jobs/{job_id}", dependencies=[READ], response_model=JobAnswer)
 def get_job(job_id: JobId, service: ServiceDep) -> Response:
     """Return a job as it is now: state, progress, latest and best check, history."""
     return JSONResponse(service.jobs.get(job_id).to_dict())
 
 
-@router.post("/jobs/{job_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=answers.Job)
+@router.post("/jobs/{job_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
 def cancel_job(job_id: JobId, service: ServiceDep) -> Response:
     """Ask a job to stop. Its best weights so far are kept and become a model; asking again changes nothing."""
     return JSONResponse(service.jobs.cancel(job_id).to_dict(), 202)
 
 
-@router.post("/jobs/{job_id}/resume", dependencies=[TRAIN], status_code=202, response_model=answers.Job)
+@router.post("/jobs/{job_id}/resume", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
 def resume_job(
     job_id: JobId, body: requests.ResumeRequest, service: ServiceDep, key: IdempotencyKey = None
 ) -> Response:
@@ -117,7 +222,7 @@ def resume_job(
     return _accepted(service.jobs.resume(job_id, body.model_dump(exclude_unset=True), idempotency_key=key))
 
 
-@router.post("/jobs/{job_id}/verify", dependencies=[TRAIN], status_code=202, response_model=answers.Job)
+@router.post("/jobs/{job_id}/verify", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
 def verify_job(job_id: JobId, service: ServiceDep, key: IdempotencyKey = None) -> Response:
     """Submit a job that trains another one again from its record, and then reports whether the same bits came out.
 
@@ -136,7 +241,7 @@ def delete_job(job_id: JobId, service: ServiceDep) -> Response:
 @router.get(
     "/jobs/{job_id}/metrics",
     dependencies=[READ],
-    response_model=answers.Metrics,
+    response_model=MetricsAnswer,
     responses={200: {"content": {_CSV: {"schema": {"type": "string"}}}}},
 )
 def get_metrics(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -12,33 +14,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.charts import weights_picture
-from service.errors import InvalidField, MalformedInput
-from service.inference import compare, evaluate, import_weights, write_onnx
-from service.jobs.drawing import ImageFormat
-from service.registry import ALIAS_PATTERN, ALIAS_RULE, UNSET, Manifest, Model, Unset
-from service.web import answers, explanation_answers, requests
+from service.core import Check, Operation
+from service.errors import MalformedInput
+from service.inference import import_weights, write_onnx
+from service.registry import ALIAS_PATTERN, ALIAS_RULE, UNSET, AliasEntry, Manifest, Unset
+from service.web import requests
 from service.web.access_control import ADMIN, READ, TRAIN
 from service.web.parameters import Parameters, ServiceDep
 from service.web.pictures import (
     BINARY,
-    CHART_ANSWER,
     PNG_ANSWER,
-    ChartParameters,
     Picture,
     WeightsParameters,
-    confusion_picture,
     entity_tag,
     file_answer,
     is_known,
     picture_answer,
 )
-from service.web.routing import noun_router
+from service.web.routing import Answer, noun_router
 from service.web.turns import turns_of
 
 router = noun_router("models")
 
 _VERSION = re.compile(r'"?([0-9]{1,9})"?')
-_ONE_MODEL = "name/version, the version a number or an alias"
 
 IfMatch = Annotated[
     str | None,
@@ -49,11 +47,80 @@ IfMatch = Annotated[
     ),
 ]
 Alias = Annotated[str, Path(description=f"{ALIAS_RULE}.", json_schema_extra={"pattern": ALIAS_PATTERN})]
-Label = Annotated[int, Field(ge=0, le=9)]
 
 _FILE = "application/octet-stream"
 _NPZ_ANSWER = file_answer("An `.npz` file: `best` and `last`, (n_inputs, n_outputs).", _FILE)
 _ONNX_ANSWER = file_answer("An ONNX model: `image` to `probabilities` and `digit`.", _FILE)
+
+
+class Tensor(Answer):
+    """A matrix among the parameters of a model, its biases in the last row."""
+
+    name: str
+    shape: list[int]
+
+
+class VersionSummaryAnswer(Answer):
+    """What a listing says of a version."""
+
+    version: int
+    state: Annotated[
+        Literal["ready", "corrupted"], Field(description="corrupted: its manifest is damaged, so it is not used.")
+    ]
+    model: str | None
+    classes: list[int] | None
+    class_names: list[str] | None
+    published: Literal["best", "last"] | None
+    metrics: Annotated[Check | None, Field(description="Of the published weights.")]
+    created_at: datetime | None
+    job_id: str | None
+
+
+class ModelSummaryAnswer(Answer):
+    """What a listing says of a model."""
+
+    name: str
+    state: Literal["ready", "corrupted"]
+    versions: list[int]
+    aliases: dict[str, int] | None
+    default: Annotated[
+        VersionSummaryAnswer | None, Field(description="Answers when neither version nor alias is asked for.")
+    ]
+
+
+class ModelList(Answer):
+    """All models."""
+
+    models: list[ModelSummaryAnswer]
+    default: Annotated[str, Field(description="The name of the model that answers when none is named.")]
+
+
+class ModelDetail(Answer):
+    """A model with all its versions, the oldest first."""
+
+    name: str
+    state: Literal["ready", "corrupted"]
+    versions: list[VersionSummaryAnswer]
+    aliases: dict[str, int] | None
+    default: VersionSummaryAnswer | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionDetail(Manifest):
+    """The manifest of a version: how it was trained, how well it did, what its weight file must be."""
+
+    aliases: Annotated[list[str], Field(description="Those that name it now.")]
+    job_exists: Annotated[
+        bool | None, Field(description="Whether that job is on this server; null while the database is away.")
+    ]
+    tensors: Annotated[list[Tensor], Field(description="What its parameters are.")]
+    operations: Annotated[list[Operation], Field(description="The steps from grey levels to probabilities.")]
+
+
+class AliasHistory(Answer):
+    """Every move of an alias, the oldest first."""
+
+    history: list[AliasEntry]
 
 
 class ImportParameters(Parameters):
@@ -66,30 +133,7 @@ class ImportParameters(Parameters):
     publish: Annotated[Literal["best", "last"], Field(description="Which weights predictions use.")] = "best"
 
 
-class EvaluationParameters(Parameters):
-    """How much of an evaluation is listed."""
-
-    hardest: Annotated[int, Field(ge=0, le=100, description="Images of the highest loss to list.")] = 20
-
-
-class CellParameters(Parameters):
-    """A cell of a confusion matrix."""
-
-    true: Annotated[Label, Field(description="The class that the images are.")]
-    predicted: Annotated[Label, Field(description="The class that they are predicted as.")]
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-
-
-class CompareParameters(Parameters):
-    """Which versions are compared."""
-
-    model: Annotated[
-        list[Annotated[str, Field(json_schema_extra={"pattern": "^[^/]+/[^/]+$"})]],
-        Field(min_length=2, max_length=8, description=f"2 to 8 times {_ONE_MODEL}; the first is the baseline."),
-    ]
-
-
-@router.get("/models", dependencies=[READ], response_model=answers.ModelList)
+@router.get("/models", dependencies=[READ], response_model=ModelList)
 def list_models(service: ServiceDep) -> Response:
     """List all models with their versions, their aliases, and the version that answers by default."""
     registry = service.registry
@@ -97,7 +141,7 @@ def list_models(service: ServiceDep) -> Response:
     return JSONResponse({"models": models, "default": service.catalogue.default_name})
 
 
-@router.get("/models/{name}", dependencies=[READ], response_model=answers.ModelDetail)
+@router.get("/models/{name}", dependencies=[READ], response_model=ModelDetail)
 def get_model(name: str, service: ServiceDep) -> Response:
     """Return a model with what is known about each version."""
     versions = [version.to_dict() for version in service.registry.version_summaries(name)]
@@ -108,7 +152,7 @@ def get_model(name: str, service: ServiceDep) -> Response:
     "/models/{name}/versions",
     dependencies=[TRAIN],
     status_code=201,
-    response_model=answers.VersionDetail,
+    response_model=VersionDetail,
     openapi_extra={"requestBody": {"required": True, "content": {_FILE: BINARY}}},
 )
 async def import_version(
@@ -130,7 +174,7 @@ async def import_version(
     return await turns_of(request).run(work, service.settings.max_body_bytes)
 
 
-@router.get("/models/{name}/versions/{version}", dependencies=[READ], response_model=answers.VersionDetail)
+@router.get("/models/{name}/versions/{version}", dependencies=[READ], response_model=VersionDetail)
 def get_version(name: str, version: str, service: ServiceDep) -> Response:
     """Return the manifest of a version, and the aliases that name it. An alias stands for its version."""
     registry = service.registry
@@ -189,72 +233,7 @@ async def weights_of_version(
     return await picture_answer(request, prepare)
 
 
-@router.get(
-    "/models/{name}/versions/{version}/evaluation",
-    dependencies=[READ],
-    response_model=explanation_answers.Evaluation,
-)
-def get_evaluation(
-    name: str, version: str, query: Annotated[EvaluationParameters, Query()], service: ServiceDep
-) -> Response:
-    """Evaluate a version on the test images of its classes: confusion, calibration, the hardest images."""
-    model = service.catalogue.get(name, version)
-    return JSONResponse({**_names(model), **evaluate(model, service.datasets).to_dict(hardest=query.hardest)})
-
-
-@router.get(
-    "/models/{name}/versions/{version}/evaluation/images",
-    dependencies=[READ],
-    response_model=explanation_answers.ConfusionCell,
-)
-def get_images_of_cell(
-    name: str, version: str, query: Annotated[CellParameters, Query()], service: ServiceDep
-) -> Response:
-    """List the test images in one cell of the confusion matrix, the highest loss first."""
-    model = service.catalogue.get(name, version)
-    evaluation = evaluate(model, service.datasets)
-    return JSONResponse({**_names(model), **evaluation.cell(query.true, query.predicted, query.limit)})
-
-
-@router.get(
-    "/models/{name}/versions/{version}/confusion.{image_format}",
-    dependencies=[READ],
-    **CHART_ANSWER,
-)
-async def confusion_of_version(
-    *,
-    name: str,
-    version: str,
-    image_format: ImageFormat,
-    query: Annotated[ChartParameters, Query()],
-    request: Request,
-    service: ServiceDep,
-) -> Response:
-    """Draw the confusion matrix of the test images."""
-
-    def prepare() -> Picture:
-        model = service.catalogue.get(name, version)
-        manifest, evaluation = model.manifest, evaluate(model, service.datasets)
-        return confusion_picture(
-            evaluation.confusion(),
-            manifest.class_names,
-            title=f"Confusion: {manifest.name}, version {manifest.version}",
-            of=f"test images of {evaluation.dataset}",
-            size=query.size,
-            image_format=image_format,
-            provenance={**manifest.provenance(), "part": "test"},
-        )
-
-    return await picture_answer(request, prepare)
-
-
-@router.get("/compare", dependencies=[READ], response_model=explanation_answers.ComparisonAnswer)
-def compare_versions(query: Annotated[CompareParameters, Query()], service: ServiceDep) -> Response:
-    """Compare versions on the same test images: differences, how certain they are, and whether it may be chance."""
-    return JSONResponse(compare([_model(service, text) for text in query.model], service.datasets))
-
-
-@router.put("/models/{name}/aliases/{alias}", dependencies=[ADMIN], response_model=answers.AliasEntry)
+@router.put("/models/{name}/aliases/{alias}", dependencies=[ADMIN], response_model=AliasEntry)
 def move_alias(
     name: str, alias: Alias, body: requests.AliasMove, service: ServiceDep, if_match: IfMatch = None
 ) -> Response:
@@ -263,14 +242,14 @@ def move_alias(
     return JSONResponse(entry.to_dict())
 
 
-@router.delete("/models/{name}/aliases/{alias}", dependencies=[ADMIN], response_model=answers.AliasEntry)
+@router.delete("/models/{name}/aliases/{alias}", dependencies=[ADMIN], response_model=AliasEntry)
 def delete_alias(name: str, alias: Alias, service: ServiceDep, if_match: IfMatch = None) -> Response:
     """Let an alias name no version any more. Its history stays."""
     entry = service.registry.delete_alias(name, alias, expected=_expected(if_match))
     return JSONResponse(entry.to_dict())
 
 
-@router.get("/models/{name}/aliases/{alias}/history", dependencies=[READ], response_model=answers.AliasHistory)
+@router.get("/models/{name}/aliases/{alias}/history", dependencies=[READ], response_model=AliasHistory)
 def get_alias_history(name: str, alias: str, service: ServiceDep) -> Response:
     """Return every move of an alias, the oldest first."""
     return JSONResponse({"history": [entry.to_dict() for entry in service.registry.alias_history(name, alias)]})
@@ -291,14 +270,3 @@ def _expected(if_match: str | None) -> int | Unset:
     if match is None:
         raise MalformedInput("If-Match must name a version.", field="If-Match", allowed="the number of a version")
     return int(match[1])
-
-
-def _model(service: ServiceDep, text: str) -> Model:
-    name, _, reference = text.partition("/")
-    if not name or not reference or "/" in reference:
-        raise InvalidField(f"Each model must be {_ONE_MODEL}.", field="model", allowed=_ONE_MODEL)
-    return service.catalogue.get(name, reference)
-
-
-def _names(model: Model) -> dict[str, str | int]:
-    return {"model": model.manifest.name, "version": model.manifest.version}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from anyio.to_thread import run_sync
 from fastapi import Query
@@ -12,18 +12,58 @@ from starlette.responses import JSONResponse, Response
 
 from service.bootstrap import Service
 from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
+from service.database import AuditRow
 from service.errors import ServiceError
 from service.jobs import JobState
 from service.metrics import CONTENT_TYPE
-from service.web import operation_answers as answers
 from service.web.access_control import ADMIN, PUBLIC, READ
 from service.web.parameters import MAX_EVENT_ID, Parameters, ServiceDep
-from service.web.routing import noun_router
+from service.web.routing import Answer, noun_router
 
 router = noun_router("operations")
 _TEXT = "text/plain"
 
 probes = noun_router("operations", prefix="")
+
+
+class HyperparameterRow(Answer):
+    """One hyperparameter: what it is called, what it may be, and what it does."""
+
+    name: str
+    kind: Literal["integer", "number", "boolean", "choice", "classes"]
+    default: Any
+    nullable: bool
+    minimum: float | None
+    maximum: float | None
+    choices: list[str]
+    allowed: str
+    help: str
+    formulas: Annotated[dict[str, str] | None, Field(description="For the L2 penalty: what each convention means.")]
+
+
+class HyperparameterList(Answer):
+    """The table of hyperparameters, in the order in which a person would think of them."""
+
+    hyperparameters: list[HyperparameterRow]
+
+
+class AuditLog(Answer):
+    """Calls that change something, the newest first."""
+
+    entries: list[AuditRow]
+
+
+class Liveness(Answer):
+    """The process"""
+
+    live: bool
+
+
+class Readiness(Answer):
+    """Whether this server can work, part by part."""
+
+    ready: bool
+    parts: dict[str, bool]
 
 
 class AuditPage(Parameters):
@@ -33,20 +73,20 @@ class AuditPage(Parameters):
     before: Annotated[int | None, Field(ge=1, le=MAX_EVENT_ID, description="Only what is older than this id.")] = None
 
 
-@router.get("/audit", dependencies=[ADMIN], response_model=answers.AuditLog)
+@router.get("/audit", dependencies=[ADMIN], response_model=AuditLog)
 def list_changes(query: Annotated[AuditPage, Query()], service: ServiceDep) -> Response:
     """List the calls that changed something, or were to, the newest first: which key, what, and the status."""
     lines = service.audit_log.page(limit=query.limit, before=query.before)
     return JSONResponse({"entries": [{**asdict(line), "at": line.at.isoformat()} for line in lines]})
 
 
-@router.get("/hyperparameters", dependencies=[READ], response_model=answers.HyperparameterList)
+@router.get("/hyperparameters", dependencies=[READ], response_model=HyperparameterList)
 def list_hyperparameters() -> Response:
     """Return the table from which this schema, the command line's help and every range in an error are made."""
     return JSONResponse({"hyperparameters": [_row(row) for row in HYPERPARAMETERS]})
 
 
-@probes.get("/livez", dependencies=[PUBLIC], response_model=answers.Liveness)
+@probes.get("/livez", dependencies=[PUBLIC], response_model=Liveness)
 async def live() -> Response:
     """Answer if the process does."""
     return JSONResponse({"live": True})
@@ -55,8 +95,8 @@ async def live() -> Response:
 @probes.get(
     "/readyz",
     dependencies=[PUBLIC],
-    response_model=answers.Readiness,
-    responses={503: {"model": answers.Readiness}},
+    response_model=Readiness,
+    responses={503: {"model": Readiness}},
 )
 async def ready(service: ServiceDep) -> Response:
     """Answer 200 if the database can be reached, a model can answer, and an engine trains; else 503, saying which."""

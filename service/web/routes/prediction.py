@@ -22,12 +22,11 @@ from service.inference import Explanation, ModelInputs, answer, explain
 from service.inference import predict as predict_images
 from service.metrics import Stages
 from service.registry import Model
-from service.web import answers, explanation_answers
 from service.web.access_control import PREDICT
 from service.web.image_body import IMAGE_BODY, ImageBody, read_images
 from service.web.parameters import Parameters, ServiceDep
 from service.web.pictures import BINARY, PNG, PNG_ANSWER, Upscale
-from service.web.routing import noun_router
+from service.web.routing import Answer, noun_router
 from service.web.turns import turns_of
 
 router = noun_router("prediction")
@@ -37,6 +36,53 @@ _Write: TypeAlias = Callable[[Model, ModelInputs, _Prediction], bytes]
 
 _JSON, _NPY = "application/json", "application/x-npy"
 _PICTURE: dict[str, Any] = {**PNG_ANSWER, "responses": {200: PNG_ANSWER["responses"][200]}}
+
+
+class Prediction(Answer):
+    """What one image was read as."""
+
+    digit: int
+    class_name: Annotated[
+        str, Field(description="What the data set calls that class; where it has no names, a number.")
+    ]
+    probabilities: Annotated[dict[str, float], Field(description="Of every class; they sum to 1.")]
+    preprocessing: Annotated[list[str], Field(description="What was done to the image, in order.")]
+    warnings: list[str]
+
+
+class PredictionAnswer(Answer):
+    """Predictions in the order of the images, and which version made them."""
+
+    model: str
+    version: int
+    predictions: list[Prediction]
+
+
+class Flip(Answer):
+    """The nearest image that the model predicts as another digit."""
+
+    digit: int
+    pixels: list[list[int]]
+    distance: Annotated[float, Field(description="The root of the sum of squared changes, in grey levels.")]
+
+
+class ExplanationAnswer(Answer):
+    """The evidence of each pixel of an image for a class."""
+
+    model: str
+    version: int
+    digit: Annotated[int, Field(description="The class that is explained.")]
+    against: Annotated[int | None, Field(description="The class that it is held against, if one was named.")]
+    logit: Annotated[float, Field(description="Of the class; with `against`, the difference of the two logits.")]
+    bias: float
+    sum: Annotated[float, Field(description="The evidence of all pixels and the bias: the logit, but for rounding.")]
+    evidence: Annotated[list[list[float]], Field(description="28 rows of 28: weight times pixel, from -1 to 1.")]
+    probabilities: Annotated[dict[str, float], Field(description="Of every class; they sum to 1.")]
+    logits: Annotated[dict[str, float], Field(description="Of every class; for logistic, z and -z.")]
+    pixels: Annotated[list[list[int]], Field(description="What the model saw: 28 rows of 28, from 0 to 255.")]
+    flip: Annotated[Flip | None, Field(description="Of the predicted class; null if there is none.")]
+    warnings: list[str]
+    steps: Annotated[list[str], Field(description="What was done to the image, in order.")]
 
 
 class AliasParameters(Parameters):
@@ -68,7 +114,7 @@ class DrawParameters(DrawVersionParameters, AliasParameters):
 
 _PREDICT: dict[str, Any] = {
     "dependencies": [PREDICT],
-    "response_model": answers.PredictionAnswer,
+    "response_model": PredictionAnswer,
     "responses": {200: {"content": {_NPY: BINARY}}},
 }
 _PREDICT_BY_ALIAS: dict[str, Any] = {
@@ -77,7 +123,7 @@ _PREDICT_BY_ALIAS: dict[str, Any] = {
 }
 _EXPLAIN: dict[str, Any] = {
     "dependencies": [PREDICT],
-    "response_model": explanation_answers.Explanation,
+    "response_model": ExplanationAnswer,
     "openapi_extra": IMAGE_BODY,
 }
 _DRAW: dict[str, Any] = {"dependencies": [PREDICT], **_PICTURE, "openapi_extra": IMAGE_BODY}

@@ -17,12 +17,11 @@ from service.jobs import JobState
 from service.jobs.drawing import ImageFormat
 from service.reports import FORMS, MAX_PENALTIES, ReportOptions
 from service.web.access_control import READ, TRAIN
-from service.web.answers import Answer
 from service.web.parameters import IdempotencyKey, Page, ReportId, ServiceDep
 from service.web.pictures import CHART_ANSWER, PNG, SVG, Picture, file_answer, picture_answer
 from service.web.request_context import policy
 from service.web.requests import Strict
-from service.web.routing import noun_router
+from service.web.routing import Answer, noun_router
 
 router = noun_router("reports")
 

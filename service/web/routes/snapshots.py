@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 
 from service.bootstrap import Service
 from service.charts import weights_picture
+from service.core import Operation
 from service.jobs.drawing import ImageFormat
-from service.web import answers
 from service.web.access_control import READ
 from service.web.parameters import JobId, Parameters, ServiceDep
 from service.web.pictures import (
@@ -29,7 +29,9 @@ from service.web.pictures import (
     is_known,
     picture_answer,
 )
-from service.web.routing import noun_router
+from service.web.routing import Answer, noun_router
+
+from .models import Tensor
 
 router = noun_router("snapshots")
 
@@ -45,13 +47,56 @@ _WEIGHTS_ANSWER["responses"][200]["headers"] = {
 Step = Annotated[int, Path(ge=0, le=_MAX_STEP, description="One of those that the list has.")]
 
 
+class Snapshot(Answer):
+    """Weights that were kept at a check."""
+
+    step: int
+    epoch: int
+    check: Annotated[int, Field(description="The id of the check that found them so good.")]
+
+
+class SnapshotList(Answer):
+    """The snapshots of a job, the oldest first."""
+
+    job: str
+    every_checks: Annotated[int, Field(description="One is kept every so many checks: 1, 2, 4 and so on.")]
+    max_snapshots: Annotated[
+        int,
+        Field(description="As many are kept at most: 256 of a job, 16 of a sweep's member, none of a verification."),
+    ]
+    shape: Annotated[
+        list[int],
+        Field(
+            description="Of each: of one matrix [n_inputs, n_outputs], the bias in its last row; else [n_parameters]."
+        ),
+    ]
+    tensors: Annotated[list[Tensor], Field(description="What each is made of, one after the other, row after row.")]
+    operations: Annotated[list[Operation], Field(description="The steps from grey levels to probabilities.")]
+    outputs: Annotated[list[str], Field(description="What each output is for.")]
+    snapshots: list[Snapshot]
+
+
+class SnapshotConfusion(Answer):
+    """The confusion matrix of the validation images under the weights of a snapshot."""
+
+    job: str
+    step: int
+    epoch: int
+    classes: list[int]
+    n_images: int
+    accuracy: float
+    confusion: Annotated[
+        list[list[int]], Field(description="A row for each true class, a column for each predicted one.")
+    ]
+
+
 class SinceParameters(Parameters):
     """Which snapshots."""
 
     since: Annotated[int, Field(ge=-1, le=_MAX_STEP, description="Only those after this step; -1 is all.")] = -1
 
 
-@router.get("/jobs/{job_id}/snapshots", dependencies=[READ], response_model=answers.SnapshotList)
+@router.get("/jobs/{job_id}/snapshots", dependencies=[READ], response_model=SnapshotList)
 def list_snapshots(job_id: JobId, service: ServiceDep) -> Response:
     """List the weights that were kept of a job, while it runs too.
 
@@ -89,7 +134,7 @@ async def weights_of_snapshot(
     return await picture_answer(request, prepare)
 
 
-@router.get("/jobs/{job_id}/snapshots/{step}/confusion", dependencies=[READ], response_model=answers.SnapshotConfusion)
+@router.get("/jobs/{job_id}/snapshots/{step}/confusion", dependencies=[READ], response_model=SnapshotConfusion)
 def confusion_of_snapshot(job_id: JobId, step: Step, service: ServiceDep) -> Response:
     """Return how many validation images of each class the weights of a snapshot predict as which class."""
     return JSONResponse(service.snapshots.confusion(job_id, step).to_dict())

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.jobs import SweepRequest, sweep_pictures
+from service.core import METRICS, StopReason
+from service.jobs import JobState, SweepRequest, sweep_pictures
 from service.jobs.drawing import ImageFormat
 from service.jobs.sweep_pictures import MAX_ROWS
-from service.web import answers, requests
+from service.web import requests
 from service.web.access_control import READ, TRAIN
-from service.web.answers import Metric
 from service.web.parameters import IdempotencyKey, Page, Parameters, ServiceDep, SweepId
 from service.web.pictures import (
     CHART_ANSWER,
@@ -25,11 +26,61 @@ from service.web.pictures import (
     WeightsGridParameters,
     drawing_answer,
 )
-from service.web.routing import noun_router
+from service.web.routing import Answer, noun_router
+from service.worker import Progress
+
+from .jobs import Failure, LatestAndBest, Version
 
 router = noun_router("sweeps")
 
+Metric: TypeAlias = Literal[tuple(METRICS)]  # type: ignore[valid-type]  # made of the table
+
 RankBy = Annotated[Metric, Field(description="What members are compared by, each at its best check.")]
+
+
+class SweepMember(Answer):
+    """A member of a sweep: a job like any other, and the values in which it differs from the rest."""
+
+    rank: Annotated[int, Field(description="1 is the best; those without a check come last.")]
+    values: Annotated[dict[str, Any], Field(description="Of the hyperparameters in the grid.")]
+    job: Annotated[str, Field(description="The id of its job, which has everything else.")]
+    state: JobState
+    progress: Progress
+    metrics: LatestAndBest
+    stop_reason: StopReason | None
+    error: Failure | None
+    model: Version | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class SweepSummaryAnswer(Answer):
+    """What a listing says of a sweep."""
+
+    id: str
+    base: Annotated[dict[str, Any], Field(description="What all members share, as far as it was said.")]
+    grid: dict[str, list[Any]]
+    dataset: str
+    name: Annotated[str, Field(description="The model of which every member becomes a version.")]
+    state: Annotated[Literal["running", "finished"], Field(description="finished: every member is over.")]
+    states: Annotated[dict[JobState, int], Field(description="How many members are in each state.")]
+    created_at: datetime
+
+
+class SweepAnswer(SweepSummaryAnswer):
+    """A sweep with its members, the best first."""
+
+    fraction: Annotated[float, Field(description="The mean over the members; those that are over count whole.")]
+    ranked_by: Metric
+    best: Annotated[str | None, Field(description="The job of the best member; null before the first check.")]
+    members: list[SweepMember]
+
+
+class SweepList(Answer):
+    """Sweeps, the newest first."""
+
+    sweeps: list[SweepSummaryAnswer]
+    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
 
 
 class SweepParameters(Parameters):
@@ -58,7 +109,7 @@ class MemberWeightsParameters(WeightsGridParameters):
     limit: Annotated[int, Field(ge=1, le=MAX_ROWS, description="Only so many members, the best.")] = MAX_ROWS
 
 
-@router.post("/sweeps", dependencies=[TRAIN], status_code=202, response_model=answers.Sweep)
+@router.post("/sweeps", dependencies=[TRAIN], status_code=202, response_model=SweepAnswer)
 def submit_sweep(body: requests.SweepRequest, service: ServiceDep, key: IdempotencyKey = None) -> Response:
     """Submit a grid of training jobs. All of them are durable before this answers.
 
@@ -75,20 +126,20 @@ def submit_sweep(body: requests.SweepRequest, service: ServiceDep, key: Idempote
     return JSONResponse(sweep.to_dict(), 202, {"Location": f"/api/v1/sweeps/{sweep.id}"})
 
 
-@router.get("/sweeps", dependencies=[READ], response_model=answers.SweepList)
+@router.get("/sweeps", dependencies=[READ], response_model=SweepList)
 def list_sweeps(query: Annotated[Page, Query()], service: ServiceDep) -> Response:
     """List sweeps, the newest first, without their members."""
     sweeps, following = service.sweeps.page(limit=query.limit, before=query.before)
     return JSONResponse({"sweeps": [sweep.to_dict() for sweep in sweeps], "next": following})
 
 
-@router.get("/sweeps/{sweep_id}", dependencies=[READ], response_model=answers.Sweep)
+@router.get("/sweeps/{sweep_id}", dependencies=[READ], response_model=SweepAnswer)
 def get_sweep(sweep_id: SweepId, query: Annotated[SweepParameters, Query()], service: ServiceDep) -> Response:
     """Return a sweep as it is now, its members ranked and the best one named."""
     return JSONResponse(service.sweeps.get(sweep_id).to_dict(query.rank_by))
 
 
-@router.post("/sweeps/{sweep_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=answers.Sweep)
+@router.post("/sweeps/{sweep_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=SweepAnswer)
 def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> Response:
     """Ask all members that are not over to stop, as each can be by its own job. Asking again changes nothing."""
     return JSONResponse(service.sweeps.cancel(sweep_id).to_dict(), 202)

@@ -16,6 +16,7 @@ from tests.postgresql import Server
 from tests.web.serving import (
     DEADLINE_S,
     TINY,
+    Description,
     service,  # noqa: F401
     serving,
     wait_until_over,
@@ -74,7 +75,8 @@ def url(service: Service, keys: dict[Scope, str]) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def client(url: str, keys: dict[Scope, str]) -> Iterator[httpx.Client]:
     """Return a client that has no key of its own."""
-    with httpx.Client(base_url=url, timeout=DEADLINE_S) as client:
+    hooks = {"response": [Description(url).check]}
+    with httpx.Client(base_url=url, timeout=DEADLINE_S, event_hooks=hooks) as client:
         yield client
 
 

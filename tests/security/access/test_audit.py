@@ -12,14 +12,12 @@ from service.bootstrap import Service
 from service.database import audit_rows
 from service.errors import StorageFull
 from service.jobs import Jobs
-from service.web import operation_answers
 from tests.security.access.conftest import bearer
 from tests.web.serving import TINY
 
 
 def lines(client: httpx.Client, keys: dict[Scope, str], **params: int) -> list[dict[str, Any]]:
     answer = client.get("/api/v1/audit", params=params, headers=bearer(keys[Scope.ADMIN])).raise_for_status()
-    operation_answers.AuditLog.model_validate(answer.json())
     entries: list[dict[str, Any]] = answer.json()["entries"]
     return entries
 

@@ -28,6 +28,7 @@ class Call(Generic[Result]):
     request : further arguments of `httpx.Client.request`.
     repeatable : whether it may be sent again if its response is lost.
     pause_s : how long to wait before it is sent.
+    n_repeats : how often it was sent already.
     retries : how often it may be repeated at least, even if the client has less.
     """
 
@@ -37,6 +38,7 @@ class Call(Generic[Result]):
     request: Mapping[str, Any] = field(default_factory=dict)
     repeatable: bool = False
     pause_s: float = 0.0
+    n_repeats: int = 0
     retries: int = 0
 
 

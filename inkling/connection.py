@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from ipaddress import ip_address
 from typing import Any, TypeVar
@@ -127,14 +128,14 @@ class _Server:
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ServiceUnreachable(f"No server answers {self.place}; start one with: inkling serve") from error
 
-    def _backoff_s(self, call: Call[Any], attempt: int, error: InklingError) -> float:
-        """Return how long to wait before a call is repeated; raise its error if it may not be."""
+    def _again(self, call: Call[Result], error: InklingError) -> Call[Result]:
+        """Return a call as it is repeated, after a pause; raise its error if it may not be."""
         after_s = error.retry_after_s or 0.0
-        is_last = attempt >= max(self._retries, call.retries)
+        is_last = call.n_repeats >= max(self._retries, call.retries)
         if not call.repeatable or is_last or after_s > _MAX_RETRY_AFTER_S or error.code == "queue-full":
             raise error
-        backoff_s: float = min(0.1 * 3**attempt, _MAX_BACKOFF_S) * random.uniform(0.75, 1)  # noqa: S311 - spreads load
-        return max(backoff_s, after_s)
+        backoff_s = min(0.1 * 3**call.n_repeats, _MAX_BACKOFF_S) * random.uniform(0.75, 1)  # noqa: S311 - spreads load
+        return replace(call, n_repeats=call.n_repeats + 1, pause_s=max(backoff_s, after_s))
 
 
 class Connection(_Server):
@@ -164,7 +165,6 @@ class Connection(_Server):
         ------
         InklingError : what the server refused it with, or that it does not answer.
         """
-        attempt = 0
         while True:
             if call.pause_s:
                 time.sleep(call.pause_s)
@@ -173,12 +173,10 @@ class Connection(_Server):
                     response = self._http.request(**self._arguments(call))
                 result = self._read(call, response)
             except (ServiceUnreachable, TooManyRequests) as error:
-                time.sleep(self._backoff_s(call, attempt, error))
-                attempt += 1
-                continue
+                result = self._again(call, error)
             if not isinstance(result, Call):
                 return result
-            call, attempt = result, 0
+            call = result
 
     def events(self, job_id: str, after: int = 0) -> Iterator[Event]:
         """Yield what happened to a job after an event, and then what happens, until it is over.
@@ -225,7 +223,6 @@ class AsyncConnection(_Server):
 
     async def run(self, call: Call[Result]) -> Result:
         """See `Connection.run`."""
-        attempt = 0
         while True:
             if call.pause_s:
                 await asyncio.sleep(call.pause_s)
@@ -234,12 +231,10 @@ class AsyncConnection(_Server):
                     response = await self._http.request(**self._arguments(call))
                 result = self._read(call, response)
             except (ServiceUnreachable, TooManyRequests) as error:
-                await asyncio.sleep(self._backoff_s(call, attempt, error))
-                attempt += 1
-                continue
+                result = self._again(call, error)
             if not isinstance(result, Call):
                 return result
-            call, attempt = result, 0
+            call = result
 
     async def events(self, job_id: str, after: int = 0) -> AsyncIterator[Event]:
         """See `Connection.events`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
@@ -12,27 +13,62 @@ from rich.live import Live
 
 from service.errors import InvalidJobTransition, ServiceUnreachable
 
-from .backend import Backend, Json
+from .backend import Backend, Json, with_backend
 from .root import INTERRUPTED
-from .terminal import terminal
+from .terminal import print_json, terminal
 
 if TYPE_CHECKING:
     from .job_view import JobView
     from .report import ReportView
-    from .sweep_view import SweepView
-
-FOLLOW = click.option(
-    "--follow/--no-follow",
-    default=None,
-    help="Watch until it is over, or only submit it: a server with this --data-dir or at this --url trains it. "
-    "[default --follow without --url, --no-follow with it]",
-)
+    from .sweeps import SweepView
 
 _POLL_S = 0.2
 _MAX_SHARE = 0.1
 """Of the time may be spent on polling: a large sweep takes long to describe, and is polled less often."""
 _RETRY_S = 1.0
 _MAX_UNANSWERED = 30
+
+
+def submits(noun: str, follow: Callable[..., int]) -> Callable[..., Callable[..., Any]]:
+    """Make a command of a function that submits a ``noun``, as in ``job``: follow it, or print how to.
+
+    Parameters
+    ----------
+    follow : shows what was submitted until it is over, and returns the exit code.
+    """
+
+    def decorate(command: Callable[..., Json]) -> Callable[..., Any]:
+        @click.option(
+            "--follow/--no-follow",
+            "follows",
+            default=None,
+            help="Watch until it is over, or only submit it: a server with this --data-dir or at this --url trains it. "
+            "[default --follow without --url, --no-follow with it]",
+        )
+        @click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            help=f"Print nothing but the {noun} as JSON, when it is over if followed.",
+        )
+        @with_backend
+        @click.pass_context
+        @functools.wraps(command)
+        def run(
+            ctx: click.Context, backend: Backend, /, *, follows: bool | None, as_json: bool, **options: Any
+        ) -> None:
+            submitted = command(ctx, backend, **options)
+            if follows if follows is not None else not backend.is_remote:
+                ctx.exit(follow(backend, submitted, as_json=as_json))
+            if as_json:
+                print_json(submitted)
+            else:
+                click.echo(f"{noun.capitalize()} {submitted['id']} is submitted {backend.place}.")
+                click.echo(f"  inkling {noun}s follow {submitted['id']}{backend.arguments}")
+
+        return run
+
+    return decorate
 
 
 def follow(

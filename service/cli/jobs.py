@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import functools
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from rich.console import Console
 from service.core import Check
 
 from .backend import Backend, Json, Picture, with_backend
-from .following import FOLLOW, follow
+from .following import follow, submits
 from .hyperparameters import given, hyperparameter_option, hyperparameter_options, training_request
 from .job_view import (
     STATE_STYLES,
@@ -36,7 +35,6 @@ from .terminal import (
     in_pages,
     picture_file,
     print_commands,
-    print_json,
     print_list,
     print_result,
     terminal,
@@ -46,34 +44,44 @@ from .terminal import (
 _JOB = click.argument("job_id", metavar="JOB")
 
 
-def _submits(command: Callable[..., Json]) -> Callable[..., Any]:
-    """Make a command of a function that submits a job: it follows the job, or prints how to."""
+def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
+    """Show a job until it is over, print how it ended, and return the exit code."""
+    job_id, last_event = job["id"], 0
 
-    @FOLLOW
-    @click.option(
-        "--json", "as_json", is_flag=True, help="Print nothing but the job as JSON, when it is over if followed."
+    def news() -> Iterator[Any]:
+        nonlocal last_event
+        for event in backend.events(job_id, after=last_event):
+            last_event = event.id
+            yield event
+
+    job = follow(
+        JobView(job),
+        backend,
+        noun="job",
+        news=news,
+        result=lambda: backend.job(job_id),
+        cancel=lambda: backend.cancel(job_id),
+        hints=(f"jobs follow {job_id}", f"jobs cancel {job_id}"),
+        silent=as_json,
     )
-    @with_backend
-    @click.pass_context
-    @functools.wraps(command)
-    def run(ctx: click.Context, backend: Backend, /, *, follow: bool | None, as_json: bool, **options: Any) -> None:
-        job = command(ctx, backend, **options)
-        if follow if follow is not None else not backend.is_remote:
-            ctx.exit(_follow(backend, job, as_json=as_json))
-        if as_json:
-            print_json(job)
-        else:
-            click.echo(f"Job {job['id']} is {job['state']} {backend.place}.")
-            click.echo(f"  inkling jobs follow {job['id']}{backend.arguments}")
 
-    return run
+    def print_ending(job: Json, console: Console) -> None:
+        console.print(f"\n{ending_text(job)}", style="bold")
+        console.print(results(job))
+        print_commands(next_commands(job), backend, console)
+
+    print_result(job, print_ending, as_json=as_json)
+    outcome = (job["verification"] or {}).get("outcome")
+    if outcome and not outcome["identical"]:
+        return 1
+    return {"succeeded": 0, "cancelled": INTERRUPTED}.get(job["state"], 1)
 
 
 @click.command()
 @hyperparameter_options
 @click.option("--dataset", metavar="NAME", help="The data set. [default mnist]")
 @click.option("--name", metavar="NAME", help="Name of the model. [default: data set and model, as in mnist-softmax]")
-@_submits
+@submits("job", _follow)
 @examples(
     "train",
     "train --model softmax --epochs 50 --l2-penalty 0.01 --follow",
@@ -94,7 +102,7 @@ def train(ctx: click.Context, backend: Backend, /, **options: Any) -> Json:
 
 @click.command()
 @_JOB
-@_submits
+@submits("job", _follow)
 @examples("verify JOB", "verify JOB --url http://127.0.0.1:8000")
 def verify(_: click.Context, backend: Backend, /, *, job_id: str) -> Json:
     """Train a job again from its record, and compare the weights.
@@ -172,7 +180,7 @@ def cancel(backend: Backend, *, job_id: str) -> None:
 @_JOB
 @hyperparameter_option("epochs", help="How many in all, those that were made included. [default: as it was]")
 @hyperparameter_option("patience", help="Not less than it was, or none. [default: as it was]")
-@_submits
+@submits("job", _follow)
 @examples(
     "jobs resume JOB --epochs 80",
     "jobs resume JOB --epochs 500 --patience none",
@@ -231,39 +239,6 @@ def picture(backend: Backend, *, job_id: str, picture: Picture, output: Path | N
     """Draw the curves or the weights of a job, while it runs too."""
     file, picture_format = picture_file(output, picture)
     write_file(file, backend.job_picture(job_id, picture, picture_format))
-
-
-def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
-    """Show a job until it is over, print how it ended, and return the exit code."""
-    job_id, last_event = job["id"], 0
-
-    def news() -> Iterator[Any]:
-        nonlocal last_event
-        for event in backend.events(job_id, after=last_event):
-            last_event = event.id
-            yield event
-
-    job = follow(
-        JobView(job),
-        backend,
-        noun="job",
-        news=news,
-        result=lambda: backend.job(job_id),
-        cancel=lambda: backend.cancel(job_id),
-        hints=(f"jobs follow {job_id}", f"jobs cancel {job_id}"),
-        silent=as_json,
-    )
-
-    def print_ending(job: Json, console: Console) -> None:
-        console.print(f"\n{ending_text(job)}", style="bold")
-        console.print(results(job))
-        print_commands(next_commands(job), backend, console)
-
-    print_result(job, print_ending, as_json=as_json)
-    outcome = (job["verification"] or {}).get("outcome")
-    if outcome and not outcome["identical"]:
-        return 1
-    return {"succeeded": 0, "cancelled": INTERRUPTED}.get(job["state"], 1)
 
 
 def _csv(checks: list[Json]) -> str:

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from service.core import METRICS
 
 from .backend import Backend, Json, SweepPicture, with_backend
-from .following import FOLLOW, follow, poll
-from .hyperparameters import given_grid, grid_option, hyperparameter_options, training_request
+from .following import follow, poll, submits
+from .hyperparameters import given_grid, grid_option, hyperparameter_options, training_request, value_text
+from .job_view import STATE_STYLES, check_text, is_final, next_commands
 from .root import INTERRUPTED, examples
-from .sweep_view import (
-    MAX_ROWS,
-    METRICS,
-    SweepView,
-    counts_text,
-    is_over,
-    next_commands_of_sweep,
-    print_sweep,
-    sweep_table,
-)
 from .terminal import (
     AS_JSON,
     PICTURE_OUTPUT,
+    age_text,
+    bar,
+    columns,
+    duration_text,
     in_pages,
+    loss_text,
+    percent,
     picture_file,
     print_commands,
-    print_json,
     print_list,
     print_result,
     write_file,
 )
+
+MAX_ROWS = 20
+_AROUND_ROWS = 8
+"""Lines of the terminal that are not a member's: header, heads of columns, the rest, the cursor."""
+_MIN_BAR_WIDTH, _MAX_BAR_WIDTH = 6, 20
+_TEXT_WIDTH = 32
+"""Kept free for the text beside the bar of the whole."""
 
 _SWEEP = click.argument("sweep_id", metavar="SWEEP")
 _RANK_BY = click.option(
@@ -42,6 +52,40 @@ _RANK_BY = click.option(
     default="validation_loss",
     help="What ranks the members, each at its check of the lowest validation loss. [default validation_loss]",
 )
+
+
+def exit_code_of(sweep: Json) -> int:
+    """Return 0 if every member succeeded, 1 if one failed, 130 if one was cancelled."""
+    states = sweep["states"]
+    return 1 if states.get("failed") else INTERRUPTED if states.get("cancelled") else 0
+
+
+def _follow(backend: Backend, sweep: Json, *, as_json: bool) -> int:
+    """Show a sweep until it is over, print how it ended, and return the exit code."""
+    sweep_id = sweep["id"]
+
+    def ask() -> Json:
+        return backend.sweep(sweep_id, rank_by=sweep["ranked_by"])
+
+    over = follow(
+        SweepView(sweep),
+        backend,
+        noun="sweep",
+        news=lambda: poll(ask, is_over),
+        result=ask,
+        cancel=lambda: backend.cancel_sweep(sweep_id),
+        hints=(f"sweeps follow {sweep_id}", f"sweeps cancel {sweep_id}"),
+        silent=as_json,
+        transient=True,  # what is printed at the end takes its place
+    )
+
+    def print_ending(sweep: Json, console: Console) -> None:
+        console.print()
+        print_sweep(sweep, console, limit=MAX_ROWS)
+        print_commands(next_commands_of_sweep(sweep), backend, console)
+
+    print_result(over, print_ending, as_json=as_json)
+    return exit_code_of(over)
 
 
 @click.command()
@@ -53,13 +97,8 @@ _RANK_BY = click.option(
     metavar="NAME",
     help="Name of the model whose versions the members become. [default: as in mnist-softmax-sweep]",
 )
-@FOLLOW
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print nothing but the sweep as JSON, when it is over if followed."
-)
 @hyperparameter_options
-@with_backend
-@click.pass_context
+@submits("sweep", _follow)
 @examples(
     "sweep --grid l2_penalty=0,1,0.1,0.01,0.001",
     "sweep --grid l2_penalty=0,0.01 --grid seed=0..4 --epochs 20",
@@ -68,16 +107,8 @@ _RANK_BY = click.option(
     "sweep --grid seed=0..9 --rank-by validation_accuracy",
 )
 def sweep(
-    ctx: click.Context,
-    backend: Backend,
-    /,
-    *,
-    grid: Sequence[tuple[str, list[Any]]],
-    rank_by: str,
-    follow: bool | None,
-    as_json: bool,
-    **options: Any,
-) -> None:
+    ctx: click.Context, backend: Backend, /, *, grid: Sequence[tuple[str, list[Any]]], rank_by: str, **options: Any
+) -> Json:
     """Train a model for every combination of some values, and rank them.
 
     Each --grid names a hyperparameter and its values; the other options are those of train, and hold for all.
@@ -90,13 +121,7 @@ def sweep(
     base = {name: value for name, value in training_request(ctx, options).items() if name not in values}
     about: Json = {name: base.pop(name) for name in ("dataset", "name") if name in base}
     submitted = backend.submit_sweep({"base": base, "grid": values, **about})
-    if follow if follow is not None else not backend.is_remote:
-        ctx.exit(_follow(backend, submitted, rank_by=rank_by, as_json=as_json))
-    if as_json:
-        print_json(submitted)
-        return
-    click.echo(f"Sweep {submitted['id']} of {len(submitted['members']):,} members is queued {backend.place}.")
-    click.echo(f"  inkling sweeps follow {submitted['id']}{backend.arguments}")
+    return backend.sweep(submitted["id"], rank_by=rank_by)
 
 
 @click.group()
@@ -149,7 +174,7 @@ def follow_sweep(ctx: click.Context, backend: Backend, /, *, sweep_id: str, rank
 
     The exit code is 0 when every member succeeded, 1 when one failed, 130 when one was cancelled.
     """
-    ctx.exit(_follow(backend, backend.sweep(sweep_id, rank_by=rank_by), rank_by=rank_by, as_json=as_json))
+    ctx.exit(_follow(backend, backend.sweep(sweep_id, rank_by=rank_by), as_json=as_json))
 
 
 @sweeps.command()
@@ -185,35 +210,221 @@ def picture(backend: Backend, *, sweep_id: str, picture: SweepPicture, output: P
     write_file(file, backend.sweep_picture(sweep_id, picture, picture_format))
 
 
-def exit_code_of(sweep: Json) -> int:
-    """Return 0 if every member succeeded, 1 if one failed, 130 if one was cancelled."""
-    states = sweep["states"]
-    return 1 if states.get("failed") else INTERRUPTED if states.get("cancelled") else 0
+class SweepView:
+    """A sweep while it is trained: how far the whole is, and a line for each member.
+
+    Members stand in the order of the grid. Where there are too many of them, the best and the running ones are
+    shown, ranked, and the others counted.
+    """
+
+    def __init__(self, sweep: Json) -> None:
+        self._sweep = sweep
+        self._first = sweep["fraction"], time.monotonic()
+        self._ended: set[str] | None = None
+        self._tenths = 0
+
+    def update(self, sweep: Json) -> None:
+        """Take in its newest state."""
+        self._sweep = sweep
+
+    end = update
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each member that has ended and each tenth of the whole since the last call."""
+        sweep, n_members = self._sweep, len(self._sweep["members"])
+        if self._ended is None:
+            self._ended = set()
+            yield f"{sweep['name']}, sweep {sweep['id']}, {n_members:,} members"
+        for member in in_grid_order(sweep):
+            if is_final(member) and member["job"] not in self._ended:
+                self._ended.add(member["job"])
+                yield f"{values_text(member['values'])}: {member['state']}{_result(sweep, member)}"
+        tenths = int(10 * sweep["fraction"])
+        best = best_member(sweep)
+        if tenths > self._tenths and best is not None and not is_over(sweep):
+            self._tenths = tenths
+            yield (
+                f"{tenths}0% trained, {len(self._ended):,} of {n_members:,} members over; "
+                f"best so far {values_text(best['values'])}{_result(sweep, best)}"
+            )
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the view for the width and the height there are."""
+        sweep = self._sweep
+        n_members = len(sweep["members"])
+        yield from _header(sweep)
+        width = max(_MIN_BAR_WIDTH, min(40, options.max_width - _TEXT_WIDTH))
+        grid = Table.grid(padding=(0, 2))
+        grid.add_row(bar(sweep["fraction"], width), f"{sweep['fraction']:.0%}{self._time_left()}")
+        yield grid
+        yield Text()
+        shown = members_to_show(sweep, max(4, min(MAX_ROWS, console.height - _AROUND_ROWS)))
+        yield _live_table(sweep, shown, console, options)
+        if len(shown) < n_members:
+            yield _rest_text(sweep, shown)
+
+    def _time_left(self) -> str:
+        """Return how long it will take at the speed since following began."""
+        fraction_then, then_s = self._first
+        made = self._sweep["fraction"] - fraction_then
+        if made < 0.02:
+            return ""
+        return f", about {duration_text((time.monotonic() - then_s) * (1 - self._sweep['fraction']) / made)} left"
 
 
-def _follow(backend: Backend, sweep: Json, *, rank_by: str, as_json: bool) -> int:
-    """Show a sweep until it is over, print how it ended, and return the exit code."""
-    sweep_id = sweep["id"]
+def is_over(sweep: Json) -> bool:
+    """Whether every member is over."""
+    return bool(sweep["state"] == "finished")
 
-    def ask() -> Json:
-        return backend.sweep(sweep_id, rank_by=rank_by)
 
-    sweep = follow(
-        SweepView(sweep),
-        backend,
-        noun="sweep",
-        news=lambda: poll(ask, is_over),
-        result=ask,
-        cancel=lambda: backend.cancel_sweep(sweep_id),
-        hints=(f"sweeps follow {sweep_id}", f"sweeps cancel {sweep_id}"),
-        silent=as_json,
-        transient=True,  # what is printed at the end takes its place
+def values_text(values: Mapping[str, Any]) -> str:
+    """Return the values in which a member differs from the others: ``l2_penalty 0.1, seed 0``."""
+    return ", ".join(f"{name} {value_text(name, value)}" for name, value in values.items())
+
+
+def in_grid_order(sweep: Json) -> Sequence[Json]:
+    """Return the members, which a sweep has ranked, in the order of its grid."""
+    places = {
+        name: {value_text(name, value): place for place, value in enumerate(values)}
+        for name, values in sweep["grid"].items()
+    }
+    return sorted(
+        sweep["members"],
+        key=lambda member: [places[name].get(value_text(name, member["values"][name]), 0) for name in places],
     )
 
-    def print_ending(sweep: Json, console: Console) -> None:
-        console.print()
-        print_sweep(sweep, console, limit=MAX_ROWS)
-        print_commands(next_commands_of_sweep(sweep), backend, console)
 
-    print_result(sweep, print_ending, as_json=as_json)
-    return exit_code_of(sweep)
+def members_to_show(sweep: Json, limit: int) -> Sequence[Json]:
+    """Return all members in the order of the grid or, of more than ``limit``, the best and the running, ranked."""
+    ranked: Sequence[Json] = sweep["members"]
+    if len(ranked) <= limit:
+        return in_grid_order(sweep)
+    running = [member for member in ranked[limit // 2 :] if member["state"] in ("running", "cancelling")]
+    running = running[: limit - limit // 2]
+    # The rows that the running ones leave are for the best; those that are both count as running.
+    shown = {member["job"] for member in running}
+    shown |= {member["job"] for member in [m for m in ranked if m["job"] not in shown][: limit - len(running)]}
+    return [member for member in ranked if member["job"] in shown]
+
+
+def best_member(sweep: Json) -> Json | None:
+    """Return the best member so far, None before the first check of all."""
+    return next((member for member in sweep["members"] if member["job"] == sweep["best"]), None)
+
+
+def print_sweep(sweep: Json, console: Console, *, limit: int | None = None) -> None:
+    """Print a sweep with its members, the best first, at most ``limit`` of them."""
+    shown = sweep["members"][:limit]
+    console.print(*_header(sweep), sep="\n")
+    console.print()
+    console.print(_table(sweep, shown, is_ranking=True))
+    if len(shown) < len(sweep["members"]):
+        console.print(_rest_text(sweep, shown))
+    console.print(
+        f"\nRanked by {METRICS[sweep['ranked_by']].title}; losses and accuracies are those of the", style="dim"
+    )
+    console.print("validation images, at the best check of each member.", style="dim")
+    best = best_member(sweep)
+    if best is not None:
+        so_far = "" if is_over(sweep) else " so far"
+        console.print(Text.assemble((f"\nBest{so_far}: {values_text(best['values'])}", "bold green")))
+        console.print(check_text(best["metrics"]["best"]))
+
+
+def next_commands_of_sweep(sweep: Json) -> list[tuple[str, str]]:
+    """Return what to do with the results of a sweep that is over: the purpose, and the command."""
+    commands: list[tuple[str, str]] = []
+    if len(sweep["members"]) > MAX_ROWS:
+        commands.append(("all members", f"sweeps show {sweep['id']}"))
+    best = best_member(sweep)
+    if best is not None:
+        commands.append(("all curves", f"sweeps picture {sweep['id']} accuracy -o accuracy.png"))
+        commands += next_commands({**best, "id": best["job"]})
+    return commands
+
+
+def sweep_table(sweeps: Sequence[Json]) -> Table:
+    """Return sweeps, one a line."""
+    table = columns("sweep", "grid", "members", right=("age",))
+    table.columns[0].no_wrap = True
+    for sweep in sweeps:
+        grid = " x ".join(f"{len(values)} {name.replace('_', ' ')}" for name, values in sweep["grid"].items())
+        table.add_row(sweep["id"], grid, counts_text(sweep["states"]), age_text(sweep["created_at"]))
+    return table
+
+
+def counts_text(states: Mapping[str, int]) -> Text:
+    """Return how many members are in each state: ``3 queued, 2 running``."""
+    return Text(", ").join(
+        Text(f"{states[state]:,} {state}", style) for state, style in STATE_STYLES.items() if states.get(state)
+    )
+
+
+def _header(sweep: Json) -> Iterable[Text]:
+    yield Text.assemble((sweep["name"], "bold"), "  ", (f"sweep {sweep['id']}", "dim"))
+    yield Text.assemble(f"{len(sweep['members']):,} members: ", counts_text(sweep["states"]))
+
+
+def _rest_text(sweep: Json, shown: Sequence[Json]) -> Text:
+    """Return how many members are not shown, by their states."""
+    jobs = {member["job"] for member in shown}
+    rest = [member["state"] for member in sweep["members"] if member["job"] not in jobs]
+    return Text.assemble((f"and {len(rest):,} more: ", "dim"), counts_text(Counter(rest)))
+
+
+def _live_table(sweep: Json, members: Sequence[Json], console: Console, options: ConsoleOptions) -> Table:
+    """Return the members, with bars if there is room for them."""
+    without_bars = _table(sweep, members)
+    # Two columns lie between, and two stay free: a terminal that writes ^C there must not begin a new line.
+    room = options.max_width - Measurement.get(console, options, without_bars).maximum - 4
+    return without_bars if room < _MIN_BAR_WIDTH else _table(sweep, members, bar_width=min(_MAX_BAR_WIDTH, room))
+
+
+def _table(sweep: Json, members: Sequence[Json], *, bar_width: int = 0, is_ranking: bool = False) -> Table:
+    """Return members, one a line, with their latest checks; or as a ranking, with their best checks."""
+    metric = sweep["ranked_by"]
+    table = columns()
+    if is_ranking:
+        table.add_column("", justify="right", style="dim")
+    for name in sweep["grid"]:  # a title is broken where the values are shorter
+        title = name.replace("_", " ")
+        longest_value = max((len(value_text(name, member["values"][name])) for member in members), default=0)
+        width = max(longest_value, *map(len, title.split()))
+        table.add_column(Text(title), justify="right", width=width, overflow="fold")
+    table.add_column("state", min_width=10)
+    if bar_width:
+        table.add_column("progress")
+    own_column = not (is_ranking and metric.startswith("validation"))
+    ranked_by = [(METRICS[metric].title if is_ranking else "best", 8)] if own_column else []
+    for name, min_width in (("epoch", 5), ("loss", 6), ("accuracy", 8), *ranked_by):
+        table.add_column(name, justify="right", min_width=min_width, no_wrap=True)
+    if is_ranking:
+        table.add_column("version", justify="right")
+    for member in members:
+        latest, best, model = member["metrics"]["latest"], member["metrics"]["best"], member["model"]
+        check = best if is_ranking else latest
+        state = "early stop" if member["stop_reason"] == "early_stopping" else member["state"]
+        table.add_row(
+            *([str(member["rank"])] if is_ranking else []),
+            *(value_text(name, member["values"][name]) for name in sweep["grid"]),
+            Text(state, STATE_STYLES[member["state"]]),
+            *([bar(member["progress"]["fraction"], bar_width)] if bar_width else []),
+            "" if latest is None else f"{latest['epoch']:,}",
+            "" if check is None else loss_text(check["validation_loss"]),
+            "" if check is None else percent(check["validation_accuracy"]),
+            *([] if not own_column else ["" if best is None else _metric_text(metric, best[metric])]),
+            *([str(model["version"]) if model else ""] if is_ranking else []),
+            style="bold green" if member["job"] == sweep["best"] else None,
+        )
+    return table
+
+
+def _metric_text(name: str, value: float) -> str:
+    return loss_text(value) if METRICS[name].format == "loss" else percent(value)
+
+
+def _result(sweep: Json, member: Json) -> str:
+    best, metric = member["metrics"]["best"], sweep["ranked_by"]
+    if best is None:
+        return ""
+    return f", {METRICS[metric].title} {_metric_text(metric, best[metric])}, epoch {best['epoch']:,}"

@@ -15,8 +15,7 @@ from service.cli.backend import Backend, ImageFile
 from service.cli.following import poll
 from service.cli.local import LocalBackend
 from service.cli.remote import RemoteBackend
-from service.cli.sweep_view import is_over
-from service.cli.sweeps import exit_code_of
+from service.cli.sweeps import exit_code_of, is_over
 from service.datasets import Dataset
 from service.errors import (
     DatasetNotFound,

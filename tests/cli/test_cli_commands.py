@@ -265,7 +265,7 @@ def test_a_model_in_the_grid_is_no_base(here: Here) -> None:
 def test_a_sweep_can_be_submitted_and_followed_later(here: Here) -> None:
     text = here("sweep", *TINY, "--grid", "seed=0,1", "--no-follow")
     sweep_id = text.split()[1]
-    assert text.startswith(f"Sweep {sweep_id} of 2 members is queued on this machine")
+    assert text.startswith(f"Sweep {sweep_id} is submitted on this machine")
     assert "2 queued" in here("sweeps", "show", sweep_id)
     with_nothing = here("sweeps", "picture", sweep_id, "accuracy", exit_code=1)
     assert NoDataYet.__name__ not in with_nothing

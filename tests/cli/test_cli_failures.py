@@ -76,4 +76,4 @@ def test_a_folder_that_cannot_be_made(run: Callable[..., Result], tmp_path: Path
     (tmp_path / "file").touch()
     result = run("jobs", "list", "--data-dir", tmp_path / "file" / "folder")
     assert result.exit_code == 1
-    assert "data folder cannot be made" in result.stderr
+    assert "data folder cannot be created" in result.stderr

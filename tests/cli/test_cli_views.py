@@ -14,7 +14,7 @@ from service.cli.hyperparameters import value_text
 from service.cli.images import prediction_table, prediction_view
 from service.cli.job_view import FINAL_STATES, STATE_STYLES, JobView, ending_text, sparkline
 from service.cli.pictures import grey_picture, halved, large_digit, weight_picture, weights_view
-from service.cli.sweep_view import (
+from service.cli.sweeps import (
     MAX_ROWS,
     SweepView,
     in_grid_order,

@@ -33,7 +33,7 @@ from ulid import ULID
 from benchmarks.paired import new_figure, show, warn_if_busy, write
 from service.bootstrap import build
 from service.core import TrainingConfig
-from service.database import Database, NewCheck, NewJob, check_rows, event_rows, job_rows, migrate
+from service.database import Database, NewCheck, NewJob, event_rows, job_rows, migrate
 from service.database.tables import events, jobs
 from service.settings import Settings
 from service.web.app import create_app
@@ -100,10 +100,10 @@ def fill(folder: Path) -> str:
         over = {"state": "cancelled", "latest_check": shown, "best_check": shown, "finished_at": datetime.now(UTC)}
         connection.execute(update(jobs).values(over))
         event_rows.append_states(connection, [job.id for job in new], "cancelled", at=datetime.now(UTC))
-        for start in range(0, N_CHECKS, check_rows.BLOCK_LENGTH):
-            steps = range(start, min(start + check_rows.BLOCK_LENGTH, N_CHECKS))
-            check_rows.append(connection, new[-1].id, list(map(check, steps)), at=datetime.now(UTC))
-            check_rows.pack(connection, new[-1].id)
+        for start in range(0, N_CHECKS, event_rows.BLOCK_LENGTH):
+            steps = range(start, min(start + event_rows.BLOCK_LENGTH, N_CHECKS))
+            event_rows.append_checks(connection, new[-1].id, list(map(check, steps)), at=datetime.now(UTC))
+            event_rows.pack_checks(connection, new[-1].id)
     database.close()
     return new[-1].id
 

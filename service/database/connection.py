@@ -1,4 +1,4 @@
-"""The database behind a URL: its connections and transactions, its advisory locks, and its clock."""
+"""The database behind a URL: its connections and transactions, advisory locks, clock, and migration."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    inspect,
     literal_column,
     make_url,
     select,
@@ -57,6 +58,9 @@ _LOCK_CLASS = 0x1D16
 """Distinguishes our advisory locks from those of other programs on the same database."""
 _PATCHED_SQLITE = {(3, 44): 6, (3, 50): 7, (3, 51): 3}
 """Patch levels in which the WAL-reset bug is fixed, by minor version; all versions after 3.51 have the fix."""
+
+HEAD = "0008"
+"""The newest migration, stated here so that an ordinary start need not import Alembic."""
 
 
 class AdvisoryLock(IntEnum):
@@ -228,3 +232,39 @@ def _prepare_sqlite(busy_timeout_ms: int, connection: Any, _record: Any) -> None
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("inkling_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def migrate(database: Database) -> None:
+    """Run all missing migrations, in one transaction.
+
+    Raises
+    ------
+    StorageFailed
+        The database was written by a newer version, and is left unchanged.
+    """
+    with database.write() as connection:
+        AdvisoryLock.MIGRATION.acquire(connection)
+        if _revision(connection) != HEAD:
+            _upgrade(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - an ordinary start does without
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", "service.database:migrations")
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if (_revision(connection) or HEAD) not in known:
+        raise StorageFailed(
+            "The database was written by a newer version of Inkling; use that version, or another data folder."
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

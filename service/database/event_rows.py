@@ -1,22 +1,89 @@
-"""Rows of ``events``: everything that happened to a job, in one order, so that a stream can go on after any id."""
+"""Rows of ``events``: the states and validation checks of jobs, in one order, so that a stream can resume after any id.
+
+A check is written as an event, and later packed with up to 999 others into a row of ``check_blocks``, which NumPy reads
+directly. It keeps the id of its event, so that streams are not affected.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import json
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, bindparam, delete, func, select
 
-from . import check_rows
-from .check_rows import CheckRow
-from .tables import events
+from service.core import METRICS, Check
+
+from .tables import check_blocks, events, jobs
+
+BLOCK_LENGTH = 1000
+
+CHECK = np.dtype(
+    [("id", "<i8"), ("epoch", "<i4"), ("step", "<i8"), *((name, "<f8") for name in METRICS), ("n_losses", "<i4")]
+)
+"""A check in a block; ``n_losses`` is the number of steps since the check before."""
+_LOSS_BYTES = 4
+
+Checks: TypeAlias = NDArray[np.void]
+"""``(n,)`` of the dtype `CHECK`, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCheck(Check):
+    """A validation check to be written. ``detail`` is the progress at that moment."""
+
+    detail: Mapping[str, Any]
+    step_losses: bytes
+
+    def shown(self, event_id: int) -> dict[str, Any]:
+        """Return the fields of its `CheckRow`, as a job stores its newest and its best check."""
+        return {"id": event_id, **{name: getattr(self, name) for name in _SHOWN}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow(Check):
+    """A recorded validation check. ``detail`` is the progress at that moment."""
+
+    id: int
+    detail: Mapping[str, Any]
+
+
+_SHOWN = tuple(name for name in CheckRow.__dataclass_fields__ if name != "id")
+_NUMBERS = ("id", "epoch", "step", *METRICS)
+_LOOSE = tuple(events.c[name] for name in (*_NUMBERS, "step_losses"))
+_WRITTEN = tuple(NewCheck.__dataclass_fields__)
+
+# Statements of every engine cycle and follower are built once: building one takes longer than running it.
+_JOB_ID: Any = bindparam("job_id")
+_INSERT = events.insert().returning(events.c.step, events.c.id)
+_NEWEST_STEPS = (
+    select(events.c.step)
+    .where(events.c.job_id == _JOB_ID, events.c.kind == "check")
+    .order_by(events.c.id.desc())
+    .limit(1),
+    select(check_blocks.c.last_step)
+    .where(check_blocks.c.job_id == _JOB_ID)
+    .order_by(check_blocks.c.first_id.desc())
+    .limit(1),
+)
+"""Of a job's checks in events, and of those in blocks, which are older."""
+_PACKED_AFTER = (
+    select(check_blocks.c.last_id, check_blocks.c.checks, check_blocks.c.details)
+    .where(check_blocks.c.job_id == _JOB_ID, check_blocks.c.last_id > bindparam("after"))
+    .order_by(check_blocks.c.first_id)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateRow:
-    """A move to a state, and why, where there is something to say."""
+    """A move to a state, and its reason, if it has one."""
 
     id: int
     job_id: str
@@ -31,8 +98,7 @@ EventRow: TypeAlias = CheckRow | StateRow
 _CHECK = tuple(events.c[name] for name in CheckRow.__dataclass_fields__)
 _EVENT = (*_CHECK, events.c.job_id, events.c.kind, events.c.state, events.c.at)
 
-# Statements of every turn of the engine and of every follower are built once: that takes longer than running them.
-_INSERT = events.insert()
+_INSERT_STATE = events.insert()
 _AFTER = (
     select(*_EVENT)
     .where(events.c.job_id == bindparam("job_id"), events.c.id > bindparam("after"))
@@ -42,24 +108,185 @@ _AFTER = (
 _SINCE = select(events.c.id, events.c.job_id).where(events.c.id > bindparam("after")).order_by(events.c.id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CheckSeries:
+    """The checks of a job, and the training losses of all their steps as packed bytes."""
+
+    checks: Checks
+    step_losses: bytes
+
+
+def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck], *, at: datetime) -> dict[int, int]:
+    """Insert checks in their order; return the id of each by its step."""
+    if not checks:
+        return {}
+    common = {"job_id": job_id, "kind": "check", "at": at}
+    rows = [{name: getattr(check, name) for name in _WRITTEN} | common for check in checks]
+    written = connection.execute(_INSERT, rows)
+    return {row.step: row.id for row in written}
+
+
+def pack_checks(connection: Connection, job_id: str) -> None:
+    """Move the checks of a job from events into blocks."""
+    loose = (events.c.job_id == job_id) & (events.c.kind == "check")
+    rows = connection.execute(select(*_LOOSE, events.c.detail).where(loose).order_by(events.c.id)).all()
+    for start in range(0, len(rows), BLOCK_LENGTH):
+        part = rows[start : start + BLOCK_LENGTH]
+        losses = b"".join(row.step_losses for row in part)
+        _insert(connection, job_id, _array(part), [row.detail for row in part], losses)
+    if rows:
+        connection.execute(delete(events).where(loose))
+
+
+def copy_checks(
+    connection: Connection,
+    job_id: str,
+    *,
+    to: str,
+    next_step: int,
+    progress_of: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> None:
+    """Copy the checks of a job before a step to another job, with their ids.
+
+    Parameters
+    ----------
+    progress_of : maps the progress at a check.
+    """
+    pack_checks(connection, job_id)
+    for block in connection.execute(_blocks(job_id)).all():
+        checks = _unpacked(block)
+        checks = checks[checks["step"] < next_step]
+        if len(checks):
+            details = list(map(progress_of, _details(block)[: len(checks)]))
+            losses = block.step_losses[: int(checks["n_losses"].sum()) * _LOSS_BYTES]
+            _insert(connection, to, checks, details, losses)
+
+
+def check_at_step(connection: Connection, job_id: str, step: int) -> dict[str, Any]:
+    """Return the check at a step, which must be in a block, in the form of `NewCheck.shown`."""
+    block = connection.execute(_blocks(job_id).where(check_blocks.c.last_step >= step).limit(1)).one()
+    return next(asdict(check) for check in _rows(block) if check.step == step)
+
+
+def newest_check_step(connection: Connection, job_id: str) -> int:
+    """Return the step of the newest check of a job, -1 without one."""
+    found = (connection.execute(newest, {"job_id": job_id}).scalar() for newest in _NEWEST_STEPS)
+    return next((step for step in found if step is not None), -1)
+
+
+def _packed_after(connection: Connection, job_id: str, event_id: int, limit: int) -> list[CheckRow]:
+    """Return checks of a job in blocks, after an event, oldest first."""
+    found: list[CheckRow] = []
+    last_id = event_id
+    while len(found) < limit and (
+        block := connection.execute(_PACKED_AFTER, {"job_id": job_id, "after": last_id}).first()
+    ):
+        found += (check for check in _rows(block) if check.id > event_id)
+        last_id = block.last_id
+    return found[:limit]
+
+
+def check_series(connection: Connection, job_id: str, *, since: int = 0) -> CheckSeries:
+    """Return the checks of a job after an event, from blocks and events."""
+    columns = check_blocks.c.checks, check_blocks.c.step_losses
+    blocks = connection.execute(_blocks(job_id, *columns).where(check_blocks.c.last_id > since)).all()
+    loose = connection.execute(
+        select(*_LOOSE)
+        .where(events.c.job_id == job_id, events.c.kind == "check", events.c.id > since)
+        .order_by(events.c.id)
+    ).all()
+    checks = np.concatenate([*map(_unpacked, blocks), _array(loose)])
+    losses = b"".join([*(block.step_losses for block in blocks), *(row.step_losses for row in loose)])
+    n_before = int(np.searchsorted(checks["id"], since, side="right"))
+    n_losses_before = int(checks["n_losses"][:n_before].sum())
+    return CheckSeries(checks=checks[n_before:], step_losses=losses[n_losses_before * _LOSS_BYTES :])
+
+
+def checks_of_sweep(connection: Connection, sweep_id: str, *, up_to: int) -> dict[str, Checks]:
+    """Return the checks of each member of a sweep up to an event, by job, in the order of the grid."""
+    blocks = connection.execute(
+        select(check_blocks.c.job_id, check_blocks.c.checks)
+        .join_from(jobs, check_blocks, check_blocks.c.job_id == jobs.c.id)
+        .where(jobs.c.sweep_id == sweep_id)
+        .order_by(jobs.c.number, check_blocks.c.first_id)
+    )
+    parts: dict[str, list[Checks]] = defaultdict(list)
+    for block in blocks:
+        parts[block.job_id].append(_unpacked(block))
+    loose: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(
+        select(events.c.job_id, *_LOOSE)
+        .join_from(jobs, events, events.c.job_id == jobs.c.id)
+        .where(jobs.c.sweep_id == sweep_id, events.c.kind == "check")
+        .order_by(jobs.c.number, events.c.id)
+    ):
+        loose[row.job_id].append(row)
+    for job_id, rows in loose.items():
+        parts[job_id].append(_array(rows))
+    whole = {job_id: np.concatenate(found) for job_id, found in parts.items()}
+    return {job_id: checks[checks["id"] <= up_to] for job_id, checks in whole.items()}
+
+
+def _blocks(job_id: str, *columns: Any) -> Any:
+    query = select(*columns) if columns else select(check_blocks)
+    return query.where(check_blocks.c.job_id == job_id).order_by(check_blocks.c.first_id)
+
+
+def _insert(
+    connection: Connection, job_id: str, checks: Checks, details: Sequence[Mapping[str, Any]], losses: bytes
+) -> None:
+    connection.execute(
+        check_blocks.insert().values(
+            job_id=job_id,
+            first_id=int(checks["id"][0]),
+            last_id=int(checks["id"][-1]),
+            last_step=int(checks["step"][-1]),
+            checks=checks.tobytes(),
+            details=zlib.compress(json.dumps(details).encode()),
+            step_losses=losses,
+        )
+    )
+
+
+def _array(rows: Iterable[Any]) -> Checks:
+    tuples = [(*(getattr(row, name) for name in _NUMBERS), len(row.step_losses) // _LOSS_BYTES) for row in rows]
+    return np.array(tuples, dtype=CHECK)
+
+
+def _unpacked(block: Any) -> Checks:
+    return np.frombuffer(block.checks, dtype=CHECK)
+
+
+def _details(block: Any) -> list[dict[str, Any]]:
+    details: list[dict[str, Any]] = json.loads(zlib.decompress(block.details))
+    return details
+
+
+def _rows(block: Any) -> list[CheckRow]:
+    return [
+        CheckRow(**dict(zip(_NUMBERS, row, strict=True)), detail=detail)
+        for row, detail in zip(_unpacked(block)[list(_NUMBERS)].tolist(), _details(block), strict=True)
+    ]
+
+
 def append_state(connection: Connection, job_id: str, state: str, *, at: datetime, reason: str | None = None) -> None:
-    """Write a move down."""
+    """Insert a move."""
     detail = {"reason": reason} if reason else None
     row = {"job_id": job_id, "kind": "state", "at": at, "state": state, "detail": detail}
-    connection.execute(_INSERT, row)
+    connection.execute(_INSERT_STATE, row)
 
 
 def append_states(connection: Connection, job_ids: Collection[str], state: str, *, at: datetime) -> None:
-    """Write the same move of several jobs down."""
+    """Insert the same move of several jobs."""
     rows = [{"job_id": job_id, "kind": "state", "at": at, "state": state} for job_id in job_ids]
     if rows:
-        connection.execute(_INSERT, rows)
+        connection.execute(_INSERT_STATE, rows)
 
 
 def after(connection: Connection, job_id: str, event_id: int, limit: int) -> list[EventRow]:
-    """Return what happened to a job after an event, oldest first."""
+    """Return the events of a job after an event, oldest first."""
     rows = connection.execute(_AFTER, {"job_id": job_id, "after": event_id, "limit": limit})
-    packed = check_rows.packed_after(connection, job_id, event_id, limit)
+    packed = _packed_after(connection, job_id, event_id, limit)
     return sorted([*packed, *map(_event, rows)], key=lambda event: event.id)[:limit]
 
 
@@ -78,7 +305,7 @@ def newest_id(connection: Connection) -> int:
 
 
 def jobs_since(connection: Connection, event_id: int) -> dict[int, str]:
-    """Return all events with a higher id, and the job to which each happened, in the order of the ids."""
+    """Return the ids of all later events, ascending, and the job of each."""
     rows = connection.execute(_SINCE, {"after": event_id})
     return {row.id: row.job_id for row in rows}
 

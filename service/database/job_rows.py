@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, false, func, select, updat
 
 from service.telemetry import Origin, origin
 
-from . import check_rows, checkpoint_rows, event_rows, snapshot_rows
+from . import event_rows, weight_rows
 from .access_rows import submitter
 from .connection import now_s
 from .states import FINAL, JobState
@@ -77,8 +77,8 @@ class JobRow:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    latest_check: check_rows.CheckRow | None
-    best_check: check_rows.CheckRow | None
+    latest_check: event_rows.CheckRow | None
+    best_check: event_rows.CheckRow | None
 
 
 _SHOWN = tuple(jobs.c[name] for name in JobRow.__dataclass_fields__)
@@ -126,15 +126,15 @@ def begin_after(
     ----------
     progress_of : the progress at a check in terms of the new job's epochs and patience.
     """
-    checkpoint_rows.copy(connection, before.id, to=job_id)
-    check_rows.copy(connection, before.id, to=job_id, next_step=next_step, progress_of=progress_of)
-    snapshot_rows.copy(connection, before.id, to=job_id, next_step=next_step)
+    weight_rows.copy_checkpoint(connection, before.id, to=job_id)
+    event_rows.copy_checks(connection, before.id, to=job_id, next_step=next_step, progress_of=progress_of)
+    weight_rows.copy_snapshots(connection, before.id, to=job_id, next_step=next_step)
     columns: dict[str, Any] = {
         name: getattr(before, name) for name in ("batches_per_epoch", "dataset_sha256", "environment")
     }
     for column, step in (("latest_check", latest_step), ("best_check", best_step)):
         if step is not None:
-            columns[column] = check_rows.at_step(connection, job_id, step)
+            columns[column] = event_rows.check_at_step(connection, job_id, step)
     update_columns(connection, job_id, **columns)
 
 
@@ -313,7 +313,7 @@ def move(
     if connection.execute(update(jobs).where(condition).values(state=to, **values)).rowcount != 1:
         return False
     if final:
-        check_rows.pack(connection, job_id)
+        event_rows.pack_checks(connection, job_id)
     event_rows.append_state(connection, job_id, to, at=now, reason=reason)
     return True
 
@@ -330,8 +330,8 @@ def _shown(connection: Connection, *conditions: Any, limit: int | None = None) -
         JobRow(
             **{
                 **row._mapping,
-                "latest_check": row.latest_check and check_rows.CheckRow(**row.latest_check),
-                "best_check": row.best_check and check_rows.CheckRow(**row.best_check),
+                "latest_check": row.latest_check and event_rows.CheckRow(**row.latest_check),
+                "best_check": row.best_check and event_rows.CheckRow(**row.best_check),
             }
         )
         for row in rows

@@ -18,7 +18,7 @@ from pathlib import Path
 from ulid import ULID
 
 from service.core import TrainingConfig
-from service.database import ClaimRow, Database, JobState, checkpoint_rows, job_rows
+from service.database import ClaimRow, Database, JobState, job_rows, weight_rows
 from service.datasets import PACKAGED, Datasets
 from service.errors import ServiceError, StorageFailed
 from service.telemetry import start_span
@@ -319,7 +319,7 @@ class Engine:
             max_members = min(MAX_STACK_MEMBERS, math.ceil(n_queued / n_free))
             with self._database.write() as connection:
                 claims = job_rows.claim_oldest(connection, claimed_by=self.id, lease_s=LEASE_S, max_members=max_members)
-                checkpoints = [checkpoint_rows.get(connection, claim.id) for claim in claims]
+                checkpoints = [weight_rows.get_checkpoint(connection, claim.id) for claim in claims]
             if not claims:
                 return
             self._start_stack(executor, claims, checkpoints)

@@ -15,7 +15,7 @@ from ulid import ULID
 
 from service.charts import Curves
 from service.core import Floats, Model, TrainingConfig
-from service.database import FINAL, JobState, NewJob, check_rows, checkpoint_rows, event_rows, job_rows
+from service.database import FINAL, JobState, NewJob, event_rows, job_rows, weight_rows
 from service.datasets import plan_split, with_its_classes
 from service.errors import InvalidJobTransition, NoDataYet, StorageFailed
 from service.registry import check_model_name
@@ -107,7 +107,7 @@ class Jobs(SubmissionService):
         request_sha256 = fingerprint({"resume": job_id, **changes})
 
         def insert(connection: Connection) -> Job:
-            row, checkpoint = job_row(connection, job_id), checkpoint_rows.get(connection, job_id)
+            row, checkpoint = job_row(connection, job_id), weight_rows.get_checkpoint(connection, job_id)
             state = resumable_state(row, checkpoint, self._datasets.get(row.dataset))
             config = continued(row, state, changes)
             new = NewJob(
@@ -154,7 +154,7 @@ class Jobs(SubmissionService):
                 config=row.config,
                 idempotency_key=idempotency_key,
                 request_sha256=request_sha256,
-                verification=verification_of(row, checkpoint_rows.step(connection, job_id) + 1),
+                verification=verification_of(row, weight_rows.checkpoint_step(connection, job_id) + 1),
             )
             return self._insert(connection, new)
 
@@ -229,14 +229,14 @@ class Jobs(SubmissionService):
         """Return the history of a job after an event, thinned to ``max_points`` if it is longer."""
         with self._database.read() as connection:
             job_row(connection, job_id)
-            series = check_rows.series(connection, job_id, since=since)
+            series = event_rows.check_series(connection, job_id, since=since)
         return Metrics.of(series, max_points)
 
     def curves(self, job_id: str) -> Curves:
         """Return the history of a job for the charts."""
         with self._database.read() as connection:
             row = job_row(connection, job_id)
-            series = check_rows.series(connection, job_id)
+            series = event_rows.check_series(connection, job_id)
         return curves_of(row, series)
 
     def weights(self, job_id: str, which: str) -> JobWeights:
@@ -249,7 +249,7 @@ class Jobs(SubmissionService):
         """
         with self._database.read() as connection:
             row = job_row(connection, job_id)
-            checkpoint = checkpoint_rows.get(connection, job_id)
+            checkpoint = weight_rows.get_checkpoint(connection, job_id)
         if checkpoint is None:
             raise NoDataYet("The job has no weights yet; they are there after its first validation check.")
         config = TrainingConfig.from_record(row.config)

@@ -22,11 +22,10 @@ from service.database import (
     JobState,
     NewCheck,
     NewSnapshot,
-    check_rows,
-    checkpoint_rows,
+    event_rows,
     job_rows,
-    snapshot_rows,
     sources,
+    weight_rows,
 )
 from service.datasets import PACKAGED, Datasets
 from service.errors import ServiceError
@@ -96,12 +95,12 @@ class Recorder:
         with self._database.write() as connection:
             if not job_rows.lock_claimed(connection, claim.id, claim.fence):
                 return False
-            newest = check_rows.newest_step(connection, claim.id)
+            newest = event_rows.newest_check_step(connection, claim.id)
             new = [checked for checked in checks if checked.check.step > newest]
-            if new and new[0].number // check_rows.BLOCK_LENGTH < (new[-1].number + 1) // check_rows.BLOCK_LENGTH:
-                check_rows.pack(connection, claim.id)  # those of before; followers look for the new ones as events
+            if new and new[0].number // event_rows.BLOCK_LENGTH < (new[-1].number + 1) // event_rows.BLOCK_LENGTH:
+                event_rows.pack_checks(connection, claim.id)  # the earlier ones; followers read new ones as events
             rows = list(map(_new_check, new))
-            ids = check_rows.append(connection, claim.id, rows, at=datetime.now(UTC))
+            ids = event_rows.append_checks(connection, claim.id, rows, at=datetime.now(UTC))
             if new:
                 columns["latest_check"] = rows[-1].shown(ids[rows[-1].step])
                 _keep_snapshots(connection, claim, new, ids)
@@ -110,7 +109,7 @@ class Recorder:
             if columns:
                 job_rows.update_columns(connection, claim.id, **columns)
             if checkpoint is not None:
-                checkpoint_rows.put(connection, claim.id, step=checkpoint.step, body=checkpoint.checkpoint)
+                weight_rows.put_checkpoint(connection, claim.id, step=checkpoint.step, body=checkpoint.checkpoint)
         return True
 
     def finish(self, claim: ClaimRow, ended: Ended) -> bool:
@@ -129,7 +128,7 @@ class Recorder:
             row = _held(connection, claim)
             if row is None:
                 return False
-            checkpoint_rows.put(connection, claim.id, step=state.next_step - 1, body=ended.checkpoint)
+            weight_rows.put_checkpoint(connection, claim.id, step=state.next_step - 1, body=ended.checkpoint)
             if ended.handed_back and row.state == JobState.RUNNING:
                 return _requeue(connection, claim, "Training was interrupted; it goes on from here.")
             job_rows.update_columns(connection, claim.id, publishing=row.verification is None)
@@ -177,7 +176,7 @@ class Recorder:
                 return _fail(connection, claim, _WORKER_LOST)
             if row.state == JobState.RUNNING:
                 return _requeue(connection, claim, reason, losses=claim.losses + 1)
-            checkpoint = checkpoint_rows.get(connection, claim.id)
+            checkpoint = weight_rows.get_checkpoint(connection, claim.id)
             if checkpoint is None:
                 return _end(
                     connection, claim, JobState.CANCELLED, reason=reason, stop_reason=StopReason.CANCELLED.value
@@ -221,13 +220,13 @@ def _keep_snapshots(connection: Connection, claim: ClaimRow, new: Sequence[Check
     limit = max_snapshots(claim)
     stride = snapshot_stride(new[-1].number + 1, limit)
     if stride > snapshot_stride(new[0].number, limit):
-        snapshot_rows.thin(connection, claim.id, stride)
+        weight_rows.thin_snapshots(connection, claim.id, stride)
     kept = [
         NewSnapshot(number=checked.number, step=step, check_id=ids[step], body=checked.snapshot)
         for checked in new
         if checked.snapshot is not None and checked.number % stride == 0 and (step := checked.check.step) in ids
     ]
-    snapshot_rows.append(connection, claim.id, kept)
+    weight_rows.append_snapshots(connection, claim.id, kept)
 
 
 def _held(connection: Connection, claim: ClaimRow) -> JobRow | None:

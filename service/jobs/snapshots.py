@@ -11,7 +11,7 @@ from weakref import ref
 import numpy as np
 
 from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
-from service.database import ClaimRow, Database, JobRow, SnapshotRow, snapshot_rows
+from service.database import ClaimRow, Database, JobRow, SnapshotRow, weight_rows
 from service.datasets import PACKAGED, Dataset, Datasets, validation_images
 from service.errors import NotFound
 from service.worker import snapshot_stride, unpack_snapshot
@@ -128,7 +128,7 @@ class Snapshots:
         """Return which snapshots there are; raise `JobNotFound`."""
         with self._database.read() as connection:
             row = job_row(connection, job_id)
-            places = snapshot_rows.places(connection, job_id)
+            places = weight_rows.list_snapshots(connection, job_id)
         config = TrainingConfig.from_record(row.config)
         labels = config.build_model().output.names(self._datasets.class_names(row.dataset, config.classes))
         return SnapshotList(job=row, config=config, labels=labels, places=places)
@@ -143,7 +143,7 @@ class Snapshots:
         """
         with self._database.read() as connection:
             row = job_row(connection, job_id)
-            body = snapshot_rows.body(connection, job_id, step)
+            body = weight_rows.snapshot_body(connection, job_id, step)
         if body is None:
             raise NotFound("There is no snapshot of that step; the list of snapshots says which there are.")
         config = TrainingConfig.from_record(row.config)
@@ -156,7 +156,7 @@ class Snapshots:
         """Return the steps of all snapshots after a step, and their parameters, (n, n_parameters), as packed."""
         with self._database.read() as connection:
             job_row(connection, job_id)
-            found = snapshot_rows.bodies(connection, job_id, since=since)
+            found = weight_rows.snapshot_bodies(connection, job_id, since=since)
         return [step for step, _ in found], b"".join(body for _, body in found)
 
     def confusion(self, job_id: str, step: int) -> Confusion:

@@ -17,10 +17,10 @@ from service.database import (
     NewJob,
     NewSweep,
     SweepRow,
-    check_rows,
-    checkpoint_rows,
+    event_rows,
     job_rows,
     sweep_rows,
+    weight_rows,
 )
 from service.datasets import Dataset, plan_split, with_its_classes
 from service.errors import InvalidField, JobNotFound, NoDataYet
@@ -93,7 +93,7 @@ class Sweeps(SubmissionService):
         """Return steps and values of a metric at all checks of each member, by job, as of when the sweep was read."""
         newest = max((m.job.latest.id for m in sweep.members if m.job.latest), default=0)
         with self._database.read() as connection:
-            found = check_rows.of_sweep(connection, sweep.id, up_to=newest)
+            found = event_rows.checks_of_sweep(connection, sweep.id, up_to=newest)
         wanted = [member.job.id for member in sweep.members if len(found.get(member.job.id, ()))]
         return {job_id: (found[job_id]["step"], found[job_id][metric]) for job_id in wanted}
 
@@ -144,7 +144,7 @@ class Sweeps(SubmissionService):
         """Yield one after the other: a thousand checkpoints at a time would fill a small machine's memory."""
         with self._database.read() as connection:
             for member in sweep.members:
-                body = checkpoint_rows.get(connection, member.job.id)
+                body = weight_rows.get_checkpoint(connection, member.job.id)
                 yield None if body is None else _decode(body, member.job.config, which)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from service.database import Database, check_rows, checkpoint_rows, job_rows
+from service.database import Database, event_rows, job_rows, weight_rows
 from service.registry import LocalStore
 
 MODELS = ("alpha", "beta")
@@ -125,8 +125,8 @@ class Failpoints(threading.local):
         Database.write = write_and_reach  # type: ignore[method-assign, assignment]
         self._note(job_rows, "insert", lambda *_, **__: "accept")
         self._note(job_rows, "claim_oldest", lambda *_, **__: "claim")
-        self._note(check_rows, "append", lambda _c, _j, checks, **__: "progress" if checks else None)
-        self._note(checkpoint_rows, "put", lambda *_, **__: "progress")
+        self._note(event_rows, "append_checks", lambda _c, _j, checks, **__: "progress" if checks else None)
+        self._note(weight_rows, "put_checkpoint", lambda *_, **__: "progress")
         self._note(job_rows, "update_columns", lambda *_, **values: "publishing" if "publishing" in values else None)
         self._note(job_rows, "move", lambda *_, to, **__: "requeued" if to == "queued" else str(to))
 

@@ -17,7 +17,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from service.database import Database, check_rows, event_rows, job_rows, migrate
+from service.database import Database, event_rows, job_rows, migrate
 from service.database.tables import metadata
 from service.errors import StorageFailed
 from tests.postgresql import only_sqlite
@@ -134,7 +134,7 @@ def test_what_an_earlier_version_recorded_is_kept(url: str) -> None:
     for number in (1, 2):
         job_id, ids = f"{number:026}", list(range(10 * number, 10 * number + 4))
         with database.read() as connection:
-            row, series = job_rows.get(connection, job_id), check_rows.series(connection, job_id)
+            row, series = job_rows.get(connection, job_id), event_rows.check_series(connection, job_id)
             events = event_rows.after(connection, job_id, ids[0], 10)
             n_loose = connection.execute(text(f"SELECT count(*) FROM events WHERE job_id = '{job_id}'")).scalar_one()
         assert row is not None and row.latest_check is not None and row.best_check is not None

@@ -10,18 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from service.database import (
-    FINAL,
-    MOVES,
-    Database,
-    JobState,
-    NewCheck,
-    check_rows,
-    checkpoint_rows,
-    event_rows,
-    job_rows,
-    sources,
-)
+from service.database import FINAL, MOVES, Database, JobState, NewCheck, event_rows, job_rows, sources, weight_rows
 from tests.postgresql import only_sqlite
 
 AddJob = Callable[..., str]
@@ -66,15 +55,15 @@ def test_only_a_job_that_is_over_can_be_deleted(database: Database, add_job: Add
     job_id, other = add_job(), add_job()
     put_into(database, job_id, state)
     with database.write() as connection:
-        checkpoint_rows.put(connection, job_id, step=1, body=b"weights")
-        checkpoint_rows.put(connection, other, step=1, body=b"weights")
+        weight_rows.put_checkpoint(connection, job_id, step=1, body=b"weights")
+        weight_rows.put_checkpoint(connection, other, step=1, body=b"weights")
         assert job_rows.remove(connection, job_id, allowed_from=FINAL) is state.final
     with database.read() as connection:
         assert (job_rows.get(connection, job_id) is None) is state.final
-        assert (checkpoint_rows.get(connection, job_id) is None) is state.final
+        assert (weight_rows.get_checkpoint(connection, job_id) is None) is state.final
         assert (event_rows.states(connection, [job_id]) == []) is state.final
         assert job_rows.get(connection, other) is not None
-        assert checkpoint_rows.get(connection, other) == b"weights"
+        assert weight_rows.get_checkpoint(connection, other) == b"weights"
 
 
 def test_numbers_of_deleted_jobs_and_events_are_not_used_again(database: Database, add_job: AddJob) -> None:
@@ -127,7 +116,7 @@ def test_a_check_is_written_once(database: Database, add_job: AddJob) -> None:
             for step in steps
         ]
         with database.write() as connection:
-            ids = check_rows.append(connection, job_id, checks, at=datetime.now(UTC))
+            ids = event_rows.append_checks(connection, job_id, checks, at=datetime.now(UTC))
             return [ids[step] for step in steps]
 
     ids = [*append(0, 3), *append(), *append(6)]
@@ -135,9 +124,9 @@ def test_a_check_is_written_once(database: Database, add_job: AddJob) -> None:
     with pytest.raises(IntegrityError):
         append(3)
     with database.read() as connection:
-        assert check_rows.series(connection, job_id).checks["step"].tolist() == [0, 3, 6]
-        assert check_rows.series(connection, job_id, since=ids[0]).checks["id"].tolist() == ids[1:]
-        assert check_rows.newest_step(connection, job_id) == 6
+        assert event_rows.check_series(connection, job_id).checks["step"].tolist() == [0, 3, 6]
+        assert event_rows.check_series(connection, job_id, since=ids[0]).checks["id"].tolist() == ids[1:]
+        assert event_rows.newest_check_step(connection, job_id) == 6
         assert event_rows.newest_id(connection) == ids[-1]
         assert event_rows.jobs_since(connection, ids[-1]) == {}
         assert event_rows.jobs_since(connection, ids[-2]) == {ids[-1]: job_id}
@@ -164,7 +153,7 @@ def append_checks(database: Database, job_id: str, steps: range) -> list[int]:
         for step in steps
     ]
     with database.write() as connection:
-        return list(check_rows.append(connection, job_id, checks, at=datetime.now(UTC)).values())
+        return list(event_rows.append_checks(connection, job_id, checks, at=datetime.now(UTC)).values())
 
 
 def test_packing_changes_nothing_that_is_seen(database: Database, add_job: AddJob) -> None:
@@ -178,19 +167,21 @@ def test_packing_changes_nothing_that_is_seen(database: Database, add_job: AddJo
 
     def seen() -> list[object]:
         with database.read() as connection:
-            series = [check_rows.series(connection, job_id, since=since) for since in (0, ids[3], ids[-2], ids[-1])]
+            series = [
+                event_rows.check_series(connection, job_id, since=since) for since in (0, ids[3], ids[-2], ids[-1])
+            ]
             streams = [
                 event_rows.after(connection, job_id, after, limit)
                 for after in (0, ids[0], ids[998], ids[1199], ids[-1])
                 for limit in (1, 3, 1000, 5000)
             ]
-            step = check_rows.newest_step(connection, job_id)
+            step = event_rows.newest_check_step(connection, job_id)
         return [[(one.checks.tolist(), one.step_losses) for one in series], streams, step]
 
     before = seen()
     with database.write() as connection:
-        check_rows.pack(connection, job_id)
-        check_rows.pack(connection, job_id)
+        event_rows.pack_checks(connection, job_id)
+        event_rows.pack_checks(connection, job_id)
     assert seen() == before
     with database.read() as connection:
         counts = connection.execute(text("SELECT (SELECT count(*) FROM check_blocks), (SELECT count(*) FROM events)"))
@@ -211,10 +202,10 @@ def test_blocks_are_deleted_with_their_job(database: Database, add_job: AddJob) 
 def test_the_newest_checkpoint_takes_the_place_of_the_one_before(database: Database, add_job: AddJob) -> None:
     job_id = add_job()
     with database.write() as connection:
-        assert checkpoint_rows.get(connection, job_id) is None
+        assert weight_rows.get_checkpoint(connection, job_id) is None
         for step in range(3):
-            checkpoint_rows.put(connection, job_id, step=step, body=bytes([step]))
-        assert checkpoint_rows.get(connection, job_id) == b"\x02"
+            weight_rows.put_checkpoint(connection, job_id, step=step, body=bytes([step]))
+        assert weight_rows.get_checkpoint(connection, job_id) == b"\x02"
         assert connection.execute(text("SELECT count(*), max(step) FROM checkpoints")).one() == (1, 2)
 
 

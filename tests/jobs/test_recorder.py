@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from service.core import StopReason, TrainingConfig
-from service.database import ClaimRow, Database, JobRow, checkpoint_rows, job_rows, snapshot_rows
+from service.database import ClaimRow, Database, JobRow, job_rows, weight_rows
 from service.errors import StorageFailed, StorageFull
 from service.jobs import MAX_LOSSES, JobState, Recorder
 from service.jobs.recorder import INTERNAL
@@ -77,7 +77,7 @@ def claim(desk: House) -> ClaimRow:
 
 def row_of(database: Database, job_id: str) -> tuple[JobRow | None, bytes | None]:
     with database.read() as connection:
-        return job_rows.get(connection, job_id), checkpoint_rows.get(connection, job_id)
+        return job_rows.get(connection, job_id), weight_rows.get_checkpoint(connection, job_id)
 
 
 def everything(house: House, job_id: str) -> tuple[object, ...]:
@@ -128,13 +128,13 @@ def test_of_many_checks_at_a_time_only_what_is_kept_of_their_weights_is_written(
 ) -> None:
     """An outage leaves many; to write them all and drop most of them would need the room of all."""
     spoken = messages_of(epochs=200, patience=None, validation_size=10, max_snapshots=MAX_SNAPSHOTS)
-    append, written = snapshot_rows.append, []
+    append, written = weight_rows.append_snapshots, []
 
-    def counted(connection: Connection, job_id: str, new: Sequence[snapshot_rows.NewSnapshot]) -> None:
+    def counted(connection: Connection, job_id: str, new: Sequence[weight_rows.NewSnapshot]) -> None:
         written.append(len(new))
         append(connection, job_id, new)
 
-    monkeypatch.setattr(snapshot_rows, "append", counted)
+    monkeypatch.setattr(weight_rows, "append_snapshots", counted)
     assert record_all(desk.recorder, claim, spoken)
     places = Snapshots(desk.database).list(claim.id).places
     assert [place.number for place in places] == list(range(0, 800, 4))

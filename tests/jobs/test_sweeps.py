@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.database import checkpoint_rows, job_rows
+from service.database import job_rows, weight_rows
 from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, NoDataYet, QueueFull
 from service.jobs import InlineExecutor, JobState, Sweep, SweepRequest, Sweeps
 from service.jobs.executors import Execution
@@ -253,7 +253,7 @@ def test_only_members_that_go_on_from_the_same_step_go_together(desk: House) -> 
     first, second, third, fourth, fifth = ids_of(sweep)
     with desk.database.write() as connection:
         for job_id, step in ((second, 7), (fourth, 7), (fifth, 9)):
-            checkpoint_rows.put(connection, job_id, step=step, body=b"")
+            weight_rows.put_checkpoint(connection, job_id, step=step, body=b"")
     assert [claim(desk) for _ in range(4)] == [[first, third], [second, fourth], [fifth], []]
 
 

@@ -23,7 +23,17 @@ from service.inference import (
     import_weights,
     write_onnx,
 )
-from service.jobs import Event, JobRequest, JobState, SweepRequest, job_picture, sweep_pictures
+from service.jobs import (
+    Event,
+    JobRequest,
+    JobState,
+    SweepRequest,
+    job_picture,
+    prepare_sweep_accuracy,
+    prepare_sweep_heatmap,
+    prepare_sweep_norms,
+    prepare_sweep_weights,
+)
 from service.registry import Model, Registry, install_shipped
 from service.reports import ReportOptions
 from service.settings import Settings
@@ -158,11 +168,11 @@ class LocalBackend:
         """Draw a sweep as far as it is."""
         sweeps = self._migrated.sweeps
         if picture == "weights":
-            return sweep_pictures.weights(sweeps, sweep_id).draw()
+            return prepare_sweep_weights(sweeps, sweep_id).draw()
         charts = {
-            "accuracy": sweep_pictures.accuracy,
-            "norms": sweep_pictures.norms,
-            "heatmap": sweep_pictures.heatmap,
+            "accuracy": prepare_sweep_accuracy,
+            "norms": prepare_sweep_norms,
+            "heatmap": prepare_sweep_heatmap,
         }
         return charts[picture](sweeps, sweep_id, image_format=picture_format).draw()
 

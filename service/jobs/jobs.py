@@ -21,11 +21,10 @@ from service.errors import InvalidJobTransition, NoDataYet, StorageFailed
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
-from .continuation import continued, rescaled, resumable_state
+from .derived_jobs import continued, rescaled, resumable_state, verification_of
 from .job import Event, EventBatch, Job, JobRequest
 from .metrics import Metrics, curves_of
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, job_row, parse_cursor
-from .verification import verification_of
 
 LATE_S = 20.0
 """No writing transaction takes longer: the id of an event that is missing for so long was rolled back."""

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from service import __version__
 from service.charts import ChartSize, confusion_chart
 from service.core import Ints
-from service.jobs.drawing import Drawing, ImageFormat
+from service.jobs import Drawing, ImageFormat
 
 from .parameters import Parameters
 

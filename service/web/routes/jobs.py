@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 
 from service.core import Check, StopReason, TrainingConfig
 from service.errors import MalformedInput
-from service.jobs import Job, JobRequest, JobState, Metrics, RecordedCheck, Transition, job_pictures
-from service.jobs.drawing import ImageFormat
+from service.jobs import (Job, JobRequest, JobState, Metrics, RecordedCheck, Transition, prepare_job_curves, prepare_job_weights)
+from service.jobs import ImageFormat
 from service.web import requests
 from service.web.access_control import READ, TRAIN, client_of
 from service.web.event_stream import EventStream
@@ -291,7 +291,7 @@ async def loss_picture(
     service: ServiceDep,
 ) -> Response:
     """Draw training and validation loss over steps, with the best check and an early stop marked."""
-    prepare = partial(job_pictures.curves, service.jobs, job_id, "loss", size=query.size, image_format=image_format)
+    prepare = partial(prepare_job_curves, service.jobs, job_id, "loss", size=query.size, image_format=image_format)
     return await drawing_answer(request, prepare, image_format)
 
 
@@ -304,7 +304,7 @@ async def accuracy_picture(
     service: ServiceDep,
 ) -> Response:
     """Draw training and validation accuracy at every check."""
-    prepare = partial(job_pictures.curves, service.jobs, job_id, "accuracy", size=query.size, image_format=image_format)
+    prepare = partial(prepare_job_curves, service.jobs, job_id, "accuracy", size=query.size, image_format=image_format)
     return await drawing_answer(request, prepare, image_format)
 
 
@@ -313,7 +313,7 @@ async def weights_of_job(
     job_id: JobId, query: Annotated[JobWeightsParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
     """Draw the weights of the newest checkpoint: a 28x28 tile for each class, each weight a solid block."""
-    prepare = partial(job_pictures.weights, service.jobs, job_id, which=query.weights, **query.style)
+    prepare = partial(prepare_job_weights, service.jobs, job_id, which=query.weights, **query.style)
     return await drawing_answer(request, prepare)
 
 

@@ -13,8 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.core import HYPERPARAMETERS
 from service.errors import JobNotFound
-from service.jobs import JobState
-from service.jobs.drawing import ImageFormat
+from service.jobs import ImageFormat, JobState
 from service.reports import FORMS, MAX_PENALTIES, ReportOptions
 from service.web.access_control import READ, TRAIN
 from service.web.parameters import IdempotencyKey, Page, ReportId, ServiceDep

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from service.bootstrap import Service
 from service.charts import weights_picture
 from service.core import Operation
-from service.jobs.drawing import ImageFormat
+from service.jobs import ImageFormat
 from service.web.access_control import READ
 from service.web.parameters import JobId, Parameters, ServiceDep
 from service.web.pictures import (

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.core import METRICS, StopReason
-from service.jobs import JobState, SweepRequest, sweep_pictures
-from service.jobs.drawing import ImageFormat
-from service.jobs.sweep_pictures import MAX_ROWS
+from service.jobs import (JobState, SweepRequest, prepare_sweep_accuracy, prepare_sweep_heatmap, prepare_sweep_norms, prepare_sweep_weights)
+from service.jobs import ImageFormat
+from service.jobs import MAX_ROWS
 from service.web import requests
 from service.web.access_control import READ, TRAIN
 from service.web.parameters import IdempotencyKey, Page, Parameters, ServiceDep, SweepId
@@ -154,7 +154,7 @@ async def sweep_accuracy(
     service: ServiceDep,
 ) -> Response:
     """Draw the validation accuracy of each member over steps; of repeated seeds their mean, in a band."""
-    prepare = partial(sweep_pictures.accuracy, service.sweeps, sweep_id, size=query.size, image_format=image_format)
+    prepare = partial(prepare_sweep_accuracy, service.sweeps, sweep_id, size=query.size, image_format=image_format)
     return await drawing_answer(request, prepare, image_format)
 
 
@@ -167,7 +167,7 @@ async def sweep_norms(
     service: ServiceDep,
 ) -> Response:
     """Draw the norm of the last weights over the L2 penalty, which must be in the grid."""
-    chart = partial(sweep_pictures.norms, scale=query.scale, size=query.size, image_format=image_format)
+    chart = partial(prepare_sweep_norms, scale=query.scale, size=query.size, image_format=image_format)
     return await drawing_answer(request, partial(chart, service.sweeps, sweep_id), image_format)
 
 
@@ -180,7 +180,7 @@ async def sweep_heatmap(
     service: ServiceDep,
 ) -> Response:
     """Draw a metric for each pair of values of the two hyperparameters that vary, its mean if seeds do too."""
-    chart = partial(sweep_pictures.heatmap, metric=query.metric, size=query.size, image_format=image_format)
+    chart = partial(prepare_sweep_heatmap, metric=query.metric, size=query.size, image_format=image_format)
     return await drawing_answer(request, partial(chart, service.sweeps, sweep_id), image_format)
 
 
@@ -190,4 +190,4 @@ async def sweep_weights(
 ) -> Response:
     """Draw weights: a row for each member in the order of the grid, a column for each class."""
     chosen = {"which": query.weights, "rank_by": query.rank_by, "limit": query.limit, **query.style}
-    return await drawing_answer(request, partial(sweep_pictures.weights, service.sweeps, sweep_id, **chosen))
+    return await drawing_answer(request, partial(prepare_sweep_weights, service.sweeps, sweep_id, **chosen))

@@ -1,29 +1,83 @@
-"""Pictures of a sweep: its members side by side, by the values in which they differ. Each is a `Drawing`."""
+"""Pictures of jobs and of sweeps, of their results so far. All raise `JobNotFound`, and `NoDataYet` before a check."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from service.charts import ChartSize, Line, heatmap_chart, lines_chart, norms_chart, weights_grid
+from service.charts import (
+    ChartSize,
+    Line,
+    accuracy_chart,
+    heatmap_chart,
+    lines_chart,
+    loss_chart,
+    norms_chart,
+    weights_grid,
+    weights_picture,
+)
 from service.core import HYPERPARAMETERS, METRICS
 from service.errors import InvalidInput
 
-from .drawing import Drawing, ImageFormat
-from .sweep import Member, Sweep
-from .sweeps import Sweeps
+from .jobs import Jobs
+from .sweeps import Member, Sweep, Sweeps
+
+ImageFormat: TypeAlias = Literal["png", "svg"]
+Chart: TypeAlias = Literal["loss", "accuracy"]
 
 MAX_ROWS = 50
 """Rows of a picture of weights: a sweep may have twenty times as many members."""
 
+_CHARTS: Mapping[Chart, Callable[..., bytes]] = {"loss": loss_chart, "accuracy": accuracy_chart}
 _NUMBERS = {row.name for row in HYPERPARAMETERS if row.kind in ("integer", "number")}
 
 
-def accuracy(
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Drawing:
+    """A picture before it is drawn.
+
+    Parameters
+    ----------
+    made_of : everything that it depends on except its format: equal parts give equal bytes, for caches and ETags.
+    draw : returns the file.
+    """
+
+    made_of: tuple[Any, ...]
+    draw: Callable[[], bytes]
+
+
+def prepare_job_curves(
+    jobs: Jobs, job_id: str, chart: Chart, *, size: ChartSize | None = None, image_format: ImageFormat = "png"
+) -> Drawing:
+    """Prepare the loss or the accuracy over steps."""
+    found, provenance, job = jobs.curves(job_id), jobs.provenance(job_id), jobs.get(job_id)
+    words = {"title": f"{chart.capitalize()}: {job.name}", "caption": job.caption}
+    draw = partial(_CHARTS[chart], found, size=size, image_format=image_format, provenance=provenance, **words)
+    return Drawing(made_of=(chart, found, size, words, provenance), draw=draw)
+
+
+def prepare_job_weights(jobs: Jobs, job_id: str, *, which: Literal["best", "last"] = "best", **style: Any) -> Drawing:
+    """Prepare the weights of the newest checkpoint, in a style of `weights_picture`; always a PNG."""
+    found = jobs.weights(job_id, which)
+    provenance = {**jobs.provenance(job_id), "weights": which, "step": str(found.next_step - 1)}
+    draw = partial(weights_picture, found.tiles, labels=found.labels, provenance=provenance, **style)
+    return Drawing(made_of=(found.parameters, style, provenance), draw=draw)
+
+
+def job_picture(
+    jobs: Jobs, job_id: str, what: Chart | Literal["weights"], *, image_format: ImageFormat = "png"
+) -> bytes:
+    """Draw one of them in its default form."""
+    if what == "weights":
+        return prepare_job_weights(jobs, job_id).draw()
+    return prepare_job_curves(jobs, job_id, what, image_format=image_format).draw()
+
+
+def prepare_sweep_accuracy(
     sweeps: Sweeps, sweep_id: str, *, size: ChartSize | None = None, image_format: ImageFormat = "png"
 ) -> Drawing:
     """Prepare a line for each member, or for those that differ only in their seed the mean in its band."""
@@ -56,7 +110,7 @@ def accuracy(
     return Drawing(made_of=made_of, draw=draw)
 
 
-def norms(
+def prepare_sweep_norms(
     sweeps: Sweeps,
     sweep_id: str,
     *,
@@ -100,7 +154,7 @@ def norms(
     return Drawing(made_of=made_of, draw=draw)
 
 
-def heatmap(
+def prepare_sweep_heatmap(
     sweeps: Sweeps,
     sweep_id: str,
     *,
@@ -148,7 +202,7 @@ def heatmap(
     return Drawing(made_of=made_of, draw=draw)
 
 
-def weights(
+def prepare_sweep_weights(
     sweeps: Sweeps,
     sweep_id: str,
     *,

@@ -20,32 +20,32 @@ from service.worker import decode_checkpoint
 
 
 def resumable_state(row: JobRow, checkpoint: bytes | None, dataset: Dataset) -> TrainingState:
-    """Return the state that a job ended with.
+    """Return the state with which a job ended.
 
     Raises
     ------
     InvalidJobTransition
-        It is not over, has trained nothing, or diverged; or its data set has changed since.
+        It is not finished, has no checkpoint, or diverged; or its data set has changed since.
     """
     if not JobState(row.state).final:
-        raise InvalidJobTransition(f"The job is {row.state}; it can be resumed once it is over.")
+        raise InvalidJobTransition(f"The job is {row.state}; it can be resumed when it is finished.")
     if checkpoint is None:
         raise InvalidJobTransition("The job ended before its first checkpoint; submit it again instead.")
     if row.stop_reason == StopReason.NON_FINITE_LOSS:
-        raise InvalidJobTransition("The job diverged and would again; submit it with a smaller learning rate.")
+        raise InvalidJobTransition("The job diverged and would diverge again; submit it with a smaller learning rate.")
     if dataset.sha256 != row.dataset_sha256:
         raise InvalidJobTransition("The data set is not the one that the job was trained on.")
     return decode_checkpoint(checkpoint, TrainingConfig.from_record(row.config))
 
 
 def continued(row: JobRow, state: TrainingState, changes: Mapping[str, Any]) -> TrainingConfig:
-    """Return the configuration with which a job goes on from ``state``: its own, but for epochs and patience.
+    """Return the configuration of a job that resumes from ``state``: unchanged except for epochs and patience.
 
     Raises
     ------
     InvalidField
-        There would be nothing left to train; or patience is less than it was, so that one long run would have
-        stopped elsewhere.
+        Nothing would be left to train; or patience is lower than before, so that one long run would have stopped
+        earlier.
     """
     before = TrainingConfig.from_record(row.config)
     config = replace(before, **changes)
@@ -53,17 +53,17 @@ def continued(row: JobRow, state: TrainingState, changes: Mapping[str, Any]) -> 
     if config.epochs < n_epochs + (rest > 0) or (config.epochs == n_epochs and not rest):
         allowed = f"{n_epochs + 1:,} or more"
         raise InvalidField(
-            f"The job has made {n_epochs:,} epochs; it goes on with {allowed}.", field="epochs", allowed=allowed
+            f"The job has trained {n_epochs:,} epochs; to resume it needs {allowed}.", field="epochs", allowed=allowed
         )
     least = max(inf if before.patience is None else before.patience, state.stopping.checks_without_improvement + 1)
     if config.patience is not None and config.patience < least:
         allowed = "null" if before.patience is None else f"{least:,} or more, or null"
-        raise InvalidField(f"To go on, patience must be {allowed}.", field="patience", allowed=allowed)
+        raise InvalidField(f"To resume, patience must be {allowed}.", field="patience", allowed=allowed)
     return config
 
 
 def rescaled(detail: Mapping[str, Any], *, before: TrainingConfig, now: TrainingConfig) -> Mapping[str, Any]:
-    """Return the progress at an earlier check as it is in a run of other epochs and patience."""
+    """Return the progress at an earlier check in terms of other epochs and patience."""
     progress = dict(detail)
     left = progress["patience_left"]
     progress["fraction"] *= before.epochs / now.epochs
@@ -76,15 +76,15 @@ def rescaled(detail: Mapping[str, Any], *, before: TrainingConfig, now: Training
 
 
 def verification_of(row: JobRow, next_step: int) -> Mapping[str, Any]:
-    """Return what a job that verifies another one must know, also after that was deleted.
+    """Return what a job needs to verify another one, even after that has been deleted.
 
     Raises
     ------
     InvalidJobTransition
-        The job has made no model that another training could be held against.
+        The job has no model to compare with.
     """
     if row.model_version is None:
-        reason = "it made no model" if JobState(row.state).final else f"it is {row.state}"
+        reason = "it has no model" if JobState(row.state).final else f"it is {row.state}"
         raise InvalidJobTransition(f"Only a job with a model can be verified, and {reason}.")
     return {
         "job": row.id,
@@ -95,12 +95,12 @@ def verification_of(row: JobRow, next_step: int) -> Mapping[str, Any]:
 
 
 def is_complete(verification: Mapping[str, Any], stop_reason: StopReason, next_step: int) -> bool:
-    """Whether a verifying run came as far as the run that it repeats."""
+    """Whether a verifying run has reached the last step of the original run."""
     return stop_reason is not StopReason.CANCELLED or next_step == verification["until_step"]
 
 
 def outcome(model: Model, row: JobRow, state: TrainingState, stop_reason: StopReason) -> dict[str, Any]:
-    """Hold what came out, and how, against a model and its record.
+    """Compare the results of a verifying run with a model and its record.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def _same_bits(one: Floats, other: Floats) -> bool:
 
 
 def _largest_difference(one: Floats, other: Floats) -> float | None:
-    """Return the largest absolute difference of two weights, None where they do not belong to each other."""
+    """Return the largest absolute difference, None if the shapes differ."""
     if one.shape != other.shape:
         return None
     return float(np.abs(one.astype(np.float64) - other).max())

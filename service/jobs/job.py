@@ -23,21 +23,21 @@ class JobRequest:
 
     @property
     def model_name(self) -> str:
-        """The name that was given, or one made of data set and model."""
+        """The given name, or one made of data set and model."""
         return f"{self.dataset}-{self.config.model}" if self.name is None else self.name
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data: the hyperparameters flat, as a request has them."""
+        """Return plain data: the hyperparameters flat, as in a request."""
         return {**self.config.to_dict(), "dataset": self.dataset, "name": self.model_name}
 
     def to_record(self) -> dict[str, Any]:
-        """Return what tells whether two requests are the same."""
+        """Return the data by which equal requests are recognised."""
         return {**self.config.to_record(), "dataset": self.dataset, "name": self.model_name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedCheck(Check):
-    """A validation check with the id under which it was recorded."""
+    """A validation check with the id of its event."""
 
     id: int
 
@@ -95,7 +95,7 @@ class EventBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Everything about a job except its curves and weights."""
+    """A job without its curves and weights."""
 
     id: str
     name: str
@@ -172,7 +172,7 @@ class Job:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the job as the API shows it."""
+        """Return plain data, as in an answer."""
         return {
             "id": self.id,
             "state": self.state.value,

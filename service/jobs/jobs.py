@@ -36,7 +36,7 @@ _LOOK_BACK = 1000
 class JobWeights:
     """Parameters of a job, (n_parameters,), as of its newest checkpoint. ``final`` once the job is over.
 
-    ``labels`` say what each picture of them, `tiles`, is for.
+    ``labels`` name the pictures of them, `tiles`.
     """
 
     model: Model
@@ -53,7 +53,7 @@ class JobWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Census:
-    """All jobs at one moment: their number in each state, and the images a second of those that run together."""
+    """All jobs at one moment: their number in each state, and the sum of the running ones' images a second."""
 
     by_state: Mapping[JobState, int]
     images_per_s: float
@@ -71,7 +71,7 @@ class Jobs(SubmissionService):
             The request does not fit the data set, or the name cannot be a model's.
         QueueFull, IdempotencyMismatch
         """
-        dataset = self._datasets.requested(request.dataset)  # first: the name of the model may be made of it
+        dataset = self._datasets.requested(request.dataset)  # first: the default name of the model contains it
         check_model_name(request.model_name)
         config = with_its_classes(request.config, dataset)
         plan_split(dataset, config)
@@ -86,21 +86,21 @@ class Jobs(SubmissionService):
         return self._accept_job(idempotency_key, new.request_sha256, lambda connection: self._insert(connection, new))
 
     def resume(self, job_id: str, changes: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
-        """Accept a new job that goes on where another one ended, as if that had been asked for more at once.
+        """Accept a new job that resumes where another one ended.
 
         The old job stays as it is. The new one begins with its checkpoint and its checks, and ends with the
-        weights, to the bit, of one job of that many epochs.
+        weights, to the bit, of a single job of that many epochs.
 
         Parameters
         ----------
-        changes : new values of ``epochs`` and ``patience``; what is not in it stays.
+        changes : new values of ``epochs`` and ``patience``, or of one of them.
 
         Raises
         ------
         InvalidField
-            There would be nothing left to train, or patience is less than it was.
+            Nothing would be left to train, or patience is lower than before.
         InvalidJobTransition
-            The job is not over, or has nothing to go on from.
+            The job is not finished, or has no checkpoint.
         QueueFull, IdempotencyMismatch
         """
         request_sha256 = fingerprint({"resume": job_id, **changes})
@@ -134,12 +134,12 @@ class Jobs(SubmissionService):
         return self._accept_job(idempotency_key, request_sha256, insert)
 
     def verify(self, job_id: str, *, idempotency_key: str | None = None) -> Job:
-        """Accept a new job that trains another one again from its record, and then says whether the bits agree.
+        """Accept a new job that trains another one again from its record, and then compares the bits.
 
         Raises
         ------
         InvalidJobTransition
-            The job has made no model.
+            The job has no model.
         QueueFull, IdempotencyMismatch
         """
         request_sha256 = fingerprint({"verify": job_id})
@@ -165,7 +165,7 @@ class Jobs(SubmissionService):
             return _job(connection, job_id)
 
     def exists(self, job_id: str | None) -> bool | None:
-        """Whether a job, which a model may name, is here; None while the database is away."""
+        """Whether the job that made a model exists; None while the database does not answer."""
         if job_id is None:
             return False
         try:
@@ -177,7 +177,7 @@ class Jobs(SubmissionService):
     def page(
         self, *, state: JobState | None = None, limit: int = 50, before: str | None = None
     ) -> tuple[list[Job], str | None]:
-        """Return the newest jobs first and, if there are more, the cursor to ask for them with."""
+        """Return the newest jobs first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
             rows = job_rows.page(connection, state=state, before=parse_cursor(before), limit=limit + 1)
             shown = rows[:limit]
@@ -188,36 +188,36 @@ class Jobs(SubmissionService):
         return jobs, str(shown[-1].number) if len(rows) > limit else None
 
     def census(self) -> Census:
-        """Return how many jobs are in each state, and how fast those that run are trained."""
+        """Count the jobs in each state, and sum the speed of the running ones."""
         with self._database.read() as connection:
             counts = job_rows.count_by_state(connection)
             paces = [progress["images_per_s"] or 0.0 for progress in job_rows.newest_progress(connection)]
         return Census(by_state={state: counts.get(state, 0) for state in JobState}, images_per_s=sum(paces))
 
     def cancel(self, job_id: str) -> Job:
-        """Ask a job to stop, keeping its best weights so far. Asking again changes nothing.
+        """Cancel a job, keeping its best weights so far. Idempotent while it is being cancelled.
 
         Raises
         ------
         InvalidJobTransition
-            It is over already.
+            It is finished.
         """
         with self._database.write() as connection:
             moved = cancel_row(connection, job_id)
             if not moved:
                 row = job_row(connection, job_id)
                 if JobState(row.state).final:
-                    raise InvalidJobTransition(f"The job is over already: its state is {row.state}.")
+                    raise InvalidJobTransition(f"The job is already {row.state}.")
         self._wake_engine()
         return self.get(job_id)
 
     def delete(self, job_id: str) -> None:
-        """Forget a job that is over; its model stays.
+        """Delete a finished job; its model stays.
 
         Raises
         ------
         InvalidJobTransition
-            It is not over.
+            It is not finished.
         """
         with self._database.write() as connection:
             if not job_rows.remove(connection, job_id, allowed_from=FINAL):
@@ -250,7 +250,7 @@ class Jobs(SubmissionService):
             row = job_row(connection, job_id)
             checkpoint = weight_rows.get_checkpoint(connection, job_id)
         if checkpoint is None:
-            raise NoDataYet("The job has no weights yet; they are there after its first validation check.")
+            raise NoDataYet("The job has no weights yet; they follow its first validation check.")
         config = TrainingConfig.from_record(row.config)
         model = config.build_model()
         state = decode_checkpoint(checkpoint, config)
@@ -263,7 +263,7 @@ class Jobs(SubmissionService):
         )
 
     def provenance(self, job_id: str) -> Mapping[str, str]:
-        """Return what a picture of this job should say about where it comes from."""
+        """Return the provenance that a picture of this job contains."""
         with self._database.read() as connection:
             row = job_row(connection, job_id)
         environment: Mapping[str, Any] = row.environment or {}

@@ -23,7 +23,7 @@ Series: TypeAlias = NDArray[np.float64]
 class Metrics:
     """Validation checks, and the training loss of every step.
 
-    ``thinned`` says that points were left out; of each stretch of them the lowest and highest loss stayed.
+    ``thinned`` says that points are left out; of each interval the lowest and the highest loss are kept.
     """
 
     checks: Sequence[RecordedCheck]
@@ -33,7 +33,7 @@ class Metrics:
 
     @classmethod
     def of(cls, series: CheckSeries, max_points: int | None) -> Metrics:
-        """Build from what was recorded; with ``max_points`` (at least 4) neither series is longer than that."""
+        """Build from the recorded series, each thinned to ``max_points`` (at least 4) if that is given."""
         checks, losses = series.checks, Checked.unpack_losses(series.step_losses)
         n_points = max(len(checks), len(losses))
         if max_points is None:
@@ -58,7 +58,7 @@ class Metrics:
 
 
 def curves_of(job: JobRow, series: CheckSeries) -> Curves:
-    """Return the same history as arrays for the charts, with the marks that belong into them."""
+    """Return the same history as arrays for the charts, with their marks."""
     checks = series.checks
     losses = Checked.unpack_losses(series.step_losses)
     stopped_early = job.stop_reason == StopReason.EARLY_STOPPING
@@ -74,7 +74,7 @@ def curves_of(job: JobRow, series: CheckSeries) -> Curves:
 
 
 def _steps_of(series: CheckSeries, places: NDArray[np.intp]) -> Ints:
-    """Return the steps of the losses at some places of a series; those of a check end at its step."""
+    """Return the steps of the losses at some positions of a series; those of a check end at its step."""
     ends = np.cumsum(series.checks["n_losses"])
     checks = np.searchsorted(ends, places, side="right")
     steps: Ints = places + (series.checks["step"] + 1 - ends)[checks]

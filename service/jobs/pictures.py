@@ -80,7 +80,7 @@ def job_picture(
 def prepare_sweep_accuracy(
     sweeps: Sweeps, sweep_id: str, *, size: ChartSize | None = None, image_format: ImageFormat = "png"
 ) -> Drawing:
-    """Prepare a line for each member, or for those that differ only in their seed the mean in its band."""
+    """Prepare a line for each member, or for members that differ only in their seed the mean with its range."""
     sweep = sweeps.get(sweep_id)
     provenance = sweeps.provenance(sweep)
     names = [name for name in _shown_names(sweep) if name != "seed"]
@@ -126,7 +126,7 @@ def prepare_sweep_norms(
     """
     sweep = sweeps.get(sweep_id)
     if "l2_penalty" not in sweep.request.grid:
-        raise InvalidInput("The grid of this sweep has no l2_penalty over which norms could be drawn.")
+        raise InvalidInput("The norms are drawn over l2_penalty, which is not in the grid of this sweep.")
     provenance = {**sweeps.provenance(sweep), "weights": "last"}
     norm_of = {m.job.id: norm for m, norm in zip(sweep.members, sweeps.norms(sweep), strict=True)}
     points = []
@@ -166,7 +166,7 @@ def prepare_sweep_heatmap(
 
     Raises
     ------
-    InvalidInput : there are not two that vary, or they are not numbers.
+    InvalidInput : there are not exactly two that vary, or they are not numbers.
     """
     sweep = sweeps.get(sweep_id)
     axes = list(sweep.request.varied)
@@ -215,11 +215,11 @@ def prepare_sweep_weights(
 
     Raises
     ------
-    InvalidInput : members differ in their classes, so there are no common columns.
+    InvalidInput : members differ in their classes.
     """
     sweep = sweeps.get(sweep_id)
     if len(sweep.grouped(["model", "classes"])) > 1:
-        raise InvalidInput("The members tell different classes apart, so their weights have no common columns.")
+        raise InvalidInput("The members have different classes, so their weights have no common columns.")
     provenance = {**sweeps.provenance(sweep), "weights": which}
     chosen = {member.job.id for member in sweep.ranked(rank_by)[:limit]}
     sweep = replace(sweep, members=tuple(member for member in sweep.members if member.job.id in chosen))
@@ -255,7 +255,7 @@ def _label(values: Iterable[Any]) -> str:
 
 
 def _order(values: Iterable[Any]) -> list[tuple[bool, Any]]:
-    """Return what sorts values of one hyperparameter each; none comes last."""
+    """Return a sort key of hyperparameters' values; None comes last."""
     return [(value is None, 0 if value is None else value) for value in values]
 
 

@@ -1,7 +1,7 @@
-"""The only writer of what jobs produce: metric rows, checkpoints, and at the end the model and the final state.
+"""The only writer of the results of jobs: checks, checkpoints, and at the end the model and the final state.
 
-Every write is made under a claim. When the claim is not the newest any more, nothing is written and the answer
-is False: somebody else has the job now.
+Every write is made under a claim. If the claim is no longer the newest, nothing is written and the answer is False:
+another engine has the job.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from .snapshots import max_snapshots
 logger = logging.getLogger(__name__)
 
 MAX_LOSSES = 3
-"""A job whose workers died this many times is given up: it is the likely cause."""
+"""A job whose workers have died this many times fails: it is the likely cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a job failed, as its answer will say it."""
+    """Why a job failed, as in its answer."""
 
     code: str
     title: str
@@ -52,7 +52,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: Exception, title: str) -> Failure:
-        """Say what an error of the service says; of any other, only that there was one."""
+        """Build from an error of the service; any other error is internal."""
         if isinstance(error, ServiceError):
             return cls(code=error.code, title=title, detail=error.message)
         return INTERNAL
@@ -62,16 +62,16 @@ class Failure:
         return {"type": f"/problems/{self.code}", "title": self.title, "detail": self.detail}
 
 
-INTERNAL = Failure(code="internal-error", title="An internal error", detail="Training met a bug; the log has it.")
+INTERNAL = Failure(code="internal-error", title="An internal error", detail="A bug stopped the training; see the log.")
 _WORKER_LOST = Failure(
     code="worker-lost",
     title="Its workers died",
-    detail=f"{MAX_LOSSES} workers died while training this job; it is not tried again.",
+    detail=f"{MAX_LOSSES} workers died while training this job; it is not retried.",
 )
 
 
 class Recorder:
-    """Writes down what workers say; see the module for the rule that all its writes obey."""
+    """Records the messages of workers; see the module for the rule of all its writes."""
 
     def __init__(self, database: Database, registry: Registry, datasets: Datasets = PACKAGED):
         self._database = database
@@ -86,7 +86,7 @@ class Recorder:
         checks: Sequence[Checked] = (),
         checkpoint: Checkpointed | None = None,
     ) -> bool:
-        """Write progress down in one transaction. Checks that an earlier attempt recorded are left as they are."""
+        """Record progress in one transaction. Checks that an earlier attempt recorded stay as they are."""
         columns: dict[str, Any] = {}
         if started is not None:
             columns["environment"] = asdict(started.environment)
@@ -113,24 +113,24 @@ class Recorder:
         return True
 
     def finish(self, claim: ClaimRow, ended: Ended) -> bool:
-        """Write the end of a run down: its last state, then its model, whole and durable, then that it is there.
+        """Record the end of a run: its last checkpoint, then its model, durably, then the final state.
 
-        A second call after a crash or an error in the middle finds what the first one left.
+        A second call, after a crash or an error during the first, continues from what the first wrote.
         """
-        if ended.stop_reason is StopReason.NON_FINITE_LOSS:  # its last weights are of no use to anybody
+        if ended.stop_reason is StopReason.NON_FINITE_LOSS:  # its last weights are useless
             return self.fail(claim, _diverged(claim, ended), stop_reason=ended.stop_reason)
         try:
             config = TrainingConfig.from_record(claim.config)
             state = decode_checkpoint(ended.checkpoint, config)
         except ServiceError as error:
-            return self.fail(claim, Failure.of(error, "It could not be finished"))
+            return self.fail(claim, Failure.of(error, "The job could not be finished"))
         with self._database.write() as connection:
-            row = _held(connection, claim)
+            row = _lock(connection, claim)
             if row is None:
                 return False
             weight_rows.put_checkpoint(connection, claim.id, step=state.next_step - 1, body=ended.checkpoint)
             if ended.handed_back and row.state == JobState.RUNNING:
-                return _requeue(connection, claim, "Training was interrupted; it goes on from here.")
+                return _requeue(connection, claim, "Training was interrupted; it resumes from here.")
             job_rows.update_columns(connection, claim.id, publishing=row.verification is None)
         values: dict[str, Any] = {}
         stop_reason = ended.stop_reason
@@ -143,7 +143,7 @@ class Recorder:
                 found = outcome(model, row, state, stop_reason)
                 values["verification"] = {**row.verification, "outcome": found}
         except Exception as error:
-            logger.exception("what job %s made could not be stored", claim.id)
+            logger.exception("the results of job %s could not be stored", claim.id)
             return self.fail(claim, Failure.of(error, "The model was not stored"))
         with self._database.write() as connection:
             return _end(
@@ -158,18 +158,18 @@ class Recorder:
             )
 
     def fail(self, claim: ClaimRow, failure: Failure, *, stop_reason: StopReason | None = None) -> bool:
-        """Write a failure down."""
+        """Record a failure."""
         with self._database.write() as connection:
             return _fail(connection, claim, failure, stop_reason)
 
     def lose(self, claim: ClaimRow, reason: str) -> bool:
-        """Write down that the worker or engine of a job is gone, and decide what becomes of the job.
+        """Record that the worker or engine of a job died.
 
-        It goes back to the queue to go on from its last checkpoint; on the third loss it fails; and if it was
+        The job returns to the queue, to resume from its last checkpoint; at the third loss it fails; and if it was
         being cancelled it is cancelled, with the best weights of its last checkpoint.
         """
         with self._database.write() as connection:
-            row = _held(connection, claim)
+            row = _lock(connection, claim)
             if row is None:
                 return False
             if row.state == JobState.RUNNING and claim.losses + 1 >= MAX_LOSSES:
@@ -214,7 +214,7 @@ def _new_check(checked: Checked) -> NewCheck:
 
 
 def _keep_snapshots(connection: Connection, claim: ClaimRow, new: Sequence[Checked], ids: Mapping[int, int]) -> None:
-    """Write weights down; where there would be too many, neither keep nor write more than every second one."""
+    """Insert snapshots; where there would be too many, delete and skip every second one."""
     if not any(checked.snapshot for checked in new):
         return
     limit = max_snapshots(claim)
@@ -229,8 +229,8 @@ def _keep_snapshots(connection: Connection, claim: ClaimRow, new: Sequence[Check
     weight_rows.append_snapshots(connection, claim.id, kept)
 
 
-def _held(connection: Connection, claim: ClaimRow) -> JobRow | None:
-    """Hold the job until the transaction ends, if the claim is still the newest."""
+def _lock(connection: Connection, claim: ClaimRow) -> JobRow | None:
+    """Lock and return the job, if the claim is still the newest."""
     return job_rows.get(connection, claim.id) if job_rows.lock_claimed(connection, claim.id, claim.fence) else None
 
 
@@ -270,7 +270,7 @@ def _end(connection: Connection, claim: ClaimRow, to: JobState, *, reason: str, 
 def _diverged(claim: ClaimRow, ended: Ended) -> Failure:
     return Failure(
         code="non-finite-loss",
-        title="The loss stopped being a finite number",
+        title="The loss is no longer a finite number",
         detail=f"At step {ended.failed_step} with learning rate {claim.config['learning_rate']:g}; "
         "try a learning rate a tenth of that.",
     )

@@ -1,4 +1,4 @@
-"""Looking back at a run: its weights at each check, and what they say of the validation images."""
+"""Snapshots: the weights of a job at its checks, and their confusion of the validation images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.worker import snapshot_stride, unpack_snapshot
 from .submission import job_row
 
 MAX_SNAPSHOTS = 256
-"""As many checks as 50 epochs of five have; 8 MB a job at most."""
+"""The checks of 50 epochs with five each; at most 8 MB a job."""
 MAX_OF_MEMBER = 16
 """A sweep may have a thousand members."""
 
@@ -28,7 +28,7 @@ _N_KEPT = 2048
 
 
 def max_snapshots(job: JobRow | ClaimRow) -> int:
-    """Return how many snapshots of a job are kept; none of a verification, whose weights are those of another job."""
+    """Return how many snapshots of a job are kept; none of a verification, which repeats another job's weights."""
     if job.verification is not None:
         return 0
     return MAX_SNAPSHOTS if job.sweep_id is None else MAX_OF_MEMBER
@@ -36,7 +36,7 @@ def max_snapshots(job: JobRow | ClaimRow) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotList:
-    """Which snapshots there are of a job, the oldest first; ``labels`` say what each output is for."""
+    """The snapshots of a job, oldest first; ``labels`` name its outputs."""
 
     job: JobRow
     config: TrainingConfig
@@ -66,7 +66,7 @@ class SnapshotList:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class SnapshotWeights:
-    """The parameters of a job after a step, (n_parameters,) float32; ``labels`` say what each picture is for."""
+    """The parameters of a job after a step, (n_parameters,) float32; ``labels`` name its pictures."""
 
     job: JobRow
     config: TrainingConfig
@@ -83,7 +83,7 @@ class SnapshotWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Confusion:
-    """How many validation images are taken for which class.
+    """The confusion matrix of the validation images.
 
     ``counts`` is (n_classes, n_classes): a row for each true class, a column for each predicted one.
     """
@@ -96,12 +96,12 @@ class Confusion:
 
     @property
     def n_right(self) -> int:
-        """How many are told right."""
+        """How many are classified correctly."""
         return int(self.counts.trace())
 
     @property
     def n_images(self) -> int:
-        """How many there are."""
+        """How many images there are."""
         return int(self.counts.sum())
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,14 +118,14 @@ class Confusion:
 
 
 class Snapshots:
-    """What can be asked about the past of jobs. A snapshot, once there, never changes."""
+    """The service of snapshots, which are immutable."""
 
     def __init__(self, database: Database, datasets: Datasets = PACKAGED):
         self._database = database
         self._datasets = datasets
 
     def list(self, job_id: str) -> SnapshotList:
-        """Return which snapshots there are; raise `JobNotFound`."""
+        """Return the list of snapshots; raise `JobNotFound`."""
         with self._database.read() as connection:
             row = job_row(connection, job_id)
             places = weight_rows.list_snapshots(connection, job_id)
@@ -145,7 +145,7 @@ class Snapshots:
             row = job_row(connection, job_id)
             body = weight_rows.snapshot_body(connection, job_id, step)
         if body is None:
-            raise NotFound("There is no snapshot of that step; the list of snapshots says which there are.")
+            raise NotFound("There is no snapshot of that step; see the list of snapshots.")
         config = TrainingConfig.from_record(row.config)
         model = config.build_model()
         labels = model.tile_names(self._datasets.class_names(row.dataset, config.classes))
@@ -160,17 +160,17 @@ class Snapshots:
         return [step for step, _ in found], b"".join(body for _, body in found)
 
     def confusion(self, job_id: str, step: int) -> Confusion:
-        """Hold the weights of a snapshot against the validation images of its job; errors as `weights`."""
+        """Classify the validation images of a job by a snapshot; errors as `weights`."""
         found = self.weights(job_id, step)
         dataset = self._datasets.get(found.job.dataset)
-        counts = _confusion(_Question(job_id, step, ref(found), ref(dataset)))
+        counts = _confusion(_Key(job_id, step, ref(found), ref(dataset)))
         names = dataset.names_of(found.config.classes)
         return Confusion(job=found.job, config=found.config, class_names=names, step=step, counts=counts)
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """Job and step, by which an answer is known; and what it takes to find it, which is not kept with it."""
+class _Key:
+    """Key of the cache: job and step. The weak references serve to compute the value, and are not compared."""
 
     job_id: str
     step: int
@@ -179,9 +179,9 @@ class _Question:
 
 
 @lru_cache(maxsize=_N_KEPT)
-def _confusion(question: _Question) -> Ints:
-    found, dataset = question.found(), question.dataset()
-    assert found is not None and dataset is not None  # whoever asks holds them
+def _confusion(key: _Key) -> Ints:
+    found, dataset = key.found(), key.dataset()
+    assert found is not None and dataset is not None  # the caller holds them
     config, model = found.config, found.model
     images, true = validation_images(dataset, config)
     n_classes = len(config.classes)

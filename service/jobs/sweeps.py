@@ -43,13 +43,13 @@ MAX_MEMBERS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRequest:
-    """What somebody wants compared.
+    """A request for a sweep.
 
     Parameters
     ----------
     base : the hyperparameters that all members share; the others have their defaults.
-    grid : for each hyperparameter in which members differ, its values. Members are all combinations, the last
-        name changing fastest.
+    grid : the values of each hyperparameter in which members differ. Members are all combinations, the last name
+        changing fastest.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class SweepRequest:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        """Check every value by itself and bring it into its canonical type."""
+        """Check every value and convert it to its canonical type."""
         base = {name: _check("base", name, value) for name, value in self.base.items()}
         grid = {name: tuple(_check("grid", name, value) for value in values) for name, values in self.grid.items()}
         n_members = 1
@@ -92,7 +92,7 @@ class SweepRequest:
         Raises
         ------
         InvalidField
-            A value does not go with the others; ``field`` as above.
+            A combination is invalid; ``field`` as above.
         """
         points = itertools.product(*self.grid.values())
         try:
@@ -101,13 +101,13 @@ class SweepRequest:
             raise self.placed(error) from None
 
     def placed(self, error: InvalidField) -> InvalidField:
-        """Say of an error in a member where in this request its field is."""
+        """Return the error of a member with its field named as in this request."""
         place = "grid" if error.field in self.grid else "base"
         return InvalidField(error.message, field=f"{place}.{error.field}", allowed=error.allowed)
 
     @property
     def model_name(self) -> str:
-        """The name that was given, or one made of data set and model."""
+        """The given name, or one made of data set and model."""
         if self.name is not None:
             return self.name
         return f"{self.dataset}-{self.base.get('model', 'softmax')}-sweep"
@@ -120,7 +120,7 @@ class SweepRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepSummary:
-    """A sweep without its members: what a listing says of it.
+    """A sweep without its members, for a listing.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class SweepSummary:
 
     @property
     def over(self) -> bool:
-        """Whether every member is."""
+        """Whether every member is finished."""
         return all(JobState(state).final for state in self.states)
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class SweepSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One job of a sweep, without its history, and the values in which it differs from the others."""
+    """One job of a sweep, without its history, and its values of the grid."""
 
     values: Mapping[str, Any]
     job: Job
@@ -160,7 +160,7 @@ class Member:
         return None if self.job.best is None else float(getattr(self.job.best, name))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the member as the API shows it."""
+        """Return plain data, as in an answer."""
         job = self.job.to_dict()
         shown = ("state", "progress", "metrics", "stop_reason", "error", "model", "started_at", "finished_at")
         return {"values": dict(self.values), "job": self.job.id, **{name: job[name] for name in shown}}
@@ -168,7 +168,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """A sweep and how its members fare, in the order of the grid. Members whose job was deleted are missing.
+    """A sweep with its members, in the order of the grid. Members whose job was deleted are missing.
 
     ``batches_per_epoch`` is None unless all members that have begun agree in it.
     """
@@ -191,18 +191,18 @@ class Sweep:
 
     @property
     def over(self) -> bool:
-        """Whether every member is."""
+        """Whether every member is finished."""
         return self.summary.over
 
     @property
     def fraction(self) -> float:
-        """How far the whole is: the mean over the members, those that are over counting whole."""
+        """The mean progress of the members, 1 for those that are finished."""
         done = [1.0 if m.job.state.final else m.job.progress.fraction for m in self.members]
         return sum(done) / len(done) if done else 1.0
 
     @property
     def caption(self) -> str:
-        """What stands below the title of a picture of the sweep."""
+        """The caption of a picture of the sweep."""
         config = TrainingConfig(
             **{**self.request.base, **{name: values[0] for name, values in self.request.grid.items()}}
         )
@@ -215,8 +215,8 @@ class Sweep:
         }
         fixed = [words for name, words in said.items() if name not in self.request.varied]
         model = "" if "model" in self.request.varied else f"{config.model} "
-        n_over = sum(member.job.state.final for member in self.members)
-        return f"{model}on {self.request.dataset}, {', '.join(fixed)}; {n_over:,} of {len(self.members):,} members over"
+        n_finished, n_members = sum(member.job.state.final for member in self.members), len(self.members)
+        return f"{model}on {self.request.dataset}, {', '.join(fixed)}; {n_finished:,} of {n_members:,} members finished"
 
     def ranked(self, metric: str) -> list[Member]:
         """Return the members, best first; those without a check come last."""
@@ -229,14 +229,14 @@ class Sweep:
         return sorted(self.members, key=key)
 
     def grouped(self, names: Collection[str]) -> dict[tuple[Any, ...], list[Member]]:
-        """Return the members that agree in these hyperparameters together, by their values."""
+        """Return the members in groups that agree in these hyperparameters, by their values."""
         groups: dict[tuple[Any, ...], list[Member]] = defaultdict(list)
         for member in self.members:
             groups[tuple(getattr(member.job.config, name) for name in names)].append(member)
         return groups
 
     def to_dict(self, metric: str = "validation_loss") -> dict[str, Any]:
-        """Return the sweep as the API shows it, its members ranked."""
+        """Return plain data, as in an answer, the members ranked."""
         ranked = self.ranked(metric)
         best = ranked[0] if ranked and ranked[0].job.best else None
         return {
@@ -272,10 +272,10 @@ class Sweeps(SubmissionService):
         Raises
         ------
         InvalidField
-            A member cannot be, or does not fit the data set, or the name cannot be a model's.
+            A member is invalid or does not fit the data set, or the name cannot be a model's.
         QueueFull, IdempotencyMismatch
         """
-        dataset = self._datasets.requested(request.dataset)  # first: the name of the model may be made of it
+        dataset = self._datasets.requested(request.dataset)  # first: the default name of the model contains it
         check_model_name(request.model_name)
         configs = [with_its_classes(config, dataset) for config in request.configs()]
         _check_fit(request, configs, dataset)
@@ -296,7 +296,7 @@ class Sweeps(SubmissionService):
             return _sweep(connection, sweep_id)
 
     def page(self, *, limit: int = 50, before: str | None = None) -> tuple[list[SweepSummary], str | None]:
-        """Return the newest sweeps first and, if there are more, the cursor to ask for them with."""
+        """Return the newest sweeps first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
             rows = sweep_rows.page(connection, before=parse_cursor(before), limit=limit + 1)
             states = job_rows.count_members_by_state(connection, [row.id for row in rows[:limit]])
@@ -307,7 +307,7 @@ class Sweeps(SubmissionService):
         return summaries, str(rows[limit - 1].number) if len(rows) > limit else None
 
     def cancel(self, sweep_id: str) -> Sweep:
-        """Ask every member that is not over to stop. Asking again changes nothing."""
+        """Cancel every member that is not finished. Idempotent."""
         with self._database.write() as connection:
             _row(connection, sweep_id)
             for row in job_rows.members(connection, sweep_id):
@@ -324,12 +324,12 @@ class Sweeps(SubmissionService):
         return {job_id: (found[job_id]["step"], found[job_id][metric]) for job_id in wanted}
 
     def tiles(self, sweep: Sweep, which: str) -> list[Floats | None]:
-        """Return pictures of the ``best`` or ``last`` weights of each member, None where there are none yet.
+        """Return pictures of the ``best`` or ``last`` weights of each member, None where it has none yet.
 
         Raises
         ------
         NoDataYet
-            There are none of any member.
+            No member has any.
         """
         return _some([found and found[0].tiles(found[1]) for found in self._parameters(sweep, which)])
 
@@ -338,16 +338,16 @@ class Sweeps(SubmissionService):
         return _some([found and norm(found[1]) for found in self._parameters(sweep, "last")])
 
     def provenance(self, sweep: Sweep) -> Mapping[str, str]:
-        """Return what a picture of this sweep should say about where it comes from.
+        """Return the provenance that a picture of this sweep contains.
 
         Raises
         ------
         NoDataYet
-            No member has been checked yet, so there is nothing that could be pictured.
+            No member has been checked yet.
         """
         begun = next((member.job for member in sweep.members if member.job.latest), None)
         if begun is None:
-            raise NoDataYet("No member has anything to show yet; it is there after the first validation checks.")
+            raise NoDataYet("No member has results yet; they follow the first validation checks.")
         with self._database.read() as connection:
             row = job_rows.get(connection, begun.id)
         environment: Mapping[str, Any] = (row.environment if row else None) or {}
@@ -362,12 +362,12 @@ class Sweeps(SubmissionService):
         }
 
     def tile_names(self, sweep: Sweep) -> list[str]:
-        """Return what to call each picture of the weights of its members."""
+        """Return the names of the pictures of a member's weights."""
         config = sweep.members[0].job.config
         return config.build_model().tile_names(self._datasets.class_names(sweep.request.dataset, config.classes))
 
     def _parameters(self, sweep: Sweep, which: str) -> Iterator[tuple[Model, Floats] | None]:
-        """Yield one after the other: a thousand checkpoints at a time would fill a small machine's memory."""
+        """Yield one at a time: a thousand checkpoints would fill the memory of a small machine."""
         with self._database.read() as connection:
             for member in sweep.members:
                 body = weight_rows.get_checkpoint(connection, member.job.id)
@@ -375,7 +375,7 @@ class Sweeps(SubmissionService):
 
 
 def _check_fit(request: SweepRequest, configs: Sequence[TrainingConfig], dataset: Dataset) -> None:
-    """Raise `InvalidField` unless the data set has what every member asks for; the seed makes no difference."""
+    """Raise `InvalidField` unless the data set is sufficient for every member; the seed does not matter."""
     for config in {replace(config, seed=0).stack_key(): config for config in configs}.values():
         try:
             plan_split(dataset, config)
@@ -384,13 +384,13 @@ def _check_fit(request: SweepRequest, configs: Sequence[TrainingConfig], dataset
 
 
 def _fingerprint(request: SweepRequest, configs: Sequence[TrainingConfig]) -> str:
-    """Return what tells whether two requests are the same: defaults may be written out, and grids reordered."""
+    """Return the fingerprint of a request, equal also if defaults are written out or the grid is reordered."""
     members = sorted(json.dumps(config.to_record(), sort_keys=True) for config in configs)
     return fingerprint({"members": members, "dataset": request.dataset, "name": request.model_name})
 
 
 def new_sweep(request: SweepRequest, *, idempotency_key: str | None = None, request_sha256: str) -> NewSweep:
-    """Return the row of a sweep, with an id of its own."""
+    """Return the row of a sweep, with a new id."""
     return NewSweep(
         id=str(ULID()),
         name=request.model_name,
@@ -449,7 +449,7 @@ def _shown_member(request: SweepRequest, row: JobRow) -> Member:
 
 def _some(found: list[T | None]) -> list[T | None]:
     if not any(one is not None for one in found):
-        raise NoDataYet("No member has weights yet; they are there after the first validation checks.")
+        raise NoDataYet("No member has weights yet; they follow the first validation checks.")
     return found
 
 

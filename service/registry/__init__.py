@@ -16,6 +16,8 @@ from .manifest import weight_arrays as weight_arrays
 from .manifest import weight_row as weight_row
 from .manifest import weight_specs as weight_specs
 from .model import Model as Model
+from .model import ModelSummary as ModelSummary
+from .model import VersionSummary as VersionSummary
 from .names import ALIAS_PATTERN as ALIAS_PATTERN
 from .names import ALIAS_RULE as ALIAS_RULE
 from .names import CHAMPION as CHAMPION
@@ -28,5 +30,3 @@ from .registry import install_shipped as install_shipped
 from .stores import BlobStore as BlobStore
 from .stores import LocalStore as LocalStore
 from .stores import ObjectStore as ObjectStore
-from .summary import ModelSummary as ModelSummary
-from .summary import VersionSummary as VersionSummary

@@ -1,4 +1,4 @@
-"""What is known about a version: how it was trained, how well it did, and what its weight file must be."""
+"""The manifest of a version: how it was trained, its metrics, and what its weight file must be."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _RULES: Mapping[str, Callable[[Any], bool]] = {
 class ModelDraft:
     """A trained model before it has a name, a number and a file: a manifest without these.
 
-    The mappings are plain data, as JSON has it.
+    The mappings are plain JSON data.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ class ModelDraft:
     classes : the label of each output; of a binary model two, the positive one first.
     class_names : what to call each class, in the same order.
     dtype : of the weights.
-    published : which of the two sets of weights, best or last, predictions use.
+    published : the set of weights that predictions use, best or last.
     config : ``TrainingConfig.to_record()``.
     dataset : ``name`` and ``sha256`` of what it was trained on.
     metrics : the validation checks ``best``, ``last`` and ``published``.
     stop_reason : why the training ended.
-    environment : versions and BLAS, as far as they decide the bits.
+    environment : versions and BLAS, which determine the bits.
     job_id : the job that made it, if one did.
     created_at : UTC.
     image_shape : of the images it is for, (height, width) in pixels.
@@ -107,20 +107,20 @@ class ModelDraft:
 
     @property
     def task(self) -> Task:
-        """What it was trained for."""
+        """The task of the model."""
         return Task(image_shape=self.image_shape, n_classes=len(self.classes))
 
     def build_model(self) -> Model:
-        """Return the function of parameters and images that it is."""
+        """Return the model of the core, a function of parameters and images."""
         return build_model(self.model, self.task, completed(self.config))
 
     @property
     def tile_names(self) -> list[str]:
-        """What to call each picture of its weights."""
+        """The names of the pictures of its weights."""
         return self.build_model().tile_names(self.class_names)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as the API shows it."""
+        """Return plain data, as in an answer."""
         return {
             **asdict(self),
             "classes": list(self.classes),
@@ -153,7 +153,7 @@ class Manifest(ModelDraft):
     format: int = FORMAT
 
     def provenance(self) -> dict[str, str]:
-        """Return what a picture of this version says about where it comes from."""
+        """Return the provenance that a picture of this version contains."""
         return {
             "model": self.name,
             "version": str(self.version),
@@ -166,7 +166,7 @@ class Manifest(ModelDraft):
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as the API shows it: with what the weights are, and the steps from image to answer."""
+        """Return plain data, as in an answer, with the tensors and operations of the model."""
         model = self.build_model()
         return {
             **ModelDraft.to_dict(self),
@@ -188,7 +188,7 @@ class Manifest(ModelDraft):
         Raises
         ------
         Corrupted
-            A bit is not as it was written, a field is unknown, missing or illegal, or the format is another.
+            A bit has changed, a field is unknown, missing or illegal, or the format is unknown.
         """
         stored = read_document(data)
         try:
@@ -199,7 +199,7 @@ class Manifest(ModelDraft):
             stored["created_at"] = datetime.fromisoformat(stored["created_at"])
             return cls(**stored)
         except (KeyError, TypeError, ValueError) as error:
-            raise Corrupted("The manifest of this version is not a legal one.") from error
+            raise Corrupted("The manifest of this version is invalid.") from error
 
 
 def weight_specs(layout: Layout, dtype: str) -> dict[str, ArraySpec]:

@@ -23,10 +23,9 @@ from service.errors import AliasMoved, Corrupted, ModelNotFound
 from .alias import UNSET, AliasEntry, AliasHistory, Unset
 from .document import MAX_DOCUMENT_BYTES
 from .manifest import Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
-from .model import Model
+from .model import Model, ModelSummary, VersionSummary
 from .names import CHAMPION, LATEST, check_alias, check_model_name, is_alias, is_model_name, is_version, parse_version
 from .stores import BlobStore, LocalStore
-from .summary import ModelSummary, VersionSummary
 
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.npz"

@@ -108,7 +108,7 @@ def test_a_run_is_resumed(open_page: OpenPage, client: httpx.Client) -> None:
     with open_page(f"/?job={job_id}", allowed=("422",)) as page:
         page.get_by_label("Continue to epoch").fill("1")
         page.get_by_role("button", name="Resume").click()
-        expect(page.get_by_role("alert").filter(has_text="it goes on with 3 or more")).to_be_visible()
+        expect(page.get_by_role("alert").filter(has_text="to resume it needs 3 or more")).to_be_visible()
         page.get_by_label("Continue to epoch").fill("6")
         page.get_by_role("button", name="Resume").click()
         page.wait_for_url(lambda address: job_id not in address)

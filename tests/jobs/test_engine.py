@@ -457,7 +457,7 @@ def test_stopping_while_the_database_is_locked_loses_nothing(make_house: MakeHou
         eventually(lambda: time.monotonic() > held_at + 0.5)
     stopping.join()
     assert house.states(job_id) == ["queued", "running", "queued"]
-    assert house.jobs.get(job_id).history[-1].reason == "Training was interrupted; it goes on from here."
+    assert house.jobs.get(job_id).history[-1].reason == "Training was interrupted; it resumes from here."
     other.close()
 
 

@@ -443,7 +443,7 @@ def test_stopping_hands_back_and_the_next_engine_ends_with_the_same_bits(
     house.engine.stop()
     job = house.jobs.get(job_id)
     assert job.state is JobState.QUEUED and job.latest is not None and job.latest.step < 15 * 400 - 15
-    assert job.history[-1].reason == "Training was interrupted; it goes on from here."
+    assert job.history[-1].reason == "Training was interrupted; it resumes from here."
 
     following = make_house(lambda: executor)
     following.engine.start()

@@ -387,7 +387,7 @@ def test_what_a_finished_sweep_shows(house: House) -> None:
         np.testing.assert_array_equal(last, found.tiles)  # type: ignore[arg-type]
         assert norm == pytest.approx(float(np.linalg.norm(found.parameters)))
     assert sweep.batches_per_epoch == 4
-    assert sweep.caption == "softmax on mnist, learning rate 0.01, batch size 128, shuffled; 4 of 4 members over"
+    assert sweep.caption == "softmax on mnist, learning rate 0.01, batch size 128, shuffled; 4 of 4 members finished"
     best = sweep.ranked("validation_loss")[0]
     assert best.metric("validation_loss") == min(member.metric("validation_loss") or 9 for member in sweep.members)
     assert sweep.to_dict()["best"] == best.job.id

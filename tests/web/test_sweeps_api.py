@@ -339,7 +339,7 @@ def test_another_style_is_another_picture(client: httpx.Client, pairs: dict[str,
 def test_accuracy_has_a_line_for_each_member(client: httpx.Client, plain: dict[str, Any]) -> None:
     said = texts(client.get(f"/sweeps/{plain['id']}/accuracy.svg"))
     assert {"L2 penalty", "0", "1", "Validation accuracy: mnist-softmax-sweep"} <= set(said)
-    assert "2 of 2 members over" in " ".join(said)
+    assert "2 of 2 members finished" in " ".join(said)
 
 
 def test_repeated_seeds_are_drawn_as_their_mean(client: httpx.Client, penalties: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from service import __version__
 from service.bootstrap import build
 from service.database import has_wal_reset_race
 from service.errors import ServiceError
-from service.metrics import shared_figures
+from service.metrics import share_metrics
 from service.settings import Settings
 from service.telemetry import configure_logging, start_tracing
 
@@ -133,7 +133,7 @@ def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) 
         service.require_keys_if_exposed()  # here, where the reason reaches whoever starts the service
     finally:
         service.stop()
-    with shared_figures(settings.data_dir):
+    with share_metrics(settings.data_dir):
         supervisor = Supervisor(settings.model_copy(update={"port": port}), ready)
         supervisor.run()
     if supervisor.failed:

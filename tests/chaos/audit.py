@@ -18,7 +18,7 @@ from service.registry import LocalStore, Registry
 from tests.chaos.client import Ledger
 from tests.chaos.failpoints import MODELS
 from tests.chaos.supervisor import processes_of
-from tests.jobs.house import eventually
+from tests.jobs.job_system import eventually
 
 
 class Audit:
@@ -105,7 +105,7 @@ class Audit:
                 yield f"job {job.id} succeeded without a version"
             if job.model is not None and makers.get(job.id) != (job.model["name"], job.model["version"]):
                 yield f"job {job.id} names a version that is not there, or another's: {job.model}"
-        for name, version in self._ledger.spoken:
+        for name, version in self._ledger.messages:
             if name in MODELS and not self._registry.has_version(name, version):
                 yield f"version {version} of {name} was used for a prediction and is missing"
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from tests.chaos.failpoints import MODELS
-from tests.jobs.house import eventually
+from tests.jobs.job_system import eventually
 
 TINY = {"model": "softmax", "epochs": 2, "train_size": 512, "validation_size": 500}
 """A tenth of a second."""
@@ -36,7 +36,7 @@ class Ledger:
     """Each job in the first final state in which it was seen."""
     moves: dict[str, dict[int, tuple[int, str]]] = field(default_factory=dict)
     """For each model the acknowledged moves of its alias: number -> version, reason."""
-    spoken: dict[tuple[str, int], tuple[float, ...]] = field(default_factory=dict)
+    messages: dict[tuple[str, int], tuple[float, ...]] = field(default_factory=dict)
     """What each version said of the same image."""
     violations: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -203,7 +203,7 @@ class ChaosClient:
             return
         body = answer.json()
         said = tuple(body["predictions"][0]["probabilities"].values())
-        if self.ledger.spoken.setdefault((name, body["version"]), said) != said:
+        if self.ledger.messages.setdefault((name, body["version"]), said) != said:
             self.ledger.violations.append(f"version {body['version']} of {name} changed its mind")
         self.ledger.counts["predictions"] += 1
 

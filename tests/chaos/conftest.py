@@ -15,7 +15,7 @@ from service.jobs import InlineExecutor
 from tests.chaos.audit import Audit
 from tests.chaos.fault_load import FaultLoad
 from tests.chaos.supervisor import ForkServer
-from tests.jobs.house import House
+from tests.jobs.job_system import JobSystem
 
 
 @pytest.fixture(scope="session")
@@ -36,21 +36,21 @@ def weights_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[M
     folder = tmp_path_factory.mktemp("undisturbed")
     database = Database(f"sqlite:///{folder / 'inkling.db'}")
     migrate(database)
-    house = House(folder, lambda: InlineExecutor(1), database=database)
-    house.engine.start()
+    system = JobSystem(folder, lambda: InlineExecutor(1), database=database)
+    system.engine.start()
     known: dict[str, str] = {}
 
     def weights_of(config: Mapping[str, Any]) -> str:
         config = {name: config[name] for name in TrainingConfig.__dataclass_fields__}
         text = json.dumps(config, sort_keys=True)
         if text not in known:
-            model = house.train(**config).model
+            model = system.train(**config).model
             assert model is not None
-            known[text] = house.registry.manifest(model["name"], model["version"]).weights_sha256
+            known[text] = system.registry.manifest(model["name"], model["version"]).weights_sha256
         return known[text]
 
     yield weights_of
-    house.close()
+    system.close()
 
 
 @pytest.fixture

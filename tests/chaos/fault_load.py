@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.chaos.client import ChaosClient, Ledger
 from tests.chaos.supervisor import DEADLINE_S, ForkServer, Served, attempt, has_started
-from tests.jobs.house import eventually
+from tests.jobs.job_system import eventually
 
 ROUND_S = 10.0
 """A round whose gap is not reached by then ends with a kill, and is tried again later."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from tests.jobs.house import eventually, workers_of
+from tests.jobs.job_system import eventually, workers_of
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 30.0

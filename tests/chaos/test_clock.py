@@ -14,7 +14,7 @@ import pytest
 from service.registry import LocalStore, Registry
 from tests.chaos.client import LONG, TINY
 from tests.chaos.supervisor import program
-from tests.jobs.house import eventually
+from tests.jobs.job_system import eventually
 from tests.web.serving import wait_until_over
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)

@@ -30,7 +30,7 @@ from tests.chaos.disks import (
     unwritten_database,
 )
 from tests.chaos.supervisor import Program, program
-from tests.jobs.house import eventually
+from tests.jobs.job_system import eventually
 from tests.web.serving import LONG, TINY, problem_of, wait_until_over
 from tests.web.test_supervisor import web_processes
 

@@ -18,7 +18,7 @@ from service.registry import LocalStore, Registry
 from tests.chaos.client import LONG, TINY
 from tests.chaos.poisoned import POISON_SEED
 from tests.chaos.supervisor import DEADLINE_S, ForkServer
-from tests.jobs.house import eventually
+from tests.jobs.job_system import eventually
 from tests.web.serving import wait_until_over
 
 pytestmark = [pytest.mark.slow]

@@ -15,7 +15,7 @@ import pytest
 from service.registry import LocalStore, Registry
 from tests.chaos.client import LONG
 from tests.chaos.supervisor import ForkServer, Served, attempt
-from tests.jobs.house import eventually
+from tests.jobs.job_system import eventually
 from tests.web.serving import wait_until_over
 
 pytestmark = [pytest.mark.slow]

@@ -14,10 +14,19 @@ from PIL import Image
 from service.core import MODELS, TrainingConfig, TrainingState, train
 from service.datasets import Dataset, split
 from service.inference import ModelCatalogue, ModelInputs, evaluate, explain, predict
-from service.jobs import InlineExecutor, Job, JobState, Snapshots, SweepRequest, Sweeps, job_picture, sweep_pictures
+from service.jobs import (
+    InlineExecutor,
+    Job,
+    JobState,
+    Snapshots,
+    SweepRequest,
+    Sweeps,
+    job_picture,
+    prepare_sweep_weights,
+)
 from service.registry import LocalStore, Model, Registry
 from tests.compatibility.hidden_layer import UNITS, HiddenLayer
-from tests.jobs.house import SHORT, House
+from tests.jobs.job_system import SHORT, JobSystem
 
 HIDDEN: dict[str, Any] = {**SHORT, "model": "hidden", "learning_rate": 0.03, "batch_size": 16, "train_size": 2000}
 
@@ -30,25 +39,25 @@ def registered() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[House]:
+def system(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[JobSystem]:
     folder = tmp_path_factory.mktemp("hidden")
     (folder / "inkling.db").write_bytes(migrated_file.read_bytes())
-    house = House(folder, lambda: InlineExecutor(1))
-    house.engine.start()
-    yield house
-    house.close()
+    system = JobSystem(folder, lambda: InlineExecutor(1))
+    system.engine.start()
+    yield system
+    system.close()
 
 
 @pytest.fixture(scope="module")
-def job(house: House) -> Job:
-    job = house.train(**HIDDEN, name="hidden")
+def job(system: JobSystem) -> Job:
+    job = system.train(**HIDDEN, name="hidden")
     assert job.state is JobState.SUCCEEDED
     return job
 
 
 @pytest.fixture(scope="module")
-def model(house: House, job: Job) -> Model:
-    return ModelCatalogue(house.registry, default_name="hidden").get("hidden", 1)
+def model(system: JobSystem, job: Job) -> Model:
+    return ModelCatalogue(system.registry, default_name="hidden").get("hidden", 1)
 
 
 def test_its_gradient_is_that_of_its_loss(mnist: Dataset) -> None:
@@ -63,42 +72,42 @@ def test_its_gradient_is_that_of_its_loss(mnist: Dataset) -> None:
         assert gradient[0, entry] == pytest.approx((above - below) / 2e-5, abs=1e-8)
 
 
-def test_it_learns_and_goes_on_from_any_check(house: House, job: Job, mnist: Dataset) -> None:
+def test_it_learns_and_goes_on_from_any_check(system: JobSystem, job: Job, mnist: Dataset) -> None:
     assert job.latest is not None and job.latest.validation_loss < 2
-    resumed = house.wait(house.jobs.resume(job.id, {"epochs": 5}).id)
-    whole = house.train(**{**HIDDEN, "epochs": 5}, name="whole")
-    assert house.weights_sha256(resumed.id) == house.weights_sha256(whole.id)
-    other = house.train(**{**HIDDEN, "epochs": 5, "seed": 1}, name="whole")
-    assert house.weights_sha256(other.id) != house.weights_sha256(whole.id), "the seed decides the first weights"
+    resumed = system.wait(system.jobs.resume(job.id, {"epochs": 5}).id)
+    whole = system.train(**{**HIDDEN, "epochs": 5}, name="whole")
+    assert system.weights_sha256(resumed.id) == system.weights_sha256(whole.id)
+    other = system.train(**{**HIDDEN, "epochs": 5, "seed": 1}, name="whole")
+    assert system.weights_sha256(other.id) != system.weights_sha256(whole.id), "the seed decides the first weights"
 
 
-def test_it_is_verified(house: House, job: Job) -> None:
-    verified = house.wait(house.jobs.verify(job.id).id)
+def test_it_is_verified(system: JobSystem, job: Job) -> None:
+    verified = system.wait(system.jobs.verify(job.id).id)
     assert verified.verification is not None and verified.verification["outcome"]["identical"]
 
 
-def test_members_of_a_sweep_have_the_bits_of_the_job_alone(house: House, job: Job) -> None:
-    sweeps = Sweeps(house.database, max_queue_length=10, wake_engine=house.engine.wake)
+def test_members_of_a_sweep_have_the_bits_of_the_job_alone(system: JobSystem, job: Job) -> None:
+    sweeps = Sweeps(system.database, max_queue_length=10, wake_engine=system.engine.wake)
     sweep = sweeps.submit(SweepRequest(base=HIDDEN, grid={"l2_penalty": [0.0, 0.1]}, name="swept"))
     for member in sweep.members:
-        house.wait(member.job.id)
-    assert house.weights_sha256(sweep.members[0].job.id) == house.weights_sha256(job.id)
+        system.wait(member.job.id)
+    assert system.weights_sha256(sweep.members[0].job.id) == system.weights_sha256(job.id)
     sweep = sweeps.get(sweep.id)
     first, second = sweeps.norms(sweep)
     assert first is not None and second is not None and first > second
-    assert size_of(sweep_pictures.weights(sweeps, sweep.id).draw())[0] > UNITS * 28
+    assert size_of(prepare_sweep_weights(sweeps, sweep.id).draw())[0] > UNITS * 28
 
 
-def test_it_is_in_the_registry_with_a_tensor_a_file(house: House, job: Job, model: Model) -> None:
-    with np.load(io.BytesIO(house.registry.weights_bytes("hidden", 1)), allow_pickle=False) as arrays:
+def test_it_is_in_the_registry_with_a_tensor_a_file(system: JobSystem, job: Job, model: Model) -> None:
+    with np.load(io.BytesIO(system.registry.weights_bytes("hidden", 1)), allow_pickle=False) as arrays:
         assert {name: arrays[name].shape for name in arrays} == {
             f"{which}_{name}": shape
             for which in ("best", "last")
             for name, shape in (("W1", (785, UNITS)), ("W2", (UNITS + 1, 10)))
         }
-    assert model.best.tobytes() == house.jobs.weights(job.id, "best").parameters.tobytes()
-    copy = Registry(LocalStore(house.folder / "copy"))
-    assert copy.put(model.manifest, house.registry.weights_bytes("hidden", 1))
+    assert model.best.tobytes() == system.jobs.weights(job.id, "best").parameters.tobytes()
+    copy = Registry(LocalStore(system.folder / "copy"))
+    assert copy.put(model.manifest, system.registry.weights_bytes("hidden", 1))
     assert copy.load("hidden", 1).last.tobytes() == model.last.tobytes()
 
 
@@ -120,9 +129,9 @@ def test_its_evidence_adds_up_and_a_flip_flips(model: Model, mnist: Dataset) -> 
     assert predict(model, found.flip.pixels)[0][0] == found.flip.digit != found.digit
 
 
-def test_it_is_drawn_and_looked_back_at(house: House, job: Job) -> None:
-    assert size_of(job_picture(house.jobs, job.id, "weights"))[0] > UNITS * 28 * 4
-    snapshots = Snapshots(house.database)
+def test_it_is_drawn_and_looked_back_at(system: JobSystem, job: Job) -> None:
+    assert size_of(job_picture(system.jobs, job.id, "weights"))[0] > UNITS * 28 * 4
+    snapshots = Snapshots(system.database)
     listed = snapshots.list(job.id).to_dict()
     assert [step["kind"] for step in listed["operations"]] == ["scale", "dense", "tanh", "dense", "softmax"]
     assert listed["tensors"] == [{"name": "W1", "shape": [785, UNITS]}, {"name": "W2", "shape": [UNITS + 1, 10]}]

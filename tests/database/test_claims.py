@@ -177,7 +177,7 @@ def test_the_clock_of_leases_is_the_database_own(database: Database, add_job: Ad
     assert 25 < expires - now <= 30.5
 
 
-def test_whoever_was_asked_to_stop_is_listed(database: Database, add_job: AddJob) -> None:
+def test_jobs_that_are_to_be_cancelled_are_listed(database: Database, add_job: AddJob) -> None:
     ids = [add_job() for _ in range(3)]
     for by in ("engine", "engine", "other"):
         claim(database, by)

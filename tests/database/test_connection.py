@@ -73,7 +73,7 @@ def test_a_writer_has_the_lock_from_its_beginning(database: Database) -> None:
 def test_fifty_writers_that_read_first_never_meet_a_locked_database(
     database: Database, add_job: Callable[..., str]
 ) -> None:
-    """A transaction that turns from reading to writing fails at once where another one writes; ours do not turn."""
+    """A transaction that begins by reading and then writes fails at once while another one writes; ours never do."""
     job_id = add_job()
 
     def count_up(_: int) -> None:

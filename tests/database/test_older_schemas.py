@@ -16,7 +16,7 @@ from sqlalchemy import Connection, MetaData, inspect, text
 from service.core import TrainingConfig
 from service.database import Database, migrate
 from service.jobs import InlineExecutor, JobState
-from tests.jobs.house import SHORT, House
+from tests.jobs.job_system import SHORT, JobSystem
 
 CONFIG = Config()
 CONFIG.set_main_option("script_location", "service.database:migrations")
@@ -119,14 +119,14 @@ def test_every_schema_comes_up_to_the_present_one_with_its_rows(tmp_path: Path, 
             still = {name: value for name, value in old.items() if name not in MOVED}
             assert new.items() >= still.items(), table
 
-    house = House(tmp_path, lambda: InlineExecutor(1), database=database)
-    house.engine.start()
-    over = house.jobs.get(SUCCEEDED)
+    system = JobSystem(tmp_path, lambda: InlineExecutor(1), database=database)
+    system.engine.start()
+    over = system.jobs.get(SUCCEEDED)
     assert over.state is JobState.SUCCEEDED and over.model == {"name": "digits", "version": 7}
-    assert house.states(SUCCEEDED) == ["queued", "running", "succeeded"]
-    assert house.curve(SUCCEEDED) == [(0, 3, 0.5, 0.75, 0.25, 0.875)]
+    assert system.states(SUCCEEDED) == ["queued", "running", "succeeded"]
+    assert system.curve(SUCCEEDED) == [(0, 3, 0.5, 0.75, 0.25, 0.875)]
     assert over.latest == over.best is not None and over.latest.validation_loss == 0.25
-    waiting = house.wait(WAITING)
+    waiting = system.wait(WAITING)
     assert waiting.state is JobState.SUCCEEDED, "what waited in the old version runs in the new one"
-    assert house.registry.load("digits", 1).manifest.job_id == WAITING
-    house.close()
+    assert system.registry.load("digits", 1).manifest.job_id == WAITING
+    system.close()

@@ -95,11 +95,11 @@ def test_leases_and_cancels_never_deadlock(database: Database, add_job: AddJob) 
 def test_a_suspended_process_loses_its_locks(url: str) -> None:
     impatient = Database(f"{url}&options=-c%20idle_in_transaction_session_timeout%3D100ms")
     patient = Database(url)
-    with pytest.raises(StorageFailed), impatient.write() as frozen:
-        AdvisoryLock.SUBMISSION.acquire(frozen)
+    with pytest.raises(StorageFailed), impatient.write() as suspended:
+        AdvisoryLock.SUBMISSION.acquire(suspended)
         with patient.write() as connection:
             AdvisoryLock.SUBMISSION.acquire(connection)
-        frozen.execute(text("SELECT 1"))
+        suspended.execute(text("SELECT 1"))
     impatient.ping()
     for database in (impatient, patient):
         database.close()

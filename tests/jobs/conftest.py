@@ -1,4 +1,4 @@
-"""Houses in temporary folders, over every executor and every kind of database."""
+"""Job systems in temporary folders, over every executor and every kind of database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from service.database import Database, migrate
 from service.jobs import Executor, InlineExecutor, ProcessesExecutor
 from tests.jobs.dask_cluster import DaskCluster
-from tests.jobs.house import House, KeptOpen
+from tests.jobs.job_system import JobSystem, SharedExecutor
 from tests.postgresql import Server
 
 EXECUTORS: dict[str, tuple[Callable[[int], Executor], str]] = {
@@ -42,7 +42,7 @@ def folder(tmp_path: Path, migrated_file: Path) -> Path:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def kind(request: pytest.FixtureRequest) -> str:
-    """Name a kind of database; a test with a desk runs over both."""
+    """Name a kind of database; a test with an idle system runs on both."""
     kind: str = request.param
     return kind
 
@@ -81,7 +81,7 @@ def two_dask_workers() -> Iterator[DaskCluster]:
         pytest.param("dask", marks=pytest.mark.slow),
     ],
 )
-def executor(request: pytest.FixtureRequest) -> Iterator[KeptOpen]:
+def executor(request: pytest.FixtureRequest) -> Iterator[SharedExecutor]:
     """Return an executor with one slot, of each kind."""
     if request.param == "dask":
         cluster: DaskCluster = request.getfixturevalue("two_dask_workers")
@@ -89,41 +89,41 @@ def executor(request: pytest.FixtureRequest) -> Iterator[KeptOpen]:
     else:
         make, database_kind = EXECUTORS[request.param]
         executor = make(1)
-    yield KeptOpen(executor, database_kind, n_slots=1)
+    yield SharedExecutor(executor, database_kind, n_slots=1)
     executor.close()
 
 
 @pytest.fixture(scope="module")
-def one_process() -> Iterator[KeptOpen]:
+def one_process() -> Iterator[SharedExecutor]:
     """Return an executor with one worker process."""
     executor = ProcessesExecutor(1)
-    yield KeptOpen(executor)
+    yield SharedExecutor(executor)
     executor.close()
 
 
 @pytest.fixture
-def make_house(folder: Path, url: str) -> Iterator[Callable[..., House]]:
-    """Set up houses in one folder; all are closed at the end."""
-    houses: list[House] = []
+def make_system(folder: Path, url: str) -> Iterator[Callable[..., JobSystem]]:
+    """Make job systems in one folder; all are closed at the end."""
+    systems: list[JobSystem] = []
 
-    def make(executor: Callable[[], Executor], **options: Any) -> House:
-        houses.append(House(folder, executor, url=url, **options))
-        return houses[-1]
+    def make(executor: Callable[[], Executor], **options: Any) -> JobSystem:
+        systems.append(JobSystem(folder, executor, url=url, **options))
+        return systems[-1]
 
     yield make
-    for house in reversed(houses):
-        house.close()
+    for system in reversed(systems):
+        system.close()
 
 
 @pytest.fixture
-def house(make_house: Callable[..., House], executor: KeptOpen) -> House:
-    """Return a house whose engine works, over each executor."""
-    house = make_house(lambda: executor)
-    house.engine.start()
-    return house
+def system(make_system: Callable[..., JobSystem], executor: SharedExecutor) -> JobSystem:
+    """Return a job system whose engine runs, for each executor."""
+    system = make_system(lambda: executor)
+    system.engine.start()
+    return system
 
 
 @pytest.fixture
-def desk(kind: str, make_house: Callable[..., House]) -> House:
-    """Return a house whose engine is never started: jobs stay as they are."""
-    return make_house(lambda: InlineExecutor(1))
+def idle(kind: str, make_system: Callable[..., JobSystem]) -> JobSystem:
+    """Return a job system whose engine is never started: jobs stay queued."""
+    return make_system(lambda: InlineExecutor(1))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import psutil
 
 from service.jobs import DaskExecutor
-from tests.jobs.house import eventually
+from tests.jobs.job_system import eventually
 
 
 class DaskCluster:
@@ -71,7 +71,7 @@ class DaskCluster:
 
 
 def main(n_workers: int, port: int) -> None:
-    """Be a cluster, one that speaks TLS where the environment names certificates."""
+    """Run a cluster, with TLS if the environment names certificates."""
     from distributed import LocalCluster, Security
 
     with LocalCluster(

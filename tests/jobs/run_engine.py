@@ -1,4 +1,4 @@
-"""Run by test_engine_deaths.py in a process of its own: ``FOLDER URL``, an engine there until somebody kills it."""
+"""Run by test_engine_deaths.py in a process of its own: ``FOLDER URL``, an engine that runs until it is killed."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from service.database import migrate
 from service.errors import StorageFailed
 from service.jobs import Job, JobRequest, JobState
 from service.settings import Settings
-from tests.jobs.house import ENDLESS, SHORT, eventually
+from tests.jobs.job_system import ENDLESS, SHORT, eventually
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def held() -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("executor", ["inline", "processes"])
-def test_a_service_trains_and_lets_go_of_everything(settings: Settings, executor: str) -> None:
+def test_a_service_trains_and_releases_everything(settings: Settings, executor: str) -> None:
     before = held()
     with build(settings.model_copy(update={"executor": executor})) as service:
         eventually(lambda: service.engine.working)
@@ -88,7 +88,7 @@ def test_a_second_start_finds_everything(start: Callable[..., Service]) -> None:
     assert again.model["version"] == job.model["version"] + 1
 
 
-def test_a_job_of_before_goes_on_after_the_next_start(start: Callable[..., Service]) -> None:
+def test_an_earlier_job_resumes_at_the_next_start(start: Callable[..., Service]) -> None:
     first = start()
     job_id = first.jobs.submit(JobRequest(config=TrainingConfig(**ENDLESS))).id
     eventually(lambda: first.jobs.get(job_id).latest)
@@ -161,6 +161,6 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch,
     assert settings.store_dir == tmp_path / "model_store"
 
 
-def test_every_setting_says_what_it_is() -> None:
+def test_every_setting_is_described() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name

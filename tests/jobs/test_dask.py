@@ -27,7 +27,7 @@ from service.settings import Settings
 from service.worker import Checked, Failed, Started, StopRequests
 from service.worker.cluster import _Connection
 from tests.jobs.dask_cluster import DaskCluster
-from tests.jobs.house import ENDLESS, LONG, House, eventually
+from tests.jobs.job_system import ENDLESS, LONG, JobSystem, eventually
 from tests.jobs.test_executors import spec_of, start
 
 ENOUGH = {**LONG, "epochs": 400}
@@ -42,10 +42,10 @@ def executor(two_dask_workers: DaskCluster) -> Iterator[DaskExecutor]:
 
 
 @pytest.fixture
-def cluster_house(make_house: Callable[..., House], two_dask_workers: DaskCluster) -> House:
-    house = make_house(two_dask_workers.executor)
-    house.engine.start()
-    return house
+def cluster_system(make_system: Callable[..., JobSystem], two_dask_workers: DaskCluster) -> JobSystem:
+    system = make_system(two_dask_workers.executor)
+    system.engine.start()
+    return system
 
 
 def held_by(dask_scheduler: Any) -> list[str]:
@@ -55,33 +55,33 @@ def held_by(dask_scheduler: Any) -> list[str]:
 
 @pytest.mark.slow
 def test_worker_and_scheduler_die_and_the_job_ends_with_the_same_bits(
-    cluster_house: House, two_dask_workers: DaskCluster
+    cluster_system: JobSystem, two_dask_workers: DaskCluster
 ) -> None:
-    house = cluster_house
-    undisturbed = house.train(**ENOUGH)
-    job_id = house.submit(**ENOUGH)
-    house.wait_for_step(job_id, 15 * 10)
+    system = cluster_system
+    undisturbed = system.train(**ENOUGH)
+    job_id = system.submit(**ENOUGH)
+    system.wait_for_step(job_id, 15 * 10)
     two_dask_workers.busy_worker().kill()
-    house.wait(job_id, lambda job: len(job.history) == 4)  # lost, and running again
-    house.wait_for_step(job_id, 15 * 100)
+    system.wait(job_id, lambda job: len(job.history) == 4)  # lost, and running again
+    system.wait_for_step(job_id, 15 * 100)
     two_dask_workers.kill()
-    house.wait(job_id, lambda job: job.state is JobState.QUEUED)
+    system.wait(job_id, lambda job: job.state is JobState.QUEUED)
     two_dask_workers.start()
-    assert house.wait(job_id).state is JobState.SUCCEEDED
-    assert house.states(job_id) == ["queued", "running", "queued", "running", "queued", "running", "succeeded"]
-    assert house.weights_sha256(job_id) == house.weights_sha256(undisturbed.id)
-    assert house.curve(job_id) == house.curve(undisturbed.id), "no check twice, none left out"
+    assert system.wait(job_id).state is JobState.SUCCEEDED
+    assert system.states(job_id) == ["queued", "running", "queued", "running", "queued", "running", "succeeded"]
+    assert system.weights_sha256(job_id) == system.weights_sha256(undisturbed.id)
+    assert system.curve(job_id) == system.curve(undisturbed.id), "no check twice, none left out"
 
 
 @pytest.mark.slow
 def test_a_killed_worker_is_lost_once_and_dask_s_second_start_does_nothing(
     executor: DaskExecutor, two_dask_workers: DaskCluster
 ) -> None:
-    ear, _ = start(executor, spec_of(**ENDLESS))
-    ear.heard(Checked)
+    inbox, _ = start(executor, spec_of(**ENDLESS))
+    inbox.wait_for(Checked)
     two_dask_workers.busy_worker().kill()
-    assert ear.outcome() is Outcome.LOST
-    assert sum(isinstance(message, Started) for message in ear.messages) == 1
+    assert inbox.outcome() is Outcome.LOST
+    assert sum(isinstance(message, Started) for message in inbox.messages) == 1
     following, _ = start(executor, spec_of())
     assert following.outcome() is Outcome.RETURNED
     eventually(lambda: executor.n_slots == 2)
@@ -91,27 +91,27 @@ def test_a_killed_worker_is_lost_once_and_dask_s_second_start_does_nothing(
 def test_two_seeds_spread_over_two_workers(executor: DaskExecutor, two_dask_workers: DaskCluster) -> None:
     """Each in a process of its own, with one thread of BLAS."""
     running = [start(executor, spec_of(seed=seed, **ENDLESS)) for seed in (1, 2)]
-    for ear, _ in running:
-        started = ear.heard(Started)
+    for inbox, _ in running:
+        started = inbox.wait_for(Started)
         assert isinstance(started, Started) and started.environment.blas_threads == 1
     eventually(lambda: len(two_dask_workers.busy_workers()) == 2)
-    for ear, execution in running:
+    for inbox, execution in running:
         execution.cancel(0)
-        assert ear.outcome() is Outcome.RETURNED
+        assert inbox.outcome() is Outcome.RETURNED
 
 
 @pytest.mark.slow
-def test_a_frozen_worker_falls_silent_and_occupies_its_slot_until_it_stops(
+def test_a_suspended_worker_times_out_and_occupies_its_slot_until_it_stops(
     executor: DaskExecutor, two_dask_workers: DaskCluster
 ) -> None:
-    ear, execution = start(executor, spec_of(**ENDLESS))
-    ear.heard(Checked)
+    inbox, execution = start(executor, spec_of(**ENDLESS))
+    inbox.wait_for(Checked)
     worker = two_dask_workers.busy_worker()
     worker.suspend()
     try:
         eventually(lambda: execution.silent_s > 3)
         execution.kill()
-        assert ear.outcome() is Outcome.LOST
+        assert inbox.outcome() is Outcome.LOST
         assert executor.n_slots == 1
         following, _ = start(executor, spec_of())
         assert following.outcome() is Outcome.RETURNED, "on the other worker"
@@ -126,17 +126,17 @@ def test_nothing_is_left_in_the_scheduler(executor: DaskExecutor, two_dask_worke
     for _ in range(2):
         start(executor, spec_of())[0].outcome()
     for begun in (True, False):
-        ear, execution = start(executor, spec_of(**ENDLESS))
+        inbox, execution = start(executor, spec_of(**ENDLESS))
         if begun:
-            ear.heard(Started)
+            inbox.wait_for(Started)
         execution.kill()
-        assert ear.outcome() is Outcome.LOST
+        assert inbox.outcome() is Outcome.LOST
     with Client(two_dask_workers.address, set_as_default=False) as client:
         eventually(lambda: client.run_on_scheduler(held_by) == [])
 
 
 def waits_for(dask_scheduler: Any, name: str) -> bool:
-    """Whether somebody waits for the next thing in a queue; it runs in the scheduler."""
+    """Whether a client waits for the next item of a queue; it runs in the scheduler."""
     return any(not waiting.done() for waiting in dask_scheduler.extensions["queues"].queues[name]._getters)
 
 
@@ -145,8 +145,8 @@ def forget(dask_scheduler: Any, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_ends_whose_engine_lets_go_of_it_at_the_last_moment(two_dask_workers: DaskCluster) -> None:
-    """Who waits in a queue that is gone is never answered: such a task had a thread of its worker for ever."""
+def test_a_run_ends_whose_engine_abandons_it_at_the_last_moment(two_dask_workers: DaskCluster) -> None:
+    """A task that waits in a deleted queue never ends: it occupied a thread of its worker for ever."""
     with Client(two_dask_workers.address, set_as_default=False) as client:
         requests, messages = (Queue(name, client=client) for name in ("asked", "said"))
         with _Connection(requests, messages, StopRequests()) as line:
@@ -207,7 +207,7 @@ def make_certificate(folder: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.needs("openssl")
-def test_over_tls_a_job_is_trained_and_nobody_without_a_certificate_gets_in(tmp_path: Path) -> None:
+def test_over_tls_a_job_is_trained_and_a_certificate_is_required(tmp_path: Path) -> None:
     ours, theirs = make_certificate(tmp_path / "ours"), make_certificate(tmp_path / "theirs")
     names = {name: f"DASK_{name}".upper().replace(".", "__").replace("-", "_") for name in ours}
     with closing(DaskCluster(1, {names[name]: file for name, file in ours.items()})) as cluster:
@@ -229,7 +229,7 @@ def test_over_tls_a_job_is_trained_and_nobody_without_a_certificate_gets_in(tmp_
             encrypted.recv(1)
 
 
-def test_without_a_certificate_a_scheduler_is_looked_for_in_vain_and_this_is_said(
+def test_without_a_certificate_every_failed_connection_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Whoever asks for such an executor without `check_scheduler`, or loses the files later."""
@@ -245,9 +245,9 @@ def test_a_worker_of_another_version_or_format_fails_the_job_with_a_sentence(
     executor: DaskExecutor, monkeypatch: pytest.MonkeyPatch, where: tuple[str, Any]
 ) -> None:
     monkeypatch.setattr(*where)
-    ear, _ = start(executor, spec_of())
-    assert ear.outcome() is Outcome.RETURNED
-    (failed,) = ear.messages
+    inbox, _ = start(executor, spec_of())
+    assert inbox.outcome() is Outcome.RETURNED
+    (failed,) = inbox.messages
     assert isinstance(failed, Failed) and failed.code == "worker-mismatch"
     assert f"Inkling {__version__}" in failed.message and "install the same version" in failed.message
 
@@ -263,7 +263,7 @@ def test_what_is_no_address(address: str | None) -> None:
         check_scheduler(address, insecure=True)
 
 
-def test_an_unencrypted_line_to_another_machine_is_refused_unless_somebody_wants_it(tmp_path: Any) -> None:
+def test_an_unencrypted_connection_to_another_machine_is_refused_unless_allowed(tmp_path: Any) -> None:
     """Before anything is opened; where it is wanted, an engine waits for the scheduler without a slot."""
     settings = Settings(executor="dask", dask_scheduler="tcp://192.0.2.1:8786", data_dir=tmp_path)
     with pytest.raises(InvalidField, match="pickled code"):

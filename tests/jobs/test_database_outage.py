@@ -14,23 +14,23 @@ from sqlalchemy import text
 from service.database import job_rows
 from service.errors import StorageFailed
 from service.jobs import InlineExecutor, JobState, SweepRequest, Sweeps
-from tests.jobs.house import ENDLESS, LONG, House, eventually
+from tests.jobs.job_system import ENDLESS, LONG, JobSystem, eventually
 from tests.postgresql import Server, only_postgresql
 
 pytestmark = only_postgresql
-MakeHouse = Callable[..., House]
+MakeSystem = Callable[..., JobSystem]
 
 
 @pytest.fixture
-def house(desk: House, monkeypatch: pytest.MonkeyPatch) -> House:
-    """A house whose engine works."""
+def system(idle: JobSystem, monkeypatch: pytest.MonkeyPatch) -> JobSystem:
+    """A system whose engine works."""
     monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.05)
-    desk.engine.start()
-    return desk
+    idle.engine.start()
+    return idle
 
 
-def answer(house: House, question: str) -> list[tuple[Any, ...]]:
-    with house.database.read() as connection:
+def answer(system: JobSystem, question: str) -> list[tuple[Any, ...]]:
+    with system.database.read() as connection:
         return [tuple(row) for row in connection.execute(text(question))]
 
 
@@ -40,27 +40,27 @@ def last(seconds: float) -> None:
     eventually(lambda: time.monotonic() > began_at + seconds)
 
 
-def test_training_outlives_the_server(house: House, postgresql: Server) -> None:
+def test_training_survives_the_server(system: JobSystem, postgresql: Server) -> None:
     """It trains on meanwhile, and what it had to say is written down afterwards: nothing is lost or said twice."""
-    undisturbed = house.train(**LONG)
-    job_id = house.submit(**LONG)
-    house.wait_for_step(job_id, 15 * 20)
+    undisturbed = system.train(**LONG)
+    job_id = system.submit(**LONG)
+    system.wait_for_step(job_id, 15 * 20)
     for _ in range(2):
         postgresql.kill()
         with pytest.raises(StorageFailed):
-            house.jobs.get(job_id)
+            system.jobs.get(job_id)
         last(0.3)
         postgresql.start()
-    assert house.wait(job_id).state is JobState.SUCCEEDED
-    assert house.states(job_id) == ["queued", "running", "succeeded"]
-    assert house.curve(job_id) == house.curve(undisturbed.id)
-    assert house.weights_sha256(job_id) == house.weights_sha256(undisturbed.id)
+    assert system.wait(job_id).state is JobState.SUCCEEDED
+    assert system.states(job_id) == ["queued", "running", "succeeded"]
+    assert system.curve(job_id) == system.curve(undisturbed.id)
+    assert system.weights_sha256(job_id) == system.weights_sha256(undisturbed.id)
 
 
-def test_an_engine_started_first_works_as_soon_as_the_server_is_there(house: House, postgresql: Server) -> None:
-    house.engine.stop()
+def test_an_engine_started_first_works_as_soon_as_the_server_is_there(system: JobSystem, postgresql: Server) -> None:
+    system.engine.stop()
     postgresql.kill()
-    second = House(house.folder, lambda: InlineExecutor(1), url=house.url)
+    second = JobSystem(system.folder, lambda: InlineExecutor(1), url=system.url)
     second.engine.start()
     last(0.3)
     assert second.engine.alive and not second.engine.working
@@ -69,84 +69,86 @@ def test_an_engine_started_first_works_as_soon_as_the_server_is_there(house: Hou
     second.close()
 
 
-def test_a_claim_whose_answer_was_lost_is_not_lost(house: House) -> None:
+def test_a_claim_whose_answer_was_lost_is_not_lost(system: JobSystem) -> None:
     """The commit arrived and its answer did not: the row says that this engine has the job, which knows of none."""
-    first = house.train()
-    with house.database.write() as connection:
+    first = system.train()
+    with system.database.write() as connection:
         connection.execute(
             text("UPDATE jobs SET state = 'running', claimed_by = :engine, finished_at = NULL WHERE id = :id"),
-            {"engine": house.engine.id, "id": first.id},
+            {"engine": system.engine.id, "id": first.id},
         )
-    house.wait(first.id, lambda job: len(job.history) > 3)
-    assert house.wait(first.id).state is JobState.SUCCEEDED
-    assert house.states(first.id) == ["queued", "running", "succeeded", "queued", "running", "succeeded"]
+    system.wait(first.id, lambda job: len(job.history) > 3)
+    assert system.wait(first.id).state is JobState.SUCCEEDED
+    assert system.states(first.id) == ["queued", "running", "succeeded", "queued", "running", "succeeded"]
 
 
 @pytest.mark.slow
-def test_after_an_outage_the_living_keep_their_jobs(
-    house: House, postgresql: Server, monkeypatch: pytest.MonkeyPatch
+def test_after_an_outage_running_engines_keep_their_jobs(
+    system: JobSystem, postgresql: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All leases have run out by then; whoever comes back first must not take the others' jobs for abandoned."""
+    """All leases have expired by then; the first engine to come back must not take the others' jobs for abandoned."""
     monkeypatch.setattr("service.jobs.engine.LEASE_S", 3.0)
     monkeypatch.setattr("service.jobs.engine.HEARTBEAT_S", 0.05)
     monkeypatch.setattr("service.jobs.engine.OUTAGE_S", 0.4)
-    other = House(house.folder, lambda: InlineExecutor(1), url=house.url, lock=False)
-    job_id = house.submit(**ENDLESS)
-    house.wait_for_step(job_id, 0)
+    other = JobSystem(system.folder, lambda: InlineExecutor(1), url=system.url, lock=False)
+    job_id = system.submit(**ENDLESS)
+    system.wait_for_step(job_id, 0)
     other.engine.start()
     eventually(lambda: other.engine.working)
     postgresql.kill()
     last(3.5)
     postgresql.start()
-    latest = eventually(lambda: house.jobs.get(job_id).latest)
-    house.wait_for_step(job_id, latest.step + 1000)
-    assert house.states(job_id) == ["queued", "running"]
-    house.jobs.cancel(job_id)
-    house.wait(job_id)
+    latest = eventually(lambda: system.jobs.get(job_id).latest)
+    system.wait_for_step(job_id, latest.step + 1000)
+    assert system.states(job_id) == ["queued", "running"]
+    system.jobs.cancel(job_id)
+    system.wait(job_id)
     other.close()
 
 
-def test_an_engine_that_starts_gives_the_living_time_to_come_back(desk: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database may have been away until just now, so that a lease that ran out says nothing."""
+def test_an_engine_that_starts_waits_before_it_takes_over_jobs(
+    idle: JobSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database may have been unavailable until just now, so that an expired lease means nothing."""
     monkeypatch.setattr("service.jobs.engine.LEASE_S", 3.0)
-    job_id = desk.submit()
-    with desk.database.write() as connection:
+    job_id = idle.submit()
+    with idle.database.write() as connection:
         job_rows.claim_oldest(connection, claimed_by="another", lease_s=-1.0, max_members=1)
-    desk.engine.start()
-    eventually(lambda: desk.engine.working)
-    assert desk.states(job_id) == ["queued", "running"]
-    assert desk.wait(job_id).state is JobState.SUCCEEDED, "for the other did not come back"
-    assert desk.states(job_id) == ["queued", "running", "queued", "running", "succeeded"]
+    idle.engine.start()
+    eventually(lambda: idle.engine.working)
+    assert idle.states(job_id) == ["queued", "running"]
+    assert idle.wait(job_id).state is JobState.SUCCEEDED, "for the other did not come back"
+    assert idle.states(job_id) == ["queued", "running", "queued", "running", "succeeded"]
 
 
 @pytest.mark.slow
-def test_eight_engines_run_a_thousand_jobs_once_each(desk: House, tmp_path: Path) -> None:
+def test_eight_engines_run_a_thousand_jobs_once_each(idle: JobSystem, tmp_path: Path) -> None:
     """As members of fifty sweeps, so that they are trained in stacks, which keeps it short."""
-    houses = [House(tmp_path, lambda: InlineExecutor(1), url=desk.url, lock=False) for _ in range(8)]
+    systems = [JobSystem(tmp_path, lambda: InlineExecutor(1), url=idle.url, lock=False) for _ in range(8)]
     base = {"train_size": 128, "validation_size": 10, "epochs": 1, "checks_per_epoch": 1}
-    sweeps = Sweeps(desk.database, max_queue_length=1000, wake_engine=lambda: None)
+    sweeps = Sweeps(idle.database, max_queue_length=1000, wake_engine=lambda: None)
     rates = [0.001 * (1 + number) for number in range(20)]
     for seed in range(50):
         request = SweepRequest(base={**base, "seed": seed}, grid={"learning_rate": rates}, name=f"digits-{seed}")
         sweeps.submit(request)
-    for house in houses:
-        house.engine.start()
+    for system in systems:
+        system.engine.start()
     over = "SELECT count(*) FROM jobs WHERE state = 'succeeded'"
-    eventually(lambda: answer(desk, over) == [(1000,)], within_s=100)
+    eventually(lambda: answer(idle, over) == [(1000,)], within_s=100)
     histories = "SELECT string_agg(state, ' ' ORDER BY id) FROM events WHERE kind = 'state' GROUP BY job_id"
-    assert answer(desk, f"SELECT history, count(*) FROM ({histories}) AS of_jobs (history) GROUP BY 1") == [
+    assert answer(idle, f"SELECT history, count(*) FROM ({histories}) AS of_jobs (history) GROUP BY 1") == [
         ("queued running succeeded", 1000)
     ]
-    registry = houses[0].registry
+    registry = systems[0].registry
     assert {registry.versions(f"digits-{seed}") for seed in range(50)} == {tuple(range(1, 21))}, "each published once"
-    assert answer(desk, "SELECT count(DISTINCT claimed_by) FROM jobs") == [(8,)], "all took part"
-    for house in houses:
-        house.close()
+    assert answer(idle, "SELECT count(DISTINCT claimed_by) FROM jobs") == [(8,)], "all took part"
+    for system in systems:
+        system.close()
 
 
 @pytest.mark.slow
-def test_a_server_that_restarts_again_and_again_loses_nothing(house: House, postgresql: Server) -> None:
-    ids = [house.submit(seed=seed, epochs=30) for seed in range(8)]
+def test_a_server_that_restarts_repeatedly_loses_nothing(system: JobSystem, postgresql: Server) -> None:
+    ids = [system.submit(seed=seed, epochs=30) for seed in range(8)]
     over = threading.Event()
 
     def restart_now_and_then() -> None:
@@ -158,7 +160,7 @@ def test_a_server_that_restarts_again_and_again_loses_nothing(house: House, post
 
     def all_over() -> bool:
         try:
-            return all(house.jobs.get(job_id).state.final for job_id in ids)
+            return all(system.jobs.get(job_id).state.final for job_id in ids)
         except StorageFailed:
             return False
 
@@ -167,7 +169,7 @@ def test_a_server_that_restarts_again_and_again_loses_nothing(house: House, post
     finally:
         over.set()
         monkey.join()
-    assert {house.jobs.get(job_id).state for job_id in ids} == {JobState.SUCCEEDED}
-    assert len(house.registry.versions("mnist-softmax")) == len(ids)
+    assert {system.jobs.get(job_id).state for job_id in ids} == {JobState.SUCCEEDED}
+    assert len(system.registry.versions("mnist-softmax")) == len(ids)
     for job_id in ids:
-        assert len(house.curve(job_id)) == 120
+        assert len(system.curve(job_id)) == 120

@@ -20,9 +20,9 @@ from service.jobs import EngineLock, InlineExecutor, JobState, Recorder
 from service.jobs.engine import MIN_CYCLE_S
 from service.registry import LocalStore, Registry
 from service.worker import MemberSpec, StackSpec
-from tests.jobs.house import ENDLESS, LONG, House, KeptOpen, eventually
+from tests.jobs.job_system import ENDLESS, LONG, JobSystem, SharedExecutor, eventually
 
-MakeHouse = Callable[..., House]
+MakeSystem = Callable[..., JobSystem]
 
 
 def inline() -> InlineExecutor:
@@ -30,10 +30,10 @@ def inline() -> InlineExecutor:
 
 
 @pytest.fixture
-def working(make_house: MakeHouse) -> House:
-    house = make_house(inline)
-    house.engine.start()
-    return house
+def working(make_system: MakeSystem) -> JobSystem:
+    system = make_system(inline)
+    system.engine.start()
+    return system
 
 
 class Shared(Database):
@@ -42,15 +42,15 @@ class Shared(Database):
     exclusive = False  # type: ignore[assignment]
 
 
-def row_state(house: House, job_id: str) -> str:
-    with house.database.read() as connection:
+def row_state(system: JobSystem, job_id: str) -> str:
+    with system.database.read() as connection:
         return str(connection.execute(text("SELECT state FROM jobs WHERE id = :id"), {"id": job_id}).scalar_one())
 
 
 # Who may work
 
 
-def test_the_lock_is_one_holder_s(tmp_path: Path) -> None:
+def test_the_lock_has_one_holder(tmp_path: Path) -> None:
     one, other = EngineLock(tmp_path / "lock"), EngineLock(tmp_path / "lock")
     assert one.acquire() and one.acquire() and one.held
     assert not other.acquire() and not other.held
@@ -60,7 +60,7 @@ def test_the_lock_is_one_holder_s(tmp_path: Path) -> None:
     other.release()
 
 
-def test_a_lock_that_cannot_be_had_holds_no_file_open(tmp_path: Path) -> None:
+def test_a_lock_that_is_taken_leaves_no_file_open(tmp_path: Path) -> None:
     one, other = EngineLock(tmp_path / "lock"), EngineLock(tmp_path / "lock")
     assert one.acquire()
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
@@ -75,8 +75,8 @@ def test_a_lock_that_cannot_be_made_is_a_failure_of_storage(tmp_path: Path) -> N
         EngineLock(tmp_path / "no such folder" / "lock").acquire()
 
 
-def test_a_second_engine_waits_and_takes_over(make_house: MakeHouse) -> None:
-    first, second = make_house(inline), make_house(inline)
+def test_a_second_engine_waits_and_takes_over(make_system: MakeSystem) -> None:
+    first, second = make_system(inline), make_system(inline)
     first.engine.start()
     eventually(lambda: first.engine.working)
     second.engine.start()
@@ -93,8 +93,8 @@ def test_a_second_engine_waits_and_takes_over(make_house: MakeHouse) -> None:
     second.wait(job_id)
 
 
-def test_an_engine_that_waits_keeps_nothing_of_what_it_is_told(make_house: MakeHouse) -> None:
-    first, second = make_house(inline), make_house(inline)
+def test_a_waiting_engine_queues_no_wakes(make_system: MakeSystem) -> None:
+    first, second = make_system(inline), make_system(inline)
     first.engine.start()
     eventually(lambda: first.engine.working)
     second.engine.start()
@@ -103,14 +103,14 @@ def test_an_engine_that_waits_keeps_nothing_of_what_it_is_told(make_house: MakeH
     assert second.engine._inbox.qsize() == 0
 
 
-def test_an_engine_may_be_stopped_at_any_time(make_house: MakeHouse) -> None:
-    never_started = make_house(inline)
+def test_an_engine_may_be_stopped_at_any_time(make_system: MakeSystem) -> None:
+    never_started = make_system(inline)
     never_started.engine.stop()
-    at_once = make_house(inline)
+    at_once = make_system(inline)
     at_once.engine.start()
     at_once.engine.stop()
     at_once.engine.stop()
-    waiting, working = make_house(inline), make_house(inline)
+    waiting, working = make_system(inline), make_system(inline)
     working.engine.start()
     eventually(lambda: working.engine.working)
     waiting.engine.start()
@@ -120,139 +120,141 @@ def test_an_engine_may_be_stopped_at_any_time(make_house: MakeHouse) -> None:
     assert working.engine.working
 
 
-def test_the_lock_is_given_up_last(make_house: MakeHouse) -> None:
-    """While workers still run, no other engine may believe that they are gone."""
+def test_the_lock_is_released_last(make_system: MakeSystem) -> None:
+    """While workers still run, no other engine may take over their jobs."""
     closed = threading.Event()
 
     class Slow(InlineExecutor):
         def close(self) -> None:
-            assert not EngineLock(house.folder / "engine.lock").acquire()
+            assert not EngineLock(system.folder / "engine.lock").acquire()
             super().close()
             closed.set()
 
-    house = make_house(lambda: Slow(1))
-    house.engine.start()
-    eventually(lambda: house.engine.working)
-    house.engine.stop()
+    system = make_system(lambda: Slow(1))
+    system.engine.start()
+    eventually(lambda: system.engine.working)
+    system.engine.stop()
     assert closed.is_set()
-    lock = EngineLock(house.folder / "engine.lock")
+    lock = EngineLock(system.folder / "engine.lock")
     assert lock.acquire()
     lock.release()
 
 
-def test_the_claims_of_a_dead_engine_are_taken_at_once(make_house: MakeHouse) -> None:
+def test_the_claims_of_a_dead_engine_are_requeued_at_once(make_system: MakeSystem) -> None:
     """Whatever their leases say: where one engine alone may work, it is the lock that counts."""
-    house = make_house(inline)
-    ids = [house.submit() for _ in range(2)]
-    with house.database.write() as connection:
+    system = make_system(inline)
+    ids = [system.submit() for _ in range(2)]
+    with system.database.write() as connection:
         for _ in ids:
             job_rows.claim_oldest(connection, claimed_by="killed", lease_s=1e6, max_members=1)
-    house.jobs.cancel(ids[1])
+    system.jobs.cancel(ids[1])
     started_at = time.monotonic()
-    house.engine.start()
-    assert house.wait(ids[0]).state is JobState.SUCCEEDED
+    system.engine.start()
+    assert system.wait(ids[0]).state is JobState.SUCCEEDED
     assert time.monotonic() - started_at < 5
-    assert house.states(ids[0]) == ["queued", "running", "queued", "running", "succeeded"]
-    assert house.wait(ids[1]).state is JobState.CANCELLED
+    assert system.states(ids[0]) == ["queued", "running", "queued", "running", "succeeded"]
+    assert system.wait(ids[1]).state is JobState.CANCELLED
 
 
-def test_two_engines_without_a_lock_run_each_job_once(make_house: MakeHouse, folder: Path) -> None:
+def test_two_engines_without_a_lock_run_each_job_once(make_system: MakeSystem, folder: Path) -> None:
     url = f"sqlite:///{folder / 'inkling.db'}"
-    houses = [make_house(inline, database=Shared(url), lock=False) for _ in range(2)]
-    ids = [houses[0].submit(seed=seed) for seed in range(10)]
-    for house in houses:
-        house.engine.start()
+    systems = [make_system(inline, database=Shared(url), lock=False) for _ in range(2)]
+    ids = [systems[0].submit(seed=seed) for seed in range(10)]
+    for system in systems:
+        system.engine.start()
     for job_id in ids:
-        assert houses[0].wait(job_id).state is JobState.SUCCEEDED
-        assert houses[0].states(job_id) == ["queued", "running", "succeeded"]
-    assert len(houses[0].registry.versions("mnist-softmax")) == 10
+        assert systems[0].wait(job_id).state is JobState.SUCCEEDED
+        assert systems[0].states(job_id) == ["queued", "running", "succeeded"]
+    assert len(systems[0].registry.versions("mnist-softmax")) == 10
 
 
-def test_a_living_engine_s_lease_is_respected_and_a_dead_one_s_is_not(
-    make_house: MakeHouse, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_lease_of_a_running_engine_is_respected_and_a_dead_one_s_is_not(
+    make_system: MakeSystem, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.jobs.engine.LEASE_S", 3.0)  # so long it waits for the living after its start
     url = f"sqlite:///{folder / 'inkling.db'}"
-    house = make_house(inline, database=Shared(url), lock=False)
-    alive, dead = house.submit(), house.submit()
-    with house.database.write() as connection:
+    system = make_system(inline, database=Shared(url), lock=False)
+    alive, dead = system.submit(), system.submit()
+    with system.database.write() as connection:
         job_rows.claim_oldest(connection, claimed_by="alive", lease_s=1e6, max_members=1)
         job_rows.claim_oldest(connection, claimed_by="dead", lease_s=-1, max_members=1)
-    house.engine.start()
-    assert house.wait(dead).state is JobState.SUCCEEDED
-    assert house.states(alive) == ["queued", "running"]
+    system.engine.start()
+    assert system.wait(dead).state is JobState.SUCCEEDED
+    assert system.states(alive) == ["queued", "running"]
 
 
-def test_an_engine_that_lost_its_claim_gives_the_run_up(make_house: MakeHouse, folder: Path) -> None:
-    """Stopped for so long that another one took its job; then it goes on, and must not disturb."""
-    house = make_house(inline, database=Shared(f"sqlite:///{folder / 'inkling.db'}"), lock=False)
-    house.engine.start()
-    job_id = house.submit(**ENDLESS)
-    house.wait_for_step(job_id, 0)
-    with house.database.write() as connection:
+def test_an_engine_that_lost_its_claim_stops_the_run(make_system: MakeSystem, folder: Path) -> None:
+    """Suspended for so long that another one took its job; then it continues, and must not disturb."""
+    system = make_system(inline, database=Shared(f"sqlite:///{folder / 'inkling.db'}"), lock=False)
+    system.engine.start()
+    job_id = system.submit(**ENDLESS)
+    system.wait_for_step(job_id, 0)
+    with system.database.write() as connection:
         (claim,) = job_rows.abandoned(connection, claimed_by="another", exclusive=True)
-    house.recorder.lose(claim, "it seemed dead")
-    with house.database.write() as connection:
+    system.recorder.lose(claim, "it seemed dead")
+    with system.database.write() as connection:
         (newer,) = job_rows.claim_oldest(connection, claimed_by="another", lease_s=1e6, max_members=1)
     assert newer.id == job_id
-    following = house.submit()
-    assert house.wait(following).state is JobState.SUCCEEDED, "its slot is free again"
-    n_events = len(house.jobs.events(job_id, limit=10_000).events)
-    assert house.states(job_id) == ["queued", "running", "queued", "running"]
-    house.train()
-    assert len(house.jobs.events(job_id, limit=10_000).events) == n_events
+    following = system.submit()
+    assert system.wait(following).state is JobState.SUCCEEDED, "its slot is free again"
+    n_events = len(system.jobs.events(job_id, limit=10_000).events)
+    assert system.states(job_id) == ["queued", "running", "queued", "running"]
+    system.train()
+    assert len(system.jobs.events(job_id, limit=10_000).events) == n_events
 
 
 # What it outlives
 
 
-def test_a_locked_database_is_waited_for(make_house: MakeHouse, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For longer than a writer waits, and while a run has much to tell."""
+def test_a_locked_database_is_waited_for(
+    make_system: MakeSystem, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For longer than a writer waits, and while a run sends many messages."""
     monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.05)
-    house = make_house(inline, database=Database(f"sqlite:///{folder / 'inkling.db'}", busy_timeout_ms=30))
-    expected = make_house(inline)
-    house.engine.start()
-    undisturbed = house.train(**LONG)
-    job_id = house.submit(**LONG)
-    house.wait_for_step(job_id, 15 * 20)
+    system = make_system(inline, database=Database(f"sqlite:///{folder / 'inkling.db'}", busy_timeout_ms=30))
+    expected = make_system(inline)
+    system.engine.start()
+    undisturbed = system.train(**LONG)
+    job_id = system.submit(**LONG)
+    system.wait_for_step(job_id, 15 * 20)
     with expected.database.write():
         held_at = time.monotonic()
         eventually(lambda: time.monotonic() > held_at + 0.6)
-    job = house.wait(job_id)
+    job = system.wait(job_id)
     assert job.state is JobState.SUCCEEDED
-    assert house.states(job_id) == ["queued", "running", "succeeded"]
-    assert house.curve(job_id) == house.curve(undisturbed.id)
-    assert house.weights_sha256(job_id) == house.weights_sha256(undisturbed.id)
+    assert system.states(job_id) == ["queued", "running", "succeeded"]
+    assert system.curve(job_id) == system.curve(undisturbed.id)
+    assert system.weights_sha256(job_id) == system.weights_sha256(undisturbed.id)
 
 
 @pytest.mark.slow
-def test_a_database_locked_at_every_turn_delays_and_loses_nothing(
-    make_house: MakeHouse, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_database_locked_in_every_cycle_delays_and_loses_nothing(
+    make_system: MakeSystem, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.01)
-    house = make_house(inline, database=Database(f"sqlite:///{folder / 'inkling.db'}", busy_timeout_ms=1))
+    system = make_system(inline, database=Database(f"sqlite:///{folder / 'inkling.db'}", busy_timeout_ms=1))
     other = Database(f"sqlite:///{folder / 'inkling.db'}")
-    ids = [house.submit(seed=seed) for seed in range(3)]
-    house.engine.start()
-    while not all(house.jobs.get(job_id).state.final for job_id in ids):
+    ids = [system.submit(seed=seed) for seed in range(3)]
+    system.engine.start()
+    while not all(system.jobs.get(job_id).state.final for job_id in ids):
         with other.write():
             held_at = time.monotonic()
             eventually(lambda: time.monotonic() > held_at + 0.02)  # noqa: B023
         eventually(lambda: time.monotonic() > held_at + 0.04)  # noqa: B023
     for job_id in ids:
-        assert house.states(job_id) == ["queued", "running", "succeeded"]
-        assert len(house.curve(job_id)) == 12
-    assert house.registry.versions("mnist-softmax") == (1, 2, 3)
+        assert system.states(job_id) == ["queued", "running", "succeeded"]
+        assert len(system.curve(job_id)) == 12
+    assert system.registry.versions("mnist-softmax") == (1, 2, 3)
     other.close()
 
 
 def test_a_full_database_heals_without_a_restart(
-    make_house: MakeHouse, folder: Path, monkeypatch: pytest.MonkeyPatch
+    make_system: MakeSystem, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.05)
     database = Database(f"sqlite:///{folder / 'inkling.db'}")
-    house = make_house(inline, database=database)
-    job_id = house.submit(**LONG)
+    system = make_system(inline, database=database)
+    job_id = system.submit(**LONG)
     refusing = threading.Event()
     write = database.write
 
@@ -264,66 +266,66 @@ def test_a_full_database_heals_without_a_restart(
 
     refused: list[None] = []
     monkeypatch.setattr(database, "write", refuse_while_full)
-    house.engine.start()
-    house.wait_for_step(job_id, 15 * 10)
+    system.engine.start()
+    system.wait_for_step(job_id, 15 * 10)
     refusing.set()
     eventually(lambda: len(refused) >= 3)
     refusing.clear()
-    assert house.wait(job_id).state is JobState.SUCCEEDED
-    assert len(house.curve(job_id)) == 120
+    assert system.wait(job_id).state is JobState.SUCCEEDED
+    assert len(system.curve(job_id)) == 120
 
 
 @pytest.fixture
-def away(make_house: MakeHouse, monkeypatch: pytest.MonkeyPatch) -> tuple[House, list[int]]:
-    """A house whose database writes no news down before the worker has ended, and what it was given then."""
-    house, pieces = make_house(inline), []
-    record = house.recorder.record
+def away(make_system: MakeSystem, monkeypatch: pytest.MonkeyPatch) -> tuple[JobSystem, list[int]]:
+    """A system whose database writes no news down before the worker has ended, and what it was given then."""
+    system, pieces = make_system(inline), []
+    record = system.recorder.record
 
     def away_until_the_end(claim: ClaimRow, **news: Any) -> bool:
-        if not pieces and not house.engine._stacks[0].runs[0].end:
+        if not pieces and not system.engine._stacks[0].runs[0].end:
             raise StorageFailed("The database does not answer.")
         pieces.append(len(news["checks"]))
         return record(claim, **news)
 
     monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.05)
-    monkeypatch.setattr(house.recorder, "record", away_until_the_end)
-    return house, pieces
+    monkeypatch.setattr(system.recorder, "record", away_until_the_end)
+    return system, pieces
 
 
 def test_what_an_outage_left_is_written_in_pieces(
-    away: tuple[House, list[int]], working: House, monkeypatch: pytest.MonkeyPatch
+    away: tuple[JobSystem, list[int]], working: JobSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One transaction of everything would lock others out for long, and need room that there may not be."""
     undisturbed = working.train(**LONG)
     working.engine.stop()
-    house, pieces = away
+    system, pieces = away
     monkeypatch.setattr("service.jobs.engine.MAX_CHECKS_PER_WRITE", 50)
-    house.engine.start()
-    job = house.train(**LONG)
+    system.engine.start()
+    job = system.train(**LONG)
     assert job.state is JobState.SUCCEEDED and pieces == [50, 50, 20]
-    assert house.curve(job.id) == house.curve(undisturbed.id)
-    assert house.weights_sha256(job.id) == house.weights_sha256(undisturbed.id)
+    assert system.curve(job.id) == system.curve(undisturbed.id)
+    assert system.weights_sha256(job.id) == system.weights_sha256(undisturbed.id)
 
 
-def test_a_job_that_says_more_than_an_outage_lets_be_kept_is_handed_back_unharmed(
-    away: tuple[House, list[int]], monkeypatch: pytest.MonkeyPatch
+def test_a_job_with_too_many_unrecorded_checks_is_handed_back_unharmed(
+    away: tuple[JobSystem, list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house, pieces = away
+    system, pieces = away
     monkeypatch.setattr("service.jobs.engine.MAX_UNWRITTEN_CHECKS", 40)
-    house.engine.start()
-    job_id = house.submit(**ENDLESS)
-    house.wait_for_step(job_id, 15 * 41)
+    system.engine.start()
+    job_id = system.submit(**ENDLESS)
+    system.wait_for_step(job_id, 15 * 41)
     assert pieces[0] > 40
-    house.wait(job_id, lambda job: job.state is JobState.RUNNING and len(job.history) == 4)
-    with house.database.read() as connection:
+    system.wait(job_id, lambda job: job.state is JobState.RUNNING and len(job.history) == 4)
+    with system.database.read() as connection:
         assert connection.execute(text("SELECT losses FROM jobs")).scalar_one() == 0
-    house.wait_for_step(job_id, 15 * pieces[0] + 15)
-    house.jobs.cancel(job_id)
-    assert house.wait(job_id).state is JobState.CANCELLED
-    house.curve(job_id)
+    system.wait_for_step(job_id, 15 * pieces[0] + 15)
+    system.jobs.cancel(job_id)
+    assert system.wait(job_id).state is JobState.CANCELLED
+    system.curve(job_id)
 
 
-def test_a_full_model_store_fails_the_job_and_heals(make_house: MakeHouse, working: House) -> None:
+def test_a_full_model_store_fails_the_job_and_heals(make_system: MakeSystem, working: JobSystem) -> None:
     store = working.folder / "model_store"
     working.train()
     created = LocalStore.create
@@ -362,10 +364,10 @@ class BuggyRegistry(Registry):
         return super().register(name, *arguments, **options)
 
 
-def test_a_bug_in_one_job_harms_no_other(make_house: MakeHouse, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_in_one_job_harms_no_other(make_system: MakeSystem, caplog: pytest.LogCaptureFixture) -> None:
     """Neither one in training, nor one at its end, nor a row that this version cannot read."""
-    house = make_house(lambda: BuggyExecutor(1))
-    house.recorder._registry = BuggyRegistry(LocalStore(house.folder / "model_store"))
+    system = make_system(lambda: BuggyExecutor(1))
+    system.recorder._registry = BuggyRegistry(LocalStore(system.folder / "model_store"))
     unreadable = NewJob(
         id="0" * 26,
         name="unreadable",
@@ -374,28 +376,28 @@ def test_a_bug_in_one_job_harms_no_other(make_house: MakeHouse, caplog: pytest.L
         idempotency_key=None,
         request_sha256="",
     )
-    with house.database.write() as connection:
+    with system.database.write() as connection:
         job_rows.insert(connection, [unreadable])
     with caplog.at_level(logging.CRITICAL):
-        in_training = house.submit(seed=1)
-        at_the_end = house.submit(seed=2, name="buggy")
-        not_started = house.submit(seed=3)
-        healthy = house.submit(seed=4)
-        house.engine.start()
+        in_training = system.submit(seed=1)
+        at_the_end = system.submit(seed=2, name="buggy")
+        not_started = system.submit(seed=3)
+        healthy = system.submit(seed=4)
+        system.engine.start()
         for job_id, problem in (
             (in_training, "internal-error"),
             (at_the_end, "internal-error"),
             (not_started, "worker-lost"),
         ):
-            job = house.wait(job_id)
+            job = system.wait(job_id)
             assert job.state is JobState.FAILED and job.error is not None
             assert job.error["type"] == f"/problems/{problem}"
-        assert house.wait(healthy).state is JobState.SUCCEEDED
-    assert row_state(house, unreadable.id) == "failed"
+        assert system.wait(healthy).state is JobState.SUCCEEDED
+    assert row_state(system, unreadable.id) == "failed"
 
 
-def test_an_executor_that_cannot_be_made_is_tried_again(
-    make_house: MakeHouse, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_an_executor_that_cannot_be_made_is_retried(
+    make_system: MakeSystem, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.02)
     attempts: list[None] = []
@@ -407,14 +409,14 @@ def test_an_executor_that_cannot_be_made_is_tried_again(
         return InlineExecutor(1)
 
     with caplog.at_level(logging.CRITICAL):
-        house = make_house(reluctant)
-        house.engine.start()
-        assert house.train().state is JobState.SUCCEEDED
+        system = make_system(reluctant)
+        system.engine.start()
+        assert system.train().state is JobState.SUCCEEDED
     assert len(attempts) == 3
 
 
 def test_no_job_is_claimed_while_no_worker_can_be_started(
-    make_house: MakeHouse, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    make_system: MakeSystem, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.02)
     attempts: list[None] = []
@@ -426,85 +428,85 @@ def test_no_job_is_claimed_while_no_worker_can_be_started(
                 raise OSError("no process can be started")
 
     with caplog.at_level(logging.CRITICAL):
-        house = make_house(lambda: Reluctant(1))
-        house.engine.start()
-        job = house.train()
+        system = make_system(lambda: Reluctant(1))
+        system.engine.start()
+        job = system.train()
     assert [move.state.value for move in job.history] == ["queued", "running", "succeeded"]
 
 
-def test_a_cancel_that_meets_a_lost_worker_is_not_forgotten(make_house: MakeHouse) -> None:
+def test_a_cancel_that_meets_a_lost_worker_is_not_forgotten(make_system: MakeSystem) -> None:
     """The request arrives after the loss was noticed and before it is written down."""
-    house = make_house(inline)
-    job_id = house.submit()
-    with house.database.write() as connection:
+    system = make_system(inline)
+    job_id = system.submit()
+    with system.database.write() as connection:
         (claim,) = job_rows.claim_oldest(connection, claimed_by="engine", lease_s=30, max_members=1)
     assert isinstance(claim, ClaimRow) and claim.state == "running"
-    house.jobs.cancel(job_id)
-    assert house.recorder.lose(claim, "its worker died")
-    assert house.jobs.get(job_id).state is JobState.CANCELLED
+    system.jobs.cancel(job_id)
+    assert system.recorder.lose(claim, "its worker died")
+    assert system.jobs.get(job_id).state is JobState.CANCELLED
 
 
-def test_stopping_while_the_database_is_locked_loses_nothing(make_house: MakeHouse, folder: Path) -> None:
-    house = make_house(inline, database=Database(f"sqlite:///{folder / 'inkling.db'}", busy_timeout_ms=30))
+def test_stopping_while_the_database_is_locked_loses_nothing(make_system: MakeSystem, folder: Path) -> None:
+    system = make_system(inline, database=Database(f"sqlite:///{folder / 'inkling.db'}", busy_timeout_ms=30))
     other = Database(f"sqlite:///{folder / 'inkling.db'}")
-    house.engine.start()
-    job_id = house.submit(**ENDLESS)
-    house.wait_for_step(job_id, 15 * 10)
-    stopping = threading.Thread(target=house.engine.stop)
+    system.engine.start()
+    job_id = system.submit(**ENDLESS)
+    system.wait_for_step(job_id, 15 * 10)
+    stopping = threading.Thread(target=system.engine.stop)
     with other.write():
         stopping.start()
         held_at = time.monotonic()
         eventually(lambda: time.monotonic() > held_at + 0.5)
     stopping.join()
-    assert house.states(job_id) == ["queued", "running", "queued"]
-    assert house.jobs.get(job_id).history[-1].reason == "Training was interrupted; it resumes from here."
+    assert system.states(job_id) == ["queued", "running", "queued"]
+    assert system.jobs.get(job_id).history[-1].reason == "Training was interrupted; it resumes from here."
     other.close()
 
 
 # How fast it is
 
 
-def test_many_wakes_are_one_turn(working: House) -> None:
+def test_many_wakes_are_one_cycle(working: JobSystem) -> None:
     eventually(lambda: working.engine.working)
     for _ in range(10_000):
         working.engine.wake()
     eventually(lambda: working.engine._inbox.qsize() == 0, within_s=2)
 
 
-def test_woken_all_the_time_it_pauses_between_turns(make_house: MakeHouse) -> None:
-    house = make_house(inline)
-    turns: list[float] = []
-    turn = house.engine._cycle
+def test_woken_all_the_time_it_pauses_between_cycles(make_system: MakeSystem) -> None:
+    system = make_system(inline)
+    starts: list[float] = []
+    cycle = system.engine._cycle
 
     def noted() -> None:
-        turns.append(time.monotonic())
-        turn()
+        starts.append(time.monotonic())
+        cycle()
 
-    house.engine._cycle = noted  # type: ignore[method-assign]
-    house.engine.start()
-    eventually(lambda: house.engine.wake() or len(turns) > 20)
-    assert turns[20] - turns[1] > 18 * MIN_CYCLE_S
+    system.engine._cycle = noted  # type: ignore[method-assign]
+    system.engine.start()
+    eventually(lambda: system.engine.wake() or len(starts) > 20)
+    assert starts[20] - starts[1] > 18 * MIN_CYCLE_S
 
 
-def test_closing_leaves_no_thread_and_no_file(make_house: MakeHouse, one_process: KeptOpen) -> None:
+def test_closing_leaves_no_thread_and_no_file(make_system: MakeSystem, one_process: SharedExecutor) -> None:
     def held() -> tuple[set[str], int]:
         names = {thread.name for thread in threading.enumerate()}
         return names, len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
-    def use(house: House) -> None:
-        house.engine.start()
-        house.train()
-        house.close()
+    def use(system: JobSystem) -> None:
+        system.engine.start()
+        system.train()
+        system.close()
 
-    use(make_house(lambda: one_process))
+    use(make_system(lambda: one_process))
     before = held()
     for _ in range(3):
-        use(make_house(lambda: one_process))
-        use(make_house(inline))
+        use(make_system(lambda: one_process))
+        use(make_system(inline))
     assert held() == before
 
 
-def test_recorder_and_engine_share_one_rule_of_claims(working: House) -> None:
+def test_recorder_and_engine_share_one_rule_of_claims(working: JobSystem) -> None:
     """A recorder without a claim of its own cannot write, also beside a working engine."""
     job_id = working.submit(**ENDLESS)
     working.wait_for_step(job_id, 0)

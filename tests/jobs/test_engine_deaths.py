@@ -15,17 +15,17 @@ import psutil
 import pytest
 
 from service.jobs import InlineExecutor, JobState
-from tests.jobs.house import ENDLESS, LONG, House, eventually, workers_of
+from tests.jobs.job_system import ENDLESS, LONG, JobSystem, eventually, workers_of
 from tests.postgresql import only_sqlite
 
 HERE = Path(__file__).parent
-MakeHouse = Callable[..., House]
+MakeSystem = Callable[..., JobSystem]
 StartEngine = Callable[[], subprocess.Popen[str]]
 
 
 @pytest.fixture
 def start_engine(folder: Path, url: str) -> Iterator[StartEngine]:
-    """Start an engine in a process of its own, on the folder of the desk."""
+    """Start an engine in a process of its own, on the folder of the idle."""
     with ExitStack() as at_end:
 
         def start() -> subprocess.Popen[str]:
@@ -58,22 +58,22 @@ def kill(engine: subprocess.Popen[str]) -> None:
 
 
 @only_sqlite
-def test_workers_do_not_outlive_their_engine(desk: House, start_engine: StartEngine) -> None:
+def test_workers_do_not_outlive_their_engine(idle: JobSystem, start_engine: StartEngine) -> None:
     """Neither one that trains nor one that is idle."""
     engine = start_engine()
-    job_id = desk.submit(**ENDLESS)
-    desk.wait_for_step(job_id, 0)
+    job_id = idle.submit(**ENDLESS)
+    idle.wait_for_step(job_id, 0)
     workers = {worker.pid for worker in workers_of(psutil.Process(engine.pid))}
     assert len(workers) == 1 and workers <= all_workers()
     kill(engine)
     eventually(lambda: not workers & all_workers(), within_s=2)
 
 
-def test_a_frozen_worker_does_not_outlive_its_engine(desk: House, start_engine: StartEngine) -> None:
-    """It cannot notice that nobody is left."""
+def test_a_suspended_worker_does_not_outlive_its_engine(idle: JobSystem, start_engine: StartEngine) -> None:
+    """It cannot notice the death of its parent."""
     engine = start_engine()
-    job_id = desk.submit(**ENDLESS)
-    desk.wait_for_step(job_id, 0)
+    job_id = idle.submit(**ENDLESS)
+    idle.wait_for_step(job_id, 0)
     (worker,) = workers_of(psutil.Process(engine.pid))
     worker.suspend()
     kill(engine)
@@ -90,83 +90,83 @@ def test_idle_workers_do_not_outlive_their_engine(start_engine: StartEngine) -> 
 
 
 @pytest.mark.slow
-def test_a_job_outlives_two_kills_and_ends_with_the_same_bits(
-    desk: House, start_engine: StartEngine, make_house: MakeHouse
+def test_a_job_survives_two_kills_and_ends_with_the_same_bits(
+    idle: JobSystem, start_engine: StartEngine, make_system: MakeSystem
 ) -> None:
     rng = random.Random(0)
-    reference = make_house(lambda: InlineExecutor(1))
-    job_id = desk.submit(**LONG)
+    reference = make_system(lambda: InlineExecutor(1))
+    job_id = idle.submit(**LONG)
     for _ in range(2):
         engine = start_engine()
-        latest = desk.jobs.get(job_id).latest
-        desk.wait_for_step(job_id, (latest.step if latest else -1) + rng.randint(1, 600))
+        latest = idle.jobs.get(job_id).latest
+        idle.wait_for_step(job_id, (latest.step if latest else -1) + rng.randint(1, 600))
         kill(engine)
     start_engine()
-    job = desk.wait(job_id)
+    job = idle.wait(job_id)
     assert job.state is JobState.SUCCEEDED and job.model == {"name": "mnist-softmax", "version": 1}
-    assert desk.states(job_id) == ["queued", "running"] * 3 + ["succeeded"]
-    assert desk.registry.versions("mnist-softmax") == (1,)
-    desk.registry.load("mnist-softmax", 1)
+    assert idle.states(job_id) == ["queued", "running"] * 3 + ["succeeded"]
+    assert idle.registry.versions("mnist-softmax") == (1,)
+    idle.registry.load("mnist-softmax", 1)
 
     reference.engine.start()  # waits for the lock, and so for the end of the other engine
     expected = reference.submit(**LONG)
     reference.wait(expected)
-    assert desk.weights_sha256(job_id) == desk.weights_sha256(expected)
-    assert desk.curve(job_id) == desk.curve(expected)
+    assert idle.weights_sha256(job_id) == idle.weights_sha256(expected)
+    assert idle.curve(job_id) == idle.curve(expected)
 
 
 @pytest.mark.slow
-def test_a_restart_is_faster_than_any_lease(desk: House, start_engine: StartEngine) -> None:
+def test_a_restart_is_faster_than_any_lease(idle: JobSystem, start_engine: StartEngine) -> None:
     engine = start_engine()
-    job_id = desk.submit(**ENDLESS)
-    desk.wait_for_step(job_id, 0)
+    job_id = idle.submit(**ENDLESS)
+    idle.wait_for_step(job_id, 0)
     kill(engine)
     start_engine()
-    job = desk.wait(job_id, lambda job: len(job.history) == 4)
+    job = idle.wait(job_id, lambda job: len(job.history) == 4)
     assert [move.state.value for move in job.history] == ["queued", "running", "queued", "running"]
     assert (job.history[2].at - job.history[1].at).total_seconds() < 10, "a lease lasts 30 s"
 
 
 @only_sqlite
 @pytest.mark.slow
-def test_a_polite_end_counts_no_loss(desk: House, start_engine: StartEngine) -> None:
+def test_sigterm_counts_no_loss(idle: JobSystem, start_engine: StartEngine) -> None:
     """Four times, which would be too many deaths."""
-    job_id = desk.submit(**LONG)
+    job_id = idle.submit(**LONG)
     for _ in range(4):
         engine = start_engine()
-        latest = desk.jobs.get(job_id).latest
-        desk.wait_for_step(job_id, (latest.step if latest else -1) + 15)
+        latest = idle.jobs.get(job_id).latest
+        idle.wait_for_step(job_id, (latest.step if latest else -1) + 15)
         engine.send_signal(signal.SIGTERM)
         assert engine.wait(10) == 0
         assert engine.stderr is not None and engine.stderr.read() == ""
-        if desk.jobs.get(job_id).state is JobState.SUCCEEDED:
+        if idle.jobs.get(job_id).state is JobState.SUCCEEDED:
             break
-        assert desk.jobs.get(job_id).state is JobState.QUEUED
+        assert idle.jobs.get(job_id).state is JobState.QUEUED
     start_engine()
-    assert desk.wait(job_id).state is JobState.SUCCEEDED
-    assert len(desk.curve(job_id)) == 120
+    assert idle.wait(job_id).state is JobState.SUCCEEDED
+    assert len(idle.curve(job_id)) == 120
 
 
 @only_sqlite
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_nothing_accepted_is_lost_in_a_storm_of_kills(desk: House, start_engine: StartEngine) -> None:
-    """Twelve short jobs, and an engine that never lives longer than a moment."""
+def test_nothing_accepted_is_lost_by_many_kills(idle: JobSystem, start_engine: StartEngine) -> None:
+    """Twelve short jobs, and an engine that is killed after a moment each time."""
     rng = random.Random(1)
-    ids = [desk.submit(seed=seed, epochs=20) for seed in range(12)]
+    ids = [idle.submit(seed=seed, epochs=20) for seed in range(12)]
     for _ in range(10):
         engine = start_engine()
-        newest = desk.jobs.newest_event_id()
-        eventually(lambda: desk.jobs.newest_event_id() > newest + rng.randint(0, 60))  # noqa: B023
+        newest = idle.jobs.newest_event_id()
+        eventually(lambda: idle.jobs.newest_event_id() > newest + rng.randint(0, 60))  # noqa: B023
         kill(engine)
         for job_id in ids:
-            job = desk.jobs.get(job_id)
+            job = idle.jobs.get(job_id)
             if job.model is not None:
-                desk.registry.load(job.model["name"], job.model["version"])
-        if all(desk.jobs.get(job_id).state.final for job_id in ids):
+                idle.registry.load(job.model["name"], job.model["version"])
+        if all(idle.jobs.get(job_id).state.final for job_id in ids):
             break
     start_engine()
-    jobs = [desk.wait(job_id) for job_id in ids]
+    jobs = [idle.wait(job_id) for job_id in ids]
     for job in jobs:
         assert job.state is JobState.SUCCEEDED or (
             job.error is not None and job.error["type"] == "/problems/worker-lost"
@@ -174,5 +174,5 @@ def test_nothing_accepted_is_lost_in_a_storm_of_kills(desk: House, start_engine:
         assert [move.state.final for move in job.history].count(True) == 1
     published = [job.model["version"] for job in jobs if job.model is not None]
     assert sorted(published) == sorted(set(published))
-    makers = [desk.registry.manifest("mnist-softmax", v).job_id for v in desk.registry.versions("mnist-softmax")]
+    makers = [idle.registry.manifest("mnist-softmax", v).job_id for v in idle.registry.versions("mnist-softmax")]
     assert len(makers) == len(set(makers)), "no job made two versions"

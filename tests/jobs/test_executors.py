@@ -1,4 +1,4 @@
-"""What every executor promises to its engine, and what processes promise beyond that."""
+"""The promises of every executor, and the further ones of processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.jobs import Executor, InlineExecutor, ProcessesExecutor
 from service.jobs.executors import Execution, Outcome
 from service.worker import Checked, Ended, Failed, MemberSpec, Message, StackSpec, Started
 from tests.jobs.dask_cluster import DaskCluster
-from tests.jobs.house import ENDLESS, SHORT, eventually, kill_and_see_dead, workers_of
+from tests.jobs.job_system import ENDLESS, SHORT, eventually, kill_and_see_dead, workers_of
 
 M = TypeVar("M", bound=Message)
 EXECUTORS = ["inline", "processes", pytest.param("dask", marks=pytest.mark.slow)]
@@ -32,8 +32,8 @@ def executor_of(kind: str, request: pytest.FixtureRequest) -> Executor:
     return InlineExecutor(2) if kind == "inline" else ProcessesExecutor(2)
 
 
-class Ear:
-    """A listener that remembers."""
+class Inbox:
+    """A listener that keeps all messages."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -52,7 +52,7 @@ class Ear:
         eventually(lambda: self.outcomes)
         return self.outcomes[0]
 
-    def heard(self, kind: type[M]) -> M:
+    def wait_for(self, kind: type[M]) -> M:
         eventually(lambda: any(isinstance(message, kind) for message in list(self.messages)))
         return next(message for message in self.messages if isinstance(message, kind))
 
@@ -66,10 +66,10 @@ BUG = StackSpec(dataset="mnist", members=spec_of().members + spec_of(train_size=
 """Members that do not belong in one stack: what the engine never asks for, so the core raises a ValueError."""
 
 
-def start(executor: Executor, spec: StackSpec) -> tuple[Ear, Execution]:
-    ear = Ear()
+def start(executor: Executor, spec: StackSpec) -> tuple[Inbox, Execution]:
+    inbox = Inbox()
     executor.prepare()
-    return ear, executor.submit(spec, ear)
+    return inbox, executor.submit(spec, inbox)
 
 
 @pytest.fixture(scope="module", params=EXECUTORS)
@@ -80,7 +80,7 @@ def two_slots(request: pytest.FixtureRequest) -> Iterator[Executor]:
 
 
 class TwoProcesses(ProcessesExecutor):
-    """Processes that can be told from those of other executors."""
+    """Processes that can be distinguished from those of other executors."""
 
     def __init__(self) -> None:
         self._others = set(workers_of())
@@ -103,47 +103,47 @@ def zombies() -> list[psutil.Process]:
 
 def test_a_stack_is_trained_and_ends_once(two_slots: Executor) -> None:
     for _ in range(3):
-        ear, _execution = start(two_slots, spec_of())
-        assert ear.outcome() is Outcome.RETURNED
-        assert isinstance(ear.messages[0], Started) and isinstance(ear.messages[-1], Ended)
-        assert len(ear.threads) == 1, "one call at a time"
-        assert ear.outcomes == [Outcome.RETURNED]
+        inbox, _execution = start(two_slots, spec_of())
+        assert inbox.outcome() is Outcome.RETURNED
+        assert isinstance(inbox.messages[0], Started) and isinstance(inbox.messages[-1], Ended)
+        assert len(inbox.threads) == 1, "one call at a time"
+        assert inbox.outcomes == [Outcome.RETURNED]
 
 
 def test_slots_work_at_the_same_time(two_slots: Executor) -> None:
     started = [start(two_slots, spec_of(**ENDLESS)) for _ in range(2)]
-    for ear, _ in started:
-        ear.heard(Checked)
-    for ear, execution in started:
+    for inbox, _ in started:
+        inbox.wait_for(Checked)
+    for inbox, execution in started:
         execution.cancel(0)
-        assert ear.outcome() is Outcome.RETURNED
+        assert inbox.outcome() is Outcome.RETURNED
 
 
 def test_a_cancel_reaches_its_own_stack_only(two_slots: Executor) -> None:
-    (ear, execution), (other_ear, other) = (start(two_slots, spec_of(**ENDLESS)) for _ in range(2))
-    ear.heard(Started)
+    (inbox, execution), (other_inbox, other) = (start(two_slots, spec_of(**ENDLESS)) for _ in range(2))
+    inbox.wait_for(Started)
     execution.cancel(0)
-    assert ear.outcome() is Outcome.RETURNED
-    ended = ear.messages[-1]
+    assert inbox.outcome() is Outcome.RETURNED
+    ended = inbox.messages[-1]
     assert isinstance(ended, Ended) and ended.stop_reason is StopReason.CANCELLED and not ended.handed_back
-    n_messages = len(other_ear.messages)
-    eventually(lambda: len(other_ear.messages) > n_messages + 3)
+    n_messages = len(other_inbox.messages)
+    eventually(lambda: len(other_inbox.messages) > n_messages + 3)
     other.hand_back()
-    other_ear.outcome()
-    ended = other_ear.messages[-1]
+    other_inbox.outcome()
+    ended = other_inbox.messages[-1]
     assert isinstance(ended, Ended) and ended.handed_back
 
 
 @pytest.mark.parametrize("ask", ["cancel", "hand_back"])
-def test_asking_at_once_and_asking_again_and_asking_too_late(two_slots: Executor, ask: str) -> None:
-    ear, execution = start(two_slots, spec_of(**ENDLESS))
+def test_requests_to_stop_may_come_early_twice_and_late(two_slots: Executor, ask: str) -> None:
+    inbox, execution = start(two_slots, spec_of(**ENDLESS))
 
     def act() -> None:
         execution.cancel(0) if ask == "cancel" else execution.hand_back()
 
     act()
     act()
-    assert ear.outcome() is Outcome.RETURNED
+    assert inbox.outcome() is Outcome.RETURNED
     act()
     execution.kill()
     following, _ = start(two_slots, spec_of())
@@ -153,15 +153,15 @@ def test_asking_at_once_and_asking_again_and_asking_too_late(two_slots: Executor
 
 
 def test_an_error_of_the_service_is_a_message(two_slots: Executor) -> None:
-    ear, _ = start(two_slots, spec_of(dataset="unknown"))
-    assert ear.outcome() is Outcome.RETURNED
-    assert [type(message) for message in ear.messages] == [Failed]
+    inbox, _ = start(two_slots, spec_of(dataset="unknown"))
+    assert inbox.outcome() is Outcome.RETURNED
+    assert [type(message) for message in inbox.messages] == [Failed]
 
 
 def test_a_bug_is_a_crash_and_the_next_stack_is_trained(two_slots: Executor, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.CRITICAL):
-        ear, _ = start(two_slots, BUG)
-        assert ear.outcome() is Outcome.CRASHED
+        inbox, _ = start(two_slots, BUG)
+        assert inbox.outcome() is Outcome.CRASHED
     following, _ = start(two_slots, spec_of())
     assert following.outcome() is Outcome.RETURNED
 
@@ -177,19 +177,19 @@ def test_closing_ends_everything(kind: str, request: pytest.FixtureRequest) -> N
         executor_of(kind, request).close()  # the first one starts threads that its library keeps for the next
     before = held()
     executor = executor_of(kind, request)
-    ear, _ = start(executor, spec_of(**ENDLESS))
-    ear.heard(Started)
+    inbox, _ = start(executor, spec_of(**ENDLESS))
+    inbox.wait_for(Started)
     executor.close()
-    assert ear.outcome() in (Outcome.RETURNED, Outcome.LOST)
+    assert inbox.outcome() in (Outcome.RETURNED, Outcome.LOST)
     assert held() == before
 
 
 def test_a_killed_execution_is_lost(processes: TwoProcesses) -> None:
-    ear, execution = start(processes, spec_of(**ENDLESS))
-    ear.heard(Checked)
+    inbox, execution = start(processes, spec_of(**ENDLESS))
+    inbox.wait_for(Checked)
     execution.kill()
     execution.kill()
-    assert ear.outcome() is Outcome.LOST
+    assert inbox.outcome() is Outcome.LOST
     execution.kill()
     execution.cancel(0)
     following, _ = start(processes, spec_of())
@@ -198,30 +198,30 @@ def test_a_killed_execution_is_lost(processes: TwoProcesses) -> None:
 
 def test_an_execution_killed_before_it_began_is_lost(processes: TwoProcesses) -> None:
     """Its worker is still importing NumPy."""
-    ear, execution = start(processes, spec_of(**ENDLESS))
+    inbox, execution = start(processes, spec_of(**ENDLESS))
     execution.kill()
-    assert ear.outcome() is Outcome.LOST
-    assert ear.messages == []
+    assert inbox.outcome() is Outcome.LOST
+    assert inbox.messages == []
 
 
 def test_a_stopped_worker_can_be_killed(processes: TwoProcesses) -> None:
     """One that does not react at all, not even to the work that it is handed."""
     for worker in processes.workers():
         worker.suspend()
-    ear, execution = start(processes, spec_of(**ENDLESS))
+    inbox, execution = start(processes, spec_of(**ENDLESS))
     execution.cancel(0)
     execution.kill()
-    assert ear.outcome() is Outcome.LOST
+    assert inbox.outcome() is Outcome.LOST
 
 
-def test_a_killed_worker_costs_its_neighbour_nothing(processes: TwoProcesses) -> None:
+def test_a_killed_worker_does_not_affect_another(processes: TwoProcesses) -> None:
     running = [start(processes, spec_of(**ENDLESS)) for _ in range(2)]
-    for ear, _ in running:
-        ear.heard(Checked)
+    for inbox, _ in running:
+        inbox.wait_for(Checked)
     processes.workers()[0].kill()
-    eventually(lambda: any(ear.outcomes for ear, _ in running))
-    ((lost, _),) = [(ear, execution) for ear, execution in running if ear.outcomes]
-    ((neighbour, execution),) = [(ear, execution) for ear, execution in running if not ear.outcomes]
+    eventually(lambda: any(inbox.outcomes for inbox, _ in running))
+    ((lost, _),) = [(inbox, execution) for inbox, execution in running if inbox.outcomes]
+    ((neighbour, execution),) = [(inbox, execution) for inbox, execution in running if not inbox.outcomes]
     assert lost.outcomes == [Outcome.LOST]
     n_messages = len(neighbour.messages)
     eventually(lambda: len(neighbour.messages) > n_messages + 3)
@@ -233,8 +233,8 @@ def test_a_killed_worker_costs_its_neighbour_nothing(processes: TwoProcesses) ->
 
 def test_an_idle_worker_may_die(processes: TwoProcesses) -> None:
     """Both of them, so that no pool is left that could be called one."""
-    ear, _ = start(processes, spec_of())
-    ear.outcome()
+    inbox, _ = start(processes, spec_of())
+    inbox.outcome()
     for worker in processes.workers():
         kill_and_see_dead(worker)
     following, _ = start(processes, spec_of())
@@ -246,35 +246,35 @@ def test_an_idle_worker_may_die(processes: TwoProcesses) -> None:
 def test_workers_are_kept_warm(processes: TwoProcesses) -> None:
     before = {worker.pid for worker in processes.workers()}
     for _ in range(4):
-        ear, _ = start(processes, spec_of())
-        ear.outcome()
+        inbox, _ = start(processes, spec_of())
+        inbox.outcome()
     assert {worker.pid for worker in processes.workers()} == before
 
 
-def test_workers_are_polite_and_deaf_to_the_terminal(processes: TwoProcesses) -> None:
-    ear, execution = start(processes, spec_of(**ENDLESS))
-    ear.heard(Started)
+def test_workers_have_low_priority_and_ignore_the_terminal(processes: TwoProcesses) -> None:
+    inbox, execution = start(processes, spec_of(**ENDLESS))
+    inbox.wait_for(Started)
     for worker in processes.workers():
         niceness = min(19, psutil.Process().nice() + 10)
         eventually(lambda: worker.nice() == niceness)  # noqa: B023
         assert os.getpgid(worker.pid) == worker.pid != os.getpgid(0)
         assert os.getsid(worker.pid) == os.getsid(0)  # where the kernel weighs sessions first, niceness counts in one
         worker.send_signal(signal.SIGTERM)
-    n_messages = len(ear.messages)
-    eventually(lambda: len(ear.messages) > n_messages + 3)
+    n_messages = len(inbox.messages)
+    eventually(lambda: len(inbox.messages) > n_messages + 3)
     execution.cancel(0)
-    assert ear.outcome() is Outcome.RETURNED
+    assert inbox.outcome() is Outcome.RETURNED
 
 
 def test_one_blas_thread_from_the_beginning(processes: TwoProcesses) -> None:
     """Not only while it trains: no other thread is ever made."""
-    ear, _ = start(processes, spec_of())
-    started = ear.heard(Started)
+    inbox, _ = start(processes, spec_of())
+    started = inbox.wait_for(Started)
     assert isinstance(started, Started) and started.environment.blas_threads == 1
-    ear.outcome()
+    inbox.outcome()
     for worker in processes.workers():
         assert worker.environ()["OPENBLAS_NUM_THREADS"] == "1"
-        eventually(lambda: worker.num_threads() == 2)  # noqa: B023  # one trains, one hears requests
+        eventually(lambda: worker.num_threads() == 2)  # noqa: B023  # one trains, one receives requests
 
 
 def test_the_folder_of_the_engine_shadows_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,20 +282,20 @@ def test_the_folder_of_the_engine_shadows_no_module(tmp_path: Path, monkeypatch:
     (tmp_path / "numpy.py").write_text("raise RuntimeError('shadowed')\n")
     monkeypatch.chdir(tmp_path)
     executor = ProcessesExecutor(1)
-    ear, _ = start(executor, spec_of())
-    assert ear.outcome() is Outcome.RETURNED
+    inbox, _ = start(executor, spec_of())
+    assert inbox.outcome() is Outcome.RETURNED
     executor.close()
 
 
 @pytest.mark.slow
 def test_fifty_kills_leave_a_working_executor(processes: TwoProcesses) -> None:
     for turn in range(50):
-        ear, execution = start(processes, spec_of(**ENDLESS))
+        inbox, execution = start(processes, spec_of(**ENDLESS))
         if turn % 2:
-            ear.heard(Started)
+            inbox.wait_for(Started)
         execution.kill()
-        assert ear.outcome() is Outcome.LOST
-    ear, _ = start(processes, spec_of())
-    assert ear.outcome() is Outcome.RETURNED
+        assert inbox.outcome() is Outcome.LOST
+    inbox, _ = start(processes, spec_of())
+    assert inbox.outcome() is Outcome.RETURNED
     assert len(processes.workers()) == 2
     assert zombies() == []

@@ -15,7 +15,7 @@ from service.database import NewJob, job_rows
 from service.database.tables import jobs
 from service.errors import InvalidJobTransition, NoDataYet
 from service.jobs import Event, EventBatch, Job, JobRequest, JobState, RecordedCheck
-from tests.jobs.house import ENDLESS, LONG, House, KeptOpen, eventually
+from tests.jobs.job_system import ENDLESS, LONG, JobSystem, SharedExecutor, eventually
 
 CHECK_KEYS = {"id", "epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"}
 PROGRESS_KEYS = {"fraction", "epoch", "step", "images_per_s", "eta_s", "patience_left"}
@@ -26,8 +26,8 @@ def parsed(time: str) -> datetime:
     return datetime.fromisoformat(time)
 
 
-def events_of(house: House, job_id: str) -> tuple[Event, ...]:
-    return house.jobs.events(job_id).events
+def events_of(system: JobSystem, job_id: str) -> tuple[Event, ...]:
+    return system.jobs.events(job_id).events
 
 
 def strictly(plain: Any) -> Any:
@@ -36,13 +36,13 @@ def strictly(plain: Any) -> Any:
     return plain
 
 
-def test_a_job_becomes_a_model(house: House) -> None:
-    job = house.train(name="my-digits", epochs=5)
+def test_a_job_becomes_a_model(system: JobSystem) -> None:
+    job = system.train(name="my-digits", epochs=5)
     assert (job.state, job.stop_reason, job.error) == (JobState.SUCCEEDED, "max_epochs", None)
-    assert house.states(job.id) == ["queued", "running", "succeeded"]
+    assert system.states(job.id) == ["queued", "running", "succeeded"]
     assert job.model == {"name": "my-digits", "version": 1}
 
-    model = house.registry.load("my-digits", 1)
+    model = system.registry.load("my-digits", 1)
     assert model.manifest.job_id == job.id
     assert model.manifest.config == job.config.to_dict()
     assert model.manifest.environment["blas_threads"] == 1
@@ -51,16 +51,16 @@ def test_a_job_becomes_a_model(house: House) -> None:
     without_id = {key: value for key, value in job.best.to_dict().items() if key != "id"}
     assert model.manifest.metrics["best"] == model.manifest.metrics["published"] == without_id
     for which in ("best", "last"):
-        weights = house.jobs.weights(job.id, which)
+        weights = system.jobs.weights(job.id, which)
         assert weights.final and weights.next_step == 20
         np.testing.assert_array_equal(weights.parameters, getattr(model, which))
 
 
-def test_a_finished_job_has_the_documented_shape(house: House) -> None:
+def test_a_finished_job_has_the_documented_shape(system: JobSystem) -> None:
     before = datetime.now(UTC)
-    job_id = house.submit(model="logistic", batch_size=32, learning_rate=0.05, seed=7)
-    house.wait(job_id)
-    plain = strictly(house.jobs.get(job_id).to_dict())
+    job_id = system.submit(model="logistic", batch_size=32, learning_rate=0.05, seed=7)
+    system.wait(job_id)
+    plain = strictly(system.jobs.get(job_id).to_dict())
     assert list(plain) == [
         "id",
         "state",
@@ -117,9 +117,9 @@ def test_a_finished_job_has_the_documented_shape(house: House) -> None:
     assert [line["reason"] for line in plain["history"]] == [None, None, "All epochs were trained."]
 
 
-def test_a_waiting_job_has_the_same_shape(house: House) -> None:
-    first = house.submit(**ENDLESS)
-    plain = strictly(house.jobs.get(house.submit()).to_dict())
+def test_a_waiting_job_has_the_same_shape(system: JobSystem) -> None:
+    first = system.submit(**ENDLESS)
+    plain = strictly(system.jobs.get(system.submit()).to_dict())
     assert plain["state"] == "queued"
     assert plain["progress"] == {
         "fraction": 0.0,
@@ -131,11 +131,11 @@ def test_a_waiting_job_has_the_same_shape(house: House) -> None:
     }
     assert plain["metrics"] == {"latest": None, "best": None}
     assert [plain[key] for key in ("stop_reason", "error", "model", "started_at", "finished_at")] == [None] * 5
-    house.jobs.cancel(first)
+    system.jobs.cancel(first)
 
 
-def test_the_report_s_logistic_run(house: House) -> None:
-    job = house.train(
+def test_the_report_s_logistic_run(system: JobSystem) -> None:
+    job = system.train(
         model="logistic",
         learning_rate=0.05,
         epochs=500,
@@ -150,103 +150,103 @@ def test_the_report_s_logistic_run(house: House) -> None:
     assert job.latest.validation_accuracy == pytest.approx(0.97943, abs=1e-5)
     assert job.latest.train_accuracy == pytest.approx(0.97578, abs=1e-5)
     assert job.progress.fraction == 1.0 and job.progress.patience_left == 0
-    curves = house.jobs.curves(job.id)
+    curves = system.jobs.curves(job.id)
     assert (curves.best_step, curves.stop_step) == (job.best.step, 1038)
     assert curves.batches_per_epoch == 31 and len(curves.train_loss) == 1039
 
 
-def test_jobs_wait_their_turn(house: House) -> None:
-    running = house.submit(**ENDLESS)
-    house.wait_for_step(running, 0)
-    waiting = [house.submit(seed=seed) for seed in range(4)]
-    skipped = house.submit(**ENDLESS)
-    assert [house.jobs.get(job_id).state for job_id in waiting] == [JobState.QUEUED] * 4
-    house.jobs.cancel(skipped)
-    house.jobs.cancel(running)
-    finished = [house.wait(job_id) for job_id in waiting]
+def test_jobs_wait_their_turn(system: JobSystem) -> None:
+    running = system.submit(**ENDLESS)
+    system.wait_for_step(running, 0)
+    waiting = [system.submit(seed=seed) for seed in range(4)]
+    skipped = system.submit(**ENDLESS)
+    assert [system.jobs.get(job_id).state for job_id in waiting] == [JobState.QUEUED] * 4
+    system.jobs.cancel(skipped)
+    system.jobs.cancel(running)
+    finished = [system.wait(job_id) for job_id in waiting]
     assert {job.state for job in finished} == {JobState.SUCCEEDED}
     starts = [job.started_at for job in finished]
     assert starts == sorted(starts)  # type: ignore[type-var]
     assert [job.model["version"] for job in finished if job.model] == [2, 3, 4, 5], "1 is of the cancelled one"
 
 
-def test_cancelling_a_waiting_job_ends_it_at_once(house: House) -> None:
-    running = house.submit(**ENDLESS)
-    house.wait_for_step(running, 0)
-    waiting = house.submit()
-    job = house.jobs.cancel(waiting)
+def test_cancelling_a_waiting_job_ends_it_at_once(system: JobSystem) -> None:
+    running = system.submit(**ENDLESS)
+    system.wait_for_step(running, 0)
+    waiting = system.submit()
+    job = system.jobs.cancel(waiting)
     assert (job.state, job.stop_reason, job.model) == (JobState.CANCELLED, "cancelled", None)
     assert job.finished_at is not None and job.started_at is None
-    assert house.states(waiting) == ["queued", "cancelled"]
-    house.jobs.cancel(running)
+    assert system.states(waiting) == ["queued", "cancelled"]
+    system.jobs.cancel(running)
 
 
-def test_cancelling_a_running_job_keeps_its_best_weights(house: House) -> None:
-    job_id = house.submit(**ENDLESS, name="stopped")
-    house.wait_for_step(job_id, 60)
-    assert house.jobs.cancel(job_id).state is JobState.CANCELLING
-    job = house.wait(job_id)
+def test_cancelling_a_running_job_keeps_its_best_weights(system: JobSystem) -> None:
+    job_id = system.submit(**ENDLESS, name="stopped")
+    system.wait_for_step(job_id, 60)
+    assert system.jobs.cancel(job_id).state is JobState.CANCELLING
+    job = system.wait(job_id)
     assert (job.state, job.stop_reason, job.error) == (JobState.CANCELLED, "cancelled", None)
-    assert house.states(job_id) == ["queued", "running", "cancelling", "cancelled"]
+    assert system.states(job_id) == ["queued", "running", "cancelling", "cancelled"]
     assert job.progress.fraction < 1 and job.progress.eta_s == 0
     assert job.model == {"name": "stopped", "version": 1} and job.best is not None
-    model = house.registry.load("stopped", 1)
+    model = system.registry.load("stopped", 1)
     assert model.manifest.metrics["best"]["step"] == job.best.step
-    np.testing.assert_array_equal(model.best, house.jobs.weights(job_id, "best").parameters)
-    assert house.curve(job_id)
+    np.testing.assert_array_equal(model.best, system.jobs.weights(job_id, "best").parameters)
+    assert system.curve(job_id)
 
 
-def test_cancelling_twice_is_one_cancel(desk: House) -> None:
-    job_id = desk.submit()
-    with desk.database.write() as connection:
+def test_cancelling_twice_is_one_cancel(idle: JobSystem) -> None:
+    job_id = idle.submit()
+    with idle.database.write() as connection:
         job_rows.claim_oldest(connection, claimed_by="some engine", lease_s=30, max_members=1)
-    once = desk.jobs.cancel(job_id)
-    assert desk.jobs.cancel(job_id) == once
-    assert desk.states(job_id) == ["queued", "running", "cancelling"]
+    once = idle.jobs.cancel(job_id)
+    assert idle.jobs.cancel(job_id) == once
+    assert idle.states(job_id) == ["queued", "running", "cancelling"]
 
 
-def test_a_job_that_is_over_cannot_be_cancelled(house: House) -> None:
-    job = house.train()
+def test_a_job_that_is_over_cannot_be_cancelled(system: JobSystem) -> None:
+    job = system.train()
     with pytest.raises(InvalidJobTransition, match="succeeded"):
-        house.jobs.cancel(job.id)
-    assert house.jobs.get(job.id) == job
+        system.jobs.cancel(job.id)
+    assert system.jobs.get(job.id) == job
 
 
-def test_cancelling_at_any_moment_ends_in_one_final_state(house: House) -> None:
+def test_cancelling_at_any_moment_ends_in_one_final_state(system: JobSystem) -> None:
     """Also when the job ends by itself at the same time."""
     for turn in range(8):
-        job_id = house.submit(seed=turn)
-        house.wait(job_id, lambda job: job.state.final or (job.latest and job.latest.step >= turn))  # noqa: B023
+        job_id = system.submit(seed=turn)
+        system.wait(job_id, lambda job: job.state.final or (job.latest and job.latest.step >= turn))  # noqa: B023
         try:
-            house.jobs.cancel(job_id)
+            system.jobs.cancel(job_id)
         except InvalidJobTransition:
-            assert house.jobs.get(job_id).state.final
-        job = house.wait(job_id)
+            assert system.jobs.get(job_id).state.final
+        job = system.wait(job_id)
         assert job.state in (JobState.SUCCEEDED, JobState.CANCELLED)
         assert sum(move.state.final for move in job.history) == 1
         assert job.model is not None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_diverging_job_fails_and_says_where(house: House, dtype: str) -> None:
-    job = house.train(learning_rate=10, l2_penalty=100, epochs=50, patience=None, dtype=dtype)
+def test_a_diverging_job_fails_and_says_where(system: JobSystem, dtype: str) -> None:
+    job = system.train(learning_rate=10, l2_penalty=100, epochs=50, patience=None, dtype=dtype)
     assert (job.state, job.stop_reason, job.model) == (JobState.FAILED, "non_finite_loss", None)
     assert job.error is not None and job.error["type"] == "/problems/non-finite-loss"
     steps = [int(word) for word in job.error["detail"].split() if word.isdigit()]
     assert steps[0] > job.latest.step  # type: ignore[union-attr]
     assert "learning rate 10" in job.error["detail"]
     strictly(job.to_dict())
-    strictly(house.jobs.metrics(job.id).to_dict())
-    for event in events_of(house, job.id):
+    strictly(system.jobs.metrics(job.id).to_dict())
+    for event in events_of(system, job.id):
         strictly(dict(event.data))
-    assert np.isfinite(house.jobs.weights(job.id, "last").parameters).all(), "those of the last check"
-    assert not house.jobs.weights(job.id, "best").parameters.flags.writeable
+    assert np.isfinite(system.jobs.weights(job.id, "last").parameters).all(), "those of the last check"
+    assert not system.jobs.weights(job.id, "best").parameters.flags.writeable
 
 
-def test_a_job_that_the_data_refuse_fails_and_says_why(house: House) -> None:
+def test_a_job_that_does_not_fit_the_data_fails_and_says_why(system: JobSystem) -> None:
     """Jobs.submit asks before; a data set may have changed since."""
-    config = JobRequest(config=house.jobs.get(house.submit()).config).config.to_dict() | {"classes": [2, 3]}
-    with house.database.write() as connection:
+    config = JobRequest(config=system.jobs.get(system.submit()).config).config.to_dict() | {"classes": [2, 3]}
+    with system.database.write() as connection:
         job_rows.insert(
             connection,
             [
@@ -260,44 +260,44 @@ def test_a_job_that_the_data_refuse_fails_and_says_why(house: House) -> None:
                 )
             ],
         )
-    house.engine.wake()
-    job = house.wait("x" * 26)
+    system.engine.wake()
+    job = system.wait("x" * 26)
     assert job.state is JobState.FAILED and job.error is not None
     assert job.error["type"] == "/problems/invalid-field" and "batch" in job.error["detail"]
 
 
-def test_weights_can_be_looked_at_while_it_trains(house: House) -> None:
-    job_id = house.submit(**ENDLESS)
-    house.wait_for_step(job_id, 0)
-    first = house.jobs.weights(job_id, "last")
+def test_weights_can_be_looked_at_while_it_trains(system: JobSystem) -> None:
+    job_id = system.submit(**ENDLESS)
+    system.wait_for_step(job_id, 0)
+    first = system.jobs.weights(job_id, "last")
     assert first.tiles.shape == (10, 28, 28) and first.parameters.any() and not first.final
 
     newer = None
     while newer is None or newer.next_step == first.next_step:
-        house.wait_for_step(job_id, house.jobs.get(job_id).latest.step + 15)  # type: ignore[union-attr]
-        newer = house.jobs.weights(job_id, "last")
+        system.wait_for_step(job_id, system.jobs.get(job_id).latest.step + 15)  # type: ignore[union-attr]
+        newer = system.jobs.weights(job_id, "last")
     assert newer.next_step > first.next_step
     assert (newer.parameters != first.parameters).any()
-    house.jobs.cancel(job_id)
-    house.wait(job_id)
-    assert house.jobs.weights(job_id, "best").final
+    system.jobs.cancel(job_id)
+    system.wait(job_id)
+    assert system.jobs.weights(job_id, "best").final
 
 
-def test_a_job_without_weights_says_so(desk: House) -> None:
-    job_id = desk.submit()
+def test_a_job_without_weights_says_so(idle: JobSystem) -> None:
+    job_id = idle.submit()
     with pytest.raises(NoDataYet):
-        desk.jobs.weights(job_id, "best")
-    assert len(desk.jobs.curves(job_id)) == 0
-    assert desk.jobs.metrics(job_id).to_dict() == {
+        idle.jobs.weights(job_id, "best")
+    assert len(idle.jobs.curves(job_id)) == 0
+    assert idle.jobs.metrics(job_id).to_dict() == {
         "checks": [],
         "train_loss": {"steps": [], "values": []},
         "thinned": False,
     }
 
 
-def test_events_tell_everything_in_order(house: House) -> None:
-    job = house.train(epochs=4)
-    events = events_of(house, job.id)
+def test_events_contain_everything_in_order(system: JobSystem) -> None:
+    job = system.train(epochs=4)
+    events = events_of(system, job.id)
     ids = [event.id for event in events]
     assert ids == sorted(set(ids))
     kinds = [event.kind for event in events]
@@ -305,7 +305,7 @@ def test_events_tell_everything_in_order(house: House) -> None:
     states = [event.data for event in events if event.kind == "state"]
     assert states == [move.to_dict() for move in job.history]
     checks = [event for event in events if event.kind == "check"]
-    for event, check in zip(checks, house.jobs.metrics(job.id).checks, strict=True):
+    for event, check in zip(checks, system.jobs.metrics(job.id).checks, strict=True):
         data = dict(event.data)
         progress = data.pop("progress")
         assert data == check.to_dict() and event.id == check.id
@@ -313,34 +313,34 @@ def test_events_tell_everything_in_order(house: House) -> None:
     fractions = [event.data["progress"]["fraction"] for event in checks]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
     for place, event in enumerate(events):
-        assert house.jobs.events(job.id, after=event.id).events == events[place + 1 :]
-    assert house.jobs.events(job.id, limit=3).events == events[:3]
+        assert system.jobs.events(job.id, after=event.id).events == events[place + 1 :]
+    assert system.jobs.events(job.id, limit=3).events == events[:3]
 
 
-def test_a_follower_sees_each_event_once(house: House) -> None:
+def test_a_follower_sees_each_event_once(system: JobSystem) -> None:
     """Reading after the last id while the job runs gives what reading afterwards gives."""
-    job_id = house.submit(**LONG)
+    job_id = system.submit(**LONG)
     seen: tuple[Event, ...] = ()
 
     def next_batch() -> EventBatch | None:
-        news = house.jobs.events(job_id, after=seen[-1].id if seen else 0, limit=7)
+        news = system.jobs.events(job_id, after=seen[-1].id if seen else 0, limit=7)
         return news if news.events or news.complete else None
 
     complete = False
     while not complete:
         news = eventually(next_batch)
         seen, complete = seen + news.events, news.complete
-    assert seen == events_of(house, job_id)
+    assert seen == events_of(system, job_id)
     assert seen[-1].data["state"] == "succeeded"
 
 
-def test_metrics_can_be_asked_from_an_event_on(house: House) -> None:
-    job = house.train(epochs=5, checks_per_epoch=2)
-    whole = house.jobs.metrics(job.id)
+def test_metrics_can_be_asked_from_an_event_on(system: JobSystem) -> None:
+    job = system.train(epochs=5, checks_per_epoch=2)
+    whole = system.jobs.metrics(job.id)
     assert [check.step for check in whole.checks] == list(range(0, 20, 2))
     assert whole.loss_steps.tolist() == list(range(19))
     for place, check in enumerate(whole.checks):
-        rest = house.jobs.metrics(job.id, since=check.id)
+        rest = system.jobs.metrics(job.id, since=check.id)
         assert list(rest.checks) == list(whole.checks[place + 1 :])
         assert rest.loss_steps.tolist() == list(range(check.step + 1, 19))
         np.testing.assert_array_equal(rest.loss_values, whole.loss_values[check.step + 1 :])
@@ -348,11 +348,11 @@ def test_metrics_can_be_asked_from_an_event_on(house: House) -> None:
         assert whole.loss_values[check.step] == np.float32(check.train_loss)
 
 
-def test_thinned_metrics_keep_the_extremes(house: House) -> None:
-    job = house.train(epochs=40, learning_rate=0.5, patience=None)
-    whole = house.jobs.metrics(job.id)
+def test_thinned_metrics_keep_the_extremes(system: JobSystem) -> None:
+    job = system.train(epochs=40, learning_rate=0.5, patience=None)
+    whole = system.jobs.metrics(job.id)
     assert not whole.thinned and len(whole.checks) == len(whole.loss_values) == 160
-    thinned = house.jobs.metrics(job.id, max_points=20)
+    thinned = system.jobs.metrics(job.id, max_points=20)
     assert thinned.thinned and len(thinned.checks) <= 20 and len(thinned.loss_values) <= 20
     assert set(thinned.checks) <= set(whole.checks)
     assert (thinned.checks[0], thinned.checks[-1]) == (whole.checks[0], whole.checks[-1])
@@ -366,12 +366,12 @@ def test_thinned_metrics_keep_the_extremes(house: House) -> None:
     assert thinned.loss_values.max() == whole.loss_values.max()
     steps = thinned.loss_steps.tolist()
     np.testing.assert_array_equal(thinned.loss_values, whole.loss_values[steps])
-    assert not house.jobs.metrics(job.id, max_points=160).thinned
+    assert not system.jobs.metrics(job.id, max_points=160).thinned
 
 
-def test_curves_are_the_metrics(house: House) -> None:
-    job = house.train(epochs=5, checks_per_epoch=2)
-    curves, metrics = house.jobs.curves(job.id), house.jobs.metrics(job.id)
+def test_curves_are_the_metrics(system: JobSystem) -> None:
+    job = system.train(epochs=5, checks_per_epoch=2)
+    curves, metrics = system.jobs.curves(job.id), system.jobs.metrics(job.id)
     assert curves.check_steps.tolist() == [check.step for check in metrics.checks]
     assert curves.checks["validation_loss"].tolist() == [check.validation_loss for check in metrics.checks]
     assert curves.checks["train_accuracy"].tolist() == [check.train_accuracy for check in metrics.checks]
@@ -380,9 +380,9 @@ def test_curves_are_the_metrics(house: House) -> None:
     assert curves.stop_step is None and curves.batches_per_epoch == 4
 
 
-def test_provenance_says_where_a_picture_comes_from(house: House) -> None:
-    job = house.train(seed=3)
-    provenance = house.jobs.provenance(job.id)
+def test_provenance_says_where_a_picture_comes_from(system: JobSystem) -> None:
+    job = system.train(seed=3)
+    provenance = system.jobs.provenance(job.id)
     assert provenance["job"] == job.id and provenance["state"] == "succeeded"
     assert provenance["seed"] == "3" and provenance["learning_rate"] == "0.01"
     assert provenance["dataset"] == "mnist" and len(provenance["dataset_sha256"]) == 64
@@ -390,37 +390,37 @@ def test_provenance_says_where_a_picture_comes_from(house: House) -> None:
     assert all(isinstance(value, str) for value in provenance.values())
 
 
-def test_deleting_a_job_keeps_its_model(house: House) -> None:
-    job = house.train(name="kept")
-    house.jobs.delete(job.id)
-    assert house.jobs.events(job.id).events == ()
-    assert house.registry.load("kept", 1).manifest.job_id == job.id
+def test_deleting_a_job_keeps_its_model(system: JobSystem) -> None:
+    job = system.train(name="kept")
+    system.jobs.delete(job.id)
+    assert system.jobs.events(job.id).events == ()
+    assert system.registry.load("kept", 1).manifest.job_id == job.id
 
 
-def test_a_job_cannot_be_deleted_before_it_is_over(house: House) -> None:
-    running, waiting = house.submit(**ENDLESS), house.submit()
-    house.wait_for_step(running, 0)
+def test_a_job_cannot_be_deleted_before_it_is_over(system: JobSystem) -> None:
+    running, waiting = system.submit(**ENDLESS), system.submit()
+    system.wait_for_step(running, 0)
     for job_id in (running, waiting):
         with pytest.raises(InvalidJobTransition, match="cancel it first"):
-            house.jobs.delete(job_id)
-    house.jobs.cancel(running)
+            system.jobs.delete(job_id)
+    system.jobs.cancel(running)
     for job_id in (running, waiting):
-        house.wait(job_id)
-        house.jobs.delete(job_id)
+        system.wait(job_id)
+        system.jobs.delete(job_id)
 
 
-def test_equal_requests_give_equal_bits(house: House) -> None:
-    first, second = house.train(seed=5), house.train(seed=5)
-    other = house.train(seed=6)
-    assert house.weights_sha256(first.id) == house.weights_sha256(second.id) != house.weights_sha256(other.id)
-    assert house.curve(first.id) == house.curve(second.id)
-    one, two = (house.registry.manifest("mnist-softmax", version) for version in (1, 2))
+def test_equal_requests_give_equal_bits(system: JobSystem) -> None:
+    first, second = system.train(seed=5), system.train(seed=5)
+    other = system.train(seed=6)
+    assert system.weights_sha256(first.id) == system.weights_sha256(second.id) != system.weights_sha256(other.id)
+    assert system.curve(first.id) == system.curve(second.id)
+    one, two = (system.registry.manifest("mnist-softmax", version) for version in (1, 2))
     assert one.weights_sha256 == two.weights_sha256 and one.job_id != two.job_id
 
 
-def test_publishing_the_last_weights(house: House) -> None:
-    job = house.train(publish="last", learning_rate=1.0, epochs=8)
-    model = house.registry.load("mnist-softmax", 1)
+def test_publishing_the_last_weights(system: JobSystem) -> None:
+    job = system.train(publish="last", learning_rate=1.0, epochs=8)
+    model = system.registry.load("mnist-softmax", 1)
     assert model.manifest.published == "last"
     assert job.latest is not None
     assert model.manifest.metrics["published"]["step"] == job.latest.step
@@ -428,24 +428,24 @@ def test_publishing_the_last_weights(house: House) -> None:
 
 
 def test_stopping_hands_back_and_the_next_engine_ends_with_the_same_bits(
-    make_house: Callable[..., House], executor: KeptOpen
+    make_system: Callable[..., JobSystem], executor: SharedExecutor
 ) -> None:
-    undisturbed = make_house(lambda: executor)
+    undisturbed = make_system(lambda: executor)
     undisturbed.engine.start()
-    long = {**LONG, "epochs": 400}  # seconds: a cluster hears of the stop a little later
+    long = {**LONG, "epochs": 400}  # seconds: a cluster receives the stop a little later
     expected = undisturbed.train(**long)
     undisturbed.engine.stop()
 
-    house = make_house(lambda: executor)
-    house.engine.start()
-    job_id = house.submit(**long)
-    house.wait_for_step(job_id, 15 * 30)
-    house.engine.stop()
-    job = house.jobs.get(job_id)
+    system = make_system(lambda: executor)
+    system.engine.start()
+    job_id = system.submit(**long)
+    system.wait_for_step(job_id, 15 * 30)
+    system.engine.stop()
+    job = system.jobs.get(job_id)
     assert job.state is JobState.QUEUED and job.latest is not None and job.latest.step < 15 * 400 - 15
     assert job.history[-1].reason == "Training was interrupted; it resumes from here."
 
-    following = make_house(lambda: executor)
+    following = make_system(lambda: executor)
     following.engine.start()
     job = following.wait(job_id)
     assert job.state is JobState.SUCCEEDED and job.model == {"name": "mnist-softmax", "version": 2}
@@ -456,11 +456,11 @@ def test_stopping_hands_back_and_the_next_engine_ends_with_the_same_bits(
         assert connection.execute(jobs.select().where(jobs.c.id == job_id)).one().losses == 0
 
 
-def test_progress_moves(house: House) -> None:
-    job_id = house.submit(**LONG)
-    seen: list[Job] = [house.wait_for_step(job_id, 0)]
+def test_progress_moves(system: JobSystem) -> None:
+    job_id = system.submit(**LONG)
+    seen: list[Job] = [system.wait_for_step(job_id, 0)]
     while not seen[-1].state.final:
-        seen.append(house.wait(job_id, lambda job: job != seen[-1]))
+        seen.append(system.wait(job_id, lambda job: job != seen[-1]))
     fractions = [job.progress.fraction for job in seen]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
     assert len(set(fractions)) > 2

@@ -27,7 +27,7 @@ from service.worker import (
     StopRequests,
     run_training,
 )
-from tests.jobs.house import SHORT, House
+from tests.jobs.job_system import SHORT, JobSystem
 from tests.postgresql import only_sqlite
 
 
@@ -43,7 +43,7 @@ def messages_of(checkpoint: bytes | None = None, *, max_snapshots: int = 0, **hy
 
 
 @pytest.fixture(scope="module")
-def spoken() -> list[Message]:
+def messages() -> list[Message]:
     return messages_of()
 
 
@@ -62,17 +62,17 @@ def record_all(recorder: Recorder, claim: ClaimRow, messages: list[Message]) -> 
     )
 
 
-def claim_next(house: House, by: str = "engine") -> ClaimRow:
-    with house.database.write() as connection:
+def claim_next(system: JobSystem, by: str = "engine") -> ClaimRow:
+    with system.database.write() as connection:
         (claim,) = job_rows.claim_oldest(connection, claimed_by=by, lease_s=30, max_members=1)
     return claim
 
 
 @pytest.fixture
-def claim(desk: House) -> ClaimRow:
+def claim(idle: JobSystem) -> ClaimRow:
     """Return the claim of a job that was just handed in."""
-    desk.submit()
-    return claim_next(desk)
+    idle.submit()
+    return claim_next(idle)
 
 
 def row_of(database: Database, job_id: str) -> tuple[JobRow | None, bytes | None]:
@@ -80,14 +80,14 @@ def row_of(database: Database, job_id: str) -> tuple[JobRow | None, bytes | None
         return job_rows.get(connection, job_id), weight_rows.get_checkpoint(connection, job_id)
 
 
-def everything(house: House, job_id: str) -> tuple[object, ...]:
+def everything(system: JobSystem, job_id: str) -> tuple[object, ...]:
     """Return all that is known of a job and of the models."""
-    versions = {name: house.registry.versions(name) for name in house.registry.names()}
-    return (*row_of(house.database, job_id), house.jobs.events(job_id).events, versions)
+    versions = {name: system.registry.versions(name) for name in system.registry.names()}
+    return (*row_of(system.database, job_id), system.jobs.events(job_id).events, versions)
 
 
 class Refusing(LocalStore):
-    """A store that refuses to create a blob, as a full disk does, until it is told otherwise."""
+    """A store that fails to create a blob, as on a full disk, until it is repaired."""
 
     error: Exception | None = None
 
@@ -98,36 +98,36 @@ class Refusing(LocalStore):
 
 
 @pytest.fixture
-def refusing(desk: House) -> Iterator[Refusing]:
-    yield Refusing(desk.folder / "model_store")
+def refusing(idle: JobSystem) -> Iterator[Refusing]:
+    yield Refusing(idle.folder / "model_store")
 
 
-def test_a_run_is_written_down(desk: House, claim: ClaimRow, spoken: list[Message]) -> None:
-    assert record_all(desk.recorder, claim, spoken)
-    job = desk.jobs.get(claim.id)
+def test_a_run_is_recorded(idle: JobSystem, claim: ClaimRow, messages: list[Message]) -> None:
+    assert record_all(idle.recorder, claim, messages)
+    job = idle.jobs.get(claim.id)
     assert job.state is JobState.RUNNING and job.latest is not None and job.latest.step == 11
-    assert len(desk.curve(claim.id)) == 12
-    assert desk.recorder.finish(claim, ended_of(spoken))
-    assert desk.jobs.get(claim.id).state is JobState.SUCCEEDED
+    assert len(idle.curve(claim.id)) == 12
+    assert idle.recorder.finish(claim, ended_of(messages))
+    assert idle.jobs.get(claim.id).state is JobState.SUCCEEDED
 
 
-def test_checks_that_come_again_are_left_as_they_are(desk: House, claim: ClaimRow, spoken: list[Message]) -> None:
+def test_repeated_checks_stay_as_they_are(idle: JobSystem, claim: ClaimRow, messages: list[Message]) -> None:
     """As after a crash: the next attempt begins at a checkpoint before the last recorded checks."""
-    checks = [message for message in spoken if isinstance(message, Checked)]
-    assert desk.recorder.record(claim, checks=checks[:8])
-    before = desk.jobs.events(claim.id).events
-    assert desk.recorder.record(claim, checks=checks[3:])
-    assert desk.jobs.events(claim.id).events[: len(before)] == before
-    assert len(desk.curve(claim.id)) == 12
-    lowest = min(desk.jobs.metrics(claim.id).checks, key=lambda check: check.validation_loss)
-    assert desk.jobs.get(claim.id).best == lowest
+    checks = [message for message in messages if isinstance(message, Checked)]
+    assert idle.recorder.record(claim, checks=checks[:8])
+    before = idle.jobs.events(claim.id).events
+    assert idle.recorder.record(claim, checks=checks[3:])
+    assert idle.jobs.events(claim.id).events[: len(before)] == before
+    assert len(idle.curve(claim.id)) == 12
+    lowest = min(idle.jobs.metrics(claim.id).checks, key=lambda check: check.validation_loss)
+    assert idle.jobs.get(claim.id).best == lowest
 
 
 def test_of_many_checks_at_a_time_only_what_is_kept_of_their_weights_is_written(
-    desk: House, claim: ClaimRow, monkeypatch: pytest.MonkeyPatch
+    idle: JobSystem, claim: ClaimRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An outage leaves many; to write them all and drop most of them would need the room of all."""
-    spoken = messages_of(epochs=200, patience=None, validation_size=10, max_snapshots=MAX_SNAPSHOTS)
+    messages = messages_of(epochs=200, patience=None, validation_size=10, max_snapshots=MAX_SNAPSHOTS)
     append, written = weight_rows.append_snapshots, []
 
     def counted(connection: Connection, job_id: str, new: Sequence[weight_rows.NewSnapshot]) -> None:
@@ -135,27 +135,27 @@ def test_of_many_checks_at_a_time_only_what_is_kept_of_their_weights_is_written(
         append(connection, job_id, new)
 
     monkeypatch.setattr(weight_rows, "append_snapshots", counted)
-    assert record_all(desk.recorder, claim, spoken)
-    places = Snapshots(desk.database).list(claim.id).places
+    assert record_all(idle.recorder, claim, messages)
+    places = Snapshots(idle.database).list(claim.id).places
     assert [place.number for place in places] == list(range(0, 800, 4))
     assert written == [200]
 
 
-def test_finishing_twice_makes_one_version(desk: House, claim: ClaimRow, spoken: list[Message]) -> None:
-    record_all(desk.recorder, claim, spoken)
-    assert desk.recorder.finish(claim, ended_of(spoken)) is True
-    before = everything(desk, claim.id)
-    assert desk.recorder.finish(claim, ended_of(spoken)) is False
-    assert everything(desk, claim.id) == before
-    assert desk.registry.versions("mnist-softmax") == (1,)
+def test_finishing_twice_makes_one_version(idle: JobSystem, claim: ClaimRow, messages: list[Message]) -> None:
+    record_all(idle.recorder, claim, messages)
+    assert idle.recorder.finish(claim, ended_of(messages)) is True
+    before = everything(idle, claim.id)
+    assert idle.recorder.finish(claim, ended_of(messages)) is False
+    assert everything(idle, claim.id) == before
+    assert idle.registry.versions("mnist-softmax") == (1,)
 
 
 def test_the_first_finish_does_not_search_the_versions(
-    desk: House, spoken: list[Message], monkeypatch: pytest.MonkeyPatch
+    idle: JobSystem, messages: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
-        desk.submit()
-        desk.recorder.finish(claim_next(desk), ended_of(spoken))
+        idle.submit()
+        idle.recorder.finish(claim_next(idle), ended_of(messages))
     read = []
     original = LocalStore.read
 
@@ -163,52 +163,52 @@ def test_the_first_finish_does_not_search_the_versions(
         read.append(key)
         return original(store, key, max_bytes=max_bytes)
 
-    desk.submit()
+    idle.submit()
     with monkeypatch.context() as patch:
         patch.setattr(LocalStore, "read", counted)
-        assert desk.recorder.finish(claim_next(desk), ended_of(spoken))
+        assert idle.recorder.finish(claim_next(idle), ended_of(messages))
     assert read == []
-    assert desk.registry.versions("mnist-softmax") == (1, 2, 3, 4), "equal weights of other jobs are other versions"
+    assert idle.registry.versions("mnist-softmax") == (1, 2, 3, 4), "equal weights of other jobs are other versions"
 
 
 def test_a_crash_between_the_model_and_its_row_makes_one_version(
-    desk: House, claim: ClaimRow, spoken: list[Message]
+    idle: JobSystem, claim: ClaimRow, messages: list[Message]
 ) -> None:
     """The model is stored and the job is still running when the power goes; the next engine comes to the same end."""
-    record_all(desk.recorder, claim, spoken)
+    record_all(idle.recorder, claim, messages)
     with pytest.raises(StorageFailed):
-        Recorder(_FailsAtTheSecondWrite(desk.database), desk.registry).finish(claim, ended_of(spoken))
-    assert desk.registry.versions("mnist-softmax") == (1,)
-    assert desk.jobs.get(claim.id).state is JobState.RUNNING
+        Recorder(_FailsAtTheSecondWrite(idle.database), idle.registry).finish(claim, ended_of(messages))
+    assert idle.registry.versions("mnist-softmax") == (1,)
+    assert idle.jobs.get(claim.id).state is JobState.RUNNING
 
-    assert desk.recorder.lose(claim, "the power went")
-    again = claim_next(desk, "next engine")
-    _, checkpoint = row_of(desk.database, claim.id)
-    assert checkpoint == ended_of(spoken).checkpoint, "it has nothing left to train"
+    assert idle.recorder.lose(claim, "the power went")
+    again = claim_next(idle, "next engine")
+    _, checkpoint = row_of(idle.database, claim.id)
+    assert checkpoint == ended_of(messages).checkpoint, "it has nothing left to train"
     second = messages_of(checkpoint)
     assert not any(isinstance(message, Checked) for message in second)
-    record_all(desk.recorder, again, second)
-    assert desk.recorder.finish(again, ended_of(second))
-    job = desk.jobs.get(claim.id)
+    record_all(idle.recorder, again, second)
+    assert idle.recorder.finish(again, ended_of(second))
+    job = idle.jobs.get(claim.id)
     assert job.model == {"name": "mnist-softmax", "version": 1}
-    assert desk.registry.versions("mnist-softmax") == (1,)
+    assert idle.registry.versions("mnist-softmax") == (1,)
 
 
 def test_a_crash_while_a_cancelled_model_is_stored_makes_one_version(
-    desk: House, claim: ClaimRow, spoken: list[Message]
+    idle: JobSystem, claim: ClaimRow, messages: list[Message]
 ) -> None:
     """Also where the worker had come further than its last checkpoint of before."""
-    first = next(message for message in spoken if isinstance(message, Checkpointed))
-    desk.recorder.record(claim, started=spoken[0], checkpoint=first)  # type: ignore[arg-type]
-    desk.jobs.cancel(claim.id)
-    ended = ended_of(spoken)
+    first = next(message for message in messages if isinstance(message, Checkpointed))
+    idle.recorder.record(claim, started=messages[0], checkpoint=first)  # type: ignore[arg-type]
+    idle.jobs.cancel(claim.id)
+    ended = ended_of(messages)
     cancelled = Ended(member=0, stop_reason=StopReason.CANCELLED, checkpoint=ended.checkpoint)
     with pytest.raises(StorageFailed):
-        Recorder(_FailsAtTheSecondWrite(desk.database), desk.registry).finish(claim, cancelled)
-    assert desk.recorder.lose(claim, "the power went")
-    job = desk.jobs.get(claim.id)
+        Recorder(_FailsAtTheSecondWrite(idle.database), idle.registry).finish(claim, cancelled)
+    assert idle.recorder.lose(claim, "the power went")
+    job = idle.jobs.get(claim.id)
     assert job.state is JobState.CANCELLED and job.model == {"name": "mnist-softmax", "version": 1}
-    assert desk.registry.versions("mnist-softmax") == (1,)
+    assert idle.registry.versions("mnist-softmax") == (1,)
 
 
 class _FailsAtTheSecondWrite:
@@ -226,10 +226,10 @@ class _FailsAtTheSecondWrite:
         return self._database.write()
 
 
-def stale_acts(recorder: Recorder, claim: ClaimRow, spoken: list[Message]) -> dict[str, Callable[[], bool]]:
-    ended = ended_of(spoken)
+def stale_acts(recorder: Recorder, claim: ClaimRow, messages: list[Message]) -> dict[str, Callable[[], bool]]:
+    ended = ended_of(messages)
     return {
-        "record": lambda: record_all(recorder, claim, spoken),
+        "record": lambda: record_all(recorder, claim, messages),
         "finish": lambda: recorder.finish(claim, ended),
         "hand back": lambda: recorder.finish(
             claim,
@@ -253,113 +253,115 @@ ACTS = ["record", "finish", "hand back", "cancelled", "diverged", "fail", "lose"
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("since", ["queued", "running", "cancelling", "succeeded", "failed", "cancelled"])
 def test_an_older_claim_changes_nothing(
-    desk: House, claim: ClaimRow, spoken: list[Message], act: str, since: str
+    idle: JobSystem, claim: ClaimRow, messages: list[Message], act: str, since: str
 ) -> None:
     """Whatever a late engine says, and whatever has become of the job since it lost it."""
-    desk.recorder.lose(claim, "its engine was thought dead")
+    idle.recorder.lose(claim, "its engine was thought dead")
     if since != "queued":
-        newer = claim_next(desk, "newer engine")
+        newer = claim_next(idle, "newer engine")
         if since in ("cancelling", "cancelled"):
-            desk.jobs.cancel(claim.id)
+            idle.jobs.cancel(claim.id)
         if since == "succeeded":
-            desk.recorder.finish(newer, ended_of(spoken))
+            idle.recorder.finish(newer, ended_of(messages))
         if since == "failed":
-            desk.recorder.fail(newer, INTERNAL)
+            idle.recorder.fail(newer, INTERNAL)
         if since == "cancelled":
-            desk.recorder.lose(newer, "gone too")
-    assert desk.jobs.get(claim.id).state == since
-    before = everything(desk, claim.id)
-    assert stale_acts(desk.recorder, claim, spoken)[act]() is False
-    assert everything(desk, claim.id) == before
+            idle.recorder.lose(newer, "dead too")
+    assert idle.jobs.get(claim.id).state == since
+    before = everything(idle, claim.id)
+    assert stale_acts(idle.recorder, claim, messages)[act]() is False
+    assert everything(idle, claim.id) == before
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_job_that_was_deleted_meanwhile_stays_deleted(
-    desk: House, claim: ClaimRow, spoken: list[Message], act: str
+    idle: JobSystem, claim: ClaimRow, messages: list[Message], act: str
 ) -> None:
-    desk.recorder.fail(claim, INTERNAL)
-    desk.jobs.delete(claim.id)
-    assert stale_acts(desk.recorder, claim, spoken)[act]() is False
-    assert desk.registry.names() == ()
+    idle.recorder.fail(claim, INTERNAL)
+    idle.jobs.delete(claim.id)
+    assert stale_acts(idle.recorder, claim, messages)[act]() is False
+    assert idle.registry.names() == ()
 
 
-def test_the_third_loss_is_the_last(desk: House, claim: ClaimRow) -> None:
+def test_the_third_loss_is_the_last(idle: JobSystem, claim: ClaimRow) -> None:
     for loss in range(1, MAX_LOSSES):
-        assert desk.recorder.lose(claim, f"loss {loss}")
-        assert desk.jobs.get(claim.id).state is JobState.QUEUED
-        claim = claim_next(desk)
+        assert idle.recorder.lose(claim, f"loss {loss}")
+        assert idle.jobs.get(claim.id).state is JobState.QUEUED
+        claim = claim_next(idle)
         assert (claim.losses, claim.fence) == (loss, loss + 1)
-    assert desk.recorder.lose(claim, "loss 3")
-    job = desk.jobs.get(claim.id)
+    assert idle.recorder.lose(claim, "loss 3")
+    job = idle.jobs.get(claim.id)
     assert job.state is JobState.FAILED and job.error is not None and job.stop_reason is None
     assert job.error["type"] == "/problems/worker-lost"
     assert [move.reason for move in job.history if move.state is JobState.QUEUED] == [None, "loss 1", "loss 2"]
-    assert desk.states(claim.id) == ["queued", "running"] * 3 + ["failed"]
+    assert idle.states(claim.id) == ["queued", "running"] * 3 + ["failed"]
 
 
 def test_a_lost_job_that_was_to_stop_is_cancelled_with_what_it_had(
-    desk: House, claim: ClaimRow, spoken: list[Message]
+    idle: JobSystem, claim: ClaimRow, messages: list[Message]
 ) -> None:
-    record_all(desk.recorder, claim, spoken)
-    desk.jobs.cancel(claim.id)
-    assert desk.recorder.lose(claim, "its worker died")
-    job = desk.jobs.get(claim.id)
+    record_all(idle.recorder, claim, messages)
+    idle.jobs.cancel(claim.id)
+    assert idle.recorder.lose(claim, "its worker died")
+    job = idle.jobs.get(claim.id)
     assert (job.state, job.stop_reason) == (JobState.CANCELLED, "cancelled")
     assert job.model == {"name": "mnist-softmax", "version": 1}
 
 
-def test_a_lost_job_that_was_to_stop_and_had_nothing_is_cancelled(desk: House, claim: ClaimRow) -> None:
-    desk.jobs.cancel(claim.id)
-    assert desk.recorder.lose(claim, "its worker died")
-    job = desk.jobs.get(claim.id)
+def test_a_lost_job_that_was_to_stop_and_had_nothing_is_cancelled(idle: JobSystem, claim: ClaimRow) -> None:
+    idle.jobs.cancel(claim.id)
+    assert idle.recorder.lose(claim, "its worker died")
+    job = idle.jobs.get(claim.id)
     assert (job.state, job.model) == (JobState.CANCELLED, None)
-    assert desk.registry.names() == ()
+    assert idle.registry.names() == ()
 
 
-def test_handing_back_a_job_that_was_to_stop_cancels_it(desk: House, claim: ClaimRow, spoken: list[Message]) -> None:
+def test_handing_back_a_job_that_was_to_stop_cancels_it(
+    idle: JobSystem, claim: ClaimRow, messages: list[Message]
+) -> None:
     """The service was stopped between the request and its effect."""
-    record_all(desk.recorder, claim, spoken)
-    desk.jobs.cancel(claim.id)
-    ended = ended_of(spoken)
+    record_all(idle.recorder, claim, messages)
+    idle.jobs.cancel(claim.id)
+    ended = ended_of(messages)
     handed_back = Ended(member=0, stop_reason=StopReason.CANCELLED, checkpoint=ended.checkpoint, handed_back=True)
-    assert desk.recorder.finish(claim, handed_back)
-    job = desk.jobs.get(claim.id)
+    assert idle.recorder.finish(claim, handed_back)
+    job = idle.jobs.get(claim.id)
     assert job.state is JobState.CANCELLED and job.model == {"name": "mnist-softmax", "version": 1}
 
 
-def test_a_job_that_ends_before_it_hears_of_the_cancel_has_succeeded(
-    desk: House, claim: ClaimRow, spoken: list[Message]
+def test_a_job_that_ends_before_the_cancel_arrives_has_succeeded(
+    idle: JobSystem, claim: ClaimRow, messages: list[Message]
 ) -> None:
-    record_all(desk.recorder, claim, spoken)
-    desk.jobs.cancel(claim.id)
-    assert desk.recorder.finish(claim, ended_of(spoken))
-    assert desk.states(claim.id) == ["queued", "running", "cancelling", "succeeded"]
+    record_all(idle.recorder, claim, messages)
+    idle.jobs.cancel(claim.id)
+    assert idle.recorder.finish(claim, ended_of(messages))
+    assert idle.states(claim.id) == ["queued", "running", "cancelling", "succeeded"]
 
 
-def test_a_job_cancelled_before_its_first_check_has_no_model(desk: House, claim: ClaimRow) -> None:
+def test_a_job_cancelled_before_its_first_check_has_no_model(idle: JobSystem, claim: ClaimRow) -> None:
     messages: list[Message] = []
     stop = StopRequests()
     stop.cancel(0)
     member = MemberSpec(job_id="", fence=1, config=TrainingConfig(**SHORT))
     run_training(StackSpec(dataset="mnist", members=(member,)), messages.append, stop)
-    desk.jobs.cancel(claim.id)
-    assert desk.recorder.finish(claim, ended_of(messages))
-    job = desk.jobs.get(claim.id)
+    idle.jobs.cancel(claim.id)
+    assert idle.recorder.finish(claim, ended_of(messages))
+    job = idle.jobs.get(claim.id)
     assert (job.state, job.model, job.error) == (JobState.CANCELLED, None, None)
 
 
-def test_weights_that_are_not_finite_do_not_stand_in_the_way(desk: House, claim: ClaimRow) -> None:
+def test_weights_that_are_not_finite_are_no_obstacle(idle: JobSystem, claim: ClaimRow) -> None:
     messages = messages_of(learning_rate=10.0, l2_penalty=100.0, epochs=50, patience=None)
-    record_all(desk.recorder, claim, messages)
-    assert desk.recorder.finish(claim, ended_of(messages))
-    job = desk.jobs.get(claim.id)
+    record_all(idle.recorder, claim, messages)
+    assert idle.recorder.finish(claim, ended_of(messages))
+    job = idle.jobs.get(claim.id)
     assert job.error is not None and job.error["type"] == "/problems/non-finite-loss"
-    assert np.isfinite(desk.jobs.weights(claim.id, "last").parameters).all()
+    assert np.isfinite(idle.jobs.weights(claim.id, "last").parameters).all()
 
 
-def test_a_damaged_checkpoint_fails_the_job(desk: House, claim: ClaimRow) -> None:
-    assert desk.recorder.finish(claim, Ended(member=0, stop_reason=StopReason.MAX_EPOCHS, checkpoint=b"damaged"))
-    job = desk.jobs.get(claim.id)
+def test_a_damaged_checkpoint_fails_the_job(idle: JobSystem, claim: ClaimRow) -> None:
+    assert idle.recorder.finish(claim, Ended(member=0, stop_reason=StopReason.MAX_EPOCHS, checkpoint=b"damaged"))
+    job = idle.jobs.get(claim.id)
     assert job.state is JobState.FAILED and job.error is not None
     assert job.error["type"] == "/problems/corrupted"
 
@@ -373,40 +375,40 @@ def test_a_damaged_checkpoint_fails_the_job(desk: House, claim: ClaimRow) -> Non
     ],
 )
 def test_a_model_that_cannot_be_stored_fails_its_job_alone(
-    desk: House, refusing: Refusing, spoken: list[Message], error: Exception, code: str
+    idle: JobSystem, refusing: Refusing, messages: list[Message], error: Exception, code: str
 ) -> None:
-    desk.submit()
-    desk.recorder.finish(claim_next(desk), ended_of(spoken))
+    idle.submit()
+    idle.recorder.finish(claim_next(idle), ended_of(messages))
     refusing.error = error
-    recorder = Recorder(desk.database, Registry(refusing))
-    desk.submit()
-    claim = claim_next(desk)
-    record_all(recorder, claim, spoken)
-    assert recorder.finish(claim, ended_of(spoken))
-    job = desk.jobs.get(claim.id)
+    recorder = Recorder(idle.database, Registry(refusing))
+    idle.submit()
+    claim = claim_next(idle)
+    record_all(recorder, claim, messages)
+    assert recorder.finish(claim, ended_of(messages))
+    job = idle.jobs.get(claim.id)
     assert job.state is JobState.FAILED and job.error is not None and job.model is None
     assert job.error["type"] == f"/problems/{code}" and "cucumber" not in job.error["detail"]
-    assert desk.jobs.weights(claim.id, "best").final, "they are still there to be looked at"
-    assert desk.registry.versions("mnist-softmax") == (1,)
-    desk.registry.load("mnist-softmax", 1)
+    assert idle.jobs.weights(claim.id, "best").final, "they are still there to be looked at"
+    assert idle.registry.versions("mnist-softmax") == (1,)
+    idle.registry.load("mnist-softmax", 1)
 
     refusing.error = None
-    desk.submit()
-    assert recorder.finish(claim_next(desk), ended_of(spoken))
-    assert desk.registry.versions("mnist-softmax") == (1, 2)
+    idle.submit()
+    assert recorder.finish(claim_next(idle), ended_of(messages))
+    assert idle.registry.versions("mnist-softmax") == (1, 2)
 
 
 @only_sqlite
-def test_a_database_that_is_away_fails_no_job(desk: House, claim: ClaimRow, spoken: list[Message]) -> None:
+def test_an_unavailable_database_fails_no_job(idle: JobSystem, claim: ClaimRow, messages: list[Message]) -> None:
     """Neither recording nor finishing is lost: it is tried again."""
-    impatient = Database(str(desk.database.engine.url), busy_timeout_ms=20)
-    recorder = Recorder(impatient, desk.registry)
-    with desk.database.write():
-        for act in stale_acts(recorder, claim, spoken).values():
+    impatient = Database(str(idle.database.engine.url), busy_timeout_ms=20)
+    recorder = Recorder(impatient, idle.registry)
+    with idle.database.write():
+        for act in stale_acts(recorder, claim, messages).values():
             with pytest.raises(StorageFailed):
                 act()
-    assert desk.states(claim.id) == ["queued", "running"]
-    assert record_all(recorder, claim, spoken)
-    assert recorder.finish(claim, ended_of(spoken))
-    assert desk.jobs.get(claim.id).state is JobState.SUCCEEDED
+    assert idle.states(claim.id) == ["queued", "running"]
+    assert record_all(recorder, claim, messages)
+    assert recorder.finish(claim, ended_of(messages))
+    assert idle.jobs.get(claim.id).state is JobState.SUCCEEDED
     impatient.close()

@@ -16,31 +16,31 @@ from service.errors import IdempotencyMismatch, InvalidField, InvalidJobTransiti
 from service.jobs import InlineExecutor, Job, JobState, SweepRequest, Sweeps
 from service.jobs.recorder import INTERNAL
 from service.worker import Checked, Checkpointed, MemberSpec, Message, StackSpec, Started, StopRequests, run_training
-from tests.jobs.house import ENDLESS, LONG, SHORT, House
+from tests.jobs.job_system import ENDLESS, LONG, SHORT, JobSystem
 
 STOPPING: dict[str, Any] = {"learning_rate": 0.5, "patience": 3, "epochs": 100}
 
 
 @pytest.fixture
-def inline(make_house: Callable[..., House]) -> House:
-    """Return a house whose engine trains in a thread."""
-    house = make_house(lambda: InlineExecutor(1))
-    house.engine.start()
-    return house
+def inline(make_system: Callable[..., JobSystem]) -> JobSystem:
+    """Return a system whose engine trains in a thread."""
+    system = make_system(lambda: InlineExecutor(1))
+    system.engine.start()
+    return system
 
 
-def resume(house: House, job: Job, **changes: Any) -> Job:
-    return house.wait(house.jobs.resume(job.id, changes).id)
+def resume(system: JobSystem, job: Job, **changes: Any) -> Job:
+    return system.wait(system.jobs.resume(job.id, changes).id)
 
 
-def verify(house: House, job: Job) -> Job:
-    return house.wait(house.jobs.verify(job.id).id)
+def verify(system: JobSystem, job: Job) -> Job:
+    return system.wait(system.jobs.verify(job.id).id)
 
 
-def assert_as_one_long_run(house: House, resumed: Job, whole: Job) -> None:
+def assert_as_one_long_run(system: JobSystem, resumed: Job, whole: Job) -> None:
     assert resumed.config == whole.config
-    assert house.weights_sha256(resumed.id) == house.weights_sha256(whole.id)
-    assert house.curve(resumed.id) == house.curve(whole.id)
+    assert system.weights_sha256(resumed.id) == system.weights_sha256(whole.id)
+    assert system.curve(resumed.id) == system.curve(whole.id)
     ends = [(job.state, job.stop_reason, job.progress.fraction, job.progress.patience_left) for job in (resumed, whole)]
     assert ends[0] == ends[1]
     for one, other in ((resumed.best, whole.best), (resumed.latest, whole.latest)):
@@ -48,23 +48,23 @@ def assert_as_one_long_run(house: House, resumed: Job, whole: Job) -> None:
 
 
 class TestResume:
-    def test_more_epochs_are_one_long_run(self, house: House) -> None:
-        first, whole = house.train(epochs=2), house.train(epochs=5)
-        before = house.jobs.get(first.id)
-        resumed = resume(house, first, epochs=5)
-        assert_as_one_long_run(house, resumed, whole)
+    def test_more_epochs_are_one_long_run(self, system: JobSystem) -> None:
+        first, whole = system.train(epochs=2), system.train(epochs=5)
+        before = system.jobs.get(first.id)
+        resumed = resume(system, first, epochs=5)
+        assert_as_one_long_run(system, resumed, whole)
         assert resumed.continues == {"job": first.id, "step": 8}
-        assert house.jobs.get(first.id) == before
-        assert house.states(resumed.id) == ["queued", "running", "succeeded"]
+        assert system.jobs.get(first.id) == before
+        assert system.states(resumed.id) == ["queued", "running", "succeeded"]
         assert resumed.model is not None and first.model is not None
         assert resumed.model["version"] > first.model["version"]
 
-    def test_more_patience_is_one_long_run(self, inline: House) -> None:
+    def test_more_patience_is_one_long_run(self, inline: JobSystem) -> None:
         first, whole = inline.train(**STOPPING), inline.train(**{**STOPPING, "patience": 6})
         assert first.stop_reason == "early_stopping"
         assert_as_one_long_run(inline, resume(inline, first, patience=6), whole)
 
-    def test_a_cancelled_job_goes_on(self, inline: House) -> None:
+    def test_a_cancelled_job_resumes(self, inline: JobSystem) -> None:
         job_id = inline.submit(**{**LONG, "epochs": 10_000})
         inline.wait_for_step(job_id, 40)
         inline.jobs.cancel(job_id)
@@ -73,40 +73,40 @@ class TestResume:
         resumed = resume(inline, cancelled, epochs=n_epochs)
         assert_as_one_long_run(inline, resumed, inline.train(**{**LONG, "epochs": n_epochs}))
 
-    def test_a_failed_job_goes_on_from_its_checkpoint(self, desk: House) -> None:
+    def test_a_failed_job_resumes_from_its_checkpoint(self, idle: JobSystem) -> None:
         """And not from the checks that it made after that."""
-        desk.submit()
-        with desk.database.write() as connection:
+        idle.submit()
+        with idle.database.write() as connection:
             (claim,) = job_rows.claim_oldest(connection, claimed_by="engine", lease_s=30, max_members=1)
         messages: list[Message] = []
         member = MemberSpec(job_id=claim.id, fence=1, config=TrainingConfig(**SHORT))
         run_training(StackSpec(dataset="mnist", members=(member,)), messages.append, StopRequests())
-        desk.recorder.record(
+        idle.recorder.record(
             claim,
             started=next(message for message in messages if isinstance(message, Started)),
             checks=[message for message in messages if isinstance(message, Checked)],
             checkpoint=next(message for message in messages if isinstance(message, Checkpointed)),
         )
-        desk.recorder.fail(claim, INTERNAL)
-        waiting = desk.jobs.resume(claim.id, {})
+        idle.recorder.fail(claim, INTERNAL)
+        waiting = idle.jobs.resume(claim.id, {})
         assert waiting.state is JobState.QUEUED and waiting.continues is not None
         assert waiting.latest is not None and waiting.latest.step == waiting.continues["step"] - 1
-        desk.engine.start()
-        assert_as_one_long_run(desk, desk.wait(waiting.id), desk.train())
+        idle.engine.start()
+        assert_as_one_long_run(idle, idle.wait(waiting.id), idle.train())
 
-    def test_resumed_again_and_again(self, inline: House) -> None:
+    def test_resumed_repeatedly(self, inline: JobSystem) -> None:
         job = inline.train(epochs=1)
         for epochs in (2, 3, 4):
             job = resume(inline, job, epochs=epochs)
         assert_as_one_long_run(inline, job, inline.train(epochs=4))
 
-    def test_the_old_job_may_be_deleted(self, inline: House) -> None:
+    def test_the_old_job_may_be_deleted(self, inline: JobSystem) -> None:
         first = inline.train(epochs=1)
         waiting = inline.jobs.resume(first.id, {"epochs": 3})
         inline.jobs.delete(first.id)
         assert_as_one_long_run(inline, inline.wait(waiting.id), inline.train(epochs=3))
 
-    def test_progress_is_by_the_new_plan(self, inline: House) -> None:
+    def test_progress_is_by_the_new_plan(self, inline: JobSystem) -> None:
         first = inline.train(epochs=2, patience=10)
         inline.engine.stop()
         waiting = inline.jobs.resume(first.id, {"epochs": 8, "patience": 15})
@@ -125,18 +125,18 @@ class TestResume:
             ({"epochs": 5, "patience": 9}, "patience"),
         ],
     )
-    def test_what_would_be_no_longer_run_is_refused(self, inline: House, changes: Any, field: str) -> None:
+    def test_what_would_be_no_longer_run_is_refused(self, inline: JobSystem, changes: Any, field: str) -> None:
         first = inline.train(epochs=2)
         with pytest.raises(InvalidField) as refusal:
             inline.jobs.resume(first.id, changes)
         assert refusal.value.field == field and refusal.value.allowed
 
-    def test_patience_that_has_run_out_must_grow(self, inline: House) -> None:
+    def test_patience_that_has_run_out_must_grow(self, inline: JobSystem) -> None:
         first = inline.train(**STOPPING)
         with pytest.raises(InvalidField, match="4 or more, or null"):
             inline.jobs.resume(first.id, {"epochs": 200})
 
-    def test_jobs_without_an_end_or_a_beginning_are_refused(self, inline: House) -> None:
+    def test_jobs_without_an_end_or_a_beginning_are_refused(self, inline: JobSystem) -> None:
         running, queued = inline.submit(**ENDLESS), inline.submit()
         inline.wait_for_step(running, 1)
         with pytest.raises(InvalidJobTransition, match="running"):
@@ -148,13 +148,13 @@ class TestResume:
         with pytest.raises(JobNotFound):
             inline.jobs.resume("0" * 26, {})
 
-    def test_a_job_that_diverged_would_again(self, inline: House) -> None:
+    def test_a_job_that_diverged_would_again(self, inline: JobSystem) -> None:
         diverged = inline.train(learning_rate=10, l2_penalty=100, epochs=50, patience=None)
         assert diverged.stop_reason == "non_finite_loss"
         with pytest.raises(InvalidJobTransition, match="learning rate"):
             inline.jobs.resume(diverged.id, {"epochs": 100})
 
-    def test_the_same_key_is_the_same_job(self, inline: House) -> None:
+    def test_the_same_key_is_the_same_job(self, inline: JobSystem) -> None:
         first = inline.train(epochs=1)
         resumed = inline.jobs.resume(first.id, {"epochs": 2}, idempotency_key="more")
         assert inline.jobs.resume(first.id, {"epochs": 2}, idempotency_key="more").id == resumed.id
@@ -163,9 +163,9 @@ class TestResume:
 
 
 class TestVerify:
-    def test_the_same_bits_come_out(self, house: House) -> None:
-        job = house.train()
-        verified = verify(house, job)
+    def test_the_same_bits_come_out(self, system: JobSystem) -> None:
+        job = system.train()
+        verified = verify(system, job)
         assert verified.state is JobState.SUCCEEDED and verified.model is None
         assert verified.verification is not None and verified.verification["job"] == job.id
         assert verified.verification["model"] == job.model
@@ -173,9 +173,9 @@ class TestVerify:
         assert found["identical"] and found["recorded_sha256"] == found["retrained_sha256"]
         assert found["largest_difference"] == {"best": 0.0, "last": 0.0}
         assert found["differences"] == []
-        assert house.registry.versions(job.name) == (job.model["version"],) if job.model else False
+        assert system.registry.versions(job.name) == (job.model["version"],) if job.model else False
 
-    def test_a_cancelled_and_a_resumed_job(self, inline: House) -> None:
+    def test_a_cancelled_and_a_resumed_job(self, inline: JobSystem) -> None:
         job_id = inline.submit(**ENDLESS)
         inline.wait_for_step(job_id, 40)
         inline.jobs.cancel(job_id)
@@ -187,7 +187,7 @@ class TestVerify:
             assert verified.verification is not None and verified.verification["outcome"]["identical"]
             assert verified.stop_reason == job.stop_reason
 
-    def test_what_differs_is_said(self, inline: House) -> None:
+    def test_differences_are_reported(self, inline: JobSystem) -> None:
         """Of a record that says another seed than the model was made with."""
         job = inline.train()
         with inline.database.write() as connection:
@@ -200,13 +200,13 @@ class TestVerify:
         model, other = inline.registry.load(**job.model), inline.registry.load(**(again.model or {}))
         assert found["largest_difference"]["last"] == np.abs(model.last.astype(float) - other.last).max() > 0
 
-    def test_a_member_of_a_sweep(self, inline: House) -> None:
+    def test_a_member_of_a_sweep(self, inline: JobSystem) -> None:
         sweeps = Sweeps(inline.database, max_queue_length=10, wake_engine=inline.engine.wake)
         sweep = sweeps.submit(SweepRequest(base=SHORT, grid={"l2_penalty": [0.0, 0.1]}))
         found = (verify(inline, inline.wait(sweep.members[1].job.id)).verification or {})["outcome"]
         assert found["identical"] and found["differences"] == []
 
-    def test_a_cancelled_verification_says_nothing(self, inline: House) -> None:
+    def test_a_cancelled_verification_has_no_outcome(self, inline: JobSystem) -> None:
         job_id = inline.submit(**ENDLESS)
         inline.wait_for_step(job_id, 1)
         with pytest.raises(InvalidJobTransition, match="running"):
@@ -221,13 +221,13 @@ class TestVerify:
         assert over.state is JobState.CANCELLED
         assert over.verification is not None and over.verification["outcome"] is None
 
-    def test_the_answer_is_what_was_written(self, inline: House) -> None:
+    def test_the_answer_is_what_was_written(self, inline: JobSystem) -> None:
         job = inline.train()
         inline.engine.stop()
         for asked in (inline.jobs.verify(job.id), inline.jobs.resume(job.id, {"epochs": 9})):
             assert inline.jobs.get(asked.id) == asked
 
-    def test_a_damaged_model_fails_the_verification(self, inline: House) -> None:
+    def test_a_damaged_model_fails_the_verification(self, inline: JobSystem) -> None:
         job = inline.train()
         (path,) = (inline.folder / "model_store" / job.name).glob("*/weights.npz")
         path.chmod(0o600)
@@ -244,7 +244,7 @@ def with_a_later_hyperparameter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_later_hyperparameter_changes_nothing_of_what_was_before_it(
-    inline: House, monkeypatch: pytest.MonkeyPatch
+    inline: JobSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request at the former value is the same request, and what was trained verifies without a difference."""
     with_a_later_hyperparameter(monkeypatch)
@@ -263,7 +263,7 @@ def test_a_later_hyperparameter_changes_nothing_of_what_was_before_it(
         inline.submit(key="before", drop_last=False)
 
 
-def test_the_copied_checks_are_events_of_the_new_job(inline: House) -> None:
+def test_the_copied_checks_are_events_of_the_new_job(inline: JobSystem) -> None:
     first = inline.train(epochs=1)
     resumed = resume(inline, first, epochs=2)
     with inline.database.read() as connection:

@@ -12,14 +12,14 @@ from service.errors import JobNotFound, NotFound
 from service.jobs import InlineExecutor, Snapshots, SweepRequest, Sweeps
 from service.jobs.snapshots import MAX_OF_MEMBER, MAX_SNAPSHOTS
 from service.worker import pack_snapshot, snapshot_stride, unpack_snapshot
-from tests.jobs.house import LONG, SHORT, House
+from tests.jobs.job_system import LONG, SHORT, JobSystem
 
 
 @pytest.fixture
-def inline(make_house: Callable[..., House]) -> House:
-    house = make_house(lambda: InlineExecutor(1))
-    house.engine.start()
-    return house
+def inline(make_system: Callable[..., JobSystem]) -> JobSystem:
+    system = make_system(lambda: InlineExecutor(1))
+    system.engine.start()
+    return system
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 16, 256])
@@ -42,15 +42,15 @@ def test_weights_come_back_to_the_bit() -> None:
     assert unpack_snapshot(layout, packed).tobytes() == row.tobytes()
 
 
-def test_every_check_of_a_short_run_is_kept(house: House) -> None:
-    job = house.train()
-    snapshots = Snapshots(house.database)
+def test_every_check_of_a_short_run_is_kept(system: JobSystem) -> None:
+    job = system.train()
+    snapshots = Snapshots(system.database)
     listed = snapshots.list(job.id).to_dict()
-    checks = house.jobs.metrics(job.id).checks
+    checks = system.jobs.metrics(job.id).checks
     assert listed["snapshots"] == [{"step": check.step, "epoch": check.epoch, "check": check.id} for check in checks]
     assert (listed["every_checks"], listed["shape"]) == (1, [DIGITS.n_inputs, 10])
     last = snapshots.weights(job.id, checks[-1].step)
-    assert last.parameters.tobytes() == house.jobs.weights(job.id, "last").parameters.tobytes()
+    assert last.parameters.tobytes() == system.jobs.weights(job.id, "last").parameters.tobytes()
     assert listed["tensors"] == [{"name": "W", "shape": [785, 10]}]
     assert [step["kind"] for step in listed["operations"]] == ["scale", "dense", "softmax"]
     steps, file = snapshots.file(job.id)
@@ -62,7 +62,7 @@ def test_every_check_of_a_short_run_is_kept(house: House) -> None:
 
 
 @pytest.mark.parametrize("hyperparameters", [{}, {"model": "logistic"}, {"validation": "holdout", "classes": (4, 9)}])
-def test_the_confusion_is_that_of_the_check(inline: House, hyperparameters: dict[str, object]) -> None:
+def test_the_confusion_is_that_of_the_check(inline: JobSystem, hyperparameters: dict[str, object]) -> None:
     job = inline.train(batch_size=64, **hyperparameters)
     snapshots = Snapshots(inline.database)
     for check in inline.jobs.metrics(job.id).checks[::4]:
@@ -72,14 +72,14 @@ def test_the_confusion_is_that_of_the_check(inline: House, hyperparameters: dict
     assert snapshots.confusion(job.id, check.step).counts is found.counts
 
 
-def test_a_long_run_is_thinned_evenly(inline: House) -> None:
+def test_a_long_run_is_thinned_evenly(inline: JobSystem) -> None:
     job = inline.train(**{**LONG, "epochs": 300, "train_size": 512, "validation_size": 10})
     listed = Snapshots(inline.database).list(job.id).to_dict()
     assert listed["every_checks"] == 2 and listed["max_snapshots"] == MAX_SNAPSHOTS
     assert [snapshot["step"] for snapshot in listed["snapshots"]] == list(range(0, 1200, 8))
 
 
-def test_of_a_member_fewer_and_of_a_verification_none(inline: House) -> None:
+def test_of_a_member_fewer_and_of_a_verification_none(inline: JobSystem) -> None:
     sweeps = Sweeps(inline.database, max_queue_length=10, wake_engine=inline.engine.wake)
     sweep = sweeps.submit(SweepRequest(base={**SHORT, "epochs": 5}, grid={"l2_penalty": [0.0, 0.1]}))
     snapshots = Snapshots(inline.database)
@@ -90,7 +90,7 @@ def test_of_a_member_fewer_and_of_a_verification_none(inline: House) -> None:
     assert snapshots.list(verified.id).places == []
 
 
-def test_a_resumed_job_has_the_earlier_ones(inline: House) -> None:
+def test_a_resumed_job_has_the_earlier_ones(inline: JobSystem) -> None:
     first, whole = inline.train(epochs=2), inline.train(epochs=4)
     resumed = inline.wait(inline.jobs.resume(first.id, {"epochs": 4}).id)
     snapshots = Snapshots(inline.database)
@@ -99,7 +99,7 @@ def test_a_resumed_job_has_the_earlier_ones(inline: House) -> None:
     assert ids == [check.id for check in inline.jobs.metrics(resumed.id).checks]
 
 
-def test_they_are_deleted_with_the_job(inline: House) -> None:
+def test_they_are_deleted_with_the_job(inline: JobSystem) -> None:
     job = inline.train()
     snapshots = Snapshots(inline.database)
     with pytest.raises(NotFound):

@@ -14,15 +14,15 @@ from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, NoDat
 from service.jobs import InlineExecutor, JobState, Sweep, SweepRequest, Sweeps
 from service.jobs.executors import Execution
 from service.worker import StackSpec
-from tests.jobs.house import ENDLESS, LONG, SHORT, House, KeptOpen, busy_worker
+from tests.jobs.job_system import ENDLESS, LONG, SHORT, JobSystem, SharedExecutor, busy_worker
 
-MakeHouse = Callable[..., House]
+MakeSystem = Callable[..., JobSystem]
 
 
 class Watched:
     """An executor that remembers which jobs it was given together."""
 
-    def __init__(self, executor: KeptOpen):
+    def __init__(self, executor: SharedExecutor):
         self._executor = executor
         self.n_slots = executor.n_slots
         self.stacks: list[list[str]] = []
@@ -38,238 +38,240 @@ class Watched:
         self._executor.close()
 
 
-def desk_of(house: House, max_queue_length: int = 1000) -> Sweeps:
-    return Sweeps(house.database, max_queue_length=max_queue_length, wake_engine=house.engine.wake)
+def sweeps_of(system: JobSystem, max_queue_length: int = 1000) -> Sweeps:
+    return Sweeps(system.database, max_queue_length=max_queue_length, wake_engine=system.engine.wake)
 
 
-def submit(house: House, grid: dict[str, list[Any]], **base: Any) -> Sweep:
+def submit(system: JobSystem, grid: dict[str, list[Any]], **base: Any) -> Sweep:
     shared = {name: value for name, value in {**SHORT, **base}.items() if name not in grid}
-    return desk_of(house).submit(SweepRequest(base=shared, grid=grid))
+    return sweeps_of(system).submit(SweepRequest(base=shared, grid=grid))
 
 
 def ids_of(sweep: Sweep) -> list[str]:
     return [member.job.id for member in sweep.members]
 
 
-def wait(house: House, sweep: Sweep) -> Sweep:
+def wait(system: JobSystem, sweep: Sweep) -> Sweep:
     for job_id in ids_of(sweep):
-        house.wait(job_id)
-    return desk_of(house).get(sweep.id)
+        system.wait(job_id)
+    return sweeps_of(system).get(sweep.id)
 
 
-def assert_agreement(house: House, job_id: str, other_id: str) -> None:
+def assert_agreement(system: JobSystem, job_id: str, other_id: str) -> None:
     """Two jobs learned the same, to the bit, and recorded the same; see `tests.core.recording.assert_agreement`."""
-    job, other = house.jobs.get(job_id), house.jobs.get(other_id)
+    job, other = system.jobs.get(job_id), system.jobs.get(other_id)
     assert (job.state, job.stop_reason) == (other.state, other.stop_reason)
     assert job.best is not None and other.best is not None and job.best.step == other.best.step
-    assert house.weights_sha256(job_id) == house.weights_sha256(other_id)
-    curve, expected = np.array(house.curve(job_id)), np.array(house.curve(other_id))
+    assert system.weights_sha256(job_id) == system.weights_sha256(other_id)
+    curve, expected = np.array(system.curve(job_id)), np.array(system.curve(other_id))
     one_image = 1.01 / min(job.config.train_size or 0, job.config.validation_size)
     assert (np.abs(curve - expected) <= [0, 0, 0, one_image, 1e-6, one_image]).all()
 
 
 @pytest.fixture
-def watched(executor: KeptOpen) -> Watched:
+def watched(executor: SharedExecutor) -> Watched:
     return Watched(executor)
 
 
 @pytest.fixture
-def house(make_house: MakeHouse, watched: Watched) -> House:
-    house = make_house(lambda: watched)
-    house.engine.start()
-    return house
+def system(make_system: MakeSystem, watched: Watched) -> JobSystem:
+    system = make_system(lambda: watched)
+    system.engine.start()
+    return system
 
 
 @pytest.fixture
-def in_processes(make_house: MakeHouse, one_process: KeptOpen) -> tuple[House, Watched]:
+def in_processes(make_system: MakeSystem, one_process: SharedExecutor) -> tuple[JobSystem, Watched]:
     watched = Watched(one_process)
-    house = make_house(lambda: watched)
-    house.engine.start()
-    return house, watched
+    system = make_system(lambda: watched)
+    system.engine.start()
+    return system, watched
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("model", ["softmax", "logistic"])
-def test_members_go_together_as_each_would_alone(in_processes: tuple[House, Watched], model: str, dtype: str) -> None:
-    house, watched = in_processes
+def test_members_of_a_stack_end_as_each_would_alone(
+    in_processes: tuple[JobSystem, Watched], model: str, dtype: str
+) -> None:
+    system, watched = in_processes
     base = {"model": model, "dtype": dtype, "train_size": 4000, "validation_size": 2000, "epochs": 6, "patience": 5}
-    sweep = wait(house, submit(house, {"l2_penalty": [0, 4], "learning_rate": [0.01, 0.02]}, **base))
+    sweep = wait(system, submit(system, {"l2_penalty": [0, 4], "learning_rate": [0.01, 0.02]}, **base))
     assert watched.stacks == [ids_of(sweep)]
     for member in sweep.members:
-        alone = house.train(**base, **member.values)
-        assert_agreement(house, member.job.id, alone.id)
+        alone = system.train(**base, **member.values)
+        assert_agreement(system, member.job.id, alone.id)
     assert watched.stacks[1:] == [[job_id] for (job_id,) in watched.stacks[1:]]
     reasons = {member.job.stop_reason for member in sweep.members}
     assert "early_stopping" in reasons and (model == "logistic" or "max_epochs" in reasons)
 
 
 @pytest.mark.slow
-def test_the_report_s_penalties(in_processes: tuple[House, Watched]) -> None:
-    house, watched = in_processes
+def test_the_report_s_penalties(in_processes: tuple[JobSystem, Watched]) -> None:
+    system, watched = in_processes
     base = {"train_size": 20_000, "validation_size": 10_000, "epochs": 50}
-    sweep = wait(house, submit(house, {"l2_penalty": [1, 0.1, 0.01, 0.001]}, **base))
+    sweep = wait(system, submit(system, {"l2_penalty": [1, 0.1, 0.01, 0.001]}, **base))
     assert len(watched.stacks) == 1
-    np.testing.assert_allclose(desk_of(house).norms(sweep), [0.602, 1.655, 3.268, 4.507], rtol=0.01)  # type: ignore[arg-type]
+    np.testing.assert_allclose(sweeps_of(system).norms(sweep), [0.602, 1.655, 3.268, 4.507], rtol=0.01)  # type: ignore[arg-type]
     assert [m.job.progress.epoch for m in sweep.members] == [5, 17, 37, 44], "as in the tests of the core"
     assert {m.job.stop_reason for m in sweep.members} == {"early_stopping"}
     for member in sweep.members:
-        assert_agreement(house, member.job.id, house.train(**base, **member.values).id)
+        assert_agreement(system, member.job.id, system.train(**base, **member.values).id)
 
 
-def test_a_member_that_stops_early_is_over_at_once(house: House, watched: Watched) -> None:
-    sweep = submit(house, {"epochs": [1, 10_000], "patience": [1, None]}, **{**ENDLESS, "l2_penalty": 5.0})
+def test_a_member_that_stops_early_is_over_at_once(system: JobSystem, watched: Watched) -> None:
+    sweep = submit(system, {"epochs": [1, 10_000], "patience": [1, None]}, **{**ENDLESS, "l2_penalty": 5.0})
     *early, lasting = sweep.members
     for member in early:
-        job = house.wait(member.job.id)
+        job = system.wait(member.job.id)
         assert job.state is JobState.SUCCEEDED and job.model is not None
-        assert house.jobs.weights(job.id, "best").final
-    assert {house.jobs.get(member.job.id).stop_reason for member in early} == {"max_epochs", "early_stopping"}
-    reached = house.wait_for_step(lasting.job.id, 15 * 20)
+        assert system.jobs.weights(job.id, "best").final
+    assert {system.jobs.get(member.job.id).stop_reason for member in early} == {"max_epochs", "early_stopping"}
+    reached = system.wait_for_step(lasting.job.id, 15 * 20)
     assert reached.state is JobState.RUNNING
-    house.jobs.cancel(lasting.job.id)
-    assert house.wait(lasting.job.id).state is JobState.CANCELLED
+    system.jobs.cancel(lasting.job.id)
+    assert system.wait(lasting.job.id).state is JobState.CANCELLED
     assert watched.stacks == [ids_of(sweep)]
 
 
-def test_one_member_is_cancelled_and_the_others_are_none_the_worse(house: House, watched: Watched) -> None:
+def test_cancelling_one_member_does_not_affect_the_others(system: JobSystem, watched: Watched) -> None:
     grid, base = {"l2_penalty": [0, 0.1, 1]}, {**LONG, "epochs": 80, "dtype": "float64"}
-    undisturbed = wait(house, submit(house, grid, **base))
-    sweep = submit(house, grid, **base)
+    undisturbed = wait(system, submit(system, grid, **base))
+    sweep = submit(system, grid, **base)
     first, second, third = ids_of(sweep)
-    house.wait_for_step(second, 15 * 5)
-    house.jobs.cancel(second)
-    cancelled = house.wait(second)
+    system.wait_for_step(second, 15 * 5)
+    system.jobs.cancel(second)
+    cancelled = system.wait(second)
     assert (cancelled.state, cancelled.stop_reason) == (JobState.CANCELLED, "cancelled")
-    assert cancelled.model is not None and house.jobs.get(first).state is JobState.RUNNING
-    sweep = wait(house, sweep)
+    assert cancelled.model is not None and system.jobs.get(first).state is JobState.RUNNING
+    sweep = wait(system, sweep)
     assert sweep.states == {"succeeded": 2, "cancelled": 1}
     for job_id, other in ((first, undisturbed.members[0]), (third, undisturbed.members[2])):
-        assert_agreement(house, job_id, other.job.id)
+        assert_agreement(system, job_id, other.job.id)
     assert watched.stacks[1:] == [[first, second, third]]
 
 
-def test_all_members_are_cancelled_waiting_or_running(house: House) -> None:
-    sweep = submit(house, {"l2_penalty": [0, 0.1], "seed": [0, 1]}, **ENDLESS)
-    desk = desk_of(house)
+def test_all_members_are_cancelled_waiting_or_running(system: JobSystem) -> None:
+    sweep = submit(system, {"l2_penalty": [0, 0.1], "seed": [0, 1]}, **ENDLESS)
+    sweeps = sweeps_of(system)
     running = [member for member in sweep.members if member.values["seed"] == 0]
     for member in running:
-        house.wait_for_step(member.job.id, 15)
-    assert desk.get(sweep.id).states == {"running": 2, "queued": 2}
-    asked = desk.cancel(sweep.id)
+        system.wait_for_step(member.job.id, 15)
+    assert sweeps.get(sweep.id).states == {"running": 2, "queued": 2}
+    asked = sweeps.cancel(sweep.id)
     assert asked.states["cancelled"] >= 2 and asked.states["queued"] == asked.states["running"] == 0
-    sweep = wait(house, sweep)
+    sweep = wait(system, sweep)
     assert sweep.states == {"cancelled": 4}
     assert [member.job.model is not None for member in sweep.members] == [True, False, True, False]
-    assert desk.cancel(sweep.id) == sweep, "asking again changes nothing"
+    assert sweeps.cancel(sweep.id) == sweep, "asking again changes nothing"
 
 
-def test_what_cannot_go_together_goes_by_itself(house: House, watched: Watched) -> None:
-    sweep = submit(house, {"l2_penalty": [0, 0.1], "seed": [0, 1], "batch_size": [64, 128]})
-    wait(house, sweep)
+def test_members_that_do_not_fit_together_are_trained_separately(system: JobSystem, watched: Watched) -> None:
+    sweep = submit(system, {"l2_penalty": [0, 0.1], "seed": [0, 1], "batch_size": [64, 128]})
+    wait(system, sweep)
     groups = sweep.grouped(["seed", "batch_size"])
     assert watched.stacks == [[member.job.id for member in members] for members in groups.values()]
     assert list(map(len, watched.stacks)) == [2, 2, 2, 2]
 
 
-def test_sweeps_do_not_mix(house: House, watched: Watched) -> None:
-    blocking = house.submit(**ENDLESS)
-    house.wait_for_step(blocking, 0)
-    first, second = (submit(house, {"l2_penalty": [0, 1]}) for _ in range(2))
-    house.jobs.cancel(blocking)
-    wait(house, second)
+def test_sweeps_do_not_mix(system: JobSystem, watched: Watched) -> None:
+    blocking = system.submit(**ENDLESS)
+    system.wait_for_step(blocking, 0)
+    first, second = (submit(system, {"l2_penalty": [0, 1]}) for _ in range(2))
+    system.jobs.cancel(blocking)
+    wait(system, second)
     assert watched.stacks == [[blocking], ids_of(first), ids_of(second)]
 
 
-def test_more_members_than_a_stack_holds_are_split(house: House, watched: Watched) -> None:
-    sweep = submit(house, {"l2_penalty": list(range(40))}, epochs=1)
-    assert wait(house, sweep).states == {"succeeded": 40}
+def test_more_members_than_a_stack_holds_are_split(system: JobSystem, watched: Watched) -> None:
+    sweep = submit(system, {"l2_penalty": list(range(40))}, epochs=1)
+    assert wait(system, sweep).states == {"succeeded": 40}
     ids = ids_of(sweep)
     assert watched.stacks == [ids[:32], ids[32:]]
-    assert sorted(house.registry.versions("mnist-softmax-sweep")) == list(range(1, 41))
+    assert sorted(system.registry.versions("mnist-softmax-sweep")) == list(range(1, 41))
 
 
-def test_members_are_shared_out_among_idle_slots(make_house: MakeHouse) -> None:
-    executor = Watched(KeptOpen(InlineExecutor(3)))
-    house = make_house(lambda: executor)
-    sweep = submit(house, {"l2_penalty": list(range(5))})
-    house.engine.start()
-    assert wait(house, sweep).states == {"succeeded": 5}
+def test_members_are_shared_out_among_idle_slots(make_system: MakeSystem) -> None:
+    executor = Watched(SharedExecutor(InlineExecutor(3)))
+    system = make_system(lambda: executor)
+    sweep = submit(system, {"l2_penalty": list(range(5))})
+    system.engine.start()
+    assert wait(system, sweep).states == {"succeeded": 5}
     ids = ids_of(sweep)
     assert executor.stacks == [ids[:2], ids[2:4], ids[4:]]
 
 
 @pytest.mark.slow
-def test_a_killed_worker_s_members_go_on_together(in_processes: tuple[House, Watched]) -> None:
-    house, watched = in_processes
+def test_a_killed_worker_s_members_resume_together(in_processes: tuple[JobSystem, Watched]) -> None:
+    system, watched = in_processes
     grid = {"l2_penalty": [0, 0.1, 1], "epochs": [2, 100]}
     base = {**LONG, "dtype": "float64"}
-    undisturbed = wait(house, submit(house, grid, **base))
-    sweep = submit(house, grid, **base)
+    undisturbed = wait(system, submit(system, grid, **base))
+    sweep = submit(system, grid, **base)
     short = [member.job.id for member in sweep.members if member.values["epochs"] == 2]
     rest = [job_id for job_id in ids_of(sweep) if job_id not in short]
     for job_id in rest:
-        house.wait_for_step(job_id, 15 * 20)
+        system.wait_for_step(job_id, 15 * 20)
     for job_id in short:
-        house.wait(job_id)
+        system.wait(job_id)
     busy_worker().kill()
-    sweep = wait(house, sweep)
+    sweep = wait(system, sweep)
     assert sweep.states == {"succeeded": 6}
     again = watched.stacks[2:]
     # A kill in the middle of a checkpoint leaves some members at the one before: they make a stack of their own.
     assert sorted(job_id for stack in again for job_id in stack) == sorted(rest) and len(again) <= 2
     for job_id in rest:
-        assert house.states(job_id) == ["queued", "running", "queued", "running", "succeeded"]
+        assert system.states(job_id) == ["queued", "running", "queued", "running", "succeeded"]
     for job_id in short:
-        assert house.states(job_id) == ["queued", "running", "succeeded"]
+        assert system.states(job_id) == ["queued", "running", "succeeded"]
     for member, other in zip(sweep.members, undisturbed.members, strict=True):
-        assert_agreement(house, member.job.id, other.job.id)
+        assert_agreement(system, member.job.id, other.job.id)
 
 
-def test_an_engine_that_stops_hands_all_members_back(make_house: MakeHouse, executor: KeptOpen) -> None:
-    house = make_house(lambda: executor)
-    house.engine.start()
-    sweep = submit(house, {"l2_penalty": [0, 0.1, 1]}, **ENDLESS)
+def test_an_engine_that_stops_hands_all_members_back(make_system: MakeSystem, executor: SharedExecutor) -> None:
+    system = make_system(lambda: executor)
+    system.engine.start()
+    sweep = submit(system, {"l2_penalty": [0, 0.1, 1]}, **ENDLESS)
     for job_id in ids_of(sweep):
-        house.wait_for_step(job_id, 15 * 10)
-    house.engine.stop()
-    sweep = desk_of(house).get(sweep.id)
+        system.wait_for_step(job_id, 15 * 10)
+    system.engine.stop()
+    sweep = sweeps_of(system).get(sweep.id)
     assert sweep.states == {"queued": 3}
-    steps = [house.jobs.weights(job_id, "last").next_step for job_id in ids_of(sweep)]
+    steps = [system.jobs.weights(job_id, "last").next_step for job_id in ids_of(sweep)]
     assert max(steps) - min(steps) <= 1
-    desk_of(house).cancel(sweep.id)
+    sweeps_of(system).cancel(sweep.id)
 
 
 # Handing them in and asking about them, without anybody who would run them.
 
 
-def claim(house: House, max_members: int = 32) -> list[str]:
-    with house.database.write() as connection:
+def claim(system: JobSystem, max_members: int = 32) -> list[str]:
+    with system.database.write() as connection:
         claims = job_rows.claim_oldest(connection, claimed_by="engine", lease_s=30, max_members=max_members)
     return [claim.id for claim in claims]
 
 
-def test_only_members_that_go_on_from_the_same_step_go_together(desk: House) -> None:
-    sweep = submit(desk, {"l2_penalty": [0, 1, 2, 3, 4]})
+def test_only_members_that_resume_from_the_same_step_form_a_stack(idle: JobSystem) -> None:
+    sweep = submit(idle, {"l2_penalty": [0, 1, 2, 3, 4]})
     first, second, third, fourth, fifth = ids_of(sweep)
-    with desk.database.write() as connection:
+    with idle.database.write() as connection:
         for job_id, step in ((second, 7), (fourth, 7), (fifth, 9)):
             weight_rows.put_checkpoint(connection, job_id, step=step, body=b"")
-    assert [claim(desk) for _ in range(4)] == [[first, third], [second, fourth], [fifth], []]
+    assert [claim(idle) for _ in range(4)] == [[first, third], [second, fourth], [fifth], []]
 
 
-def test_members_queue_with_other_jobs(desk: House) -> None:
-    before = desk.submit()
-    sweep = submit(desk, {"l2_penalty": [0, 1], "seed": [0, 1]})
-    after = desk.submit()
+def test_members_queue_with_other_jobs(idle: JobSystem) -> None:
+    before = idle.submit()
+    sweep = submit(idle, {"l2_penalty": [0, 1], "seed": [0, 1]})
+    after = idle.submit()
     one, other = sweep.grouped(["seed"]).values()
     expected = [[before], [member.job.id for member in one], [member.job.id for member in other], [after], []]
-    assert [claim(desk) for _ in range(5)] == expected
+    assert [claim(idle) for _ in range(5)] == expected
 
 
-def test_a_cancelled_member_is_not_claimed(desk: House) -> None:
-    first, second, third = ids_of(submit(desk, {"l2_penalty": [0, 1, 2]}))
-    desk.jobs.cancel(second)
-    assert claim(desk) == [first, third]
+def test_a_cancelled_member_is_not_claimed(idle: JobSystem) -> None:
+    first, second, third = ids_of(submit(idle, {"l2_penalty": [0, 1, 2]}))
+    idle.jobs.cancel(second)
+    assert claim(idle) == [first, third]
 
 
 @pytest.mark.parametrize(
@@ -307,16 +309,16 @@ def test_a_request_that_cannot_be_is_refused(base: dict[str, Any], grid: dict[st
     ],
 )
 def test_members_that_cannot_be_are_refused(
-    desk: House, base: dict[str, Any], grid: dict[str, list[Any]], field: str
+    idle: JobSystem, base: dict[str, Any], grid: dict[str, list[Any]], field: str
 ) -> None:
     with pytest.raises(InvalidField) as refusal:
-        submit(desk, grid, **base)
+        submit(idle, grid, **base)
     assert refusal.value.field == field and refusal.value.allowed
-    assert desk.jobs.page() == ([], None)
+    assert idle.jobs.page() == ([], None)
 
 
-def test_an_unknown_data_set_or_sweep_is_not_found(desk: House) -> None:
-    sweeps = desk_of(desk)
+def test_an_unknown_data_set_or_sweep_is_not_found(idle: JobSystem) -> None:
+    sweeps = sweeps_of(idle)
     with pytest.raises(InvalidField, match="data set"):
         sweeps.submit(SweepRequest(base={}, grid={"seed": [0]}, dataset="fashion"))
     for ask in (sweeps.get, sweeps.cancel):
@@ -324,8 +326,8 @@ def test_an_unknown_data_set_or_sweep_is_not_found(desk: House) -> None:
             ask("0" * 26)
 
 
-def test_the_same_key_and_request_is_the_same_sweep(desk: House) -> None:
-    sweeps = desk_of(desk)
+def test_the_same_key_and_request_is_the_same_sweep(idle: JobSystem) -> None:
+    sweeps = sweeps_of(idle)
     first = sweeps.submit(SweepRequest(base={}, grid={"seed": [0], "l2_penalty": [0, 1]}), idempotency_key="k")
     for same in (
         SweepRequest(base={"epochs": 50}, grid={"seed": [0], "l2_penalty": [0.0, 1.0]}),
@@ -338,23 +340,23 @@ def test_the_same_key_and_request_is_the_same_sweep(desk: House) -> None:
     ):
         with pytest.raises(IdempotencyMismatch):
             sweeps.submit(other, idempotency_key="k")
-    assert len(desk.jobs.page()[0]) == 2
+    assert len(idle.jobs.page()[0]) == 2
 
 
-def test_a_full_queue_counts_members(desk: House) -> None:
-    sweeps = desk_of(desk, max_queue_length=5)
+def test_a_full_queue_counts_members(idle: JobSystem) -> None:
+    sweeps = sweeps_of(idle, max_queue_length=5)
     request = SweepRequest(base={}, grid={"seed": [0, 1, 2]})
     sweeps.submit(request, idempotency_key="k")
     with pytest.raises(QueueFull, match="5 jobs"):
         sweeps.submit(request)
-    assert len(desk.jobs.page()[0]) == 3 and len(sweeps.page()[0]) == 1
+    assert len(idle.jobs.page()[0]) == 3 and len(sweeps.page()[0]) == 1
     sweeps.submit(request, idempotency_key="k")
     sweeps.submit(SweepRequest(base={}, grid={"seed": [0, 1]}))
 
 
-def test_pages_show_every_sweep_once_newest_first(desk: House) -> None:
-    sweeps = desk_of(desk)
-    ids = [submit(desk, {"seed": list(range(n))}).id for n in range(1, 6)]
+def test_pages_show_every_sweep_once_newest_first(idle: JobSystem) -> None:
+    sweeps = sweeps_of(idle)
+    ids = [submit(idle, {"seed": list(range(n))}).id for n in range(1, 6)]
     seen, cursor = sweeps.page(limit=2)
     while cursor is not None:
         more, cursor = sweeps.page(limit=2, before=cursor)
@@ -364,8 +366,8 @@ def test_pages_show_every_sweep_once_newest_first(desk: House) -> None:
     assert seen == [sweeps.get(sweep_id).summary for sweep_id in reversed(ids)]
 
 
-def test_a_sweep_without_checks_has_nothing_to_show(desk: House) -> None:
-    sweeps, sweep = desk_of(desk), submit(desk, {"seed": [0, 1]})
+def test_a_sweep_without_checks_has_nothing_to_show(idle: JobSystem) -> None:
+    sweeps, sweep = sweeps_of(idle), submit(idle, {"seed": [0, 1]})
     for ask in (sweeps.norms, sweeps.provenance, lambda sweep: sweeps.tiles(sweep, "best")):
         with pytest.raises(NoDataYet):
             ask(sweep)
@@ -374,16 +376,16 @@ def test_a_sweep_without_checks_has_nothing_to_show(desk: House) -> None:
     assert (plain["best"], plain["fraction"], plain["state"]) == (None, 0, "running")
 
 
-def test_what_a_finished_sweep_shows(house: House) -> None:
-    sweep = wait(house, submit(house, {"l2_penalty": [0, 1], "seed": [0, 1]}))
-    sweeps = desk_of(house)
+def test_what_a_finished_sweep_shows(system: JobSystem) -> None:
+    sweep = wait(system, submit(system, {"l2_penalty": [0, 1], "seed": [0, 1]}))
+    sweeps = sweeps_of(system)
     series = sweeps.series(sweep, "validation_accuracy")
     for member, norm, last in zip(sweep.members, sweeps.norms(sweep), sweeps.tiles(sweep, "last"), strict=True):
-        curves = house.jobs.curves(member.job.id)
+        curves = system.jobs.curves(member.job.id)
         steps, values = series[member.job.id]
         np.testing.assert_array_equal(steps, curves.check_steps)
         np.testing.assert_array_equal(values, curves.checks["validation_accuracy"])
-        found = house.jobs.weights(member.job.id, "last")
+        found = system.jobs.weights(member.job.id, "last")
         np.testing.assert_array_equal(last, found.tiles)  # type: ignore[arg-type]
         assert norm == pytest.approx(float(np.linalg.norm(found.parameters)))
     assert sweep.batches_per_epoch == 4
@@ -395,9 +397,9 @@ def test_what_a_finished_sweep_shows(house: House) -> None:
 
 @pytest.mark.slow
 @pytest.mark.alone
-def test_a_thousand_members_are_accepted_quickly(desk: House) -> None:
+def test_a_thousand_members_are_accepted_quickly(idle: JobSystem) -> None:
     """Promised: within half a second each. Asserted with room for a busy machine."""
-    sweeps = desk_of(desk, max_queue_length=10_000)
+    sweeps = sweeps_of(idle, max_queue_length=10_000)
     for grid in ({"seed": list(range(1000))}, {"l2_penalty": list(range(100)), "seed": list(range(10))}):
         started_at = time.perf_counter()
         sweep = sweeps.submit(SweepRequest(base={}, grid=grid))
@@ -405,5 +407,5 @@ def test_a_thousand_members_are_accepted_quickly(desk: House) -> None:
         started_at = time.perf_counter()
         assert len(sweeps.get(sweep.id).to_dict()["members"]) == 1000
         assert time.perf_counter() - started_at < 1
-    assert len(claim(desk)) == 1
+    assert len(claim(idle)) == 1
     sweeps.cancel(sweep.id)

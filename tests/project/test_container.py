@@ -19,7 +19,7 @@ import yaml
 
 from inkling import InklingClient
 from service.datasets import load_dataset
-from tests.jobs.house import eventually
+from tests.jobs.job_system import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("container"), pytest.mark.timeout(900)]
 

@@ -133,7 +133,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return a prefix of a bucket that nobody else uses, with the variables by which it is found."""
+    """Return an unused prefix of a bucket, with the variables that locate it."""
     for name, value in {
         "ENDPOINT_URL": s3,
         "ACCESS_KEY_ID": "k",

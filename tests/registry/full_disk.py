@@ -1,7 +1,7 @@
 """Run by test_local_store.py in a process of its own: write into a store that runs out of room.
 
 ``limit ROOT``: for file-size limits from 1 to 64 KiB, create a blob of 45 KiB. ``fill ROOT``: create blobs
-until the file system is full, make room, and go on.
+until the file system is full, make room, and continue.
 """
 
 from __future__ import annotations

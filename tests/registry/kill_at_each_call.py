@@ -1,7 +1,7 @@
 """Run by test_crashes_and_races.py: ``STORE FOLDER``, where the store holds ``digits``, version 1.
 
 In a fresh copy of the store, a child registers a version and dies at its first system call on a file; in the
-next copy at its second; and so on until one lives. After each death every version must load, and the same job
+next copy at its second; and so on until one survives. After each kill every version must load, and the same job
 (in one copy) or another one (in a second) must register as if nothing had been.
 """
 

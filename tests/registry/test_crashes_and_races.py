@@ -36,7 +36,7 @@ class FailingStore(LocalStore):
 
 
 class InterruptedStore(LocalStore):
-    """A store in which somebody else acts just before one chosen operation, counted from 1."""
+    """A store in which another process acts just before one chosen operation, counted from 1."""
 
     def __init__(self, root: Path, *, at: int, act: Callable[[], object]) -> None:
         super().__init__(root)

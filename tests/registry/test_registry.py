@@ -267,7 +267,7 @@ def test_truncated_and_lengthened_files_are_refused(registry: Registry, register
 def test_a_manifest_grown_beyond_reason_is_not_read(registry: Registry, register: Register, root: Path) -> None:
     register()
     with (root / "digits/1/manifest.json").open("ab") as file:
-        file.truncate(10**12)  # sparse: a terabyte to whoever reads it all
+        file.truncate(10**12)  # sparse: a terabyte if it were read
     with pytest.raises(Corrupted):
         registry.manifest("digits", 1)
 

@@ -15,7 +15,7 @@ from service.bootstrap import Service, build
 from service.database import NewJob, job_rows
 from service.jobs import LATE_S, EventCursor, JobState
 from service.settings import Settings
-from tests.jobs.house import eventually
+from tests.jobs.job_system import eventually
 from tests.postgresql import Server
 from tests.web.serving import DEADLINE_S, LONG, TINY, problem_of, serving, wait_for, wait_until_over
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.errors import InvalidField
 from service.inference import compare, evaluate
-from service.jobs.drawing import ImageFormat
+from service.jobs import ImageFormat
 from service.registry import Model
 from service.web.access_control import READ
 from service.web.parameters import Parameters, ServiceDep

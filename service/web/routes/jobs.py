@@ -18,8 +18,17 @@ from starlette.responses import JSONResponse, Response
 
 from service.core import Check, StopReason, TrainingConfig
 from service.errors import MalformedInput
-from service.jobs import (Job, JobRequest, JobState, Metrics, RecordedCheck, Transition, prepare_job_curves, prepare_job_weights)
-from service.jobs import ImageFormat
+from service.jobs import (
+    ImageFormat,
+    Job,
+    JobRequest,
+    JobState,
+    Metrics,
+    RecordedCheck,
+    Transition,
+    prepare_job_curves,
+    prepare_job_weights,
+)
 from service.web import requests
 from service.web.access_control import READ, TRAIN, client_of
 from service.web.event_stream import EventStream

@@ -12,9 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.core import METRICS, StopReason
-from service.jobs import (JobState, SweepRequest, prepare_sweep_accuracy, prepare_sweep_heatmap, prepare_sweep_norms, prepare_sweep_weights)
-from service.jobs import ImageFormat
-from service.jobs import MAX_ROWS
+from service.jobs import (
+    MAX_ROWS,
+    ImageFormat,
+    JobState,
+    SweepRequest,
+    prepare_sweep_accuracy,
+    prepare_sweep_heatmap,
+    prepare_sweep_norms,
+    prepare_sweep_weights,
+)
 from service.web import requests
 from service.web.access_control import READ, TRAIN
 from service.web.parameters import IdempotencyKey, Page, Parameters, ServiceDep, SweepId

@@ -1,4 +1,4 @@
-"""A data folder with everything that runs jobs in it, and how to wait for what happens there."""
+"""A data folder with all parts that run jobs, and functions that wait for their results."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def eventually(condition: Callable[[], T | None], *, within_s: float = 45.0) -> 
     return result
 
 
-class KeptOpen:
-    """An executor that outlives the engines of many tests, since starting processes takes its time.
+class SharedExecutor:
+    """An executor that the engines of many tests share, since starting processes takes time.
 
     Closing it kills what runs, as closing the executor itself does. Processes that replace dead ones are started by
     a thread of its own: a worker dies with the thread that started it, and an engine's would end with a test, so that
@@ -69,7 +69,7 @@ class KeptOpen:
 
 
 class _Ended:
-    """A listener that passes everything on and remembers the end."""
+    """A listener that forwards everything and records the end."""
 
     execution: Execution
 
@@ -85,8 +85,8 @@ class _Ended:
         self.is_over = True
 
 
-class House:
-    """A database, a model store, the desk where jobs are handed in, and an engine that is not yet started."""
+class JobSystem:
+    """A database, a model store, the service of jobs, and an engine that is not yet started."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class House:
         self.database.close()
 
     def submit(self, *, name: str | None = None, key: str | None = None, **hyperparameters: Any) -> str:
-        """Hand in a job, a short one where nothing else is said, and return its id."""
+        """Submit a job, by default a short one, and return its id."""
         config = TrainingConfig(**{**SHORT, **hyperparameters})
         return self.jobs.submit(JobRequest(config=config, name=name), idempotency_key=key).id
 
@@ -128,7 +128,7 @@ class House:
         return self.wait(job_id, lambda job: job.latest is not None and job.latest.step >= step)
 
     def train(self, **hyperparameters: Any) -> Job:
-        """Hand in a job and wait until it is over."""
+        """Submit a job and wait until it is finished."""
         return self.wait(self.submit(**hyperparameters))
 
     def states(self, job_id: str) -> list[str]:
@@ -162,7 +162,7 @@ def is_worker(process: psutil.Process) -> bool:
 
 
 def kill_and_see_dead(worker: psutil.Process) -> None:
-    """Kill a child and wait until it is dead in all its threads; it is left to be reaped by whoever started it."""
+    """Kill a child and wait until all its threads are dead; its parent reaps it."""
     worker.kill()
     os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
 

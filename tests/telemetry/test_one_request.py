@@ -107,9 +107,9 @@ def test_one_trace_and_one_request_id_from_the_post_to_the_registry(tmp_path: Pa
     lines = [json.loads(line) for line in stderr.splitlines()]
     (asked,) = [line for line in lines if line["logger"] == "service.web.request_context" and line["status"] == 202]
     assert (asked["request_id"], asked["method"], asked["path"]) == (request_id, "POST", "/api/v1/jobs")
-    told = [line for line in lines if line["logger"] == "service.worker.run"]
-    assert [(line["request_id"], line["job_id"]) for line in told] == [(request_id, job_id)] * 2
-    assert told[1]["message"].endswith("is over: max_epochs")
+    logged = [line for line in lines if line["logger"] == "service.worker.run"]
+    assert [(line["request_id"], line["job_id"]) for line in logged] == [(request_id, job_id)] * 2
+    assert logged[1]["message"].endswith("is over: max_epochs")
 
 
 def test_a_collector_that_is_away_holds_nothing_up(tmp_path: Path) -> None:

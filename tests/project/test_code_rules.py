@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 RUN_CODE_FROM_DATA = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
-MAX_LINES = 400
+MAX_LINES = 500
 # Standards and projects that a file refers to, and reserved host names.
 KNOWN_HOSTS = {
     "keepachangelog.com",

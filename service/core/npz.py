@@ -12,7 +12,8 @@ import math
 import re
 import struct
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from service.errors import Corrupted
+from service.errors import Corrupted, InputTooLarge
 
 # By NumPy's name and by the little-endian code that stands in a file.
 _CODES = {"float32": "<f4", "float64": "<f8", "int64": "<i8"}
@@ -32,10 +33,12 @@ _HEADER = re.compile(
     rb"\{'descr': '(<f4|<f8|<i8)', 'fortran_order': False, "
     rb"'shape': \((|[0-9]{1,15},|[0-9]{1,15}(?:, [0-9]{1,15})+)\), \} *\n"
 )
-END_RECORD = b"PK\x05\x06"
-END_RECORD_BYTES = 22
+_END_RECORD, _END_RECORD_64 = b"PK\x05\x06", b"PK\x06\x07"
+_END_RECORD_BYTES = 22
+_MAX_ENTRY_BYTES = 256
+"""Of a member in the directory: 46 and its name."""
 # What zipfile is known to raise for bytes that are not a zip archive, or not one that it can read.
-UNREADABLE = (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, OSError, OverflowError, struct.error)
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFError, OSError, OverflowError, struct.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,25 +119,55 @@ def read_npz(data: bytes, expected: Mapping[str, ArraySpec]) -> dict[str, NDArra
         The bytes are not an uncompressed archive of exactly these arrays, or a checksum, a shape, a dtype or
         a value is wrong.
     """
-    members = {f"{name}.npy": name for name in expected}
-    if data[-END_RECORD_BYTES:][: len(END_RECORD)] != END_RECORD:
-        raise Corrupted("The array file is cut short, or something follows its end.")
+    contents = read_members(data, expected, max_bytes=len(data), is_stored=True)
+    return {name: _read_array(contents[name], spec) for name, spec in expected.items()}
+
+
+def read_members(data: bytes, names: Collection[str], *, max_bytes: int, is_stored: bool = False) -> dict[str, bytes]:
+    """The ``.npy`` files in a ``.npz`` file that holds exactly the named arrays.
+
+    Nothing that the archive declares about itself is trusted: its directory is limited before it is read, and no more
+    than ``max_bytes`` are expanded.
+
+    Parameters
+    ----------
+    is_stored : refuse compressed members.
+
+    Raises
+    ------
+    Corrupted
+        The bytes are not such an archive, or a checksum is wrong.
+    InputTooLarge
+        It expands to more than the limit.
+    """
+    members = {f"{name}.npy": name for name in names}
+    end = data[-_END_RECORD_BYTES:]
+    if not end.startswith(_END_RECORD):
+        raise Corrupted("The .npz file is truncated, or something follows its end.")
+    is_beyond_32_bits = data[-_END_RECORD_BYTES - 20 :].startswith(_END_RECORD_64)
+    if is_beyond_32_bits or int.from_bytes(end[12:16], "little") > _MAX_ENTRY_BYTES * len(members):
+        raise Corrupted("The .npz file lists more than the expected arrays.")
+    contents, left_bytes = {}, max_bytes
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
             # A list, so that a name that comes twice is noticed too.
             if sorted(info.orig_filename for info in infos) != sorted(members):
-                raise Corrupted("The array file does not hold exactly the expected arrays.")
-            if any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits for info in infos):
-                raise Corrupted("The array file is compressed or encrypted.")
-            if any(info.file_size != info.compress_size for info in infos) or (
-                sum(info.file_size for info in infos) > len(data)
-            ):
-                raise Corrupted("The array file declares more bytes than it has.")
-            contents = {members[info.orig_filename]: archive.read(info) for info in infos}
-    except UNREADABLE as error:
-        raise Corrupted("The array file is not a readable archive.") from error
-    return {name: _read_array(contents[name], spec) for name, spec in expected.items()}
+                raise Corrupted(f"The .npz file must hold the arrays {', '.join(names)} and nothing else.")
+            if is_stored and any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits for info in infos):
+                raise Corrupted("The .npz file is compressed or encrypted.")
+            sizes = [info.file_size for info in infos]
+            if is_stored and (sizes != [info.compress_size for info in infos] or sum(sizes) > len(data)):
+                raise Corrupted("The .npz file declares more bytes than it has.")
+            for info in infos:
+                with archive.open(info) as file:
+                    content = contents[members[info.orig_filename]] = file.read(left_bytes + 1)
+                left_bytes -= len(content)
+                if left_bytes < 0:
+                    raise InputTooLarge("The arrays are too large.", allowed=f"at most {max_bytes:,} bytes expanded")
+    except _UNREADABLE as error:
+        raise Corrupted("The file is not a readable .npz archive.") from error
+    return contents
 
 
 def _read_array(content: bytes, spec: ArraySpec) -> NDArray[Any]:

@@ -7,10 +7,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -20,7 +17,7 @@ import numpy as np
 
 from service.core import IMAGE_SIDE_PX
 from service.core.npy import read_npy
-from service.core.npz import END_RECORD, END_RECORD_BYTES, UNREADABLE
+from service.core.npz import read_members
 from service.errors import (
     Corrupted,
     DatasetNotFound,
@@ -52,7 +49,6 @@ ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
 MAX_TEXT_CHARS = 200
 _MAX_CLASS_NAME = 40
 _GZIP_MAGIC = b"\x1f\x8b"
-_MAX_DIRECTORY_BYTES = 4096
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES, _MAX_FILE_BYTES = 65_536, 2**30
 
@@ -276,35 +272,12 @@ def _naming_part(part: str) -> Iterator[None]:
 
 
 def _read_npz(data: bytes, limit_bytes: int) -> tuple[Images, Labels, Images, Labels]:
-    _check_directory(data)
-    members = [f"{name}.npy" for name in ARRAY_NAMES]
-    contents, left_bytes = [], limit_bytes
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sorted(info.orig_filename for info in archive.infolist()) != sorted(members):
-                raise InvalidDataset(f"The .npz file must hold the arrays {', '.join(ARRAY_NAMES)} and nothing else.")
-            for member in members:
-                with archive.open(member) as file:  # no more than this is expanded, whatever size it declares
-                    contents.append(file.read(left_bytes + 1))
-                left_bytes -= len(contents[-1])
-                if left_bytes < 0:
-                    raise _too_large(limit_bytes)
-    except (*UNREADABLE, zlib.error):
-        raise InvalidDataset("The file is not a readable .npz archive.") from None
-    try:
-        x_train, y_train, x_test, y_test = map(read_npy, contents)
-    except MalformedInput as error:
+        contents = read_members(data, ARRAY_NAMES, max_bytes=limit_bytes)
+        x_train, y_train, x_test, y_test = (read_npy(contents[name]) for name in ARRAY_NAMES)
+    except (Corrupted, MalformedInput) as error:
         raise InvalidDataset(error.message) from None
     return _as_images(x_train), _as_labels(y_train), _as_images(x_test), _as_labels(y_test)
-
-
-def _check_directory(data: bytes) -> None:
-    """Refuse an archive that lists more than a few members, before a list of millions is read."""
-    end = data[-END_RECORD_BYTES:]
-    beyond_32_bits = data[-END_RECORD_BYTES - 20 :].startswith(b"PK\x06\x07")
-    directory_bytes = int.from_bytes(end[12:16], "little")
-    if not end.startswith(END_RECORD) or beyond_32_bits or directory_bytes > _MAX_DIRECTORY_BYTES:
-        raise InvalidDataset("The file is not a readable .npz archive of four arrays.")
 
 
 def _as_images(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Images:

@@ -160,6 +160,10 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "encrypted": encrypted,
     "a wrong checksum": bad_crc,
     "a declared terabyte": declares_a_terabyte,
+    "a directory of 100,000 entries": lambda: (
+        (b"PK\x01\x02" + bytes(42)) * 100_000
+        + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65_535, 65_535, 4_600_000, 0, 0)
+    ),
     "bytes after the end": lambda: with_last(GOOD) + b"x",
     "objects": lambda: with_last(npy(np.array([{"a": 1}], dtype=object), allow_pickle=True)),
     "an object header over plain bytes": lambda: with_last(header(PLAIN.replace("<f4", "|O")) + bytes(785 * 10 * 8)),

@@ -366,6 +366,8 @@ def test_foreign_files_in_the_store_are_no_models(registry: Registry, register: 
 
 def test_the_public_face() -> None:
     assert sorted(name for name in vars(service.registry) if name[0].isupper()) == [
+        "ALIAS_PATTERN",
+        "ALIAS_RULE",
         "AliasEntry",
         "BlobStore",
         "CHAMPION",

@@ -47,7 +47,7 @@ class LocalStore:
         except OSError as error:
             if error.errno == errno.ELOOP:  # O_NOFOLLOW met a symbolic link
                 raise Corrupted("A stored file is not a regular file.") from error
-            raise _refusal(error) from error
+            raise _storage_error(error) from error
 
     def create(self, key: str, data: bytes) -> None:
         """See `BlobStore.create`."""
@@ -65,7 +65,7 @@ class LocalStore:
             # Also when the name is taken: its writer may have crashed before making the name durable.
             self._sync_up_from(target.parent)
         except OSError as error:
-            raise _refusal(error) from error
+            raise _storage_error(error) from error
         finally:
             with suppress(OSError):  # `clean` removes it later
                 tmp.unlink(missing_ok=True)
@@ -81,7 +81,7 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise _refusal(error) from error
+            raise _storage_error(error) from error
 
     def check(self) -> None:
         """See `BlobStore.check`: the kernel guarantees that a link never replaces a file."""
@@ -96,7 +96,7 @@ class LocalStore:
         except FileNotFoundError:
             pass  # nothing was ever written, or another process is cleaning too
         except OSError as error:
-            raise _refusal(error) from error
+            raise _storage_error(error) from error
 
     def _path(self, key: str) -> Path:
         return self._root.joinpath(*split_key(key))
@@ -148,7 +148,7 @@ def _read_up_to(descriptor: int, n_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def _refusal(error: OSError) -> StorageFailed:
+def _storage_error(error: OSError) -> StorageFailed:
     if error.errno in _FULL:
         return StorageFull("No space is left for the model store.")
     return StorageFailed("The model store cannot be read or written.")

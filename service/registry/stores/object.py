@@ -55,7 +55,7 @@ class ObjectStore:
             raise StorageFailed("Object storage needs a client: pip install 'inkling-digits[objects]'.") from error
         self._obstore = obstore
         self._cache = cache
-        with self._refusals():
+        with self._storage_errors():
             self._bucket = S3Store.from_url(
                 url.rstrip("/"),
                 client_options={
@@ -82,7 +82,7 @@ class ObjectStore:
         split_key(key)
         cached = self._cached(key)
         if cached is None:
-            with self._refusals():
+            with self._storage_errors():
                 found = self._obstore.get(self._bucket, key)
                 if found.meta["size"] > max_bytes:
                     raise Corrupted("A stored object is larger than expected.")
@@ -101,7 +101,7 @@ class ObjectStore:
         """See `BlobStore.list`."""
         if folder:
             split_key(folder)
-        with self._refusals():
+        with self._storage_errors():
             found = self._obstore.list_with_delimiter(self._bucket, f"{folder}/" if folder else None)
         paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
         names = {path.rstrip("/").rpartition("/")[2] for path in paths}
@@ -113,7 +113,7 @@ class ObjectStore:
     def _put(self, key: str, data: bytes) -> None:
         for _ in range(_CONFLICTS):
             try:
-                with self._refusals():
+                with self._storage_errors():
                     self._obstore.put(self._bucket, key, data, mode="create", use_multipart=False)
                 return
             except FileExistsError:
@@ -123,7 +123,7 @@ class ObjectStore:
         raise StorageFailed("The object store rejected a write repeatedly.")
 
     def _exists(self, key: str) -> bool:
-        with suppress(FileNotFoundError), self._refusals():
+        with suppress(FileNotFoundError), self._storage_errors():
             self._obstore.head(self._bucket, key)
             return True
         return False
@@ -154,7 +154,7 @@ class ObjectStore:
         return self._cache / hashlib.sha256(key.encode()).hexdigest()
 
     @contextmanager
-    def _refusals(self) -> Iterator[None]:
+    def _storage_errors(self) -> Iterator[None]:
         try:
             yield
         except self._obstore.exceptions.AlreadyExistsError as error:

@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the first tables."""
+    """Create the first tables."""
     op.create_table(
         "jobs",
         sa.Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),

@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the table of sweeps and let jobs belong to one."""
+    """Create the table of sweeps, and a reference to it in jobs."""
     op.create_table(
         "sweeps",
         sa.Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),

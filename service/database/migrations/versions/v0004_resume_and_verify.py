@@ -1,4 +1,4 @@
-"""Jobs that go on from another one's checkpoint, and jobs that train another one again."""
+"""Jobs that resume another one, and jobs that verify another one."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Let a job say where it comes from."""
+    """Add a reference to the other job."""
     continues = sa.Column("continues", sa.JSON, comment="the job from whose checkpoint it began, and its first step")
     verification = sa.Column("verification", sa.JSON, comment="what it trains again, and what came of comparing")
     op.add_column("jobs", continues)

@@ -10,7 +10,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Make the table of snapshots; jobs that are over have none."""
+    """Create the table of snapshots; finished jobs have none."""
     op.create_table(
         "snapshots",
         sa.Column("job_id", sa.String(26), nullable=False),

@@ -1,4 +1,4 @@
-"""Where a job comes from: the request that asked for it, and the trace that this belongs to."""
+"""The origin of a job: its request id and its trace."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,5 +8,5 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Add the column; nothing is known of jobs that are there already."""
+    """Add the column; it stays empty for existing jobs."""
     op.add_column("jobs", sa.Column("origin", sa.JSON, comment="of the request: its id, and its trace"))

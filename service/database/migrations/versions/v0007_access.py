@@ -10,7 +10,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Make the tables of keys and of the audit log, and let a job know whose it is."""
+    """Create the tables of keys and of the audit log, and the key of a job."""
     op.create_table(
         "api_keys",
         sa.Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of making"),

@@ -69,7 +69,7 @@ def is_type_of(row: Hyperparameter, annotation: Any) -> bool:
     assert row.nullable == (type(None) in parts), row.name
     (kind,) = parts - {type(None)}
     if row.kind == "choice":
-        return get_origin(kind) is Literal and get_args(kind) == row.choices
+        return get_origin(kind) is Literal and set(get_args(kind)) == set(row.choices)
     return bool(kind is TYPES[row.kind]) if row.kind in TYPES else "Sequence[int]" in str(kind)
 
 

@@ -60,7 +60,7 @@ def test_every_import_is_declared_and_every_declaration_imported(
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 imported.add(node.module.partition(".")[0])
-    imported -= sys.stdlib_module_names | {"inkling", "service"}
+    imported -= sys.stdlib_module_names | {"inkling", "service", "_typeshed"}  # the last is a type checker's own
     distributions = packages_distributions()
     brought = {name: distributions.get(name, [OF_EXTRAS.get(name, "")]) for name in imported}
     used = {name: {canonicalize_name(of) for of in candidates} for name, candidates in brought.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from functools import lru_cache
+from inspect import iscoroutinefunction, signature
 from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
 
@@ -144,7 +145,7 @@ class Route(SecuredRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """See `APIRoute.get_route_handler`."""
-        handle = super().get_route_handler()
+        handle = self._endpoint_alone() or super().get_route_handler()
         self._takes_json = self.body_field is not None
         self.parameters = self._declared_parameters()
         self._produces = self._documented_media_types()
@@ -159,6 +160,12 @@ class Route(SecuredRoute):
                 bounded.release()
 
         return handle_strictly
+
+    def _endpoint_alone(self) -> Callable[[Request], Coroutine[Any, Any, Response]] | None:
+        """Return an endpoint that takes the request and nothing else: FastAPI would resolve nothing, in 10 us."""
+        takes_request_only = list(signature(self.endpoint).parameters) == [self.dependant.request_param_name]
+        is_plain = iscoroutinefunction(self.endpoint) and not self.dependant.dependencies
+        return self.endpoint if takes_request_only and is_plain else None
 
     def _declared_parameters(self) -> frozenset[str]:
         """Return the names of all query parameters, whether FastAPI reads them or the endpoint."""

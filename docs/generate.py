@@ -25,8 +25,8 @@ from service.settings import Settings
 from service.web.access_control import PUBLIC_MOUNTS, scopes_by_route
 from service.web.app import create_app
 from service.web.connection import MAX_HEADER_BYTES, MAX_HEADERS
-from service.web.event_stream import SEND_TIMEOUT_S
 from service.web.image_body import MAX_FILES
+from service.web.limits import SEND_TIMEOUT_S
 from service.web.strict_json import MAX_DEPTH
 
 DOCS = Path(__file__).parent

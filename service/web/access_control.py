@@ -32,7 +32,7 @@ from service.database import AuditedCall, Submitter, audited_call, submitter
 from service.errors import InsufficientScope, ServiceError, TooManyRequests, Unauthenticated
 from service.settings import Settings
 
-from .rate_limit import Slots, TokenBuckets
+from .limits import Slots, TokenBuckets
 
 _log = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from service.telemetry import tracing
 
 from . import problems, routes
 from .access_control import AccessControl, SecuredRoute, scopes_by_route
-from .event_hub import EventHub
+from .events import EventHub
+from .limits import ConcurrencyLimits
 from .middleware import HostGuard, Methods, OriginGuard
 from .openapi import DESCRIPTION, TAGS, describe
 from .request_context import RequestContext
 from .routes.pages import PageFiles
-from .turns import Turns
 
 _DRAWN_AT_ONCE = 2
 """Drawing keeps a core busy; more at once would only make everybody wait."""
@@ -91,5 +91,7 @@ def _attach(app: FastAPI, service: Service) -> None:
     app.state.access_control = AccessControl(service.keys, service.audit_log, service.settings)
     app.state.event_hub = EventHub(service.jobs)
     settings = service.settings
-    app.state.turns = Turns(max_body_bytes=settings.max_body_bytes, max_dataset_bytes=settings.max_dataset_bytes)
+    app.state.limits = ConcurrencyLimits(
+        max_body_bytes=settings.max_body_bytes, max_dataset_bytes=settings.max_dataset_bytes
+    )
     app.state.drawing = CapacityLimiter(_DRAWN_AT_ONCE)

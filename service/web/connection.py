@@ -15,7 +15,7 @@ from typing import Any, Literal
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from .event_stream import SEND_TIMEOUT_S
+from .limits import SEND_TIMEOUT_S
 from .request_context import refusal
 
 MAX_HEADER_BYTES = 32_768

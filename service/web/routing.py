@@ -23,10 +23,10 @@ from service.errors import InputTooLarge, UnsupportedMedia
 
 from .access_control import SecuredRoute
 from .connection import BODY_RECEIVED
+from .limits import ConcurrencyLimits
 from .parameters import Parameters
 from .problems import MEDIA_TYPE as PROBLEM
 from .strict_json import parse_json
-from .turns import Turns
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class BoundedRequest(Request):
 
     limit_bytes: int
     timeout_s: float
-    turns: Turns
+    limits: ConcurrencyLimits
     n_held_bytes: int = 0
     _parsed: Any
 
@@ -87,7 +87,7 @@ class BoundedRequest(Request):
 
     def release(self) -> None:
         """Release the room that the body took."""
-        self.turns.let_go(self.n_held_bytes)
+        self.limits.release(self.n_held_bytes)
 
     async def json(self) -> Any:
         """Return the body as `read_json` parsed it."""
@@ -115,7 +115,7 @@ class BoundedRequest(Request):
 
     def _take(self, chunk: bytes) -> None:
         self._check(self.n_held_bytes + len(chunk))
-        self.turns.hold(len(chunk))
+        self.limits.reserve(len(chunk))
         self.n_held_bytes += len(chunk)
 
     def _check_declared(self) -> None:
@@ -206,7 +206,7 @@ class Route(SecuredRoute):
         settings = state.service.settings
         request.limit_bytes = settings.max_json_bytes if self._takes_json else settings.max_body_bytes
         request.timeout_s = settings.body_timeout_s
-        request.turns = state.turns
+        request.limits = state.limits
         return request
 
 

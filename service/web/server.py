@@ -27,7 +27,7 @@ from service.telemetry import configure_logging, start_tracing
 
 from .app import create_app
 from .connection import Connection, ConnectionLimits
-from .event_stream import SEND_TIMEOUT_S
+from .limits import SEND_TIMEOUT_S
 from .supervisor import Supervisor
 
 _log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,8 +17,10 @@ from uvicorn.server import ServerState
 
 from service.bootstrap import build
 from service.settings import Settings
+from service.web import connection
 from service.web.app import create_app
 from service.web.connection import MAX_HEADER_BYTES, MAX_HEADERS, MAX_PIPELINED, Connection, ConnectionLimits
+from service.web.events import EventStream
 from service.web.server import Server
 
 T = TypeVar("T")
@@ -65,11 +67,11 @@ async def connected(
     async with await asyncio.get_running_loop().create_server(accept, "127.0.0.1", 0) as server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         async with asyncio.timeout(DEADLINE_S):
-            connection = await accepted.get()
-            while connection.transport is None:
+            served = await accepted.get()
+            while served.transport is None:
                 await asyncio.sleep(0)
             try:
-                yield connection, reader, writer
+                yield served, reader, writer
             finally:
                 writer.close()
 
@@ -90,9 +92,9 @@ def exchange(pieces: Sequence[bytes], n_answers: int) -> list[Any]:
     """Return the answers to what arrives in these pieces."""
 
     async def answers() -> list[Any]:
-        async with connected(echo) as (connection, reader, _):
+        async with connected(echo) as (served, reader, _):
             for piece in pieces:
-                connection.data_received(piece)
+                served.data_received(piece)
                 await asyncio.sleep(0)
             return [await read_answer(reader) for _ in range(n_answers)]
 
@@ -178,11 +180,11 @@ def test_a_head_has_a_size(head: bytes, size: int) -> None:
     """However few of its bytes come at a time."""
 
     async def answer() -> bytes:
-        async with connected(echo) as (connection, reader, _):
+        async with connected(echo) as (served, reader, _):
             data = head + b"x" * 3000
             for start in range(0, len(data), size):
-                connection.data_received(data[start : start + size])
-            connection.data_received(b"\r\n\r\n" + GET % 2)
+                served.data_received(data[start : start + size])
+            served.data_received(b"\r\n\r\n" + GET % 2)
             return await reader.readuntil(b"\r\n\r\n")
 
     assert b" 431 " in run(answer())
@@ -202,11 +204,11 @@ def test_who_closes_its_side_is_answered(n_requests: int) -> None:
 
     async def exchange() -> bytes:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            while scope["path"] == f"/{n_requests}" and connection.cycle.keep_alive:
+            while scope["path"] == f"/{n_requests}" and served.cycle.keep_alive:
                 await asyncio.sleep(0)  # until the end of what is sent has been seen
             await echo(scope, receive, send)
 
-        async with connected(app) as (connection, reader, writer):
+        async with connected(app) as (served, reader, writer):
             writer.write(b"".join(GET % number for number in range(1, n_requests + 1)))
             writer.write_eof()
             return await reader.read()
@@ -250,3 +252,28 @@ def test_a_client_that_leaves_is_missed_by_the_request_that_is_answered() -> Non
 
     run(leave())
     assert noticed == ["/2 http.disconnect"]
+
+
+def test_a_client_that_does_not_read_its_stream_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "SEND_TIMEOUT_S", 0.1)
+    closed: list[bool] = []
+
+    async def events() -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                await asyncio.sleep(0)
+                yield b": on and on\n\n" * 1000
+        finally:
+            closed.append(True)
+
+    async def follow() -> None:
+        async with connected(EventStream(events())) as (_, reader, writer):
+            writer.write(GET % 1)
+            await reader.readuntil(b"\r\n\r\n")
+            assert isinstance(writer.transport, asyncio.Transport)
+            writer.transport.pause_reading()
+            while not closed:
+                await asyncio.sleep(0.01)
+
+    run(follow())
+    assert closed == [True]

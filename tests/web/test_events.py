@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +14,7 @@ import httpx
 
 from service.bootstrap import Service
 from service.jobs import EventBatch, Jobs
-from service.web.event_hub import EventHub
-from service.web.event_stream import EventStream
+from service.web.events import EventHub
 from tests.web.serving import DEADLINE_S, TINY, long_job, problem_of, serving, wait_for
 
 
@@ -193,25 +192,3 @@ def test_news_are_not_looked_for_in_a_read_from_before(service: Service, client:
 
     with long_job(client), long_job(client) as queued:
         assert b"cancelled" in asyncio.run(hear(queued))
-
-
-def test_a_client_that_stops_reading_is_left() -> None:
-    closed: list[bool] = []
-
-    async def events() -> AsyncGenerator[bytes]:
-        try:
-            while True:
-                yield b": on and on\n\n"
-        finally:
-            closed.append(True)
-
-    async def never_drained(message: Any) -> None:
-        if message["type"] == "http.response.body":
-            await asyncio.Event().wait()
-
-    async def connected() -> Any:
-        return await asyncio.Event().wait()
-
-    stream = EventStream(events(), send_timeout_s=0.05)
-    asyncio.run(stream({"type": "http"}, connected, never_drained))
-    assert closed == [True]

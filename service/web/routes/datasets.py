@@ -16,10 +16,10 @@ from service.charts import contact_sheet, digit_picture
 from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
 from service.errors import DatasetNotFound, InvalidField, InvalidInput, UnsupportedMedia
 from service.web.access_control import READ, TRAIN
+from service.web.limits import limits_of
 from service.web.parameters import Parameters, ServiceDep
 from service.web.pictures import PNG_ANSWER, Picture, Upscale, picture_answer
 from service.web.routing import Answer, BoundedRequest, media_type_of, noun_router
-from service.web.turns import turns_of
 
 router = noun_router("datasets")
 
@@ -140,7 +140,7 @@ async def add_dataset(request: Request, service: ServiceDep) -> Response:
     """
     texts, parts = await _read_form(request, service.settings.max_dataset_bytes)
     receive = partial(service.datasets.receive, texts, parts)
-    dataset = await turns_of(request).run(receive, service.settings.max_dataset_expanded_bytes)
+    dataset = await limits_of(request).run(receive, service.settings.max_dataset_expanded_bytes)
     return JSONResponse(dataset.to_dict(), 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
 

@@ -28,11 +28,11 @@ from service.web.inference_protocol import (
     parse_infer_request,
     write_infer_response,
 )
+from service.web.limits import limits_of
 from service.web.parameters import ServiceDep
 from service.web.problems import ProtocolError, problem_response
 from service.web.routing import Route
 from service.web.strict_json import parse_json
-from service.web.turns import turns_of
 
 _BINARY = "application/octet-stream"
 _PLATFORM = "inkling_numpy"
@@ -261,7 +261,7 @@ async def _infer(request: Request, name: str, version: str | None) -> Response:
     # As a prediction of /api/v1: what is small is predicted on the event loop. What is packed may be large.
     n_bytes = service.settings.max_body_bytes if is_packed else len(content)
     cached = service.catalogue.get_cached(name, version) if n_bytes <= _SMALL_BYTES else None
-    body, json_bytes = work(cached) if cached else await turns_of(request).run(work, n_bytes)
+    body, json_bytes = work(cached) if cached else await limits_of(request).run(work, n_bytes)
     if json_bytes is None:
         return Response(body, media_type="application/json")
     return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)

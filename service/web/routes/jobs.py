@@ -31,7 +31,7 @@ from service.jobs import (
 )
 from service.web import requests
 from service.web.access_control import READ, TRAIN, client_of
-from service.web.event_stream import EventStream
+from service.web.events import EventStream
 from service.web.parameters import MAX_EVENT_ID, IdempotencyKey, JobId, Page, Parameters, ServiceDep
 from service.web.pictures import (
     CHART_ANSWER,
@@ -286,9 +286,7 @@ async def follow_job(
     after = _event_id("Last-Event-ID", last_event_id) if last_event_id else _event_id("after", query.after)
     await run_sync(service.jobs.get, job_id)  # raises before the stream begins, if there is no such job
     state = request.app.state
-    return EventStream(
-        state.event_hub.follow(job_id, after), place=state.access_control.open_stream(client_of(request))
-    )
+    return EventStream(state.event_hub.follow(job_id, after), slot=state.access_control.open_stream(client_of(request)))
 
 
 @pictures.get("/jobs/{job_id}/loss.{image_format}", dependencies=[READ], **CHART_ANSWER)

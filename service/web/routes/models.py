@@ -20,6 +20,7 @@ from service.inference import import_weights, write_onnx
 from service.registry import ALIAS_PATTERN, ALIAS_RULE, UNSET, AliasEntry, Manifest, Unset
 from service.web import requests
 from service.web.access_control import ADMIN, READ, TRAIN
+from service.web.limits import limits_of
 from service.web.parameters import Parameters, ServiceDep
 from service.web.pictures import (
     BINARY,
@@ -32,7 +33,6 @@ from service.web.pictures import (
     picture_answer,
 )
 from service.web.routing import Answer, noun_router
-from service.web.turns import turns_of
 
 router = noun_router("models")
 
@@ -171,7 +171,7 @@ async def import_version(
         return JSONResponse({**manifest.to_dict(), "aliases": [], "job_exists": False}, 201, headers)
 
     # Measuring takes as much memory as the largest body does.
-    return await turns_of(request).run(work, service.settings.max_body_bytes)
+    return await limits_of(request).run(work, service.settings.max_body_bytes)
 
 
 @router.get("/models/{name}/versions/{version}", dependencies=[READ], response_model=VersionDetail)

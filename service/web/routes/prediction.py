@@ -24,10 +24,10 @@ from service.metrics import Stages
 from service.registry import Model
 from service.web.access_control import PREDICT
 from service.web.image_body import IMAGE_BODY, ImageBody, read_images
+from service.web.limits import limits_of
 from service.web.parameters import Parameters, ServiceDep
 from service.web.pictures import BINARY, PNG, PNG_ANSWER, Upscale
 from service.web.routing import Answer, noun_router
-from service.web.turns import turns_of
 
 router = noun_router("prediction")
 
@@ -162,7 +162,7 @@ async def preprocess(request: Request, service: ServiceDep) -> Response:
         headers = {"X-Preprocessing-Steps": steps, "X-Preprocessing-Warnings": warnings}
         return Response(content, headers=headers, media_type=PNG)
 
-    return await turns_of(request).run(draw, body.n_bytes)
+    return await limits_of(request).run(draw, body.n_bytes)
 
 
 @router.post("/explain", **_EXPLAIN)
@@ -240,7 +240,7 @@ async def _predict(request: Request, name: str | None, reference: str | None) ->
 
     # What is small is predicted here: switching to a thread and back would take as long as the prediction itself.
     cached = service.catalogue.get_cached(name, reference) if body.is_small else None
-    return work(cached) if cached else await turns_of(request).run(work, body.n_bytes)
+    return work(cached) if cached else await limits_of(request).run(work, body.n_bytes)
 
 
 def _run(service: Service, model: Model, inputs: ModelInputs, write: _Write, stages: Stages) -> bytes:
@@ -283,7 +283,7 @@ async def _explain(
             return JSONResponse(explanation.to_dict())
         return Response(_draw(explanation, upscale), media_type=PNG)
 
-    return await turns_of(request).run(work, body.n_bytes)
+    return await limits_of(request).run(work, body.n_bytes)
 
 
 def _draw(explanation: Explanation, upscale: int) -> bytes:

@@ -13,7 +13,7 @@ from service.access import Scope
 from service.bootstrap import Service, build
 from service.settings import Settings
 from service.web.access_control import client_address
-from service.web.rate_limit import Slots, TokenBuckets
+from service.web.limits import Slots, TokenBuckets
 from tests.security.access.conftest import bearer
 from tests.web.serving import DEADLINE_S, LONG, long_job, problem_of, serving, wait_until_over
 

@@ -1,8 +1,8 @@
-"""Followers of jobs and the one poll that wakes them.
+"""Streams of the events of jobs, and the one poll of the database that wakes them.
 
-However many clients follow however many jobs, a process asks the database one cheap question a few times a
-second: to which jobs did something happen? Only their followers then read, and those who stand at the same
-event share one read. Between reads nobody holds anything of the database.
+However many streams there are, a process asks the database one cheap question a few times a second: which jobs have new
+events? Only the streams of those read them, and streams at the same event share one read. Between reads no stream holds
+a connection of the database.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
 from anyio.to_thread import run_sync
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.responses import StreamingResponse
+from starlette.types import Send
 
 from service.core import yield_cpu
 from service.errors import StorageFailed
@@ -29,7 +31,7 @@ _END = format_sse_event(event="end", data_str="{}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Page:
-    """Events as they go over the wire, the id of the last, and whether nothing can follow."""
+    """Events as they are sent, the id of the last, and whether nothing can follow."""
 
     wire: bytes
     last_id: int
@@ -38,13 +40,13 @@ class _Page:
 
 
 class EventHub:
-    """Tells followers what happens to jobs.
+    """Yields the events of jobs as they happen.
 
     Parameters
     ----------
     jobs : where events are read.
-    poll_s : how often the database is asked, while there are followers.
-    heartbeat_s : after this much silence a stream says that it is still there.
+    poll_s : between two polls of the database, while there are streams.
+    heartbeat_s : after so long without an event, a stream sends a comment.
     """
 
     def __init__(self, jobs: Jobs, *, poll_s: float = POLL_S, heartbeat_s: float = HEARTBEAT_S) -> None:
@@ -57,7 +59,7 @@ class EventHub:
         self._closing = False
 
     def close(self) -> None:
-        """End all streams: their clients will reconnect to whoever comes next."""
+        """End all streams; their clients reconnect to another process, or to the next one."""
         self._closing = True
         if self._poll is not None:
             self._poll.cancel()
@@ -65,12 +67,12 @@ class EventHub:
             self._wake(job_id)
 
     async def follow(self, job_id: str, after: int) -> AsyncGenerator[bytes]:
-        """Yield what happened to a job after an event, and then what happens, until it is over.
+        """Yield the events of a job after a given one, and then new ones, until its final state.
 
         An id that no event has had yet begins at the start: it is from another database.
         """
         yield format_sse_event(retry=RETRY_MS)
-        # Where the database fails, the stream stops without an end, and its client will be back.
+        # If the database fails, the stream stops without an end event, and its client reconnects.
         with self._woken_by(job_id) as news, suppress(StorageFailed):
             newest = await run_sync(self._jobs.newest_event_id)
             last_id = after if after <= newest else 0
@@ -101,11 +103,11 @@ class EventHub:
                 self._reads.pop(job_id, None)
 
     async def _keep_polling(self) -> None:
-        """Wake followers as long as there are any: first all, for what happened before, then those concerned."""
+        """Wake streams as long as there are any: first all, for what happened before, then those of jobs with news."""
         try:
             cursor: EventCursor | None = None
             while self._followers:
-                with suppress(StorageFailed):  # the engine complains of it, and the next turn asks again
+                with suppress(StorageFailed):  # the engine logs it, and the next poll tries again
                     if cursor is None:
                         cursor = await run_sync(EventCursor, self._jobs)
                         changed = set(self._followers)
@@ -118,12 +120,12 @@ class EventHub:
             self._poll = None
 
     def _wake(self, job_id: str) -> None:
-        self._reads.pop(job_id, None)  # what is being read now may have begun before the news
+        self._reads.pop(job_id, None)  # a read that runs now may have begun before the new event
         for news in self._followers.get(job_id, ()):
             news.set()
 
     async def _read(self, job_id: str, after: int) -> _Page:
-        """Read what followed an event; those who ask between two wakes share one read."""
+        """Read the events after a given one; streams that ask between two polls share one read."""
         reads = self._reads.setdefault(job_id, {})
         if after not in reads:
             reads[after] = asyncio.create_task(run_sync(self._page, job_id, after))
@@ -151,3 +153,26 @@ async def _happened(news: asyncio.Event, within_s: float) -> bool:
         async with asyncio.timeout(within_s):
             return await news.wait()
     return False
+
+
+class EventStream(StreamingResponse):
+    """Server-Sent Events, ready for the wire. A client that does not receive them is disconnected by `Connection`.
+
+    Parameters
+    ----------
+    events : closed when the client leaves, whatever it was doing.
+    slot : held as long as the stream is open.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[bytes], *, slot: AbstractContextManager[None] | None = None) -> None:
+        super().__init__(events, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        self._events = events
+        self._slot = slot or nullcontext()
+
+    async def stream_response(self, send: Send) -> None:
+        """See `StreamingResponse`, which cancels this when the client leaves."""
+        with self._slot:
+            async with aclosing(self._events):
+                await super().stream_response(send)

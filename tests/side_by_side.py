@@ -11,16 +11,19 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = ("browser", "reports", "core")
+TOGETHER = ("core", "registry", "reports")
 """Folders that one process runs as a whole, so that their fixtures are made once. Elsewhere that unit is a file."""
 LONGEST_FIRST = (
     "project/test_container.py",
-    "chaos/test_kill_loop.py",
     "chaos",
     "browser",
     "extras",
-    "jobs",
+    "project/test_commands_in_docs.py",
     "reports",
+    "jobs",
+    "fuzz",
+    "core",
+    "registry",
 )
 """So that no process runs long after the others."""
 

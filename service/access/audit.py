@@ -17,7 +17,7 @@ class AuditLog:
         self._database = database
 
     def append(self, new: NewAuditRow) -> None:
-        """Write a line down. It is durable once this returns."""
+        """Add a line. It is durable once this returns."""
         with self._database.write() as connection:
             audit_rows.insert(connection, new)
 

@@ -1,4 +1,4 @@
-"""API keys: 256 random bits, of which only the SHA-256 is kept.
+"""API keys and their scopes. A key is 256 random bits, of which only the SHA-256 is kept.
 
 A key is ``inkling_ID_SECRET``. The id is no secret: by it a key is looked up, listed, revoked, and named in logs.
 """
@@ -14,12 +14,11 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Literal
 
 from service.database import Database, KeyRow, NewKey, key_rows
 from service.errors import InvalidField, NotFound, StorageFailed
-
-from .scopes import Scope, granted
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +26,46 @@ KEY_FORM = re.compile(r"inkling_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 FRESH_S = 1.0
 """How old the keys in memory may be, so that a revoked key works no longer than that."""
 MAX_AGE_S = 60.0
-"""How old they may be while the database does not answer. After that nobody is let in."""
+"""How old they may be while the database does not answer. After that all requests are refused."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
 _NO_DIGEST = bytes(32)
+
+
+class Scope(StrEnum):
+    """A kind of request: stored with each key, and stated by each route."""
+
+    READ = "read"
+    PREDICT = "predict"
+    TRAIN = "train"
+    ADMIN = "admin"
+
+    @property
+    def allows(self) -> str:
+        """What it is for, in words."""
+        return _ALLOWS[self]
+
+
+_ALLOWS: Mapping[Scope, str] = {
+    Scope.READ: "read jobs, sweeps, reports, models, data sets and their pictures",
+    Scope.PREDICT: "predict and explain images, also by the Open Inference Protocol; nothing else",
+    Scope.TRAIN: "submit, cancel and delete jobs, sweeps and reports, upload data sets; includes read",
+    Scope.ADMIN: "move aliases, read the audit log; includes all others",
+}
+
+_INCLUDES: Mapping[Scope, frozenset[Scope]] = {
+    Scope.READ: frozenset({Scope.READ}),
+    Scope.PREDICT: frozenset({Scope.PREDICT}),
+    Scope.TRAIN: frozenset({Scope.TRAIN, Scope.READ}),
+    Scope.ADMIN: frozenset(Scope),
+}
+
+EVERY_SCOPE = frozenset(Scope)
+
+
+def granted(scopes: Iterable[Scope]) -> frozenset[Scope]:
+    """Return scopes with those that they include."""
+    return frozenset[Scope]().union(*(_INCLUDES[scope] for scope in scopes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +98,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Snapshot:
-    """The table as it was. ``exist`` also counts keys that are revoked: what once had a door stays shut."""
+    """The table when it was read. ``exist`` counts revoked keys too: a service with keys never opens by itself."""
 
     entries: Mapping[str, _Entry]
     exist: bool
@@ -121,7 +156,7 @@ class Keys:
             return [_key(row) for row in key_rows.all_rows(connection)]
 
     def revoke(self, key_id: str) -> Key:
-        """Let a key open nothing any more. Revoking again changes nothing.
+        """Revoke a key. Revoking again changes nothing.
 
         Raises
         ------
@@ -152,7 +187,7 @@ class Keys:
             with self._database.read() as connection:
                 rows = key_rows.all_rows(connection)
         except StorageFailed:
-            logger.warning("the keys could not be read again; those known so far still hold")
+            logger.warning("the keys could not be read again; those known so far stay valid")
             return
         self._snapshot = _Snapshot(
             entries={row.id: _entry(row) for row in rows if row.revoked_at is None},
@@ -161,9 +196,9 @@ class Keys:
         )
 
     def check(self, presented: str) -> tuple[str, frozenset[Scope]] | None:
-        """Return the id of a key and what it grants; None if it is none of ours, revoked or expired.
+        """Return the id of a key and its scopes; None if it is unknown, revoked or expired.
 
-        What is compared is of the same length and takes the same time whether or not there is a key of that id.
+        The comparison takes the same time whether or not there is a key of that id.
 
         Raises
         ------

@@ -42,11 +42,11 @@ API_KEY = HTTPBearer(
     "key, and wherever others can reach the service.",
 )
 PUBLIC = params.Security(API_KEY)
-"""Open to everybody, without a key."""
+"""Open without a key."""
 READ, PREDICT, TRAIN, ADMIN = (params.Security(API_KEY, scopes=[scope]) for scope in access.Scope)
 
 PUBLIC_MOUNTS = frozenset({"/static"})
-"""Folders of files that are open to everybody."""
+"""Folders of files that are open without a key."""
 
 _CHANGES = frozenset({access.Scope.TRAIN, access.Scope.ADMIN})
 _LOOKS_LIKE_A_KEY = pattern(rb"inkling_[0-9a-f]{12}_")
@@ -76,7 +76,7 @@ class AccessControl:
     """Checks keys, scopes and rates, and writes the audit log.
 
     Without keys a service on loopback is open. Once a key was made, and on every other address, all but public
-    routes need one, unless ``allow_anonymous`` says otherwise.
+    routes need one, unless ``allow_anonymous`` is set.
     """
 
     def __init__(self, keys: Keys, audit_log: AuditLog, settings: Settings):
@@ -172,7 +172,7 @@ class AccessControl:
 
 
 class SecuredRoute(APIRoute):
-    """A route that nobody reaches without the scope it states; one that states none is open to nobody."""
+    """A route that needs the scope it states; one that states none refuses every request."""
 
     def __init__(
         self,
@@ -198,7 +198,7 @@ class SecuredRoute(APIRoute):
         """See `APIRoute.handle`."""
         if scope["method"] in (self.methods or ()):  # else the answer is 405, and nothing of the route runs
             if not self.states_scope:
-                _log.error("%s states no scope and is open to nobody", self.path_format)
+                _log.error("%s states no scope and refuses every request", self.path_format)
                 raise InsufficientScope("Nobody may do this.")
             if self.needed_scope is not None:
                 control: AccessControl = scope["app"].state.access_control

@@ -1,4 +1,4 @@
-"""The body of a request that shows images: files or pixels, not looked at before it is somebody's turn to."""
+"""The body of a request with images: files or pixels, decoded only when there is capacity for it."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ IMAGE_BODY: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageBody:
-    """What was sent, not yet looked at: several files, or one body and what it says that it is."""
+    """A body before decoding: several files, or one body, each with the media type it is declared as."""
 
     parts: tuple[tuple[bytes, str | None], ...]
     is_json: bool = False
 
     @property
     def n_bytes(self) -> int:
-        """How much was sent."""
+        """The size of the body."""
         return sum(len(content) for content, _ in self.parts)
 
     @property
@@ -80,7 +80,7 @@ class ImageBody:
         return len(self.parts) == 1 and is_small_upload(self.parts[0][0])
 
     def decode(self, limits: DecodingLimits) -> ModelInputs:
-        """Return what a model is shown; errors as `decode_upload` and `decode_pixels`."""
+        """Return the inputs of a model; errors as `decode_upload` and `decode_pixels`."""
         if self.is_json:
             return decode_pixels(_pixels_of(parse_json_of_numbers(self.parts[0][0])), limits=limits)
         decoded = [decode_upload(content, media_type, limits=limits) for content, media_type in self.parts]
@@ -88,7 +88,7 @@ class ImageBody:
 
 
 async def read_images(request: Request) -> ImageBody:
-    """Read what a request shows; raise `InvalidInput` if it is a form that holds anything but files."""
+    """Read the images of a request; raise `InvalidInput` if it is a form that holds anything but files."""
     media_type = media_type_of(request)
     if media_type == FORM:
         return ImageBody(parts=await _files(request))

@@ -82,7 +82,7 @@ class _Request(_Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedOutput:
-    """An output that is asked for.
+    """A requested output.
 
     Parameters
     ----------
@@ -97,11 +97,11 @@ class RequestedOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InferRequest:
-    """What is asked.
+    """A parsed request.
 
     Parameters
     ----------
-    id : what the answer repeats, if it was given.
+    id : repeated in the answer, if it was given.
     images : (n_images, 28, 28) uint8.
     outputs : in the order of the answer.
     """
@@ -117,7 +117,7 @@ def parse_infer_request(body: bytes, header_length: str | None, limits: Decoding
     Parameters
     ----------
     body : JSON, or JSON with the bytes of the tensor after it.
-    header_length : the length of the JSON in bytes, as the header ``Inference-Header-Content-Length`` says it;
+    header_length : the length of the JSON in bytes, as the header ``Inference-Header-Content-Length`` gives it;
         None where the JSON is all.
     limits : how many images one request may hold.
 
@@ -138,7 +138,7 @@ def parse_infer_request(body: bytes, header_length: str | None, limits: Decoding
     elif given.data is not None:
         raise InvalidField("An input has either data or binary_data_size.", field="data", allowed="one of them")
     elif given.parameters.binary_data_size != len(rest):
-        raise MalformedInput("The bytes after the JSON are not as many as binary_data_size says.")
+        raise MalformedInput("The number of bytes after the JSON is not binary_data_size.")
     else:
         array = tensor_from_bytes(rest, given.datatype, given.shape)
     return InferRequest(id=request.id, images=images_from_array(array, limits, field="data"), outputs=_outputs(request))
@@ -176,7 +176,7 @@ _ALLOWED = {
 
 
 def _refusal(location: Sequence[int | str]) -> InvalidField:
-    """Name the field and what it may be; it is one of ours, so nothing that was sent is repeated."""
+    """Name the field and its legal values; nothing that was sent is repeated."""
     names = [part for part in location if isinstance(part, str)]
     if not names:
         return InvalidField("The request must be a JSON object.", allowed='{"inputs": [...]}')
@@ -191,7 +191,7 @@ def _outputs(request: _Request) -> tuple[RequestedOutput, ...]:
         return tuple(RequestedOutput(name=name, binary=default) for name in (PROBABILITIES, DIGIT))
     names = [output.name for output in request.outputs]
     if len(set(names)) != len(names):
-        raise InvalidField("An output is asked for twice.", field="outputs", allowed="each once")
+        raise InvalidField("An output is requested twice.", field="outputs", allowed="each once")
     if any(output.name == DIGIT and output.parameters.classification for output in request.outputs):
         raise InvalidField("digit has no classes to choose from.", field="classification", allowed=PROBABILITIES)
     return tuple(
@@ -207,7 +207,7 @@ def _outputs(request: _Request) -> tuple[RequestedOutput, ...]:
 def write_infer_response(
     request: InferRequest, manifest: Manifest, labels: Ints, probabilities: Floats
 ) -> tuple[bytes, int | None]:
-    """Write what was asked for.
+    """Write the requested outputs.
 
     Parameters
     ----------
@@ -289,7 +289,7 @@ def tensor_from_bytes(data: memoryview, datatype: str, shape: Sequence[int]) -> 
     n_bytes = check_shape(shape) * dtype.itemsize
     if n_bytes != len(data):
         raise InvalidField(
-            "binary_data_size is not what shape and datatype say.", field="binary_data_size", allowed=f"{n_bytes:,}"
+            "binary_data_size does not match shape and datatype.", field="binary_data_size", allowed=f"{n_bytes:,}"
         )
     return np.frombuffer(data, dtype).reshape(shape)
 

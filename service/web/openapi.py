@@ -1,4 +1,4 @@
-"""How the API describes itself: what FastAPI gathers, with the one shape that every error has."""
+"""The OpenAPI document: what FastAPI collects, with the one shape that every error has."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .access_control import API_KEY
 from .problems import Problem
 
 DESCRIPTION = """\
-A glass-box training-and-inference service for handwritten digits: post a training job, watch it learn, look at
-every weight, post an image and be told which digit it is.
+A glass-box training-and-inference service for handwritten digits: submit a training job, watch it learn, inspect
+every weight, send an image and get the digit it shows.
 
 Every error is [problem details](https://www.rfc-editor.org/rfc/rfc9457): `type` is stable and can be opened,
 `errors` names each field and what it may be. Unknown fields and parameters are refused, numbers are strict.
@@ -21,14 +21,14 @@ Steps and epochs count from 0, times are UTC.
 TAGS: list[dict[str, Any]] = [
     {"name": "jobs", "description": "Train a model, and watch it."},
     {"name": "pictures", "description": "What a job looks like, while it runs and after."},
-    {"name": "snapshots", "description": "The weights of a job at its checks, and what they say."},
+    {"name": "snapshots", "description": "The weights of a job at its checks, and what they predict."},
     {"name": "sweeps", "description": "Train a grid of hyperparameters, and compare its members."},
     {"name": "reports", "description": "Every number and figure of the course report, in one call."},
     {"name": "models", "description": "Immutable versions, and aliases that move between them."},
     {"name": "prediction", "description": "Images in, digits out."},
     {"name": "datasets", "description": "What models are trained on."},
     {"name": "inference protocol", "description": "The Open Inference Protocol, version 2."},
-    {"name": "operations", "description": "Whether the server lives, and what it offers."},
+    {"name": "operations", "description": "Health, metrics, the audit log and the table of hyperparameters."},
 ]
 
 _REFERENCES = "#/components/schemas/{model}"
@@ -48,11 +48,11 @@ def without_keys(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe(app: FastAPI) -> None:
-    """Add to the application's OpenAPI document what no single route says."""
-    gather = app.openapi
+    """Add to the application's OpenAPI document what belongs to no single route."""
+    collect = app.openapi
 
     def openapi() -> dict[str, Any]:
-        document = gather()
+        document = collect()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         if "Problem" not in schemas:
             problem = Problem.model_json_schema(ref_template=_REFERENCES)

@@ -53,7 +53,7 @@ _LOCATIONS = {"body": "pointer", "query": "parameter", "path": "parameter", "hea
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """A kind of problem: the status of the answer, and what it means to somebody who meets it.
+    """A kind of problem: the status of the answer, and what it means.
 
     The error of a failed job is a problem too, but not one of an answer: then there is no status.
     """
@@ -65,7 +65,7 @@ class ProblemType:
 PROBLEM_TYPES: Mapping[str, ProblemType] = {
     # From the tree in service/errors.py, by the code of each class.
     "service-error": ProblemType(500, "Something failed on the server that has no better name."),
-    "invalid-input": ProblemType(422, "The request was understood, and what it asks for cannot be used."),
+    "invalid-input": ProblemType(422, "The request was understood, but cannot be processed with these values."),
     "invalid-field": ProblemType(422, "A field or parameter is missing, unknown, of the wrong type or out of range."),
     "malformed-input": ProblemType(400, "The request cannot be parsed at all."),
     "unsupported-media": ProblemType(415, "The body is of a kind, or encoded in a way, that is not accepted here."),
@@ -82,13 +82,13 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "alias-moved": ProblemType(412, "The alias does not name the version that the request expected."),
     "idempotency-mismatch": ProblemType(422, "The idempotency key was used before, with another request."),
     "name-taken": ProblemType(409, "Something else has that name already; choose another."),
-    "access-denied": ProblemType(403, "This is not for you."),
+    "access-denied": ProblemType(403, "Access is denied."),
     "unauthenticated": ProblemType(401, "There is no key, or it is wrong, expired or revoked; see WWW-Authenticate."),
-    "insufficient-scope": ProblemType(403, "The key is valid, and has not the scope that this needs."),
-    "keys-required": ProblemType(503, "A service that others can reach needs keys, or the word that it needs none."),
+    "insufficient-scope": ProblemType(403, "The key is valid, but lacks the scope that this needs."),
+    "keys-required": ProblemType(503, "A service that others can reach needs keys, or `--allow-anonymous`."),
     "too-many-requests": ProblemType(429, "Too often, or too much at a time; Retry-After says when to try again."),
     "queue-full": ProblemType(429, "No more jobs are accepted for the moment; try again later."),
-    "corrupted": ProblemType(409, "Stored bytes are not what their checksum says, so they are not used."),
+    "corrupted": ProblemType(409, "Stored bytes do not match their checksum, so they are not used."),
     "storage-failed": ProblemType(503, "The disk or the database refused; try again later."),
     "storage-full": ProblemType(507, "There is no space left on the server."),
     "worker-mismatch": ProblemType(500, "Engine and worker are not of the same version."),
@@ -104,10 +104,10 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "too-busy": ProblemType(503, "Too much is being sent at the same time; try again later."),
     "too-many-connections": ProblemType(503, "The server has no room for another connection; try again later."),
     "not-ready": ProblemType(503, "The server is starting, stopping, or missing something that it needs."),
-    "internal-error": ProblemType(500, "A mistake on our side; the server's log has it under the request id."),
+    "internal-error": ProblemType(500, "An internal error; the server's log has it under the request id."),
     # Of failed jobs.
     "non-finite-loss": ProblemType(None, "The loss stopped being a finite number; a smaller learning rate may help."),
-    "worker-lost": ProblemType(None, "The workers that trained the job died, several times."),
+    "worker-lost": ProblemType(None, "The workers that trained the job exited unexpectedly, several times."),
 }
 """Every ``type`` that an answer can have, without its ``/problems/``."""
 

@@ -48,8 +48,8 @@ class BoundedRequest(Request):
 
         Raises
         ------
-        InputTooLarge : it is, or says that it is, larger than the limit. What is left is not read.
-        HTTPException : it comes more slowly than one may wait for, or there is no room for it at the moment.
+        InputTooLarge : it is, or is declared as, larger than the limit. What is left is not read.
+        HTTPException : it comes too slowly, or there is no room for it at the moment.
         """
         self._check_declared()
         chunks, began_s = super().stream(), asyncio.get_running_loop().time()
@@ -98,7 +98,7 @@ class BoundedRequest(Request):
 
         Raises
         ------
-        UnsupportedMedia : it says that it is something else.
+        UnsupportedMedia : it is declared as something else.
         MalformedInput, InvalidInput : as `parse_json`.
         """
         if media_type_of(self) != "application/json":
@@ -106,7 +106,7 @@ class BoundedRequest(Request):
         self._parsed = parse_json(await self.body())
 
     async def _in_time(self, awaited: Awaitable[T], began_s: float) -> T:
-        """Wait for a part of the body. Only for that: whoever takes the parts must not be interrupted."""
+        """Wait for a part of the body, and only for that: its consumer must not be interrupted."""
         try:
             async with asyncio.timeout_at(began_s + self.timeout_s + self.n_held_bytes / _MIN_BYTES_PER_S):
                 return await awaited
@@ -184,7 +184,7 @@ class Route(SecuredRoute):
         return frozenset(media | {"application/json"} if self.response_model or not media else media)
 
     def _bounded(self, plain: Request) -> BoundedRequest:
-        """Return the request that is to be read, if it asks for nothing that the declaration does not mention.
+        """Return the request that is to be read, after refusing what the route does not declare.
 
         Raises
         ------

@@ -25,8 +25,8 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 def parse_json(data: bytes) -> Any:
     """Parse a JSON text.
 
-    NaN, Infinity and numbers beyond the floats come back as such floats, so that whoever checks the fields can
-    say which one it was.
+    NaN, Infinity and numbers beyond the floats come back as such floats, so that the check of the
+    fields can name the one.
 
     Raises
     ------
@@ -56,8 +56,8 @@ def parse_json_of_numbers(data: bytes) -> Any:
     if data.count(b'"') <= _FEW_QUOTES and b"\\" not in data and data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         strings = data.split(b'"')[1::2]
         if len(set(strings)) == len(strings):
-            # So no key comes twice, and so few brackets cannot be deep: of such a text any parser says the same.
-            with suppress(orjson.JSONDecodeError):  # what it refuses is allowed here, or told apart
+            # So no key comes twice, and so few brackets cannot be deep: of such a text every parser returns the same.
+            with suppress(orjson.JSONDecodeError):  # what it refuses is allowed here, or refused with its reason
                 return orjson.loads(data)
     return parse_json(data)
 

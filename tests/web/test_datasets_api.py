@@ -70,7 +70,7 @@ def test_it_can_be_looked_at(client: httpx.Client, clothes: dict[str, Any], arra
     assert client.get("/datasets/clothes/contact-sheet.png").status_code == 200
 
 
-def test_models_of_it_speak_of_its_classes(
+def test_models_of_it_name_its_classes(
     client: httpx.Client, job: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> None:
     assert job["model"] == {"name": "clothes-softmax", "version": 1}

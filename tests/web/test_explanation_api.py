@@ -26,18 +26,20 @@ def digit(mnist: Dataset) -> dict[str, Any]:
 
 
 def test_an_explanation(client: httpx.Client, service: Service, mnist: Dataset, digit: dict[str, Any]) -> None:
-    said = client.post(f"{TEN}/explain?digit=7&against=3", **digit).json()
-    assert (said["model"], said["version"], said["digit"], said["against"]) == ("mnist-softmax", 1, 7, 3)
-    assert said["sum"] == pytest.approx(said["logit"]) == pytest.approx(said["logits"]["7"] - said["logits"]["3"])
-    assert np.sum(said["evidence"]) + said["bias"] == pytest.approx(said["logit"])
-    assert said["pixels"] == mnist.test.images[0].tolist()
+    result = client.post(f"{TEN}/explain?digit=7&against=3", **digit).json()
+    assert (result["model"], result["version"], result["digit"], result["against"]) == ("mnist-softmax", 1, 7, 3)
+    assert (
+        result["sum"] == pytest.approx(result["logit"]) == pytest.approx(result["logits"]["7"] - result["logits"]["3"])
+    )
+    assert np.sum(result["evidence"]) + result["bias"] == pytest.approx(result["logit"])
+    assert result["pixels"] == mnist.test.images[0].tolist()
     predicted = client.post(f"{TEN}/predict", **digit).json()["predictions"][0]
-    assert said["probabilities"] == predicted["probabilities"]
-    flipped = np.array(said["flip"]["pixels"], np.uint8)[np.newaxis]
-    assert predict(service.catalogue.get("mnist-softmax", 1), flipped)[0][0] == said["flip"]["digit"] != 7
+    assert result["probabilities"] == predicted["probabilities"]
+    flipped = np.array(result["flip"]["pixels"], np.uint8)[np.newaxis]
+    assert predict(service.catalogue.get("mnist-softmax", 1), flipped)[0][0] == result["flip"]["digit"] != 7
 
 
-def test_the_same_from_every_door(client: httpx.Client, digit: dict[str, Any]) -> None:
+def test_the_same_from_every_route(client: httpx.Client, digit: dict[str, Any]) -> None:
     client.put("/models/mnist-softmax/aliases/explained", json={"version": 1})
     expected = client.post(f"{TEN}/explain", **digit).json()
     assert (expected["digit"], expected["against"]) == (7, None)
@@ -56,8 +58,8 @@ def test_a_picture_or_a_form_is_explained_as_well(client: httpx.Client, mnist: D
     Image.fromarray(mnist.test.images[0]).save(file, "PNG")
     expected = client.post(f"{TEN}/explain", **digit).json()
     for body in ({"files": {"file": ("a.png", file.getvalue())}}, {"json": {"pixels": mnist.test.images[0].tolist()}}):
-        said = client.post(f"{TEN}/explain", **body).json()
-        assert {**said, "steps": 0} == {**expected, "steps": 0}
+        result = client.post(f"{TEN}/explain", **body).json()
+        assert {**result, "steps": 0} == {**expected, "steps": 0}
 
 
 def test_two_classes_have_one_logit(client: httpx.Client, digit: dict[str, Any]) -> None:
@@ -125,16 +127,16 @@ def test_a_field_that_is_wrong_is_named(client: httpx.Client, digit: dict[str, A
 
 @pytest.mark.parametrize("path", [TEN, TWO])
 def test_an_evaluation(client: httpx.Client, service: Service, mnist: Dataset, path: str) -> None:
-    said = client.get(f"{path}/evaluation").json()
+    result = client.get(f"{path}/evaluation").json()
     name = path.split("/")[2]
     model = service.catalogue.get(name, 1)
     chosen = np.isin(mnist.test.labels, model.manifest.classes)
     right = predict(model, mnist.test.images[chosen])[0] == mnist.test.labels[chosen]
-    assert (said["model"], said["version"], said["n_images"]) == (name, 1, len(right))
-    assert said["accuracy"] == right.mean()
-    assert np.trace(said["confusion"]) == right.sum()
-    assert len(said["hardest"]) == 20
-    hardest = said["hardest"][0]
+    assert (result["model"], result["version"], result["n_images"]) == (name, 1, len(right))
+    assert result["accuracy"] == right.mean()
+    assert np.trace(result["confusion"]) == right.sum()
+    assert len(result["hardest"]) == 20
+    hardest = result["hardest"][0]
     image = client.get(f"/datasets/mnist/images/{hardest['index']}.png?part=test")
     assert image.headers["x-label"] == str(hardest["true"])
     assert len(client.get(f"{path}/evaluation?hardest=100").json()["hardest"]) == 100
@@ -143,14 +145,14 @@ def test_an_evaluation(client: httpx.Client, service: Service, mnist: Dataset, p
 
 def test_a_cell_of_the_confusion_lists_its_images(client: httpx.Client, mnist: Dataset) -> None:
     n_images = client.get(f"{TEN}/evaluation").json()["confusion"][4][9]
-    said = client.get(f"{TEN}/evaluation/images?true=4&predicted=9&limit=200").json()
-    assert (said["n_images"], len(said["images"])) == (n_images, n_images)
-    assert {(each["true"], each["predicted"]) for each in said["images"]} == {(4, 9)}
-    assert (mnist.test.labels[[each["index"] for each in said["images"]]] == 4).all()
-    losses = [each["loss"] for each in said["images"]]
+    result = client.get(f"{TEN}/evaluation/images?true=4&predicted=9&limit=200").json()
+    assert (result["n_images"], len(result["images"])) == (n_images, n_images)
+    assert {(each["true"], each["predicted"]) for each in result["images"]} == {(4, 9)}
+    assert (mnist.test.labels[[each["index"] for each in result["images"]]] == 4).all()
+    losses = [each["loss"] for each in result["images"]]
     assert losses == sorted(losses, reverse=True)
     few = client.get(f"{TEN}/evaluation/images?true=4&predicted=9&limit=2").json()
-    assert (few["n_images"], few["images"]) == (n_images, said["images"][:2])
+    assert (few["n_images"], few["images"]) == (n_images, result["images"][:2])
     assert client.get(f"{TWO}/evaluation/images?true=4&predicted=9").json()["n_images"] == 0  # it knows neither
 
 
@@ -195,15 +197,15 @@ def test_the_picture_of_confusions(client: httpx.Client, service: Service) -> No
 
 
 def test_a_comparison(client: httpx.Client, service: Service) -> None:
-    said = client.get("/compare?model=mnist-softmax/1&model=mnist-2-vs-3/latest&model=mnist-softmax/1").json()
-    assert (said["n_images"], said["classes"]) == (2042, [2, 3])
-    assert [(entry["model"], entry["version"]) for entry in said["models"]] == [
+    result = client.get("/compare?model=mnist-softmax/1&model=mnist-2-vs-3/latest&model=mnist-softmax/1").json()
+    assert (result["n_images"], result["classes"]) == (2042, [2, 3])
+    assert [(entry["model"], entry["version"]) for entry in result["models"]] == [
         ("mnist-softmax", 1),
         ("mnist-2-vs-3", 1),
         ("mnist-softmax", 1),
     ]
-    assert said["models"][1]["accuracy"] == evaluate(service.catalogue.get("mnist-2-vs-3", 1)).accuracy
-    other, same = said["comparisons"]
+    assert result["models"][1]["accuracy"] == evaluate(service.catalogue.get("mnist-2-vs-3", 1)).accuracy
+    other, same = result["comparisons"]
     assert (other["first"], other["other"]) == ("mnist-softmax/1", "mnist-2-vs-3/1")
     assert other["p_value"] < 1e-30 and other["sentence"].startswith("mnist-2-vs-3/1 is better")
     assert (same["accuracy_difference"], same["p_value"]) == (0, 1)

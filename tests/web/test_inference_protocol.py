@@ -43,7 +43,7 @@ def server(url: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def said(service: Service, digits: Any) -> tuple[Any, Any]:
+def expected_answer(service: Service, digits: Any) -> tuple[Any, Any]:
     return predict(service.catalogue.get(NAME), digits)
 
 
@@ -58,12 +58,12 @@ def image_tensor(images: Any, datatype: str = "UINT8", *, binary: bool = True, k
 @pytest.mark.parametrize("flat", [True, False])
 @pytest.mark.parametrize("datatype", ["UINT8", "FP32"])
 def test_the_public_client_infers(
-    server: Any, digits: Any, said: Any, datatype: str, flat: bool, binary: bool, binary_output: bool
+    server: Any, digits: Any, expected_answer: Any, datatype: str, flat: bool, binary: bool, binary_output: bool
 ) -> None:
     images = digits.reshape(-1, 784) if flat else digits
     outputs = [triton.InferRequestedOutput(name, binary_data=binary_output) for name in ("digit", "probabilities")]
     answer = server.infer(NAME, [image_tensor(images, datatype, binary=binary)], outputs=outputs, request_id="seven")
-    labels, probabilities = said
+    labels, probabilities = expected_answer
     np.testing.assert_array_equal(answer.as_numpy("digit"), labels)
     np.testing.assert_array_equal(answer.as_numpy("probabilities"), probabilities)
     assert answer.as_numpy("digit").dtype == np.int64
@@ -72,7 +72,7 @@ def test_the_public_client_infers(
     assert [output["name"] for output in answer.get_response()["outputs"]] == ["digit", "probabilities"]
 
 
-def test_all_outputs_by_default_and_none_of_an_id(server: Any, digits: Any, said: Any) -> None:
+def test_all_outputs_by_default_and_none_of_an_id(server: Any, digits: Any, expected_answer: Any) -> None:
     answer = server.infer(NAME, [image_tensor(digits)], model_version="1", priority=1, timeout=100)
     assert answer.as_numpy("digit").shape == (5,)
     assert answer.as_numpy("probabilities").shape == (5, 10)
@@ -80,14 +80,14 @@ def test_all_outputs_by_default_and_none_of_an_id(server: Any, digits: Any, said
     assert "id" not in answer.get_response()
 
 
-def test_compressed_by_the_public_client(server: Any, digits: Any, said: Any) -> None:
+def test_compressed_by_the_public_client(server: Any, digits: Any, expected_answer: Any) -> None:
     answer = server.infer(
         NAME, [image_tensor(digits)], request_compression_algorithm="gzip", response_compression_algorithm="gzip"
     )
-    np.testing.assert_array_equal(answer.as_numpy("digit"), said[0])
+    np.testing.assert_array_equal(answer.as_numpy("digit"), expected_answer[0])
 
 
-def test_the_public_asyncio_client(url: str, digits: Any, said: Any) -> None:
+def test_the_public_asyncio_client(url: str, digits: Any, expected_answer: Any) -> None:
     async def ask() -> Any:
         async with triton_aio.InferenceServerClient(url.removeprefix("http://")) as client:
             assert await client.is_server_live()
@@ -99,15 +99,15 @@ def test_the_public_asyncio_client(url: str, digits: Any, said: Any) -> None:
             return await client.infer(NAME, [image_tensor(digits)], request_id="1")
 
     answer = asyncio.run(ask())
-    np.testing.assert_array_equal(answer.as_numpy("probabilities"), said[1])
+    np.testing.assert_array_equal(answer.as_numpy("probabilities"), expected_answer[1])
 
 
 @pytest.mark.parametrize("binary", [True, False])
-def test_classification(server: Any, digits: Any, said: Any, binary: bool) -> None:
+def test_classification(server: Any, digits: Any, expected_answer: Any, binary: bool) -> None:
     output = triton.InferRequestedOutput("probabilities", binary_data=binary, class_count=3)
     rows = server.infer(NAME, [image_tensor(digits)], outputs=[output]).as_numpy("probabilities")
     assert rows.shape == (5, 3)
-    for row, label, probabilities in zip(rows, *said, strict=True):
+    for row, label, probabilities in zip(rows, *expected_answer, strict=True):
         texts = [text.decode() if isinstance(text, bytes) else text for text in row]
         values, indices, names = zip(*(text.split(":") for text in texts), strict=True)
         assert names[0] == str(label)

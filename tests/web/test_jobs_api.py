@@ -106,7 +106,9 @@ def test_a_resumed_job_names_what_it_continues(client: httpx.Client, finished_jo
 
 
 @pytest.mark.parametrize("body", [{"epochs": 2}, {"epochs": None}, {"learning_rate": 1}, {"epochs": 5, "patience": 1}])
-def test_what_cannot_be_resumed_is_said(client: httpx.Client, finished_job: dict[str, Any], body: Any) -> None:
+def test_what_cannot_be_resumed_is_refused_with_a_reason(
+    client: httpx.Client, finished_job: dict[str, Any], body: Any
+) -> None:
     refused = client.post(f"/jobs/{finished_job['id']}/resume", json=body)
     assert (refused.status_code, problem_of(refused)) == (422, "invalid-field")
 

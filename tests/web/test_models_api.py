@@ -123,7 +123,7 @@ def test_bad_moves(
     assert (answer.status_code, problem_of(answer)) == (status, problem)
 
 
-def test_damaged_weights_are_refused_and_others_keep_speaking(client: httpx.Client, service: Service) -> None:
+def test_damaged_weights_are_refused_and_other_versions_still_predict(client: httpx.Client, service: Service) -> None:
     wait_until_over(client, client.post("/jobs", json={**TINY, "name": "damaged"}).json()["id"])
     file = service.settings.store_dir / "damaged" / "1" / "weights.npz"
     file.chmod(0o600)

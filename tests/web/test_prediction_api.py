@@ -109,7 +109,7 @@ def test_an_image_has_the_same_answer_alone_and_among_ten_thousand(client: httpx
         assert pixels == alone
 
 
-def test_a_move_by_another_process_is_heard_soon(client: httpx.Client, service: Service) -> None:
+def test_a_move_by_another_process_is_seen_soon(client: httpx.Client, service: Service) -> None:
     another_process = Registry(LocalStore(service.settings.store_dir))
     asked = {"content": bytes(784), "headers": OCTETS}
     for version in (1, 2, 1):
@@ -152,7 +152,7 @@ def test_the_answer_says_who_spoke(client: httpx.Client, digits: Any) -> None:
         assert (answer["model"], answer["version"]) == ("mnist-softmax", version)
 
 
-def test_an_alias_speaks(client: httpx.Client, digits: Any) -> None:
+def test_an_alias_predicts(client: httpx.Client, digits: Any) -> None:
     client.put("/models/mnist-softmax/aliases/tested", json={"version": 1})
     content = {"content": digits[0].tobytes(), "headers": OCTETS}
     assert client.post("/predict?alias=tested", **content).json()["version"] == 1

@@ -90,7 +90,7 @@ async def infer_with_version(name: str, version: str, request: Request) -> Respo
 
 @router.get("", dependencies=[PREDICT])
 async def server_metadata() -> Response:
-    """Say which server this is, and which extensions of the protocol it has."""
+    """Return the server's name and version, and which extensions of the protocol it has."""
     extensions = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
     return JSONResponse({"name": "inkling", "version": __version__, "extensions": extensions})
 
@@ -111,20 +111,20 @@ def server_ready(request: Request, service: ServiceDep) -> Response:
 
 @router.get("/models/stats", dependencies=[PREDICT])
 def all_statistics(service: ServiceDep) -> Response:
-    """Return how often each version was asked since the start, and how long it took."""
+    """Return how often each version predicted since the start, and how long it took."""
     registry = service.registry
     return _statistics(service, ((name, version) for name in registry.names() for version in registry.versions(name)))
 
 
 @router.get("/models/{name}/stats", dependencies=[PREDICT])
 def model_statistics(name: str, service: ServiceDep) -> Response:
-    """Return how often each version of a model was asked since the start, and how long it took."""
+    """Return how often each version of a model predicted since the start, and how long it took."""
     return _statistics(service, ((name, version) for version in service.registry.versions(name)))
 
 
 @router.get("/models/{name}/versions/{version}/stats", dependencies=[PREDICT])
 def version_statistics(name: str, version: str, service: ServiceDep) -> Response:
-    """Return how often a version was asked since the start, and how long it took."""
+    """Return how often a version predicted since the start, and how long it took."""
     return _statistics(service, [(name, service.registry.resolve(name, version))])
 
 
@@ -168,8 +168,8 @@ def version_ready(name: str, version: str, service: ServiceDep) -> Response:
 async def repository_index(request: Request, service: ServiceDep) -> Response:
     """List all versions of all models; with `{"ready": true}` only those that can answer. The body may be empty."""
     body = await _body(request)
-    wish = parse_json(body) if body else {}
-    ready = wish.get("ready", False) if isinstance(wish, dict) else None
+    options = parse_json(body) if body else {}
+    ready = options.get("ready", False) if isinstance(options, dict) else None
     if not isinstance(ready, bool):
         raise InvalidField("ready must be true or false.", field="ready", allowed='{"ready": true} or nothing')
     return JSONResponse(await run_sync(_index, service, ready))
@@ -252,11 +252,11 @@ async def _infer(request: Request, name: str, version: str | None) -> Response:
         stages.next()
         model = cached or service.catalogue.get(name, version)
         try:
-            asked = parse_infer_request(_expanded(request, content), header_length, service.limits)
+            parsed = parse_infer_request(_expanded(request, content), header_length, service.limits)
         except ServiceError:
             service.metrics.inference.failed(model.manifest.name, model.manifest.version)
             raise
-        return _run(service, model, asked, stages)
+        return _run(service, model, parsed, stages)
 
     # As a prediction of /api/v1: what is small is predicted on the event loop. What is packed may be large.
     n_bytes = service.settings.max_body_bytes if is_packed else len(content)
@@ -267,13 +267,13 @@ async def _infer(request: Request, name: str, version: str | None) -> Response:
     return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)
 
 
-def _run(service: Service, model: Model, asked: InferRequest, stages: Stages) -> _Written:
+def _run(service: Service, model: Model, parsed: InferRequest, stages: Stages) -> _Written:
     """Predict, write the answer, and count it."""
     stages.next()
-    labels, probabilities = predict(model, asked.images)
+    labels, probabilities = predict(model, parsed.images)
     stages.next()
     manifest = model.manifest
-    written = write_infer_response(asked, manifest, labels, probabilities)
+    written = write_infer_response(parsed, manifest, labels, probabilities)
     stages.next()
     service.metrics.inference.succeeded(manifest.name, manifest.version, n_images=len(labels), stages=stages)
     return written

@@ -226,7 +226,7 @@ def resume_job(
     """Submit a job that continues one that is over, for more epochs or with more patience.
 
     The old job stays as it is. The new one begins with its checkpoint and its checks, and ends with the weights,
-    to the bit, of one job that was asked for all of it.
+    to the bit, of one job that was submitted with all of it.
     """
     return _accepted(service.jobs.resume(job_id, body.model_dump(exclude_unset=True), idempotency_key=key))
 

@@ -61,7 +61,7 @@ class Tensor(Answer):
 
 
 class VersionSummaryAnswer(Answer):
-    """What a listing says of a version."""
+    """A version in a listing."""
 
     version: int
     state: Annotated[
@@ -77,14 +77,14 @@ class VersionSummaryAnswer(Answer):
 
 
 class ModelSummaryAnswer(Answer):
-    """What a listing says of a model."""
+    """A model in a listing."""
 
     name: str
     state: Literal["ready", "corrupted"]
     versions: list[int]
     aliases: dict[str, int] | None
     default: Annotated[
-        VersionSummaryAnswer | None, Field(description="Answers when neither version nor alias is asked for.")
+        VersionSummaryAnswer | None, Field(description="Used when a request names neither version nor alias.")
     ]
 
 
@@ -135,7 +135,7 @@ class ImportParameters(Parameters):
 
 @router.get("/models", dependencies=[READ], response_model=ModelList)
 def list_models(service: ServiceDep) -> Response:
-    """List all models with their versions, their aliases, and the version that answers by default."""
+    """List all models with their versions, their aliases, and the default version."""
     registry = service.registry
     models = [registry.summary(name).to_dict() for name in registry.names()]
     return JSONResponse({"models": models, "default": service.catalogue.default_name})

@@ -20,7 +20,7 @@ router = APIRouter(include_in_schema=False, route_class=SecuredRoute)
 
 _STATIC = Path(__file__).parent.parent / "static"
 
-# Kept by browsers, but asked for each time, mostly with 304 as the answer: modules of two releases must not meet.
+# Browsers cache them and revalidate each time, mostly with 304: modules of two releases must not be mixed.
 _ASK_FIRST = {"Cache-Control": "no-cache"}
 
 # Swagger UI's style sheet holds its icons as data: addresses.

@@ -39,19 +39,17 @@ _PICTURE: dict[str, Any] = {**PNG_ANSWER, "responses": {200: PNG_ANSWER["respons
 
 
 class Prediction(Answer):
-    """What one image was read as."""
+    """The prediction for one image."""
 
     digit: int
-    class_name: Annotated[
-        str, Field(description="What the data set calls that class; where it has no names, a number.")
-    ]
+    class_name: Annotated[str, Field(description="The data set's name of that class; where it has no names, a number.")]
     probabilities: Annotated[dict[str, float], Field(description="Of every class; they sum to 1.")]
-    preprocessing: Annotated[list[str], Field(description="What was done to the image, in order.")]
+    preprocessing: Annotated[list[str], Field(description="The steps of preprocessing, in order.")]
     warnings: list[str]
 
 
 class PredictionAnswer(Answer):
-    """Predictions in the order of the images, and which version made them."""
+    """Predictions in the order of the images, and the version that made them."""
 
     model: str
     version: int
@@ -82,7 +80,7 @@ class ExplanationAnswer(Answer):
     pixels: Annotated[list[list[int]], Field(description="What the model saw: 28 rows of 28, from 0 to 255.")]
     flip: Annotated[Flip | None, Field(description="Of the predicted class; null if there is none.")]
     warnings: list[str]
-    steps: Annotated[list[str], Field(description="What was done to the image, in order.")]
+    steps: Annotated[list[str], Field(description="The steps of preprocessing, in order.")]
 
 
 class AliasParameters(Parameters):
@@ -150,7 +148,7 @@ async def predict_with_version(name: str, version: str, request: Request) -> Res
 
 @router.post("/preprocess", **_DRAW)
 async def preprocess(request: Request, service: ServiceDep) -> Response:
-    """Return the 28x28 PNG that a model would see. Headers say, as JSON, what was done and what looks doubtful."""
+    """Return the 28x28 PNG that a model would see. Headers list, as JSON, the steps and the warnings."""
     body = await read_images(request)
 
     def draw() -> Response:
@@ -167,13 +165,13 @@ async def preprocess(request: Request, service: ServiceDep) -> Response:
 
 @router.post("/explain", **_EXPLAIN)
 async def explain_image(query: Annotated[ExplainParameters, Query()], request: Request) -> Response:
-    """Say what each pixel of an image speaks for, with the default model."""
+    """Return the evidence of each pixel of an image for a class, with the default model."""
     return await _explain(request, query, (None, query.alias))
 
 
 @router.post("/models/{name}/explain", **_EXPLAIN)
 async def explain_with_model(name: str, query: Annotated[ExplainParameters, Query()], request: Request) -> Response:
-    """Say what each pixel of an image speaks for, with the champion of a model or the version that an alias names."""
+    """Return the evidence of each pixel for a class, with the champion of a model or the version of an alias."""
     return await _explain(request, query, (name, query.alias))
 
 
@@ -184,13 +182,13 @@ async def explain_with_version(
     query: Annotated[ExplainVersionParameters, Query()],
     request: Request,
 ) -> Response:
-    """Say what each pixel of an image speaks for, with one version of a model."""
+    """Return the evidence of each pixel of an image for a class, with one version of a model."""
     return await _explain(request, query, (name, version))
 
 
 @router.post("/explain.png", **_DRAW)
 async def draw_explanation(query: Annotated[DrawParameters, Query()], request: Request) -> Response:
-    """Draw what each pixel of an image speaks for, red for and blue against, with the default model."""
+    """Draw the evidence of each pixel of an image, red for and blue against, with the default model."""
     return await _explain(request, query, (None, query.alias), query.upscale)
 
 
@@ -198,7 +196,7 @@ async def draw_explanation(query: Annotated[DrawParameters, Query()], request: R
 async def draw_explanation_with_model(
     name: str, query: Annotated[DrawParameters, Query()], request: Request
 ) -> Response:
-    """Draw what each pixel of an image speaks for, with the champion of a model or the version that an alias names."""
+    """Draw the evidence of each pixel, with the champion of a model or the version that an alias names."""
     return await _explain(request, query, (name, query.alias), query.upscale)
 
 
@@ -209,7 +207,7 @@ async def draw_explanation_with_version(
     query: Annotated[DrawVersionParameters, Query()],
     request: Request,
 ) -> Response:
-    """Draw what each pixel of an image speaks for, with one version of a model."""
+    """Draw the evidence of each pixel of an image, with one version of a model."""
     return await _explain(request, query, (name, version), query.upscale)
 
 

@@ -40,7 +40,7 @@ class ReportRequest(Strict):
         list(_DEFAULTS.classes),
         min_length=2,
         max_length=2,
-        description="What logistic regression tells apart, the positive one first.",
+        description="The two classes of logistic regression, the positive one first.",
     )
     l2_penalties: list[Annotated[float, Field(ge=0, le=_MAX_PENALTY)]] = Field(
         list(_DEFAULTS.l2_penalties),
@@ -48,7 +48,7 @@ class ReportRequest(Strict):
         max_length=MAX_PENALTIES + 1,
         description="Of softmax regression; 0 is always added.",
     )
-    quick: bool = Field(False, description="Train fewer epochs; every page says so.")
+    quick: bool = Field(False, description="Train fewer epochs; noted on every page.")
 
 
 class Report(Answer):

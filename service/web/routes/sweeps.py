@@ -62,10 +62,10 @@ class SweepMember(Answer):
 
 
 class SweepSummaryAnswer(Answer):
-    """What a listing says of a sweep."""
+    """A sweep in a listing."""
 
     id: str
-    base: Annotated[dict[str, Any], Field(description="What all members share, as far as it was said.")]
+    base: Annotated[dict[str, Any], Field(description="What all members share, as far as it was given.")]
     grid: dict[str, list[Any]]
     dataset: str
     name: Annotated[str, Field(description="The model of which every member becomes a version.")]

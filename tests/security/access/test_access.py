@@ -42,7 +42,7 @@ SCOPES = scopes_by_route(create_app(settings=Settings()).routes)
 
 
 def ask(client: httpx.Client, route: str, key: str | None) -> httpx.Response:
-    """Ask a route for things that are not there, so that the answer tells only whether it was reached."""
+    """Request things that do not exist, so that the answer shows only whether the route was reached."""
     method, path = route.split(" ")
     headers = bearer(key) if key else {}
     return client.request(method, re.sub(r"\{[^}]+\}", "nothing", path), headers=headers)
@@ -91,7 +91,7 @@ def test_every_route_with_every_key(route: str, client: httpx.Client, keys: dict
 
 
 def test_what_scopes_include() -> None:
-    """Spelled out a second time: a slip here opens doors."""
+    """Spelled out a second time: a mistake here grants too much."""
     assert granted([Scope.READ]) == {Scope.READ}
     assert granted([Scope.PREDICT]) == {Scope.PREDICT}
     assert granted([Scope.TRAIN]) == {Scope.TRAIN, Scope.READ}
@@ -120,7 +120,7 @@ def test_a_route_states_one_scope() -> None:
         SecuredRoute("/both", lambda: None, dependencies=[PUBLIC_ACCESS, READ])
 
 
-def test_a_route_that_is_added_later_is_open_to_nobody(service: Service, keys: dict[Scope, str]) -> None:
+def test_a_route_without_a_scope_that_is_added_later_refuses_everyone(service: Service, keys: dict[Scope, str]) -> None:
     app = create_app(service)
     ran = []
 

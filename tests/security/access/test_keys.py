@@ -63,7 +63,7 @@ def test_only_the_whole_key_opens(database: Database) -> None:
 
 
 def test_a_key_is_compared_whether_or_not_it_is_known(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each way out passes the one comparison, of digests of one length: time tells nothing."""
+    """Each way out passes the one comparison, of digests of one length, so timing reveals nothing."""
     keys = Keys(database)
     _, secret = keys.create("app", [Scope.READ])
     compared = []
@@ -124,7 +124,7 @@ def test_known_keys_outlive_a_short_failure_of_the_database(
             connection.execute(text("DROP TABLE api_keys"))
     keys.load()
     assert keys.check(secret) and keys.exist
-    assert "still hold" in caplog.text
+    assert "stay valid" in caplog.text
     now_s = time.monotonic()
     monkeypatch.setattr("service.access.keys.time.monotonic", lambda: now_s + MAX_AGE_S + 1)
     with pytest.raises(StorageFailed):

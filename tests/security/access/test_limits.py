@@ -54,7 +54,7 @@ def test_no_limit() -> None:
     assert all(buckets.take("a") == 0.0 for _ in range(1000))
 
 
-def test_many_clients_cost_little_memory_and_free_nobody_at_once() -> None:
+def test_many_clients_cost_little_memory_and_no_bucket_is_refilled_early() -> None:
     clock = Clock()
     buckets = TokenBuckets(1, clock=clock)
     while buckets.take("greedy") == 0.0:

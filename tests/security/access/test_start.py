@@ -1,4 +1,4 @@
-"""Who gets in where nobody has made a key, and that a service that others can reach does not start like that."""
+"""Access while no key exists, and that a service that others can reach does not start without one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_loopback_service_is_open_until_there_is_a_key(tmp_path: Path, databas
         assert client.get("/api/v1/jobs").status_code == 401
         assert client.get("/api/v1/jobs", headers=bearer(secret)).status_code == 200
         service.keys.revoke(key.id)
-        assert client.get("/api/v1/jobs").status_code == 401, "what once had a door does not open by itself"
+        assert client.get("/api/v1/jobs").status_code == 401, "a service that had keys never opens by itself"
 
 
 def test_anonymous_is_what_it_says(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_which_services_others_can_reach(settings: dict[str, Any], is_here: bool
     service.database.close()
 
 
-def test_neither_door_of_a_reachable_service_opens_without_keys(tmp_path: Path) -> None:
+def test_no_way_to_start_a_reachable_service_opens_it_without_keys(tmp_path: Path) -> None:
     settings = Settings(host="0.0.0.0", port=0, data_dir=tmp_path, executor="inline")
     with pytest.raises(KeysRequired):
         run(settings)

@@ -24,11 +24,18 @@ from .tables import check_blocks, events, jobs
 
 BLOCK_LENGTH = 1000
 
-CHECK = np.dtype(
-    [("id", "<i8"), ("epoch", "<i4"), ("step", "<i8"), *((name, "<f8") for name in METRICS), ("n_losses", "<i4")]
-)
-"""A check in a block; ``n_losses`` is the number of steps since the check before."""
+_FIRST_METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+"""Of blocks that do not name theirs."""
 _LOSS_BYTES = 4
+
+
+def _dtype(metrics: Iterable[str]) -> np.dtype[np.void]:
+    """Return the type of a check in a block; ``n_losses`` is the number of steps since the check before."""
+    values = [(name, "<f8") for name in metrics]
+    return np.dtype([("id", "<i8"), ("epoch", "<i4"), ("step", "<i8"), *values, ("n_losses", "<i4")])
+
+
+CHECK = _dtype(METRICS)
 
 Checks: TypeAlias = NDArray[np.void]
 """``(n,)`` of the dtype `CHECK`, oldest first."""
@@ -56,8 +63,8 @@ class CheckRow(Check):
 
 _SHOWN = tuple(name for name in CheckRow.__dataclass_fields__ if name != "id")
 _NUMBERS = ("id", "epoch", "step", *METRICS)
-_LOOSE = tuple(events.c[name] for name in (*_NUMBERS, "step_losses"))
-_WRITTEN = tuple(NewCheck.__dataclass_fields__)
+_LOOSE = tuple(events.c[name] for name in ("id", "epoch", "step", "metrics", "step_losses"))
+_WRITTEN = tuple(name for name in NewCheck.__dataclass_fields__ if name not in METRICS)
 
 # Statements of every engine cycle and follower are built once: building one takes longer than running it.
 _JOB_ID: Any = bindparam("job_id")
@@ -74,7 +81,7 @@ _NEWEST_STEPS = (
 )
 """Of a job's checks in events, and of those in blocks, which are older."""
 _PACKED_AFTER = (
-    select(check_blocks.c.last_id, check_blocks.c.checks, check_blocks.c.details)
+    select(*(check_blocks.c[name] for name in ("last_id", "metrics", "checks", "details")))
     .where(check_blocks.c.job_id == _JOB_ID, check_blocks.c.last_id > bindparam("after"))
     .order_by(check_blocks.c.first_id)
     .limit(1)
@@ -95,8 +102,7 @@ class StateRow:
 EventRow: TypeAlias = CheckRow | StateRow
 
 
-_CHECK = tuple(events.c[name] for name in CheckRow.__dataclass_fields__)
-_EVENT = (*_CHECK, events.c.job_id, events.c.kind, events.c.state, events.c.at)
+_EVENT = tuple(events.c[name] for name in ("id", "epoch", "step", "metrics", "detail", "job_id", "kind", "state", "at"))
 
 _INSERT_STATE = events.insert()
 _AFTER = (
@@ -121,7 +127,12 @@ def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck
     if not checks:
         return {}
     common = {"job_id": job_id, "kind": "check", "at": at}
-    rows = [{name: getattr(check, name) for name in _WRITTEN} | common for check in checks]
+    rows = [
+        {name: getattr(check, name) for name in _WRITTEN}
+        | {"metrics": {name: getattr(check, name) for name in METRICS}}
+        | common
+        for check in checks
+    ]
     written = connection.execute(_INSERT, rows)
     return {row.step: row.id for row in written}
 
@@ -188,7 +199,7 @@ def _packed_after(connection: Connection, job_id: str, event_id: int, limit: int
 
 def check_series(connection: Connection, job_id: str, *, since: int = 0) -> CheckSeries:
     """Return the checks of a job after an event, from blocks and events."""
-    columns = check_blocks.c.checks, check_blocks.c.step_losses
+    columns = check_blocks.c.metrics, check_blocks.c.checks, check_blocks.c.step_losses
     blocks = connection.execute(_blocks(job_id, *columns).where(check_blocks.c.last_id > since)).all()
     loose = connection.execute(
         select(*_LOOSE)
@@ -205,7 +216,7 @@ def check_series(connection: Connection, job_id: str, *, since: int = 0) -> Chec
 def checks_of_sweep(connection: Connection, sweep_id: str, *, up_to: int) -> dict[str, Checks]:
     """Return the checks of each member of a sweep up to an event, by job, in the order of the grid."""
     blocks = connection.execute(
-        select(check_blocks.c.job_id, check_blocks.c.checks)
+        select(check_blocks.c.job_id, check_blocks.c.metrics, check_blocks.c.checks)
         .join_from(jobs, check_blocks, check_blocks.c.job_id == jobs.c.id)
         .where(jobs.c.sweep_id == sweep_id)
         .order_by(jobs.c.number, check_blocks.c.first_id)
@@ -241,6 +252,7 @@ def _insert(
             first_id=int(checks["id"][0]),
             last_id=int(checks["id"][-1]),
             last_step=int(checks["step"][-1]),
+            metrics=list(METRICS),
             checks=checks.tobytes(),
             details=zlib.compress(json.dumps(details).encode()),
             step_losses=losses,
@@ -249,12 +261,26 @@ def _insert(
 
 
 def _array(rows: Iterable[Any]) -> Checks:
-    tuples = [(*(getattr(row, name) for name in _NUMBERS), len(row.step_losses) // _LOSS_BYTES) for row in rows]
+    tuples = [
+        (row.id, row.epoch, row.step, *_values(row.metrics).values(), len(row.step_losses) // _LOSS_BYTES)
+        for row in rows
+    ]
     return np.array(tuples, dtype=CHECK)
 
 
+def _values(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return a check's value of each metric; NaN where it was made before there was one."""
+    return {name: metrics.get(name, np.nan) for name in METRICS}
+
+
 def _unpacked(block: Any) -> Checks:
-    return np.frombuffer(block.checks, dtype=CHECK)
+    stored = np.frombuffer(block.checks, dtype=_dtype(block.metrics or _FIRST_METRICS))
+    if stored.dtype == CHECK:
+        return stored
+    checks = np.zeros(len(stored), CHECK)
+    for name in CHECK.names or ():
+        checks[name] = stored[name] if name in (stored.dtype.names or ()) else np.nan
+    return checks
 
 
 def _details(block: Any) -> list[dict[str, Any]]:
@@ -312,6 +338,6 @@ def jobs_since(connection: Connection, event_id: int) -> dict[int, str]:
 
 def _event(row: Row[Any]) -> EventRow:
     if row.kind == "check":
-        return CheckRow(**{name: getattr(row, name) for name in CheckRow.__dataclass_fields__})
+        return CheckRow(id=row.id, epoch=row.epoch, step=row.step, detail=row.detail, **_values(row.metrics))
     reason = row.detail["reason"] if row.detail else None
     return StateRow(id=row.id, job_id=row.job_id, state=row.state, at=row.at, reason=reason)

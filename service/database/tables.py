@@ -28,8 +28,6 @@ from sqlalchemy import (
     select,
 )
 
-from service.core import METRICS
-
 from .states import JobState
 
 if TYPE_CHECKING:
@@ -170,7 +168,7 @@ events = Table(
     Column("state", String(16)),
     Column("epoch", Integer),
     Column("step", Integer),
-    *(Column(name, Double) for name in METRICS),
+    Column("metrics", Document, comment="of a check, by name"),
     Column("detail", Document, comment="progress of a check, reason of a state"),
     Column("step_losses", LargeBinary, comment="training losses since the last check, little-endian float32"),
     UniqueConstraint("job_id", "step"),
@@ -185,6 +183,11 @@ check_blocks = Table(
     Column("first_id", RowNumber, primary_key=True, autoincrement=False, comment="of the events that the checks were"),
     Column("last_id", RowNumber, nullable=False),
     Column("last_step", Integer, nullable=False),
+    Column(
+        "metrics",
+        Document,
+        comment="which its checks have, in their order; null: the four of before there were names",
+    ),
     Column("checks", LargeBinary, nullable=False, comment="their numbers, as an array"),
     Column("details", LargeBinary, nullable=False, comment="their progress, as compressed JSON"),
     Column("step_losses", LargeBinary, nullable=False, comment="as in events, end to end"),

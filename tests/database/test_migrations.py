@@ -7,9 +7,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -17,7 +21,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from service.database import Database, event_rows, job_rows, migrate
+from service.database import Database, event_rows, job_rows, migrate, tables
 from service.database.tables import metadata
 from service.errors import StorageFailed
 from tests.postgresql import only_sqlite
@@ -144,6 +148,26 @@ def test_what_an_earlier_version_recorded_is_kept(url: str) -> None:
         assert series.checks["validation_loss"].tolist() == [0.1 + 0.2 * n for n in range(4)]
         assert len(series.step_losses) == 16
         assert n_loose == {1: 0, 2: 4}[number]
+    database.close()
+
+
+def test_a_block_of_before_a_metric_reads_on(tmp_path: Path) -> None:
+    """What was not measured then is no number."""
+    database = Database(f"sqlite:///{tmp_path / 'inkling.db'}")
+    migrate(database)
+    kinds = [("id", "<i8"), ("epoch", "<i4"), ("step", "<i8"), ("validation_loss", "<f8"), ("n_losses", "<i4")]
+    checks = np.array([(7, 1, 2, 0.5, 0), (8, 1, 3, 0.25, 0)], dtype=kinds)
+    job = {"id": "1" * 26, "name": "digits", "dataset": "mnist", "config": {}, "state": "succeeded", "fence": 1}
+    job |= {"request_sha256": "", "losses": 0, "publishing": False, "created_at": datetime.now(UTC)}
+    block: dict[str, Any] = {"job_id": "1" * 26, "first_id": 7, "last_id": 8, "last_step": 3}
+    block |= {"metrics": ["validation_loss"], "checks": checks.tobytes(), "step_losses": b""}
+    with database.write() as connection:
+        connection.execute(tables.jobs.insert().values(job))
+        block["details"] = zlib.compress(b"[{}, {}]")
+        connection.execute(tables.check_blocks.insert().values(block))
+        series = event_rows.check_series(connection, "1" * 26)
+    assert series.checks["validation_loss"].tolist() == [0.5, 0.25]
+    assert series.checks["step"].tolist() == [2, 3] and np.isnan(series.checks["train_loss"]).all()
     database.close()
 
 

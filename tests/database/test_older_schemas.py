@@ -39,6 +39,7 @@ OVER = {"state": "succeeded", "fence": 2, "losses": 1, "batches_per_epoch": 4, "
 OVER |= {"dataset_sha256": "b" * 64, "latest_check_id": 4, "best_check_id": 4, "stop_reason": "max_epochs"}
 CHECK = {"epoch": 0, "step": 3, "train_loss": 0.5, "train_accuracy": 0.75, "step_losses": bytes(16)}
 CHECK |= {"validation_loss": 0.25, "validation_accuracy": 0.875}
+METRICS = {name: value for name, value in CHECK.items() if name.endswith(("_loss", "_accuracy"))}
 PROGRESS = {"fraction": 1.0, "epoch": 1, "step": 3, "images_per_s": 10.0, "eta_s": 0.0, "patience_left": None}
 OVER |= dict.fromkeys(
     ("latest_check", "best_check"),
@@ -61,7 +62,8 @@ ROWS: Mapping[str, list[dict[str, Any]]] = {
         {"id": 1, "job_id": SUCCEEDED, "kind": "state", "at": AT, "state": "queued"},
         {"id": 2, "job_id": WAITING, "kind": "state", "at": AT, "state": "queued"},
         {"id": 3, "job_id": SUCCEEDED, "kind": "state", "at": AT, "state": "running"},
-        {"id": 4, "job_id": SUCCEEDED, "kind": "check", "at": AT, "detail": json.dumps(PROGRESS), **CHECK},
+        {"id": 4, "job_id": SUCCEEDED, "kind": "check", "at": AT, "detail": json.dumps(PROGRESS), **CHECK}
+        | {"metrics": json.dumps(METRICS)},
         {"id": 5, "job_id": SUCCEEDED, "kind": "state", "at": AT, "state": "succeeded", "detail": "{}"},
     ],
     "checkpoints": [{"job_id": SUCCEEDED, "step": 3, "body": b"checkpoint", "at": AT}],
@@ -74,7 +76,7 @@ ROWS: Mapping[str, list[dict[str, Any]]] = {
     "snapshots": [{"job_id": SUCCEEDED, "number": 0, "step": 3, "check_id": 4, "body": bytes(4)}],
 }
 """What a database may hold. A new table needs a row here; a schema that lacks a column leaves it out."""
-MOVED = {"latest_check_id", "best_check_id"}
+MOVED = {"latest_check_id", "best_check_id", *METRICS}
 """Columns that a later schema has otherwise. Checks of jobs that are over move, too, from the events to blocks."""
 
 

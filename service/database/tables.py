@@ -27,6 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
     select,
 )
+from sqlalchemy.schema import SchemaItem
 
 from .states import JobState
 
@@ -79,26 +80,32 @@ metadata = MetaData(
     }
 )
 
-sweeps = Table(
+
+def _submitted(name: str, *items: SchemaItem) -> Table:
+    """Return a table of requests that are accepted once for each idempotency key."""
+    return Table(
+        name,
+        metadata,
+        Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
+        Column("id", String(26), nullable=False, unique=True, comment="ULID"),
+        *items,
+        Column("idempotency_key", String(255), unique=True),
+        Column("request_sha256", String(64), nullable=False),
+        Column("created_at", UtcDateTime, nullable=False, default=_now),
+        sqlite_autoincrement=True,
+    )
+
+
+sweeps = _submitted(
     "sweeps",
-    metadata,
-    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
-    Column("id", String(26), nullable=False, unique=True, comment="ULID"),
     Column("name", String(64), nullable=False),
     Column("dataset", String(64), nullable=False),
     Column("base", Document, nullable=False, comment="the hyperparameters that the members share"),
     Column("grid", Document, nullable=False, comment="the values of those in which they differ"),
-    Column("idempotency_key", String(255), unique=True),
-    Column("request_sha256", String(64), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False, default=_now),
-    sqlite_autoincrement=True,
 )
 
-jobs = Table(
+jobs = _submitted(
     "jobs",
-    metadata,
-    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
-    Column("id", String(26), nullable=False, unique=True, comment="ULID"),
     Column("name", String(64), nullable=False, comment="of the model it will be published under"),
     Column("dataset", String(64), nullable=False),
     Column("config", Document, nullable=False),
@@ -106,8 +113,6 @@ jobs = Table(
     Column("sweep_id", String(26), comment="of the sweep that it is a member of"),
     Column("stack_key", String(64), comment="jobs that agree in it can be trained together"),
     Column("key_id", String(12), comment="of whom it was submitted by"),
-    Column("idempotency_key", String(255), unique=True),
-    Column("request_sha256", String(64), nullable=False),
     Column("fence", Integer, nullable=False, default=0, comment="number of the newest claim"),
     Column("losses", Integer, nullable=False, default=0, comment="workers that died with it"),
     Column("claimed_by", String(26)),
@@ -124,38 +129,21 @@ jobs = Table(
     Column("continues", Document, comment="the job from whose checkpoint it began, and its first step"),
     Column("verification", Document, comment="what it trains again, and what came of comparing"),
     Column("origin", Document, comment="of the request: its id, and its trace"),
-    Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
     CheckConstraint(f"state IN ({', '.join(repr(state) for state in map(str, JobState))})", name="state"),
     Index(None, "state", "number"),
     Index(None, "sweep_id", "number"),
-    sqlite_autoincrement=True,
 )
 
-reports = Table(
+reports = _submitted(
     "reports",
-    metadata,
-    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
-    Column("id", String(26), nullable=False, unique=True, comment="ULID"),
     Column("options", Document, nullable=False),
-    Column(
-        "in_order_job_id",
-        String(26),
-        ForeignKey("jobs.id", ondelete="SET NULL"),
-        comment="null once that job was deleted",
-    ),
-    Column(
-        "shuffled_job_id",
-        String(26),
-        ForeignKey("jobs.id", ondelete="SET NULL"),
-        comment="null once that job was deleted",
+    *(
+        Column(name, String(26), ForeignKey("jobs.id", ondelete="SET NULL"), comment="null once that job was deleted")
+        for name in ("in_order_job_id", "shuffled_job_id")
     ),
     Column("sweep_id", String(26), ForeignKey("sweeps.id"), nullable=False),
-    Column("idempotency_key", String(255), unique=True),
-    Column("request_sha256", String(64), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False, default=_now),
-    sqlite_autoincrement=True,
 )
 
 events = Table(

@@ -1,6 +1,6 @@
 """How long single predictions take while training runs on all workers, beside those of an idle service.
 
-    python -m benchmarks.latency [--rounds N] [--seconds N] [--rate N] [--workers N] [--json FILE] [--picture FILE]
+    python -m benchmarks.latency [--apart] [--rounds N] [--seconds N] [--rate N] [--workers N] [--json FILE] ...
 
 Open loop: a request is sent at its time whether or not those before it are answered, so one that is held up does not
 hold up the question. A time is from just before sending until the kernel has the last byte of the answer, by its own
@@ -55,14 +55,20 @@ class Times:
 
 
 class Client:
-    """Sends one prediction again and again over as many connections as are needed at a time."""
+    """Sends one prediction again and again over as many connections as are needed at a time.
 
-    def __init__(self, url: str) -> None:
+    Parameters
+    ----------
+    apart : whether head and body are sent in two segments, as most clients do, or in one.
+    """
+
+    def __init__(self, url: str, *, apart: bool) -> None:
         address = urlsplit(url)
         self._host, self._address = address.netloc, (address.hostname, address.port)
         path, body, media_type, _ = kinds()["raw"]
         head = f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nAccept: application/json\r\n"
-        self._request = f"{head}Content-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        head = f"{head}Content-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._segments = [head.encode(), body] if apart else [head.encode() + body]
         self._free: list[socket.socket] = []
 
     def load(self, rate: float, seconds: float) -> Times:
@@ -88,7 +94,8 @@ class Client:
                     self._free.append(connection)
             if next_s is not None and (sent_s := time.time()) >= next_s:
                 connection = self._free.pop() if self._free else self._connect()  # that too is part of the time
-                connection.sendall(self._request)
+                for segment in self._segments:
+                    connection.sendall(segment)
                 waiting[connection] = sent_s, b""
                 times.late_ms.append(1e3 * (sent_s - next_s))
                 next_s = next(due_s, None)
@@ -97,6 +104,7 @@ class Client:
     def _connect(self) -> socket.socket:
         connection = socket.create_connection(self._address, timeout=_GIVE_UP_S)
         connection.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
     @contextmanager
@@ -164,9 +172,9 @@ def training(url: str, n_jobs: int) -> Iterator[list[str]]:
             wait_until("cancelled")
 
 
-def load(url: str, job_ids: Sequence[str], rate: float, seconds: float) -> Times:
+def load(url: str, job_ids: Sequence[str], rate: float, seconds: float, *, apart: bool) -> Times:
     """Measure once."""
-    client = Client(url)
+    client = Client(url, apart=apart)
     with client.following(job_ids):
         client.load(rate, _WARM_UP_S)
         gc.collect()
@@ -177,15 +185,15 @@ def load(url: str, job_ids: Sequence[str], rate: float, seconds: float) -> Times
             gc.enable()
 
 
-def measure(rounds: int, seconds: float, rate: float, n_workers: int) -> dict[str, list[Times]]:
+def measure(rounds: int, seconds: float, rate: float, n_workers: int, *, apart: bool) -> dict[str, list[Times]]:
     """Return the times of each round, at rest and in training."""
     with tempfile.TemporaryDirectory() as folder, service(Path(folder), "--workers", str(n_workers)) as (_, url):
 
         def in_training(_: int) -> Times:
             with training(url, n_workers) as job_ids:
-                return load(url, job_ids, rate, seconds)
+                return load(url, job_ids, rate, seconds, apart=apart)
 
-        return interleave({IDLE: lambda _: load(url, [], rate, seconds), TRAINING: in_training}, rounds)
+        return interleave({IDLE: lambda _: load(url, [], rate, seconds, apart=apart), TRAINING: in_training}, rounds)
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -211,13 +219,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
     parser.add_argument("--rate", type=float, default=200, help="requests a second")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--apart", action="store_true", help="send head and body in two segments, as most clients do")
     parser.add_argument("--quick", action="store_true", help="two short rounds, to try")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args()
     rounds, seconds = (2, 3) if arguments.quick else (arguments.rounds, arguments.seconds)
     warn_if_busy()
-    found = measure(rounds, seconds, arguments.rate, arguments.workers)
+    found = measure(rounds, seconds, arguments.rate, arguments.workers, apart=arguments.apart)
     told = {name: summary(times) for name, times in found.items()}
     print(f"{arguments.rate:g} predictions a second, {arguments.workers} workers; ms")
     print(f"{'':10}{'p50':>8}{'p99':>8}{'longest':>9}   client late, p99")
@@ -235,7 +244,14 @@ def main() -> None:
     print(f"wanted at most {WANTED['p99_ratio']:g}: {'yes' if ratio <= WANTED['p99_ratio'] else 'NO'}")
     print(f"longest {longest_ms:.1f} ms, wanted at most {WANTED['longest_ms']:g}: ", end="")
     print("yes" if longest_ms <= WANTED["longest_ms"] else "NO")
-    facts = {"rate": arguments.rate, "workers": arguments.workers, "p99_ratios": ratios, "wanted": WANTED, **told}
+    facts = {
+        "apart": arguments.apart,
+        "rate": arguments.rate,
+        "workers": arguments.workers,
+        "p99_ratios": ratios,
+        "wanted": WANTED,
+        **told,
+    }
     write(facts, picture(found), json_file=arguments.json, picture=arguments.picture)
 
 

@@ -41,7 +41,7 @@ from service.web.access_control import PREDICT
 from service.web.app import create_app
 from service.web.server import Server, listen
 
-SHARES = {"raw": 0.8, "JSON": 0.5, "PNG": 0.45}
+SHARES = {"raw": 0.75, "JSON": 0.55, "PNG": 0.5}
 """Of the rate of doing nothing: what is wanted of each kind."""
 RATES = {"batch": 150_000, "batch, npy": 150_000}
 """Images a second: likewise."""

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx
 import pytest
@@ -270,8 +270,7 @@ def test_a_client_that_does_not_read_its_stream_is_disconnected(monkeypatch: pyt
         async with connected(EventStream(events())) as (_, reader, writer):
             writer.write(GET % 1)
             await reader.readuntil(b"\r\n\r\n")
-            assert isinstance(writer.transport, asyncio.Transport)
-            writer.transport.pause_reading()
+            cast(asyncio.Transport, writer.transport).pause_reading()  # uvloop's are no subclass
             while not closed:
                 await asyncio.sleep(0.01)
 

@@ -75,9 +75,8 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
     )
     problems.install(app)
     app.router.route_class = SecuredRoute
-    app.router.routes.extend(
-        route for router in routes.ROUTERS for route in router.routes
-    )  # not by `include_router`, which has every request looked up twice
+    # Not by `include_router`, which looks every request up twice.
+    app.router.routes.extend(route for router in routes.ROUTERS for route in router.routes)
     app.mount("/static", PageFiles(), name="static")
     scopes_by_route(app.routes)  # raises if one states none
     describe(app)

@@ -14,6 +14,7 @@ from service.settings import Settings
 from service.web.access_control import PUBLIC
 from service.web.app import create_app
 from service.web.middleware import HostGuard
+from service.web.routing import noun_router
 from tests.web.serving import TINY, problem_of
 
 
@@ -153,3 +154,28 @@ def ask(app: FastAPI, path: str) -> httpx.Response:
             return await client.get(path)
 
     return asyncio.run(get())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/jobs", "before, limit, state"),
+        ("GET", "/models", "none"),
+        ("POST", "/predict", "alias"),
+        ("POST", "/models/mnist-softmax/versions/1/predict", "none"),
+    ],
+)
+def test_an_unknown_parameter_is_refused(client: httpx.Client, method: str, path: str, allowed: str) -> None:
+    answer = client.request(method, path, params={"colour": "red"}, content=bytes(784) if method == "POST" else None)
+    assert (answer.status_code, problem_of(answer)) == (422, "invalid-field")
+    message = "There is no parameter of this name."
+    assert answer.json()["errors"] == [
+        {"parameter": "colour", "code": "unknown_field", "message": message, "allowed": allowed}
+    ]
+
+
+def test_query_parameters_that_would_let_others_pass_cannot_be_declared() -> None:
+    async def lenient(limit: int = 3) -> None: ...
+
+    with pytest.raises(TypeError, match="lenient must declare its query parameters as one model"):
+        noun_router("jobs").add_api_route("/lenient", lenient, dependencies=[PUBLIC])

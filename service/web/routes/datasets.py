@@ -154,8 +154,7 @@ def get_dataset(name: str, service: ServiceDep) -> Response:
 def list_images(name: str, query: Annotated[ImagesParameters, Query()], service: ServiceDep) -> Response:
     """List images by number, with their labels."""
     labels = _part(service.datasets.get(name), query.part).labels
-    all_, label = np.arange(query.after + 1, len(labels)), query.label
-    chosen = all_ if label is None else np.flatnonzero(labels == label)
+    chosen = np.flatnonzero(labels == query.label) if query.label is not None else np.arange(len(labels))
     chosen = chosen[chosen > query.after]
     shown = chosen[: query.limit].tolist()
     images = [{"index": index, "label": int(labels[index])} for index in shown]

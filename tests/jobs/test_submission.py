@@ -247,10 +247,12 @@ def long_history(idle: JobSystem) -> str:
                     "at": datetime.now(UTC),
                     "epoch": n // 5,
                     "step": 31 * n + 30,
-                    "train_loss": 0.5,
-                    "train_accuracy": 0.9,
-                    "validation_loss": float(loss),
-                    "validation_accuracy": 0.9,
+                    "metrics": {
+                        "train_loss": 0.5,
+                        "train_accuracy": 0.9,
+                        "validation_loss": float(loss),
+                        "validation_accuracy": 0.9,
+                    },
                     "detail": {"fraction": 0.5},
                     "step_losses": rng.random(31).astype("<f4").tobytes(),
                 }

@@ -73,7 +73,7 @@ def measure_once(served: Sequence[tuple[str, int]], folder: Path, seconds: int, 
             url + path,
             body,
             media_type,
-            folder,
+            Path(tempfile.mkdtemp(dir=folder)),  # two write what they send at the same time
             seconds=seconds,
             connections=_CONNECTIONS // len(urls),
             accept="application/json",

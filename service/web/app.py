@@ -1,4 +1,4 @@
-"""The application: routes, layers around them, and a service that lives as long as it does."""
+"""The application: routes, middleware, and the service that it starts and stops."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ MAX_HEADER_BYTES = 32_768
 MAX_HEADERS = 100
 MAX_PIPELINED = 16
 MIN_RECEIVED_BYTES = 16_384
-"""What a client must take within `SEND_TIMEOUT_S` while more than that waits for it."""
+"""What a client must receive within `SEND_TIMEOUT_S` while more than that waits for it."""
 _LINGER_S = 3.0
 """In which an answered client may still send, unread: closed at once, it might not see the answer."""
 BODY_RECEIVED = "body_received"
@@ -36,8 +36,8 @@ class ConnectionLimits:
     Parameters
     ----------
     header_timeout_s : from the first moment, or the first byte of a further request, to the end of its headers.
-    max_connections : beyond it, the one that has kept us waiting longest makes room for a new one.
-    waiting : those whose clients owe a request, or the rest of one. The longest wait comes first.
+    max_connections : beyond it, the one that has waited longest for its client is closed for a new one.
+    waiting : those whose clients have a request, or the rest of one, to send. The longest wait comes first.
     """
 
     header_timeout_s: float
@@ -87,7 +87,7 @@ class Connection(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer what was asked, then close: a client may close its side after its last request.
 
-        One that leaves looks the same. So nobody waits for the rest of a request, and a stream without an end is ended.
+        A client that leaves looks the same, so the rest of a request is not waited for, and a stream is ended.
         """
         answering = self._answering
         if answering is None or answering.chunked_encoding or (answering is self.cycle and answering.more_body):
@@ -96,7 +96,7 @@ class Connection(HttpToolsProtocol):
         return True
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, and see that it does not gather more than it may."""
+        """Feed the parser, and bound what it keeps."""
         if self._receiving == "no more":
             return
         if self._receiving == "nothing" and self._is_idle():
@@ -115,13 +115,13 @@ class Connection(HttpToolsProtocol):
                 self._refuse(*_TOO_LARGE)
 
     def on_message_begin(self) -> None:
-        """Take a request from here on."""
+        """Start the account of a request."""
         super().on_message_begin()
         self._receiving = "head"
         self._n_headers = self._n_header_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header. What comes after the body, in a trailer, was not seen by whoever let the request in."""
+        """Add a header, but none of a trailer: it comes after the body, when the request has been let in already."""
         self._n_unparsed_bytes = 0
         self._n_headers += 1
         self._n_header_bytes += len(name) + len(value)
@@ -131,7 +131,7 @@ class Connection(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Have the request answered; its body may still be to come, and whoever reads it minds the time."""
+        """Start the application; the time of the body is limited where it is read."""
         if self.parser.get_method() == b"CONNECT" or len(self.pipeline) >= MAX_PIPELINED:
             raise _Refused("malformed-input", "Requests of this kind, or as many at once, are not taken.")
         if self.parser.should_upgrade():
@@ -144,12 +144,12 @@ class Connection(HttpToolsProtocol):
             self._answering = self.cycle
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Add a part of the body."""
         self._n_unparsed_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Owe the client something from here on, not the other way round."""
+        """Stop waiting for the client: the answer is next."""
         if self.parser.should_upgrade():
             return
         super().on_message_complete()
@@ -176,12 +176,12 @@ class Connection(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
 
     def pause_writing(self) -> None:
-        """Watch from now on whether the client takes what it is sent."""
+        """Check from now on whether the client receives what it is sent."""
         super().pause_writing()
         self._check_reader()
 
     def resume_writing(self) -> None:
-        """It does."""
+        """See `pause_writing`."""
         super().resume_writing()
         if self._reader_check:
             self._reader_check.cancel()
@@ -197,7 +197,7 @@ class Connection(HttpToolsProtocol):
         """Return the head of a request without its offer of another protocol, such as h2c, for a new parser.
 
         Nothing is offered here, so such a request is answered as one without the offer. But httptools stops after its
-        head, passes over its body, and takes what follows for another protocol, whatever it is told.
+        head, skips its body, and takes what follows for another protocol; no option changes that.
         """
         line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode("ascii"))
         headers = [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]

@@ -95,7 +95,7 @@ class TokenBuckets:
 
     Parameters
     ----------
-    rate_per_s : tokens that come in a second; 0 lets everything pass.
+    rate_per_s : tokens that come in a second; 0 is no limit.
     burst_s : a full bucket holds what comes in so many seconds.
     clock : monotonic, seconds.
     """
@@ -124,11 +124,11 @@ class TokenBuckets:
 
 
 class Slots:
-    """So many places for each client.
+    """A number of slots for each client.
 
     Parameters
     ----------
-    per_client : places that one may hold at a time.
+    per_client : slots that one may hold at a time.
     """
 
     def __init__(self, per_client: int):
@@ -136,12 +136,12 @@ class Slots:
         self._taken: Counter[str] = Counter()
 
     def full(self, client: str) -> bool:
-        """Whether a client has all its places."""
+        """Whether a client holds all its slots."""
         return self._taken[client] >= self.per_client
 
     @contextmanager
     def held(self, client: str) -> Iterator[None]:
-        """Take a place for as long as the block runs."""
+        """Hold a slot for as long as the block runs."""
         self._taken[client] += 1
         try:
             yield

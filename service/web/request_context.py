@@ -1,4 +1,4 @@
-"""Around every request: an id, headers that keep browsers honest, a line in the log, and the last resort."""
+"""Around every request: an id, security headers, a line in the log, and the answer to an unexpected error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.telemetry import request_id as current_request_id
 from .problems import problem_response
 
 _A_KEY = re.compile(r"(inkling_[0-9a-f]{12}_)[\w-]+")
-"""Addresses have no keys in them; if one is put there all the same, the log has no use for it."""
+"""Keys do not belong in addresses; one that is there is not logged."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class RequestIds:
         self._numbers = count(1)
 
     def next(self) -> str:
-        """Return one that nobody has."""
+        """Return a new one."""
         return f"{self._ulid}-{next(self._numbers):06x}"
 
 
@@ -78,7 +78,7 @@ def refusal(path: str, code: str, detail: str) -> bytes:
 
 
 class RequestContext:
-    """The outermost layer: what it does not see did not happen.
+    """The outermost middleware.
 
     The id is made here, whatever the client sent. It stands in ``X-Request-ID``, in every problem, and in the
     log line, so that a person who has one can find the others. The log line also has the id of the key, never a key.
@@ -156,6 +156,6 @@ def _log_line(scope: Scope, status: int, duration_s: float) -> None:
 
 
 def _labels(scope: Scope) -> tuple[str, str]:
-    """Return the method and the template of the address, of which there are few, whatever strangers ask for."""
+    """Return the method and the template of the address, of which there are few, whatever clients ask for."""
     route = getattr(scope.get("route"), "path", None) or scope["root_path"] or "none"
     return scope["method"] if scope["method"] in _METHODS else "other", route

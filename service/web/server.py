@@ -1,4 +1,4 @@
-"""The process that listens: uvicorn, told to let go of open streams when it has to stop."""
+"""The server: uvicorn with `Connection`, streams that end when it stops, and one or several processes."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ KEEP_ALIVE_S = 75
 """Longer than clients and balancers keep a connection that is not used (5 to 60 s), so that it is they who close it:
 a request that is sent just when the server closes is lost."""
 _SWITCH_S = 0.0002
-"""A thread that writes down what training said lets the event loop go on after so long; Python's own way is 5 ms."""
+"""Python's switch interval, 5 ms by default: the event loop waits this long for a thread that records training."""
 _BACKLOG = 2048
 _OTHER_FILES = 256
 """Open at a time besides connections: the database, files, pipes to workers."""
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server, which by itself would wait for clients that follow a job to leave.
+    """Uvicorn's server, which by itself would wait until clients that follow a job leave.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Server(uvicorn.Server):
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End all streams, then stop as usual. Their clients reconnect to whoever comes next."""
+        """End all streams, then stop as usual. Their clients reconnect to another process, or to the next one."""
         self._app.state.event_hub.close()
         await super().shutdown(sockets)
 
@@ -94,7 +94,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def handling_signals(self) -> Iterator[None]:
-        """Take signals from now on, also while nothing is served yet or any more.
+        """Handle signals from now on, also while nothing is served yet or any more.
 
         By itself, uvicorn gives them back when it has finished: then the second of two would kill a service that is
         writing down where its jobs are.
@@ -130,7 +130,7 @@ def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) 
         port = listener.getsockname()[1]  # nobody else has it; now several processes may
     service = build(settings)
     try:
-        service.require_keys_if_exposed()  # here, where the reason reaches whoever starts the service
+        service.require_keys_if_exposed()  # here, where the command line reports the reason
     finally:
         service.stop()
     with share_metrics(settings.data_dir):

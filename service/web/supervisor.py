@@ -6,7 +6,7 @@ the process that wakes first takes all that wait. Each has an engine, and the on
 (`service.jobs.EngineLock`) has the jobs trained; when it ends, another takes the lock over. One that dies or hangs is
 replaced.
 
-Little is imported here, since a process imports this before it can tell the kernel to end it with its parent.
+Little is imported here: a process imports this before it can ask the kernel to end it with its parent.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class WebProcess(Process):
         return self.process.is_alive() and self._n_unanswered * _CHECK_S < self._patience_s
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve, and end with the parent, however that ends and whatever happens here, suspension included."""
+        """Serve, and end with the parent, however that ends, even while suspended."""
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         parent = multiprocessing.parent_process()
@@ -152,7 +152,7 @@ class Supervisor(Multiprocess):
             self._on_ready()
 
     def handle_signals(self) -> None:
-        """Stop if told to; the number of processes is that of the settings."""
+        """Stop on a signal to stop; the number of processes is that of the settings."""
         if _STOP_SIGNALS.intersection(self.signal_queue):
             self.should_exit.set()
 

@@ -20,7 +20,16 @@ class Hyperparameters(TypedDict, total=False):
 
     classes: Sequence[int] | None
     """The classes to distinguish; for logistic regression the first is the positive one."""
+    hidden_layers: Sequence[int]
+    """Units of each hidden layer; none: a linear model."""
+    activation: Literal["relu", "sigmoid", "improved_sigmoid"] | None
+    initialization: Literal["zeros", "uniform", "xavier", "he"] | None
+    input_scaling: Literal["range", "standard"] | None
+    augmentation: Literal["none", "soft", "strong"] | None
+    """Random distortions of the training images."""
     learning_rate: float
+    momentum: float | None
+    learning_rate_schedule: Literal["constant", "cosine"] | None
     batch_size: int
     epochs: int
     """Passes over the training images, at most."""

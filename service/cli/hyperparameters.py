@@ -58,6 +58,8 @@ class HyperparameterType(click.ParamType[Any]):
                 return float(text)
             case "classes":
                 return [int(label) for label in text.split(",")]
+            case "layers":
+                return [] if text == "none" else [int(size) for size in text.split("-")]
             case "boolean":
                 return {"true": True, "false": False}[text]
             case _:
@@ -152,7 +154,7 @@ def value_text(name: str, value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case list() | tuple():
-            return ":".join(map(str, value))
+            return ("-" if _ROWS[name].kind == "layers" else ":").join(map(str, value)) or "none"
         case float():
             return f"{value:g}"
         case _:
@@ -160,13 +162,15 @@ def value_text(name: str, value: Any) -> str:
 
 
 def _null_word(row: Hyperparameter) -> str:
-    return _NULL_WORDS.get(row.name, "none")
+    return _NULL_WORDS.get(row.name, "default" if row.choices or row.name == "momentum" else "none")
 
 
 def _allowed(row: Hyperparameter) -> str:
     """Return the legal values as the command line takes them."""
     if row.kind == "classes":
         return "2 to 10 different digits, as in 2,3; exactly 2 for logistic"
+    if row.kind == "layers":
+        return f"{row.allowed}, as in 256-128, or 'none'"
     return row.allowed.replace("or null", f"or {_null_word(row)!r}")
 
 
@@ -178,7 +182,7 @@ def _option(row: Hyperparameter) -> Callable[[Any], Any]:
         return click.option(f"{option}/{negative}", row.name, default=None, help=help_)
     facts = [_allowed(row).rpartition("number from ")[2]] if row.kind in ("integer", "number") else []
     if row.kind != "classes":
-        default = _null_word(row) if row.default is None else format(row.default, _FORMATS[row.kind])
+        default = _null_word(row) if row.default in (None, ()) else format(row.default, _FORMATS[row.kind])
         facts.append(f"default {default}")
     help_ = f"{_help(row)} [{'; '.join(facts)}]" if facts else _help(row)
     value = row.default if row.name == "model" else None

@@ -9,6 +9,8 @@ from .checks import yield_cpu as yield_cpu
 from .config import BY_NAME as BY_NAME
 from .config import FORMULAS as FORMULAS
 from .config import HYPERPARAMETERS as HYPERPARAMETERS
+from .config import MAX_LAYERS as MAX_LAYERS
+from .config import MAX_UNITS as MAX_UNITS
 from .config import Hyperparameter as Hyperparameter
 from .config import TrainingConfig as TrainingConfig
 from .config import completed as completed

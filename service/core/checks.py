@@ -17,8 +17,9 @@ from .data import TrainingData
 from .models import Model
 from .task import Floats, Ints
 
-MAX_CHECKS, _MAX_COLUMNS, _MAX_STEPS = 16, 256, 1024
-"""Of a group: checks, columns of their product, and steps from the first to the last, for which results wait."""
+MAX_CHECKS, _MAX_COLUMNS, _MAX_STEPS, _MAX_BYTES = 16, 256, 1024, 2**26
+"""Of a group: checks, columns of their product, steps from the first to the last, which delay their reports, and bytes
+of the copies of parameters."""
 
 _BLOCK_IMAGES = 512
 """Of a product: few enough that images and logits stay in a core's own cache; the same for every stack, so that
@@ -55,16 +56,17 @@ class Scores:
     validation_accuracy: Floats
 
 
-def group_size(n_columns: int, check_interval: int) -> int:
-    """Return how many checks to make side by side, each of so many outputs and so many steps apart."""
-    return max(1, min(MAX_CHECKS, _MAX_COLUMNS // n_columns, _MAX_STEPS // check_interval))
+def group_size(n_columns: int, check_interval: int, n_bytes: int) -> int:
+    """Return how many checks to make side by side, each of so many outputs, bytes of rows, and steps apart."""
+    return max(1, min(MAX_CHECKS, _MAX_COLUMNS // n_columns, _MAX_STEPS // check_interval, _MAX_BYTES // n_bytes))
 
 
 class CheckGroup:
     """Some checks one after the other, of the same members, made together.
 
     The bits of a check must not depend on the others that happen to be made with it: a matrix product rounds by
-    its shape. So each has its place in the group by its number, and places that nobody needs hold zeros.
+    its shape. So where a model computes them by one product, each has its place in the group by its number, and places
+    that nobody needs hold zeros.
 
     Parameters
     ----------
@@ -77,13 +79,14 @@ class CheckGroup:
         self, pending: Sequence[PendingCheck], size: int, model: Model, data: TrainingData, helper: Executor | None
     ):
         self.pending = pending
-        self._size = size
-        self._places = [check.number % size for check in pending]
+        self._size, self._places = len(pending), list(range(len(pending)))
+        if model.computes_rows_together:
+            self._size, self._places = size, [check.number % size for check in pending]
         first = pending[0].rows[0]
         self._n_members = len(first)
-        parameters = np.zeros((size, *first.shape), first.dtype)
+        parameters = np.zeros((self._size, *first.shape), first.dtype)
         parameters[self._places] = [check.rows[0] for check in pending]
-        self._parameters = parameters.reshape(size * self._n_members, -1)
+        self._parameters = parameters.reshape(self._size * self._n_members, -1)
         self._model = model
         self._images: Sequence[Floats] = (data.x_train, data.x_validation)
         self._classes: Sequence[Ints] = (data.y_train, data.y_validation)

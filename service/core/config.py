@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
+from math import cos, pi
 from typing import Any, Literal
 
 import numpy as np
@@ -14,10 +15,11 @@ import numpy.typing as npt
 
 from service.errors import InvalidField
 
-from .models import MODELS, Model, build_model
-from .task import DIGITS, Task
+from .augmentation import STRENGTHS
+from .models import ACTIVATIONS, INITIALIZATIONS, MODELS, Model, build_model
+from .task import DIGITS, SCALINGS, Task
 
-Kind = Literal["integer", "number", "boolean", "choice", "classes"]
+Kind = Literal["integer", "number", "boolean", "choice", "classes", "layers"]
 
 ALL_DIGITS = tuple(range(DIGITS.n_classes))
 REPORT_PAIR = (2, 3)
@@ -28,6 +30,11 @@ FORMULAS = {
     "squared_without_bias": "J = C + lambda * ||W||^2 without the bias row; the gradient gains 2 * lambda * W there",
 }
 """What each L2 convention means."""
+
+MAX_LAYERS, MAX_UNITS, MAX_PARAMETERS = 10, 2_048, 2_000_000
+"""Of a network: hidden layers, units in one of them, and parameters altogether."""
+
+SCHEDULES = ("constant", "cosine")
 
 _ALWAYS_RECORDED: Any = object()
 
@@ -66,6 +73,8 @@ class Hyperparameter:
                 most = len(ALL_DIGITS)
                 binary = " or ".join(name for name, model in MODELS.items() if model.output.is_binary)
                 words = f"2 to {most} different digits from 0 to {most - 1}; exactly 2 for {binary}"
+            case "layers":
+                words = f"up to {MAX_LAYERS} whole numbers from 1 to {MAX_UNITS:,}"
             case _:
                 noun = "a whole number" if self.kind == "integer" else "a number"
                 words = f"{noun} from {self.minimum:,} to {self.maximum:,}"
@@ -87,13 +96,18 @@ class Hyperparameter:
                 legal = isinstance(value, list | tuple) and 2 <= len(value) <= len(ALL_DIGITS)
                 legal = legal and all(_is_integer(label) and label in ALL_DIGITS for label in value)
                 legal = legal and len(set(value)) == len(value)
+            case "layers":
+                legal = isinstance(value, list | tuple) and len(value) <= MAX_LAYERS
+                legal = legal and all(_is_integer(size) and 1 <= size <= MAX_UNITS for size in value)
             case "integer":
                 legal = _is_integer(value) and self._in_range(value)
             case "number":
                 legal = (_is_integer(value) or isinstance(value, float)) and self._in_range(value)
         if not legal:
             raise self.refused()
-        return float(value) if self.kind == "number" else tuple(value) if self.kind == "classes" else value
+        if isinstance(value, list):
+            return tuple(value)
+        return float(value) if self.kind == "number" else value
 
     def refused(self) -> InvalidField:
         """Make the error that states this row's range."""
@@ -129,8 +143,64 @@ class TrainingConfig:
         "(not given: all ten for softmax, 2 and 3 for logistic)",
         nullable=True,
     )
+    hidden_layers: tuple[int, ...] = _row(
+        "layers", (), "units of each hidden layer, the first layer first; none: a linear model", before=()
+    )
+    activation: str | None = _row(
+        "choice",
+        None,
+        "the function of each hidden unit; improved_sigmoid is 1.7159 tanh(2z/3) (not given: relu)",
+        choices=ACTIVATIONS.keys(),
+        nullable=True,
+        before=None,
+    )
+    initialization: str = _row(
+        "choice",
+        None,
+        "what weights begin with: zeros, uniform from -1 to 1, or normal of variance 1/fan_in (xavier) or 2/fan_in "
+        "(he); biases begin at 0 (not given: he with hidden layers, zeros without)",
+        choices=INITIALIZATIONS.keys(),
+        nullable=True,
+        before="zeros",
+    )
+    input_scaling: str = _row(
+        "choice",
+        None,
+        "from grey levels to inputs: range is x/127.5 - 1, standard is (x - 33.318)/78.567, the mean and the deviation "
+        "of MNIST's training pixels (not given: standard with hidden layers, range without)",
+        choices=SCALINGS.keys(),
+        nullable=True,
+        before="range",
+    )
+    augmentation: str = _row(
+        "choice",
+        None,
+        "distort the training images at random, anew in each epoch, as other hands and pens would "
+        "(not given: soft with hidden layers, none without)",
+        choices=("none", *STRENGTHS),
+        nullable=True,
+        before="none",
+    )
     learning_rate: float = _row(
         "number", 0.01, "the length of a step against the gradient", minimum=1e-6, maximum=10, stackable=True
+    )
+    momentum: float = _row(
+        "number",
+        None,
+        "m in V <- m V + gradient, W <- W - learning_rate V (not given: 0.9 with hidden layers, 0 without)",
+        minimum=0,
+        maximum=0.999,
+        nullable=True,
+        before=0.0,
+    )
+    learning_rate_schedule: str = _row(
+        "choice",
+        None,
+        "the learning rate over the steps: constant, or cosine: up in a line over the first 2 % of all steps, then "
+        "down to 0 along half a cosine (not given: cosine with hidden layers, constant without)",
+        choices=SCHEDULES,
+        nullable=True,
+        before="constant",
     )
     batch_size: int = _row("integer", 128, "images in a mini-batch", minimum=1, maximum=60_000)
     epochs: int = _row(
@@ -222,9 +292,25 @@ class TrainingConfig:
             value = getattr(self, row.name)
             if row.name == "classes" and (value is None or value == ()):
                 value = REPORT_PAIR if MODELS[self.model].output.is_binary else ALL_DIGITS
+            if value is None and row.name in _OF_NETWORKS:
+                value = _OF_NETWORKS[row.name] if self.hidden_layers else row.before
             object.__setattr__(self, row.name, row.check(value))
         if MODELS[self.model].output.is_binary and len(self.classes) != 2:
             raise BY_NAME["classes"].refused()
+        if not self.hidden_layers:
+            object.__setattr__(self, "activation", None)
+        elif (n_parameters := self.build_model().layout.size) > MAX_PARAMETERS:
+            raise InvalidField(
+                f"This network has {n_parameters:,} parameters.",
+                field="hidden_layers",
+                allowed=f"at most {MAX_PARAMETERS:,} parameters altogether",
+            )
+        if self.hidden_layers and self.initialization == "zeros":
+            raise InvalidField(
+                "With zeros, no hidden unit ever learns anything.",
+                field="initialization",
+                allowed=" or ".join(name for name in INITIALIZATIONS if name != "zeros"),
+            )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
@@ -242,7 +328,7 @@ class TrainingConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON; `from_dict` reads it back."""
         values = {row.name: getattr(self, row.name) for row in HYPERPARAMETERS}
-        return {**values, "classes": list(self.classes)}
+        return {**values, "classes": list(self.classes), "hidden_layers": list(self.hidden_layers)}
 
     def to_record(self) -> dict[str, Any]:
         """Return what is recorded, and what tells whether two requests are the same; see `Hyperparameter.before`."""
@@ -264,6 +350,24 @@ class TrainingConfig:
         return self.l2_penalty / 2 if self.l2_convention == "half_squared" else self.l2_penalty
 
     @property
+    def n_optimizer_rows(self) -> int:
+        """Rows that the optimizer keeps beside the parameters: the velocity, if there is momentum."""
+        return 1 if self.momentum else 0
+
+    def rate_factor(self, step: int, n_steps: int) -> float:
+        """Return by what the learning rate is multiplied in one of the steps of the whole run.
+
+        ``cosine``: (step + 1) / w for the first w = max(1, round(0.02 n_steps)) steps, then
+        (1 + cos(pi (step - w) / (n_steps - w))) / 2.
+        """
+        if self.learning_rate_schedule == "constant":
+            return 1.0
+        n_warm = max(1, round(0.02 * n_steps))
+        if step < n_warm:
+            return (step + 1) / n_warm
+        return (1 + cos(pi * (step - n_warm) / max(1, n_steps - n_warm))) / 2
+
+    @property
     def float_type(self) -> npt.DTypeLike:
         """The NumPy type of images, weights and arithmetic."""
         return np.float32 if self.dtype == "float32" else np.float64
@@ -273,8 +377,18 @@ class TrainingConfig:
         return tuple(getattr(self, row.name) for row in HYPERPARAMETERS if not row.stackable)
 
 
+_OF_NETWORKS = {
+    "activation": "relu",
+    "initialization": "he",
+    "input_scaling": "standard",
+    "augmentation": "soft",
+    "momentum": 0.9,
+    "learning_rate_schedule": "cosine",
+}
+"""What a network gets that was not given another. A linear model gets what every run did before there were networks."""
+
 HYPERPARAMETERS = tuple(
-    Hyperparameter(name=each.name, default=None if each.default == () else each.default, **each.metadata)
+    Hyperparameter(name=each.name, default=None if each.name == "classes" else each.default, **each.metadata)
     for each in fields(TrainingConfig)
 )
 BY_NAME = {row.name: row for row in HYPERPARAMETERS}

@@ -127,7 +127,8 @@ class TrainingState:
     ----------
     next_step : the first step that is not yet made.
     last, best : parameters, (n_parameters,), read-only; ``best`` are those of the lowest validation loss.
-    optimizer : what the optimizer keeps besides ``last``, in rows of the same layout, (n_rows, n_parameters): none yet.
+    optimizer : what the optimizer keeps besides ``last``, in rows of the same layout, (n_rows, n_parameters):
+        the velocity, where there is momentum.
     pending_losses : training losses of the steps since the last check, float64.
     """
 
@@ -141,13 +142,15 @@ class TrainingState:
     pending_losses: Floats
 
     @classmethod
-    def at_start(cls, parameters: Floats, patience: int | None, *, next_step: int = 0) -> TrainingState:
+    def at_start(
+        cls, parameters: Floats, patience: int | None, *, next_step: int = 0, n_optimizer_rows: int = 0
+    ) -> TrainingState:
         """Return the state in which a run begins with some parameters, and nothing known of how good they are."""
         return cls(
             next_step=next_step,
             last=parameters,
             best=parameters,
-            optimizer=np.empty((0, len(parameters)), parameters.dtype),
+            optimizer=np.zeros((n_optimizer_rows, len(parameters)), parameters.dtype),
             stopping=EarlyStopping(patience=patience),
             best_check=None,
             last_check=None,

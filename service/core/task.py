@@ -57,6 +57,9 @@ class InputScaling:
 RANGE = InputScaling(divisor=127.5, shift=1)
 """To [-1, 1], as the course report does."""
 
+SCALINGS = {"range": RANGE, "standard": InputScaling(divisor=78.567, shift=33.318 / 78.567)}
+"""``standard`` is (x - mean) / deviation, both those of all pixels of MNIST's training part."""
+
 
 def design_matrix(
     images: npt.NDArray[np.uint8], dtype: npt.DTypeLike = np.float32, scaling: InputScaling = RANGE

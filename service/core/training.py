@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .augmentation import STRENGTHS, Augmenter
 from .checks import CheckGroup, PendingCheck, group_size, yield_cpu
 from .config import TrainingConfig
 from .data import Schedule, TrainingData, epoch_batches
@@ -61,7 +62,9 @@ def train_stack(
 
     Each step, with the gradient of C on the images of its batch::
 
-        theta <- theta - learning_rate * (dC/dtheta + decay * theta)
+        gradient = dC/dtheta + decay * theta
+        velocity <- momentum * velocity + gradient
+        theta <- theta - learning_rate * velocity
 
     Validation checks are made while training goes on. If one of them ends a member, all steps since are discarded
     and the others go on from there: what comes out is what would come out if training had waited for each check.
@@ -99,7 +102,7 @@ def train_stack(
                 if cancelled:
                     stack.leave(StopReason.CANCELLED, cancelled)
                     break
-                if not stack.make_step(data.x_train[batch], data.y_train[batch]):
+                if not stack.make_step(stack.augmented(data.x_train[batch]), data.y_train[batch]):
                     break
             stack.remove_trained()
     return stack.results()
@@ -171,6 +174,9 @@ class _Stack:
         self.helper = helper
         self.model = configs[0].build_model()
         self.schedule = Schedule.of(configs[0], len(data.y_train))
+        self.seed, self.momentum = configs[0].seed, configs[0].momentum
+        strength = STRENGTHS.get(configs[0].augmentation)
+        self.augmenter = Augmenter(self.model.task.image_shape, strength) if strength else None
         states = states or [initial_state(config, self.model) for config in configs]
         self.members = [_Member(number, *run) for number, run in enumerate(zip(configs, states, strict=True))]
         self.finished: dict[int, TrainingResult] = {}
@@ -180,8 +186,20 @@ class _Stack:
         self.group: CheckGroup | None = None  # checks that are being made, older than those
         self.learning_rates = np.array([c.learning_rate for c in configs], dtype=self.rows.dtype).reshape(-1, 1)
         self.decays = np.stack([decay(config, self.model) for config in configs])
+        self.is_penalized = bool(self.decays.any())
         self.remove_members(StopReason.EARLY_STOPPING, {m.number for m in self.members if m.stopping.stop})
         self.remove_trained()
+
+    def augmented(self, x: Floats) -> Floats:
+        """Return the images of the next step as it sees them."""
+        if self.augmenter is None:
+            return x
+        epoch, batch = divmod(self.step, self.schedule.batches_per_epoch)
+        x = x.copy() if x.base is not None else x  # never the images themselves
+        background = -self.model.scaling.shift
+        x[:, :-1] = self.augmenter(x[:, :-1] - x.dtype.type(background), self.seed, epoch, batch)
+        x[:, :-1] += x.dtype.type(background)
+        return x
 
     def make_step(self, x: Floats, y: Ints) -> bool:
         """Update all members by one batch.
@@ -198,14 +216,29 @@ class _Stack:
             lost = {member.number for member, is_finite in zip(self.members, finite, strict=True) if not is_finite}
             self.leave(StopReason.NON_FINITE_LOSS, lost, failed_step=self.step)
             return False
-        if self.decays.any():
+        if self.is_penalized:
             gradient += self.decays * parameters
-        gradient *= self.learning_rates
+        if self.momentum:
+            velocity = self.rows[1]
+            velocity *= self.momentum
+            velocity += gradient
+            np.multiply(velocity, self._rates(), out=gradient)
+        else:
+            gradient *= self._rates()
         parameters -= gradient
         for member, loss in zip(self.members, losses.tolist(), strict=True):
             member.losses.append(loss)
         self.step += 1
         return not (self.schedule.is_check(self.step - 1) and self._add_pending_check())
+
+    def _rates(self) -> Floats:
+        """Return the learning rate of each member in this step, (n_members, 1)."""
+        if self.members[0].config.learning_rate_schedule == "constant":
+            return self.learning_rates
+        n_batches = self.schedule.batches_per_epoch
+        factors = [m.config.rate_factor(self.step, m.config.epochs * n_batches) for m in self.members]
+        rates: Floats = self.learning_rates * np.array(factors, self.rows.dtype).reshape(-1, 1)
+        return rates
 
     def remove_trained(self) -> None:
         """Remove the members whose epochs are made."""
@@ -225,7 +258,8 @@ class _Stack:
 
     @property
     def _group_size(self) -> int:
-        return group_size(len(self.members) * self.model.n_outputs, self.schedule.check_interval)
+        n_columns = len(self.members) * self.model.n_outputs
+        return group_size(n_columns, self.schedule.check_interval, self.rows.nbytes)
 
     def _trained(self) -> set[int]:
         epoch = self.schedule.epoch_of(self.step)
@@ -318,13 +352,14 @@ class _Stack:
         places = np.array(kept, np.intp)
         self.rows = np.take(self.rows, places, axis=1)  # in C order, which indexing would not be
         self.decays, self.learning_rates = self.decays[places], self.learning_rates[places]
+        self.is_penalized = bool(self.decays.any())
 
 
 def initial_state(config: TrainingConfig, model: Model) -> TrainingState:
     """Return the state in which a run begins; its random numbers are those of no epoch's order."""
     parameters = model.initial(np.random.default_rng([config.seed, 0, 1])).astype(config.float_type)
     parameters.flags.writeable = False
-    return TrainingState.at_start(parameters, config.patience)
+    return TrainingState.at_start(parameters, config.patience, n_optimizer_rows=config.n_optimizer_rows)
 
 
 def decay(config: TrainingConfig, model: Model) -> Floats:
@@ -352,5 +387,7 @@ def _check_stack(configs: Sequence[TrainingConfig], data: TrainingData, states: 
         raise ValueError("resuming takes one state for each member, all at the same step")
     size = first.build_model().layout.size
     rows = [row for state in states for row in (state.last, state.best, *state.optimizer)]
+    if any(len(state.optimizer) != first.n_optimizer_rows for state in states):
+        raise ValueError("the optimizer of a state must have as many rows as its run")
     if any(row.shape != (size,) or row.dtype != first.float_type for row in rows):
         raise ValueError("the parameters of a state must be of the layout and dtype of its run")

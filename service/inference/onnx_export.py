@@ -11,7 +11,7 @@ OPSET = 17
 _IR_VERSION = 8
 """Of the ONNX format: what runtimes since 2022 read."""
 
-_ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+_ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid"}
 
 
 def write_onnx(model: Model) -> bytes:
@@ -63,6 +63,14 @@ def write_onnx(model: Model) -> bytes:
                 ]
             case "softmax":
                 nodes.append(helper.make_node("Softmax", [before], [value], axis=1))
+            case "tanh":
+                constants |= {f"slope{place}": np.array(step.slope, manifest.dtype)}
+                constants |= {f"gain{place}": np.array(step.gain, manifest.dtype)}
+                nodes += [
+                    helper.make_node("Mul", [before, f"slope{place}"], [f"steep{place}"]),
+                    helper.make_node("Tanh", [f"steep{place}"], [f"bent{place}"]),
+                    helper.make_node("Mul", [f"bent{place}", f"gain{place}"], [value]),
+                ]
             case _:
                 nodes.append(helper.make_node(_ACTIVATIONS[step.kind], [before], [value]))
     nodes += [

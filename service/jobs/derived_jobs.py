@@ -49,6 +49,13 @@ def continued(row: JobRow, state: TrainingState, changes: Mapping[str, Any]) -> 
     """
     before = TrainingConfig.from_record(row.config)
     config = replace(before, **changes)
+    if before.learning_rate_schedule != "constant" and config.epochs != before.epochs:
+        raise InvalidField(
+            f"The learning rate follows a {before.learning_rate_schedule} over {before.epochs:,} epochs, which cannot "
+            "be changed afterwards.",
+            field="epochs",
+            allowed=f"{before.epochs:,}",
+        )
     n_epochs, rest = divmod(state.next_step, row.batches_per_epoch or 1)
     if config.epochs < n_epochs + (rest > 0) or (config.epochs == n_epochs and not rest):
         allowed = f"{n_epochs + 1:,} or more"

@@ -22,6 +22,8 @@ MAX_SNAPSHOTS = 256
 """The checks of 50 epochs with five each; at most 8 MB a job."""
 MAX_OF_MEMBER = 16
 """A sweep may have a thousand members."""
+MAX_BYTES, MAX_BYTES_OF_MEMBER = 2**24, 2**20
+"""Of all snapshots of a job; the larger the network, the fewer."""
 
 _BLOCK_SIZE = 1000
 _N_KEPT = 2048
@@ -31,7 +33,10 @@ def max_snapshots(job: JobRow | ClaimRow) -> int:
     """Return how many snapshots of a job are kept; none of a verification, which repeats another job's weights."""
     if job.verification is not None:
         return 0
-    return MAX_SNAPSHOTS if job.sweep_id is None else MAX_OF_MEMBER
+    n_bytes = 4 * TrainingConfig.from_record(job.config).build_model().layout.size
+    if job.sweep_id is None:
+        return min(MAX_SNAPSHOTS, max(2, MAX_BYTES // n_bytes))
+    return min(MAX_OF_MEMBER, max(1, MAX_BYTES_OF_MEMBER // n_bytes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

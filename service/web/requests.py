@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from service.core import DIGITS, FORMULAS, HYPERPARAMETERS, Hyperparameter
+from service.core import DIGITS, FORMULAS, HYPERPARAMETERS, MAX_LAYERS, MAX_UNITS, Hyperparameter
 from service.jobs import MAX_MEMBERS
 from service.registry import NAME_RULE
 
@@ -32,6 +32,8 @@ def _type_of(row: Hyperparameter) -> Any:
             kind = Literal[tuple(row.choices)]
         case "classes":
             kind = Annotated[list[Annotated[int, Field(ge=0, lt=_MOST)]], Field(min_length=2, max_length=_MOST)]
+        case "layers":
+            kind = Annotated[list[Annotated[int, Field(ge=1, le=MAX_UNITS)]], Field(max_length=MAX_LAYERS)]
     return kind | None if row.nullable else kind
 
 
@@ -44,7 +46,7 @@ def _help_of(row: Hyperparameter) -> str:
 
 def _field_of(row: Hyperparameter) -> tuple[Any, Any]:
     """Only the model must be named."""
-    default = ... if row.name == "model" else row.default
+    default = ... if row.name == "model" else list(row.default) if row.kind == "layers" else row.default
     return _type_of(row), Field(default, description=_help_of(row))
 
 

@@ -48,8 +48,12 @@ def test_every_hyperparameter_is_an_option_and_comes_back_as_it_is() -> None:
             assert given(option.replace("--", "--no-"))[row.name] is False
         elif row.kind == "classes":
             assert given(option, "2,3")[row.name] == [2, 3]
+        elif row.kind == "layers":
+            assert given(option, "256-128")[row.name] == [256, 128]
+            assert given(option, "none")[row.name] == []
         else:
-            assert given(option, str(row.default))[row.name] == row.default
+            text = "default" if row.default is None else str(row.default)
+            assert given(option, text)[row.name] == row.default
 
 
 def test_null_has_a_word() -> None:
@@ -159,7 +163,7 @@ def test_several_grids_are_one() -> None:
     ("args", "words"),
     [
         ((), "Missing option '--grid'"),
-        (("--grid", "l3_penalty=1"), "'l3_penalty' is none of model, classes, learning_rate"),
+        (("--grid", "l3_penalty=1"), "'l3_penalty' is none of model, classes, hidden_layers"),
         (("--grid", "seed"), "values must follow the name, as in seed=..."),
         (("--grid", "seed="), "values must follow the name, as in seed=..."),
         (("--grid", "seed=0,"), "seed: it must be a whole number from 0 to"),

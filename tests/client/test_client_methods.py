@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Coroutine, Iterator
 from io import BytesIO
 from types import UnionType
-from typing import Any, Literal, assert_type, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, assert_type, get_args, get_origin, get_type_hints
 
 import httpx
 import numpy as np
@@ -65,7 +65,7 @@ async def typed_awaited(client: AsyncInklingClient, job: AsyncJob) -> None:
 
 
 def is_type_of(row: Hyperparameter, annotation: Any) -> bool:
-    parts = set(get_args(annotation)) if get_origin(annotation) is UnionType else {annotation}
+    parts = set(get_args(annotation)) if get_origin(annotation) in (UnionType, Union) else {annotation}
     assert row.nullable == (type(None) in parts), row.name
     (kind,) = parts - {type(None)}
     if row.kind == "choice":

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.core import MODELS, TrainingConfig, TrainingState, train
+from service.core import MODELS, TrainingConfig
 from service.datasets import Dataset, split
 from service.inference import ModelCatalogue, ModelInputs, evaluate, explain, predict
 from service.jobs import (
@@ -139,16 +139,6 @@ def test_it_is_drawn_and_looked_back_at(system: JobSystem, job: Job) -> None:
     assert snapshots.weights(job.id, step).labels == [str(number) for number in range(1, UNITS + 1)]
     assert job.latest is not None
     assert snapshots.confusion(job.id, step).to_dict()["accuracy"] == job.latest.validation_accuracy
-
-
-def test_what_an_optimizer_keeps_travels_with_the_parameters(mnist: Dataset) -> None:
-    """Room for momentum: rows beside the parameters are rolled back, kept and handed out as they are."""
-    config = TrainingConfig(**HIDDEN)
-    start = TrainingState.at_start(config.build_model().initial(np.random.default_rng(0)).astype(np.float32), None)
-    velocity = np.ones((1, len(start.last)), np.float32)
-    state = TrainingState(**{name: getattr(start, name) for name in start.__slots__} | {"optimizer": velocity})
-    result = train(config, split(mnist, config), resume_from=state)
-    assert (result.state.optimizer == velocity).all()
 
 
 def size_of(png: bytes) -> tuple[int, int]:

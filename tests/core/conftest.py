@@ -18,7 +18,14 @@ def data_for(mnist: Dataset) -> Callable[[TrainingConfig], TrainingData]:
     made: dict[object, TrainingData] = {}
 
     def find(config: TrainingConfig) -> TrainingData:
-        key = config.classes, config.train_size, config.validation, config.validation_size, config.dtype
+        key = (
+            config.classes,
+            config.train_size,
+            config.validation,
+            config.validation_size,
+            config.dtype,
+            config.input_scaling,
+        )
         if key not in made:
             made[key] = split(mnist, config)
         return made[key]

@@ -23,8 +23,10 @@ COMMON: dict[str, Any] = {"train_size": 3000, "validation_size": 1000, "batch_si
 SOFTMAX = TrainingConfig(**COMMON, learning_rate=0.05)
 STOPPING = replace(SOFTMAX, learning_rate=0.5, patience=3, epochs=100)
 LOGISTIC = TrainingConfig(**COMMON, learning_rate=0.05, model="logistic")
+NETWORK = TrainingConfig(**COMMON, learning_rate=0.05, hidden_layers=(16,), patience=5)
+NETWORKS = [NETWORK, replace(NETWORK, learning_rate=1.0, patience=2), replace(NETWORK, l2_penalty=0.01)]
 STACK = [SOFTMAX, replace(STOPPING, patience=2), replace(SOFTMAX, l2_penalty=1.0, patience=4), STOPPING]
-CASES = {"softmax": [SOFTMAX], "stopping": [STOPPING], "logistic": [LOGISTIC], "stack": STACK}
+CASES = {"softmax": [SOFTMAX], "stopping": [STOPPING], "logistic": [LOGISTIC], "stack": STACK, "networks": NETWORKS}
 every_case = pytest.mark.parametrize("configs", CASES.values(), ids=CASES.keys())
 
 
@@ -66,7 +68,7 @@ def test_before_each_step_and_block_whoever_waits_gets_the_core(
     (run,) = record_stack([SOFTMAX], data_for(SOFTMAX))
     assert given["training"] == run.result.state.next_step
     n_blocks = -(-3000 // 512) + -(-1000 // 512)
-    n_groups = -(-len(run.checks) // group_size(10, run.checks[1].step - run.checks[0].step))
+    n_groups = -(-len(run.checks) // group_size(10, run.checks[1].step - run.checks[0].step, run.result.last.nbytes))
     assert given["checks"] == n_blocks * n_groups
 
 
@@ -129,10 +131,18 @@ def test_the_scores_are_those_of_the_model(data_for: DataFor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_columns", "check_interval", "size"),
-    [(10, 31, 16), (1, 6, 16), (50, 31, 5), (320, 31, 1), (10, 12_000, 1), (10, 93, 11)],
+    ("n_columns", "check_interval", "n_bytes", "size"),
+    [
+        (10, 31, 31_400, 16),
+        (1, 6, 3_140, 16),
+        (50, 31, 157_000, 5),
+        (320, 31, 1_004_800, 1),
+        (10, 12_000, 31_400, 1),
+        (10, 93, 31_400, 11),
+        (10, 31, 16_000_000, 4),
+    ],
 )
 def test_groups_are_wide_enough_for_the_product_and_short_enough_for_the_news(
-    n_columns: int, check_interval: int, size: int
+    n_columns: int, check_interval: int, n_bytes: int, size: int
 ) -> None:
-    assert group_size(n_columns, check_interval) == size
+    assert group_size(n_columns, check_interval, n_bytes) == size

@@ -25,6 +25,8 @@ def test_public_names() -> None:
         "InputScaling",
         "Ints",
         "Layout",
+        "MAX_LAYERS",
+        "MAX_UNITS",
         "METRICS",
         "MODELS",
         "Metric",

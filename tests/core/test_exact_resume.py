@@ -18,21 +18,31 @@ COMMON: dict[str, Any] = {"train_size": 2000, "validation_size": 500, "batch_siz
 SOFTMAX = TrainingConfig(**COMMON, learning_rate=0.05, l2_penalty=0.01)
 LOGISTIC = TrainingConfig(**COMMON, learning_rate=0.05, model="logistic", drop_last=False, shuffle=False)
 STOPPING = replace(SOFTMAX, learning_rate=0.5, patience=3, epochs=100)
+NETWORK = TrainingConfig(**COMMON, learning_rate=0.05, hidden_layers=(12, 7), l2_penalty=1e-4)
 every_config = pytest.mark.parametrize(
     "config",
-    [SOFTMAX, LOGISTIC, STOPPING, replace(SOFTMAX, dtype="float64")],
-    ids=["softmax", "logistic", "early stopping", "float64"],
+    [
+        SOFTMAX,
+        LOGISTIC,
+        STOPPING,
+        replace(SOFTMAX, dtype="float64"),
+        NETWORK,
+        replace(NETWORK, learning_rate=1.0, patience=2),
+    ],
+    ids=["softmax", "logistic", "early stopping", "float64", "network", "network, early stopping"],
 )
 
 
 def stored(state: TrainingState) -> TrainingState:
     """The state as it comes back from a file: equal numbers at other places in memory."""
-    return replace(state, last=state.last.copy(), best=state.best.copy(), pending_losses=state.pending_losses.copy())
+    arrays = ("last", "best", "optimizer", "pending_losses")
+    return replace(state, **{name: getattr(state, name).copy() for name in arrays})
 
 
 def assert_same_state(state: TrainingState, expected: TrainingState) -> None:
     assert state.last.tobytes() == expected.last.tobytes()
     assert state.best.tobytes() == expected.best.tobytes()
+    assert state.optimizer.tobytes() == expected.optimizer.tobytes()
     assert state.pending_losses.tobytes() == expected.pending_losses.tobytes()
     for name in ("next_step", "stopping", "best_check", "last_check"):
         assert getattr(state, name) == getattr(expected, name)

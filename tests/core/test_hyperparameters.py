@@ -33,6 +33,9 @@ def legal_values(row: Hyperparameter) -> st.SearchStrategy[Any]:
         case "classes":
             digits = st.lists(st.integers(0, 9), min_size=2, max_size=10, unique=True)
             values = digits | digits.map(tuple)
+        case "layers":
+            sizes = st.lists(st.integers(1, 100), max_size=10)
+            values = sizes | sizes.map(tuple)
         case "integer":
             minimum, maximum = bounds(row)
             values = st.sampled_from([minimum, maximum]) | st.integers(int(minimum), int(maximum))
@@ -63,6 +66,14 @@ def illegal_values(row: Hyperparameter) -> st.SearchStrategy[Any]:
                 | st.sampled_from([[2, 10], [-1, 2], [True, False], [2.0, 3.0], ["2", "3"], [2, None]])
                 | st.sampled_from(["23", {2, 3}, range(2), [[2], [3]]])
             )
+        case "layers":
+            return (
+                values
+                | st.integers()
+                | st.lists(st.integers(1, 100), min_size=11)
+                | st.sampled_from([[0], [-1], [2049], [10**5000], [True], [8.0], ["8"], [None], [[8]]])
+                | st.sampled_from(["8", "256-128", {8}, range(1, 3)])
+            )
     minimum, maximum = bounds(row)
     values |= st.booleans() | st.lists(st.integers()) | st.sampled_from([math.nan, math.inf, -math.inf])
     values |= st.integers(max_value=math.ceil(minimum) - 1) | st.integers(min_value=int(maximum) + 1)
@@ -73,7 +84,10 @@ def illegal_values(row: Hyperparameter) -> st.SearchStrategy[Any]:
 
 
 configs = st.fixed_dictionaries({}, optional={name: legal_values(row) for name, row in ROWS.items()}).filter(
-    lambda given: given.get("model") != "logistic" or len(given.get("classes") or (2, 3)) == 2
+    lambda given: (
+        (given.get("model") != "logistic" or len(given.get("classes") or (2, 3)) == 2)
+        and not (given.get("hidden_layers") and given.get("initialization") == "zeros")
+    )
 )
 
 
@@ -82,7 +96,14 @@ class TestTable:
         assert {name: row.allowed for name, row in ROWS.items()} == {
             "model": "softmax or logistic",
             "classes": "2 to 10 different digits from 0 to 9; exactly 2 for logistic, or null",
+            "hidden_layers": "up to 10 whole numbers from 1 to 2,048",
+            "activation": "relu or sigmoid or improved_sigmoid, or null",
+            "initialization": "zeros or uniform or xavier or he, or null",
+            "input_scaling": "range or standard, or null",
+            "augmentation": "none or soft or strong, or null",
             "learning_rate": "a number from 1e-06 to 10",
+            "momentum": "a number from 0 to 0.999, or null",
+            "learning_rate_schedule": "constant or cosine, or null",
             "batch_size": "a whole number from 1 to 60,000",
             "epochs": "a whole number from 1 to 10,000",
             "shuffle": "true or false",
@@ -109,7 +130,7 @@ class TestTable:
         hints = get_type_hints(TrainingConfig)
         for row in HYPERPARAMETERS:
             if row.kind == "choice":
-                assert get_args(hints[row.name]) == (() if row.name == "model" else tuple(row.choices))
+                assert get_args(hints[row.name]) in ((), (str, type(None)), tuple(row.choices))
         assert set(ROWS["model"].choices) == set(MODELS)
         assert set(ROWS["l2_convention"].choices) == set(FORMULAS)
 
@@ -119,9 +140,10 @@ class TestTable:
         def accepted(value: Any) -> None:
             checked = row.check(value)
             assert checked == (tuple(value) if isinstance(value, list) else value)
-            if row.kind == "number":
+            if row.kind == "number" and value is not None:
                 assert type(checked) is float
-            assert getattr(TrainingConfig(**{row.name: value}), row.name) == checked or value is None
+            in_use: dict[str, Any] = {"hidden_layers": (8,)} if row.name == "activation" else {}
+            assert getattr(TrainingConfig(**in_use, **{row.name: value}), row.name) == checked or value is None
 
         accepted()
 
@@ -180,9 +202,13 @@ class TestConfiguration:
         others: dict[str, Any] = {
             **{"model": "logistic", "classes": (2, 3), "batch_size": 64, "shuffle": False, "seed": 1},
             **{"checks_per_epoch": 1, "drop_last": False, "train_size": None, "validation": "holdout"},
-            **{"validation_size": 100, "dtype": "float64"},
+            **{"validation_size": 100, "dtype": "float64", "hidden_layers": (4,), "initialization": "he"},
+            **{"input_scaling": "standard", "augmentation": "soft", "momentum": 0.5},
+            **{"learning_rate_schedule": "cosine"},
         }
-        assert changes.keys() | others.keys() == ROWS.keys()
+        assert changes.keys() | others.keys() | {"activation"} == ROWS.keys()
+        network = TrainingConfig(hidden_layers=(4,))
+        assert replace(network, activation="sigmoid").stack_key() != network.stack_key()
         for name, value in others.items():
             other = TrainingConfig(**{name: value})
             assert other.stack_key() != config.stack_key(), name

@@ -7,10 +7,13 @@ from typing import Any
 
 from service.core.task import Task
 
+from .interface import INITIALIZATIONS as INITIALIZATIONS
 from .interface import Attribution as Attribution
 from .interface import Model as Model
 from .interface import Operation as Operation
 from .linear import LogisticRegression, SoftmaxRegression
+from .network import ACTIVATIONS as ACTIVATIONS
+from .network import Network
 
 MODELS: dict[str, type[Model]] = {model.name: model for model in (SoftmaxRegression, LogisticRegression)}
 """Every model by its name. Hyperparameters, API, command line and documentation take their choices from here."""
@@ -18,4 +21,6 @@ MODELS: dict[str, type[Model]] = {model.name: model for model in (SoftmaxRegress
 
 def build_model(name: str, task: Task, hyperparameters: Mapping[str, Any]) -> Model:
     """Return a model of a task, with the hyperparameters of a run or of its record."""
+    if hyperparameters.get("hidden_layers"):
+        return Network(task, hyperparameters, MODELS[name].output)
     return MODELS[name](task, hyperparameters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -17,18 +17,23 @@ class Operation:
     """One step from grey levels to probabilities, from which other programs are written: ONNX files, the page.
 
     ``scale`` is x / divisor - shift; ``dense`` is x W + b with the named tensor, its last row b; ``relu``, ``sigmoid``
-    and ``tanh`` work on each number, ``softmax`` on all; ``binary`` turns one logit z into sigmoid(z), sigmoid(-z).
+    and ``tanh``, gain * tanh(slope * x), work on each number, ``softmax`` on all; ``binary`` turns one logit z into
+    sigmoid(z), sigmoid(-z).
     """
 
     kind: Literal["scale", "dense", "relu", "sigmoid", "tanh", "softmax", "binary"]
     tensor: str | None = None
     divisor: float = 1.0
     shift: float = 0.0
+    gain: float = 1.0
+    slope: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
         if self.kind == "scale":
             return {"kind": self.kind, "divisor": self.divisor, "shift": self.shift}
+        if self.kind == "tanh":
+            return {"kind": self.kind, "gain": self.gain, "slope": self.slope}
         return {"kind": self.kind, **({"tensor": self.tensor} if self.tensor else {})}
 
 
@@ -78,6 +83,18 @@ class Output(Protocol):
         """Return of `class_values` those of one class less those of another, as far as their ratio is concerned."""
 
 
+INITIALIZATIONS: Mapping[str, Callable[[np.random.Generator, tuple[int, int]], Floats]] = {
+    "zeros": lambda rng, shape: np.zeros(shape),
+    "uniform": lambda rng, shape: rng.uniform(-1, 1, shape),
+    "xavier": lambda rng, shape: rng.normal(0, (1 / shape[0]) ** 0.5, shape),
+    "he": lambda rng, shape: rng.normal(0, (2 / shape[0]) ** 0.5, shape),
+}
+"""How the weights of a layer begin, (fan_in, fan_out), float64; biases begin at 0.
+
+Sources: Glorot and Bengio (2010), in the simple form N(0, 1/fan_in); He et al. (2015), N(0, 2/fan_in).
+"""
+
+
 class Model(ABC):
     """A model of a task: parameters are a row θ, (n_parameters,), or a stack of rows, (n_members, n_parameters).
 
@@ -93,9 +110,12 @@ class Model(ABC):
     title: ClassVar[str]
     output: ClassVar[Output]
     scaling: InputScaling = RANGE
+    computes_rows_together: ClassVar[bool] = False
+    """Whether the bits of `joint_logits` depend on how many rows there are."""
 
     def __init__(self, task: Task, hyperparameters: Mapping[str, Any]) -> None:
         self.task = task
+        self._draw = INITIALIZATIONS[hyperparameters.get("initialization", "zeros")]
         self.n_outputs = self.output.n_outputs(task.n_classes)
         self.layout = self._layout(hyperparameters)
 
@@ -103,9 +123,13 @@ class Model(ABC):
     def _layout(self, hyperparameters: Mapping[str, Any]) -> Layout:
         """Return how the parameters lie in a row."""
 
-    @abstractmethod
     def initial(self, rng: np.random.Generator) -> Floats:
         """Return the parameters before the first step, (n_parameters,) float64."""
+        row = np.zeros(self.layout.size)
+        for tensor, view in zip(self.layout.tensors, self.layout.views(row).values(), strict=True):
+            fan_in = tensor.shape[0] - tensor.bias_rows
+            view[:fan_in] = self._draw(rng, (fan_in, tensor.shape[1]))
+        return row
 
     @abstractmethod
     def logits(self, rows: Floats, x: Floats) -> Floats:

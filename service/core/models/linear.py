@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from service.core.task import Floats, Ints, Layout, Tensor
+from service.core.task import SCALINGS, Floats, Ints, Layout, Task, Tensor
 
 from .interface import Attribution, Model, Operation
 from .outputs import Binary, Softmax
@@ -19,12 +19,14 @@ _SMALL_MULTIPLY_ADDS = 1_000_000
 class _LinearModel(Model):
     """Z = XW. W lies in θ column by column: a row of (n_outputs, n_inputs) is a picture."""
 
+    computes_rows_together = True
+
+    def __init__(self, task: Task, hyperparameters: Mapping[str, Any]) -> None:
+        self.scaling = SCALINGS[hyperparameters.get("input_scaling", "range")]
+        super().__init__(task, hyperparameters)
+
     def _layout(self, hyperparameters: Mapping[str, Any]) -> Layout:
         return Layout(Tensor("W", (self.task.n_inputs, self.n_outputs)))
-
-    def initial(self, rng: np.random.Generator) -> Floats:
-        """Return zeros, as the course report does."""
-        return np.zeros(self.layout.size)
 
     def logits(self, rows: Floats, x: Floats) -> Floats:
         """See `Model`."""

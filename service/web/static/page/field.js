@@ -67,6 +67,11 @@ export class Field {
       if (!numbers.every((digit) => Number.isInteger(digit) && digit >= 0 && digit <= 9)) this.#reject();
       return [numbers];
     }
+    if (row.kind === "layers") {
+      const sizes = ["", "none"].includes(text) ? [] : text.split(/[-,\s]+/).map(Number);
+      if (!sizes.every((size) => Number.isInteger(size) && size > 0)) this.#reject();
+      return [sizes];
+    }
     const isFine = (value) =>
       value >= row.minimum && value <= row.maximum && (row.kind === "number" || Number.isInteger(value));
     if (!numbers.length || !numbers.every(isFine)) this.#reject();
@@ -94,10 +99,11 @@ export class Field {
     const common = { id: `field-${row.name}`, name: row.name };
     const choices = row.kind === "boolean" ? ["true", "false"] : row.choices;
     if (row.kind === "choice" || row.kind === "boolean") {
-      return element("select", common, choices.map((choice) => this.#option(choice)));
+      const unset = row.nullable ? [element("option", { value: "" }, "default of the model")] : [];
+      return element("select", common, [...unset, ...choices.map((choice) => this.#option(choice))]);
     }
-    const none = { classes: "default of the model", patience: "never stop early", train_size: "all images", name: "from data set and model" };
-    const placeholder = row.nullable ? none[row.name] ?? "none" : "";
+    const none = { classes: "default of the model", momentum: "default of the model", patience: "never stop early", train_size: "all images", name: "from data set and model" };
+    const placeholder = row.kind === "layers" ? "none, or as in 256-128" : row.nullable ? none[row.name] ?? "none" : "";
     return element("input", { ...common, type: "text", autocomplete: "off", inputmode: isNumber(row) ? "decimal" : "text", placeholder });
   }
 }

@@ -64,7 +64,7 @@ const OPERATIONS = {
   dense: (values, { tensor }, tensors) => dense(values, tensors[tensor]),
   relu: (values) => values.map((value) => Math.max(0, value)),
   sigmoid: (values) => values.map(sigmoid),
-  tanh: (values) => values.map(Math.tanh),
+  tanh: (values, { gain, slope }) => values.map((value) => gain * Math.tanh(slope * value)),
   binary: ([z]) => [sigmoid(z), sigmoid(-z)],
   softmax: (values) => {
     const largest = Math.max(...values);

@@ -1,0 +1,227 @@
+"""Networks with hidden layers under either output, with backpropagation by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.core.task import SCALINGS, Floats, Ints, Layout, Task, Tensor
+
+from .interface import Attribution, Model, Operation, Output
+
+_BLOCK_IMAGES = 4
+"""Images that are predicted together, always so many: each has the same bits in every company, and four of them read
+the weights once instead of four times."""
+
+_CHECK_BLOCK_IMAGES = 512
+"""Few enough that what a hidden layer makes of them stays in a core's own cache."""
+
+_PIECE_MULTIPLY_ADDS, _MAX_PIECES = 1_000_000, 4
+"""A product up to the first is made by a BLAS kernel that does not copy its operands first; a larger one is cut into
+pieces of its columns, if a few are enough."""
+
+_GAIN, _SLOPE = 1.7159, 2 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A function f of each number z of a hidden layer.
+
+    ``apply(z, out)`` writes f(z), of which ``derivative(a)`` is f'(z), given a = f(z).
+    """
+
+    operation: Operation
+    apply: Callable[[Floats, Floats], Any]
+    derivative: Callable[[Floats], npt.NDArray[Any]]
+
+
+def _sigmoid(z: Floats, out: Floats) -> None:
+    """1 / (1 + exp(-z)), as (1 + tanh(z / 2)) / 2: no exponential of a large number anywhere."""
+    np.multiply(z, 0.5, out=out)
+    np.tanh(out, out=out)
+    out += 1
+    out *= 0.5
+
+
+def _improved_sigmoid(z: Floats, out: Floats) -> None:
+    """1.7159 tanh(2z/3). Source: LeCun et al., Efficient BackProp (1998), section 4.4."""
+    np.multiply(z, _SLOPE, out=out)
+    np.tanh(out, out=out)
+    out *= _GAIN
+
+
+ACTIVATIONS: Mapping[str, Activation] = {
+    "relu": Activation(Operation("relu"), lambda z, out: np.maximum(z, 0, out=out), lambda a: a > 0),
+    "sigmoid": Activation(Operation("sigmoid"), _sigmoid, lambda a: a * (1 - a)),
+    "improved_sigmoid": Activation(
+        Operation("tanh", gain=_GAIN, slope=_SLOPE),
+        _improved_sigmoid,
+        lambda a: (_GAIN * _SLOPE) - np.square(a) * (_SLOPE / _GAIN),
+    ),
+}
+
+
+class Network(Model):
+    """Dense layers: a_0 = x, z_l = [a_(l-1), 1] W_l, a_l = f(z_l), and the last z are the logits.
+
+    W_l, (fan_in + 1, fan_out), has the biases in its last row.
+
+    Parameters
+    ----------
+    output : what the logits mean.
+    """
+
+    title = "network with hidden layers"
+
+    def __init__(self, task: Task, hyperparameters: Mapping[str, Any], output: Output) -> None:
+        self.output = output  # type: ignore[misc] # of the class elsewhere: a network has either
+        self.activation = ACTIVATIONS[hyperparameters["activation"]]
+        self.scaling = SCALINGS[hyperparameters["input_scaling"]]
+        super().__init__(task, hyperparameters)
+        self._workspace: _Workspace | None = None
+
+    def _layout(self, hyperparameters: Mapping[str, Any]) -> Layout:
+        sizes = [self.task.n_pixels, *hyperparameters["hidden_layers"], self.n_outputs]
+        shapes = [(fan_in + 1, fan_out) for fan_in, fan_out in pairwise(sizes)]
+        stops = np.cumsum([prod(shape) for shape in shapes]).tolist()
+        self._places = [(slice(a, b), shape) for a, b, shape in zip([0, *stops], stops, shapes, strict=False)]
+        return Layout(*(Tensor(f"W{n}", shape, by_column=False) for n, shape in enumerate(shapes, 1)))
+
+    def logits(self, rows: Floats, x: Floats) -> Floats:
+        """See `Model`."""
+        z = np.empty((len(rows), self.n_outputs, len(x)), rows.dtype)
+        for member, row in enumerate(rows):
+            *hidden, last = self._matrices(row)
+            for start in range(0, len(x), _CHECK_BLOCK_IMAGES):
+                block = slice(start, start + _CHECK_BLOCK_IMAGES)
+                a = x[block]
+                for matrix in hidden:
+                    a = self._activate(a @ matrix)
+                np.matmul(last.T, a.T, out=z[member, :, block])
+        return z
+
+    def image_logits(self, row: Floats, x: Floats) -> Floats:
+        """See `Model`."""
+        *hidden, last = self._matrices(row)
+        n_blocks = -(-len(x) // _BLOCK_IMAGES)
+        a = x if len(x) == n_blocks * _BLOCK_IMAGES else np.concatenate((x, x[:1].repeat(-len(x) % _BLOCK_IMAGES, 0)))
+        a = a.reshape(n_blocks, _BLOCK_IMAGES, -1)
+        for matrix in hidden:
+            a = self._activate(a @ matrix)
+        return (a @ last).reshape(-1, self.n_outputs, 1)[: len(x)]
+
+    def loss_and_gradient(self, rows: Floats, x: Floats, y: Ints) -> tuple[Floats, Floats]:
+        """Return C and dC/dθ, which the next call overwrites.
+
+        With the gradient delta_L = dC/dz_L of the output, and [a, 1] the activations with their constant::
+
+            dC/dW_l = [a_(l-1), 1]^T delta_l          delta_(l-1) = (delta_l W_l^T without the bias) * f'(z_(l-1))
+
+        Source: Nielsen, Neural Networks and Deep Learning, chapter 2, with images as rows.
+        """
+        space = self._workspace
+        if space is None or not space.fits(rows, x):
+            space = self._workspace = _Workspace(self.layout, rows, x)
+        losses = np.empty(len(rows))
+        for member, row in enumerate(rows):
+            matrices, gradients = self._matrices(row), self._matrices(space.gradient[member])
+            a = [x, *space.activations]
+            for layer, z in enumerate(space.sums):
+                _product(a[layer], matrices[layer], z)
+                self.activation.apply(z, a[layer + 1][:, :-1])
+            z_last = matrices[-1].T @ a[-1].T
+            losses[member : member + 1], delta = self.output.loss_and_gradient(z_last[np.newaxis], y)
+            np.matmul(a[-1].T, delta[0].T, out=gradients[-1])
+            back = delta[0].T @ matrices[-1][:-1].T
+            for layer in range(len(matrices) - 2, -1, -1):
+                back *= self.activation.derivative(a[layer + 1][:, :-1])
+                _product(a[layer].T, back, gradients[layer])
+                if layer:
+                    back = back @ matrices[layer][:-1].T
+        return losses, space.gradient
+
+    def attribute(self, row: Floats, x: Floats, target: int, against: int | None = None) -> Attribution:
+        """Return the share of each pixel in the difference to a blank image, whose logit is the constant.
+
+        DeepLIFT's rescale rule: from layer to layer a difference is handed down in proportion to W, and through an
+        activation by the quotient (f(z) - f(z0)) / (z - z0), in float64. Shares and constant sum to the logit for every
+        activation, and what is blank has no share. Source: Shrikumar et al., Learning Important Features Through
+        Propagating Activation Differences (2017), section 3.5.1.
+        """
+        *hidden, last = self._matrices(row.astype(np.float64))
+        directions = self.output.class_values(last)
+        direction = directions[:, target] if against is None else self.output.contrast(directions, target, against)
+        pair = np.stack([x, np.append(np.full(self.task.n_pixels, -self.scaling.shift), 1)]).astype(np.float64)
+        difference, quotients = pair[0] - pair[1], []
+        a: Floats = pair
+        for matrix in hidden:
+            z = a @ matrix
+            a = self._activate(z)
+            dz, da = z[0] - z[1], a[0, :-1] - a[1, :-1]
+            is_moved = np.abs(dz) > 1e-9  # else the quotient is the derivative, which rounding would spoil
+            quotient = np.asarray(self.activation.derivative(a[0, :-1]), np.float64)
+            quotients.append(np.divide(da, dz, out=quotient, where=is_moved))
+        multipliers: Floats = direction[:-1]
+        for matrix, quotient in zip(reversed(hidden), reversed(quotients), strict=True):
+            multipliers = matrix[:-1] @ (quotient * multipliers)
+        logit, blank = (float(value) for value in a @ direction)
+        return Attribution(shares=multipliers * difference[:-1], constant=blank, logit=logit)
+
+    def slopes(self, row: Floats, x: Floats) -> Floats:
+        """See `Model`: the chain rule, from the output down."""
+        *hidden, last = self._matrices(row)
+        a: Floats = x[np.newaxis]
+        derivatives = []
+        for matrix in hidden:
+            a = self._activate(a @ matrix)
+            derivatives.append(self.activation.derivative(a[0, :-1]))
+        jacobian: Floats = last[:-1]
+        for layer in range(len(hidden) - 1, -1, -1):
+            matrix = hidden[layer] if layer == 0 else hidden[layer][:-1]
+            jacobian = matrix @ (derivatives[layer][:, np.newaxis] * jacobian)
+        return jacobian
+
+    def hidden_operations(self) -> Sequence[Operation]:
+        """See `Model`."""
+        first, *others = (Operation("dense", tensor=tensor.name) for tensor in self.layout.tensors)
+        return [first, *(step for dense in others for step in (self.activation.operation, dense))]
+
+    def _activate(self, z: Floats) -> Floats:
+        """Return [f(z), 1], the constant 1 as the last of each row."""
+        a = np.empty((*z.shape[:-1], z.shape[-1] + 1), z.dtype)
+        a[..., -1] = 1
+        self.activation.apply(z, a[..., :-1])
+        return a
+
+    def _matrices(self, row: Floats) -> list[Floats]:
+        return [row[place].reshape(shape) for place, shape in self._places]
+
+
+class _Workspace:
+    """Arrays that every step needs anew, of one batch size and number of members."""
+
+    def __init__(self, layout: Layout, rows: Floats, x: Floats) -> None:
+        self.gradient = np.empty_like(rows)
+        widths = [tensor.shape[1] for tensor in layout.tensors[:-1]]
+        self.sums = [np.empty((len(x), width), x.dtype) for width in widths]
+        self.activations = [np.ones((len(x), width + 1), x.dtype) for width in widths]
+
+    def fits(self, rows: Floats, x: Floats) -> bool:
+        return self.gradient.shape == rows.shape and len(self.sums[0]) == len(x) and self.sums[0].dtype == x.dtype
+
+
+def _product(a: Floats, b: Floats, out: Floats) -> None:
+    """Write ``a @ b``, in pieces of its columns where that is faster."""
+    n_columns = b.shape[1]
+    n_pieces = -(-a.size * n_columns // _PIECE_MULTIPLY_ADDS)
+    if n_pieces > _MAX_PIECES:
+        n_pieces = 1
+    for piece in range(n_pieces):
+        columns = slice(piece * n_columns // n_pieces, (piece + 1) * n_columns // n_pieces)
+        np.matmul(a, b[:, columns], out=out[:, columns])

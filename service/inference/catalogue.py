@@ -33,8 +33,8 @@ class ModelCatalogue:
     """Names and references to models in memory.
 
     `get` resolves a reference by a listing of names in the registry and nothing more, so a new version or a moved
-    alias speaks at once, whichever process made it. `get_cached` answers from memory alone: what this process changed
-    speaks at once, what another one changed after `FRESH_S`, or twice that at most. Versions never change, so one
+    alias answers at once, whichever process made it. `get_cached` answers from memory alone: what this process changed
+    is used at once, what another one changed after `FRESH_S`, or twice that at most. Versions never change, so one
     that is loaded is never looked at again; the one that has gone unused for longest makes room for a new one.
 
     Safe to use from several threads: a model that two ask for at once is loaded once, and loading one does not
@@ -43,7 +43,7 @@ class ModelCatalogue:
     Parameters
     ----------
     registry : where models are.
-    default_name : the model that speaks when none is named.
+    default_name : the model that predicts when none is named.
     max_loaded : models to keep at most.
     clock : monotonic, seconds.
     background : looks at the registry again; a thread of the catalogue's own by default.
@@ -72,7 +72,7 @@ class ModelCatalogue:
 
     @property
     def default_name(self) -> str:
-        """The model that speaks when none is named."""
+        """The model that predicts when none is named."""
         return self._default_name
 
     def get(self, name: str | None = None, reference: int | str | None = None) -> Model:
@@ -96,7 +96,7 @@ class ModelCatalogue:
         if model is not None:
             return model
         with self._loading:
-            model = self._find(key)  # somebody else may have loaded it meanwhile
+            model = self._find(key)  # another thread may have loaded it meanwhile
             if model is None:
                 model = self._registry.load(*key)
                 with self._looking:

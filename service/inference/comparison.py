@@ -28,7 +28,7 @@ class Comparison:
     ----------
     first, other : ``name/version``.
     n_images : that both were shown.
-    only_first_right, only_other_right : images that one of them tells right and the other does not.
+    only_first_right, only_other_right : images that only one of them classifies correctly.
     accuracy_difference : of the other less the first.
     accuracy_interval : 95 % of it, after Agresti and Min (2005): half an image is added to each of the four
         cells of both right, one right and none right, so that it has a length even where they never differ.
@@ -53,13 +53,13 @@ class Comparison:
         """What this means, for a person."""
         one, two = self.only_first_right, self.only_other_right
         if one == two == 0:
-            return f"{self.first} and {self.other} are right about the same {self.n_images:,} images and wrong alike."
+            return f"{self.first} and {self.other} classified the same of the {self.n_images:,} images correctly."
         better, worse = (self.other, self.first) if two > one else (self.first, self.other)
-        counts = f"only {better} is right about {max(one, two):,} images, only {worse} about {min(one, two):,}"
+        counts = f"{better} alone classified {max(one, two):,} images correctly, {worse} alone {min(one, two):,}"
         chance = f"p = {self.p_value:.2g}" if self.p_value >= 1e-4 else "p < 0.0001"
         if self.p_value < 0.05:
-            return f"{better} is better: {counts}, which chance would hardly do ({chance})."
-        return f"There is no telling which is better: {counts}, which may well be chance ({chance})."
+            return f"{better} is better: {counts}, which is unlikely to be chance ({chance})."
+        return f"Neither is clearly better: {counts}, which may be chance ({chance})."
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as the API shows it."""
@@ -119,7 +119,7 @@ def paired(first: str, other: str, of_first: Results, of_other: Results) -> Comp
     Parameters
     ----------
     first, other : what to call them.
-    of_first, of_other : which images each told right, bool, and the loss of each, float64; all (n_images,).
+    of_first, of_other : which images each classified correctly, bool, and the loss of each, float64; all (n_images,).
     """
     (right_a, loss_a), (right_b, loss_b) = of_first, of_other
     n_images = len(right_a)

@@ -149,7 +149,7 @@ class Model(ABC):
 
     @abstractmethod
     def attribute(self, row: Floats, x: Floats, target: int, against: int | None = None) -> Attribution:
-        """Return what each pixel of an image, (n_inputs,), says for a class, or for it and against another."""
+        """Return the share of each pixel of an image, (n_inputs,), in the logit of a class or a difference of two."""
 
     @abstractmethod
     def slopes(self, row: Floats, x: Floats) -> Floats:

@@ -50,6 +50,7 @@ class Explanation:
     ----------
     model, version : which is explained.
     digit, against : the class that is explained, and the one that it is compared with, if there is one.
+    rule, baseline : how the evidence is found, and the image that has none, as `docs/api.md` says.
     logit, bias : ``evidence`` and ``bias`` sum to the logit, or to the difference of the two.
     evidence : 28 rows of 28.
     details : the whole answer.
@@ -60,6 +61,8 @@ class Explanation:
     version: int
     digit: int
     against: int | None
+    rule: str
+    baseline: str
     logit: float
     bias: float
     evidence: list[list[float]]

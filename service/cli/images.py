@@ -211,17 +211,17 @@ def _print_explanation(found: Json, console: Console) -> None:
         Text("\n").join(grey_picture(np.array(found["pixels"], np.uint8), console)),
         Text("\n").join(weight_picture(evidence, float(np.abs(evidence).max()), console)),
     )
+    constant = "bias" if found["baseline"] == "zero" else "blank image"
     what = f"{found['digit']}" if found["against"] is None else f"{found['digit']} and not {found['against']}"
     lines = [
         Text.assemble((f"Why {what}? ", "bold"), f"{found['model']}, version {found['version']}"),
         Text(
             f"pixels for it {evidence[evidence > 0].sum():+.2f}, against it {evidence[evidence < 0].sum():+.2f}, "
-            f"bias {found['bias']:+.2f}: together {found['logit']:.2f}"
+            f"{constant} {found['bias']:+.2f}: together {found['logit']:.2f}"
         ),
     ]
     if flip := found["flip"]:
-        nearest = (
-            f"The nearest image that is classified otherwise, as a {flip['digit']}, is {flip['distance']:.3g} away."
-        )
+        which = "An image nearby" if flip["is_local"] else "The nearest image"
+        nearest = f"{which} that is classified otherwise, as a {flip['digit']}, is {flip['distance']:.3g} away."
         lines.append(Text(nearest, "dim"))
     console.print(pictures, Text(), *lines, *_warnings(found), sep="\n")

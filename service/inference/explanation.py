@@ -24,7 +24,9 @@ class Explanation:
     """The share of each pixel in the logit of a class, alone or against another; see `service.core.Model.attribute`.
 
     The evidence of all pixels and the bias sum to the logit of the class, or to the difference of two. For a linear
-    model, with x_i a pixel's value from -1 (background) to 1 (ink), the evidence for class k is w_ki x_i.
+    model, with x_i a pixel's value from -1 (background) to 1 (ink), the evidence for class k is w_ki x_i. For a
+    network it is a pixel's share in the difference to a blank page, whose logit takes the place of the bias. Logits
+    and evidence are those before calibration, which changes probabilities alone.
 
     Parameters
     ----------
@@ -34,7 +36,8 @@ class Explanation:
     bias, logit : what the pixels' evidence is added to, and what comes out, each computed for itself.
     logits, probabilities : of each class, in the order of the model's classes.
     pixels : (height, width) uint8, the image as the model sees it.
-    flip : the nearest image that the model takes for another digit than this one; None if there is none.
+    flip : the nearest image that the model takes for another digit than this one, for a network a near one; None if
+        there is none, or none was found.
     steps, warnings : how the image came about, and what may make the answer wrong.
     """
 
@@ -59,12 +62,13 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as the API shows it."""
         labels = [str(label) for label in self.model.manifest.classes]
-        flip = self.flip
         return {
             "model": self.model.manifest.name,
             "version": self.model.manifest.version,
             "digit": self.digit,
             "against": self.against,
+            "rule": self.model.function.rule,
+            "baseline": self.model.function.baseline,
             "logit": self.logit,
             "bias": self.bias,
             "sum": self.total,
@@ -72,7 +76,7 @@ class Explanation:
             "probabilities": dict(zip(labels, self.probabilities, strict=True)),
             "logits": dict(zip(labels, self.logits, strict=True)),
             "pixels": self.pixels.tolist(),
-            "flip": flip and {"digit": flip.digit, "pixels": flip.pixels.tolist(), "distance": flip.distance},
+            "flip": self.flip and self.flip.to_dict(),
             "warnings": list(self.warnings),
             "steps": list(self.steps),
         }

@@ -1,9 +1,10 @@
-"""The smallest change to an image that changes what a model takes it for."""
+"""A small change to an image that changes what a model takes it for: of a linear model the smallest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,10 @@ from .prediction import predict
 _MARGINS = (1e-4, 1e-3, 1e-2, 1e-1)
 """By how much the other class must win, as shares of the largest logit: more where rounding eats up less."""
 
+_N_NEAR_CLASSES, _N_LINEARISATIONS, _N_HALVINGS = 3, 8, 7
+"""For how many classes a network is searched if one of them gives a flip, how often each, and how finely a flip is
+shortened."""
+
 Float64s = npt.NDArray[np.float64]
 
 
@@ -29,22 +34,35 @@ class Flip:
     digit : that it takes it for.
     pixels : (height, width) uint8.
     distance : the length of the change, the root of its sum of squares, in grey levels.
+    is_local : whether it was found by a local search, so that others may be nearer; else it is the nearest.
     """
 
     digit: int
     pixels: Bytes
     distance: float
+    is_local: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as the API shows it."""
+        return {
+            "digit": self.digit,
+            "pixels": self.pixels.tolist(),
+            "distance": self.distance,
+            "is_local": self.is_local,
+        }
 
 
 def find_flip(model: Model, image: Bytes) -> Flip | None:
-    """Find the image nearest to a given one that the model takes for another digit.
+    """Find an image near to a given one that the model takes for another digit: of a linear model the nearest.
 
     With z the logits of the image, k the class that wins and w_j the slopes of z_j for another class j, it solves for
     each j exactly, where slopes are the same everywhere ::
 
-        minimise |d|²   so that   (w_j - w_k)·d / 127.5 >= z_k - z_j + margin   and   0 <= pixels + d <= 255
+        minimise |d|²   so that   (w_j - w_k)·d / divisor >= z_k - z_j + margin   and   0 <= pixels + d <= 255
 
-    brings d to whole grey levels, as `whole_change` does, has the result predicted, and takes the nearest.
+    with the divisor of the input scaling, brings d to whole grey levels, as `whole_change` does, has the result
+    predicted, and takes the nearest. For a network, z and w are those of the image that was found last, and what is
+    found is local: another may be nearer.
 
     Parameters
     ----------
@@ -52,32 +70,108 @@ def find_flip(model: Model, image: Bytes) -> Flip | None:
 
     Returns
     -------
-    None if no image within the bounds of pixels would be taken for anything else.
+    None if no image within the bounds of pixels would be taken for anything else; for a network, if none was found.
     """
-    function, row = model.function, model.parameters.astype(np.float64)
-    x = design_matrix(image[np.newaxis], np.float64, function.scaling)
-    output, n_pixels = function.output, function.task.n_pixels
-    logits = output.class_values(function.joint_logits(row[np.newaxis], x)[0, :, 0])
-    towards: Float64s = output.class_values(function.slopes(row, x[0]))[:n_pixels].astype(np.float64, copy=False)
-    winner = int(predict(model, image[np.newaxis])[1].argmax())
-    pixels = image.reshape(n_pixels).astype(np.float64)
-    scale = max(1.0, float(np.abs(logits).max()))
-    others = [place for place in range(len(logits)) if place != winner]
-    slopes: dict[int, Float64s] = {}
-    for j in others:
-        slopes[j] = np.asarray(output.contrast(towards, j, winner), np.float64) / function.scaling.divisor
-    gaps = {j: max(0.0, -float(output.contrast(logits, j, winner))) for j in others}
+    at_image = _Linearisation(model, image)
+    bounds = sorted(_bounds(image.reshape(-1).astype(np.float64), at_image))
+    find = _nearest_flip if model.function.is_linear else _local_flip
+    return find(model, image, at_image, bounds)
+
+
+class _Linearisation:
+    """How far each class is behind the one that wins, and how that changes with each grey level, at an image.
+
+    Parameters
+    ----------
+    pixels : (n_pixels,) or (height, width), uint8.
+    winner : the place of the class that wins; the predicted one by default.
+    """
+
+    def __init__(self, model: Model, pixels: Bytes, winner: int | None = None) -> None:
+        function, row = model.function, model.parameters.astype(np.float64)
+        x = design_matrix(pixels.reshape(1, -1), np.float64, function.scaling)
+        output, n_pixels = function.output, function.task.n_pixels
+        logits = output.class_values(function.joint_logits(row[np.newaxis], x)[0, :, 0])
+        towards: Float64s = output.class_values(function.slopes(row, x[0]))[:n_pixels].astype(np.float64, copy=False)
+        if winner is None:
+            winner = int(predict(model, pixels.reshape(1, *function.task.image_shape))[1].argmax())
+        others = [place for place in range(len(logits)) if place != winner]
+        self.winner = winner
+        self.scale = max(1.0, float(np.abs(logits).max()))
+        self.gaps = {j: -float(output.contrast(logits, j, winner)) for j in others}
+        self.slopes: dict[int, Float64s] = {
+            j: np.asarray(output.contrast(towards, j, winner), np.float64) / function.scaling.divisor for j in others
+        }
+
+
+def _nearest_flip(model: Model, image: Bytes, at: _Linearisation, bounds: list[tuple[float, int]]) -> Flip | None:
+    """Solve exactly, for a model whose slopes are the same everywhere."""
+    pixels = image.reshape(-1).astype(np.float64)
     best: Flip | None = None
-    for bound, j in sorted(_bounds(pixels, slopes, gaps)):
+    for bound, j in bounds:
         if best is not None and bound >= best.distance:
             break  # whole grey levels can only be farther
         for margin in _MARGINS:
-            change = whole_change(pixels, slopes[j], gaps[j] + margin * scale)
+            change = whole_change(pixels, at.slopes[j], max(0.0, at.gaps[j]) + margin * at.scale)
             found = None if change is None else _flipped(model, image, change)
-            if found is not None and found.digit != model.manifest.classes[winner]:
+            if found is not None and found.digit != model.manifest.classes[at.winner]:
                 best = found if best is None or found.distance < best.distance else best
                 break
     return best
+
+
+def _local_flip(model: Model, image: Bytes, at: _Linearisation, bounds: list[tuple[float, int]]) -> Flip | None:
+    """Linearise, solve, shorten what flips, and do it again from there, for the classes that seem to be nearest."""
+    best: Flip | None = None
+    reachable = [j for _, j in bounds]
+    for n_tried, j in enumerate([*reachable, *(j for j in at.gaps if j not in reachable)]):
+        if best is not None and n_tried >= _N_NEAR_CLASSES:
+            break
+        found = _flip_towards(model, image, at, j)
+        if found is not None and (best is None or found.distance < best.distance):
+            best = found
+    return best
+
+
+def _flip_towards(model: Model, image: Bytes, at: _Linearisation, j: int) -> Flip | None:
+    """Walk to an image that flips, each step from where the last one led; from there solve for the original image.
+
+    Solved for the original image from the beginning, it would go to and fro across a kink of relu.
+    """
+    original, winner = image.reshape(-1).astype(np.float64), model.manifest.classes[at.winner]
+    best, pixels = None, original
+    for n in range(_N_LINEARISATIONS):
+        slope, start = at.slopes[j], original if best else pixels
+        margin = _MARGINS[0 if best else min(n, len(_MARGINS) - 1)]
+        step = whole_change(start, slope, at.gaps[j] + margin * at.scale + float(slope @ (pixels - start)))
+        if step is None and not best:  # it may still be within reach: slopes change on the way
+            step = np.clip(255 * np.sign(slope), -start, 255 - start)
+        if step is None or np.array_equal(start + step, pixels):
+            break
+        pixels = start + step
+        found = _flipped(model, image, pixels - original)
+        if found.digit != winner:
+            found = _shortened(model, image, pixels - original, found)
+            if best and found.distance >= best.distance:
+                break
+            best, pixels = found, found.pixels.reshape(-1).astype(np.float64)
+        elif best:
+            break
+        at = _Linearisation(model, pixels.astype(np.uint8), at.winner)
+    return best
+
+
+def _shortened(model: Model, image: Bytes, change: Float64s, flip: Flip) -> Flip:
+    """Return the flip on the way from an image to one that flips where the prediction changes."""
+    low, high, winner = 0.0, 1.0, predict(model, image[np.newaxis])[0][0]
+    for _ in range(_N_HALVINGS):
+        middle = (low + high) / 2
+        found = _flipped(model, image, np.rint(middle * change))
+        if found.digit == winner:
+            low = middle
+        else:
+            high, flip = middle, found
+    return flip
 
 
 def smallest_change(pixels: Float64s, slope: Float64s, gain: float) -> Float64s | None:
@@ -157,13 +251,14 @@ def _level(pixels: Float64s, slope: Float64s, gain: float) -> float | None:
     return float((gain - (gained[piece] - full[piece])) / still_free[piece])
 
 
-def _bounds(pixels: Float64s, slopes: dict[int, Float64s], gaps: dict[int, float]) -> list[tuple[float, int]]:
+def _bounds(pixels: Float64s, at: _Linearisation) -> list[tuple[float, int]]:
     """Return for each class that can be reached how far it is at least, with no margin and any real change."""
-    changes = {j: smallest_change(pixels, slope, gaps[j]) for j, slope in slopes.items()}
+    changes = {j: smallest_change(pixels, slope, at.gaps[j]) for j, slope in at.slopes.items()}
     return [(sqrt(change @ change), j) for j, change in changes.items() if change is not None]
 
 
 def _flipped(model: Model, image: Bytes, change: Float64s) -> Flip:
     pixels = (image + change.reshape(image.shape)).astype(np.uint8)
     labels, _ = predict(model, pixels[np.newaxis])
-    return Flip(digit=int(labels[0]), pixels=pixels, distance=sqrt(change @ change))
+    distance, is_local = sqrt(change @ change), not model.function.is_linear
+    return Flip(digit=int(labels[0]), pixels=pixels, distance=distance, is_local=is_local)

@@ -7,7 +7,9 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +20,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.core import Floats, TrainingConfig
+from service.core import Floats, TrainingConfig, train
+from service.datasets import Dataset, split
 from service.registry import Model, ModelDraft
 
 
@@ -100,6 +103,22 @@ def make_model(make_draft: Callable[..., ModelDraft]) -> Callable[..., Model]:
         weights: Floats = np.random.default_rng(0).normal(0, 0.1, draft.build_model().layout.size).astype(draft.dtype)
         manifest = draft.as_version(name="digits", version=1, weights_sha256="0" * 64, size_bytes=1)
         return Model(manifest=manifest, best=weights, last=weights)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_network(make_draft: Callable[..., ModelDraft], mnist: Dataset) -> Callable[..., Model]:
+    """Return ``make_network(**hyperparameters)``, which gives a network that was trained for a moment."""
+
+    @cache
+    def make(**hyperparameters: Any) -> Model:
+        given = {"hidden_layers": (24, 16), "epochs": 2, "train_size": 5000, "validation_size": 500, **hyperparameters}
+        config = TrainingConfig(**given)
+        state = train(config, split(mnist, config)).state
+        draft = replace(make_draft(config.model, config.classes, config.dtype), config=config.to_record())
+        manifest = draft.as_version(name="network", version=1, weights_sha256="0" * 64, size_bytes=1)
+        return Model(manifest=manifest, best=state.best, last=state.last)
 
     return make
 

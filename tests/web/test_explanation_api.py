@@ -31,6 +31,8 @@ def test_an_explanation(client: httpx.Client, service: Service, mnist: Dataset, 
     assert (
         result["sum"] == pytest.approx(result["logit"]) == pytest.approx(result["logits"]["7"] - result["logits"]["3"])
     )
+    assert (result["rule"], result["baseline"]) == ("weight_times_pixel", "zero")
+    assert result["flip"]["is_local"] is False
     assert np.sum(result["evidence"]) + result["bias"] == pytest.approx(result["logit"])
     assert result["pixels"] == mnist.test.images[0].tolist()
     predicted = client.post(f"{TEN}/predict", **digit).json()["predictions"][0]

@@ -110,6 +110,11 @@ class Model(ABC):
     title: ClassVar[str]
     output: ClassVar[Output]
     scaling: InputScaling = RANGE
+    is_linear: ClassVar[bool] = False
+    """Whether `slopes` are the same at every image."""
+    rule: ClassVar[str] = "deeplift_rescale"
+    baseline: ClassVar[str] = "blank"
+    """How `attribute` finds shares, and the image that has none: ``blank``, or ``zero``, which is 0 after scaling."""
     computes_rows_together: ClassVar[bool] = False
     """Whether the bits of `joint_logits` depend on how many rows there are."""
 

@@ -19,7 +19,8 @@ _SMALL_MULTIPLY_ADDS = 1_000_000
 class _LinearModel(Model):
     """Z = XW. W lies in θ column by column: a row of (n_outputs, n_inputs) is a picture."""
 
-    computes_rows_together = True
+    is_linear = computes_rows_together = True
+    rule, baseline = "weight_times_pixel", "zero"
 
     def __init__(self, task: Task, hyperparameters: Mapping[str, Any]) -> None:
         self.scaling = SCALINGS[hyperparameters.get("input_scaling", "range")]

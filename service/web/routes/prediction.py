@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from io import BytesIO
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import orjson
@@ -57,11 +57,17 @@ class PredictionAnswer(Answer):
 
 
 class Flip(Answer):
-    """The nearest image that the model predicts as another digit."""
+    """An image near by that the model predicts as another digit."""
 
     digit: int
     pixels: list[list[int]]
     distance: Annotated[float, Field(description="The root of the sum of squared changes, in grey levels.")]
+    is_local: Annotated[
+        bool,
+        Field(
+            description="Found by a local search, as for every network: others may be nearer. Else it is the nearest."
+        ),
+    ]
 
 
 class ExplanationAnswer(Answer):
@@ -71,14 +77,21 @@ class ExplanationAnswer(Answer):
     version: int
     digit: Annotated[int, Field(description="The class that is explained.")]
     against: Annotated[int | None, Field(description="The class that it is held against, if one was named.")]
+    rule: Annotated[
+        Literal["weight_times_pixel", "deeplift_rescale"], Field(description="The first for linear models.")
+    ]
+    baseline: Annotated[
+        Literal["zero", "blank"],
+        Field(description="The image whose pixels have no evidence: 0 after scaling, or without ink."),
+    ]
     logit: Annotated[float, Field(description="Of the class; with `against`, the difference of the two logits.")]
-    bias: float
+    bias: Annotated[float, Field(description="The logit of the baseline: for a linear model its bias.")]
     sum: Annotated[float, Field(description="The evidence of all pixels and the bias: the logit, but for rounding.")]
-    evidence: Annotated[list[list[float]], Field(description="28 rows of 28: weight times pixel, from -1 to 1.")]
+    evidence: Annotated[list[list[float]], Field(description="28 rows of 28, one number a pixel, by the rule.")]
     probabilities: Annotated[dict[str, float], Field(description="Of every class; they sum to 1.")]
     logits: Annotated[dict[str, float], Field(description="Of every class; for logistic, z and -z.")]
     pixels: Annotated[list[list[int]], Field(description="What the model saw: 28 rows of 28, from 0 to 255.")]
-    flip: Annotated[Flip | None, Field(description="Of the predicted class; null if there is none.")]
+    flip: Annotated[Flip | None, Field(description="Of the predicted class; null if none was found.")]
     warnings: list[str]
     steps: Annotated[list[str], Field(description="The steps of preprocessing, in order.")]
 

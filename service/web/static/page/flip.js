@@ -30,11 +30,11 @@ export class Flip {
     const predicted = Object.keys(probabilities).reduce((a, b) => (probabilities[b] > probabilities[a] ? b : a));
     const mean = changes.reduce((sum, value) => sum + value, 0) / changes.length;
     this.words.replaceChildren(
-      `The nearest image with another prediction: ${changes.length} pixels changed, by ${mean.toFixed(0)} of 255 grey levels on average, and this `,
+      `${flip.is_local ? "An image nearby" : "The nearest image"} with another prediction: ${changes.length} pixels changed, by ${mean.toFixed(0)} of 255 grey levels on average, and this `,
       element("strong", {}, nameOf(predicted)),
       ` (${percent(probabilities[predicted])} sure) becomes a `,
       element("strong", {}, nameOf(flip.digit)),
-      ". A person would hardly notice.",
+      flip.is_local ? ". The search was local: there may be a nearer one." : ". A person would hardly notice.",
     );
     this.flippedCaption.textContent = `Predicted: ${nameOf(flip.digit)}`;
     this.place.hidden = false;

@@ -1,38 +1,50 @@
-"""A drawing and its paper separated: the level of the paper, its lighting and noise, and the ink that remains."""
+"""The ink of one digit in a picture: separated from its background and from printed lines, in full resolution."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .mnist_form import Bytes, bounding_box
+from .background import dark_structure_removed, window_extreme
+from .histogram import level_counts, otsu
+from .lines import find_lines
+from .mnist_form import Bytes, bounding_box, stroke_width_px
 
-Floats32 = NDArray[np.float32]
 Floats64 = NDArray[np.float64]
-Counts = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
-_LEVELS = np.arange(256)
-
-_SAMPLE_SIDE_PX = 64
-_FRAME_FRACTION = 0.02
-_EVEN_LEVELS = 3
-_MIN_LIGHT_LEVELS = 32
-_LIGHTING_GAIN = 0.7
-_LIGHTING_ROUNDS = 12
-_GROWING_ROUNDS = 6
-_POWERS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0))
-
+_LOCATING_SIDE_PX = 256
 _WORKING_SIDE_PX = 400
+_WINDOW_FRACTION = 0.25
+_EVEN_WINDOW_FRACTION = 0.3
+_MAX_INK_FRACTION = 0.25
+_FRAME_FRACTION = 0.02
+_EVEN_LEVELS = 8
+_MAX_FRAME_INK_FRACTION = 0.01
+_SMALL_SIDE_PX = 64
+_MAX_SMALL_FRAME_INK_FRACTION = 0.3
+_LIT_LEVELS = 10
+_MIN_LIGHT_LEVELS = 32
+
 _MIN_CONTRAST_LEVELS = 12
 _MIN_INK_FRACTION = 1e-4
 _NOISE_SIGMAS = 6
 _SOFT_SIGMAS = 3
+_WEAK_FRACTION = 0.4
+"""Structure with less contrast than this fraction of the other polarity's is no ink."""
 
-_MARGIN_FRACTION = 0.1
+_LINE_FRACTION = 0.2
+_MIN_REST_FRACTION = 0.05
+_MIN_PART_PX = 4
+_BLOB_RATIO = 0.5
+_MIN_PART_FRACTION = 0.02
+_NEAR_FRACTION = 0.35
+_REACH_FRACTION = 0.05
+
 _SOFT_FRACTION = 0.12
 """What is paler than this fraction of full ink counts as paper: JPEG's ringing beside a stroke is paler."""
 _EDGE_FRACTION = 0.4
@@ -42,176 +54,371 @@ _BLOB_FRACTION = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Relief:
-    """A picture without its paper.
-
-    Parameters
-    ----------
-    depth : the distance of each pixel from the paper, in the direction of the ink, in levels of 0..255.
-    noise_levels : standard deviation of the paper.
-    steps : of preprocessing, in order.
-    """
-
-    depth: Bytes
-    noise_levels: float
-    steps: tuple[str, ...]
-
-
-def remove_paper(grey: Bytes) -> Relief:
-    """Estimate the paper of a (height, width) picture and subtract it, so that ink is light on black.
-
-    The paper is first assumed to have one level, that of the pixels on the same side of Otsu's threshold as most of
-    the frame. If they vary, the light may be uneven: a polynomial of degree two in the position is fitted, and used
-    if the residuals are smaller.
-    """
-    step = max(1, max(grey.shape) // _SAMPLE_SIDE_PX)
-    sample = grey[::step, ::step]
-    threshold = _otsu(_level_counts(grey))
-    is_light = bool(np.mean(_frame(grey) > threshold) > 0.5)
-    paper, noise_levels = _level_and_noise(sample, (sample > threshold) == is_light)
-    if noise_levels > _EVEN_LEVELS:
-        rows, columns = (np.linspace(-1, 1, side_px) for side_px in grey.shape)
-        lighting = _fit_lighting(sample, rows[::step], columns[::step])
-        residuals = sample - _lighting_at(lighting, rows[::step], columns[::step])
-        rest, rest_levels = _level_and_noise(residuals, np.ones(residuals.shape, np.bool_))
-        if rest_levels < _LIGHTING_GAIN * noise_levels:
-            lit_paper = _lighting_at(lighting, rows, columns).astype(np.float32) + np.float32(rest)
-            is_light = bool((residuals**3).sum() < 0)
-            # Ink reflects a fraction of the light that falls on it, so its depth is smaller where there is less light.
-            gain = (255 / lit_paper.clip(_MIN_LIGHT_LEVELS)).astype(np.float32) if is_light else None
-            steps = ("evened out the lighting",)
-            return _relief(grey, lit_paper, gain, is_light=is_light, noise_levels=rest_levels, steps=steps)
-    return _relief(grey, paper, is_light=is_light, noise_levels=noise_levels)
-
-
-def _relief(
-    grey: Bytes,
-    paper: float | Floats32,
-    gain: Floats32 | None = None,
-    *,
-    is_light: bool,
-    noise_levels: float,
-    steps: tuple[str, ...] = (),
-) -> Relief:
-    """Subtract, and multiply by the gain, if there is one."""
-    signed = np.subtract(paper, grey, dtype=np.float32) if is_light else np.subtract(grey, paper, dtype=np.float32)
-    if gain is not None:
-        signed *= gain
-        noise_levels *= float(gain.mean())
-    if is_light:
-        steps += ("inverted, as the ink is darker than its background",)
-    np.clip(np.rint(signed, out=signed), 0, 255, out=signed)
-    return Relief(depth=signed.astype(np.uint8), noise_levels=noise_levels, steps=steps)
-
-
-def _frame(grey: Bytes) -> Bytes:
-    """The pixels along the border."""
-    width_px = max(1, round(_FRAME_FRACTION * min(grey.shape)))
-    sides = grey[:width_px], grey[-width_px:], grey[:, :width_px], grey[:, -width_px:]
-    return np.concatenate([side.ravel() for side in sides])
-
-
-def _level_and_noise(values: NDArray[Any], of_paper: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the median and the standard deviation of the paper, given some part of it.
-
-    The deviation is that of the normal distribution with the same median absolute deviation. The part grows to
-    all pixels within three deviations: otherwise the darker half of a blank page would be taken for ink.
-    """
-    level = noise = 0.0
-    for _ in range(_GROWING_ROUNDS):
-        paper = values[of_paper] if of_paper.any() else values
-        level = float(np.median(paper))
-        noise = 1.4826 * float(np.median(np.abs(paper - level)))
-        of_paper = np.abs(values - level) <= 3 * noise
-    return level, noise
-
-
-def _fit_lighting(sample: Bytes, rows: Floats64, columns: Floats64) -> Floats64:
-    """Coefficients (3, 3) of y^i x^j with the least absolute deviations from the sample.
-
-    They are found by iteratively reweighted least squares. Like the median, they ignore what deviates much, the ink,
-    as long as that is less than half.
-    """
-    terms = np.stack([np.outer(rows**i, columns**j).ravel() for i, j in _POWERS], axis=1)
-    levels = sample.ravel().astype(np.float64)
-    weights = np.ones(len(levels))
-    for _ in range(_LIGHTING_ROUNDS):
-        weighted = terms.T * weights
-        solution = np.linalg.lstsq(weighted @ terms, weighted @ levels, rcond=None)[0]
-        weights = 1 / np.maximum(np.abs(levels - terms @ solution), 1)
-    coefficients = np.zeros((3, 3))
-    coefficients[tuple(np.transpose(_POWERS))] = solution
-    return coefficients
-
-
-def _lighting_at(coefficients: Floats64, rows: Floats64, columns: Floats64) -> Floats64:
-    """The polynomial at all places of a grid, (n_rows, n_columns)."""
-    return np.vander(rows, 3, increasing=True) @ coefficients @ np.vander(columns, 3, increasing=True).T
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ink:
-    """A drawing, cropped to itself.
+    """A digit, cropped to itself.
 
     Parameters
     ----------
     darkness : 0 for paper to 255 for full ink, (height, width), at most 400 pixels wide or high.
     side_px : its longer side in the picture.
-    n_blobs : the separate parts that hold a tenth of the ink or more.
-    n_specks : the smaller ones that were removed.
+    n_blobs : the separate parts, in all of the picture, that hold a tenth of the ink or more.
+    steps : of finding it, in order, each with the picture after it.
     """
 
     darkness: Bytes
     side_px: int
     n_blobs: int
-    n_specks: int
+    steps: tuple[tuple[str, Bytes], ...]
 
 
-def find_ink(relief: Relief) -> Ink | None:
-    """Find the drawing; None if nothing differs from the paper by more than its noise.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Relief:
+    """A picture without its background.
 
-    A part belongs to the drawing if it is dark somewhere and holds more than a fiftieth of the ink of the
-    largest part; it then belongs with all its paler edges.
+    Parameters
+    ----------
+    is_dark : whether the ink is darker than its background.
+    background : the levels of what is written on; of the inverted picture, if ink is light.
+    depth : distance of each pixel from the background, in the direction of the ink, in levels of 0..255.
+    full : contrast of the ink.
     """
-    depth, noise_levels = relief.depth, relief.noise_levels
-    full = _full_ink(depth, noise_levels)
-    rough = bounding_box(depth > full.threshold) if full else None
-    if rough is None:
-        return None
-    depth = depth[tuple(_with_margin(side) for side in rough)]
-    factor = -(-max(depth.shape) // _WORKING_SIDE_PX)
-    if factor > 1:
-        depth = np.asarray(Image.fromarray(depth).reduce(factor))
-        noise_levels /= factor
-        full = _full_ink(depth, noise_levels)
-    if full is None:
-        return None
 
-    import cc3d  # noqa: PLC0415 - nothing but pictures needs it
+    is_dark: bool
+    background: Bytes
+    depth: Bytes
+    full: FullInk
 
-    soft = min(max(_SOFT_FRACTION * full.level, _SOFT_SIGMAS * noise_levels), full.threshold)
-    darkness = np.minimum(depth * np.float32(255 / full.level), 255)
-    # As bytes: for booleans, cc3d 4.1.1 now and then gives one part two labels.
-    is_ink = (depth > soft).view(np.uint8)
-    labels, n_parts = cc3d.connected_components(is_ink, connectivity=8, return_N=True)
-    is_dark = np.zeros(n_parts + 1, np.bool_)
-    is_dark[labels[depth > full.threshold]] = True
-    amounts = np.bincount(labels.ravel(), weights=darkness.ravel(), minlength=n_parts + 1) * is_dark
-    kept = amounts > _SPECK_FRACTION * amounts.max()
-    darkness[~kept[labels]] = 0
-    cropped = crop_to_ink(np.rint(darkness).astype(np.uint8))
-    return Ink(
-        darkness=cropped,
-        side_px=max(cropped.shape) * factor,
-        n_blobs=int((amounts > _BLOB_FRACTION * amounts.sum()).sum()),
-        n_specks=int((is_dark & ~kept).sum()),
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullInk:
+    """``threshold`` divides the pale from the dark; ``level`` is the depth of full ink."""
+
+    threshold: int
+    level: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A connected component; ``amount`` is the sum of its depths."""
+
+    label: int
+    box: tuple[slice, ...]
+    n_pixels: int
+    amount: float
+
+    @property
+    def sides(self) -> tuple[int, int, int, int]:
+        """Top, left, bottom, right."""
+        rows, columns = self.box
+        return rows.start, columns.start, rows.stop, columns.stop
+
+    @property
+    def side_px(self) -> int:
+        """The longer side."""
+        return max(int(side.stop - side.start) for side in self.box)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidate:
+    """The parts of a relief that may be strokes.
+
+    Parameters
+    ----------
+    structure : all strong parts, those of printed lines included.
+    strokes : what remains without lines and blobs.
+    labels : of the strokes, (height, width).
+    of_lines : the pixels of lines that were removed.
+    """
+
+    relief: Relief
+    structure: list[Part]
+    strokes: list[Part]
+    labels: NDArray[np.integer]
+    of_lines: Mask
+    n_lines: int
+
+
+def find_ink(grey: Bytes) -> Ink | None:
+    """Find the digit in a (height, width) picture; None if no stroke stands out from the background.
+
+    The background is estimated, and strokes are located, where the picture is reduced to 256 pixels or less. Both
+    dark and light structures are tried. Of two with similar contrast, the one whose box encloses the other is the
+    ink, and the other is what the ink encloses. The digit is the largest stroke with those near it, and is
+    cut out in full resolution.
+    """
+    factor = -(-max(grey.shape) // _LOCATING_SIDE_PX)
+    small = np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey
+    noise_levels = _noise_levels(small)
+    reliefs = _reliefs(small, noise_levels)
+    strongest = max((relief.full.level for relief in reliefs), default=0.0)
+    found = [_candidate(relief, noise_levels, strongest) for relief in reliefs]
+    candidates = [candidate for candidate in found if candidate is not None]
+    if not candidates:
+        return None
+    chosen = _ink_of(candidates)
+    digit = _near_the_largest(chosen.strokes)
+    return _cut_out(grey, chosen, digit, factor)
+
+
+def _noise_levels(grey: Bytes) -> float:
+    """Standard deviation of the noise, from the median difference of neighbours."""
+    differences = np.abs(np.diff(grey.astype(np.int16), axis=1))
+    return 1.4826 * float(np.median(differences)) / math.sqrt(2)
+
+
+def _reliefs(grey: Bytes, noise_levels: float) -> list[Relief]:
+    """Return the dark and the light structures of a picture, as far as there are any."""
+    even = _even_paper(grey, noise_levels)
+    window_px = max(5, int(_WINDOW_FRACTION * min(grey.shape))) | 1
+    reliefs = []
+    for is_dark in (True, False):
+        oriented = grey if is_dark else 255 - grey
+        if even is None:
+            background = dark_structure_removed(oriented, window_px)
+            # The closing of noise is its upper envelope; most of a picture is background, so the median is its bias.
+            bias = np.uint8(np.median(background - oriented))
+            background = background - np.minimum(bias, background)
+        else:
+            background = np.full_like(oriented, even if is_dark else 255 - even)
+        depth = background - np.minimum(oriented, background)
+        full = full_ink(depth, noise_levels)
+        if full is not None:
+            reliefs.append(Relief(is_dark=is_dark, background=background, depth=depth, full=full))
+    return reliefs
+
+
+def _even_paper(grey: Bytes, noise_levels: float) -> int | None:
+    """Return the level of a paper that fills the picture evenly and holds few and narrow strokes, if it is like that.
+
+    Then there is nothing to reconstruct: the background is that level. Small pictures are taken for nothing else if
+    most of their frame is even, as strokes may fill them and reach the frame.
+    """
+    width_px = max(1, round(_FRAME_FRACTION * min(grey.shape)))
+    sides = grey[:width_px], grey[-width_px:], grey[:, :width_px], grey[:, -width_px:]
+    frame = np.concatenate([side.ravel() for side in sides]).astype(np.int16)
+    level = int(np.median(frame))
+    limit = max(_NOISE_SIGMAS * noise_levels, _EVEN_LEVELS)
+    is_small = max(grey.shape) <= _SMALL_SIDE_PX
+    if np.mean(np.abs(frame - level) > limit) > (
+        _MAX_SMALL_FRAME_INK_FRACTION if is_small else _MAX_FRAME_INK_FRACTION
+    ):
+        return None
+    if is_small:
+        return level
+    differs = (np.abs(grey.astype(np.int16) - level) > limit).view(np.uint8)
+    if differs.mean() > _MAX_INK_FRACTION:
+        return None
+    window_px = max(5, int(_EVEN_WINDOW_FRACTION * min(grey.shape))) | 1
+    return None if window_extreme(differs, window_px, np.minimum).any() else level
+
+
+def _candidate(relief: Relief, noise_levels: float, strongest: float) -> Candidate | None:
+    """Separate the strokes of a relief from printed lines and from blobs; None if there are none."""
+    full, depth = relief.full, relief.depth
+    if full.level < _WEAK_FRACTION * strongest:
+        return None
+    threshold = max(min(0.75 * full.threshold, strongest / 2), 0.3 * strongest, _NOISE_SIGMAS * noise_levels)
+    mask = depth > threshold
+    _, structure = parts(mask, depth)
+    if not structure:
+        return None
+    most = max(part.amount for part in structure)
+    structure = [part for part in structure if part.amount > 0.05 * most]
+    # A thin line may have lost half of its contrast where the picture was reduced.
+    lines = find_lines(depth > max(_LINE_FRACTION * strongest, _NOISE_SIGMAS * noise_levels), depth)
+    of_lines, n_lines = lines.of_lines, lines.n_lines
+    labels, remaining = parts(mask & ~of_lines, depth)
+    if sum(part.amount for part in remaining) < _MIN_REST_FRACTION * sum(part.amount for part in structure):
+        of_lines, n_lines = np.zeros_like(mask), 0  # an angular 0 or 8 is no frame around nothing
+        labels, remaining = parts(mask, depth)
+    if noise_levels:
+        remaining = [part for part in remaining if part.n_pixels >= _MIN_PART_PX]
+    narrow = [part for part in remaining if not _is_blob(part, labels)]
+    strokes = narrow or remaining
+    if not strokes:
+        return None
+    return Candidate(
+        relief=relief,
+        structure=structure,
+        strokes=strokes,
+        labels=labels,
+        of_lines=of_lines,
+        n_lines=n_lines,
     )
 
 
-def _with_margin(side: slice) -> slice:
-    """Widen a side, for the pale edges outside it."""
-    margin_px = 2 + round(_MARGIN_FRACTION * (side.stop - side.start))
-    return slice(max(0, side.start - margin_px), side.stop + margin_px)
+def parts(mask: Mask, depth: Bytes) -> tuple[NDArray[np.integer], list[Part]]:
+    """Return the labels of the connected components of a mask, from 1 on, and the components."""
+    import cc3d  # noqa: PLC0415 - nothing but pictures needs it
+
+    # As bytes: for booleans, cc3d 4.1.1 now and then gives one part two labels.
+    labels, n_parts = cc3d.connected_components(mask.view(np.uint8), connectivity=8, return_N=True)
+    if not n_parts:
+        return labels, []
+    statistics = cc3d.statistics(labels)
+    amounts = np.bincount(labels.ravel(), weights=depth.ravel(), minlength=n_parts + 1)
+    return labels, [
+        Part(
+            label=label,
+            box=statistics["bounding_boxes"][label],
+            n_pixels=int(statistics["voxel_counts"][label]),
+            amount=float(amounts[label]),
+        )
+        for label in range(1, n_parts + 1)
+    ]
+
+
+def _is_blob(part: Part, labels: NDArray[np.integer]) -> bool:
+    """Whether a part is large, and about as wide as long."""
+    if part.side_px <= _WINDOW_FRACTION * min(labels.shape):
+        return False
+    return stroke_width_px(labels[part.box] == part.label) > _BLOB_RATIO * part.side_px
+
+
+def _ink_of(candidates: list[Candidate]) -> Candidate:
+    """Choose between dark and light structures: one that encloses the other, else the one with more ink inside."""
+    first, *others = candidates
+    if not others:
+        return first
+    second = others[0]
+    first_in_second, second_in_first = _enclosed(first, second), _enclosed(second, first)
+    if second_in_first > 0.9 >= first_in_second:
+        return first
+    if first_in_second > 0.9 >= second_in_first:
+        return second
+    return max(candidates, key=_inner_amount)
+
+
+def _inner_amount(candidate: Candidate) -> float:
+    """Return the ink of parts that do not touch the border, where the cells of a table are cut off."""
+    height, width = candidate.labels.shape
+    return sum(
+        part.amount
+        for part in candidate.structure
+        if min(part.sides[:2]) > 0 and part.sides[2] < height and part.sides[3] < width
+    )
+
+
+def _enclosed(inner: Candidate, outer: Candidate) -> float:
+    """Return the share of the ink of one candidate in the box of the other."""
+    top, left, bottom, right = _box_around(outer.structure)
+    sides = np.array([part.sides for part in inner.structure])
+    amounts = np.array([part.amount for part in inner.structure])
+    starts, stops = sides[:, :2] >= np.array([top, left]) - 2, sides[:, 2:] <= np.array([bottom, right]) + 2
+    is_inside = starts.all(axis=1) & stops.all(axis=1)
+    return float(amounts[is_inside].sum() / amounts.sum())
+
+
+def _box_around(some: list[Part]) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right of several parts."""
+    sides = np.array([part.sides for part in some])
+    top, left = sides[:, :2].min(axis=0).tolist()
+    bottom, right = sides[:, 2:].max(axis=0).tolist()
+    return top, left, bottom, right
+
+
+def _near_the_largest(strokes: list[Part]) -> list[Part]:
+    """Return the largest stroke, and those that are near it or near those that are: the hat of a 5, a broken line."""
+    most = max(part.amount for part in strokes)
+    waiting = sorted((p for p in strokes if p.amount > _MIN_PART_FRACTION * most), key=lambda p: -p.amount)
+    digit = [waiting.pop(0)]
+    while True:
+        top, left, bottom, right = _box_around(digit)
+        gap = _NEAR_FRACTION * max(bottom - top, right - left)
+        near = []
+        for part in waiting:
+            above, before, below, behind = part.sides
+            if above < bottom + gap and below > top - gap and before < right + gap and behind > left - gap:
+                near.append(part)
+        if not near:
+            return digit
+        digit += near
+        waiting = [part for part in waiting if part not in near]
+
+
+def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> Ink | None:
+    """Measure the depth of a digit in full resolution, and crop the picture to it.
+
+    A pale edge belongs to the digit if it is connected to dark ink and near to it.
+    """
+    relief = chosen.relief
+    top, left, bottom, right = _box_around(digit)
+    side_px = max(bottom - top, right - left)
+    reach_px = max(1, round(_REACH_FRACTION * side_px))
+    margin_px = 2 + reach_px
+    small_box = (slice(max(0, top - margin_px), bottom + margin_px), slice(max(0, left - margin_px), right + margin_px))
+    box = tuple(slice(side.start * factor, side.stop * factor) for side in small_box)
+    crop = grey[box] if relief.is_dark else 255 - grey[box]
+
+    of_digit = np.isin(chosen.labels, [part.label for part in digit])
+    others = (chosen.labels > 0) & ~of_digit | chosen.of_lines
+    of_others = window_extreme(others.view(np.uint8), 3, np.maximum).view(np.bool_) & ~of_digit
+    near = window_extreme(of_digit.view(np.uint8), 2 * reach_px + 1, np.maximum).view(np.bool_) & ~of_others
+    near = _enlarged(near[small_box].view(np.uint8) * np.uint8(255), factor, crop.shape, Image.Resampling.NEAREST) > 0
+    background = _enlarged(relief.background[small_box], factor, crop.shape, Image.Resampling.BILINEAR)
+
+    is_lit = int(np.ptp(relief.background[small_box])) > _LIT_LEVELS
+    difference = background.astype(np.float32) - crop
+    if is_lit and relief.is_dark:
+        # Ink reflects a fraction of the light that falls on it, so its depth is smaller where there is less light.
+        difference *= 255 / background.clip(_MIN_LIGHT_LEVELS).astype(np.float32)
+    depth: Bytes = np.rint(difference.clip(0, 255)).astype(np.uint8)
+    depth[~near] = 0
+    reduction = -(-max(depth.shape) // _WORKING_SIDE_PX)
+    if reduction > 1:
+        depth = np.asarray(Image.fromarray(depth).reduce(reduction))
+    noise_levels = _noise_levels(grey[box]) / reduction
+    full = full_ink(depth, noise_levels)
+    if full is None:
+        return None
+    darkness, amounts = _darkness(depth, full, noise_levels)
+    cropped = crop_to_ink(darkness)
+    # What is far from the digit may be another one, or a speck.
+    of_digit_amount = sum(part.amount for part in digit)
+    far = np.array([part.amount for part in chosen.strokes if part not in digit]) / of_digit_amount
+    n_blobs = int((amounts > _BLOB_FRACTION * amounts.sum()).sum() + (far > _BLOB_FRACTION).sum())
+    n_specks = int((amounts <= _SPECK_FRACTION * amounts.max()).sum() + (far <= _BLOB_FRACTION).sum())
+    steps: list[tuple[str, Bytes]] = []
+    if is_lit:
+        level = relief.background[small_box] if relief.is_dark else 255 - relief.background[small_box]
+        name = f"evened out the lighting, where the background is from {level.min()} to {level.max()}"
+        steps.append((name, 255 - relief.depth if relief.is_dark else relief.depth))
+    if relief.is_dark:
+        steps.append(("inverted, as the ink is darker than its background", 255 - grey))
+    steps.append((f"removed the background, from which ink differs by {round(relief.full.level)} levels", relief.depth))
+    if chosen.n_lines:
+        lines = "1 printed line" if chosen.n_lines == 1 else f"{chosen.n_lines} printed lines"
+        steps.append((f"removed {lines}", relief.depth * ~chosen.of_lines))
+    if n_specks:
+        steps.append((f"removed {n_specks} {'speck' if n_specks == 1 else 'specks'}", relief.depth * of_digit))
+    width_px, height_px = cropped.shape[1] * reduction, cropped.shape[0] * reduction
+    steps.append((f"cropped to the ink, {width_px}x{height_px} pixels", cropped))
+    return Ink(darkness=cropped, side_px=max(width_px, height_px), n_blobs=n_blobs, steps=tuple(steps))
+
+
+def _enlarged(small: Bytes, factor: int, shape: tuple[int, int], resampling: Image.Resampling) -> Bytes:
+    """Enlarge by a whole factor and cut off what the reduction had filled up."""
+    if factor == 1:
+        return small
+    size = small.shape[1] * factor, small.shape[0] * factor
+    return np.asarray(Image.fromarray(small).resize(size, resampling))[: shape[0], : shape[1]]
+
+
+def _darkness(depth: Bytes, full: FullInk, noise_levels: float) -> tuple[Bytes, Floats64]:
+    """Return a digit, 255 for full ink, without specks, and the amounts of ink in its parts, with those of specks.
+
+    A part is dark somewhere, and belongs to the digit if it holds more than a fiftieth of the ink of the
+    largest part; it then belongs with all its paler edges.
+    """
+    soft = min(max(_SOFT_FRACTION * full.level, _SOFT_SIGMAS * noise_levels), full.threshold)
+    darkness = np.rint(np.minimum(depth * np.float32(255 / full.level), 255)).astype(np.uint8)
+    labels, components = parts(depth > soft, darkness)
+    is_dark = np.zeros(len(components) + 1, np.bool_)
+    is_dark[labels[depth > full.threshold]] = True
+    amounts = np.array([0.0, *(part.amount for part in components)]) * is_dark
+    kept = amounts > _SPECK_FRACTION * amounts.max()
+    darkness[~kept[labels]] = 0
+    return darkness, amounts[is_dark]
 
 
 def crop_to_ink(darkness: Bytes) -> Bytes:
@@ -220,48 +427,15 @@ def crop_to_ink(darkness: Bytes) -> Bytes:
     return darkness if box is None else darkness[box]
 
 
-@dataclass(frozen=True, slots=True)
-class _FullInk:
-    """``threshold`` divides the pale from the dark; ``level`` is the depth of full ink."""
-
-    threshold: int
-    level: float
-
-
-def _full_ink(depth: Bytes, noise_levels: float) -> _FullInk | None:
+def full_ink(depth: Bytes, noise_levels: float) -> FullInk | None:
     """Measure the ink among all pixels deeper than the noise; None if there are none."""
-    counts = _level_counts(depth)
+    counts = level_counts(depth)
     counts[: int(_NOISE_SIGMAS * noise_levels) + 1] = 0
     if not counts.any():
         return None
-    threshold = _otsu(counts)
+    threshold = otsu(counts)
     counts[: threshold + 1] = 0
     if noise_levels and counts.sum() < _MIN_INK_FRACTION * depth.size:
         return None
     level = float(np.searchsorted(np.cumsum(counts), 0.9 * counts.sum()))
-    return _FullInk(threshold, level) if level >= _MIN_CONTRAST_LEVELS else None
-
-
-def _level_counts(levels: Bytes) -> Counts:
-    """Return how often each level occurs, (256,)."""
-    return np.bincount(levels.ravel(), minlength=256)
-
-
-def _otsu(counts: Counts) -> int:
-    """Return the level that divides a histogram best: the lower class is at it or below.
-
-    Otsu (1979) makes w (1 - w) (mean above - mean below)^2 largest, w being the fraction in the lower class.
-    Between two classes that do not touch every level is as good, and the middle one is taken. If only one
-    level occurs, it is the upper class.
-    """
-    n_below = np.cumsum(counts)
-    sum_below = np.cumsum(counts * _LEVELS)
-    n_above = n_below[-1] - n_below
-    divided = (n_below > 0) & (n_above > 0)
-    if not divided.any():
-        return int(counts.argmax()) - 1
-    distance = (sum_below[-1] * n_below - n_below[-1] * sum_below)[divided].astype(np.float64)
-    spread = np.zeros(256)
-    spread[divided] = distance**2 / (n_below * n_above)[divided]
-    best = np.flatnonzero(spread >= spread.max() * (1 - 1e-12))
-    return int(best[0] + best[-1]) // 2
+    return FullInk(threshold=threshold, level=level) if level >= _MIN_CONTRAST_LEVELS else None

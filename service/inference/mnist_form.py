@@ -99,7 +99,7 @@ def thicken(darkness: Bytes) -> Bytes | None:
         enlarged = Image.fromarray(darkness).resize((width_px, height_px), Image.Resampling.BILINEAR)
         darkness = np.asarray(enlarged)
     unit_px = max(darkness.shape) / INK_SIDE_PX
-    width = _stroke_width_px(darkness > 127) / unit_px
+    width = stroke_width_px(darkness > 127) / unit_px
     if width >= _THIN_PX:
         return None
     return _widen(darkness, round((_USUAL_PX - width) * unit_px / 2))
@@ -115,7 +115,7 @@ def _centre(profile: NDArray[np.uint64]) -> float:
     return float(profile @ np.arange(len(profile)) / profile.sum())
 
 
-def _stroke_width_px(mask: NDArray[np.bool_]) -> float:
+def stroke_width_px(mask: NDArray[np.bool_]) -> float:
     """Twice the area of all strokes over the length of their outline."""
     padded = np.pad(mask, 1)
     n_edges = sum(np.count_nonzero(np.diff(padded, axis=axis)) for axis in (0, 1))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from service.core import IMAGE_SIDE_PX
 
-from .ink import Ink, crop_to_ink, find_ink, remove_paper
+from .ink import Ink, crop_to_ink, find_ink
 from .mnist_form import INK_SIDE_PX, Bytes, is_mnist_form, thicken, to_mnist_form
 
 BLANK = "The image is blank: nothing in it stands out from the background."
@@ -54,15 +54,11 @@ def preprocess(pixels: Bytes) -> Preprocessed:
     grey, steps = to_grey(pixels)
     if is_mnist_form(grey):
         return Preprocessed(image=grey, steps=("already 28x28 in MNIST form",), warnings=())
-    relief = remove_paper(grey)
-    ink = find_ink(relief)
+    ink = find_ink(grey)
     if ink is None:
         blank = np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8)
         return Preprocessed(image=blank, steps=(), warnings=(BLANK,))
-    steps += (*relief.steps, "removed the background")
-    if ink.n_specks:
-        steps += (f"removed {ink.n_specks} {'speck' if ink.n_specks == 1 else 'specks'}",)
-    steps += ("cropped to the ink",)
+    steps += tuple(name for name, _ in ink.steps)
     darkness = ink.darkness
     if (wide := thicken(darkness)) is not None:
         darkness = crop_to_ink(wide)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import struct
 import sys
 import zlib
@@ -107,6 +107,14 @@ def make_model(make_draft: Callable[..., ModelDraft]) -> Callable[..., Model]:
     return make
 
 
+def _benchmark(name: str) -> ModuleType:
+    """Import a benchmark, which is no part of what is installed."""
+    package = ModuleType("benchmarks")
+    package.__path__ = [str(Path(__file__).parents[2] / "benchmarks")]
+    sys.modules.setdefault("benchmarks", package)
+    return importlib.import_module(f"benchmarks.{name}")
+
+
 @pytest.fixture(scope="session")
 def make_network(make_draft: Callable[..., ModelDraft], mnist: Dataset) -> Callable[..., Model]:
     """Return ``make_network(**hyperparameters)``, which gives a network that was trained for a moment."""
@@ -126,10 +134,10 @@ def make_network(make_draft: Callable[..., ModelDraft], mnist: Dataset) -> Calla
 @pytest.fixture(scope="session")
 def pictures() -> ModuleType:
     """Return the preprocessing benchmark, whose pictures tests need too."""
-    path = Path(__file__).parents[2] / "benchmarks" / "preprocessing.py"
-    spec = importlib.util.spec_from_file_location("preprocessing_benchmark", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return _benchmark("preprocessing")
+
+
+@pytest.fixture(scope="session")
+def photographs() -> ModuleType:
+    """Return the benchmark of photographs, whose pictures tests need too."""
+    return _benchmark("photographs")

@@ -1,0 +1,109 @@
+"""Printed lines around and below a digit: frames, boxes of forms, cells of tables, ruled and squared paper."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .background import runs
+from .mnist_form import Bytes
+
+Mask = NDArray[np.bool_]
+Band = tuple[int, int]
+
+_MIN_SIDE_PX = 40
+"""In a smaller component the round top of a 0 is as straight as a line."""
+_MIN_LENGTH_FRACTION = 0.25
+_STRAIGHT_FRACTION = 0.75
+_SLOPE_FRACTION = 0.012
+_MAX_RULE_FRACTION = 0.03
+_MAX_FRAME_FRACTION = 0.07
+_MIN_CROSSING_FRACTION = 0.97
+_INK_GAIN = 1.4
+
+
+class Lines(NamedTuple):
+    """Their pixels, (height, width), and their number."""
+
+    of_lines: Mask
+    n_lines: int
+
+
+def find_lines(mask: Mask, depth: Bytes) -> Lines:
+    """Find straight horizontal and vertical lines that no digit has.
+
+    Those are two of each direction in one connected component (a frame, whether or not the digit touches it), or
+    any that cross the whole picture. Where a stroke crosses a line, its pixels are not counted: there is ink on both
+    sides of the line, or they are much darker than the line.
+
+    Parameters
+    ----------
+    mask : (height, width) what differs from the background.
+    depth : by how much, in levels.
+    """
+    import cc3d  # noqa: PLC0415 - nothing but pictures needs it
+
+    of_lines, n_lines = np.zeros_like(mask), 0
+    labels, n_components = cc3d.connected_components(mask.view(np.uint8), connectivity=8, return_N=True)
+    if not n_components:
+        return Lines(of_lines, 0)
+    boxes = cc3d.statistics(labels)["bounding_boxes"]
+    for label, box in enumerate(boxes[1:], start=1):
+        component = labels[box] == label
+        spans = component.shape[0] / mask.shape[0], component.shape[1] / mask.shape[1]
+        if max(spans) < _MIN_LENGTH_FRACTION or (min(component.shape) < _MIN_SIDE_PX and max(spans) < 1):
+            continue
+        thickest_px = max(2.0, _MAX_RULE_FRACTION * min(mask.shape))
+        frame_px = max(3.0, _MAX_FRAME_FRACTION * min(component.shape))
+        bands = [_straight_bands(component, frame_px), _straight_bands(component.T, frame_px)]
+        if min(map(len, bands)) < 2:
+            bands = [
+                [band for band in of_axis if band[1] - band[0] <= thickest_px + 2 * _tolerance_px(length)]
+                if span >= _MIN_CROSSING_FRACTION
+                else []
+                for of_axis, span, length in zip(bands, spans[::-1], component.shape[::-1], strict=True)
+            ]
+        here = of_lines[box]
+        here |= _pixels_of(component, depth[box], bands[0]) | _pixels_of(component.T, depth[box].T, bands[1]).T
+        n_lines += sum(map(len, bands))
+    return Lines(of_lines, n_lines)
+
+
+def _tolerance_px(length_px: int) -> int:
+    """By how much a line of a length may lean or bend."""
+    return max(1, round(_SLOPE_FRACTION * length_px))
+
+
+def _straight_bands(component: Mask, max_width_px: float) -> list[Band]:
+    """Return the bands of rows, not wider than allowed, that are inked over most of the component's width."""
+    tolerance = _tolerance_px(component.shape[1])
+    tall = component.copy()
+    for shift in range(1, tolerance + 1):
+        tall[shift:] |= component[:-shift]
+        tall[:-shift] |= component[shift:]
+    straight = runs(tall.mean(axis=1) > _STRAIGHT_FRACTION)
+    return [band for band in straight if band[1] - band[0] <= max_width_px + 2 * tolerance]
+
+
+def _pixels_of(component: Mask, depth: Bytes, bands: list[Band]) -> Mask:
+    """Return the pixels in bands of rows that belong to lines, and not to strokes that cross them."""
+    of_lines = np.zeros_like(component)
+    for start, stop in bands:
+        in_band = component[start:stop]
+        usual = np.median(depth[start:stop].max(axis=0)[in_band.any(axis=0)])
+        above, below = (_widened(component, row, stop - start) for row in (start - 1, stop))
+        crossed = above & below
+        if crossed.mean() > 0.5:  # not strokes: the band has another line beside it
+            crossed = np.zeros_like(crossed)
+        of_lines[start:stop] = in_band & ~crossed & (depth[start:stop] <= _INK_GAIN * usual)
+    return of_lines
+
+
+def _widened(component: Mask, row: int, reach_px: int) -> Mask:
+    """Return a row in which each inked pixel reaches to both sides, as strokes cross at a slant."""
+    if not 0 <= row < len(component):
+        return np.zeros(component.shape[1], np.bool_)
+    width = np.ones(reach_px // 2 * 2 + 1)
+    return np.convolve(component[row], width, "same")[: component.shape[1]] > 0

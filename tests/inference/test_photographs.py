@@ -1,0 +1,65 @@
+"""Pictures as people take them: the digit in each kind of picture is found and read."""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+N_DIGITS = 5
+
+
+@pytest.fixture(scope="module")
+def classify(photographs: ModuleType) -> Any:
+    return photographs.train_classifier(epochs=3, train_size=20_000)
+
+
+@pytest.fixture(scope="module")
+def found(photographs: ModuleType, classify: Any) -> dict[str, list[Any]]:
+    return {kind: list(photographs.readings(kind, classify, n_digits=N_DIGITS)) for kind in photographs.KINDS}
+
+
+def test_most_digits_in_pictures_of_every_kind_are_read_right(found: dict[str, list[Any]]) -> None:
+    right = {kind: np.mean([reading.is_right for reading in readings]) for kind, readings in found.items()}
+    assert len(right) >= 20
+    assert {kind: share for kind, share in right.items() if share < 0.6} == {}
+    assert np.mean(list(right.values())) > 0.9
+
+
+def test_few_of_the_digits_that_are_read_right_have_a_warning(found: dict[str, list[Any]]) -> None:
+    warned = [reading.is_warned for readings in found.values() for reading in readings if reading.is_right]
+    assert np.mean(warned) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        ("uneven light", "evened out the lighting, where the background is from "),
+        ("scan", "removed the background, from which ink differs by "),
+        ("form box", r"removed \d+ printed lines"),
+        ("form box, touching", r"removed \d+ printed lines"),
+        ("table cell", r"removed \d+ printed lines"),
+        ("scan", "inverted, as the ink is darker than its background"),
+        ("scan", "cropped to the ink, "),
+    ],
+)
+def test_the_steps_are_named_with_their_measure(kind: str, step: str, found: dict[str, list[Any]]) -> None:
+    taken = [any(re.match(step, name) for name in reading.inputs.steps[0]) for reading in found[kind]]
+    assert np.mean(taken) > 0.8
+
+
+def test_light_ink_is_not_inverted(found: dict[str, list[Any]]) -> None:
+    for kind in ("dark mode", "dark mode, title bar", "blackboard"):
+        inverted = ["inverted" in " ".join(reading.inputs.steps[0]) for reading in found[kind]]
+        assert np.mean(inverted) < 0.2, kind
+
+
+def test_every_style_of_drawing_is_read(photographs: ModuleType, classify: Any) -> None:
+    rng = np.random.default_rng(0)
+    right = [
+        photographs.read(photographs.drawn_at(style, 0.65, rng), classify).is_right for style in photographs.STYLES
+    ]
+    assert sum(right) >= 40

@@ -24,6 +24,8 @@ class Hyperparameters(TypedDict, total=False):
     """Units of each hidden layer; none: a linear model."""
     activation: Literal["relu", "sigmoid", "improved_sigmoid"] | None
     initialization: Literal["zeros", "uniform", "xavier", "he"] | None
+    start_from: str | None
+    """Begin with the weights of a version: model, model/version or model@alias."""
     input_scaling: Literal["range", "standard"] | None
     augmentation: Literal["none", "soft", "strong"] | None
     """Random distortions of the training images."""

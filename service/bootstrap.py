@@ -141,6 +141,7 @@ def build(settings: Settings) -> Service:
     engine = Engine(database, recorder, _executor_factory(settings, metrics), lock, datasets)
     submission: dict[str, Any] = {
         "datasets": datasets,
+        "registry": registry,
         "max_queue_length": settings.max_queue_length,
         "wake_engine": engine.wake,
     }

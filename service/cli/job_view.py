@@ -236,6 +236,8 @@ def results(job: Json) -> Table:
         found["last check"] = check_text(latest)
     if job["model"] is not None:
         found["model"] = f"{job['model']['name']}, version {job['model']['version']}"
+    if (start := job.get("starts_from")) is not None:
+        found["starts from"] = f"{start['name']}, version {start['version']}"
     if job["continues"] is not None:
         found["continues"] = f"job {job['continues']['job']}, from step {job['continues']['step']:,}"
     if job["verification"] is not None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from service.bootstrap import Service, build, shipped_models
 from service.charts import digit_picture, evidence_picture, weights_picture
-from service.core import TrainingConfig
 from service.database import migrate
 from service.inference import (
     Explanation,
@@ -25,7 +24,6 @@ from service.inference import (
 )
 from service.jobs import (
     Event,
-    JobRequest,
     JobState,
     SweepRequest,
     job_picture,
@@ -93,10 +91,10 @@ class LocalBackend:
 
     def submit(self, request: Mapping[str, Any]) -> Json:
         """Submit a training job; return it. ``request`` is the body of ``POST /jobs``."""
-        hyperparameters = dict(request)
-        about = {key: hyperparameters.pop(key) for key in ("dataset", "name") if key in hyperparameters}
-        config = TrainingConfig.from_dict(hyperparameters)
-        return self._migrated.jobs.submit(JobRequest(config=config, **about)).to_dict()
+        if request.get("start_from") is not None:
+            self._registry  # noqa: B018 - the shipped models are there to start from
+        jobs = self._migrated.jobs
+        return jobs.submit(jobs.request_of(request)).to_dict()
 
     def job(self, job_id: str) -> Json:
         """Return a job as it is now."""

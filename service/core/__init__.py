@@ -10,6 +10,7 @@ from .config import BY_NAME as BY_NAME
 from .config import FORMULAS as FORMULAS
 from .config import HYPERPARAMETERS as HYPERPARAMETERS
 from .config import MAX_LAYERS as MAX_LAYERS
+from .config import MAX_TEXT_CHARS as MAX_TEXT_CHARS
 from .config import MAX_UNITS as MAX_UNITS
 from .config import Hyperparameter as Hyperparameter
 from .config import TrainingConfig as TrainingConfig

@@ -19,7 +19,7 @@ from .augmentation import STRENGTHS
 from .models import ACTIVATIONS, INITIALIZATIONS, MODELS, Model, build_model
 from .task import DIGITS, SCALINGS, Task
 
-Kind = Literal["integer", "number", "boolean", "choice", "classes", "layers"]
+Kind = Literal["integer", "number", "boolean", "choice", "classes", "layers", "text"]
 
 ALL_DIGITS = tuple(range(DIGITS.n_classes))
 REPORT_PAIR = (2, 3)
@@ -33,6 +33,8 @@ FORMULAS = {
 
 MAX_LAYERS, MAX_UNITS, MAX_PARAMETERS = 10, 2_048, 2_000_000
 """Of a network: hidden layers, units in one of them, and parameters altogether."""
+
+MAX_TEXT_CHARS = 200
 
 SCHEDULES = ("constant", "cosine")
 
@@ -75,6 +77,8 @@ class Hyperparameter:
                 words = f"2 to {most} different digits from 0 to {most - 1}; exactly 2 for {binary}"
             case "layers":
                 words = f"up to {MAX_LAYERS} whole numbers from 1 to {MAX_UNITS:,}"
+            case "text":
+                words = f"a text of 1 to {MAX_TEXT_CHARS} characters"
             case _:
                 noun = "a whole number" if self.kind == "integer" else "a number"
                 words = f"{noun} from {self.minimum:,} to {self.maximum:,}"
@@ -99,6 +103,8 @@ class Hyperparameter:
             case "layers":
                 legal = isinstance(value, list | tuple) and len(value) <= MAX_LAYERS
                 legal = legal and all(_is_integer(size) and 1 <= size <= MAX_UNITS for size in value)
+            case "text":
+                legal = isinstance(value, str) and 1 <= len(value) <= MAX_TEXT_CHARS
             case "integer":
                 legal = _is_integer(value) and self._in_range(value)
             case "number":
@@ -162,6 +168,14 @@ class TrainingConfig:
         choices=INITIALIZATIONS.keys(),
         nullable=True,
         before="zeros",
+    )
+    start_from: str | None = _row(
+        "text",
+        None,
+        "begin with the weights of a version of a model, and with its classes, layers, activation and input scaling: "
+        "model, model/version or model@alias (not given: with new weights)",
+        nullable=True,
+        before=None,
     )
     input_scaling: str = _row(
         "choice",

@@ -36,8 +36,11 @@ class SplitPlan:
 
 
 def with_its_classes(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
-    """Return the configuration with the classes of the data set, if it has all ten, as by default."""
-    if config.classes == tuple(range(MAX_CLASSES)) and len(dataset.classes) < MAX_CLASSES:
+    """Return the configuration with the classes of the data set, if it has all ten, as by default.
+
+    A run that starts from a model has the classes of that.
+    """
+    if config.start_from is None and config.classes == tuple(range(MAX_CLASSES)) and len(dataset.classes) < MAX_CLASSES:
         return replace(config, classes=dataset.classes)
     return config
 

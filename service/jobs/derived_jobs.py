@@ -52,7 +52,7 @@ def continued(row: JobRow, state: TrainingState, changes: Mapping[str, Any]) -> 
     if before.learning_rate_schedule != "constant" and config.epochs != before.epochs:
         raise InvalidField(
             f"The learning rate follows a {before.learning_rate_schedule} over {before.epochs:,} epochs, which cannot "
-            "be changed afterwards.",
+            "be changed afterwards; a new job can start_from its model.",
             field="epochs",
             allowed=f"{before.epochs:,}",
         )

@@ -331,15 +331,16 @@ class Engine:
             if claim.fence == 1:  # a later claim has not waited since the submission
                 start_span("queue", claim.origin, {"inkling.job.id": claim.id}, started_at=claim.created_at).end()
         try:
+            configs = [TrainingConfig.from_record(claim.config) for claim in claims]
             members = tuple(
                 MemberSpec(
                     job_id=claim.id,
                     fence=claim.fence,
-                    config=TrainingConfig.from_record(claim.config),
-                    checkpoint=checkpoint,
+                    config=config,
+                    checkpoint=checkpoint or self._recorder.starting_checkpoint(config),
                     origin=claim.origin,
                 )
-                for claim, checkpoint in zip(claims, checkpoints, strict=True)
+                for claim, config, checkpoint in zip(claims, configs, checkpoints, strict=True)
             )
             until_step = (claims[0].verification or {}).get("until_step")
             name = claims[0].dataset
@@ -351,7 +352,9 @@ class Engine:
                 max_snapshots=max_snapshots(claims[0]),
             )
             stack.execution = executor.submit(spec, stack)
-        except ServiceError as error:  # hyperparameters outside of this version's ranges, or no data set
+        except (
+            ServiceError
+        ) as error:  # hyperparameters outside of this version's ranges; no data set, or no model to start from
             stack.fail(error)
         except Exception:
             logger.exception("could not send job %s to a worker", claims[0].id)

@@ -12,14 +12,20 @@ from service.database import CheckRow, EventRow, JobRow, JobState, NewJob, State
 from service.registry import utc_text
 from service.worker import Progress
 
+from .starting_point import INHERITED, StartingPoint
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """A request for training: hyperparameters, a data set, and the name of the model."""
+    """A request for training: hyperparameters, a data set, and the name of the model.
+
+    ``start_from`` is what was asked for, where ``config`` has the version that it meant.
+    """
 
     config: TrainingConfig
     dataset: str = "mnist"
     name: str | None = None
+    start_from: str | None = None
 
     @property
     def model_name(self) -> str:
@@ -31,8 +37,12 @@ class JobRequest:
         return {**self.config.to_dict(), "dataset": self.dataset, "name": self.model_name}
 
     def to_record(self) -> dict[str, Any]:
-        """Return the data by which equal requests are recognised."""
-        return {**self.config.to_record(), "dataset": self.dataset, "name": self.model_name}
+        """Return the data by which equal requests are recognised, wherever an alias points meanwhile."""
+        record = self.config.to_record()
+        if self.start_from is not None:
+            record = {name: value for name, value in record.items() if name not in INHERITED}
+            record["start_from"] = self.start_from
+        return {**record, "dataset": self.dataset, "name": self.model_name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,10 +183,15 @@ class Job:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as in an answer."""
+        start = StartingPoint.of(self.config)
         return {
             "id": self.id,
             "state": self.state.value,
-            "config": JobRequest(config=self.config, dataset=self.dataset, name=self.name).to_dict(),
+            "config": {
+                **JobRequest(config=self.config, dataset=self.dataset, name=self.name).to_dict(),
+                "start_from": f"{start.name}/{start.version}" if start else None,
+            },
+            "starts_from": start.to_dict() if start else None,
             "progress": self.progress.to_dict(),
             "metrics": {
                 "latest": self.latest.to_dict() if self.latest else None,

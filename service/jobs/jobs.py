@@ -24,6 +24,7 @@ from service.worker import decode_checkpoint
 from .derived_jobs import continued, rescaled, resumable_state, verification_of
 from .job import Event, EventBatch, Job, JobRequest
 from .metrics import Metrics, curves_of
+from .starting_point import StartingPoint, started
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, job_row, parse_cursor
 
 LATE_S = 20.0
@@ -62,6 +63,20 @@ class Census:
 class Jobs(SubmissionService):
     """The service of jobs; see `SubmissionService` for the parameters."""
 
+    def request_of(self, body: Mapping[str, Any]) -> JobRequest:
+        """Return the request that the body of ``POST /jobs`` makes, with what it takes over from a model.
+
+        Raises
+        ------
+        InvalidField
+            A field is unknown or outside its range, there is no such model, or a field is not as that model has it.
+        """
+        hyperparameters = dict(body)
+        about = {key: hyperparameters.pop(key) for key in ("dataset", "name") if key in hyperparameters}
+        values = started(hyperparameters, self._registry)
+        config = TrainingConfig.from_dict(values)
+        return JobRequest(config=config, start_from=hyperparameters.get("start_from"), **about)
+
     def submit(self, request: JobRequest, *, idempotency_key: str | None = None) -> Job:
         """Accept a job, or return the one that was accepted under the same key before.
 
@@ -73,6 +88,7 @@ class Jobs(SubmissionService):
         """
         dataset = self._datasets.requested(request.dataset)  # first: the default name of the model contains it
         check_model_name(request.model_name)
+        StartingPoint.of(request.config)  # raises unless it is a version
         config = with_its_classes(request.config, dataset)
         plan_split(dataset, config)
         new = NewJob(

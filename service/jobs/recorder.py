@@ -35,6 +35,7 @@ from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpo
 
 from .derived_jobs import is_complete, outcome
 from .snapshots import max_snapshots
+from .starting_point import StartingPoint
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,11 @@ class Recorder:
         self._database = database
         self._registry = registry
         self._datasets = datasets
+
+    def starting_checkpoint(self, config: TrainingConfig) -> bytes | None:
+        """Return the state in which a job begins that starts from a model; see `StartingPoint.checkpoint`."""
+        start = StartingPoint.of(config)
+        return start.checkpoint(self._registry, config) if start else None
 
     def record(
         self,

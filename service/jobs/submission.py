@@ -25,6 +25,7 @@ from service.database import (
 )
 from service.datasets import PACKAGED, Datasets
 from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, QueueFull
+from service.registry import Registry
 
 _ACCEPTED = 202
 """The status in the audit log of an accepted request."""
@@ -52,6 +53,7 @@ class SubmissionService:
     max_queue_length : jobs that may wait at a time.
     wake_engine : called after a change that an engine in this process should act on.
     datasets : for training.
+    registry : of the models that training may start from; None where it cannot.
     """
 
     def __init__(
@@ -61,9 +63,11 @@ class SubmissionService:
         max_queue_length: int,
         wake_engine: Callable[[], None],
         datasets: Datasets = PACKAGED,
+        registry: Registry | None = None,
     ):
         self._database = database
         self._datasets = datasets
+        self._registry = registry
         self._max_queue_length = max_queue_length
         self._wake_engine = wake_engine
 

@@ -31,11 +31,12 @@ from service.database import (
 )
 from service.datasets import Dataset, plan_split, with_its_classes
 from service.errors import InvalidField, JobNotFound, NoDataYet
-from service.registry import check_model_name, utc_text
+from service.registry import Registry, check_model_name, utc_text
 from service.worker import decode_checkpoint
 
 from .job import Job
 from .metrics import Series
+from .starting_point import started
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, parse_cursor
 
 MAX_MEMBERS = 1_000
@@ -86,8 +87,8 @@ class SweepRequest:
         """The hyperparameters of the grid that have several values."""
         return tuple(name for name, values in self.grid.items() if len(values) > 1)
 
-    def configs(self) -> list[TrainingConfig]:
-        """Return the configuration of each member.
+    def configs(self, registry: Registry | None = None) -> list[TrainingConfig]:
+        """Return the configuration of each member; one that starts from a model takes it from the registry.
 
         Raises
         ------
@@ -95,8 +96,9 @@ class SweepRequest:
             A combination is invalid; ``field`` as above.
         """
         points = itertools.product(*self.grid.values())
+        members = [{**self.base, **dict(zip(self.grid, point, strict=True))} for point in points]
         try:
-            return [TrainingConfig(**{**self.base, **dict(zip(self.grid, point, strict=True))}) for point in points]
+            return [TrainingConfig(**started(values, registry)) for values in members]
         except InvalidField as error:
             raise self.placed(error) from None
 
@@ -277,7 +279,7 @@ class Sweeps(SubmissionService):
         """
         dataset = self._datasets.requested(request.dataset)  # first: the default name of the model contains it
         check_model_name(request.model_name)
-        configs = [with_its_classes(config, dataset) for config in request.configs()]
+        configs = [with_its_classes(config, dataset) for config in request.configs(self._registry)]
         _check_fit(request, configs, dataset)
         request_sha256 = _fingerprint(request, configs)
         sweep = new_sweep(request, idempotency_key=idempotency_key, request_sha256=request_sha256)

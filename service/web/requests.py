@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from service.core import DIGITS, FORMULAS, HYPERPARAMETERS, MAX_LAYERS, MAX_UNITS, Hyperparameter
+from service.core import DIGITS, FORMULAS, HYPERPARAMETERS, MAX_LAYERS, MAX_TEXT_CHARS, MAX_UNITS, Hyperparameter
 from service.jobs import MAX_MEMBERS
 from service.registry import NAME_RULE
 
@@ -32,6 +32,8 @@ def _type_of(row: Hyperparameter) -> Any:
             kind = Literal[tuple(row.choices)]
         case "classes":
             kind = Annotated[list[Annotated[int, Field(ge=0, lt=_MOST)]], Field(min_length=2, max_length=_MOST)]
+        case "text":
+            kind = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
         case "layers":
             kind = Annotated[list[Annotated[int, Field(ge=1, le=MAX_UNITS)]], Field(max_length=MAX_LAYERS)]
     return kind | None if row.nullable else kind

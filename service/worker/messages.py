@@ -17,7 +17,7 @@ from service.core import Check, Floats, StopReason, TrainingConfig
 from service.errors import WorkerMismatch
 from service.telemetry import Origin
 
-FORMAT = 2
+FORMAT = 3
 """Of specifications and messages; the version of the package rises with it."""
 
 

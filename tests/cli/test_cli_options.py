@@ -52,7 +52,8 @@ def test_every_hyperparameter_is_an_option_and_comes_back_as_it_is() -> None:
             assert given(option, "256-128")[row.name] == [256, 128]
             assert given(option, "none")[row.name] == []
         else:
-            text = "default" if row.default is None else str(row.default)
+            null = "none" if row.kind == "text" else "default"
+            text = null if row.default is None else str(row.default)
             assert given(option, text)[row.name] == row.default
 
 

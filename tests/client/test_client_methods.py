@@ -70,6 +70,8 @@ def is_type_of(row: Hyperparameter, annotation: Any) -> bool:
     (kind,) = parts - {type(None)}
     if row.kind == "choice":
         return get_origin(kind) is Literal and set(get_args(kind)) == set(row.choices)
+    if row.kind == "text":
+        return kind is str
     return bool(kind is TYPES[row.kind]) if row.kind in TYPES else "Sequence[int]" in str(kind)
 
 

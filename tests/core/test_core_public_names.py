@@ -26,6 +26,7 @@ def test_public_names() -> None:
         "Ints",
         "Layout",
         "MAX_LAYERS",
+        "MAX_TEXT_CHARS",
         "MAX_UNITS",
         "METRICS",
         "MODELS",

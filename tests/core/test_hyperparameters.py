@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.core import FORMULAS, HYPERPARAMETERS, MODELS, Hyperparameter, TrainingConfig
+from service.core import FORMULAS, HYPERPARAMETERS, MAX_TEXT_CHARS, MODELS, Hyperparameter, TrainingConfig
 from service.errors import InvalidField
 
 ROWS = {row.name: row for row in HYPERPARAMETERS}
@@ -36,6 +36,8 @@ def legal_values(row: Hyperparameter) -> st.SearchStrategy[Any]:
         case "layers":
             sizes = st.lists(st.integers(1, 100), max_size=10)
             values = sizes | sizes.map(tuple)
+        case "text":
+            values = st.text(min_size=1, max_size=MAX_TEXT_CHARS)
         case "integer":
             minimum, maximum = bounds(row)
             values = st.sampled_from([minimum, maximum]) | st.integers(int(minimum), int(maximum))
@@ -50,6 +52,9 @@ def illegal_values(row: Hyperparameter) -> st.SearchStrategy[Any]:
     texts = st.text().filter(lambda text: text not in row.choices)
     values: st.SearchStrategy[Any] = nothing_takes | texts if row.nullable else st.none() | nothing_takes | texts
     match row.kind:
+        case "text":
+            too_long = st.text(min_size=MAX_TEXT_CHARS + 1, max_size=MAX_TEXT_CHARS + 9)
+            return nothing_takes | too_long | st.just("") | st.integers() | st.booleans()
         case "boolean":
             return values | st.integers() | st.floats() | st.sampled_from(["true", "false"])
         case "choice":
@@ -99,6 +104,7 @@ class TestTable:
             "hidden_layers": "up to 10 whole numbers from 1 to 2,048",
             "activation": "relu or sigmoid or improved_sigmoid, or null",
             "initialization": "zeros or uniform or xavier or he, or null",
+            "start_from": "a text of 1 to 200 characters, or null",
             "input_scaling": "range or standard, or null",
             "augmentation": "none or soft or strong, or null",
             "learning_rate": "a number from 1e-06 to 10",
@@ -204,7 +210,7 @@ class TestConfiguration:
             **{"checks_per_epoch": 1, "drop_last": False, "train_size": None, "validation": "holdout"},
             **{"validation_size": 100, "dtype": "float64", "hidden_layers": (4,), "initialization": "he"},
             **{"input_scaling": "standard", "augmentation": "soft", "momentum": 0.5},
-            **{"learning_rate_schedule": "cosine"},
+            **{"learning_rate_schedule": "cosine", "start_from": "digits"},
         }
         assert changes.keys() | others.keys() | {"activation"} == ROWS.keys()
         network = TrainingConfig(hidden_layers=(4,))

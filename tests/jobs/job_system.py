@@ -105,7 +105,12 @@ class JobSystem:
         self.recorder = Recorder(self.database, self.registry)
         engine_lock = EngineLock(folder / "engine.lock") if lock else None
         self.engine = Engine(self.database, self.recorder, executor, engine_lock)
-        self.jobs = Jobs(self.database, max_queue_length=max_queue_length, wake_engine=self.engine.wake)
+        self.jobs = Jobs(
+            self.database,
+            max_queue_length=max_queue_length,
+            wake_engine=self.engine.wake,
+            registry=self.registry,
+        )
 
     def close(self) -> None:
         self.engine.stop()

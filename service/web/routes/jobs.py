@@ -16,12 +16,11 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.core import Check, StopReason, TrainingConfig
+from service.core import Check, StopReason
 from service.errors import MalformedInput
 from service.jobs import (
     ImageFormat,
     Job,
-    JobRequest,
     JobState,
     Metrics,
     RecordedCheck,
@@ -87,6 +86,14 @@ class Continuation(Answer):
     step: Annotated[int, Field(description="The first step that it made itself.")]
 
 
+class StartingPoint(Answer):
+    """The version whose weights a job begins with."""
+
+    name: str
+    version: int
+    weights_sha256: str
+
+
 class LargestDifference(Answer):
     """Of two sets of weights, the largest absolute difference; null where their shapes differ."""
 
@@ -132,6 +139,7 @@ class JobAnswer(Answer):
     error: Failure | None
     model: Annotated[Version | None, Field(description="What it made, once it is over; a verification makes none.")]
     continues: Annotated[Continuation | None, Field(description="Of a resumed job.")]
+    starts_from: Annotated[StartingPoint | None, Field(description="Of a job with `start_from`.")]
     verification: Annotated[Verification | None, Field(description="Of a job that verifies another.")]
     created_at: datetime
     started_at: datetime | None
@@ -194,9 +202,7 @@ class JobWeightsParameters(WeightsParameters):
 @router.post("/jobs", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
 def submit_job(body: requests.TrainingRequest, service: ServiceDep, key: IdempotencyKey = None) -> Response:
     """Submit a training job. It is durable before this answers; training starts when a worker is free."""
-    values = body.model_dump()
-    dataset, name = values.pop("dataset"), values.pop("name")
-    request = JobRequest(config=TrainingConfig(**values), dataset=dataset, name=name)
+    request = service.jobs.request_of(body.model_dump(exclude_unset=True))
     return _accepted(service.jobs.submit(request, idempotency_key=key))
 
 

@@ -30,7 +30,7 @@ class HyperparameterRow(Answer):
     """One hyperparameter: what it is called, what it may be, and what it does."""
 
     name: str
-    kind: Literal["integer", "number", "boolean", "choice", "classes", "layers"]
+    kind: Literal["integer", "number", "boolean", "choice", "classes", "layers", "text"]
     default: Any
     nullable: bool
     minimum: float | None

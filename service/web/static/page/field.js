@@ -102,7 +102,7 @@ export class Field {
       const unset = row.nullable ? [element("option", { value: "" }, "default of the model")] : [];
       return element("select", common, [...unset, ...choices.map((choice) => this.#option(choice))]);
     }
-    const none = { classes: "default of the model", momentum: "default of the model", patience: "never stop early", train_size: "all images", name: "from data set and model" };
+    const none = { classes: "default of the model", momentum: "default of the model", patience: "never stop early", start_from: "new weights", train_size: "all images", name: "from data set and model" };
     const placeholder = row.kind === "layers" ? "none, or as in 256-128" : row.nullable ? none[row.name] ?? "none" : "";
     return element("input", { ...common, type: "text", autocomplete: "off", inputmode: isNumber(row) ? "decimal" : "text", placeholder });
   }

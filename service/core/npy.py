@@ -1,10 +1,11 @@
-"""NumPy's ``.npy`` format, read strictly: nothing is evaluated, and sizes are compared before memory is taken.
+"""NumPy's ``.npy`` format, read strictly: sizes are compared before memory is taken, and no code is run.
 
 Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from typing import Any
@@ -17,12 +18,11 @@ from service.errors import MalformedInput
 MAGIC = b"\x93NUMPY"
 MAX_HEADER_BYTES = 1024
 
-_HEADER = re.compile(
-    r"""\{\s*'descr':\s*'(?P<dtype>[<>|=]?(?:[ui][1248]|f[248]))',
-    \s*'fortran_order':\s*(?P<fortran>True|False),
-    \s*'shape':\s*\((?P<shape>\d{1,9},|\d{1,9}(?:,\s*\d{1,9}){1,2},?)\),?\s*\}\s*""",
-    re.VERBOSE | re.ASCII,
-)
+_DTYPE = re.compile(r"[<>|=]?(?:[ui][1248]|f[248])", re.ASCII)
+_LONG = re.compile(r"(?<=\d)L(?=\s*[,)])")
+"""The suffix that Python 2 gave whole numbers."""
+_MAX_DIMENSIONS = 4
+_MAX_SIDE = 999_999_999
 
 
 def read_npy(content: bytes) -> NDArray[Any]:
@@ -34,7 +34,7 @@ def read_npy(content: bytes) -> NDArray[Any]:
     Raises
     ------
     MalformedInput
-        The header is not one that NumPy writes for such an array, or the bytes after it are not exactly as
+        The header is not one that NumPy reads as such an array, or the bytes after it are not exactly as
         many as it says.
     """
     major = content[6] if content.startswith(MAGIC) and len(content) > 10 and content[7] == 0 else 0
@@ -47,12 +47,22 @@ def read_npy(content: bytes) -> NDArray[Any]:
         raise MalformedInput(
             "The header of the .npy file is longer than it may be.", allowed=f"at most {MAX_HEADER_BYTES} bytes"
         )
-    header = _HEADER.fullmatch(content[start:data_start].decode("latin-1"))
-    if header is None:
-        raise MalformedInput("The .npy file does not hold an array of integers or floating-point numbers.")
-    shape = tuple(int(side) for side in header["shape"].removesuffix(",").split(","))
-    dtype = np.dtype(header["dtype"])
+    dtype, fortran_order, shape = _header(content[start:data_start].decode("latin-1"))
     if math.prod(shape) * dtype.itemsize != len(content) - data_start:
         raise MalformedInput("The .npy file does not hold as many bytes as its header says.")
     values: NDArray[Any] = np.frombuffer(content, dtype, offset=data_start)
-    return values.reshape(shape, order="F" if header["fortran"] == "True" else "C")
+    return values.reshape(shape, order="F" if fortran_order else "C")
+
+
+def _header(text: str) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
+    """Return dtype, order and shape from the literal of a dict, in whatever order and quotes it was written."""
+    try:
+        match ast.literal_eval(_LONG.sub("", text.strip())):
+            case {"descr": str(dtype), "fortran_order": bool(fortran_order), "shape": tuple(shape), **others}:
+                sides = [side for side in shape if type(side) is int and 0 <= side <= _MAX_SIDE]
+                is_shape = len(sides) == len(shape) and 1 <= len(shape) <= _MAX_DIMENSIONS
+                if not others and is_shape and _DTYPE.fullmatch(dtype):
+                    return np.dtype(dtype), fortran_order, shape
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # as literal_eval documents
+        pass
+    raise MalformedInput("The .npy file does not hold an array of integers or floating-point numbers.")

@@ -170,7 +170,7 @@ def images_from_array(array: NDArray[Any], limits: DecodingLimits, *, field: str
 
     Parameters
     ----------
-    array : integers or floats from 0 to 255, of shape (784,), (28, 28), (n, 784) or (n, 28, 28).
+    array : integers or floats from 0 to 255, of shape (784,), (28, 28), (n, 784), (n, 28, 28) or (n, 28, 28, 1).
     field : the sender's name for them, for the error.
 
     Returns
@@ -186,6 +186,8 @@ def images_from_array(array: NDArray[Any], limits: DecodingLimits, *, field: str
     """
     if array.dtype.kind not in "uif":
         raise InvalidField("The pixels are not real numbers.", field=field, allowed=_RANGE)
+    if array.ndim == 4 and array.shape[-1] == 1:  # one channel, as Keras has it
+        array = array[..., 0]
     if array.shape[-1:] == (N_PIXELS,):
         array = array.reshape(*array.shape[:-1], IMAGE_SIDE_PX, IMAGE_SIDE_PX)
     if array.ndim == 2:

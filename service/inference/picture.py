@@ -2,8 +2,8 @@
 
 How each kind of pixel is read:
 
-- 1 bit and palettes are expanded; of 16 bits a channel the upper 8 are kept; CMYK becomes RGB by Pillow's plain
-  formula, without a colour profile.
+- 1 bit and palettes are expanded; of 16 bits of grey the upper 8 of those that are used are kept; CMYK becomes RGB by
+  Pillow's plain formula, without a colour profile.
 - A transparent colour or palette entry becomes an alpha channel.
 - Of an animation, the first frame is read.
 - The picture is turned by its EXIF orientation. All other metadata is dropped before Pillow reads the file, so
@@ -13,13 +13,15 @@ How each kind of pixel is read:
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from service.charts import png_chunks
@@ -41,6 +43,9 @@ _JPEG_METADATA = (_APP1, b"\xff\xe2", *(bytes([0xFF, 0xE0 + n]) for n in (*range
 _PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _EXIF = b"Exif\0\0"
 _ORIENTATION = 0x0112
+_EXIF_LONG = 4
+_MAX_EXIF_BYTES = 65_536
+_RAW_PROFILE = b"Raw profile type exif\0"
 
 _TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
     {
@@ -179,8 +184,7 @@ def _decode(opened: _Opened) -> Picture:
 def _converted(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """Return the image as L, RGB or RGBA, and the step that this took."""
     if image.mode.startswith("I"):
-        upper = np.right_shift(np.asarray(image), 8).astype(np.uint8)
-        return Image.fromarray(upper), ("kept the upper 8 of 16 bits",)
+        return _of_16_bits(np.asarray(image), image.info.get("transparency"))
     if image.mode == "CMYK":
         return image.convert("RGB"), ("turned CMYK into RGB",)
     if image.has_transparency_data:
@@ -188,6 +192,17 @@ def _converted(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     if image.mode in ("P", "1"):
         return image.convert("RGB" if image.mode == "P" else "L"), ()
     return image, ()
+
+
+def _of_16_bits(levels: NDArray[Any], transparent: int | None) -> tuple[Image.Image, tuple[str, ...]]:
+    """Keep the upper 8 of the bits that are used: cameras use 10 or 12 of 16, and arrays saved as uint16 often 8."""
+    n_bits = max(8, int(levels.max()).bit_length())
+    grey = np.right_shift(levels, n_bits - 8).astype(np.uint8)
+    steps = (f"kept the upper 8 of {n_bits} bits",) if n_bits > 8 else ()
+    if transparent is None:
+        return Image.fromarray(grey), steps
+    opacity = np.where(levels == transparent, np.uint8(0), np.uint8(255))
+    return Image.fromarray(np.dstack([grey, grey, grey, opacity])), steps
 
 
 class _Stripped(NamedTuple):
@@ -213,9 +228,20 @@ def _strip_png(content: bytes) -> _Stripped:
             kept.append(content[start:end])
         elif kind == b"eXIf":
             exif = content[start + 8 : end - 4]
+        elif kind in (b"tEXt", b"zTXt") and content.startswith(_RAW_PROFILE, start + 8):
+            exif = exif or _raw_profile(content[start + 8 + len(_RAW_PROFILE) : end - 4], is_packed=kind == b"zTXt")
         if kind == b"IEND":
             break
     return _Stripped(b"".join(kept), exif)
+
+
+def _raw_profile(data: bytes, *, is_packed: bool) -> bytes:
+    """Return the EXIF block of a PNG from before there was eXIf: a name, a length and hexadecimal digits, as text."""
+    try:
+        text = zlib.decompressobj().decompress(data[1:], 3 * _MAX_EXIF_BYTES) if is_packed else data
+        return bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
+    except (zlib.error, ValueError):
+        return b""
 
 
 def _strip_jpeg(content: bytes) -> tuple[_Stripped, int]:
@@ -264,5 +290,6 @@ def exif_orientation(exif: bytes) -> int:
     n_entries = int.from_bytes(tiff[start : start + 2], order)
     for entry in range(start + 2, min(start + 2 + 12 * n_entries, len(tiff)), 12):
         if int.from_bytes(tiff[entry : entry + 2], order) == _ORIENTATION:
-            return int.from_bytes(tiff[entry + 8 : entry + 10], order)
+            n_bytes = 4 if int.from_bytes(tiff[entry + 2 : entry + 4], order) == _EXIF_LONG else 2
+            return int.from_bytes(tiff[entry + 8 : entry + 8 + n_bytes], order)
     return 0

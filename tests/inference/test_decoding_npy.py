@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import warnings
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from service.errors import InputTooLarge, InvalidField, InvalidInput, MalformedI
 from service.inference import DecodingLimits, decode_upload
 
 DTYPES = ["u1", "i1", "<u2", ">u2", "<i4", ">i8", "<f2", "<f4", ">f4", "<f8", ">f8"]
-SHAPES = [(784,), (1, 784), (3, 784), (28, 28), (2, 28, 28)]
+SHAPES = [(784,), (1, 784), (3, 784), (28, 28), (2, 28, 28), (2, 28, 28, 1)]
 
 
 def npy(array: NDArray[Any], version: tuple[int, int] | None = None) -> bytes:
@@ -71,7 +72,7 @@ GOOD = "{'descr': '|u1', 'fortran_order': False, 'shape': (784,), }"
         GOOD.replace("(784,)", "(1, -1, 784)"),
         GOOD.replace("(784,)", "()"),
         GOOD.replace("(784,)", "(784)"),
-        GOOD.replace("(784,)", "(1, 1, 28, 28)"),
+        GOOD.replace("(784,)", "(1, 1, 1, 28, 28)"),
         GOOD.replace("(784,)", "(999999999, 999999999, 999999999)"),
         GOOD.replace("(784,)", "(4294967296, 4294967296)"),
         GOOD.replace("(784,)", "(True, 784)"),
@@ -86,9 +87,25 @@ GOOD = "{'descr': '|u1', 'fortran_order': False, 'shape': (784,), }"
         "\xff" * 20,
     ],
 )
-def test_a_header_that_numpy_would_not_write_is_refused(header: str) -> None:
+def test_a_header_that_numpy_would_not_read_is_refused(header: str) -> None:
     with pytest.raises(MalformedInput):
         decode_upload(with_header(header, bytes(784)))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'shape': (1, 784), 'fortran_order': False, 'descr': '|u1'}",
+        '{"descr": "|u1", "fortran_order": False, "shape": (1, 784)}',
+        "{'descr': 'u1', 'fortran_order': False, 'shape': (1L, 784L)}",
+        "{'descr':'|u1','fortran_order':True,'shape':(1,28,28,1)}  \n",
+    ],
+)
+def test_a_header_of_another_writer_is_read_as_numpy_reads_it(header: str) -> None:
+    content = with_header(header, bytes(range(196)) * 4)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of NumPy, about headers of Python 2
+        expected = np.load(io.BytesIO(content))
+    assert (decode_upload(content).images == expected.reshape(1, 28, 28)).all()
 
 
 def test_bytes_must_be_exactly_as_many_as_declared() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import struct
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from service.errors import InputTooLarge, InvalidImage, InvalidInput, ServiceError, UnsupportedMedia
 from service.inference import DecodingLimits, decode_upload
@@ -114,6 +115,47 @@ def test_a_picture_is_turned_by_its_exif_orientation(orientation: int, kind: str
     seen = picture.pixels if picture.pixels.ndim == 2 else picture.pixels[..., 0]
     assert np.abs(seen.astype(int) - flag).mean() < 3
     assert ("turned by its EXIF orientation" in picture.steps) == (orientation > 1)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [3, 4])
+def test_an_orientation_of_any_type_and_byte_order_is_read_as_pillow_reads_it(
+    order: str, kind: int, flag: Bytes, saved: Saved
+) -> None:
+    value = struct.pack(f"{order}{'H' if kind == 3 else 'I'}", 6).ljust(4, b"\0")
+    block = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HIHHHI", 42, 8, 1, 0x0112, kind, 1)
+    for file_kind in ("JPEG", "PNG", "WebP"):
+        content = saved(flag, file_kind, exif=b"Exif\0\0" + block + value + bytes(4))
+        assert Image.open(BytesIO(content)).getexif()[0x0112] == 6
+        assert "turned by its EXIF orientation" in read_picture(content, LIMITS).steps
+
+
+def test_the_orientation_in_a_raw_profile_of_an_old_png_is_read(flag: Bytes, saved: Saved) -> None:
+    digits = exif(6).hex()
+    for is_packed in (True, False):
+        info = PngImagePlugin.PngInfo()
+        info.add_text("Raw profile type exif", f"\nexif\n{len(digits) // 2:8d}\n{digits}\n", zip=is_packed)
+        content = saved(flag, pnginfo=info)
+        assert "turned by its EXIF orientation" in read_picture(content, LIMITS).steps
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", "\nexif\n 9\nno digits\n")
+    assert read_picture(saved(flag, pnginfo=info), LIMITS).steps == ()
+
+
+@pytest.mark.parametrize("n_bits", [8, 9, 10, 12, 14, 16])
+def test_a_png_of_16_bits_may_use_few_of_them(n_bits: int, flag: Bytes, saved: Saved) -> None:
+    levels = np.where(flag > 0, 2**n_bits - 1, 0).astype(np.uint16)
+    picture = read_picture(saved(levels), LIMITS)
+    assert (picture.pixels == flag).all()
+    assert picture.steps == (() if n_bits == 8 else (f"kept the upper 8 of {n_bits} bits",))
+
+
+def test_a_transparent_level_of_16_bits_becomes_an_alpha_channel(flag: Bytes, saved: Saved, chunk: Any) -> None:
+    content = saved((flag > 0).astype(np.uint16))
+    end_of_header = 8 + 25
+    content = content[:end_of_header] + chunk(b"tRNS", b"\0\1") + content[end_of_header:]
+    pixels = read_picture(content, LIMITS).pixels
+    assert (pixels[..., 3] == 255 - flag).all()
 
 
 def test_exif_is_read_in_both_byte_orders_and_never_fails() -> None:

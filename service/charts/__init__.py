@@ -4,6 +4,8 @@ Nothing here depends on jobs, models or files, and no two pictures share state: 
 draw at once, and the same arguments give the same bytes. matplotlib is imported when a chart is first drawn.
 """
 
+from .architecture import DrawnLayer as DrawnLayer
+from .architecture import architecture_picture as architecture_picture
 from .cells import confusion_chart as confusion_chart
 from .cells import heatmap_chart as heatmap_chart
 from .curves import Curves as Curves

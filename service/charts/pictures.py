@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from service.core import Floats
 from service.errors import NoDataYet
@@ -43,6 +43,7 @@ Scale: TypeAlias = Literal["shared", "per_row", "per_tile"]
 Colours: TypeAlias = Literal["diverging", "grey"]
 
 _RED = (200, 30, 30)
+_MOST_UNITS, _UNITS_PER_ROW = 64, 16
 
 
 def digit_picture(image: NDArray[np.uint8], *, upscale: int = 8, provenance: Provenance) -> bytes:
@@ -84,15 +85,7 @@ def batch_sheet(
     n_rows = -(-len(images) // n_columns)
     grid = TileGrid(n_rows=n_rows, n_columns=min(n_columns, len(images)), upscale=upscale, foot_px=foot_px)
     sheet = grid.compose([_as_rgb(images[at : at + n_columns]) for at in range(0, len(images), n_columns)])
-    draw, chosen = ImageDraw.Draw(sheet), set(stand_out)
-    for place, label in enumerate(labels):
-        left, upper, right, lower = grid.box(*divmod(place, n_columns))
-        colour = _RED if place in chosen else INK
-        line = "".join(fit_to(label, font, grid.tile_px))
-        draw.text(((left + right) / 2, lower + foot_px), line, colour, font, anchor="ms")
-        if place in chosen:
-            frame = left - upscale, upper - upscale, right + upscale - 1, lower + upscale - 1
-            draw.rectangle(frame, None, _RED, upscale)
+    _label_below(sheet, grid, labels, font, stand_out)
     return encode_picture(sheet, provenance, image_format)
 
 
@@ -131,9 +124,59 @@ def evidence_picture(
     return encode_png(taller, {**provenance, "digit": str(digit), "against": "" if against is None else str(against)})
 
 
-def weights_picture(tiles: Weights, *, labels: Sequence[str] = (), provenance: Provenance, **style: Any) -> bytes:
-    """Draw one model, ``(n_tiles, 28, 28)``: its tiles in a row, their labels above; ``style`` as `weights_grid`."""
-    return weights_grid([tiles], column_captions=labels, provenance=provenance, **style)
+def weights_picture(
+    tiles: Weights,
+    *,
+    labels: Sequence[str] = (),
+    importance: Floats | None = None,
+    provenance: Provenance,
+    **style: Any,
+) -> bytes:
+    """Draw one model, ``(n_tiles, 28, 28)``: its tiles in a row, their labels above; ``style`` as `weights_grid`.
+
+    Parameters
+    ----------
+    importance : for the units of a hidden layer, how much each matters, ``(n_tiles,)``: the 64 that matter most are
+        drawn, in this order, in rows of 16 with their labels below; red is dead, which is 0.
+    """
+    if importance is None:
+        return weights_grid([tiles], column_captions=labels, provenance=provenance, **style)
+    order = np.argsort(-importance, kind="stable")[:_MOST_UNITS]
+    return _units_picture(
+        tiles[order].astype(np.float64),
+        [labels[place] for place in order],
+        stand_out=[n for n, place in enumerate(order) if importance[place] == 0],
+        provenance=provenance,
+        **style,
+    )
+
+
+def _units_picture(
+    tiles: Weights,
+    labels: Sequence[str],
+    *,
+    stand_out: Sequence[int],
+    scale: Scale = "shared",
+    colours: Colours = "diverging",
+    upscale: int = 4,
+    scale_bar: bool = True,
+    provenance: Provenance,
+) -> bytes:
+    if not np.isfinite(tiles).all():
+        raise NoDataYet("The weights are not finite, so there is nothing to draw.")
+    check_upscale(upscale)
+    low, high = _limits(tiles[np.newaxis], scale, colours)
+    colour_map = diverging if colours == "diverging" else grey
+    font = caption_font(max(5 * upscale, 10))
+    n_rows, n_columns = -(-len(tiles) // _UNITS_PER_ROW), min(_UNITS_PER_ROW, len(tiles))
+    grid = TileGrid(n_rows=n_rows, n_columns=n_columns, upscale=upscale, foot_px=int(1.1 * font.size))
+    drawn = list(colour_map(_fractions(tiles[np.newaxis], low, high)[0]))
+    picture = grid.compose([drawn[at : at + n_columns] for at in range(0, len(drawn), n_columns)])
+    _label_below(picture, grid, labels, font, stand_out)
+    if scale_bar and scale == "shared" and low.item() < high.item():
+        middle = [0.0] if colours == "diverging" else []
+        picture = grid.add_scale(picture, [low.item(), *middle, high.item()], colour_map)
+    return encode_png(picture, provenance)
 
 
 def weights_grid(
@@ -180,6 +223,25 @@ def weights_grid(
         middle = [0.0] if colours == "diverging" else []
         picture = grid.add_scale(picture, [low.item(), *middle, high.item()], colour_map)
     return encode_picture(picture, provenance, image_format)
+
+
+def _label_below(
+    picture: Image.Image,
+    grid: TileGrid,
+    labels: Sequence[str],
+    font: ImageFont.FreeTypeFont,
+    stand_out: Sequence[int],
+) -> None:
+    """Write the label of each tile in the room below it; frame those that stand out, their labels red."""
+    draw, chosen, upscale = ImageDraw.Draw(picture), set(stand_out), grid.upscale
+    for place, label in enumerate(labels):
+        left, upper, right, lower = grid.box(*divmod(place, grid.n_columns))
+        colour = _RED if place in chosen else INK
+        line = "".join(fit_to(label, font, grid.tile_px))
+        draw.text(((left + right) / 2, lower + grid.foot_px), line, colour, font, anchor="ms")
+        if place in chosen:
+            frame = left - upscale, upper - upscale, right + upscale - 1, lower + upscale - 1
+            draw.rectangle(frame, None, _RED, upscale)
 
 
 def _limits(tiles: Floats, scale: Scale, colours: Colours) -> tuple[Floats, Floats]:

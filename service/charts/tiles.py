@@ -155,7 +155,7 @@ class TileGrid:
         texts = [f"{figure:.3g}" for figure in figures]
         if font.getlength("  ".join(texts)) > right - left:
             return picture
-        upper = lower + 2 * self.gap_px
+        upper = lower + self.foot_px + 2 * self.gap_px
         taller = extended(picture, upper + bar_px + font_px + self.gap_px + 4)
         strip = colour_map(np.linspace(0, 1, right - left))[np.newaxis].repeat(bar_px, axis=0)
         taller.paste(Image.fromarray(strip), (left, upper))

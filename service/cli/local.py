@@ -235,7 +235,10 @@ class LocalBackend:
         model = self._registry.load(name, version)
         manifest = model.manifest
         return weights_picture(
-            model.function.tiles(model.parameters), labels=manifest.tile_names, provenance=manifest.provenance()
+            model.function.tiles(model.parameters),
+            labels=manifest.tile_names,
+            importance=model.function.importance(model.parameters),
+            provenance=manifest.provenance(),
         )
 
     def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from service.core import design_matrix
+from service.core import Attribution, design_matrix
 from service.errors import InvalidField, InvalidInput
 from service.registry import Model
 
@@ -17,6 +17,18 @@ from .flip import Flip, find_flip
 from .mnist_form import Bytes
 from .model_inputs import ModelInputs
 from .prediction import predict
+
+_MOST_UNITS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitShare:
+    """A unit of a hidden layer, both counted from 1, its activation and its share in the logit."""
+
+    layer: int
+    unit: int
+    activation: float
+    share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,6 +48,7 @@ class Explanation:
     bias, logit : what the pixels' evidence is added to, and what comes out, each computed for itself.
     logits, probabilities : of each class, in the order of the model's classes.
     pixels : (height, width) uint8, the image as the model sees it.
+    units : of a network, the units of each hidden layer with the largest shares, at most 16 a layer.
     flip : the nearest image that the model takes for another digit than this one, for a network a near one; None if
         there is none, or none was found.
     steps, warnings : how the image came about, and what may make the answer wrong.
@@ -50,6 +63,7 @@ class Explanation:
     logits: tuple[float, ...]
     probabilities: tuple[float, ...]
     pixels: Bytes
+    units: tuple[UnitShare, ...]
     flip: Flip | None
     steps: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -76,6 +90,7 @@ class Explanation:
             "probabilities": dict(zip(labels, self.probabilities, strict=True)),
             "logits": dict(zip(labels, self.logits, strict=True)),
             "pixels": self.pixels.tolist(),
+            "units": [asdict(unit) for unit in self.units],
             "flip": self.flip and self.flip.to_dict(),
             "warnings": list(self.warnings),
             "steps": list(self.steps),
@@ -123,9 +138,19 @@ def explain(model: Model, inputs: ModelInputs, *, digit: int | None = None, agai
         logits=tuple(function.attribute(row, x, place).logit for place in places.values()),
         probabilities=tuple(table[0].tolist()),
         pixels=inputs.images[0],
+        units=_largest_units(found),
         flip=find_flip(model, inputs.images[0]),
         steps=inputs.steps[0],
         warnings=inputs.warnings[0],
+    )
+
+
+def _largest_units(found: Attribution) -> tuple[UnitShare, ...]:
+    """Return the units of each hidden layer with the largest shares, the largest first."""
+    return tuple(
+        UnitShare(layer=layer, unit=int(place) + 1, activation=float(values[place]), share=float(shares[place]))
+        for layer, (shares, values) in enumerate(zip(found.unit_shares, found.activations, strict=True), 1)
+        for place in np.argsort(-np.abs(shares), kind="stable")[:_MOST_UNITS]
     )
 
 

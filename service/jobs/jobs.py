@@ -51,6 +51,11 @@ class JobWeights:
         """Pictures of the weights, (n_tiles, height, width)."""
         return self.model.tiles(self.parameters)
 
+    @property
+    def importance(self) -> Floats | None:
+        """How much the unit of each tile matters, (n_tiles,); None for outputs."""
+        return self.model.importance(self.parameters)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Census:

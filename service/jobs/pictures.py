@@ -64,7 +64,9 @@ def prepare_job_weights(jobs: Jobs, job_id: str, *, which: Literal["best", "last
     """Prepare the weights of the newest checkpoint, in a style of `weights_picture`; always a PNG."""
     found = jobs.weights(job_id, which)
     provenance = {**jobs.provenance(job_id), "weights": which, "step": str(found.next_step - 1)}
-    draw = partial(weights_picture, found.tiles, labels=found.labels, provenance=provenance, **style)
+    draw = partial(
+        weights_picture, found.tiles, labels=found.labels, importance=found.importance, provenance=provenance, **style
+    )
     return Drawing(made_of=(found.parameters, style, provenance), draw=draw)
 
 

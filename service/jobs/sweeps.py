@@ -328,12 +328,17 @@ class Sweeps(SubmissionService):
     def tiles(self, sweep: Sweep, which: str) -> list[Floats | None]:
         """Return pictures of the ``best`` or ``last`` weights of each member, None where it has none yet.
 
+        Of a network they are the hidden units that matter most, as many as the member with the fewest tiles has, and
+        at most 10.
+
         Raises
         ------
         NoDataYet
             No member has any.
         """
-        return _some([found and found[0].tiles(found[1]) for found in self._parameters(sweep, which)])
+        found = _some([found and _tiles_in_order(*found) for found in self._parameters(sweep, which)])
+        n_tiles = min(len(tiles) for tiles in found if tiles is not None)
+        return [tiles if tiles is None else tiles[:n_tiles] for tiles in found]
 
     def norms(self, sweep: Sweep) -> list[float | None]:
         """Return the Frobenius norm of the last weights of each member, biases included; as `tiles`."""
@@ -364,8 +369,10 @@ class Sweeps(SubmissionService):
         }
 
     def tile_names(self, sweep: Sweep) -> list[str]:
-        """Return the names of the pictures of a member's weights."""
+        """Return the names of the pictures of a member's weights: none if there are hidden units among them."""
         config = sweep.members[0].job.config
+        if any(len(member.job.config.build_model().layout.tensors) > 1 for member in sweep.members):
+            return []
         return config.build_model().tile_names(self._datasets.class_names(sweep.request.dataset, config.classes))
 
     def _parameters(self, sweep: Sweep, which: str) -> Iterator[tuple[Model, Floats] | None]:
@@ -447,6 +454,11 @@ def _sweep(connection: Connection, sweep_id: str) -> Sweep:
 def _shown_member(request: SweepRequest, row: JobRow) -> Member:
     config = completed(row.config)
     return Member(values={name: config[name] for name in request.grid}, job=Job.of(row, ()))
+
+
+def _tiles_in_order(model: Model, row: Floats) -> Floats:
+    importance = model.importance(row)
+    return model.tiles(row) if importance is None else model.tiles(row)[(-importance).argsort(kind="stable")[:10]]
 
 
 def _some(found: list[T | None]) -> list[T | None]:

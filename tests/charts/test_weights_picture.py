@@ -167,3 +167,30 @@ def test_bad_arguments_are_value_errors() -> None:
         weights_picture(tiles_of(np.zeros((785, 10))), labels=["0"], provenance={})
     with pytest.raises(ValueError, match="same shape"):
         weights_grid([np.zeros((10, 28, 28)), np.zeros((1, 28, 28))], provenance={})
+
+
+def test_units_are_drawn_in_the_order_of_their_importance_and_dead_ones_are_framed() -> None:
+    rng = np.random.default_rng(0)
+    tiles, importance = rng.normal(size=(40, 28, 28)), rng.permutation(40).astype(float)
+    labels = [str(number) for number in range(1, 41)]
+    png = weights_picture(tiles, labels=labels, importance=importance, upscale=4, scale_bar=False, provenance={})
+    order = np.argsort(-importance)
+    grid = TileGrid(n_rows=3, n_columns=16, upscale=4, foot_px=int(1.1 * 20))
+    fractions = 0.5 + 0.5 * tiles / np.abs(tiles).max()
+    for place in (0, 15, 16, 38):
+        found = blocks(png, grid, *divmod(place, 16))
+        np.testing.assert_array_equal(
+            found, np.broadcast_to(diverging(fractions[order[place]])[:, :, None], found.shape)
+        )
+    left, upper, _, _ = grid.box(2, 7)
+    red = (200, 30, 30)
+    assert tuple(decoded(png)[upper - 3, left + 20]) == red  # the dead one, which is the last
+    assert tuple(decoded(png)[upper - 3, left + 20 - (grid.tile_px + grid.gap_px)]) != red
+
+
+def test_of_many_units_those_that_matter_most_are_drawn() -> None:
+    tiles, importance = np.zeros((2048, 28, 28), np.float32), np.arange(2048.0)
+    labels = [str(number) for number in range(2048)]
+    many = weights_picture(tiles, labels=labels, importance=importance, upscale=1, provenance={})
+    few = weights_picture(tiles[-64:], labels=labels[-64:], importance=importance[-64:], upscale=1, provenance={})
+    assert many == few

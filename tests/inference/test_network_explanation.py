@@ -41,6 +41,24 @@ def test_shares_and_the_blank_page_sum_to_the_logit(network: Model, mnist: Datas
         assert (found.to_dict()["rule"], found.to_dict()["baseline"]) == ("deeplift_rescale", "blank")
 
 
+def test_the_units_of_a_layer_sum_to_the_logit_as_well(network: Model, mnist: Dataset) -> None:
+    function, row = network.function, network.parameters.astype(np.float64)
+    for index in range(10):
+        x = design_matrix(mnist.test.images[index : index + 1], np.float64, function.scaling)
+        found = function.attribute(row, x[0], 1)
+        for shares, values, computed in zip(
+            found.unit_shares, found.activations, function.activations(row, x), strict=True
+        ):
+            assert shares.sum() + found.constant == pytest.approx(found.logit, abs=1e-9)
+            np.testing.assert_allclose(values, computed[0])
+        said = explain(network, decode_pixels(mnist.test.images[index : index + 1])).to_dict()["units"]
+        for layer, n_units in enumerate(network.manifest.config["hidden_layers"], 1):
+            listed = [unit for unit in said if unit["layer"] == layer]
+            assert len({unit["unit"] for unit in listed}) == min(16, n_units)
+            sizes = [abs(unit["share"]) for unit in listed]
+            assert sizes == sorted(sizes, reverse=True)
+
+
 def test_why_one_and_not_the_other(network: Model, mnist: Dataset) -> None:
     """The evidence for 3 and not 5 is the difference of two explanations, but for a factor of a binary model."""
     inputs = decode_pixels(mnist.test.images[18:19])

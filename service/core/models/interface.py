@@ -39,11 +39,16 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Attribution:
-    """A logit as a sum: ``shares``, (n_pixels,), one for each pixel, and ``constant`` add up to ``logit``."""
+    """A logit as a sum: ``shares``, (n_pixels,), one for each pixel, and ``constant`` add up to ``logit``.
+
+    So do the shares of the units of each hidden layer, ``unit_shares``, (n_units,) each, and ``constant``.
+    """
 
     shares: Floats
     constant: float
     logit: float
+    unit_shares: Sequence[Floats] = ()
+    activations: Sequence[Floats] = ()
 
 
 class Output(Protocol):
@@ -164,17 +169,40 @@ class Model(ABC):
     def hidden_operations(self) -> Sequence[Operation]:
         """Return the steps from scaled pixels to logits."""
 
-    def tiles(self, row: Floats) -> Floats:
-        """Return what to draw of a row, (n_tiles, height, width): weights of the pixels for each unit of layer 1."""
-        first = self.layout.views(row)[self.layout.tensors[0].name]
-        return first[: self.task.n_pixels].T.reshape(-1, *self.task.image_shape)
+    def activations(self, row: Floats, x: Floats) -> list[Floats]:
+        """Return the activations of each hidden layer, (n_images, n_units)."""
+        return []
 
-    def tile_names(self, class_names: Sequence[str]) -> list[str]:
-        """Return what to call each tile: an output, or a unit by its number."""
-        n_tiles = self.layout.tensors[0].shape[1]
-        return (
-            self.output.names(class_names) if len(self.layout.tensors) == 1 else list(map(str, range(1, n_tiles + 1)))
-        )
+    def tiles(self, row: Floats, layer: int = 1) -> Floats:
+        """Return what to draw of a row, (n_tiles, height, width): weights of the pixels for each unit of a layer.
+
+        Those of a later layer are the product of all weights up to it, as if every unit handed on what it gets.
+        """
+        first, *others = self.layout.views(row).values()
+        weights = first[: self.task.n_pixels]
+        for matrix in others[: layer - 1]:
+            weights = weights @ matrix[:-1]
+        return weights.T.reshape(-1, *self.task.image_shape)
+
+    def tile_names(self, class_names: Sequence[str], layer: int = 1) -> list[str]:
+        """Return what to call each tile: an output, or a unit by its number, from 1."""
+        if layer == len(self.layout.tensors):
+            return self.output.names(class_names)
+        return [str(number) for number in range(1, self.layout.tensors[layer - 1].shape[1] + 1)]
+
+    def importance(self, row: Floats, layer: int = 1, x: Floats | None = None) -> Floats | None:
+        """Return how much each unit of a hidden layer matters, (n_units,): 0 for one that is dead; None for outputs.
+
+        It is the norm of the weights that leave it, times the deviation of its activations over images ``x``, or,
+        without images, the norm of the weights that lead to it.
+        """
+        views = list(self.layout.views(row).values())
+        if layer == len(views):
+            return None
+        into, out_of = views[layer - 1], views[layer][:-1]
+        spread = np.linalg.norm(into, axis=0) if x is None else self.activations(row, x)[layer - 1].std(axis=0)
+        matters: Floats = spread * np.linalg.norm(out_of, axis=1)
+        return matters
 
     def operations(self) -> list[Operation]:
         """Return all steps from grey levels to probabilities."""

@@ -158,20 +158,37 @@ class Network(Model):
         directions = self.output.class_values(last)
         direction = directions[:, target] if against is None else self.output.contrast(directions, target, against)
         pair = np.stack([x, np.append(np.full(self.task.n_pixels, -self.scaling.shift), 1)]).astype(np.float64)
-        difference, quotients = pair[0] - pair[1], []
+        difference, quotients, activations = pair[0] - pair[1], [], []
         a: Floats = pair
         for matrix in hidden:
             z = a @ matrix
             a = self._activate(z)
+            activations.append(a[:, :-1])
             dz, da = z[0] - z[1], a[0, :-1] - a[1, :-1]
             is_moved = np.abs(dz) > 1e-9  # else the quotient is the derivative, which rounding would spoil
             quotient = np.asarray(self.activation.derivative(a[0, :-1]), np.float64)
             quotients.append(np.divide(da, dz, out=quotient, where=is_moved))
         multipliers: Floats = direction[:-1]
-        for matrix, quotient in zip(reversed(hidden), reversed(quotients), strict=True):
+        unit_shares: list[Floats] = []
+        for matrix, quotient, (own, of_blank) in zip(hidden[::-1], quotients[::-1], activations[::-1], strict=True):
+            unit_shares.insert(0, multipliers * (own - of_blank))
             multipliers = matrix[:-1] @ (quotient * multipliers)
         logit, blank = (float(value) for value in a @ direction)
-        return Attribution(shares=multipliers * difference[:-1], constant=blank, logit=logit)
+        return Attribution(
+            shares=multipliers * difference[:-1],
+            constant=blank,
+            logit=logit,
+            unit_shares=unit_shares,
+            activations=[own for own, _ in activations],
+        )
+
+    def activations(self, row: Floats, x: Floats) -> list[Floats]:
+        """See `Model`."""
+        a, found = x, []
+        for matrix in self._matrices(row)[:-1]:
+            a = self._activate(a @ matrix)
+            found.append(a[:, :-1])
+        return found
 
     def slopes(self, row: Floats, x: Floats) -> Floats:
         """See `Model`: the chain rule, from the output down."""

@@ -13,9 +13,9 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.charts import weights_picture
-from service.core import Check, Operation
-from service.errors import MalformedInput
+from service.charts import DrawnLayer, architecture_picture, weights_picture
+from service.core import Check, Operation, design_matrix
+from service.errors import InvalidField, MalformedInput
 from service.inference import import_weights, write_onnx
 from service.registry import ALIAS_PATTERN, ALIAS_RULE, UNSET, AliasEntry, Manifest, Unset
 from service.web import requests
@@ -25,6 +25,7 @@ from service.web.parameters import Parameters, ServiceDep
 from service.web.pictures import (
     BINARY,
     PNG_ANSWER,
+    SVG,
     Picture,
     WeightsParameters,
     entity_tag,
@@ -47,6 +48,10 @@ IfMatch = Annotated[
     ),
 ]
 Alias = Annotated[str, Path(description=f"{ALIAS_RULE}.", json_schema_extra={"pattern": ALIAS_PATTERN})]
+
+_OUTPUTS = {"softmax": "softmax", "binary": "sigmoid"}
+_N_IMAGES = 500
+"""Test images over which the activations of hidden units are measured, to order them in a picture."""
 
 _FILE = "application/octet-stream"
 _NPZ_ANSWER = file_answer("An `.npz` file: `best` and `last`, (n_inputs, n_outputs).", _FILE)
@@ -121,6 +126,12 @@ class AliasHistory(Answer):
     """Every move of an alias, the oldest first."""
 
     history: list[AliasEntry]
+
+
+class LayerWeightsParameters(WeightsParameters):
+    """How the weights of a version are drawn, and of which layer."""
+
+    layer: Annotated[int, Field(ge=1, le=11, description="1 is next to the pixels; the last one is the outputs.")] = 1
 
 
 class ImportParameters(Parameters):
@@ -218,17 +229,60 @@ def get_onnx(name: str, version: str, request: Request, service: ServiceDep) -> 
     **PNG_ANSWER,
 )
 async def weights_of_version(
-    name: str, version: str, query: Annotated[WeightsParameters, Query()], request: Request, service: ServiceDep
+    name: str, version: str, query: Annotated[LayerWeightsParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
-    """Draw the published weights: a 28x28 tile for each class, each weight a solid block."""
+    """Draw the published weights: a 28x28 tile for each class or unit, each weight a solid block."""
 
     def prepare() -> Picture:
         model = service.catalogue.get(name, version)
         manifest = model.manifest
-        provenance = manifest.provenance()
-        labels, tiles = manifest.tile_names, model.function.tiles(model.parameters)
-        draw = partial(weights_picture, tiles, labels=labels, provenance=provenance, **query.style)
-        return Picture(made_of=(manifest.weights_sha256, query.style, provenance), draw=draw)
+        function, row, n_layers = model.function, model.parameters, len(model.function.layout.tensors)
+        if query.layer > n_layers:
+            raise InvalidField("The model has no such layer.", field="layer", allowed=f"1 to {n_layers}")
+        provenance = {**manifest.provenance(), **({"layer": str(query.layer)} if n_layers > 1 else {})}
+        images = service.datasets.get(manifest.dataset["name"]).test.images[:_N_IMAGES] if n_layers > 1 else None
+        x = None if images is None else design_matrix(images, manifest.dtype, function.scaling)
+        tiles, importance = function.tiles(row, query.layer), function.importance(row, query.layer, x)
+        labels = function.tile_names(manifest.class_names, query.layer)
+        draw = partial(
+            weights_picture, tiles, labels=labels, importance=importance, provenance=provenance, **query.style
+        )
+        made_of = manifest.weights_sha256, query.style, provenance, query.layer
+        return Picture(made_of=made_of, draw=draw)
+
+    return await picture_answer(request, prepare)
+
+
+@router.get(
+    "/models/{name}/versions/{version}/architecture.svg",
+    dependencies=[READ],
+    **file_answer("An SVG file.", SVG),
+)
+async def draw_architecture(name: str, version: str, request: Request, service: ServiceDep) -> Response:
+    """Draw the layers of a version with their sizes, activations and numbers of parameters."""
+
+    def prepare() -> Picture:
+        manifest = service.registry.manifest(name, service.registry.resolve(name, version))
+        function, provenance = manifest.build_model(), manifest.provenance()
+        height, width = manifest.image_shape
+        layers = [DrawnLayer(title="pixels", function=f"{height} × {width}, scaled", n_units=height * width)]
+        for number, tensor in enumerate(function.layout.tensors, 1):
+            names = function.tile_names(manifest.class_names, number)
+            is_last = number == len(function.layout.tensors)
+            layers.append(
+                DrawnLayer(
+                    title="outputs" if is_last else f"layer {number}",
+                    function=_OUTPUTS.get(function.output.operation.kind, "")
+                    if is_last
+                    else manifest.config["activation"],
+                    n_units=tensor.shape[1],
+                    shape=tensor.shape,
+                    names=names if is_last else (),
+                )
+            )
+        title = f"{manifest.name}, version {manifest.version}"
+        draw = partial(architecture_picture, layers, title=title, provenance=provenance)
+        return Picture(made_of=(layers, title, provenance), draw=draw, media_type=SVG)
 
     return await picture_answer(request, prepare)
 

@@ -70,6 +70,15 @@ class Flip(Answer):
     ]
 
 
+class Unit(Answer):
+    """A unit of a hidden layer."""
+
+    layer: int
+    unit: Annotated[int, Field(description="Its number in the layer, from 1.")]
+    activation: float
+    share: Annotated[float, Field(description="In the logit: all units of a layer and the bias sum to it.")]
+
+
 class ExplanationAnswer(Answer):
     """The evidence of each pixel of an image for a class."""
 
@@ -91,6 +100,7 @@ class ExplanationAnswer(Answer):
     probabilities: Annotated[dict[str, float], Field(description="Of every class; they sum to 1.")]
     logits: Annotated[dict[str, float], Field(description="Of every class; for logistic, z and -z.")]
     pixels: Annotated[list[list[int]], Field(description="What the model saw: 28 rows of 28, from 0 to 255.")]
+    units: Annotated[list[Unit], Field(description="Of each hidden layer the up to 16 with the largest shares.")]
     flip: Annotated[Flip | None, Field(description="Of the predicted class; null if none was found.")]
     warnings: list[str]
     steps: Annotated[list[str], Field(description="The steps of preprocessing, in order.")]

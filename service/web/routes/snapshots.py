@@ -128,7 +128,14 @@ async def weights_of_snapshot(
     def prepare() -> Picture:
         found = service.snapshots.weights(job_id, step)
         provenance = _provenance(service, job_id, step)
-        draw = partial(weights_picture, found.tiles, labels=found.labels, provenance=provenance, **query.style)
+        draw = partial(
+            weights_picture,
+            found.tiles,
+            labels=found.labels,
+            importance=found.importance,
+            provenance=provenance,
+            **query.style,
+        )
         return Picture(made_of=(found.parameters, query.style, provenance), draw=draw)
 
     return await picture_answer(request, prepare)

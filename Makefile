@@ -90,7 +90,7 @@ bench:  ## measure training, serving and jobs beside others on a quiet machine, 
 	@VENV=$(BENCH_VENV) tools/environment.sh run
 	@echo '*' > $(BENCH_VENV)/.gitignore
 	@$(BENCH_VENV)/bin/python -m pip install --quiet --no-build-isolation --editable '.[bench]'
-	@for claim in single sweep growth; do \
+	@for claim in single sweep growth network digits; do \
 	    $(BENCH_VENV)/bin/python -m benchmarks.training $$claim $(ARGS) \
 	        --json $(RESULTS)/training-$$claim.json --picture $(RESULTS)/training-$$claim.png || exit 1; \
 	done

@@ -1,11 +1,14 @@
 """How fast Inkling trains, beside its peers and beside what the machine could do at most.
 
-    python -m benchmarks.training single|sweep|growth [--rounds N] [--quick] [--json FILE] [--picture FILE]
+    python -m benchmarks.training single|sweep|growth|network|digits [--rounds N] [--quick]
+        [--json FILE] [--picture FILE]
 
 - ``single``: the report's softmax run, against plain NumPy, PyTorch and JAX, and against two floors.
 - ``sweep``: 16 penalties at once, against plain NumPy one by one and stacked, and JAX's vmap; in seconds a member.
   The student's loop trains some of the members, and its time is scaled to the steps of them all.
 - ``growth``: how the time grows with training images, members, epochs and workers.
+- ``network``: an epoch of 784-64-10, against PyTorch, JAX and the course's way in float64, all on one core.
+- ``digits``: 784-256-128-10 on 60,000 augmented images for 20 epochs, in processor time.
 
 Each measurement is a process of its own. Reading and scaling the images, drawing the order of the batches for the
 peers and compiling (JAX; PyTorch gets one step and one check to warm up) come before the clock starts. All contenders
@@ -26,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.growth import measure_growth
+from benchmarks.network import describe_norms, measure_digits, measure_epoch
 from benchmarks.paired import OURS, Comparison, interleave, warn_if_busy, write
 from benchmarks.peers.process import measure_floors, train_in_processes
 from benchmarks.peers.task import Task
@@ -158,18 +162,23 @@ def describe_agreement(agreements: Mapping[str, Mapping[str, Any]]) -> str:
 def main() -> None:
     """Measure one claim, print it, write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("claim", choices=["single", "sweep", "growth"])
-    parser.add_argument("--rounds", type=int, help="how often each contender is measured (3; of the sweep 2)")
+    parser.add_argument("claim", choices=["single", "sweep", "growth", "network", "digits"])
+    parser.add_argument("--rounds", type=int, help="how often each contender is measured (3; of sweep and digits 2)")
     parser.add_argument("--quick", action="store_true", help="small runs, once each: to see that it works")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--picture", type=Path, metavar="FILE", help=".png or .svg")
     arguments = parser.parse_args()
     warn_if_busy()
-    rounds = arguments.rounds or (1 if arguments.quick else 2 if arguments.claim == "sweep" else 3)
+    rounds = arguments.rounds or (1 if arguments.quick else 2 if arguments.claim in ("sweep", "digits") else 3)
     if arguments.claim == "growth":
         growth = measure_growth(rounds, quick=arguments.quick)
         print(growth.table())
         facts, picture = growth.to_dict(), growth.picture()
+    elif arguments.claim in ("network", "digits"):
+        comparison = (measure_epoch if arguments.claim == "network" else measure_digits)(rounds, quick=arguments.quick)
+        print(comparison.table())
+        print(describe_norms(comparison.facts["norms"]))
+        facts, picture = comparison.to_dict(), comparison.picture()
     else:
         comparison = (single if arguments.claim == "single" else sweep)(rounds, quick=arguments.quick)
         print(comparison.table())

@@ -89,8 +89,10 @@ class Datasets:
         *,
         part: Part = "training",
         per_class: int | None = None,
+        augmentation: Literal["none", "soft", "strong"] | None = None,
+        seed: int | None = None,
         upscale: int | None = None,
     ) -> Call[Picture]:
-        """Draw the first images of each class, a row for each."""
-        params = {"part": part, "per_class": per_class, "upscale": upscale}
+        """Draw the first images of each class, a row for each, as they are or distorted as in training."""
+        params = {"part": part, "per_class": per_class, "augmentation": augmentation, "seed": seed, "upscale": upscale}
         return get(read_picture, "datasets", dataset, "contact-sheet.png", **params)

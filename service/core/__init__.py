@@ -5,6 +5,8 @@ callback, stopping comes in through another. `config` is the table of what a run
 loop, `models` the mathematics, `task` what they all work on: images, and parameters as flat rows.
 """
 
+from .augmentation import STRENGTHS as STRENGTHS
+from .augmentation import Augmenter as Augmenter
 from .checks import yield_cpu as yield_cpu
 from .config import BY_NAME as BY_NAME
 from .config import FORMULAS as FORMULAS

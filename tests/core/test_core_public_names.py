@@ -12,6 +12,7 @@ def test_public_names() -> None:
     modules = {name for name, value in public.items() if isinstance(value, ModuleType)}
     assert sorted(public.keys() - modules) == [
         "Attribution",
+        "Augmenter",
         "BY_NAME",
         "Check",
         "CheckReport",
@@ -35,6 +36,7 @@ def test_public_names() -> None:
         "N_PIXELS",
         "Operation",
         "RANGE",
+        "STRENGTHS",
         "Schedule",
         "StopReason",
         "Task",

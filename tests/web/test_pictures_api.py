@@ -151,3 +151,19 @@ def test_a_contact_sheet(client: httpx.Client) -> None:
     )
     assert small.height == large.height
     assert small.width < large.width
+
+
+def test_a_contact_sheet_of_augmented_images(client: httpx.Client) -> None:
+    """The same seed gives the same distortions; strokes stay strokes: about as much ink, elsewhere."""
+
+    def sheet(**params: Any) -> np.ndarray:
+        answer = client.get("/datasets/mnist/contact-sheet.png", params={"per_class": 3, **params})
+        return np.asarray(picture(answer).convert("L")).astype(float)
+
+    plain, soft = sheet(), sheet(augmentation="soft")
+    assert (soft == sheet(augmentation="soft", seed=0)).all()
+    assert (soft != sheet(augmentation="soft", seed=1)).any() and (soft != sheet(augmentation="strong")).any()
+    assert plain.shape == soft.shape and (plain != soft).mean() > 0.02
+    assert abs(soft.mean() / plain.mean() - 1) < 0.2
+    refused = client.get("/datasets/mnist/contact-sheet.png", params={"augmentation": "hard"})
+    assert refused.status_code == 422

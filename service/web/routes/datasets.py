@@ -7,12 +7,14 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from fastapi import Query
+from numpy.typing import NDArray
 from pydantic import Field
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.charts import contact_sheet, digit_picture
+from service.core import BY_NAME, STRENGTHS, Augmenter
 from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
 from service.errors import DatasetNotFound, InvalidField, InvalidInput, UnsupportedMedia
 from service.web.access_control import READ, TRAIN
@@ -26,6 +28,7 @@ router = noun_router("datasets")
 PartName: TypeAlias = Literal["training", "test"]
 
 _FILE = {"type": "string", "format": "binary"}
+_MAX_SEED = int(BY_NAME["seed"].maximum or 0)
 _WORDS = ("name", "title", "source", "licence", "class_names")
 _MAX_WORDS_BYTES = 4096
 _UPLOAD: dict[str, Any] = {
@@ -123,6 +126,10 @@ class SheetParameters(PartParameters):
     """How a contact sheet is drawn."""
 
     per_class: Annotated[int, Field(ge=1, le=100, description="Images of each class.")] = 10
+    augmentation: Annotated[
+        Literal["none", "soft", "strong"], Field(description="Distorted as training with this augmentation sees them.")
+    ] = "none"
+    seed: Annotated[int, Field(ge=0, le=_MAX_SEED, description="Of the distortions.")] = 0
     upscale: Upscale = 2
 
 
@@ -187,11 +194,13 @@ async def get_image(
 async def get_contact_sheet(
     name: str, query: Annotated[SheetParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
-    """Show the first images of each class, a row a class."""
+    """Show the first images of each class, a row a class, as they are or distorted at random."""
 
     def prepare() -> Picture:
         dataset = service.datasets.get(name)
         provenance = {**_provenance(dataset, query.part), "per_class": str(query.per_class)}
+        if query.augmentation != "none":
+            provenance |= {"augmentation": query.augmentation, "seed": str(query.seed)}
         draw = partial(_draw_sheet, dataset, query, provenance)
         return Picture(made_of=(provenance, query.upscale), draw=draw)
 
@@ -204,7 +213,17 @@ def _draw_sheet(dataset: Dataset, query: SheetParameters, provenance: dict[str, 
         (dataset.class_names[label], images.images[np.flatnonzero(images.labels == label)[: query.per_class]])
         for label in dataset.classes
     ]
+    if query.augmentation != "none":
+        augmenter = Augmenter(dataset.task.image_shape, STRENGTHS[query.augmentation])
+        rows = [(name, _augmented(augmenter, images, query.seed, row)) for row, (name, images) in enumerate(rows)]
     return contact_sheet(rows, upscale=query.upscale, provenance=provenance)
+
+
+def _augmented(augmenter: Augmenter, images: NDArray[np.uint8], seed: int, row: int) -> NDArray[np.uint8]:
+    """Distort each image in a way of its own; in training some of a batch share one."""
+    grey_levels = images.reshape(len(images), 1, -1).astype(np.float32)
+    distorted = [augmenter(image, seed, row, column) for column, image in enumerate(grey_levels)]
+    return np.rint(np.stack(distorted)).clip(0, 255).astype(np.uint8).reshape(images.shape)
 
 
 def _part(dataset: Dataset, part: PartName) -> LabelledImages:

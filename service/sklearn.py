@@ -29,6 +29,9 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     learning_rate, batch_size, epochs, l2_penalty, shuffle : as the service has them; the objective is
         ``mean_i loss_i + l2_penalty * ||W||^2``, bias included.
+    hidden_layers : the sizes of hidden layers, as in ``(256, 128)``; none by default.
+    activation, initialization, momentum, learning_rate_schedule : as the service has them; None is its default, which
+        depends on whether there are hidden layers. Features are not augmented.
     patience : checks, of which there are five an epoch, without a new lowest validation loss before training stops;
         None for all epochs.
     validation_fraction : of the samples, drawn at random, that are validated on and not trained on; with 0 all are
@@ -40,7 +43,10 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     classes_ : (n_classes,) labels, sorted; at most 10.
     coef_, intercept_ : as of scikit-learn's linear classifiers: (n_classes, n_features) and (n_classes,), or for two
-        classes (1, n_features) and (1,), for the second of them. Of the lowest validation loss.
+        classes (1, n_features) and (1,), for the second of them. Of the lowest validation loss. With hidden layers
+        there are none: evidence then depends on the sample.
+    coefs_, intercepts_ : with hidden layers, of each layer, as of ``MLPClassifier``: (fan_in, fan_out) and
+        (fan_out,); the output of `LogisticRegression` is the logit of the first class.
     n_iter_ : epochs that were begun.
     n_features_in_ : at most 784.
     """
@@ -56,6 +62,11 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         epochs: int = 100,
         l2_penalty: float = 0.0,
         shuffle: bool = True,
+        hidden_layers: Any = (),
+        activation: str | None = None,
+        initialization: str | None = None,
+        momentum: float | None = None,
+        learning_rate_schedule: str | None = None,
         patience: int | None = None,
         validation_fraction: float = 0.0,
         pixel_max: float | None = None,
@@ -66,6 +77,11 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.epochs = epochs
         self.l2_penalty = l2_penalty
         self.shuffle = shuffle
+        self.hidden_layers = hidden_layers
+        self.activation = activation
+        self.initialization = initialization
+        self.momentum = momentum
+        self.learning_rate_schedule = learning_rate_schedule
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.pixel_max = pixel_max
@@ -94,7 +110,7 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 dtype="float64",
                 train_size=None,
                 seed=int(generator.randint(_MAX_SEED)),
-                **{name: getattr(self, name) for name in _SHARED},
+                **self._hyperparameters(),
             )
         except InvalidField as error:
             raise ValueError(f"{error.field}: {error.message} Allowed: {error.allowed}.") from None
@@ -112,8 +128,7 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError("The loss stopped being a finite number; a smaller learning_rate may help.")
         self._function, self._parameters = config.build_model(), result.state.best
         self.n_iter_ = result.state.last_check.epoch + 1 if result.state.last_check else 1
-        towards = self._directions()
-        self.coef_, self.intercept_ = towards[:, : self.n_features_in_], towards[:, -1]
+        self._publish_weights()
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -124,8 +139,12 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the logits, (n_samples, n_classes); for two classes the logit of the second, (n_samples,)."""
         x = self._checked(X)
-        logits: NDArray[np.float64] = x @ self._directions().T
-        return logits[:, 0] if len(self.classes_) == 2 else logits
+        if self._function.is_linear:
+            logits: NDArray[np.float64] = x @ self._directions().T
+            return logits[:, 0] if len(self.classes_) == 2 else logits
+        values = self._function.output.class_values(self._function.image_logits(self._parameters, x)[:, :, 0])
+        found = self._function.output.contrast(values, 1, 0) if len(self.classes_) == 2 else values
+        return np.asarray(found, np.float64)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable label for each sample, (n_samples,)."""
@@ -133,12 +152,31 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         predicted: NDArray[Any] = self.classes_[best]
         return predicted
 
+    def _hyperparameters(self) -> dict[str, Any]:
+        """Return those of the service, in types of Python: a grid search over `numpy.arange` gives NumPy's."""
+        layers = tuple(int(size) for size in np.ravel(self.hidden_layers)) if self.hidden_layers is not None else ()
+        given = {name: getattr(self, name) for name in _SHARED}
+        given |= {name: getattr(self, name) for name in _CHOSEN if getattr(self, name) is not None}
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
+        return {**plain, "hidden_layers": layers, "augmentation": "none"}
+
+    def _publish_weights(self) -> None:
+        for name in ("coef_", "intercept_", "coefs_", "intercepts_"):
+            self.__dict__.pop(name, None)  # of an earlier fit
+        if self._function.is_linear:
+            towards = self._directions()
+            self.coef_, self.intercept_ = towards[:, : self.n_features_in_], towards[:, -1]
+            return
+        first, *others = self._function.layout.views(self._parameters).values()
+        self.coefs_ = [first[: self.n_features_in_], *(matrix[:-1] for matrix in others)]
+        self.intercepts_ = [matrix[-1] for matrix in (first, *others)]
+
     def _checked(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)
         return self._design_matrix(validate_data(self, X, reset=False, dtype=np.float64))
 
     def _design_matrix(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (n_samples, n_inputs): missing features are zeros, whose weights stay zero, and the last is 1."""
+        """Return (n_samples, n_inputs): missing features are zeros, which change nothing, and the last is 1."""
         if X.shape[1] > DIGITS.n_pixels:
             raise ValueError(f"There may be at most {DIGITS.n_pixels} features, and here are {X.shape[1]}.")
         x = np.zeros((len(X), DIGITS.n_inputs))
@@ -165,6 +203,7 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 _SHARED = ("learning_rate", "batch_size", "epochs", "l2_penalty", "shuffle", "patience")
+_CHOSEN = ("activation", "initialization", "momentum", "learning_rate_schedule")
 
 
 class SoftmaxRegression(_Regression):

@@ -125,7 +125,7 @@ class Model(ABC):
 
     def __init__(self, task: Task, hyperparameters: Mapping[str, Any]) -> None:
         self.task = task
-        self._draw = INITIALIZATIONS[hyperparameters.get("initialization", "zeros")]
+        self._initialization = hyperparameters.get("initialization", "zeros")
         self.n_outputs = self.output.n_outputs(task.n_classes)
         self.layout = self._layout(hyperparameters)
 
@@ -135,10 +135,10 @@ class Model(ABC):
 
     def initial(self, rng: np.random.Generator) -> Floats:
         """Return the parameters before the first step, (n_parameters,) float64."""
-        row = np.zeros(self.layout.size)
+        row, draw = np.zeros(self.layout.size), INITIALIZATIONS[self._initialization]
         for tensor, view in zip(self.layout.tensors, self.layout.views(row).values(), strict=True):
             fan_in = tensor.shape[0] - tensor.bias_rows
-            view[:fan_in] = self._draw(rng, (fan_in, tensor.shape[1]))
+            view[:fan_in] = draw(rng, (fan_in, tensor.shape[1]))
         return row
 
     @abstractmethod

@@ -56,13 +56,30 @@ def _improved_sigmoid(z: Floats, out: Floats) -> None:
     out *= _GAIN
 
 
+def _sigmoid_derivative(a: Floats) -> Floats:
+    return a * (1 - a)
+
+
+def _improved_sigmoid_derivative(a: Floats) -> Floats:
+    return (_GAIN * _SLOPE) - np.square(a) * (_SLOPE / _GAIN)
+
+
+def _relu(z: Floats, out: Floats) -> None:
+    np.maximum(z, 0, out=out)
+
+
+def _relu_derivative(a: Floats) -> npt.NDArray[np.bool_]:
+    return a > 0
+
+
+# Functions with names, so that models can be pickled.
 ACTIVATIONS: Mapping[str, Activation] = {
-    "relu": Activation(Operation("relu"), lambda z, out: np.maximum(z, 0, out=out), lambda a: a > 0),
-    "sigmoid": Activation(Operation("sigmoid"), _sigmoid, lambda a: a * (1 - a)),
+    "relu": Activation(Operation("relu"), _relu, _relu_derivative),
+    "sigmoid": Activation(Operation("sigmoid"), _sigmoid, _sigmoid_derivative),
     "improved_sigmoid": Activation(
         Operation("tanh", gain=_GAIN, slope=_SLOPE),
         _improved_sigmoid,
-        lambda a: (_GAIN * _SLOPE) - np.square(a) * (_SLOPE / _GAIN),
+        _improved_sigmoid_derivative,
     ),
 }
 

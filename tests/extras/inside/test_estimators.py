@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -24,7 +24,13 @@ NOT_HERE = {
 }
 
 
-@parametrize_with_checks([SoftmaxRegression(epochs=30), LogisticRegression(epochs=30)])  # type: ignore[untyped-decorator]
+@parametrize_with_checks(
+    [
+        SoftmaxRegression(epochs=30),
+        LogisticRegression(epochs=30),
+        SoftmaxRegression(epochs=30, hidden_layers=(16,), random_state=0),
+    ]
+)  # type: ignore[untyped-decorator]
 def test_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
     if check.func.__name__ not in NOT_HERE:
         check(estimator)
@@ -39,7 +45,8 @@ def test_it_is_the_training_of_the_service(mnist: Dataset) -> None:
         learning_rate=0.01, epochs=3, l2_penalty=0.01, shuffle=False, dtype="float64", train_size=None, patience=None
     )
     x, y = design_matrix(images, np.float64), labels.astype(np.int64)
-    weights = train(config, TrainingData(x_train=x, y_train=y, x_validation=x, y_validation=y)).state.best
+    row = train(config, TrainingData(x_train=x, y_train=y, x_validation=x, y_validation=y)).state.best
+    weights = config.build_model().layout.views(row)["W"]
     np.testing.assert_allclose(estimator.coef_, weights[:784].T, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(estimator.intercept_, weights[784], rtol=1e-9, atol=1e-12)
     assert estimator.score(mnist.test.images.reshape(-1, 784), mnist.test.labels) > 0.7
@@ -65,6 +72,38 @@ def test_in_a_pipeline() -> None:
     X = generator.normal(size=(300, 5)) + np.eye(3, 5)[y] * 5
     scores = cross_val_score(make_pipeline(StandardScaler(), SoftmaxRegression(random_state=0)), X, y)
     assert scores.mean() > 0.95
+
+
+def test_hyperparameters_may_be_numbers_of_numpy(mnist: Dataset) -> None:
+    X, y = mnist.training.images[:600].reshape(-1, 784), mnist.training.labels[:600]
+    grid = {
+        "epochs": np.arange(1, 3),
+        "learning_rate": np.array([0.1, 0.05]),
+        "hidden_layers": [(), np.array([8, 4]), (np.int64(6),)],
+        "shuffle": np.array([True]),
+    }
+    found = GridSearchCV(SoftmaxRegression(pixel_max=255, random_state=0), grid, cv=2, error_score="raise").fit(X, y)
+    assert len(found.cv_results_["params"]) == 12 and found.best_score_ > 0.5
+    config = SoftmaxRegression(epochs=np.int64(2), pixel_max=255, random_state=0, learning_rate=np.float32(0.125))
+    plain = SoftmaxRegression(epochs=2, pixel_max=255, random_state=0, learning_rate=0.125)
+    np.testing.assert_array_equal(config.fit(X, y).coef_, plain.fit(X, y).coef_)
+
+
+@pytest.mark.parametrize("kind", [SoftmaxRegression, LogisticRegression])
+def test_weights_of_hidden_layers_give_the_decisions(kind: Any, mnist: Dataset) -> None:
+    chosen = np.isin(mnist.training.labels[:4000], (2, 3))
+    X, y = mnist.training.images[:4000][chosen].reshape(-1, 784)[:, :700], mnist.training.labels[:4000][chosen]
+    estimator = kind(pixel_max=255, hidden_layers=[12, 5], epochs=10, random_state=0).fit(X, y)
+    assert estimator.score(X, y) > 0.9 and not hasattr(estimator, "coef_")
+    assert [matrix.shape[0] for matrix in estimator.coefs_] == [700, 12, 5]
+    a = 2 * X.astype(np.float64) / 255 - 1
+    for matrix, bias in zip(estimator.coefs_[:-1], estimator.intercepts_[:-1], strict=True):
+        a = np.maximum(a @ matrix + bias, 0)
+    z = a @ estimator.coefs_[-1] + estimator.intercepts_[-1]
+    decision = -z[:, 0] if kind is LogisticRegression else z[:, 1] - z[:, 0]
+    np.testing.assert_allclose(estimator.decision_function(X), decision, atol=1e-9)
+    np.testing.assert_allclose(estimator.predict_proba(X)[:, 1], 1 / (1 + np.exp(-decision)), atol=1e-9)
+    assert hasattr(estimator.set_params(hidden_layers=()).fit(X, y), "coef_") and not hasattr(estimator, "coefs_")
 
 
 def test_what_cannot_be_is_said() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -28,7 +29,26 @@ def in_double(url: str) -> str:
     return "in-double"
 
 
-@pytest.mark.parametrize("name", ["mnist-softmax", "mnist-2-vs-3", "in-double"])
+@pytest.fixture(scope="module")
+def networks(url: str) -> None:
+    """Train a network of each activation, under either output, in either precision."""
+    kinds: dict[str, dict[str, Any]] = {
+        "net-relu": {"hidden_layers": [32, 16]},
+        "net-sigmoid": {"hidden_layers": [24], "activation": "sigmoid", "dtype": "float64", "classes": [3, 1, 7]},
+        "net-improved": {"hidden_layers": [8, 8, 8], "activation": "improved_sigmoid", "input_scaling": "range"},
+        "net-logistic": {"hidden_layers": [12], "model": "logistic", "classes": [2, 3]},
+    }
+    with httpx.Client(base_url=f"{url}/api/v1") as client:
+        for name, kind in kinds.items():
+            job = client.post("/jobs", json={**TINY, "train_size": 4000, **kind, "name": name}).raise_for_status()
+            wait_until_over(client, job.json()["id"])
+
+
+@pytest.mark.usefixtures("networks")
+@pytest.mark.parametrize(
+    "name",
+    ["mnist-softmax", "mnist-2-vs-3", "in-double", "net-relu", "net-sigmoid", "net-improved", "net-logistic"],
+)
 def test_the_runtime_says_the_same(service: Service, mnist: Dataset, url: str, in_double: str, name: str) -> None:
     model = service.catalogue.get(name)
     content = httpx.get(f"{url}/api/v1/models/{name}/versions/1/weights.onnx").raise_for_status().content

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from .histogram import level_counts, otsu
-from .mnist_form import Bytes
+from .mnist_form import Bytes, window_extreme
 
 _N_LEVELS = 32
-
-
-def window_extreme(image: Bytes, side_px: int, extreme: Callable[[Bytes, Bytes], Bytes]) -> Bytes:
-    """Return the extreme (np.maximum or np.minimum) of the square of odd ``side_px`` around each pixel.
-
-    The window is doubled until it has its size, so the cost grows with the logarithm of the side.
-    """
-    radius = side_px // 2
-    image = np.pad(image, radius, mode="edge")
-    for _ in range(2):
-        span = 1
-        while span < side_px:
-            shift = min(span, side_px - span)
-            image = extreme(image[:-shift], image[shift:])
-            span += shift
-        image = image.T
-    return image
 
 
 def dark_structure_removed(grey: Bytes, window_px: int) -> Bytes:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .background import dark_structure_removed, window_extreme
+from .background import dark_structure_removed
 from .histogram import level_counts, otsu
 from .lines import find_lines
-from .mnist_form import Bytes, bounding_box, stroke_width_px
+from .mnist_form import Bytes, bounding_box, stroke_width_px, window_extreme
 
 Floats64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -17,6 +17,7 @@ _MIN_SIDE_PX = 40
 """In a smaller component the round top of a 0 is as straight as a line."""
 _MIN_LENGTH_FRACTION = 0.25
 _STRAIGHT_FRACTION = 0.75
+_MAX_BESIDE_FRACTION = 0.6
 _SLOPE_FRACTION = 0.012
 _MAX_RULE_FRACTION = 0.03
 _MAX_FRAME_FRACTION = 0.07
@@ -84,7 +85,14 @@ def _straight_bands(component: Mask, max_width_px: float) -> list[Band]:
         tall[shift:] |= component[:-shift]
         tall[:-shift] |= component[shift:]
     straight = runs(tall.mean(axis=1) > _STRAIGHT_FRACTION)
-    return [band for band in straight if band[1] - band[0] <= max_width_px + 2 * tolerance]
+    inked = np.pad(component.mean(axis=1), 2)
+    return [
+        (start, stop)
+        for start, stop in straight
+        if stop - start <= max_width_px + 2 * tolerance
+        # Beside a line there is little; a bold round stroke ends gradually.
+        and max(*inked[start : start + 2], *inked[stop + 2 : stop + 4]) < _MAX_BESIDE_FRACTION
+    ]
 
 
 def _pixels_of(component: Mask, depth: Bytes, bands: list[Band]) -> Mask:

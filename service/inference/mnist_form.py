@@ -8,6 +8,8 @@ largest value is 254 or 255, the longer side 20 (in 16 of them 19), the centre o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -21,10 +23,6 @@ CENTRE_PX = IMAGE_SIDE_PX // 2
 _SIDES_PX = (INK_SIDE_PX - 1, INK_SIDE_PX)
 _FULL_INK = 250
 _CENTRING_TOLERANCE_PX = 0.55
-_MIN_SIDE_PX = 8 * INK_SIDE_PX
-_THIN_PX = 1.2
-_USUAL_PX = 2.4
-"""Where a drawing is 20 pixels long: 99 of 100 MNIST digits have wider strokes than the first, half than the second."""
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
@@ -79,32 +77,6 @@ def to_mnist_form(ink: Bytes) -> Bytes:
     return image
 
 
-def thicken(darkness: Bytes) -> Bytes | None:
-    """Give thin strokes the width that is usual in MNIST; None if they are wide enough.
-
-    Without this, the strokes of a fine pen on a large sheet would nearly vanish in 20 pixels.
-    Each pixel becomes as dark as the darkest one within a square around it.
-
-    Parameters
-    ----------
-    darkness : 0 for paper to 255 for full ink, (height, width), cropped to the ink.
-
-    Returns
-    -------
-    The drawing, larger on each side by the growth of its strokes; 160 pixels long or more.
-    """
-    if max(darkness.shape) < _MIN_SIDE_PX:
-        scale = _MIN_SIDE_PX / max(darkness.shape)
-        height_px, width_px = (max(1, round(side_px * scale)) for side_px in darkness.shape)
-        enlarged = Image.fromarray(darkness).resize((width_px, height_px), Image.Resampling.BILINEAR)
-        darkness = np.asarray(enlarged)
-    unit_px = max(darkness.shape) / INK_SIDE_PX
-    width = stroke_width_px(darkness > 127) / unit_px
-    if width >= _THIN_PX:
-        return None
-    return _widen(darkness, round((_USUAL_PX - width) * unit_px / 2))
-
-
 def _profiles(image: Bytes) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Return the sums of the rows and those of the columns."""
     return image.sum(axis=1), image.sum(axis=0)
@@ -123,13 +95,18 @@ def stroke_width_px(mask: NDArray[np.bool_]) -> float:
     return 2 * np.count_nonzero(mask) / max(n_edges * np.pi / 4, 1)
 
 
-def _widen(darkness: Bytes, reach_px: int) -> Bytes:
-    """The maximum over squares of 2 reach + 1 pixels, in a number of steps that grows with its logarithm."""
-    wide = np.pad(darkness, 2 * reach_px)
+def window_extreme(image: Bytes, side_px: int, extreme: Callable[[Bytes, Bytes], Bytes]) -> Bytes:
+    """Return the extreme (np.maximum or np.minimum) of the square of odd ``side_px`` around each pixel.
+
+    The window is doubled until it has its size, so the cost grows with the logarithm of the side.
+    """
+    radius = side_px // 2
+    image = np.pad(image, radius, mode="edge")
     for _ in range(2):
-        wide, span_px = wide.T, 1
-        while span_px < 2 * reach_px + 1:
-            shift_px = min(span_px, 2 * reach_px + 1 - span_px)
-            wide = np.maximum(wide[:-shift_px], wide[shift_px:])
-            span_px += shift_px
-    return wide
+        span = 1
+        while span < side_px:
+            shift = min(span, side_px - span)
+            image = extreme(image[:-shift], image[shift:])
+            span += shift
+        image = image.T
+    return image

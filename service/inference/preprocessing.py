@@ -15,7 +15,8 @@ from PIL import Image
 from service.core import IMAGE_SIDE_PX
 
 from .ink import Ink, crop_to_ink, find_ink
-from .mnist_form import INK_SIDE_PX, Bytes, is_mnist_form, thicken, to_mnist_form
+from .mnist_form import INK_SIDE_PX, Bytes, is_mnist_form, to_mnist_form
+from .strokes import thicken, thin
 
 BLANK = "The image is blank: nothing in it stands out from the background."
 
@@ -63,6 +64,9 @@ def preprocess(pixels: Bytes) -> Preprocessed:
     if (wide := thicken(darkness)) is not None:
         darkness = crop_to_ink(wide)
         steps += ("thickened thin strokes",)
+    elif (narrow := thin(darkness)) is not None:
+        darkness = crop_to_ink(narrow)
+        steps += ("thinned thick strokes",)
     steps += (
         f"scaled to fit {INK_SIDE_PX}x{INK_SIDE_PX} pixels",
         f"centred by centre of mass in {IMAGE_SIDE_PX}x{IMAGE_SIDE_PX}",

@@ -129,8 +129,15 @@ def test_size_place_and_contrast_do_not_matter(
     done = preprocess(picture)
     # Rounding may move the centre of mass over the border of a pixel.
     moves = [np.roll(done.image, (down, right), (0, 1)) for down in (0, 1, -1) for right in (0, 1, -1)]
-    if "thickened thin strokes" not in done.steps:
+    if not {"thickened thin strokes", "thinned thick strokes"} & set(done.steps):
         assert min(difference(moved, mnist.test.images[number]) for moved in moves) < 9
+
+
+def test_no_bold_digit_is_a_frame(mnist: Dataset) -> None:
+    for number in (361, *range(60)):
+        for scale in (4, 5):
+            digit = mnist.test.images[number].repeat(scale, axis=0).repeat(scale, axis=1)
+            assert not took(preprocess(np.pad(digit, 45)), "removed 4 printed lines")
 
 
 # Colour, transparency, light
@@ -182,6 +189,18 @@ def test_thin_strokes_are_thickened_and_others_are_not() -> None:
         thin = preprocess(strokes(SEVEN, width_px))
         assert "thickened thin strokes" in thin.steps
         assert thin.image.mean() > 0.7 * usual.image.mean()
+
+
+def test_thick_strokes_are_thinned_and_few_of_mnist_are(mnist: Dataset) -> None:
+    assert "thinned thick strokes" not in preprocess(strokes(SEVEN, 16)).steps
+    drawing = strokes(SEVEN, 56, side_px=260)
+    thick = preprocess(drawing)
+    assert "thinned thick strokes" in thick.steps
+    box = bounding_box(drawing == 0)
+    assert box is not None
+    assert thick.image.mean() < 0.85 * to_mnist_form(255 - drawing[box]).mean()
+    thinned = ["thinned thick strokes" in preprocess(255 - digit).steps for digit in mnist.test.images[:300]]
+    assert np.mean(thinned) < 0.05
 
 
 # Warnings

@@ -72,6 +72,23 @@ def probabilities_at(client: httpx.Client, job_id: str, step: int, pixels: Float
     return np.asarray(powers / powers.sum())
 
 
+def test_a_run_starts_from_a_model_on_augmented_images_that_are_shown(
+    open_page: OpenPage, client: httpx.Client
+) -> None:
+    first = {**TINY, "model": "softmax", "hidden_layers": [8], "name": "first"}
+    wait_until_over(client, client.post("/jobs", json=first).json()["id"])
+    with open_page("/?view=train&epochs=1&train_size=512&validation_size=500&start_from=first") as page:
+        page.get_by_label("Augmentation").select_option("strong")
+        shown = page.get_by_alt_text("Images after strong augmentation")
+        wait_until(page, "() => document.querySelector('img[alt*=strong]')?.naturalWidth > 100")
+        expect(shown).to_be_visible()
+        page.get_by_role("button", name="Start training").click()
+        page.wait_for_url("**/?job=*")
+        job = wait_until_over(client, page.url.rpartition("=")[2])
+    assert job["state"] == "succeeded" and job["config"]["hidden_layers"] == [8]
+    assert job["starts_from"]["name"] == "first"
+
+
 def test_time_travel(open_page: OpenPage, client: httpx.Client) -> None:
     job_id = client.post("/jobs", json={**TINY, "epochs": 20, "patience": None}).raise_for_status().json()["id"]
     wait_until_over(client, job_id)
@@ -177,12 +194,12 @@ def test_a_value_out_of_range_is_refused_where_it_stands(open_page: OpenPage) ->
     with open_page("/?view=train&learning_rate=50") as page:
         expect(page.locator("#problem-learning_rate")).to_have_text("Learning rate: a number from 0.000001 to 10.")
         page.get_by_role("button", name="Start training").click()
-        expect(page.get_by_label("Learning rate")).to_be_focused()
+        expect(page.get_by_label("Learning rate", exact=True)).to_be_focused()
         page.get_by_role("button", name="Report task 2").click()
         expect(page.locator("#field-model")).to_have_value("logistic")
         expect(page.locator("#problem-learning_rate")).to_be_hidden()
         page.go_back()
-        expect(page.get_by_label("Learning rate")).to_have_value("50")
+        expect(page.get_by_label("Learning rate", exact=True)).to_have_value("50")
 
 
 def test_a_job_is_opened_from_the_list(open_page: OpenPage, client: httpx.Client) -> None:

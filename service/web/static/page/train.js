@@ -4,6 +4,7 @@ import { DATASET, get, post } from "./api.js";
 import { byId, element } from "./element.js";
 import { Estimate } from "./estimate.js";
 import { Field, mathematics, written } from "./field.js";
+import { picture } from "./picture.js";
 import { PRESETS } from "./presets.js";
 import { address, go, hideParts, setParameters } from "./url.js";
 
@@ -18,6 +19,7 @@ const OTHERS = [
 
 let fields = null;
 let estimate = null;
+const augmented = element("div"); // pictures of images as the chosen augmentation distorts them
 let fitted = {}; // values of fields whose default exceeds the number of images
 
 export async function showTrain(params) {
@@ -44,6 +46,8 @@ async function build() {
   more.append(element("div", { class: "fields" }, nodes(false)));
   byId("fields").append(...nodes(true));
   byId("fields").after(more);
+  fields.get("augmentation").node.append(augmented);
+  fields.get("augmentation").input.addEventListener("change", showAugmented);
   byId("presets").append(...PRESETS.map(presetButton));
   byId("form").addEventListener("input", () => {
     fit();
@@ -87,6 +91,15 @@ function fill(params) {
   byId("more").open ||= [...params.keys()].some((name) => fields.has(name) && !FIRST.includes(name));
   showError("");
   showEstimate();
+  showAugmented();
+}
+
+function showAugmented() {
+  const kind = fields.get("augmentation").text;
+  const dataset = encodeURIComponent(fields.get("dataset").text);
+  const path = `/datasets/${dataset}/contact-sheet.png?per_class=5&augmentation=${kind}`;
+  const isShown = ["soft", "strong"].includes(kind);
+  augmented.replaceChildren(...(isShown ? [picture(path, { class: "weights", alt: `Images after ${kind} augmentation` })] : []));
 }
 
 // The configuration that all runs share, and the values in which they differ.
@@ -135,6 +148,7 @@ async function submit(event) {
   button.disabled = true;
   try {
     const isSweep = Object.keys(grid).length > 0;
+    if (base.start_from && fields.get("hidden_layers").isDefault) delete base.hidden_layers; // as the model has them
     const { name, dataset, ...shared } = base;
     const made = await (isSweep ? post("/sweeps", { base: shared, grid, name, dataset }) : post("/jobs", base));
     go(address(isSweep ? { sweep: made.id } : { job: made.id }));

@@ -277,33 +277,35 @@ def _is_blob(part: Part, labels: NDArray[np.integer]) -> bool:
 
 def _ink_of(candidates: list[Candidate]) -> Candidate:
     """Choose between dark and light structures: one that encloses the other, else the one with more ink inside."""
-    first, *others = candidates
-    if not others:
-        return first
-    second = others[0]
-    first_in_second, second_in_first = _enclosed(first, second), _enclosed(second, first)
-    if second_in_first > 0.9 >= first_in_second:
-        return first
-    if first_in_second > 0.9 >= second_in_first:
-        return second
-    return max(candidates, key=_inner_amount)
+    if len(candidates) == 1:
+        return candidates[0]
+    first, second = candidates
+    for parts_of in (lambda candidate: candidate.structure, _inner_parts):
+        if parts_of(first) and parts_of(second):
+            first_in_second = _enclosed(parts_of(first), parts_of(second))
+            second_in_first = _enclosed(parts_of(second), parts_of(first))
+            if second_in_first > 0.9 >= first_in_second:
+                return first
+            if first_in_second > 0.9 >= second_in_first:
+                return second
+    return max(candidates, key=lambda candidate: sum(part.amount for part in _inner_parts(candidate)))
 
 
-def _inner_amount(candidate: Candidate) -> float:
-    """Return the ink of parts that do not touch the border, where the cells of a table are cut off."""
+def _inner_parts(candidate: Candidate) -> list[Part]:
+    """Return the parts that do not touch the border, where the cells of a table are cut off."""
     height, width = candidate.labels.shape
-    return sum(
-        part.amount
+    return [
+        part
         for part in candidate.structure
         if min(part.sides[:2]) > 0 and part.sides[2] < height and part.sides[3] < width
-    )
+    ]
 
 
-def _enclosed(inner: Candidate, outer: Candidate) -> float:
-    """Return the share of the ink of one candidate in the box of the other."""
-    top, left, bottom, right = _box_around(outer.structure)
-    sides = np.array([part.sides for part in inner.structure])
-    amounts = np.array([part.amount for part in inner.structure])
+def _enclosed(inner: list[Part], outer: list[Part]) -> float:
+    """Return the share of the ink of some parts in the box of others."""
+    top, left, bottom, right = _box_around(outer)
+    sides = np.array([part.sides for part in inner])
+    amounts = np.array([part.amount for part in inner])
     starts, stops = sides[:, :2] >= np.array([top, left]) - 2, sides[:, 2:] <= np.array([bottom, right]) + 2
     is_inside = starts.all(axis=1) & stops.all(axis=1)
     return float(amounts[is_inside].sum() / amounts.sum())

@@ -31,7 +31,7 @@ from service.jobs import (
     check_scheduler,
 )
 from service.metrics import Metrics
-from service.registry import BlobStore, LocalStore, ObjectStore, Registry, install_shipped
+from service.registry import DEFAULT_MODEL, BlobStore, LocalStore, ObjectStore, Registry, default_model, install_shipped
 from service.reports import Reports
 from service.tracking import MlflowLog, Tracker
 
@@ -87,13 +87,20 @@ class Service:
         self.store.check()
         self.store.clean()
         self.dataset_files.clean()
-        try:
-            install_shipped(shipped_models(), self.registry)
-        except Corrupted:
-            logger.exception("a shipped model is damaged; it is not installed")
+        self.install_models()
         self.engine.start()
         if self.tracker:
             self.tracker.start()
+
+    def install_models(self) -> None:
+        """Install the shipped models, and use one of them by default unless the settings name another."""
+        shipped = shipped_models()
+        try:
+            install_shipped(shipped, self.registry)
+        except Corrupted:
+            logger.exception("a shipped model is damaged; it is not installed")
+        if self.settings.default_model is None:
+            self.catalogue.default_name = default_model(shipped, self.registry)
 
     def _open(self) -> None:
         self.database.wait(DATABASE_WAIT_S)
@@ -153,7 +160,7 @@ def build(settings: Settings) -> Service:
         dataset_files=dataset_files,
         registry=registry,
         datasets=datasets,
-        catalogue=ModelCatalogue(registry, default_name=settings.default_model),
+        catalogue=ModelCatalogue(registry, default_name=settings.default_model or DEFAULT_MODEL),
         limits=DecodingLimits(
             max_image_bytes=settings.max_image_bytes,
             max_streamed_pixels=settings.max_image_pixels,

@@ -59,7 +59,13 @@ class Settings(BaseSettings):
         int,
         Field(ge=1, le=64, description="web processes on the address; one of them on each host runs the jobs"),
     ] = 1
-    default_model: Annotated[str, Field(description="model that is used when a request names none")] = "mnist-softmax"
+    default_model: Annotated[
+        str | None,
+        Field(
+            description="model that is used when a request names none (not given: mnist-digits; mnist-softmax where it "
+            "had a champion of your own before mnist-digits was shipped)"
+        ),
+    ] = None
     allowed_hosts: Annotated[
         tuple[str, ...], Field(description="host names that requests may use, besides localhost and the address")
     ] = ()

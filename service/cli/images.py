@@ -33,7 +33,7 @@ from .terminal import (
 )
 
 _MODEL = click.option(
-    "--model", metavar="NAME", help="The model that predicts. [default: the default model, mnist-softmax]"
+    "--model", metavar="NAME", help="The model that predicts. [default: the default model, mnist-digits]"
 )
 _VERSION = click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="The version of --model.")
 _BAR_WIDTH = 24

@@ -9,7 +9,7 @@ from functools import cached_property
 from threading import Thread
 from typing import Any
 
-from service.bootstrap import Service, build, shipped_models
+from service.bootstrap import Service, build
 from service.charts import digit_picture, evidence_picture, weights_picture
 from service.database import migrate
 from service.inference import (
@@ -32,7 +32,7 @@ from service.jobs import (
     prepare_sweep_norms,
     prepare_sweep_weights,
 )
-from service.registry import Model, Registry, install_shipped
+from service.registry import Model, Registry
 from service.reports import ReportOptions
 from service.settings import Settings
 
@@ -84,7 +84,7 @@ class LocalBackend:
 
     @cached_property
     def _registry(self) -> Registry:
-        install_shipped(shipped_models(), self._service.registry)
+        self._service.install_models()
         return self._service.registry
 
     # Jobs

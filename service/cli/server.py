@@ -174,7 +174,6 @@ Inkling answers at {click.style(url, bold=True)} - documentation of the API: {ur
 
   database       {database}
   model store    {settings.store_place}
-  default model  {settings.default_model}
   training       {workers}
   access         {access}
 

@@ -61,7 +61,7 @@ class ModelCatalogue:
         if max_loaded < 1:
             raise ValueError(f"max_loaded must be 1 or more, not {max_loaded}")
         self._registry = registry
-        self._default_name = default_name
+        self.default_name = default_name
         self._max_loaded = max_loaded
         self._clock = clock
         self._background = background or ThreadPoolExecutor(1, "catalogue")
@@ -69,11 +69,6 @@ class ModelCatalogue:
         self._resolved: dict[tuple[str, int | str | None], _Resolved] = {}
         self._looking = Lock()
         self._loading = Lock()
-
-    @property
-    def default_name(self) -> str:
-        """The model that predicts when none is named."""
-        return self._default_name
 
     def get(self, name: str | None = None, reference: int | str | None = None) -> Model:
         """Return a model.
@@ -90,7 +85,7 @@ class ModelCatalogue:
         Corrupted, StorageFailed
             The registry cannot vouch for its file, or cannot read it. It is not kept: the next call tries again.
         """
-        name = self._default_name if name is None else name
+        name = self.default_name if name is None else name
         key = name, self._resolve(name, reference)
         model = self._find(key)
         if model is not None:
@@ -107,7 +102,7 @@ class ModelCatalogue:
 
     def get_cached(self, name: str | None = None, reference: int | str | None = None) -> Model | None:
         """Return a model that `get` would return, without a look at the disk; None to have `get` called instead."""
-        name = self._default_name if name is None else name
+        name = self.default_name if name is None else name
         known = self._resolved.get((name, reference))
         if known is None or known.changes != self._registry.changes:
             return None

@@ -26,7 +26,9 @@ from .names import NAME_RULE as NAME_RULE
 from .names import check_alias as check_alias
 from .names import check_model_name as check_model_name
 from .registry import Registry as Registry
-from .registry import install_shipped as install_shipped
+from .shipped import DEFAULT_MODEL as DEFAULT_MODEL
+from .shipped import default_model as default_model
+from .shipped import install_shipped as install_shipped
 from .stores import BlobStore as BlobStore
 from .stores import LocalStore as LocalStore
 from .stores import ObjectStore as ObjectStore

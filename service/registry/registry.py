@@ -14,18 +14,17 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from pathlib import Path
 
 from service.core import Floats
 from service.core.npz import read_npz, write_npz
-from service.errors import AliasMoved, Corrupted, ModelNotFound
+from service.errors import Corrupted, ModelNotFound
 
 from .alias import UNSET, AliasEntry, AliasHistory, Unset
 from .document import MAX_DOCUMENT_BYTES
 from .manifest import Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
 from .model import Model, ModelSummary, VersionSummary
 from .names import CHAMPION, LATEST, check_alias, check_model_name, is_alias, is_model_name, is_version, parse_version
-from .stores import BlobStore, LocalStore
+from .stores import BlobStore
 
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.npz"
@@ -360,34 +359,3 @@ class Registry:
 
     def _current(self, name: str, alias: str) -> int | None:
         return self._history(name, alias).version() if is_model_name(name) and is_alias(alias) else None
-
-
-def install_shipped(source: Path, registry: Registry) -> None:
-    """Copy the models that come with Inkling into a user's store, so that prediction works at once.
-
-    Every version that the registry lacks is copied byte for byte, and every alias that it never had. When nothing is
-    missing, only folders are listed. A number that the user's own training has taken stays the user's, and an alias
-    that the user has moved or deleted stays so.
-
-    Parameters
-    ----------
-    source : a read-only store; nothing is installed when it is missing.
-
-    Raises
-    ------
-    Corrupted
-        A version that would be copied is damaged.
-    StorageFull, StorageFailed
-        One of the stores failed. What is missing is installed at the next start.
-    """
-    shipped = Registry(LocalStore(source))
-    for name in shipped.names():
-        for version in shipped.versions(name):
-            if not registry.has_version(name, version):
-                registry.put(shipped.manifest(name, version), shipped.weights_bytes(name, version))
-        for alias in sorted(set(shipped.alias_names(name)) - set(registry.alias_names(name))):
-            version = shipped.resolve(name, alias)
-            # Another process that starts now may set it first; a damaged version gets no alias.
-            with suppress(AliasMoved, Corrupted, ModelNotFound):
-                if registry.manifest(name, version) == shipped.manifest(name, version):
-                    registry.set_alias(name, alias, version, expected=None, reason="shipped with Inkling")

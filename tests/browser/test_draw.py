@@ -57,10 +57,12 @@ def test_why_this_and_not_that(open_page: OpenPage) -> None:
 
 
 def test_the_evidence_for_each_digit_and_the_smallest_change(open_page: OpenPage, client: httpx.Client) -> None:
-    with open_page("/?image=mnist/test/7") as page:
+    with open_page("/?model=mnist-softmax&image=mnist/test/7") as page:
         expect(page.locator("#reading strong")).to_have_text("9")
         picture = client.get("/datasets/mnist/images/7.png?part=test").content
-        answer = client.post("/explain", content=picture, headers={"Content-Type": "image/png"}).json()
+        answer = client.post(
+            "/models/mnist-softmax/explain", content=picture, headers={"Content-Type": "image/png"}
+        ).json()
         tiles = page.locator("#cases .tile")
         expect(tiles.nth(4)).to_contain_text(f"{answer['logits']['4']:+.2f}".replace("-", "−"))
         expect(page.locator("#cases .best .digit")).to_have_text("9")
@@ -76,6 +78,21 @@ def test_the_evidence_for_each_digit_and_the_smallest_change(open_page: OpenPage
         draw(page, SEVEN)
         expect(page.locator("#reading strong")).to_have_text("7")
         assert "image" not in page.url
+
+
+def test_a_network_shows_the_logit_of_each_digit_and_explains_any(open_page: OpenPage, client: httpx.Client) -> None:
+    with open_page("/?model=mnist-digits&image=mnist/test/7") as page:
+        expect(page.locator("#reading strong")).to_have_text("9")
+        picture = client.get("/datasets/mnist/images/7.png?part=test").content
+        answer = client.post(
+            "/models/mnist-digits/explain", content=picture, headers={"Content-Type": "image/png"}
+        ).json()
+        tiles = page.locator("#cases .tile")
+        expect(tiles.nth(4)).to_contain_text(f"{answer['logits']['4']:+.2f}".replace("-", "−"))
+        tiles.nth(4).click()
+        expect(page.locator("#sum .logit th")).to_have_text("Logit of 4")
+        expect(page.locator("#sum")).to_contain_text("Blank image")
+        expect(page.locator("#flip")).to_contain_text(f"becomes a {answer['flip']['digit']}")
 
 
 def photograph(path: Path) -> Path:

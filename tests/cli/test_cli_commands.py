@@ -210,7 +210,7 @@ def test_a_data_set_of_one_s_own(here: Here, mnist: Dataset, tmp_path: Path) -> 
 
 def test_an_explanation(here: Here, digit_png: Path, tmp_path: Path) -> None:
     text = here("explain", digit_png, "--against", "3", "-o", tmp_path / "why.png")
-    assert "Why 7 and not 3? mnist-softmax" in text and "together" in text
+    assert "Why 7 and not 3? mnist-digits" in text and "together" in text
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads(here("explain", digit_png, "--json"))["digit"] == 7
     assert "another class" in here("explain", digit_png, "--digit", "7", "--against", "7", exit_code=1)

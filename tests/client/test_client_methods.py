@@ -163,7 +163,7 @@ def test_every_route_has_a_method(
 
     assert client.predict(digit).digit == client.predict(digit, model="routes").digit == 7
     assert client.predict(digit, model="routes", version=1).model == "routes"
-    assert client.explain(digit).digit == client.explain(digit, model="mnist-softmax").digit == 7
+    assert client.explain(digit).digit == client.explain(digit, model="mnist-digits").digit == 7
     assert client.explain(digit, model="mnist-softmax", version=1).picture
     assert client.preprocess(digit)._repr_png_()
 

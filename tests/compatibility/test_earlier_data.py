@@ -81,5 +81,6 @@ def test_shipped_files_are_as_they_were() -> None:
     }
     assert weights == {
         "mnist-2-vs-3": "297c5fa499c479031fd9e323b05cf12bc441ce68c2639547eaa2dbdbd5141b07",
+        "mnist-digits": "ffe888bcb81bdda7f496ed3832110a443aceefb985cb55a5192a517a6fab7e0b",
         "mnist-softmax": "bb86441e8f0bd5274e76ccc025405361cf8600b7758df350d5128e4ebf05148d",
     }

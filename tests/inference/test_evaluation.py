@@ -21,14 +21,14 @@ from service.inference import compare, evaluate, predict
 from service.inference.comparison import mcnemar, paired
 from service.registry import LocalStore, Model, Registry
 
-SHIPPED = ["mnist-softmax", "mnist-2-vs-3"]
+LINEAR = ["mnist-softmax", "mnist-2-vs-3"]
 
 
 def load(name: str) -> Model:
     return Registry(LocalStore(shipped_models())).load(name, 1)
 
 
-@pytest.fixture(params=SHIPPED)
+@pytest.fixture(params=[*LINEAR, "mnist-digits"])
 def model(request: pytest.FixtureRequest) -> Model:
     return load(request.param)
 
@@ -61,13 +61,13 @@ def test_what_is_kept_has_the_name_of_its_data_and_none_of_its_images(tmp_path: 
     assert [dataset() for dataset in opened] == [None, None]
 
 
-@pytest.mark.parametrize("kind", ["mnist-softmax", "mnist-2-vs-3", ("softmax", (7, 1, 4)), ("logistic", (3, 2))])
+@pytest.mark.parametrize("kind", [*LINEAR, "mnist-digits", ("softmax", (7, 1, 4)), ("logistic", (3, 2))])
 def test_the_loss_is_that_of_the_core(
     kind: str | tuple[object, ...], make_model: Callable[..., Model], mnist: Dataset
 ) -> None:
     model = load(kind) if isinstance(kind, str) else make_model(*kind)
     found = evaluate(model)
-    x = design_matrix(mnist.test.images[found.indices], np.float64)
+    x = design_matrix(mnist.test.images[found.indices], np.float64, model.function.scaling)
     logits = model.function.logits(model.parameters.astype(np.float64)[np.newaxis], x)
     y = np.array([model.manifest.classes.index(label) for label in found.true])
     expected = model.function.output.losses(logits, y).mean()
@@ -176,7 +176,7 @@ def test_a_model_against_itself() -> None:
 
 
 def test_models_that_share_two_classes() -> None:
-    both = [load(name) for name in SHIPPED]
+    both = [load(name) for name in LINEAR]
     found = compare(both)
     assert (found["dataset"], found["n_images"], found["classes"]) == ("mnist", 2042, [2, 3])
     ten, two = found["models"]

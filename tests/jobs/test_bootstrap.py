@@ -76,6 +76,12 @@ def test_a_start_removes_what_an_interrupted_write_left(
     assert not leftover.exists()
 
 
+@pytest.mark.parametrize(("named", "expected"), [(None, "mnist-digits"), ("mnist-softmax", "mnist-softmax")])
+def test_the_settings_decide_which_model_is_the_default(settings: Settings, named: str | None, expected: str) -> None:
+    with build(settings.model_copy(update={"default_model": named})) as service:
+        assert service.catalogue.get().manifest.name == service.catalogue.default_name == expected
+
+
 def test_a_second_start_finds_everything(start: Callable[..., Service]) -> None:
     first = start()
     job = train(first)

@@ -219,4 +219,4 @@ def test_a_service_keeps_data_sets_beside_them(bucket: str, mnist: Dataset, tmp_
     with first, second:
         first.datasets.receive({"name": "two"}, {"file": file.getvalue()})
         np.testing.assert_array_equal(second.datasets.get("two").training.images, images)
-        assert list(second.registry.names()) == ["mnist-2-vs-3", "mnist-softmax"]
+        assert list(second.registry.names()) == ["mnist-2-vs-3", "mnist-digits", "mnist-softmax"]

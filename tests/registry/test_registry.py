@@ -371,6 +371,7 @@ def test_the_public_face() -> None:
         "AliasEntry",
         "BlobStore",
         "CHAMPION",
+        "DEFAULT_MODEL",
         "LATEST",
         "LocalStore",
         "Manifest",

@@ -9,7 +9,8 @@ import pytest
 
 from service.core import Floats
 from service.errors import Corrupted
-from service.registry import LocalStore, Manifest, ModelDraft, Registry, install_shipped
+from service.registry import DEFAULT_MODEL, LocalStore, Manifest, ModelDraft, Registry, default_model, install_shipped
+from service.registry.shipped import FORMER_DEFAULT_MODEL
 
 
 @pytest.fixture
@@ -123,3 +124,104 @@ def test_a_damaged_shipped_version_is_not_installed(
     with pytest.raises(Corrupted):
         install_shipped(source, registry)
     assert registry.names() == ()
+
+
+Ship = Callable[[Registry, str], None]
+
+
+@pytest.fixture
+def ship(
+    make_draft: Callable[..., ModelDraft], make_weights: Callable[[int, ModelDraft], tuple[Floats, Floats]]
+) -> Ship:
+    def ship_one(shipped: Registry, name: str) -> None:
+        draft = make_draft()
+        shipped.register(name, draft, *make_weights(50, draft))
+        shipped.set_alias(name, "champion", 1)
+
+    return ship_one
+
+
+@pytest.fixture
+def shipped_before(source: Path, ship: Ship) -> Registry:
+    """What was shipped before `DEFAULT_MODEL` was."""
+    shipped = Registry(LocalStore(source))
+    ship(shipped, FORMER_DEFAULT_MODEL)
+    return shipped
+
+
+Before = Callable[[Registry, Callable[..., Manifest]], None]
+
+
+def promote_own(registry: Registry, register: Callable[..., Manifest]) -> None:
+    registry.set_alias(FORMER_DEFAULT_MODEL, "champion", register(FORMER_DEFAULT_MODEL, seed=7).version)
+
+
+def train_own(registry: Registry, register: Callable[..., Manifest]) -> None:
+    register(FORMER_DEFAULT_MODEL, seed=7)
+
+
+def promote_own_and_back(registry: Registry, register: Callable[..., Manifest]) -> None:
+    promote_own(registry, register)
+    registry.set_alias(FORMER_DEFAULT_MODEL, "champion", 1)
+
+
+def delete_champion(registry: Registry, register: Callable[..., Manifest]) -> None:
+    registry.delete_alias(FORMER_DEFAULT_MODEL, "champion")
+
+
+def own_of_the_new_name(registry: Registry, register: Callable[..., Manifest]) -> None:
+    register(DEFAULT_MODEL, seed=7)
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (None, DEFAULT_MODEL),
+        (train_own, DEFAULT_MODEL),
+        (promote_own_and_back, DEFAULT_MODEL),
+        (promote_own, FORMER_DEFAULT_MODEL),
+        (delete_champion, FORMER_DEFAULT_MODEL),
+        (own_of_the_new_name, FORMER_DEFAULT_MODEL),
+    ],
+)
+def test_a_default_that_is_still_the_shipped_one_moves_and_any_other_stays(
+    shipped_before: Registry,
+    registry: Registry,
+    register: Callable[..., Manifest],
+    source: Path,
+    ship: Ship,
+    before: Before | None,
+    expected: str,
+) -> None:
+    install_shipped(source, registry)
+    assert default_model(source, registry) == FORMER_DEFAULT_MODEL
+    if before is not None:
+        before(registry, register)
+    ship(shipped_before, DEFAULT_MODEL)
+    install_shipped(source, registry)
+    assert default_model(source, registry) == expected
+    for name in (FORMER_DEFAULT_MODEL, DEFAULT_MODEL):  # what is promoted later moves no default
+        registry.set_alias(name, "champion", register(name, seed=8).version)
+    assert default_model(source, registry) == expected
+
+
+def test_in_a_new_folder_the_default_stays_whatever_is_promoted(
+    shipped_before: Registry,
+    registry: Registry,
+    register: Callable[..., Manifest],
+    source: Path,
+    ship: Ship,
+) -> None:
+    ship(shipped_before, DEFAULT_MODEL)
+    install_shipped(source, registry)
+    promote_own(registry, register)
+    install_shipped(source, registry)
+    assert default_model(source, registry) == DEFAULT_MODEL
+
+
+def test_where_nothing_is_shipped_the_default_is_what_a_first_job_is_named(
+    registry: Registry, register: Callable[..., Manifest], tmp_path: Path
+) -> None:
+    assert default_model(tmp_path / "nowhere", registry) == FORMER_DEFAULT_MODEL
+    train_own(registry, register)
+    assert default_model(tmp_path / "nowhere", registry) == FORMER_DEFAULT_MODEL

@@ -46,13 +46,18 @@ def test_the_same_from_every_route(client: httpx.Client, digit: dict[str, Any]) 
     expected = client.post(f"{TEN}/explain", **digit).json()
     assert (expected["digit"], expected["against"]) == (7, None)
     for path in (
-        "/explain?alias=explained",
         "/models/mnist-softmax/explain?alias=explained",
         "/models/mnist-softmax/versions/explained/explain",
     ):
         assert client.post(path, **digit).json() == expected
-    assert client.post("/explain", **digit).json()["model"] == "mnist-softmax"
     client.delete("/models/mnist-softmax/aliases/explained")
+
+
+def test_without_a_name_the_default_model_is_explained(client: httpx.Client, digit: dict[str, Any]) -> None:
+    named = client.post("/models/mnist-digits/explain", **digit).json()
+    assert client.post("/explain", **digit).json() == client.post("/explain?alias=champion", **digit).json() == named
+    assert named["sum"] == pytest.approx(named["logit"])
+    assert np.sum(named["evidence"]) + named["bias"] == pytest.approx(named["logit"])
 
 
 def test_a_picture_or_a_form_is_explained_as_well(client: httpx.Client, mnist: Dataset, digit: dict[str, Any]) -> None:

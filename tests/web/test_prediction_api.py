@@ -143,21 +143,22 @@ def test_the_answer_says_who_spoke(client: httpx.Client, digits: Any) -> None:
     model = client.get("/models/mnist-softmax").json()
     default, newest = model["default"]["version"], model["versions"][-1]["version"]
     for path, version in [
-        ("/predict", default),
         ("/models/mnist-softmax/predict", default),
         ("/models/mnist-softmax/predict?alias=latest", newest),
         ("/models/mnist-softmax/versions/1/predict", 1),
     ]:
         answer = client.post(path, **content).json()
         assert (answer["model"], answer["version"]) == ("mnist-softmax", version)
+    answer = client.post("/predict", **content).json()
+    assert (answer["model"], answer["version"]) == ("mnist-digits", 1)
 
 
 def test_an_alias_predicts(client: httpx.Client, digits: Any) -> None:
-    client.put("/models/mnist-softmax/aliases/tested", json={"version": 1})
+    client.put("/models/mnist-digits/aliases/tested", json={"version": 1})
     content = {"content": digits[0].tobytes(), "headers": OCTETS}
     assert client.post("/predict?alias=tested", **content).json()["version"] == 1
-    assert client.post("/models/mnist-softmax/predict?alias=tested", **content).json()["version"] == 1
-    client.delete("/models/mnist-softmax/aliases/tested")
+    assert client.post("/models/mnist-digits/predict?alias=tested", **content).json()["version"] == 1
+    client.delete("/models/mnist-digits/aliases/tested")
     refused = client.post("/predict?alias=tested", **content)
     assert (refused.status_code, problem_of(refused)) == (404, "model-not-found")
 

@@ -71,7 +71,7 @@ export class Evidence {
     byId("sum").replaceChildren(
       line("Pixels for it", signed(sumFor)),
       line("Pixels against it", signed(sumAgainst)),
-      line("Bias", signed(answer.bias)),
+      line(answer.baseline === "blank" ? "Blank image" : "Bias", signed(answer.bias)),
       line("Sum", `= ${number(answer.sum)}`, "total"),
       line(name, number(answer.logit), "logit"),
     );

@@ -10,10 +10,10 @@ import { gallery } from "./gallery.js";
 import { namesOf } from "./names.js";
 import { fileLink } from "./picture.js";
 import { table } from "./table.js";
-import { planesOf, Tiles } from "./tiles.js";
+import { Tiles } from "./tiles.js";
 import { address, hideParts, setTitle } from "./url.js";
 import { versions } from "./versions.js";
-import { weightsOf } from "./weights_file.js";
+import { classPlanes, unitsPicture } from "./weights_file.js";
 
 const HARDEST = 24;
 
@@ -72,8 +72,9 @@ function weights(manifest) {
   const choice = { which: published, scale: "tile" };
   const draw = async () => {
     try {
-      const file = await weightsOf(name, version);
-      tiles.show(planesOf(file[choice.which]), { isShared: choice.scale === "shared" });
+      const planes = await classPlanes(name, version, choice.which);
+      if (planes) tiles.show(planes, { isShared: choice.scale === "shared" });
+      else tiles.node.replaceChildren(unitsPicture(name, version));
     } catch (problem) {
       tiles.node.replaceChildren(element("p", { class: "note" }, problem.message));
     }

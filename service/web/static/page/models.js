@@ -4,9 +4,9 @@ import { get } from "./api.js";
 import { percent } from "./bars.js";
 import { byId, element, emptyState } from "./element.js";
 import { namesOf } from "./names.js";
-import { planesOf, Tiles } from "./tiles.js";
+import { Tiles } from "./tiles.js";
 import { address, hideParts } from "./url.js";
-import { weightsOf } from "./weights_file.js";
+import { classPlanes, unitsPicture } from "./weights_file.js";
 
 export async function showModels() {
   const place = byId("model-list");
@@ -24,8 +24,8 @@ export async function showModels() {
 // The weights of a version as tiles, filled when they have arrived.
 function weightTiles(name, version, shown) {
   const tiles = new Tiles(shown.classes, "weight", { nameOf: namesOf(shown) });
-  weightsOf(name, version).then(
-    (file) => tiles.show(planesOf(file[shown.published])),
+  classPlanes(name, version, shown.published).then(
+    (planes) => (planes ? tiles.show(planes) : tiles.node.replaceChildren(unitsPicture(name, version))),
     (problem) => tiles.node.replaceChildren(element("p", { class: "note" }, problem.message)),
   );
   return tiles;

@@ -38,6 +38,17 @@ export class Tiles {
     });
   }
 
+  // Words alone, where no picture belongs to a label.
+  showWords(words, best) {
+    this.clear();
+    this.tiles.forEach(({ canvas, node, caption }, i) => {
+      canvas.hidden = true;
+      caption.textContent = words[i];
+      node.classList.toggle("best", i === best);
+    });
+    this.pointed.hidden = true;
+  }
+
   clear() {
     this.planes = null;
     for (const { canvas } of this.tiles) clearPicture(canvas);

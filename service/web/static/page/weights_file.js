@@ -1,13 +1,15 @@
-// The weight file of a version, as it lies in the registry: an uncompressed zip archive of NumPy arrays.
+// The weights of a version, from its file, as it lies in the registry: an uncompressed zip archive of NumPy arrays.
 
 import { send, versionPath } from "./api.js";
+import { picture } from "./picture.js";
+import { planesOf } from "./tiles.js";
 
 const ARRAYS = { "<f4": Float32Array, "<f8": Float64Array };
 const LOCAL_HEADER = 0x04034b50;
 const kept = new Map();
 
-// {best, last}: each {rows: a pixel each and the bias, columns: one for each output, values: in row order}.
-export function weightsOf(name, version) {
+// {best, last}, of a network {best_W1, ...}: each {rows: a pixel each and the bias, columns, values: in row order}.
+function weightsOf(name, version) {
   const path = `${versionPath(name, version)}/weights.npz`;
   if (!kept.has(path)) {
     const loading = send(path).then((answer) => answer.arrayBuffer()).then(readArrays);
@@ -16,6 +18,16 @@ export function weightsOf(name, version) {
   }
   return kept.get(path);
 }
+
+// The weights of each class without the bias, a number a pixel, or null: those of a network belong to its units.
+export async function classPlanes(name, version, which) {
+  const file = await weightsOf(name, version);
+  return file[which] ? planesOf(file[which]) : null;
+}
+
+// The weights of the first layer of a network: a picture for each unit.
+export const unitsPicture = (name, version) =>
+  picture(`${versionPath(name, version)}/weights.png`, { alt: `Weights of the units of the first layer of ${name}, version ${version}`, class: "units" });
 
 function readArrays(buffer) {
   const view = new DataView(buffer);

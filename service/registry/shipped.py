@@ -1,0 +1,73 @@
+"""The models that come with Inkling: how they get into a user's store, and which of them is the default."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from service.errors import AliasMoved, Corrupted, ModelNotFound
+
+from .names import CHAMPION
+from .registry import Registry
+from .stores import LocalStore
+
+DEFAULT_MODEL, FORMER_DEFAULT_MODEL = "mnist-digits", "mnist-softmax"
+
+
+def install_shipped(source: Path, registry: Registry) -> None:
+    """Copy the models that come with Inkling into a user's store, so that prediction works at once.
+
+    Every version that the registry lacks is copied byte for byte, and every alias that it never had. When nothing is
+    missing, only folders are listed. A number that the user's own training has taken stays the user's, and an alias
+    that the user has moved or deleted stays so.
+
+    Parameters
+    ----------
+    source : a read-only store; nothing is installed when it is missing.
+
+    Raises
+    ------
+    Corrupted
+        A version that would be copied is damaged.
+    StorageFull, StorageFailed
+        One of the stores failed. What is missing is installed at the next start.
+    """
+    shipped = Registry(LocalStore(source))
+    for name in shipped.names():
+        for version in shipped.versions(name):
+            if not registry.has_version(name, version):
+                registry.put(shipped.manifest(name, version), shipped.weights_bytes(name, version))
+        for alias in sorted(set(shipped.alias_names(name)) - set(registry.alias_names(name))):
+            version = shipped.resolve(name, alias)
+            # Another process that starts now may set it first; a damaged version gets no alias.
+            with suppress(AliasMoved, Corrupted, ModelNotFound):
+                if registry.manifest(name, version) == shipped.manifest(name, version):
+                    registry.set_alias(name, alias, version, expected=None, reason="shipped with Inkling")
+
+
+def default_model(source: Path, registry: Registry) -> str:
+    """Return the model to use where neither a request nor the settings name one.
+
+    It is `DEFAULT_MODEL`, once that is installed. Until then it was `FORMER_DEFAULT_MODEL`; whoever had given that a
+    champion of their own keeps it. The histories of both aliases decide, so that every process and every start finds
+    the same, whatever is promoted later.
+
+    Parameters
+    ----------
+    source, registry : as for `install_shipped`, which has been called.
+    """
+    shipped = Registry(LocalStore(source))
+    with suppress(Corrupted, ModelNotFound):
+        installed = registry.alias_history(DEFAULT_MODEL, CHAMPION)[0]
+        moves = registry.alias_history(FORMER_DEFAULT_MODEL, CHAMPION)
+        before = [move.version for move in moves if move.at < installed.at]
+        former = before[-1] if before else moves[0].version
+        if _is_shipped(shipped, registry, DEFAULT_MODEL, installed.version) and _is_shipped(
+            shipped, registry, FORMER_DEFAULT_MODEL, former
+        ):
+            return DEFAULT_MODEL
+    return FORMER_DEFAULT_MODEL
+
+
+def _is_shipped(shipped: Registry, registry: Registry, name: str, version: int | None) -> bool:
+    return version is not None and registry.manifest(name, version) == shipped.manifest(name, version)

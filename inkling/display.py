@@ -42,6 +42,7 @@ class PictureOptions(TypedDict, total=False):
     height_px: int
     dpi: int
     weights: Literal["best", "last"]
+    layer: int
     scale: Literal["shared", "per_tile", "per_row", "log", "linear"]
     colours: Literal["diverging", "grey"]
     upscale: int

@@ -69,8 +69,13 @@ class Models:
 
     @request
     def weights(self, model: str, version: int | str | None = None, **options: Unpack[PictureOptions]) -> Call[Picture]:
-        """Draw the weights of a version."""
+        """Draw the weights of a version; of a network, those into the units of a ``layer``."""
         return _of_version(read_picture, model, version, "weights.png", **options)
+
+    @request
+    def architecture(self, model: str, version: int | str | None = None) -> Call[Picture]:
+        """Draw the layers of a version with their shapes and numbers of parameters, as SVG."""
+        return _of_version(read_picture, model, version, "architecture.svg")
 
     @request
     def weights_file(

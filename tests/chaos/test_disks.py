@@ -76,7 +76,7 @@ def still_serves(client: httpx.Client) -> None:
 )
 def test_the_model_store_cannot_be_written(tmp_path: Path, faults: dict[Fault, tuple[int, str]]) -> None:
     store = tmp_path / "store"
-    before = small_disk(store, "2m") if full in faults else WITHOUT_OVERRIDE
+    before = small_disk(store, "4m") if full in faults else WITHOUT_OVERRIDE
     with program(tmp_path / "data", *before, **{"store-url": store}) as service, client_of(service) as client:
         assert train(client)["model"] == {"name": "digits", "version": 1}
         promote(client, 1).raise_for_status()

@@ -92,7 +92,7 @@ def test_a_data_set_is_added_and_trained_on(open_page: OpenPage, digits_npz: Pat
         file = page.get_by_label("The .npz file")
         file.set_input_files({"name": "a.npz", "mimeType": "application/zip", "buffer": b"PK"})
         add.click()
-        expect(page.locator("#upload-file-problem")).to_contain_text("not a readable .npz archive")
+        expect(page.locator("#upload-file-problem")).to_contain_text("The .npz file is truncated")
         expect(file).to_be_focused()
         expect(page.locator("#upload-name-problem")).to_be_hidden()
         file.set_input_files(digits_npz)

@@ -44,7 +44,7 @@ def test_a_job_becomes_a_model(system: JobSystem) -> None:
 
     model = system.registry.load("my-digits", 1)
     assert model.manifest.job_id == job.id
-    assert model.manifest.config == job.config.to_dict()
+    assert model.manifest.config == job.config.to_record()
     assert model.manifest.environment["blas_threads"] == 1
     assert model.manifest.stop_reason == "max_epochs"
     assert job.best is not None and job.latest is not None
@@ -65,6 +65,7 @@ def test_a_finished_job_has_the_documented_shape(system: JobSystem) -> None:
         "id",
         "state",
         "config",
+        "starts_from",
         "progress",
         "metrics",
         "stop_reason",
@@ -99,6 +100,14 @@ def test_a_finished_job_has_the_documented_shape(system: JobSystem) -> None:
         "dtype": "float32",
         "publish": "best",
         "name": "mnist-logistic",
+        "hidden_layers": [],
+        "activation": None,
+        "initialization": "zeros",
+        "input_scaling": "range",
+        "augmentation": "none",
+        "momentum": 0.0,
+        "learning_rate_schedule": "constant",
+        "start_from": None,
     }
     assert set(plain["progress"]) == PROGRESS_KEYS
     assert plain["progress"]["fraction"] == 1.0 and plain["progress"]["eta_s"] == 0.0

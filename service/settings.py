@@ -62,8 +62,8 @@ class Settings(BaseSettings):
     default_model: Annotated[
         str | None,
         Field(
-            description="model that is used when a request names none (not given: mnist-digits; mnist-softmax where it "
-            "had a champion of your own before mnist-digits was shipped)"
+            description="model that is used when a request names none (not given: the shipped network, or the softmax "
+            "model where you had promoted a version of your own)"
         ),
     ] = None
     allowed_hosts: Annotated[

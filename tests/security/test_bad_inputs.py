@@ -51,7 +51,7 @@ ELSEWHERE = {
     61: "test_a_running_job_is_cancelled_and_keeps_its_best_weights",
     62: "test_a_deleted_job_is_gone_and_its_model_stays",
     70: "test_a_finished_job_is_replayed",
-    71: "test_a_client_that_stops_reading_is_left",
+    71: "test_a_client_that_does_not_read_its_stream_is_disconnected",
     88: "test_a_kill_at_any_write_leaves_it_absent_or_whole",
     112: "test_a_queued_job_has_nothing_to_show",
     114: "test_many_at_once",
@@ -60,7 +60,7 @@ ELSEWHERE = {
     118: "test_what_an_archive_declares_is_refused_before_anything_is_unpacked",
     119: "test_hostile_files_are_refused_at_the_cost_of_their_own_size",
     120: "test_bad_moves",
-    123: "test_damaged_weights_are_refused_and_others_keep_speaking",
+    123: "test_damaged_weights_are_refused_and_other_versions_still_predict",
     124: "test_of_two_who_move_at_once_one_wins",
 }
 NOTHING_TO_TEST = {

@@ -41,6 +41,8 @@ def test_every_answer_is_what_the_description_says(
     server: Server, key: str, phases: str, max_s: int, least: int
 ) -> None:
     outcome = fuzz(server, key, phases, max_s)
+    if "SystemError: AST constructor recursion depth mismatch" in outcome.report:  # of CPython 3.11, not of the service
+        outcome = fuzz(server, key, phases, max_s)
     assert not outcome.failed, outcome.report[-8000:]
     assert outcome.n_cases >= least
     assert "Traceback" not in server.log.read_text()

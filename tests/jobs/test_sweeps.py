@@ -105,6 +105,7 @@ def test_members_of_a_stack_end_as_each_would_alone(
     assert "early_stopping" in reasons and (model == "logistic" or "max_epochs" in reasons)
 
 
+@pytest.mark.timeout(400)  # beside other tests it takes more than two minutes
 @pytest.mark.slow
 def test_the_report_s_penalties(in_processes: tuple[JobSystem, Watched]) -> None:
     system, watched = in_processes

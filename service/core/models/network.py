@@ -14,6 +14,7 @@ import numpy.typing as npt
 from service.core.task import SCALINGS, Floats, Ints, Layout, Task, Tensor
 
 from .interface import Attribution, Model, Operation, Output
+from .linear import column_pieces
 
 _BLOCK_IMAGES = 4
 """Images that are predicted together, always so many: each has the same bits in every company, and four of them read
@@ -22,9 +23,8 @@ the weights once instead of four times."""
 _CHECK_BLOCK_IMAGES = 512
 """Few enough that what a hidden layer makes of them stays in a core's own cache."""
 
-_PIECE_MULTIPLY_ADDS, _MAX_PIECES = 1_000_000, 4
-"""A product up to the first is made by a BLAS kernel that does not copy its operands first; a larger one is cut into
-pieces of its columns, if a few are enough."""
+_MAX_PIECES = 4
+"""Of a product, see `column_pieces`: with more, what each costs by itself outweighs what its kernel saves."""
 
 _GAIN, _SLOPE = 1.7159, 2 / 3
 
@@ -252,10 +252,5 @@ class _Workspace:
 
 def _product(a: Floats, b: Floats, out: Floats) -> None:
     """Write ``a @ b``, in pieces of its columns where that is faster."""
-    n_columns = b.shape[1]
-    n_pieces = -(-a.size * n_columns // _PIECE_MULTIPLY_ADDS)
-    if n_pieces > _MAX_PIECES:
-        n_pieces = 1
-    for piece in range(n_pieces):
-        columns = slice(piece * n_columns // n_pieces, (piece + 1) * n_columns // n_pieces)
+    for columns in column_pieces(a.size, b.shape[1], _MAX_PIECES):
         np.matmul(a, b[:, columns], out=out[:, columns])

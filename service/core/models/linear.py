@@ -98,16 +98,8 @@ def member_products(a: Floats, b: Floats) -> Floats:
     n_members, n_rows, n_inner = a.shape
     n_columns = b.shape[1]
     product = np.empty((n_members, n_rows, n_columns), a.dtype)
-    for columns in column_pieces(n_rows * n_inner, n_columns):
+    n_pieces = -(-n_rows * n_inner * n_columns // _SMALL_MULTIPLY_ADDS)
+    for piece in range(n_pieces):
+        columns = slice(piece * n_columns // n_pieces, (piece + 1) * n_columns // n_pieces)
         np.matmul(a, b[:, columns], out=product[:, :, columns])
     return product
-
-
-def column_pieces(n_a: int, n_columns: int, most: int | None = None) -> list[slice]:
-    """Return the pieces of b's columns in which to make ``a @ b``, a having ``n_a`` numbers: all at once, if ``most``
-    pieces would not be enough for the kernel that skips packing.
-    """
-    n_pieces = -(-n_a * n_columns // _SMALL_MULTIPLY_ADDS)
-    if most is not None and n_pieces > most:
-        n_pieces = 1
-    return [slice(piece * n_columns // n_pieces, (piece + 1) * n_columns // n_pieces) for piece in range(n_pieces)]

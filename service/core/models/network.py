@@ -14,7 +14,6 @@ import numpy.typing as npt
 from service.core.task import SCALINGS, Floats, Ints, Layout, Task, Tensor
 
 from .interface import Attribution, Model, Operation, Output
-from .linear import column_pieces
 
 _BLOCK_IMAGES = 4
 """Images that are predicted together, always so many: each has the same bits in every company, and four of them read
@@ -22,9 +21,6 @@ the weights once instead of four times."""
 
 _CHECK_BLOCK_IMAGES = 512
 """Few enough that what a hidden layer makes of them stays in a core's own cache."""
-
-_MAX_PIECES = 4
-"""Of a product, see `column_pieces`: with more, what each costs by itself outweighs what its kernel saves."""
 
 _GAIN, _SLOPE = 1.7159, 2 / 3
 
@@ -127,7 +123,11 @@ class Network(Model):
         """See `Model`."""
         *hidden, last = self._matrices(row)
         n_blocks = -(-len(x) // _BLOCK_IMAGES)
-        a = x if len(x) == n_blocks * _BLOCK_IMAGES else np.concatenate((x, x[:1].repeat(-len(x) % _BLOCK_IMAGES, 0)))
+        a = x
+        if len(x) < n_blocks * _BLOCK_IMAGES:
+            a = np.empty((n_blocks * _BLOCK_IMAGES, x.shape[1]), x.dtype)
+            a[: len(x)] = x
+            a[len(x) :] = x[-1]
         a = a.reshape(n_blocks, _BLOCK_IMAGES, -1)
         for matrix in hidden:
             a = self._activate(a @ matrix)
@@ -144,23 +144,23 @@ class Network(Model):
         """
         space = self._workspace
         if space is None or not space.fits(rows, x):
-            space = self._workspace = _Workspace(self.layout, rows, x)
+            space = self._workspace = _Workspace(self, rows, x)
         losses = np.empty(len(rows))
+        a, last = space.activations, len(space.sums)
+        a[0] = x
         for member, row in enumerate(rows):
-            matrices, gradients = self._matrices(row), self._matrices(space.gradient[member])
-            a = [x, *space.activations]
+            matrices, gradients = self._matrices(row), space.gradients[member]
             for layer, z in enumerate(space.sums):
-                _product(a[layer], matrices[layer], z)
-                self.activation.apply(z, a[layer + 1][:, :-1])
-            z_last = matrices[-1].T @ a[-1].T
-            losses[member : member + 1], delta = self.output.loss_and_gradient(z_last[np.newaxis], y)
-            np.matmul(a[-1].T, delta[0].T, out=gradients[-1])
-            back = delta[0].T @ matrices[-1][:-1].T
-            for layer in range(len(matrices) - 2, -1, -1):
-                back *= self.activation.derivative(a[layer + 1][:, :-1])
-                _product(a[layer].T, back, gradients[layer])
-                if layer:
-                    back = back @ matrices[layer][:-1].T
+                np.matmul(a[layer], matrices[layer], out=z)
+                self.activation.apply(z, space.units[layer])
+            logits = matrices[last].T @ a[last].T
+            losses[member : member + 1], delta = self.output.loss_and_gradient(logits[np.newaxis], y)
+            back = delta[0].T
+            np.matmul(a[last].T, back, out=gradients[last])
+            for layer in range(last - 1, -1, -1):
+                back = np.matmul(back, matrices[layer + 1][:-1].T, out=space.sums[layer])
+                back *= self.activation.derivative(space.units[layer])
+                np.matmul(a[layer].T, back, out=gradients[layer])
         return losses, space.gradient
 
     def attribute(self, row: Floats, x: Floats, target: int, against: int | None = None) -> Attribution:
@@ -238,19 +238,18 @@ class Network(Model):
 
 
 class _Workspace:
-    """Arrays that every step needs anew, of one batch size and number of members."""
+    """Arrays that every step needs anew, of one batch size and number of members.
 
-    def __init__(self, layout: Layout, rows: Floats, x: Floats) -> None:
+    ``sums`` are z, and going back dC/dz; ``activations`` are [a, 1], with ``units`` as views of a.
+    """
+
+    def __init__(self, network: Network, rows: Floats, x: Floats) -> None:
         self.gradient = np.empty_like(rows)
-        widths = [tensor.shape[1] for tensor in layout.tensors[:-1]]
+        self.gradients = [network._matrices(row) for row in self.gradient]
+        widths = [tensor.shape[1] for tensor in network.layout.tensors[:-1]]
         self.sums = [np.empty((len(x), width), x.dtype) for width in widths]
-        self.activations = [np.ones((len(x), width + 1), x.dtype) for width in widths]
+        self.activations = [x, *(np.ones((len(x), width + 1), x.dtype) for width in widths)]
+        self.units = [a[:, :-1] for a in self.activations[1:]]
 
     def fits(self, rows: Floats, x: Floats) -> bool:
         return self.gradient.shape == rows.shape and len(self.sums[0]) == len(x) and self.sums[0].dtype == x.dtype
-
-
-def _product(a: Floats, b: Floats, out: Floats) -> None:
-    """Write ``a @ b``, in pieces of its columns where that is faster."""
-    for columns in column_pieces(a.size, b.shape[1], _MAX_PIECES):
-        np.matmul(a, b[:, columns], out=out[:, columns])

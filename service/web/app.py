@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from service import __version__
 from service.bootstrap import Service, build
@@ -77,7 +78,7 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
     app.router.route_class = SecuredRoute
     # Not by `include_router`, which looks every request up twice.
     app.router.routes.extend(route for router in routes.ROUTERS for route in router.routes)
-    app.mount("/static", PageFiles(), name="static")
+    app.mount("/static", GZipMiddleware(PageFiles()), name="static")
     scopes_by_route(app.routes)  # raises if one states none
     describe(app)
     if service:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from io import BytesIO
 from pathlib import Path
 
 import httpx
@@ -93,6 +94,111 @@ def test_a_network_shows_the_logit_of_each_digit_and_explains_any(open_page: Ope
         expect(page.locator("#sum .logit th")).to_have_text("Logit of 4")
         expect(page.locator("#sum")).to_contain_text("Blank image")
         expect(page.locator("#flip")).to_contain_text(f"becomes a {answer['flip']['digit']}")
+
+
+def test_a_drawing_is_undone_and_outlasts_a_reload_and_going_back(open_page: OpenPage) -> None:
+    with open_page() as page:
+        reading = page.locator("#reading strong")
+        draw(page, SEVEN)
+        expect(reading).to_have_text("7")
+        page.reload()
+        expect(reading).to_have_text("7")
+        page.get_by_role("link", name="Train", exact=True).click()
+        page.get_by_role("link", name="Draw", exact=True).click()
+        expect(reading).to_have_text("7")
+        page.keyboard.press("c")
+        expect(page.locator("#reading")).to_contain_text("Nothing drawn yet")
+        assert "ink" not in page.url
+        page.keyboard.press("z")
+        expect(reading).to_have_text("7")
+        page.get_by_label("Eraser").check()
+        draw(page, SEVEN)
+        expect(page.locator("#doubts")).to_contain_text("The image is blank")
+
+
+def test_one_pointer_at_a_time_draws(open_page: OpenPage) -> None:
+    with open_page() as page:
+        page.evaluate(
+            """() => {
+                const pad = document.getElementById("pad");
+                const { x, y } = pad.getBoundingClientRect();
+                const send = (kind, pointerId, at) => pad.dispatchEvent(
+                    new PointerEvent(kind, { pointerId, clientX: x + at, clientY: y + at, bubbles: true, button: 0 }));
+                pad.setPointerCapture = () => {};
+                send("pointerdown", 1, 50);
+                send("pointerdown", 2, 200);
+                for (const at of [60, 70, 80]) {
+                    for (const id of [1, 2]) send("pointermove", id, at + 100 * (id - 1));
+                }
+                send("pointerup", 2, 180);
+                send("pointermove", 1, 90);
+                send("pointerup", 1, 90);
+            }"""
+        )
+        (stroke,) = page.evaluate(
+            """async () => {
+                const { read } = await import("/static/page/draw/ink.js");
+                return read(new URLSearchParams(location.search).get("ink"));
+            }"""
+        )
+        places = [x * page.locator("#pad").bounding_box()["width"] / 560 for x, _ in stroke["points"]]
+        np.testing.assert_allclose(places, [50, 60, 70, 80, 90], atol=2)
+
+
+def test_an_address_holds_every_stroke(open_page: OpenPage) -> None:
+    with open_page() as page:
+        drawn, again = page.evaluate(
+            """async () => {
+                const { extended, read, written } = await import("/static/page/draw/ink.js");
+                const places = [[[0, 0], [560, 560], [3, 500]], [[600, -20]], [[10, 10], [11, 11], [300, 12]]];
+                const strokes = places.map((points, i) =>
+                    points.reduce(extended, { width: 26 + i, isEraser: i === 1, points: [] }));
+                return [strokes, read(written(strokes))];
+            }"""
+        )
+    assert drawn == again
+    assert [stroke["points"][-1] for stroke in drawn] == [[3, 500], [560, 0], [300, 12]]
+
+
+def test_a_doubtful_prediction_looks_doubtful_and_a_test_image_shows_its_label(open_page: OpenPage) -> None:
+    with open_page("/?image=mnist/test/7") as page:
+        expect(page.locator(".truth")).to_have_text("Its label is 9: right.")
+        expect(page.locator(".unsure")).to_have_count(0)
+        page.get_by_role("button", name="Clear").click()
+        for shift in (0.02, 0.55):
+            draw(page, tuple((0.4 * x + shift, 0.3 + 0.4 * y) for x, y in SEVEN))
+        expect(page.locator("#doubts")).to_contain_text("2 separate blobs")
+        expect(page.locator(".unsure")).to_have_text("7?")
+        expect(page.locator(".truth")).to_have_count(0)
+
+
+def test_hidden_units_are_shown_with_the_weights_that_numpy_gives(open_page: OpenPage, client: httpx.Client) -> None:
+    picture = client.get("/datasets/mnist/images/7.png?part=test").content
+    answer = client.post("/models/mnist-digits/explain", content=picture, headers={"Content-Type": "image/png"}).json()
+    unit = next(unit for unit in answer["units"] if unit["layer"] == 2)
+    file = np.load(BytesIO(client.get("/models/mnist-digits/versions/1/weights.npz").content))
+    kept = client.get("/models/mnist-digits/versions/1").json()["published"]
+    first, second = (file[f"{kept}_W{layer}"].astype(float) for layer in (1, 2))
+    with open_page("/?model=mnist-digits&image=mnist/test/7") as page:
+        shown = page.locator(f".tile[data-unit='2/{unit['unit']}']")
+        expect(shown).to_contain_text(f"{unit['share']:+.2f}".replace("-", "−"))
+        page.locator("#units").scroll_into_view_if_needed()
+        weights = page.evaluate(
+            """async ([published, unit]) => [...await (await import("/static/page/weights_file.js")).unitPicture(
+                { name: "mnist-digits", version: 1, published }, 2, unit)]""",
+            [kept, unit["unit"]],
+        )
+    np.testing.assert_allclose(weights, first[:-1] @ second[:-1, unit["unit"] - 1], atol=1e-9)
+
+
+def test_the_first_view_transfers_little(open_page: OpenPage) -> None:
+    with open_page() as page:
+        page.wait_for_load_state("networkidle")
+        n_bytes = page.evaluate(
+            """() => ["resource", "navigation"].flatMap(kind => performance.getEntriesByType(kind))
+                .reduce((sum, each) => sum + each.transferSize, 0)"""
+        )
+    assert 20_000 < n_bytes < 150_000
 
 
 def photograph(path: Path) -> Path:

@@ -43,13 +43,13 @@ def test_the_modules_of_the_page_are_kept_and_asked_for(url: str) -> None:
     assert first.headers["cache-control"] == "no-cache"
     again = httpx.get(f"{url}/static/page/main.js", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    for name in re.findall(r'from "\./(\w+\.js)"', first.text):
+    for name in re.findall(r'(?:from |import\()"\./([\w/]+\.js)"', first.text):
         assert httpx.get(f"{url}/static/page/{name}").status_code == 200
 
 
 def test_a_module_of_the_page_is_one_noun() -> None:
     folder = Path(__file__).parents[2] / "service" / "web" / "static" / "page"
-    n_lines = {path.name: len(path.read_text().splitlines()) for path in folder.glob("*.js")}
+    n_lines = {path.name: len(path.read_text().splitlines()) for path in folder.rglob("*.js")}
     assert "main.js" in n_lines
     assert {name: n for name, n in n_lines.items() if n > 250} == {}
 

@@ -2,6 +2,11 @@
 
 import { element } from "./element.js";
 
+// Fetched with the first chart. It is a script, not a module.
+await new Promise((resolve, reject) => {
+  document.head.append(element("script", { src: "/static/uplot/uPlot.iife.min.js", onload: resolve, onerror: reject }));
+});
+
 const HEIGHT = 240;
 
 const percentOf = (value) => `${(100 * value).toFixed(1)} %`;

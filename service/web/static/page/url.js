@@ -46,10 +46,11 @@ export function address(values) {
   return `/?${params}`;
 }
 
-// Hides the parts named by ?hide=, for lessons.
+// Whether ?hide= names a part, for lessons.
+export const isHidden = (part) => (query().get("hide") ?? "").split(",").includes(part);
+
 export function hideParts(root) {
-  const hidden = (query().get("hide") ?? "").split(",");
-  for (const part of root.querySelectorAll("[data-hides]")) part.hidden = hidden.includes(part.dataset.hides);
+  for (const part of root.querySelectorAll("[data-hides]")) part.hidden = isHidden(part.dataset.hides);
 }
 
 export function showAgain() {

@@ -25,6 +25,19 @@ export async function classPlanes(name, version, which) {
   return file[which] ? planesOf(file[which]) : null;
 }
 
+// The weights that lead from the pixels to a unit of a network, the first being 1; of a later layer the product of all up to it.
+export async function unitPicture({ name, version, published }, layer, unit) {
+  const file = await weightsOf(name, version);
+  const matrix = (number) => file[`${published}_W${number}`];
+  let { rows, columns, values } = matrix(layer);
+  let column = Float64Array.from({ length: rows - 1 }, (_, row) => values[row * columns + unit - 1]);
+  for (let number = layer - 1; number > 0; number--) {
+    ({ rows, columns, values } = matrix(number));
+    column = Float64Array.from({ length: rows - 1 }, (_, row) => column.reduce((sum, weight, k) => sum + weight * values[row * columns + k], 0));
+  }
+  return column;
+}
+
 // The weights of the first layer of a network: a picture for each unit.
 export const unitsPicture = (name, version) =>
   picture(`${versionPath(name, version)}/weights.png`, { alt: `Weights of the units of the first layer of ${name}, version ${version}`, class: "units" });

@@ -68,6 +68,18 @@ class Models:
         return _of_version(read_picture, model, version, f"confusion.{format}", **options)
 
     @request
+    def calibration(
+        self,
+        model: str,
+        version: int | str | None = None,
+        *,
+        format: PictureFormat = "png",
+        **options: Unpack[PictureOptions],
+    ) -> Call[Picture]:
+        """Draw the accuracy on the test images by the probability of what is predicted: the reliability curve."""
+        return _of_version(read_picture, model, version, f"calibration.{format}", **options)
+
+    @request
     def weights(self, model: str, version: int | str | None = None, **options: Unpack[PictureOptions]) -> Call[Picture]:
         """Draw the weights of a version; of a network, those into the units of a ``layer``."""
         return _of_version(read_picture, model, version, "weights.png", **options)

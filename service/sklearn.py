@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from service.core import DIGITS, MODELS, Floats, Model, StopReason, TrainingConfig, TrainingData, train
+from service.core import DIGITS, MODELS, Certainty, Floats, Model, StopReason, TrainingConfig, TrainingData, train
 from service.errors import InvalidField
 
 _MAX_SEED = 2**31 - 1
@@ -35,7 +35,8 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     patience : checks, of which there are five an epoch, without a new lowest validation loss before training stops;
         None for all epochs.
     validation_fraction : of the samples, drawn at random, that are validated on and not trained on; with 0 all are
-        trained on, and validated on too.
+        trained on, and validated on too. With 100 samples to validate on or more, probabilities are calibrated on
+        them; `decision_function` returns the logits before that.
     pixel_max : scale features as the service scales images, to ``2 x / pixel_max - 1``; None takes them as they are.
     random_state : for the order of the samples and for those that are validated on.
 
@@ -47,6 +48,7 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         there are none: evidence then depends on the sample.
     coefs_, intercepts_ : with hidden layers, of each layer, as of ``MLPClassifier``: (fan_in, fan_out) and
         (fan_out,); the output of `LogisticRegression` is the logit of the first class.
+    temperature_ : by which logits are divided before they become probabilities: 1, unless they are calibrated.
     n_iter_ : epochs that were begun.
     n_features_in_ : at most 784.
     """
@@ -128,6 +130,11 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError("The loss stopped being a finite number; a smaller learning_rate may help.")
         self._function, self._parameters = config.build_model(), result.state.best
         self.n_iter_ = result.state.last_check.epoch + 1 if result.state.last_check else 1
+        if self.validation_fraction:
+            held_out = self._function.joint_logits(self._parameters[np.newaxis], data.x_validation)[0]
+            if certainty := Certainty.measure(self._function.output, held_out, data.y_validation):
+                self._function.temperature = certainty.temperature
+        self.temperature_ = self._function.temperature
         self._publish_weights()
         return self
 

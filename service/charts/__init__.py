@@ -6,6 +6,7 @@ draw at once, and the same arguments give the same bytes. matplotlib is imported
 
 from .architecture import DrawnLayer as DrawnLayer
 from .architecture import architecture_picture as architecture_picture
+from .calibration import calibration_chart as calibration_chart
 from .cells import confusion_chart as confusion_chart
 from .cells import heatmap_chart as heatmap_chart
 from .curves import Curves as Curves

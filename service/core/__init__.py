@@ -7,6 +7,7 @@ loop, `models` the mathematics, `task` what they all work on: images, and parame
 
 from .augmentation import STRENGTHS as STRENGTHS
 from .augmentation import Augmenter as Augmenter
+from .certainty import Certainty as Certainty
 from .checks import yield_cpu as yield_cpu
 from .config import BY_NAME as BY_NAME
 from .config import FORMULAS as FORMULAS

@@ -22,6 +22,7 @@ from .idx import parse_idx_labels as parse_idx_labels
 from .split import SplitPlan as SplitPlan
 from .split import plan_split as plan_split
 from .split import split as split
+from .split import unseen_images as unseen_images
 from .split import validation_images as validation_images
 from .split import with_its_classes as with_its_classes
 from .uploads import MAX_TEXT_CHARS as MAX_TEXT_CHARS

@@ -23,6 +23,7 @@ from service.errors import InvalidField
 from .dataset import Dataset, LabelledImages
 from .idx import MAX_CLASSES, Images
 
+_N_UNSEEN = 10_000
 _N_BYTES = 256
 """Labels are bytes."""
 
@@ -85,6 +86,19 @@ def split(dataset: Dataset, config: TrainingConfig) -> TrainingData:
 def validation_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64]]:
     """Return the validation images of `split` as bytes, (n_validation, 28, 28), and their columns; errors as there."""
     _, validation = _select(dataset, config)
+    return validation.images(), validation.columns()
+
+
+def unseen_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64]]:
+    """Return images that a run is not trained on, as `validation_images`: to measure it after it.
+
+    They are the last 10,000 of the training part that are neither trained on nor validated on, if so many are left;
+    else the validation images.
+    """
+    training, validation = _select(dataset, config)
+    stop = validation.window.start if validation.part is dataset.training else len(dataset.training)
+    if stop - training.window.stop >= _N_UNSEEN:
+        validation = _Selection.of(dataset.training, slice(stop - _N_UNSEEN, stop), config.classes)
     return validation.images(), validation.columns()
 
 

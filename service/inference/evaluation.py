@@ -159,7 +159,7 @@ def evaluate(model: Model, datasets: Datasets = PACKAGED) -> Evaluation:
     manifest = model.manifest
     dataset = datasets.get(manifest.dataset["name"])
     data = dataset.name, dataset.sha256
-    key = manifest.weights_sha256, manifest.published, manifest.model, manifest.classes, data
+    key = manifest.weights_sha256, manifest.published, manifest.model, manifest.classes, manifest.certainty, data
     return _evaluated(_Question(key, model, ref(dataset)))
 
 
@@ -201,5 +201,5 @@ def _losses(model: Model, images: npt.NDArray[np.uint8], true: Ints) -> Float64s
     for start in range(0, len(images), _BLOCK_SIZE):
         part = slice(start, start + _BLOCK_SIZE)
         logits = function.joint_logits(rows, design_matrix(images[part], np.float64, function.scaling))
-        losses[part] = function.output.losses(logits, y[part])[0]
+        losses[part] = function.output.losses(function.calibrated(logits), y[part])[0]
     return losses

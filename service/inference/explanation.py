@@ -89,6 +89,7 @@ class Explanation:
             "evidence": self.evidence.tolist(),
             "probabilities": dict(zip(labels, self.probabilities, strict=True)),
             "logits": dict(zip(labels, self.logits, strict=True)),
+            "temperature": self.model.function.temperature,
             "pixels": self.pixels.tolist(),
             "units": [asdict(unit) for unit in self.units],
             "flip": self.flip and self.flip.to_dict(),

@@ -143,7 +143,7 @@ class Recorder:
         try:
             if row.verification is None:
                 with span("register", claim.origin, {"inkling.job.id": claim.id}):
-                    values["model_version"] = self._publish(row, config, state, stop_reason)
+                    values["model_version"] = self._publish(row, config, state, ended)
             elif is_complete(row.verification, stop_reason, state.next_step):
                 model = self._registry.load(**row.verification["model"])
                 found = outcome(model, row, state, stop_reason)
@@ -189,9 +189,7 @@ class Recorder:
                 )
         return self.finish(claim, Ended(member=0, stop_reason=StopReason.CANCELLED, checkpoint=checkpoint))
 
-    def _publish(
-        self, row: JobRow, config: TrainingConfig, state: TrainingState, stop_reason: StopReason
-    ) -> int | None:
+    def _publish(self, row: JobRow, config: TrainingConfig, state: TrainingState, ended: Ended) -> int | None:
         """Register the model of a run, unless it was cancelled before its first check; return the version."""
         if state.best_check is None or state.last_check is None:
             return None
@@ -205,10 +203,11 @@ class Recorder:
             config=config.to_record(),
             dataset={"name": row.dataset, "sha256": row.dataset_sha256 or ""},
             metrics={**checks, "published": checks[config.publish]},
-            stop_reason=stop_reason.value,
+            stop_reason=ended.stop_reason.value,
             environment=row.environment or {},
             job_id=row.id,
             created_at=datetime.now(UTC),
+            certainty=ended.certainty,
         )
         return self._registry.register(
             row.name, draft, state.best, state.last, first_attempt=not row.publishing

@@ -8,15 +8,17 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from service.core import DIGITS, MODELS, Floats, Layout, Model, Task, Tensor, build_model, completed
+from service.core import DIGITS, MODELS, Certainty, Floats, Layout, Model, Task, Tensor, build_model, completed
 from service.core.npz import ArraySpec
 from service.errors import Corrupted
 
+from .beside import CERTAINTY
 from .document import read_document, utc_text, write_document
 from .names import is_model_name, is_version
 
-FORMAT = 2
-"""Format 1 has no ``image_shape``: it is that of MNIST."""
+FORMAT = 3
+"""Format 1 has no ``image_shape``: it is that of MNIST. Formats 1 and 2 have no ``certainty``."""
+_SINCE = {2: "image_shape", 3: "certainty"}
 MAX_WEIGHTS_BYTES = 64 * 1024 * 1024
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -32,6 +34,7 @@ def _is_record(value: object, *keys: str, of: type) -> bool:
 
 _RULES: Mapping[str, Callable[[Any], bool]] = {
     "model": lambda value: isinstance(value, str) and value in MODELS,
+    "certainty": lambda value: value is None or isinstance(value, Certainty),
     "image_shape": lambda value: _is_tuple_of(int, value) and len(value) == 2 and min(value) >= 1,
     "classes": lambda value: _is_tuple_of(int, value) and len(set(value)) == len(value) >= 2,
     "class_names": lambda value: _is_tuple_of(str, value),
@@ -73,6 +76,7 @@ class ModelDraft:
     job_id : the job that made it, if one did.
     created_at : UTC.
     image_shape : of the images it is for, (height, width) in pixels.
+    certainty : how certain it may be; None where that was not measured.
 
     Raises
     ------
@@ -93,6 +97,7 @@ class ModelDraft:
     job_id: str | None
     created_at: datetime
     image_shape: tuple[int, int] = DIGITS.image_shape
+    certainty: Certainty | None = None
 
     def __post_init__(self) -> None:
         """Check every field by its rule, and the classes against each other."""
@@ -112,7 +117,9 @@ class ModelDraft:
 
     def build_model(self) -> Model:
         """Return the model of the core, a function of parameters and images."""
-        return build_model(self.model, self.task, completed(self.config))
+        model = build_model(self.model, self.task, completed(self.config))
+        model.temperature = self.certainty.temperature if self.certainty else 1.0
+        return model
 
     @property
     def tile_names(self) -> list[str]:
@@ -177,8 +184,9 @@ class Manifest(ModelDraft):
     def to_json(self) -> bytes:
         """Return the stored form: sealed JSON, the time to the microsecond. The same manifest gives the same bytes."""
         stored = {"format": self.format, **ModelDraft.to_dict(self), "created_at": self.created_at.isoformat()}
-        if self.format == 1:
-            del stored["image_shape"]
+        for first, name in _SINCE.items():
+            if self.format < first:
+                del stored[name]
         return write_document(stored)
 
     @classmethod
@@ -192,11 +200,13 @@ class Manifest(ModelDraft):
         """
         stored = read_document(data)
         try:
-            if (stored["format"] == 1) == ("image_shape" in stored):
+            if any((name in stored) != (stored["format"] >= first) for first, name in _SINCE.items()):
                 raise ValueError("a field does not belong in this format")
             for name in {"classes", "class_names", "image_shape"} & set(stored):
                 stored[name] = tuple(stored[name])
             stored["created_at"] = datetime.fromisoformat(stored["created_at"])
+            if stored.setdefault("certainty", CERTAINTY.get(stored["weights_sha256"])) and stored["format"] >= 3:
+                stored["certainty"] = Certainty(**stored["certainty"])
             return cls(**stored)
         except (KeyError, TypeError, ValueError) as error:
             raise Corrupted("The manifest of this version is invalid.") from error

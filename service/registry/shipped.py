@@ -12,14 +12,15 @@ from .registry import Registry
 from .stores import LocalStore
 
 DEFAULT_MODEL, FORMER_DEFAULT_MODEL = "mnist-digits", "mnist-softmax"
+_REASON = "shipped with Inkling"
 
 
 def install_shipped(source: Path, registry: Registry) -> None:
     """Copy the models that come with Inkling into a user's store, so that prediction works at once.
 
-    Every version that the registry lacks is copied byte for byte, and every alias that it never had. When nothing is
-    missing, only folders are listed. A number that the user's own training has taken stays the user's, and an alias
-    that the user has moved or deleted stays so.
+    Every version that the registry lacks is copied byte for byte, and every alias that it never had; an alias that
+    only installations have set moves to the version that is shipped for it now. A number that the user's own training
+    has taken stays the user's, and an alias that the user has moved or deleted stays so.
 
     Parameters
     ----------
@@ -37,12 +38,17 @@ def install_shipped(source: Path, registry: Registry) -> None:
         for version in shipped.versions(name):
             if not registry.has_version(name, version):
                 registry.put(shipped.manifest(name, version), shipped.weights_bytes(name, version))
-        for alias in sorted(set(shipped.alias_names(name)) - set(registry.alias_names(name))):
-            version = shipped.resolve(name, alias)
+        for alias in shipped.alias_names(name):
+            version, before = shipped.resolve(name, alias), None
             # Another process that starts now may set it first; a damaged version gets no alias.
             with suppress(AliasMoved, Corrupted, ModelNotFound):
+                if alias in registry.alias_names(name):
+                    moves = registry.alias_history(name, alias)
+                    before = moves[-1].version
+                    if before == version or any(move.reason != _REASON for move in moves):
+                        continue
                 if registry.manifest(name, version) == shipped.manifest(name, version):
-                    registry.set_alias(name, alias, version, expected=None, reason="shipped with Inkling")
+                    registry.set_alias(name, alias, version, expected=before, reason=_REASON)
 
 
 def default_model(source: Path, registry: Registry) -> str:

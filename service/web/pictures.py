@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import __version__
-from service.charts import ChartSize, confusion_chart
+from service.charts import ChartSize, calibration_chart, confusion_chart
 from service.core import Ints
 from service.jobs import Drawing, ImageFormat
 
@@ -161,6 +161,23 @@ def confusion_picture(
         confusion_chart, counts, labels, size=size, image_format=image_format, provenance=provenance, **words
     )
     made_of = counts, labels, size, words, provenance
+    return Picture(made_of=made_of, draw=draw, media_type=MEDIA_TYPES[image_format])
+
+
+def calibration_picture(
+    calibration: Mapping[str, Any],
+    *,
+    title: str,
+    of: str,
+    size: ChartSize,
+    image_format: ImageFormat,
+    provenance: Mapping[str, str],
+) -> Picture:
+    """Prepare a reliability curve; ``of`` says which images were classified."""
+    bins, error = calibration["bins"], calibration["expected_error"]
+    words = {"title": title, "caption": f"On {of}, probability and accuracy differ by {error:.2%} on average."}
+    draw = partial(calibration_chart, bins, size=size, image_format=image_format, provenance=provenance, **words)
+    made_of = repr(bins), size, words, provenance
     return Picture(made_of=made_of, draw=draw, media_type=MEDIA_TYPES[image_format])
 
 

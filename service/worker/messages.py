@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
 from service import __version__
-from service.core import Check, Floats, StopReason, TrainingConfig
+from service.core import Certainty, Check, Floats, StopReason, TrainingConfig
 from service.errors import WorkerMismatch
 from service.telemetry import Origin
 
-FORMAT = 3
+FORMAT = 4
 """Of specifications and messages; the version of the package rises with it."""
 
 
@@ -192,13 +192,17 @@ class Checkpointed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The member trains no more. With ``handed_back`` it was only interrupted, and is to go on elsewhere."""
+    """The member trains no more. With ``handed_back`` it was only interrupted, and is to go on elsewhere.
+
+    ``certainty`` is measured for the parameters that are to be published.
+    """
 
     member: int
     stop_reason: StopReason
     checkpoint: bytes
     handed_back: bool = False
     failed_step: int | None = None
+    certainty: Certainty | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,4 +239,5 @@ def decode_message(data: bytes) -> Message:
         fields["progress"] = Progress(**fields["progress"])
     if kind is Ended:
         fields["stop_reason"] = StopReason(fields["stop_reason"])
+        fields["certainty"] = fields["certainty"] and Certainty(**fields["certainty"])
     return kind(**fields)

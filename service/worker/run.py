@@ -6,12 +6,24 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import cached_property
 from threading import Event
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
-from service.core import CheckReport, Schedule, StopReason, TrainingResult, train_stack
-from service.datasets import load_dataset, received_dataset, split
+from service.core import (
+    Certainty,
+    CheckReport,
+    Floats,
+    Ints,
+    Schedule,
+    StopReason,
+    TrainingResult,
+    design_matrix,
+    train_stack,
+)
+from service.datasets import load_dataset, received_dataset, split, unseen_images
 from service.errors import ServiceError, WorkerMismatch
 from service.telemetry import start_span
 
@@ -128,7 +140,7 @@ class _Run:
         self._stop = stop
         sent = spec.dataset_files
         dataset = load_dataset(spec.dataset) if sent is None else received_dataset(spec.dataset, sent)
-        self._dataset_sha256 = dataset.sha256
+        self._dataset, self._dataset_sha256 = dataset, dataset.sha256
         self._data = split(dataset, self._configs[0])
         self._states = [
             decode_checkpoint(member.checkpoint, member.config)
@@ -208,6 +220,13 @@ class _Run:
             patience_left=report.state.stopping.patience_left,
         )
 
+    @cached_property
+    def _unseen(self) -> tuple[Floats, Ints]:
+        """Images that no member is trained on, as rows of a design matrix, and the places of their classes."""
+        config = self._configs[0]
+        images, y = unseen_images(self._dataset, config)
+        return design_matrix(images, config.float_type, config.build_model().scaling), y
+
     def _on_end(self, member: int, result: TrainingResult) -> None:
         self._spans[member].end(result.stop_reason.value)
         self._send(self._ended(member, result))
@@ -220,4 +239,14 @@ class _Run:
             checkpoint=encode_checkpoint(result.state),
             handed_back=interrupted,
             failed_step=result.failed_step,
+            certainty=None if interrupted else self._certainty(member, result),
         )
+
+    def _certainty(self, member: int, result: TrainingResult) -> Certainty | None:
+        """Measure the parameters to be published on images that were not trained on."""
+        config, state = self._configs[member], result.state
+        if result.stop_reason is StopReason.NON_FINITE_LOSS or state.best_check is None:
+            return None
+        function, row = config.build_model(), state.best if config.publish == "best" else state.last
+        x, y = self._unseen
+        return Certainty.measure(function.output, function.joint_logits(row[np.newaxis], x)[0], y)

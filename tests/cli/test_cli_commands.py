@@ -42,9 +42,9 @@ def test_training_prints_how_it_went(here: Here) -> None:
 
 def test_a_first_job_leaves_the_shipped_versions_their_numbers(run: Run, tmp_path: Path) -> None:
     job = json.loads(run("train", *TINY, "--json", "--data-dir", tmp_path).output)
-    assert job["model"] == {"name": "mnist-softmax", "version": 2}
+    assert job["model"] == {"name": "mnist-softmax", "version": 3}
     default = json.loads(run("models", "list", "--json", "--data-dir", tmp_path).output)["models"][-1]["default"]
-    assert default["version"] == 1
+    assert default["version"] == 2
 
 
 def test_training_for_programs(here: Here) -> None:

@@ -14,6 +14,7 @@ def test_public_names() -> None:
         "Attribution",
         "Augmenter",
         "BY_NAME",
+        "Certainty",
         "Check",
         "CheckReport",
         "DIGITS",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service.core import TrainingConfig, design_matrix
-from service.datasets import Dataset, LabelledImages, SplitPlan, plan_split, split
+from service.datasets import Dataset, LabelledImages, SplitPlan, plan_split, split, unseen_images
 from service.errors import InvalidField
 
 
@@ -55,6 +55,27 @@ def test_logistic_targets_are_columns_too(small: Dataset) -> None:
     data = split(small, config(model="logistic", classes=(2, 1)))
     assert greys(data.x_train) == [1, 2, 4, 5]
     assert data.y_train.tolist() == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"train_size": 6}, [7, 8, 9]),
+        ({"train_size": 6, "classes": (0, 2)}, [8, 9]),
+        ({"train_size": 8}, [100, 101, 102]),
+        ({"train_size": 4, "validation": "holdout"}, [4, 5, 6]),
+        ({"train_size": 5, "validation": "holdout"}, [7, 8, 9]),
+    ],
+)
+def test_what_is_measured_after_a_run_was_not_trained_on(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], expected: list[int]
+) -> None:
+    """The last training images that are left, if they are enough; else the validation images."""
+    monkeypatch.setitem(unseen_images.__globals__, "_N_UNSEEN", 3)  # the module has the name of a function
+    images, y = unseen_images(small, settings := config(**changes))
+    assert images[:, 0, 0].tolist() == expected
+    labels = dict(enumerate([0, 1, 2, 0, 1, 2, 2, 1, 0, 2])) | {100: 2, 101: 2, 102: 0}
+    assert [settings.classes[place] for place in y] == [labels[grey] for grey in expected]
 
 
 def test_holdout_is_the_end_of_the_training_part(small: Dataset) -> None:

@@ -70,7 +70,7 @@ def test_the_loss_is_that_of_the_core(
     x = design_matrix(mnist.test.images[found.indices], np.float64, model.function.scaling)
     logits = model.function.logits(model.parameters.astype(np.float64)[np.newaxis], x)
     y = np.array([model.manifest.classes.index(label) for label in found.true])
-    expected = model.function.output.losses(logits, y).mean()
+    expected = model.function.output.losses(logits / model.function.temperature, y).mean()
     assert found.loss.mean() == pytest.approx(expected, rel=1e-12)
     assert (found.loss >= 0).all()
 

@@ -68,7 +68,7 @@ def test_the_logits_are_those_that_predictions_come_from(model: Model, mnist: Da
         label, table = predict(model, mnist.test.images[index : index + 1])
         assert found.digit == label[0]
         assert found.probabilities == tuple(table[0].tolist())
-        logits = np.array(found.logits)
+        logits = np.array(found.logits) / found.to_dict()["temperature"]
         if model.manifest.model == "logistic":
             expected = 1 / (1 + np.exp(-logits))
         else:

@@ -39,7 +39,7 @@ def test_the_stored_form_is_read_back(manifest: Manifest) -> None:
 
 def test_the_stored_form_is_json_whose_seal_anybody_can_check(manifest: Manifest) -> None:
     fields = json.loads(manifest.to_json())
-    assert (fields["format"], fields["image_shape"]) == (2, [28, 28])
+    assert (fields["format"], fields["image_shape"]) == (3, [28, 28])
     assert fields["name"] == "digits"
     assert fields["classes"] == list(range(10))
     seal = fields.pop("sha256")
@@ -92,7 +92,12 @@ def test_what_is_not_a_sealed_document_is_refused(data: bytes) -> None:
     "change",
     [
         {"format": 1},
-        {"format": 3},
+        {"format": 2},
+        {"format": 4},
+        {"certainty": ...},
+        {"certainty": {}},
+        {"certainty": {"temperature": 0.0}},
+        {"certainty": {"unsure_below": 1.1}},
         {"image_shape": ...},
         {"image_shape": [28]},
         {"format": ...},
@@ -167,14 +172,19 @@ def test_a_document_that_could_not_be_read_back_is_not_written() -> None:
 
 
 def test_the_first_format_reads_on_byte_for_byte(manifest: Manifest) -> None:
-    first = replace(manifest, format=1)
+    first = replace(manifest, format=1, certainty=None)
     data = first.to_json()
     assert b"image_shape" not in data
     assert Manifest.from_json(data) == first
     assert Manifest.from_json(data).to_json() == data
-    for name in ("mnist-softmax", "mnist-2-vs-3"):
-        shipped = (Path(__file__).parents[2] / "model_store" / name / "1/manifest.json").read_bytes()
-        assert Manifest.from_json(shipped).to_json() == shipped
+
+
+@pytest.mark.parametrize("name", ["mnist-softmax", "mnist-2-vs-3", "mnist-digits"])
+def test_first_versions_of_shipped_models_are_as_they_were_and_calibrated(name: str) -> None:
+    shipped = (Path(__file__).parents[2] / "model_store" / name / "1/manifest.json").read_bytes()
+    read = Manifest.from_json(shipped)
+    assert read.to_json() == shipped
+    assert read.certainty is not None and read.build_model().temperature == read.certainty.temperature != 1
 
 
 def test_a_record_without_a_later_hyperparameter_means_the_value_before(

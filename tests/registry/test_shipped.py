@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,23 @@ def test_the_user_s_versions_and_aliases_stay(
     assert registry.manifest("digits", 1) == mine
     assert registry.manifest("digits", 2) == shipped.manifest("digits", 2)
     assert registry.aliases("digits") == {}
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_champion_moves_to_the_version_that_is_shipped_now_if_the_user_has_not_moved_it(
+    shipped: Registry, registry: Registry, source: Path, is_moved: bool
+) -> None:
+    install_shipped(source, registry)
+    if is_moved:
+        registry.set_alias("digits", "champion", 1)
+        registry.set_alias("digits", "champion", 2)
+    newer = registry.manifest("digits", 2)
+    shipped.put(replace(newer, version=3), shipped.weights_bytes("digits", 2))
+    shipped.set_alias("digits", "champion", 3)
+    for _ in range(2):
+        install_shipped(source, registry)
+        assert registry.resolve("digits") == (2 if is_moved else 3)
+    assert len(registry.alias_history("digits", "champion")) == (3 if is_moved else 2)
 
 
 def test_a_shipped_alias_is_not_set_on_a_version_of_the_user_s(

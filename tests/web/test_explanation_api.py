@@ -203,6 +203,19 @@ def test_the_picture_of_confusions(client: httpx.Client, service: Service) -> No
     assert client.get(f"{TWO}/confusion.svg").text.startswith("<?xml")
 
 
+def test_the_reliability_curve(client: httpx.Client, service: Service) -> None:
+    for version in (f"{TEN}", f"{TWO}", "/models/mnist-digits/versions/1"):
+        found = client.get(f"{version}/evaluation").json()["calibration"]
+        answer = client.get(f"{version}/calibration.svg")
+        assert answer.headers["content-type"] == "image/svg+xml"
+        assert f"differ by {found['expected_error']:.2%} on average" in answer.text
+        assert (
+            client.get(f"{version}/calibration.svg", headers={"If-None-Match": answer.headers["etag"]}).status_code
+            == 304
+        )
+        assert found["expected_error"] < 0.02
+
+
 def test_a_comparison(client: httpx.Client, service: Service) -> None:
     result = client.get("/compare?model=mnist-softmax/1&model=mnist-2-vs-3/latest&model=mnist-softmax/1").json()
     assert (result["n_images"], result["classes"]) == (2042, [2, 3])

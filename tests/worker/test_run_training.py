@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core import StopReason, TrainingConfig, design_matrix, train
-from service.datasets import load_dataset, split
+from service.core import Certainty, StopReason, TrainingConfig, design_matrix, train
+from service.datasets import load_dataset, split, unseen_images
 from service.worker import (
     Checked,
     Checkpointed,
@@ -23,6 +23,8 @@ from service.worker import (
     Started,
     StopRequests,
     decode_checkpoint,
+    decode_message,
+    encode_message,
     run_training,
 )
 
@@ -62,6 +64,19 @@ def test_the_start_says_where_the_bits_come_from(run: Run) -> None:
     assert started.batches_per_epoch == 4
     assert started.environment.blas_threads == 1
     assert started.environment.numpy == np.__version__
+
+
+@pytest.mark.parametrize("changes", [{}, {"model": "logistic", "classes": (2, 3)}, {"hidden_layers": (8,)}], ids=str)
+def test_the_end_says_how_certain_the_model_may_be(run: Run, changes: dict[str, Any]) -> None:
+    """Measured on images that had no part in the training, as the published parameters classify them."""
+    about = {"train_size": 1000, "validation_size": 500, "epochs": 3, **changes}
+    ended, config = end_of(run(**about)), TrainingConfig(**about)
+    images, y = unseen_images(load_dataset("mnist"), config)
+    function, row = config.build_model(), decode_checkpoint(ended.checkpoint, config).best
+    x = design_matrix(images, config.float_type, function.scaling)
+    assert ended.certainty == Certainty.measure(function.output, function.joint_logits(row[np.newaxis], x)[0], y)
+    assert ended.certainty is not None and ended.certainty.temperature != 1
+    assert decode_message(encode_message(ended)) == ended
 
 
 def test_progress_rises_to_one(run: Run) -> None:

@@ -120,6 +120,8 @@ class Model(ABC):
     rule: ClassVar[str] = "deeplift_rescale"
     baseline: ClassVar[str] = "blank"
     """How `attribute` finds shares, and the image that has none: ``blank``, or ``zero``, which is 0 after scaling."""
+    temperature: float = 1.0
+    """Logits are divided by it before they become probabilities; see `service.core.Certainty`."""
     computes_rows_together: ClassVar[bool] = False
     """Whether the bits of `joint_logits` depend on how many rows there are."""
 
@@ -207,7 +209,12 @@ class Model(ABC):
     def operations(self) -> list[Operation]:
         """Return all steps from grey levels to probabilities."""
         scale = Operation("scale", divisor=self.scaling.divisor, shift=self.scaling.shift)
-        return [scale, *self.hidden_operations(), self.output.operation]
+        calibrate = [] if self.temperature == 1 else [Operation("scale", divisor=self.temperature)]
+        return [scale, *self.hidden_operations(), *calibrate, self.output.operation]
+
+    def calibrated(self, logits: Floats) -> Floats:
+        """Return logits divided by the temperature, of which probabilities are made."""
+        return logits if self.temperature == 1 else logits / logits.dtype.type(self.temperature)
 
     def probabilities(self, row: Floats, x: Floats) -> Floats:
         """Return the probability of each class for each image, (n_images, n_classes), the same bits in every company.
@@ -216,4 +223,4 @@ class Model(ABC):
         of a stack of its own: its logits are products of one shape, whatever stands beside it, and products so
         small stay on one thread.
         """
-        return self.output.probabilities(self.image_logits(row, x))[:, :, 0]
+        return self.output.probabilities(self.calibrated(self.image_logits(row, x)))[:, :, 0]

@@ -15,7 +15,14 @@ from service.jobs import ImageFormat
 from service.registry import Model
 from service.web.access_control import READ
 from service.web.parameters import Parameters, ServiceDep
-from service.web.pictures import CHART_ANSWER, ChartParameters, Picture, confusion_picture, picture_answer
+from service.web.pictures import (
+    CHART_ANSWER,
+    ChartParameters,
+    Picture,
+    calibration_picture,
+    confusion_picture,
+    picture_answer,
+)
 from service.web.routing import Answer, noun_router
 
 router = noun_router("models")
@@ -196,6 +203,37 @@ async def confusion_of_version(
             manifest.class_names,
             title=f"Confusion: {manifest.name}, version {manifest.version}",
             of=f"test images of {evaluation.dataset}",
+            size=query.size,
+            image_format=image_format,
+            provenance={**manifest.provenance(), "part": "test"},
+        )
+
+    return await picture_answer(request, prepare)
+
+
+@router.get(
+    "/models/{name}/versions/{version}/calibration.{image_format}",
+    dependencies=[READ],
+    **CHART_ANSWER,
+)
+async def calibration_of_version(
+    *,
+    name: str,
+    version: str,
+    image_format: ImageFormat,
+    query: Annotated[ChartParameters, Query()],
+    request: Request,
+    service: ServiceDep,
+) -> Response:
+    """Draw the reliability curve: the accuracy on the test images by the probability of what is predicted."""
+
+    def prepare() -> Picture:
+        model = service.catalogue.get(name, version)
+        manifest, evaluation = model.manifest, evaluate(model, service.datasets)
+        return calibration_picture(
+            evaluation.calibration(),
+            title=f"Calibration: {manifest.name}, version {manifest.version}",
+            of=f"{len(evaluation.true):,} test images of {evaluation.dataset}",
             size=query.size,
             image_format=image_format,
             provenance={**manifest.provenance(), "part": "test"},

@@ -106,6 +106,14 @@ def test_weights_of_hidden_layers_give_the_decisions(kind: Any, mnist: Dataset) 
     assert hasattr(estimator.set_params(hidden_layers=()).fit(X, y), "coef_") and not hasattr(estimator, "coefs_")
 
 
+def test_samples_held_out_calibrate_the_probabilities(mnist: Dataset) -> None:
+    X, y = mnist.training.images[:2000].reshape(-1, 784), mnist.training.labels[:2000]
+    estimator = SoftmaxRegression(pixel_max=255, validation_fraction=0.25, random_state=0).fit(X, y)
+    assert estimator.temperature_ != 1
+    powers = np.exp(estimator.decision_function(X) / estimator.temperature_)
+    np.testing.assert_allclose(estimator.predict_proba(X), powers / powers.sum(axis=1, keepdims=True), atol=1e-9)
+
+
 def test_what_cannot_be_is_said() -> None:
     X, y = np.zeros((20, 3)), np.arange(20) % 2
     for parameters, words in (

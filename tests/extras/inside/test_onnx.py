@@ -47,10 +47,19 @@ def networks(url: str) -> None:
 @pytest.mark.usefixtures("networks")
 @pytest.mark.parametrize(
     "name",
-    ["mnist-softmax", "mnist-2-vs-3", "in-double", "net-relu", "net-sigmoid", "net-improved", "net-logistic"],
+    [
+        "mnist-softmax",
+        "mnist-2-vs-3",
+        "mnist-digits",
+        "in-double",
+        "net-relu",
+        "net-sigmoid",
+        "net-improved",
+        "net-logistic",
+    ],
 )
 def test_the_runtime_says_the_same(service: Service, mnist: Dataset, url: str, in_double: str, name: str) -> None:
-    model = service.catalogue.get(name)
+    model = service.catalogue.get(name, 1)
     content = httpx.get(f"{url}/api/v1/models/{name}/versions/1/weights.onnx").raise_for_status().content
     assert content == write_onnx(model)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

@@ -1,0 +1,64 @@
+"""How certain a model may be, measured on images that it was not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, log
+
+import numpy as np
+
+from .models.interface import Output
+from .task import Floats, Ints
+
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.5, 10.0
+MIN_IMAGES = 100
+"""Fewer say too little: a model that has all of them right would be made as sure as it can be."""
+REFUSED_FRACTION = 0.02
+"""Of the images that are classified correctly, the share whose predictions are to count as unsure."""
+_N_HALVINGS = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certainty:
+    """What turns logits into probabilities that agree with how often they are right, and which of them are low.
+
+    Parameters
+    ----------
+    temperature : logits are divided by it before they become probabilities; 1 changes nothing.
+    unsure_below : a prediction whose probability is lower is unsure.
+    """
+
+    temperature: float = 1.0
+    unsure_below: float = 0.7
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not MIN_TEMPERATURE <= self.temperature <= MAX_TEMPERATURE:
+            raise ValueError(f"temperature must be from {MIN_TEMPERATURE} to {MAX_TEMPERATURE}, not {self.temperature}")
+        if not 0 <= self.unsure_below <= 1:
+            raise ValueError(f"unsure_below must be a probability, not {self.unsure_below}")
+
+    @classmethod
+    def measure(cls, output: Output, logits: Floats, y: Ints) -> Certainty | None:
+        """Measure both on images held out; None if there are too few.
+
+        The temperature T is that of the lowest cross-entropy of logits / T, which has one minimum; it is found by
+        halving the interval of log T. Source: Guo et al., On Calibration of Modern Neural Networks (2017).
+
+        Parameters
+        ----------
+        logits : (n_outputs, n_images); y : (n_images,), the place of each image's class.
+        """
+        if len(y) < MIN_IMAGES:
+            return None
+        z = logits[np.newaxis]
+        low, high = log(MIN_TEMPERATURE), log(MAX_TEMPERATURE)
+        for _ in range(_N_HALVINGS):
+            middle = (low + high) / 2
+            # dC/dT has the other sign of the sum of dC/dz * z.
+            is_too_sure = np.vdot(output.loss_and_gradient(z / exp(middle), y)[1], z) > 0
+            low, high = (middle, high) if is_too_sure else (low, middle)
+        temperature = round(exp((low + high) / 2), 3)
+        table = output.probabilities(z / temperature)[0]
+        sure = table.max(axis=0)[table.argmax(axis=0) == y]
+        return cls(temperature=temperature, unsure_below=round(float(np.quantile(sure, REFUSED_FRACTION)), 4))

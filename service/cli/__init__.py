@@ -3,4 +3,4 @@
 Every command is written once, against the `Backend` of ``backend``: this machine's own data, or a server.
 """
 
-from .root import cli as cli
+from .root import cli

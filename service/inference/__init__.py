@@ -7,24 +7,14 @@ the form of MNIST, pixels are used as given. `ModelCatalogue` finds the model th
 
 from __future__ import annotations
 
-from .catalogue import ModelCatalogue as ModelCatalogue
-from .comparison import compare as compare
-from .decoding import decode_pixels as decode_pixels
-from .decoding import decode_upload as decode_upload
-from .decoding import is_small_upload as is_small_upload
-from .evaluation import Evaluation as Evaluation
-from .evaluation import evaluate as evaluate
-from .explanation import Explanation as Explanation
-from .explanation import explain as explain
-from .flip import Flip as Flip
-from .model_inputs import DecodingLimits as DecodingLimits
-from .model_inputs import ModelInputs as ModelInputs
-from .model_inputs import array_from_values as array_from_values
-from .model_inputs import image_bytes as image_bytes
-from .model_inputs import images_from_array as images_from_array
-from .onnx_export import write_onnx as write_onnx
-from .prediction import answer as answer
-from .prediction import predict as predict
-from .preprocessing import Preprocessed as Preprocessed
-from .preprocessing import preprocess as preprocess
-from .weights_import import import_weights as import_weights
+from .catalogue import ModelCatalogue
+from .comparison import compare
+from .decoding import decode_pixels, decode_upload, is_small_upload
+from .evaluation import Evaluation, evaluate
+from .explanation import Explanation, explain
+from .flip import Flip
+from .model_inputs import DecodingLimits, ModelInputs, array_from_values, image_bytes, images_from_array
+from .onnx_export import write_onnx
+from .prediction import answer, predict
+from .preprocessing import Preprocessed, preprocess
+from .weights_import import import_weights

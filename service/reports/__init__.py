@@ -4,10 +4,7 @@
 `Contents` puts both in their order, for a page, a document and a JSON file alike.
 """
 
-from .contents import FORMS as FORMS
-from .contents import Contents as Contents
-from .findings import Findings as Findings
-from .report import MAX_PENALTIES as MAX_PENALTIES
-from .report import Report as Report
-from .report import ReportOptions as ReportOptions
-from .reports import Reports as Reports
+from .contents import FORMS, Contents
+from .findings import Findings
+from .report import MAX_PENALTIES, Report, ReportOptions
+from .reports import Reports

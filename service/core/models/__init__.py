@@ -7,13 +7,9 @@ from typing import Any
 
 from service.core.task import Task
 
-from .interface import INITIALIZATIONS as INITIALIZATIONS
-from .interface import Attribution as Attribution
-from .interface import Model as Model
-from .interface import Operation as Operation
+from .interface import INITIALIZATIONS, Attribution, Model, Operation
 from .linear import LogisticRegression, SoftmaxRegression
-from .network import ACTIVATIONS as ACTIVATIONS
-from .network import Network
+from .network import ACTIVATIONS, Network
 
 MODELS: dict[str, type[Model]] = {model.name: model for model in (SoftmaxRegression, LogisticRegression)}
 """Every model by its name. Hyperparameters, API, command line and documentation take their choices from here."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .interface import BlobStore as BlobStore
-from .local import LocalStore as LocalStore
-from .object import ObjectStore as ObjectStore
+from .interface import BlobStore
+from .local import LocalStore
+from .object import ObjectStore

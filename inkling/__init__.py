@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .client import AsyncInklingClient as AsyncInklingClient
 from .client import InklingClient as InklingClient
+from .connection import Event as Event
 from .display import Picture as Picture
 from .display import Record as Record
 from .display import Table as Table
@@ -23,7 +24,6 @@ from .errors import ServerFailed as ServerFailed
 from .errors import ServiceUnreachable as ServiceUnreachable
 from .errors import TooManyRequests as TooManyRequests
 from .errors import Unauthenticated as Unauthenticated
-from .events import Event as Event
 from .jobs import AsyncJob as AsyncJob
 from .jobs import Job as Job
 from .predictions import Explanation as Explanation

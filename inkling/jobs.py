@@ -7,8 +7,8 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from .call import Call, Json, get, given, path_of, read_bytes, read_nothing, read_picture, read_record, read_table
 from .call import submission as submit
+from .connection import Event
 from .display import Picture, PictureFormat, PictureOptions, Record, Table
-from .events import Event
 from .methods import Awaitable, Blocking, request, request_of_noun, returns, returns_table
 from .nouns import Noun
 

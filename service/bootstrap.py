@@ -80,8 +80,7 @@ class Service:
 
         Raises
         ------
-        StorageFailed
-            The data folder or the database cannot be used.
+        StorageFailed : the data folder or the database cannot be used.
         """
         self._open()
         self.store.check()

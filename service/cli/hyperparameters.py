@@ -133,8 +133,7 @@ def given_grid(ctx: click.Context, grid: Sequence[tuple[str, list[Any]]]) -> dic
 
     Raises
     ------
-    click.UsageError
-        One of the names was given twice, or also as an option of its own.
+    click.UsageError : one of the names was given twice, or also as an option of its own.
     """
     values: dict[str, list[Any]] = {}
     for name, of_name in grid:

@@ -76,8 +76,7 @@ def published_tiles(manifest: Json, weights_file: bytes) -> tuple[Floats, list[s
 
     Raises
     ------
-    Corrupted
-        The file does not agree with the manifest.
+    Corrupted : the file does not agree with the manifest.
     """
     height, width = manifest.get("image_shape", DIGITS.image_shape)
     task = Task(image_shape=(height, width), n_classes=len(manifest["classes"]))

@@ -44,8 +44,7 @@ class RemoteBackend:
 
     Raises
     ------
-    InvalidField
-        The URL is not one, or the key cannot be one.
+    InvalidField : the URL is not one, or the key cannot be one.
     """
 
     is_remote = True

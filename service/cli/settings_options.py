@@ -32,8 +32,7 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
 
     Raises
     ------
-    click.UsageError
-        A value is not a legal one; the message names option and variable.
+    click.UsageError : a value is not a legal one; the message names option and variable.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value not in (None, ())})

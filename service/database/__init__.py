@@ -9,8 +9,6 @@ from .access_rows import (
     AuditedCall,
     AuditRow,
     KeyRow,
-    NewAuditRow,
-    NewKey,
     Submitter,
     audit_rows,
     audited_call,
@@ -18,8 +16,8 @@ from .access_rows import (
     submitter,
 )
 from .connection import AdvisoryLock, Database, has_wal_reset_race, migrate
-from .event_rows import CheckRow, CheckSeries, EventRow, NewCheck, StateRow
+from .event_rows import CheckRow, CheckSeries, EventRow, NewCheck, RecordedCheck, StateRow, Transition
 from .job_rows import ClaimRow, JobRow, NewJob
 from .states import FINAL, MOVES, JobState, sources
-from .submission_rows import AcceptedKind, NewReport, NewSweep, ReportRow, SweepRow, accepted, report_rows, sweep_rows
+from .submission_rows import AcceptedKind, ReportRow, SweepRow, accepted, report_rows, sweep_rows
 from .weight_rows import NewSnapshot, SnapshotRow

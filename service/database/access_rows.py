@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, update
 
@@ -16,8 +17,8 @@ from .tables import Rows, api_keys, audit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewKey:
-    """A key when it is made: never the key itself."""
+class KeyRow:
+    """A key: never the key itself."""
 
     id: str
     name: str
@@ -25,12 +26,6 @@ class NewKey:
     scopes: Sequence[str]
     created_at: datetime
     expires_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyRow(NewKey):
-    """A key in the database."""
-
     revoked_at: datetime | None
 
 
@@ -46,8 +41,8 @@ class _KeyRows(Rows[KeyRow]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewAuditRow:
-    """A call that changes something. ``key_id`` is None where no key was needed."""
+class AuditRow:
+    """A line of the audit log. ``key_id`` is None where no key was needed."""
 
     key_id: str | None
     method: str
@@ -55,12 +50,6 @@ class NewAuditRow:
     object_id: str | None
     status: int
     request_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRow(NewAuditRow):
-    """A line of the audit log."""
-
     id: int
     at: datetime
 
@@ -73,22 +62,12 @@ class AuditedCall:
     """A call that changes something, while it is answered. ``recorded_status`` is None until its line is written."""
 
     def __init__(self, *, key_id: str | None, method: str, route: str, request_id: str) -> None:
-        self.key_id = key_id
-        self.method = method
-        self.route = route
-        self.request_id = request_id
+        self._columns = {"key_id": key_id, "method": method, "route": route, "request_id": request_id}
         self.recorded_status: int | None = None
 
-    def line(self, status: int, object_id: str | None) -> NewAuditRow:
-        """Return its line of the audit log, once the status of the answer is known."""
-        return NewAuditRow(
-            key_id=self.key_id,
-            method=self.method,
-            route=self.route,
-            object_id=object_id,
-            status=status,
-            request_id=self.request_id,
-        )
+    def line(self, status: int, object_id: str | None) -> dict[str, Any]:
+        """Return the columns of its line of the audit log, once the status of the answer is known."""
+        return {**self._columns, "status": status, "object_id": object_id}
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,10 +114,8 @@ class Database:
 
     Raises
     ------
-    InvalidField
-        The URL is of another kind.
-    StorageFailed
-        The driver is not installed.
+    InvalidField : the URL is of another kind.
+    StorageFailed : the driver is not installed.
     """
 
     def __init__(self, url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS):
@@ -239,8 +237,7 @@ def migrate(database: Database) -> None:
 
     Raises
     ------
-    StorageFailed
-        The database was written by a newer version, and is left unchanged.
+    StorageFailed : the database was written by a newer version, and is left unchanged.
     """
     with database.write() as connection:
         AdvisoryLock.MIGRATION.acquire(connection)

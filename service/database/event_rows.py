@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, select
 
 from service.core import METRICS, Check
 
+from .states import JobState
 from .tables import check_blocks, events, jobs
 
 BLOCK_LENGTH = 1000
@@ -54,10 +55,20 @@ class NewCheck(Check):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRow(Check):
-    """A recorded validation check. ``detail`` is the progress at that moment."""
+class RecordedCheck(Check):
+    """A validation check with the id of its event."""
 
     id: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON, the id first."""
+        return {"id": self.id, **Check.to_dict(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow(RecordedCheck):
+    """A recorded validation check. ``detail`` is the progress at that moment."""
+
     detail: Mapping[str, Any]
 
 
@@ -89,14 +100,21 @@ _PACKED_AFTER = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateRow:
+class Transition:
     """A move to a state, and its reason, if it has one."""
+
+    state: JobState
+    at: datetime
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateRow:
+    """A recorded move of a job."""
 
     id: int
     job_id: str
-    state: str
-    at: datetime
-    reason: str | None
+    move: Transition
 
 
 EventRow: TypeAlias = CheckRow | StateRow
@@ -340,4 +358,5 @@ def _event(row: Row[Any]) -> EventRow:
     if row.kind == "check":
         return CheckRow(id=row.id, epoch=row.epoch, step=row.step, detail=row.detail, **_values(row.metrics))
     reason = row.detail["reason"] if row.detail else None
-    return StateRow(id=row.id, job_id=row.job_id, state=row.state, at=row.at, reason=reason)
+    move = Transition(state=JobState(row.state), at=row.at, reason=reason)
+    return StateRow(id=row.id, job_id=row.job_id, move=move)

@@ -18,19 +18,6 @@ AcceptedKind: TypeAlias = Literal["jobs", "sweeps", "reports"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewSweep:
-    """An accepted sweep; its members are inserted after it."""
-
-    id: str
-    name: str
-    dataset: str
-    base: Mapping[str, Any]
-    grid: Mapping[str, Sequence[Any]]
-    idempotency_key: str | None
-    request_sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRow:
     """A sweep as it was requested."""
 
@@ -41,19 +28,6 @@ class SweepRow:
     base: Mapping[str, Any]
     grid: Mapping[str, Sequence[Any]]
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewReport:
-    """An accepted report; its jobs and its sweep are inserted before it."""
-
-    id: str
-    options: Mapping[str, Any]
-    in_order_job_id: str
-    shuffled_job_id: str
-    sweep_id: str
-    idempotency_key: str | None
-    request_sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -246,9 +246,9 @@ class Rows(Generic[Row]):
         self._insert = table.insert()
         self._select = select(*(table.c[field.name] for field in fields(row)))
 
-    def insert(self, connection: Connection, new: DataclassInstance) -> None:
-        """Insert a row from a dataclass whose fields are columns."""
-        connection.execute(self._insert, asdict(new))
+    def insert(self, connection: Connection, **columns: Any) -> None:
+        """Insert a row."""
+        connection.execute(self._insert, columns)
 
     def get(self, connection: Connection, row_id: str) -> Row | None:
         """Return one row by its id."""

@@ -3,13 +3,12 @@
 ``executors`` holds the kinds of places where training can run.
 """
 
-from service.database import MOVES, JobState
+from service.database import MOVES, JobState, RecordedCheck, Transition
 
 from .engine import Engine, EngineLock
 from .executors import DaskExecutor, Executor, InlineExecutor, ProcessesExecutor, check_scheduler
-from .job import Event, EventBatch, Job, JobRequest, RecordedCheck, Transition
+from .job import Event, EventBatch, Job, JobRequest, Metrics
 from .jobs import LATE_S, Census, EventCursor, Jobs, JobWeights
-from .metrics import Metrics
 from .pictures import (
     MAX_ROWS,
     Drawing,
@@ -22,7 +21,8 @@ from .pictures import (
     prepare_sweep_norms,
     prepare_sweep_weights,
 )
-from .recorder import MAX_LOSSES, Recorder
+from .recorder import MAX_LOSSES, Failure, Recorder
 from .snapshots import Confusion, Snapshots
+from .starting_point import StartingPoint
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, parse_cursor
-from .sweeps import MAX_MEMBERS, Member, Sweep, SweepRequest, Sweeps, SweepSummary, member_rows, new_sweep
+from .sweeps import MAX_MEMBERS, Member, Sweep, SweepRequest, Sweeps, SweepSummary, insert_sweep

@@ -24,8 +24,7 @@ def resumable_state(row: JobRow, checkpoint: bytes | None, dataset: Dataset) -> 
 
     Raises
     ------
-    InvalidJobTransition
-        It is not finished, has no checkpoint, or diverged; or its data set has changed since.
+    InvalidJobTransition : it is not finished, has no checkpoint, or diverged; or its data set has changed since.
     """
     if not JobState(row.state).final:
         raise InvalidJobTransition(f"The job is {row.state}; it can be resumed when it is finished.")
@@ -43,9 +42,8 @@ def continued(row: JobRow, state: TrainingState, changes: Mapping[str, Any]) -> 
 
     Raises
     ------
-    InvalidField
-        Nothing would be left to train; or patience is lower than before, so that one long run would have stopped
-        earlier.
+    InvalidField : nothing would be left to train; or patience is lower than before, so that one long run would have
+        stopped earlier.
     """
     before = TrainingConfig.from_record(row.config)
     config = replace(before, **changes)
@@ -87,8 +85,7 @@ def verification_of(row: JobRow, next_step: int) -> Mapping[str, Any]:
 
     Raises
     ------
-    InvalidJobTransition
-        The job has no model to compare with.
+    InvalidJobTransition : the job has no model to compare with.
     """
     if row.model_version is None:
         reason = "it has no model" if JobState(row.state).final else f"it is {row.state}"

@@ -78,8 +78,7 @@ class EngineLock:
 
         Raises
         ------
-        StorageFailed
-            The file cannot be opened or locked.
+        StorageFailed : the file cannot be opened or locked.
         """
         if self.held:
             return True
@@ -249,9 +248,8 @@ class Engine:
         if isinstance(run.end, Ended):
             self._recorder.finish(run.claim, run.end)
         elif isinstance(run.end, Failed):
-            self._recorder.fail(
-                run.claim, Failure(code=run.end.code, title="It could not be trained", detail=run.end.message)
-            )
+            kind, detail = f"/problems/{run.end.code}", run.end.message
+            self._recorder.fail(run.claim, Failure(type=kind, title="It could not be trained", detail=detail))
         elif stack.outcome is Outcome.LOST:
             self._recorder.lose(run.claim, "Its worker died; it resumes from its last checkpoint.")
         elif stack.outcome is not None:

@@ -1,16 +1,20 @@
-"""A job in an answer: its request, state, progress and results."""
+"""A job in an answer: its request, state, progress and results, and its recorded history, whole or thinned."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
-from service.core import Check, TrainingConfig
-from service.database import CheckRow, EventRow, JobRow, JobState, NewJob, StateRow
+import numpy as np
+from numpy.typing import NDArray
+
+from service.charts import Curves, thin
+from service.core import METRICS, Ints, StopReason, TrainingConfig
+from service.database import CheckSeries, EventRow, JobRow, JobState, NewJob, RecordedCheck, StateRow, Transition
 from service.registry import utc_text
-from service.worker import Progress
+from service.worker import Checked, Progress
 
 from .starting_point import INHERITED, StartingPoint
 
@@ -46,40 +50,6 @@ class JobRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedCheck(Check):
-    """A validation check with the id of its event."""
-
-    id: int
-
-    @classmethod
-    def of(cls, row: CheckRow) -> RecordedCheck:
-        """Build from a row."""
-        return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON, the id first."""
-        return {"id": self.id, **Check.to_dict(self)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transition:
-    """One line of a job's history."""
-
-    state: JobState
-    at: datetime
-    reason: str | None
-
-    @classmethod
-    def of(cls, row: StateRow) -> Transition:
-        """Build from a row."""
-        return cls(state=JobState(row.state), at=row.at, reason=row.reason)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        return {"state": self.state.value, "at": utc_text(self.at), "reason": self.reason}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """An event of a job: a state or a check. Ids ascend over all jobs."""
 
@@ -91,8 +61,8 @@ class Event:
     def of(cls, row: EventRow) -> Event:
         """Build from a row."""
         if isinstance(row, StateRow):
-            return cls(id=row.id, kind="state", data=Transition.of(row).to_dict())
-        return cls(id=row.id, kind="check", data={**RecordedCheck.of(row).to_dict(), "progress": dict(row.detail)})
+            return cls(id=row.id, kind="state", data=_shown_move(row.move))
+        return cls(id=row.id, kind="check", data={**row.to_dict(), "progress": dict(row.detail)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +127,8 @@ class Job:
             config=TrainingConfig.from_record(row.config),
             state=state,
             progress=progress,
-            latest=RecordedCheck.of(row.latest_check) if row.latest_check else None,
-            best=RecordedCheck.of(row.best_check) if row.best_check else None,
+            latest=row.latest_check,
+            best=row.best_check,
             stop_reason=row.stop_reason,
             error=row.error,
             model={"name": row.name, "version": row.model_version} if row.model_version else None,
@@ -167,7 +137,7 @@ class Job:
             created_at=row.created_at,
             started_at=row.started_at,
             finished_at=row.finished_at,
-            history=tuple(Transition.of(move) for move in history),
+            history=tuple(row.move for row in history),
         )
 
     @property
@@ -191,7 +161,7 @@ class Job:
                 **JobRequest(config=self.config, dataset=self.dataset, name=self.name).to_dict(),
                 "start_from": f"{start.name}/{start.version}" if start else None,
             },
-            "starts_from": start.to_dict() if start else None,
+            "starts_from": asdict(start) if start else None,
             "progress": self.progress.to_dict(),
             "metrics": {
                 "latest": self.latest.to_dict() if self.latest else None,
@@ -205,9 +175,78 @@ class Job:
             "created_at": utc_text(self.created_at),
             "started_at": utc_text(self.started_at) if self.started_at else None,
             "finished_at": utc_text(self.finished_at) if self.finished_at else None,
-            "history": [move.to_dict() for move in self.history],
+            "history": list(map(_shown_move, self.history)),
         }
+
+
+def _shown_move(move: Transition) -> dict[str, Any]:
+    return {"state": move.state.value, "at": utc_text(move.at), "reason": move.reason}
 
 
 def _shown(verification: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return {name: verification[name] for name in ("job", "model", "outcome")} if verification else None
+
+
+Series: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Metrics:
+    """Validation checks, and the training loss of every step.
+
+    ``thinned`` says that points are left out; of each interval the lowest and the highest loss are kept.
+    """
+
+    checks: Sequence[RecordedCheck]
+    loss_steps: Ints
+    loss_values: Series
+    thinned: bool
+
+    @classmethod
+    def of(cls, series: CheckSeries, max_points: int | None) -> Metrics:
+        """Build from the recorded series, each thinned to ``max_points`` (at least 4) if that is given."""
+        checks, losses = series.checks, Checked.unpack_losses(series.step_losses)
+        n_points = max(len(checks), len(losses))
+        if max_points is None:
+            max_points = n_points
+        checks = checks[thin(checks["validation_loss"], max_points)]
+        kept = thin(losses, max_points)
+        names = list(RecordedCheck.__dataclass_fields__)
+        return cls(
+            checks=[RecordedCheck(**dict(zip(names, row, strict=True))) for row in checks[names].tolist()],
+            loss_steps=_steps_of(series, kept),
+            loss_values=losses[kept].astype(np.float64),
+            thinned=n_points > max_points,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {
+            "checks": [check.to_dict() for check in self.checks],
+            "train_loss": {"steps": self.loss_steps.tolist(), "values": self.loss_values.tolist()},
+            "thinned": self.thinned,
+        }
+
+
+def curves_of(job: JobRow, series: CheckSeries) -> Curves:
+    """Return the same history as arrays for the charts, with their marks."""
+    checks = series.checks
+    losses = Checked.unpack_losses(series.step_losses)
+    stopped_early = job.stop_reason == StopReason.EARLY_STOPPING
+    return Curves(
+        check_steps=checks["step"],
+        checks={name: checks[name] for name in METRICS},
+        train_loss_steps=_steps_of(series, np.arange(len(losses))),
+        train_loss=losses.astype(np.float64),
+        best_step=job.best_check.step if job.best_check else None,
+        stop_step=job.latest_check.step if job.latest_check and stopped_early else None,
+        batches_per_epoch=job.batches_per_epoch,
+    )
+
+
+def _steps_of(series: CheckSeries, places: NDArray[np.intp]) -> Ints:
+    """Return the steps of the losses at some positions of a series; those of a check end at its step."""
+    ends = np.cumsum(series.checks["n_losses"])
+    checks = np.searchsorted(ends, places, side="right")
+    steps: Ints = places + (series.checks["step"] + 1 - ends)[checks]
+    return steps

@@ -22,8 +22,7 @@ from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
 from .derived_jobs import continued, rescaled, resumable_state, verification_of
-from .job import Event, EventBatch, Job, JobRequest
-from .metrics import Metrics, curves_of
+from .job import Event, EventBatch, Job, JobRequest, Metrics, curves_of
 from .starting_point import StartingPoint, started
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, job_row, parse_cursor
 
@@ -73,8 +72,8 @@ class Jobs(SubmissionService):
 
         Raises
         ------
-        InvalidField
-            A field is unknown or outside its range, there is no such model, or a field is not as that model has it.
+        InvalidField : a field is unknown or outside its range, there is no such model, or a field is not as that model
+            has it.
         """
         hyperparameters = dict(body)
         about = {key: hyperparameters.pop(key) for key in ("dataset", "name") if key in hyperparameters}
@@ -87,8 +86,7 @@ class Jobs(SubmissionService):
 
         Raises
         ------
-        InvalidField
-            The request does not fit the data set, or the name cannot be a model's.
+        InvalidField : the request does not fit the data set, or the name cannot be a model's.
         QueueFull, IdempotencyMismatch
         """
         dataset = self._datasets.requested(request.dataset)  # first: the default name of the model contains it
@@ -118,10 +116,8 @@ class Jobs(SubmissionService):
 
         Raises
         ------
-        InvalidField
-            Nothing would be left to train, or patience is lower than before.
-        InvalidJobTransition
-            The job is not finished, or has no checkpoint.
+        InvalidField : nothing would be left to train, or patience is lower than before.
+        InvalidJobTransition : the job is not finished, or has no checkpoint.
         QueueFull, IdempotencyMismatch
         """
         request_sha256 = fingerprint({"resume": job_id, **changes})
@@ -159,8 +155,7 @@ class Jobs(SubmissionService):
 
         Raises
         ------
-        InvalidJobTransition
-            The job has no model.
+        InvalidJobTransition : the job has no model.
         QueueFull, IdempotencyMismatch
         """
         request_sha256 = fingerprint({"verify": job_id})
@@ -203,8 +198,8 @@ class Jobs(SubmissionService):
             rows = job_rows.page(connection, state=state, before=parse_cursor(before), limit=limit + 1)
             shown = rows[:limit]
             histories = defaultdict(list)
-            for move in event_rows.states(connection, [row.id for row in shown]):
-                histories[move.job_id].append(move)
+            for recorded in event_rows.states(connection, [row.id for row in shown]):
+                histories[recorded.job_id].append(recorded)
         jobs = [Job.of(row, histories[row.id]) for row in shown]
         return jobs, str(shown[-1].number) if len(rows) > limit else None
 
@@ -220,8 +215,7 @@ class Jobs(SubmissionService):
 
         Raises
         ------
-        InvalidJobTransition
-            It is finished.
+        InvalidJobTransition : it is finished.
         """
         with self._database.write() as connection:
             moved = cancel_row(connection, job_id)
@@ -237,8 +231,7 @@ class Jobs(SubmissionService):
 
         Raises
         ------
-        InvalidJobTransition
-            It is not finished.
+        InvalidJobTransition : it is not finished.
         """
         with self._database.write() as connection:
             if not job_rows.remove(connection, job_id, allowed_from=FINAL):
@@ -264,8 +257,7 @@ class Jobs(SubmissionService):
 
         Raises
         ------
-        NoDataYet
-            The job has not trained yet.
+        NoDataYet : the job has not trained yet.
         """
         with self._database.read() as connection:
             row = job_row(connection, job_id)

@@ -45,9 +45,9 @@ MAX_LOSSES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a job failed, as in its answer."""
+    """Why a job failed, as in its answer. ``type`` is that of a problem, as in ``/problems/worker-lost``."""
 
-    code: str
+    type: str
     title: str
     detail: str
 
@@ -55,17 +55,15 @@ class Failure:
     def of(cls, error: Exception, title: str) -> Failure:
         """Build from an error of the service; any other error is internal."""
         if isinstance(error, ServiceError):
-            return cls(code=error.code, title=title, detail=error.message)
+            return cls(type=f"/problems/{error.code}", title=title, detail=error.message)
         return INTERNAL
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the problem."""
-        return {"type": f"/problems/{self.code}", "title": self.title, "detail": self.detail}
 
-
-INTERNAL = Failure(code="internal-error", title="An internal error", detail="A bug stopped the training; see the log.")
+INTERNAL = Failure(
+    type="/problems/internal-error", title="An internal error", detail="A bug stopped the training; see the log."
+)
 _WORKER_LOST = Failure(
-    code="worker-lost",
+    type="/problems/worker-lost",
     title="Its workers died",
     detail=f"{MAX_LOSSES} workers died while training this job; it is not retried.",
 )
@@ -255,7 +253,7 @@ def _requeue(connection: Connection, claim: ClaimRow, reason: str, **values: Any
 
 def _fail(connection: Connection, claim: ClaimRow, failure: Failure, stop_reason: StopReason | None = None) -> bool:
     return _end(
-        connection, claim, JobState.FAILED, reason=failure.detail, stop_reason=stop_reason, error=failure.to_dict()
+        connection, claim, JobState.FAILED, reason=failure.detail, stop_reason=stop_reason, error=asdict(failure)
     )
 
 
@@ -274,7 +272,7 @@ def _end(connection: Connection, claim: ClaimRow, to: JobState, *, reason: str, 
 
 def _diverged(claim: ClaimRow, ended: Ended) -> Failure:
     return Failure(
-        code="non-finite-loss",
+        type="/problems/non-finite-loss",
         title="The loss is no longer a finite number",
         detail=f"At step {ended.failed_step} with learning rate {claim.config['learning_rate']:g}; "
         "try a learning rate a tenth of that.",

@@ -148,8 +148,7 @@ class Snapshots:
 
         Raises
         ------
-        JobNotFound, NotFound
-            There is no such job, or no snapshot of that step.
+        JobNotFound, NotFound : there is no such job, or no snapshot of that step.
         """
         with self._database.read() as connection:
             row = job_row(connection, job_id)

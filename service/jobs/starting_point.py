@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from service.core import DIGITS, TrainingConfig, TrainingState, completed
@@ -41,17 +41,13 @@ class StartingPoint:
         """Return the text in a record."""
         return f"{self.name}/{self.version}@sha256:{self.weights_sha256}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as in an answer."""
-        return asdict(self)
-
     def checkpoint(self, registry: Registry, config: TrainingConfig) -> bytes:
         """Return a checkpoint before the first step: the published weights, velocity 0, nothing known of the loss.
 
         Raises
         ------
-        ModelNotFound, Corrupted
-            The version was deleted, or its weights are not those that were there when the job was accepted.
+        ModelNotFound, Corrupted : the version was deleted, or its weights are not those that were there when the job
+            was accepted.
         """
         model = registry.load(self.name, self.version)
         if model.manifest.weights_sha256 != self.weights_sha256:
@@ -70,8 +66,7 @@ def started(values: Mapping[str, Any], registry: Registry | None) -> dict[str, A
 
     Raises
     ------
-    InvalidField
-        There is no such version, or a field was given otherwise.
+    InvalidField : there is no such version, or a field was given otherwise.
     """
     text = values.get("start_from")
     if text is None:

@@ -92,7 +92,7 @@ class SubmissionService:
                 raise IdempotencyMismatch("This idempotency key was used before, with another request.")
             shown = insert(connection) if known is None else show(connection, known.id)
             if call is not None:
-                audit_rows.insert(connection, call.line(_ACCEPTED, shown.id))
+                audit_rows.insert(connection, **call.line(_ACCEPTED, shown.id))
         if call is not None:
             call.recorded_status = _ACCEPTED
         self._wake_engine()

@@ -22,7 +22,6 @@ from service.database import (
     JobRow,
     JobState,
     NewJob,
-    NewSweep,
     SweepRow,
     event_rows,
     job_rows,
@@ -34,8 +33,7 @@ from service.errors import InvalidField, JobNotFound, NoDataYet
 from service.registry import Registry, check_model_name, utc_text
 from service.worker import decode_checkpoint
 
-from .job import Job
-from .metrics import Series
+from .job import Job, Series
 from .starting_point import started
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, parse_cursor
 
@@ -54,9 +52,8 @@ class SweepRequest:
 
     Raises
     ------
-    InvalidField
-        At construction: a name is unknown or in both, a value is outside its range, or the grid is empty, too
-        large or holds a value twice. ``field`` is ``base.learning_rate``, ``grid.seed`` or ``grid``.
+    InvalidField : at construction: a name is unknown or in both, a value is outside its range, or the grid is empty,
+        too large or holds a value twice. ``field`` is ``base.learning_rate``, ``grid.seed`` or ``grid``.
     """
 
     base: Mapping[str, Any]
@@ -92,8 +89,7 @@ class SweepRequest:
 
         Raises
         ------
-        InvalidField
-            A combination is invalid; ``field`` as above.
+        InvalidField : a combination is invalid; ``field`` as above.
         """
         points = itertools.product(*self.grid.values())
         members = [{**self.base, **dict(zip(self.grid, point, strict=True))} for point in points]
@@ -273,8 +269,7 @@ class Sweeps(SubmissionService):
 
         Raises
         ------
-        InvalidField
-            A member is invalid or does not fit the data set, or the name cannot be a model's.
+        InvalidField : a member is invalid or does not fit the data set, or the name cannot be a model's.
         QueueFull, IdempotencyMismatch
         """
         dataset = self._datasets.requested(request.dataset)  # first: the default name of the model contains it
@@ -282,15 +277,14 @@ class Sweeps(SubmissionService):
         configs = [with_its_classes(config, dataset) for config in request.configs(self._registry)]
         _check_fit(request, configs, dataset)
         request_sha256 = _fingerprint(request, configs)
-        sweep = new_sweep(request, idempotency_key=idempotency_key, request_sha256=request_sha256)
 
         def insert(connection: Connection) -> Sweep:
             check_capacity(connection, len(configs), self._max_queue_length)
-            sweep_rows.insert(connection, sweep)
-            job_rows.insert(connection, member_rows(sweep, configs))
-            return _sweep(connection, sweep.id)
+            sweep_id, members = insert_sweep(connection, request, configs, request_sha256, idempotency_key)
+            job_rows.insert(connection, members)
+            return _sweep(connection, sweep_id)
 
-        return self._accept("sweeps", idempotency_key, sweep.request_sha256, insert, _sweep)
+        return self._accept("sweeps", idempotency_key, request_sha256, insert, _sweep)
 
     def get(self, sweep_id: str) -> Sweep:
         """Return a sweep; raise `JobNotFound`."""
@@ -333,8 +327,7 @@ class Sweeps(SubmissionService):
 
         Raises
         ------
-        NoDataYet
-            No member has any.
+        NoDataYet : no member has any.
         """
         found = _some([found and _tiles_in_order(*found) for found in self._parameters(sweep, which)])
         n_tiles = min(len(tiles) for tiles in found if tiles is not None)
@@ -349,8 +342,7 @@ class Sweeps(SubmissionService):
 
         Raises
         ------
-        NoDataYet
-            No member has been checked yet.
+        NoDataYet : no member has been checked yet.
         """
         begun = next((member.job for member in sweep.members if member.job.latest), None)
         if begun is None:
@@ -398,30 +390,29 @@ def _fingerprint(request: SweepRequest, configs: Sequence[TrainingConfig]) -> st
     return fingerprint({"members": members, "dataset": request.dataset, "name": request.model_name})
 
 
-def new_sweep(request: SweepRequest, *, idempotency_key: str | None = None, request_sha256: str) -> NewSweep:
-    """Return the row of a sweep, with a new id."""
-    return NewSweep(
-        id=str(ULID()),
-        name=request.model_name,
-        dataset=request.dataset,
-        base=request.base,
-        grid={name: list(values) for name, values in request.grid.items()},
-        idempotency_key=idempotency_key,
-        request_sha256=request_sha256,
-    )
+def insert_sweep(
+    connection: Connection,
+    request: SweepRequest,
+    configs: Sequence[TrainingConfig],
+    request_sha256: str,
+    idempotency_key: str | None = None,
+) -> tuple[str, list[NewJob]]:
+    """Insert a sweep; return its id and its members, to be inserted after it.
 
-
-def member_rows(sweep: NewSweep, configs: Sequence[TrainingConfig]) -> list[NewJob]:
-    """Return the rows of a sweep's members; those that can be trained together have the same stack key."""
-    return [
+    Members that can be trained together have the same stack key.
+    """
+    sweep_id = str(ULID())
+    columns = {**request.to_dict(), "idempotency_key": idempotency_key, "request_sha256": request_sha256}
+    sweep_rows.insert(connection, id=sweep_id, **columns)
+    return sweep_id, [
         NewJob(
             id=str(ULID()),
-            name=sweep.name,
-            dataset=sweep.dataset,
+            name=request.model_name,
+            dataset=request.dataset,
             config=config.to_record(),
-            request_sha256=sweep.request_sha256,
-            sweep_id=sweep.id,
-            stack_key=hashlib.sha256(f"{sweep.id} {config.stack_key()!r}".encode()).hexdigest(),
+            request_sha256=request_sha256,
+            sweep_id=sweep_id,
+            stack_key=hashlib.sha256(f"{sweep_id} {config.stack_key()!r}".encode()).hexdigest(),
         )
         for config in configs
     ]

@@ -87,8 +87,7 @@ class AliasHistory:
 
         Raises
         ------
-        Corrupted
-            One of them is missing or damaged.
+        Corrupted : one of them is missing or damaged.
         """
         return tuple(self._entry(number) for number in range(1, self.length() + 1))
 

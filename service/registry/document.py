@@ -22,8 +22,7 @@ def write_document(fields: Mapping[str, Any]) -> bytes:
 
     Raises
     ------
-    ValueError, TypeError
-        A value cannot be JSON, such as NaN, or the text is larger than `MAX_DOCUMENT_BYTES`.
+    ValueError, TypeError : a value cannot be JSON, such as NaN, or the text is larger than `MAX_DOCUMENT_BYTES`.
     """
     data = _text({**fields, SEAL: hashlib.sha256(_text(fields)).hexdigest()})
     if len(data) > MAX_DOCUMENT_BYTES:
@@ -36,8 +35,7 @@ def read_document(data: bytes) -> dict[str, Any]:
 
     Raises
     ------
-    Corrupted
-        The text is not, byte for byte, what `write_document` makes of its fields: a repeated field, NaN, other
+    Corrupted : the text is not, byte for byte, what `write_document` makes of its fields: a repeated field, NaN, other
         spacing and a wrong seal are all rejected.
     """
     try:

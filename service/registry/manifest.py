@@ -80,8 +80,7 @@ class ModelDraft:
 
     Raises
     ------
-    ValueError
-        At construction, naming the field.
+    ValueError : at construction, naming the field.
     """
 
     model: str
@@ -195,8 +194,7 @@ class Manifest(ModelDraft):
 
         Raises
         ------
-        Corrupted
-            A bit has changed, a field is unknown, missing or illegal, or the format is unknown.
+        Corrupted : a bit has changed, a field is unknown, missing or illegal, or the format is unknown.
         """
         stored = read_document(data)
         try:

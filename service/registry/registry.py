@@ -66,12 +66,10 @@ class Registry:
 
         Raises
         ------
-        InvalidField
-            The name cannot be a model's.
-        Corrupted
-            The weights do not agree with the draft, or are not all finite. Nothing was stored.
-        StorageFull, StorageFailed
-            The store failed. The version is absent or whole; a repeated call makes or finds it.
+        InvalidField : the name cannot be a model's.
+        Corrupted : the weights do not agree with the draft, or are not all finite. Nothing was stored.
+        StorageFull, StorageFailed : the store failed. The version is absent or whole; a repeated call makes or finds
+            it.
         """
         check_model_name(name)
         layout = draft.build_model().layout
@@ -129,8 +127,7 @@ class Registry:
 
         Raises
         ------
-        Corrupted
-            It has been changed, or belongs to another version.
+        Corrupted : it has been changed, or belongs to another version.
         """
         if not self.has_version(name, version):
             raise ModelNotFound("There is no model of this name, or no such version.")
@@ -144,9 +141,8 @@ class Registry:
 
         Raises
         ------
-        Corrupted
-            Size, checksum, members, shapes, types or values of its file do not agree with its manifest, or one of
-            the two files is missing or damaged.
+        Corrupted : size, checksum, members, shapes, types or values of its file do not agree with its manifest, or one
+            of the two files is missing or damaged.
         """
         return self._read(name, version)[0]
 
@@ -181,8 +177,7 @@ class Registry:
 
         Raises
         ------
-        Corrupted
-            The alias cannot be read.
+        Corrupted : the alias cannot be read.
         """
         version: int | None
         if reference is None:
@@ -223,8 +218,7 @@ class Registry:
 
         Raises
         ------
-        Corrupted
-            One of them cannot be read.
+        Corrupted : one of them cannot be read.
         """
         if not self.latest(name):
             raise ModelNotFound("There is no model of this name.")
@@ -240,8 +234,7 @@ class Registry:
 
         Raises
         ------
-        Corrupted
-            One of the entries cannot be read.
+        Corrupted : one of the entries cannot be read.
         """
         entries = self._history(name, alias).entries() if is_model_name(name) and is_alias(alias) else ()
         if not entries:
@@ -267,12 +260,9 @@ class Registry:
 
         Raises
         ------
-        InvalidField
-            The alias is not a legal one, or a text is too long.
-        AliasMoved
-            The alias does not name the expected version.
-        Corrupted
-            A version was expected, and the alias cannot be read.
+        InvalidField : the alias is not a legal one, or a text is too long.
+        AliasMoved : the alias does not name the expected version.
+        Corrupted : a version was expected, and the alias cannot be read.
         """
         check_alias(alias)
         if not self.has_version(name, version):
@@ -294,10 +284,8 @@ class Registry:
 
         Raises
         ------
-        AliasMoved
-            The alias does not name the expected version.
-        Corrupted
-            The alias cannot be read.
+        AliasMoved : the alias does not name the expected version.
+        Corrupted : the alias cannot be read.
         """
         if self._current(name, alias) is None:
             raise ModelNotFound("The model has no such alias.")

@@ -28,10 +28,8 @@ def install_shipped(source: Path, registry: Registry) -> None:
 
     Raises
     ------
-    Corrupted
-        A version that would be copied is damaged.
-    StorageFull, StorageFailed
-        One of the stores failed. What is missing is installed at the next start.
+    Corrupted : a version that would be copied is damaged.
+    StorageFull, StorageFailed : one of the stores failed. What is missing is installed at the next start.
     """
     shipped = Registry(LocalStore(source))
     for name in shipped.names():

@@ -12,7 +12,7 @@ from service.errors import JobNotFound
 
 from .figures import Figure, FigureFormat, logistic_figures, softmax_figures
 from .findings import Findings
-from .runs import LogisticRuns, Run, Runs
+from .report import LogisticRuns, Run, Runs
 from .sentences import answers, key_sentences, loss, percent, signed
 from .spikes import Spikes, find_spikes
 
@@ -116,8 +116,7 @@ class Contents:
 
         Raises
         ------
-        JobNotFound
-            There is no file of that name.
+        JobNotFound : there is no file of that name.
         """
         if name not in self.file_names():
             raise JobNotFound("This report has no file of that name.")

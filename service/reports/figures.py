@@ -26,8 +26,7 @@ from service.charts import (
 from service.datasets import Images, load_dataset, split
 
 from .findings import Findings
-from .report import ReportOptions
-from .runs import LogisticRuns, Run, Runs, numbers_of
+from .report import LogisticRuns, ReportOptions, Run, Runs, numbers_of
 from .sentences import signed
 from .spikes import Spikes
 

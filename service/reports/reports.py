@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from service.charts import norms_chart
-from service.database import Database, NewJob, NewReport, ReportRow, job_rows, report_rows, sweep_rows
+from service.database import Database, NewJob, ReportRow, job_rows, report_rows
 from service.datasets import load_dataset, plan_split
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet
 from service.jobs import (
@@ -30,15 +30,13 @@ from service.jobs import (
     cancel_row,
     check_capacity,
     fingerprint,
-    member_rows,
-    new_sweep,
+    insert_sweep,
     parse_cursor,
 )
 
 from .contents import Contents, LogisticPart
 from .findings import check_gradients, mean_images
-from .report import Report, ReportOptions
-from .runs import LogisticRuns, Runs
+from .report import LogisticRuns, Report, ReportOptions, Runs
 
 _KEPT_REPORTS, _KEPT_FILES = 4, 64
 _POLL_S = 0.1
@@ -68,8 +66,7 @@ class Reports(SubmissionService):
 
         Raises
         ------
-        InvalidField
-            The options do not fit the data set.
+        InvalidField : the options do not fit the data set.
         QueueFull, IdempotencyMismatch
         """
         in_order, shuffled = options.logistic(shuffle=False), options.logistic(shuffle=True)
@@ -80,23 +77,22 @@ class Reports(SubmissionService):
 
         def insert(connection: Connection) -> ReportRow:
             check_capacity(connection, 2 + len(options.l2_penalties), self._max_queue_length)
-            sweep = new_sweep(softmax, request_sha256=fingerprint(softmax.to_dict()))
-            sweep_rows.insert(connection, sweep)
-            members = member_rows(sweep, softmax.configs())
+            sweep_id, members = insert_sweep(connection, softmax, softmax.configs(), fingerprint(softmax.to_dict()))
             logistic = [_new_job(in_order), _new_job(shuffled)]
             # The short ones first: their figures can then be drawn while the stack trains.
             job_rows.insert(connection, [*logistic, *members])
-            report = NewReport(
-                id=str(ULID()),
+            report_id = str(ULID())
+            report_rows.insert(
+                connection,
+                id=report_id,
                 options=options.to_dict(),
                 in_order_job_id=logistic[0].id,
                 shuffled_job_id=logistic[1].id,
-                sweep_id=sweep.id,
+                sweep_id=sweep_id,
                 idempotency_key=idempotency_key,
                 request_sha256=request_sha256,
             )
-            report_rows.insert(connection, report)
-            return _row(connection, report.id)
+            return _row(connection, report_id)
 
         return self._report(self._accept("reports", idempotency_key, request_sha256, insert, _row))
 
@@ -117,8 +113,7 @@ class Reports(SubmissionService):
 
         Raises
         ------
-        InvalidJobTransition
-            All of them have ended already.
+        InvalidJobTransition : all of them have ended already.
         """
         state = self.get(report_id).state
         if state.final:
@@ -174,10 +169,8 @@ class Reports(SubmissionService):
 
         Raises
         ------
-        JobNotFound
-            There is no such report, or no file of that name.
-        NoDataYet
-            Not every run has succeeded.
+        JobNotFound : there is no such report, or no file of that name.
+        NoDataYet : not every run has succeeded.
         """
         return self._file(report_id, name)
 

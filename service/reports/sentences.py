@@ -7,9 +7,8 @@ from itertools import pairwise
 
 from service.charts import superscript
 
-from .findings import Findings
-from .gradients import GradientCheck
-from .runs import RunNumbers
+from .findings import Findings, GradientCheck
+from .report import RunNumbers
 from .spikes import Spikes
 
 Answers = Mapping[str, Sequence[str]]

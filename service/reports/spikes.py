@@ -11,7 +11,7 @@ import numpy as np
 from service.core import CheckReport, Floats, Schedule, TrainingData, TrainingState, train
 from service.datasets import Dataset, split
 
-from .runs import Run
+from .report import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
-"""The application: routes, middleware, and the service that it starts and stops."""
+"""The application: routes, middleware, its OpenAPI document, and the service that it starts and stops."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -17,13 +18,36 @@ from service.settings import Settings
 from service.telemetry import tracing
 
 from . import problems, routes
-from .access_control import AccessControl, SecuredRoute, scopes_by_route
+from .access_control import API_KEY, AccessControl, SecuredRoute, scopes_by_route
 from .events import EventHub
 from .limits import ConcurrencyLimits
-from .middleware import HostGuard, Methods, OriginGuard
-from .openapi import DESCRIPTION, TAGS, describe
-from .request_context import RequestContext
+from .middleware import HostGuard, Methods, OriginGuard, RequestContext
+from .problems import Problem
 from .routes.pages import PageFiles
+
+_DESCRIPTION = """\
+A glass-box training-and-inference service for handwritten digits: submit a training job, watch it learn, inspect
+every weight, send an image and get the digit it shows.
+
+Every error is [problem details](https://www.rfc-editor.org/rfc/rfc9457): `type` is stable and can be opened,
+`errors` names each field and what it may be. Unknown fields and parameters are refused, numbers are strict.
+Steps and epochs count from 0, times are UTC.
+"""
+
+_TAGS: list[dict[str, Any]] = [
+    {"name": "jobs", "description": "Train a model, and watch it."},
+    {"name": "pictures", "description": "What a job looks like, while it runs and after."},
+    {"name": "snapshots", "description": "The weights of a job at its checks, and what they predict."},
+    {"name": "sweeps", "description": "Train a grid of hyperparameters, and compare its members."},
+    {"name": "reports", "description": "Every number and figure of the course report, in one call."},
+    {"name": "models", "description": "Immutable versions, and aliases that move between them."},
+    {"name": "prediction", "description": "Images in, digits out."},
+    {"name": "datasets", "description": "What models are trained on."},
+    {"name": "inference protocol", "description": "The Open Inference Protocol, version 2."},
+    {"name": "operations", "description": "Health, metrics, the audit log and the table of hyperparameters."},
+]
+
+_REFERENCES = "#/components/schemas/{model}"
 
 _DRAWN_AT_ONCE = 2
 """Drawing keeps a core busy; more at once would only make everybody wait."""
@@ -58,9 +82,9 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
 
     app = FastAPI(
         title="Inkling",
-        description=DESCRIPTION,
+        description=_DESCRIPTION,
         version=__version__,
-        openapi_tags=TAGS,
+        openapi_tags=_TAGS,
         openapi_url=None,  # a route like the others has it
         docs_url=None,
         redoc_url=None,
@@ -80,7 +104,7 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
     app.router.routes.extend(route for router in routes.ROUTERS for route in router.routes)
     app.mount("/static", GZipMiddleware(PageFiles()), name="static")
     scopes_by_route(app.routes)  # raises if one states none
-    describe(app)
+    _describe(app)
     if service:
         _attach(app, service)
     return app
@@ -95,3 +119,33 @@ def _attach(app: FastAPI, service: Service) -> None:
         max_body_bytes=settings.max_body_bytes, max_dataset_bytes=settings.max_dataset_bytes
     )
     app.state.drawing = CapacityLimiter(_DRAWN_AT_ONCE)
+
+
+def _describe(app: FastAPI) -> None:
+    """Add to the application's OpenAPI document what belongs to no single route."""
+    collect = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = collect()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "Problem" not in schemas:
+            problem = Problem.model_json_schema(ref_template=_REFERENCES)
+            schemas.update(problem.pop("$defs"))
+            schemas["Problem"] = problem
+            scheme = API_KEY.model.model_dump(mode="json", by_alias=True, exclude_none=True)
+            document["components"]["securitySchemes"] = {API_KEY.scheme_name: scheme}
+            operations = [operation for item in document["paths"].values() for operation in item.values()]
+            for parameter in (each for operation in operations for each in operation.get("parameters", ())):
+                _remove_null(parameter["schema"])
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _remove_null(schema: dict[str, Any]) -> None:
+    """Document a parameter that may be left out as what it is otherwise: in an address nothing is null."""
+    options = [each for each in schema.pop("anyOf", ()) if each != {"type": "null"}]
+    if len(options) == 1:
+        schema.update(options[0])
+    elif options:
+        schema["anyOf"] = options

@@ -16,7 +16,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from .limits import SEND_TIMEOUT_S
-from .request_context import refusal
+from .middleware import refusal
 
 MAX_HEADER_BYTES = 32_768
 MAX_HEADERS = 100

@@ -39,8 +39,7 @@ def decode_checkpoint(data: bytes, config: TrainingConfig) -> TrainingState:
 
     Raises
     ------
-    Corrupted
-        The bytes are not a whole checkpoint of such a run.
+    Corrupted : the bytes are not a whole checkpoint of such a run.
     """
     layout, dtypes = config.build_model().layout, (config.dtype,)
     series = ArraySpec(shape=(None,), dtypes=("float64",))

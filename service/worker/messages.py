@@ -67,8 +67,7 @@ class StackSpec:
 
         Raises
         ------
-        WorkerMismatch
-            It is of another format.
+        WorkerMismatch : it is of another format.
         """
         plain: dict[str, Any] = msgpack.unpackb(data)
         if plain.pop("format", 1) != FORMAT:

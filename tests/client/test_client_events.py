@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from inkling.events import Event, EventCursor
+from inkling.connection import Event, EventCursor
 
 
 def events(text: str) -> list[Event]:

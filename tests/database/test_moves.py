@@ -24,7 +24,7 @@ def put_into(database: Database, job_id: str, state: str) -> None:
 
 def states_of(database: Database, job_id: str) -> list[str]:
     with database.read() as connection:
-        return [row.state for row in event_rows.states(connection, [job_id])]
+        return [row.move.state for row in event_rows.states(connection, [job_id])]
 
 
 def test_the_database_rejects_other_states(database: Database, add_job: AddJob) -> None:
@@ -94,8 +94,8 @@ def test_a_move_carries_its_time_reason_and_columns(database: Database, add_job:
         )
     with database.read() as connection:
         row, (_, move) = job_rows.get(connection, job_id), event_rows.states(connection, [job_id])
-    assert row is not None and row.finished_at is not None and before <= row.finished_at == move.at
-    assert (row.stop_reason, move.reason) == ("cancelled", "nobody wants it")
+    assert row is not None and row.finished_at is not None and before <= row.finished_at == move.move.at
+    assert (row.stop_reason, move.move.reason) == ("cancelled", "nobody wants it")
 
 
 def test_a_check_is_written_once(database: Database, add_job: AddJob) -> None:

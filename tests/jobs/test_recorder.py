@@ -120,7 +120,7 @@ def test_repeated_checks_stay_as_they_are(idle: JobSystem, claim: ClaimRow, mess
     assert idle.jobs.events(claim.id).events[: len(before)] == before
     assert len(idle.curve(claim.id)) == 12
     lowest = min(idle.jobs.metrics(claim.id).checks, key=lambda check: check.validation_loss)
-    assert idle.jobs.get(claim.id).best == lowest
+    assert idle.jobs.get(claim.id).best.to_dict() == lowest.to_dict()
 
 
 def test_of_many_checks_at_a_time_only_what_is_kept_of_their_weights_is_written(

@@ -105,7 +105,7 @@ def test_one_trace_and_one_request_id_from_the_post_to_the_registry(tmp_path: Pa
     assert trained.end_time_unix_nano <= registered.start_time_unix_nano < registered.end_time_unix_nano
 
     lines = [json.loads(line) for line in stderr.splitlines()]
-    (asked,) = [line for line in lines if line["logger"] == "service.web.request_context" and line["status"] == 202]
+    (asked,) = [line for line in lines if line["logger"] == "service.web.middleware" and line["status"] == 202]
     assert (asked["request_id"], asked["method"], asked["path"]) == (request_id, "POST", "/api/v1/jobs")
     logged = [line for line in lines if line["logger"] == "service.worker.run"]
     assert [(line["request_id"], line["job_id"]) for line in logged] == [(request_id, job_id)] * 2

@@ -36,10 +36,8 @@ def check_scheduler(address: str | None, *, insecure: bool = False) -> str:
 
     Raises
     ------
-    InvalidField
-        It is not an address, or one to which others on the network could send code.
-    ExtraMissing
-        Dask is not installed.
+    InvalidField : it is not an address, or one to which others on the network could send code.
+    ExtraMissing : dask is not installed.
     """
     try:
         parts = urlsplit(address or "")

@@ -62,8 +62,7 @@ class Executor(Protocol):
 
         Raises
         ------
-        OSError
-            No worker can be started.
+        OSError : no worker can be started.
         """
 
     def submit(self, spec: StackSpec, listener: Listener) -> Execution:

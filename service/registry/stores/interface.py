@@ -33,12 +33,9 @@ class BlobStore(Protocol):
 
         Raises
         ------
-        FileNotFoundError
-            There is no such blob.
-        Corrupted
-            It is larger than ``max_bytes``, or not a plain file.
-        StorageFailed
-            The store cannot be read.
+        FileNotFoundError : there is no such blob.
+        Corrupted : it is larger than ``max_bytes``, or not a plain file.
+        StorageFailed : the store cannot be read.
         """
 
     def create(self, key: str, data: bytes) -> None:
@@ -48,10 +45,9 @@ class BlobStore(Protocol):
 
         Raises
         ------
-        FileExistsError
-            The key is taken by a durable blob, which stays as it is.
-        StorageFull, StorageFailed
-            The store failed. The blob is absent or, when only its durability could not be confirmed, whole.
+        FileExistsError : the key is taken by a durable blob, which stays as it is.
+        StorageFull, StorageFailed : the store failed. The blob is absent or, when only its durability could not be
+            confirmed, whole.
         """
 
     def list(self, folder: str) -> list[str]:

@@ -39,10 +39,8 @@ class ObjectStore:
 
     Raises
     ------
-    InvalidField
-        The URL does not name a bucket.
-    StorageFailed
-        The client is not installed, or rejects the variables.
+    InvalidField : the URL does not name a bucket.
+    StorageFailed : the client is not installed, or rejects the variables.
     """
 
     def __init__(self, url: str, cache: Path) -> None:

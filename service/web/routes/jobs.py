@@ -19,11 +19,13 @@ from starlette.responses import JSONResponse, Response
 from service.core import Check, StopReason
 from service.errors import MalformedInput
 from service.jobs import (
+    Failure,
     ImageFormat,
     Job,
     JobState,
     Metrics,
     RecordedCheck,
+    StartingPoint,
     Transition,
     prepare_job_curves,
     prepare_job_weights,
@@ -71,27 +73,11 @@ class Version(Answer):
     version: int
 
 
-class Failure(Answer):
-    """Why a job failed."""
-
-    type: str
-    title: str
-    detail: str
-
-
 class Continuation(Answer):
     """Where a resumed job began."""
 
     job: Annotated[str, Field(description="The job whose checkpoint it began with; its earlier checks are copies.")]
     step: Annotated[int, Field(description="The first step that it made itself.")]
-
-
-class StartingPoint(Answer):
-    """The version whose weights a job begins with."""
-
-    name: str
-    version: int
-    weights_sha256: str
 
 
 class LargestDifference(Answer):

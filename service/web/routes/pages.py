@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
@@ -12,9 +13,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from service.web.access_control import PUBLIC, SecuredRoute
-from service.web.openapi import without_keys
+from service.web.middleware import CONTENT_SECURITY_POLICY, policy
 from service.web.problems import PROBLEM_TYPES, title
-from service.web.request_context import CONTENT_SECURITY_POLICY, policy
 
 router = APIRouter(include_in_schema=False, route_class=SecuredRoute)
 
@@ -56,7 +56,7 @@ async def documentation() -> Response:
 async def description(request: Request) -> Response:
     """Return the API as an OpenAPI document."""
     document = request.app.openapi()
-    return JSONResponse(without_keys(document) if await request.app.state.access_control.needs_no_key() else document)
+    return JSONResponse(_without_keys(document) if await request.app.state.access_control.needs_no_key() else document)
 
 
 @router.get("/favicon.ico", dependencies=[PUBLIC])
@@ -73,3 +73,16 @@ async def explain_problem(code: str) -> Response:
         raise HTTPException(404)
     body = {"type": f"/problems/{code}", "title": title(code), "status": problem.status, "meaning": problem.meaning}
     return JSONResponse(body)
+
+
+def _without_keys(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of a service that needs no keys at the moment."""
+    paths = {
+        path: {
+            method: {name: value for name, value in operation.items() if name != "security"}
+            for method, operation in item.items()
+        }
+        for path, item in document["paths"].items()
+    }
+    components = {name: value for name, value in document["components"].items() if name != "securitySchemes"}
+    return {**document, "paths": paths, "components": components}

@@ -16,9 +16,9 @@ from service.errors import JobNotFound
 from service.jobs import ImageFormat, JobState
 from service.reports import FORMS, MAX_PENALTIES, ReportOptions
 from service.web.access_control import READ, TRAIN
+from service.web.middleware import policy
 from service.web.parameters import IdempotencyKey, Page, ReportId, ServiceDep
 from service.web.pictures import CHART_ANSWER, PNG, SVG, Picture, file_answer, picture_answer
-from service.web.request_context import policy
 from service.web.requests import Strict
 from service.web.routing import Answer, noun_router
 

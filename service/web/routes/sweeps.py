@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from service.core import METRICS, StopReason
 from service.jobs import (
     MAX_ROWS,
+    Failure,
     ImageFormat,
     JobState,
     SweepRequest,
@@ -36,7 +37,7 @@ from service.web.pictures import (
 from service.web.routing import Answer, noun_router
 from service.worker import Progress
 
-from .jobs import Failure, LatestAndBest, Version
+from .jobs import LatestAndBest, Version
 
 router = noun_router("sweeps")
 

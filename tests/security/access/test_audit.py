@@ -100,7 +100,7 @@ def test_a_line_that_cannot_be_written_is_an_error_in_the_log(
 def test_no_job_is_accepted_without_its_line(
     client: httpx.Client, keys: dict[Scope, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise StorageFull("No space is left for the database.")
 
     train = bearer(keys[Scope.TRAIN])

@@ -12,8 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from service.access import KEY_FORM, Keys, Scope
-from service.access.keys import FRESH_S, MAX_AGE_S
+from service.access import FRESH_S, KEY_FORM, MAX_AGE_S, Keys, Scope
 from service.bootstrap import Service, opened_keys
 from service.database import Database, migrate
 from service.errors import InvalidField, NotFound, StorageFailed
@@ -72,7 +71,7 @@ def test_a_key_is_compared_whether_or_not_it_is_known(database: Database, monkey
         compared.append((len(a), len(b)))
         return a == b
 
-    monkeypatch.setattr("service.access.keys.hmac.compare_digest", compare)
+    monkeypatch.setattr("service.access.hmac.compare_digest", compare)
     for presented in (secret, secret[:-1] + "-", f"inkling_{'0' * 12}_{'A' * 43}", "nonsense"):
         keys.check(presented)
     assert compared == [(32, 32)] * 4
@@ -83,7 +82,7 @@ def test_an_expired_key_opens_nothing(database: Database, monkeypatch: pytest.Mo
     end = datetime.now(UTC) + timedelta(days=1)
     _, secret = keys.create("app", [Scope.READ], expires_at=end)
     assert keys.check(secret)
-    monkeypatch.setattr("service.access.keys.time.time", end.timestamp)
+    monkeypatch.setattr("service.access.time.time", end.timestamp)
     assert keys.check(secret) is None
     with pytest.raises(InvalidField, match="expired already"):
         keys.create("app", [Scope.READ], expires_at=datetime.now(UTC))
@@ -126,7 +125,7 @@ def test_known_keys_outlive_a_short_failure_of_the_database(
     assert keys.check(secret) and keys.exist
     assert "stay valid" in caplog.text
     now_s = time.monotonic()
-    monkeypatch.setattr("service.access.keys.time.monotonic", lambda: now_s + MAX_AGE_S + 1)
+    monkeypatch.setattr("service.access.time.monotonic", lambda: now_s + MAX_AGE_S + 1)
     with pytest.raises(StorageFailed):
         keys.check(secret)
 
@@ -175,7 +174,7 @@ def test_unknown_and_revoked_and_expired_look_alike(
     service.keys.revoke(key.id)
     end = datetime.now(UTC) + timedelta(days=1)
     _, expired = service.keys.create("expired", [Scope.READ], expires_at=end)
-    monkeypatch.setattr("service.access.keys.time.time", lambda: end.timestamp() + 1)
+    monkeypatch.setattr("service.access.time.time", lambda: end.timestamp() + 1)
     unknown = f"inkling_{'0' * 12}_{'A' * 43}"
     answers = [client.get("/api/v1/jobs", headers=bearer(key)) for key in (revoked, expired, unknown, "nonsense")]
     assert {answer.status_code for answer in answers} == {401}

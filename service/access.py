@@ -1,4 +1,4 @@
-"""API keys and their scopes. A key is 256 random bits, of which only the SHA-256 is kept.
+"""API keys, their scopes, and the audit log. A key is 256 random bits, of which only the SHA-256 is kept.
 
 A key is ``inkling_ID_SECRET``. The id is no secret: by it a key is looked up, listed, revoked, and named in logs.
 """
@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
-from service.database import Database, KeyRow, NewKey, key_rows
+from service.database import AuditRow, Database, KeyRow, audit_rows, key_rows
 from service.errors import InvalidField, NotFound, StorageFailed
 
 logger = logging.getLogger(__name__)
@@ -136,16 +136,16 @@ class Keys:
             raise InvalidField("The key would be expired already.", field="expires_at", allowed="a time to come")
         key_id = secrets.token_hex(6)
         secret = f"inkling_{key_id}_{secrets.token_urlsafe(32)}"
-        new = NewKey(
-            id=key_id,
-            name=name,
-            sha256=_digest(secret).hex(),
-            scopes=sorted(scopes),
-            created_at=now,
-            expires_at=expires_at,
-        )
         with self._database.write() as connection:
-            key_rows.insert(connection, new)
+            key_rows.insert(
+                connection,
+                id=key_id,
+                name=name,
+                sha256=_digest(secret).hex(),
+                scopes=sorted(scopes),
+                created_at=now,
+                expires_at=expires_at,
+            )
         self.load()
         key = Key(id=key_id, name=name, scopes=scopes, created_at=now, expires_at=expires_at, revoked_at=None)
         return key, secret
@@ -236,3 +236,25 @@ def _key(row: KeyRow) -> Key:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
     )
+
+
+class AuditLog:
+    """The audit log of a database: who changed what. Lines are added and never changed; bodies are not in them.
+
+    Parameters
+    ----------
+    database : already migrated.
+    """
+
+    def __init__(self, database: Database):
+        self._database = database
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Add a line, as `AuditedCall.line` gives it. It is durable once this returns."""
+        with self._database.write() as connection:
+            audit_rows.insert(connection, **line)
+
+    def page(self, *, limit: int, before: int | None = None) -> list[AuditRow]:
+        """Return the newest lines first, those older than the one of id ``before``."""
+        with self._database.read() as connection:
+            return audit_rows.page(connection, limit=limit, before=before)

@@ -121,9 +121,14 @@ class Predictions:
         return call
 
     @request
-    def preprocess(self, image: Image) -> Call[Picture]:
-        """Return the 28x28 picture that a model would get."""
-        return _ask("preprocess", read_picture, body_of(image))
+    def preprocess(self, image: Image, *, step: int | str | None = None) -> Call[Picture]:
+        """Return the 28x28 picture that a model would get, or the picture after a step.
+
+        Parameters
+        ----------
+        step : its number in `Prediction.preprocessing`, from 0, or the beginning of its text.
+        """
+        return _ask("preprocess", read_picture, body_of(image), {"step": step})
 
 
 def _ask(

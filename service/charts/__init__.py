@@ -10,7 +10,15 @@ from .cells import confusion_chart, heatmap_chart
 from .curves import Curves, Line, thin
 from .frame import ChartSize, superscript
 from .norms import norms_chart
-from .pictures import batch_sheet, contact_sheet, digit_picture, evidence_picture, weights_grid, weights_picture
+from .pictures import (
+    batch_sheet,
+    contact_sheet,
+    digit_picture,
+    evidence_picture,
+    steps_sheet,
+    weights_grid,
+    weights_picture,
+)
 from .provenance import Provenance, png_chunks
 from .step_charts import accuracy_chart, gap_chart, lines_chart, loss_chart, shuffle_chart
 from .tiles import TileGrid, diverging, grey

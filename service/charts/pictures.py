@@ -14,6 +14,7 @@ Images are uint8, ``(28, 28)``; ``upscale`` is 1 to 16. All raise `InvalidField`
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -27,6 +28,7 @@ from service.errors import NoDataYet
 from .provenance import PictureFormat, Provenance, encode_picture, encode_png
 from .tiles import (
     INK,
+    PAPER,
     TILE_SIDE,
     TileGrid,
     caption_font,
@@ -50,6 +52,24 @@ def digit_picture(image: NDArray[np.uint8], *, upscale: int = 8, provenance: Pro
     """Draw one digit, white on black as in MNIST."""
     check_upscale(upscale)
     return encode_png(Image.fromarray(magnified(image, upscale)), provenance)
+
+
+def steps_sheet(steps: Sequence[tuple[str, Image.Image]], *, side_px: int = 240) -> bytes:
+    """Draw the pictures after the steps of preprocessing in rows of four, the longer side of each of ``side_px``."""
+    font = caption_font(12)
+    captions = ["\n".join(textwrap.wrap(f"{number}: {name}", side_px // 7)) for number, (name, _) in enumerate(steps)]
+    width_px, height_px = side_px + 16, side_px + 16 + 16 * max(caption.count("\n") + 1 for caption in captions)
+    sheet = Image.new("RGB", (min(4, len(steps)) * width_px, -(-len(steps) // 4) * height_px), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for number, ((_, picture), caption) in enumerate(zip(steps, captions, strict=True)):
+        left, top = number % 4 * width_px + 8, number // 4 * height_px + 8
+        scale = side_px / max(picture.size)
+        size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+        shown = picture.convert("RGBA").resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BOX)
+        sheet.paste(shown, (left, top), shown)
+        draw.rectangle((left - 1, top - 1, left + size[0], top + size[1]), outline=INK)
+        draw.text((left, top + side_px + 2), caption, fill=INK, font=font)
+    return encode_png(sheet, {})
 
 
 def contact_sheet(rows: Sequence[tuple[str, NDArray[np.uint8]]], *, upscale: int = 2, provenance: Provenance) -> bytes:

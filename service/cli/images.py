@@ -15,6 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from service.charts import steps_sheet
 from service.errors import InvalidInput
 
 from .backend import Backend, ImageFile, Json, with_backend
@@ -46,18 +47,34 @@ _MAX_FILE_WIDTH = 32
 @_VERSION
 @click.option("--alias", metavar="ALIAS", help="The version by its alias. [default champion, or else the newest]")
 @click.option("--show", "draw", is_flag=True, help="Draw the 28x28 pixels that the model gets.")
+@click.option(
+    "--steps",
+    "sheet",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the picture after each step of preprocessing, as one PNG. Only for one image.",
+)
 @AS_JSON
 @with_backend
 @click.pass_context
 @examples(
     "predict digit.png",
     "predict digit.png --show",
+    "predict photograph.jpg --steps steps.png",
     "predict scans/*.jpg",
     "predict digit.png --model mnist-softmax --version 1",
     "predict - --json < digit.png",
 )
 def predict(
-    ctx: click.Context, backend: Backend, /, *, files: tuple[str, ...], draw: bool, as_json: bool, **asked: Any
+    ctx: click.Context,
+    backend: Backend,
+    /,
+    *,
+    files: tuple[str, ...],
+    draw: bool,
+    sheet: Path | None,
+    as_json: bool,
+    **asked: Any,
 ) -> None:
     """Predict which digit an image shows.
 
@@ -72,6 +89,12 @@ def predict(
     images = [_read_image(file) for file in files]
     answer = _predict(backend, images, asked)
     predictions = answer["predictions"]
+    if sheet is not None:
+        if len(predictions) != 1 or not predictions[0]["preprocessing"]:
+            raise Failure("--steps is for one image that is not blank.")
+        steps = predictions[0]["preprocessing"]
+        drawn_steps = [(name, _picture(backend, images[0], step)) for step, name in enumerate(steps)]
+        write_file(sheet, steps_sheet(drawn_steps))
     console = terminal()
     if as_json:
         print_json(answer)
@@ -175,9 +198,12 @@ def _read_image(file: str) -> ImageFile:
     return ImageFile(name="standard input" if file == "-" else file, data=read_file(file))
 
 
+def _picture(backend: Backend, image: ImageFile, step: int | None = None) -> Image.Image:
+    return Image.open(BytesIO(backend.preprocess(image, step=step)))
+
+
 def _preprocessed(backend: Backend, image: ImageFile, console: Console) -> list[Text]:
-    with Image.open(BytesIO(backend.preprocess(image))) as picture:
-        return grey_picture(np.asarray(picture.convert("L")), console)
+    return grey_picture(np.asarray(_picture(backend, image).convert("L")), console)
 
 
 def _class_name(prediction: Json) -> list[Text]:

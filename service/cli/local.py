@@ -279,9 +279,11 @@ class LocalBackend:
             found.pixels, found.evidence, digit=found.digit, against=found.against, upscale=8, provenance=provenance
         )
 
-    def preprocess(self, image: ImageFile) -> bytes:
-        """Return the 28x28 PNG that a model gets."""
-        return digit_picture(decode_upload(image.data, image.media_type).images[0], upscale=1, provenance={})
+    def preprocess(self, image: ImageFile, step: int | None = None) -> bytes:
+        """Return the 28x28 PNG that a model gets, or the picture after a step."""
+        inputs = decode_upload(image.data, image.media_type, keeps_pictures=step is not None)
+        picture = inputs.images[0] if step is None else inputs.picture_after(str(step))
+        return digit_picture(picture, upscale=1, provenance={})
 
     def datasets(self) -> list[Json]:
         """Describe every data set."""

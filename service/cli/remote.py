@@ -113,7 +113,7 @@ class RemoteBackend:
     predict = _asks(lambda client, image, **asked: _answer(client.predict_all(_file(image), **asked)))
     explain = _asks(lambda client, image, **question: client.explain(_file(image), **question).details)
     explanation_picture = _asks(lambda client, image, **question: client.explain(_file(image), **question).picture)
-    preprocess = _asks(lambda client, image: client.preprocess(_file(image)))
+    preprocess = _asks(lambda client, image, step=None: client.preprocess(_file(image), step=step))
     datasets = _asks(lambda client: list(client.datasets()))
     add_dataset = _asks(lambda client, fields, files: client.add_dataset(**fields, **files))
 

@@ -23,7 +23,11 @@ _SMALL_PNG_SIZE = 2 * IMAGE_SIDE_PX.to_bytes(4)
 
 
 def decode_upload(
-    content: bytes, media_type: str | None = None, *, limits: DecodingLimits = DEFAULT_LIMITS
+    content: bytes,
+    media_type: str | None = None,
+    *,
+    limits: DecodingLimits = DEFAULT_LIMITS,
+    keeps_pictures: bool = False,
 ) -> ModelInputs:
     """Read a file or a request body.
 
@@ -34,6 +38,7 @@ def decode_upload(
     Parameters
     ----------
     media_type : as the sender gave it, with or without parameters.
+    keeps_pictures : whether the result has the picture after each step.
 
     Raises
     ------
@@ -57,6 +62,7 @@ def decode_upload(
         images=preprocessed.image[np.newaxis],
         steps=((*picture.steps, *preprocessed.steps),),
         warnings=(preprocessed.warnings,),
+        pictures=(*(picture.pixels for _ in picture.steps), *preprocessed.pictures) if keeps_pictures else (),
     )
 
 

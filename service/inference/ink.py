@@ -16,6 +16,8 @@ from .mnist_form import Bytes, bounding_box, stroke_width_px, window_extreme
 
 Floats64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Step = tuple[str, Bytes]
+"""What was done, and the picture after it."""
 
 _LOCATING_SIDE_PX = 256
 _WORKING_SIDE_PX = 400
@@ -62,13 +64,13 @@ class Ink:
     darkness : 0 for paper to 255 for full ink, (height, width), at most 400 pixels wide or high.
     side_px : its longer side in the picture.
     n_blobs : the separate parts, in all of the picture, that hold a tenth of the ink or more.
-    steps : of finding it, in order, each with the picture after it.
+    steps : of finding it, in order.
     """
 
     darkness: Bytes
     side_px: int
     n_blobs: int
-    steps: tuple[tuple[str, Bytes], ...]
+    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -380,13 +382,15 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
     far = np.array([part.amount for part in chosen.strokes if part not in digit]) / of_digit_amount
     n_blobs = int((amounts > _BLOB_FRACTION * amounts.sum()).sum() + (far > _BLOB_FRACTION).sum())
     n_specks = int((amounts <= _SPECK_FRACTION * amounts.max()).sum() + (far <= _BLOB_FRACTION).sum())
-    steps: list[tuple[str, Bytes]] = []
+    steps: list[Step] = []
+    evened = 255 - grey
     if is_lit:
         level = relief.background[small_box] if relief.is_dark else 255 - relief.background[small_box]
         name = f"evened out the lighting, where the background is from {level.min()} to {level.max()}"
-        steps.append((name, 255 - relief.depth if relief.is_dark else relief.depth))
+        evened = relief.depth
+        steps.append((name, 255 - evened if relief.is_dark else evened))
     if relief.is_dark:
-        steps.append(("inverted, as the ink is darker than its background", 255 - grey))
+        steps.append(("inverted, as the ink is darker than its background", evened))
     steps.append((f"removed the background, from which ink differs by {round(relief.full.level)} levels", relief.depth))
     if chosen.n_lines:
         lines = "1 printed line" if chosen.n_lines == 1 else f"{chosen.n_lines} printed lines"

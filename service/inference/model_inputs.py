@@ -74,11 +74,13 @@ class ModelInputs:
     images : (n_images, 28, 28) uint8, light ink on black.
     steps : the preprocessing of each image, in order; one entry an image.
     warnings : possible reasons for a wrong prediction, one sentence each; one entry an image.
+    pictures : of one image: after each step, where they were kept.
     """
 
     images: Bytes
     steps: tuple[tuple[str, ...], ...]
     warnings: tuple[tuple[str, ...], ...]
+    pictures: tuple[Bytes, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that every image has its steps and warnings."""
@@ -104,6 +106,21 @@ class ModelInputs:
                 for number in np.flatnonzero(doubtful):
                     warnings[number] = (warning,)
         return cls(images=images, steps=(_AS_GIVEN,) * len(images), warnings=tuple(warnings))
+
+    def picture_after(self, step: str) -> Bytes:
+        """Return the only image's picture after a step, given by its number from 0 or by the beginning of its text.
+
+        Raises
+        ------
+        InvalidField
+            There is no such step.
+        """
+        steps = self.steps[0]
+        found = [n for n, text in enumerate(steps) if step and (step == str(n) or text.startswith(step))]
+        if not found:
+            allowed = "; ".join(f"{n}: {text}" for n, text in enumerate(steps)) or "nothing, as the image is blank"
+            raise InvalidField("The image took no such step.", field="step", allowed=allowed)
+        return self.pictures[found[0]] if self.pictures else self.images[0]
 
     @classmethod
     def joined(cls, parts: Sequence[ModelInputs], limits: DecodingLimits) -> ModelInputs:

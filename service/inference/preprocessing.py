@@ -14,8 +14,8 @@ from PIL import Image
 
 from service.core import IMAGE_SIDE_PX
 
-from .ink import Ink, crop_to_ink, find_ink
-from .mnist_form import INK_SIDE_PX, Bytes, is_mnist_form, to_mnist_form
+from .ink import Ink, Step, crop_to_ink, find_ink
+from .mnist_form import INK_SIDE_PX, Bytes, bounding_box, is_mnist_form, to_mnist_form
 from .strokes import thicken, thin
 
 BLANK = "The image is blank: nothing in it stands out from the background."
@@ -34,11 +34,13 @@ class Preprocessed:
     ----------
     image : (28, 28) uint8, light ink on black.
     steps : of preprocessing, in order.
+    pictures : after each step; grey, RGB or RGBA.
     warnings : possible reasons for a wrong prediction, one sentence each.
     """
 
     image: Bytes
     steps: tuple[str, ...]
+    pictures: tuple[Bytes, ...]
     warnings: tuple[str, ...]
 
 
@@ -54,27 +56,33 @@ def preprocess(pixels: Bytes) -> Preprocessed:
     """
     grey, steps = to_grey(pixels)
     if is_mnist_form(grey):
-        return Preprocessed(image=grey, steps=("already 28x28 in MNIST form",), warnings=())
+        return _done(grey, (("already 28x28 in MNIST form", grey),), ())
     ink = find_ink(grey)
     if ink is None:
-        blank = np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8)
-        return Preprocessed(image=blank, steps=(), warnings=(BLANK,))
-    steps += tuple(name for name, _ in ink.steps)
+        return _done(np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8), (), (BLANK,))
+    steps += ink.steps
     darkness = ink.darkness
     if (wide := thicken(darkness)) is not None:
         darkness = crop_to_ink(wide)
-        steps += ("thickened thin strokes",)
+        steps += (("thickened thin strokes", darkness),)
     elif (narrow := thin(darkness)) is not None:
         darkness = crop_to_ink(narrow)
-        steps += ("thinned thick strokes",)
+        steps += (("thinned thick strokes", darkness),)
+    image = to_mnist_form(darkness)
+    box = bounding_box(image > 0)
     steps += (
-        f"scaled to fit {INK_SIDE_PX}x{INK_SIDE_PX} pixels",
-        f"centred by centre of mass in {IMAGE_SIDE_PX}x{IMAGE_SIDE_PX}",
+        (f"scaled to fit {INK_SIDE_PX}x{INK_SIDE_PX} pixels", image if box is None else image[box]),
+        (f"centred by centre of mass in {IMAGE_SIDE_PX}x{IMAGE_SIDE_PX}", image),
     )
-    return Preprocessed(image=to_mnist_form(darkness), steps=steps, warnings=_warnings_of(ink))
+    return _done(image, steps, _warnings_of(ink))
 
 
-def to_grey(pixels: Bytes) -> tuple[Bytes, tuple[str, ...]]:
+def _done(image: Bytes, steps: tuple[Step, ...], warnings: tuple[str, ...]) -> Preprocessed:
+    names, pictures = tuple(name for name, _ in steps), tuple(picture for _, picture in steps)
+    return Preprocessed(image=image, steps=names, pictures=pictures, warnings=warnings)
+
+
+def to_grey(pixels: Bytes) -> tuple[Bytes, tuple[Step, ...]]:
     """Return grey pixels that differ where colours or opacities differ, and the steps of the conversion.
 
     Transparency is flattened on white, unless all visible pixels have one colour: then the drawing is in the
@@ -93,19 +101,20 @@ def to_grey(pixels: Bytes) -> tuple[Bytes, tuple[str, ...]]:
     """
     if pixels.ndim == 2:
         return pixels, ()
-    steps: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
     if pixels.shape[2] == 4:
         opacity = pixels[..., 3]
         if opacity.min() < 255:
             if _has_one_colour(pixels):
-                return opacity, ("used the opacity as the drawing, as it has only one colour",)
+                return opacity, (("used the opacity as the drawing, as it has only one colour", opacity),)
             picture = Image.fromarray(pixels)
             pixels = np.asarray(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture))
-            steps += ("flattened transparency on white",)
+            steps += (("flattened transparency on white", pixels[..., :3]),)
         pixels = pixels[..., :3]
     if np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2]):
         return np.ascontiguousarray(pixels[..., 0]), steps
-    return _along_main_axis(pixels), (*steps, "turned colour into grey along the axis of most contrast")
+    grey = _along_main_axis(pixels)
+    return grey, (*steps, ("turned colour into grey along the axis of most contrast", grey))
 
 
 def _has_one_colour(pixels: Bytes) -> bool:

@@ -79,11 +79,15 @@ class ImageBody:
             return self.n_bytes <= _SMALL_JSON_BYTES
         return len(self.parts) == 1 and is_small_upload(self.parts[0][0])
 
-    def decode(self, limits: DecodingLimits) -> ModelInputs:
+    def decode(self, limits: DecodingLimits, *, keeps_pictures: bool = False) -> ModelInputs:
         """Return the inputs of a model; errors as `decode_upload` and `decode_pixels`."""
         if self.is_json:
             return decode_pixels(_pixels_of(parse_json_of_numbers(self.parts[0][0])), limits=limits)
-        decoded = [decode_upload(content, media_type, limits=limits) for content, media_type in self.parts]
+        keeps_pictures = keeps_pictures and len(self.parts) == 1
+        decoded = [
+            decode_upload(content, media_type, limits=limits, keeps_pictures=keeps_pictures)
+            for content, media_type in self.parts
+        ]
         return decoded[0] if len(decoded) == 1 else ModelInputs.joined(decoded, limits)
 
 

@@ -140,8 +140,9 @@ def test_predictions(local: LocalBackend, remote: RemoteBackend, finished_job: d
     assert answers[1:] == answers[:-1]
     assert (answers[0]["model"], answers[0]["version"]) == (name, version)
     assert local.predict(file) == remote.predict(file)
-    seen = local.preprocess(file), remote.preprocess(file)
-    assert _pixels(seen[0]) == _pixels(seen[1])
+    for step in (None, 0):
+        seen = local.preprocess(file, step), remote.preprocess(file, step)
+        assert _pixels(seen[0]) == _pixels(seen[1])
 
 
 def test_errors_come_back_as_themselves(backend: Backend, finished_job: dict[str, Any]) -> None:

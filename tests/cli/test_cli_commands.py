@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
+from PIL import Image
 
 from service.cli.sweeps import exit_code_of
 from service.datasets import Dataset
@@ -170,6 +171,16 @@ def test_a_prediction(here: Here, digit_png: Path) -> None:
     assert answer["predictions"][0]["file"] == "standard input"
     assert sum(answer["predictions"][0]["probabilities"].values()) == pytest.approx(1)
     here("predict", digit_png, "--version", "1", exit_code=2)
+
+
+def test_the_steps_of_preprocessing_are_written_as_one_picture(here: Here, digit_png: Path, tmp_path: Path) -> None:
+    enlarged, sheet = tmp_path / "enlarged.png", tmp_path / "steps.png"
+    with Image.open(digit_png) as digit:
+        digit.convert("L").resize((150, 150)).crop((-40, -20, 200, 200)).save(enlarged)
+    assert "Wrote " in here("predict", enlarged, "--steps", sheet)
+    with Image.open(sheet) as drawn:
+        assert drawn.width == 4 * 256 and drawn.height < 4 * 300
+    assert "one image" in here("predict", digit_png, enlarged, "--steps", sheet, exit_code=1)
 
 
 def test_several_files_one_of_them_no_image(here: Here, digit_png: Path, tmp_path: Path) -> None:

@@ -184,6 +184,29 @@ def test_preprocessing_shows_what_the_model_sees(client: httpx.Client, digits: A
     assert (np.asarray(Image.open(BytesIO(again.content))) == np.asarray(seen)).all()
 
 
+def test_preprocessing_shows_the_picture_after_each_step(client: httpx.Client, digits: Any) -> None:
+    drawn = np.pad(np.kron(digits[0], np.ones((10, 10), np.uint8)), 60)[..., np.newaxis]
+    content = encoded((np.array([250, 240, 180]) * (1 - drawn / 255)).astype(np.uint8), "PNG")
+    final = client.post("/preprocess", content=content)
+    steps = json.loads(final.headers["x-preprocessing-steps"])
+    seen = {}
+    for number, text in enumerate(steps):
+        by_number, by_text = (client.post("/preprocess", params={"step": s}, content=content) for s in (number, text))
+        assert by_number.content == by_text.content
+        assert json.loads(by_number.headers["x-preprocessing-steps"]) == steps
+        seen[text.split()[0]] = np.asarray(Image.open(BytesIO(by_number.content)))
+    assert seen["turned"].shape == seen["inverted,"].shape == drawn.shape[:2]
+    assert (seen["inverted,"] == 255 - seen["turned"]).all()
+    assert np.median(seen["turned"]) > 200 and np.median(seen["removed"]) == 0
+    assert max(seen["cropped"].shape) > 100 and max(seen["scaled"].shape) == 20
+    assert (seen["centred"] == np.asarray(Image.open(BytesIO(final.content)))).all()
+    for step in ("99", "-1", "", "painted"):
+        refused = client.post("/preprocess", params={"step": step}, content=content)
+        assert (refused.status_code, problem_of(refused)) == (422, "invalid-field")
+        assert f"0: {steps[0]}; 1: {steps[1]}" in refused.text
+    assert client.post("/preprocess", params={"step": "used as given"}, content=digits[0].tobytes()).status_code == 200
+
+
 def test_preprocessing_shows_one_image(client: httpx.Client) -> None:
     answer = client.post("/preprocess", content=bytes(2 * 784))
     assert (answer.status_code, problem_of(answer)) == (422, "invalid-input")

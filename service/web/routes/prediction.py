@@ -113,6 +113,15 @@ class AliasParameters(Parameters):
     alias: Annotated[str | None, Field(description="The version that this alias names, instead of `champion`.")] = None
 
 
+class PreprocessParameters(Parameters):
+    """What of preprocessing is shown."""
+
+    step: Annotated[
+        str | None,
+        Field(description="The picture after this step: its number from 0, or the beginning of its text."),
+    ] = None
+
+
 class ExplainVersionParameters(Parameters):
     """Which classes are explained."""
 
@@ -171,16 +180,22 @@ async def predict_with_version(name: str, version: str, request: Request) -> Res
 
 
 @router.post("/preprocess", **_DRAW)
-async def preprocess(request: Request, service: ServiceDep) -> Response:
-    """Return the 28x28 PNG that a model would see. Headers list, as JSON, the steps and the warnings."""
+async def preprocess(
+    query: Annotated[PreprocessParameters, Query()], request: Request, service: ServiceDep
+) -> Response:
+    """Return the 28x28 PNG that a model would see, or the picture after one of the steps of preprocessing.
+
+    Headers list, as JSON, the steps and the warnings.
+    """
     body = await read_images(request)
 
     def draw() -> Response:
-        inputs = body.decode(service.limits)
+        inputs = body.decode(service.limits, keeps_pictures=query.step is not None)
         if len(inputs) != 1:
             raise InvalidInput("One image at a time can be shown.")
         steps, warnings = json.dumps(inputs.steps[0]), json.dumps(inputs.warnings[0])
-        content = digit_picture(inputs.images[0], upscale=1, provenance={"preprocessing": steps})
+        picture = inputs.images[0] if query.step is None else inputs.picture_after(query.step)
+        content = digit_picture(picture, upscale=1, provenance={"preprocessing": steps})
         headers = {"X-Preprocessing-Steps": steps, "X-Preprocessing-Warnings": warnings}
         return Response(content, headers=headers, media_type=PNG)
 

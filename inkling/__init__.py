@@ -28,6 +28,7 @@ from .jobs import AsyncJob as AsyncJob
 from .jobs import Job as Job
 from .predictions import Explanation as Explanation
 from .predictions import Prediction as Prediction
+from .predictions import RefusedFile as RefusedFile
 from .reports import AsyncReport as AsyncReport
 from .reports import Report as Report
 from .sweeps import AsyncSweep as AsyncSweep

@@ -139,22 +139,27 @@ def raise_for_problem(response: httpx.Response) -> None:
         return
     status = response.status_code
     seconds = response.headers.get("Retry-After", "")
-    error_class: type[InklingError] | None = None
     facts: dict[str, Any] = {"status": status, "retry_after_s": float(seconds) if seconds.isdecimal() else None}
     try:
-        problem = response.json()
-        code, message = problem["type"].rpartition("/")[2], str(problem.get("detail") or problem["title"])
-        entries = tuple(dict(entry) for entry in problem.get("errors", ()))
+        error = error_of(response.json(), **facts)
     except (ValueError, KeyError, TypeError, AttributeError):
         error_class = ServiceUnreachable if status in (502, 503, 504) else _BY_STATUS.get(status, ServerFailed)
         raise error_class(f"The server answered {status} {response.reason_phrase}.", **facts) from None
+    raise error
+
+
+def error_of(problem: Any, *, status: int, **facts: Any) -> InklingError:
+    """Return the error of a problem (RFC 9457); ValueError, KeyError, TypeError or AttributeError if it is none."""
+    code, message = problem["type"].rpartition("/")[2], str(problem.get("detail") or problem["title"])
+    entries = tuple(dict(entry) for entry in problem.get("errors", ()))
     if len(entries) == 1:
         facts |= {"field": _field(entries[0]), "allowed": entries[0].get("allowed")}
     message = " ".join([message, *(str(entry.get("message", "")) for entry in entries if len(entries) > 1)])
     if status == 401:
         message += " Give it in INKLING_KEY, or as the client's key."
     error_class = BY_NAME.get("".join(map(str.capitalize, code.split("-")))) or _BY_STATUS.get(status)
-    raise (error_class or (InvalidInput if status < 500 else ServerFailed))(message, code=code, errors=entries, **facts)
+    error_class = error_class or (InvalidInput if status < 500 else ServerFailed)
+    return error_class(message, code=code, errors=entries, status=status, **facts)
 
 
 def _field(entry: dict[str, Any]) -> str | None:

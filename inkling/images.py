@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -25,6 +26,9 @@ _IMAGE_SHAPES = "(28, 28) or (784,); of type uint8 also (height, width), (height
 _READ_AS = {"CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB", "RGBX": "RGB", "RGBa": "RGBA", "La": "LA", "PA": "RGBA"}
 """The mode that PNG has for each of Pillow's that it has not."""
 _ORIENTATION = 0x0112
+_ZIP = "application/zip"
+_MAX_ARCHIVE_BYTES, _MAX_MEMBERS = 8_000_000, 200
+"""Of one request: a server decodes that in seconds."""
 
 
 class File(NamedTuple):
@@ -72,6 +76,35 @@ def body_of_all(images: Images) -> Mapping[str, Any]:
             return _file_of_array(array, is_batch=True).body
     parts = [_file_of(one, is_batch=False) for one in images]
     return {"files": [("file", (str(number), *part)) for number, part in enumerate(parts)]}
+
+
+def in_archives(paths: Iterable[Path]) -> Iterator[tuple[File, list[str]]]:
+    """Yield files in zip archives of bounded size, each as a member that its number names, with the names of the files.
+
+    A file that is an archive itself is yielded as it is, without names.
+    """
+    members: list[tuple[str, bytes]] = []
+    for path in paths:
+        content = path.read_bytes()
+        is_archive = content.startswith(b"PK\x03\x04")
+        n_bytes = len(content) + sum(len(other) for _, other in members)
+        if members and (is_archive or n_bytes > _MAX_ARCHIVE_BYTES or len(members) == _MAX_MEMBERS):
+            yield _archive_of(members)
+            members = []
+        if is_archive:
+            yield File(content, _ZIP), []
+        else:
+            members.append((str(path), content))
+    if members:
+        yield _archive_of(members)
+
+
+def _archive_of(members: Sequence[tuple[str, bytes]]) -> tuple[File, list[str]]:
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number, (_, content) in enumerate(members):
+            archive.writestr(str(number), content)
+    return File(file.getvalue(), _ZIP), [name for name, _ in members]
 
 
 def _is_pillow(image: Any) -> bool:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
 
 import httpx
 
 from .call import Call, Json, given, path_of, read_picture, read_record
 from .display import Picture, Table, html_of
-from .errors import InvalidField, InvalidInput
-from .images import Image, Images, body_of, body_of_all
+from .errors import InklingError, InvalidField, InvalidInput, error_of
+from .images import File, Image, Images, body_of, body_of_all, in_archives
 from .methods import request
 
 Result = TypeVar("Result")
@@ -28,6 +29,7 @@ class Prediction:
     digit, class_name : the most probable class, and what its data set calls it.
     probabilities : of every class; they sum to 1.
     preprocessing, warnings : what was done to the image, and what may make the prediction wrong.
+    name : of its file, where `InklingClient.predict_files` was asked.
     """
 
     model: str
@@ -37,9 +39,18 @@ class Prediction:
     probabilities: dict[int, float]
     preprocessing: tuple[str, ...]
     warnings: tuple[str, ...]
+    name: str | None = None
 
     def _repr_html_(self) -> str:
         return html_of(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedFile:
+    """A file that could not be read as an image, and why."""
+
+    name: str
+    error: InklingError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +92,9 @@ class Asked(TypedDict, total=False):
     alias: str | None
 
 
+_Rows: TypeAlias = Table[Prediction | RefusedFile]
+
+
 class Predictions:
     """What a client does with images."""
 
@@ -89,7 +103,7 @@ class Predictions:
         """Predict the digit in one image; see `inkling.images.Image`."""
 
         def read(response: httpx.Response) -> Prediction:
-            predictions = _read_predictions(response)
+            predictions = _read_all(response)
             if len(predictions) != 1:
                 raise InvalidInput("There are several images: use predict_all.", field="image", allowed="one image")
             return predictions[0]
@@ -99,7 +113,28 @@ class Predictions:
     @request
     def predict_all(self, images: Images, **asked: Unpack[Asked]) -> Call[Table[Prediction]]:
         """Predict the digits in several images, in their order; see `inkling.images.Images`."""
-        return _ask("predict", _read_predictions, body_of_all(images), **asked)
+        return _ask("predict", _read_all, body_of_all(images), **asked)
+
+    @request
+    def predict_files(self, files: Iterable[str | Path], **asked: Unpack[Asked]) -> Call[_Rows]:
+        """Predict the digits in any number of files, in their order and by their names, in requests of at most 8 MB.
+
+        A file may also be a zip archive. One that cannot be read as an image is a `RefusedFile`, and the others go on.
+        """
+        archives, rows = in_archives(map(Path, files)), _Rows()
+
+        def send(archive: File, names: Sequence[str]) -> Call[_Rows]:
+            def read(response: httpx.Response) -> _Rows | Call[_Rows]:
+                rows.extend(_renamed(row, names) if names else row for row in _read_predictions(response))
+                following = next(archives, None)
+                return rows if following is None else send(*following)
+
+            return _ask("predict", read, archive.body, **asked)
+
+        first = next(archives, None)
+        if first is None:
+            raise InvalidField("There are no files.", field="files", allowed="one file at least")
+        return send(*first)
 
     @request
     def explain(
@@ -147,17 +182,36 @@ def _ask(
     return Call(method="POST", path=path, read=read, request=request, repeatable=True)
 
 
-def _read_predictions(response: httpx.Response) -> Table[Prediction]:
+def _read_all(response: httpx.Response) -> Table[Prediction]:
+    """Read predictions; raise the error of the first file that was refused."""
+    rows = _read_predictions(response)
+    for row in rows:
+        if isinstance(row, RefusedFile):
+            raise row.error
+    return Table(row for row in rows if isinstance(row, Prediction))
+
+
+def _read_predictions(response: httpx.Response) -> _Rows:
     answer = read_record(response)
-    return Table(
-        Prediction(
-            model=answer["model"],
-            version=answer["version"],
-            digit=one["digit"],
-            class_name=one["class_name"],
-            probabilities={int(label): value for label, value in one["probabilities"].items()},
-            preprocessing=tuple(one["preprocessing"]),
-            warnings=tuple(one["warnings"]),
-        )
-        for one in answer["predictions"]
+    return _Rows(_read_prediction(answer, one) for one in answer["predictions"])
+
+
+def _read_prediction(answer: Json, one: Json) -> Prediction | RefusedFile:
+    if "error" in one:
+        return RefusedFile(name=one["name"], error=error_of(one["error"], status=one["error"]["status"]))
+    return Prediction(
+        model=answer["model"],
+        version=answer["version"],
+        digit=one["digit"],
+        class_name=one["class_name"],
+        probabilities={int(label): value for label, value in one["probabilities"].items()},
+        preprocessing=tuple(one["preprocessing"]),
+        warnings=tuple(one["warnings"]),
+        name=one.get("name"),
     )
+
+
+def _renamed(row: Prediction | RefusedFile, names: Sequence[str]) -> Prediction | RefusedFile:
+    """Name a row after its file, which the archive named by a number, and after its place if there are several."""
+    number, *place = str(row.name).partition("[")
+    return replace(row, name="".join([names[int(number)], *place]))

@@ -8,13 +8,12 @@ the two enough: with FastAPI imported and the application composed, `inkling pre
 from __future__ import annotations
 
 import functools
-import mimetypes
 import os
 import shlex
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
 from click.core import ParameterSource
@@ -30,18 +29,6 @@ Picture = Literal["loss", "accuracy", "weights"]
 SweepPicture = Literal["accuracy", "norms", "weights", "heatmap"]
 PictureFormat = Literal["png", "svg"]
 Backend: TypeAlias = "LocalBackend | RemoteBackend"
-
-
-class ImageFile(NamedTuple):
-    """An image to predict: its name and its bytes."""
-
-    name: str
-    data: bytes
-
-    @property
-    def media_type(self) -> str | None:
-        """By the name, as in ``image/png``; None if that says nothing."""
-        return mimetypes.guess_type(self.name)[0]
 
 
 def with_backend(command: Callable[..., Any]) -> Callable[..., Any]:

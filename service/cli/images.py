@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import mimetypes
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 import numpy as np
 from PIL import Image
 from rich.bar import Bar
 from rich.console import Console, Group, RenderableType
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
 from service.charts import steps_sheet
 from service.errors import InvalidInput
+from service.inference import DecodingLimits, ImageFile, RefusedFile, expand_files, predictions_csv
 
-from .backend import Backend, ImageFile, Json, with_backend
+from .backend import Backend, Json, with_backend
 from .pictures import Pixels, grey_picture, large_digit, weight_picture
 from .root import Failure, examples
 from .terminal import (
@@ -37,6 +41,8 @@ _MODEL = click.option(
     "--model", metavar="NAME", help="The model that predicts. [default: the default model, mnist-digits]"
 )
 _VERSION = click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="The version of --model.")
+_Source: TypeAlias = str | ImageFile | RefusedFile
+"""The name of a file that is still to be read, a file, or a member of an archive that cannot be read."""
 _BAR_WIDTH = 24
 _MAX_FILE_WIDTH = 32
 
@@ -54,6 +60,7 @@ _MAX_FILE_WIDTH = 32
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the picture after each step of preprocessing, as one PNG. Only for one image.",
 )
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a line for each image.")
 @AS_JSON
 @with_backend
 @click.pass_context
@@ -61,7 +68,7 @@ _MAX_FILE_WIDTH = 32
     "predict digit.png",
     "predict digit.png --show",
     "predict photograph.jpg --steps steps.png",
-    "predict scans/*.jpg",
+    "predict scans/*.jpg --csv > digits.csv",
     "predict digit.png --model mnist-softmax --version 1",
     "predict - --json < digit.png",
 )
@@ -73,6 +80,7 @@ def predict(
     files: tuple[str, ...],
     draw: bool,
     sheet: Path | None,
+    as_csv: bool,
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -80,29 +88,36 @@ def predict(
 
     FILE is a PNG, JPEG or WebP of any size and style, or - for standard input. It is preprocessed to be like the
     training images: light ink on black, 28x28 pixels, centred. Pixels that are such already come as
-    .npy, or raw, 784 bytes an image. One image gives a large digit, several a table.
+    .npy, or raw, 784 bytes an image. A .zip archive holds such files. One image gives a large digit, several a table.
 
     The exit code is 1 if a file could not be read.
     """
     if asked["version"] is not None and (asked["model"] is None or asked["alias"] is not None):
         raise click.UsageError("--version needs --model, and excludes --alias.")
-    images = [_read_image(file) for file in files]
-    answer = _predict(backend, images, asked)
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other.")
+    sources = list(_sources(files))
+    answer = _predict(backend, sources, asked)
     predictions = answer["predictions"]
+    read = [source for source in sources if not isinstance(source, RefusedFile)]
     if sheet is not None:
         if len(predictions) != 1 or not predictions[0]["preprocessing"]:
             raise Failure("--steps is for one image that is not blank.")
         steps = predictions[0]["preprocessing"]
-        drawn_steps = [(name, _picture(backend, images[0], step)) for step, name in enumerate(steps)]
+        (image,) = map(_image_of, read)
+        drawn_steps = [(name, _picture(backend, image, step)) for step, name in enumerate(steps)]
         write_file(sheet, steps_sheet(drawn_steps))
     console = terminal()
     if as_json:
         print_json(answer)
+    elif as_csv:
+        click.echo(predictions_csv({"name": row["file"], **row} for row in predictions), nl=False)
     else:
-        drawn = {image.name: _preprocessed(backend, image, console) for image in images} if draw else {}
+        images = map(_image_of, read) if draw else ()
+        drawn = {str(image.name): _preprocessed(backend, image, console) for image in images}
         source = f"{answer['model']}, version {answer['version']}"
         if len(predictions) == 1:
-            console.print(prediction_view(predictions[0], drawn.get(images[0].name), source=source))
+            console.print(prediction_view(predictions[0], drawn.get(predictions[0]["file"]), source=source))
         else:
             for file, lines in drawn.items():
                 console.print(Text(file, style="bold"), *lines, sep="\n")
@@ -172,30 +187,56 @@ def prediction_table(predictions: Sequence[Json]) -> Table:
     return table
 
 
-def _predict(backend: Backend, images: Sequence[ImageFile], asked: Json) -> Json:
+def _predict(backend: Backend, sources: Sequence[_Source], asked: Json) -> Json:
     """Predict one file after the other, so that one which is no image has an error of its own.
 
     The version that predicts the first predicts all, even if an alias moves meanwhile.
     """
     predictions: list[Json] = []
-    source: Json = {}
-    for image in images:
+    answer: Json = {}
+    console = Console(stderr=True)
+    is_quiet = len(sources) == 1 or not console.is_terminal
+    for source in track(sources, "Predicting", console=console, transient=True, disable=is_quiet):
         try:
-            one = backend.predict(image, **asked)
-        except InvalidInput as error:
-            if len(images) == 1:
+            if isinstance(source, RefusedFile):
+                raise source.error
+            one = backend.predict(_image_of(source), **asked)
+        except (InvalidInput, Failure) as error:
+            if len(sources) == 1:
                 raise
-            predictions.append({"file": image.name, "error": Failure.of(error).message})
+            message = (error if isinstance(error, Failure) else Failure.of(error)).message
+            predictions.append({"file": _name_of(source), "error": message})
             continue
-        asked = source = {"model": one["model"], "version": one["version"]}
-        predictions += [{"file": image.name, **prediction} for prediction in one["predictions"]]
-    if not source:
+        asked = answer = {"model": one["model"], "version": one["version"]}
+        predictions += [{"file": _name_of(source), **prediction} for prediction in one["predictions"]]
+    if not answer:
         raise Failure("None of the files could be read as an image.")
-    return {**source, "predictions": predictions}
+    return {**answer, "predictions": predictions}
+
+
+def _sources(files: Sequence[str]) -> Iterator[_Source]:
+    """Yield the names of files, which are read one at a time, and instead of a zip archive its members."""
+    for file in files:
+        if file == "-":
+            yield _read_image(file)
+        elif Path(file).suffix.lower() != ".zip":
+            yield file
+        else:
+            members = expand_files([ImageFile(content=read_file(file))], DecodingLimits())
+            yield from (replace(member, name=f"{file}/{member.name}") for member in members)
+
+
+def _name_of(source: _Source) -> str:
+    return source if isinstance(source, str) else str(source.name)
+
+
+def _image_of(source: str | ImageFile) -> ImageFile:
+    return _read_image(source) if isinstance(source, str) else source
 
 
 def _read_image(file: str) -> ImageFile:
-    return ImageFile(name="standard input" if file == "-" else file, data=read_file(file))
+    name = "standard input" if file == "-" else file
+    return ImageFile(content=read_file(file), media_type=mimetypes.guess_type(name)[0], name=name)
 
 
 def _picture(backend: Backend, image: ImageFile, step: int | None = None) -> Image.Image:

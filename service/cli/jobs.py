@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import click
 from rich.console import Console
 
 from service.core import Check
+from service.core.tables import csv_text
 
 from .backend import Backend, Json, Picture, with_backend
 from .following import follow, submits
@@ -218,7 +216,7 @@ def metrics(backend: Backend, *, job_id: str, as_csv: bool, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps(history))
     elif as_csv:
-        click.echo(_csv(history["checks"]), nl=False)
+        click.echo(csv_text(("id", *Check.__dataclass_fields__), history["checks"]), nl=False)
     elif not history["checks"]:
         raise Failure("The job has made no validation check yet.")
     else:
@@ -239,12 +237,3 @@ def picture(backend: Backend, *, job_id: str, picture: Picture, output: Path | N
     """Draw the curves or the weights of a job, while it runs too."""
     file, picture_format = picture_file(output, picture)
     write_file(file, backend.job_picture(job_id, picture, picture_format))
-
-
-def _csv(checks: list[Json]) -> str:
-    file = io.StringIO()
-    names = ["id", *(field.name for field in fields(Check))]
-    writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(checks)
-    return file.getvalue()

@@ -14,6 +14,7 @@ from service.charts import digit_picture, evidence_picture, weights_picture
 from service.database import migrate
 from service.inference import (
     Explanation,
+    ImageFile,
     answer,
     compare,
     decode_upload,
@@ -36,7 +37,7 @@ from service.registry import Model, Registry
 from service.reports import ReportOptions
 from service.settings import Settings
 
-from .backend import ImageFile, Json, Picture, PictureFormat, SweepPicture
+from .backend import Json, Picture, PictureFormat, SweepPicture
 
 _POLL_S = 0.1
 
@@ -265,7 +266,7 @@ class LocalBackend:
         self, image: ImageFile, *, model: str | None = None, version: int | None = None, alias: str | None = None
     ) -> Json:
         """Predict the digit of each image in a file."""
-        return answer(self._model(model, version or alias), decode_upload(image.data, image.media_type))
+        return answer(self._model(model, version or alias), decode_upload(image.content, image.media_type))
 
     def explain(self, image: ImageFile, **question: Any) -> Json:
         """Return the evidence of each pixel of one image for a ``digit``, or for one ``against`` another."""
@@ -281,7 +282,7 @@ class LocalBackend:
 
     def preprocess(self, image: ImageFile, step: int | None = None) -> bytes:
         """Return the 28x28 PNG that a model gets, or the picture after a step."""
-        inputs = decode_upload(image.data, image.media_type, keeps_pictures=step is not None)
+        inputs = decode_upload(image.content, image.media_type, keeps_pictures=step is not None)
         picture = inputs.images[0] if step is None else inputs.picture_after(str(step))
         return digit_picture(picture, upscale=1, provenance={})
 
@@ -307,5 +308,5 @@ class LocalBackend:
         digit: int | None = None,
         against: int | None = None,
     ) -> Explanation:
-        decoded = decode_upload(image.data, image.media_type)
+        decoded = decode_upload(image.content, image.media_type)
         return explain(self._model(model, version), decoded, digit=digit, against=against)

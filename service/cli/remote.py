@@ -11,8 +11,9 @@ from typing import Any
 from inkling import InklingClient, InklingError, Job, Prediction, Report, Sweep
 from inkling.images import File
 from service.errors import TooManyRequests, Unauthenticated, error_of_code
+from service.inference import ImageFile
 
-from .backend import ImageFile, Json
+from .backend import Json
 
 
 @contextmanager
@@ -148,9 +149,10 @@ def _answer(predictions: list[Prediction]) -> Json:
     """Return predictions as the API does: model and version once, since they are those of all."""
     shown = json.loads(json.dumps([asdict(one) for one in predictions]))
     for one in shown:
+        del one["name"]  # that of the command line stands for it
         source = {name: one.pop(name) for name in ("model", "version")}
     return {**source, "predictions": shown}
 
 
 def _file(image: ImageFile) -> File:
-    return File(image.data, *([image.media_type] if image.media_type else []))
+    return File(image.content, *([image.media_type] if image.media_type else []))

@@ -10,9 +10,7 @@ from __future__ import annotations
 import io
 import math
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +20,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from service.errors import Corrupted, InputTooLarge
+
+from .archive import END_RECORD, END_RECORD_BYTES, open_archive, read_member
 
 # By NumPy's name and by the little-endian code that stands in a file.
 _CODES = {"float32": "<f4", "float64": "<f8", "int64": "<i8"}
@@ -33,12 +33,6 @@ _HEADER = re.compile(
     rb"\{'descr': '(<f4|<f8|<i8)', 'fortran_order': False, "
     rb"'shape': \((|[0-9]{1,15},|[0-9]{1,15}(?:, [0-9]{1,15})+)\), \} *\n"
 )
-_END_RECORD, _END_RECORD_64 = b"PK\x05\x06", b"PK\x06\x07"
-_END_RECORD_BYTES = 22
-_MAX_ENTRY_BYTES = 256
-"""Of a member in the directory: 46 and its name."""
-# What zipfile is known to raise for bytes that are not a zip archive, or not one that it can read.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFError, OSError, OverflowError, struct.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,33 +135,21 @@ def read_members(data: bytes, names: Collection[str], *, max_bytes: int, is_stor
         It expands to more than the limit.
     """
     members = {f"{name}.npy": name for name in names}
-    end = data[-_END_RECORD_BYTES:]
-    if not end.startswith(_END_RECORD):
+    if not data[-END_RECORD_BYTES:].startswith(END_RECORD):
         raise Corrupted("The .npz file is truncated, or something follows its end.")
-    is_beyond_32_bits = data[-_END_RECORD_BYTES - 20 :].startswith(_END_RECORD_64)
-    if is_beyond_32_bits or int.from_bytes(end[12:16], "little") > _MAX_ENTRY_BYTES * len(members):
-        raise Corrupted("The .npz file lists more than the expected arrays.")
-    contents, left_bytes = {}, max_bytes
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            infos = archive.infolist()
-            # A list, so that a name that comes twice is noticed too.
-            if sorted(info.orig_filename for info in infos) != sorted(members):
-                raise Corrupted(f"The .npz file must hold the arrays {', '.join(names)} and nothing else.")
-            if is_stored and any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits for info in infos):
-                raise Corrupted("The .npz file is compressed or encrypted.")
-            sizes = [info.file_size for info in infos]
-            if is_stored and (sizes != [info.compress_size for info in infos] or sum(sizes) > len(data)):
-                raise Corrupted("The .npz file declares more bytes than it has.")
-            for info in infos:
-                with archive.open(info) as file:
-                    content = contents[members[info.orig_filename]] = file.read(left_bytes + 1)
-                left_bytes -= len(content)
-                if left_bytes < 0:
-                    raise InputTooLarge("The arrays are too large.", allowed=f"at most {max_bytes:,} bytes expanded")
-    except _UNREADABLE as error:
-        raise Corrupted("The file is not a readable .npz archive.") from error
-    return contents
+    with open_archive(data, max_members=len(members)) as archive:
+        infos = archive.infolist()
+        # A list, so that a name that comes twice is noticed too.
+        if sorted(info.orig_filename for info in infos) != sorted(members):
+            raise Corrupted(f"The .npz file must hold the arrays {', '.join(names)} and nothing else.")
+        if is_stored and any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits for info in infos):
+            raise Corrupted("The .npz file is compressed or encrypted.")
+        sizes = [info.file_size for info in infos]
+        if is_stored and (sizes != [info.compress_size for info in infos] or sum(sizes) > len(data)):
+            raise Corrupted("The .npz file declares more bytes than it has.")
+        if sum(sizes) > max_bytes:
+            raise InputTooLarge("The arrays are too large.", allowed=f"at most {max_bytes:,} bytes expanded")
+        return {members[info.orig_filename]: read_member(archive, info) for info in infos}
 
 
 def _read_array(content: bytes, spec: ArraySpec) -> NDArray[Any]:

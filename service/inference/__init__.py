@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from .catalogue import ModelCatalogue
 from .comparison import compare
-from .decoding import decode_pixels, decode_upload, is_small_upload
+from .decoding import decode_pixels, decode_upload, has_known_start, is_small_upload
 from .evaluation import Evaluation, evaluate
 from .explanation import Explanation, explain
+from .files import MAX_FILES, DecodedFile, FileResult, ImageFile, RefusedFile, decode_files, expand_files
 from .flip import Flip
 from .model_inputs import DecodingLimits, ModelInputs, array_from_values, image_bytes, images_from_array
 from .onnx_export import write_onnx
-from .prediction import answer, predict
+from .prediction import answer, predict, predictions_csv
 from .preprocessing import Preprocessed, preprocess
 from .weights_import import import_weights

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from service.core import IMAGE_SIDE_PX, N_PIXELS
+from service.core.archive import MAGIC as ARCHIVE_MAGIC
 from service.core.npy import MAGIC, read_npy
 
 from .model_inputs import DecodingLimits, ModelInputs, images_from_array, images_from_bytes, images_from_values
@@ -33,7 +34,7 @@ def decode_upload(
 
     Its first bytes decide, before the media type: a PNG, JPEG or WebP is preprocessed; a ``.npy`` file holds
     pixels, which are used as given. Anything else is raw pixels, 784 bytes an image, if its media type is
-    ``application/octet-stream`` or missing.
+    ``application/octet-stream``, or missing and the number of bytes is right.
 
     Parameters
     ----------
@@ -51,10 +52,14 @@ def decode_upload(
     InputTooLarge
         More bytes, pixels or images than the limits.
     """
-    is_raw = media_type is None or media_type.partition(";")[0].strip().lower() == RAW_MEDIA_TYPE
     if content.startswith(MAGIC):
         return ModelInputs.as_given(images_from_array(read_npy(content), limits))
-    if is_raw and content and not is_picture(content):
+    is_raw = (
+        not len(content) % N_PIXELS
+        if media_type is None
+        else media_type.partition(";")[0].strip().lower() == RAW_MEDIA_TYPE
+    )
+    if is_raw and content and not has_known_start(content):
         return ModelInputs.as_given(images_from_bytes(content, limits))
     picture = read_picture(content, limits)
     preprocessed = preprocess(picture.pixels)
@@ -66,8 +71,15 @@ def decode_upload(
     )
 
 
+def has_known_start(content: bytes) -> bool:
+    """Whether the first bytes are those of a picture, a ``.npy`` file or a zip archive."""
+    return content.startswith((MAGIC, ARCHIVE_MAGIC)) or is_picture(content)
+
+
 def is_small_upload(content: bytes) -> bool:
     """Whether `decode_upload` takes at most about a millisecond: 64 images as pixels, or a PNG of 28x28 pixels."""
+    if content.startswith(ARCHIVE_MAGIC):
+        return False
     if is_picture(content):
         return len(content) <= _SMALL_PNG_BYTES and content.startswith(PNG_MAGIC) and content[16:24] == _SMALL_PNG_SIZE
     return len(content) <= _SMALL_PIXELS_BYTES

@@ -24,6 +24,7 @@ _RANGE = "numbers from 0 (background) to 255 (ink)"
 _AS_GIVEN = ("used as given",)
 _INVERTED = "Most of the image is light; models expect light ink on black, and pixels are used as given."
 _FAINT = "No pixel is above 1; pixels are expected from 0 to 255, and are not rescaled."
+_NONE = np.empty((0, IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8)
 _MAX_LIGHT_SUM = 127 * N_PIXELS
 _FEW = _MAX_LIGHT_SUM // 255
 """Pixels that are not black: with no more of them, no image is mostly light, however light they are."""
@@ -42,6 +43,7 @@ class DecodingLimits:
         and can be reduced on the way. The default allows a screenshot of 3840x2160.
     min_side_px, max_aspect_ratio : a picture that is smaller or longer than this shows no digit.
     max_images_per_request : of 28x28 images in one request.
+    max_archive_bytes : to which the zip archives of one request may expand.
     """
 
     max_image_bytes: int = 16 * 1024 * 1024
@@ -50,6 +52,7 @@ class DecodingLimits:
     min_side_px: int = 4
     max_aspect_ratio: int = 20
     max_images_per_request: int = 10_000
+    max_archive_bytes: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
         """Check that every limit is positive."""
@@ -133,7 +136,7 @@ class ModelInputs:
         """
         limits.check_n_images(sum(map(len, parts)))
         return cls(
-            images=np.concatenate([part.images for part in parts]),
+            images=np.concatenate([_NONE, *(part.images for part in parts)]),
             steps=tuple(chain.from_iterable(part.steps for part in parts)),
             warnings=tuple(chain.from_iterable(part.warnings for part in parts)),
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from service.core import N_PIXELS, Floats, Ints, design_matrix
+from service.core.tables import csv_text
 from service.registry import Model
 
 from .mnist_form import Bytes
@@ -14,6 +16,9 @@ from .model_inputs import ModelInputs
 
 _BLOCK_SIZE = 256
 """Images scaled at a time: their 800 KB stay in the cache until they are multiplied."""
+
+
+CSV_COLUMNS = ("name", "digit", "probability", "warnings", "error")
 
 
 def predict(model: Model, images: Bytes) -> tuple[Ints, Floats]:
@@ -68,3 +73,19 @@ def answer(model: Model, inputs: ModelInputs, predicted: tuple[Ints, Floats] | N
             )
         ],
     }
+
+
+def predictions_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return predictions as CSV, one a line.
+
+    Parameters
+    ----------
+    rows : predictions as `answer` has them, each with its ``name``; or a ``name`` and an ``error``, a sentence.
+    """
+    return csv_text(CSV_COLUMNS, map(_csv_row, rows))
+
+
+def _csv_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "error" in row:
+        return row
+    return {**row, "probability": max(row["probabilities"].values()), "warnings": " ".join(row["warnings"])}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +11,26 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from service.errors import InvalidField, InvalidInput
-from service.inference import DecodingLimits, ModelInputs, decode_pixels, decode_upload, is_small_upload
+from service.inference import (
+    MAX_FILES,
+    DecodingLimits,
+    FileResult,
+    ImageFile,
+    ModelInputs,
+    decode_files,
+    decode_pixels,
+    decode_upload,
+    has_known_start,
+    is_small_upload,
+)
 
 from .pictures import BINARY
 from .routing import media_type_of
 from .strict_json import parse_json_of_numbers
 
 FORM = "multipart/form-data"
-MAX_FILES = 1000
+_JSON = "application/json"
+_JSON_START = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"pixels"')
 _SMALL_JSON_BYTES = 16_384
 
 
@@ -40,7 +54,7 @@ IMAGE_BODY: dict[str, Any] = {
                     "properties": {"file": _list_of(BINARY["schema"])},
                 }
             },
-            "application/json": {
+            _JSON: {
                 "schema": {
                     "type": "object",
                     "properties": {
@@ -54,6 +68,7 @@ IMAGE_BODY: dict[str, Any] = {
                 }
             },
             "application/x-npy": BINARY,
+            "application/zip": {**BINARY, "description": "Files of these kinds; for predictions only."},
             "application/octet-stream": {**BINARY, "description": "784 bytes an image, row by row; or any of these."},
         },
     }
@@ -62,52 +77,69 @@ IMAGE_BODY: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageBody:
-    """A body before decoding: several files, or one body, each with the media type it is declared as."""
+    """A body before decoding: the files of a form, or the body as the only file."""
 
-    parts: tuple[tuple[bytes, str | None], ...]
-    is_json: bool = False
+    files: Sequence[ImageFile]
 
     @property
     def n_bytes(self) -> int:
         """The size of the body."""
-        return sum(len(content) for content, _ in self.parts)
+        return sum(len(file.content) for file in self.files)
+
+    @property
+    def holds_files(self) -> bool:
+        """Whether it is a form of several files, or an archive: then each is decoded, or refused, by itself."""
+        return len(self.files) != 1 or self.files[0].is_archive
 
     @property
     def is_small(self) -> bool:
         """Whether decoding takes so little time that the event loop can do it."""
-        if self.is_json:
-            return self.n_bytes <= _SMALL_JSON_BYTES
-        return len(self.parts) == 1 and is_small_upload(self.parts[0][0])
+        if len(self.files) != 1:
+            return False
+        file = self.files[0]
+        return len(file.content) <= _SMALL_JSON_BYTES if _is_json(file) else is_small_upload(file.content)
 
     def decode(self, limits: DecodingLimits, *, keeps_pictures: bool = False) -> ModelInputs:
-        """Return the inputs of a model; errors as `decode_upload` and `decode_pixels`."""
-        if self.is_json:
-            return decode_pixels(_pixels_of(parse_json_of_numbers(self.parts[0][0])), limits=limits)
-        keeps_pictures = keeps_pictures and len(self.parts) == 1
-        decoded = [
-            decode_upload(content, media_type, limits=limits, keeps_pictures=keeps_pictures)
-            for content, media_type in self.parts
-        ]
+        """Return the images as one batch; errors as `decode_upload` and `decode_pixels`."""
+        keeps_pictures = keeps_pictures and len(self.files) == 1
+        decoded = [_decode(file, limits, keeps_pictures=keeps_pictures) for file in self.files]
         return decoded[0] if len(decoded) == 1 else ModelInputs.joined(decoded, limits)
+
+    def decode_each(self, limits: DecodingLimits) -> list[FileResult]:
+        """Decode each file; errors as `decode_files`."""
+        return decode_files(self.files, limits, lambda file: _decode(file, limits))
 
 
 async def read_images(request: Request) -> ImageBody:
     """Read the images of a request; raise `InvalidInput` if it is a form that holds anything but files."""
     media_type = media_type_of(request)
     if media_type == FORM:
-        return ImageBody(parts=await _files(request))
-    content = await request.body()
-    return ImageBody(parts=((content, media_type or None),), is_json=media_type == "application/json")
+        return ImageBody(files=await _files(request))
+    return ImageBody(files=(ImageFile(content=await request.body(), media_type=media_type or None),))
 
 
-async def _files(request: Request) -> tuple[tuple[bytes, str | None], ...]:
+async def _files(request: Request) -> list[ImageFile]:
     async with request.form(max_files=MAX_FILES, max_fields=1, max_part_size=1024) as form:
         files = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
         if len(files) != len(form.multi_items()):
             raise InvalidInput("Every part of the form must be a file.")
         if not files:
             raise InvalidInput("The form holds no file.")
-        return tuple([(await file.read(), file.content_type) for file in files])
+        return [
+            ImageFile(content=await file.read(), media_type=file.content_type, name=file.filename) for file in files
+        ]
+
+
+def _decode(file: ImageFile, limits: DecodingLimits, *, keeps_pictures: bool = False) -> ModelInputs:
+    if _is_json(file):
+        return decode_pixels(_pixels_of(parse_json_of_numbers(file.content)), limits=limits)
+    return decode_upload(file.content, file.media_type, limits=limits, keeps_pictures=keeps_pictures)
+
+
+def _is_json(file: ImageFile) -> bool:
+    """Whether it begins as JSON of pixels, or is declared as JSON and begins as nothing else."""
+    is_declared = (file.media_type or "").partition(";")[0].strip().lower() == _JSON
+    return bool(_JSON_START.match(file.content)) or (is_declared and not has_known_start(file.content))
 
 
 def _pixels_of(value: Any) -> Any:

@@ -158,16 +158,27 @@ def problem_response(
     detail : a sentence for a person that repeats nothing of the request.
     errors : one entry for each field; only the first 20 are kept.
     """
-    status = PROBLEM_TYPES[code].status
-    assert status is not None
+    body = _problem(scope, code, detail, errors)
+    status = body["status"]
     headers = {**_HEADERS_BY_STATUS.get(status, {}), **(headers or {})}
     if is_inference_protocol(scope):
         allowed = errors[0].get("allowed") if errors else None
         text = f"{detail} Allowed: {allowed}." if allowed else detail
         status = 400 if status == 422 else status  # the protocol's word for whatever is wrong with a request
         return Response(json.dumps({"error": text}), status, headers, "application/json")
+    return Response(json.dumps(body), status, headers, MEDIA_TYPE)
+
+
+def problem_of(request: Request, error: ServiceError) -> dict[str, Any]:
+    """Return the problem details of an error, for a part of an answer."""
+    return _problem(request.scope, error.code, error.message, _entries(request, error))
+
+
+def _problem(scope: Scope, code: str, detail: str, errors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    status = PROBLEM_TYPES[code].status
+    assert status is not None
     request_id = scope["state"]["request_id"]
-    body = {
+    return {
         "type": f"/problems/{code}",
         "title": title(code),
         "status": status,
@@ -176,7 +187,6 @@ def problem_response(
         "request_id": request_id,
         **({"errors": list(errors[:_MAX_ERRORS])} if errors else {}),
     }
-    return Response(json.dumps(body), status, headers, MEDIA_TYPE)
 
 
 def is_inference_protocol(scope: Scope) -> bool:

@@ -7,6 +7,7 @@ not those of FastAPI, which has them declared with the route and answers in plai
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from functools import lru_cache
 from inspect import iscoroutinefunction, signature
@@ -30,6 +31,9 @@ from .strict_json import parse_json
 
 T = TypeVar("T")
 
+_QUALITY = re.compile(r"q=(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+CSV = "text/csv"
+CSV_CONTENT: dict[str, Any] = {CSV: {"schema": {"type": "string"}}}
 _MIN_BYTES_PER_S = 65_536
 """What of a body came earns it more time at this rate, so that a large one over a thin line is no attack."""
 
@@ -40,6 +44,7 @@ class BoundedRequest(Request):
     limit_bytes: int
     timeout_s: float
     limits: ConcurrencyLimits
+    answer_type: str
     n_held_bytes: int = 0
     _parsed: Any
 
@@ -177,11 +182,11 @@ class Route(SecuredRoute):
             names |= model.model_fields.keys()
         return frozenset(names)
 
-    def _documented_media_types(self) -> frozenset[str]:
-        """Return those of answers other than problems."""
+    def _documented_media_types(self) -> tuple[str, ...]:
+        """Return those of answers other than problems, JSON first: it is the answer where Accept has no preference."""
         contents = [answer.get("content", {}) for status, answer in self.responses.items() if isinstance(status, int)]
-        media = {media for content in contents for media in content}
-        return frozenset(media | {"application/json"} if self.response_model or not media else media)
+        media = [media for content in contents for media in content]
+        return tuple(dict.fromkeys(["application/json", *media] if self.response_model or not media else media))
 
     def _bounded(self, plain: Request) -> BoundedRequest:
         """Return the request that is to be read, after refusing what the route does not declare.
@@ -194,8 +199,10 @@ class Route(SecuredRoute):
         if plain.scope["query_string"] and not self.parameters:
             Parameters.of(request)
         headers = request.headers
-        if not _accepts(",".join(headers.getlist("accept")), self._produces):
+        answer_type = _preferred(",".join(headers.getlist("accept")), self._produces)
+        if answer_type is None:
             raise HTTPException(406, f"The answer is {' or '.join(sorted(self._produces))}.")
+        request.answer_type = answer_type
         if any(encoding not in self.encodings for encoding in headers.getlist("content-encoding")):
             raise UnsupportedMedia(
                 "The body is compressed in a way that is not accepted here.",
@@ -228,13 +235,27 @@ def media_type_of(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def answer_type_of(request: Request) -> str:
+    """Return the media type of the answer, of those that the route documents, that Accept weighs most."""
+    assert isinstance(request, BoundedRequest)
+    return request.answer_type
+
+
 @lru_cache(maxsize=256)
-def _accepts(accept: str, produces: frozenset[str]) -> bool:
-    """Whether one of the media types is in an Accept header. What is refused by ``q=0`` is not looked at."""
-    for entry in accept.split(","):
-        range_ = entry.partition(";")[0].strip().lower()
-        if range_ in ("", "*/*") or range_ in produces:
-            return True
-        if range_.endswith("/*") and any(media.startswith(range_[:-1]) for media in produces):
-            return True
-    return False
+def _preferred(accept: str, produces: tuple[str, ...]) -> str | None:
+    """Return the media type of the largest weight, of equals the first; None if all have 0 (RFC 9110, section 12.5.1).
+
+    The weight of a type is that of the most specific range that includes it.
+    """
+    weights: dict[str, float] = {}
+    for entry in filter(None, map(str.strip, accept.lower().split(","))):
+        range_, *parameters = map(str.strip, entry.split(";"))
+        quality = next((each[2:] for each in parameters if _QUALITY.fullmatch(each)), "1")
+        weights[range_] = float(quality)
+
+    def weight(media: str) -> float:
+        ranges = (media, f"{media.partition('/')[0]}/*", "*/*")
+        return next((weights[range_] for range_ in ranges if range_ in weights), 0.0 if weights else 1.0)
+
+    best = max(produces, key=weight)
+    return best if weight(best) else None

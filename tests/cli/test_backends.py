@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.cli.backend import Backend, ImageFile
+from service.cli.backend import Backend
 from service.cli.following import poll
 from service.cli.local import LocalBackend
 from service.cli.remote import RemoteBackend
@@ -31,6 +31,7 @@ from service.errors import (
     ServiceUnreachable,
     UnsupportedMedia,
 )
+from service.inference import ImageFile
 from tests.web.serving import LONG, TINY
 
 NO_JOB = NO_SWEEP = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -129,7 +130,7 @@ def test_both_return_the_same(local: LocalBackend, remote: RemoteBackend, finish
 
 
 def test_predictions(local: LocalBackend, remote: RemoteBackend, finished_job: dict[str, Any], digit_png: Path) -> None:
-    file = ImageFile(name="seven.png", data=digit_png.read_bytes())
+    file = ImageFile(content=digit_png.read_bytes())
     name, version = finished_job["model"]["name"], finished_job["model"]["version"]
     local.move_alias(name, "asked", version)
     answers = [
@@ -164,9 +165,9 @@ def test_errors_come_back_as_themselves(backend: Backend, finished_job: dict[str
     with pytest.raises(ModelNotFound):
         backend.move_alias(finished_job["model"]["name"], "champion", 999)
     with pytest.raises(UnsupportedMedia):
-        backend.predict(ImageFile(name="a.txt", data=b"not an image"))
+        backend.predict(ImageFile(content=b"not an image", media_type="text/plain"))
     with pytest.raises(InvalidImage):
-        backend.predict(ImageFile(name="a.png", data=b""))
+        backend.predict(ImageFile(content=b"", media_type="image/png"))
 
 
 def _pixels(png: bytes) -> bytes:
@@ -175,7 +176,7 @@ def _pixels(png: bytes) -> bytes:
 
 
 def test_explanations_evaluations_and_comparisons(backend: Backend, digit_png: Path) -> None:
-    image, question = ImageFile("7", digit_png.read_bytes()), {"model": "mnist-softmax", "version": 1, "against": 3}
+    image, question = ImageFile(content=digit_png.read_bytes()), {"model": "mnist-softmax", "version": 1, "against": 3}
     found = backend.explain(image, **question)
     assert found["against"] == 3 and found["sum"] == pytest.approx(found["logit"])
     picture = backend.explanation_picture(image, **question)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -192,6 +193,21 @@ def test_several_files_one_of_them_no_image(here: Here, digit_png: Path, tmp_pat
     assert [("error" in prediction) for prediction in answer["predictions"]] == [True, False]
     assert "PNG, JPEG or WebP" in here("predict", tmp_path / "note.txt", exit_code=1)
     assert "None of the files" in here("predict", tmp_path / "note.txt", tmp_path / "note.txt", exit_code=1)
+
+
+def test_files_and_archives_as_csv(here: Here, digit_png: Path, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("7")
+    with zipfile.ZipFile(tmp_path / "scans.zip", "w") as archive:
+        for file in (digit_png, tmp_path / "note.txt"):
+            archive.write(file, file.name)
+    files = [tmp_path / "scans.zip", tmp_path / "missing.png", digit_png]
+    rows = list(csv.DictReader(StringIO(here("predict", *files, "--csv", exit_code=1))))
+    names = [f"{files[0]}/{digit_png.name}", f"{files[0]}/note.txt", str(files[1]), str(digit_png)]
+    assert [(row["name"], row["digit"], bool(row["error"])) for row in rows] == [
+        (name, digit, not digit) for name, digit in zip(names, ["7", "", "", "7"], strict=True)
+    ]
+    assert rows[0]["probability"] == rows[3]["probability"]
+    here("predict", digit_png, "--csv", "--json", exit_code=2)
 
 
 def test_many_images_in_one_file(here: Here, mnist: Dataset, tmp_path: Path) -> None:

@@ -128,10 +128,10 @@ class Network(Model):
             a = np.empty((n_blocks * _BLOCK_IMAGES, x.shape[1]), x.dtype)
             a[: len(x)] = x
             a[len(x) :] = x[-1]
-        a = a.reshape(n_blocks, _BLOCK_IMAGES, -1)
+        a = a.reshape(n_blocks, _BLOCK_IMAGES, x.shape[1])
         for matrix in hidden:
             a = self._activate(a @ matrix)
-        return (a @ last).reshape(-1, self.n_outputs, 1)[: len(x)]
+        return (a @ last).reshape(n_blocks * _BLOCK_IMAGES, self.n_outputs, 1)[: len(x)]
 
     def loss_and_gradient(self, rows: Floats, x: Floats, y: Ints) -> tuple[Floats, Floats]:
         """Return C and dC/dθ, which the next call overwrites.

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from dataclasses import fields
 from datetime import datetime
 from functools import partial
-from io import StringIO
 from typing import Annotated, Any, Literal
 
 from anyio.to_thread import run_sync
@@ -17,13 +14,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.core import Check, StopReason
+from service.core.tables import csv_text
 from service.errors import MalformedInput
 from service.jobs import (
     Failure,
     ImageFormat,
     Job,
     JobState,
-    Metrics,
     RecordedCheck,
     StartingPoint,
     Transition,
@@ -42,13 +39,12 @@ from service.web.pictures import (
     WeightsParameters,
     drawing_answer,
 )
-from service.web.routing import Answer, noun_router
+from service.web.routing import CSV, CSV_CONTENT, Answer, answer_type_of, noun_router
 from service.worker import Progress
 
 router = noun_router("jobs")
 pictures = noun_router("pictures")
 
-_CSV = "text/csv"
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`event: state` and `event: check`, each with its id; after the final state `event: end`.",
@@ -243,7 +239,7 @@ def delete_job(job_id: JobId, service: ServiceDep) -> Response:
     "/jobs/{job_id}/metrics",
     dependencies=[READ],
     response_model=MetricsAnswer,
-    responses={200: {"content": {_CSV: {"schema": {"type": "string"}}}}},
+    responses={200: {"content": CSV_CONTENT}},
 )
 def get_metrics(
     job_id: JobId, query: Annotated[MetricsParameters, Query()], request: Request, service: ServiceDep
@@ -251,8 +247,9 @@ def get_metrics(
     """Return the metric history. As CSV it is the validation checks, one a line."""
     metrics = service.jobs.metrics(job_id, since=query.since, max_points=query.max_points)
     headers = {"Vary": "Accept"}
-    if query.format == "csv" or (query.format is None and _CSV in request.headers.get("accept", "")):
-        return Response(_csv_of(metrics), headers=headers, media_type=_CSV)
+    if query.format == "csv" or (query.format is None and answer_type_of(request) == CSV):
+        content = csv_text(("id", *Check.__dataclass_fields__), (check.to_dict() for check in metrics.checks))
+        return Response(content, headers=headers, media_type=CSV)
     return JSONResponse(metrics.to_dict(), headers=headers)
 
 
@@ -318,15 +315,6 @@ async def weights_of_job(
 
 def _accepted(job: Job) -> Response:
     return JSONResponse(job.to_dict(), 202, {"Location": f"/api/v1/jobs/{job.id}"})
-
-
-def _csv_of(metrics: Metrics) -> str:
-    rows: list[dict[str, Any]] = [check.to_dict() for check in metrics.checks]
-    text = StringIO()
-    writer = csv.DictWriter(text, ["id", *(field.name for field in fields(Check))], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _event_id(field: str, text: str) -> int:

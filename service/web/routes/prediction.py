@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from io import BytesIO
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import orjson
@@ -18,7 +18,16 @@ from service.bootstrap import Service
 from service.charts import digit_picture, evidence_picture
 from service.core import Floats, Ints
 from service.errors import InvalidInput, ServiceError
-from service.inference import Explanation, ModelInputs, answer, explain
+from service.inference import (
+    DecodedFile,
+    Explanation,
+    FileResult,
+    ModelInputs,
+    RefusedFile,
+    answer,
+    explain,
+    predictions_csv,
+)
 from service.inference import predict as predict_images
 from service.metrics import Stages
 from service.registry import Model
@@ -27,12 +36,10 @@ from service.web.image_body import IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
 from service.web.parameters import Parameters, ServiceDep
 from service.web.pictures import BINARY, PNG, PNG_ANSWER, Upscale
-from service.web.routing import Answer, noun_router
+from service.web.problems import Problem, problem_of
+from service.web.routing import CSV, CSV_CONTENT, Answer, answer_type_of, noun_router
 
 router = noun_router("prediction")
-
-_Prediction: TypeAlias = tuple[Ints, Floats]
-_Write: TypeAlias = Callable[[Model, ModelInputs, _Prediction], bytes]
 
 _JSON, _NPY = "application/json", "application/x-npy"
 _PICTURE: dict[str, Any] = {**PNG_ANSWER, "responses": {200: PNG_ANSWER["responses"][200]}}
@@ -46,6 +53,14 @@ class Prediction(Answer):
     probabilities: Annotated[dict[str, float], Field(description="Of every class; they sum to 1.")]
     preprocessing: Annotated[list[str], Field(description="The steps of preprocessing, in order.")]
     warnings: list[str]
+    name: Annotated[str, Field(default=None, description="Of the file; only of those in an archive or a form.")]
+
+
+class RefusedFileAnswer(Answer):
+    """A file in an archive, or in a form of several, that could not be read."""
+
+    name: str
+    error: Problem
 
 
 class PredictionAnswer(Answer):
@@ -53,7 +68,7 @@ class PredictionAnswer(Answer):
 
     model: str
     version: int
-    predictions: list[Prediction]
+    predictions: list[Prediction | RefusedFileAnswer]
 
 
 class Flip(Answer):
@@ -146,7 +161,7 @@ class DrawParameters(DrawVersionParameters, AliasParameters):
 _PREDICT: dict[str, Any] = {
     "dependencies": [PREDICT],
     "response_model": PredictionAnswer,
-    "responses": {200: {"content": {_NPY: BINARY}}},
+    "responses": {200: {"content": {_NPY: BINARY, **CSV_CONTENT}}},
 }
 _PREDICT_BY_ALIAS: dict[str, Any] = {
     **_PREDICT,
@@ -257,7 +272,7 @@ def _alias(request: Request) -> str | None:
 async def _predict(request: Request, name: str | None, reference: str | None) -> Response:
     """Decode, predict and write the answer."""
     service: Service = request.app.state.service
-    as_table = request.headers.get("accept", "").strip().lower() == _NPY
+    media_type = answer_type_of(request)
     body = await read_images(request)
     stages = Stages()
 
@@ -265,38 +280,62 @@ async def _predict(request: Request, name: str | None, reference: str | None) ->
         stages.next()
         model = cached or service.catalogue.get(name, reference)  # before decoding: the cheaper refusal
         manifest = model.manifest
+        files: list[FileResult] | None = None
         try:
-            inputs = body.decode(service.limits)
+            if body.holds_files:
+                files = body.decode_each(service.limits)
+                refused = [file for file in files if isinstance(file, RefusedFile)]
+                if refused and media_type == _NPY:
+                    raise refused[0].error  # a table of numbers has no place for it
+                inputs = ModelInputs.joined(
+                    [file.inputs for file in files if isinstance(file, DecodedFile)], service.limits
+                )
+            else:
+                inputs = body.decode(service.limits)
         except ServiceError:
             service.metrics.inference.failed(manifest.name, manifest.version)
             raise
-        if not as_table:
-            return Response(_run(service, model, inputs, _to_json, stages), media_type=_JSON)
-        of_model = {"X-Model": f"{manifest.name}/{manifest.version}"}
-        return Response(_run(service, model, inputs, _to_npy, stages), media_type=_NPY, headers=of_model)
+        stages.next()
+        prediction = predict_images(model, inputs.images)
+        stages.next()
+        content: str | bytes
+        if media_type == _NPY:
+            content = _to_npy(prediction)
+        else:
+            found = answer(model, inputs, prediction)
+            if files is not None:
+                found["predictions"] = _by_file(request, files, found["predictions"])
+            content = _to_csv(found["predictions"]) if media_type == CSV else orjson.dumps(found)
+        stages.next()
+        service.metrics.inference.succeeded(manifest.name, manifest.version, n_images=len(inputs), stages=stages)
+        of_model = {} if media_type == _JSON else {"X-Model": f"{manifest.name}/{manifest.version}"}
+        return Response(content, media_type=media_type, headers=of_model)
 
     # What is small is predicted here: switching to a thread and back would take as long as the prediction itself.
     cached = service.catalogue.get_cached(name, reference) if body.is_small else None
     return work(cached) if cached else await limits_of(request).run(work, body.n_bytes)
 
 
-def _run(service: Service, model: Model, inputs: ModelInputs, write: _Write, stages: Stages) -> bytes:
-    """Predict, write the answer, and count it."""
-    stages.next()
-    prediction = predict_images(model, inputs.images)
-    stages.next()
-    content = write(model, inputs, prediction)
-    stages.next()
-    manifest = model.manifest
-    service.metrics.inference.succeeded(manifest.name, manifest.version, n_images=len(inputs), stages=stages)
-    return content
+def _by_file(request: Request, files: Sequence[FileResult], predictions: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return predictions with the names of their files, and the problem of each refused file, in the files' order."""
+    following, rows = iter(predictions), []
+    for file in files:
+        if isinstance(file, RefusedFile):
+            rows.append({"name": file.name, "error": problem_of(request, file.error)})
+        else:
+            rows += [{"name": name, **next(following)} for name in file.image_names]
+    return rows
 
 
-def _to_json(model: Model, inputs: ModelInputs, prediction: _Prediction) -> bytes:
-    return orjson.dumps(answer(model, inputs, prediction))
+def _to_csv(rows: Sequence[dict[str, Any]]) -> str:
+    """Write a line for each image or refused file; where there are no names, the number of the image stands for one."""
+    return predictions_csv(
+        {"name": number, **row, **({"error": row["error"]["detail"]} if "error" in row else {})}
+        for number, row in enumerate(rows)
+    )
 
 
-def _to_npy(model: Model, inputs: ModelInputs, prediction: _Prediction) -> bytes:
+def _to_npy(prediction: tuple[Ints, Floats]) -> bytes:
     """Write the probabilities alone, a row an image: the cheapest form of a large batch."""
     file = BytesIO()
     np.save(file, prediction[1])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar, Unpack
+from io import BytesIO
+from typing import Any, Literal, TypeVar, Unpack
 
 import httpx
 
-from .call import Call, get, path_of, read_bytes, read_picture, read_record, read_table
+from .call import Call, get, given, path_of, read_bytes, read_picture, read_record, read_table
 from .display import Picture, PictureFormat, PictureOptions, Record, Table
+from .errors import InvalidField
 from .images import File
 from .methods import request
 
@@ -100,14 +102,34 @@ class Models:
     def import_weights(
         self,
         model: str,
-        content: bytes,
+        content: bytes | Any,
         *,
         classes: Sequence[int] = (),
         publish: Literal["best", "last"] = "best",
         dataset: str = "mnist",
+        activation: Literal["relu", "sigmoid", "improved_sigmoid", "tanh"] | None = None,
+        input_scaling: Literal["range", "standard", "unit", "bytes"] | None = None,
     ) -> Call[Record]:
-        """Make the next version of a model of a ``.npz`` file; ``classes`` are those of its outputs, if not all."""
-        params = {"classes": ",".join(map(str, classes)), "publish": publish, "dataset": dataset}
+        """Make the next version of a model from dense layers: a ``.npz`` or ONNX file, or an `MLPClassifier`.
+
+        Parameters
+        ----------
+        content : the bytes of the file, or a fitted classifier, of which only arrays are sent.
+        classes : those of the outputs, if not all; the positive one first, if there is one output.
+        publish : which weights predict, if there are two sets.
+        dataset : what the classes are of, and what the version is measured on.
+        activation : of hidden layers, where the file does not say.
+        input_scaling : of pixels, likewise: ``unit`` is pixel / 255, ``bytes`` the pixel itself.
+        """
+        if not isinstance(content, bytes):
+            content, activation, found = _layers_of(content)
+            classes = classes or found
+        params = {
+            "classes": ",".join(map(str, classes)),
+            "publish": publish,
+            "dataset": dataset,
+            **given(activation=activation, input_scaling=input_scaling),
+        }
         request = {**File(content).body, "params": params}
         return Call(method="POST", path=path_of("models", model, "versions"), read=read_record, request=request)
 
@@ -134,6 +156,25 @@ class Models:
     def alias_history(self, model: str, alias: str) -> Call[Table[Record]]:
         """Return every move of an alias, the oldest first."""
         return get(read_table("history"), "models", model, "aliases", alias, "history")
+
+
+def _layers_of(classifier: Any) -> tuple[bytes, Any, list[int]]:
+    """Return the layers of an `MLPClassifier` as an ``.npz`` file, their activation, and the classes of the outputs."""
+    activation = {"relu": "relu", "logistic": "sigmoid", "tanh": "tanh"}.get(classifier.activation)
+    n_outputs, output = len(classifier.intercepts_[-1]), classifier.out_activation_
+    if activation is None or output != ("logistic" if n_outputs == 1 else "softmax"):
+        raise InvalidField(
+            f"A classifier with {classifier.activation} units and {n_outputs} {output} outputs cannot be imported.",
+            field="activation",
+            allowed="relu, logistic or tanh, and one class for each image",
+        )
+    import numpy as np  # noqa: PLC0415 - whoever has a classifier has it
+
+    layers = enumerate(zip(classifier.coefs_, classifier.intercepts_, strict=True), 1)
+    file = BytesIO()
+    np.savez(file, **{f"{kind}{n}": array for n, layer in layers for kind, array in zip("Wb", layer, strict=True)})
+    labels = [int(label) for label in classifier.classes_]
+    return file.getvalue(), activation, labels[::-1] if n_outputs == 1 else labels  # the logit is that of the second
 
 
 def _read_default(response: httpx.Response) -> int | str:

@@ -99,7 +99,8 @@ def predict(
     sources = list(_sources(files))
     answer = _predict(backend, sources, asked)
     predictions = answer["predictions"]
-    read = [source for source in sources if not isinstance(source, RefusedFile)]
+    predicted = {row["file"] for row in predictions if "error" not in row}
+    read = [each for each in sources if not isinstance(each, RefusedFile) and _name_of(each) in predicted]
     if sheet is not None:
         if len(predictions) != 1 or not predictions[0]["preprocessing"]:
             raise Failure("--steps is for one image that is not blank.")

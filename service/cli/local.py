@@ -219,15 +219,13 @@ class LocalBackend:
         """Return a version's published weights as an ONNX model."""
         return write_onnx(self._registry.load(name, version))
 
-    def import_weights(self, name: str, content: bytes, *, classes: Sequence[int], publish: str, dataset: str) -> Json:
-        """Make a version from a ``.npz`` file; return it. No ``classes``: all of the data set."""
+    def import_weights(
+        self, name: str, content: bytes, *, classes: Sequence[int], publish: Any, dataset: str, **found: str | None
+    ) -> Json:
+        """Make the next version of a model of a weight file."""
+        data = self._service.datasets.get(dataset)
         manifest = import_weights(
-            self._registry,
-            content,
-            name=name,
-            classes=classes,
-            published="last" if publish == "last" else "best",
-            dataset=self._service.datasets.get(dataset),
+            self._registry, content, name=name, classes=classes, published=publish, dataset=data, **found
         )
         return {**manifest.to_dict(), "aliases": [], "job_exists": False}
 

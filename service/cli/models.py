@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.core import StopReason
+from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS
 
 from .backend import Backend, Json, with_backend
 from .hyperparameters import hyperparameter_option
@@ -159,14 +160,29 @@ def export(backend: Backend, *, name: str, version: str | None, output: Path) ->
 @hyperparameter_option("classes", help="The labels of the outputs, as in 2,3. [default all]")
 @click.option("--publish", type=click.Choice(["best", "last"]), default="best", help="Which weights predict.")
 @click.option("--dataset", default="mnist", metavar="NAME", help="The data set to evaluate it on. [default mnist]")
+@click.option("--activation", type=click.Choice(LAYER_ACTIVATIONS), help="Of hidden layers, if the file does not say.")
+@click.option(
+    "--input-scaling",
+    type=click.Choice(INPUT_SCALINGS),
+    help="What the first layer takes, if the file does not say: unit is pixel / 255, bytes the pixel itself.",
+)
 @with_backend
-@examples("models import digits.npz my-digits", "models import pair.npz my-pair --classes 2,3")
-def import_(backend: Backend, *, file: str, name: str, classes: Any, publish: str, dataset: str) -> None:
-    """Make the next version of a model from an .npz file with the arrays best and last."""
-    content = read_file(file)
-    made = backend.import_weights(name, content, classes=classes or (), publish=publish, dataset=dataset)
+@examples(
+    "models import digits.npz my-digits",
+    "models import pair.npz my-pair --classes 2,3",
+    "models import layers.npz my-network --activation relu --input-scaling unit",
+    "models import network.onnx my-network --input-scaling unit",
+)
+def import_(backend: Backend, *, file: str, name: str, classes: Any, **options: Any) -> None:
+    """Make the next version of a model from a file of dense layers.
+
+    FILE is an .npz file with the arrays best and last, as export writes it (of a network best_W1, last_W1 and so on),
+    or W1, b1, W2, b2 and so on; or an ONNX file, which needs the package onnx where it is read.
+    """
+    made = backend.import_weights(name, read_file(file), classes=classes or (), **options)
     accuracy = percent(made["metrics"]["published"]["validation_accuracy"])
-    click.echo(f"{made['name']} {made['version']}: {made['model']} regression, accuracy {accuracy} on test images.")
+    kind = "network" if made["config"].get("hidden_layers") else "regression"
+    click.echo(f"{made['name']} {made['version']}: {made['model']} {kind}, accuracy {accuracy} on test images.")
 
 
 def _write_version(

@@ -18,4 +18,4 @@ from .model_inputs import DecodingLimits, ModelInputs, array_from_values, image_
 from .onnx_export import write_onnx
 from .prediction import answer, predict, predictions_csv
 from .preprocessing import Preprocessed, preprocess
-from .weights_import import import_weights
+from .weights_import import INPUT_SCALINGS, LAYER_ACTIVATIONS, import_weights

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
 
-from service.core import DIGITS, MODELS, Check, Floats, Model, TrainingConfig, TrainingData
-from service.core.npz import ArraySpec, read_npz
+from service.core import MODELS, Check, Floats, Model, TrainingConfig, TrainingData
+from service.core.models import ACTIVATIONS
+from service.core.task import SCALINGS
 from service.datasets import Dataset, split
-from service.errors import Corrupted, InvalidField, MalformedInput
-from service.registry import Manifest, ModelDraft, Registry, check_model_name, weight_row
+from service.errors import InvalidField
+from service.registry import Manifest, ModelDraft, Registry, check_model_name
 
-_SPEC = ArraySpec(shape=(DIGITS.n_inputs, None), dtypes=("float32", "float64"))
-_ALLOWED = (
-    f"an uncompressed .npz file with the arrays best and last, ({DIGITS.n_inputs}, n_outputs), float32 or float64"
-)
+from . import dense_layers, onnx_import
+
+INPUT_SCALINGS = (*SCALINGS, *dense_layers.SCALINGS)
+LAYER_ACTIVATIONS = (*ACTIVATIONS, "tanh")
 _BINARY, _MULTICLASS = "logistic", "softmax"
 
 
@@ -29,6 +31,8 @@ def import_weights(
     classes: Sequence[int],
     published: Literal["best", "last"],
     dataset: Dataset,
+    activation: str | None = None,
+    input_scaling: str | None = None,
 ) -> Manifest:
     """Make the next version of a model of a weight file, as `Registry.register` does of a training.
 
@@ -37,42 +41,56 @@ def import_weights(
 
     Parameters
     ----------
-    content : a ``.npz`` file with ``best`` and ``last``, (n_inputs, n_outputs), finite; one output is logistic.
+    content : an ``.npz`` or ONNX file, as `read_npz_layers` and `read_onnx` take it; one output is logistic.
     classes : the label of each output, of logistic regression the two, the positive one first; all of the data set
         if there are none.
     published : which of the two sets of weights predictions use.
+    activation : of the hidden layers, of `LAYER_ACTIVATIONS`, where the file does not say.
+    input_scaling : of `INPUT_SCALINGS`, likewise; of a linear model in an ``.npz`` file ``range`` by default.
 
     Raises
     ------
     MalformedInput : the file is not such a one.
-    InvalidField : the name cannot be a model's, or the classes do not fit the weights or the data set.
+    ExtraMissing : it is an ONNX file, and the package ``onnx`` is not installed.
+    InvalidField : the name cannot be a model's, the layers are larger than models may be, the classes do not fit the
+        weights or the data set, or activation or scaling are not known.
     """
     check_model_name(name)
-    try:
-        arrays = read_npz(content, {"best": _SPEC, "last": _SPEC})
-    except Corrupted as error:
-        raise MalformedInput(error.message, allowed=_ALLOWED) from None
-    best, last = arrays["best"], arrays["last"]
-    if (best.shape, best.dtype) != (last.shape, last.dtype) or not best.shape[1]:
-        raise MalformedInput("The two arrays differ in shape or type, or are empty.", allowed=_ALLOWED)
-    model = _BINARY if best.shape[1] == 1 else _MULTICLASS
+    is_onnx = content.startswith(onnx_import.START)
+    layers = onnx_import.read_onnx(content) if is_onnx else dense_layers.read_npz_layers(content)
+    is_network = len(layers.best) > 1
+    layers = replace(
+        layers,
+        activation=_known("activation", layers.activation, activation, LAYER_ACTIVATIONS) if is_network else None,
+        input_scaling="range"
+        if input_scaling is None and not (is_network or is_onnx)
+        else _known("input_scaling", layers.input_scaling, input_scaling, INPUT_SCALINGS),
+    ).translated()
+    n_outputs = layers.best[-1].shape[1]
+    model = _BINARY if n_outputs == 1 else _MULTICLASS
     labels = tuple(classes) or dataset.classes
-    n_classes = 2 if MODELS[model].output.is_binary else best.shape[1]
+    n_classes = 2 if MODELS[model].output.is_binary else n_outputs
     if len(labels) != n_classes:
         raise InvalidField("The weights are for another number of classes.", field="classes", allowed=f"{n_classes}")
-    dtype: Any = best.dtype.name
-    config = TrainingConfig(model=model, classes=labels, dtype=dtype, publish=published)
+    recorded: dict[str, Any] = {"model": model, "classes": labels, "dtype": layers.dtype, "publish": published}
+    if is_network:
+        recorded |= {
+            "hidden_layers": tuple(matrix.shape[1] for matrix in layers.best[:-1]),
+            "activation": layers.activation,
+            "input_scaling": layers.input_scaling,
+        }
+    config = TrainingConfig(**recorded)
     data = split(dataset, config)
     function = config.build_model()
-    rows = {which: weight_row(function.layout, arrays, which) for which in arrays}
+    rows = {which: _row(function, matrices) for which, matrices in (("best", layers.best), ("last", layers.last))}
     checks = {which: _measure(function, row, data) for which, row in rows.items()}
     draft = ModelDraft(
         model=model,
         classes=config.classes,
         class_names=dataset.names_of(config.classes),
-        dtype=dtype,
+        dtype=layers.dtype,
         published=published,
-        config={"model": model, "classes": list(config.classes), "dtype": dtype, "publish": published},
+        config={key: list(value) if isinstance(value, tuple) else value for key, value in recorded.items()},
         dataset={"name": dataset.name, "sha256": dataset.sha256},
         metrics={**checks, "published": checks[published]},
         stop_reason="imported",
@@ -81,6 +99,20 @@ def import_weights(
         created_at=datetime.now(UTC),
     )
     return registry.register(name, draft, rows["best"], rows["last"])
+
+
+def _known(field: str, found: str | None, given: str | None, allowed: Sequence[str]) -> str:
+    """Return what the file says, or else what was given."""
+    value = found or given
+    if value not in allowed or (found and given not in (None, found)):
+        message = f"The file has another {field}." if found else f"The file does not say its {field}."
+        raise InvalidField(message, field=field, allowed=found or ", ".join(allowed))
+    return str(value)
+
+
+def _row(function: Model, matrices: Sequence[Floats]) -> Floats:
+    tensors = function.layout.tensors
+    return function.layout.row({tensor.name: matrix for tensor, matrix in zip(tensors, matrices, strict=True)})
 
 
 def _measure(function: Model, row: Floats, data: TrainingData) -> dict[str, Any]:

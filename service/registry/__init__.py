@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .alias import UNSET, AliasEntry, Unset
 from .document import utc_text
-from .manifest import Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
+from .manifest import MAX_WEIGHTS_BYTES, Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
 from .model import Model, ModelSummary, VersionSummary
 from .names import ALIAS_PATTERN, ALIAS_RULE, CHAMPION, LATEST, NAME_RULE, check_alias, check_model_name
 from .registry import Registry

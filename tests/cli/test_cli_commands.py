@@ -188,6 +188,7 @@ def test_several_files_one_of_them_no_image(here: Here, digit_png: Path, tmp_pat
     (tmp_path / "note.txt").write_text("7")
     text = here("predict", digit_png, tmp_path / "note.txt", digit_png, exit_code=1)
     assert text.count("seven.png") == 2
+    assert "%@@" in here("predict", digit_png, tmp_path / "note.txt", "--show", exit_code=1)
     assert "PNG, JPEG or WebP" in " ".join(text.split())
     answer = json.loads(here("predict", tmp_path / "note.txt", digit_png, "--json", exit_code=1))
     assert [("error" in prediction) for prediction in answer["predictions"]] == [True, False]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ import pytest
 
 from service.bootstrap import Service
 from service.core.npz import write_npz
+from service.datasets import Dataset
 from service.inference import evaluate
 from tests.web.serving import problem_of
 
@@ -29,6 +32,13 @@ def saved(**arrays: Any) -> bytes:
     """As a user of NumPy would write it."""
     file = BytesIO()
     np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def zipped(arrays: dict[str, Any]) -> bytes:
+    """Compressed, and with the axes in Fortran's order."""
+    file = BytesIO()
+    np.savez_compressed(file, **{name: np.asfortranarray(array) for name, array in arrays.items()})
     return file.getvalue()
 
 
@@ -57,6 +67,62 @@ def test_a_file_of_numpy_itself(client: httpx.Client) -> None:
     assert made["metrics"]["best"]["validation_loss"] == pytest.approx(np.log(10))
 
 
+def test_an_exported_network_comes_back_to_the_bit(client: httpx.Client) -> None:
+    original = client.get("/models/mnist-digits/versions/1").json()
+    content = client.get("/models/mnist-digits/versions/1/weights.npz").content
+    known = {name: original["config"][name] for name in ("activation", "input_scaling")}
+    made = post(client, content, "copy-of-network", publish=original["published"], **known).json()
+    assert made["weights_sha256"] == original["weights_sha256"]
+    assert made["config"]["hidden_layers"] == original["config"]["hidden_layers"]
+    assert made["metrics"]["published"]["validation_accuracy"] > 0.98
+    for missing in known:
+        answer = post(client, content, "never", **{name: value for name, value in known.items() if name != missing})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"#/{missing}")
+
+
+def layers(*sizes: int, seed: int = 0) -> dict[str, Any]:
+    """Return weights and biases as another program has them."""
+    rng = np.random.default_rng(seed)
+    arrays: dict[str, Any] = {}
+    for number, (fan_in, fan_out) in enumerate(pairwise((784, *sizes)), 1):
+        arrays[f"W{number}"] = rng.normal(0, fan_in**-0.5, (fan_in, fan_out))
+        arrays[f"b{number}"] = rng.normal(size=fan_out)
+    return arrays
+
+
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "relu": lambda z: np.maximum(z, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "improved_sigmoid": lambda z: 1.7159 * np.tanh(2 * z / 3),
+}
+SCALED: dict[str, Callable[[Any], Any]] = {
+    "unit": lambda pixels: pixels / 255,
+    "bytes": lambda pixels: pixels / 1.0,
+    "range": lambda pixels: pixels / 127.5 - 1,
+    "standard": lambda pixels: (pixels - 33.318) / 78.567,
+}
+
+
+@pytest.mark.parametrize(
+    ("activation", "scaling"), list(zip(FUNCTIONS, ("unit", "bytes", "standard", "range"), strict=True))
+)
+def test_layers_of_another_program_compute_what_they_did(
+    client: httpx.Client, mnist: Dataset, activation: str, scaling: str
+) -> None:
+    arrays, images = layers(12, 7, 10), mnist.test.images[:20]
+    content = zipped(arrays) if activation == "relu" else saved(**arrays)
+    made = post(client, content, f"of-{activation}", activation=activation, input_scaling=scaling).json()
+    assert (made["model"], made["config"]["hidden_layers"], made["dtype"]) == ("softmax", [12, 7], "float64")
+    a = SCALED[scaling](images.reshape(-1, 784).astype(np.float64))
+    for number in (1, 2):
+        a = FUNCTIONS[activation](a @ arrays[f"W{number}"] + arrays[f"b{number}"])
+    z = np.exp(a @ arrays["W3"] + arrays["b3"])
+    answer = client.post(f"/models/of-{activation}/predict", content=images.tobytes()).json()
+    found = [list(one["probabilities"].values()) for one in answer["predictions"]]
+    np.testing.assert_allclose(found, z / z.sum(axis=1, keepdims=True), rtol=1e-9, atol=1e-12)
+
+
 BAD: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "nothing": (b"", {}, 400, "malformed-input"),
     "no zip": (b"hello", {}, 400, "malformed-input"),
@@ -75,6 +141,21 @@ BAD: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "classes of a pair unnamed": (npz(best=W[:, :1], last=W[:, :1]), {}, 422, "invalid-field"),
     "classes in words": (npz(best=W, last=W), {"classes": "one"}, 422, "invalid-field"),
     "another publish": (npz(best=W, last=W), {"publish": "worst"}, 422, "invalid-field"),
+    "layers that do not follow": (
+        saved(**{**layers(12, 10), "W2": np.ones((11, 10))}),
+        {"activation": "relu", "input_scaling": "unit"},
+        400,
+        "malformed-input",
+    ),
+    "a layer without biases": (saved(W1=np.ones((784, 10))), {}, 400, "malformed-input"),
+    "an unknown activation": (saved(**layers(12, 10)), {"activation": "gelu"}, 422, "invalid-field"),
+    "too many parameters": (
+        saved(**{name: array.astype(np.float32) for name, array in layers(2048, 1000, 10).items()}),
+        {"activation": "relu", "input_scaling": "unit"},
+        422,
+        "invalid-field",
+    ),
+    "an ONNX file where onnx is missing": (b"\x08\x08", {}, 501, "extra-missing"),
     "another data set": (npz(best=W, last=W), {"dataset": "nothing"}, 404, "dataset-not-found"),
 }
 

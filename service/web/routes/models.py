@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from service.charts import DrawnLayer, architecture_picture, weights_picture
 from service.core import Check, Operation, design_matrix
 from service.errors import InvalidField, MalformedInput
-from service.inference import import_weights, write_onnx
+from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS, import_weights, write_onnx
 from service.registry import ALIAS_PATTERN, ALIAS_RULE, UNSET, AliasEntry, Manifest, Unset
 from service.web import requests
 from service.web.access_control import ADMIN, READ, TRAIN
@@ -142,6 +142,17 @@ class ImportParameters(Parameters):
         str, Field(pattern="^([0-9](,[0-9]){0,9})?$", description="Of the outputs; all by default. As in `2,3`.")
     ] = ""
     publish: Annotated[Literal["best", "last"], Field(description="Which weights predictions use.")] = "best"
+    activation: Annotated[
+        Literal[LAYER_ACTIVATIONS] | None,  # type: ignore[valid-type]
+        Field(description="Of hidden layers, where the file does not say."),
+    ] = None
+    input_scaling: Annotated[
+        Literal[INPUT_SCALINGS] | None,  # type: ignore[valid-type]
+        Field(
+            description="What the first layer takes, where the file does not say: `unit` is pixel / 255, `bytes` the "
+            "pixel itself. Of a linear model in a `.npz` file it is `range`."
+        ),
+    ] = None
 
 
 @router.get("/models", dependencies=[READ], response_model=ModelList)
@@ -169,14 +180,21 @@ def get_model(name: str, service: ServiceDep) -> Response:
 async def import_version(
     name: str, query: Annotated[ImportParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
-    """Make the next version of a model of a weight file, as `weights.npz` gives it: `best` and `last`."""
+    """Make the next version of a model of an `.npz` or ONNX file of dense layers."""
     content = await request.body()
     labels = [int(label) for label in query.classes.split(",") if label]
 
     def work() -> Response:
         data = service.datasets.get(query.dataset)
         manifest = import_weights(
-            service.registry, content, name=name, classes=labels, published=query.publish, dataset=data
+            service.registry,
+            content,
+            name=name,
+            classes=labels,
+            published=query.publish,
+            dataset=data,
+            activation=query.activation,
+            input_scaling=query.input_scaling,
         )
         headers = {"Location": f"/api/v1/models/{manifest.name}/versions/{manifest.version}"}
         return JSONResponse({**manifest.to_dict(), "aliases": [], "job_exists": False}, 201, headers)

@@ -50,9 +50,9 @@ CONFIGURATION = f"""{NOTICE}
 # Configuration
 
 Every setting is an option of `inkling serve` and a variable of the environment; the option wins. There is no
-configuration file. A setting that takes several values is an option given several times, or a variable that holds a
-JSON list, as in `INKLING_ALLOWED_HOSTS='["digits.example"]'`. A value that is not legal ends the start with one
-sentence that names it.
+configuration file. A setting that takes several values is an option given several times, or a list with
+commas, as in `INKLING_ALLOWED_HOSTS=digits.example,*.lab.example`, or in JSON. A value that is not
+legal ends the start with one sentence that names it.
 
 """
 

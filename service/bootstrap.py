@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -202,8 +203,25 @@ def _open_database(settings: Settings) -> Database:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageFailed("The data folder cannot be created; choose another with --data-dir.") from error
-    return Database(settings.resolved_database_url)
+        raise StorageFailed(
+            f"The data folder {settings.data_dir} cannot be created ({error.strerror}); choose another with --data-dir."
+        ) from error
+    database = Database(settings.resolved_database_url)
+    if database.path:
+        _check_folder(database.path.parent)
+    return database
+
+
+def _check_folder(folder: Path) -> None:
+    """Say of a folder that cannot be used whose it is: SQLite only says that it cannot open a file."""
+    if not folder.is_dir():
+        raise StorageFailed(f"The folder of the database, {folder}, does not exist.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        owner, user = folder.stat().st_uid, os.geteuid()
+        raise StorageFailed(
+            f"The folder {folder} belongs to user {owner}, and user {user}, as whom this runs, may not write there: "
+            f"chown -R {user} {folder}, or choose another with --data-dir."
+        )
 
 
 def shipped_models() -> Path:

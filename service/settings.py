@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.core import N_PIXELS
 from service.telemetry import LogFormat
@@ -18,6 +19,21 @@ from service.telemetry import LogFormat
 
 def _default_workers() -> int:
     return max(1, (os.cpu_count() or 1) - 1)
+
+
+def _items(given: Any) -> Any:
+    """Return the items of a list that is written with commas or, as JSON, in brackets."""
+    if not isinstance(given, str):
+        return given
+    if given.lstrip().startswith("["):
+        try:
+            return json.loads(given)
+        except ValueError:
+            raise ValueError("this is neither a list of names with commas nor one in JSON") from None
+    return [item for item in map(str.strip, given.split(",")) if item]
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
 
 
 class Settings(BaseSettings):
@@ -67,14 +83,16 @@ class Settings(BaseSettings):
         ),
     ] = None
     allowed_hosts: Annotated[
-        tuple[str, ...], Field(description="host names that requests may use, besides localhost and the address")
+        Names,
+        Field(
+            description="host names that requests may use, besides localhost and the address; *.example.com are all "
+            "names below example.com"
+        ),
     ] = ()
     allow_anonymous: Annotated[
         bool, Field(description="allow everything without a key to whoever can reach the address")
     ] = False
-    trusted_proxies: Annotated[
-        tuple[str, ...], Field(description="addresses of proxies whose X-Forwarded-For is trusted")
-    ] = ()
+    trusted_proxies: Annotated[Names, Field(description="addresses of proxies whose X-Forwarded-For is trusted")] = ()
     max_requests_per_s: Annotated[
         int, Field(ge=0, description="requests a second with one key, in bursts of twice as many; 0: no limit")
     ] = 200

@@ -238,11 +238,18 @@ def client_of(request: Request) -> Client:
 
 
 def client_address(scope: Scope) -> str:
-    """Return where a request comes from. Whoever has an IPv6 address has 2^64 of them, which count as one."""
-    host = scope["client"][0] if scope.get("client") else "local"
+    """Return where a request comes from. Whoever has an IPv6 address has 2^64 of them, which count as one.
+
+    What a trusted proxy forwards as an address and is none counts as ``unknown``, all of it together.
+    """
+    host: str = scope["client"][0] if scope.get("client") else "local"
     if ":" not in host:
-        return str(host)
-    address = ip_address(host.partition("%")[0])
+        return host
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        _log.info("a proxy forwarded what is no address: %.100r", host)
+        return "unknown"
     return f"{(int(address) >> 64):016x}::/64"
 
 

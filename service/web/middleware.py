@@ -27,8 +27,12 @@ from service.telemetry import request_id as current_request_id
 
 from .problems import allowed_methods, problem_response
 
+_log = logging.getLogger(__name__)
+
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
+_MAX_NAME_LENGTH = 253
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
@@ -39,20 +43,31 @@ class HostGuard:
     ----------
     bound : the address that the server listens on. When it is every address of the machine, any IP address is
         accepted as a name, since only host names can be made to point somewhere else.
-    allowed : further names.
+    allowed : further names; ``*.example.com`` are all names below example.com.
     """
 
     def __init__(self, app: ASGIApp, bound: str, allowed: Iterable[str] = ()) -> None:
         self._app = app
-        self._allowed = _LOOPBACK | {_bracketed(name).lower() for name in (bound, *allowed)}
+        names = {_bracketed(name).lower() for name in (bound, *allowed)}
+        self._allowed = _LOOPBACK | names
+        self._allowed_ends = tuple(name[1:] for name in names if name.startswith("*."))
         self._any_address = bound in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or self.is_own(Headers(scope=scope).getlist("host")):
+        hosts = [] if scope["type"] != "http" else Headers(scope=scope).getlist("host")
+        if scope["type"] != "http" or self.is_own(hosts):
             await self._app(scope, receive, send)
             return
-        answer = problem_response(scope, "bad-host", "The Host header does not name this server.")
+        detail = "A request needs one Host header."
+        if len(hosts) == 1 and (match := _HOST.fullmatch(hosts[0])):
+            name = match["name"][:_MAX_NAME_LENGTH]
+            detail = (
+                f"The Host header names {name}, which is none of this server's names; its operator can allow it: "
+                f"--allowed-hosts {name} (INKLING_ALLOWED_HOSTS)."
+            )
+            _log.warning("refused: %s", detail)
+        answer = problem_response(scope, "bad-host", detail)
         await answer(scope, receive, send)
 
     def is_own(self, hosts: list[str]) -> bool:
@@ -61,7 +76,9 @@ class HostGuard:
         if match is None:
             return False
         name = match["name"].lower()
-        return name in self._allowed or (self._any_address and _is_address(name.strip("[]")))
+        if name in self._allowed or name.endswith(self._allowed_ends):
+            return True
+        return self._any_address and _is_address(name.strip("[]"))
 
 
 class OriginGuard:
@@ -103,7 +120,22 @@ class Methods:
 def _is_same_origin(scope: Scope) -> bool:
     """Browsers send Origin with every request that is not safe, and other programs need not send it."""
     headers = Headers(scope=scope)
-    return all(origin.partition("://")[2] == headers.get("host") for origin in headers.getlist("origin"))
+    host = headers.get("host", "")
+    return all(_names_host(origin, host) for origin in headers.getlist("origin"))
+
+
+def _names_host(origin: str, host: str) -> bool:
+    """Whether host and port are the same; a port that is not written is that of the origin's scheme.
+
+    The schemes may differ: behind a proxy that ends TLS, the request is of http.
+    """
+    scheme, _, authority = origin.partition("://")
+    port = _DEFAULT_PORTS.get(scheme, "")
+    return _with_port(authority, port) == _with_port(host, port)
+
+
+def _with_port(authority: str, default: str) -> str:
+    return authority if re.search(r":[0-9]+$", authority) else f"{authority}:{default}"
 
 
 def _bracketed(host: str) -> str:

@@ -42,6 +42,8 @@ _SWITCH_S = 0.0002
 _BACKLOG = 2048
 _OTHER_FILES = 256
 """Open at a time besides connections: the database, files, pipes to workers."""
+_FEWEST_OTHER_FILES = 96
+"""With which the service still works, if the process may not have more."""
 
 
 class Server(uvicorn.Server):
@@ -177,7 +179,14 @@ def _as_many_as_files(max_connections: int) -> int:
         return max_connections
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    return max(1, allowed - _OTHER_FILES)
+    if allowed == wanted:
+        return max_connections
+    possible = max(allowed - _OTHER_FILES, min(allowed - _FEWEST_OTHER_FILES, allowed // 2), 1)
+    _log.warning(
+        "The process may open only %d files: at most %d connections at a time, not %d; raise it with ulimit -n %d.",
+        allowed, possible, max_connections, wanted,
+    )  # fmt: skip
+    return possible
 
 
 def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -193,7 +202,10 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG, reuse_port=shared)
+        both = family == socket.AF_INET6 and host == "::" and socket.has_dualstack_ipv6()
+        listener = socket.create_server(
+            (host, port), family=family, backlog=_BACKLOG, reuse_port=shared, dualstack_ipv6=both
+        )
     except OSError as error:
         raise ServiceError(f"Port {port} of {host} cannot be listened on: {error.strerror}.") from error
     if hasattr(socket, "TCP_USER_TIMEOUT"):

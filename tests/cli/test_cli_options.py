@@ -117,6 +117,32 @@ def test_several_hosts_can_be_allowed() -> None:
     assert settings["allowed_hosts"] == ["a.example", "b.example"]
 
 
+@pytest.mark.parametrize(
+    ("written", "hosts"),
+    [
+        ("a.example", ["a.example"]),
+        ("a.example, b.example,", ["a.example", "b.example"]),
+        ('["a.example", "b.example"]', ["a.example", "b.example"]),
+        ("", []),
+        ("[]", []),
+    ],
+)
+def test_a_list_in_the_environment_has_commas_or_is_json(written: str, hosts: list[str]) -> None:
+    for name in ("allowed_hosts", "trusted_proxies"):
+        result = CliRunner(env={f"INKLING_{name.upper()}": written}).invoke(show_settings)
+        assert json.loads(result.output)[name] == hosts
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_whatever_stands_in_a_variable_is_taken_or_named(name: str) -> None:
+    """A Kubernetes Service that is named inkling puts a URL into INKLING_PORT, for one."""
+    variable = f"INKLING_{name.upper()}"
+    for written in ("tcp://10.96.12.34:8000", "", "-1", "[", "{", "null", "1e999", "\x7f", "[1, {}]"):
+        result = CliRunner(env={variable: written}).invoke(show_settings)
+        assert result.exit_code in (0, 2), (written, result.exception)
+        assert result.exit_code == 0 or variable in result.output, written
+
+
 @pytest.mark.parametrize(("args", "variables"), [(["--port", "x"], {}), ([], {"INKLING_PORT": "x"})])
 def test_a_setting_that_is_refused_is_named(args: list[str], variables: dict[str, str]) -> None:
     result = CliRunner(env=variables).invoke(show_settings, args)

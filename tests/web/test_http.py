@@ -88,6 +88,12 @@ def test_only_our_own_names(client: httpx.Client, host: str, status: int) -> Non
         assert problem_of(answer) == "bad-host"
 
 
+def test_a_refusal_names_the_host_and_the_setting(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    detail = client.get("/jobs", headers={"Host": "Digits.example:8000"}).json()["detail"]
+    assert "Digits.example," in detail and "--allowed-hosts" in detail and "INKLING_ALLOWED_HOSTS" in detail
+    assert detail in caplog.text
+
+
 def test_no_host_at_all(url: str) -> None:
     address = httpx.URL(url)
     with socket.create_connection((address.host, address.port or 0), timeout=5) as connection:
@@ -105,10 +111,15 @@ def test_no_host_at_all(url: str) -> None:
         ("192.0.2.7", "192.0.2.7:8000", True),
         ("192.0.2.7", "192.0.2.1:8000", False),
         ("127.0.0.1", "digits.example:8000", True),
+        ("127.0.0.1", "a.lab.example", True),
+        ("127.0.0.1", "a.b.lab.example:1", True),
+        ("127.0.0.1", "lab.example", False),
+        ("127.0.0.1", "evillab.example", False),
+        ("127.0.0.1", "*.lab.example", False),
     ],
 )
 def test_names_follow_the_address_that_is_bound(bound: str, host: str, known: bool) -> None:
-    guard = HostGuard(create_app(settings=Settings()), bound=bound, allowed=("digits.example",))
+    guard = HostGuard(create_app(settings=Settings()), bound=bound, allowed=("digits.example", "*.lab.example"))
     assert guard.is_own([host]) is known
 
 
@@ -117,6 +128,23 @@ def test_pages_of_others_change_nothing(client: httpx.Client, origin: str) -> No
     answer = client.post("/jobs", json=TINY, headers={"Origin": origin})
     assert (answer.status_code, problem_of(answer)) == (403, "cross-origin")
     assert client.get("/jobs", headers={"Origin": origin}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "status"),
+    [
+        ("https://localhost", "localhost:443", 202),
+        ("http://localhost:80", "localhost", 202),
+        ("https://localhost:443", "localhost", 202),
+        ("https://localhost:8443", "localhost", 403),
+        ("http://localhost:443", "localhost", 403),
+        ("http://[::1]", "[::1]:80", 202),
+    ],
+)
+def test_a_port_that_is_not_written_is_that_of_the_scheme(
+    client: httpx.Client, origin: str, host: str, status: int
+) -> None:
+    assert client.post("/jobs", json=TINY, headers={"Origin": origin, "Host": host}).status_code == status
 
 
 def test_our_own_page_may(client: httpx.Client, url: str) -> None:

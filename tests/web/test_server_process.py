@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -29,8 +30,10 @@ run(Settings(port={port}, data_dir=Path({data_dir!r}), executor={executor!r}, wo
 
 
 @contextmanager
-def server_process(data_dir: Path, executor: str, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    script = SERVE.format(data_dir=str(data_dir), executor=executor, port=port)
+def server_process(
+    data_dir: Path, executor: str, port: int = 0, before: str = ""
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    script = before + SERVE.format(data_dir=str(data_dir), executor=executor, port=port)
     root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", f"if __name__ == '__main__':\n{_indented(script)}"],
@@ -83,3 +86,57 @@ def test_an_address_that_is_taken_is_an_error_with_a_sentence(tmp_path: Path) ->
 def test_an_address_of_another_machine() -> None:
     with pytest.raises(ServiceError, match="cannot be listened on"):
         listen("192.0.2.1", 8000)
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="the machine has no IPv6")
+def test_every_ipv6_address_is_every_ipv4_address_too() -> None:
+    with listen("::", 0) as listener:
+        for address in ("127.0.0.1", "::1"):
+            socket.create_connection((address, listener.getsockname()[1]), timeout=5).close()
+
+
+def test_a_few_open_files_are_some_connections_and_a_warning(tmp_path: Path) -> None:
+    with (
+        server_process(
+            tmp_path, "inline", before="import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))"
+        ) as (
+            process,
+            url,
+        ),
+        ExitStack() as connections,
+    ):
+        for _ in range(20):
+            client = connections.enter_context(httpx.Client(timeout=DEADLINE_S))
+            assert client.get(f"{url}/livez").status_code == 200
+        connections.close()
+        process.terminate()
+        assert "at most 128 connections" in process.communicate(timeout=DEADLINE_S)[1]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path, exists: bool) -> None:
+    folder = tmp_path / "data"
+    if exists:
+        folder.mkdir(0o555)
+    if as_root := os.geteuid() == 0:  # who may write everywhere
+        for parent in [tmp_path, *tmp_path.parents][:-2]:
+            parent.chmod(parent.stat().st_mode | 0o055)
+    url = None if exists else f"sqlite:///{folder}/inkling.db"
+    program = f"""
+import os
+from pathlib import Path
+from service.bootstrap import build
+from service.errors import ServiceError
+from service.settings import Settings
+
+build(Settings(data_dir=Path({str(tmp_path / "other")!r}))).stop()  # imports what another user may not read
+if {as_root}:
+    os.setuid(65534)
+try:
+    build(Settings(data_dir=Path({str(folder if exists else tmp_path)!r}), database_url={url!r}))
+except ServiceError as error:
+    print(error.message)
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert str(folder) in said
+    assert ("may not write there" if exists else "does not exist") in said

@@ -89,6 +89,15 @@ def test_an_address_stands_for_those_that_one_client_has(host: str, client: str)
     assert client_address({"client": None}) == "local"
 
 
+@pytest.mark.parametrize("forwarded", ["1.2.3.4:", "a:b", "[::1", "1.2.3.4:abc", "::ffff:1.2.3.4:80", "1:2:3"])
+def test_what_a_proxy_forwards_and_is_no_address_is_one_client(
+    forwarded: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        assert client_address({"client": (forwarded, 0)}) == "unknown"
+    assert repr(forwarded) in caplog.text
+
+
 @contextmanager
 def limited(data_dir: Path, **settings: object) -> Iterator[tuple[Service, httpx.Client]]:
     """Serve with small limits."""

@@ -8,7 +8,7 @@ from .architecture import DrawnLayer, architecture_picture
 from .calibration import calibration_chart
 from .cells import confusion_chart, heatmap_chart
 from .curves import Curves, Line, thin
-from .frame import ChartSize, superscript
+from .frame import MEDIA_TYPES, ChartSize, Drawing, superscript
 from .norms import norms_chart
 from .pictures import (
     batch_sheet,

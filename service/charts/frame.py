@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, Required, TypeAlias, TypedDict, Unpack
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .sheet import Sheet
 
 ImageFormat: TypeAlias = Literal["png", "svg", "pdf"]
+MEDIA_TYPES: Mapping[str, str] = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 
 # From the palette of Okabe and Ito, which remains distinct to colour-blind readers.
 TRAINING = "#0072B2"
@@ -64,6 +66,30 @@ class ChartSize:
     def dots_per_inch(self) -> int:
         """The given ``dpi``, or the one that follows from the size."""
         return max(72, min(self.width_px // 8, self.height_px // 5)) if self.dpi is None else self.dpi
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Drawing:
+    """A picture before it is drawn.
+
+    Parameters
+    ----------
+    made_of : everything that it depends on: equal parts give equal bytes, for caches and ETags.
+    draw : returns the file.
+    headers : to send with it.
+    """
+
+    made_of: tuple[Any, ...]
+    draw: Callable[[], bytes]
+    media_type: str = "image/png"
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, chart: Callable[..., bytes], *values: Any, **options: Any) -> Drawing:
+        """Prepare what a function draws of these arguments."""
+        media_type = MEDIA_TYPES[options.get("image_format", "png")]
+        draw = partial(chart, *values, **options)
+        return cls(made_of=(chart.__name__, values, options), draw=draw, media_type=media_type)
 
 
 class Frame(TypedDict, total=False):

@@ -11,7 +11,6 @@ from .job import Event, EventBatch, Job, JobRequest, Metrics
 from .jobs import LATE_S, Census, EventCursor, Jobs, JobWeights
 from .pictures import (
     MAX_ROWS,
-    Drawing,
     ImageFormat,
     job_picture,
     prepare_job_curves,

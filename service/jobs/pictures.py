@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Literal, TypeAlias
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 
 from service.charts import (
+    MEDIA_TYPES,
     ChartSize,
+    Drawing,
     Line,
     accuracy_chart,
     heatmap_chart,
@@ -32,42 +33,32 @@ Chart: TypeAlias = Literal["loss", "accuracy"]
 MAX_ROWS = 50
 """Rows of a picture of weights: a sweep may have twenty times as many members."""
 
+
+class Form(TypedDict, total=False):
+    """What a client may choose of every chart."""
+
+    size: ChartSize | None
+    image_format: ImageFormat
+
+
 _CHARTS: Mapping[Chart, Callable[..., bytes]] = {"loss": loss_chart, "accuracy": accuracy_chart}
 _NUMBERS = {row.name for row in HYPERPARAMETERS if row.kind in ("integer", "number")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Drawing:
-    """A picture before it is drawn.
-
-    Parameters
-    ----------
-    made_of : everything that it depends on except its format: equal parts give equal bytes, for caches and ETags.
-    draw : returns the file.
-    """
-
-    made_of: tuple[Any, ...]
-    draw: Callable[[], bytes]
-
-
-def prepare_job_curves(
-    jobs: Jobs, job_id: str, chart: Chart, *, size: ChartSize | None = None, image_format: ImageFormat = "png"
-) -> Drawing:
+def prepare_job_curves(jobs: Jobs, job_id: str, chart: Chart, **form: Unpack[Form]) -> Drawing:
     """Prepare the loss or the accuracy over steps."""
     found, provenance, job = jobs.curves(job_id), jobs.provenance(job_id), jobs.get(job_id)
     words = {"title": f"{chart.capitalize()}: {job.name}", "caption": job.caption}
-    draw = partial(_CHARTS[chart], found, size=size, image_format=image_format, provenance=provenance, **words)
-    return Drawing(made_of=(chart, found, size, words, provenance), draw=draw)
+    return Drawing.of(_CHARTS[chart], found, provenance=provenance, **words, **form)
 
 
 def prepare_job_weights(jobs: Jobs, job_id: str, *, which: Literal["best", "last"] = "best", **style: Any) -> Drawing:
     """Prepare the weights of the newest checkpoint, in a style of `weights_picture`; always a PNG."""
     found = jobs.weights(job_id, which)
     provenance = {**jobs.provenance(job_id), "weights": which, "step": str(found.next_step - 1)}
-    draw = partial(
+    return Drawing.of(
         weights_picture, found.tiles, labels=found.labels, importance=found.importance, provenance=provenance, **style
     )
-    return Drawing(made_of=(found.parameters, style, provenance), draw=draw)
 
 
 def job_picture(
@@ -79,9 +70,7 @@ def job_picture(
     return prepare_job_curves(jobs, job_id, what, image_format=image_format).draw()
 
 
-def prepare_sweep_accuracy(
-    sweeps: Sweeps, sweep_id: str, *, size: ChartSize | None = None, image_format: ImageFormat = "png"
-) -> Drawing:
+def prepare_sweep_accuracy(sweeps: Sweeps, sweep_id: str, **form: Unpack[Form]) -> Drawing:
     """Prepare a line for each member, or for members that differ only in their seed the mean with its range."""
     sweep = sweeps.get(sweep_id)
     provenance = sweeps.provenance(sweep)
@@ -102,23 +91,17 @@ def prepare_sweep_accuracy(
             batches_per_epoch=sweep.batches_per_epoch,
             title=f"{metric.title.capitalize()}: {sweep.request.model_name}",
             caption=sweep.caption,
-            size=size,
-            image_format=image_format,
             provenance=provenance,
+            **form,
         )
 
     checked = [(member.job.id, member.job.latest and member.job.latest.id) for member in sweep.members]
-    made_of = ("accuracy", checked, size, sweep.caption, provenance)
-    return Drawing(made_of=made_of, draw=draw)
+    media_type = MEDIA_TYPES[form.get("image_format", "png")]
+    return Drawing(made_of=("accuracy", checked, form, sweep.caption, provenance), draw=draw, media_type=media_type)
 
 
 def prepare_sweep_norms(
-    sweeps: Sweeps,
-    sweep_id: str,
-    *,
-    scale: Literal["log", "linear"] = "log",
-    size: ChartSize | None = None,
-    image_format: ImageFormat = "png",
+    sweeps: Sweeps, sweep_id: str, *, scale: Literal["log", "linear"] = "log", **form: Unpack[Form]
 ) -> Drawing:
     """Prepare the norm of the last weights over the L2 penalty, the mean of members that share it.
 
@@ -140,7 +123,7 @@ def prepare_sweep_norms(
     others = [name for name in sweep.request.varied if name != "l2_penalty"]
     n_repeats = len(sweep.members) // len(sweep.request.grid["l2_penalty"])
     band = f"mean of {n_repeats} {'seeds' if others == ['seed'] else 'members'}, bars from min to max"
-    draw = partial(
+    return Drawing.of(
         norms_chart,
         penalties,
         means,
@@ -148,21 +131,13 @@ def prepare_sweep_norms(
         scale=scale,
         title=f"Weight norm: {sweep.request.model_name}",
         caption=sweep.caption,
-        size=size,
-        image_format=image_format,
         provenance=provenance,
+        **form,
     )
-    made_of = ("norms", penalties, means, lowest, highest, scale, size, sweep.caption, provenance)
-    return Drawing(made_of=made_of, draw=draw)
 
 
 def prepare_sweep_heatmap(
-    sweeps: Sweeps,
-    sweep_id: str,
-    *,
-    metric: str = "validation_loss",
-    size: ChartSize | None = None,
-    image_format: ImageFormat = "png",
+    sweeps: Sweeps, sweep_id: str, *, metric: str = "validation_loss", **form: Unpack[Form]
 ) -> Drawing:
     """Prepare a cell for each pair of values of two hyperparameters, the mean over the seeds if they vary too.
 
@@ -185,8 +160,7 @@ def prepare_sweep_heatmap(
         if found:
             cells[values_of[y].index(y_value), values_of[x].index(x_value)] = np.mean(found)
     seeds = f", mean of {len(sweep.request.grid['seed'])} seeds" if len(sweep.request.varied) > 2 else ""
-    caption = f"each at its best check{seeds}; {sweep.caption}"
-    draw = partial(
+    return Drawing.of(
         heatmap_chart,
         _words(x),
         values_of[x],
@@ -195,13 +169,10 @@ def prepare_sweep_heatmap(
         cells,
         metric=metric,
         title=f"{METRICS[metric].title.capitalize()}: {sweep.request.model_name}",
-        caption=caption,
-        size=size,
-        image_format=image_format,
+        caption=f"each at its best check{seeds}; {sweep.caption}",
         provenance=provenance,
+        **form,
     )
-    made_of = ("heatmap", cells, size, caption, provenance)
-    return Drawing(made_of=made_of, draw=draw)
 
 
 def prepare_sweep_weights(
@@ -230,18 +201,15 @@ def prepare_sweep_weights(
         for member, tiles in zip(sweep.members, sweeps.tiles(sweep, which), strict=True)
         if tiles is not None
     ]
-    drawn = [tiles for _, tiles in found]
     names = _shown_names(sweep)
-    captions = [_row_caption(names, member) for member, _ in found]
-    draw = partial(
+    return Drawing.of(
         weights_grid,
-        drawn,
-        row_captions=captions,
+        [tiles for _, tiles in found],
+        row_captions=[_row_caption(names, member) for member, _ in found],
         column_captions=sweeps.tile_names(sweep),
         provenance=provenance,
         **style,
     )
-    return Drawing(made_of=(*drawn, captions, style, provenance), draw=draw)
 
 
 def _shown_names(sweep: Sweep) -> Sequence[str]:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from anyio.to_thread import run_sync
+from fastapi import Depends, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service import __version__
-from service.charts import ChartSize, calibration_chart, confusion_chart
+from service.charts import MEDIA_TYPES, ChartSize, Drawing, confusion_chart
 from service.core import Ints
-from service.jobs import Drawing, ImageFormat
+from service.jobs import ImageFormat
 
 from .parameters import Parameters
 
-PNG, SVG = "image/png", "image/svg+xml"
-MEDIA_TYPES: Mapping[ImageFormat, str] = {"png": PNG, "svg": SVG}
+PNG, SVG = MEDIA_TYPES["png"], MEDIA_TYPES["svg"]
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
@@ -96,24 +96,7 @@ class WeightsGridParameters(_WeightsParameters):
     ] = "shared"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """A picture that may not have to be drawn.
-
-    Parameters
-    ----------
-    made_of : everything that the picture depends on; equal parts, equal bytes.
-    draw : returns the file.
-    headers : to send with it.
-    """
-
-    made_of: tuple[Any, ...]
-    draw: Callable[[], bytes]
-    media_type: str = PNG
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-async def picture_answer(request: Request, prepare: Callable[[], Picture]) -> Response:
+async def picture_answer(request: Request, prepare: Callable[[], Drawing]) -> Response:
     """Answer with a picture, or with 304 if the client has it.
 
     Parameters
@@ -129,56 +112,26 @@ async def picture_answer(request: Request, prepare: Callable[[], Picture]) -> Re
     return Response(content, headers=headers, media_type=picture.media_type)
 
 
-async def drawing_answer(
-    request: Request, prepare: Callable[[], Drawing], image_format: ImageFormat = "png"
-) -> Response:
-    """Answer with a picture of a job or a sweep, as `picture_answer` does."""
+class Chart:
+    """A chart that a client asks for, in its format and size."""
 
-    def prepared() -> Picture:
-        drawing = prepare()
-        return Picture(made_of=drawing.made_of, draw=drawing.draw, media_type=MEDIA_TYPES[image_format])
+    def __init__(self, request: Request, image_format: ImageFormat, query: Annotated[ChartParameters, Query()]) -> None:
+        self._request = request
+        self._form = {"size": query.size, "image_format": image_format}
 
-    return await picture_answer(request, prepared)
+    async def answer(self, prepare: Callable[..., Drawing], *args: Any, **options: Any) -> Response:
+        """Answer as `picture_answer`; ``prepare`` also gets size and format."""
+        return await picture_answer(self._request, partial(prepare, *args, **options, **self._form))
 
 
-def confusion_picture(
-    counts: Ints,
-    labels: Sequence[str],
-    *,
-    title: str,
-    of: str,
-    size: ChartSize,
-    image_format: ImageFormat,
-    provenance: Mapping[str, str],
-) -> Picture:
+ChartDep = Annotated[Chart, Depends()]
+
+
+def confusion_drawing(counts: Ints, labels: Sequence[str], *, of: str, **frame: Any) -> Drawing:
     """Prepare a confusion matrix; ``of`` says which images were classified, as in ``test images of mnist``."""
     n_correct, n_images = int(counts.trace()), int(counts.sum())
-    words = {
-        "title": title,
-        "caption": f"{n_correct:,} of {n_images:,} {of} classified correctly: {n_correct / n_images:.2%}",
-    }
-    draw = partial(
-        confusion_chart, counts, labels, size=size, image_format=image_format, provenance=provenance, **words
-    )
-    made_of = counts, labels, size, words, provenance
-    return Picture(made_of=made_of, draw=draw, media_type=MEDIA_TYPES[image_format])
-
-
-def calibration_picture(
-    calibration: Mapping[str, Any],
-    *,
-    title: str,
-    of: str,
-    size: ChartSize,
-    image_format: ImageFormat,
-    provenance: Mapping[str, str],
-) -> Picture:
-    """Prepare a reliability curve; ``of`` says which images were classified."""
-    bins, error = calibration["bins"], calibration["expected_error"]
-    words = {"title": title, "caption": f"On {of}, probability and accuracy differ by {error:.2%} on average."}
-    draw = partial(calibration_chart, bins, size=size, image_format=image_format, provenance=provenance, **words)
-    made_of = repr(bins), size, words, provenance
-    return Picture(made_of=made_of, draw=draw, media_type=MEDIA_TYPES[image_format])
+    caption = f"{n_correct:,} of {n_images:,} {of} classified correctly: {n_correct / n_images:.2%}"
+    return Drawing.of(confusion_chart, counts, labels, caption=caption, **frame)
 
 
 def entity_tag(*parts: Any) -> str:
@@ -197,12 +150,16 @@ def is_known(request: Request, tag: str) -> bool:
 
 
 def _pieces(parts: Any) -> list[bytes]:
-    pieces: list[bytes] = []
+    pieces: list[bytes] = [str(len(parts)).encode()]
     for part in parts:
         if isinstance(part, np.ndarray):
             pieces += [repr((part.shape, part.dtype.str)).encode(), part.tobytes()]
         elif is_dataclass(part):
             pieces += _pieces([getattr(part, field.name) for field in fields(part)])
+        elif isinstance(part, Mapping):
+            pieces += _pieces([*part, *part.values()])
+        elif isinstance(part, tuple | list):
+            pieces += _pieces(part)
         else:
             pieces.append(repr(part).encode("utf-8"))
     return pieces

@@ -175,7 +175,8 @@ class Route(SecuredRoute):
     def _declared_parameters(self) -> frozenset[str]:
         """Return the names of all query parameters, whether FastAPI reads them or the endpoint."""
         names = {each["name"] for each in (self.openapi_extra or {}).get("parameters", ()) if each["in"] == "query"}
-        for field in self.dependant.query_params:
+        dependants = (self.dependant, *self.dependant.dependencies)
+        for field in (field for dependant in dependants for field in dependant.query_params):
             model = field.field_info.annotation
             if not (isinstance(model, type) and issubclass(model, Parameters)):
                 raise TypeError(f"{self.name} must declare its query parameters as one model of Parameters")

@@ -13,14 +13,14 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.charts import contact_sheet, digit_picture
+from service.charts import Drawing, contact_sheet, digit_picture
 from service.core import BY_NAME, STRENGTHS, Augmenter
 from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
 from service.errors import DatasetNotFound, InvalidField, InvalidInput, UnsupportedMedia
 from service.web.access_control import READ, TRAIN
 from service.web.limits import limits_of
 from service.web.parameters import Parameters, ServiceDep
-from service.web.pictures import PNG_ANSWER, Picture, Upscale, picture_answer
+from service.web.pictures import PNG_ANSWER, Upscale, picture_answer
 from service.web.routing import Answer, BoundedRequest, media_type_of, noun_router
 
 router = noun_router("datasets")
@@ -174,7 +174,7 @@ async def get_image(
 ) -> Response:
     """Show one image, counted from 0. Its label is in the header `X-Label`."""
 
-    def prepare() -> Picture:
+    def prepare() -> Drawing:
         dataset = service.datasets.get(name)
         images = _part(dataset, query.part)
         if not 0 <= index < len(images):
@@ -185,7 +185,7 @@ async def get_image(
         def draw() -> bytes:
             return digit_picture(images.images[index], upscale=query.upscale, provenance=provenance)
 
-        return Picture(made_of=(provenance, query.upscale), draw=draw, headers=(("X-Label", label),))
+        return Drawing(made_of=(provenance, query.upscale), draw=draw, headers=(("X-Label", label),))
 
     return await picture_answer(request, prepare)
 
@@ -196,13 +196,13 @@ async def get_contact_sheet(
 ) -> Response:
     """Show the first images of each class, a row a class, as they are or distorted at random."""
 
-    def prepare() -> Picture:
+    def prepare() -> Drawing:
         dataset = service.datasets.get(name)
         provenance = {**_provenance(dataset, query.part), "per_class": str(query.per_class)}
         if query.augmentation != "none":
             provenance |= {"augmentation": query.augmentation, "seed": str(query.seed)}
         draw = partial(_draw_sheet, dataset, query, provenance)
-        return Picture(made_of=(provenance, query.upscale), draw=draw)
+        return Drawing(made_of=(provenance, query.upscale), draw=draw)
 
     return await picture_answer(request, prepare)
 

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.charts import Drawing, calibration_chart
 from service.errors import InvalidField
 from service.inference import compare, evaluate
-from service.jobs import ImageFormat
 from service.registry import Model
 from service.web.access_control import READ
 from service.web.parameters import Parameters, ServiceDep
-from service.web.pictures import (
-    CHART_ANSWER,
-    ChartParameters,
-    Picture,
-    calibration_picture,
-    confusion_picture,
-    picture_answer,
-)
+from service.web.pictures import CHART_ANSWER, ChartDep, confusion_drawing
 from service.web.routing import Answer, noun_router
 
 router = noun_router("models")
@@ -152,11 +144,7 @@ class CompareParameters(Parameters):
     ]
 
 
-@router.get(
-    "/models/{name}/versions/{version}/evaluation",
-    dependencies=[READ],
-    response_model=Evaluation,
-)
+@router.get("/models/{name}/versions/{version}/evaluation", dependencies=[READ], response_model=Evaluation)
 def get_evaluation(
     name: str, version: str, query: Annotated[EvaluationParameters, Query()], service: ServiceDep
 ) -> Response:
@@ -165,11 +153,7 @@ def get_evaluation(
     return JSONResponse({**_names(model), **evaluate(model, service.datasets).to_dict(hardest=query.hardest)})
 
 
-@router.get(
-    "/models/{name}/versions/{version}/evaluation/images",
-    dependencies=[READ],
-    response_model=ConfusionCell,
-)
+@router.get("/models/{name}/versions/{version}/evaluation/images", dependencies=[READ], response_model=ConfusionCell)
 def get_images_of_cell(
     name: str, version: str, query: Annotated[CellParameters, Query()], service: ServiceDep
 ) -> Response:
@@ -179,67 +163,44 @@ def get_images_of_cell(
     return JSONResponse({**_names(model), **evaluation.cell(query.true, query.predicted, query.limit)})
 
 
-@router.get(
-    "/models/{name}/versions/{version}/confusion.{image_format}",
-    dependencies=[READ],
-    **CHART_ANSWER,
-)
-async def confusion_of_version(
-    *,
-    name: str,
-    version: str,
-    image_format: ImageFormat,
-    query: Annotated[ChartParameters, Query()],
-    request: Request,
-    service: ServiceDep,
-) -> Response:
+@router.get("/models/{name}/versions/{version}/confusion.{image_format}", dependencies=[READ], **CHART_ANSWER)
+async def confusion_of_version(name: str, version: str, chart: ChartDep, service: ServiceDep) -> Response:
     """Draw the confusion matrix of the test images."""
 
-    def prepare() -> Picture:
+    def prepare(**form: Any) -> Drawing:
         model = service.catalogue.get(name, version)
         manifest, evaluation = model.manifest, evaluate(model, service.datasets)
-        return confusion_picture(
+        return confusion_drawing(
             evaluation.confusion(),
             manifest.class_names,
             title=f"Confusion: {manifest.name}, version {manifest.version}",
             of=f"test images of {evaluation.dataset}",
-            size=query.size,
-            image_format=image_format,
             provenance={**manifest.provenance(), "part": "test"},
+            **form,
         )
 
-    return await picture_answer(request, prepare)
+    return await chart.answer(prepare)
 
 
-@router.get(
-    "/models/{name}/versions/{version}/calibration.{image_format}",
-    dependencies=[READ],
-    **CHART_ANSWER,
-)
-async def calibration_of_version(
-    *,
-    name: str,
-    version: str,
-    image_format: ImageFormat,
-    query: Annotated[ChartParameters, Query()],
-    request: Request,
-    service: ServiceDep,
-) -> Response:
+@router.get("/models/{name}/versions/{version}/calibration.{image_format}", dependencies=[READ], **CHART_ANSWER)
+async def calibration_of_version(name: str, version: str, chart: ChartDep, service: ServiceDep) -> Response:
     """Draw the reliability curve: the accuracy on the test images by the probability of what is predicted."""
 
-    def prepare() -> Picture:
+    def prepare(**form: Any) -> Drawing:
         model = service.catalogue.get(name, version)
         manifest, evaluation = model.manifest, evaluate(model, service.datasets)
-        return calibration_picture(
-            evaluation.calibration(),
+        calibration = evaluation.calibration()
+        return Drawing.of(
+            calibration_chart,
+            calibration["bins"],
             title=f"Calibration: {manifest.name}, version {manifest.version}",
-            of=f"{len(evaluation.true):,} test images of {evaluation.dataset}",
-            size=query.size,
-            image_format=image_format,
+            caption=f"On {len(evaluation.true):,} test images of {evaluation.dataset}, probability and accuracy differ "
+            f"by {calibration['expected_error']:.2%} on average.",
             provenance={**manifest.provenance(), "part": "test"},
+            **form,
         )
 
-    return await picture_answer(request, prepare)
+    return await chart.answer(prepare)
 
 
 @router.get("/compare", dependencies=[READ], response_model=ComparisonAnswer)

@@ -18,7 +18,6 @@ from service.core.tables import csv_text
 from service.errors import MalformedInput
 from service.jobs import (
     Failure,
-    ImageFormat,
     Job,
     JobState,
     RecordedCheck,
@@ -35,9 +34,9 @@ from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
     BestOrLast,
-    ChartParameters,
+    ChartDep,
     WeightsParameters,
-    drawing_answer,
+    picture_answer,
 )
 from service.web.routing import CSV, CSV_CONTENT, Answer, answer_type_of, noun_router
 from service.worker import Progress
@@ -279,29 +278,15 @@ async def follow_job(
 
 
 @pictures.get("/jobs/{job_id}/loss.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def loss_picture(
-    job_id: JobId,
-    image_format: ImageFormat,
-    query: Annotated[ChartParameters, Query()],
-    request: Request,
-    service: ServiceDep,
-) -> Response:
+async def loss_picture(job_id: JobId, chart: ChartDep, service: ServiceDep) -> Response:
     """Draw training and validation loss over steps, with the best check and an early stop marked."""
-    prepare = partial(prepare_job_curves, service.jobs, job_id, "loss", size=query.size, image_format=image_format)
-    return await drawing_answer(request, prepare, image_format)
+    return await chart.answer(prepare_job_curves, service.jobs, job_id, "loss")
 
 
 @pictures.get("/jobs/{job_id}/accuracy.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def accuracy_picture(
-    job_id: JobId,
-    image_format: ImageFormat,
-    query: Annotated[ChartParameters, Query()],
-    request: Request,
-    service: ServiceDep,
-) -> Response:
+async def accuracy_picture(job_id: JobId, chart: ChartDep, service: ServiceDep) -> Response:
     """Draw training and validation accuracy at every check."""
-    prepare = partial(prepare_job_curves, service.jobs, job_id, "accuracy", size=query.size, image_format=image_format)
-    return await drawing_answer(request, prepare, image_format)
+    return await chart.answer(prepare_job_curves, service.jobs, job_id, "accuracy")
 
 
 @pictures.get("/jobs/{job_id}/weights.png", dependencies=[READ], **PNG_ANSWER)
@@ -310,7 +295,7 @@ async def weights_of_job(
 ) -> Response:
     """Draw the weights of the newest checkpoint: a 28x28 tile for each class, each weight a solid block."""
     prepare = partial(prepare_job_weights, service.jobs, job_id, which=query.weights, **query.style)
-    return await drawing_answer(request, prepare)
+    return await picture_answer(request, prepare)
 
 
 def _accepted(job: Job) -> Response:

@@ -13,7 +13,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.charts import DrawnLayer, architecture_picture, weights_picture
+from service.charts import Drawing, DrawnLayer, architecture_picture, weights_picture
 from service.core import Check, Operation, design_matrix
 from service.errors import InvalidField, MalformedInput
 from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS, import_weights, write_onnx
@@ -26,7 +26,6 @@ from service.web.pictures import (
     BINARY,
     PNG_ANSWER,
     SVG,
-    Picture,
     WeightsParameters,
     entity_tag,
     file_answer,
@@ -213,11 +212,7 @@ def get_version(name: str, version: str, service: ServiceDep) -> Response:
     return JSONResponse({**manifest.to_dict(), "aliases": aliases, "job_exists": exists})
 
 
-@router.get(
-    "/models/{name}/versions/{version}/weights.npz",
-    dependencies=[READ],
-    **_NPZ_ANSWER,
-)
+@router.get("/models/{name}/versions/{version}/weights.npz", dependencies=[READ], **_NPZ_ANSWER)
 def get_weights(name: str, version: str, request: Request, service: ServiceDep) -> Response:
     """Return the weight file, verified against its checksum."""
     manifest = service.registry.manifest(name, service.registry.resolve(name, version))
@@ -227,11 +222,7 @@ def get_weights(name: str, version: str, request: Request, service: ServiceDep) 
     return Response(service.registry.weights_bytes(name, manifest.version), headers=headers, media_type=_FILE)
 
 
-@router.get(
-    "/models/{name}/versions/{version}/weights.onnx",
-    dependencies=[READ],
-    **_ONNX_ANSWER,
-)
+@router.get("/models/{name}/versions/{version}/weights.onnx", dependencies=[READ], **_ONNX_ANSWER)
 def get_onnx(name: str, version: str, request: Request, service: ServiceDep) -> Response:
     """Return the published weights as an ONNX model, from images to probabilities and digits."""
     model = service.catalogue.get(name, version)
@@ -241,17 +232,13 @@ def get_onnx(name: str, version: str, request: Request, service: ServiceDep) -> 
     return Response(write_onnx(model), headers=headers, media_type=_FILE)
 
 
-@router.get(
-    "/models/{name}/versions/{version}/weights.png",
-    dependencies=[READ],
-    **PNG_ANSWER,
-)
+@router.get("/models/{name}/versions/{version}/weights.png", dependencies=[READ], **PNG_ANSWER)
 async def weights_of_version(
     name: str, version: str, query: Annotated[LayerWeightsParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
     """Draw the published weights: a 28x28 tile for each class or unit, each weight a solid block."""
 
-    def prepare() -> Picture:
+    def prepare() -> Drawing:
         model = service.catalogue.get(name, version)
         manifest = model.manifest
         function, row, n_layers = model.function, model.parameters, len(model.function.layout.tensors)
@@ -262,11 +249,8 @@ async def weights_of_version(
         x = None if images is None else design_matrix(images, manifest.dtype, function.scaling)
         tiles, importance = function.tiles(row, query.layer), function.importance(row, query.layer, x)
         labels = function.tile_names(manifest.class_names, query.layer)
-        draw = partial(
-            weights_picture, tiles, labels=labels, importance=importance, provenance=provenance, **query.style
-        )
-        made_of = manifest.weights_sha256, query.style, provenance, query.layer
-        return Picture(made_of=made_of, draw=draw)
+        named = {"labels": labels, "importance": importance}
+        return Drawing.of(weights_picture, tiles, **named, provenance=provenance, **query.style)
 
     return await picture_answer(request, prepare)
 
@@ -279,7 +263,7 @@ async def weights_of_version(
 async def draw_architecture(name: str, version: str, request: Request, service: ServiceDep) -> Response:
     """Draw the layers of a version with their sizes, activations and numbers of parameters."""
 
-    def prepare() -> Picture:
+    def prepare() -> Drawing:
         manifest = service.registry.manifest(name, service.registry.resolve(name, version))
         function, provenance = manifest.build_model(), manifest.provenance()
         height, width = manifest.image_shape
@@ -300,7 +284,7 @@ async def draw_architecture(name: str, version: str, request: Request, service: 
             )
         title = f"{manifest.name}, version {manifest.version}"
         draw = partial(architecture_picture, layers, title=title, provenance=provenance)
-        return Picture(made_of=(layers, title, provenance), draw=draw, media_type=SVG)
+        return Drawing(made_of=(layers, title, provenance), draw=draw, media_type=SVG)
 
     return await picture_answer(request, prepare)
 

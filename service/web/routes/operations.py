@@ -92,12 +92,7 @@ async def live() -> Response:
     return JSONResponse({"live": True})
 
 
-@probes.get(
-    "/readyz",
-    dependencies=[PUBLIC],
-    response_model=Readiness,
-    responses={503: {"model": Readiness}},
-)
+@probes.get("/readyz", dependencies=[PUBLIC], response_model=Readiness, responses={503: {"model": Readiness}})
 async def ready(service: ServiceDep) -> Response:
     """Answer 200 if the database can be reached, a model can answer, and an engine trains; else 503, saying which."""
     parts = await run_sync(_parts, service)

@@ -11,6 +11,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.charts import Drawing
 from service.core import HYPERPARAMETERS
 from service.errors import JobNotFound
 from service.jobs import ImageFormat, JobState
@@ -18,7 +19,7 @@ from service.reports import FORMS, MAX_PENALTIES, ReportOptions
 from service.web.access_control import READ, TRAIN
 from service.web.middleware import policy
 from service.web.parameters import IdempotencyKey, Page, ReportId, ServiceDep
-from service.web.pictures import CHART_ANSWER, PNG, SVG, Picture, file_answer, picture_answer
+from service.web.pictures import CHART_ANSWER, PNG, SVG, file_answer, picture_answer
 from service.web.requests import Strict
 from service.web.routing import Answer, noun_router
 
@@ -155,7 +156,7 @@ async def report_figure(
 async def _file(report_id: str, name: str, request: Request, service: ServiceDep) -> Response:
     form = name.rpartition(".")[2]
 
-    def prepare() -> Picture:
+    def prepare() -> Drawing:
         if name not in service.reports.file_names(report_id):
             raise JobNotFound("This report has no figure of that name.")
         headers: tuple[tuple[str, str], ...] = ()
@@ -165,6 +166,6 @@ async def _file(report_id: str, name: str, request: Request, service: ServiceDep
             headers = (("Content-Security-Policy", policy(CONTENT_SECURITY_POLICY)),)
         # Runs that are over never change, so neither does what is made of them.
         draw = partial(service.reports.file, report_id, name)
-        return Picture(made_of=(report_id, name), draw=draw, media_type=_MEDIA_TYPES[form], headers=headers)
+        return Drawing(made_of=(report_id, name), draw=draw, media_type=_MEDIA_TYPES[form], headers=headers)
 
     return await picture_answer(request, prepare)

@@ -12,18 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.bootstrap import Service
-from service.charts import weights_picture
+from service.charts import Drawing, weights_picture
 from service.core import Operation
-from service.jobs import ImageFormat
 from service.web.access_control import READ
 from service.web.parameters import JobId, Parameters, ServiceDep
 from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
-    ChartParameters,
-    Picture,
+    ChartDep,
     WeightsParameters,
-    confusion_picture,
+    confusion_drawing,
     entity_tag,
     file_answer,
     is_known,
@@ -125,18 +123,11 @@ async def weights_of_snapshot(
 ) -> Response:
     """Draw the weights of a snapshot, as those of a job."""
 
-    def prepare() -> Picture:
+    def prepare() -> Drawing:
         found = service.snapshots.weights(job_id, step)
+        named = {"labels": found.labels, "importance": found.importance}
         provenance = _provenance(service, job_id, step)
-        draw = partial(
-            weights_picture,
-            found.tiles,
-            labels=found.labels,
-            importance=found.importance,
-            provenance=provenance,
-            **query.style,
-        )
-        return Picture(made_of=(found.parameters, query.style, provenance), draw=draw)
+        return Drawing.of(weights_picture, found.tiles, **named, provenance=provenance, **query.style)
 
     return await picture_answer(request, prepare)
 
@@ -148,30 +139,21 @@ def confusion_of_snapshot(job_id: JobId, step: Step, service: ServiceDep) -> Res
 
 
 @router.get("/jobs/{job_id}/snapshots/{step}/confusion.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def confusion_picture_of_snapshot(
-    *,
-    job_id: JobId,
-    step: Step,
-    image_format: ImageFormat,
-    query: Annotated[ChartParameters, Query()],
-    request: Request,
-    service: ServiceDep,
-) -> Response:
+async def confusion_picture_of_snapshot(job_id: JobId, step: Step, chart: ChartDep, service: ServiceDep) -> Response:
     """Draw the confusion matrix of the validation images under the weights of a snapshot."""
 
-    def prepare() -> Picture:
+    def prepare(**form: Any) -> Drawing:
         found = service.snapshots.confusion(job_id, step)
-        return confusion_picture(
+        return confusion_drawing(
             found.counts,
             found.class_names,
             title=f"Confusion: {found.job.name}, step {step:,}",
             of="validation images",
-            size=query.size,
-            image_format=image_format,
             provenance=_provenance(service, job_id, step),
+            **form,
         )
 
-    return await picture_answer(request, prepare)
+    return await chart.answer(prepare)
 
 
 def _provenance(service: Service, job_id: str, step: int) -> dict[str, str]:

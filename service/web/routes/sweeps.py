@@ -30,9 +30,11 @@ from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
     BestOrLast,
+    Chart,
+    ChartDep,
     ChartParameters,
     WeightsGridParameters,
-    drawing_answer,
+    picture_answer,
 )
 from service.web.routing import Answer, noun_router
 from service.worker import Progress
@@ -154,16 +156,9 @@ def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> Response:
 
 
 @router.get("/sweeps/{sweep_id}/accuracy.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def sweep_accuracy(
-    sweep_id: SweepId,
-    image_format: ImageFormat,
-    query: Annotated[ChartParameters, Query()],
-    request: Request,
-    service: ServiceDep,
-) -> Response:
+async def sweep_accuracy(sweep_id: SweepId, chart: ChartDep, service: ServiceDep) -> Response:
     """Draw the validation accuracy of each member over steps; of repeated seeds their mean, in a band."""
-    prepare = partial(prepare_sweep_accuracy, service.sweeps, sweep_id, size=query.size, image_format=image_format)
-    return await drawing_answer(request, prepare, image_format)
+    return await chart.answer(prepare_sweep_accuracy, service.sweeps, sweep_id)
 
 
 @router.get("/sweeps/{sweep_id}/norms.{image_format}", dependencies=[READ], **CHART_ANSWER)
@@ -175,8 +170,8 @@ async def sweep_norms(
     service: ServiceDep,
 ) -> Response:
     """Draw the norm of the last weights over the L2 penalty, which must be in the grid."""
-    chart = partial(prepare_sweep_norms, scale=query.scale, size=query.size, image_format=image_format)
-    return await drawing_answer(request, partial(chart, service.sweeps, sweep_id), image_format)
+    chart = Chart(request, image_format, query)
+    return await chart.answer(prepare_sweep_norms, service.sweeps, sweep_id, scale=query.scale)
 
 
 @router.get("/sweeps/{sweep_id}/heatmap.{image_format}", dependencies=[READ], **CHART_ANSWER)
@@ -188,8 +183,8 @@ async def sweep_heatmap(
     service: ServiceDep,
 ) -> Response:
     """Draw a metric for each pair of values of the two hyperparameters that vary, its mean if seeds do too."""
-    chart = partial(prepare_sweep_heatmap, metric=query.metric, size=query.size, image_format=image_format)
-    return await drawing_answer(request, partial(chart, service.sweeps, sweep_id), image_format)
+    chart = Chart(request, image_format, query)
+    return await chart.answer(prepare_sweep_heatmap, service.sweeps, sweep_id, metric=query.metric)
 
 
 @router.get("/sweeps/{sweep_id}/weights.png", dependencies=[READ], **PNG_ANSWER)
@@ -198,4 +193,4 @@ async def sweep_weights(
 ) -> Response:
     """Draw weights: a row for each member in the order of the grid, a column for each class."""
     chosen = {"which": query.weights, "rank_by": query.rank_by, "limit": query.limit, **query.style}
-    return await drawing_answer(request, partial(prepare_sweep_weights, service.sweeps, sweep_id, **chosen))
+    return await picture_answer(request, partial(prepare_sweep_weights, service.sweeps, sweep_id, **chosen))

@@ -29,7 +29,7 @@ from .jobs import Job as Job
 from .predictions import Explanation as Explanation
 from .predictions import Prediction as Prediction
 from .predictions import RefusedFile as RefusedFile
-from .reports import AsyncReport as AsyncReport
-from .reports import Report as Report
+from .sweeps import AsyncReport as AsyncReport
 from .sweeps import AsyncSweep as AsyncSweep
+from .sweeps import Report as Report
 from .sweeps import Sweep as Sweep

@@ -15,8 +15,7 @@ from .jobs import Jobs
 from .methods import Awaitable, Blocking, request
 from .models import Models
 from .predictions import Predictions
-from .reports import Reports
-from .sweeps import Sweeps
+from .sweeps import Reports, Sweeps
 
 
 class _Nouns(Jobs, Sweeps, Reports, Models, Predictions, Datasets):

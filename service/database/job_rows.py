@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, false, func, select, update
+from ulid import ULID
 
 from service.telemetry import Origin, origin
 
@@ -25,7 +26,7 @@ CLAIMED = (JobState.RUNNING, JobState.CANCELLING)
 class NewJob:
     """A job when it is accepted."""
 
-    id: str
+    id: str = field(default_factory=lambda: str(ULID()))
     name: str
     dataset: str
     config: Mapping[str, Any]

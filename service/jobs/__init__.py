@@ -5,10 +5,11 @@
 
 from service.database import MOVES, JobState, RecordedCheck, Transition
 
+from .derived_jobs import StartingPoint
 from .engine import Engine, EngineLock
 from .executors import DaskExecutor, Executor, InlineExecutor, ProcessesExecutor, check_scheduler
 from .job import Event, EventBatch, Job, JobRequest, Metrics
-from .jobs import LATE_S, Census, EventCursor, Jobs, JobWeights
+from .jobs import LATE_S, Census, EventCursor, Jobs
 from .pictures import (
     MAX_ROWS,
     ImageFormat,
@@ -22,6 +23,5 @@ from .pictures import (
 )
 from .recorder import MAX_LOSSES, Failure, Recorder
 from .snapshots import Confusion, Snapshots
-from .starting_point import StartingPoint
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, parse_cursor
 from .sweeps import MAX_MEMBERS, Member, Sweep, SweepRequest, Sweeps, SweepSummary, insert_sweep

@@ -16,7 +16,7 @@ from service.database import CheckSeries, EventRow, JobRow, JobState, NewJob, Re
 from service.registry import utc_text
 from service.worker import Checked, Progress
 
-from .starting_point import INHERITED, StartingPoint
+from .derived_jobs import INHERITED, StartingPoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,55 +5,30 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
-from ulid import ULID
 
 from service.charts import Curves
-from service.core import Floats, Model, TrainingConfig
+from service.core import TrainingConfig
 from service.database import FINAL, JobState, NewJob, event_rows, job_rows, weight_rows
 from service.datasets import plan_split, with_its_classes
 from service.errors import InvalidJobTransition, NoDataYet, StorageFailed
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
-from .derived_jobs import continued, rescaled, resumable_state, verification_of
+from .derived_jobs import StartingPoint, continued, rescaled, resumable_state, started, verification_of
 from .job import Event, EventBatch, Job, JobRequest, Metrics, curves_of
-from .starting_point import StartingPoint, started
+from .snapshots import JobWeights
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, job_row, parse_cursor
 
 LATE_S = 20.0
 """No writing transaction takes longer: the id of an event that is missing for so long was rolled back."""
 _LOOK_BACK = 1000
 """More events than unfinished transactions can hold."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class JobWeights:
-    """Parameters of a job, (n_parameters,), as of its newest checkpoint. ``final`` once the job is over.
-
-    ``labels`` name the pictures of them, `tiles`.
-    """
-
-    model: Model
-    parameters: Floats
-    labels: Sequence[str]
-    next_step: int
-    final: bool
-
-    @property
-    def tiles(self) -> Floats:
-        """Pictures of the weights, (n_tiles, height, width)."""
-        return self.model.tiles(self.parameters)
-
-    @property
-    def importance(self) -> Floats | None:
-        """How much the unit of each tile matters, (n_tiles,); None for outputs."""
-        return self.model.importance(self.parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +70,6 @@ class Jobs(SubmissionService):
         config = with_its_classes(request.config, dataset)
         plan_split(dataset, config)
         new = NewJob(
-            id=str(ULID()),
             name=request.model_name,
             dataset=request.dataset,
             config=config.to_record(),
@@ -127,7 +101,6 @@ class Jobs(SubmissionService):
             state = resumable_state(row, checkpoint, self._datasets.get(row.dataset))
             config = continued(row, state, changes)
             new = NewJob(
-                id=str(ULID()),
                 name=row.name,
                 dataset=row.dataset,
                 config=config.to_record(),
@@ -163,7 +136,6 @@ class Jobs(SubmissionService):
         def insert(connection: Connection) -> Job:
             row = job_row(connection, job_id)
             new = NewJob(
-                id=str(ULID()),
                 name=row.name,
                 dataset=row.dataset,
                 config=row.config,
@@ -265,15 +237,9 @@ class Jobs(SubmissionService):
         if checkpoint is None:
             raise NoDataYet("The job has no weights yet; they follow its first validation check.")
         config = TrainingConfig.from_record(row.config)
-        model = config.build_model()
         state = decode_checkpoint(checkpoint, config)
-        return JobWeights(
-            model=model,
-            labels=model.tile_names(self._datasets.class_names(row.dataset, config.classes)),
-            parameters=state.best if which == "best" else state.last,
-            next_step=state.next_step,
-            final=JobState(row.state).final,
-        )
+        parameters = state.best if which == "best" else state.last
+        return JobWeights.of(row, config, parameters, next_step=state.next_step, datasets=self._datasets)
 
     def provenance(self, job_id: str) -> Mapping[str, str]:
         """Return the provenance that a picture of this job contains."""

@@ -33,9 +33,8 @@ from service.registry import ModelDraft, Registry
 from service.telemetry import span
 from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint, snapshot_stride
 
-from .derived_jobs import is_complete, outcome
+from .derived_jobs import StartingPoint, is_complete, outcome
 from .snapshots import max_snapshots
-from .starting_point import StartingPoint
 
 logger = logging.getLogger(__name__)
 

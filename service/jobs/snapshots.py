@@ -11,7 +11,7 @@ from weakref import ref
 import numpy as np
 
 from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
-from service.database import ClaimRow, Database, JobRow, SnapshotRow, weight_rows
+from service.database import ClaimRow, Database, JobRow, JobState, SnapshotRow, weight_rows
 from service.datasets import PACKAGED, Dataset, Datasets, validation_images
 from service.errors import NotFound
 from service.worker import snapshot_stride, unpack_snapshot
@@ -70,15 +70,32 @@ class SnapshotList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
-class SnapshotWeights:
-    """The parameters of a job after a step, (n_parameters,) float32; ``labels`` name its pictures."""
+class JobWeights:
+    """Parameters of a job before a step, (n_parameters,), of a snapshot or of the newest checkpoint.
+
+    ``labels`` name the pictures of them, `tiles`; ``final`` once the job is over.
+    """
 
     job: JobRow
     config: TrainingConfig
     model: Model
     labels: Sequence[str]
-    step: int
     parameters: Floats
+    next_step: int
+
+    @classmethod
+    def of(
+        cls, job: JobRow, config: TrainingConfig, parameters: Floats, *, next_step: int, datasets: Datasets
+    ) -> JobWeights:
+        """Name the pictures by the classes of the data set."""
+        model = config.build_model()
+        labels = model.tile_names(datasets.class_names(job.dataset, config.classes))
+        return cls(job=job, config=config, model=model, labels=labels, parameters=parameters, next_step=next_step)
+
+    @property
+    def final(self) -> bool:
+        """Whether the job is over."""
+        return JobState(self.job.state).final
 
     @property
     def tiles(self) -> Floats:
@@ -143,7 +160,7 @@ class Snapshots:
         labels = config.build_model().output.names(self._datasets.class_names(row.dataset, config.classes))
         return SnapshotList(job=row, config=config, labels=labels, places=places)
 
-    def weights(self, job_id: str, step: int) -> SnapshotWeights:
+    def weights(self, job_id: str, step: int) -> JobWeights:
         """Return the weights after the check at a step.
 
         Raises
@@ -156,10 +173,8 @@ class Snapshots:
         if body is None:
             raise NotFound("There is no snapshot of that step; see the list of snapshots.")
         config = TrainingConfig.from_record(row.config)
-        model = config.build_model()
-        labels = model.tile_names(self._datasets.class_names(row.dataset, config.classes))
-        parameters = unpack_snapshot(model.layout, body)
-        return SnapshotWeights(job=row, config=config, model=model, labels=labels, step=step, parameters=parameters)
+        parameters = unpack_snapshot(config.build_model().layout, body)
+        return JobWeights.of(row, config, parameters, next_step=step + 1, datasets=self._datasets)
 
     def file(self, job_id: str, *, since: int = -1) -> tuple[Sequence[int], bytes]:
         """Return the steps of all snapshots after a step, and their parameters, (n, n_parameters), as packed."""
@@ -183,7 +198,7 @@ class _Key:
 
     job_id: str
     step: int
-    found: ref[SnapshotWeights] = field(compare=False)
+    found: ref[JobWeights] = field(compare=False)
     dataset: ref[Dataset] = field(compare=False)
 
 

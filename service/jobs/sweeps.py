@@ -33,8 +33,8 @@ from service.errors import InvalidField, JobNotFound, NoDataYet
 from service.registry import Registry, check_model_name, utc_text
 from service.worker import decode_checkpoint
 
+from .derived_jobs import started
 from .job import Job, Series
-from .starting_point import started
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, parse_cursor
 
 MAX_MEMBERS = 1_000
@@ -406,7 +406,6 @@ def insert_sweep(
     sweep_rows.insert(connection, id=sweep_id, **columns)
     return sweep_id, [
         NewJob(
-            id=str(ULID()),
             name=request.model_name,
             dataset=request.dataset,
             config=config.to_record(),

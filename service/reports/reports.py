@@ -203,7 +203,6 @@ class Reports(SubmissionService):
 
 def _new_job(request: JobRequest) -> NewJob:
     return NewJob(
-        id=str(ULID()),
         name=request.model_name,
         dataset=request.dataset,
         config=request.config.to_record(),

@@ -20,7 +20,7 @@ from service.charts import MEDIA_TYPES, ChartSize, Drawing, confusion_chart
 from service.core import Ints
 from service.jobs import ImageFormat
 
-from .parameters import Parameters
+from .requests import Parameters
 
 PNG, SVG = MEDIA_TYPES["png"], MEDIA_TYPES["svg"]
 BINARY = {"schema": {"type": "string", "format": "binary"}}

@@ -25,8 +25,8 @@ from service.errors import InputTooLarge, UnsupportedMedia
 from .access_control import SecuredRoute
 from .connection import BODY_RECEIVED
 from .limits import ConcurrencyLimits
-from .parameters import Parameters
 from .problems import MEDIA_TYPE as PROBLEM
+from .requests import Parameters
 from .strict_json import parse_json
 
 T = TypeVar("T")

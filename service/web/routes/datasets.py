@@ -19,8 +19,8 @@ from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, Lab
 from service.errors import DatasetNotFound, InvalidField, InvalidInput, UnsupportedMedia
 from service.web.access_control import READ, TRAIN
 from service.web.limits import limits_of
-from service.web.parameters import Parameters, ServiceDep
 from service.web.pictures import PNG_ANSWER, Upscale, picture_answer
+from service.web.requests import Parameters, ServiceDep
 from service.web.routing import Answer, BoundedRequest, media_type_of, noun_router
 
 router = noun_router("datasets")

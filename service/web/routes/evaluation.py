@@ -13,8 +13,8 @@ from service.errors import InvalidField
 from service.inference import compare, evaluate
 from service.registry import Model
 from service.web.access_control import READ
-from service.web.parameters import Parameters, ServiceDep
 from service.web.pictures import CHART_ANSWER, ChartDep, confusion_drawing
+from service.web.requests import Parameters, ServiceDep
 from service.web.routing import Answer, noun_router
 
 router = noun_router("models")

@@ -29,8 +29,8 @@ from service.web.inference_protocol import (
     write_infer_response,
 )
 from service.web.limits import limits_of
-from service.web.parameters import ServiceDep
 from service.web.problems import ProtocolError, problem_response
+from service.web.requests import ServiceDep
 from service.web.routing import Route
 from service.web.strict_json import parse_json
 

@@ -29,7 +29,6 @@ from service.jobs import (
 from service.web import requests
 from service.web.access_control import READ, TRAIN, client_of
 from service.web.events import EventStream
-from service.web.parameters import MAX_EVENT_ID, IdempotencyKey, JobId, Page, Parameters, ServiceDep
 from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
@@ -38,6 +37,7 @@ from service.web.pictures import (
     WeightsParameters,
     picture_answer,
 )
+from service.web.requests import MAX_EVENT_ID, IdempotencyKey, JobId, Page, Parameters, ServiceDep
 from service.web.routing import CSV, CSV_CONTENT, Answer, answer_type_of, noun_router
 from service.worker import Progress
 

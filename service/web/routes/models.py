@@ -21,7 +21,6 @@ from service.registry import ALIAS_PATTERN, ALIAS_RULE, UNSET, AliasEntry, Manif
 from service.web import requests
 from service.web.access_control import ADMIN, READ, TRAIN
 from service.web.limits import limits_of
-from service.web.parameters import Parameters, ServiceDep
 from service.web.pictures import (
     BINARY,
     PNG_ANSWER,
@@ -32,6 +31,7 @@ from service.web.pictures import (
     is_known,
     picture_answer,
 )
+from service.web.requests import Parameters, ServiceDep
 from service.web.routing import Answer, noun_router
 
 router = noun_router("models")

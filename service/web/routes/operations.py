@@ -17,7 +17,7 @@ from service.errors import ServiceError
 from service.jobs import JobState
 from service.metrics import CONTENT_TYPE
 from service.web.access_control import ADMIN, PUBLIC, READ
-from service.web.parameters import MAX_EVENT_ID, Parameters, ServiceDep
+from service.web.requests import MAX_EVENT_ID, Parameters, ServiceDep
 from service.web.routing import Answer, noun_router
 
 router = noun_router("operations")

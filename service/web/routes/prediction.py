@@ -34,9 +34,9 @@ from service.registry import Model
 from service.web.access_control import PREDICT
 from service.web.image_body import IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
-from service.web.parameters import Parameters, ServiceDep
 from service.web.pictures import BINARY, PNG, PNG_ANSWER, Upscale
 from service.web.problems import Problem, problem_of
+from service.web.requests import Parameters, ServiceDep
 from service.web.routing import CSV, CSV_CONTENT, Answer, answer_type_of, noun_router
 
 router = noun_router("prediction")

@@ -18,9 +18,8 @@ from service.jobs import ImageFormat, JobState
 from service.reports import FORMS, MAX_PENALTIES, ReportOptions
 from service.web.access_control import READ, TRAIN
 from service.web.middleware import policy
-from service.web.parameters import IdempotencyKey, Page, ReportId, ServiceDep
 from service.web.pictures import CHART_ANSWER, PNG, SVG, file_answer, picture_answer
-from service.web.requests import Strict
+from service.web.requests import IdempotencyKey, Page, ReportId, ServiceDep, Strict
 from service.web.routing import Answer, noun_router
 
 router = noun_router("reports")

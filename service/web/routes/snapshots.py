@@ -15,7 +15,6 @@ from service.bootstrap import Service
 from service.charts import Drawing, weights_picture
 from service.core import Operation
 from service.web.access_control import READ
-from service.web.parameters import JobId, Parameters, ServiceDep
 from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
@@ -27,6 +26,7 @@ from service.web.pictures import (
     is_known,
     picture_answer,
 )
+from service.web.requests import JobId, Parameters, ServiceDep
 from service.web.routing import Answer, noun_router
 
 from .models import Tensor

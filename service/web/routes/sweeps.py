@@ -25,7 +25,6 @@ from service.jobs import (
 )
 from service.web import requests
 from service.web.access_control import READ, TRAIN
-from service.web.parameters import IdempotencyKey, Page, Parameters, ServiceDep, SweepId
 from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
@@ -36,6 +35,7 @@ from service.web.pictures import (
     WeightsGridParameters,
     picture_answer,
 )
+from service.web.requests import IdempotencyKey, Page, Parameters, ServiceDep, SweepId
 from service.web.routing import Answer, noun_router
 from service.worker import Progress
 

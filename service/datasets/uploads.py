@@ -121,6 +121,8 @@ class Uploads:
         StorageFull, StorageFailed : the store failed; the data set is absent or complete.
         """
         sha256 = {file: hashlib.sha256(data).hexdigest() for file, data in upload.files.items()}
+        with suppress(DatasetNotFound):
+            self._require_same(name, sha256, upload.class_names)  # before anything of it is stored
         for file, data in upload.files.items():
             with suppress(FileExistsError):  # a file of this name has the same content
                 self._files.create(f"{name}/{sha256[file]}.idx", data)
@@ -128,9 +130,7 @@ class Uploads:
         try:
             self._files.create(f"{name}/{_MANIFEST}", json.dumps(asdict(manifest)).encode())
         except FileExistsError:
-            kept = self._manifest(name)
-            if (kept.sha256, kept.class_names) != (sha256, upload.class_names):
-                raise NameTaken("There is another data set of this name.", field="name") from None
+            self._require_same(name, sha256, upload.class_names)
 
     def open(self, name: str) -> Dataset:
         """Open a data set; its files are verified as they are read.
@@ -153,6 +153,11 @@ class Uploads:
     def files(self, name: str) -> dict[str, bytes]:
         """Return the four files, verified; raise as `open`."""
         return {file: self._read(name, sha256) for file, sha256 in self._manifest(name).sha256.items()}
+
+    def _require_same(self, name: str, sha256: Mapping[str, str], class_names: tuple[str, ...]) -> None:
+        kept = self._manifest(name)
+        if (kept.sha256, kept.class_names) != (sha256, class_names):
+            raise NameTaken("There is another data set of this name.", field="name")
 
     def _manifest(self, name: str) -> _Manifest:
         try:

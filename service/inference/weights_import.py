@@ -13,7 +13,7 @@ from service.core import MODELS, Check, Floats, Model, TrainingConfig, TrainingD
 from service.core.models import ACTIVATIONS
 from service.core.task import SCALINGS
 from service.datasets import Dataset, split
-from service.errors import InvalidField
+from service.errors import InvalidField, MalformedInput
 from service.registry import Manifest, ModelDraft, Registry, check_model_name
 
 from . import dense_layers, onnx_import
@@ -83,7 +83,8 @@ def import_weights(
     data = split(dataset, config)
     function = config.build_model()
     rows = {which: _row(function, matrices) for which, matrices in (("best", layers.best), ("last", layers.last))}
-    checks = {which: _measure(function, row, data) for which, row in rows.items()}
+    with np.errstate(over="ignore", invalid="ignore"):
+        checks = {which: _measure(function, row, data) for which, row in rows.items()}
     draft = ModelDraft(
         model=model,
         classes=config.classes,
@@ -122,5 +123,7 @@ def _measure(function: Model, row: Floats, data: TrainingData) -> dict[str, Any]
         logits = function.joint_logits(row[np.newaxis], x)
         loss = function.output.losses(logits, y).mean(axis=1, dtype=np.float64)
         found += [float(loss[0]), float(function.output.accuracy(logits, y)[0])]
+    if not np.isfinite(found).all():
+        raise MalformedInput("The weights are so large that their loss is not finite.")
     names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     return Check(epoch=0, step=0, **dict(zip(names, found, strict=True))).to_dict()

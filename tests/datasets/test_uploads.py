@@ -89,6 +89,15 @@ def test_a_kept_data_set_can_be_opened_and_sent(datasets: Datasets, parts: dict[
     np.testing.assert_array_equal(received.test.images, arrays["x_test"])
 
 
+def test_nothing_of_a_refused_data_set_stays(datasets: Datasets, parts: dict[str, bytes], tmp_path: Path) -> None:
+    datasets.add("one", read_upload(parts, None, limit_bytes=LIMIT_BYTES), ABOUT)
+    kept = sorted(path.name for path in (tmp_path / "datasets" / "one").iterdir())
+    swapped = {**parts, "train_images": parts["train_images"][:16] + parts["train_images"][:15:-1]}
+    with pytest.raises(NameTaken):
+        datasets.add("one", read_upload(swapped, None, limit_bytes=LIMIT_BYTES), ABOUT)
+    assert sorted(path.name for path in (tmp_path / "datasets" / "one").iterdir()) == kept
+
+
 def test_names_are_taken_for_ever_up_to_the_limit(datasets: Datasets, parts: dict[str, bytes]) -> None:
     upload = read_upload(parts, None, limit_bytes=LIMIT_BYTES)
     other = read_upload(parts, ["a", "b", "c"], limit_bytes=LIMIT_BYTES)

@@ -134,6 +134,7 @@ BAD: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "no outputs": (npz(best=W[:, :0], last=W[:, :0]), {}, 400, "malformed-input"),
     "whole numbers": (npz(best=W.astype(np.int64), last=W.astype(np.int64)), {}, 400, "malformed-input"),
     "not finite": (npz(best=W, last=np.full_like(W, np.nan)), {}, 400, "malformed-input"),
+    "a loss that overflows": (npz(best=W + np.float32(3e38), last=W), {}, 400, "malformed-input"),
     "objects": (saved(best=np.array([None]), last=np.array([None])), {}, 400, "malformed-input"),
     "cut short": (npz(best=W, last=W)[:-1], {}, 400, "malformed-input"),
     "too few classes": (npz(best=W, last=W), {"classes": "1,2"}, 422, "invalid-field"),
@@ -162,11 +163,12 @@ BAD: dict[str, tuple[bytes, dict[str, str], int, str]] = {
 
 @pytest.mark.parametrize(("content", "params", "status", "problem"), BAD.values(), ids=BAD)
 def test_what_cannot_be_imported(
-    client: httpx.Client, content: bytes, params: dict[str, str], status: int, problem: str
+    client: httpx.Client, service: Service, content: bytes, params: dict[str, str], status: int, problem: str
 ) -> None:
     answer = post(client, content, "never", **params)
     assert (answer.status_code, problem_of(answer)) == (status, problem)
     assert client.get("/models/never").status_code == 404
+    assert service.store.list("never") == [], "and nothing of it stays"
 
 
 def test_a_name_that_is_none(client: httpx.Client) -> None:

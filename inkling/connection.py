@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 
@@ -117,10 +117,19 @@ def is_this_machine(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-class _Server:
+class _Server(Generic[HttpClient]):
     """A server: its URL, what is sent with every request, and what its responses mean; see `inkling.InklingClient`."""
 
-    def __init__(self, url: str | None, key: str | None, timeout: float | httpx.Timeout, retries: int) -> None:
+    _make: Callable[..., HttpClient]
+
+    def __init__(
+        self,
+        url: str | None,
+        key: str | None,
+        timeout: float | httpx.Timeout,
+        retries: int,
+        http_client: HttpClient | None,
+    ) -> None:
         url = (url or os.environ.get("INKLING_URL") or "http://127.0.0.1:8000").rstrip("/")
         key = os.environ.get("INKLING_KEY", "") if key is None else key
         try:
@@ -139,13 +148,15 @@ class _Server:
         self._headers = {"User-Agent": f"inkling/{version('inkling-digits')}"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
+        self._is_own = http_client is None
+        self._http = http_client or self._http_client()
 
-    def _http_client(self, make: Callable[..., HttpClient]) -> HttpClient:
+    def _http_client(self) -> HttpClient:
         """Make an HTTP client: direct to this machine, elsewhere by the proxies and certificates of the environment."""
         if is_this_machine(self.url.host):
-            return make(trust_env=False, verify=self._certificates())
+            return self._make(trust_env=False, verify=self._certificates())
         try:
-            return make()
+            return self._make()
         except (ValueError, OSError, ImportError, httpx.InvalidURL) as error:
             names = [name for name in os.environ if name.upper() in _PROXY_VARIABLES]
             raise ServiceUnreachable(
@@ -203,20 +214,10 @@ class _Server:
         return replace(call, n_repeats=call.n_repeats + 1, pause_s=max(backoff_s, after_s))
 
 
-class Connection(_Server):
+class Connection(_Server[httpx.Client]):
     """Sends calls and waits for their results."""
 
-    def __init__(
-        self,
-        url: str | None,
-        key: str | None,
-        timeout: float | httpx.Timeout,
-        retries: int,
-        http_client: httpx.Client | None,
-    ) -> None:
-        super().__init__(url, key, timeout, retries)
-        self._is_own = http_client is None
-        self._http = http_client or self._http_client(httpx.Client)
+    _make = httpx.Client
 
     def close(self) -> None:
         """Close the connections, if they are its own."""
@@ -266,20 +267,10 @@ class Connection(_Server):
             time.sleep(cursor.retry_s)
 
 
-class AsyncConnection(_Server):
+class AsyncConnection(_Server[httpx.AsyncClient]):
     """Sends calls that are awaited; see `Connection`."""
 
-    def __init__(
-        self,
-        url: str | None,
-        key: str | None,
-        timeout: float | httpx.Timeout,
-        retries: int,
-        http_client: httpx.AsyncClient | None,
-    ) -> None:
-        super().__init__(url, key, timeout, retries)
-        self._is_own = http_client is None
-        self._http = http_client or self._http_client(httpx.AsyncClient)
+    _make = httpx.AsyncClient
 
     async def close(self) -> None:
         """See `Connection.close`."""

@@ -66,14 +66,10 @@ def _option(name: str, field: FieldInfo) -> Callable[[Any], Any]:
         name,
         type=click.Choice(get_args(field.annotation)) if is_choice else str,
         multiple=field.annotation == _SEVERAL,
-        metavar=None if is_choice else _metavar(field),
+        metavar=None if is_choice else "NUMBER" if field.annotation is int else "TEXT",
         help=_help(description, facts),
     )
 
 
 def _help(description: str, facts: Sequence[str]) -> str:
     return f"{description[:1].upper()}{description[1:]}. [{'; '.join(facts)}]"
-
-
-def _metavar(field: FieldInfo) -> str:
-    return "NUMBER" if field.annotation is int else "TEXT"

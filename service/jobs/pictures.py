@@ -83,7 +83,7 @@ def prepare_sweep_accuracy(sweeps: Sweeps, sweep_id: str, **form: Unpack[Form]) 
         for values, members in sorted(sweep.grouped(names).items(), key=lambda group: _order(group[0])):
             repeats = [series[member.job.id] for member in members if member.job.id in series]
             if repeats:
-                lines.append(Line.mean(_label(values) or metric.title, repeats))
+                lines.append(Line.mean(", ".join(map(_text, values)) or metric.title, repeats))
         return lines_chart(
             lines,
             metric=metric.name,
@@ -218,10 +218,6 @@ def _shown_names(sweep: Sweep) -> Sequence[str]:
 
 def _row_caption(names: Iterable[str], member: Member) -> str:
     return ", ".join(f"{_words(name)} {_text(getattr(member.job.config, name))}" for name in names)
-
-
-def _label(values: Iterable[Any]) -> str:
-    return ", ".join(map(_text, values))
 
 
 def _order(values: Iterable[Any]) -> list[tuple[bool, Any]]:

@@ -134,15 +134,6 @@ def _works(check: Any) -> bool:
 
 
 def _row(row: Hyperparameter) -> dict[str, Any]:
-    return {
-        "name": row.name,
-        "kind": row.kind,
-        "default": row.default,
-        "nullable": row.nullable,
-        "minimum": row.minimum,
-        "maximum": row.maximum,
-        "choices": list(row.choices),
-        "allowed": row.allowed,
-        "help": row.help,
-        "formulas": FORMULAS if row.name.startswith("l2_") else None,
-    }
+    formulas = FORMULAS if row.name.startswith("l2_") else None
+    shown = {name: getattr(row, name) for name in HyperparameterRow.model_fields if name != "formulas"}
+    return {**shown, "choices": list(row.choices), "formulas": formulas}

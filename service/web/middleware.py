@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from itertools import count
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -166,7 +167,7 @@ def _without_body(send: Send) -> Send:
 
 
 _A_KEY = re.compile(r"(inkling_[0-9a-f]{12}_)[\w-]+")
-"""Keys do not belong in addresses; one that is there is not logged."""
+_MAX_DECODINGS = 5
 
 _log = logging.getLogger(__name__)
 
@@ -281,7 +282,7 @@ def record(scope: Scope, status: int, duration_s: float) -> None:
 
 
 def _log_line(scope: Scope, status: int, duration_s: float) -> None:
-    path = _A_KEY.sub(r"\1***", scope.get("raw_path", b"").decode("ascii", "backslashreplace"))
+    path = _without_keys(scope.get("raw_path", b"").decode("ascii", "backslashreplace"))
     client = scope["state"].get("client")
     key_id = client.key_id if client else None
     _log.info(
@@ -301,6 +302,18 @@ def _log_line(scope: Scope, status: int, duration_s: float) -> None:
             **({"key_id": key_id} if key_id else {}),
         },
     )
+
+
+def _without_keys(path: str) -> str:
+    """Return a path to be logged: keys do not belong in addresses, but one may be there, percent-encoded or not."""
+    decoded = path
+    for _ in range(_MAX_DECODINGS):
+        if _A_KEY.search(decoded):
+            return ascii(_A_KEY.sub(r"\1***", decoded))[1:-1]
+        if "%" not in decoded:
+            return path
+        decoded = unquote(decoded)
+    return "(encoded too often)"
 
 
 def _labels(scope: Scope) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Depends, Header, Path
@@ -16,6 +17,7 @@ from starlette.requests import Request
 
 from service.bootstrap import Service
 from service.core import DIGITS, FORMULAS, HYPERPARAMETERS, MAX_LAYERS, MAX_TEXT_CHARS, MAX_UNITS, Hyperparameter
+from service.database import submitter
 from service.errors import JobNotFound, MalformedInput
 from service.jobs import MAX_MEMBERS
 from service.registry import NAME_RULE
@@ -90,7 +92,8 @@ def _check_key(key: str) -> str:
     if not _KEY.fullmatch(key):
         allowed = "1 to 255 printable ASCII characters"
         raise MalformedInput("The idempotency key cannot be used.", field="Idempotency-Key", allowed=allowed)
-    return key
+    who = submitter.get()  # whose keys have nothing to do with those of others
+    return f"{who.key_id}:{sha256(key.encode()).hexdigest()}" if who else key
 
 
 IdempotencyKey = Annotated[
@@ -98,7 +101,8 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         json_schema_extra={"pattern": f"^{_KEY.pattern}$"},
-        description="Submitting again with the same key gives the first job. At most 255 printable characters.",
+        description="Submitting again with the same key gives the first job, to the same API key. At most 255 "
+        "printable characters.",
     ),
 ]
 """Its default is None."""

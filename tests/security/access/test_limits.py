@@ -15,7 +15,7 @@ from service.settings import Settings
 from service.web.access_control import client_address
 from service.web.limits import Slots, TokenBuckets
 from tests.security.access.conftest import bearer
-from tests.web.serving import DEADLINE_S, LONG, long_job, problem_of, serving, wait_until_over
+from tests.web.serving import DEADLINE_S, LONG, TINY, long_job, problem_of, serving, wait_until_over
 
 
 class Clock:
@@ -188,3 +188,18 @@ def test_jobs_of_a_key(tmp_path: Path, database_url: str | None) -> None:
                 again = api.post("/jobs", json=LONG)
                 assert again.status_code == 202, "what is over counts no more"
                 api.post(f"/jobs/{again.json()['id']}/cancel")
+
+
+def test_an_idempotency_key_belongs_to_who_used_it(tmp_path: Path) -> None:
+    with limited(tmp_path, max_requests_per_s=0) as (service, client):
+        first, second = (
+            {**bearer(service.keys.create(name, [Scope.TRAIN])[1]), "Idempotency-Key": "1"} for name in ("one", "two")
+        )
+
+        def submit(headers: dict[str, str], **changes: int) -> httpx.Response:
+            return client.post("/api/v1/jobs", json={**TINY, **changes}, headers=headers)
+
+        mine, theirs = submit(first).json()["id"], submit(second, seed=5)
+        assert theirs.status_code == 202 and theirs.json()["id"] != mine
+        assert submit(first).json()["id"] == mine
+        assert problem_of(submit(first, seed=5)) == "idempotency-mismatch"

@@ -174,7 +174,7 @@ def build(settings: Settings) -> Service:
         metrics=metrics,
         keys=Keys(database),
         audit_log=AuditLog(database),
-        tracker=Tracker(MlflowLog(url, settings.mlflow_experiment), jobs, lambda: engine.working)
+        tracker=Tracker(MlflowLog(url, settings.mlflow_experiment, registry), jobs, lambda: engine.working)
         if (url := settings.mlflow_url)
         else None,
     )

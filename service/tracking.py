@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol
 
-from service.core import METRICS
-from service.errors import ExtraMissing, JobNotFound
+import numpy as np
+
+from service.core import METRICS, Floats
+from service.errors import ExtraMissing, JobNotFound, ModelNotFound
+from service.inference import decode_pixels, predict
 from service.jobs import EventCursor, Job, Jobs, JobState, job_picture
+from service.registry import LocalStore, Manifest, Registry
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +29,7 @@ _RETRY_S = 10.0
 _CATCH_UP = 100
 """At the start, this many of the newest jobs are looked up in the log, and added if they are missing."""
 
+_MODEL, _STORE = "model", "store"
 _JOB, _WHOLE = "inkling.job_id", "inkling.logged"
 _MAX_POINTS = 2000
 _MAX_BATCH = 1000
@@ -36,6 +43,8 @@ _BY_DEFAULT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+_NOT_FOR_US = {"ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "PERMISSION_DENIED"}
+"""What a server answers that has no model registry, or none for this client."""
 _PICTURES: tuple[Literal["loss", "accuracy", "weights"], ...] = ("loss", "accuracy", "weights")
 
 
@@ -110,13 +119,14 @@ class MlflowLog:
     ----------
     uri : the tracking server, as in ``http://127.0.0.1:5000``.
     experiment : its name; created if there is none.
+    registry : where the models are that jobs made.
 
     Raises
     ------
     ExtraMissing : MLflow is not installed.
     """
 
-    def __init__(self, uri: str, experiment: str):
+    def __init__(self, uri: str, experiment: str, registry: Registry):
         for name, value in _BY_DEFAULT.items():
             os.environ.setdefault(name, value)
         try:
@@ -125,6 +135,7 @@ class MlflowLog:
             raise ExtraMissing("MLflow needs the extra mlflow: pip install 'inkling-digits[mlflow]'.") from None
         self._client = MlflowClient(tracking_uri=uri)
         self._experiment = experiment
+        self._registry = registry
 
     def has(self, job_id: str) -> bool:
         """See `Log.has`. Incomplete runs of earlier attempts are deleted."""
@@ -147,6 +158,9 @@ class MlflowLog:
             self._client.log_batch(run_id, metrics=values[start : start + _MAX_BATCH])
         if job.latest is not None:
             self._log_pictures(run_id, job, jobs)
+        if job.model:
+            with suppress(ModelNotFound):  # it was deleted
+                self._log_model(run_id, self._registry.manifest(job.model["name"], job.model["version"]))
         self._client.set_tag(run_id, _WHOLE, "true")
         self._client.set_terminated(run_id, _STATUS[job.state], over)
 
@@ -178,6 +192,56 @@ class MlflowLog:
                 path = Path(folder) / f"{what}.png"
                 path.write_bytes(job_picture(jobs, job.id, what))
                 self._client.log_artifact(run_id, str(path), "pictures")
+
+    def _log_model(self, run_id: str, manifest: Manifest) -> None:
+        """Log a version as an artifact that MLflow loads as a Python function, and register it under its name."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see above
+        from mlflow.models import Model  # noqa: PLC0415
+
+        with TemporaryDirectory() as folder:
+            weights = self._registry.weights_bytes(manifest.name, manifest.version)
+            Registry(LocalStore(Path(folder) / _STORE)).put(manifest, weights)
+            described = Model(artifact_path=_MODEL, run_id=run_id)
+            python = platform.python_version()
+            described.add_flavor("python_function", loader_module=__name__, data=_STORE, python_version=python)
+            described.save(str(Path(folder) / "MLmodel"))
+            self._client.log_artifacts(run_id, folder, _MODEL)
+        tags = {"inkling.version": str(manifest.version), _JOB: str(manifest.job_id)}
+        try:
+            if not self._client.search_registered_models(f"name = '{manifest.name}'"):
+                self._client.create_registered_model(manifest.name)
+            for earlier in self._client.search_model_versions(f"name = '{manifest.name}'"):
+                if earlier.tags.items() >= tags.items():  # of an attempt that was cut off
+                    self._client.delete_model_version(manifest.name, earlier.version)
+            source = f"runs:/{run_id}/{_MODEL}"
+            self._client.create_model_version(manifest.name, source, run_id, tags, await_creation_for=None)
+        except MlflowException as error:
+            if error.error_code not in _NOT_FOR_US:
+                raise
+            logger.warning("the MLflow server registers no models (%s)", error.error_code)
+
+
+class PythonFunction:
+    """A version as MLflow loads it.
+
+    Parameters
+    ----------
+    store : the folder of a registry that holds it and nothing else.
+    """
+
+    def __init__(self, store: Path) -> None:
+        registry = Registry(LocalStore(store))
+        (name,) = registry.names()
+        self._model = registry.load(name, registry.latest(name))
+
+    def predict(self, images: Any, params: Any = None) -> Floats:
+        """Return the probability of each class, (n_images, n_classes), for images as `decode_pixels` takes arrays."""
+        return predict(self._model, decode_pixels(np.asarray(images)).images)[1]
+
+
+def _load_pyfunc(path: str) -> PythonFunction:
+    """Load a logged model: MLflow calls it by this name."""
+    return PythonFunction(Path(path))
 
 
 def _params(job: Job) -> list[Any]:

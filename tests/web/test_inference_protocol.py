@@ -72,6 +72,15 @@ def test_the_public_client_infers(
     assert [output["name"] for output in answer.get_response()["outputs"]] == ["digit", "probabilities"]
 
 
+def test_the_public_client_infers_with_a_network(server: Any, digits: Any, service: Service) -> None:
+    answer = server.infer("mnist-digits", [image_tensor(digits)], model_version="1")
+    labels, probabilities = predict(service.catalogue.get("mnist-digits", 1), digits)
+    np.testing.assert_array_equal(answer.as_numpy("digit"), labels)
+    np.testing.assert_array_equal(answer.as_numpy("probabilities"), probabilities)
+    metadata = server.get_model_metadata("mnist-digits")
+    assert [output["shape"] for output in metadata["outputs"] if output["name"] == "probabilities"] == [[-1, 10]]
+
+
 def test_all_outputs_by_default_and_none_of_an_id(server: Any, digits: Any, expected_answer: Any) -> None:
     answer = server.infer(NAME, [image_tensor(digits)], model_version="1", priority=1, timeout=100)
     assert answer.as_numpy("digit").shape == (5,)

@@ -13,12 +13,16 @@ from socket import socket
 from typing import Any, Literal
 
 import httpx
+import numpy as np
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from service import tracking
 from service.bootstrap import Service, build
 from service.core import TrainingConfig
+from service.datasets import Dataset
+from service.inference import predict
 from service.jobs import Job, JobRequest, job_picture
 from service.settings import Settings
 
@@ -103,9 +107,9 @@ def until(condition: Callable[[], Any]) -> Any:
     raise AssertionError("it did not come about")
 
 
-def trained(service: Service, **fields: Any) -> Job:
+def trained(service: Service, *, name: str = "tracked", **fields: Any) -> Job:
     config = TrainingConfig(epochs=2, train_size=512, validation_size=500, **fields)
-    job = service.jobs.submit(JobRequest(config=config, name="tracked"))
+    job = service.jobs.submit(JobRequest(config=config, name=name))
     until(lambda: service.jobs.get(job.id).state.final)
     return service.jobs.get(job.id)
 
@@ -151,6 +155,31 @@ def test_jobs_become_runs(tmp_path: Path, server: MlflowServer, settings: Settin
         assert Path(client.download_artifacts(run.info.run_id, path, str(tmp_path))).read_bytes() == picture
 
 
+def test_a_network_is_an_artifact_and_a_registered_model(
+    tmp_path: Path, server: MlflowServer, settings: Settings, mnist: Dataset
+) -> None:
+    with build(logging_to(server.uri, settings)) as service:
+        job = trained(service, hidden_layers=(8, 4), activation="relu", input_scaling="standard", name="net")
+        (run,) = until(lambda: runs(server, settings))
+        model = service.catalogue.get("net")
+        expected = predict(model, mnist.test.images[:20])[1]
+    assert run.data.params["hidden_layers"] == "[8, 4]"
+    client = MlflowClient(tracking_uri=server.uri)
+    assert {"pictures/weights.png"} <= {file.path for file in client.list_artifacts(run.info.run_id, "pictures")}
+    (version,) = client.search_model_versions("name = 'net'")
+    assert (version.run_id, version.tags["inkling.job_id"], version.tags["inkling.version"]) == (
+        run.info.run_id,
+        job.id,
+        "1",
+    )
+    folder = Path(client.download_artifacts(run.info.run_id, "model", str(tmp_path)))
+    about = yaml.safe_load((folder / "MLmodel").read_text())["flavors"]["python_function"]
+    assert about["loader_module"] == "service.tracking"
+    loaded = tracking._load_pyfunc(str(folder / about["data"]))
+    for images in (mnist.test.images[:20], mnist.test.images[:20].reshape(-1, 784).astype(np.float64)):
+        np.testing.assert_array_equal(loaded.predict(images), expected)
+
+
 def test_what_was_cut_off_is_logged_anew(server: MlflowServer, settings: Settings) -> None:
     with build(settings) as service:
         job = trained(service)
@@ -183,7 +212,7 @@ def test_a_server_that_goes_away_holds_nothing_up_and_misses_nothing(server: Mlf
 def test_nothing_is_printed_and_nothing_is_reported_to_others() -> None:
     program = """if True:
         from service.tracking import MlflowLog
-        MlflowLog("http://127.0.0.1:9", "digits")
+        MlflowLog("http://127.0.0.1:9", "digits", None)
         from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
         from mlflow.telemetry import get_telemetry_client
         assert get_telemetry_client() is None and MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.get()

@@ -175,6 +175,7 @@ CONTENT_SECURITY_POLICY: Mapping[str, str] = {
     "default-src": "'none'",
     "script-src": "'self'",
     "style-src": "'self'",
+    "font-src": "'self'",
     "img-src": "'self' blob:",
     "connect-src": "'self'",
     "base-uri": "'none'",

@@ -16,7 +16,7 @@ from tests.web.serving import TINY, wait_until_over
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("browser")]
 
-VIEWS = ["draw", "train", "watch", "jobs", "sweeps", "sweep", "models", "model", "compare", "data", "reports", "report"]
+VIEWS = ["draw", "train", "job", "jobs", "sweeps", "sweep", "models", "model", "compare", "data", "reports", "report"]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def addresses(client: httpx.Client) -> dict[str, str]:
     for each in [job["id"], *(member["job"] for member in sweep["members"]), *report["jobs"]]:
         wait_until_over(client, each)
     return {
-        "watch": f"job={job['id']}",
+        "job": f"job={job['id']}",
         "sweep": f"sweep={sweep['id']}",
         "model": "view=models&model=mnist-softmax/1",
         "compare": f"view=compare&with={job['id']},{sweep['members'][-1]['job']}",
@@ -45,7 +45,7 @@ def settle(page: Page, view: str) -> None:
     elif view == "train":
         page.get_by_text("More settings").click()
         expect(page.locator("#estimate")).to_contain_text("steps")
-    elif view == "watch":
+    elif view == "job":
         page.wait_for_selector(".travel .confusion")
     elif view in ("jobs", "sweeps", "reports"):
         page.wait_for_selector("tbody a")

@@ -80,7 +80,7 @@ def test_a_key_is_requested_once_and_is_in_no_address(open_page: OpenPage, close
         page.get_by_role("link", name="Train", exact=True).click()
         page.get_by_role("button", name="Start training").click()
         expect(page.locator("#refusal")).to_contain_text("scope")  # this key may read, not train
-        page.get_by_role("link", name="Jobs").click()
+        page.get_by_role("link", name="Runs").click()
         page.reload()
         expect(page.locator("tbody tr")).to_have_count(1)  # kept in the tab
     with open_page(allowed=("401",)) as page:

@@ -68,8 +68,9 @@ def test_a_sweep_that_is_drawn_again_leaves_the_focus_where_it_is(open_page: Ope
             page.locator("#rank-by").evaluate("select => window.select = select")
             for role, name in (("checkbox", "Compare L2 penalty λ 1"), ("link", "Watch the run with L2 penalty λ 1")):
                 page.get_by_role(role, name=name).focus()
-                page.locator(".list").evaluate("table => { table.isOld = true; table.parentNode.scrollLeft = 70; }")
-                wait_until(page, "() => !document.querySelector('.list').isOld")
+                page.locator(".list").evaluate("table => { table.parentNode.scrollLeft = 70; }")
+                before = page.locator("tbody").inner_text()
+                wait_until(page, "before => document.querySelector('tbody').innerText !== before", before)
                 expect(page.get_by_role(role, name=name)).to_be_focused()
                 assert page.locator(".scroll").evaluate("part => part.scrollLeft") == 70
             assert page.evaluate("window.select.isConnected")  # an open list stays open

@@ -17,7 +17,7 @@ from tests.web.serving import TINY, wait_until_over
 pytestmark = [pytest.mark.slow, pytest.mark.needs("browser")]
 
 PREDICT = """async ([job, pixels, classes]) => {
-  const { Past } = await import("/static/page/past.js");
+  const { Past } = await import("/static/page/job/past.js");
   const past = new Past(job);
   await past.load();
   return past.steps.map((step, place) => [step, past.probabilities(place, pixels, classes)]);

@@ -180,7 +180,7 @@ def test_a_lost_connection_is_shown_and_restored(open_page: OpenPage, client: ht
 def test_the_l2_comparison_is_a_sweep(open_page: OpenPage) -> None:
     with open_page("/?view=train") as page:
         page.get_by_role("button", name="L2 comparison").click()
-        expect(page.get_by_label("L2 penalty λ")).to_have_value("0,1,0.1,0.01,0.001")
+        expect(page.get_by_label("L2 penalty λ")).to_have_value("0, 1, 0.1, 0.01, 0.001")
         page.get_by_label("Epochs").fill("2")
         page.get_by_text("More settings").click()
         page.get_by_label("Train size").fill("2000")
@@ -188,6 +188,42 @@ def test_the_l2_comparison_is_a_sweep(open_page: OpenPage) -> None:
         expect(page.get_by_text("All runs have finished")).to_be_visible(timeout=30_000)
         assert page.locator(".list tbody tr").count() == 5
         expect(page.get_by_role("img", name="The weights of the best members")).to_be_visible()
+
+
+def test_early_stopping_is_to_be_seen(open_page: OpenPage) -> None:
+    with open_page("/?view=train") as page:
+        page.get_by_role("button", name="See early stopping").click()
+        page.get_by_role("button", name="Start training").click()
+        expect(page.locator(".story")).to_contain_text("Early stopping ended the run at step 1,038", timeout=60_000)
+        expect(page.locator(".meter").first).to_contain_text("stopped early — epoch 34 of 500")
+
+
+def test_the_layers_are_drawn_while_they_are_typed_and_make_a_sweep(open_page: OpenPage) -> None:
+    with open_page("/?view=train") as page:
+        page.get_by_role("button", name="Hidden layers or none").click()
+        expect(page.locator(".network figcaption")).to_have_text(
+            ["7,850 parameters", "50,890 parameters", "109,386 parameters"]
+        )
+        page.get_by_label("Hidden layers", exact=True).fill("32")
+        expect(page.get_by_role("img", name="Layers of 784, 32, 10 units")).to_be_visible()
+        expect(page.get_by_role("button", name="Start training")).to_be_visible()
+        page.get_by_role("button", name="Augmentation on and off").click()
+        expect(page.locator("#field-augmentation")).to_have_value("none, soft")
+        expect(page.locator("#estimate")).to_contain_text("2 runs")
+
+
+def test_a_decimal_comma_is_no_sweep(open_page: OpenPage) -> None:
+    with open_page("/?view=train") as page:
+        rate = page.get_by_label("Learning rate", exact=True)
+        for text in ("0,05", "0,5", "0.1,05"):
+            rate.fill(text)
+            expect(page.locator("#problem-learning_rate")).to_contain_text("with a point")
+        for text in ("0.05, 0.5", "0.05,0.5", "0.05 0.5", "0.05; 0.5"):
+            rate.fill(text)
+            expect(page.locator("#estimate")).to_contain_text("2 runs")
+        rate.fill("0.05")
+        page.get_by_role("button", name="÷10: Learning rate").click()
+        expect(rate).to_have_value("0.005")
 
 
 def test_a_value_out_of_range_is_refused_where_it_stands(open_page: OpenPage) -> None:

@@ -25,6 +25,7 @@ KNOWN_HOSTS = {
 RESERVED_HOST = re.compile(r"[\w-]+|[\d.]+|([\w-]+\.)*(example|invalid|test)(\.(com|net|org))?")
 VENDORED = (
     "service/web/static/swagger-ui",
+    "service/web/static/inter",
     "service/web/static/preact",
     "service/web/static/uplot",
     "tests/browser/axe",

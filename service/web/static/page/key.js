@@ -1,6 +1,6 @@
 // The API key of this tab, if the server requires one: asked for once, sent in a header, deleted when the tab is closed.
 
-import { element } from "./element.js";
+import { html, render } from "./html.js";
 
 const STORAGE_KEY = "inkling-key";
 let pending = null;
@@ -15,33 +15,27 @@ export async function askForKey(rejected) {
 }
 
 function ask(rejected) {
-  const input = element("input", { type: "password", id: "key", autocomplete: "off", spellcheck: "false", required: true });
+  const place = document.body.appendChild(document.createElement("div"));
   const words = rejected ? "The server rejected this key. Try another one." : "This server requires an API key. Ask its operator for one.";
-  const form = element(
-    "form",
-    { method: "dialog" },
-    element("h2", { id: "key-title" }, "API key"),
-    element("p", {}, words),
-    element("label", { for: "key" }, "Key"),
-    input,
-    element("p", { class: "hint" }, "The key is kept in this tab only, until you close it."),
-    element(
-      "div",
-      { class: "row" },
-      element("button", { class: "main", value: "use" }, "Use this key"),
-      element("button", { value: "no", formnovalidate: true }, "Not now"),
-    ),
-  );
-  const dialog = element("dialog", { class: "card", "aria-labelledby": "key-title" }, form);
-  document.body.append(dialog);
-  dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      const key = input.value.trim();
+    const close = ({ currentTarget: dialog }) => {
+      const key = dialog.querySelector("input").value.trim();
       const isGiven = dialog.returnValue === "use" && key !== "";
       if (isGiven) sessionStorage.setItem(STORAGE_KEY, key);
-      dialog.remove();
+      place.remove();
       resolve(isGiven);
-    });
+    };
+    const dialog = html`<dialog class="card" aria-labelledby="key-title" onClose=${close}>
+      <form method="dialog">
+        <h2 id="key-title">API key</h2>
+        <p>${words}</p>
+        <label for="key">Key</label>
+        <input type="password" id="key" autocomplete="off" spellcheck="false" required />
+        <p class="hint">The key is kept in this tab only, until you close it.</p>
+        <div class="row"><button class="main" value="use">Use this key</button><button value="no" formnovalidate>Not now</button></div>
+      </form>
+    </dialog>`;
+    render(dialog, place);
+    place.firstChild.showModal();
   });
 }

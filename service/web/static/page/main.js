@@ -1,52 +1,50 @@
 // Shows the part of the page that the address names. Its modules are fetched when it is shown first.
 
-import { byId } from "./element.js";
 import { html, render } from "./html.js";
-import { releasePictures } from "./picture.js";
-import { followLinks, hideParts, onMove, showAgain, viewOf } from "./url.js";
+import { address, followLinks, onMove, showAgain, viewOf } from "./url.js";
 
-// A function that shows a component in a part of the page, and returns one that takes it away.
-const shown = (id, Component) => (params) => {
-  render(html`<${Component} params=${params} />`, byId(id));
-  return () => render(null, byId(id));
-};
+const RUNS = { jobs: "Jobs", sweeps: "Sweeps", compare: "Compare" };
 
-// The function that shows each part, and its link in the navigation.
+// The component of each part, and its link in the navigation.
 const VIEWS = {
-  draw: [async () => shown("draw", (await import("./draw/draw.js")).Draw), "draw"],
-  train: [async () => (await import("./train.js")).showTrain, "train"],
-  watch: [async () => (await import("./watch.js")).showWatch, "jobs"],
-  jobs: [async () => (await import("./jobs.js")).showJobs, "jobs"],
-  sweeps: [async () => (await import("./sweeps.js")).showSweeps, "sweeps"],
-  models: [async () => (await import("./models.js")).showModels, "models"],
-  "model-page": [async () => (await import("./model.js")).showModel, "models"],
-  compare: [async () => (await import("./compare.js")).showCompare, "compare"],
-  data: [async () => (await import("./data.js")).showData, "data"],
-  reports: [async () => (await import("./reports.js")).showReports, "reports"],
-  report: [async () => (await import("./report.js")).showReport, "reports"],
+  draw: [async () => (await import("./draw/draw.js")).Draw, "draw"],
+  train: [async () => (await import("./train/train.js")).Train, "train"],
+  jobs: [async () => (await import("./jobs/jobs.js")).Jobs, "runs"],
+  job: [async () => (await import("./job/job.js")).Job, "runs"],
+  sweeps: [async () => (await import("./sweeps/sweeps.js")).Sweeps, "runs"],
+  sweep: [async () => (await import("./sweeps/sweep.js")).Sweep, "runs"],
+  models: [async () => (await import("./models/models.js")).Models, "models"],
+  "model-page": [async () => (await import("./models/model.js")).Model, "models"],
+  compare: [async () => (await import("./compare/compare.js")).Compare, "runs"],
+  data: [async () => (await import("./data/data.js")).Data, "data"],
+  reports: [async () => (await import("./reports/reports.js")).Reports, "reports"],
+  report: [async () => (await import("./reports/report.js")).Report, "reports"],
 };
-let leave = () => {};
-let latest = null;
+const place = document.getElementById("views");
+
+// The links of the group that holds jobs and what they belong to.
+const Runs = ({ view }) => html`<nav class="group" aria-label="Runs">
+  ${Object.entries(RUNS).map(([name, label]) => html`<a key=${name} class="chip" href=${address({ view: name })} aria-current=${view === name ? "page" : null}>${label}</a>`)}
+</nav>`;
+
+let n_shown = 0;
 
 onMove(async (params) => {
-  latest = params;
-  leave();
-  leave = () => {};
-  releasePictures();
   const view = viewOf(params);
   const [load, home] = VIEWS[view];
-  const place = params.has("sweep") ? "sweeps" : home;
   for (const link of document.querySelectorAll("nav [data-view]")) {
-    if (link.dataset.view === place) link.setAttribute("aria-current", "page");
+    if (link.dataset.view === home) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const show = await load();
-  if (latest !== params) return; // another part was chosen meanwhile
-  for (const name of Object.keys(VIEWS)) byId(name).hidden = name !== view;
-  hideParts(document);
-  const left = show(params);
-  document.title = `${byId(`${view}-title`).textContent} · Inkling`;
-  leave = typeof left === "function" ? left : () => {};
+  const turn = ++n_shown;
+  const Component = await load();
+  if (turn !== n_shown) return; // another part was chosen meanwhile
+  // The key makes each address a part of its own: nothing of the one before is left in it.
+  render(html`<section key=${turn} id=${view} aria-labelledby=${`${view}-title`}>
+    ${home === "runs" && html`<${Runs} view=${view} />`}
+    <${Component} params=${params} />
+  </section>`, place);
+  document.title = `${place.querySelector("h1").textContent} · Inkling`;
 });
 followLinks();
 // Charts and pictures have the colours of the theme in which they were drawn.

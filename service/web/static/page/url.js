@@ -5,8 +5,8 @@ const listeners = [];
 export const query = () => new URLSearchParams(location.search);
 
 export function viewOf(params) {
-  if (params.has("job") || params.has("sweep")) return "watch";
-  if (params.has("report")) return "report";
+  const named = ["job", "sweep", "report"].find((name) => params.has(name));
+  if (named) return named;
   const view = params.get("view");
   if (view === "models" && params.has("model")) return "model-page";
   return ["train", "jobs", "sweeps", "models", "compare", "data", "reports"].includes(view) ? view : "draw";
@@ -22,11 +22,8 @@ export function go(address) {
   showAgain();
 }
 
-// Set the title of this part, once its contents are known.
-export function setTitle(id, text) {
-  document.getElementById(id).textContent = text;
-  document.title = `${text} · Inkling`;
-}
+// Names this part, once its contents are known.
+export const setTitle = (text) => (document.title = `${text} · Inkling`);
 
 // Change parameters of the address without a new entry in the history; null removes one.
 export function setParameters(changes) {
@@ -35,7 +32,7 @@ export function setParameters(changes) {
     if (value === null) params.delete(name);
     else params.set(name, value);
   }
-  history.replaceState(null, "", `?${params}`);
+  history.replaceState(null, "", `${location.pathname}${params.size ? `?${params}` : ""}`);
 }
 
 // An address within the page that keeps the hidden parts.
@@ -48,10 +45,6 @@ export function address(values) {
 
 // Whether ?hide= names a part, for lessons.
 export const isHidden = (part) => (query().get("hide") ?? "").split(",").includes(part);
-
-export function hideParts(root) {
-  for (const part of root.querySelectorAll("[data-hides]")) part.hidden = isHidden(part.dataset.hides);
-}
 
 export function showAgain() {
   for (const listener of listeners) listener(query());

@@ -1,8 +1,7 @@
 // The weights of a version, from its file, as it lies in the registry: an uncompressed zip archive of NumPy arrays.
 
 import { send, versionPath } from "./api.js";
-import { picture } from "./picture.js";
-import { planesOf } from "./tiles.js";
+import { planesOf } from "./parts/tiles.js";
 
 const ARRAYS = { "<f4": Float32Array, "<f8": Float64Array };
 const LOCAL_HEADER = 0x04034b50;
@@ -37,10 +36,6 @@ export async function unitPicture({ name, version, published }, layer, unit) {
   }
   return column;
 }
-
-// The weights of the first layer of a network: a picture for each unit.
-export const unitsPicture = (name, version) =>
-  picture(`${versionPath(name, version)}/weights.png`, { alt: `Weights of the units of the first layer of ${name}, version ${version}`, class: "units" });
 
 function readArrays(buffer) {
   const view = new DataView(buffer);

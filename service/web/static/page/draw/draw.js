@@ -13,7 +13,7 @@ import { hasInk, pictureOf, WIDTHS } from "./ink.js";
 import { Paper } from "./paper.js";
 import { Units } from "./units.js";
 import { Verdict } from "./verdict.js";
-import { versionOf } from "./version.js";
+import { versionOf } from "../version.js";
 
 const RETRY_MS = 1000;
 const ANY = { digit: "", against: "" };

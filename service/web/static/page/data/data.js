@@ -1,0 +1,81 @@
+// Data sets: how many images of each digit, and the images themselves.
+
+import { DATASET, get } from "../api.js";
+import { number } from "../format.js";
+import { html } from "../html.js";
+import { namesOf } from "../names.js";
+import { imagePath } from "../parts/gallery.js";
+import { Empty, Lost, useLoaded } from "../parts/live.js";
+import { FileLink, Picture } from "../parts/picture.js";
+import { address, isHidden } from "../url.js";
+import { hasUpload, Upload } from "./upload.js";
+
+const PAGE = 60;
+const PARTS = ["training", "test"];
+
+export function Data({ params }) {
+  const name = params.get("dataset") ?? DATASET;
+  const part = PARTS.includes(params.get("part")) ? params.get("part") : "training";
+  const [label, after] = [params.get("label"), params.get("after")];
+  const query = new URLSearchParams({ part, limit: PAGE, ...(label && { label }), ...(after && { after }) });
+  const load = async () => {
+    const { datasets } = await get("/datasets");
+    const dataset = datasets.find((each) => each.name === name);
+    return { datasets, dataset, found: dataset && (await get(`/datasets/${encodeURIComponent(name)}/images?${query}`)) };
+  };
+  const { data, problem, isLost } = useLoaded(load, [name, `${query}`]);
+  const here = { view: "data", dataset: name, part, ...(label && { label }) };
+  const isUnknown = data && !data.dataset;
+  return html`
+    <h1 id="data-title">Data</h1>
+    <p class="lead">The images that models are trained on. Click one to see a prediction for it.</p>
+    <details id="upload" class="card" open=${hasUpload()} hidden=${isHidden("upload")}><summary>Add a data set of your own</summary><${Upload} /></details>
+    <div id="dataset">
+      <${Lost} when=${isLost} />
+      ${(problem || isUnknown) && html`<${Empty} href="/?view=data" label="See the data sets">${problem?.message ?? "There is no such data set."}<//>`}
+      ${data?.dataset && html`<${Shown} ...${data} here=${here} />`}
+    </div>
+  `;
+}
+
+function Shown({ dataset, datasets, found, here }) {
+  const nameOf = namesOf(dataset);
+  const { name, title, source, licence, training, test, sha256, classes } = dataset;
+  const { label, ...all } = here;
+  const chip = (text, values, isHere) => html`<a key=${text} class="chip" href=${address(values)} aria-current=${isHere ? "true" : null}>${text}</a>`;
+  const image = ({ index, label: its }) => html`<li key=${index}><a href=${address({ view: "draw", image: `${name}/${here.part}/${index}` })}>
+    <${Picture} path=${imagePath(name, index, here.part)} width="84" height="84" alt=${`${here.part} image ${index}: ${nameOf(its)}`} />
+    <span>${nameOf(its)}</span><span class="hint">no. ${number(index)}</span>
+  </a></li>`;
+  return html`
+    <div class="card">
+      <h2>${title}</h2>
+      <p>${`${number(training.n_images)} training images and ${number(test.n_images)} test images of 28×28 grey levels. ${[source, licence].filter(Boolean).join(", ")}`}</p>
+      <${Counts} by=${(here.part === "test" ? test : training).n_by_class} nameOf=${nameOf} here=${here} />
+      <div class="row">
+        <a class="button main" href=${address({ view: "train", dataset: name })}>Train on it</a>
+        ${datasets.filter((each) => each.name !== name).map((each) => chip(each.title, { view: "data", dataset: each.name }))}
+        <${FileLink} path=${`/datasets/${encodeURIComponent(name)}/contact-sheet.png?part=${here.part}&per_class=20`}>Contact sheet (.png)<//>
+      </div>
+      <p class="hint checksum">SHA-256 ${sha256}</p>
+    </div>
+    <div class="row filter" role="group" aria-label="Which images">
+      ${PARTS.map((part) => chip(part, { ...here, part }, part === here.part))}
+      ${chip("all classes", all, label === undefined)}
+      ${classes.map((each) => chip(nameOf(each), { ...here, label: each }, String(each) === label))}
+    </div>
+    <ul class="gallery images">${found.images.map(image)}</ul>
+    ${found.next !== null && html`<a class="button" href=${address({ ...here, after: found.next })}>More images</a>`}
+  `;
+}
+
+// A bar for each class; a click shows its images.
+function Counts({ by, nameOf, here }) {
+  const most = Math.max(...Object.values(by));
+  const bar = ([label, n]) => html`<li key=${label} class=${here.label === label ? "best" : ""}>
+    <span class="digit"><a href=${address({ ...here, label })}>${nameOf(label)}</a></span>
+    <span class="track" aria-hidden="true"><span class="fill" style=${{ transform: `scaleX(${n / most})` }}></span></span>
+    <span class="value">${number(n)}</span>
+  </li>`;
+  return html`<ol class="bars counts" aria-label=${`Images of each class in the ${here.part} part`}>${Object.entries(by).map(bar)}</ol>`;
+}

@@ -1,0 +1,67 @@
+// The recorded values of a run over its steps, in two charts.
+
+import { get } from "../api.js";
+import { percent } from "../format.js";
+import { html, useEffect, useState } from "../html.js";
+import { Chart, join } from "../parts/chart.js";
+
+const POINTS = 600;
+const EVERY_MS = 1500;
+const NONE = { steps: [], values: [] };
+const SERIES = [
+  { label: "training", colour: "series-faint", width: 1 },
+  { label: "validation", colour: "series-2" },
+];
+
+// past: the step that is shown in the past, or null.
+export function Curves({ job, checks, past, isOver }) {
+  const loss = useTrainingLoss(job.id, checks.length, isOver);
+  const [isLog, setLog] = useState(false);
+  const last = checks.at(-1);
+  if (!last) return html`<div class="charts"><${Chart} title="Loss" series=${SERIES} /><${Chart} title="Accuracy" series=${SERIES} percent /></div>`;
+  const x = checks.map((check) => check.step);
+  const of = (name) => checks.map((check) => check[name]);
+  const best = checks.reduce((a, b) => (b.validation_loss < a.validation_loss ? b : a));
+  const isEarly = isOver && job.stop_reason === "early_stopping";
+  const marks = [
+    { x: best.step, label: "best" },
+    ...(past === null ? [] : [{ x: past, label: "here" }]),
+    ...(isEarly ? [{ x: last.step, label: "stopped early" }] : []),
+  ];
+  const batch = loss.steps.length ? [loss.steps, loss.values] : [x, of("train_loss")];
+  const common = {
+    series: SERIES,
+    sync: job.id,
+    marks,
+    shade: isEarly ? [best.step, last.step] : null, // the patience that was used up
+    words: `After step ${last.step}: validation loss ${last.validation_loss.toFixed(4)}, accuracy ${percent(last.validation_accuracy)}.`,
+  };
+  return html`<div class="charts">
+    <${Chart} title="Loss" ...${common} log=${isLog} data=${join([batch, [x, of("validation_loss")]])}>
+      <label class="tick hint"><input type="checkbox" checked=${isLog} onChange=${(event) => setLog(event.target.checked)} />logarithmic</label>
+    <//>
+    <${Chart} title="Accuracy" ...${common} percent data=${[x, of("train_accuracy"), of("validation_accuracy")]} />
+  </div>`;
+}
+
+// The loss of every step, thinned; between two requests only the checks extend the curves.
+function useTrainingLoss(jobId, nChecks, isOver) {
+  const [loss, setLoss] = useState(NONE);
+  const [round, setRound] = useState(0);
+  const isWaiting = nChecks > 0;
+  useEffect(() => {
+    if (!isWaiting) return;
+    let isLeft = false;
+    const load = async () => {
+      const { train_loss } = await get(`/jobs/${jobId}/metrics?max_points=${POINTS}`);
+      if (!isLeft) setLoss(train_loss);
+    };
+    load().catch(() => {}); // the checks still arrive; the next round repeats the request
+    const timer = isOver ? null : setTimeout(() => setRound(round + 1), EVERY_MS);
+    return () => {
+      isLeft = true;
+      clearTimeout(timer);
+    };
+  }, [jobId, isWaiting, isOver, round]);
+  return loss;
+}

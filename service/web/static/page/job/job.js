@@ -1,0 +1,144 @@
+// A job during its training, and after.
+
+import { get, post } from "../api.js";
+import { duration, number, percent } from "../format.js";
+import { html, useEffect, useState } from "../html.js";
+import { namesOf } from "../names.js";
+import { Empty, Lost, useLoaded } from "../parts/live.js";
+import { FileLink, Picture } from "../parts/picture.js";
+import { Badge, compareAddress } from "../parts/table.js";
+import { settingsOf } from "../train/field.js";
+import { title, written } from "../train/values.js";
+import { address, go, isHidden, setTitle } from "../url.js";
+import { Curves } from "./curves.js";
+import { Resume } from "./resume.js";
+import { Travel } from "./travel.js";
+import { useProgress } from "./progress.js";
+
+const STATE_TEXTS = {
+  queued: "Waiting for a free worker.",
+  running: "Training.",
+  cancelling: "Stopping after this step.",
+  succeeded: "Done.",
+  failed: "Failed.",
+  cancelled: "Cancelled.",
+};
+const OVER = ["succeeded", "failed", "cancelled"];
+
+export function Job({ params }) {
+  const id = params.get("job");
+  const load = async () => {
+    const [job, table] = await Promise.all([get(`/jobs/${encodeURIComponent(id)}`), get("/hyperparameters")]);
+    const nameOf = await get(`/datasets/${encodeURIComponent(job.config.dataset)}`).then(namesOf, () => String); // it may be damaged
+    return { job, nameOf, defaults: Object.fromEntries(table.hyperparameters.map((row) => [row.name, row.default])) };
+  };
+  const { data, problem, isLost } = useLoaded(load, [id]);
+  const name = data && (data.job.model?.name ?? data.job.config.name ?? data.job.config.model);
+  const heading = data ? `Training ${name}` : "A training job";
+  useEffect(() => setTitle(heading), [heading]);
+  const isUnknown = problem?.status === 404 || problem?.status === 422;
+  return html`
+    <h1 id="job-title">${heading}</h1>
+    <${Lost} when=${isLost} />
+    ${problem && html`<${Empty} href="/?view=jobs" label="See all jobs">${isUnknown ? "There is no such job: it was deleted, or ran on another server." : problem.message}<//>`}
+    ${data && html`<${Watched} key=${id} ...${data} />`}
+  `;
+}
+
+function Watched({ job: first, nameOf, defaults }) {
+  const { job, checks, progress, isLost, isGone } = useProgress(first);
+  const [past, setPast] = useState(null); // the step that is shown in the past
+  const [problem, setProblem] = useState(null);
+  const attempt = (act) => async () => {
+    try {
+      await act();
+    } catch (refused) {
+      if (refused.type !== "invalid-job-transition") setProblem(refused);
+    }
+  };
+  const cancel = attempt(() => post(`/jobs/${job.id}/cancel`));
+  const verify = attempt(async () => go(address({ job: (await post(`/jobs/${job.id}/verify`)).id })));
+  const { config, model, state } = job;
+  const isOver = OVER.includes(state) && job.finished_at;
+  const latest = checks.at(-1);
+  if (isGone) return html`<${Empty} href="/?view=jobs" label="See all jobs">This job has been deleted.<//>`;
+  const version = model && `${model.name}/${model.version}`;
+  return html`
+    <div class="card">
+      <${Lost} when=${isLost} />
+      <p class="state" role="status"><${Badge} state=${state} /> ${STATE_TEXTS[state]}</p>
+      <p class="story">${isOver ? summaryOf(job) : latest && `Validation: loss ${latest.validation_loss.toFixed(4)}, accuracy ${percent(latest.validation_accuracy)}.`}</p>
+      <div class="meters"><${Meters} job=${job} progress=${progress} isOver=${isOver} /></div>
+      <p class="error" role="alert" hidden=${!problem}>${problem?.message}</p>
+      <div class="row" hidden=${isHidden("actions")}>
+        ${isOver && model && html`<a class="button main" href=${address({ view: "draw", model: version })}>Draw with it</a>`}
+        ${isOver && model && html`<a class="button" href=${address({ view: "models", model: version })}>Look inside</a>`}
+        ${!OVER.includes(state) && state !== "cancelling" && html`<button type="button" onClick=${cancel}>Cancel</button>`}
+        <a class="button" href=${compareAddress([job.id])}>Compare</a>
+        <a class="button" href=${address({ view: "train", ...settingsOf(config, defaults) })}>Use these settings</a>
+        ${isOver && model && html`<button type="button" onClick=${verify}>Train it again and compare</button>`}
+        ${isOver && html`<${Resume} job=${job} showProblem=${setProblem} />`}
+      </div>
+    </div>
+    <${Curves} job=${job} checks=${checks} past=${past} isOver=${isOver} />
+    <${Travel} job=${job} checks=${checks} nameOf=${nameOf} setPast=${setPast} isOver=${isOver} />
+    ${config.hidden_layers?.length > 0 && model && isOver && html`<${Architecture} model=${model} />`}
+    <${Settings} config=${config} defaults=${defaults} />
+  `;
+}
+
+export function Architecture({ model: { name, version } }) {
+  const path = `/models/${encodeURIComponent(name)}/versions/${version}/architecture.svg`;
+  return html`<figure class="card architecture">
+    <figcaption>The layers of ${name}, version ${version}</figcaption>
+    <${Picture} class="weights" path=${path} alt="The layers, with their units and numbers of parameters" />
+    <div class="row"><${FileLink} path=${path} name=${`${name}-${version}.svg`}>Save as SVG<//></div>
+  </figure>`;
+}
+
+// progress: of the newest check. An epoch is counted from 1 for people.
+function Meters({ job, progress, isOver }) {
+  const { patience, epochs } = job.config;
+  const { fraction, epoch, step, eta_s, patience_left } = progress ?? {};
+  const isEarly = isOver && job.stop_reason === "early_stopping";
+  const eta = !isOver && eta_s > 0 && fraction < 1 ? `, at most ${duration(eta_s)} left` : "";
+  const where = progress && `epoch ${number(epoch + 1)} of ${number(epochs)}, step ${number(step)}`;
+  const share = isEarly ? "stopped early" : `${Math.round(100 * fraction)} %`;
+  return html`
+    <${Meter} label="Progress" kind=${isEarly ? "early" : ""} fraction=${isEarly ? 1 : fraction}>${progress ? `${share} — ${where}${eta}` : "–"}<//>
+    ${patience !== null && html`<${Meter} label="Patience left" kind="patience" fraction=${progress ? patience_left / patience : 0}>${progress ? `${patience_left} of ${patience} checks` : "–"}<//>`}
+  `;
+}
+
+const Meter = ({ label, kind, fraction = 0, children }) => html`<div class="meter">
+  <span class="name">${label}</span><span class="value">${children}</span>
+  <progress max="1" value=${fraction} class=${kind} aria-label=${label}></progress>
+</div>`;
+
+// Why the run ended, and its best check.
+function summaryOf({ metrics: { best, latest }, stop_reason, config, state, error, model, verification }) {
+  if (verification?.outcome) {
+    const { name, version } = verification.model;
+    const again = `${name}, version ${version}, was trained again from its record`;
+    return verification.outcome.identical ? `${again}: the weights are identical, bit for bit.` : `${again}: the weights differ, because the processor or the software is different.`;
+  }
+  if (error) return `${error.message ?? error.detail ?? error} Use these settings and try other values.`;
+  if (!best) return state === "cancelled" ? "Cancelled before the first check." : "";
+  const where = `step ${number(best.step)} (epoch ${number(best.epoch + 1)}), with a validation loss of ${best.validation_loss.toFixed(4)} and an accuracy of ${percent(best.validation_accuracy)}`;
+  const which = model ? ` The weights were saved as ${model.name}, version ${model.version}.` : "";
+  if (stop_reason === "early_stopping") {
+    return `Early stopping ended the run at step ${number(latest.step)}: the best check was at ${where}, and ${config.patience} more checks found no lower loss.${which}`;
+  }
+  if (stop_reason === "cancelled") return `Cancelled at step ${number(latest.step)}; the best check was at ${where}.${which}`;
+  return `All epochs are complete; the best check was at ${where}.${which}`;
+}
+
+function Settings({ config, defaults }) {
+  const row = ([name, value]) => html`<tr key=${name} class=${JSON.stringify(value) === JSON.stringify(defaults[name]) ? "" : "changed"}>
+    <th scope="row">${title(name)}</th><td>${written(value, name) || "none"}</td>
+  </tr>`;
+  return html`<details class="card">
+    <summary>Settings of this run</summary>
+    <table class="settings"><tbody>${Object.entries(config).map(row)}</tbody></table>
+  </details>`;
+}

@@ -1,0 +1,42 @@
+// The progress of a job as it happens, from its stream of events.
+
+import { get } from "../api.js";
+import { useEffect, useRef, useState } from "../html.js";
+import { JobStream } from "./stream.js";
+
+// {job, checks: by step, progress: of the newest, isLost: whether the connection is, isGone: whether the job was deleted}
+export function useProgress(first) {
+  const [job, setJob] = useState(first);
+  const [shown, setShown] = useState({ checks: [], progress: null });
+  const [link, setLink] = useState({ isLost: false, isGone: false });
+  const checks = useRef(new Map());
+  useEffect(() => {
+    let frame = null;
+    // Thousands of checks of a finished run arrive at once: they are shown together.
+    const showSoon = () => {
+      frame ??= requestAnimationFrame(() => {
+        frame = null;
+        const sorted = [...checks.current.values()].sort((a, b) => a.step - b.step);
+        setShown({ checks: sorted, progress: sorted.at(-1).progress });
+      });
+    };
+    const stream = new JobStream(first.id, {
+      state: ({ state }) => setJob((job) => (job.finished_at ? job : { ...job, state })),
+      check: (check) => {
+        checks.current.set(check.step, check);
+        showSoon();
+      },
+      end: () => get(`/jobs/${first.id}`).then(setJob, () => setLink({ isLost: true, isGone: false })),
+      link: (isUp, problem) => {
+        const isGone = problem?.status === 404;
+        if (isGone) stream.close();
+        setLink({ isLost: !isUp, isGone });
+      },
+    });
+    return () => {
+      stream.close();
+      cancelAnimationFrame(frame);
+    };
+  }, [first.id]);
+  return { job, ...shown, ...link };
+}

@@ -1,0 +1,34 @@
+// Models: their weights, metrics and versions.
+
+import { get } from "../api.js";
+import { percent } from "../format.js";
+import { html } from "../html.js";
+import { Empty, Lost, useLoaded } from "../parts/live.js";
+import { Weights } from "../parts/weights.js";
+import { address, isHidden } from "../url.js";
+
+export function Models() {
+  const { data, problem, isLost } = useLoaded(async () => (await get("/models")).models.filter((model) => model.default), []);
+  return html`
+    <h1 id="models-title">Models</h1>
+    <p class="lead">The weights of each model: ink on red counts for the digit, ink on blue against it.</p>
+    <${Lost} when=${isLost} />
+    ${problem && html`<p class="note">${problem.message}</p>`}
+    ${data && !data.length && html`<${Empty} href="/?view=train" label="Train a model">There is no model yet.<//>`}
+    <div class="models">${data?.map((model) => html`<${Card} key=${model.name} ...${model} />`)}</div>
+  `;
+}
+
+function Card({ name, versions, aliases, default: { version, metrics } }) {
+  const facts = [`Version ${version} of ${versions.length} is in use`, metrics && `accuracy ${percent(metrics.validation_accuracy)}, loss ${metrics.validation_loss.toFixed(4)}`];
+  const inside = address({ view: "models", model: `${name}/${version}` });
+  return html`<article class="card">
+    <h2><a href=${inside}>${name}</a></h2>
+    <p>${facts.filter(Boolean).join(" · ")} ${Object.entries(aliases ?? {}).map(([alias, number]) => html`<span key=${alias} class="chip">${alias}: version ${number}</span>`)}</p>
+    <${Weights} name=${name} version=${version} />
+    <div class="row">
+      <a class="button main" href=${address({ view: "draw", model: name })} aria-label=${`Draw with it: ${name}`}>Draw with it</a>
+      <a class="button" href=${inside} hidden=${isHidden("inside")} aria-label=${`Look inside ${name}`}>Look inside</a>
+    </div>
+  </article>`;
+}

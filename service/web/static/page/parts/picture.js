@@ -1,0 +1,47 @@
+// Pictures and files of the API. They are fetched like everything else, so that no address contains a key.
+
+import { send } from "../api.js";
+import { html, useEffect, useRef, useState } from "../html.js";
+
+// An image of the API; if it cannot be had, the reason stands in its place.
+export function Picture({ path, ...attributes }) {
+  const image = useRef(null);
+  const [problem, setProblem] = useState(null);
+  useEffect(() => {
+    let address = null;
+    let isLeft = false;
+    setProblem(null);
+    const load = async () => {
+      const file = await (await send(path, { cache: "no-cache" })).blob();
+      if (isLeft) return;
+      address = URL.createObjectURL(file);
+      image.current.src = address;
+    };
+    load().catch((failed) => isLeft || setProblem(failed));
+    return () => {
+      isLeft = true;
+      URL.revokeObjectURL(address);
+    };
+  }, [path]);
+  return problem ? html`<p class="hint">${problem.message}</p>` : html`<img ref=${image} ...${attributes} />`;
+}
+
+// A picture of weights, which a narrow screen can scroll.
+export const WeightsFrame = ({ children }) => html`<div class="frame" tabindex="0" role="region" aria-label="Weights">${children}</div>`;
+
+// A link that saves a file, or opens it if it has no name.
+export function FileLink({ path, name, children, ...attributes }) {
+  const [problem, setProblem] = useState(null);
+  const click = async (event) => {
+    event.preventDefault();
+    try {
+      const href = URL.createObjectURL(await (await send(path)).blob());
+      if (name) Object.assign(document.createElement("a"), { href, download: name }).click();
+      else open(href, "_blank");
+      setTimeout(() => URL.revokeObjectURL(href), 60_000); // by then it is saved or shown
+    } catch (failed) {
+      setProblem(failed);
+    }
+  };
+  return html`<a class="button" href=${`/api/v1${path}`} onClick=${click} ...${attributes}>${children}</a>${problem && html`<span class="error" role="alert">${problem.message}</span>`}`;
+}

@@ -1,0 +1,35 @@
+// Rows under headings, which a narrow screen can scroll.
+
+import { html, useState } from "../html.js";
+import { address } from "../url.js";
+
+const MAX_RUNS = 8;
+
+// rows: arrays of cells; a row's key keeps its focus when rows change their order. The columns named in `numbers` are aligned to the right.
+export function Table({ caption, headings, rows, keys = [], numbers = [] }) {
+  const kind = (i) => (numbers.includes(headings[i]) ? "number" : "");
+  return html`<div class="scroll card" tabindex="0" role="region" aria-label=${caption}>
+    <table class="list">
+      <caption class="visually-hidden">${caption}</caption>
+      <thead><tr>${headings.map((heading, i) => html`<th scope="col" class=${kind(i)}>${heading}</th>`)}</tr></thead>
+      <tbody>
+        ${rows.map((cells, i) => html`<tr key=${keys[i] ?? i}>${cells.map((cell, k) => html`<td class=${kind(k)}>${cell}</td>`)}</tr>`)}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+export const Badge = ({ state }) => html`<span class=${`badge ${state}`}>${state}</span>`;
+
+// The address that compares runs: versions, as name/number, and jobs, by their ids.
+export const compareAddress = (parts) => address({ view: "compare", with: parts.slice(0, MAX_RUNS).join() });
+
+// Checkboxes in the rows of a table, box(part, label), and a link to compare the chosen ones.
+export function usePicks() {
+  const [chosen, setChosen] = useState([]);
+  const pick = (part, isChosen) => setChosen((parts) => (isChosen ? [...parts, part] : parts.filter((each) => each !== part)));
+  const box = (part, label) =>
+    html`<input type="checkbox" aria-label=${`Compare ${label}`} checked=${chosen.includes(part)} onChange=${(event) => pick(part, event.target.checked)} />`;
+  const link = chosen.length > 1 ? html`<a class="button main" href=${compareAddress(chosen)}>Compare these ${chosen.length}</a>` : null;
+  return { box, link };
+}

@@ -1,0 +1,38 @@
+// The weights of a version: a picture for each class, or for each hidden unit of a network, layer by layer.
+
+import { versionPath } from "../api.js";
+import { html, useState } from "../html.js";
+import { versionOf } from "../version.js";
+import { classPlanes } from "../weights_file.js";
+import { useLoaded } from "./live.js";
+import { Picture } from "./picture.js";
+import { Tiles } from "./tiles.js";
+
+// which: "best" or "last" weights; by default, the published ones.
+export function Weights({ name, version, which, isShared = false }) {
+  const load = async () => {
+    const found = await versionOf(name, version);
+    return { ...found, planes: found.planes && (await classPlanes(name, version, which ?? found.published)) };
+  };
+  const { data, problem } = useLoaded(load, [name, version, which]);
+  if (problem) return html`<p class="note">${problem.message}</p>`;
+  if (!data) return null;
+  if (data.sizes.length) return html`<${Layers} name=${name} version=${version} sizes=${data.sizes} />`;
+  return html`<${Tiles} names=${data.classes.map(data.nameOf)} planes=${data.planes} isShared=${isShared} />`;
+}
+
+function Layers({ name, version, sizes }) {
+  const [layer, setLayer] = useState(1);
+  const choice = (number) => html`<label key=${number}>
+    <input type="radio" name=${`layer-of-${name}-${version}`} checked=${layer === number} onChange=${() => setLayer(number)} />
+    ${number > sizes.length ? "outputs" : `layer ${number}: ${sizes[number - 1]} units`}
+  </label>`;
+  return html`
+    <div class="radios" role="radiogroup" aria-label="Layer">${[...sizes, null].map((_, i) => choice(i + 1))}</div>
+    <${Picture}
+      class="units"
+      path=${`${versionPath(name, version)}/weights.png?layer=${layer}`}
+      alt=${`Weights of the units of layer ${layer} of ${name}, version ${version}, those that matter most first`}
+    />
+  `;
+}

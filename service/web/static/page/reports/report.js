@@ -1,0 +1,68 @@
+// A report: its progress, then every task with its answer, its figures and its tables.
+
+import { get, post } from "../api.js";
+import { html, useEffect } from "../html.js";
+import { Empty, Lost, useLive } from "../parts/live.js";
+import { FileLink, Picture } from "../parts/picture.js";
+import { Badge, compareAddress, Table } from "../parts/table.js";
+import { address, setTitle } from "../url.js";
+
+const WORDS = {
+  succeeded: "All runs have finished.",
+  failed: "A run failed, so there is no report. Request another one.",
+  cancelled: "The report was cancelled.",
+};
+
+export function Report({ params }) {
+  const id = encodeURIComponent(params.get("report"));
+  const load = async () => {
+    const report = await get(`/reports/${id}`);
+    return [report, !(report.state in WORDS)];
+  };
+  const { data: report, problem, isLost, again } = useLive(load, [id]);
+  const heading = report ? (report.options.quick ? "A quick course report" : "The course report") : "A report";
+  useEffect(() => setTitle(heading), [heading]);
+  return html`
+    <h1 id="report-title">${heading}</h1>
+    <div id="report-page">
+      <${Lost} when=${isLost} />
+      ${problem && html`<${Empty} href="/?view=reports" label="See all reports">There is no such report.<//>`}
+      ${report && html`<${Head} ...${report} cancel=${() => post(`/reports/${id}/cancel`).then(again)} />`}
+      ${report?.sections.length > 0 && html`<${Sections} ...${report} />`}
+    </div>
+  `;
+}
+
+function Head({ id, state, fraction, jobs, sweep, sections, cancel }) {
+  const isOver = state in WORDS;
+  const runs = jobs.filter(Boolean);
+  const save = (form) => html`<${FileLink} key=${form} path=${`/reports/${id}/report.${form}`} name=${`report.${form}`} aria-label=${`Save as ${form.toUpperCase()}`}>${form.toUpperCase()}<//>`;
+  return html`<div class="card">
+    <p class="state" role="status"><${Badge} state=${state} /> ${WORDS[state] ?? "The runs are training."}</p>
+    <progress max="1" value=${fraction} aria-label="Progress" hidden=${isOver}></progress>
+    <div class="row">
+      ${sections.length > 0 && ["html", "pdf", "json"].map(save)}
+      <a class="button" href=${address({ sweep })}>Softmax runs</a>
+      ${runs.length > 1 && html`<a class="button" href=${compareAddress(runs.slice(0, 2))}>Compare with and without shuffling</a>`}
+      ${!isOver && html`<button type="button" onClick=${cancel}>Cancel</button>`}
+    </div>
+  </div>`;
+}
+
+function Sections({ id, sections }) {
+  const figure = ({ name, caption }) => html`<figure key=${name}>
+    <${Picture} class="weights" path=${`/reports/${id}/figures/${name}.png`} alt=${caption} />
+    <figcaption>${caption}</figcaption>
+  </figure>`;
+  const task = ({ number, title, formulas, sentences, figures, table }) => html`<section class="card task" key=${number}>
+    <h2><span class="chip">${number}</span> ${title}</h2>
+    ${formulas.map((formula) => html`<p class="formula">${formula}</p>`)}
+    ${sentences.map((sentence) => html`<p>${sentence}</p>`)}
+    ${figures.map(figure)}
+    ${table && html`<p class="hint">${table.caption}</p><${Table} caption=${title} headings=${table.head} rows=${table.rows} />`}
+  </section>`;
+  return html`
+    <details class="card"><summary>Contents</summary><ol>${sections.map(({ number, title }) => html`<li key=${number}><b>${number}</b> ${title}</li>`)}</ol></details>
+    ${sections.map(task)}
+  `;
+}

@@ -1,0 +1,94 @@
+// A sweep: its members, ranked while they train, and pictures of the effect of the varied settings.
+
+import { get, post } from "../api.js";
+import { percent } from "../format.js";
+import { html, useEffect, useState } from "../html.js";
+import { Empty, Lost, useLive } from "../parts/live.js";
+import { Picture, WeightsFrame } from "../parts/picture.js";
+import { Badge, Table, usePicks } from "../parts/table.js";
+import { title, written } from "../train/values.js";
+import { address, setParameters, setTitle } from "../url.js";
+
+const METRICS = {
+  validation_loss: "validation loss",
+  validation_accuracy: "validation accuracy",
+  train_loss: "training loss",
+  train_accuracy: "training accuracy",
+};
+const SIZE = "width_px=600&height_px=420";
+
+export function Sweep({ params }) {
+  const id = encodeURIComponent(params.get("sweep"));
+  const picks = usePicks();
+  const [metric, setMetric] = useState(params.get("rank_by") in METRICS ? params.get("rank_by") : "validation_loss");
+  const load = async () => {
+    const sweep = await get(`/sweeps/${id}?rank_by=${metric}`);
+    return [sweep, sweep.state !== "finished"];
+  };
+  const { data: sweep, problem, isLost, again } = useLive(load, [id, metric]);
+  const heading = sweep ? `A sweep over ${Object.keys(sweep.grid).map(title).join(" and ")}` : "A sweep";
+  useEffect(() => setTitle(heading), [heading]);
+  const rank = (event) => {
+    setParameters({ rank_by: event.target.value });
+    setMetric(event.target.value);
+  };
+  if (problem) return html`<h1 id="sweep-title">A sweep</h1><${Empty} href="/?view=sweeps" label="See all sweeps">There is no such sweep.<//>`;
+  const isOver = sweep?.state === "finished";
+  return html`
+    <h1 id="sweep-title">${heading}</h1>
+    <${Lost} when=${isLost} />
+    ${sweep &&
+    html`<div class="card">
+        <p class="state" role="status">${isOver ? "All runs have finished; each is shown at its best check." : `${Math.round(100 * sweep.fraction)} % — the runs are trained side by side.`}</p>
+        ${!isOver && html`<progress max="1" value=${sweep.fraction} aria-label="Progress"></progress>`}
+        <div class="row">
+          <label for="rank-by">Ranked by</label>
+          <select id="rank-by" value=${metric} onChange=${rank}>${Object.entries(METRICS).map(([value, label]) => html`<option key=${value} value=${value}>${label}</option>`)}</select>
+          ${!isOver && html`<button type="button" onClick=${() => post(`/sweeps/${id}/cancel`).then(again)}>Cancel all</button>`}
+          ${picks.link}
+        </div>
+      </div>
+      <${Members} sweep=${sweep} picks=${picks} />
+      ${isOver && sweep.best && html`<${Pictures} sweep=${sweep} />`}`}
+  `;
+}
+
+function Members({ sweep: { grid, members }, picks }) {
+  const names = Object.keys(grid);
+  const measured = ["Loss", "Accuracy", "Training accuracy"];
+  const headings = ["", "Rank", ...names.map(title), "State", ...measured, ""];
+  const row = ({ job, values, rank, state, metrics: { best } }) => {
+    const label = names.map((name) => `${title(name)} ${written(values[name], name)}`).join(", ");
+    return [
+      picks.box(job, label),
+      best ? String(rank) : "–",
+      ...names.map((name) => written(values[name], name)),
+      html`<${Badge} state=${state} />`,
+      best ? best.validation_loss.toFixed(4) : "–",
+      best ? percent(best.validation_accuracy) : "–",
+      best ? percent(best.train_accuracy) : "–",
+      html`<a href=${address({ job })} aria-label=${`Watch the run with ${label}`}>Watch</a>`,
+    ];
+  };
+  return html`<${Table} caption="Runs of this sweep" headings=${headings} numbers=${measured} keys=${members.map(({ job }) => job)} rows=${members.map(row)} />`;
+}
+
+// Drawn by the server; only those that this grid has.
+function Pictures({ sweep: { id, grid } }) {
+  const numbers = Object.keys(grid).filter((name) => name !== "seed" && grid[name].every((value) => typeof value === "number"));
+  const figure = (file, caption) => html`<figure class="card chart-card">
+    <figcaption>${caption}</figcaption>
+    <${Picture} class="weights" path=${`/sweeps/${id}/${file}`} alt=${caption} />
+  </figure>`;
+  return html`
+    <div class="charts">
+      ${figure(`accuracy.svg?${SIZE}`, "Validation accuracy of each run")}
+      ${grid.l2_penalty && figure(`norms.svg?${SIZE}`, "The norm of the weights over the L2 penalty λ")}
+      ${numbers.length === 2 && figure(`heatmap.svg?${SIZE}`, `The lowest validation loss for each pair of ${numbers.map(title).join(" and ")}`)}
+    </div>
+    <figure class="card">
+      <figcaption>Weights of each run, all on one scale</figcaption>
+      <${WeightsFrame}><${Picture} class="weights" path=${`/sweeps/${id}/weights.png?upscale=2&scale=shared`} alt="The weights of the best members, a row for each" /><//>
+    </figure>
+  `;
+}

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from service.core import TrainingConfig, design_matrix, train
-from service.datasets import load_dataset, split
+from service.datasets import LabelledImages, load_dataset, split
 from service.errors import ServiceError
 from service.inference import ModelInputs, decode_upload
 
@@ -52,16 +52,20 @@ class Example:
     digit: int
 
 
+def mnist_ink(rng: Rng, side_px: int, of_mnist: LabelledImages) -> tuple[Ink, int]:
+    """Return one digit of MNIST, its greys enlarged and sharpened to a pen's stroke, and which it is."""
+    number = int(rng.integers(len(of_mnist)))
+    grey = (
+        Image.fromarray(of_mnist.images[number]).crop((3, 3, 25, 25)).resize((side_px,) * 2, Image.Resampling.BICUBIC)
+    )
+    level = np.asarray(grey, np.float32) / 255
+    return np.clip((level - 0.5) * max(2.0, side_px / 60) + 0.5, 0, 1), int(of_mnist.labels[number])
+
+
 def digit_ink(rng: Rng, side_px: int) -> tuple[Ink, int]:
     """Return one digit that fills a square of ``side_px``, from MNIST's test part or drawn, and which it is."""
     if rng.random() < 0.5:
-        test = load_dataset("mnist").test
-        number = int(rng.integers(len(test)))
-        grey = (
-            Image.fromarray(test.images[number]).crop((3, 3, 25, 25)).resize((side_px,) * 2, Image.Resampling.BICUBIC)
-        )
-        level = np.asarray(grey, np.float32) / 255
-        return np.clip((level - 0.5) * max(2.0, side_px / 60) + 0.5, 0, 1), int(test.labels[number])
+        return mnist_ink(rng, side_px, load_dataset("mnist").test)
     style = list(STYLES)[int(rng.integers(len(STYLES)))]
     hand = Hand(height_px=0.78 * side_px, pen_px=side_px * rng.uniform(0.05, 0.13), aspect=rng.uniform(0.5, 0.75))
     drawing = draw(style, rng, hand, side_px=side_px, spread=0)

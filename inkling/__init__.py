@@ -28,6 +28,7 @@ from .jobs import AsyncJob as AsyncJob
 from .jobs import Job as Job
 from .predictions import Explanation as Explanation
 from .predictions import Prediction as Prediction
+from .predictions import Reading as Reading
 from .predictions import RefusedFile as RefusedFile
 from .sweeps import AsyncReport as AsyncReport
 from .sweeps import AsyncSweep as AsyncSweep

@@ -63,6 +63,15 @@ def body_of(image: Image) -> Mapping[str, Any]:
     return _file_of(image, is_batch=False).body
 
 
+def body_of_picture(picture: Image) -> Mapping[str, Any]:
+    """Return what sends one picture; errors as `body_of`. An array is a picture whatever its size."""
+    if not hasattr(picture, "__array__") or _is_pillow(picture):
+        return body_of(picture)
+    from PIL import Image as Pillow  # noqa: PLC0415 - only where an array is a picture
+
+    return File(_png_of(Pillow.fromarray(picture)), "image/png").body
+
+
 def body_of_all(images: Images) -> Mapping[str, Any]:
     """Return what sends several images; errors as `body_of`."""
     if isinstance(images, File) or not isinstance(images, list | tuple):

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
 import httpx
 
 from .call import Call, Json, given, path_of, read_picture, read_record
-from .display import Picture, Table, html_of
+from .display import Picture, Record, Table, html_of
 from .errors import InklingError, InvalidField, InvalidInput, error_of
-from .images import File, Image, Images, body_of, body_of_all, in_archives
+from .images import File, Image, Images, body_of, body_of_all, body_of_picture, in_archives
 from .methods import request
 
 Result = TypeVar("Result")
@@ -82,6 +82,32 @@ class Explanation:
 
     def _repr_png_(self) -> bytes | None:
         return self.picture._repr_png_()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """All digits of a picture, as a model reads them.
+
+    Parameters
+    ----------
+    model, version : which read it.
+    lines : from top to bottom, each with its ``text``, ``digits`` and ``marks``, as `docs/api.md` says.
+    preprocessing, warnings : what was done to the picture, and what may make the reading wrong.
+    """
+
+    model: str
+    version: int
+    lines: tuple[Record, ...]
+    preprocessing: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The text of all lines."""
+        return "\n".join(line["text"] for line in self.lines)
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
 
 class Asked(TypedDict, total=False):
@@ -164,6 +190,23 @@ class Predictions:
         step : its number in `Prediction.preprocessing`, from 0, or the beginning of its text.
         """
         return _ask("preprocess", read_picture, body_of(image), {"step": step})
+
+    @request
+    def read(self, picture: Image, *, expect: int | None = None, **asked: Unpack[Asked]) -> Call[Reading]:
+        """Read all digits of a picture, of which there are ``expect``, if that is known."""
+
+        def read(response: httpx.Response) -> Reading:
+            answer = read_record(response)
+            lists = {name: tuple(answer[name]) for name in ("preprocessing", "warnings")}
+            lines = tuple(map(Record, answer["lines"]))
+            return Reading(model=answer["model"], version=answer["version"], lines=lines, **lists)
+
+        return _ask("read", read, body_of_picture(picture), {"expect": expect}, **asked)
+
+    @request
+    def draw_reading(self, picture: Image, *, expect: int | None = None, **asked: Unpack[Asked]) -> Call[Picture]:
+        """Return a picture with what `read` finds in it: each digit in a box, orange if there is a warning."""
+        return _ask("read.png", read_picture, body_of_picture(picture), {"expect": expect}, **asked)
 
 
 def _ask(

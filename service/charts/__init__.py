@@ -15,6 +15,7 @@ from .pictures import (
     contact_sheet,
     digit_picture,
     evidence_picture,
+    reading_picture,
     steps_sheet,
     weights_grid,
     weights_picture,

@@ -15,7 +15,7 @@ Images are uint8, ``(28, 28)``; ``upscale`` is 1 to 16. All raise `InvalidField`
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -44,7 +44,8 @@ Weights: TypeAlias = NDArray[np.floating[Any]]
 Scale: TypeAlias = Literal["shared", "per_row", "per_tile"]
 Colours: TypeAlias = Literal["diverging", "grey"]
 
-_RED = (200, 30, 30)
+_RED, _BLUE, _ORANGE, _GREY = (200, 30, 30), (20, 90, 200), (210, 100, 0), (120, 120, 120)
+_MIN_READING_PX = 600
 _MOST_UNITS, _UNITS_PER_ROW = 64, 16
 
 
@@ -262,6 +263,41 @@ def _label_below(
         if place in chosen:
             frame = left - upscale, upper - upscale, right + upscale - 1, lower + upscale - 1
             draw.rectangle(frame, None, _RED, upscale)
+
+
+def reading_picture(
+    pixels: NDArray[np.uint8],
+    size_px: tuple[int, int],
+    reading: Mapping[str, Any],
+    *,
+    provenance: Provenance,
+) -> bytes:
+    """Draw a picture with the boxes of what was read in it, and the digits above them.
+
+    Digits are blue, and orange where there is a warning; marks are grey.
+
+    Parameters
+    ----------
+    pixels : of the picture, (height, width), RGB or RGBA with a third axis; perhaps reduced.
+    size_px : width and height of the picture to which the boxes refer.
+    reading : as the HTTP API answers.
+    """
+    picture = Image.fromarray(pixels)
+    flat = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA")).convert("RGB")
+    enlarged = max(1, _MIN_READING_PX // max(flat.size))
+    flat = flat.resize((flat.width * enlarged, flat.height * enlarged), Image.Resampling.NEAREST)
+    draw = ImageDraw.Draw(flat)
+    scale_x, scale_y = flat.width / size_px[0], flat.height / size_px[1]
+    for line in reading["lines"]:
+        for one in (*line["marks"], *line["digits"]):
+            x, y, width, height = one["box"]
+            frame = x * scale_x - 1, y * scale_y - 1, (x + width) * scale_x, (y + height) * scale_y
+            colour = _GREY if "kind" in one else _ORANGE if one["warnings"] else _BLUE
+            draw.rectangle(frame, None, colour, max(1, round(height * scale_y / 40)))
+            label = one["kind"] if "kind" in one else str(one["digit"])
+            font = caption_font(round(min(max(height * scale_y / 3, 11), 40)))
+            draw.text(((frame[0] + frame[2]) / 2, max(frame[1] - 2, font.size)), label, colour, font, anchor="ms")
+    return encode_png(flat, provenance)
 
 
 def _limits(tiles: Floats, scale: Scale, colours: Colours) -> tuple[Floats, Floats]:

@@ -43,6 +43,9 @@ _MODEL = click.option(
 _VERSION = click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="The version of --model.")
 _Source: TypeAlias = str | ImageFile | RefusedFile
 """The name of a file that is still to be read, a file, or a member of an archive that cannot be read."""
+_ALIAS = click.option(
+    "--alias", metavar="ALIAS", help="The version by its alias. [default champion, or else the newest]"
+)
 _BAR_WIDTH = 24
 _MAX_FILE_WIDTH = 32
 
@@ -51,7 +54,7 @@ _MAX_FILE_WIDTH = 32
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @_MODEL
 @_VERSION
-@click.option("--alias", metavar="ALIAS", help="The version by its alias. [default champion, or else the newest]")
+@_ALIAS
 @click.option("--show", "draw", is_flag=True, help="Draw the 28x28 pixels that the model gets.")
 @click.option(
     "--steps",
@@ -92,8 +95,7 @@ def predict(
 
     The exit code is 1 if a file could not be read.
     """
-    if asked["version"] is not None and (asked["model"] is None or asked["alias"] is not None):
-        raise click.UsageError("--version needs --model, and excludes --alias.")
+    _check_version(asked)
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
     sources = list(_sources(files))
@@ -126,6 +128,29 @@ def predict(
             console.print(f"\n{source}", style="bold")
     if any("error" in prediction for prediction in predictions):
         ctx.exit(1)
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@click.option("--expect", type=click.IntRange(1, 300), metavar="NUMBER", help="How many digits there are, if known.")
+@_MODEL
+@_VERSION
+@_ALIAS
+@output_option("Write the picture with what was read in it as PNG.")
+@AS_JSON
+@with_backend
+@examples("read number.jpg", "read form.png --expect 5 -o read.png", "read - --json < number.png")
+def read(backend: Backend, /, *, file: str, output: Path | None, as_json: bool, **asked: Any) -> None:
+    """Read every digit in a picture, line by line.
+
+    FILE is a PNG, JPEG or WebP of any size, or - for standard input. Digits that touch are separated, lines of forms
+    are left out, and decimal points and minus signs are recognised.
+    """
+    _check_version(asked)
+    image = _read_image(file)
+    print_result(backend.read(image, **asked), _print_reading, as_json=as_json)
+    if output is not None:
+        write_file(output, backend.reading_picture(image, **asked))
 
 
 @click.command()
@@ -235,6 +260,11 @@ def _image_of(source: str | ImageFile) -> ImageFile:
     return _read_image(source) if isinstance(source, str) else source
 
 
+def _check_version(asked: Json) -> None:
+    if asked["version"] is not None and (asked["model"] is None or asked["alias"] is not None):
+        raise click.UsageError("--version needs --model, and excludes --alias.")
+
+
 def _read_image(file: str) -> ImageFile:
     name = "standard input" if file == "-" else file
     return ImageFile(content=read_file(file), media_type=mimetypes.guess_type(name)[0], name=name)
@@ -293,3 +323,16 @@ def _print_explanation(found: Json, console: Console) -> None:
         nearest = f"{which} that is classified otherwise, as a {flip['digit']}, is {flip['distance']:.3g} away."
         lines.append(Text(nearest, "dim"))
     console.print(pictures, Text(), *lines, *_warnings(found), sep="\n")
+
+
+def _print_reading(found: Json, console: Console) -> None:
+    """Print the lines; of each, the digit that is least certain and why."""
+    table = columns("text", "least certain")
+    table.add_column("", overflow="fold", style="yellow")
+    for line in found["lines"]:
+        least = min(line["digits"], key=lambda digit: digit["probability"], default=None)
+        certainty = f"{least['digit']}: {percent(least['probability'])}" if least else ""
+        warnings = dict.fromkeys(f"{digit['digit']}: {text}" for digit in line["digits"] for text in digit["warnings"])
+        table.add_row(Text(line["text"], "bold green"), certainty, " ".join(warnings))
+    console.print(table, Text(), Text(f"{found['model']}, version {found['version']}", "bold"), sep="\n")
+    console.print(*_warnings(found), sep="\n")

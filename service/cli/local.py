@@ -10,9 +10,10 @@ from threading import Thread
 from typing import Any
 
 from service.bootstrap import Service, build
-from service.charts import digit_picture, evidence_picture, weights_picture
+from service.charts import digit_picture, evidence_picture, reading_picture, weights_picture
 from service.database import migrate
 from service.inference import (
+    DecodingLimits,
     Explanation,
     ImageFile,
     answer,
@@ -21,8 +22,11 @@ from service.inference import (
     evaluate,
     explain,
     import_weights,
+    read,
+    read_picture,
     write_onnx,
 )
+from service.inference import Picture as ReadPicture
 from service.jobs import (
     Event,
     JobState,
@@ -284,6 +288,15 @@ class LocalBackend:
         picture = inputs.images[0] if step is None else inputs.picture_after(str(step))
         return digit_picture(picture, upscale=1, provenance={})
 
+    def read(self, image: ImageFile, **asked: Any) -> Json:
+        """Read all digits of a picture."""
+        return self._reading(image, **asked)[0]
+
+    def reading_picture(self, image: ImageFile, **asked: Any) -> bytes:
+        """Draw the picture with what was read in it as PNG."""
+        found, picture, provenance = self._reading(image, **asked)
+        return reading_picture(picture.pixels, picture.size_px, found, provenance=provenance)
+
     def datasets(self) -> list[Json]:
         """Describe every data set."""
         return [dataset.to_dict() for dataset in self._service.datasets.all()]
@@ -296,6 +309,19 @@ class LocalBackend:
     def _model(self, name: str | None, reference: int | str | None) -> Model:
         _ = self._registry  # installs the shipped models, which the catalogue serves too
         return self._service.catalogue.get(name, reference)
+
+    def _reading(
+        self,
+        image: ImageFile,
+        *,
+        expect: int | None = None,
+        model: str | None = None,
+        version: int | None = None,
+        alias: str | None = None,
+    ) -> tuple[Json, ReadPicture, Mapping[str, str]]:
+        asked = self._model(model, version or alias)
+        picture = read_picture(image.content, DecodingLimits())
+        return read(asked, picture, expect=expect), picture, asked.manifest.provenance()
 
     def _explanation(
         self,

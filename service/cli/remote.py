@@ -112,6 +112,8 @@ class RemoteBackend:
     # Images and data sets
 
     predict = _asks(lambda client, image, **asked: _answer(client.predict_all(_file(image), **asked)))
+    read = _asks(lambda client, image, **asked: _plain(client.read(_file(image), **asked)))
+    reading_picture = _asks(lambda client, image, **asked: client.draw_reading(_file(image), **asked))
     explain = _asks(lambda client, image, **question: client.explain(_file(image), **question).details)
     explanation_picture = _asks(lambda client, image, **question: client.explain(_file(image), **question).picture)
     preprocess = _asks(lambda client, image, step=None: client.preprocess(_file(image), step=step))
@@ -147,11 +149,16 @@ def _report_file(report: Report, name: str) -> bytes:
 
 def _answer(predictions: list[Prediction]) -> Json:
     """Return predictions as the API does: model and version once, since they are those of all."""
-    shown = json.loads(json.dumps([asdict(one) for one in predictions]))
+    shown = [_plain(one) for one in predictions]
     for one in shown:
         del one["name"]  # that of the command line stands for it
         source = {name: one.pop(name) for name in ("model", "version")}
     return {**source, "predictions": shown}
+
+
+def _plain(answer: Any) -> Json:
+    shown: Json = json.loads(json.dumps(asdict(answer)))
+    return shown
 
 
 def _file(image: ImageFile) -> File:

@@ -28,6 +28,7 @@ COMMANDS = {
     "sweep": ("sweeps", "Train every combination of some values, and compare."),
     "report": ("report", "Make the course report: every number and figure."),
     "predict": ("images", "Predict which digit an image shows."),
+    "read": ("images", "Read every digit in a picture: numbers, line by line."),
     "explain": ("images", "Explain a prediction, pixel by pixel."),
     "jobs": ("jobs", "List, follow, cancel, resume and picture training jobs."),
     "sweeps": ("sweeps", "List, follow, cancel and picture sweeps."),

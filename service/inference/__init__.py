@@ -16,6 +16,8 @@ from .files import MAX_FILES, DecodedFile, FileResult, ImageFile, RefusedFile, d
 from .flip import Flip
 from .model_inputs import DecodingLimits, ModelInputs, array_from_values, image_bytes, images_from_array
 from .onnx_export import write_onnx
+from .picture import Picture, read_picture
 from .prediction import answer, predict, predictions_csv
 from .preprocessing import Preprocessed, preprocess
+from .reading import read
 from .weights_import import INPUT_SCALINGS, LAYER_ACTIVATIONS, import_weights

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,23 +144,41 @@ class Candidate:
 def find_ink(grey: Bytes) -> Ink | None:
     """Find the digit in a (height, width) picture; None if no stroke stands out from the background.
 
-    The background is estimated, and strokes are located, where the picture is reduced to 256 pixels or less. Both
-    dark and light structures are tried. Of two with similar contrast, the one whose box encloses the other is the
-    ink, and the other is what the ink encloses. The digit is the largest stroke with those near it, and is
-    cut out in full resolution.
+    The strokes are located where the picture is reduced to 256 pixels or less. The digit is the largest stroke with
+    those near it, and is cut out in full resolution.
     """
-    factor = -(-max(grey.shape) // _LOCATING_SIDE_PX)
+    located = locate_strokes(grey, _LOCATING_SIDE_PX)
+    if located is None:
+        return None
+    digit = _near_the_largest(located.candidate.strokes)
+    return _cut_out(grey, located.candidate, digit, located.factor)
+
+
+class Located(NamedTuple):
+    """The strokes of a picture that was reduced by a whole factor."""
+
+    candidate: Candidate
+    factor: int
+
+
+def locate_strokes(grey: Bytes, max_side_px: int) -> Located | None:
+    """Separate all strokes of a (height, width) picture from its background and from printed lines.
+
+    Both dark and light structures are tried. Of two with similar contrast, the one whose box encloses the other is the
+    ink, and the other is what the ink encloses.
+
+    Parameters
+    ----------
+    max_side_px : of the reduced picture, in which the background is estimated.
+    """
+    factor = -(-max(grey.shape) // max_side_px)
     small = np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey
     noise_levels = _noise_levels(small)
     reliefs = _reliefs(small, noise_levels)
     strongest = max((relief.full.level for relief in reliefs), default=0.0)
     found = [_candidate(relief, noise_levels, strongest) for relief in reliefs]
     candidates = [candidate for candidate in found if candidate is not None]
-    if not candidates:
-        return None
-    chosen = _ink_of(candidates)
-    digit = _near_the_largest(chosen.strokes)
-    return _cut_out(grey, chosen, digit, factor)
+    return Located(_ink_of(candidates), factor) if candidates else None
 
 
 def _noise_levels(grey: Bytes) -> float:
@@ -362,11 +381,7 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
     background = _enlarged(relief.background[small_box], factor, crop.shape, Image.Resampling.BILINEAR)
 
     is_lit = int(np.ptp(relief.background[small_box])) > _LIT_LEVELS
-    difference = background.astype(np.float32) - crop
-    if is_lit and relief.is_dark:
-        # Ink reflects a fraction of the light that falls on it, so its depth is smaller where there is less light.
-        difference *= 255 / background.clip(_MIN_LIGHT_LEVELS).astype(np.float32)
-    depth: Bytes = np.rint(difference.clip(0, 255)).astype(np.uint8)
+    depth = lit_depth(background, crop, is_dark=relief.is_dark) if is_lit else background - np.minimum(crop, background)
     depth[~near] = 0
     reduction = -(-max(depth.shape) // _WORKING_SIDE_PX)
     if reduction > 1:
@@ -400,6 +415,18 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
     width_px, height_px = cropped.shape[1] * reduction, cropped.shape[0] * reduction
     steps.append((f"cropped to the ink, {width_px}x{height_px} pixels", cropped))
     return Ink(darkness=cropped, side_px=max(width_px, height_px), n_blobs=n_blobs, steps=tuple(steps))
+
+
+def lit_depth(background: Bytes, levels: Bytes, *, is_dark: bool) -> Bytes:
+    """Return the depth of ink that is unevenly lit, as it would be on white.
+
+    Ink reflects a fraction of the light that falls on it, so its depth is smaller where there is less light.
+    """
+    difference = background.astype(np.float32) - levels
+    if is_dark:
+        difference *= 255 / background.clip(_MIN_LIGHT_LEVELS).astype(np.float32)
+    depth: Bytes = np.rint(difference.clip(0, 255)).astype(np.uint8)
+    return depth
 
 
 def _enlarged(small: Bytes, factor: int, shape: tuple[int, int], resampling: Image.Resampling) -> Bytes:

@@ -15,7 +15,6 @@ Band = tuple[int, int]
 
 _MIN_SIDE_PX = 40
 """In a smaller component the round top of a 0 is as straight as a line."""
-_MIN_LENGTH_FRACTION = 0.25
 _STRAIGHT_FRACTION = 0.75
 _MAX_BESIDE_FRACTION = 0.6
 _SLOPE_FRACTION = 0.012
@@ -54,7 +53,7 @@ def find_lines(mask: Mask, depth: Bytes) -> Lines:
     for label, box in enumerate(boxes[1:], start=1):
         component = labels[box] == label
         spans = component.shape[0] / mask.shape[0], component.shape[1] / mask.shape[1]
-        if max(spans) < _MIN_LENGTH_FRACTION or (min(component.shape) < _MIN_SIDE_PX and max(spans) < 1):
+        if min(component.shape) < _MIN_SIDE_PX and max(spans) < 1:
             continue
         thickest_px = max(2.0, _MAX_RULE_FRACTION * min(mask.shape))
         frame_px = max(3.0, _MAX_FRAME_FRACTION * min(component.shape))

@@ -62,6 +62,7 @@ _TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
         8: Image.Transpose.ROTATE_90,
     }
 )
+_KEEPING_SIZE = (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.ROTATE_180)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,10 +72,12 @@ class Picture:
     Parameters
     ----------
     pixels : uint8, (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA.
+    size_px : width and height of the picture as it is seen: turned as its EXIF orientation says, and not reduced.
     steps : of decoding, in order.
     """
 
     pixels: Bytes
+    size_px: tuple[int, int]
     steps: tuple[str, ...]
 
 
@@ -178,11 +181,13 @@ def _decode(opened: _Opened) -> Picture:
         image = image.reduce(factor)
     if image.size != opened.declared_size_px:
         steps += (f"reduced to {image.width}x{image.height} pixels",)
+    size_px = opened.declared_size_px
     turn = _TURNS.get(exif_orientation(opened.exif))
     if turn is not None:  # one of them counts as false
         image = image.transpose(turn)
+        size_px = size_px if turn in _KEEPING_SIZE else size_px[::-1]
         steps += ("turned by its EXIF orientation",)
-    return Picture(pixels=np.asarray(image), steps=steps)
+    return Picture(pixels=np.asarray(image), size_px=size_px, steps=steps)
 
 
 def _converted(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from service.core import IMAGE_SIDE_PX
 
-from .ink import Ink, Step, crop_to_ink, find_ink
+from .ink import Step, crop_to_ink, find_ink
 from .mnist_form import INK_SIDE_PX, Bytes, bounding_box, is_mnist_form, to_mnist_form
 from .strokes import thicken, thin
 
@@ -60,8 +60,18 @@ def preprocess(pixels: Bytes) -> Preprocessed:
     ink = find_ink(grey)
     if ink is None:
         return _done(np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8), (), (BLANK,))
-    steps += ink.steps
-    darkness = ink.darkness
+    image, scaling = to_image(ink.darkness)
+    return _done(image, (*steps, *ink.steps, *scaling), warnings_of(ink.side_px, ink.n_blobs))
+
+
+def to_image(darkness: Bytes) -> tuple[Bytes, tuple[Step, ...]]:
+    """Turn ink into the image that a model takes, (28, 28); return it and the steps.
+
+    Parameters
+    ----------
+    darkness : 0 for paper to 255 for full ink, (height, width), cropped to the ink.
+    """
+    steps: tuple[Step, ...] = ()
     if (wide := thicken(darkness)) is not None:
         darkness = crop_to_ink(wide)
         steps += (("thickened thin strokes", darkness),)
@@ -74,7 +84,7 @@ def preprocess(pixels: Bytes) -> Preprocessed:
         (f"scaled to fit {INK_SIDE_PX}x{INK_SIDE_PX} pixels", image if box is None else image[box]),
         (f"centred by centre of mass in {IMAGE_SIDE_PX}x{IMAGE_SIDE_PX}", image),
     )
-    return _done(image, steps, _warnings_of(ink))
+    return image, steps
 
 
 def _done(image: Bytes, steps: tuple[Step, ...], warnings: tuple[str, ...]) -> Preprocessed:
@@ -136,10 +146,11 @@ def _along_main_axis(pixels: Bytes) -> Bytes:
     return rounded
 
 
-def _warnings_of(ink: Ink) -> tuple[str, ...]:
+def warnings_of(side_px: int, n_blobs: int = 1) -> tuple[str, ...]:
+    """Return what may make the prediction of a drawing wrong, given its longer side and its blobs of ink."""
     warnings = []
-    if ink.n_blobs > 1:
-        warnings.append(f"There are {ink.n_blobs} separate blobs of ink; one digit an image is expected.")
-    if ink.side_px < _LOW_RESOLUTION_PX:
-        warnings.append(f"The drawing is only {ink.side_px} pixels long, which shows little of its shape.")
+    if n_blobs > 1:
+        warnings.append(f"There are {n_blobs} separate blobs of ink; one digit an image is expected.")
+    if side_px < _LOW_RESOLUTION_PX:
+        warnings.append(f"The drawing is only {side_px} pixels long, which shows little of its shape.")
     return tuple(warnings)

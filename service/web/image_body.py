@@ -17,11 +17,13 @@ from service.inference import (
     FileResult,
     ImageFile,
     ModelInputs,
+    Picture,
     decode_files,
     decode_pixels,
     decode_upload,
     has_known_start,
     is_small_upload,
+    read_picture,
 )
 
 from .pictures import BINARY
@@ -73,6 +75,18 @@ IMAGE_BODY: dict[str, Any] = {
         },
     }
 }
+PICTURE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "One picture of any size.",
+        "content": {
+            "image/png": BINARY,
+            "image/jpeg": BINARY,
+            "image/webp": BINARY,
+            FORM: {"schema": {"type": "object", "required": ["file"], "properties": {"file": BINARY["schema"]}}},
+        },
+    }
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +122,12 @@ class ImageBody:
     def decode_each(self, limits: DecodingLimits) -> list[FileResult]:
         """Decode each file; errors as `decode_files`."""
         return decode_files(self.files, limits, lambda file: _decode(file, limits))
+
+    def decode_picture(self, limits: DecodingLimits) -> Picture:
+        """Return the only picture, as `read_picture` reads it; raise `InvalidInput` if there are several files."""
+        if len(self.files) != 1:
+            raise InvalidInput("One picture at a time can be read.")
+        return read_picture(self.files[0].content, limits)
 
 
 async def read_images(request: Request) -> ImageBody:

@@ -188,6 +188,14 @@ def test_explanations_evaluations_and_comparisons(backend: Backend, digit_png: P
     assert [one["model"] for one in both["models"]] == ["mnist-softmax", "mnist-2-vs-3"]
 
 
+def test_both_read_the_same(local: LocalBackend, remote: RemoteBackend, digit_png: Path) -> None:
+    image = ImageFile(content=digit_png.read_bytes())
+    asked = {"expect": 1, "model": "mnist-softmax", "version": 1}
+    assert [line["text"] for line in local.read(image, **asked)["lines"]] == ["7"]
+    assert local.read(image, **asked) == remote.read(image, **asked)
+    assert _pixels(local.reading_picture(image, **asked)) == _pixels(remote.reading_picture(image, **asked))
+
+
 def test_a_data_set_is_added(backend: Backend, mnist: Dataset) -> None:
     name = f"{'remote' if backend.is_remote else 'local'}-digits"
     file = BytesIO()

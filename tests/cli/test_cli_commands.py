@@ -244,6 +244,17 @@ def test_an_explanation(here: Here, digit_png: Path, tmp_path: Path) -> None:
     assert "another class" in here("explain", digit_png, "--digit", "7", "--against", "7", exit_code=1)
 
 
+def test_a_number_is_read(here: Here, mnist: Dataset, tmp_path: Path) -> None:
+    strip = np.hstack(list(mnist.test.images[:3])).repeat(3, axis=0).repeat(3, axis=1)
+    Image.fromarray(strip).save(tmp_path / "number.png")
+    text = here("read", tmp_path / "number.png", "--expect", "4", "-o", tmp_path / "read.png")
+    assert "721" in text and "mnist-digits, version 1" in text
+    assert "Warning: 4 digits were expected, and 3 found." in text
+    assert (tmp_path / "read.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads(here("read", tmp_path / "number.png", "--json"))["lines"][0]["text"] == "721"
+    assert "excludes --alias" in here("read", tmp_path / "number.png", "--version", "1", exit_code=2)
+
+
 def test_how_well_versions_do(here: Here) -> None:
     text = here("models", "evaluate", "mnist-softmax", "1")
     assert "92.20 % of 10,000 test images" in " ".join(text.split())

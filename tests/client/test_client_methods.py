@@ -167,7 +167,11 @@ def test_every_route_has_a_method(
     assert client.explain(digit).digit == client.explain(digit, model="mnist-digits").digit == 7
     assert client.explain(digit, model="mnist-softmax", version=1).picture
     assert client.preprocess(digit)._repr_png_()
-    assert client.preprocess(digit, step=0)._repr_png_() == client.preprocess(digit, step="already")._repr_png_()
+    assert client.preprocess(digit, step=0)._repr_png_() == client.preprocess(digit, step="used")._repr_png_()
+    assert client.read(digit).text == client.read(digit, model="mnist-digits").text == "7"
+    assert client.read(digit, model="mnist-digits", version=1).version == 1
+    assert client.draw_reading(digit) and client.draw_reading(digit, model="mnist-digits")
+    assert client.draw_reading(digit, model="mnist-digits", version=1)._repr_png_()
 
     file = BytesIO()
     x, y = mnist.test.images[:200], mnist.test.labels[:200]

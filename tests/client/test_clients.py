@@ -148,6 +148,17 @@ def test_whereabouts_come_from_the_environment(url: str, monkeypatch: pytest.Mon
         assert client.models()
 
 
+def test_numbers_are_read_from_files_and_arrays(client: InklingClient, mnist: Dataset, tmp_path: Path) -> None:
+    strip = np.hstack(list(mnist.test.images[:3])).repeat(3, axis=0).repeat(3, axis=1)
+    reading = client.read(strip, expect=3)
+    assert (reading.text, reading.warnings, reading.version) == ("721", (), 1)
+    path = client.draw_reading(strip).save(tmp_path / "read.png")
+    assert client.read(path).text == "721"
+    assert client.read(mnist.test.images[0]).text == "7"  # a picture of 28x28, not pixels
+    with pytest.raises(InvalidField):
+        client.read(strip, expect=0)
+
+
 def test_the_awaited_client_returns_the_same(client: InklingClient, url: str, digit: Any, mnist: Dataset) -> None:
     async def ask() -> None:
         async with AsyncInklingClient(url) as other:
@@ -158,6 +169,7 @@ def test_the_awaited_client_returns_the_same(client: InklingClient, url: str, di
             assert (await other.job(job.id)).data == client.job(job.id).data
             assert await other.predict(digit) == client.predict(digit)
             assert (await other.explain(digit)).details == client.explain(digit).details
+            assert await other.read(digit) == client.read(digit)
             with pytest.raises(ModelNotFound):
                 await other.evaluate("unknown")
             long = await other.train(**ENDLESS)
@@ -184,4 +196,4 @@ def test_the_examples_of_the_page_run(url: str, tmp_path: Path, monkeypatch: pyt
         exec(compile(block, "docs/client.md", "exec"), names)
     names["client"].close()
     assert json.dumps(names["job"].data)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["digit.png", "loss.png"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["digit.png", "loss.png", "read.png"]

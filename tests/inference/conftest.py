@@ -138,6 +138,18 @@ def pictures() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def drawings() -> ModuleType:
+    """Return the strokes of digits that benchmarks draw."""
+    return _benchmark("drawings")
+
+
+@pytest.fixture(scope="session")
+def numbers() -> ModuleType:
+    """Return the benchmark of whole numbers, whose pictures tests need too."""
+    return _benchmark("numbers")
+
+
+@pytest.fixture(scope="session")
 def photographs() -> ModuleType:
     """Return the benchmark of photographs, whose pictures tests need too."""
     return _benchmark("photographs")

@@ -11,6 +11,7 @@ from . import (
     operations,
     pages,
     prediction,
+    reading,
     reports,
     snapshots,
     sweeps,
@@ -19,6 +20,7 @@ from . import (
 # Addresses are compared one by one, in this order.
 ROUTERS: tuple[APIRouter, ...] = (
     prediction.router,
+    reading.router,
     inference_protocol.router,
     jobs.router,
     jobs.pictures,

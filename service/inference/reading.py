@@ -1,0 +1,194 @@
+"""Every digit of a picture in reading order, line by line, with decimal points, minus signs and what is neither."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core import IMAGE_SIDE_PX, Floats
+from service.errors import InputTooLarge
+from service.registry import Model
+
+from .ink import crop_to_ink, full_ink, lit_depth, locate_strokes
+from .mnist_form import Bytes, window_extreme
+from .model_inputs import ModelInputs
+from .picture import Picture
+from .prediction import answer, predict
+from .preprocessing import BLANK, to_grey, to_image, warnings_of
+from .segmentation import DOUBT_COST, Labels, Segment, Way, candidates, cheapest_ways, find_text, typical_height_px
+
+MAX_PARTS = 300
+MAX_CANDIDATES = 3_000
+_MARGIN_PX = 2
+_REACH_FRACTION = 0.05
+_LIT_LEVELS = 10
+_MAX_DOUBT = 3.0
+_MAX_SURPRISE = 4.0
+"""By how many nats reading as many digits as expected may be less likely than the best."""
+_CUT = "It touches its neighbour, and was cut off from it."
+_SIGNS: Mapping[str | None, str] = {"point": ".", "minus": "-"}
+
+
+def read(model: Model, picture: Picture, *, expect: int | None = None) -> dict[str, Any]:
+    """Read all digits of a picture.
+
+    Where one digit ends is decided together with which it is: every candidate is classified, all in one batch, and the
+    chosen digits have the lowest sum of costs: -ln of the model's probability, and what is unlikely in their shapes.
+
+    Parameters
+    ----------
+    expect : the number of digits, if it is known: of ways to divide the ink that are nearly as likely, one with as many
+        is chosen. If there is none, the best is returned, with a warning.
+
+    Returns
+    -------
+    In the shape of the HTTP API: ``model``, ``version``; ``lines`` with ``text``, ``digits`` and ``marks``, from top to
+    bottom; ``preprocessing`` and ``warnings`` of the whole picture. Boxes are x, y, width and height in pixels of the
+    picture as it is seen.
+
+    Raises
+    ------
+    InputTooLarge
+        There is more writing than is read at once.
+    """
+    grey, steps = to_grey(picture.pixels)
+    darkness, removed = writing_in(grey)
+    text = find_text(darkness, MAX_PARTS)
+    of_lines = [candidates(line) for line in text.lines]
+    segments = [segment for of_line in of_lines for segment in of_line]
+    if len(segments) > MAX_CANDIDATES:
+        raise InputTooLarge("There is too much writing in the picture.", allowed=f"at most about {MAX_PARTS} digits")
+    images = np.zeros((len(segments), IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8)
+    for image, segment in zip(images, segments, strict=True):
+        if segment.mark is None:  # else nothing is predicted
+            image[:] = image_of(darkness, text.labels, segment)
+    labels, table = predict(model, images) if segments else (np.empty(0, np.int64), np.empty((0, len(model.classes))))
+    doubts = DOUBT_COST * doubts_of(table)
+    costs = [s.cost + (float(d) if s.mark is None else 0.0) for s, d in zip(segments, doubts, strict=True)]
+    ways, start = [], 0
+    for line, of_line in zip(text.lines, of_lines, strict=True):
+        ways.append(cheapest_ways(len(line.pieces), of_line, costs[start : start + len(of_line)], start))
+        start += len(of_line)
+    chosen = _chosen(ways, expect)
+
+    picked = [number for of_line in chosen for number in of_line if segments[number].mark is None]
+    warnings = tuple(_warnings_of(segments[number]) for number in picked)
+    inputs = ModelInputs(images=images[picked], steps=((),) * len(picked), warnings=warnings)
+    predicted = answer(model, inputs, (labels[picked], table[picked]))
+    predictions = dict(zip(picked, predicted.pop("predictions"), strict=True))
+    scale = np.array(picture.size_px * 2) / np.array([*grey.shape[::-1]] * 2)
+    lines = [_line_of(of_line, segments, predictions, scale) for of_line in chosen]
+    return {
+        **predicted,
+        "lines": lines,
+        "preprocessing": [*picture.steps, *(name for name, _ in steps), *removed],
+        "warnings": _warnings_of_all(lines, text.n_left_out, expect),
+    }
+
+
+def writing_in(grey: Bytes) -> tuple[Bytes, tuple[str, ...]]:
+    """Return all strokes of a (height, width) picture, 0 for paper to 255 for full ink, and the steps."""
+    blank = np.zeros_like(grey)
+    located = locate_strokes(grey, max(grey.shape))
+    if located is None:
+        return blank, ()
+    candidate = located.candidate
+    relief = candidate.relief
+    of_strokes = np.isin(candidate.labels, [part.label for part in candidate.strokes])
+    others = ((candidate.labels > 0) | candidate.of_lines) & ~of_strokes
+    reach_px = max(1, round(_REACH_FRACTION * typical_height_px(candidate.strokes)))
+    near = _widened(of_strokes, reach_px) & ~(_widened(others, 1) & ~of_strokes)
+    depth = relief.depth
+    if int(np.ptp(relief.background)) > _LIT_LEVELS:
+        depth = lit_depth(relief.background, grey if relief.is_dark else 255 - grey, is_dark=relief.is_dark)
+    depth = depth * near
+    full = full_ink(depth, 0.0)
+    if full is None:
+        return blank, ()
+    darkness = np.rint(np.minimum(depth * np.float32(255 / full.level), 255)).astype(np.uint8)
+    n_lines = candidate.n_lines
+    lines = f"removed {n_lines} printed {'line' if n_lines == 1 else 'lines'}"
+    found = f"removed the background, from which ink differs by {round(relief.full.level)} levels"
+    return darkness, (found, lines) if n_lines else (found,)
+
+
+def _widened(mask: Any, reach_px: int) -> Any:
+    return window_extreme(mask.view(np.uint8), 2 * reach_px + 1, np.maximum).view(np.bool_)
+
+
+def doubts_of(table: Floats) -> NDArray[np.float64]:
+    """Return -ln of the highest probability in each row, at most 3: what is less likely is equally unlikely."""
+    doubts: NDArray[np.float64] = np.minimum(-np.log(table.max(axis=1).clip(1e-9)), _MAX_DOUBT)
+    return doubts
+
+
+def image_of(darkness: Bytes, labels: Labels, segment: Segment) -> Bytes:
+    """Return the (28, 28) image of a candidate, with the pale edges around its pieces and without its neighbours."""
+    top, left, bottom, right = segment.box
+    box = (slice(max(0, top - _MARGIN_PX), bottom + _MARGIN_PX), slice(max(0, left - _MARGIN_PX), right + _MARGIN_PX))
+    around = labels[box]
+    of_others = (around > 0) & ~np.isin(around, segment.labels)
+    ink = np.where(of_others, 0, darkness[box])
+    return to_image(crop_to_ink(ink))[0]
+
+
+def _chosen(ways: Sequence[Mapping[int, Way]], expect: int | None) -> list[tuple[int, ...]]:
+    """Choose a way for each line: the cheapest, or of nearly as cheap ones those with as many digits as expected."""
+    totals: dict[int, tuple[float, list[tuple[int, ...]]]] = {0: (0.0, [])}
+    for of_line in ways:
+        longer: dict[int, tuple[float, list[tuple[int, ...]]]] = {}
+        for n_before, (cost, before) in totals.items():
+            for n_digits, way in of_line.items():
+                total = cost + way.cost
+                if total < longer.get(n_before + n_digits, (float("inf"),))[0]:
+                    longer[n_before + n_digits] = total, [*before, way.numbers]
+        totals = longer
+    best = min(totals.values(), key=lambda one: one[0])
+    expected = totals.get(expect, best) if expect is not None else best
+    return (expected if expected[0] <= best[0] + _MAX_SURPRISE else best)[1]
+
+
+def _line_of(
+    of_line: Sequence[int], segments: Sequence[Segment], predictions: Mapping[int, Mapping[str, Any]], scale: Any
+) -> dict[str, Any]:
+    """Return a line in the shape of the HTTP API."""
+    text, digits, marks = "", [], []
+    for number in of_line:
+        segment = segments[number]
+        top, left, bottom, right = segment.box
+        x, y, stop_x, stop_y = np.rint(np.array([left, top, right, bottom]) * scale).astype(int).tolist()
+        box = [x, y, stop_x - x, stop_y - y]
+        if segment.mark is not None:
+            text += _SIGNS.get(segment.mark, "")
+            marks.append({"kind": segment.mark, "box": box})
+            continue
+        one = predictions[number]
+        text += str(one["digit"])
+        probability = one["probabilities"][str(one["digit"])]
+        shown = {name: one[name] for name in ("digit", "class_name", "verdict", "warnings") if name in one}
+        digits.append({**shown, "probability": probability, "box": box})
+    return {"text": text, "digits": digits, "marks": marks}
+
+
+def _warnings_of(segment: Segment) -> tuple[str, ...]:
+    top, left, bottom, right = segment.box
+    return (*warnings_of(max(bottom - top, right - left)), *([_CUT] if segment.is_cut else []))
+
+
+def _warnings_of_all(lines: Sequence[Mapping[str, Any]], n_left_out: int, expect: int | None) -> list[str]:
+    """Return what may be wrong with a whole reading."""
+    n_digits = sum(len(line["digits"]) for line in lines)
+    n_unknown = sum(mark["kind"] == "unknown" for line in lines for mark in line["marks"])
+    warnings = [] if lines else [BLANK]
+    if expect is not None and n_digits != expect:
+        warnings.append(f"{expect} {'digit was' if expect == 1 else 'digits were'} expected, and {n_digits} found.")
+    if n_unknown:
+        blobs = "1 blob of ink is" if n_unknown == 1 else f"{n_unknown} blobs of ink are"
+        warnings.append(f"{blobs} no digit, point or minus sign.")
+    if n_left_out:
+        left_out = f"{n_left_out} {'was' if n_left_out == 1 else 'were'} left out"
+        warnings.append(f"Only the {MAX_PARTS} largest blobs of ink were read; {left_out}.")
+    return warnings

@@ -1,0 +1,408 @@
+"""Where one digit ends and the next begins: over-segmentation, and the cheapest way through its candidates.
+
+Ink is divided into pieces that belong to one digit each, as far as that can be known without reading them: connected
+components, and, of wide ones, what lies between cuts where little ink is crossed. Every run of a few neighbouring
+pieces is a candidate for a digit; a classifier judges all of them, and dynamic programming finds the cheapest row of
+digits and marks. Source: LeCun et al. (1998), Gradient-based learning applied to document recognition, section VII.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ink import Part, parts
+from .mnist_form import Bytes, bounding_box
+
+Box = tuple[int, int, int, int]
+"""Top, left, bottom, right."""
+MarkKind = Literal["point", "minus", "unknown"]
+Labels = NDArray[np.int32]
+Floats64 = NDArray[np.float64]
+
+_EDGE_LEVEL = 102
+_MIN_PART_AREA = 0.0025
+_TALL = 0.5
+"""Heights are fractions of a line's, which is that of its digits; areas, of the square of it."""
+_SAME_LINE, _N_BEFORE = 0.4, 3
+_CUT_WIDTH = 0.62
+_CUT_DISTANCE = 0.12
+_CUTS_PER_HEIGHT = 5
+_MAX_CUT_INK = 0.6
+_SLANT_COST = 0.25
+_MAX_PIECES = 6
+_MAX_WIDTH = 1.5
+
+_EASY_CUT, _MIDDLE = 0.08, 0.25
+_MIN_SLOPES = 6
+
+_COSTS = (42.3, 1.3, 7.4, 0.5, 17.8, 2.2, 10.0, 15.8, 6.6, 2.0, -1.7)
+DOUBT_COST = 4.6
+"""What speaks against a candidate, in nats: gaps, their number, the ink that its cuts cross, their number, an easy cut
+that was not made, small and large width, a low height, the distances of bottom and top from the line's, a constant, and
+the model's doubt: -ln of the probability of the digit. It is the logit of a logistic regression on the candidates of
+numbers written with MNIST's training part, as ``python -m benchmarks.numbers --fit --numbers 100`` finds it."""
+_MARK_COST, _UNKNOWN_COST, _HIGH_UNKNOWN_COST, _COVERED_COST = 0.0, 4.0, 4.0, 3.0
+"""Of a point or minus sign, of another mark, of its size, and of one that is above or below something else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Ink that is not divided further.
+
+    Parameters
+    ----------
+    label : of its pixels.
+    box : around them.
+    component : the connected component that it is part of.
+    cut_ink : what the cut to its left crosses, in heights of the line; 0 if it is the component's first piece.
+    """
+
+    label: int
+    box: Box
+    component: int
+    cut_ink: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TextLine:
+    """A line of writing: its pieces from left to right, and the height of its digits."""
+
+    pieces: tuple[Piece, ...]
+    height_px: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Text:
+    """All lines of a picture from top to bottom.
+
+    Parameters
+    ----------
+    lines : from top to bottom.
+    labels : (height, width), those of the lines' pieces; 0 is paper.
+    n_left_out : connected components beyond the largest.
+    """
+
+    lines: tuple[TextLine, ...]
+    labels: Labels
+    n_left_out: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A few neighbouring pieces.
+
+    Parameters
+    ----------
+    start, stop : the range of their numbers in the line.
+    labels : of their pixels.
+    box : around them.
+    against : what speaks against it as a digit, as numbers that have a cost each.
+    cost : of its shape, in nats.
+    is_cut : whether a connected component goes on beyond it.
+    mark : what it is; a digit, if None.
+    """
+
+    start: int
+    stop: int
+    labels: tuple[int, ...]
+    box: Box
+    cost: float
+    is_cut: bool
+    against: tuple[float, ...] = ()
+    mark: MarkKind | None = None
+
+
+def find_text(darkness: Bytes, max_parts: int) -> Text:
+    """Divide ink into lines and pieces.
+
+    Parameters
+    ----------
+    darkness : 0 for paper to 255 for full ink, (height, width).
+    max_parts : connected components, the largest; others are left out.
+    """
+    labels, components = parts(darkness > _EDGE_LEVEL, darkness)
+    height_px = typical_height_px(components)
+    components = [part for part in components if part.n_pixels >= _MIN_PART_AREA * height_px**2]
+    n_left_out = max(0, len(components) - max_parts)
+    components = sorted(components, key=lambda part: -part.amount)[:max_parts]
+    pieces = np.zeros(darkness.shape, np.int32)
+    lines, n_pieces = [], 0
+    for members in _grouped(components, height_px):
+        line_height_px = typical_height_px(members)
+        found: list[Piece] = []
+        for part in members:
+            mask = labels[part.box] == part.label
+            of_part, cut_inks = _cut(np.where(mask, darkness[part.box], 0), line_height_px)
+            pieces[part.box][mask] = of_part[mask] + n_pieces
+            top, left, _, _ = part.sides
+            for number, cut_ink in enumerate(cut_inks, start=1):
+                if (box := bounding_box(mask & (of_part == number))) is not None:
+                    rows, columns = box
+                    around = (top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
+                    found.append(Piece(label=n_pieces + number, box=around, component=part.label, cut_ink=cut_ink))
+            n_pieces += len(cut_inks)
+        found.sort(key=lambda piece: piece.box[1] + piece.box[3])
+        lines.append(TextLine(pieces=tuple(found), height_px=line_height_px))
+    return Text(lines=tuple(lines), labels=pieces, n_left_out=n_left_out)
+
+
+def typical_height_px(components: Sequence[Part]) -> float:
+    """Return the median height of ink: half of it is in components that are higher."""
+    by_height = sorted((part.sides[2] - part.sides[0], part.amount) for part in components)
+    sums = list(accumulate(amount for _, amount in by_height))
+    return next((height for (height, _), below in zip(by_height, sums, strict=True) if below >= sums[-1] / 2), 1.0)
+
+
+def _grouped(components: Sequence[Part], height_px: float) -> list[list[Part]]:
+    """Return the components line by line. A line goes on where the next digit is beside the last one."""
+    lines: list[list[Part]] = []
+    small = []
+    for part in sorted(components, key=lambda part: part.sides[1]):
+        top, _, bottom, _ = part.sides
+        if bottom - top < _TALL * height_px:
+            small.append(part)
+            continue
+        shared = [max(_shared_height(part, other) for other in line[-_N_BEFORE:]) for line in lines]
+        if shared and max(shared) > _SAME_LINE:
+            lines[int(np.argmax(shared))].append(part)
+        else:
+            lines.append([part])
+    nearest = [min(lines, key=lambda line: min(_distance(part, member) for member in line)) for part in small if lines]
+    for part, line in zip(small, nearest, strict=False):
+        line.append(part)
+    return sorted(
+        lines or [small] * bool(small),
+        key=lambda line: float(np.mean([part.sides[0] + part.sides[2] for part in line])),
+    )
+
+
+def _shared_height(part: Part, other: Part) -> float:
+    """Return which share of the lower one of two boxes is beside the other."""
+    (top, _, bottom, _), (above, _, below, _) = part.sides, other.sides
+    return (min(bottom, below) - max(top, above)) / min(bottom - top, below - above)
+
+
+def _distance(part: Part, other: Part) -> float:
+    """How far two boxes are apart, above each other counting twice: rows are farther apart than digits."""
+    top, left, bottom, right = part.sides
+    above, before, below, behind = other.sides
+    return max(before - right, left - behind, 0) + 2 * max(above - bottom, top - below, 0)
+
+
+def _cut(darkness: Bytes, height_px: float) -> tuple[Labels, list[float]]:
+    """Divide a component from left to right where cuts from its top to its bottom cross little ink.
+
+    For every column, the cheapest path through it in the middle row is found by dynamic programming, from above and
+    from below; steps aside cost little. Cuts are where that cost is lowest in its neighbourhood.
+
+    Returns
+    -------
+    pieces : (height, width), from 1 on.
+    cut_inks : of each piece, the ink that the cut to its left crosses, in heights of the line.
+    """
+    n_rows, n_columns = darkness.shape
+    if n_columns < _CUT_WIDTH * height_px or n_rows < _TALL * height_px:
+        return np.ones(darkness.shape, np.int32), [0.0]
+    middle = n_rows // 2
+    ink = darkness / (255 * height_px) + 1e-6
+    above, from_above = _paths(ink[: middle + 1], height_px)
+    below, from_below = _paths(ink[:middle:-1], height_px) if n_rows > middle + 1 else (np.zeros(n_columns), [])
+    cost = above + below
+    reach_px = max(1, round(_CUT_DISTANCE * height_px))
+    neighbours = np.lib.stride_tricks.sliding_window_view(
+        np.pad(cost, reach_px, constant_values=np.inf), 2 * reach_px + 1
+    )
+    is_lowest = (cost <= neighbours.min(axis=1)) & (cost < _MAX_CUT_INK)
+    is_lowest[:reach_px] = is_lowest[-reach_px:] = False
+    lowest: list[int] = []
+    for column in np.flatnonzero(is_lowest).tolist():
+        if not lowest or column - lowest[-1] > reach_px:
+            lowest.append(column)
+    most = max(1, round(_CUTS_PER_HEIGHT * n_columns / height_px))
+    lowest = sorted(sorted(lowest, key=lambda column: cost[column])[:most])
+    pieces = np.ones(darkness.shape, np.int32)
+    columns = np.arange(n_columns)
+    for column in lowest:
+        path = [*_followed(from_above, column)[::-1], *_followed(from_below, column)[: n_rows - middle - 1]]
+        pieces += columns >= np.array(path)[:, np.newaxis]
+    return pieces, [0.0, *(float(cost[column]) for column in lowest)]
+
+
+def _paths(ink: Floats64, height_px: float) -> tuple[Floats64, list[NDArray[np.int64]]]:
+    """Return the cost of the cheapest path from the first row to each column of the last, and each row's way back."""
+    slant = _SLANT_COST / height_px
+    total, back = ink[0], []
+    columns = np.arange(ink.shape[1])
+    for row in ink[1:]:
+        padded = np.pad(total, 1, constant_values=np.inf)
+        choices = np.stack([total, padded[:-2] + slant, padded[2:] + slant])
+        step = choices.argmin(axis=0)
+        back.append(columns + np.array([0, -1, 1])[step])
+        total = row + choices[step, columns]
+    return total, back
+
+
+def _followed(back: list[NDArray[np.int64]], column: int) -> list[int]:
+    """Return the columns of a path, from the last row, where it is at ``column``, to the first."""
+    path = [column]
+    for row in reversed(back):
+        path.append(int(row[path[-1]]))
+    return path
+
+
+def candidates(line: TextLine) -> list[Segment]:
+    """Return every run of pieces that may be a digit, and every single one that may be a mark."""
+    found = []
+    pieces, height_px = line.pieces, line.height_px
+    n_of_component = Counter(piece.component for piece in pieces)
+    before = _predecessors(pieces)
+    band = _Band.of(line)
+    for start, first in enumerate(pieces):
+        box, gaps_px, n_gaps = first.box, 0, 0
+        for stop in range(start + 1, min(start + _MAX_PIECES, len(pieces)) + 1):
+            if stop > start + 1:
+                gap_px = pieces[stop - 1].box[1] - box[3]
+                gaps_px, n_gaps = (gaps_px + gap_px, n_gaps + 1) if gap_px > 0 else (gaps_px, n_gaps)
+                box = _around(box, pieces[stop - 1].box)
+            width = (box[3] - box[1]) / height_px
+            if stop > start + 1 and width > _MAX_WIDTH:
+                break
+            cut_inks = [
+                piece.cut_ink
+                for number, piece in enumerate(pieces)
+                if (start <= number < stop) != (start <= before[number] < stop)
+            ]
+            uncut = max((_easy_cut(piece, box) for piece in pieces[start + 1 : stop]), default=0.0)
+            top_px, bottom_px = band.distances(box)
+            against = (
+                gaps_px / height_px,
+                n_gaps,
+                sum(cut_inks),
+                len(cut_inks),
+                uncut * max(0.0, width - 0.5),
+                -width,
+                max(0.0, width - 0.9),
+                max(0.0, 0.85 - (box[2] - box[0]) / height_px),
+                bottom_px / height_px,
+                top_px / height_px,
+                1.0,
+            )
+            labels = tuple(piece.label for piece in pieces[start:stop])
+            found.append(
+                Segment(
+                    start=start,
+                    stop=stop,
+                    labels=labels,
+                    box=box,
+                    cost=sum(map(mul, against, _COSTS)),
+                    is_cut=bool(cut_inks),
+                    against=against,
+                )
+            )
+        if n_of_component[first.component] == 1:
+            kind, cost = _mark(first.box, band, height_px)
+            cost += _COVERED_COST * max(
+                (_shared_width(first.box, one.box) for one in pieces if one is not first), default=0
+            )
+            found.append(
+                Segment(start=start, stop=start + 1, labels=(), box=first.box, cost=cost, is_cut=False, mark=kind)
+            )
+    return found
+
+
+def _predecessors(pieces: Sequence[Piece]) -> list[int]:
+    """Return, for each piece, the number of the one to its left in its component; its own if it is the first."""
+    last: dict[int, int] = {}
+    found = []
+    for number, piece in enumerate(pieces):
+        found.append(last.get(piece.component, number))
+        last[piece.component] = number
+    return found
+
+
+def _easy_cut(piece: Piece, box: Box) -> float:
+    """Return how easily a box could be divided by the cut to the left of a piece: 1 if that crosses no ink."""
+    place = (piece.box[1] - box[1]) / (box[3] - box[1])
+    is_central = _MIDDLE < place < 1 - _MIDDLE
+    return math.exp(-piece.cut_ink / _EASY_CUT) if piece.cut_ink and is_central else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Band:
+    """Where the tall pieces of a line begin and end, at its left end, and the slope of the line."""
+
+    top_px: float
+    bottom_px: float
+    slope: float
+
+    @classmethod
+    def of(cls, line: TextLine) -> _Band:
+        """Take medians; the slope is that of all pairs of pieces (Theil and Sen), if there are enough."""
+        tall = [piece.box for piece in line.pieces if piece.box[2] - piece.box[0] >= _TALL * line.height_px]
+        top, left, bottom, right = np.array(tall or [piece.box for piece in line.pieces], np.float64).T
+        x, y = (left + right) / 2, (top + bottom) / 2
+        first, second = np.triu_indices(len(x), 1)
+        is_apart = np.abs(x[second] - x[first]) > line.height_px
+        slopes = (y[second] - y[first])[is_apart] / (x[second] - x[first])[is_apart]
+        slope = float(np.median(slopes)) if len(slopes) >= _MIN_SLOPES else 0.0
+        return cls(
+            top_px=float(np.median(top - slope * x)), bottom_px=float(np.median(bottom - slope * x)), slope=slope
+        )
+
+    def distances(self, box: Box) -> tuple[float, float]:
+        """Return how far the top and the bottom of a box are from those of the line, in pixels."""
+        drop_px = self.slope * (box[1] + box[3]) / 2
+        return abs(box[0] - drop_px - self.top_px), abs(box[2] - drop_px - self.bottom_px)
+
+
+def _mark(box: Box, band: _Band, height_px: float) -> tuple[MarkKind, float]:
+    """Return which mark a piece may be, and its cost: higher for what is as high as a digit."""
+    height, width = (box[2] - box[0]) / height_px, (box[3] - box[1]) / height_px
+    middle_px = (box[0] + box[2]) / 2 - band.slope * (box[1] + box[3]) / 2 - band.top_px
+    middle = middle_px / max(band.bottom_px - band.top_px, 1)
+    if max(height, width) <= 0.3 and middle > 0.7:
+        return "point", _MARK_COST
+    if height <= 0.3 and 1.7 * height <= width <= 1.0 and 0.25 < middle < 0.75:
+        return "minus", _MARK_COST
+    return "unknown", _UNKNOWN_COST + _HIGH_UNKNOWN_COST * max(height, width)
+
+
+def _shared_width(box: Box, other: Box) -> float:
+    """Return which share of a box's width is above or below another box."""
+    return max(0, min(box[3], other[3]) - max(box[1], other[1])) / (box[3] - box[1])
+
+
+def _around(box: Box, other: Box) -> Box:
+    return min(box[0], other[0]), min(box[1], other[1]), max(box[2], other[2]), max(box[3], other[3])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A way to divide a line: the numbers of segments that cover all its pieces from left to right, and its cost."""
+
+    cost: float
+    numbers: tuple[int, ...]
+
+
+def cheapest_ways(
+    n_pieces: int, segments: Sequence[Segment], costs: Sequence[float], first_number: int = 0
+) -> dict[int, Way]:
+    """Return, for every possible number of digits, the cheapest way to divide a line."""
+    ways: list[dict[int, Way]] = [{0: Way(cost=0.0, numbers=())}, *({} for _ in range(n_pieces))]
+    for number in sorted(range(len(segments)), key=lambda number: segments[number].start):
+        segment = segments[number]
+        for n_digits, before in ways[segment.start].items():
+            after, total = n_digits + (segment.mark is None), before.cost + costs[number]
+            known = ways[segment.stop].get(after)
+            if known is None or total < known.cost:
+                ways[segment.stop][after] = Way(cost=total, numbers=(*before.numbers, first_number + number))
+    return ways[-1]

@@ -1,0 +1,174 @@
+"""Whole numbers: where each digit is, in which order, and what is no digit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.bootstrap import shipped_models
+from service.errors import InputTooLarge
+from service.inference import DecodingLimits, read, read_picture
+from service.registry import LocalStore, Model, Registry
+
+HEIGHT_PX, PEN_PX, BASE_PX = 80, 9, 130
+Writes = Callable[..., np.ndarray[Any, Any]]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Registry(LocalStore(shipped_models())).load("mnist-digits", 1)
+
+
+@pytest.fixture(scope="module")
+def write(drawings: ModuleType) -> Writes:
+    """Return what writes styles of `benchmarks.drawings`, points and minus signs on a line, black on white."""
+
+    def write(*items: str, gap_px: int = 24) -> np.ndarray[Any, Any]:
+        rng = np.random.default_rng(3)
+        page = np.full((170, 900), 255, np.uint8)
+        x = 40
+        for item in items:
+            if item in ".-":
+                height, width = (PEN_PX + 2, PEN_PX + 2) if item == "." else (PEN_PX, 40)
+                ink = np.zeros((height, width), np.uint8)
+                top = BASE_PX - (height if item == "." else HEIGHT_PX // 2)
+            else:
+                hand = drawings.Hand(height_px=HEIGHT_PX - PEN_PX, pen_px=PEN_PX)
+                drawn = drawings.draw(item, rng, hand, side_px=200, spread=0)
+                rows, columns = np.flatnonzero(drawn.min(axis=1) < 200), np.flatnonzero(drawn.min(axis=0) < 200)
+                ink = drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+                top = BASE_PX - len(ink)
+            here = page[top : top + ink.shape[0], x : x + ink.shape[1]]
+            np.minimum(here, ink, out=here)
+            x += ink.shape[1] + gap_px
+        return page
+
+    return write
+
+
+def _read(model: Model, page: np.ndarray[Any, Any] | Image.Image, **options: Any) -> dict[str, Any]:
+    file = BytesIO()
+    exif = options.pop("exif", None)
+    image = page if isinstance(page, Image.Image) else Image.fromarray(page)
+    image.save(file, "PNG", **({"exif": exif} if exif else {}))
+    return read(model, read_picture(file.getvalue(), DecodingLimits()), **options)
+
+
+def _texts(answer: dict[str, Any]) -> list[str]:
+    return [line["text"] for line in answer["lines"]]
+
+
+@pytest.mark.parametrize("is_light", [False, True])
+def test_lines_are_read_from_top_to_bottom_and_from_left_to_right(model: Model, write: Writes, is_light: bool) -> None:
+    page = np.vstack([write("8 figure", "1 bar", "0 round", "6 curl", "2 plain"), write("3 round", "4 open")])
+    answer = _read(model, 255 - page if is_light else page)
+    assert _texts(answer) == ["81062", "34"]
+    assert answer["warnings"] == []
+    for line in answer["lines"]:
+        lefts = [digit["box"][0] for digit in line["digits"]]
+        assert lefts == sorted(lefts)
+        assert all(digit["probability"] > 0.9 and not digit["warnings"] for digit in line["digits"])
+
+
+def test_a_slanting_line_is_one_line(model: Model, write: Writes) -> None:
+    page = Image.fromarray(write("8 figure", "1 bar", "0 round", "6 curl", "2 plain", "3 round", "4 open"))
+    for angle in (-8, 8):
+        assert _texts(_read(model, page.rotate(angle, expand=True, fillcolor=255))) == ["8106234"]
+
+
+def test_points_and_minus_signs_are_named(model: Model, write: Writes) -> None:
+    (line,) = _read(model, write("-", "3 round", ".", "1 hook", "4 open"))["lines"]
+    assert line["text"] == "-3.14"
+    assert [mark["kind"] for mark in line["marks"]] == ["minus", "point"]
+    assert [digit["digit"] for digit in line["digits"]] == [3, 1, 4]
+
+
+def test_broken_strokes_belong_together(model: Model, write: Writes) -> None:
+    assert _texts(_read(model, write("5 hat", "7 bar", "1 foot", "5 short hat", "7 serif bar"))) == ["57157"]
+    page = np.full((200, 260), 255, np.uint8)
+    page[60:67, 40:90] = 0  # the hat of a 5 that does not touch it
+    page[75:100, 36:43] = 0
+    rows, columns = np.mgrid[:200, :260]
+    radius = np.hypot(rows - 122, columns - 62)
+    page[(np.abs(radius - 26) < 3.5) & ~((columns < 45) & (rows < 135))] = 0
+    page[60:67, 150:200] = 0  # a 7 whose bar does not touch it
+    page[(np.abs(columns - 196 + (rows - 60) / 3) < 3.5) & (rows >= 60) & (rows < 150)] = 0
+    page[105:110, 150:172] = 0
+    assert _texts(_read(model, page)) == ["57"]
+
+
+def test_boxes_are_in_pixels_of_the_picture_as_it_is_seen(model: Model, write: Writes) -> None:
+    page = write("6 curl", "2 plain")
+    (line,) = _read(model, page)["lines"]
+    for digit in line["digits"]:
+        x, y, width, height = digit["box"]
+        inside = page[y : y + height, x : x + width]
+        assert inside.min() == 0 and (inside < 128).any(axis=1).all() and (inside < 128).any(axis=0).all()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: the file holds the picture lying on its side
+    large = Image.fromarray(page).resize((2700, 510))
+    (turned,) = _read(model, large.transpose(Image.Transpose.ROTATE_90), exif=exif)["lines"]
+    assert turned["text"] == line["text"] == "62"
+    for digit, other in zip(line["digits"], turned["digits"], strict=True):
+        assert np.array(other["box"]) == pytest.approx(3 * np.array(digit["box"]), abs=9)
+
+
+def test_an_expected_number_of_digits_decides_between_likely_ways_only(model: Model, write: Writes) -> None:
+    page = write("6 curl", "2 plain", "8 figure")
+    assert _read(model, page, expect=3)["warnings"] == []
+    answer = _read(model, page, expect=5)
+    assert _texts(answer) == ["628"]
+    assert answer["warnings"] == ["5 digits were expected, and 3 found."]
+
+
+def test_digits_that_touch_are_cut_apart_and_marked(model: Model, write: Writes) -> None:
+    page = write("0 round", "8 figure", "6 curl", gap_px=-2)
+    (line,) = _read(model, page)["lines"]
+    assert line["text"] == "086"
+    assert any("touches" in warning for digit in line["digits"] for warning in digit["warnings"])
+
+
+def test_what_is_no_digit_is_unknown(model: Model, write: Writes) -> None:
+    page = write("6 curl", "2 plain")
+    page[20:28, 250:600] = 0
+    answer = _read(model, page)
+    assert [digit["digit"] for line in answer["lines"] for digit in line["digits"]] == [6, 2]
+    assert [mark["kind"] for line in answer["lines"] for mark in line["marks"]] == ["unknown"]
+    assert answer["warnings"] == ["1 blob of ink is no digit, point or minus sign."]
+
+
+def test_a_blank_page_has_no_lines(model: Model) -> None:
+    answer = _read(model, np.full((60, 300), 250, np.uint8))
+    assert answer["lines"] == [] and "blank" in answer["warnings"][0]
+
+
+def test_what_is_read_is_bounded(model: Model, monkeypatch: pytest.MonkeyPatch, write: Writes) -> None:
+    page = write("6 curl", "2 plain", "8 figure")
+    with monkeypatch.context() as patch:
+        patch.setattr("service.inference.reading.MAX_PARTS", 2)
+        assert "1 was left out" in _read(model, page)["warnings"][-1]
+    monkeypatch.setattr("service.inference.reading.MAX_CANDIDATES", 2)
+    with pytest.raises(InputTooLarge):
+        _read(model, page)
+
+
+@pytest.mark.parametrize(("kind", "share"), [("wide", 0.7), ("narrow gaps", 0.7), ("boxes", 0.7), ("cells", 0.7)])
+def test_most_numbers_are_read(model: Model, numbers: ModuleType, kind: str, share: float) -> None:
+    found = list(numbers.readings(kind, model, n_numbers=10))
+    assert np.mean([one.is_right for one in found]) >= share
+    for one in found:
+        if one.is_right:
+            digits = one.answer["lines"][0]["digits"]
+            boxes = np.array([digit["box"] for digit in digits])
+            assert np.abs(boxes - np.array(one.number.boxes)).max() <= 0.15 * boxes[:, 3].max()
+
+
+def test_most_touching_pairs_are_read(model: Model, numbers: ModuleType) -> None:
+    found = list(numbers.readings("a touching pair alone", model, n_numbers=30))
+    assert np.mean([one.is_right for one in found]) >= 0.5

@@ -5,19 +5,24 @@ Queries take an open connection, so that rows that belong together are written i
 """
 
 from . import event_rows, job_rows, weight_rows
-from .access_rows import (
-    AuditedCall,
-    AuditRow,
-    KeyRow,
-    Submitter,
-    audit_rows,
-    audited_call,
-    key_rows,
-    submitter,
-)
 from .connection import AdvisoryLock, Database, has_wal_reset_race, migrate
 from .event_rows import CheckRow, CheckSeries, EventRow, NewCheck, RecordedCheck, StateRow, Transition
 from .job_rows import ClaimRow, JobRow, NewJob
+from .request_rows import (
+    AcceptedKind,
+    AuditedCall,
+    AuditRow,
+    KeyRow,
+    ReportRow,
+    Submitter,
+    SweepRow,
+    accepted,
+    audit_rows,
+    audited_call,
+    key_rows,
+    report_rows,
+    submitter,
+    sweep_rows,
+)
 from .states import FINAL, MOVES, JobState, sources
-from .submission_rows import AcceptedKind, ReportRow, SweepRow, accepted, report_rows, sweep_rows
 from .weight_rows import NewSnapshot, SnapshotRow

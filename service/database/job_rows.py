@@ -14,8 +14,8 @@ from ulid import ULID
 from service.telemetry import Origin, origin
 
 from . import event_rows, weight_rows
-from .access_rows import submitter
 from .connection import now_s
+from .request_rows import submitter
 from .states import FINAL, JobState
 from .tables import checkpoints, jobs
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -12,7 +11,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Connection,
     DateTime,
     Dialect,
     Double,
@@ -25,16 +23,10 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     UniqueConstraint,
-    select,
 )
 from sqlalchemy.schema import SchemaItem
 
 from .states import JobState
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Row = TypeVar("Row", bound="DataclassInstance")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -228,36 +220,3 @@ audit = Table(
     Column("request_id", String(64), nullable=False, comment="of the answer and of the log"),
     sqlite_autoincrement=True,
 )
-
-
-class Rows(Generic[Row]):
-    """Rows of a table that are inserted and read as they are.
-
-    Parameters
-    ----------
-    row : a dataclass whose fields are the columns that are read.
-    """
-
-    def __init__(self, table: Table, row: type[Row]):
-        self._table = table
-        self._row = row
-        (self._number,) = table.primary_key
-        # Built once: building a statement takes longer than running it.
-        self._insert = table.insert()
-        self._select = select(*(table.c[field.name] for field in fields(row)))
-
-    def insert(self, connection: Connection, **columns: Any) -> None:
-        """Insert a row."""
-        connection.execute(self._insert, columns)
-
-    def get(self, connection: Connection, row_id: str) -> Row | None:
-        """Return one row by its id."""
-        row = connection.execute(self._select.where(self._table.c.id == row_id)).first()
-        return None if row is None else self._row(**row._mapping)
-
-    def page(self, connection: Connection, *, limit: int, before: int | None) -> list[Row]:
-        """Return the newest rows first, at most ``limit``, those older than number ``before``."""
-        query = self._select.order_by(self._number.desc()).limit(limit)
-        if before is not None:
-            query = query.where(self._number < before)
-        return [self._row(**row._mapping) for row in connection.execute(query)]

@@ -1,0 +1,175 @@
+"""Rows of `sweeps`, `reports`, `api_keys` and `audit`: inserted and read as they are.
+
+Sweeps and reports keep requests; their progress is that of their jobs. Keys are never removed, so that the audit log
+can name the holder of each. Lines of the audit log are only added. Two context variables have who makes the current
+call: its key and limit, and its line of the audit log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+
+from sqlalchemy import Connection, Table, bindparam, select, update
+
+from .tables import api_keys, audit, jobs, reports, sweeps
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = TypeVar("Row", bound="DataclassInstance")
+AcceptedKind: TypeAlias = Literal["jobs", "sweeps", "reports"]
+
+
+class Rows(Generic[Row]):
+    """Rows of a table that are inserted and read as they are.
+
+    Parameters
+    ----------
+    row : a dataclass whose fields are the columns that are read.
+    """
+
+    def __init__(self, table: Table, row: type[Row]):
+        self._table = table
+        self._row = row
+        (self._number,) = table.primary_key
+        # Built once: building a statement takes longer than running it.
+        self._insert = table.insert()
+        self._select = select(*(table.c[field.name] for field in fields(row)))
+
+    def insert(self, connection: Connection, **columns: Any) -> None:
+        """Insert a row."""
+        connection.execute(self._insert, columns)
+
+    def get(self, connection: Connection, row_id: str) -> Row | None:
+        """Return one row by its id."""
+        row = connection.execute(self._select.where(self._table.c.id == row_id)).first()
+        return None if row is None else self._row(**row._mapping)
+
+    def page(self, connection: Connection, *, limit: int, before: int | None) -> list[Row]:
+        """Return the newest rows first, at most ``limit``, those older than number ``before``."""
+        query = self._select.order_by(self._number.desc()).limit(limit)
+        if before is not None:
+            query = query.where(self._number < before)
+        return [self._row(**row._mapping) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRow:
+    """A sweep as it was requested."""
+
+    number: int
+    id: str
+    name: str
+    dataset: str
+    base: Mapping[str, Any]
+    grid: Mapping[str, Sequence[Any]]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRow:
+    """A report as it was requested. The id of a job that has been deleted since is None."""
+
+    number: int
+    id: str
+    options: Mapping[str, Any]
+    in_order_job_id: str | None
+    shuffled_job_id: str | None
+    sweep_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Something that was accepted, and the fingerprint of its request."""
+
+    id: str
+    request_sha256: str
+
+
+sweep_rows = Rows(sweeps, SweepRow)
+report_rows = Rows(reports, ReportRow)
+
+_BY_KEY = {
+    table.name: select(table.c.id, table.c.request_sha256).where(table.c.idempotency_key == bindparam("key"))
+    for table in (jobs, sweeps, reports)
+}
+
+
+def accepted(connection: Connection, kind: AcceptedKind, key: str) -> Accepted | None:
+    """Return what was accepted under an idempotency key, of one kind."""
+    row = connection.execute(_BY_KEY[kind], {"key": key}).first()
+    return None if row is None else Accepted(*row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRow:
+    """A key: never the key itself."""
+
+    id: str
+    name: str
+    sha256: str
+    scopes: Sequence[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class _KeyRows(Rows[KeyRow]):
+    def all_rows(self, connection: Connection) -> list[KeyRow]:
+        """Return every key, the oldest first."""
+        return [KeyRow(**row._mapping) for row in connection.execute(self._select.order_by(self._number))]
+
+    def revoke(self, connection: Connection, key_id: str, *, at: datetime) -> None:
+        """Set when a key was revoked, unless it has been already."""
+        unrevoked = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
+        connection.execute(update(api_keys).where(unrevoked).values(revoked_at=at))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """A line of the audit log. ``key_id`` is None where no key was needed."""
+
+    key_id: str | None
+    method: str
+    route: str
+    object_id: str | None
+    status: int
+    request_id: str
+    id: int
+    at: datetime
+
+
+key_rows = _KeyRows(api_keys, KeyRow)
+audit_rows = Rows(audit, AuditRow)
+
+
+class AuditedCall:
+    """A call that changes something, while it is answered. ``recorded_status`` is None until its line is written."""
+
+    def __init__(self, *, key_id: str | None, method: str, route: str, request_id: str) -> None:
+        self._columns = {"key_id": key_id, "method": method, "route": route, "request_id": request_id}
+        self.recorded_status: int | None = None
+
+    def line(self, status: int, object_id: str | None) -> dict[str, Any]:
+        """Return the columns of its line of the audit log, once the status of the answer is known."""
+        return {**self._columns, "status": status, "object_id": object_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Submitter:
+    """The id of a key, and how many of its jobs may wait or run at a time."""
+
+    key_id: str
+    max_jobs: int
+
+
+audited_call: ContextVar[AuditedCall | None] = ContextVar("audited_call", default=None)
+"""The current call; None outside of one, as on the command line, and where it changes nothing."""
+
+submitter: ContextVar[Submitter | None] = ContextVar("submitter", default=None)
+"""The key of the current call; None where no key is needed."""

@@ -26,8 +26,8 @@ def open_archive(data: bytes, *, max_members: int) -> zipfile.ZipFile:
 
     Raises
     ------
-    Corrupted
-        The bytes are no such archive, or its directory is larger than that of so many members with names of 200 bytes.
+    Corrupted : the bytes are no such archive, or its directory is larger than that of so many members with names of 200
+        bytes.
     """
     start = data.rfind(END_RECORD, max(0, len(data) - _MAX_COMMENT_BYTES - END_RECORD_BYTES))
     end = data[start : start + END_RECORD_BYTES]
@@ -47,8 +47,7 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
     Raises
     ------
-    Corrupted
-        It is damaged, encrypted, or neither stored nor deflated: the other methods expand without a limit.
+    Corrupted : it is damaged, encrypted, or neither stored nor deflated: the other methods expand without a limit.
     """
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise Corrupted("A member of the archive is compressed by another method than deflate.")

@@ -135,8 +135,7 @@ class TrainingConfig:
 
     Raises
     ------
-    InvalidField
-        At construction, naming the field and its allowed range.
+    InvalidField : at construction, naming the field and its allowed range.
     """
 
     model: str = _row(

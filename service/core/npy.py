@@ -33,8 +33,7 @@ def read_npy(content: bytes) -> NDArray[Any]:
 
     Raises
     ------
-    MalformedInput
-        The header is not one that NumPy reads as such an array, or the bytes after it are not exactly as
+    MalformedInput : the header is not one that NumPy reads as such an array, or the bytes after it are not exactly as
         many as it says.
     """
     major = content[6] if content.startswith(MAGIC) and len(content) > 10 and content[7] == 0 else 0

@@ -75,8 +75,7 @@ def write_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
     Raises
     ------
-    ValueError
-        A name or a dtype is none of these.
+    ValueError : a name or a dtype is none of these.
     """
     archive_bytes = io.BytesIO()
     with zipfile.ZipFile(archive_bytes, "w", zipfile.ZIP_STORED) as archive:
@@ -109,9 +108,8 @@ def read_npz(data: bytes, expected: Mapping[str, ArraySpec]) -> dict[str, NDArra
 
     Raises
     ------
-    Corrupted
-        The bytes are not an uncompressed archive of exactly these arrays, or a checksum, a shape, a dtype or
-        a value is wrong.
+    Corrupted : the bytes are not an uncompressed archive of exactly these arrays, or a checksum, a shape, a dtype or a
+        value is wrong.
     """
     contents = read_members(data, expected, max_bytes=len(data), is_stored=True)
     return {name: _read_array(contents[name], spec) for name, spec in expected.items()}
@@ -129,10 +127,8 @@ def read_members(data: bytes, names: Collection[str], *, max_bytes: int, is_stor
 
     Raises
     ------
-    Corrupted
-        The bytes are not such an archive, or a checksum is wrong.
-    InputTooLarge
-        It expands to more than the limit.
+    Corrupted : the bytes are not such an archive, or a checksum is wrong.
+    InputTooLarge : it expands to more than the limit.
     """
     members = {f"{name}.npy": name for name in names}
     if not data[-END_RECORD_BYTES:].startswith(END_RECORD):

@@ -88,8 +88,7 @@ def train_stack(
 
     Raises
     ------
-    ValueError
-        The members do not belong in one stack, or the data or the states do not belong to them.
+    ValueError : the members do not belong in one stack, or the data or the states do not belong to them.
     """
     _check_stack(configs, data, resume_from)
     stack = _Stack(configs, data, resume_from, on_check=on_check, on_end=on_end, helper=helper)

@@ -80,10 +80,9 @@ class ModelCatalogue:
 
         Raises
         ------
-        ModelNotFound
-            There is no such model, version or alias.
-        Corrupted, StorageFailed
-            The registry cannot vouch for its file, or cannot read it. It is not kept: the next call tries again.
+        ModelNotFound : there is no such model, version or alias.
+        Corrupted, StorageFailed : the registry cannot vouch for its file, or cannot read it. It is not kept: the next
+            call tries again.
         """
         name = self.default_name if name is None else name
         key = name, self._resolve(name, reference)

@@ -43,14 +43,10 @@ def decode_upload(
 
     Raises
     ------
-    UnsupportedMedia
-        It is none of these.
-    InvalidImage
-        It is empty, or a picture that is truncated, damaged or degenerate.
-    MalformedInput, InvalidField
-        Pixels in a wrong number, shape, type or range.
-    InputTooLarge
-        More bytes, pixels or images than the limits.
+    UnsupportedMedia : it is none of these.
+    InvalidImage : it is empty, or a picture that is truncated, damaged or degenerate.
+    MalformedInput, InvalidField : pixels in a wrong number, shape, type or range.
+    InputTooLarge : more bytes, pixels or images than the limits.
     """
     if content.startswith(MAGIC):
         return ModelInputs.as_given(images_from_array(read_npy(content), limits))
@@ -94,10 +90,9 @@ def decode_pixels(values: Any, *, limits: DecodingLimits = DEFAULT_LIMITS) -> Mo
 
     Raises
     ------
-    InvalidField
-        Of the field ``pixels``: a wrong number, shape, type or range. One error, however many values are wrong.
-    InputTooLarge
-        There are more images than the limit.
+    InvalidField : of the field ``pixels``: a wrong number, shape, type or range. One error, however many values are
+        wrong.
+    InputTooLarge : there are more images than the limit.
     """
     if isinstance(values, np.ndarray):
         return ModelInputs.as_given(images_from_array(values, limits, field="pixels"))

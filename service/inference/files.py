@@ -68,10 +68,8 @@ def decode_files(
 
     Raises
     ------
-    MalformedInput
-        An archive that came alone cannot be read, or holds no files.
-    InputTooLarge
-        There are more files or images, or archives expand to more bytes, than one request may hold.
+    MalformedInput : an archive that came alone cannot be read, or holds no files.
+    InputTooLarge : there are more files or images, or archives expand to more bytes, than one request may hold.
     """
     decoded: list[FileResult] = []
     n_images = 0

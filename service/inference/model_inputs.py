@@ -115,8 +115,7 @@ class ModelInputs:
 
         Raises
         ------
-        InvalidField
-            There is no such step.
+        InvalidField : there is no such step.
         """
         steps = self.steps[0]
         found = [n for n, text in enumerate(steps) if step and (step == str(n) or text.startswith(step))]
@@ -131,8 +130,7 @@ class ModelInputs:
 
         Raises
         ------
-        InputTooLarge
-            Together they are more than one request may hold.
+        InputTooLarge : together they are more than one request may hold.
         """
         limits.check_n_images(sum(map(len, parts)))
         return cls(
@@ -155,9 +153,8 @@ def images_from_values(values: Any, limits: DecodingLimits) -> Bytes:
 
     Raises
     ------
-    InvalidField, InputTooLarge
-        As `images_from_array`, for the field ``pixels``; likewise if a value is no number, as a boolean is
-        none, or if rows differ in length.
+    InvalidField, InputTooLarge : as `images_from_array`, for the field ``pixels``; likewise if a value is no number, as
+        a boolean is none, or if rows differ in length.
     """
     if (content := image_bytes(_flat(values))) is not None:
         return images_from_bytes(content, limits)
@@ -199,10 +196,8 @@ def images_from_array(array: NDArray[Any], limits: DecodingLimits, *, field: str
 
     Raises
     ------
-    InvalidField
-        The shape is another one, there is no image, or a value is out of range or not finite.
-    InputTooLarge
-        There are more images than the limit.
+    InvalidField : the shape is another one, there is no image, or a value is out of range or not finite.
+    InputTooLarge : there are more images than the limit.
     """
     if array.dtype.kind not in "uif":
         raise InvalidField("The pixels are not real numbers.", field=field, allowed=_RANGE)
@@ -231,10 +226,8 @@ def images_from_bytes(content: bytes, limits: DecodingLimits) -> Bytes:
 
     Raises
     ------
-    MalformedInput
-        Their number is not a multiple of 784, or 0.
-    InputTooLarge
-        There are more images than the limit.
+    MalformedInput : their number is not a multiple of 784, or 0.
+    InputTooLarge : there are more images than the limit.
     """
     n_images, n_left = divmod(len(content), N_PIXELS)
     if n_left or not n_images:

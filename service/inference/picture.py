@@ -91,12 +91,9 @@ def read_picture(content: bytes, limits: DecodingLimits) -> Picture:
 
     Raises
     ------
-    UnsupportedMedia
-        It is no PNG, JPEG or WebP, whatever its name.
-    InputTooLarge
-        It has more bytes, or declares more pixels, than the limits allow. Nothing has been decoded then.
-    InvalidImage
-        It is empty, truncated, damaged, too small, or too long and narrow.
+    UnsupportedMedia : it is no PNG, JPEG or WebP, whatever its name.
+    InputTooLarge : it has more bytes, or declares more pixels, than the limits allow. Nothing has been decoded then.
+    InvalidImage : it is empty, truncated, damaged, too small, or too long and narrow.
     """
     if not content:
         raise InvalidImage("The image is empty.")
@@ -226,8 +223,7 @@ def _strip_png(content: bytes) -> _Stripped:
 
     Raises
     ------
-    InvalidImage
-        There are more than 10,000 chunks.
+    InvalidImage : there are more than 10,000 chunks.
     """
     kept, exif = [content[:8]], b""
     for number, (kind, start, end) in enumerate(png_chunks(content)):
@@ -262,8 +258,7 @@ def _strip_jpeg(content: bytes) -> tuple[_Stripped, int]:
 
     Raises
     ------
-    InvalidImage
-        What precedes the first scan is not a series of at most 10,000 segments.
+    InvalidImage : what precedes the first scan is not a series of at most 10,000 segments.
     """
     kept, exif, start = [content[:2]], b"", 2
     for _ in range(MAX_PARTS):

@@ -2,8 +2,8 @@
 
 Each picture holds one digit with a known answer: of MNIST's test part (its greys enlarged and sharpened to a pen's
 stroke) or drawn by `benchmarks.drawings`. It is saved as a file, and read as ``POST /predict`` reads it. Print the
-table, or write a sheet with what was found in each picture; or see how well the 45 styles of drawing are read at
-each height::
+table, or write a sheet with what was found in each picture; or see how many of the 45 styles of drawing are read right
+at each height with each pen, and in brackets how many have a warning::
 
     python -m benchmarks.photographs --digits 100
     python -m benchmarks.photographs --digits 3 --sheet photographs.png
@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from service.core import TrainingConfig, design_matrix, train
-from service.datasets import LabelledImages, load_dataset, split
+from service.bootstrap import shipped_models
+from service.datasets import LabelledImages, load_dataset
 from service.errors import ServiceError
-from service.inference import ModelInputs, decode_upload
+from service.inference import ModelInputs, decode_upload, predict
+from service.registry import LocalStore, Registry
 
 from .drawings import STYLES, Hand, digit_of, draw
 
@@ -42,6 +43,8 @@ Classifier = Callable[[Images], int]
 
 HEIGHTS = (0.12, 0.16, 0.2, 0.25, 0.35, 0.5, 0.65, 0.8, 0.92)
 """Of a drawn digit, as shares of its canvas, both with its pen."""
+PENS_PX = (8, 12, 18, 24)
+"""On a canvas of 280 pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -493,19 +496,11 @@ class Reading:
         return self.inputs is None or bool(self.inputs.warnings[0])
 
 
-def train_classifier(*, epochs: int = 5, train_size: int | None = None) -> Classifier:
-    """Train a network of 256 and 128 hidden units for a quarter of a minute."""
-    config = TrainingConfig(
-        hidden_layers=(256, 128), learning_rate=0.05, epochs=epochs, train_size=train_size, patience=None
-    )
-    function = config.build_model()
-    parameters = train(config, split(load_dataset("mnist"), config)).best
-
-    def classify(image: Images) -> int:
-        x = design_matrix(image[np.newaxis], config.dtype, function.scaling)
-        return int(function.probabilities(parameters, x)[0].argmax())
-
-    return classify
+def shipped_classifier(name: str = "mnist-digits") -> Classifier:
+    """Return a shipped model."""
+    registry = Registry(LocalStore(shipped_models()))
+    model = registry.load(name, registry.resolve(name))
+    return lambda image: int(predict(model, image[np.newaxis])[0][0])
 
 
 def read(example: Example, classify: Classifier) -> Reading:
@@ -560,14 +555,19 @@ def sheet_of(tiles: list[Image.Image], columns: int = 6) -> Image.Image:
     return sheet
 
 
+def drawings_at(height: float, pen_px: float, classify: Classifier, seed: int = 0) -> list[Reading]:
+    """Draw all styles at a height with a pen, and read them."""
+    rng = np.random.default_rng([seed, round(1000 * height), round(pen_px)])
+    return [read(drawn_at(style, height, rng, pen_px=pen_px), classify) for style in STYLES]
+
+
 def print_heights(classify: Classifier, seed: int) -> None:
-    """Print how many of the 45 styles are read right at each height."""
-    rng = np.random.default_rng(seed)
-    print(f"{'height':>6} {'right':>8} {'warned':>7}")
+    """Print in Markdown how many of the 45 styles are read right, and with a warning, at each height with each pen."""
+    print(f"| height | {' | '.join(f'{pen_px} px' for pen_px in PENS_PX)} |\n|---:|{'---:|' * len(PENS_PX)}")
     for height in HEIGHTS:
-        found = [read(drawn_at(style, height, rng), classify) for style in STYLES]
-        right, warned = sum(one.is_right for one in found), sum(one.is_warned for one in found)
-        print(f"{height:>6.0%} {right:>5}/{len(found)} {warned:>7}", flush=True)
+        cells = [drawings_at(height, pen_px, classify, seed) for pen_px in PENS_PX]
+        counts = (f"{sum(one.is_right for one in cell)} ({sum(one.is_warned for one in cell)})" for cell in cells)
+        print(f"| {height:.0%} | {' | '.join(counts)} |", flush=True)
 
 
 def main() -> None:
@@ -578,10 +578,10 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="write the pictures with what was found in them")
     parser.add_argument("--only-wrong", action="store_true", help="leave out of the sheet what was read right")
     parser.add_argument("--heights", action="store_true", help="print the table of heights instead")
-    parser.add_argument("--epochs", type=int, default=5, help="of training the network that classifies")
+    parser.add_argument("--model", default="mnist-digits", help="the shipped model that classifies")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    classify = train_classifier(epochs=options.epochs)
+    classify = shipped_classifier(options.model)
     if options.heights:
         print_heights(classify, options.seed)
         return

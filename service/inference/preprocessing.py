@@ -20,6 +20,8 @@ from .strokes import thicken, thin
 
 BLANK = "The image is blank: nothing in it stands out from the background."
 
+THICK = "The strokes are so thick that they fill the inside of the digit; what is there is a guess."
+
 _LOW_RESOLUTION_PX = 14
 _OPAQUE = 128
 _UNIFORM_LEVELS = 32
@@ -60,23 +62,25 @@ def preprocess(pixels: Bytes) -> Preprocessed:
     ink = find_ink(grey)
     if ink is None:
         return _done(np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8), (), (BLANK,))
-    image, scaling = to_image(ink.darkness)
-    return _done(image, (*steps, *ink.steps, *scaling), warnings_of(ink.side_px, ink.n_blobs))
+    image, scaling, warnings = to_image(ink.darkness)
+    return _done(image, (*steps, *ink.steps, *scaling), (*warnings_of(ink.side_px, ink.n_blobs), *warnings))
 
 
-def to_image(darkness: Bytes) -> tuple[Bytes, tuple[Step, ...]]:
-    """Turn ink into the image that a model takes, (28, 28); return it and the steps.
+def to_image(darkness: Bytes) -> tuple[Bytes, tuple[Step, ...], tuple[str, ...]]:
+    """Turn ink into the image that a model takes, (28, 28); return it, the steps and the warnings.
 
     Parameters
     ----------
     darkness : 0 for paper to 255 for full ink, (height, width), cropped to the ink.
     """
     steps: tuple[Step, ...] = ()
+    warnings: tuple[str, ...] = ()
     if (wide := thicken(darkness)) is not None:
         darkness = crop_to_ink(wide)
         steps += (("thickened thin strokes", darkness),)
     elif (narrow := thin(darkness)) is not None:
-        darkness = crop_to_ink(narrow)
+        darkness = crop_to_ink(narrow.darkness)
+        warnings = (THICK,) if narrow.is_filled else ()
         steps += (("thinned thick strokes", darkness),)
     image = to_mnist_form(darkness)
     box = bounding_box(image > 0)
@@ -84,7 +88,7 @@ def to_image(darkness: Bytes) -> tuple[Bytes, tuple[Step, ...]]:
         (f"scaled to fit {INK_SIDE_PX}x{INK_SIDE_PX} pixels", image if box is None else image[box]),
         (f"centred by centre of mass in {IMAGE_SIDE_PX}x{IMAGE_SIDE_PX}", image),
     )
-    return image, steps
+    return image, steps, warnings
 
 
 def _done(image: Bytes, steps: tuple[Step, ...], warnings: tuple[str, ...]) -> Preprocessed:

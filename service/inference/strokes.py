@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .mnist_form import INK_SIDE_PX, Bytes, stroke_width_px, window_extreme
+from .mnist_form import INK_SIDE_PX, Bytes, bounding_box, stroke_width_px, window_extreme
 
 Mask = NDArray[np.bool_]
+Floats32 = NDArray[np.float32]
 
 _MIN_SIDE_PX = 8 * INK_SIDE_PX
 _THIN_PX = 1.2
 _USUAL_PX = 2.4
 """Where a drawing is 20 pixels long: 99 of 100 MNIST digits have wider strokes than the first, half than the second."""
 _THICK_PX = 4.4
-_THINNED_PX = 3.2
-_PEN_SIDE_PX = 80
-_OPEN_FRACTION = 0.96
+
+_PEN_SIDE_PX = 128
+_PEN_TOLERANCE_PX = 0.4
+_ROUND_FRACTION, _OPEN_FRACTION = 0.98, 0.96
+"""Of the ink, what an opening keeps: with the round pen of a drawing program, and with any pen."""
+_PEN_FRACTION = 0.96
+"""Of the estimated radius of a pen: somewhat too small a pen leaves strokes wide, too large a one breaks them."""
+_NOTCH_FRACTION, _NOTCH_TOLERANCE = 0.4, 0.05
+"""Of the radius of the pen: the disc that fills notches, and by how much the outline is further away at a notch."""
+_NEW_RADIUS, _MAX_STRIP, _BORDER = 1.4, 0.8, 0.5
+"""Where the new drawing is 20 pixels long: radius of the new pen, and half the width of strips and of borders."""
+_FILLING_FRACTION = 0.24
+_MAX_WIDE = 8.0
+"""Square pixels of that drawing: with more of wide places, loops are filled that the digit needs."""
+_FAR_PX = 10_000
+
+
+class Thinned(NamedTuple):
+    """A drawing with thinner strokes, 0 for paper to 255 for full ink; and whether thick ones had filled its inside."""
+
+    darkness: Bytes
+    is_filled: bool
 
 
 def thicken(darkness: Bytes) -> Bytes | None:
@@ -43,53 +65,81 @@ def thicken(darkness: Bytes) -> Bytes | None:
     return window_extreme(np.pad(darkness, reach_px), 2 * reach_px + 1, np.maximum)
 
 
-def thin(darkness: Bytes) -> Bytes | None:
-    """Give the thick strokes of a small drawing the width of a usual pen; None if they are not thick.
+def thin(darkness: Bytes) -> Thinned | None:
+    """Redraw the thick strokes of a small drawing with a usual pen; None if they are not thick.
 
-    The pen is the largest octagon of which the drawing is made: an opening with it keeps nearly all of the ink. An
-    erosion by less than the pen's radius breaks no stroke. Loops that the pen has filled stay filled.
-
-    Returns
-    -------
-    The drawing, smaller on each side by the loss of its strokes; about 160 pixels long or more before that.
+    The pen is the largest disc of which the drawing is made: an opening with it keeps nearly all of the ink. Its centre
+    can have been wherever the disc fits into the ink (an erosion). Where those places form a narrow strip, that is the
+    path of the pen. Where they are wide, the pen has filled a loop or an angle, and its path was along their border.
+    It was not along those arcs of the border that share one nearest point outside, a notch in the outline, where
+    two strokes meet. A closing with a small disc fills the notches, and so distinguishes them from the other outline.
     """
     if stroke_width_px(darkness > 127) * INK_SIDE_PX / max(darkness.shape) < _THICK_PX:
         return None
-    small = np.pad(_scaled(darkness, _PEN_SIDE_PX) > 127, 1)
-    radius_px = _pen_radius_px(small)
-    # The drawing becomes shorter by as much as its strokes become thinner, and is enlarged again.
-    share = _THINNED_PX / INK_SIDE_PX
-    surplus = ((2 * radius_px + 1) / _PEN_SIDE_PX - share) / (1 - share)
-    if surplus <= 0:
+    ink = np.pad(_scaled(darkness, _PEN_SIDE_PX) > 127, _PEN_SIDE_PX // 6)
+    depths = _distances(ink)
+    pen_px = _PEN_FRACTION * _pen_radius_px(ink, depths, _ROUND_FRACTION)
+    # With a narrower pen, loops that a digit needs would be open; it may be one that draws corners.
+    is_filled = 2 * pen_px > _FILLING_FRACTION * _PEN_SIDE_PX
+    if not is_filled:
+        pen_px = _pen_radius_px(ink, depths, _OPEN_FRACTION)
+    places = depths >= pen_px
+    box = bounding_box(places)
+    if box is None:
         return None
-    enlarged = np.pad(_scaled(darkness, max(_MIN_SIDE_PX, *darkness.shape)), 1)
-    return _eroded(enlarged, round(surplus * max(enlarged.shape) / 2))
+    unit_px = max(side.stop - side.start for side in box) / (INK_SIDE_PX - 2 * _NEW_RADIUS)
+    depths_in_places = _distances(places)
+    wide = (depths_in_places > _MAX_STRIP * unit_px) & is_filled
+    path = places
+    if wide.any():
+        notch_px = _NOTCH_FRACTION * pen_px
+        closed = ink | (_distances(_distances(~ink) <= notch_px) > notch_px)
+        beside_notch = _distances(closed) > (1 + _NOTCH_TOLERANCE) * pen_px
+        narrow = places & (_distances(~wide) > _MAX_STRIP * unit_px + 1)
+        border = places & (depths_in_places <= max(0.5, _BORDER * unit_px)) & ~beside_notch
+        if (narrow | border).any():
+            path = narrow | border
+    # Antialiased over half a unit, as the edges of digits in MNIST are.
+    level = (_NEW_RADIUS * unit_px - _distances(~path)) / max(unit_px / 2, 1) + 0.5
+    return Thinned(
+        np.rint(255 * level.clip(0, 1)).astype(np.uint8), is_filled=bool(wide.sum() > _MAX_WIDE * unit_px**2)
+    )
 
 
-def _pen_radius_px(mask: Mask) -> int:
-    """Return the radius of the largest octagon that keeps nearly all of a mask when the mask is opened with it."""
-    low, high, n_pixels = 0, _PEN_SIDE_PX // 2, np.count_nonzero(mask)
-    while high - low > 1:
-        middle = (low + high) // 2
-        opened = 255 - _eroded(255 - _eroded(mask.view(np.uint8) * np.uint8(255), middle), middle)
-        if np.count_nonzero(opened) >= _OPEN_FRACTION * n_pixels:
+def _pen_radius_px(ink: Mask, depths: Floats32, kept_fraction: float) -> float:
+    """Return the radius of the largest disc that keeps a fraction of the ink when it is opened with it."""
+    low, high, n_pixels = 0.5, float(depths.max()), np.count_nonzero(ink)
+    while high - low > _PEN_TOLERANCE_PX:
+        middle = (low + high) / 2
+        opened = ink & (_distances(depths < middle) <= middle)
+        if np.count_nonzero(opened) >= kept_fraction * n_pixels:
             low = middle
         else:
             high = middle
     return low
 
 
-def _eroded(image: Bytes, radius_px: int) -> Bytes:
-    """Return the minimum over the octagon around each pixel: 3x3 squares and crosses in turn, as their sum is round."""
-    for step in range(radius_px):
-        padded = np.pad(image, 1, mode="edge")
-        if step % 2:
-            rows = np.minimum(np.minimum(padded[:-2], padded[1:-1]), padded[2:])
-            image = np.minimum(np.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
-        else:
-            across = np.minimum(padded[1:-1, :-2], padded[1:-1, 2:])
-            image = np.minimum(np.minimum(padded[:-2, 1:-1], padded[2:, 1:-1]), np.minimum(across, image))
-    return image
+def _distances(mask: Mask) -> Floats32:
+    """Return the Euclidean distance of each pixel of a mask from the border of the nearest pixel that is not in it.
+
+    The squared distance is separable: the nearest pixel of each column first, then the nearest of the columns. Source:
+    P. Felzenszwalb and D. Huttenlocher, Distance Transforms of Sampled Functions (2012). Without any such pixel, or
+    outside of the mask, the values say only that.
+    """
+    height, width = mask.shape
+    rows = np.arange(height, dtype=np.float32)[:, np.newaxis]
+    above = rows - np.maximum.accumulate(np.where(mask, np.float32(-_FAR_PX), rows))
+    below = np.minimum.accumulate(np.where(mask, np.float32(_FAR_PX), rows)[::-1])[::-1] - rows
+    squares = np.minimum(above, below) ** 2
+    nearest = squares.copy()
+    for shift in range(1, width):
+        step = np.float32(shift * shift)
+        if step >= nearest.max():
+            break
+        np.minimum(nearest[:, shift:], squares[:, :-shift] + step, out=nearest[:, shift:])
+        np.minimum(nearest[:, :-shift], squares[:, shift:] + step, out=nearest[:, :-shift])
+    distances: Floats32 = np.sqrt(nearest) - np.float32(0.5)
+    return distances
 
 
 def _scaled(darkness: Bytes, side_px: int) -> Bytes:

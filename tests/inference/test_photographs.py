@@ -14,7 +14,7 @@ N_DIGITS = 5
 
 @pytest.fixture(scope="module")
 def classify(photographs: ModuleType) -> Any:
-    return photographs.train_classifier(epochs=3, train_size=20_000)
+    return photographs.shipped_classifier()
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +57,17 @@ def test_light_ink_is_not_inverted(found: dict[str, list[Any]]) -> None:
         assert np.mean(inverted) < 0.2, kind
 
 
-def test_every_style_of_drawing_is_read(photographs: ModuleType, classify: Any) -> None:
-    rng = np.random.default_rng(0)
-    right = [
-        photographs.read(photographs.drawn_at(style, 0.65, rng), classify).is_right for style in photographs.STYLES
-    ]
-    assert sum(right) >= 40
+@pytest.mark.parametrize(("height", "pen_px"), [(0.12, 8), (0.12, 12), (0.16, 18), (0.25, 24), (0.92, 24)])
+def test_every_style_of_drawing_is_read_also_small_and_with_a_thick_pen(
+    height: float, pen_px: int, photographs: ModuleType, classify: Any
+) -> None:
+    found = photographs.drawings_at(height, pen_px, classify)
+    assert sum(reading.is_right for reading in found) >= 35
+
+
+def test_blobs_of_ink_have_a_warning(photographs: ModuleType, classify: Any) -> None:
+    found = photographs.drawings_at(0.12, 18, classify)
+    assert all(reading.is_warned for reading in found if not reading.is_right)
+    assert "so thick" in found[0].inputs.warnings[0][0]
+    open_loops = photographs.drawings_at(0.35, 18, classify)
+    assert sum(reading.is_warned for reading in open_loops) <= 2

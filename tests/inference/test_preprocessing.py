@@ -199,6 +199,7 @@ def test_thick_strokes_are_thinned_and_few_of_mnist_are(mnist: Dataset) -> None:
     box = bounding_box(drawing == 0)
     assert box is not None
     assert thick.image.mean() < 0.85 * to_mnist_form(255 - drawing[box]).mean()
+    assert thick.warnings == ()
     thinned = ["thinned thick strokes" in preprocess(255 - digit).steps for digit in mnist.test.images[:300]]
     assert np.mean(thinned) < 0.05
 

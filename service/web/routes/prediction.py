@@ -32,7 +32,7 @@ from service.inference import predict as predict_images
 from service.metrics import Stages
 from service.registry import Model
 from service.web.access_control import PREDICT
-from service.web.image_body import IMAGE_BODY, ImageBody, read_images
+from service.web.image_body import FILES_BODY, IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
 from service.web.pictures import BINARY, PNG, PNG_ANSWER, Upscale
 from service.web.problems import Problem, problem_of
@@ -165,7 +165,7 @@ _PREDICT: dict[str, Any] = {
 }
 _PREDICT_BY_ALIAS: dict[str, Any] = {
     **_PREDICT,
-    "openapi_extra": {**IMAGE_BODY, "parameters": AliasParameters.documented()},
+    "openapi_extra": {**FILES_BODY, "parameters": AliasParameters.documented()},
 }
 _EXPLAIN: dict[str, Any] = {
     "dependencies": [PREDICT],
@@ -188,7 +188,7 @@ async def predict_with_model(name: str, request: Request) -> Response:
     return await _predict(request, name, _alias(request))
 
 
-@router.post("/models/{name}/versions/{version}/predict", **_PREDICT, openapi_extra=IMAGE_BODY)
+@router.post("/models/{name}/versions/{version}/predict", **_PREDICT, openapi_extra=FILES_BODY)
 async def predict_with_version(name: str, version: str, request: Request) -> Response:
     """Predict the digits in images, with one version of a model."""
     return await _predict(request, name, version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from .preprocessing import BLANK, to_grey, to_image, warnings_of
 from .segmentation import DOUBT_COST, Labels, Segment, Way, candidates, cheapest_ways, find_text, typical_height_px
 
 MAX_PARTS = 300
-MAX_CANDIDATES = 3_000
+MAX_CANDIDATES = 2_000
 _MARGIN_PX = 2
 _REACH_FRACTION = 0.05
 _LIT_LEVELS = 10
@@ -57,8 +58,9 @@ def read(model: Model, picture: Picture, *, expect: int | None = None) -> dict[s
     grey, steps = to_grey(picture.pixels)
     darkness, removed = writing_in(grey)
     text = find_text(darkness, MAX_PARTS)
-    of_lines = [candidates(line) for line in text.lines]
-    segments = [segment for of_line in of_lines for segment in of_line]
+    numbers = count()
+    of_lines = [{next(numbers): segment for segment in candidates(line)} for line in text.lines]
+    segments = [segment for of_line in of_lines for segment in of_line.values()]
     if len(segments) > MAX_CANDIDATES:
         raise InputTooLarge("There is too much writing in the picture.", allowed=f"at most about {MAX_PARTS} digits")
     images = np.zeros((len(segments), IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8)
@@ -68,11 +70,8 @@ def read(model: Model, picture: Picture, *, expect: int | None = None) -> dict[s
     labels, table = predict(model, images) if segments else (np.empty(0, np.int64), np.empty((0, len(model.classes))))
     doubts = DOUBT_COST * doubts_of(table)
     costs = [s.cost + (float(d) if s.mark is None else 0.0) for s, d in zip(segments, doubts, strict=True)]
-    ways, start = [], 0
-    for line, of_line in zip(text.lines, of_lines, strict=True):
-        ways.append(cheapest_ways(len(line.pieces), of_line, costs[start : start + len(of_line)], start))
-        start += len(of_line)
-    chosen = _chosen(ways, expect)
+    ways = [cheapest_ways(len(line.pieces), found, costs) for line, found in zip(text.lines, of_lines, strict=True)]
+    chosen = [way.numbers for way in _chosen(ways, expect)]
 
     picked = [number for of_line in chosen for number in of_line if segments[number].mark is None]
     warnings = tuple(_warnings_of(segments[number]) for number in picked)
@@ -135,20 +134,22 @@ def image_of(darkness: Bytes, labels: Labels, segment: Segment) -> Bytes:
     return to_image(crop_to_ink(ink))[0]
 
 
-def _chosen(ways: Sequence[Mapping[int, Way]], expect: int | None) -> list[tuple[int, ...]]:
+def _chosen(ways: Sequence[Mapping[int, Way]], expect: int | None) -> list[Way]:
     """Choose a way for each line: the cheapest, or of nearly as cheap ones those with as many digits as expected."""
-    totals: dict[int, tuple[float, list[tuple[int, ...]]]] = {0: (0.0, [])}
+    cheapest = [min(of_line.values(), key=lambda way: way.cost) for of_line in ways]
+    if expect is None:
+        return cheapest
+    totals: dict[int, tuple[float, list[Way]]] = {0: (0.0, [])}
     for of_line in ways:
-        longer: dict[int, tuple[float, list[tuple[int, ...]]]] = {}
+        longer: dict[int, tuple[float, list[Way]]] = {}
         for n_before, (cost, before) in totals.items():
             for n_digits, way in of_line.items():
-                total = cost + way.cost
-                if total < longer.get(n_before + n_digits, (float("inf"),))[0]:
-                    longer[n_before + n_digits] = total, [*before, way.numbers]
+                n_after, total = n_before + n_digits, cost + way.cost
+                if n_after <= expect and (n_after not in longer or total < longer[n_after][0]):
+                    longer[n_after] = total, [*before, way]
         totals = longer
-    best = min(totals.values(), key=lambda one: one[0])
-    expected = totals.get(expect, best) if expect is not None else best
-    return (expected if expected[0] <= best[0] + _MAX_SURPRISE else best)[1]
+    cost, expected = totals.get(expect, (np.inf, []))
+    return expected if cost <= sum(way.cost for way in cheapest) + _MAX_SURPRISE else cheapest
 
 
 def _line_of(
@@ -168,7 +169,7 @@ def _line_of(
         one = predictions[number]
         text += str(one["digit"])
         probability = one["probabilities"][str(one["digit"])]
-        shown = {name: one[name] for name in ("digit", "class_name", "verdict", "warnings") if name in one}
+        shown = {name: one[name] for name in ("digit", "class_name", "verdict", "rivals", "warnings") if name in one}
         digits.append({**shown, "probability": probability, "box": box})
     return {"text": text, "digits": digits, "marks": marks}
 

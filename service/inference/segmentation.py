@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
@@ -50,6 +50,7 @@ DOUBT_COST = 4.6
 that was not made, small and large width, a low height, the distances of bottom and top from the line's, a constant, and
 the model's doubt: -ln of the probability of the digit. It is the logit of a logistic regression on the candidates of
 numbers written with MNIST's training part, as ``python -m benchmarks.numbers --fit --numbers 100`` finds it."""
+_N_CUTS = 3
 _MARK_COST, _UNKNOWN_COST, _HIGH_UNKNOWN_COST, _COVERED_COST = 0.0, 4.0, 4.0, 3.0
 """Of a point or minus sign, of another mark, of its size, and of one that is above or below something else."""
 
@@ -105,9 +106,8 @@ class Segment:
     start, stop : the range of their numbers in the line.
     labels : of their pixels.
     box : around them.
-    against : what speaks against it as a digit, as numbers that have a cost each.
     cost : of its shape, in nats.
-    is_cut : whether a connected component goes on beyond it.
+    against : what speaks against it as a digit, as numbers that have a cost each.
     mark : what it is; a digit, if None.
     """
 
@@ -116,9 +116,13 @@ class Segment:
     labels: tuple[int, ...]
     box: Box
     cost: float
-    is_cut: bool
     against: tuple[float, ...] = ()
     mark: MarkKind | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a connected component goes on beyond it."""
+        return bool(self.against) and self.against[_N_CUTS] > 0
 
 
 def find_text(darkness: Bytes, max_parts: int) -> Text:
@@ -283,7 +287,7 @@ def candidates(line: TextLine) -> list[Segment]:
             ]
             uncut = max((_easy_cut(piece, box) for piece in pieces[start + 1 : stop]), default=0.0)
             top_px, bottom_px = band.distances(box)
-            against = (
+            against: tuple[float, ...] = (
                 gaps_px / height_px,
                 n_gaps,
                 sum(cut_inks),
@@ -304,7 +308,6 @@ def candidates(line: TextLine) -> list[Segment]:
                     labels=labels,
                     box=box,
                     cost=sum(map(mul, against, _COSTS)),
-                    is_cut=bool(cut_inks),
                     against=against,
                 )
             )
@@ -313,9 +316,7 @@ def candidates(line: TextLine) -> list[Segment]:
             cost += _COVERED_COST * max(
                 (_shared_width(first.box, one.box) for one in pieces if one is not first), default=0
             )
-            found.append(
-                Segment(start=start, stop=start + 1, labels=(), box=first.box, cost=cost, is_cut=False, mark=kind)
-            )
+            found.append(Segment(start=start, stop=start + 1, labels=(), box=first.box, cost=cost, mark=kind))
     return found
 
 
@@ -387,22 +388,33 @@ def _around(box: Box, other: Box) -> Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """A way to divide a line: the numbers of segments that cover all its pieces from left to right, and its cost."""
+    """A way to divide the beginning of a line: its cost, its last segment, and the way to what precedes that."""
 
-    cost: float
-    numbers: tuple[int, ...]
+    cost: float = 0.0
+    number: int = -1
+    before: Way | None = None
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of its segments, from left to right."""
+        numbers, way = [], self
+        while way.before is not None:
+            numbers.append(way.number)
+            way = way.before
+        return numbers[::-1]
 
 
-def cheapest_ways(
-    n_pieces: int, segments: Sequence[Segment], costs: Sequence[float], first_number: int = 0
-) -> dict[int, Way]:
-    """Return, for every possible number of digits, the cheapest way to divide a line."""
-    ways: list[dict[int, Way]] = [{0: Way(cost=0.0, numbers=())}, *({} for _ in range(n_pieces))]
-    for number in sorted(range(len(segments)), key=lambda number: segments[number].start):
-        segment = segments[number]
+def cheapest_ways(n_pieces: int, segments: Mapping[int, Segment], costs: Sequence[float]) -> dict[int, Way]:
+    """Return, for every possible number of digits, the cheapest way to divide a line.
+
+    Parameters
+    ----------
+    segments, costs : the candidates of the line by their numbers, and the costs of all numbers.
+    """
+    ways: list[dict[int, Way]] = [{0: Way()}, *({} for _ in range(n_pieces))]
+    for number, segment in sorted(segments.items(), key=lambda item: item[1].start):
         for n_digits, before in ways[segment.start].items():
-            after, total = n_digits + (segment.mark is None), before.cost + costs[number]
-            known = ways[segment.stop].get(after)
-            if known is None or total < known.cost:
-                ways[segment.stop][after] = Way(cost=total, numbers=(*before.numbers, first_number + number))
+            after, cost = n_digits + (segment.mark is None), before.cost + costs[number]
+            if after not in ways[segment.stop] or cost < ways[segment.stop][after].cost:
+                ways[segment.stop][after] = Way(cost=cost, number=number, before=before)
     return ways[-1]

@@ -76,6 +76,38 @@ def test_lines_are_read_from_top_to_bottom_and_from_left_to_right(model: Model, 
         assert all(digit["probability"] > 0.9 and not digit["warnings"] for digit in line["digits"])
 
 
+def _uneven(ink: Any, photographs: Any, rng: Any) -> Any:
+    light = photographs.smooth_field(rng, ink.shape, 0.45, 1)
+    return photographs.coloured(ink, photographs.plain(ink.shape), (30, 30, 60)) * light[..., np.newaxis]
+
+
+def _squared(ink: Any, photographs: Any, rng: Any) -> Any:
+    lines = np.zeros_like(ink)
+    lines[28::40] = lines[:, 20::40] = 1
+    paper = photographs.coloured(lines, photographs.plain(ink.shape), (150, 180, 230))
+    return photographs.coloured(ink, paper, (30, 30, 60))
+
+
+def _on_a_desk(ink: Any, photographs: Any, rng: Any) -> Any:
+    desk = photographs.wood(rng, (ink.shape[0] + 160, ink.shape[1] + 200))
+    desk[80:-80, 100:-100] = photographs.coloured(ink, photographs.plain(ink.shape), (30, 30, 60))
+    return desk
+
+
+def _noisy(ink: Any, photographs: Any, rng: Any) -> Any:
+    return photographs.noisy(rng, photographs.coloured(ink, photographs.plain(ink.shape), (200, 40, 40)), 20)
+
+
+@pytest.mark.parametrize("photograph", [_uneven, _squared, _on_a_desk, _noisy])
+def test_numbers_are_found_in_photographs(
+    model: Model, write: Writes, photographs: ModuleType, photograph: Callable[..., Any]
+) -> None:
+    page = np.vstack([write("8 figure", "1 bar", "0 round", "6 curl"), write("4 open", ".", "3 round")])[:, :520]
+    picture = photograph(1 - page.astype(np.float32) / 255, photographs, np.random.default_rng(5))
+    content = photographs.jpeg(picture)
+    assert _texts(read(model, read_picture(content, DecodingLimits()))) == ["8106", "4.3"]
+
+
 def test_a_slanting_line_is_one_line(model: Model, write: Writes) -> None:
     page = Image.fromarray(write("8 figure", "1 bar", "0 round", "6 curl", "2 plain", "3 round", "4 open"))
     for angle in (-8, 8):

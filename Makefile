@@ -48,12 +48,14 @@ fuzz:  ## give every reader 25,000 inputs, then the API ten minutes of requests
 packages:
 	@tools/system_packages.sh
 
-check:  ## lint, format, types, layers and generated pages
+check:  ## lint, format, types, layers and generated pages; types and lint of the page's modules
 	@tools/environment.sh dev
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
+	@DENO_DIR=$(BIN)/../deno $(BIN)/deno check --quiet service/web/static/page/main.js
+	@DENO_DIR=$(BIN)/../deno $(BIN)/deno lint --quiet
 	@$(BIN)/python -P docs/generate.py --check
 
 format:  ## fix what ruff can fix

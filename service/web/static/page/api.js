@@ -34,6 +34,7 @@ export const put = async (path, body, headers) => {
 
 // path: below /api/v1, or complete as in links of the API. Returns the response, or throws a Problem.
 // A GET that exceeds the rate limit is repeated after Retry-After.
+/** @param {string} path @param {RequestInit & {headers?: Record<string, string>}} options */
 export async function send(path, { headers = {}, ...options } = {}, retries = MAX_RETRIES) {
   const key = storedKey();
   const authorization = key ? { Authorization: `Bearer ${key}` } : {};
@@ -68,10 +69,13 @@ export async function upload(path, form, onProgress, signal) {
     request.send(form);
   });
   if (request.status === 401 && (await askForKey(key))) return upload(path, form, onProgress, signal);
+  /** @type {any} */
   let answer = {};
   try {
     answer = JSON.parse(request.responseText);
-  } catch {} // some proxy's page
+  } catch {
+    // some proxy's page
+  }
   if (request.status >= 400) throw new Problem(answer, request.status);
   return answer;
 }

@@ -1,11 +1,13 @@
 // Components: functions of Preact that return a template, html`<p>${text}</p>`. The one place that names the library.
 
+// @ts-types="../preact/types.d.ts"
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../preact/hooks.js";
+// @ts-types="../preact/types.d.ts"
 import htm from "../preact/htm.js";
-import { h } from "../preact/preact.js";
+// @ts-types="../preact/types.d.ts"
+import { h, render } from "../preact/preact.js";
 
-export { Fragment, render } from "../preact/preact.js";
-export { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../preact/hooks.js";
-import { useRef } from "../preact/hooks.js";
+export { render, useEffect, useLayoutEffect, useMemo, useRef, useState };
 
 export const html = htm.bind(h);
 

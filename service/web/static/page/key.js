@@ -36,6 +36,6 @@ function ask(rejected) {
       </form>
     </dialog>`;
     render(dialog, place);
-    place.firstChild.showModal();
+    place.querySelector("dialog").showModal();
   });
 }

@@ -32,7 +32,7 @@ let n_shown = 0;
 onMove(async (params) => {
   const view = viewOf(params);
   const [load, home] = VIEWS[view];
-  for (const link of document.querySelectorAll("nav [data-view]")) {
+  for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("nav [data-view]"))) {
     if (link.dataset.view === home) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }

@@ -23,7 +23,9 @@ export function go(address) {
 }
 
 // Names this part, once its contents are known.
-export const setTitle = (text) => (document.title = `${text} · Inkling`);
+export function setTitle(text) {
+  document.title = `${text} · Inkling`;
+}
 
 // Change parameters of the address without a new entry in the history; null removes one.
 export function setParameters(changes) {
@@ -53,7 +55,7 @@ export function showAgain() {
 export function followLinks() {
   addEventListener("popstate", showAgain);
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.("a[href]");
+    const link = /** @type {HTMLAnchorElement} */ (/** @type {Element} */ (event.target).closest?.("a[href]"));
     const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
     if (!link || !isPlain || link.origin !== location.origin || link.pathname !== "/" || link.hash) return;
     event.preventDefault();

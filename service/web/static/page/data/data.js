@@ -17,7 +17,7 @@ export function Data({ params }) {
   const name = params.get("dataset") ?? DATASET;
   const part = PARTS.includes(params.get("part")) ? params.get("part") : "training";
   const [label, after] = [params.get("label"), params.get("after")];
-  const query = new URLSearchParams({ part, limit: PAGE, ...(label && { label }), ...(after && { after }) });
+  const query = new URLSearchParams({ part, limit: String(PAGE), ...(label && { label }), ...(after && { after }) });
   const load = async () => {
     const { datasets } = await get("/datasets");
     const dataset = datasets.find((each) => each.name === name);

@@ -23,6 +23,7 @@ const TEXTS = [
 
 // A running upload is kept while other parts of the page are shown: {controller, fraction, words}.
 let running = null;
+/** @type {(next: object) => void} */
 let changed = () => {};
 
 // Whether there is something to be seen of an upload.
@@ -65,12 +66,14 @@ export function Upload() {
       if (!isAborted) setProblems(byField(problem, form.current));
     }
   };
+  /** @param {any[]} row */
   const field = ([name, label, help, attributes]) => html`<div class="field" key=${name}>
     <label for=${`upload-${name}`}>${label}</label>
     <input id=${`upload-${name}`} name=${name} aria-describedby=${`upload-${name}-help upload-${name}-problem`} aria-invalid=${problems[name] ? "true" : null} ...${attributes} />
     <p class="hint" id=${`upload-${name}-help`}>${help}</p>
     <p class="error" id=${`upload-${name}-problem`} hidden=${!problems[name]}>${problems[name]}</p>
   </div>`;
+  /** @param {any[]} row */
   const text = ([name, label, help, more]) => field([name, label, help, { type: "text", autocomplete: "off", ...more }]);
   const file = ([name, label, help]) => field([name, label, help, { type: "file", required: true }]);
   const { fraction, words } = progress ?? {};

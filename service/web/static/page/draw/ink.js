@@ -10,9 +10,13 @@ const REACH = 31; // the largest difference that one letter holds
 const SENT = 280; // pixels in a side of the picture that is sent
 const USUAL = 400; // units in the longer side of a stroke for which the pens are made
 
+/** @param {Stroke[]} strokes */
 export const hasInk = (strokes) => strokes.some((stroke) => !stroke.isEraser);
 
+/** @typedef {{width: number, isEraser: boolean, points: number[][]}} Stroke */
+
 // A stroke with one more point; a far one is reached in steps that an address can hold.
+/** @param {Stroke} stroke @param {number[]} point @returns {Stroke} */
 export function extended(stroke, [x, y]) {
   const inside = (value) => Math.min(PAPER, Math.max(0, Math.round(value)));
   const to = [inside(x), inside(y)];
@@ -26,6 +30,7 @@ export function extended(stroke, [x, y]) {
 }
 
 // As text: for each stroke "p" or "e", its width and first point in two letters a number, then a letter for each difference.
+/** @param {Stroke[]} strokes */
 export function written(strokes) {
   const two = (value) => LETTERS[value >> 6] + LETTERS[value & 63];
   return strokes
@@ -37,6 +42,7 @@ export function written(strokes) {
 }
 
 // Text that is damaged gives the strokes before the damage.
+/** @param {string} text @returns {Stroke[]} */
 export function read(text) {
   const strokes = [];
   for (const part of text.split(".")) {
@@ -54,6 +60,7 @@ export function read(text) {
 }
 
 // Draws strokes in black on white: curves through the middles between points.
+/** @param {HTMLCanvasElement} canvas @param {Stroke[]} strokes */
 export function paint(canvas, strokes, pen = 1) {
   const context = canvas.getContext("2d");
   const scale = canvas.width / PAPER;
@@ -66,17 +73,19 @@ export function paint(canvas, strokes, pen = 1) {
     context.strokeStyle = isEraser ? "#fff" : "#111";
     context.lineWidth = isEraser ? width : width * pen;
     context.beginPath();
-    context.moveTo(...points[0]);
+    context.moveTo(points[0][0], points[0][1]);
     points.slice(1, -1).forEach(([x, y], i) => {
       const [nextX, nextY] = points[i + 2];
       context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
     });
-    context.lineTo(...points.at(-1));
+    const [endX, endY] = points.at(-1);
+    context.lineTo(endX, endY);
     context.stroke();
   }
 }
 
 // How much thicker or thinner the pen is in the picture that is sent: as thick beside the longest stroke as it usually is.
+/** @param {Stroke[]} strokes */
 export function penFor(strokes) {
   const sides = strokes.filter((stroke) => !stroke.isEraser).map(({ points }) => {
     const side = (axis) => Math.max(...points.map((point) => point[axis])) - Math.min(...points.map((point) => point[axis]));
@@ -85,6 +94,7 @@ export function penFor(strokes) {
   return Math.min(1.2, Math.max(0.3, Math.max(...sides) / USUAL));
 }
 
+/** @param {Stroke[]} strokes @returns {Promise<Blob>} */
 export function pictureOf(strokes) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SENT;

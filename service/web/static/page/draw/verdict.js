@@ -10,6 +10,7 @@ const LIKELY = 0.1; // a second class of at least this probability stands on the
 
 // answer: of /explain, or null. label: the true class of a test image, or null. problem: an error, or null.
 export function Verdict({ answer, nameOf, label, problem }) {
+  /** @type {[string, number][]} */
   const ranked = answer ? Object.entries(answer.probabilities).sort(([, a], [, b]) => b - a) : [];
   const warnings = answer?.warnings ?? [];
   return html`<div class="card seen-card">
@@ -26,6 +27,7 @@ export function Verdict({ answer, nameOf, label, problem }) {
 }
 
 // A badge that looks as certain as the prediction is.
+/** @param {any} answer @param {[string, number][]} ranked */
 function read(answer, [[best, probability], second], nameOf) {
   const isUnsure = answer.verdict === "unsure";
   const isSure = !isUnsure && answer.verdict !== "several-digits" && !answer.warnings.length;
@@ -34,6 +36,7 @@ function read(answer, [[best, probability], second], nameOf) {
   return html`<strong class="unsure">${isEither ? `${nameOf(best)} or ${nameOf(second[0])}?` : `${nameOf(best)}?`}</strong><span>${isUnsure ? `not sure: ${percent(probability)}` : `${percent(probability)}, with a warning`}</span>`;
 }
 
+/** @param {any} nameOf @param {number} label @param {[string, number][]} ranked */
 function truth(nameOf, label, [[best]]) {
   return best === String(label) ? `Its label is ${nameOf(label)}: right.` : `Its label is ${nameOf(label)}: wrong.`;
 }

@@ -7,6 +7,7 @@ const MOST = 512; // the server thins a long run; so does who follows it, by ask
 export class Past {
   constructor(jobId) {
     this.path = `/jobs/${jobId}/snapshots`;
+    this.model = null; // its tensors and operations
     this.steps = [];
     this.rows = [];
     this.isThinned = false; // since it was fetched, as far as is known

@@ -14,7 +14,7 @@ export function Jobs({ params }) {
   const picks = usePicks();
   const state = STATES.includes(params.get("state")) ? params.get("state") : null;
   const before = params.get("before");
-  const query = new URLSearchParams({ limit: PAGE, ...(state && { state }), ...(before && { before }) });
+  const query = new URLSearchParams({ limit: String(PAGE), ...(state && { state }), ...(before && { before }) });
   const { data, problem, isLost } = useLive(async () => [await get(`/jobs?${query}`), !before], [`${query}`]);
   const filter = (each) => html`<a key=${each} class="chip" href=${address({ view: "jobs", ...(each && { state: each }) })} aria-current=${each === state ? "true" : null}>${each ?? "all"}</a>`;
   return html`

@@ -123,7 +123,7 @@ function Confusion({ name, version, found, nameOf }) {
     const cell = [label, predicted];
     newest.current = cell;
     setChosen(cell);
-    const query = new URLSearchParams({ true: label, predicted, limit: SHOWN });
+    const query = new URLSearchParams({ true: label, predicted, limit: String(SHOWN) });
     const answer = await get(`${versionPath(name, version)}/evaluation/images?${query}`).then((found) => ({ found }), (problem) => ({ problem }));
     if (newest.current === cell) setOpened({ ...answer, label, predicted });
   };

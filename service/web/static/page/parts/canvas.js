@@ -15,7 +15,7 @@ export const Grey = ({ pixels, ...attributes }) =>
   html`<${Canvas} draw=${(canvas) => (pixels ? drawGrey(canvas, pixels) : clearPicture(canvas))} inputs=${[pixels]} ...${attributes} />`;
 
 // Values around zero. largest: that of the strongest colour. ink: pixels whose edge is drawn over them. scale: enlargement.
-export function Shares({ values, largest, ink = null, scale = 4, ...attributes }) {
+export function Shares({ values, largest = undefined, ink = null, scale = 4, ...attributes }) {
   const draw = (canvas) => {
     if (!values) return clearPicture(canvas);
     drawShares(canvas, values, largest);

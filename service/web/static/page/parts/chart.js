@@ -7,6 +7,7 @@ await new Promise((resolve, reject) => {
   document.head.append(Object.assign(document.createElement("script"), { src: "/static/uplot/uPlot.iife.min.js", onload: resolve, onerror: reject }));
 });
 
+const uPlot = /** @type {any} */ (window).uPlot;
 const HEIGHT = 240;
 const FONT = "12px Inter, system-ui, sans-serif";
 
@@ -14,7 +15,7 @@ const percentOf = (value) => `${(100 * value).toFixed(1)} %`;
 const shortPercent = (value) => `${+(100 * value).toFixed(1)} %`;
 
 // The rows of several series over the union of their x, null where one has no value.
-export const join = (tables) => window.uPlot.join(tables);
+export const join = (tables) => uPlot.join(tables);
 
 // series: [{label, colour: the name of a CSS variable, width, points, dash}], drawn over x. data: x, then the values of each series.
 // marks: upright lines [{x, label}]. shade: [from, to] of x, or null. words: the chart in a sentence.
@@ -87,10 +88,11 @@ function plotOf(frame, series, shown, { percent, share, log, sync }) {
       draw: [(plot) => drawMarks(plot, shown.current.marks, colour("faint"), percent)],
     },
   };
-  return new window.uPlot(options, shown.current.data, frame);
+  return new uPlot(options, shown.current.data, frame);
 }
 
 // The range that shows the course of the curves: the first steps, far above all others, may be off the scale.
+/** @param {any[][]} data @param {number} low @param {number} high @param {boolean} percent */
 function rangeOf([x, ...series], low, high, percent) {
   if (low === null) return [0, 1];
   let top = high;
@@ -117,11 +119,11 @@ function drawShade({ ctx, bbox, valToPos }, shade, colour) {
 
 function drawMarks(plot, marks, colour, percent) {
   const { ctx, bbox } = plot;
-  const ratio = window.devicePixelRatio;
+  const ratio = devicePixelRatio;
   ctx.save();
   ctx.strokeStyle = ctx.fillStyle = colour;
   ctx.lineWidth = ratio;
-  ctx.font = FONT.replace("12", 12 * ratio);
+  ctx.font = FONT.replace("12", String(12 * ratio));
   marks.forEach(({ x, label }, i) => {
     const at = plot.valToPos(x, "x", true);
     if (at < bbox.left || at > bbox.left + bbox.width) return;

@@ -55,6 +55,7 @@ function refuseDecimalComma(row, text) {
 
 // The configuration that all runs share, the values in which they differ, and what is wrong, by field.
 export function planOf(rows, textOf) {
+  /** @type {{base: Record<string, any>, grid: Record<string, any[]>, problems: Record<string, string>}} */
   const plan = { base: {}, grid: {}, problems: {} };
   for (const row of rows) {
     try {

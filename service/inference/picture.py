@@ -2,7 +2,7 @@
 
 How each kind of pixel is read:
 
-- 1 bit and palettes are expanded; of 16 bits of grey the upper 8 of those that are used are kept; CMYK becomes RGB by
+- 1 bit and palettes are expanded; of 16 bits the upper 8 of those that are used are kept; CMYK becomes RGB by
   Pillow's plain formula, without a colour profile.
 - A transparent colour or palette entry becomes an alpha channel.
 - Of an animation, the first frame is read.
@@ -49,6 +49,7 @@ _EXIF = b"Exif\0\0"
 _ORIENTATION = 0x0112
 _EXIF_LONG = 4
 _MAX_EXIF_BYTES = 65_536
+_LOW_BYTES_AS = MappingProxyType({"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"})
 _RAW_PROFILE = b"Raw profile type exif\0"
 
 _TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
@@ -116,6 +117,8 @@ class _Opened(NamedTuple):
     image: ImageFile.ImageFile
     declared_size_px: tuple[int, int]
     exif: bytes
+    low_bytes: ImageFile.ImageFile | None = None
+    """The same PNG, to be read once more, if it has 16 bits of colours or alpha, of which Pillow keeps the upper 8."""
 
 
 # Pillow's classes are called directly, so that no other format can be reached.
@@ -125,7 +128,13 @@ def _open_png(content: bytes, limits: DecodingLimits) -> _Opened:
     stripped = _strip_png(content)
     image = PngImagePlugin.PngImageFile(BytesIO(stripped.content))
     _check_size(image.size, limits)
-    return _Opened(image, image.size, stripped.exif)
+    low_bytes = PngImagePlugin.PngImageFile(BytesIO(stripped.content)) if _low_bytes_as(image) else None
+    return _Opened(image, image.size, stripped.exif, low_bytes)
+
+
+def _low_bytes_as(image: ImageFile.ImageFile) -> str | None:
+    """Return the raw mode of Pillow that takes the lower bytes of a PNG's 16 bits, or all four of grey and alpha."""
+    return _LOW_BYTES_AS.get(str(image.tile[0].args)) if image.tile else None
 
 
 def _open_jpeg(content: bytes, limits: DecodingLimits) -> _Opened:
@@ -173,7 +182,9 @@ def _check_size(size_px: tuple[int, int], limits: DecodingLimits, *, is_streamed
 
 def _decode(opened: _Opened) -> Picture:
     opened.image.load()
-    image, steps = _converted(opened.image)
+    image, steps = (
+        _converted(opened.image) if opened.low_bytes is None else _of_16_bit_colours(opened.image, opened.low_bytes)
+    )
     if (factor := -(-max(image.size) // MAX_SIDE_PX)) > 1:
         image = image.reduce(factor)
     if image.size != opened.declared_size_px:
@@ -209,6 +220,27 @@ def _of_16_bits(levels: NDArray[Any], transparent: int | None) -> tuple[Image.Im
         return Image.fromarray(grey), steps
     opacity = np.where(levels == transparent, np.uint8(0), np.uint8(255))
     return Image.fromarray(np.dstack([grey, grey, grey, opacity])), steps
+
+
+def _of_16_bit_colours(image: Image.Image, low_bytes: ImageFile.ImageFile) -> tuple[Image.Image, tuple[str, ...]]:
+    """Keep the upper 8 of the bits that the colours use, and of those that alpha uses, as for 16 bits of grey."""
+    transparent = image.info.pop("transparency", None)
+    high = np.array(image)
+    raw_mode = _low_bytes_as(low_bytes)
+    low_bytes.tile = [tile._replace(args=raw_mode) for tile in low_bytes.tile]
+    low = np.asarray(low_bytes)
+    if raw_mode == "RGBA":  # grey and alpha, high and low
+        low = low[..., (1, 1, 1, 3)]
+    opacity = None
+    if transparent is not None:
+        upper, lower = np.divmod(transparent, 256)
+        opacity = np.where(((high == upper) & (low == lower)).all(axis=2), np.uint8(0), np.uint8(255))
+    n_more = int(high[..., :3].max()).bit_length()
+    for channels in (slice(3), slice(3, None)):
+        n_low = int(high[..., channels].max(initial=0)).bit_length()
+        high[..., channels] = high[..., channels] << (8 - n_low) | low[..., channels] >> n_low
+    steps = (f"kept the upper 8 of {8 + n_more} bits",) if n_more else ()
+    return Image.fromarray(high if opacity is None else np.dstack([high, opacity])), steps
 
 
 class _Stripped(NamedTuple):

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from inkling import InklingClient, InvalidField, InvalidInput, Prediction
 from inkling.images import body_of, body_of_all
 from service.datasets import Dataset
+from service.inference import decode_upload
 
 Bytes = NDArray[np.uint8]
 ORIENTATION = 0x0112
@@ -81,6 +82,27 @@ def test_one_picture_has_one_prediction(
         predictions = {kind: facts(client.predict(image)) for kind, image in given.items()}
         assert dict(opened.getexif()) == before
     assert {kind: value == predictions["path"] for kind, value in predictions.items()} == dict.fromkeys(given, True)
+
+
+MODES_OF_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "P with a transparent entry")
+
+
+@pytest.mark.parametrize("mode", MODES_OF_PNG)
+def test_one_picture_gives_the_same_bits_however_it_is_given(
+    client: InklingClient, paper: Image.Image, tmp_path: Path, mode: str
+) -> None:
+    path, name = tmp_path / "two.png", mode.partition(" ")[0]
+    in_mode(paper, name).save(path, **({} if name == mode else {"transparency": 255}))
+    with Image.open(path) as opened:
+        opened.load()
+        assert opened.mode == name
+        given = [path, path.read_bytes(), opened]
+        if mode in ("L", "RGB", "RGBA"):
+            given.append(np.asarray(opened))
+        seen = [client.preprocess(image) for image in given]
+    inputs = decode_upload(path.read_bytes())
+    assert all((np.asarray(Image.open(BytesIO(content))) == inputs.images[0]).all() for content in seen)
+    assert facts(client.predict(path))[0] == 2
 
 
 def test_what_a_camera_wrote_about_itself_is_not_sent(paper: Image.Image) -> None:

@@ -150,6 +150,43 @@ def test_a_png_of_16_bits_may_use_few_of_them(n_bits: int, flag: Bytes, saved: S
     assert picture.steps == (() if n_bits == 8 else (f"kept the upper 8 of {n_bits} bits",))
 
 
+@pytest.fixture
+def png_of_16_bits(chunk: Any) -> Callable[..., bytes]:
+    """Return ``png_of_16_bits(levels)``, (height, width, 2, 3 or 4), which Pillow does not write."""
+
+    def make(levels: NDArray[np.uint16], extra: bytes = b"") -> bytes:
+        height, width, n_channels = levels.shape
+        header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[n_channels], 0, 0, 0)
+        rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
+        parts = (chunk(b"IHDR", header), extra, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+        return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+    return make
+
+
+@pytest.mark.parametrize("n_channels", [2, 3, 4])
+@pytest.mark.parametrize("n_bits", [8, 9, 10, 12, 15, 16])
+def test_a_png_of_16_bit_colours_may_use_few_of_them(n_bits: int, n_channels: int, png_of_16_bits: Any) -> None:
+    rng = np.random.default_rng(0)
+    levels = rng.integers(0, 2**n_bits, (40, 30, n_channels)).astype(np.uint16)
+    levels[0, 0] = 2**n_bits - 1
+    if n_channels != 3:
+        levels[..., -1] = np.where(rng.random((40, 30)) < 0.5, 65535, 0)
+    picture = read_picture(png_of_16_bits(levels), LIMITS)
+    expected = np.concatenate([levels[..., :3] >> (n_bits - 8), levels[..., 3:] >> 8], axis=2)
+    if n_channels == 2:
+        expected = np.concatenate([levels[..., :1] >> (n_bits - 8)] * 3 + [levels[..., 1:] >> 8], axis=2)
+    assert (picture.pixels == expected).all()
+    assert picture.steps == (() if n_bits == 8 else (f"kept the upper 8 of {n_bits} bits",))
+
+
+def test_a_transparent_colour_of_16_bits_becomes_an_alpha_channel(flag: Bytes, png_of_16_bits: Any, chunk: Any) -> None:
+    levels = np.where(flag[..., np.newaxis] > 0, [1000, 2, 513], [1000, 2, 512]).astype(np.uint16)
+    content = png_of_16_bits(levels, chunk(b"tRNS", struct.pack(">HHH", 1000, 2, 513)))
+    pixels = read_picture(content, LIMITS).pixels
+    assert (pixels[..., 3] == 255 - flag).all()
+
+
 def test_a_transparent_level_of_16_bits_becomes_an_alpha_channel(flag: Bytes, saved: Saved, chunk: Any) -> None:
     content = saved((flag > 0).astype(np.uint16))
     end_of_header = 8 + 25

@@ -50,13 +50,9 @@ packages:
 
 check:  ## lint, format, types, layers and generated pages; types and lint of the page's modules
 	@tools/environment.sh dev
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-logo
-	@DENO_DIR=$(BIN)/../deno $(BIN)/deno check --quiet service/web/static/page/main.js
-	@DENO_DIR=$(BIN)/../deno $(BIN)/deno lint --quiet
-	@$(BIN)/python -P docs/generate.py --check
+	@printf '%s\n' 'mypy --no-error-summary' 'lint-imports --no-logo' 'python -P docs/generate.py --check' \
+	    'ruff check --quiet .' 'ruff format --quiet --check .' 'deno lint --quiet' \
+	    'deno check --quiet service/web/static/page/main.js' | DENO_DIR=$(VENV)/deno xargs -P 2 -I CHECK sh -c '$(BIN)/CHECK'
 
 format:  ## fix what ruff can fix
 	@tools/environment.sh dev

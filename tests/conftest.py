@@ -12,7 +12,7 @@ from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
 from service.datasets import Dataset, load_dataset
-from tests.postgresql import Server
+from tests.postgresql import a_server
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
@@ -46,12 +46,7 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Server]:
-    """Start a PostgreSQL server."""
-    server = Server()
-    yield server
-    server.close()
+postgresql = pytest.fixture(scope="session")(a_server)
 
 
 @pytest.fixture(scope="session")

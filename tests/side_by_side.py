@@ -13,8 +13,12 @@ from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = ("core", "registry", "reports")
 """Folders that one process runs as a whole, so that their fixtures are made once. Elsewhere that unit is a file."""
+ON_DASK = "jobs/dask"
+"""What one process runs of many files, on one cluster."""
 LONGEST_FIRST = (
     "project/test_container.py",
+    ON_DASK,
+    "web/test_supervisor.py",
     "chaos",
     "browser",
     "extras",
@@ -29,8 +33,10 @@ LONGEST_FIRST = (
 
 
 def unit_of(nodeid: str) -> str:
-    """Return what one process runs as a whole: a folder or a file."""
+    """Return what one process runs as a whole: a folder, a file, or what needs the Dask cluster."""
     _, folder, *file = nodeid.partition("::")[0].split("/")
+    if folder == "jobs" and ("dask" in nodeid.partition("[")[2] or file == ["test_dask.py"]):
+        return ON_DASK
     return folder if folder in TOGETHER else "/".join((folder, *file))
 
 

@@ -9,7 +9,7 @@ set -eu
 # mark of the tests | what is left out without it | programs and files | Debian packages
 table() {
     cat <<END
-browser|the page and the documentation in a browser|chromium /usr/lib/*/libatomic.so.1|chromium libatomic1 fonts-dejavu-core
+browser|the page and the documentation in a browser|chromium-headless-shell /usr/lib/*/libatomic.so.1|chromium-headless-shell libatomic1 fonts-dejavu-core
 strace|devices that fail, and the order of writes on the disk|strace|strace
 faketime|clocks that jump|/usr/lib/*/faketime/libfaketimeMT.so.1|libfaketime
 mounts|full and read-only disks|unshare mount|util-linux mount

@@ -27,7 +27,6 @@ NETWORK = TrainingConfig(**COMMON, learning_rate=0.05, hidden_layers=(16,), pati
 NETWORKS = [NETWORK, replace(NETWORK, learning_rate=1.0, patience=2), replace(NETWORK, l2_penalty=0.01)]
 STACK = [SOFTMAX, replace(STOPPING, patience=2), replace(SOFTMAX, l2_penalty=1.0, patience=4), STOPPING]
 CASES = {"softmax": [SOFTMAX], "stopping": [STOPPING], "logistic": [LOGISTIC], "stack": STACK, "networks": NETWORKS}
-every_case = pytest.mark.parametrize("configs", CASES.values(), ids=CASES.keys())
 
 
 def everything(configs: list[TrainingConfig], data: TrainingData, **options: Any) -> list[Any]:
@@ -41,21 +40,17 @@ def everything(configs: list[TrainingConfig], data: TrainingData, **options: Any
     return found
 
 
-@every_case
+@pytest.mark.parametrize("configs", CASES.values(), ids=CASES.keys())
 def test_a_helper_changes_no_bit(data_for: DataFor, configs: list[TrainingConfig]) -> None:
+    """Neither one that helps, nor one that never finds time."""
     alone = everything(configs, data_for(configs[0]))
     with ThreadPoolExecutor(1) as helper:
         assert everything(configs, data_for(configs[0]), helper=helper) == alone
-
-
-@every_case
-def test_nor_does_one_that_never_finds_time(data_for: DataFor, configs: list[TrainingConfig]) -> None:
-    released = Event()
-    with ThreadPoolExecutor(1) as helper:
+        released = Event()
         helper.submit(released.wait)
         helped = everything(configs, data_for(configs[0]), helper=helper)
         released.set()
-    assert helped == everything(configs, data_for(configs[0]))
+    assert helped == alone
 
 
 def test_before_each_step_and_block_whoever_waits_gets_the_core(

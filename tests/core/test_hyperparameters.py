@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.core import FORMULAS, HYPERPARAMETERS, MAX_TEXT_CHARS, MODELS, Hyperparameter, TrainingConfig
@@ -142,6 +142,7 @@ class TestTable:
 
     @every_row
     def test_legal_values_are_accepted(self, row: Hyperparameter) -> None:
+        @settings(max_examples=30)
         @given(legal_values(row))
         def accepted(value: Any) -> None:
             checked = row.check(value)
@@ -155,6 +156,7 @@ class TestTable:
 
     @every_row
     def test_anything_else_is_refused_by_name_and_range(self, row: Hyperparameter) -> None:
+        @settings(max_examples=50)
         @given(illegal_values(row))
         def refused(value: Any) -> None:
             with pytest.raises(InvalidField) as caught:

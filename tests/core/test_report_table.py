@@ -136,7 +136,7 @@ class TestSoftmax:
         stops = StopReason.EARLY_STOPPING if patience else StopReason.MAX_EPOCHS
         assert run.result.stop_reason is stops
 
-    @pytest.mark.slow
+    @pytest.mark.long
     def test_a_penalty_of_a_thousandth_may_never_stop(self, trained: Trained) -> None:
         (run,) = trained(softmax(l2_penalty=0.001, seed=2))
         assert run.result.stop_reason is StopReason.MAX_EPOCHS
@@ -148,9 +148,8 @@ class TestSoftmax:
             assert falling == sorted(falling, reverse=True)
             assert falling[0] - falling[-1] > 0.1
 
-    @pytest.mark.parametrize("penalty", [0.0, 1.0, 0.1])
-    def test_a_member_of_the_stack_goes_as_it_would_alone(self, trained: Trained, stack: Stack, penalty: float) -> None:
-        (alone,) = trained(softmax(l2_penalty=penalty))
-        stacked = stack[penalty, 10]
+    def test_a_member_of_the_stack_goes_as_it_would_alone(self, trained: Trained, stack: Stack) -> None:
+        (alone,) = trained(softmax())
+        stacked = stack[0, 10]
         assert stacked.result.stop_reason is alone.result.stop_reason
         assert_agreement(stacked, alone)

@@ -36,7 +36,7 @@ def client(server: Server, key: str) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("phases", "max_s", "least"), [(ALONE, 35, 10), (IN_SEQUENCE, 15, 10)])
+@pytest.mark.parametrize(("phases", "max_s", "least"), [(ALONE, 15, 10), (IN_SEQUENCE, 8, 10)])
 def test_every_answer_is_what_the_description_says(
     server: Server, key: str, phases: str, max_s: int, least: int
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+import pytest
 
 from service.core import TrainingConfig
 from service.database import Database
@@ -26,6 +27,11 @@ SHORT = {"train_size": 512, "validation_size": 500, "epochs": 3}
 LONG = {"train_size": 2000, "validation_size": 500, "epochs": 120, "patience": None, "checks_per_epoch": 1}
 """Less than a second, 1,800 steps and 120 checks."""
 ENDLESS = {**LONG, "epochs": 10_000}
+
+in_this_process = pytest.mark.parametrize(
+    "executor", ["inline", pytest.param("inline-postgresql", marks=pytest.mark.slow)], indirect=True
+)
+"""For tests of what no executor has a part in, over both kinds of database, where others run over every executor."""
 
 
 def eventually(condition: Callable[[], T | None], *, within_s: float = 45.0) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -277,11 +278,8 @@ def test_ten_thousand_jobs_are_no_burden(idle: JobSystem) -> None:
     """Every page is found from any cursor, and one more job is accepted as ever."""
     config = TrainingConfig().to_dict()
     with idle.database.write() as connection:
-        for n in range(10_000):
-            new = NewJob(
-                id=f"{n:026}", name="x", dataset="mnist", config=config, idempotency_key=None, request_sha256=""
-            )
-            job_rows.insert(connection, [new])
+        new = NewJob(id="", name="x", dataset="mnist", config=config, idempotency_key=None, request_sha256="")
+        job_rows.insert(connection, [replace(new, id=f"{n:026}") for n in range(10_000)])
 
     for before in range(1, 10_001, 250):
         page, _ = idle.jobs.page(before=str(before))

@@ -14,7 +14,7 @@ from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, NoDat
 from service.jobs import InlineExecutor, JobState, Sweep, SweepRequest, Sweeps
 from service.jobs.executors import Execution
 from service.worker import StackSpec
-from tests.jobs.job_system import ENDLESS, LONG, SHORT, JobSystem, SharedExecutor, busy_worker
+from tests.jobs.job_system import ENDLESS, LONG, SHORT, JobSystem, SharedExecutor, busy_worker, in_this_process
 
 MakeSystem = Callable[..., JobSystem]
 
@@ -88,8 +88,7 @@ def in_processes(make_system: MakeSystem, one_process: SharedExecutor) -> tuple[
     return system, watched
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("model", ["softmax", "logistic"])
+@pytest.mark.parametrize(("model", "dtype"), [("softmax", "float32"), ("logistic", "float64")])
 def test_members_of_a_stack_end_as_each_would_alone(
     in_processes: tuple[JobSystem, Watched], model: str, dtype: str
 ) -> None:
@@ -105,8 +104,8 @@ def test_members_of_a_stack_end_as_each_would_alone(
     assert "early_stopping" in reasons and (model == "logistic" or "max_epochs" in reasons)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)  # beside other tests it takes more than two minutes
-@pytest.mark.slow
 def test_the_report_s_penalties(in_processes: tuple[JobSystem, Watched]) -> None:
     system, watched = in_processes
     base = {"train_size": 20_000, "validation_size": 10_000, "epochs": 50}
@@ -135,7 +134,7 @@ def test_a_member_that_stops_early_is_over_at_once(system: JobSystem, watched: W
 
 
 def test_cancelling_one_member_does_not_affect_the_others(system: JobSystem, watched: Watched) -> None:
-    grid, base = {"l2_penalty": [0, 0.1, 1]}, {**LONG, "epochs": 80, "dtype": "float64"}
+    grid, base = {"l2_penalty": [0, 0.1, 1]}, {**LONG, "epochs": 50, "dtype": "float64"}
     undisturbed = wait(system, submit(system, grid, **base))
     sweep = submit(system, grid, **base)
     first, second, third = ids_of(sweep)
@@ -166,6 +165,7 @@ def test_all_members_are_cancelled_waiting_or_running(system: JobSystem) -> None
     assert sweeps.cancel(sweep.id) == sweep, "asking again changes nothing"
 
 
+@in_this_process
 def test_members_that_do_not_fit_together_are_trained_separately(system: JobSystem, watched: Watched) -> None:
     sweep = submit(system, {"l2_penalty": [0, 0.1], "seed": [0, 1], "batch_size": [64, 128]})
     wait(system, sweep)
@@ -174,6 +174,7 @@ def test_members_that_do_not_fit_together_are_trained_separately(system: JobSyst
     assert list(map(len, watched.stacks)) == [2, 2, 2, 2]
 
 
+@in_this_process
 def test_sweeps_do_not_mix(system: JobSystem, watched: Watched) -> None:
     blocking = system.submit(**ENDLESS)
     system.wait_for_step(blocking, 0)
@@ -183,6 +184,7 @@ def test_sweeps_do_not_mix(system: JobSystem, watched: Watched) -> None:
     assert watched.stacks == [[blocking], ids_of(first), ids_of(second)]
 
 
+@in_this_process
 def test_more_members_than_a_stack_holds_are_split(system: JobSystem, watched: Watched) -> None:
     sweep = submit(system, {"l2_penalty": list(range(40))}, epochs=1)
     assert wait(system, sweep).states == {"succeeded": 40}

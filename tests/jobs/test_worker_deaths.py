@@ -37,7 +37,7 @@ def kill_its_worker(system: JobSystem, job_id: str) -> None:
 
 
 def test_a_killed_worker_s_job_resumes_and_ends_with_the_same_bits(system: JobSystem) -> None:
-    longer = {**LONG, "epochs": 400}
+    longer = {**LONG, "epochs": 200}
     undisturbed = system.train(**longer)
     job_id = system.submit(**longer)
     system.wait_for_step(job_id, 15 * 20)

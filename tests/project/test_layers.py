@@ -1,4 +1,4 @@
-"""Imports point down only, and the lower layers are as light as they claim."""
+"""The lower layers are as light as they claim; that imports point down only, `make check` finds."""
 
 from __future__ import annotations
 
@@ -26,19 +26,13 @@ def imported_by(module: str, root: Path) -> tuple[set[str], set[str]]:
     return set(packages.split()), set(modules.split())
 
 
-def test_import_linter_keeps_every_contract(root: Path) -> None:
-    command = "import sys; from importlinter.cli import lint_imports_command; lint_imports_command(['--no-cache'])"
-    run = subprocess.run([sys.executable, "-c", command], cwd=root, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-
-
 def test_the_core_needs_numpy_and_the_standard_library_only(root: Path) -> None:
     packages, modules = imported_by("service.core", root)
     assert packages - sys.stdlib_module_names <= {"service", "numpy"}
     assert {name.split(".")[1] for name in modules} == {"core", "errors"}
 
 
-@pytest.mark.parametrize("module", ["service.worker", "service.worker.run", "service.worker.channel"])
+@pytest.mark.parametrize("module", ["service.worker.run", "service.worker.channel"])
 def test_a_worker_starts_without_web_database_or_pictures(module: str, root: Path) -> None:
     packages, modules = imported_by(module, root)
     heavy = {"fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "matplotlib", "PIL", "pydantic", "click"}

@@ -58,7 +58,7 @@ def search(page: Page, word: str) -> None:
 def requests(site: Path) -> Iterator[list[str]]:
     """Open every page from the disk in a browser, use the search, and return the addresses that were requested."""
     requested: list[str] = []
-    executable = shutil.which("chromium")
+    executable = shutil.which("chromium-headless-shell")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page()

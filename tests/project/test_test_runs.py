@@ -74,9 +74,9 @@ def test_what_is_missing_is_said_with_the_line_that_installs_it(root: Path, few_
     tool = [root / "tools" / "system_packages.sh"]
     run = subprocess.run(tool, env=few_programs, capture_output=True, text=True, check=False)
     assert run.returncode == 0
-    assert "the page and the documentation in a browser: chromium" in run.stderr
+    assert "the page and the documentation in a browser: chromium-headless-shell" in run.stderr
     (line,) = [line for line in run.stderr.splitlines() if "apt-get install" in line]
-    assert {"chromium", "strace", "prometheus", "podman"} <= set(line.split())
+    assert {"chromium-headless-shell", "strace", "prometheus", "podman"} <= set(line.split())
     in_ci = subprocess.run(tool, env={**few_programs, "CI": "true"}, capture_output=True, text=True, check=False)
     assert in_ci.returncode == 1
     assert "nothing may be left out" in in_ci.stderr

@@ -16,11 +16,12 @@ from service.database import NewJob, job_rows
 from service.jobs import LATE_S, EventCursor, JobState
 from service.settings import Settings
 from tests.jobs.job_system import eventually
-from tests.postgresql import Server
+from tests.postgresql import Server, a_server
 from tests.web.serving import DEADLINE_S, LONG, TINY, problem_of, serving, wait_for, wait_until_over
 
 Start = Callable[..., Service]
 ZERO = "0" * 26
+postgresql = pytest.fixture(scope="module")(a_server)  # services of other tests must not notice that it is stopped
 ADDRESSES = ["/jobs", f"/jobs/{ZERO}", f"/jobs/{ZERO}/metrics", f"/jobs/{ZERO}/loss.png", "/sweeps", "/reports"]
 
 

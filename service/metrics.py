@@ -67,6 +67,8 @@ class Metrics:
             disable_created_metrics,
         )
 
+        if folder := os.environ.get(_SHARED_DIR):
+            Path(folder).mkdir(mode=0o700, exist_ok=True)  # it may have been removed
         disable_created_metrics()  # type: ignore[no-untyped-call] # a second series of each, with its time of creation
         self._version = version
         self._registry = CollectorRegistry()
@@ -83,8 +85,6 @@ class Metrics:
         self._worker_restarts = Counter(
             "inkling_worker_restarts", "worker processes that died and were replaced", registry=self._registry
         )
-        if folder := os.environ.get(_SHARED_DIR):
-            Path(folder).mkdir(mode=0o700, exist_ok=True)  # it may have been removed
         self.inference = InferenceCounters(self._registry, is_shared=folder is not None)
         self._by_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 

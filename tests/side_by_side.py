@@ -1,11 +1,6 @@
-"""Runs tests in several processes (``-n 2``): together what shares a costly fixture, by itself what measures time."""
+"""Runs tests in several processes (``-n 2``): together what shares a costly fixture, and first what takes long."""
 
 from __future__ import annotations
-
-import fcntl
-import os
-from collections.abc import Generator
-from functools import cache
 
 import pytest
 from xdist.remote import Producer
@@ -63,26 +58,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with what takes longest, so that no process runs long after the others."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: rank(unit_of(item.nodeid)))
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # so that waiting does not count against the timeout
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Run what is marked ``alone`` while no other process runs a test."""
-    if not hasattr(item.config, "workerinput"):
-        return (yield)
-    turnstile, running = _locks(item.config)
-    # A process that waits to be alone holds the turnstile, so that no other test begins meanwhile.
-    fcntl.flock(turnstile, fcntl.LOCK_EX)
-    fcntl.flock(running, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
-    fcntl.flock(turnstile, fcntl.LOCK_UN)
-    try:
-        return (yield)
-    finally:
-        fcntl.flock(running, fcntl.LOCK_UN)
-
-
-@cache
-def _locks(config: pytest.Config) -> tuple[int, int]:
-    """Open two things that all processes of this project have, and those of another, run within a test, have not."""
-    assert config.inipath is not None
-    return os.open(config.rootpath, os.O_RDONLY), os.open(config.inipath, os.O_RDONLY)

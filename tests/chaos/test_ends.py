@@ -28,7 +28,6 @@ STOPS_WITHIN_S = 10.0
 WeightsOf = Callable[[Mapping[str, Any]], str]
 
 
-@pytest.mark.alone
 def test_sigterm_hands_back_what_runs_and_keeps_what_it_accepts(
     fork_server: ForkServer, tmp_path: Path, weights_of: WeightsOf
 ) -> None:

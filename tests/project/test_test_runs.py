@@ -1,4 +1,4 @@
-"""How tests are run: what is missing is said first and last, and what measures time runs by itself."""
+"""How tests are run: what is missing is said first and last."""
 
 from __future__ import annotations
 
@@ -13,29 +13,6 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PROGRAMS = ("basename", "cat", "cut", "env", "grep", "id", "ls", "sed", "sh", "sort", "tr")
-SUITE = """
-import time
-import pytest
-
-def spin(seconds):
-    began = time.monotonic()
-    while time.monotonic() < began + seconds:
-        pass
-    with open({log!r}, "a") as log:
-        log.write(f"{{began}} {{time.monotonic()}} {{seconds}}\\n")
-
-@pytest.mark.parametrize("number", range(20))
-def test_beside_others(number):
-    spin(0.02)
-
-@pytest.mark.alone
-def test_alone():
-    spin(0.3)
-
-@pytest.mark.parametrize("number", range(20, 40))
-def test_after_it(number):
-    spin(0.02)
-"""
 
 
 @pytest.fixture
@@ -54,7 +31,7 @@ def few_programs(tmp_path: Path) -> dict[str, str]:
 def project(tmp_path: Path) -> Path:
     """Return a project whose tests run as ours do."""
     (tmp_path / "suite" / "part").mkdir(parents=True)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  alone\n  needs\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  needs\n")
     return tmp_path
 
 
@@ -90,16 +67,3 @@ def test_what_was_left_out_is_listed_last(project: Path, few_programs: dict[str,
     assert "1 test: devices that fail, and the order of writes on the disk, for lack of strace" in run.stdout
     assert run.stdout.splitlines()[-1].startswith("1 passed, 1 skipped")
     assert pytest_in(project, PATH=few_programs["PATH"], CI="true").returncode == 1
-
-
-def test_a_test_that_measures_time_runs_alone(project: Path, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    for name in ("test_one.py", "test_two.py"):
-        (project / "suite" / "part" / name).write_text(SUITE.format(log=str(log)))
-    run = pytest_in(project, "-n", "2")
-    assert run.returncode == 0, run.stdout + run.stderr
-    spans = [tuple(map(float, line.split())) for line in log.read_text().splitlines()]
-    assert len(spans) == 2 * 41
-    overlaps = [(a, b) for a in spans for b in spans if a is not b and a[0] < b[1] and b[0] < a[1]]
-    assert overlaps, "the two processes ran side by side"
-    assert [pair for pair in overlaps if 0.3 in (pair[0][2], pair[1][2])] == []

@@ -41,6 +41,7 @@ def last(seconds: float) -> None:
     eventually(lambda: time.monotonic() > began_at + seconds)
 
 
+@pytest.mark.slow
 def test_training_survives_the_server(system: JobSystem, postgresql: Server) -> None:
     """It trains on meanwhile, and what it had to say is written down afterwards: nothing is lost or said twice."""
     undisturbed = system.train(**LONG)

@@ -450,6 +450,7 @@ def test_publishing_the_last_weights(system: JobSystem) -> None:
     np.testing.assert_array_equal(model.parameters, model.last)
 
 
+@pytest.mark.slow
 def test_stopping_hands_back_and_the_next_engine_ends_with_the_same_bits(
     make_system: Callable[..., JobSystem], executor: SharedExecutor
 ) -> None:

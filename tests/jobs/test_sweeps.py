@@ -88,6 +88,7 @@ def in_processes(make_system: MakeSystem, one_process: SharedExecutor) -> tuple[
     return system, watched
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "dtype"), [("softmax", "float32"), ("logistic", "float64")])
 def test_members_of_a_stack_end_as_each_would_alone(
     in_processes: tuple[JobSystem, Watched], model: str, dtype: str
@@ -118,6 +119,7 @@ def test_the_report_s_penalties(in_processes: tuple[JobSystem, Watched]) -> None
         assert_agreement(system, member.job.id, system.train(**base, **member.values).id)
 
 
+@pytest.mark.slow
 def test_a_member_that_stops_early_is_over_at_once(system: JobSystem, watched: Watched) -> None:
     sweep = submit(system, {"epochs": [1, 10_000], "patience": [1, None]}, **{**ENDLESS, "l2_penalty": 5.0})
     *early, lasting = sweep.members
@@ -133,6 +135,7 @@ def test_a_member_that_stops_early_is_over_at_once(system: JobSystem, watched: W
     assert watched.stacks == [ids_of(sweep)]
 
 
+@pytest.mark.slow
 def test_cancelling_one_member_does_not_affect_the_others(system: JobSystem, watched: Watched) -> None:
     grid, base = {"l2_penalty": [0, 0.1, 1]}, {**LONG, "epochs": 50, "dtype": "float64"}
     undisturbed = wait(system, submit(system, grid, **base))

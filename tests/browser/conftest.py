@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from service.bootstrap import build
 from service.settings import Settings
@@ -70,6 +70,7 @@ def open_page(browser: Browser, url: str) -> OpenPage:
         with browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme) as context:
             page = context.new_page()
             page.set_default_timeout(1000 * DEADLINE_S)
+            expect.set_options(timeout=1000 * DEADLINE_S)
 
             def on_console(message: ConsoleMessage) -> None:
                 if message.type in ("error", "warning"):

@@ -70,7 +70,7 @@ class Description:
     """What ``/openapi.json`` says of answers, more strictly: they have the documented fields and no others."""
 
     def __init__(self, url: str) -> None:
-        document = httpx.get(f"{url}/openapi.json").json()
+        document = httpx.get(f"{url}/openapi.json", timeout=DEADLINE_S).json()
         for schema in document["components"]["schemas"].values():
             if "properties" in schema:
                 schema.setdefault("additionalProperties", False)

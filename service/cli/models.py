@@ -170,8 +170,8 @@ def export(backend: Backend, *, name: str, version: str | None, output: Path) ->
 @examples(
     "models import digits.npz my-digits",
     "models import pair.npz my-pair --classes 2,3",
-    "models import layers.npz my-network --activation relu --input-scaling unit",
-    "models import network.onnx my-network --input-scaling unit",
+    "models import layers.npz net --activation relu --input-scaling unit",
+    "models import net.onnx net --input-scaling unit",
 )
 def import_(backend: Backend, *, file: str, name: str, classes: Any, **options: Any) -> None:
     """Make the next version of a model from a file of dense layers.

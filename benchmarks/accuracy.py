@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from io import BytesIO
 from typing import Any
@@ -25,12 +25,12 @@ from PIL import Image, ImageFilter
 from benchmarks.drawings import STYLES, digit_of, draw
 from service.bootstrap import shipped_models
 from service.datasets import load_dataset
-from service.inference import decode_upload, predict
+from service.inference import DecodingLimits, ModelInputs, decode_upload, predict
 from service.registry import LocalStore, Registry
 
 Bytes = NDArray[np.uint8]
-Labelled = tuple[Bytes, NDArray[Any]]
-"""Images in MNIST form, (n, 28, 28), and their digits."""
+Labelled = tuple[ModelInputs, NDArray[Any]]
+"""Images, and their digits."""
 
 JPEG_QUALITY = 60
 SIDE_PX = (40, 400)
@@ -40,9 +40,9 @@ ENLARGED_SIDE_PX, MARGIN_PX = 160, 60
 """Of an 8x8 digit: the side it is enlarged to, and the empty margin around it."""
 
 
-def read(pictures: Iterator[bytes]) -> Bytes:
+def read(pictures: Iterable[bytes]) -> ModelInputs:
     """Return what the product makes of picture files."""
-    return np.concatenate([decode_upload(picture, "image/*").images for picture in pictures])
+    return ModelInputs.joined([decode_upload(picture, "image/*") for picture in pictures], DecodingLimits())
 
 
 def saved(pixels: Bytes, kind: str = "PNG", **options: int) -> bytes:
@@ -77,13 +77,13 @@ def mnist_test(n_images: int | None, rng: np.random.Generator) -> Labelled:
     """Return MNIST's test images, or some of them."""
     test = load_dataset("mnist").test
     chosen = np.arange(len(test)) if n_images is None else rng.choice(len(test), n_images, replace=False)
-    return test.images[chosen], test.labels[chosen]
+    return ModelInputs.as_given(test.images[chosen]), test.labels[chosen]
 
 
 def distorted_test(n_images: int | None, rng: np.random.Generator) -> Labelled:
     """Return distorted test images."""
-    images, labels = mnist_test(n_images, rng)
-    return read(distorted(image, rng) for image in images), labels
+    inputs, labels = mnist_test(n_images, rng)
+    return read(distorted(image, rng) for image in inputs.images), labels
 
 
 def scikit_learn_digits(n_images: int | None, rng: np.random.Generator) -> Labelled:
@@ -131,8 +131,8 @@ def main() -> None:
         if source is scikit_learn_digits and find_spec("sklearn") is None:
             print(f"| {title} | not measured: scikit-learn is not installed |")
             continue
-        images, labels = source(options.digits, np.random.default_rng(options.seed))
-        found = [predict(model, images)[0] for model in models]
+        inputs, labels = source(options.digits, np.random.default_rng(options.seed))
+        found = [predict(model, inputs.images)[0] for model in models]
         print(
             f"| {title} | {len(labels):,} | {' | '.join(f'{np.mean(each == labels):.4f}' for each in found)} |",
             flush=True,

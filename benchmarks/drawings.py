@@ -119,7 +119,7 @@ def stroke_paths(style: str, rng: np.random.Generator, hand: Hand) -> list[Point
     distortion = np.array([[1, slant], [0, 1]]) @ rotation
     paths = []
     for stroke in STYLES[style]:
-        path = _smooth(stroke, rng, 2.2 * jitter)
+        path = smooth(stroke, rng, 2.2 * jitter)
         tremor = rng.normal(0, 1, path.shape)
         tremor = np.stack([np.convolve(axis, np.ones(5) / 5, "same") for axis in tremor.T], axis=1)
         path = (path + 0.6 * jitter * tremor) / 100 - 0.5
@@ -161,7 +161,7 @@ def render(paths: list[Points], pen_px: float, shape: tuple[int, int]) -> Bytes:
     return np.asarray(image.resize(shape[::-1], Image.Resampling.BOX))
 
 
-def _smooth(stroke: str, rng: np.random.Generator, jitter: float) -> Points:
+def smooth(stroke: str, rng: np.random.Generator, jitter: float) -> Points:
     """Return points along a stroke, in units of its template, with its control points moved at random."""
     pieces, last = [], np.empty((0, 2))
     for part in stroke.split(" | "):

@@ -27,6 +27,8 @@ class Prediction:
     ----------
     model, version : which predicted.
     digit, class_name : the most probable class, and what its data set calls it.
+    verdict : ``digit``, ``unsure``, ``blank``, ``several-digits`` or ``not-a-digit``.
+    rivals : if it is unsure, the other digits that it may be, the most probable first.
     probabilities : of every class; they sum to 1.
     preprocessing, warnings : what was done to the image, and what may make the prediction wrong.
     name : of its file, where `InklingClient.predict_files` was asked.
@@ -36,6 +38,8 @@ class Prediction:
     version: int
     digit: int
     class_name: str
+    verdict: str
+    rivals: tuple[int, ...]
     probabilities: dict[int, float]
     preprocessing: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -247,6 +251,8 @@ def _read_prediction(answer: Json, one: Json) -> Prediction | RefusedFile:
         version=answer["version"],
         digit=one["digit"],
         class_name=one["class_name"],
+        verdict=one["verdict"],
+        rivals=tuple(one["rivals"]),
         probabilities={int(label): value for label, value in one["probabilities"].items()},
         preprocessing=tuple(one["preprocessing"]),
         warnings=tuple(one["warnings"]),

@@ -186,10 +186,11 @@ def prediction_view(prediction: Json, preprocessed: Sequence[Text] | None, *, so
     source : which model and version predicted it.
     """
     grid = Table.grid(padding=(0, 3))
-    digit = Text("\n".join(large_digit(prediction["digit"])), style="bold green", no_wrap=True)
+    colour = "bold green" if prediction["verdict"] == "digit" else "yellow"
+    digit = Text("\n".join(large_digit(prediction["digit"])), style=colour, no_wrap=True)
     pictures = [Text("\n").join(preprocessed)] if preprocessed else []
     grid.add_row(*pictures, digit, _bars(prediction))
-    below = [*_class_name(prediction), Text(source, style="bold")]
+    below = [*_verdict(prediction), *_class_name(prediction), Text(source, style="bold")]
     if prediction["preprocessing"]:
         below.append(Text(f"Preprocessing: {', '.join(prediction['preprocessing'])}.", style="dim"))
     return Group(grid, Text(), *below, *_warnings(prediction))
@@ -207,7 +208,8 @@ def prediction_table(predictions: Sequence[Json]) -> Table:
             table.add_row(file, "", "", "", Text(prediction["error"], style="red"))
             continue
         first, second = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])[:2]
-        digit = Text(" ").join((Text(first[0], "bold green"), *_class_name(prediction)))
+        colour = "bold green" if prediction["verdict"] == "digit" else "yellow"
+        digit = Text(" ").join((Text(first[0], colour), *_class_name(prediction), *_verdict(prediction)))
         next_ = Text(f"{second[0]}: {percent(second[1])}", "dim")
         table.add_row(file, digit, percent(first[1]), next_, " ".join(prediction["warnings"]))
     return table
@@ -282,6 +284,14 @@ def _class_name(prediction: Json) -> list[Text]:
     """Return the name of the class, where it is more than the digit."""
     name = prediction["class_name"]
     return [] if name == str(prediction["digit"]) else [Text(name, "bold green")]
+
+
+def _verdict(prediction: Json) -> list[Text]:
+    """Return in a few words why a prediction is not to be relied on, if it is not."""
+    verdict = prediction["verdict"]
+    likely = " or ".join(map(str, (prediction["digit"], *prediction["rivals"])))
+    words = {"digit": "", "unsure": f"{likely}? Not sure."}.get(verdict, f"{verdict.replace('-', ' ').capitalize()}.")
+    return [Text(words, "bold yellow")] if words else []
 
 
 def _warnings(answer: Json) -> list[Text]:

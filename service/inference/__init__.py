@@ -2,7 +2,7 @@
 
 `decode_upload` and `decode_pixels` turn bytes and numbers into `ModelInputs`: pictures are preprocessed into
 the form of MNIST, pixels are used as given. `ModelCatalogue` finds the model that a request names;
-`predict` computes its predictions, and `answer` writes them in the form of the HTTP API.
+`predict` computes its predictions, `judge` what they are worth, and `answer` writes both in the form of the HTTP API.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from .flip import Flip
 from .model_inputs import DecodingLimits, ModelInputs, array_from_values, image_bytes, images_from_array
 from .onnx_export import write_onnx
 from .picture import Picture, read_picture
-from .prediction import answer, predict, predictions_csv
+from .prediction import predict, predictions_csv
 from .preprocessing import Preprocessed, preprocess
 from .reading import read
+from .verdicts import Thresholds, Verdict, answer, judge
 from .weights_import import INPUT_SCALINGS, LAYER_ACTIVATIONS, import_weights

@@ -17,6 +17,7 @@ from .flip import Flip, find_flip
 from .mnist_form import Bytes
 from .model_inputs import ModelInputs
 from .prediction import predict
+from .verdicts import Verdict, judge
 
 _MOST_UNITS = 16
 
@@ -51,6 +52,7 @@ class Explanation:
     units : of a network, the units of each hidden layer with the largest shares, at most 16 a layer.
     flip : the nearest image that the model takes for another digit than this one, for a network a near one; None if
         there is none, or none was found.
+    verdict, rivals : what the prediction for the image is worth; see `service.inference.judge`.
     steps, warnings : how the image came about, and what may make the answer wrong.
     """
 
@@ -65,6 +67,8 @@ class Explanation:
     pixels: Bytes
     units: tuple[UnitShare, ...]
     flip: Flip | None
+    verdict: Verdict
+    rivals: tuple[int, ...]
     steps: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -93,6 +97,8 @@ class Explanation:
             "pixels": self.pixels.tolist(),
             "units": [asdict(unit) for unit in self.units],
             "flip": self.flip and self.flip.to_dict(),
+            "verdict": self.verdict,
+            "rivals": list(self.rivals),
             "warnings": list(self.warnings),
             "steps": list(self.steps),
         }
@@ -125,6 +131,7 @@ def explain(model: Model, inputs: ModelInputs, *, digit: int | None = None, agai
     if against == digit:
         others = _listed(label for label in classes if label != digit)
         raise InvalidField("against must be another class than the one explained.", field="against", allowed=others)
+    (verdict,), (rivals,) = judge(model, inputs, labels, table)
     function, row = model.function, model.parameters.astype(np.float64)
     x = design_matrix(inputs.images, np.float64, function.scaling)[0]
     places = {label: place for place, label in enumerate(classes)}
@@ -141,6 +148,8 @@ def explain(model: Model, inputs: ModelInputs, *, digit: int | None = None, agai
         pixels=inputs.images[0],
         units=_largest_units(found),
         flip=find_flip(model, inputs.images[0]),
+        verdict=verdict,
+        rivals=tuple(rivals),
         steps=inputs.steps[0],
         warnings=inputs.warnings[0],
     )

@@ -21,6 +21,7 @@ from .strokes import thicken, thin
 BLANK = "The image is blank: nothing in it stands out from the background."
 
 THICK = "The strokes are so thick that they fill the inside of the digit; what is there is a guess."
+SEVERAL_BLOBS = "separate blobs of ink"
 
 _LOW_RESOLUTION_PX = 14
 _OPAQUE = 128
@@ -154,7 +155,7 @@ def warnings_of(side_px: int, n_blobs: int = 1) -> tuple[str, ...]:
     """Return what may make the prediction of a drawing wrong, given its longer side and its blobs of ink."""
     warnings = []
     if n_blobs > 1:
-        warnings.append(f"There are {n_blobs} separate blobs of ink; one digit an image is expected.")
+        warnings.append(f"There are {n_blobs} {SEVERAL_BLOBS}; one digit an image is expected.")
     if side_px < _LOW_RESOLUTION_PX:
         warnings.append(f"The drawing is only {side_px} pixels long, which shows little of its shape.")
     return tuple(warnings)

@@ -17,9 +17,10 @@ from .ink import crop_to_ink, full_ink, lit_depth, locate_strokes
 from .mnist_form import Bytes, window_extreme
 from .model_inputs import ModelInputs
 from .picture import Picture
-from .prediction import answer, predict
+from .prediction import predict
 from .preprocessing import BLANK, to_grey, to_image, warnings_of
 from .segmentation import DOUBT_COST, Labels, Segment, Way, candidates, cheapest_ways, find_text, typical_height_px
+from .verdicts import answer
 
 MAX_PARTS = 300
 MAX_CANDIDATES = 2_000
@@ -169,7 +170,7 @@ def _line_of(
         one = predictions[number]
         text += str(one["digit"])
         probability = one["probabilities"][str(one["digit"])]
-        shown = {name: one[name] for name in ("digit", "class_name", "verdict", "rivals", "warnings") if name in one}
+        shown = {name: one[name] for name in ("digit", "class_name", "verdict", "rivals", "warnings")}
         digits.append({**shown, "probability": probability, "box": box})
     return {"text": text, "digits": digits, "marks": marks}
 

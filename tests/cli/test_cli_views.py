@@ -125,7 +125,7 @@ def test_every_digit_is_large() -> None:
 
 def prediction(**fields: Any) -> dict[str, Any]:
     probabilities = {str(digit): 0.001 for digit in range(10)} | {"7": 0.99, "4": 0.0004}
-    predicted = {"digit": 7, "class_name": "7", "probabilities": probabilities}
+    predicted = {"digit": 7, "verdict": "digit", "rivals": [], "class_name": "7", "probabilities": probabilities}
     return {**predicted, "preprocessing": ["inverted"], "warnings": [], **fields}
 
 
@@ -133,6 +133,23 @@ def test_a_class_with_a_name_is_called_by_it() -> None:
     sneaker = prediction(class_name="sneaker", file="a.png")
     assert "sneaker" in shown(prediction_view(sneaker, None, source="fashion, version 1"))
     assert shown(prediction_table([sneaker])).splitlines()[1].split()[:3] == ["a.png", "7", "sneaker"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "rivals", "words"),
+    [
+        ("unsure", [9, 4], "7 or 9 or 4? Not sure."),
+        ("unsure", [], "7? Not sure."),
+        ("not-a-digit", [], "Not a digit."),
+        ("several-digits", [], "Several digits."),
+        ("blank", [], "Blank."),
+    ],
+)
+def test_a_prediction_that_is_not_to_be_relied_on_says_so(verdict: str, rivals: list[int], words: str) -> None:
+    one = prediction(verdict=verdict, rivals=rivals, file="a.png")
+    assert words in shown(prediction_view(one, None, source="digits, version 1"))
+    assert words in shown(prediction_table([one, prediction(file="b.png")]), width=120)
+    assert "Not" not in shown(prediction_view(prediction(), None, source="digits, version 1"))
 
 
 def test_one_prediction() -> None:

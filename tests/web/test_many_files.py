@@ -148,7 +148,7 @@ def test_csv_says_what_json_does(client: httpx.Client, mnist: Dataset, pictures:
     blank = png(np.zeros((28, 28), np.uint8))
     archive = zipped(('of "2", a.png', pictures[1]), ("note.txt", b"no picture"), ("blank.png", blank))
     rows = rows_of(client.post("/predict", content=archive, headers=wanted))
-    assert list(rows[0]) == ["name", "digit", "probability", "warnings", "error"]
+    assert list(rows[0]) == ["name", "digit", "probability", "verdict", "warnings", "error"]
     for row, one in zip(rows, client.post("/predict", content=archive).json()["predictions"], strict=True):
         assert row["name"] == one["name"]
         if "error" in one:

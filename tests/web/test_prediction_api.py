@@ -169,7 +169,22 @@ def test_an_alias_predicts(client: httpx.Client, digits: Any) -> None:
 def test_a_blank_image_gets_a_warning(client: httpx.Client) -> None:
     blank = encoded(np.full((100, 100), 255, np.uint8), "PNG")
     (prediction,) = client.post("/predict", content=blank).json()["predictions"]
-    assert "blank" in prediction["warnings"][0]
+    assert "blank" in prediction["warnings"][0] and prediction["verdict"] == "blank"
+
+
+@pytest.mark.parametrize(
+    "path", ["/predict", "/models/mnist-digits/predict", "/models/mnist-digits/versions/1/predict"]
+)
+def test_a_request_says_from_where_on_a_prediction_is_refused(client: httpx.Client, digits: Any, path: str) -> None:
+    def verdict(query: str) -> str:
+        answer = client.post(f"{path}{query}", content=digits[0].tobytes(), headers=OCTETS)
+        return str(answer.json()["predictions"][0]["verdict"])
+
+    assert verdict("") == verdict("?unsure_below=0.5&digit_below=0.5") == "digit"
+    assert verdict("?unsure_below=1") == "unsure"
+    assert verdict("?unsure_below=1&digit_below=1") == "not-a-digit"
+    refused = client.post(f"{path}?unsure_below=2", content=digits[0].tobytes(), headers=OCTETS)
+    assert (refused.status_code, problem_of(refused)) == (422, "invalid-field")
 
 
 def test_preprocessing_shows_what_the_model_sees(client: httpx.Client, digits: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import orjson
@@ -24,6 +24,8 @@ from service.inference import (
     FileResult,
     ModelInputs,
     RefusedFile,
+    Thresholds,
+    Verdict,
     answer,
     explain,
     predictions_csv,
@@ -45,7 +47,16 @@ _JSON, _NPY = "application/json", "application/x-npy"
 _PICTURE: dict[str, Any] = {**PNG_ANSWER, "responses": {200: PNG_ANSWER["responses"][200]}}
 
 
-class Prediction(Answer):
+class Judged(Answer):
+    """What a prediction is worth."""
+
+    verdict: Annotated[
+        Verdict, Field(description="The first that holds of blank, not-a-digit, several-digits, unsure, digit.")
+    ]
+    rivals: Annotated[list[int], Field(description="If unsure, other digits that it may be, the most probable first.")]
+
+
+class Prediction(Judged):
     """The prediction for one image."""
 
     digit: int
@@ -94,7 +105,7 @@ class Unit(Answer):
     share: Annotated[float, Field(description="In the logit: all units of a layer and the bias sum to it.")]
 
 
-class ExplanationAnswer(Answer):
+class ExplanationAnswer(Judged):
     """The evidence of each pixel of an image for a class."""
 
     model: str
@@ -137,6 +148,29 @@ class PreprocessParameters(Parameters):
     ] = None
 
 
+_Probability: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+
+
+class PredictVersionParameters(Parameters):
+    """From where on a prediction is refused; what is not given is as measured for the model."""
+
+    unsure_below: Annotated[
+        _Probability | None, Field(description="The probability below which a prediction is unsure.")
+    ] = None
+    digit_below: Annotated[
+        _Probability | None, Field(description="The probability that it is a digit at all, below which it is none.")
+    ] = None
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """As the verdicts take them."""
+        return Thresholds(unsure_below=self.unsure_below, digit_below=self.digit_below)
+
+
+class PredictParameters(PredictVersionParameters, AliasParameters):
+    """From where on a prediction is refused, and which version of a model answers."""
+
+
 class ExplainVersionParameters(Parameters):
     """Which classes are explained."""
 
@@ -165,7 +199,7 @@ _PREDICT: dict[str, Any] = {
 }
 _PREDICT_BY_ALIAS: dict[str, Any] = {
     **_PREDICT,
-    "openapi_extra": {**FILES_BODY, "parameters": AliasParameters.documented()},
+    "openapi_extra": {**FILES_BODY, "parameters": PredictParameters.documented()},
 }
 _EXPLAIN: dict[str, Any] = {
     "dependencies": [PREDICT],
@@ -179,19 +213,25 @@ _DRAW: dict[str, Any] = {"dependencies": [PREDICT], **_PICTURE, "openapi_extra":
 @router.post("/predict", **_PREDICT_BY_ALIAS)
 async def predict(request: Request) -> Response:
     """Predict the digits in images, with the default model."""
-    return await _predict(request, None, _alias(request))
+    query = _read(request, PredictParameters)
+    return await _predict(request, query, None, query.alias)
 
 
 @router.post("/models/{name}/predict", **_PREDICT_BY_ALIAS)
 async def predict_with_model(name: str, request: Request) -> Response:
     """Predict the digits in images, with the champion of a model or the version that an alias names."""
-    return await _predict(request, name, _alias(request))
+    query = _read(request, PredictParameters)
+    return await _predict(request, query, name, query.alias)
 
 
-@router.post("/models/{name}/versions/{version}/predict", **_PREDICT, openapi_extra=FILES_BODY)
+@router.post(
+    "/models/{name}/versions/{version}/predict",
+    **_PREDICT,
+    openapi_extra={**FILES_BODY, "parameters": PredictVersionParameters.documented()},
+)
 async def predict_with_version(name: str, version: str, request: Request) -> Response:
     """Predict the digits in images, with one version of a model."""
-    return await _predict(request, name, version)
+    return await _predict(request, _read(request, PredictVersionParameters), name, version)
 
 
 @router.post("/preprocess", **_DRAW)
@@ -265,11 +305,18 @@ async def draw_explanation_with_version(
     return await _explain(request, query, (name, version), query.upscale)
 
 
-def _alias(request: Request) -> str | None:
-    return AliasParameters.of(request).alias if request.scope["query_string"] else None
+_Query = TypeVar("_Query", bound=PredictVersionParameters)
 
 
-async def _predict(request: Request, name: str | None, reference: str | None) -> Response:
+def _read(request: Request, kind: type[_Query]) -> _Query:
+    if request.scope["query_string"]:
+        return kind.of(request)
+    return kind()
+
+
+async def _predict(
+    request: Request, query: PredictVersionParameters, name: str | None, reference: str | None
+) -> Response:
     """Decode, predict and write the answer."""
     service: Service = request.app.state.service
     media_type = answer_type_of(request)
@@ -302,7 +349,7 @@ async def _predict(request: Request, name: str | None, reference: str | None) ->
         if media_type == _NPY:
             content = _to_npy(prediction)
         else:
-            found = answer(model, inputs, prediction)
+            found = answer(model, inputs, prediction, query.thresholds)
             if files is not None:
                 found["predictions"] = _by_file(request, files, found["predictions"])
             content = _to_csv(found["predictions"]) if media_type == CSV else orjson.dumps(found)

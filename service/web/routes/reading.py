@@ -19,7 +19,7 @@ from service.web.pictures import PNG, PNG_ANSWER
 from service.web.requests import Parameters
 from service.web.routing import Answer, noun_router
 
-from .prediction import AliasParameters
+from .prediction import AliasParameters, Judged
 
 router = noun_router("reading")
 
@@ -28,7 +28,7 @@ _Box = Annotated[
 ]
 
 
-class ReadDigit(Answer):
+class ReadDigit(Judged):
     """A digit of a line."""
 
     digit: int

@@ -30,10 +30,9 @@ export function Verdict({ answer, nameOf, label, problem }) {
 /** @param {any} answer @param {[string, number][]} ranked */
 function read(answer, [[best, probability], second], nameOf) {
   const isUnsure = answer.verdict === "unsure";
-  const isSure = !isUnsure && answer.verdict !== "several-digits" && !answer.warnings.length;
-  if (isSure) return html`<strong>${nameOf(best)}</strong><span>${percent(probability)} sure</span>`;
+  if (answer.verdict === "digit") return html`<strong>${nameOf(best)}</strong><span>${percent(probability)} sure</span>`;
   const isEither = second && (isUnsure || second[1] >= LIKELY);
-  return html`<strong class="unsure">${isEither ? `${nameOf(best)} or ${nameOf(second[0])}?` : `${nameOf(best)}?`}</strong><span>${isUnsure ? `not sure: ${percent(probability)}` : `${percent(probability)}, with a warning`}</span>`;
+  return html`<strong class="unsure">${isEither ? `${nameOf(best)} or ${nameOf(second[0])}?` : `${nameOf(best)}?`}</strong><span>${isUnsure ? `not sure: ${percent(probability)}` : answer.verdict.replaceAll("-", " ")}</span>`;
 }
 
 /** @param {any} nameOf @param {number} label @param {[string, number][]} ranked */

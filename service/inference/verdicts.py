@@ -1,0 +1,132 @@
+"""What a prediction is worth: a digit, an unsure one, or none at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from service.core import Certainty, Floats, Ints
+from service.registry import DETECTOR_DATASET_SHA256, DIGIT_BELOW, Model, load_detector
+
+from .model_inputs import ModelInputs
+from .prediction import block_probabilities, predict
+from .preprocessing import BLANK, SEVERAL_BLOBS
+
+Verdict: TypeAlias = Literal["digit", "unsure", "blank", "several-digits", "not-a-digit"]
+
+_UNMEASURED = Certainty()
+_RIVAL_PROBABILITY = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """What a request may ask for; None takes what was measured for the model.
+
+    Parameters
+    ----------
+    unsure_below : the probability below which a prediction is unsure; unmeasured 0.7.
+    digit_below : the probability, according to the detector of digits, below which an image is not taken for one;
+        unmeasured 0, which takes all. It was measured for models of the data set of which the detector is.
+    """
+
+    unsure_below: float | None = None
+    digit_below: float | None = None
+
+    def of(self, model: Model) -> tuple[float, float]:
+        """Return both for a model."""
+        measured = model.manifest.certainty or _UNMEASURED
+        is_measured = model.manifest.dataset["sha256"] == DETECTOR_DATASET_SHA256
+        return (
+            measured.unsure_below if self.unsure_below is None else self.unsure_below,
+            DIGIT_BELOW * is_measured if self.digit_below is None else self.digit_below,
+        )
+
+
+AS_MEASURED = Thresholds()
+
+
+def judge(
+    model: Model, inputs: ModelInputs, digits: Ints, table: Floats, thresholds: Thresholds = AS_MEASURED
+) -> tuple[list[Verdict], list[list[int]]]:
+    """Judge predictions.
+
+    The first of these that holds is the verdict: ``blank``, nothing stands out from the background; ``not-a-digit``,
+    the detector of digits says so; ``several-digits``; ``unsure``, of a low probability or with a warning; ``digit``.
+
+    Parameters
+    ----------
+    digits, table : what `predict` returned for these images.
+
+    Returns
+    -------
+    verdicts, rivals : one entry an image; rivals are the other classes that have a probability of 0.05 or more, the
+        most probable first, where the verdict is ``unsure``.
+    """
+    unsure_below, digit_below = thresholds.of(model)
+    is_unsure = table.max(axis=1) < unsure_below
+    is_other = digit_probabilities(inputs) < digit_below if digit_below else np.zeros(len(inputs), np.bool_)
+    verdicts: list[Verdict] = ["digit"] * len(inputs)
+    rivals: list[list[int]] = [[] for _ in verdicts]
+    doubtful = is_unsure | is_other | np.fromiter(map(bool, inputs.warnings), np.bool_, len(inputs))
+    for place in np.flatnonzero(doubtful).tolist():
+        warnings = inputs.warnings[place]
+        if BLANK in warnings:
+            verdicts[place] = "blank"
+        elif is_other[place]:
+            verdicts[place] = "not-a-digit"
+        elif any(SEVERAL_BLOBS in warning for warning in warnings):
+            verdicts[place] = "several-digits"
+        else:
+            verdicts[place], row = "unsure", table[place]
+            likely = [k for k in np.argsort(-row, kind="stable").tolist() if row[k] >= _RIVAL_PROBABILITY]
+            rivals[place] = [label for label in model.classes[likely].tolist() if label != digits[place]]
+    return verdicts, rivals
+
+
+def digit_probabilities(inputs: ModelInputs) -> Floats:
+    """Return the probability of each image, (n_images,), that there is a digit in it at all."""
+    function, parameters = load_detector()
+    return block_probabilities(function, parameters, inputs.images)[:, 0]
+
+
+def answer(
+    model: Model,
+    inputs: ModelInputs,
+    predicted: tuple[Ints, Floats] | None = None,
+    thresholds: Thresholds = AS_MEASURED,
+) -> dict[str, Any]:
+    """Return predictions in the shape in which the HTTP API and the command line give them.
+
+    Parameters
+    ----------
+    predicted : what `predict` returned for these images, where it was called already.
+    thresholds : see `judge`.
+
+    Returns
+    -------
+    ``model`` and ``version``, which predicted; and ``predictions``, one for each image, in order: ``digit``,
+    ``class_name``, ``verdict`` and ``rivals``, see `judge`, ``probabilities`` of all classes by label,
+    ``preprocessing`` and ``warnings``; ready for JSON.
+    """
+    digits, table = predict(model, inputs.images) if predicted is None else predicted
+    verdicts, rivals = judge(model, inputs, digits, table, thresholds)
+    return {
+        "model": model.manifest.name,
+        "version": model.manifest.version,
+        "predictions": [
+            {
+                "digit": digit,
+                "class_name": model.name_of[digit],
+                "verdict": verdict,
+                "rivals": others,
+                "probabilities": dict(zip(model.labels, row, strict=True)),
+                "preprocessing": list(steps),
+                "warnings": list(warnings),
+            }
+            for digit, verdict, others, row, steps, warnings in zip(
+                digits.tolist(), verdicts, rivals, table.tolist(), inputs.steps, inputs.warnings, strict=True
+            )
+        ],
+    }

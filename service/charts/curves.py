@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from service.core import Floats
 Series: TypeAlias = NDArray[np.float64]
 Steps: TypeAlias = NDArray[np.int64]
 AnySteps: TypeAlias = NDArray[np.int64] | NDArray[np.float64]  # means of several steps are not whole
-Spread: TypeAlias = Literal["range", "deviation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,16 +79,14 @@ class Line:
         _check(self.steps, self.values, *edges)
 
     @classmethod
-    def mean(cls, label: str, repeats: Sequence[tuple[Steps, Series]], *, spread: Spread = "range") -> Line:
-        """Make one line of runs that differ only in their seed: their mean in a band.
+    def mean(cls, label: str, repeats: Sequence[tuple[Steps, Series]]) -> Line:
+        """Make one line of runs that differ only in their seed: their mean in a band from the smallest to the largest.
 
         The line ends with the run that stopped first: a mean of fewer runs would not be the same quantity.
 
         Parameters
         ----------
         repeats : steps and values of each run, which must be checked at the same steps.
-        spread : ``range``, from the smallest to the largest; ``deviation``, one standard deviation to each side.
-
         """
         if not repeats:
             raise ValueError("a mean needs at least one run")
@@ -101,12 +98,8 @@ class Line:
         mean = values.mean(axis=0)
         if len(values) == 1:
             return cls(label=label, steps=steps, values=mean)
-        if spread == "range":
-            lower, upper, name = values.min(axis=0), values.max(axis=0), "band from min to max"
-        else:
-            deviation = values.std(axis=0)
-            lower, upper, name = mean - deviation, mean + deviation, "band of ± 1 s.d."
-        meaning = f"mean of {len(values)} seeds, {name}"
+        lower, upper = values.min(axis=0), values.max(axis=0)
+        meaning = f"mean of {len(values)} seeds, band from min to max"
         return cls(label=label, steps=steps, values=mean, lower=lower, upper=upper, meaning=meaning)
 
 

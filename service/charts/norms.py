@@ -28,8 +28,6 @@ def norms_chart(
     upper: Series | None = None,
     band: str = "",
     scale: PenaltyScale = "log",
-    x_label: str = "L2 penalty λ",
-    y_label: str = "weight norm ‖W‖",
     **frame: Unpack[Frame],
 ) -> bytes:
     """Draw the norm of the weights over the penalty.
@@ -80,8 +78,8 @@ def norms_chart(
     height_in = sheet.place_axes(sheet.write_header())
     axes.set_ylim(0, 1.14 * float(np.nanmax(highest)) or 1)
     sheet.number_y_axis()
-    sheet.label_y_axis(y_label, "", height_in)
-    axes.set_xlabel(x_label + (" (log scale)" if is_log else ""))
+    sheet.label_y_axis("weight norm ‖W‖", "", height_in)
+    axes.set_xlabel("L2 penalty λ" + (" (log scale)" if is_log else ""))
     sheet.pad_x_axis(places)
     if is_log:
         _mark_decades(sheet, penalties, places)

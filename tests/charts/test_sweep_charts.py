@@ -96,9 +96,6 @@ def test_the_mean_of_seeds_ends_with_the_first_to_stop() -> None:
     assert line.steps.tolist() == [0, 10, 20]
     assert line.values.tolist() == [2, 2, 5]
     assert (line.lower.tolist(), line.upper.tolist()) == ([1, 2, 3], [3, 2, 7])
-    deviation = Line.mean("0.1", repeats, spread="deviation")
-    assert deviation.upper is not None
-    assert deviation.upper.tolist() == [3, 2, 7]
     legend = texts(accuracy([line], swept="L2 penalty", image_format="svg"))
     assert "L2 penalty – mean of 2 seeds, band from min to max" in legend
     assert Line.mean("0.1", repeats[:1]).lower is None

@@ -37,7 +37,7 @@ def check_scheduler(address: str | None, *, insecure: bool = False) -> str:
     Raises
     ------
     InvalidField : it is not an address, or one to which others on the network could send code.
-    ExtraMissing : dask is not installed.
+    ExtraMissing : Dask is not installed.
     """
     try:
         parts = urlsplit(address or "")

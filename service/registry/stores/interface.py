@@ -59,5 +59,5 @@ class BlobStore(Protocol):
     def check(self) -> None:
         """Raise StorageFailed if the store does not keep these promises. Called at start."""
 
-    def clean(self, *, older_than_s: float = 3600.0) -> None:
+    def clean(self) -> None:
         """Remove temporary files of writers that crashed, if they are older than any running writer."""

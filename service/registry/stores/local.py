@@ -22,6 +22,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a named pipe would block.
 _OLD_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OLD_S = 3600.0
+"""No running writer has a temporary file as old as this."""
 
 
 class LocalStore:
@@ -86,9 +88,9 @@ class LocalStore:
     def check(self) -> None:
         """See `BlobStore.check`: the kernel guarantees that a link never replaces a file."""
 
-    def clean(self, *, older_than_s: float = 3600.0) -> None:
+    def clean(self) -> None:
         """See `BlobStore.clean`. Called at start; younger files are left for the next start."""
-        oldest_s = time.time() - older_than_s
+        oldest_s = time.time() - _OLD_S
         try:
             for tmp in self._tmp.iterdir():
                 if tmp.lstat().st_mtime < oldest_s:

@@ -105,7 +105,7 @@ class ObjectStore:
         names = {path.rstrip("/").rpartition("/")[2] for path in paths}
         return sorted(name for name in names if KEY_PART.fullmatch(name))
 
-    def clean(self, *, older_than_s: float = 3600.0) -> None:
+    def clean(self) -> None:
         """See `BlobStore.clean`: an interrupted write leaves nothing."""
 
     def _put(self, key: str, data: bytes) -> None:

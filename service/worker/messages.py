@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import msgpack
 import numpy as np
@@ -166,8 +166,6 @@ class Checked:
     step_losses: bytes
     number: int
     snapshot: bytes | None
-
-    LOSS_BYTES: ClassVar[int] = 4
 
     @staticmethod
     def pack_losses(losses: Floats) -> bytes:

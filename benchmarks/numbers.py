@@ -238,7 +238,7 @@ def fitted_costs(model: Model, *, n_numbers: int, seed: int = 1) -> tuple[list[f
             text = find_text(darkness, MAX_PARTS)
             for line in text.lines:
                 segments = [segment for segment in candidates(line) if segment.mark is None]
-                table = predict(model, np.array([image_of(darkness, text.labels, one) for one in segments]))[1]
+                table = predict(model, np.array([image_of(darkness, text.labels, one)[0] for one in segments]))[1]
                 rows += [[*one.against, doubt] for one, doubt in zip(segments, doubts_of(table), strict=True)]
                 distances = [np.abs(true - one.box).max(axis=1).min() for one in segments]
                 is_digit += [distance < 0.13 * line.height_px for distance in distances]

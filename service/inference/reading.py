@@ -65,9 +65,11 @@ def read(model: Model, picture: Picture, *, expect: int | None = None) -> dict[s
     if len(segments) > MAX_CANDIDATES:
         raise InputTooLarge("There is too much writing in the picture.", allowed=f"at most about {MAX_PARTS} digits")
     images = np.zeros((len(segments), IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8)
-    for image, segment in zip(images, segments, strict=True):
+    warnings: dict[int, tuple[str, ...]] = {}
+    for number, segment in enumerate(segments):
         if segment.mark is None:  # else nothing is predicted
-            image[:] = image_of(darkness, text.labels, segment)
+            images[number], of_strokes = image_of(darkness, text.labels, segment)
+            warnings[number] = (*_warnings_of(segment), *of_strokes)
     labels, table = predict(model, images) if segments else (np.empty(0, np.int64), np.empty((0, len(model.classes))))
     doubts = DOUBT_COST * doubts_of(table)
     costs = [s.cost + (float(d) if s.mark is None else 0.0) for s, d in zip(segments, doubts, strict=True)]
@@ -75,8 +77,8 @@ def read(model: Model, picture: Picture, *, expect: int | None = None) -> dict[s
     chosen = [way.numbers for way in _chosen(ways, expect)]
 
     picked = [number for of_line in chosen for number in of_line if segments[number].mark is None]
-    warnings = tuple(_warnings_of(segments[number]) for number in picked)
-    inputs = ModelInputs(images=images[picked], steps=((),) * len(picked), warnings=warnings)
+    of_picked = tuple(warnings[number] for number in picked)
+    inputs = ModelInputs(images=images[picked], steps=((),) * len(picked), warnings=of_picked)
     predicted = answer(model, inputs, (labels[picked], table[picked]))
     predictions = dict(zip(picked, predicted.pop("predictions"), strict=True))
     scale = np.array(picture.size_px * 2) / np.array([*grey.shape[::-1]] * 2)
@@ -125,14 +127,15 @@ def doubts_of(table: Floats) -> NDArray[np.float64]:
     return doubts
 
 
-def image_of(darkness: Bytes, labels: Labels, segment: Segment) -> Bytes:
-    """Return the (28, 28) image of a candidate, with the pale edges around its pieces and without its neighbours."""
+def image_of(darkness: Bytes, labels: Labels, segment: Segment) -> tuple[Bytes, tuple[str, ...]]:
+    """Return the (28, 28) image of a candidate, with its pieces' pale edges, and warnings about its strokes."""
     top, left, bottom, right = segment.box
     box = (slice(max(0, top - _MARGIN_PX), bottom + _MARGIN_PX), slice(max(0, left - _MARGIN_PX), right + _MARGIN_PX))
     around = labels[box]
     of_others = (around > 0) & ~np.isin(around, segment.labels)
     ink = np.where(of_others, 0, darkness[box])
-    return to_image(crop_to_ink(ink))[0]
+    image, _, warnings = to_image(crop_to_ink(ink))
+    return image, warnings
 
 
 def _chosen(ways: Sequence[Mapping[int, Way]], expect: int | None) -> list[Way]:

@@ -239,7 +239,7 @@ def _key(row: KeyRow) -> Key:
 
 
 class AuditLog:
-    """The audit log of a database: who changed what. Lines are added and never changed; bodies are not in them.
+    """The audit log of a database: who changed what. Bodies are not in its lines.
 
     Parameters
     ----------
@@ -249,10 +249,15 @@ class AuditLog:
     def __init__(self, database: Database):
         self._database = database
 
-    def append(self, line: Mapping[str, Any]) -> None:
-        """Add a line, as `AuditedCall.line` gives it. It is durable once this returns."""
+    def append(self, line: Mapping[str, Any]) -> int:
+        """Add a line, as `AuditedCall.line` gives it, and return its id. It is durable once this returns."""
         with self._database.write() as connection:
-            audit_rows.insert(connection, **line)
+            return audit_rows.insert(connection, **line)
+
+    def correct(self, line_id: int, *, status: int, object_id: str | None) -> None:
+        """Say in a line that was written before a change what came of it."""
+        with self._database.write() as connection:
+            audit_rows.update(connection, line_id, status=status, object_id=object_id)
 
     def page(self, *, limit: int, before: int | None = None) -> list[AuditRow]:
         """Return the newest lines first, those older than the one of id ``before``."""

@@ -40,9 +40,14 @@ class Rows(Generic[Row]):
         self._insert = table.insert()
         self._select = select(*(table.c[field.name] for field in fields(row)))
 
-    def insert(self, connection: Connection, **columns: Any) -> None:
-        """Insert a row."""
-        connection.execute(self._insert, columns)
+    def insert(self, connection: Connection, **columns: Any) -> int:
+        """Insert a row and return its number."""
+        key = connection.execute(self._insert, columns).inserted_primary_key
+        return int(key[0]) if key else 0
+
+    def update(self, connection: Connection, number: int, **columns: Any) -> None:
+        """Change some columns of a row."""
+        connection.execute(self._table.update().where(self._number == number).values(columns))
 
     def get(self, connection: Connection, row_id: str) -> Row | None:
         """Return one row by its id."""
@@ -149,11 +154,16 @@ audit_rows = Rows(audit, AuditRow)
 
 
 class AuditedCall:
-    """A call that changes something, while it is answered. ``recorded_status`` is None until its line is written."""
+    """A call that changes something, while it is answered.
+
+    Its line of the audit log is written with the change or before it. ``recorded`` is what the line says of the answer,
+    None until there is one; ``line_id`` is its number, where it was written before.
+    """
 
     def __init__(self, *, key_id: str | None, method: str, route: str, request_id: str) -> None:
         self._columns = {"key_id": key_id, "method": method, "route": route, "request_id": request_id}
-        self.recorded_status: int | None = None
+        self.recorded: tuple[int, str | None] | None = None
+        self.line_id: int | None = None
 
     def line(self, status: int, object_id: str | None) -> dict[str, Any]:
         """Return the columns of its line of the audit log, once the status of the answer is known."""

@@ -94,7 +94,7 @@ class SubmissionService:
             if call is not None:
                 audit_rows.insert(connection, **call.line(_ACCEPTED, shown.id))
         if call is not None:
-            call.recorded_status = _ACCEPTED
+            call.recorded = (_ACCEPTED, shown.id)
         self._wake_engine()
         return shown
 

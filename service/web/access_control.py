@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from re import compile as pattern
 from typing import Any
@@ -88,12 +89,15 @@ class AccessControl:
         self._loading: asyncio.Task[None] | None = None
         self.streams = Slots(settings.max_streams_per_client)
 
-    async def authorize(self, scope: Scope, needed: access.Scope, template: str, send: Send) -> Send:
+    async def authorize(self, scope: Scope, route: SecuredRoute, needed: access.Scope, send: Send) -> Send:
         """Authorize a request for the route it matched; return what its answer is to be sent with.
+
+        A change has its line in the audit log before it begins, unless the route writes both in one transaction.
 
         Raises
         ------
         Unauthenticated, InsufficientScope, TooManyRequests
+        StorageFull, StorageFailed : the line cannot be written, so nothing is changed.
         """
         needs_no_key = await self.needs_no_key() if self._keys.stale else is_open(self._settings, self._keys)
         client: Client = scope["state"].get("client") or self._identify(scope, needs_no_key)
@@ -104,7 +108,7 @@ class AccessControl:
         submitter.set(Submitter(client.key_id, self._settings.max_jobs_per_key) if client.key_id else None)
         audited_call.set(None)
         if needed in _CHANGES and scope["method"] != "GET":
-            scope["state"]["send"] = send = self._audited(scope, template, client, send)
+            scope["state"]["send"] = send = await self._audited(scope, route, client, send)
         return send
 
     def open_stream(self, client: Client) -> AbstractContextManager[None]:
@@ -153,22 +157,31 @@ class AccessControl:
     def _loaded(self, _: asyncio.Task[None]) -> None:
         self._loading = None
 
-    def _audited(self, scope: Scope, template: str, client: Client, send: Send) -> Send:
-        """Write the audit log's line before the answer is sent, unless it was written with what was changed."""
-        request_id = scope["state"]["request_id"]
+    async def _audited(self, scope: Scope, route: SecuredRoute, client: Client, send: Send) -> Send:
+        request_id, template = scope["state"]["request_id"], route.path_format
         call = AuditedCall(key_id=client.key_id, method=scope["method"], route=template, request_id=request_id)
         audited_call.set(call)
+        if not route.records_itself:
+            call.recorded = (route.status_code or 200, _object_id(scope))
+            call.line_id = await run_sync(self._audit_log.append, call.line(*call.recorded))
 
         async def send_audited(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] != call.recorded_status:
-                new = call.line(message["status"], _object_id(scope, message))
-                try:
-                    await run_sync(self._audit_log.append, new)
-                except ServiceError:
-                    _log.exception("could not be written into the audit log: %s", new)
+            if message["type"] == "http.response.start":
+                found = (message["status"], _object_id(scope, message))
+                if call.recorded is None or found[0] != call.recorded[0] or (call.line_id and found != call.recorded):
+                    await self._record(call, *found)
             await send(message)
 
         return send_audited
+
+    async def _record(self, call: AuditedCall, status: int, object_id: str | None) -> None:
+        try:
+            if call.line_id is None:
+                await run_sync(self._audit_log.append, call.line(status, object_id))
+            else:
+                await run_sync(partial(self._audit_log.correct, call.line_id, status=status, object_id=object_id))
+        except ServiceError:
+            _log.exception("could not be written into the audit log: %s", call.line(status, object_id))
 
 
 class SecuredRoute(APIRoute):
@@ -193,6 +206,8 @@ class SecuredRoute(APIRoute):
         security = {"security": [{API_KEY.scheme_name: [self.needed_scope]}] if self.needed_scope else []}
         extra = {**(openapi_extra or {}), **security}
         super().__init__(path, endpoint, dependencies=others, openapi_extra=extra, **options)
+        # What takes such a key is accepted, and recorded in the audit log, in one transaction.
+        self.records_itself = any(field.alias == "Idempotency-Key" for field in self.dependant.header_params)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See `APIRoute.handle`."""
@@ -202,7 +217,7 @@ class SecuredRoute(APIRoute):
                 raise InsufficientScope("Nobody may do this.")
             if self.needed_scope is not None:
                 control: AccessControl = scope["app"].state.access_control
-                send = await control.authorize(scope, self.needed_scope, self.path_format, send)
+                send = await control.authorize(scope, self, self.needed_scope, send)
         await super().handle(scope, receive, send)
 
 
@@ -269,9 +284,9 @@ def _take(buckets: TokenBuckets, client: str) -> None:
         raise TooManyRequests("Requests come faster than they may.", retry_after_s=wait_s)
 
 
-def _object_id(scope: Scope, start: Message) -> str | None:
+def _object_id(scope: Scope, start: Message | None = None) -> str | None:
     """Return the name of what was made, else what the address names. Text that cannot be a name is not kept."""
-    made = Headers(raw=start["headers"]).get("location")
+    made = Headers(raw=start["headers"]).get("location") if start else None
     # Of /api/v1/models/mnist/versions/3 that is mnist/3.
     names = made.split("/")[4::2] if made else map(str, scope.get("path_params", {}).values())
     named = "/".join(names)

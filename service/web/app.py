@@ -127,13 +127,14 @@ def _describe(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         document = collect()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        if "Problem" not in schemas:
+        components = document.setdefault("components", {})
+        schemas = components.setdefault("schemas", {})
+        if "securitySchemes" not in components:
             problem = Problem.model_json_schema(ref_template=_REFERENCES)
             schemas.update(problem.pop("$defs"))
             schemas["Problem"] = problem
             scheme = API_KEY.model.model_dump(mode="json", by_alias=True, exclude_none=True)
-            document["components"]["securitySchemes"] = {API_KEY.scheme_name: scheme}
+            components["securitySchemes"] = {API_KEY.scheme_name: scheme}
             operations = [operation for item in document["paths"].values() for operation in item.values()]
             for parameter in (each for operation in operations for each in operation.get("parameters", ())):
                 _remove_null(parameter["schema"])

@@ -160,7 +160,7 @@ def test_head_options_and_other_methods(client: httpx.Client, keys: dict[Scope, 
     assert client.options("/api/v1/jobs").headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
-def test_openapi_says_what_each_operation_needs(client: httpx.Client) -> None:
+def test_openapi_says_what_each_operation_needs(client: httpx.Client, keys: dict[Scope, str]) -> None:
     document = client.get("/openapi.json").json()
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     for path, item in document["paths"].items():

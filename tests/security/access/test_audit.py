@@ -12,6 +12,7 @@ from service.bootstrap import Service
 from service.database import audit_rows
 from service.errors import StorageFull
 from service.jobs import Jobs
+from service.registry import Registry
 from tests.security.access.conftest import bearer
 from tests.web.serving import TINY
 
@@ -95,6 +96,37 @@ def test_a_line_that_cannot_be_written_is_an_error_in_the_log(
     assert answer.status_code == 422
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert answer.headers["x-request-id"] in record.getMessage()
+
+
+def test_the_line_of_a_change_is_there_before_it(
+    client: httpx.Client, keys: dict[Scope, str], service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = []
+    move = Registry.set_alias
+
+    def looked_at(*args: Any, **options: Any) -> Any:
+        before.extend(service.audit_log.page(limit=1))
+        return move(*args, **options)
+
+    monkeypatch.setattr(Registry, "set_alias", looked_at)
+    path, admin = "/api/v1/models/mnist-softmax/aliases/early", bearer(keys[Scope.ADMIN])
+    answer = client.put(path, json={"version": 1}, headers=admin).raise_for_status()
+    missing = client.put(path, json={"version": 99}, headers=admin)
+    assert [line.request_id for line in before] == [each.headers["x-request-id"] for each in (answer, missing)]
+    assert [line.status for line in before] == [200, 200]
+    assert [line["status"] for line in lines(client, keys, limit=2)] == [404, 200], "corrected by the answer"
+
+
+def test_nothing_changes_without_its_line(
+    client: httpx.Client, keys: dict[Scope, str], service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageFull("No space is left for the database.")
+
+    monkeypatch.setattr(AuditLog, "append", full)
+    path = "/api/v1/models/mnist-softmax/aliases/never"
+    assert client.put(path, json={"version": 1}, headers=bearer(keys[Scope.ADMIN])).status_code == 507
+    assert "never" not in service.registry.aliases("mnist-softmax")
 
 
 def test_no_job_is_accepted_without_its_line(

@@ -236,7 +236,7 @@ def _text(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case tuple():
-            return " ".join(map(str, value))
+            return " ".join(map(str, value)) or "none"
         case float():
             return f"{value:.10g}"
         case _:

@@ -145,6 +145,28 @@ def test_one_pointer_at_a_time_draws(open_page: OpenPage) -> None:
         np.testing.assert_allclose(places, [50, 60, 70, 80, 90], atol=2)
 
 
+def test_on_a_phone_the_prediction_is_directly_under_the_paper(open_page: OpenPage) -> None:
+    with open_page(width=390) as page:
+        page.set_viewport_size({"width": 390, "height": 844})
+        draw(page, SEVEN)
+        expect(page.locator("#reading strong")).to_have_text("7")
+        expect(page.locator("#bars li:visible")).to_have_count(3)
+        assert page.evaluate("scrollY") == 0
+        paper, verdict = (page.locator(part).bounding_box() for part in ("#pad", ".seen-card"))
+        assert paper and verdict
+        assert paper["y"] + paper["height"] <= verdict["y"] < paper["y"] + paper["height"] + 40
+        assert verdict["y"] + verdict["height"] <= 844
+
+
+def test_a_prediction_is_made_once_the_server_is_back(open_page: OpenPage) -> None:
+    with open_page(allowed=("ERR_FAILED",)) as page:
+        page.route("**/explain*", lambda route: route.abort())
+        draw(page, SEVEN)
+        expect(page.locator("#reading")).to_contain_text("The server cannot be reached")
+        page.unroute("**/explain*")
+        expect(page.locator("#reading strong")).to_have_text("7")
+
+
 def test_an_address_holds_every_stroke(open_page: OpenPage) -> None:
     with open_page() as page:
         drawn, again = page.evaluate(

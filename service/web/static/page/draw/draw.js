@@ -4,6 +4,7 @@ import { DATASET, get, post, versionPath } from "../api.js";
 import { keepDrawn } from "../drawn.js";
 import { html, useEffect, useMemo, useNewest, useState } from "../html.js";
 import { Newest } from "../newest.js";
+import { useLoaded } from "../parts/live.js";
 import { isHidden, setParameters } from "../url.js";
 import { Cases } from "./cases.js";
 import { isBlank, useDrawing } from "./drawing.js";
@@ -26,7 +27,7 @@ export function Draw({ params }) {
   const { drawing, canUndo, change, clear, undo, open, sample } = useDrawing(params, showProblem);
   const [tool, setTool] = useState({ width: WIDTHS.medium, isEraser: false });
   const [chosen, setChosen] = useState(ANY);
-  const [models, setModels] = useState(null);
+  const { data: models, problem: withoutModels } = useLoaded(() => get("/models"), []);
   const [model, setModel] = useState(params.get("model") ?? "");
   const [{ answer, version }, setShown] = useState({ answer: null, version: null });
   const input = useNewest({ drawing, chosen, model, models });
@@ -57,8 +58,8 @@ export function Draw({ params }) {
   }, [drawing, chosen, model, models]);
   useEffect(() => request.stop, []);
   useEffect(() => {
-    get("/models").then(setModels, showProblem);
-  }, []);
+    if (withoutModels) setProblem(withoutModels);
+  }, [withoutModels]);
   useEffect(() => setModel(params.get("model") ?? ""), [params.get("model")]);
   useEffect(() => {
     if (isBlank(drawing)) setChosen(ANY);
@@ -192,6 +193,7 @@ function PaperCard({ drawing, tool, setTool, live, change, clear, undo, canUndo,
       </div>
       <div class="row">
         <button type="button" id="sample" onClick=${another} hidden=${isHidden("sample")}>Test image <kbd aria-hidden="true">T</kbd></button>
+        <label class="button camera">Photograph<input type="file" accept="image/*" capture="environment" onChange=${opened} /></label>
         <label class="button">Open a picture<input type="file" id="picture" accept="image/png,image/jpeg,image/webp" onChange=${opened} /></label>
       </div>
       <p class="hint">You can also paste a picture, or drop one here.</p>

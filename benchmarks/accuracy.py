@@ -1,10 +1,10 @@
-"""How often the shipped models are right, on four kinds of digits, each by the way that a user's picture takes.
+"""How often the shipped models are right, on five kinds of digits, each by the way that a user's picture takes.
 
-MNIST's test images as they are; the same as pictures: enlarged to 40 to 400 pixels, rotated up to 15 degrees, sheared,
-thicker or thinner, put anywhere on a larger canvas, half of them inverted, and saved as JPEG; scikit-learn's 8x8
-digits, which other people wrote, enlarged (needs scikit-learn, which is in the extra ``sklearn``); and drawings in the
-styles of `benchmarks.drawings`. No model was trained on any of them, or chosen by them. Run it from the project's
-root::
+MNIST's test images as they are; the same as pictures: enlarged to 40 to 400 pixels, put anywhere on a larger canvas,
+half of them inverted, and saved as JPEG; those also rotated up to 15 degrees, sheared, thicker or thinner;
+scikit-learn's 8x8 digits, which other people wrote, enlarged (needs scikit-learn, which is in the extra ``sklearn``);
+and drawings in the styles of `benchmarks.drawings`. No model was trained on any of them, or chosen by them. Run it
+from the project's root::
 
     python -m benchmarks.accuracy
 """
@@ -52,10 +52,26 @@ def saved(pixels: Bytes, kind: str = "PNG", **options: int) -> bytes:
     return file.getvalue()
 
 
+def enlarged(digit: Bytes, rng: np.random.Generator) -> Image.Image:
+    """Return a test digit, its side between 40 and 400 pixels."""
+    side_px = int(rng.integers(SIDE_PX[0], SIDE_PX[1] + 1))
+    return Image.fromarray(digit).resize((side_px, side_px), Image.Resampling.BICUBIC)
+
+
+def moved(picture: Image.Image, rng: np.random.Generator) -> bytes:
+    """Return a JPEG file of a square picture anywhere on a larger canvas, dark on light or light on dark."""
+    side_px = picture.width
+    height_px, full_px = (side_px + int(rng.integers(0, side_px)) for _ in range(2))
+    canvas = Image.new("L", (full_px, height_px))
+    canvas.paste(picture, (int(rng.integers(0, full_px - side_px + 1)), int(rng.integers(0, height_px - side_px + 1))))
+    pixels = np.asarray(canvas)
+    return saved(255 - pixels if rng.random() < 0.5 else pixels, "JPEG", quality=JPEG_QUALITY)
+
+
 def distorted(digit: Bytes, rng: np.random.Generator) -> bytes:
     """Return a JPEG file of a test digit, moved and distorted."""
-    side_px = int(rng.integers(SIDE_PX[0], SIDE_PX[1] + 1))
-    picture = Image.fromarray(digit).resize((side_px, side_px), Image.Resampling.BICUBIC)
+    picture = enlarged(digit, rng)
+    side_px = picture.width
     window_px = max(3, side_px // 56 * 2 + 1)  # strokes change by about one of MNIST's pixels
     change = rng.choice(["none", "thicker", "thinner"], p=[0.5, 0.25, 0.25])
     if change != "none":
@@ -66,11 +82,7 @@ def distorted(digit: Bytes, rng: np.random.Generator) -> bytes:
         picture.size, Image.Transform.AFFINE, (1, shear, -shear * side_px / 2, 0, 1, 0), Image.Resampling.BICUBIC
     )
     picture = picture.rotate(rng.uniform(-MAX_ROTATION_DEGREES, MAX_ROTATION_DEGREES), Image.Resampling.BICUBIC)
-    height_px, full_px = (side_px + int(rng.integers(0, side_px)) for _ in range(2))
-    canvas = Image.new("L", (full_px, height_px))
-    canvas.paste(picture, (int(rng.integers(0, full_px - side_px + 1)), int(rng.integers(0, height_px - side_px + 1))))
-    pixels = np.asarray(canvas)
-    return saved(255 - pixels if rng.random() < 0.5 else pixels, "JPEG", quality=JPEG_QUALITY)
+    return moved(picture, rng)
 
 
 def mnist_test(n_images: int | None, rng: np.random.Generator) -> Labelled:
@@ -78,6 +90,12 @@ def mnist_test(n_images: int | None, rng: np.random.Generator) -> Labelled:
     test = load_dataset("mnist").test
     chosen = np.arange(len(test)) if n_images is None else rng.choice(len(test), n_images, replace=False)
     return ModelInputs.as_given(test.images[chosen]), test.labels[chosen]
+
+
+def moved_test(n_images: int | None, rng: np.random.Generator) -> Labelled:
+    """Return test images, enlarged and moved."""
+    images, labels = mnist_test(n_images, rng)
+    return read(moved(enlarged(image, rng), rng) for image in images), labels
 
 
 def distorted_test(n_images: int | None, rng: np.random.Generator) -> Labelled:
@@ -96,8 +114,8 @@ def scikit_learn_digits(n_images: int | None, rng: np.random.Generator) -> Label
     )
     levels = np.rint(data[chosen].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     size = (ENLARGED_SIDE_PX, ENLARGED_SIDE_PX)
-    enlarged = (np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)) for image in levels)
-    return read(saved(255 - np.pad(image, MARGIN_PX)) for image in enlarged), labels[chosen]
+    large = (np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)) for image in levels)
+    return read(saved(255 - np.pad(image, MARGIN_PX)) for image in large), labels[chosen]
 
 
 def drawings(n_images: int | None, rng: np.random.Generator) -> Labelled:
@@ -108,6 +126,7 @@ def drawings(n_images: int | None, rng: np.random.Generator) -> Labelled:
 
 SOURCES: Mapping[str, Callable[[int | None, np.random.Generator], Labelled]] = {
     "MNIST test": mnist_test,
+    "MNIST test, moved": moved_test,
     "MNIST test, distorted": distorted_test,
     "scikit-learn's 8x8, enlarged": scikit_learn_digits,
     "drawings": drawings,

@@ -370,6 +370,30 @@ def _coloured_pen(rng: Rng) -> Example:
     return Example(content=jpeg(noisy(rng, coloured(ink, plain(ink.shape), pen), 2)), digit=digit)
 
 
+def _grey_on_grey(rng: Rng) -> Example:
+    """Two greys at least 50 levels apart, either of them the ink."""
+    ink, digit = on_page(rng, side_px=(150, 500))
+    low = rng.uniform(0, 205)
+    paper, pen = (low, rng.uniform(low + 50, 255))[:: int(rng.choice([1, -1]))]
+    return Example(content=jpeg(coloured(ink, plain(ink.shape, (paper,) * 3), (pen,) * 3), 60), digit=digit)
+
+
+def _any_colours(rng: Rng) -> Example:
+    """Any colour on any other, at least 80 levels apart in one channel."""
+    ink, digit = on_page(rng, side_px=(150, 500))
+    paper, pen = rng.uniform(0, 255, (2, 3)).tolist()
+    if max(abs(a - b) for a, b in zip(paper, pen, strict=True)) < 80:
+        pen = [255 - level if abs(255 - 2 * level) > 80 else level + 100 for level in paper]
+    return Example(content=jpeg(coloured(ink, plain(ink.shape, tuple(paper)), tuple(pen)), 60), digit=digit)
+
+
+def _on_nothing(rng: Rng) -> Example:
+    """Black or white strokes on full transparency."""
+    ink, digit = on_page(rng, side_px=(150, 500))
+    level = np.full((*ink.shape, 3), 255 * int(rng.integers(2)), np.float32)
+    return Example(content=png(np.dstack([level, 255 * ink])), digit=digit)
+
+
 def _coloured_paper(rng: Rng) -> Example:
     ink, digit = on_page(rng)
     papers = ((255, 235, 120), (250, 180, 200), (170, 220, 250), (185, 235, 170))
@@ -468,6 +492,9 @@ KINDS: Mapping[str, Callable[[Rng], Example]] = MappingProxyType(
         "table cell": _table_cell,
         "coloured pen": _coloured_pen,
         "coloured paper": _coloured_paper,
+        "grey on grey": _grey_on_grey,
+        "any colours": _any_colours,
+        "on transparency": _on_nothing,
         "faint pencil": _faint_pencil,
         "noise": _noise,
         "strong JPEG": _strong_jpeg,

@@ -132,9 +132,9 @@ def make_network(make_draft: Callable[..., ModelDraft], mnist: Dataset) -> Calla
 
 
 @pytest.fixture(scope="session")
-def pictures() -> ModuleType:
-    """Return the preprocessing benchmark, whose pictures tests need too."""
-    return _benchmark("preprocessing")
+def accuracy() -> ModuleType:
+    """Return the benchmark of accuracy, whose pictures tests need too."""
+    return _benchmark("accuracy")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-N_DIGITS = 5
+N_DIGITS = 8
+KINDS = (
+    "phone", "uneven light", "edge of a shadow", "paper on a light desk", "perspective on wood", "dark mode, title bar",
+    "squared", "form box, touching", "table cell", "any colours", "on transparency", "at the edge",
+)  # fmt: skip
+"""Those that need most of the steps; all of them are in the long test."""
 
 
 @pytest.fixture(scope="module")
@@ -19,14 +24,36 @@ def classify(photographs: ModuleType) -> Any:
 
 @pytest.fixture(scope="module")
 def found(photographs: ModuleType, classify: Any) -> dict[str, list[Any]]:
-    return {kind: list(photographs.readings(kind, classify, n_digits=N_DIGITS)) for kind in photographs.KINDS}
+    return {kind: list(photographs.readings(kind, classify, n_digits=N_DIGITS)) for kind in KINDS}
 
 
-def test_most_digits_in_pictures_of_every_kind_are_read_right(found: dict[str, list[Any]]) -> None:
+def test_most_digits_in_pictures_are_read_right(found: dict[str, list[Any]]) -> None:
+    check_floors(found)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_most_digits_in_pictures_of_every_kind_are_read_right(photographs: ModuleType, classify: Any) -> None:
+    found = {kind: list(photographs.readings(kind, classify, n_digits=40, seed=1)) for kind in photographs.KINDS}
+    assert len(found) >= 30
+    check_floors(found)
+
+
+def check_floors(found: dict[str, list[Any]]) -> None:
     right = {kind: np.mean([reading.is_right for reading in readings]) for kind, readings in found.items()}
-    assert len(right) >= 20
-    assert {kind: share for kind, share in right.items() if share < 0.6} == {}
+    assert {kind: share for kind, share in right.items() if share < 0.75} == {}
     assert np.mean(list(right.values())) > 0.9
+
+
+@pytest.mark.parametrize("n_digits", [250, pytest.param(5000, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
+def test_mnist_digits_as_pictures_are_read_as_well_as_untouched(
+    n_digits: int, accuracy: ModuleType, classify: Any
+) -> None:
+    shares = []
+    for source in (accuracy.mnist_test, accuracy.moved_test):
+        images, labels = source(n_digits, np.random.default_rng(0))
+        shares.append(np.mean([classify(image) == label for image, label in zip(images, labels, strict=True)]))
+    assert shares[0] > 0.97 and shares[1] > shares[0] - 0.01
 
 
 def test_few_of_the_digits_that_are_read_right_have_a_warning(found: dict[str, list[Any]]) -> None:
@@ -38,12 +65,11 @@ def test_few_of_the_digits_that_are_read_right_have_a_warning(found: dict[str, l
     ("kind", "step"),
     [
         ("uneven light", "evened out the lighting, where the background is from "),
-        ("scan", "removed the background, from which ink differs by "),
-        ("form box", r"removed \d+ printed lines"),
+        ("phone", "removed the background, from which ink differs by "),
         ("form box, touching", r"removed \d+ printed lines"),
         ("table cell", r"removed \d+ printed lines"),
-        ("scan", "inverted, as the ink is darker than its background"),
-        ("scan", "cropped to the ink, "),
+        ("phone", "inverted, as the ink is darker than its background"),
+        ("phone", "cropped to the ink, "),
     ],
 )
 def test_the_steps_are_named_with_their_measure(kind: str, step: str, found: dict[str, list[Any]]) -> None:
@@ -52,12 +78,11 @@ def test_the_steps_are_named_with_their_measure(kind: str, step: str, found: dic
 
 
 def test_light_ink_is_not_inverted(found: dict[str, list[Any]]) -> None:
-    for kind in ("dark mode", "dark mode, title bar", "blackboard"):
-        inverted = ["inverted" in " ".join(reading.inputs.steps[0]) for reading in found[kind]]
-        assert np.mean(inverted) < 0.2, kind
+    inverted = ["inverted" in " ".join(reading.inputs.steps[0]) for reading in found["dark mode, title bar"]]
+    assert np.mean(inverted) < 0.2
 
 
-@pytest.mark.parametrize(("height", "pen_px"), [(0.12, 8), (0.12, 12), (0.16, 18), (0.25, 24), (0.92, 24)])
+@pytest.mark.parametrize(("height", "pen_px"), [(0.12, 8), (0.12, 12), (0.25, 24)])
 def test_every_style_of_drawing_is_read_also_small_and_with_a_thick_pen(
     height: float, pen_px: int, photographs: ModuleType, classify: Any
 ) -> None:

@@ -209,7 +209,7 @@ class Predictions:
 
     @request
     def draw_reading(self, picture: Image, *, expect: int | None = None, **asked: Unpack[Asked]) -> Call[Picture]:
-        """Return a picture with what `read` finds in it: each digit in a box, orange if there is a warning."""
+        """Return a picture with what `read` finds in it: each digit in a box, orange if it is unsure."""
         return _ask("read.png", read_picture, body_of_picture(picture), {"expect": expect}, **asked)
 
 

@@ -274,7 +274,7 @@ def reading_picture(
 ) -> bytes:
     """Draw a picture with the boxes of what was read in it, and the digits above them.
 
-    Digits are blue, and orange where there is a warning; marks are grey.
+    Digits are blue, and orange where the verdict is another one; marks are grey.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ def reading_picture(
         for one in (*line["marks"], *line["digits"]):
             x, y, width, height = one["box"]
             frame = x * scale_x - 1, y * scale_y - 1, (x + width) * scale_x, (y + height) * scale_y
-            colour = _GREY if "kind" in one else _ORANGE if one["warnings"] else _BLUE
+            colour = _GREY if "kind" in one else _BLUE if one["verdict"] == "digit" else _ORANGE
             draw.rectangle(frame, None, colour, max(1, round(height * scale_y / 40)))
             label = one["kind"] if "kind" in one else str(one["digit"])
             font = caption_font(round(min(max(height * scale_y / 3, 11), 40)))

@@ -342,7 +342,8 @@ def _print_reading(found: Json, console: Console) -> None:
     for line in found["lines"]:
         least = min(line["digits"], key=lambda digit: digit["probability"], default=None)
         certainty = f"{least['digit']}: {percent(least['probability'])}" if least else ""
-        warnings = dict.fromkeys(f"{digit['digit']}: {text}" for digit in line["digits"] for text in digit["warnings"])
-        table.add_row(Text(line["text"], "bold green"), certainty, " ".join(warnings))
+        doubtful = [digit for digit in line["digits"] if digit["verdict"] != "digit"]
+        doubts = dict.fromkeys(f"{one['digit']}: {' '.join([one['verdict'], *one['warnings']])}" for one in doubtful)
+        table.add_row(Text(line["text"], "bold yellow" if doubts else "bold green"), certainty, " ".join(doubts))
     console.print(table, Text(), Text(f"{found['model']}, version {found['version']}", "bold"), sep="\n")
     console.print(*_warnings(found), sep="\n")

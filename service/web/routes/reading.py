@@ -111,7 +111,7 @@ async def read_with_version(
 
 @router.post("/read.png", **_DRAW)
 async def draw_reading(query: Annotated[ReadParameters, Query()], request: Request) -> Response:
-    """Draw the picture with what was read in it, with the default model: blue, or orange where there is a warning."""
+    """Draw the picture with what was read in it, with the default model: blue, or orange where a digit is unsure."""
     return await _read(request, query, (None, query.alias), is_drawn=True)
 
 

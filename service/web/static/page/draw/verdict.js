@@ -6,7 +6,7 @@ import { Bars } from "../parts/bars.js";
 import { Grey } from "../parts/canvas.js";
 
 const TEN = Object.fromEntries([...Array(10).keys()].map((digit) => [digit, 0]));
-const LIKELY = 0.1; // a second class of at least this probability stands on the badge of an uncertain prediction
+const DOUBTS = { blank: "nothing to read", "not-a-digit": "perhaps not a digit", "several-digits": "several digits" };
 
 // answer: of /explain, or null. label: the true class of a test image, or null. problem: an error, or null.
 export function Verdict({ answer, nameOf, label, problem }) {
@@ -28,11 +28,10 @@ export function Verdict({ answer, nameOf, label, problem }) {
 
 // A badge that looks as certain as the prediction is.
 /** @param {any} answer @param {[string, number][]} ranked */
-function read(answer, [[best, probability], second], nameOf) {
-  const isUnsure = answer.verdict === "unsure";
-  if (answer.verdict === "digit") return html`<strong>${nameOf(best)}</strong><span>${percent(probability)} sure</span>`;
-  const isEither = second && (isUnsure || second[1] >= LIKELY);
-  return html`<strong class="unsure">${isEither ? `${nameOf(best)} or ${nameOf(second[0])}?` : `${nameOf(best)}?`}</strong><span>${isUnsure ? `not sure: ${percent(probability)}` : answer.verdict.replaceAll("-", " ")}</span>`;
+function read({ verdict, rivals }, [[best, probability]], nameOf) {
+  if (verdict === "digit") return html`<strong>${nameOf(best)}</strong><span>${percent(probability)} sure</span>`;
+  const either = [best, ...rivals.slice(0, 1)].map(nameOf).join(" or ");
+  return html`<strong class="unsure">${verdict === "blank" ? "?" : `${either}?`}</strong><span>${DOUBTS[verdict] ?? `not sure: ${percent(probability)}`}</span>`;
 }
 
 /** @param {any} nameOf @param {number} label @param {[string, number][]} ranked */

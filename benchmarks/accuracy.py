@@ -94,8 +94,8 @@ def mnist_test(n_images: int | None, rng: np.random.Generator) -> Labelled:
 
 def moved_test(n_images: int | None, rng: np.random.Generator) -> Labelled:
     """Return test images, enlarged and moved."""
-    images, labels = mnist_test(n_images, rng)
-    return read(moved(enlarged(image, rng), rng) for image in images), labels
+    inputs, labels = mnist_test(n_images, rng)
+    return read(moved(enlarged(image, rng), rng) for image in inputs.images), labels
 
 
 def distorted_test(n_images: int | None, rng: np.random.Generator) -> Labelled:

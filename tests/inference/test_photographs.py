@@ -51,8 +51,8 @@ def test_mnist_digits_as_pictures_are_read_as_well_as_untouched(
 ) -> None:
     shares = []
     for source in (accuracy.mnist_test, accuracy.moved_test):
-        images, labels = source(n_digits, np.random.default_rng(0))
-        shares.append(np.mean([classify(image) == label for image, label in zip(images, labels, strict=True)]))
+        inputs, labels = source(n_digits, np.random.default_rng(0))
+        shares.append(np.mean([classify(image) == label for image, label in zip(inputs.images, labels, strict=True)]))
     assert shares[0] > 0.97 and shares[1] > shares[0] - 0.01
 
 

@@ -136,12 +136,17 @@ SOURCES: Mapping[str, Callable[[int | None, np.random.Generator], Labelled]] = {
 def main() -> None:
     """Print a table in Markdown: a row for each kind of digits, a column for each model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default="mnist-digits,mnist-softmax", help="names of shipped models of ten digits")
+    parser.add_argument(
+        "--models",
+        default="mnist-digits,mnist-softmax",
+        help="shipped, each a name or name/version",
+    )
     parser.add_argument("--digits", type=int, help="of each kind at most; all by default")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     registry = Registry(LocalStore(shipped_models()))
-    models = [registry.load(name, registry.resolve(name)) for name in options.models.split(",")]
+    wanted = [name.partition("/") for name in options.models.split(",")]
+    models = [registry.load(name, registry.resolve(name, version or None)) for name, _, version in wanted]
     names = [f"`{model.manifest.name}`, version {model.manifest.version}" for model in models]
     print(f"| digits | images | {' | '.join(names)} |")
     print(f"|---|---:|{'---:|' * len(models)}")

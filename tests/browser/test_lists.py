@@ -46,7 +46,7 @@ def test_a_sweep_is_ranked_and_pictured(open_page: OpenPage, client: httpx.Clien
     grid = {"l2_penalty": [0, 1], "learning_rate": [0.01, 0.1]}
     client.post("/sweeps", json={"base": TINY, "grid": grid}).raise_for_status()
     with open_page("/?view=sweeps") as page:
-        page.get_by_role("region", name="Sweeps").get_by_role("link").click()
+        page.locator("tbody").get_by_role("link").click()
         expect(page.get_by_text("All runs have finished")).to_be_visible()
         expect(page.get_by_role("heading", name="A sweep over Learning rate and L2 penalty λ")).to_be_visible()
         pictures = ["Validation accuracy of each run", "The norm of the weights", "The lowest validation loss for each"]

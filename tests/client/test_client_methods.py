@@ -153,7 +153,8 @@ def test_every_route_has_a_method(
     assert client.default_version("routes") == client.version("routes")["version"]
     assert client.model("routes")["default"] and client.evaluate("routes", hardest=1)["hardest"]
     assert client.classified_images("routes", true=7, predicted=7, limit=1)["images"]
-    assert client.confusion("routes", dpi=100) and client.weights("routes", colours="grey")
+    assert client.confusion("routes", dpi=100) and client.calibration("mnist-digits", format="svg")._repr_svg_()
+    assert client.weights("routes", colours="grey")
     assert client.architecture("routes")._repr_svg_()
     content = client.weights_file("routes")
     imported = client.import_weights("routes-imported", content, publish="last")

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import service.registry
 from service.core import Floats
 from service.core.npz import write_npz
 from service.errors import Corrupted, InvalidField, ModelNotFound
@@ -362,26 +361,3 @@ def test_foreign_files_in_the_store_are_no_models(registry: Registry, register: 
     (root / "empty/1").mkdir(parents=True)
     assert registry.names() == ("digits",)
     assert registry.versions("digits") == (1,)
-
-
-def test_the_public_face() -> None:
-    assert sorted(name for name in vars(service.registry) if name[0].isupper()) == [
-        "ALIAS_PATTERN",
-        "ALIAS_RULE",
-        "AliasEntry",
-        "BlobStore",
-        "CHAMPION",
-        "DEFAULT_MODEL",
-        "LATEST",
-        "LocalStore",
-        "Manifest",
-        "Model",
-        "ModelDraft",
-        "ModelSummary",
-        "NAME_RULE",
-        "ObjectStore",
-        "Registry",
-        "UNSET",
-        "Unset",
-        "VersionSummary",
-    ]

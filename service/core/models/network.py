@@ -15,10 +15,6 @@ from service.core.task import SCALINGS, Floats, Ints, Layout, Task, Tensor
 
 from .interface import Attribution, Model, Operation, Output
 
-_BLOCK_IMAGES = 4
-"""Images that are predicted together, always so many: each has the same bits in every company, and four of them read
-the weights once instead of four times."""
-
 _CHECK_BLOCK_IMAGES = 512
 """Few enough that what a hidden layer makes of them stays in a core's own cache."""
 
@@ -122,16 +118,10 @@ class Network(Model):
     def image_logits(self, row: Floats, x: Floats) -> Floats:
         """See `Model`."""
         *hidden, last = self._matrices(row)
-        n_blocks = -(-len(x) // _BLOCK_IMAGES)
-        a = x
-        if len(x) < n_blocks * _BLOCK_IMAGES:
-            a = np.empty((n_blocks * _BLOCK_IMAGES, x.shape[1]), x.dtype)
-            a[: len(x)] = x
-            a[len(x) :] = x[-1]
-        a = a.reshape(n_blocks, _BLOCK_IMAGES, x.shape[1])
+        a = x[:, np.newaxis]  # each image by itself: its bits are the same in every company
         for matrix in hidden:
             a = self._activate(a @ matrix)
-        return (a @ last).reshape(n_blocks * _BLOCK_IMAGES, self.n_outputs, 1)[: len(x)]
+        return np.swapaxes(a @ last, 1, 2)
 
     def loss_and_gradient(self, rows: Floats, x: Floats, y: Ints) -> tuple[Floats, Floats]:
         """Return C and dC/dθ, which the next call overwrites.

@@ -30,9 +30,9 @@ class Models:
         return get(read_table("models"), "models")
 
     @request
-    def model(self, name: str) -> Call[Record]:
-        """Return a model with all its versions."""
-        return get(read_record, "models", name)
+    def model(self, name: str, *, limit: int | None = None, before: str | None = None) -> Call[Record]:
+        """Return a model with its newest versions; ``next`` is the ``before`` of the next page."""
+        return get(read_record, "models", name, limit=limit, before=before)
 
     @request
     def version(self, model: str, version: int | str | None = None) -> Call[Record]:

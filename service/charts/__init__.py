@@ -7,7 +7,7 @@ draw at once, and the same arguments give the same bytes. matplotlib is imported
 from .architecture import DrawnLayer, architecture_picture
 from .calibration import calibration_chart
 from .cells import confusion_chart, heatmap_chart
-from .curves import Curves, Line, thin
+from .curves import BlockAverage, Curves, Line, Thinning, steps_averaged, thin
 from .frame import MEDIA_TYPES, ChartSize, Drawing, superscript
 from .norms import norms_chart
 from .pictures import (

@@ -8,14 +8,13 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
-from .curves import AnySteps, Curves, Series, Steps, block_statistics, thin
+from .curves import AVERAGED_STEPS, MAX_POINTS, AnySteps, Curves, Series, Steps, block_statistics, steps_averaged, thin
 from .frame import INK, LARGEST_DRAWN, Frame, power_of_ten
 from .sheet import Sheet
 
 _EPOCHS_IN = 0.42
-_MAX_POINTS = 2_000
 _MAX_MARKERS = 40
-_AVERAGED_STEPS = 10
+
 _LOG_SCALE_FROM_RATIO = 1_000
 _FIRST_STEPS_FRACTION = 0.05
 _MIN_POINTS_TO_ZOOM = 20
@@ -50,7 +49,7 @@ class Canvas:
         *,
         colour: str,
         label: str | None,
-        max_points: int = _MAX_POINTS,
+        max_points: int = MAX_POINTS,
         **style: Any,
     ) -> None:
         """Draw values as they are, thinned to what a picture can show; a short line also shows its points.
@@ -75,23 +74,33 @@ class Canvas:
             self._drawn += [(at, low), (at, high)]
         return self._axes.fill_between(at, low, high, color=colour, alpha=0.22, linewidth=0)
 
-    def averaged_line(self, steps: Steps, values: Series, *, colour: str, label: str) -> None:
-        """Draw the mean of every ten steps in a band of one standard deviation to each side.
+    def training_loss(self, curves: Curves, *, colour: str, label: str) -> None:
+        """Draw the mean loss of every ten steps in a band of one standard deviation to each side.
 
         A long run is averaged over more steps at a time, a very short one not at all, as the label states.
         """
-        if len(values) < 2 * _AVERAGED_STEPS:
-            self.line(steps, values, colour=colour, label=label)
-            return
-        at, values = self._take_finite(steps, values)
-        n_averaged = max(_AVERAGED_STEPS, -(-len(values) // _MAX_POINTS))
-        middle, mean, deviation = block_statistics(at, values, n_averaged)
-        if len(mean) == 0:
-            return
-        low, high = np.maximum(mean - deviation, values.min()), mean + deviation
-        band = self.band(middle, low, high, colour=colour)
-        (line,) = self._axes.plot(middle, mean, color=colour, zorder=2.5)
-        self.sheet.add_to_legend((band, line), f"{label}, mean of {n_averaged} steps ± s.d.")
+        steps, values, n_averaged, band = (
+            curves.train_loss_steps,
+            curves.train_loss,
+            curves.n_averaged,
+            curves.train_loss_band,
+        )
+        if band is None:
+            if len(values) < 2 * AVERAGED_STEPS:
+                self.line(steps, values, colour=colour, label=label)
+                return
+            at, values = self._take_finite(steps, values)
+            n_averaged = steps_averaged(len(values))
+            steps, mean, deviation = block_statistics(at, values, n_averaged)
+            if len(mean) == 0:
+                return
+            band = np.maximum(mean - deviation, values.min()), mean + deviation
+            values = mean
+        else:
+            steps, values = self._take_finite(steps, values)
+        shown = self.band(steps, *band, colour=colour)
+        (line,) = self._axes.plot(steps, values, color=colour, zorder=2.5)
+        self.sheet.add_to_legend((shown, line), f"{label}, mean of {n_averaged} steps ± s.d.")
 
     def mark_run(self, curves: Curves, values: Series, *, colour: str, best_label: str) -> None:
         """Ring the best check on a line and draw its early stop; ``{value}`` becomes the line's value there."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,10 @@ from service.core import Floats
 
 Series: TypeAlias = NDArray[np.float64]
 Steps: TypeAlias = NDArray[np.int64]
+MAX_POINTS = 2_000
+"""Of a line: more than a chart can show."""
+AVERAGED_STEPS = 10
+
 AnySteps: TypeAlias = NDArray[np.int64] | NDArray[np.float64]  # means of several steps are not whole
 
 
@@ -27,7 +31,9 @@ class Curves:
     ----------
     check_steps : ``(n_checks,)``, the step after which each validation check was made.
     checks : ``(n_checks,)`` for each of `service.core.METRICS`, by name.
-    train_loss_steps, train_loss : ``(n_steps,)``, the loss on the batch of each step.
+    train_loss_steps, train_loss : ``(n_steps,)``, the loss on the batch of each step; of a long history the mean of
+        every ``n_averaged`` steps, at the middle of them.
+    train_loss_band : of a long history, the edges of a band of one standard deviation to each side.
     best_step : the check with the lowest validation loss, if there is one.
     stop_step : the step at which early stopping ended the run, if it did.
     batches_per_epoch : when given, charts also show epochs.
@@ -35,8 +41,10 @@ class Curves:
 
     check_steps: Steps
     checks: Mapping[str, Series]
-    train_loss_steps: Steps
+    train_loss_steps: AnySteps
     train_loss: Series
+    n_averaged: int = 1
+    train_loss_band: tuple[Series, Series] | None = None
     best_step: int | None = None
     stop_step: int | None = None
     batches_per_epoch: int | None = None
@@ -44,7 +52,7 @@ class Curves:
     def __post_init__(self) -> None:
         """Check that the arrays fit together."""
         _check(self.check_steps, *self.checks.values())
-        _check(self.train_loss_steps, self.train_loss)
+        _check(self.train_loss_steps, self.train_loss, *(self.train_loss_band or ()))
 
     def __len__(self) -> int:
         """Return the number of validation checks."""
@@ -103,30 +111,104 @@ class Line:
         return cls(label=label, steps=steps, values=mean, lower=lower, upper=upper, meaning=meaning)
 
 
-def thin(values: Floats, max_points: int) -> NDArray[np.intp]:
-    """Choose at most ``max_points`` points that keep every visible extreme.
+class Thinning:
+    """Chooses points of a series, which comes in pieces, that keep every visible extreme.
 
     The points between the first and the last are cut into equal buckets, and of each bucket the lowest and
     the highest value stay.
 
     Parameters
     ----------
-    values : ``(n,)``, finite.
-    max_points : at least 4.
-
-    Returns
-    -------
-    indices : increasing, of the points to keep; the first and the last are always among them.
+    length : of the whole series.
+    max_points : how many may stay, at least 4.
+    dtype : of the items that stand for the points.
     """
-    if len(values) <= max_points:
-        return np.arange(len(values))
-    kept = [0, len(values) - 1]
-    n_buckets = (max_points - 2) // 2
-    for number in range(n_buckets):
-        start = 1 + (len(values) - 2) * number // n_buckets
-        bucket = values[start : 1 + (len(values) - 2) * (number + 1) // n_buckets]
-        kept += [start + int(bucket.argmin()), start + int(bucket.argmax())]
-    return np.unique(kept)
+
+    def __init__(self, length: int, max_points: int, dtype: Any) -> None:
+        n_buckets = (max_points - 2) // 2
+        inner = 1 + (length - 2) * np.arange(n_buckets + 1, dtype=np.int64) // n_buckets
+        self._edges = np.append(inner, length)  # where each bucket ends; the first and the last hold one point
+        self._is_whole = length <= max_points
+        self._kept = np.zeros(length if self._is_whole else 2 * len(self._edges), dtype)
+        self._n_kept = self._n_seen = self._bucket = 0
+        self._lowest: tuple[Any, int, Any] | None = None
+        self._highest: tuple[Any, int, Any] | None = None
+
+    def add(self, values: Floats, items: NDArray[Any]) -> None:
+        """Take the next values, ``(n,)`` and finite, and their items, ``(n,)``."""
+        start = len(values) if self._is_whole else 0
+        self._keep(items[:start])
+        while start < len(values):
+            edge = int(self._edges[self._bucket]) - self._n_seen
+            part = values[start:edge]
+            low, high = start + int(part.argmin()), start + int(part.argmax())
+            if self._lowest is None or values[low] < self._lowest[0]:
+                self._lowest = values[low], self._n_seen + low, items[low]
+            if self._highest is None or values[high] > self._highest[0]:
+                self._highest = values[high], self._n_seen + high, items[high]
+            start += len(part)
+            if start == edge:
+                places = {place: item for _, place, item in (self._lowest, self._highest)}
+                for place in sorted(places):
+                    self._keep(places[place])
+                self._lowest = self._highest = None
+                self._bucket += 1
+        self._n_seen += len(values)
+
+    def items(self) -> NDArray[Any]:
+        """Return the items of the points that stay, in order; the first and the last are always among them."""
+        return self._kept[: self._n_kept]
+
+    def _keep(self, items: Any) -> None:
+        end = self._n_kept + np.size(items)
+        self._kept[self._n_kept : end] = items
+        self._n_kept = end
+
+
+def thin(values: Floats, max_points: int) -> NDArray[np.intp]:
+    """Return the indices, increasing, of the points of ``(n,)`` finite values that a `Thinning` keeps."""
+    thinning = Thinning(len(values), max_points, np.intp)
+    thinning.add(values, np.arange(len(values)))
+    return thinning.items()
+
+
+def steps_averaged(n_steps: int) -> int:
+    """Return over how many steps the training loss of a run is averaged in a chart."""
+    return max(AVERAGED_STEPS, -(-n_steps // MAX_POINTS))
+
+
+class BlockAverage:
+    """Mean and standard deviation of each block of a long series that comes in pieces; a last short block is left out.
+
+    Parameters
+    ----------
+    length : of a block.
+
+    Attributes
+    ----------
+    lowest : of all values so far.
+    """
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.lowest = np.inf
+        self._rest = np.zeros(0), np.zeros(0)
+        self._parts: list[tuple[Series, Series, Series]] = []
+
+    def add(self, steps: AnySteps, values: Floats) -> None:
+        """Take the next steps and values, ``(n,)`` each; what is not finite is left out."""
+        finite = np.isfinite(values)
+        at = np.concatenate([self._rest[0], steps[finite]])
+        series = np.concatenate([self._rest[1], values[finite]])
+        whole = len(series) - len(series) % self.length
+        self.lowest = min(self.lowest, series.min(initial=np.inf))
+        self._parts.append(block_statistics(at, series, self.length))
+        self._rest = at[whole:].copy(), series[whole:].copy()
+
+    def statistics(self) -> tuple[Series, Series, Series]:
+        """Return as `block_statistics`."""
+        middle, mean, deviation = (np.concatenate(series) for series in zip(*self._parts, strict=True))
+        return middle, mean, deviation
 
 
 def block_statistics(steps: AnySteps, values: Series, length: int) -> tuple[Series, Series, Series]:
@@ -143,7 +225,7 @@ def block_statistics(steps: AnySteps, values: Series, length: int) -> tuple[Seri
     return steps[: n_blocks * length].reshape(shape).mean(axis=1), blocks.mean(axis=1), blocks.std(axis=1)
 
 
-def _check(steps: Steps, *together: Series) -> None:
+def _check(steps: AnySteps, *together: Series) -> None:
     if steps.ndim != 1 or any(series.shape != steps.shape for series in together):
         raise ValueError("steps and values differ in length")
     if (np.diff(steps) <= 0).any():

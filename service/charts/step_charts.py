@@ -33,7 +33,7 @@ def loss_chart(curves: Curves, **frame: Unpack[Frame]) -> bytes:
     """
     _require_checks(len(curves))
     canvas = new_canvas(**frame, y_label="cross-entropy loss", y_bounds=(0.0, math.inf))
-    canvas.averaged_line(curves.train_loss_steps, curves.train_loss, colour=TRAINING, label="training")
+    canvas.training_loss(curves, colour=TRAINING, label="training")
     return _with_validation(canvas, curves, "validation_loss", "lowest validation loss {value}")
 
 

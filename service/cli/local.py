@@ -205,9 +205,10 @@ class LocalBackend:
         return [self._registry.summary(name).to_dict() for name in self._registry.names()]
 
     def model(self, name: str) -> Json:
-        """Return a model with all its versions."""
-        versions = [summary.to_dict() for summary in self._registry.version_summaries(name)]
-        return {**self._registry.summary(name).to_dict(), "versions": versions}
+        """Return a model with its newest versions."""
+        versions, _ = self._registry.version_summaries(name, limit=100)
+        shown = [version.to_dict() for version in versions]
+        return {**self._registry.summary(name).to_dict(), "versions": shown}
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
         """Return the manifest of a version, by default the one that answers, and the aliases that name it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -24,7 +24,12 @@ from .states import JobState
 from .tables import check_blocks, events, jobs
 
 BLOCK_LENGTH = 1000
+"""Checks in a block; fewer where their steps have more losses than `BLOCK_LOSSES`."""
+BLOCK_LOSSES = 1_000_000
+PIECE_LOSSES = 250_000
+"""Losses in a piece of a history that is read, which bounds the memory of it."""
 
+_LOOSE_PIECE = 64
 _FIRST_METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 """Of blocks that do not name theirs."""
 _LOSS_BYTES = 4
@@ -74,7 +79,10 @@ class CheckRow(RecordedCheck):
 
 _SHOWN = tuple(name for name in CheckRow.__dataclass_fields__ if name != "id")
 _NUMBERS = ("id", "epoch", "step", *METRICS)
-_LOOSE = tuple(events.c[name] for name in ("id", "epoch", "step", "metrics", "step_losses"))
+_LOOSE = (
+    *(events.c[name] for name in ("id", "epoch", "step", "metrics")),
+    func.length(events.c.step_losses).label("losses_bytes"),
+)
 _WRITTEN = tuple(name for name in NewCheck.__dataclass_fields__ if name not in METRICS)
 
 # Statements of every engine cycle and follower are built once: building one takes longer than running it.
@@ -134,7 +142,7 @@ _SINCE = select(events.c.id, events.c.job_id).where(events.c.id > bindparam("aft
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CheckSeries:
-    """The checks of a job, and the training losses of all their steps as packed bytes."""
+    """Checks of a job, and the training losses of all their steps as packed bytes."""
 
     checks: Checks
     step_losses: bytes
@@ -158,11 +166,12 @@ def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck
 def pack_checks(connection: Connection, job_id: str) -> None:
     """Move the checks of a job from events into blocks."""
     loose = (events.c.job_id == job_id) & (events.c.kind == "check")
-    rows = connection.execute(select(*_LOOSE, events.c.detail).where(loose).order_by(events.c.id)).all()
-    for start in range(0, len(rows), BLOCK_LENGTH):
-        part = rows[start : start + BLOCK_LENGTH]
-        losses = b"".join(row.step_losses for row in part)
-        _insert(connection, job_id, _array(part), [row.detail for row in part], losses)
+    query = select(*_LOOSE, events.c.step_losses, events.c.detail).where(loose).order_by(events.c.id)
+    rows = connection.execute(query).all()
+    checks = _array(rows)
+    for part in _parts(checks, BLOCK_LENGTH, BLOCK_LOSSES):
+        losses = b"".join(row.step_losses for row in rows[part])
+        _insert(connection, job_id, checks[part], [row.detail for row in rows[part]], losses)
     if rows:
         connection.execute(delete(events).where(loose))
 
@@ -215,20 +224,48 @@ def _packed_after(connection: Connection, job_id: str, event_id: int, limit: int
     return found[:limit]
 
 
-def check_series(connection: Connection, job_id: str, *, since: int = 0) -> CheckSeries:
-    """Return the checks of a job after an event, from blocks and events."""
-    columns = check_blocks.c.metrics, check_blocks.c.checks, check_blocks.c.step_losses
-    blocks = connection.execute(_blocks(job_id, *columns).where(check_blocks.c.last_id > since)).all()
-    loose = connection.execute(
-        select(*_LOOSE)
+def check_pieces(connection: Connection, job_id: str, *, since: int = 0, losses: bool = True) -> Iterator[CheckSeries]:
+    """Yield the checks of a job after an event, from blocks and events, in pieces of bounded size.
+
+    Parameters
+    ----------
+    losses : whether their ``step_losses`` are read too; they are empty otherwise.
+    """
+    columns = [check_blocks.c[name] for name in ("metrics", "checks", *(["step_losses"] if losses else []))]
+    blocks = _blocks(job_id, *columns).where(check_blocks.c.last_id > since)
+    for block in connection.execute(blocks, execution_options={"yield_per": 1}):
+        checks, start = _unpacked(block), 0
+        for part in _parts(checks, BLOCK_LENGTH, PIECE_LOSSES):
+            n_bytes = int(checks["n_losses"][part].sum()) * _LOSS_BYTES
+            piece = block.step_losses[start : start + n_bytes] if losses else b""
+            yield _after(since, CheckSeries(checks=checks[part], step_losses=piece))
+            start += n_bytes
+    loose = (
+        select(*_LOOSE, *([events.c.step_losses] if losses else []))
         .where(events.c.job_id == job_id, events.c.kind == "check", events.c.id > since)
         .order_by(events.c.id)
-    ).all()
-    checks = np.concatenate([*map(_unpacked, blocks), _array(loose)])
-    losses = b"".join([*(block.step_losses for block in blocks), *(row.step_losses for row in loose)])
-    n_before = int(np.searchsorted(checks["id"], since, side="right"))
-    n_losses_before = int(checks["n_losses"][:n_before].sum())
-    return CheckSeries(checks=checks[n_before:], step_losses=losses[n_losses_before * _LOSS_BYTES :])
+    )
+    for rows in connection.execute(loose, execution_options={"yield_per": _LOOSE_PIECE}).partitions():
+        joined = b"".join(row.step_losses for row in rows) if losses else b""
+        yield CheckSeries(checks=_array(rows), step_losses=joined)
+
+
+def _after(event_id: int, series: CheckSeries) -> CheckSeries:
+    """Leave out the checks up to an event, and their losses."""
+    n_before = int(np.searchsorted(series.checks["id"], event_id, side="right"))
+    n_losses_before = int(series.checks["n_losses"][:n_before].sum())
+    return CheckSeries(checks=series.checks[n_before:], step_losses=series.step_losses[n_losses_before * _LOSS_BYTES :])
+
+
+def _parts(checks: Checks, max_checks: int, max_losses: int) -> Iterator[slice]:
+    """Cut checks into parts with at most so many checks and losses, but one check at least."""
+    ends, start = np.cumsum(checks["n_losses"], dtype=np.int64), 0
+    while start < len(checks):
+        before = ends[start] - checks["n_losses"][start]
+        stop = int(np.searchsorted(ends, before + max_losses, side="right"))
+        stop = min(max(stop, start + 1), start + max_checks)
+        yield slice(start, stop)
+        start = stop
 
 
 def checks_of_sweep(connection: Connection, sweep_id: str, *, up_to: int) -> dict[str, Checks]:
@@ -280,8 +317,7 @@ def _insert(
 
 def _array(rows: Iterable[Any]) -> Checks:
     tuples = [
-        (row.id, row.epoch, row.step, *_values(row.metrics).values(), len(row.step_losses) // _LOSS_BYTES)
-        for row in rows
+        (row.id, row.epoch, row.step, *_values(row.metrics).values(), row.losses_bytes // _LOSS_BYTES) for row in rows
     ]
     return np.array(tuples, dtype=CHECK)
 

@@ -8,7 +8,7 @@ from service.database import MOVES, JobState, RecordedCheck, Transition
 from .derived_jobs import StartingPoint
 from .engine import Engine, EngineLock
 from .executors import DaskExecutor, Executor, InlineExecutor, ProcessesExecutor, check_scheduler
-from .job import Event, EventBatch, Job, JobRequest, Metrics
+from .job import DEFAULT_POINTS, MAX_POINTS, Event, EventBatch, Job, JobRequest, Metrics
 from .jobs import LATE_S, Census, EventCursor, Jobs
 from .pictures import (
     MAX_ROWS,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.charts import Curves, thin
-from service.core import METRICS, Ints, StopReason, TrainingConfig
-from service.database import CheckSeries, EventRow, JobRow, JobState, NewJob, RecordedCheck, StateRow, Transition
+from service.charts import BlockAverage, Curves, Thinning, steps_averaged
+from service.core import METRICS, Check, Floats, Ints, StopReason, TrainingConfig
+from service.core.tables import csv_text
+from service.database import CHECK, CheckSeries, EventRow, JobRow, JobState, NewJob, RecordedCheck, StateRow, Transition
 from service.registry import utc_text
 from service.worker import Checked, Progress
 
@@ -189,6 +192,20 @@ def _shown(verification: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
 
 Series: TypeAlias = NDArray[np.float64]
 
+MAX_POINTS = 1_000_000
+DEFAULT_POINTS = 100_000
+"""Checks, and losses, in an answer that asks for no number: more than most jobs have."""
+
+_PIECE = 5_000
+"""Points that are written as one piece of text."""
+_EXACT_LOSSES = 200_000
+"""Steps up to which charts get every loss."""
+_LOSS = np.dtype([("step", "<i8"), ("value", "<f4")])
+_SHOWN = ["id", *Check.__dataclass_fields__]
+
+ReadPieces: TypeAlias = Callable[..., Iterable[CheckSeries]]
+"""Reads a history in pieces, from its beginning at each call; with ``losses=False`` without them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Metrics:
@@ -197,56 +214,116 @@ class Metrics:
     ``thinned`` says that points are left out; of each interval the lowest and the highest loss are kept.
     """
 
-    checks: Sequence[RecordedCheck]
+    recorded: NDArray[np.void]
     loss_steps: Ints
-    loss_values: Series
+    loss_values: Floats
     thinned: bool
 
     @classmethod
-    def of(cls, series: CheckSeries, max_points: int | None) -> Metrics:
-        """Build from the recorded series, each thinned to ``max_points`` (at least 4) if that is given."""
-        checks, losses = series.checks, Checked.unpack_losses(series.step_losses)
-        n_points = max(len(checks), len(losses))
-        if max_points is None:
-            max_points = n_points
-        checks = checks[thin(checks["validation_loss"], max_points)]
-        kept = thin(losses, max_points)
-        names = list(RecordedCheck.__dataclass_fields__)
+    def of(cls, read: ReadPieces, max_points: int = DEFAULT_POINTS) -> Metrics:
+        """Build from the recorded history, checks and losses each thinned to ``max_points`` (at least 4)."""
+        n_checks, n_losses = _lengths(read)
+        checks, losses = Thinning(n_checks, max_points, CHECK), Thinning(n_losses, max_points, _LOSS)
+        for piece in read():
+            checks.add(piece.checks["validation_loss"], piece.checks)
+            rows = _losses_of(piece)
+            losses.add(rows["value"], rows)
+        kept = losses.items()
         return cls(
-            checks=[RecordedCheck(**dict(zip(names, row, strict=True))) for row in checks[names].tolist()],
-            loss_steps=_steps_of(series, kept),
-            loss_values=losses[kept].astype(np.float64),
-            thinned=n_points > max_points,
+            recorded=checks.items()[_SHOWN],
+            loss_steps=kept["step"],
+            loss_values=kept["value"],
+            thinned=max(n_checks, n_losses) > max_points,
         )
+
+    @property
+    def checks(self) -> list[RecordedCheck]:
+        """The checks, oldest first."""
+        return [RecordedCheck(**row) for row in self.rows()]
+
+    def rows(self, places: slice = slice(None)) -> list[dict[str, Any]]:
+        """Return checks as plain data, ready for JSON."""
+        return [dict(zip(_SHOWN, row, strict=True)) for row in self.recorded[places].tolist()]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
         return {
-            "checks": [check.to_dict() for check in self.checks],
+            "checks": self.rows(),
             "train_loss": {"steps": self.loss_steps.tolist(), "values": self.loss_values.tolist()},
             "thinned": self.thinned,
         }
 
+    def json_pieces(self) -> Iterator[str]:
+        """Yield the JSON of `to_dict`, so that no piece takes long or much memory."""
+        yield '{"checks":['
+        yield from self._joined(len(self.recorded), self.rows)
+        for opening, values in (('],"train_loss":{"steps":[', self.loss_steps), ('],"values":[', self.loss_values)):
+            yield opening
+            yield from self._joined(len(values), partial(_listed, values))
+        yield f']}},"thinned":{json.dumps(self.thinned)}}}'
 
-def curves_of(job: JobRow, series: CheckSeries) -> Curves:
-    """Return the same history as arrays for the charts, with their marks."""
-    checks = series.checks
-    losses = Checked.unpack_losses(series.step_losses)
+    def csv_pieces(self) -> Iterator[str]:
+        """Yield the checks as CSV."""
+        yield csv_text(_SHOWN, ())
+        for start in range(0, len(self.recorded), _PIECE):
+            yield csv_text(_SHOWN, self.rows(slice(start, start + _PIECE)), header=False)
+
+    @staticmethod
+    def _joined(length: int, part_of: Callable[[slice], list[Any]]) -> Iterator[str]:
+        for start in range(0, length, _PIECE):
+            part = json.dumps(part_of(slice(start, start + _PIECE)), allow_nan=False, separators=(",", ":"))
+            yield ("," if start else "") + part[1:-1]
+
+
+def curves_of(job: JobRow, read: ReadPieces) -> Curves:
+    """Return the same history as arrays for the charts, with their marks; of a long one what a chart can show."""
+    n_checks, n_losses = _lengths(read)
+    checks = Thinning(n_checks, DEFAULT_POINTS, CHECK)
+    losses = Thinning(n_losses if n_losses <= _EXACT_LOSSES else 0, _EXACT_LOSSES, _LOSS)
+    average = BlockAverage(steps_averaged(n_losses))
+    for piece in read():
+        checks.add(piece.checks["validation_loss"], piece.checks)
+        rows = _losses_of(piece)
+        if n_losses <= _EXACT_LOSSES:
+            losses.add(rows["value"], rows)
+        else:
+            average.add(rows["step"], rows["value"].astype(np.float64))
+    found, kept = checks.items(), losses.items()
+    loss: dict[str, Any] = {"train_loss_steps": kept["step"], "train_loss": kept["value"].astype(np.float64)}
+    if n_losses > _EXACT_LOSSES:
+        middle, mean, deviation = average.statistics()
+        band = np.maximum(mean - deviation, average.lowest), mean + deviation
+        loss = {
+            "train_loss_steps": middle,
+            "train_loss": mean,
+            "n_averaged": average.length,
+            "train_loss_band": band,
+        }
     stopped_early = job.stop_reason == StopReason.EARLY_STOPPING
     return Curves(
-        check_steps=checks["step"],
-        checks={name: checks[name] for name in METRICS},
-        train_loss_steps=_steps_of(series, np.arange(len(losses))),
-        train_loss=losses.astype(np.float64),
+        check_steps=found["step"],
+        checks={name: found[name] for name in METRICS},
+        **loss,
         best_step=job.best_check.step if job.best_check else None,
         stop_step=job.latest_check.step if job.latest_check and stopped_early else None,
         batches_per_epoch=job.batches_per_epoch,
     )
 
 
-def _steps_of(series: CheckSeries, places: NDArray[np.intp]) -> Ints:
-    """Return the steps of the losses at some positions of a series; those of a check end at its step."""
-    ends = np.cumsum(series.checks["n_losses"])
-    checks = np.searchsorted(ends, places, side="right")
-    steps: Ints = places + (series.checks["step"] + 1 - ends)[checks]
-    return steps
+def _listed(values: NDArray[Any], places: slice) -> list[Any]:
+    return list(values[places].tolist())
+
+
+def _lengths(read: ReadPieces) -> tuple[int, int]:
+    """Return the number of checks and of losses."""
+    counts = [(len(piece.checks), int(piece.checks["n_losses"].sum())) for piece in read(losses=False)]
+    return sum(n for n, _ in counts), sum(n for _, n in counts)
+
+
+def _losses_of(piece: CheckSeries) -> NDArray[np.void]:
+    """Return the step and the loss of each; the steps of a check end at its own."""
+    n_losses = piece.checks["n_losses"]
+    losses = np.zeros(int(n_losses.sum()), _LOSS)
+    losses["value"] = Checked.unpack_losses(piece.step_losses)
+    losses["step"] = np.arange(len(losses)) + np.repeat(piece.checks["step"] + 1 - np.cumsum(n_losses), n_losses)
+    return losses

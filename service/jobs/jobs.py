@@ -21,7 +21,7 @@ from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
 from .derived_jobs import StartingPoint, continued, rescaled, resumable_state, started, verification_of
-from .job import Event, EventBatch, Job, JobRequest, Metrics, curves_of
+from .job import DEFAULT_POINTS, Event, EventBatch, Job, JobRequest, Metrics, curves_of
 from .snapshots import JobWeights
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, job_row, parse_cursor
 
@@ -210,19 +210,17 @@ class Jobs(SubmissionService):
                 row = job_row(connection, job_id)
                 raise InvalidJobTransition(f"The job is {row.state}; cancel it first.")
 
-    def metrics(self, job_id: str, *, since: int = 0, max_points: int | None = None) -> Metrics:
+    def metrics(self, job_id: str, *, since: int = 0, max_points: int = DEFAULT_POINTS) -> Metrics:
         """Return the history of a job after an event, thinned to ``max_points`` if it is longer."""
         with self._database.read() as connection:
             job_row(connection, job_id)
-            series = event_rows.check_series(connection, job_id, since=since)
-        return Metrics.of(series, max_points)
+            return Metrics.of(partial(event_rows.check_pieces, connection, job_id, since=since), max_points)
 
     def curves(self, job_id: str) -> Curves:
         """Return the history of a job for the charts."""
         with self._database.read() as connection:
             row = job_row(connection, job_id)
-            series = event_rows.check_series(connection, job_id)
-        return curves_of(row, series)
+            return curves_of(row, partial(event_rows.check_pieces, connection, job_id))
 
     def weights(self, job_id: str, which: str) -> JobWeights:
         """Return the ``best`` or the ``last`` weights of the newest checkpoint.

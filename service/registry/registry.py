@@ -202,9 +202,20 @@ class Registry:
             default = self._summary_of(name, self.resolve(name))
         return ModelSummary(name=name, versions=versions, aliases=aliases, default=default)
 
-    def version_summaries(self, name: str) -> tuple[VersionSummary, ...]:
-        """Return each version of a model for a listing, ascending."""
-        return tuple(self._summary_of(name, version) for version in self.versions(name))
+    def version_summaries(
+        self, name: str, *, limit: int, before: int | None = None
+    ) -> tuple[tuple[VersionSummary, ...], int | None]:
+        """Return the newest versions of a model, or the newest below one, ascending.
+
+        Returns
+        -------
+        versions : at most ``limit``.
+        before : where the next page begins; None on the last.
+        """
+        numbers = [version for version in self.versions(name) if before is None or version < before]
+        page = numbers[-limit:]
+        following = page[0] if len(numbers) > limit else None
+        return tuple(self._summary_of(name, version) for version in page), following
 
     # Aliases
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.charts import thin
+from service.charts import BlockAverage, Thinning, thin
 from service.charts.curves import block_statistics
 from service.charts.frame import fit_lines
 
@@ -19,6 +19,18 @@ def test_thinning_keeps_ends_and_extremes(values: list[float], max_points: int) 
     assert (np.diff(kept) > 0).all()
     assert (kept[0], kept[-1]) == (0, len(series) - 1)
     assert (series[kept].min(), series[kept].max()) == (series.min(), series.max())
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=300), st.integers(4, 80), st.integers(1, 50))
+def test_pieces_are_thinned_and_averaged_as_the_whole(values: list[float], max_points: int, length: int) -> None:
+    series, thinning, average = np.array(values), Thinning(len(values), max_points, np.intp), BlockAverage(3)
+    for start in range(0, len(series), length):
+        steps = np.arange(len(series))[start : start + length]
+        thinning.add(series[start : start + length], steps)
+        average.add(steps, series[start : start + length])
+    np.testing.assert_array_equal(thinning.items(), thin(series, max_points))
+    for pieces, whole in zip(average.statistics(), block_statistics(np.arange(len(series)), series, 3), strict=True):
+        np.testing.assert_array_equal(pieces, whole)
 
 
 def test_a_single_spike_survives() -> None:

@@ -24,6 +24,7 @@ from sqlalchemy import inspect, text
 from service.database import Database, event_rows, job_rows, migrate, tables
 from service.database.tables import metadata
 from service.errors import StorageFailed
+from tests.database.histories import check_series
 from tests.postgresql import only_sqlite
 
 HERE = Path(__file__).parent
@@ -138,7 +139,7 @@ def test_what_an_earlier_version_recorded_is_kept(url: str) -> None:
     for number in (1, 2):
         job_id, ids = f"{number:026}", list(range(10 * number, 10 * number + 4))
         with database.read() as connection:
-            row, series = job_rows.get(connection, job_id), event_rows.check_series(connection, job_id)
+            row, series = job_rows.get(connection, job_id), check_series(connection, job_id)
             events = event_rows.after(connection, job_id, ids[0], 10)
             n_loose = connection.execute(text(f"SELECT count(*) FROM events WHERE job_id = '{job_id}'")).scalar_one()
         assert row is not None and row.latest_check is not None and row.best_check is not None
@@ -165,7 +166,7 @@ def test_a_block_of_before_a_metric_reads_on(tmp_path: Path) -> None:
         connection.execute(tables.jobs.insert().values(job))
         block["details"] = zlib.compress(b"[{}, {}]")
         connection.execute(tables.check_blocks.insert().values(block))
-        series = event_rows.check_series(connection, "1" * 26)
+        series = check_series(connection, "1" * 26)
     assert series.checks["validation_loss"].tolist() == [0.5, 0.25]
     assert series.checks["step"].tolist() == [2, 3] and np.isnan(series.checks["train_loss"]).all()
     database.close()

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from service.database import FINAL, MOVES, Database, JobState, NewCheck, event_rows, job_rows, sources, weight_rows
+from tests.database.histories import check_series
 from tests.postgresql import only_sqlite
 
 AddJob = Callable[..., str]
@@ -124,8 +125,8 @@ def test_a_check_is_written_once(database: Database, add_job: AddJob) -> None:
     with pytest.raises(IntegrityError):
         append(3)
     with database.read() as connection:
-        assert event_rows.check_series(connection, job_id).checks["step"].tolist() == [0, 3, 6]
-        assert event_rows.check_series(connection, job_id, since=ids[0]).checks["id"].tolist() == ids[1:]
+        assert check_series(connection, job_id).checks["step"].tolist() == [0, 3, 6]
+        assert check_series(connection, job_id, since=ids[0]).checks["id"].tolist() == ids[1:]
         assert event_rows.newest_check_step(connection, job_id) == 6
         assert event_rows.newest_id(connection) == ids[-1]
         assert event_rows.jobs_since(connection, ids[-1]) == {}
@@ -167,9 +168,7 @@ def test_packing_changes_nothing_that_is_seen(database: Database, add_job: AddJo
 
     def seen() -> list[object]:
         with database.read() as connection:
-            series = [
-                event_rows.check_series(connection, job_id, since=since) for since in (0, ids[3], ids[-2], ids[-1])
-            ]
+            series = [check_series(connection, job_id, since=since) for since in (0, ids[3], ids[-2], ids[-1])]
             streams = [
                 event_rows.after(connection, job_id, after, limit)
                 for after in (0, ids[0], ids[998], ids[1199], ids[-1])

@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from service.core import HYPERPARAMETERS, TrainingConfig
-from service.database import event_rows, job_rows
+from service.database import job_rows
 from service.errors import IdempotencyMismatch, InvalidField, InvalidJobTransition, JobNotFound
 from service.jobs import InlineExecutor, Job, JobState, SweepRequest, Sweeps
 from service.jobs.recorder import INTERNAL
 from service.worker import Checked, Checkpointed, MemberSpec, Message, StackSpec, Started, StopRequests, run_training
+from tests.database.histories import check_series
 from tests.jobs.job_system import ENDLESS, LONG, SHORT, JobSystem
 
 STOPPING: dict[str, Any] = {"learning_rate": 0.5, "patience": 3, "epochs": 100}
@@ -267,7 +268,7 @@ def test_the_copied_checks_are_events_of_the_new_job(inline: JobSystem) -> None:
     first = inline.train(epochs=1)
     resumed = resume(inline, first, epochs=2)
     with inline.database.read() as connection:
-        recorded = event_rows.check_series(connection, resumed.id).checks
+        recorded = check_series(connection, resumed.id).checks
     events = inline.jobs.events(resumed.id).events
     assert [event.id for event in events] == sorted(event.id for event in events)
     assert [event.id for event in events if event.kind == "check"] == recorded["id"].tolist()

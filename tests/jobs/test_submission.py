@@ -267,10 +267,15 @@ def test_a_long_history_is_thinned(idle: JobSystem, long_history: str) -> None:
     metrics = idle.jobs.metrics(long_history, max_points=1000)
     assert metrics.thinned and len(metrics.checks) <= 1000 and len(metrics.loss_values) <= 1000
     curves = idle.jobs.curves(long_history)
-    assert len(curves) == 20_000 and len(curves.train_loss) == 620_000
-    assert curves.train_loss_steps.tolist() == list(range(620_000))
+    assert len(curves) == 20_000 and (len(curves.train_loss), curves.n_averaged) == (2_000, 310)
+    assert curves.train_loss_steps.tolist() == [310 * n + 154.5 for n in range(2_000)]
     assert min(check.validation_loss for check in metrics.checks) == curves.checks["validation_loss"].min()
-    assert metrics.loss_values.max() == curves.train_loss.max()
+    whole = idle.jobs.metrics(long_history, max_points=1_000_000)
+    assert whole.loss_steps.tolist() == list(range(620_000)) and not whole.thinned
+    assert (metrics.loss_values.min(), metrics.loss_values.max()) == (whole.loss_values.min(), whole.loss_values.max())
+    blocks = whole.loss_values.astype(np.float64).reshape(2_000, 310)
+    np.testing.assert_array_equal(curves.train_loss, blocks.mean(axis=1))
+    assert len(idle.jobs.metrics(long_history).loss_values) <= 100_000
 
 
 @pytest.mark.slow

@@ -42,6 +42,13 @@ def test_one_model(client: httpx.Client, model: str) -> None:
     assert all(version["metrics"]["validation_accuracy"] > 0.1 for version in detail["versions"])
 
 
+def test_versions_come_in_pages_the_newest_first(client: httpx.Client, model: str) -> None:
+    newest = client.get(model, params={"limit": 1}).json()
+    older = client.get(model, params={"limit": 1, "before": newest["next"]}).json()
+    assert [[version["version"] for version in page["versions"]] for page in (newest, older)] == [[2], [1]]
+    assert older["next"] is None and client.get(model).json()["next"] is None
+
+
 def test_one_version(client: httpx.Client, model: str, alias: str) -> None:
     client.put(alias, json={"version": 1})
     detail = client.get(f"{model}/versions/1").json()

@@ -71,6 +71,9 @@ class _ProtocolRoute(Route):
 _Written: TypeAlias = tuple[bytes, int | None]
 """A body, and how much of it is JSON if bytes of tensors follow."""
 
+_INDEXED_VERSIONS = 200
+"""Of each model in the index: the newest."""
+
 router = APIRouter(
     prefix="/v2", tags=["inference protocol"], responses={"4XX": _ERROR, "5XX": _ERROR}, route_class=_ProtocolRoute
 )
@@ -185,7 +188,7 @@ def _index(service: Service, only_ready: bool) -> list[dict[str, str]]:
             "reason": "" if version.manifest else "its manifest is damaged",
         }
         for name in registry.names()
-        for version in registry.version_summaries(name)
+        for version in registry.version_summaries(name, limit=_INDEXED_VERSIONS)[0]
         if version.manifest or not only_ready
     ]
 

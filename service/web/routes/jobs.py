@@ -11,12 +11,13 @@ from anyio.to_thread import run_sync
 from fastapi import Header, Query
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from service.core import Check, StopReason
-from service.core.tables import csv_text
+from service.core import StopReason
 from service.errors import MalformedInput
 from service.jobs import (
+    DEFAULT_POINTS,
+    MAX_POINTS,
     Failure,
     Job,
     JobState,
@@ -161,8 +162,8 @@ class MetricsParameters(Parameters):
 
     since: Annotated[int, Field(ge=0, le=MAX_EVENT_ID, description="Only what came after the check of this id.")] = 0
     max_points: Annotated[
-        int | None, Field(ge=4, le=1_000_000, description="Thin longer series to this; minima and maxima stay.")
-    ] = None
+        int, Field(ge=4, le=MAX_POINTS, description="Thin longer series to this; minima and maxima stay.")
+    ] = DEFAULT_POINTS
     format: Annotated[Literal["json", "csv"] | None, Field(description="Or by `Accept: text/csv`.")] = None
 
 
@@ -247,9 +248,8 @@ def get_metrics(
     metrics = service.jobs.metrics(job_id, since=query.since, max_points=query.max_points)
     headers = {"Vary": "Accept"}
     if query.format == "csv" or (query.format is None and answer_type_of(request) == CSV):
-        content = csv_text(("id", *Check.__dataclass_fields__), (check.to_dict() for check in metrics.checks))
-        return Response(content, headers=headers, media_type=CSV)
-    return JSONResponse(metrics.to_dict(), headers=headers)
+        return StreamingResponse(metrics.csv_pieces(), headers=headers, media_type=CSV)
+    return StreamingResponse(metrics.json_pieces(), headers=headers, media_type=JSONResponse.media_type)
 
 
 @router.get("/jobs/{job_id}/events", dependencies=[READ], response_class=Response, responses=_STREAM)

@@ -31,7 +31,7 @@ from service.web.pictures import (
     is_known,
     picture_answer,
 )
-from service.web.requests import Parameters, ServiceDep
+from service.web.requests import Page, Parameters, ServiceDep
 from service.web.routing import Answer, noun_router
 
 router = noun_router("models")
@@ -100,11 +100,12 @@ class ModelList(Answer):
 
 
 class ModelDetail(Answer):
-    """A model with all its versions, the oldest first."""
+    """A model with its newest versions, the oldest of them first."""
 
     name: str
     state: Literal["ready", "corrupted"]
     versions: list[VersionSummaryAnswer]
+    next: Annotated[str | None, Field(description="Pass it as `before` for older versions; null on the last page.")]
     aliases: dict[str, int] | None
     default: VersionSummaryAnswer | None
 
@@ -125,6 +126,12 @@ class AliasHistory(Answer):
     """Every move of an alias, the oldest first."""
 
     history: list[AliasEntry]
+
+
+class VersionsPage(Page):
+    """A page of versions."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 100
 
 
 class LayerWeightsParameters(WeightsParameters):
@@ -163,10 +170,12 @@ def list_models(service: ServiceDep) -> Response:
 
 
 @router.get("/models/{name}", dependencies=[READ], response_model=ModelDetail)
-def get_model(name: str, service: ServiceDep) -> Response:
-    """Return a model with what is known about each version."""
-    versions = [version.to_dict() for version in service.registry.version_summaries(name)]
-    return JSONResponse({**service.registry.summary(name).to_dict(), "versions": versions})
+def get_model(name: str, query: Annotated[VersionsPage, Query()], service: ServiceDep) -> Response:
+    """Return a model with what is known about its newest versions."""
+    before = None if query.before is None else int(query.before)
+    versions, following = service.registry.version_summaries(name, limit=query.limit, before=before)
+    shown = {"versions": [version.to_dict() for version in versions], "next": following and str(following)}
+    return JSONResponse({**service.registry.summary(name).to_dict(), **shown})
 
 
 @router.post(

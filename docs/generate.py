@@ -83,6 +83,7 @@ LAYERS = {
     "tracking": "finished jobs, for trackers of experiments",
     "reports": "the course report: numbers, figures, documents",
     "access": "keys, scopes, the audit log",
+    "backup": "everything in one file",
     "jobs": "states, engine, recorder, executors",
     "inference": "image to digit",
     "worker": "what runs in another process: a specification in, messages out",

@@ -135,7 +135,7 @@ class Service:
 def build(settings: Settings) -> Service:
     """Build every part by the settings; raise `StorageFailed` if the data folder cannot be made."""
     database = _open_database(settings)
-    store, dataset_files = _open_stores(settings)
+    store, dataset_files = open_stores(settings)
     registry = Registry(store)
     lock = _engine_lock(database, settings)
     datasets = Datasets(
@@ -198,6 +198,28 @@ def opened_keys(settings: Settings) -> Iterator[Keys]:
         database.close()
 
 
+@contextmanager
+def inspected(settings: Settings) -> Iterator[Database]:
+    """Open the database of a service to look at it: nothing is created, migrated or changed."""
+    database = Database(settings.resolved_database_url, read_only=True)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def disk_use(settings: Settings, database: Database) -> dict[str, int]:
+    """Return the bytes that the parts of a service use on this machine's disks, or of the database on its server's."""
+    folders = {"models": settings.store_dir, "datasets": settings.data_dir / "datasets"}
+    if settings.store_url and "://" in settings.store_url:
+        folders = {"models": settings.data_dir / "store_cache", "datasets": settings.data_dir / "dataset_cache"}
+    return {"database": database.size_bytes(), **{name: _size_bytes(folder) for name, folder in folders.items()}}
+
+
+def _size_bytes(folder: Path) -> int:
+    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
+
+
 def _open_database(settings: Settings) -> Database:
     """Return the database of the settings, after making the data folder."""
     try:
@@ -231,7 +253,7 @@ def shipped_models() -> Path:
     return packaged if packaged.is_dir() else package.parent / "model_store"
 
 
-def _open_stores(settings: Settings) -> tuple[BlobStore, BlobStore]:
+def open_stores(settings: Settings) -> tuple[BlobStore, BlobStore]:
     """Return the stores of models and of uploaded data sets: in a bucket if the setting is a URL, else in folders."""
     if settings.store_url and "://" in settings.store_url:
         datasets_url = f"{settings.store_url.rstrip('/')}/.datasets"  # no model can have this name

@@ -33,6 +33,7 @@ STATE_STYLES = {
 FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
 
 _LEVELS = "▁▂▃▄▅▆▇█"
+_MAX_WIDTH = 200
 _MAX_BAR_WIDTH = 40
 _LABEL_WIDTH = 12
 _TEXT_WIDTH = 35
@@ -87,9 +88,10 @@ class JobView:
             is_queued = self._state == "queued"
             yield Text("waiting for a worker" if is_queued else "before its first check", style="dim")
             return
-        yield self._bars(options.max_width)
+        width = min(options.max_width, _MAX_WIDTH)
+        yield self._bars(width)
         yield Text()
-        yield self._numbers(self._latest, self._best, options.max_width)
+        yield self._numbers(self._latest, self._best, width)
 
     def _bars(self, max_width: int) -> Table:
         progress, patience = self._progress, self._config["patience"]

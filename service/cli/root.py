@@ -7,10 +7,12 @@ An error is one red line on stderr and an exit code; ``--debug`` shows the trace
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from inspect import cleandoc
+from io import TextIOWrapper
 from typing import IO, Any, TypeVar
 
 import click
@@ -35,8 +37,11 @@ COMMANDS = {
     "verify": ("jobs", "Train a job again and compare every bit of its weights."),
     "models": ("models", "List models, look inside, compare, move aliases."),
     "keys": ("server", "Create, list and revoke the keys of the service."),
-    "doctor": ("server", "Check this machine and its data folder for problems."),
+    "doctor": ("upkeep", "Check this machine and its data folder for problems."),
+    "backup": ("upkeep", "Copy database, models and data sets into one file."),
+    "restore": ("upkeep", "Restore a backup into a new data folder."),
     "datasets": ("datasets", "List data sets, and add your own."),
+    "completion": ("upkeep", "Print the completion of commands for your shell."),
 }
 """The commands in the order in which a newcomer needs them: the module of each, and a line for its help."""
 
@@ -139,6 +144,13 @@ class LazyGroup(click.Group):
             return name, placeholder, rest
         return name, getattr(import_module(f"{__package__}.{COMMANDS[name][0]}"), name), rest
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Write what the encoding of a terminal does not have as a question mark, then run."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error becomes one red line and an exit code."""
         with reported(ctx):
@@ -149,11 +161,6 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="\b\n"
-    "Completion of commands and options in your shell:\n"
-    '  bash  eval "$(_INKLING_COMPLETE=bash_source inkling)"\n'
-    '  zsh   eval "$(_INKLING_COMPLETE=zsh_source inkling)"\n'
-    "  fish  _INKLING_COMPLETE=fish_source inkling | source",
 )
 @click.version_option(__version__, prog_name="inkling", message="%(prog)s %(version)s")
 @debug_option

@@ -1,12 +1,8 @@
-"""``inkling serve``, ``inkling keys`` and ``inkling doctor``: the service on this machine."""
+"""``inkling serve`` and ``inkling keys``: the service on this machine."""
 
 from __future__ import annotations
 
-import os
-import platform
 import re
-import shutil
-import sqlite3
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -14,20 +10,15 @@ from typing import Any
 
 import click
 
-from service import __version__
 from service.access import Key, Keys, Scope
 from service.bootstrap import is_open, opened_keys
-from service.database import has_wal_reset_race
-from service.errors import ServiceError
 from service.settings import Settings
 
 from .root import debug_option, examples
-from .settings_options import read_settings, settings_options
-from .terminal import columns, facts, terminal
+from .settings_options import of_this_machine, read_settings, settings_options
+from .terminal import columns, terminal
 
-_DATA_DIR = click.option("--data-dir", metavar="FOLDER", help="Folder of the service. [INKLING_DATA_DIR; default data]")
 _ALLOWS = "".join(f"\n\n{scope}: {scope.allows}" for scope in Scope)
-_MIN_FREE_BYTES = 256 * 2**20
 
 
 @click.command()
@@ -68,8 +59,7 @@ def keys() -> None:
     help="What it allows; may be given several times.",
 )
 @click.option("--days", type=click.IntRange(1, 36_500), help="How long it is valid. [default: until it is revoked]")
-@_DATA_DIR
-@debug_option
+@of_this_machine
 @examples("keys create laptop --scope admin", "keys create app --scope predict --scope read --days 90")
 def create(name: str, scopes: tuple[str, ...], days: int | None, data_dir: str | None) -> None:
     """Create a key and print it, this once: only its checksum is stored."""
@@ -81,8 +71,7 @@ def create(name: str, scopes: tuple[str, ...], days: int | None, data_dir: str |
 
 
 @keys.command("list")
-@_DATA_DIR
-@debug_option
+@of_this_machine
 @examples("keys list")
 def list_keys(data_dir: str | None) -> None:
     """List all keys, without their secrets."""
@@ -100,60 +89,13 @@ def list_keys(data_dir: str | None) -> None:
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
-@_DATA_DIR
-@debug_option
+@of_this_machine
 @examples("keys revoke 3f9c1e0b7a52")
 def revoke(key_id: str, data_dir: str | None) -> None:
     """Revoke a key. The service still needs one, even if this was the last."""
     with _opened(data_dir) as opened:
         key = opened.revoke(key_id)
     click.echo(f"Key {key.id} for {key.name} is revoked; a running service refuses it within a second.")
-
-
-@click.command()
-@_DATA_DIR
-@debug_option
-@examples("doctor --data-dir /var/lib/inkling")
-def doctor(data_dir: str | None) -> None:
-    """Check versions, the data folder and the keys for problems.
-
-    The settings are those that `inkling serve` would have here. The exit code is 1 if there is an error.
-    """
-    settings = read_settings({"data_dir": data_dir})
-    warnings, errors = [], []
-    if not settings.database_url and has_wal_reset_race(sqlite3.sqlite_version_info):
-        warnings.append(
-            "This SQLite has the WAL-reset race: rarely, writers that meet a checkpoint damage a database. "
-            "Use 3.51.3 or later, or 3.50.7 or 3.44.6; or another database."
-        )
-    found = {"Inkling": __version__, "Python": platform.python_version(), "SQLite": sqlite3.sqlite_version}
-    n_valid, is_open_ = 0, settings.allow_anonymous or settings.on_loopback
-    folder = settings.data_dir.absolute()
-    try:
-        if folder.is_dir():
-            with opened_keys(settings) as opened:
-                n_valid, is_open_ = sum(key.state == "valid" for key in opened.all()), is_open(settings, opened)
-                found["keys"] = f"{n_valid} valid of {len(opened.all())}"
-            free_bytes = shutil.disk_usage(folder).free
-            found["data folder"] = f"{folder}, {free_bytes / 2**30:,.1f} GiB free"
-            if free_bytes < _MIN_FREE_BYTES:
-                warnings.append("The disk is nearly full.")
-            if not os.access(folder, os.W_OK):
-                errors.append("The data folder cannot be written to.")
-        else:
-            found["data folder"] = f"{folder}, not created yet"
-            if "data_dir" in settings.model_fields_set:
-                errors.append("There is no such data folder. If its name is right, inkling serve will create it.")
-        found["access"] = "without a key" if is_open_ else "with a key"
-        if not n_valid and not is_open_:
-            errors.append("There is no valid key, so nobody has access: inkling keys create NAME --scope admin")
-    except ServiceError as error:
-        errors.append(error.message)
-    terminal().print(facts(found))
-    for text, colour in [*((text, "yellow") for text in warnings), *((text, "red") for text in errors)]:
-        click.secho(f"\n{text}", fg=colour)
-    if errors:
-        raise click.exceptions.Exit(1)
 
 
 def _welcome(settings: Settings, url: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -10,6 +12,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from service.settings import Settings
+
+from .root import debug_option
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _ENV_PREFIX = Settings.model_config["env_prefix"]
@@ -21,6 +25,19 @@ def settings_options(function: _Function) -> _Function:
     for name, field in reversed(Settings.model_fields.items()):
         function = _option(name, field)(function)
     return function
+
+
+def of_this_machine(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--data-dir`` and ``--debug`` to a command about this machine, which INKLING_URL must not lead elsewhere."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **options: Any) -> Any:
+        if url := os.environ.get("INKLING_URL"):
+            raise click.UsageError(f"This command is about this machine, and INKLING_URL names {url}: unset it first.")
+        return command(*args, **options)
+
+    help_ = "Folder of the service. [INKLING_DATA_DIR; default data]"
+    return click.option("--data-dir", metavar="FOLDER", help=help_)(debug_option(run))
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:

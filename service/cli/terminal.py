@@ -6,6 +6,7 @@ Text is never markup: names, reasons and messages are shown as they are.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,12 +23,19 @@ from rich.text import Text
 from .backend import Backend, Json, PictureFormat
 from .root import Failure
 
+_PIPE_WIDTH = 10_000
+
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def terminal() -> Console:
-    """Return standard output: with colours and live views only if it is a terminal that shows them."""
-    return Console(highlight=False, markup=False, emoji=False)
+    """Return standard output: with colours and live views only if it is a terminal that shows them.
+
+    What goes to a file or a pipe is as wide as it is, unless COLUMNS says how wide: lines that wrap cannot be
+    searched or cut into columns.
+    """
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def print_json(value: Any) -> None:

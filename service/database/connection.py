@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,6 +112,7 @@ class Database:
     ----------
     url : see `ALLOWED_URLS`.
     busy_timeout_ms : how long a writer on SQLite waits for another one.
+    read_only : never creates or changes a file, not even beside the one of a database that nobody uses.
 
     Raises
     ------
@@ -118,8 +120,8 @@ class Database:
     StorageFailed : the driver is not installed.
     """
 
-    def __init__(self, url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS):
-        self.engine = _open(url, busy_timeout_ms)
+    def __init__(self, url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, read_only: bool = False):
+        self.engine = _open(url, busy_timeout_ms, read_only)
         self._reading = self.engine if self.engine.dialect.name == "sqlite" else self.engine.execution_options(**_READS)
         self._writing = self.engine.execution_options(**_WRITES)
 
@@ -145,6 +147,19 @@ class Database:
         """Open a transaction that writes. Its changes are durable once the block is left."""
         with _storage_errors(), self._writing.begin() as connection:
             yield connection
+
+    def schema(self) -> int | None:
+        """Return the number of the newest migration that was run, None if there was none."""
+        with self.read() as connection:
+            revision = _revision(connection)
+        return None if revision is None else int(revision)
+
+    def size_bytes(self) -> int:
+        """Return how much of a disk it uses."""
+        if path := self.path:
+            return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+        with self.read() as connection:
+            return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
     def ping(self) -> None:
         """Raise `StorageFailed` if the database does not answer."""
@@ -192,7 +207,7 @@ def _first_line(error: StorageFailed) -> str:
     return str(cause).partition("\n")[0]
 
 
-def _open(url: str, busy_timeout_ms: int) -> Engine:
+def _open(url: str, busy_timeout_ms: int, read_only: bool) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -202,8 +217,14 @@ def _open(url: str, busy_timeout_ms: int) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         raise InvalidField("This kind of database is not supported.", field="database_url", allowed=ALLOWED_URLS)
     # The pool hands a connection to one thread at a time, so the driver's check is not needed.
-    engine = create_engine(parsed, connect_args={"check_same_thread": False}, pool_size=8, max_overflow=32)
-    event.listen(engine, "connect", partial(_prepare_sqlite, busy_timeout_ms))
+    if read_only and parsed.database:
+        file = Path(parsed.database).resolve()
+        # Without a log nobody has it open, and SQLite would make one to read it.
+        ending = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "immutable=1"
+        engine = create_engine(parsed, creator=partial(_connect, f"{file.as_uri()}?{ending}"))
+    else:
+        engine = create_engine(parsed, connect_args={"check_same_thread": False}, pool_size=8, max_overflow=32)
+    event.listen(engine, "connect", partial(_prepare_sqlite, busy_timeout_ms, read_only))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -216,14 +237,18 @@ def _open_postgresql(url: URL) -> Engine:
         raise StorageFailed("PostgreSQL needs a driver: pip install 'inkling-digits[postgresql]'.") from error
 
 
-def _prepare_sqlite(busy_timeout_ms: int, connection: Any, _record: Any) -> None:
+def _connect(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+
+def _prepare_sqlite(busy_timeout_ms: int, read_only: bool, connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver
-    for pragma in (
-        f"busy_timeout={busy_timeout_ms}",
+    durable = (
         "journal_mode=WAL",
         "synchronous=FULL",  # a confirmed commit survives a power cut
         "foreign_keys=ON",
-    ):
+    )
+    for pragma in (f"busy_timeout={busy_timeout_ms}", *(() if read_only else durable)):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from io import StringIO
@@ -15,9 +18,13 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
+from service.bootstrap import build
 from service.cli.sweeps import exit_code_of
+from service.core import TrainingConfig
 from service.datasets import Dataset
 from service.errors import NoDataYet
+from service.jobs import JobRequest
+from service.settings import Settings
 
 Run = Callable[..., Result]
 Here = Callable[..., str]
@@ -138,7 +145,8 @@ def test_weights(here: Here, tmp_path: Path) -> None:
     here("models", "weights", "mnist-softmax", "-o", tmp_path / "weights.gif", exit_code=2)
 
 
-def test_a_model_is_shown_with_its_weights(here: Here) -> None:
+def test_a_model_is_shown_with_its_weights(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     text = here("models", "show", "mnist-softmax", "1")
     assert max(map(len, text.splitlines())) <= 80
     assert "which is not here" in " ".join(text.split())
@@ -148,6 +156,19 @@ def test_a_model_is_shown_with_its_weights(here: Here) -> None:
     here("train", *TINY, "--model", "logistic", "--classes", "3,7", "--batch-size", "32")
     text = here("models", "show", "mnist-logistic")
     assert "3 v 7" in text and "which is not here" not in " ".join(text.split())
+
+
+def test_a_pipe_gets_whole_lines_in_any_encoding(tmp_path: Path) -> None:
+    name = "long-" * 10 + "name"
+    idle = build(Settings(data_dir=tmp_path))
+    idle.require_keys_if_exposed()
+    idle.jobs.submit(JobRequest(config=TrainingConfig(), name=name))
+    idle.stop()
+    for encoding, words in (("ascii", ["jobs", "list"]), ("cp1252", ["models", "show", "mnist-softmax"])):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding, "INKLING_DATA_DIR": str(tmp_path)}
+        command = [sys.executable, "-P", "-m", "service", *words]
+        shown = subprocess.run(command, env=environment, capture_output=True, check=True).stdout.decode(encoding)
+        assert words[1] == "show" or any(name in line and "queued" in line for line in shown.splitlines()), shown
 
 
 def test_aliases(here: Here) -> None:
@@ -162,7 +183,8 @@ def test_aliases(here: Here) -> None:
     )
 
 
-def test_a_prediction(here: Here, digit_png: Path) -> None:
+def test_a_prediction(here: Here, digit_png: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     text = here("predict", digit_png, "--model", "mnist-softmax", "--version", "1", "--show")
     assert max(map(len, text.splitlines())) <= 80
     assert "mnist-softmax, version 1" in text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from click.testing import Result
 
 from service.access import Scope
 from service.bootstrap import opened_keys
-from service.database import has_wal_reset_race
+from service.database import HEAD, has_wal_reset_race
 from service.settings import Settings
 
 
@@ -44,7 +46,25 @@ def test_the_doctor(run: Callable[..., Result], tmp_path: Path, monkeypatch: pyt
     mistyped = run("doctor", "--data-dir", tmp_path / "mistyped")
     assert mistyped.exit_code == 1 and "no such data folder" in mistyped.output
     assert list(tmp_path.iterdir()) == [], "nothing is created"
+    assert doctor().exit_code == 0 and list(tmp_path.iterdir()) == [], "nothing is created"
+    with opened_keys(Settings(data_dir=tmp_path)):
+        pass
+
+    def files() -> dict[str, int]:
+        return {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+
+    before = files()
     well = doctor()
+    assert files() == before, "nothing is changed"
+    assert f"schema {int(HEAD)}, this program {int(HEAD)}" in well.output and "database 0.1 MB" in well.output
+    with closing(sqlite3.connect(tmp_path / "inkling.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '0006'")
+    older = run("doctor", "--json", "--data-dir", tmp_path)
+    assert (
+        f"schema 6, this program {int(HEAD)}: it will migrate at start" in json.loads(older.output)["facts"]["database"]
+    )
+    with closing(sqlite3.connect(tmp_path / "inkling.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = ?", (HEAD,))
     assert well.exit_code == 0 and "without a key" in well.output and "race" not in well.output
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 1, 1))
@@ -58,3 +78,12 @@ def test_the_doctor(run: Callable[..., Result], tmp_path: Path, monkeypatch: pyt
     assert locked_out.exit_code == 1 and "no valid key" in locked_out.output
     (tmp_path / "inkling.db").write_bytes(b"no database at all " * 1000)
     assert doctor().exit_code == 1
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["keys", "list"], ["backup", "digits.zip"], ["restore", "digits.zip"]])
+def test_what_is_about_this_machine_does_not_answer_of_another(
+    run: Callable[..., Result], command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INKLING_URL", "http://digits.example.org")
+    refused = run(*command)
+    assert refused.exit_code == 2 and "INKLING_URL names http://digits.example.org" in refused.output

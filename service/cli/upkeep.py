@@ -1,0 +1,164 @@
+"""``inkling doctor``, ``backup``, ``restore`` and ``completion``: upkeep of what is on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import get_completion_class
+
+from service import __version__
+from service.access import Keys
+from service.backup import Backup, back_up
+from service.backup import restore as restore_backup
+from service.bootstrap import disk_use, inspected, is_open, open_stores
+from service.database import HEAD, Database, has_wal_reset_race
+from service.errors import InvalidInput, ServiceError
+from service.registry import BlobStore
+from service.settings import Settings
+
+from .root import cli, examples
+from .settings_options import of_this_machine, read_settings
+from .terminal import AS_JSON, facts, print_json, terminal
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_MIN_FREE_BYTES = 256 * 2**20
+
+
+class _Findings:
+    """What the doctor found: facts by name, warnings and errors."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.facts = {"Inkling": __version__, "Python": platform.python_version(), "SQLite": sqlite3.sqlite_version}
+        self.warnings: list[str] = []
+        self.errors: list[str] = []
+        self._settings = settings
+        if not settings.database_url and has_wal_reset_race(sqlite3.sqlite_version_info):
+            self.warnings.append(
+                "This SQLite has the WAL-reset race: rarely, writers that meet a checkpoint damage a database. "
+                "Use 3.51.3 or later, or 3.50.7 or 3.44.6; or another database."
+            )
+        try:
+            self._look()
+        except ServiceError as error:
+            self.errors.append(error.message)
+
+    def _look(self) -> None:
+        settings, folder = self._settings, self._settings.data_dir.absolute()
+        if not folder.is_dir():
+            self.facts["data folder"] = f"{folder}, not created yet"
+            if "data_dir" in settings.model_fields_set:
+                self.errors.append("There is no such data folder. If its name is right, inkling serve will create it.")
+        else:
+            free_bytes = shutil.disk_usage(folder).free
+            self.facts["data folder"] = f"{folder}, {free_bytes / 2**30:,.1f} GiB free"
+            if free_bytes < _MIN_FREE_BYTES:
+                self.warnings.append("The disk is nearly full.")
+            if not os.access(folder, os.W_OK):
+                self.errors.append("The data folder cannot be written to.")
+        with inspected(settings) as database:
+            keys = Keys(database)
+            if database.path is None or database.path.exists():
+                self._look_at(database, keys)
+            is_open_ = is_open(settings, keys)
+        self.facts["access"] = "without a key" if is_open_ else "with a key"
+        if not is_open_ and not any(key.state == "valid" for key in keys.all()):
+            self.errors.append("There is no valid key, so nobody has access: inkling keys create NAME --scope admin")
+
+    def _look_at(self, database: Database, keys: Keys) -> None:
+        schema, head = database.schema() or 0, int(HEAD)
+        later = ": it will migrate at start" if schema < head else ""
+        self.facts["database"] = f"schema {schema}, this program {head}{later}"
+        used = disk_use(self._settings, database)
+        self.facts["disk use"] = ", ".join(f"{name} {n_bytes / 1e6:,.1f} MB" for name, n_bytes in used.items())
+        if schema > head:
+            self.errors.append("The database was written by a newer version of Inkling; use that version.")
+        elif schema == head:
+            keys.load()
+            n_valid = sum(key.state == "valid" for key in keys.all())
+            self.facts["keys"] = f"{n_valid} valid of {len(keys.all())}"
+
+
+@click.command()
+@of_this_machine
+@AS_JSON
+@examples("doctor --data-dir /var/lib/inkling")
+def doctor(data_dir: str | None, as_json: bool) -> None:
+    """Check versions, the data folder, the database and the keys for problems. Nothing is created or changed.
+
+    The settings are those that `inkling serve` would have here. The exit code is 1 if there is an error.
+    """
+    found = _Findings(read_settings({"data_dir": data_dir}))
+    if as_json:
+        print_json({"facts": found.facts, "warnings": found.warnings, "errors": found.errors})
+    else:
+        terminal().print(facts(found.facts))
+        for texts, colour in ((found.warnings, "yellow"), (found.errors, "red")):
+            for text in texts:
+                click.secho(f"\n{text}", fg=colour)
+    if found.errors:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@of_this_machine
+@examples("backup digits.backup.zip --data-dir /var/lib/inkling")
+def backup(file: Path, data_dir: str | None) -> None:
+    """Copy the database, all models and all data sets into one file, and check it. The service may be running.
+
+    A database on PostgreSQL is copied by pg_dump.
+    """
+    database, stores = _parts(data_dir)
+    if not database.exists():
+        raise InvalidInput(f"There is no database in {database.parent}.")
+    made = back_up(database, stores, file, version=__version__)
+    click.echo(f"{file}: {_contents(made)}, checked; {file.stat().st_size / 1e6:,.1f} MB.")
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@of_this_machine
+@examples("restore digits.backup.zip --data-dir restored")
+def restore(file: Path, data_dir: str | None) -> None:
+    """Restore a backup into a data folder without a database, every byte checked first.
+
+    Jobs that were queued or running continue at the next start.
+    """
+    database, stores = _parts(data_dir)
+    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = restore_backup(file, database, stores)
+    click.echo(f"Restored {_contents(found)} of {found.created_at} into {database.parent}.")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@examples("completion bash")
+def completion(shell: str) -> None:
+    """Print the completion of commands and options, to be read when your shell starts.
+
+    \b
+    bash  inkling completion bash >> ~/.bashrc
+    zsh   inkling completion zsh >> ~/.zshrc
+    fish  inkling completion fish > ~/.config/fish/completions/inkling.fish
+    """
+    found: Any = get_completion_class(shell)
+    click.echo(found(cli, {}, "inkling", "_INKLING_COMPLETE").source())
+
+
+def _parts(data_dir: str | None) -> tuple[Path, dict[str, BlobStore]]:
+    settings = read_settings({"data_dir": data_dir})
+    with inspected(settings) as database:
+        path = database.path
+    if path is None:
+        raise InvalidInput("The database is on PostgreSQL: use pg_dump, and copy the files after it.")
+    return path, dict(zip(("model_store", "datasets"), open_stores(settings), strict=True))
+
+
+def _contents(found: Backup) -> str:
+    return f"the database and {len(found.files) - 1:,} files"

@@ -197,7 +197,7 @@ _SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
 }
 RAW_SECURITY_HEADERS = [
     (name.lower().encode("ascii"), value.encode("ascii")) for name, value in _SECURITY_HEADERS.items()

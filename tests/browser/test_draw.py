@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.drawing import SEVEN, THREE, draw
+from tests.browser.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("browser")]
 
@@ -190,8 +191,93 @@ def test_a_doubtful_prediction_looks_doubtful_and_a_test_image_shows_its_label(o
         for shift in (0.02, 0.55):
             draw(page, tuple((0.4 * x + shift, 0.3 + 0.4 * y) for x, y in SEVEN))
         expect(page.locator("#doubts")).to_contain_text("2 separate blobs")
-        expect(page.locator(".unsure")).to_have_text("7?")
+        expect(page.locator("#reading strong")).to_have_text("77")
         expect(page.locator(".truth")).to_have_count(0)
+        badges, pad = page.locator(".boxes b"), page.locator("#pad").bounding_box()
+        expect(badges).to_have_text(["7", "7"])
+        places = [box for box in (each.bounding_box() for each in page.locator(".boxes li").all()) if box]
+        corners = [((box["x"] - pad["x"]) / pad["width"], (box["y"] - pad["y"]) / pad["height"]) for box in places]
+        np.testing.assert_allclose(corners, [(0.13 - 0.035, 0.388 - 0.035), (0.662 - 0.035, 0.388 - 0.035)], atol=0.02)
+
+
+def test_each_step_of_preprocessing_is_shown_as_a_picture(open_page: OpenPage, tmp_path: Path) -> None:
+    with open_page() as page:
+        page.locator("#picture").set_input_files(photograph(tmp_path / "photo.jpg"))
+        page.get_by_text("step by step").click()
+        steps = page.locator(".steps img")
+        expect(steps).to_have_count(page.locator(".seen li").count())
+        wait_until(page, "() => [...document.querySelectorAll('.steps img')].every(image => image.naturalWidth > 0)")
+        expect(steps.last).to_have_js_property("naturalWidth", 28)
+
+
+def test_the_webcam_takes_a_picture(open_page: OpenPage) -> None:
+    with open_page() as page:
+        page.evaluate(
+            """() => {
+                const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 240 });
+                const context = canvas.getContext("2d");
+                context.fillStyle = "#ddd";
+                context.lineWidth = 16;
+                setInterval(() => {
+                    context.fillRect(0, 0, 320, 240);
+                    context.stroke(new Path2D("M120 60H200L150 190"));
+                }, 50);
+                navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(10);
+            }"""
+        )
+        page.get_by_role("button", name="Webcam").click()
+        wait_until(page, "() => document.querySelector('video').videoWidth > 0")
+        page.get_by_role("button", name="Take the picture").click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.locator("#reading strong")).to_have_text("7")
+        page.evaluate("() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('NotAllowed')) }")
+        page.get_by_role("button", name="Webcam").click()
+        expect(page.get_by_role("alert")).to_contain_text("The camera cannot be used")
+
+
+def test_many_pictures_give_a_table_and_a_csv(open_page: OpenPage, client: httpx.Client, tmp_path: Path) -> None:
+    for index in (0, 7):
+        path = f"/datasets/mnist/images/{index}.png?part=test&upscale=10"
+        (tmp_path / f"{index}.png").write_bytes(client.get(path).content)
+    (tmp_path / "damaged.png").write_bytes(b"no picture")
+    with open_page() as page:
+        page.locator("#picture").set_input_files(sorted(tmp_path.iterdir()))
+        expect(page.locator("#batch tbody td:nth-child(2)")).to_have_text(["7", "9", "–"])
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save as CSV").click()
+        lines = download.value.path().read_text().splitlines()
+    assert len(lines) == 4 and lines[0].startswith("name,")
+
+
+def test_pens_smooth_curves_and_the_switch_for_ink(open_page: OpenPage) -> None:
+    bend = ((0.2, 0.8), (0.5, 0.2), (0.8, 0.8))
+    with open_page("/?model=mnist-softmax", allowed=("willReadFrequently",)) as page:
+        shares = []
+        for pen in ("thin", "thick"):
+            page.get_by_label(f"{pen} pen").check(force=True)
+            draw(page, bend)
+            shares.append(page.evaluate(SHARE_OF_INK))
+            page.keyboard.press("c")
+        assert 1.5 < shares[1] / shares[0] < 2.5  # 56 units against 26
+        draw(page, THREE)
+        expect(page.locator("#reading strong")).to_have_text("3")
+        ink = page.get_by_label("only my ink")
+        ink.check()
+        expect(page.locator("#sum")).to_contain_text("Blank pixels")
+        *parts, total, logit = numbers(page)
+        assert len(parts) == 4
+        assert sum(parts) == pytest.approx(total, abs=0.0025)  # each is rounded
+        assert total == pytest.approx(logit, abs=0.0011)
+        page.get_by_label("Model", exact=True).select_option("mnist-digits")
+        expect(page.locator("#sum")).to_contain_text("Blank image")
+        expect(ink).to_be_hidden()
+
+
+SHARE_OF_INK = """() => {
+    const pad = document.getElementById("pad");
+    const { data } = pad.getContext("2d").getImageData(0, 0, pad.width, pad.height);
+    return data.filter((value, i) => i % 4 === 0 && value < 128).length / (pad.width * pad.height);
+}"""
 
 
 def test_hidden_units_are_shown_with_the_weights_that_numpy_gives(open_page: OpenPage, client: httpx.Client) -> None:

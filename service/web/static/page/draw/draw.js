@@ -6,18 +6,21 @@ import { html, useEffect, useMemo, useNewest, useState } from "../html.js";
 import { Newest } from "../newest.js";
 import { useLoaded } from "../parts/live.js";
 import { isHidden, setParameters } from "../url.js";
+import { Batch, isBatch } from "./batch.js";
 import { Cases } from "./cases.js";
 import { isBlank, useDrawing } from "./drawing.js";
 import { Evidence } from "./evidence.js";
 import { Flip } from "./flip.js";
-import { hasInk, pictureOf, WIDTHS } from "./ink.js";
-import { Paper } from "./paper.js";
+import { pictureOf, WIDTHS } from "./ink.js";
+import { PaperCard } from "./paper_card.js";
+import { Steps } from "./steps.js";
 import { Units } from "./units.js";
 import { Verdict } from "./verdict.js";
 import { versionOf } from "../version.js";
 
 const RETRY_MS = 1000;
 const ANY = { digit: "", against: "" };
+const NOTHING = { answer: null, version: null, content: null, reading: null };
 const NOT_A_PICTURE = new Error("This file is not a picture. Use PNG, JPEG or WebP.");
 const UNREADABLE = new Error("This picture cannot be read. Try a PNG or a JPEG.");
 
@@ -29,7 +32,8 @@ export function Draw({ params }) {
   const [chosen, setChosen] = useState(ANY);
   const { data: models, problem: withoutModels } = useLoaded(() => get("/models"), []);
   const [model, setModel] = useState(params.get("model") ?? "");
-  const [{ answer, version }, setShown] = useState({ answer: null, version: null });
+  const [{ answer, version, content, reading }, setShown] = useState(NOTHING);
+  const [batch, setBatch] = useState(null); // files that are read together
   const input = useNewest({ drawing, chosen, model, models });
 
   // What is drawn is predicted while a stroke grows; of several requests meanwhile only the last is made.
@@ -66,16 +70,17 @@ export function Draw({ params }) {
   }, [drawing]);
 
   const attempt = (act) => act().catch(showProblem);
-  const openOne = (files) => {
-    const file = [...files].find((each) => each.type.startsWith("image/"));
-    if (file) attempt(() => open(file));
+  const openAll = (files) => {
+    const pictures = [...files].filter((each) => each.type.startsWith("image/") || isBatch([each]));
+    if (isBatch(pictures)) setBatch(pictures);
+    else if (pictures.length) attempt(() => open(pictures[0]));
     else if (files.length) setProblem(NOT_A_PICTURE);
   };
   const another = () => {
     setChosen(ANY);
     attempt(() => sample(version?.dataset ?? DATASET));
   };
-  const act = useNewest({ clear, undo, another, openOne });
+  const act = useNewest({ clear, undo, another, openAll });
   useEffect(() => {
     const pressed = (event) => {
       if (event.altKey || event.target.closest?.("input, select, textarea, dialog")) return;
@@ -88,7 +93,7 @@ export function Draw({ params }) {
       else return;
       event.preventDefault();
     };
-    const pasted = (event) => act.current.openOne(event.clipboardData.files);
+    const pasted = (event) => act.current.openAll(event.clipboardData.files);
     addEventListener("keydown", pressed);
     addEventListener("paste", pasted);
     return () => {
@@ -119,14 +124,16 @@ export function Draw({ params }) {
       The model weighs every pixel and adds up the results. Draw with a mouse, a pen or a finger, ${""}<a href="/?view=train">or make a model of your own</a>.
     </p>
     <div class="drawing">
-      <${PaperCard} ...${{ drawing, tool, setTool, live, change, clear, undo, canUndo, another, openOne }} isBlank=${isBlank(drawing) && !answer}>
+      <${PaperCard} ...${{ drawing, tool, setTool, live, change, clear, undo, canUndo, another, openAll, reading }} isBlank=${isBlank(drawing) && !answer}>
         <div hidden=${isHidden("model")}>
           <label for="model">Model</label>
           <select id="model" value=${model} onChange=${pick}>${modelOptions(models, model)}</select>
         </div>
       <//>
-      <${Verdict} answer=${answer} nameOf=${nameOf} label=${drawing.source?.label ?? null} problem=${problem} />
+      <${Verdict} answer=${answer} reading=${reading} nameOf=${nameOf} label=${drawing.source?.label ?? null} problem=${problem} />
       <${Evidence} answer=${answer} nameOf=${nameOf} chosen=${chosen} choose=${choose} hidden=${isHidden("evidence")} />
+      ${batch && html`<${Batch} files=${batch} path=${pathOf(model)} close=${() => setBatch(null)} />`}
+      ${answer && html`<${Steps} answer=${answer} content=${content} hidden=${isHidden("steps")} />`}
       ${version && html`<${Cases} version=${version} answer=${answer} choose=${explain} hidden=${isHidden("cases")} />`}
       ${answer?.units.length > 0 && html`<${Units} answer=${answer} version=${version} hidden=${isHidden("units")} />`}
       ${answer?.flip && html`<${Flip} answer=${answer} nameOf=${nameOf} hidden=${isHidden("flip")} />`}
@@ -134,20 +141,27 @@ export function Draw({ params }) {
   `;
 }
 
-// The answer for a drawing, with its version; without ink only the version.
-async function explained({ drawing, chosen, model, models }) {
+const pathOf = (model) => {
   const [name, number] = model.split("/");
+  return number ? versionPath(name, number) : name ? `/models/${encodeURIComponent(name)}` : "";
+};
+
+// The answer for a drawing, with its version, and of several digits their reading; without ink only the version.
+async function explained({ drawing, chosen, model, models }) {
   if (isBlank(drawing)) {
+    const [name, number] = model.split("/");
     const shown = name || models?.default;
     const version = number ?? models?.models.find((each) => each.name === shown)?.default?.version;
-    return { answer: null, version: version ? await versionOf(shown, version) : null };
+    return { ...NOTHING, version: version ? await versionOf(shown, version) : null };
   }
-  const path = number ? versionPath(name, number) : name ? `/models/${encodeURIComponent(name)}` : "";
   const asked = Object.fromEntries(Object.entries(chosen).filter(([, label]) => label !== ""));
   if (asked.against === asked.digit) delete asked.against;
   const content = drawing.picture ?? (await pictureOf(drawing.strokes));
-  const answer = await post(`${path}/explain?${new URLSearchParams(asked)}`, content);
-  return { answer, version: await versionOf(answer.model, answer.version) };
+  const answer = await post(`${pathOf(model)}/explain?${new URLSearchParams(asked)}`, content);
+  const isNumber = answer.verdict === "several-digits";
+  const reading = isNumber ? await post(`${pathOf(model)}/read`, content) : null;
+  const version = await versionOf(answer.model, answer.version);
+  return { answer, version, content, reading: reading?.lines.some(({ digits }) => digits.length > 1) ? reading : null };
 }
 
 function modelOptions(models, chosen) {
@@ -155,49 +169,4 @@ function modelOptions(models, chosen) {
   const options = usable.map((each) => [each.name, `${each.name}, version ${each.default.version}`]);
   if (chosen && !options.some(([value]) => value === chosen)) options.push([chosen, chosen.replace("/", ", version ")]);
   return [["", models ? `The default: ${models.default}` : "The default"], ...options].map(([value, label]) => html`<option key=${value} value=${value}>${label}</option>`);
-}
-
-function PaperCard({ drawing, tool, setTool, live, change, clear, undo, canUndo, another, openOne, isBlank: isInviting, children }) {
-  const [isOver, setOver] = useState(false);
-  const [isStarted, setStarted] = useState(false);
-  const over = (event) => {
-    event.preventDefault();
-    setOver(true);
-  };
-  const drop = (event) => {
-    event.preventDefault();
-    setOver(false);
-    openOne(event.dataTransfer.files);
-  };
-  const pen = (name) => html`<label class="pen" title=${`${name} pen`}>
-    <input type="radio" name="pen" aria-label=${`${name} pen`} checked=${!tool.isEraser && tool.width === WIDTHS[name]} onChange=${() => setTool({ width: WIDTHS[name], isEraser: false })} />
-    <span class=${`dot ${name}`} aria-hidden="true"></span>
-  </label>`;
-  const opened = (event) => {
-    openOne(event.target.files);
-    event.target.value = "";
-  };
-  return html`<div class=${`card pad-card ${isOver ? "over" : ""}`} onDragOver=${over} onDragLeave=${() => setOver(false)} onDrop=${drop}>
-    <div class="paper" onPointerDown=${() => setStarted(true)} onPointerUp=${() => setStarted(false)}>
-      <${Paper} drawing=${drawing} tool=${tool} live=${live} done=${(strokes) => change({ strokes })} />
-      ${isInviting && !isStarted && html`<p id="invitation" aria-hidden="true">Draw here</p>`}
-    </div>
-    <div class="tools">
-      <div class="row">
-        <button type="button" id="clear" onClick=${clear}>Clear <kbd aria-hidden="true">C</kbd></button>
-        <button type="button" id="undo" onClick=${undo} disabled=${!canUndo}>Undo <kbd aria-hidden="true">Z</kbd></button>
-        <div class="pens" role="radiogroup" aria-label="Pen">
-          ${Object.keys(WIDTHS).map(pen)}
-          <label class="pen"><input type="radio" name="pen" checked=${tool.isEraser} onChange=${() => setTool({ width: 2 * WIDTHS.medium, isEraser: true })} disabled=${!hasInk(drawing.strokes)} />Eraser</label>
-        </div>
-      </div>
-      <div class="row">
-        <button type="button" id="sample" onClick=${another} hidden=${isHidden("sample")}>Test image <kbd aria-hidden="true">T</kbd></button>
-        <label class="button camera">Photograph<input type="file" accept="image/*" capture="environment" onChange=${opened} /></label>
-        <label class="button">Open a picture<input type="file" id="picture" accept="image/png,image/jpeg,image/webp" onChange=${opened} /></label>
-      </div>
-      <p class="hint">You can also paste a picture, or drop one here.</p>
-      ${children}
-    </div>
-  </div>`;
 }

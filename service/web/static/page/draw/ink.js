@@ -2,12 +2,12 @@
 // A stroke is {width, isEraser, points}: its points are [x, y] in whole units of the paper.
 
 export const PAPER = 560; // units in a side of the paper
+export const SENT = 280; // pixels in a side of the picture that is sent
 export const WIDTHS = { thin: 26, medium: 40, thick: 56 }; // pens, in units
 
 const SPACING = 8; // points nearer than this to the last one are left out
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const REACH = 31; // the largest difference that one letter holds
-const SENT = 280; // pixels in a side of the picture that is sent
 const USUAL = 400; // units in the longer side of a stroke for which the pens are made
 
 /** @param {Stroke[]} strokes */

@@ -4,20 +4,24 @@ import { percent } from "../format.js";
 import { html } from "../html.js";
 import { Bars } from "../parts/bars.js";
 import { Grey } from "../parts/canvas.js";
+import { Reading } from "./number.js";
 
 const TEN = Object.fromEntries([...Array(10).keys()].map((digit) => [digit, 0]));
-const DOUBTS = { blank: "nothing to read", "not-a-digit": "perhaps not a digit", "several-digits": "several digits" };
 
-// answer: of /explain, or null. label: the true class of a test image, or null. problem: an error, or null.
-export function Verdict({ answer, nameOf, label, problem }) {
+// What a verdict other than "digit" says.
+export const WORDS = { unsure: "not sure", blank: "nothing to read", "not-a-digit": "perhaps not a digit", "several-digits": "several digits" };
+
+// answer: of /explain, or null. reading: of /read, of several digits, or null. label: the true class of a test image, or null. problem: an error, or null.
+export function Verdict({ answer, reading, nameOf, label, problem }) {
   /** @type {[string, number][]} */
   const ranked = answer ? Object.entries(answer.probabilities).sort(([, a], [, b]) => b - a) : [];
   const warnings = answer?.warnings ?? [];
   return html`<div class="card seen-card">
     <h2 class="visually-hidden">Prediction</h2>
-    <p id="reading" class=${`reading ${problem ? "error" : ""}`} role="status">${problem ? problem.message : answer ? read(answer, ranked, nameOf) : "Nothing drawn yet. Draw a digit."}</p>
+    <p id="reading" class=${`reading ${problem ? "error" : ""}`} role="status">${problem ? problem.message : reading ? html`<${Reading} reading=${reading} />` : answer ? read(answer, ranked, nameOf) : "Nothing drawn yet. Draw a digit."}</p>
     ${label !== null && answer && html`<p class="truth">${truth(nameOf, label, ranked)}</p>`}
     <ul id="doubts" class="doubts">${warnings.map((warning) => html`<li key=${warning}>${warning}</li>`)}</ul>
+    ${reading && html`<p class="hint">Read as one digit:</p>`}
     <${Bars} id="bars" aria-label="Probability of each digit" probabilities=${answer?.probabilities ?? TEN} best=${ranked[0]?.[0]} nameOf=${answer ? nameOf : String} />
     <div class="seen">
       <figure><${Grey} id="seen" pixels=${answer?.pixels.flat()} role="img" aria-label="The input of the model, 28 by 28 pixels" /><figcaption>Model input, 28×28</figcaption></figure>
@@ -31,7 +35,7 @@ export function Verdict({ answer, nameOf, label, problem }) {
 function read({ verdict, rivals }, [[best, probability]], nameOf) {
   if (verdict === "digit") return html`<strong>${nameOf(best)}</strong><span>${percent(probability)} sure</span>`;
   const either = [best, ...rivals.slice(0, 1)].map(nameOf).join(" or ");
-  return html`<strong class="unsure">${verdict === "blank" ? "?" : `${either}?`}</strong><span>${DOUBTS[verdict] ?? `not sure: ${percent(probability)}`}</span>`;
+  return html`<strong class="unsure">${verdict === "blank" ? "?" : `${either}?`}</strong><span>${verdict === "unsure" ? `not sure: ${percent(probability)}` : WORDS[verdict]}</span>`;
 }
 
 /** @param {any} nameOf @param {number} label @param {[string, number][]} ranked */

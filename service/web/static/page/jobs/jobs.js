@@ -31,7 +31,7 @@ export function Jobs({ params }) {
 
 function List({ jobs, picks }) {
   const headings = ["", "Started", "Model", "State", "Accuracy", "Progress", "Settings"];
-  return html`<${Table} caption="Training jobs" headings=${headings} numbers=${["Accuracy"]} keys=${jobs.map(({ id }) => id)} rows=${jobs.map((job) => rowOf(job, picks))} />`;
+  return html`<${Table} caption="Training jobs" headings=${headings} keys=${jobs.map(({ id }) => id)} rows=${jobs.map((job) => rowOf(job, picks))} />`;
 }
 
 function rowOf(job, picks) {

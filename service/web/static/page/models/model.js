@@ -107,7 +107,7 @@ function Evaluation({ manifest }) {
       <${Confusion} name=${name} version=${version} found=${found} nameOf=${nameOf} />
     </div>
     <div class="charts">
-      <${Table} caption=${`Class by class: ${name}`} headings=${["Class", ...measured]} numbers=${measured} rows=${rows} />
+      <${Table} caption=${`Class by class: ${name}`} headings=${["Class", ...measured]} rows=${rows} />
       <${Calibration} ...${found.calibration} />
     </div>
     <div class="card"><h2>The hardest test images</h2><${Gallery} images=${found.hardest} dataset=${found.dataset} version=${`${name}/${version}`} nameOf=${nameOf} /></div>

@@ -30,7 +30,7 @@ export function Versions({ model, manifest, again }) {
   return html`<div hidden=${isHidden("versions")}>
     <div class="row"><h2>Versions of ${model.name}</h2>${picks.link}</div>
     <p class="error" role="alert" hidden=${!problem}>${isOutdated ? "The champion was changed by somebody else. Reload the page, then decide." : problem?.message}</p>
-    <${Table} caption=${`Versions of ${model.name}`} headings=${["", "Version", "Aliases", "Loss", "Accuracy", "Created", ""]} numbers=${["Loss", "Accuracy"]} rows=${rows} />
+    <${Table} caption=${`Versions of ${model.name}`} headings=${["", "Version", "Aliases", "Loss", "Accuracy", "Created", ""]} rows=${rows} />
     <${History} model=${model} champion=${champion} promote=${promote} />
   </div>`;
 }

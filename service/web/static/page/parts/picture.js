@@ -3,8 +3,8 @@
 import { send } from "../api.js";
 import { html, useEffect, useRef, useState } from "../html.js";
 
-// An image of the API; if it cannot be had, the reason stands in its place.
-export function Picture({ path, ...attributes }) {
+// An image of the API; if it cannot be had, the reason stands in its place. body: a picture of which it is made, which is sent.
+export function Picture({ path, body = null, ...attributes }) {
   const image = useRef(null);
   const [problem, setProblem] = useState(null);
   useEffect(() => {
@@ -12,7 +12,7 @@ export function Picture({ path, ...attributes }) {
     let isLeft = false;
     setProblem(null);
     const load = async () => {
-      const file = await (await send(path, { cache: "no-cache" })).blob();
+      const file = await (await send(path, body ? { method: "POST", body } : { cache: "no-cache" })).blob();
       if (isLeft) return;
       address = URL.createObjectURL(file);
       image.current.src = address;
@@ -22,12 +22,20 @@ export function Picture({ path, ...attributes }) {
       isLeft = true;
       URL.revokeObjectURL(address);
     };
-  }, [path]);
+  }, [path, body]);
   return problem ? html`<p class="hint">${problem.message}</p>` : html`<img ref=${image} ...${attributes} />`;
 }
 
 // A picture of weights, which a narrow screen can scroll.
 export const WeightsFrame = ({ children }) => html`<div class="frame" tabindex="0" role="region" aria-label="Weights">${children}</div>`;
+
+// Saves a file, or opens it if it has no name.
+export function save(blob, name) {
+  const href = URL.createObjectURL(blob);
+  if (name) Object.assign(document.createElement("a"), { href, download: name }).click();
+  else open(href, "_blank");
+  setTimeout(() => URL.revokeObjectURL(href), 60_000); // by then it is saved or shown
+}
 
 // A link that saves a file, or opens it if it has no name.
 export function FileLink({ path, name, children, ...attributes }) {
@@ -35,10 +43,7 @@ export function FileLink({ path, name, children, ...attributes }) {
   const click = async (event) => {
     event.preventDefault();
     try {
-      const href = URL.createObjectURL(await (await send(path)).blob());
-      if (name) Object.assign(document.createElement("a"), { href, download: name }).click();
-      else open(href, "_blank");
-      setTimeout(() => URL.revokeObjectURL(href), 60_000); // by then it is saved or shown
+      save(await (await send(path)).blob(), name);
     } catch (failed) {
       setProblem(failed);
     }

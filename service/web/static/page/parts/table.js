@@ -4,10 +4,12 @@ import { html, useState } from "../html.js";
 import { address } from "../url.js";
 
 const MAX_RUNS = 8;
+const ABSENT = ["", "–", "none", "baseline"];
 
-// rows: arrays of cells; a row's key keeps its focus when rows change their order. The columns named in `numbers` are aligned to the right.
-export function Table({ caption, headings, rows, keys = [], numbers = [] }) {
-  const kind = (i) => (numbers.includes(headings[i]) ? "number" : "");
+// rows: arrays of cells; a row's key keeps its focus when rows change their order. Columns of numbers are aligned to the right.
+export function Table({ caption, headings, rows, keys = [] }) {
+  const kinds = headings.map((_, k) => (isOfNumbers(rows.map((cells) => cells[k])) ? "number" : ""));
+  const kind = (k) => kinds[k];
   return html`<div class="scroll card" tabindex="0" role="region" aria-label=${caption}>
     <table class="list">
       <caption class="visually-hidden">${caption}</caption>
@@ -18,6 +20,11 @@ export function Table({ caption, headings, rows, keys = [], numbers = [] }) {
     </table>
   </div>`;
 }
+
+// Whether all cells are numbers, some with their unit or interval, or say that there is none; a column of links is none.
+const isOfNumbers = (cells) => cells.some(isNumber) && cells.every((cell) => isNumber(cell) || ABSENT.includes(cell));
+
+const isNumber = (cell) => /^[−+<-]?\d[\d,.]*(e[−+-]?\d+)?(\s?%)?( \(.*\))?$/.test(cell);
 
 export const Badge = ({ state }) => html`<span class=${`badge ${state}`}>${state}</span>`;
 

@@ -26,7 +26,7 @@ export function Reports() {
     <${Lost} when=${isLost} />
     ${problem && html`<p class="note">${problem.message}</p>`}
     ${data && !data.length && html`<p class="hint">No report yet. A quick one takes a few seconds.</p>`}
-    ${data?.length > 0 && html`<${Table} caption="Reports" headings=${HEADINGS} numbers=${["Done"]} keys=${data.map(({ id }) => id)} rows=${data.map(row)} />`}
+    ${data?.length > 0 && html`<${Table} caption="Reports" headings=${HEADINGS} keys=${data.map(({ id }) => id)} rows=${data.map(row)} />`}
   `;
 }
 

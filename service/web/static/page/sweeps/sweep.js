@@ -70,7 +70,7 @@ function Members({ sweep: { grid, members }, picks }) {
       html`<a href=${address({ job })} aria-label=${`Watch the run with ${label}`}>Watch</a>`,
     ];
   };
-  return html`<${Table} caption="Runs of this sweep" headings=${headings} numbers=${measured} keys=${members.map(({ job }) => job)} rows=${members.map(row)} />`;
+  return html`<${Table} caption="Runs of this sweep" headings=${headings} keys=${members.map(({ job }) => job)} rows=${members.map(row)} />`;
 }
 
 // Drawn by the server; only those that this grid has.

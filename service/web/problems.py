@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 from re import compile as pattern
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Mount
 from starlette.types import Scope
 
@@ -26,6 +27,7 @@ from service.core import HYPERPARAMETERS
 from service.errors import ServiceError, TooManyRequests
 
 MEDIA_TYPE = "application/problem+json"
+_NOT_FOUND_PAGE = Path(__file__).parent / "static" / "not_found.html"
 _MAX_ERRORS = 20
 _MAX_DETAIL_CHARS = 200
 _HEADERS_BY_STATUS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "5"}, 503: {"Retry-After": "2"}}
@@ -320,12 +322,20 @@ def _allowed(found: Mapping[str, Any]) -> str:
 async def _http_exception(request: Request, error: Exception) -> Response:
     """Render what the framework raises. Its details are fixed texts."""
     assert isinstance(error, HTTPException)
+    if error.status_code == 404 and _is_for_a_person(request):
+        return FileResponse(_NOT_FOUND_PAGE, 404)
     code = _CODES_BY_STATUS.get(error.status_code, "internal-error")
     detail = _DETAILS_BY_STATUS.get(error.status_code, error.detail)
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = ", ".join(allowed_methods(request.scope))
     return problem_response(request.scope, code, detail, headers=headers)
+
+
+def _is_for_a_person(request: Request) -> bool:
+    """Whether a browser opens the address: it asks for HTML by name, which no program does that uses the API."""
+    is_api = is_inference_protocol(request.scope) or request.url.path.startswith("/api/")
+    return not is_api and "text/html" in request.headers.get("Accept", "")
 
 
 def allowed_methods(scope: Scope) -> list[str]:

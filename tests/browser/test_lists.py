@@ -52,6 +52,15 @@ def test_a_sweep_is_ranked_and_pictured(open_page: OpenPage, client: httpx.Clien
         pictures = ["Validation accuracy of each run", "The norm of the weights", "The lowest validation loss for each"]
         for name in [*pictures, "The weights of the best members"]:
             expect(page.get_by_role("img", name=name)).to_be_visible()
+        lines = page.locator(".parallel polyline")
+        expect(lines).to_have_count(4)
+        best, *_ = client.get("/sweeps?limit=1").json()["sweeps"]
+        best = client.get(f"/sweeps/{best['id']}").json()["members"][0]
+        expect(lines.last.locator("title")).to_contain_text(f"{best['metrics']['best']['validation_loss']:.4f}")
+        page.get_by_role("button", name="Make it the champion").click()
+        expect(page.get_by_text("It is the champion")).to_be_visible()
+        model = client.get(f"/models/{best['model']['name']}").json()
+        assert model["aliases"]["champion"] == best["model"]["version"]
         page.get_by_label("Ranked by").select_option("train_accuracy")
         assert "rank_by=train_accuracy" in page.url
         for box in page.get_by_role("checkbox").all()[:2]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -63,16 +64,45 @@ def test_a_version_is_promoted_and_rolled_back(
         page.get_by_role("button", name="Promote version 1").click()
         expect(page.get_by_role("region", name="Champion history")).to_contain_text("version 1")
         assert champion() == 1
-        page.get_by_role("button", name="Promote version 2").click()
+        promote = page.get_by_role("button", name="Promote version 2")
+        promote.click()
+        worse = page.get_by_role("dialog", name="Use version 2, although it is worse?")
+        compared = client.get("/compare", params={"model": ["pair/1", "pair/2"]}).json()["comparisons"][0]
+        expect(worse).to_contain_text(compared["sentence"])
+        page.keyboard.press("Escape")
+        expect(worse).to_have_count(0)
+        assert champion() == 1
+        promote.click()
+        page.get_by_role("button", name="Use version 2").click()
         expect(page.get_by_role("button", name="Roll back to version 1")).to_be_visible()
         assert champion() == 2
         page.get_by_role("button", name="Roll back to version 1").click()
         expect(page.get_by_role("region", name="Champion history")).to_contain_text("rolled back from version 2")
         assert champion() == 1
         client.put("/models/pair/aliases/champion", json={"version": 2}).raise_for_status()
-        page.get_by_role("button", name="Promote version 2").click()
+        promote.click()
+        page.get_by_role("button", name="Use version 2").click()
         expect(page.get_by_role("alert").filter(has_text="changed by somebody else")).to_be_visible()
         assert champion() == 2
+
+
+def test_weights_from_elsewhere_are_imported(open_page: OpenPage, client: httpx.Client, tmp_path: Path) -> None:
+    file = tmp_path / "weights.npz"
+    file.write_bytes(client.get("/models/mnist-softmax/versions/1/weights.npz").content)
+    with open_page("/?view=models", allowed=("400",)) as page:
+        page.get_by_text("Import weights that were trained elsewhere").click()
+        page.get_by_label("Model", exact=True).fill("elsewhere")
+        page.get_by_label("File", exact=True).set_input_files({"name": "a.npz", "mimeType": "", "buffer": b"nothing"})
+        page.get_by_role("button", name="Import").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        page.get_by_label("File", exact=True).set_input_files(file)
+        page.get_by_role("button", name="Import").click()
+        expect(page.get_by_role("heading", name="elsewhere, version 1", exact=True)).to_be_visible()
+    imported, first = (
+        client.get(f"/models/{name}/versions/1/evaluation").json()["confusion"]
+        for name in ("elsewhere", "mnist-softmax")
+    )
+    assert imported == first
 
 
 def test_two_jobs_are_compared(open_page: OpenPage, client: httpx.Client, jobs: list[dict[str, Any]]) -> None:

@@ -30,6 +30,16 @@ def test_pages_are_all_ours(url: str, page: str, finished_job: dict[str, Any]) -
         assert httpx.get(f"{url}{address.replace('&amp;', '&')}").status_code == 200
 
 
+def test_an_unknown_address_has_a_page_for_people_and_a_problem_for_programs(url: str) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    page = httpx.get(f"{url}/nowhere", headers=browser)
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    for address in re.findall(r'href="([^"]+)"', page.text):
+        assert httpx.get(f"{url}{address}").status_code == 200
+    for path, headers in (("/nowhere", {}), ("/api/v1/nowhere", browser), ("/v2/nowhere", browser)):
+        assert "json" in httpx.get(f"{url}{path}", headers=headers).headers["content-type"]
+
+
 @pytest.mark.parametrize(
     "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static/", "/static/page"]
 )

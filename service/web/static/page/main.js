@@ -44,7 +44,11 @@ onMove(async (params) => {
     ${home === "runs" && html`<${Runs} view=${view} />`}
     <${Component} params=${params} />
   </section>`, place);
-  document.title = `${place.querySelector("h1").textContent} · Inkling`;
+  const heading = place.querySelector("h1");
+  document.title = `${heading.textContent} · Inkling`;
+  if (turn === 1 || document.activeElement !== document.body) return;
+  heading.tabIndex = -1; // what had the focus is gone: it goes to what has appeared
+  heading.focus({ preventScroll: true });
 });
 followLinks();
 // Charts and pictures have the colours of the theme in which they were drawn.

@@ -7,6 +7,7 @@ import { Chart, join } from "../parts/chart.js";
 
 const POINTS = 600;
 const EVERY_MS = 1500;
+const SMOOTHING = 0.95; // weight of the past
 const NONE = { steps: [], values: [] };
 const SERIES = [
   { label: "training", colour: "series-faint", width: 1 },
@@ -17,6 +18,7 @@ const SERIES = [
 export function Curves({ job, checks, past, isOver }) {
   const loss = useTrainingLoss(job.id, checks.length, isOver);
   const [isLog, setLog] = useState(false);
+  const [isSmooth, setSmooth] = useState(false);
   const last = checks.at(-1);
   if (!last) return html`<div class="charts"><${Chart} title="Loss" series=${SERIES} /><${Chart} title="Accuracy" series=${SERIES} percent /></div>`;
   const x = checks.map((check) => check.step);
@@ -28,7 +30,8 @@ export function Curves({ job, checks, past, isOver }) {
     ...(past === null ? [] : [{ x: past, label: "here" }]),
     ...(isEarly ? [{ x: last.step, label: "stopped early" }] : []),
   ];
-  const batch = loss.steps.length ? [loss.steps, loss.values] : [x, of("train_loss")];
+  const [steps, values] = loss.steps.length ? [loss.steps, loss.values] : [x, of("train_loss")];
+  const batch = [steps, isSmooth ? smoothed(values) : values];
   const common = {
     series: SERIES,
     sync: job.id,
@@ -38,7 +41,10 @@ export function Curves({ job, checks, past, isOver }) {
   };
   return html`<div class="charts">
     <${Chart} title="Loss" ...${common} log=${isLog} data=${join([batch, [x, of("validation_loss")]])}>
-      <label class="tick hint"><input type="checkbox" checked=${isLog} onChange=${(event) => setLog(event.target.checked)} />logarithmic</label>
+      <div class="row">
+        <label class="tick hint"><input type="checkbox" checked=${isLog} onChange=${(event) => setLog(event.target.checked)} />logarithmic</label>
+        <label class="tick hint"><input type="checkbox" checked=${isSmooth} onChange=${(event) => setSmooth(event.target.checked)} />training loss smoothed</label>
+      </div>
     <//>
     <${Chart} title="Accuracy" ...${common} percent data=${[x, of("train_accuracy"), of("validation_accuracy")]} />
   </div>`;
@@ -64,4 +70,14 @@ function useTrainingLoss(jobId, nChecks, isOver) {
     };
   }, [jobId, isWaiting, isOver, round]);
   return loss;
+}
+
+// The exponential moving average, without the bias of its beginning.
+export function smoothed(values) {
+  let [sum, weight] = [0, 0];
+  return values.map((value) => {
+    sum = SMOOTHING * sum + (1 - SMOOTHING) * value;
+    weight = SMOOTHING * weight + (1 - SMOOTHING);
+    return sum / weight;
+  });
 }

@@ -77,6 +77,7 @@ function Watched({ job: first, nameOf, defaults }) {
         <a class="button" href=${compareAddress([job.id])}>Compare</a>
         <a class="button" href=${address({ view: "train", ...settingsOf(config, defaults) })}>Use these settings</a>
         ${isOver && model && html`<button type="button" onClick=${verify}>Train it again and compare</button>`}
+        ${latest && html`<${FileLink} path=${`/jobs/${job.id}/metrics?format=csv`} name=${`${config.name ?? config.model}-${job.id}.csv`}>Metrics (.csv)<//>`}
         ${isOver && html`<${Resume} job=${job} showProblem=${setProblem} />`}
       </div>
     </div>
@@ -99,7 +100,8 @@ export function Architecture({ model: { name, version } }) {
 // progress: of the newest check. An epoch is counted from 1 for people.
 function Meters({ job, progress, isOver }) {
   const { patience, epochs } = job.config;
-  const { fraction, epoch, step, eta_s, patience_left } = progress ?? {};
+  const { epoch, step, eta_s, patience_left } = progress ?? {};
+  const fraction = isOver ? job.progress.fraction : progress?.fraction; // the last check may be before the last step
   const isEarly = isOver && job.stop_reason === "early_stopping";
   const eta = !isOver && eta_s > 0 && fraction < 1 ? `, at most ${duration(eta_s)} left` : "";
   const where = progress && `epoch ${number(epoch + 1)} of ${number(epochs)}, step ${number(step)}`;

@@ -6,6 +6,7 @@ import { html } from "../html.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
 import { Weights } from "../parts/weights.js";
 import { address, isHidden } from "../url.js";
+import { Import } from "./import.js";
 
 export function Models() {
   const { data, problem, isLost } = useLoaded(async () => (await get("/models")).models.filter((model) => model.default), []);
@@ -15,6 +16,7 @@ export function Models() {
     <${Lost} when=${isLost} />
     ${problem && html`<p class="note">${problem.message}</p>`}
     ${data && !data.length && html`<${Empty} href="/?view=train" label="Train a model">There is no model yet.<//>`}
+    <details id="import" class="card" hidden=${isHidden("import")}><summary>Import weights that were trained elsewhere</summary><${Import} /></details>
     <div class="models">${data?.map((model) => html`<${Card} key=${model.name} ...${model} />`)}</div>
   `;
 }

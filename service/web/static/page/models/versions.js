@@ -1,24 +1,20 @@
 // The versions of a model, their aliases, and the history of the champion; promoting one and rolling back.
 
-import { get, put } from "../api.js";
 import { moment, percent } from "../format.js";
 import { html, useState } from "../html.js";
 import { useLoaded } from "../parts/live.js";
 import { Table, usePicks } from "../parts/table.js";
 import { address, isHidden } from "../url.js";
-
-const CHAMPION = "champion";
+import { championOf, historyOf, promote as promoteVersion } from "./promotion.js";
 
 // again(): called when the champion has changed.
 export function Versions({ model, manifest, again }) {
   const picks = usePicks();
   const [problem, setProblem] = useState(null);
-  const champion = model.aliases?.[CHAMPION] ?? null;
-  // Changes only the champion that the page shows: If-Match names that version.
+  const champion = championOf(model);
   const promote = async (version, reason) => {
-    const headers = champion === null ? {} : { "If-Match": `"${champion}"` };
     try {
-      await put(`/models/${encodeURIComponent(model.name)}/aliases/${CHAMPION}`, { version, reason }, headers);
+      if (!(await promoteVersion(model, version, reason))) return;
       setProblem(null);
       again();
     } catch (refused) {
@@ -53,8 +49,7 @@ function rowOf({ version, metrics, created_at: at, state }, { model, manifest, c
 }
 
 function History({ model, champion, promote }) {
-  const path = `/models/${encodeURIComponent(model.name)}/aliases/${CHAMPION}/history`;
-  const { data, problem } = useLoaded(async () => (champion === null ? [] : (await get(path)).history), [path, champion]);
+  const { data, problem } = useLoaded(async () => (champion === null ? [] : (await historyOf(model.name)).history), [model.name, champion]);
   if (champion === null) return html`<p class="hint">No version is the champion yet, so the newest one is used. Promote a version to use it until you promote another.</p>`;
   if (problem) return html`<p class="note">${problem.message}</p>`;
   if (!data) return null;

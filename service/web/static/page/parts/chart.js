@@ -9,6 +9,8 @@ await new Promise((resolve, reject) => {
 
 const uPlot = /** @type {any} */ (window).uPlot;
 const HEIGHT = 240;
+const LINE_HEIGHT = 15; // between labels
+const LABEL_CHARS = 18; // of a label at most
 const FONT = "12px Inter, system-ui, sans-serif";
 
 const percentOf = (value) => `${(100 * value).toFixed(1)} %`;
@@ -73,9 +75,14 @@ function plotOf(frame, series, shown, { percent, share, log, sync }) {
     points: points ? { show: true, size: 8, fill: colour(name) } : { show: false },
     value: (_, each) => (each === null || each === undefined ? "–" : value(each)),
   });
+  const values = frame.appendChild(document.createElement("div"));
+  values.className = "at-cursor";
+  const room = Math.max(...series.map(({ label }) => textWidth(shortened(label)))) + 10;
   const options = {
     width: frame.clientWidth,
     height: HEIGHT,
+    legend: { show: false },
+    padding: [8, room, 0, 0],
     cursor: { drag: { x: true, y: false }, ...(sync ? { sync: { key: sync } } : {}) },
     scales: { x: { time: false }, y: log ? { distr: 3 } : { range: (_, low, high) => rangeOf(shown.current.data, low, high, percent) } },
     axes: [
@@ -85,10 +92,58 @@ function plotOf(frame, series, shown, { percent, share, log, sync }) {
     series: [{ label: share ? "probability" : "step", value: (_, each) => (each === null ? "–" : step(each)) }, ...series.map(line)],
     hooks: {
       drawClear: [(plot) => drawShade(plot, shown.current.shade, colour("soft"))],
-      draw: [(plot) => drawMarks(plot, shown.current.marks, colour("faint"), percent)],
+      draw: [(plot) => drawMarks(plot, shown.current.marks, colour("faint"), percent), drawLabels],
+      setCursor: [(plot) => showValues(plot, values)],
+      destroy: [() => values.remove()],
     },
   };
   return new uPlot(options, shown.current.data, frame);
+}
+
+const shortened = (label) => (label.length > LABEL_CHARS ? `${label.slice(0, LABEL_CHARS - 1)}…` : label);
+
+function textWidth(text) {
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = FONT;
+  return Math.ceil(context.measureText(text).width);
+}
+
+// The name of each curve at its end; names that would touch are moved apart.
+function drawLabels({ ctx, bbox, data, series, valToPos }) {
+  const ratio = devicePixelRatio;
+  const least = LINE_HEIGHT * ratio;
+  const bottom = bbox.top + bbox.height;
+  const inside = (y) => Math.min(bottom, Math.max(bbox.top, y));
+  const labels = series.slice(1).flatMap((line, i) => {
+    const last = data[i + 1].findLast((value) => value !== null && value !== undefined);
+    return last === undefined ? [] : [{ text: shortened(line.label), colour: line.stroke(), y: inside(valToPos(last, "y", true)) }];
+  });
+  labels.sort((a, b) => a.y - b.y);
+  labels.forEach((label, i) => (label.y = Math.max(label.y, i ? labels[i - 1].y + least : bbox.top)));
+  labels.reverse().forEach((label, i) => (label.y = Math.min(label.y, i ? labels[i - 1].y - least : bottom)));
+  ctx.save();
+  ctx.font = FONT.replace("12", String(12 * ratio));
+  ctx.textBaseline = "middle";
+  ctx.textAlign = "left";
+  for (const { text, colour, y } of labels) {
+    ctx.fillStyle = colour;
+    ctx.fillText(text, bbox.left + bbox.width + 6 * ratio, y);
+  }
+  ctx.restore();
+}
+
+// The values under the cursor, in a box beside it; `values` is that box.
+function showValues(plot, values) {
+  const { idx, left } = plot.cursor;
+  values.hidden = idx === null || left < 0;
+  if (values.hidden) return;
+  const newest = (data) => data.slice(0, idx + 1).findLast((value) => value !== null && value !== undefined); // not every step has a check
+  const line = ({ label, value }, i) => `${label}  ${value(plot, newest(plot.data[i]))}`;
+  values.textContent = plot.series.map(line).join("\n");
+  const isLate = left > plot.bbox.width / devicePixelRatio / 2;
+  const start = plot.bbox.left / devicePixelRatio + left;
+  values.style.left = isLate ? "" : `${start + 12}px`;
+  values.style.right = isLate ? `${plot.width - start + 12}px` : "";
 }
 
 // The range that shows the course of the curves: the first steps, far above all others, may be off the scale.

@@ -1,29 +1,29 @@
 // Pictures and files of the API. They are fetched like everything else, so that no address contains a key.
 
 import { send } from "../api.js";
-import { html, useEffect, useRef, useState } from "../html.js";
+import { html, useEffect, useState } from "../html.js";
 
 // An image of the API; if it cannot be had, the reason stands in its place. body: a picture of which it is made, which is sent.
 export function Picture({ path, body = null, ...attributes }) {
-  const image = useRef(null);
+  const [src, setSrc] = useState(null);
   const [problem, setProblem] = useState(null);
   useEffect(() => {
-    let address = null;
     let isLeft = false;
     setProblem(null);
     const load = async () => {
       const file = await (await send(path, body ? { method: "POST", body } : { cache: "no-cache" })).blob();
-      if (isLeft) return;
-      address = URL.createObjectURL(file);
-      image.current.src = address;
+      if (!isLeft) setSrc(URL.createObjectURL(file));
     };
     load().catch((failed) => isLeft || setProblem(failed));
-    return () => {
-      isLeft = true;
-      URL.revokeObjectURL(address);
-    };
+    return () => (isLeft = true);
   }, [path, body]);
-  return problem ? html`<p class="hint">${problem.message}</p>` : html`<img ref=${image} ...${attributes} />`;
+  useEffect(() => () => URL.revokeObjectURL(src), [src]);
+  if (problem) return html`<p class="hint">${problem.message}</p>`;
+  if (src) return html`<img src=${src} ...${attributes} />`;
+  // Its room, so that nothing moves when it arrives.
+  const { class: kind = "", width, height } = attributes;
+  const room = width ? { width: `${width}px`, aspectRatio: `${width} / ${height}` } : {};
+  return html`<span class=${`awaited ${kind}`} style=${room}></span>`;
 }
 
 // A picture of weights, which a narrow screen can scroll.

@@ -16,7 +16,7 @@ export function Weights({ name, version, which, isShared = false }) {
   };
   const { data, problem } = useLoaded(load, [name, version, which]);
   if (problem) return html`<p class="note">${problem.message}</p>`;
-  if (!data) return null;
+  if (!data) return html`<div class="weights-awaited"></div>`;
   if (data.sizes.length) return html`<${Layers} name=${name} version=${version} sizes=${data.sizes} />`;
   return html`<${Tiles} names=${data.classes.map(data.nameOf)} planes=${data.planes} isShared=${isShared} />`;
 }

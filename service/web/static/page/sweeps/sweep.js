@@ -3,11 +3,13 @@
 import { get, post } from "../api.js";
 import { percent } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
-import { Empty, Lost, useLive } from "../parts/live.js";
+import { championOf, promote } from "../models/promotion.js";
+import { Empty, Lost, useLive, useLoaded } from "../parts/live.js";
 import { Picture, WeightsFrame } from "../parts/picture.js";
 import { Badge, Table, usePicks } from "../parts/table.js";
 import { title, written } from "../train/values.js";
 import { address, setParameters, setTitle } from "../url.js";
+import { Parallel } from "./parallel.js";
 
 const METRICS = {
   validation_loss: "validation loss",
@@ -15,7 +17,7 @@ const METRICS = {
   train_loss: "training loss",
   train_accuracy: "training accuracy",
 };
-const SIZE = "width_px=600&height_px=420";
+const [WIDTH, HEIGHT] = [600, 420];
 
 export function Sweep({ params }) {
   const id = encodeURIComponent(params.get("sweep"));
@@ -48,9 +50,28 @@ export function Sweep({ params }) {
           ${picks.link}
         </div>
       </div>
+      ${isOver && sweep.best && html`<${Best} sweep=${sweep} />`}
       <${Members} sweep=${sweep} picks=${picks} />
+      <${Parallel} sweep=${sweep} metric=${metric} words=${METRICS[metric]} isHigh=${metric.endsWith("accuracy")} format=${metric.endsWith("accuracy") ? percent : (value) => value.toFixed(4)} />
       ${isOver && sweep.best && html`<${Pictures} sweep=${sweep} />`}`}
   `;
+}
+
+// The best run of all, and whether predictions are made with its weights.
+function Best({ sweep: { name, best, members, ranked_by: metric } }) {
+  const [problem, setProblem] = useState(null);
+  const { model: made } = members.find(({ job }) => job === best);
+  const { data: model, again } = useLoaded(() => (made ? get(`/models/${encodeURIComponent(made.name)}`) : null), [made?.version]);
+  if (!made || !model) return null;
+  const { version } = made;
+  const isChampion = championOf(model) === version;
+  const use = () => promote(model, version, `the best of a sweep by ${METRICS[metric]}`).then(() => again(), setProblem);
+  return html`<div class="card start" id="best">
+    <p>${`The best run made version ${version} of ${name}. `}${isChampion ? "It is the champion: predictions are made with it." : "Predictions use another version so far."}</p>
+    <p class="error" role="alert" hidden=${!problem}>${problem?.message}</p>
+    <a class="button" href=${address({ view: "models", model: `${name}/${version}` })}>Look inside</a>
+    ${!isChampion && html`<button type="button" class="main" onClick=${use}>Make it the champion</button>`}
+  </div>`;
 }
 
 function Members({ sweep: { grid, members }, picks }) {
@@ -78,13 +99,13 @@ function Pictures({ sweep: { id, grid } }) {
   const numbers = Object.keys(grid).filter((name) => name !== "seed" && grid[name].every((value) => typeof value === "number"));
   const figure = (file, caption) => html`<figure class="card chart-card">
     <figcaption>${caption}</figcaption>
-    <${Picture} class="weights" path=${`/sweeps/${id}/${file}`} alt=${caption} />
+    <${Picture} class="weights" path=${`/sweeps/${id}/${file}?width_px=${WIDTH}&height_px=${HEIGHT}`} width=${WIDTH} height=${HEIGHT} alt=${caption} />
   </figure>`;
   return html`
     <div class="charts">
-      ${figure(`accuracy.svg?${SIZE}`, "Validation accuracy of each run")}
-      ${grid.l2_penalty && figure(`norms.svg?${SIZE}`, "The norm of the weights over the L2 penalty λ")}
-      ${numbers.length === 2 && figure(`heatmap.svg?${SIZE}`, `The lowest validation loss for each pair of ${numbers.map(title).join(" and ")}`)}
+      ${figure(`accuracy.svg`, "Validation accuracy of each run")}
+      ${grid.l2_penalty && figure(`norms.svg`, "The norm of the weights over the L2 penalty λ")}
+      ${numbers.length === 2 && figure(`heatmap.svg`, `The lowest validation loss for each pair of ${numbers.map(title).join(" and ")}`)}
     </div>
     <figure class="card">
       <figcaption>Weights of each run, all on one scale</figcaption>

@@ -32,6 +32,9 @@ export function Field({ row, text, change, problem, children }) {
   const control = isChoice
     ? html`<select ...${common} onChange=${(event) => change(event.target.value)}>${optionsOf(row, text)}</select>`
     : html`<input ...${common} type="text" autocomplete="off" inputmode=${isNumber(row) ? "decimal" : "text"} placeholder=${placeholder} onInput=${(event) => change(event.target.value)} />`;
+  const [first] = row.help.split(/[;:(]/);
+  const rest = row.help.slice(first.length).replace(/^[;:] */, "");
+  const more = [rest && `${rest[0] === "(" ? rest : capital(rest)}.`, range].filter(Boolean).join("");
   const scale = (factor) => () => change(String(Number((Number(text) * factor).toPrecision(6))));
   const scales = SCALED.includes(name) && Number(text) > 0;
   return html`<div class="field" hidden=${isHidden(name)}>
@@ -42,7 +45,7 @@ export function Field({ row, text, change, problem, children }) {
       ${scales && html`<button type="button" class="scale" aria-label=${`×10: ${title(name)}`} onClick=${scale(10)}>×10</button>`}
     </div>
     <p class="error" id=${`problem-${name}`} hidden=${!problem}>${problem}</p>
-    <p class="hint" id=${`help-${name}`}>${mathematics(`${capital(row.help)}.${range}`)}</p>
+    <details class="hint help" id=${`help-${name}`}><summary>${mathematics(capital(first.trim()))}</summary>${mathematics(more)}</details>
     ${children}
   </div>`;
 }

@@ -1,0 +1,50 @@
+// A form that makes a version of weights that were trained elsewhere.
+
+import { get, post } from "../api.js";
+import { html, useState } from "../html.js";
+import { useLoaded } from "../parts/live.js";
+import { address, go } from "../url.js";
+
+const UNSAID = ["", "as the file says"];
+const ACTIVATIONS = [UNSAID, ...["relu", "sigmoid", "improved_sigmoid", "tanh"].map((each) => [each, each.replace("_", " ")])];
+const SCALINGS = [
+  UNSAID,
+  ["unit", "grey level / 255: from 0 to 1"],
+  ["range", "from −1 to 1"],
+  ["standard", "mean 0, deviation 1"],
+  ["bytes", "the grey level, 0 to 255"],
+];
+
+export function Import() {
+  const { data: sets } = useLoaded(async () => (await get("/datasets")).datasets, []);
+  const [isBusy, setBusy] = useState(false);
+  const [problem, setProblem] = useState(null);
+  const submit = async (event) => {
+    event.preventDefault();
+    const { name, file, ...others } = /** @type {any} */ (Object.fromEntries(new FormData(event.currentTarget)));
+    const said = Object.entries(others).filter(([, value]) => value !== "").map(([key, value]) => [key, String(value)]);
+    setBusy(true);
+    try {
+      const made = await post(`/models/${encodeURIComponent(name)}/versions?${new URLSearchParams(said)}`, file);
+      go(address({ view: "models", model: `${made.name}/${made.version}` }));
+    } catch (refused) {
+      setProblem(refused);
+      setBusy(false);
+    }
+  };
+  const select = (name, label, options) => html`<div class="field"><label for=${`import-${name}`}>${label}</label>
+    <select id=${`import-${name}`} name=${name}>${options.map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}</select>
+  </div>`;
+  return html`<form onSubmit=${submit}>
+    <p class="hint">An ONNX file of dense layers, or an .npz file: one matrix, or W1, b1, W2 and so on.</p>
+    <div class="fields">
+      <div class="field"><label for="import-name">Model</label><input type="text" id="import-name" name="name" required autocomplete="off" /></div>
+      <div class="field"><label for="import-file">File</label><input type="file" id="import-file" name="file" accept=".npz,.onnx" required /></div>
+      ${select("dataset", "Its classes are those of", (sets ?? []).map((each) => [each.name, each.title]))}
+      ${select("input_scaling", "It takes", SCALINGS)}
+      ${select("activation", "Function of hidden units", ACTIVATIONS)}
+    </div>
+    <p class="error" role="alert" hidden=${!problem}>${problem?.message}</p>
+    <button type="submit" class="main" disabled=${isBusy}>${isBusy ? "Importing …" : "Import"}</button>
+  </form>`;
+}

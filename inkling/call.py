@@ -94,6 +94,11 @@ def post(*parts: str | int) -> Call[Record]:
     return Call(method="POST", path=path_of(*parts), read=read_record)
 
 
+def delete(*parts: str | int, **params: Any) -> Call[None]:
+    """Delete something; parameters that are None are left out."""
+    return Call(method="DELETE", path=path_of(*parts), read=read_nothing, request={"params": given(**params)})
+
+
 def submission(*parts: str | int, **body: Any) -> Call[Record]:
     """Submit something. With its Idempotency-Key it may be sent again without being done twice."""
     request = {"json": body, "headers": {"Idempotency-Key": uuid4().hex}}

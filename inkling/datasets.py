@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from .call import Call, get, given, path_of, read_picture, read_record, read_table
+from .call import Call, delete, get, given, path_of, read_picture, read_record, read_table
 from .display import Picture, Record, Table
 from .methods import request
 
@@ -60,6 +60,11 @@ class Datasets:
         words = given(name=name, class_names=names, title=title, source=source, licence=licence)
         request = {"data": words, "files": files}
         return Call(method="POST", path=path_of("datasets"), read=read_record, request=request, repeatable=True)
+
+    @request
+    def delete_dataset(self, name: str) -> Call[None]:
+        """Delete a data set; `InUse` if an unfinished job needs it. Its name may be used again."""
+        return delete("datasets", name)
 
     @request
     def images(

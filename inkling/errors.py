@@ -86,6 +86,10 @@ class AliasMoved(Conflict):
     """Somebody else moved the alias first."""
 
 
+class InUse(Conflict):
+    """Something else needs it, so it cannot be deleted; the message names what."""
+
+
 class AccessDenied(InklingError):
     """Not for this client."""
 

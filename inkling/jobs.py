@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Literal, TypedDict, Unpack
 
-from .call import Call, Json, get, given, path_of, read_bytes, read_nothing, read_picture, read_record, read_table
+from .call import Call, Json, get, given, read_bytes, read_picture, read_record, read_table
 from .call import submission as submit
 from .connection import Event
 from .display import Picture, PictureFormat, PictureOptions, Record, Table
@@ -111,11 +111,6 @@ class _Job(Noun):
     def verify(self) -> Call[Record]:
         """Submit a job that trains this one again and compares the weights."""
         return submit("jobs", self.id, "verify")
-
-    @request
-    def delete(self) -> Call[None]:
-        """Delete it; the model that it made stays."""
-        return Call(method="DELETE", path=path_of("jobs", self.id), read=read_nothing)
 
     @request
     def history(self, *, since: int | None = None, max_points: int | None = None) -> Call[Record]:

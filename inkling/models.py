@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, Unpack
 
 import httpx
 
-from .call import Call, get, given, path_of, read_bytes, read_picture, read_record, read_table
+from .call import Call, delete, get, given, path_of, read_bytes, read_picture, read_record, read_table
 from .display import Picture, PictureFormat, PictureOptions, Record, Table
 from .errors import InvalidField
 from .images import File
@@ -132,6 +132,16 @@ class Models:
         }
         request = {**File(content).body, "params": params}
         return Call(method="POST", path=path_of("models", model, "versions"), read=read_record, request=request)
+
+    @request
+    def delete_version(self, model: str, version: int) -> Call[None]:
+        """Delete a version; `InUse` if an alias or an unfinished job needs it. No other one gets its number."""
+        return delete("models", model, "versions", version)
+
+    @request
+    def delete_model(self, model: str) -> Call[None]:
+        """Delete all versions of a model, and its aliases; `InUse` if an unfinished job needs one of them."""
+        return delete("models", model)
 
     @request
     def compare(self, models: Sequence[str]) -> Call[Record]:

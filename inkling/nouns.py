@@ -10,9 +10,9 @@ from typing import Any, ClassVar, TextIO
 
 import httpx
 
-from .call import Call, Json, get, post, read_record
+from .call import Call, Json, delete, get, post, read_record
 from .display import Record, html_of
-from .methods import request_of_noun
+from .methods import request, request_of_noun
 
 _FINAL = ("succeeded", "failed", "cancelled", "finished")
 _MIN_POLL_S, _MAX_POLL_S = 0.05, 1.0
@@ -107,6 +107,11 @@ class Noun:
     def cancel(self) -> Call[Record]:
         """Ask it to stop; the best weights so far become a model."""
         return post(self.path, self.id, "cancel")
+
+    @request
+    def delete(self) -> Call[None]:
+        """Delete it, with its jobs; it must be over. Models that they made stay."""
+        return delete(self.path, self.id)
 
 
 def _name(data: Json) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypedDict, Unpack, get_args
 
-from .call import Call, Json, get, given, read_bytes, read_picture, read_record, read_table, submission
+from .call import Call, Json, delete, get, given, read_bytes, read_picture, read_record, read_table, submission
 from .display import Metric, Picture, PictureFormat, PictureOptions, Record, Table
 from .jobs import Hyperparameters
 from .methods import Awaitable, Blocking, request, returns, returns_table
@@ -119,6 +119,11 @@ class _Report(Noun):
     def summary(self) -> Json:
         """What a table shows of it."""
         return {**super().summary, **({"findings": self.findings} if self.findings else {})}
+
+    @request
+    def delete(self, *, keep_runs: bool = False) -> Call[None]:
+        """Delete it, with its jobs and its sweep unless ``keep_runs``; it must be over. Models that they made stay."""
+        return delete(self.path, self.id, keep_runs=keep_runs or None)
 
     @request
     def document(self, form: Literal["html", "pdf", "json"] = "html") -> Call[bytes]:

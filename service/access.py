@@ -49,7 +49,7 @@ class Scope(StrEnum):
 _ALLOWS: Mapping[Scope, str] = {
     Scope.READ: "read jobs, sweeps, reports, models, data sets and their pictures",
     Scope.PREDICT: "predict, read and explain images, also by the Open Inference Protocol; nothing else",
-    Scope.TRAIN: "submit, cancel and delete jobs, sweeps and reports, upload data sets; includes read",
+    Scope.TRAIN: "submit, cancel and delete jobs, sweeps and reports, upload and delete data sets; includes read",
     Scope.ADMIN: "move aliases, read the audit log; includes all others",
 }
 

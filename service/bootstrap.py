@@ -20,6 +20,7 @@ from service.errors import Corrupted, KeysRequired, StorageFailed
 from service.inference import DecodingLimits, ModelCatalogue
 from service.jobs import (
     DaskExecutor,
+    Deletion,
     Engine,
     EngineLock,
     Executor,
@@ -60,6 +61,7 @@ class Service:
     snapshots: Snapshots
     sweeps: Sweeps
     reports: Reports
+    deletion: Deletion
     engine: Engine
     metrics: Metrics
     keys: Keys
@@ -87,6 +89,8 @@ class Service:
         self.store.check()
         self.store.clean()
         self.dataset_files.clean()
+        self.registry.clean()
+        self.datasets.clean()
         self.install_models()
         self.engine.start()
         if self.tracker:
@@ -153,6 +157,7 @@ def build(settings: Settings) -> Service:
         "wake_engine": engine.wake,
     }
     jobs, sweeps = Jobs(database, **submission), Sweeps(database, **submission)
+    catalogue = ModelCatalogue(registry, default_name=settings.default_model or DEFAULT_MODEL)
     return Service(
         settings=settings,
         database=database,
@@ -160,7 +165,7 @@ def build(settings: Settings) -> Service:
         dataset_files=dataset_files,
         registry=registry,
         datasets=datasets,
-        catalogue=ModelCatalogue(registry, default_name=settings.default_model or DEFAULT_MODEL),
+        catalogue=catalogue,
         limits=DecodingLimits(
             max_image_bytes=settings.max_image_bytes,
             max_streamed_pixels=settings.max_image_pixels,
@@ -170,6 +175,7 @@ def build(settings: Settings) -> Service:
         snapshots=Snapshots(database, datasets),
         sweeps=sweeps,
         reports=Reports(database, jobs, sweeps, **submission),
+        deletion=Deletion(database, registry, datasets, lambda: catalogue.default_name),
         engine=engine,
         metrics=metrics,
         keys=Keys(database),

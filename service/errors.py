@@ -19,7 +19,8 @@
     │   ├── NoDataYet             there are no results so far
     │   ├── AliasMoved            another request moved the alias first
     │   ├── IdempotencyMismatch   the key was used before with another request
-    │   └── NameTaken             the name is already in use
+    │   ├── NameTaken             the name is already in use
+    │   └── InUse                 something else needs it, so it cannot be deleted
     ├── AccessDenied
     │   ├── Unauthenticated       there is no key, or it is not a valid one
     │   ├── InsufficientScope     the key is valid, but lacks the scope
@@ -129,6 +130,10 @@ class IdempotencyMismatch(Conflict):
 
 class NameTaken(Conflict):
     """The name is already in use."""
+
+
+class InUse(Conflict):
+    """Something else needs it, so it cannot be deleted."""
 
 
 class AccessDenied(ServiceError):

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from .backend import Backend, Json, with_backend
 from .root import examples
-from .terminal import AS_JSON, columns, print_json, read_file, terminal
+from .terminal import AS_JSON, columns, deletes, print_json, read_file, terminal
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -18,7 +18,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.group()
 @examples("datasets list", "datasets add fashion --npz fashion.npz")
 def datasets() -> None:
-    """List data sets, and add your own."""
+    """List data sets, add and delete your own."""
 
 
 @datasets.command("list")
@@ -44,6 +44,17 @@ def list_datasets(backend: Backend, *, as_json: bool) -> None:
         table.add_row("all", *(f"{part['n_images']:,}" for part in parts), style="bold")
         console.print()
         console.print(table)
+
+
+@datasets.command()
+@click.argument("name")
+@deletes
+@with_backend
+@examples("datasets delete fashion")
+def delete(backend: Backend, *, name: str) -> None:
+    """Delete a data set that no unfinished job needs. What was trained on it stays."""
+    backend.delete_dataset(name)
+    click.echo(f"{name} is deleted. Models that were trained on it stay.")
 
 
 @datasets.command()

@@ -30,6 +30,7 @@ from .root import INTERRUPTED, Failure, examples
 from .terminal import (
     AS_JSON,
     PICTURE_OUTPUT,
+    deletes,
     in_pages,
     picture_file,
     print_commands,
@@ -194,6 +195,7 @@ def resume(ctx: click.Context, backend: Backend, /, *, job_id: str, **changes: A
 
 @jobs.command()
 @_JOB
+@deletes
 @with_backend
 @examples("jobs delete JOB")
 def delete(backend: Backend, *, job_id: str) -> None:

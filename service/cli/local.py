@@ -167,6 +167,10 @@ class LocalBackend:
         """Cancel every member that is not over; return the sweep."""
         return self._migrated.sweeps.cancel(sweep_id).to_dict()
 
+    def delete_sweep(self, sweep_id: str) -> None:
+        """Delete a sweep that is over, with its jobs."""
+        self._migrated.sweeps.delete(sweep_id)
+
     def sweep_picture(self, sweep_id: str, picture: SweepPicture, picture_format: PictureFormat) -> bytes:
         """Draw a sweep as far as it is."""
         sweeps = self._migrated.sweeps
@@ -245,6 +249,16 @@ class LocalBackend:
             provenance=manifest.provenance(),
         )
 
+    def delete_version(self, name: str, version: int) -> None:
+        """Delete a version that nothing needs."""
+        _ = self._registry  # installs the shipped models: the default one is known then
+        self._migrated.deletion.version(name, version)
+
+    def delete_model(self, name: str) -> None:
+        """Delete a model that nothing needs, with its aliases."""
+        _ = self._registry
+        self._migrated.deletion.model(name)
+
     def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
         """Have an alias name a version from now on; return the move."""
         return self._registry.set_alias(name, alias, version, reason=reason).to_dict()
@@ -301,6 +315,10 @@ class LocalBackend:
     def datasets(self) -> list[Json]:
         """Describe every data set."""
         return [dataset.to_dict() for dataset in self._service.datasets.all()]
+
+    def delete_dataset(self, name: str) -> None:
+        """Delete a data set that no unfinished job needs."""
+        self._migrated.deletion.dataset(name)
 
     def add_dataset(self, fields: Mapping[str, Any], files: Mapping[str, bytes]) -> Json:
         """Add a data set; ``fields`` and ``files`` are the parts of the form that ``POST /datasets`` takes."""

@@ -24,6 +24,7 @@ from .terminal import (
     AS_JSON,
     age_text,
     columns,
+    deletes,
     facts,
     output_option,
     percent,
@@ -152,6 +153,26 @@ def export(backend: Backend, *, name: str, version: str | None, output: Path) ->
     onnx where it is made.
     """
     _write_version(backend, name, version, output, {".onnx": backend.onnx_file, ".npz": backend.weights_file})
+
+
+@models.command()
+@click.argument("name", metavar="NAME[/VERSION]")
+@deletes
+@with_backend
+@examples("models delete my-digits/3", "models delete my-digits --yes")
+def delete(backend: Backend, *, name: str) -> None:
+    """Delete a version that no alias and no unfinished job needs, or all of a model with its aliases.
+
+    The number of a deleted version is never used again.
+    """
+    model, slash, version = name.partition("/")
+    if not slash:
+        backend.delete_model(model)
+    elif version.isdecimal():
+        backend.delete_version(model, int(version))
+    else:
+        raise click.UsageError("Name a model, or a version as NAME/NUMBER.")
+    click.echo(f"{name} is deleted.")
 
 
 @models.command("import")

@@ -87,6 +87,7 @@ class RemoteBackend:
     sweep = _asks(lambda client, sweep_id, **options: client.sweep(sweep_id, **options).data)
     sweeps = _asks(lambda client, **page: _page("sweeps", client.sweeps(**page)))
     cancel_sweep = _asks(lambda client, sweep_id: _sweep(client, sweep_id).cancel().data)
+    delete_sweep = _asks(lambda client, sweep_id: _sweep(client, sweep_id).delete())
     sweep_picture = _asks(
         lambda client, sweep_id, picture, form: _sweep(client, sweep_id).picture(picture, format=form)
     )
@@ -104,6 +105,8 @@ class RemoteBackend:
     onnx_file = _asks(lambda client, name, version: client.weights_file(name, version, format="onnx"))
     import_weights = _asks(lambda client, name, content, **options: client.import_weights(name, content, **options))
     weights_picture = _asks(lambda client, name, version: client.weights(name, version))
+    delete_version = _asks(lambda client, name, version: client.delete_version(name, version))
+    delete_model = _asks(lambda client, name: client.delete_model(name))
     move_alias = _asks(lambda client, *args, **options: client.move_alias(*args, **options))
     alias_history = _asks(lambda client, name, alias: list(client.alias_history(name, alias)))
     evaluation = _asks(lambda client, name, version: client.evaluate(name, version))
@@ -118,6 +121,7 @@ class RemoteBackend:
     explanation_picture = _asks(lambda client, image, **question: client.explain(_file(image), **question).picture)
     preprocess = _asks(lambda client, image, step=None: client.preprocess(_file(image), step=step))
     datasets = _asks(lambda client: list(client.datasets()))
+    delete_dataset = _asks(lambda client, name: client.delete_dataset(name))
     add_dataset = _asks(lambda client, fields, files: client.add_dataset(**fields, **files))
 
 

@@ -40,7 +40,7 @@ COMMANDS = {
     "doctor": ("upkeep", "Check this machine and its data folder for problems."),
     "backup": ("upkeep", "Copy database, models and data sets into one file."),
     "restore": ("upkeep", "Restore a backup into a new data folder."),
-    "datasets": ("datasets", "List data sets, and add your own."),
+    "datasets": ("datasets", "List data sets, add and delete your own."),
     "completion": ("upkeep", "Print the completion of commands for your shell."),
 }
 """The commands in the order in which a newcomer needs them: the module of each, and a line for its help."""

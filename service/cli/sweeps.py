@@ -27,6 +27,7 @@ from .terminal import (
     age_text,
     bar,
     columns,
+    deletes,
     duration_text,
     in_pages,
     loss_text,
@@ -187,6 +188,17 @@ def cancel(backend: Backend, *, sweep_id: str) -> None:
     To cancel a single member: inkling jobs cancel, with its id.
     """
     click.echo(f"The members are: {counts_text(backend.cancel_sweep(sweep_id)['states'])}.")
+
+
+@sweeps.command()
+@_SWEEP
+@deletes
+@with_backend
+@examples("sweeps delete SWEEP")
+def delete(backend: Backend, *, sweep_id: str) -> None:
+    """Delete a sweep that is over, with all its jobs. Their models stay."""
+    backend.delete_sweep(sweep_id)
+    click.echo("The sweep is deleted; the models that its members made stay.")
 
 
 @sweeps.command()

@@ -5,6 +5,7 @@ Text is never markup: names, reasons and messages are shown as they are.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -49,6 +50,19 @@ def print_result(found: Json, draw: Callable[[Json, Console], object], *, as_jso
         print_json(found)
     else:
         draw(found, terminal())
+
+
+def deletes(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--yes``, without which a command on a terminal asks first whether to delete what its arguments name."""
+
+    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @functools.wraps(command)
+    def run(*args: Any, yes: bool, **named: Any) -> Any:
+        if not yes and sys.stdin.isatty():
+            click.confirm(f"Delete {', '.join(map(str, named.values()))}?", abort=True)
+        return command(*args, **named)
+
+    return run
 
 
 # Tables

@@ -20,6 +20,7 @@ from .request_rows import (
     audit_rows,
     audited_call,
     key_rows,
+    report_of_sweep,
     report_rows,
     submitter,
     sweep_rows,

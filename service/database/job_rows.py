@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, false, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, false, func, select, update
 from ulid import ULID
 
 from service.telemetry import Origin, origin
@@ -323,6 +323,37 @@ def remove(connection: Connection, job_id: str, *, allowed_from: Collection[str]
     """Delete a job and everything recorded of it; False if its present state does not allow it."""
     condition = (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)
     return connection.execute(delete(jobs).where(condition)).rowcount == 1
+
+
+def remove_members(connection: Connection, sweep_id: str) -> None:
+    """Delete all members of a sweep, and everything recorded of them."""
+    connection.execute(delete(jobs).where(jobs.c.sweep_id == sweep_id))
+
+
+def unfinished(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
+    """Return the ids of those jobs with a property that are not over, the oldest first."""
+    query = select(jobs.c.id).where(jobs.c.state.not_in(FINAL), condition).order_by(jobs.c.number)
+    return list(connection.execute(query).scalars())
+
+
+def in_sweep(sweep_id: str) -> ColumnElement[bool]:
+    """Return the condition that a job is a member of a sweep."""
+    return jobs.c.sweep_id == sweep_id
+
+
+def needs_dataset(name: str) -> ColumnElement[bool]:
+    """Return the condition that a job trains on a data set."""
+    return jobs.c.dataset == name
+
+
+def needs_version(name: str, version: int | None = None) -> ColumnElement[bool]:
+    """Return the condition that a job starts from a version, or is compared with it; from any version by default."""
+    start = f"{name}/" if version is None else f"{name}/{version}@"
+    starts: ColumnElement[bool] = jobs.c.config["start_from"].as_string().startswith(start, autoescape=True)
+    compared: ColumnElement[bool] = jobs.c.verification["model", "name"].as_string() == name
+    if version is not None:
+        compared = compared & (jobs.c.verification["model", "version"].as_integer() == version)
+    return starts | compared
 
 
 def _shown(connection: Connection, *conditions: Any, limit: int | None = None) -> list[JobRow]:

@@ -54,6 +54,10 @@ class Rows(Generic[Row]):
         row = connection.execute(self._select.where(self._table.c.id == row_id)).first()
         return None if row is None else self._row(**row._mapping)
 
+    def delete(self, connection: Connection, row_id: str) -> None:
+        """Delete one row by its id."""
+        connection.execute(self._table.delete().where(self._table.c.id == row_id))
+
     def page(self, connection: Connection, *, limit: int, before: int | None) -> list[Row]:
         """Return the newest rows first, at most ``limit``, those older than number ``before``."""
         query = self._select.order_by(self._number.desc()).limit(limit)
@@ -98,6 +102,12 @@ class Accepted:
 
 sweep_rows = Rows(sweeps, SweepRow)
 report_rows = Rows(reports, ReportRow)
+
+
+def report_of_sweep(connection: Connection, sweep_id: str) -> str | None:
+    """Return the id of the report that a sweep is part of."""
+    return connection.execute(select(reports.c.id).where(reports.c.sweep_id == sweep_id)).scalars().first()
+
 
 _BY_KEY = {
     table.name: select(table.c.id, table.c.request_sha256).where(table.c.idempotency_key == bindparam("key"))

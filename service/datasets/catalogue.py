@@ -6,7 +6,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from threading import Lock
@@ -16,6 +16,7 @@ from service.core import DIGITS
 from service.errors import (
     Corrupted,
     DatasetNotFound,
+    InUse,
     InvalidField,
     InvalidInput,
     NameTaken,
@@ -39,8 +40,6 @@ _MNIST_SHA256 = {
 _MAX_MNIST_FILE_BYTES = 16 + 60_000 * DIGITS.n_pixels
 
 _LOADING = Lock()
-_N_KEPT_OPEN = 4
-"""Uploaded data sets whose images stay in memory."""
 
 NAME_RULE = "1 to 40 of a-z, 0-9 and '-', beginning with a letter"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -62,7 +61,6 @@ class Datasets:
         self._uploads = uploads
         self._max_uploads = max_uploads
         self._limit_bytes = limit_bytes
-        self._open = lru_cache(_N_KEPT_OPEN)(self._open_upload)
 
     def names(self) -> list[str]:
         """Return all names, in alphabetical order."""
@@ -93,7 +91,7 @@ class Datasets:
         if self._uploads is None or not _NAME.fullmatch(name):
             raise self._not_found()
         try:
-            return self._open(name)
+            return self._uploads.open(name)
         except DatasetNotFound:
             raise self._not_found() from None
 
@@ -129,7 +127,7 @@ class Datasets:
         return self.add(texts["name"], read_upload(parts, class_names, limit_bytes=self._limit_bytes), about)
 
     def add(self, name: str, upload: Upload, about: About) -> Dataset:
-        """Keep an uploaded data set; it never changes and is never removed.
+        """Keep an uploaded data set; it never changes.
 
         Raises
         ------
@@ -147,6 +145,26 @@ class Datasets:
         self._uploads.add(name, upload, about)
         return self.get(name)
 
+    def delete(self, name: str) -> None:
+        """Delete an uploaded data set; its name may be used again.
+
+        Raises
+        ------
+        DatasetNotFound : there is none of this name.
+        InUse : it is in the package.
+        StorageFailed : the store failed; the data set is there as before, or deleted.
+        """
+        if name in _LOADERS:
+            raise InUse("This data set is part of Inkling and cannot be deleted.")
+        if self._uploads is None or not _NAME.fullmatch(name):
+            raise self._not_found()
+        self._uploads.delete(name)
+
+    def clean(self) -> None:
+        """Delete the files of uploads and deletions that a crash interrupted."""
+        if self._uploads is not None:
+            self._uploads.clean()
+
     def class_names(self, name: str, classes: Sequence[int]) -> tuple[str, ...]:
         """Return the names of some classes of a data set; their numbers if it is gone or damaged."""
         try:
@@ -157,10 +175,6 @@ class Datasets:
     def files_to_send(self, name: str) -> dict[str, bytes] | None:
         """Return the files that a worker needs besides the package: None if the data set is in the package."""
         return None if name in _LOADERS or self._uploads is None else self._uploads.files(name)
-
-    def _open_upload(self, name: str) -> Dataset:
-        assert self._uploads is not None
-        return self._uploads.open(name)
 
     def _not_found(self) -> DatasetNotFound:
         return DatasetNotFound("There is no data set of this name.", allowed=", ".join(self.names()))

@@ -1,16 +1,19 @@
 """Data sets of users: read from untrusted IDX or ``.npz`` files, and kept as immutable files. ::
 
 <name>/<sha256>.idx         the four files, uncompressed, each named by its content
-<name>/manifest.json        written last, exclusively: with it the data set exists
+<name>/manifest.json        written last and deleted first: with it the data set exists
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -51,6 +54,10 @@ _MAX_CLASS_NAME = 40
 _GZIP_MAGIC = b"\x1f\x8b"
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES, _MAX_FILE_BYTES = 65_536, 2**30
+_N_KEPT_OPEN = 4
+"""Data sets whose images stay in memory."""
+_OLD_S = 3600.0
+"""No upload takes longer: files that no manifest names and that are as old as this were abandoned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +93,17 @@ class About:
 
 
 class Files(Protocol):
-    """A store of immutable files; the stores of the model registry are such."""
+    """A store of files; the stores of the model registry are such, and say what each method does."""
 
-    def read(self, key: str, *, max_bytes: int) -> bytes: ...  # noqa: D102
+    def read(self, key: str, *, max_bytes: int, fresh: bool = False) -> bytes: ...  # noqa: D102
 
     def create(self, key: str, data: bytes) -> None: ...  # noqa: D102
 
     def list(self, folder: str) -> list[str]: ...  # noqa: D102
+
+    def delete(self, key: str) -> None: ...  # noqa: D102
+
+    def walk(self) -> Iterator[tuple[str, float]]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +114,12 @@ class _Manifest:
 
 
 class Uploads:
-    """The data sets in a store, each opened anew for every call."""
+    """The data sets in a store. Other processes may add and delete them: manifests are read at each call."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
+        self._opened = lru_cache(_N_KEPT_OPEN)(self._open)
+        self._changing = Lock()
 
     def names(self) -> list[str]:
         """Return the names of the complete ones."""
@@ -121,25 +134,64 @@ class Uploads:
         StorageFull, StorageFailed : the store failed; the data set is absent or complete.
         """
         sha256 = {file: hashlib.sha256(data).hexdigest() for file, data in upload.files.items()}
-        with suppress(DatasetNotFound):
-            self._require_same(name, sha256, upload.class_names)  # before anything of it is stored
-        for file, data in upload.files.items():
-            with suppress(FileExistsError):  # a file of this name has the same content
-                self._files.create(f"{name}/{sha256[file]}.idx", data)
         manifest = _Manifest(about=about, class_names=upload.class_names, sha256=sha256)
-        try:
-            self._files.create(f"{name}/{_MANIFEST}", json.dumps(asdict(manifest)).encode())
-        except FileExistsError:
-            self._require_same(name, sha256, upload.class_names)
+        with self._changing:
+            with suppress(DatasetNotFound):
+                self._require_same(name, sha256, upload.class_names)  # before anything of it is stored
+            for file, data in upload.files.items():
+                with suppress(FileExistsError):  # a file of this name has the same content
+                    self._files.create(f"{name}/{sha256[file]}.idx", data)
+            try:
+                self._files.create(f"{name}/{_MANIFEST}", json.dumps(asdict(manifest)).encode())
+            except FileExistsError:
+                self._delete_unnamed(name, [f"{each}.idx" for each in sha256.values()])
+                self._require_same(name, sha256, upload.class_names)
+
+    def delete(self, name: str) -> None:
+        """Delete a data set. What a crash leaves of its files is deleted by `clean`.
+
+        Raises
+        ------
+        DatasetNotFound : there is none of this name.
+        StorageFailed : the store failed; the data set is there as before, or deleted.
+        """
+        with self._changing:
+            if _MANIFEST not in self._files.list(name):
+                raise DatasetNotFound("There is no data set of this name.")
+            self._files.delete(f"{name}/{_MANIFEST}")
+            self._delete_unnamed(name, self._files.list(name))
+
+    def clean(self) -> None:
+        """Delete the files of uploads and deletions that a crash interrupted."""
+        old: dict[str, set[str]] = defaultdict(set)
+        for key, age_s in self._files.walk():
+            if age_s > _OLD_S:
+                name, _, file = key.partition("/")
+                old[name].add(file)
+        with self._changing:
+            for name, files in old.items():
+                with suppress(Corrupted):  # without its manifest nothing is known of its files
+                    self._delete_unnamed(name, files)
+
+    def _delete_unnamed(self, name: str, files: Iterable[str]) -> None:
+        """Delete those files that no manifest names."""
+        kept = {_MANIFEST}
+        with suppress(DatasetNotFound):
+            kept |= {f"{sha256}.idx" for sha256 in self._manifest(name).sha256.values()}
+        for file in set(files) - kept:
+            self._files.delete(f"{name}/{file}")
 
     def open(self, name: str) -> Dataset:
-        """Open a data set; its files are verified as they are read.
+        """Open a data set, the same object while it stays the same; its files are verified as they are read.
 
         Raises
         ------
         DatasetNotFound, Corrupted, StorageFailed
         """
-        manifest = self._manifest(name)
+        return self._opened(name, self._manifest_bytes(name))
+
+    def _open(self, name: str, manifest_bytes: bytes) -> Dataset:
+        manifest = _read_manifest(manifest_bytes)
         training, test = open_parts(lambda file: self._read(name, manifest.sha256[file]))
         return Dataset(
             name=name,
@@ -160,15 +212,13 @@ class Uploads:
             raise NameTaken("There is another data set of this name.", field="name")
 
     def _manifest(self, name: str) -> _Manifest:
+        return _read_manifest(self._manifest_bytes(name))
+
+    def _manifest_bytes(self, name: str) -> bytes:
         try:
-            found = json.loads(self._files.read(f"{name}/{_MANIFEST}", max_bytes=_MAX_MANIFEST_BYTES))
-            return _Manifest(
-                about=About(**found["about"]), class_names=tuple(found["class_names"]), sha256=found["sha256"]
-            )
+            return self._files.read(f"{name}/{_MANIFEST}", max_bytes=_MAX_MANIFEST_BYTES, fresh=True)
         except FileNotFoundError:
             raise DatasetNotFound("There is no data set of this name.") from None
-        except (ValueError, TypeError, KeyError) as damage:
-            raise Corrupted("The manifest of a data set is damaged.") from damage
 
     def _read(self, name: str, sha256: str) -> bytes:
         try:
@@ -178,6 +228,14 @@ class Uploads:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise Corrupted("A file of a data set is damaged: its checksum differs.")
         return data
+
+
+def _read_manifest(data: bytes) -> _Manifest:
+    try:
+        found = json.loads(data)
+        return _Manifest(about=About(**found["about"]), class_names=tuple(found["class_names"]), sha256=found["sha256"])
+    except (ValueError, TypeError, KeyError) as damage:
+        raise Corrupted("The manifest of a data set is damaged.") from damage
 
 
 def read_class_names(text: str | None) -> list[str] | None:

@@ -5,6 +5,7 @@
 
 from service.database import MOVES, JobState, RecordedCheck, Transition
 
+from .deletion import Deletion
 from .derived_jobs import StartingPoint
 from .engine import Engine, EngineLock
 from .executors import DaskExecutor, Executor, InlineExecutor, ProcessesExecutor, check_scheduler
@@ -24,4 +25,4 @@ from .pictures import (
 from .recorder import MAX_LOSSES, Failure, Recorder
 from .snapshots import Confusion, Snapshots
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, parse_cursor
-from .sweeps import MAX_MEMBERS, Member, Sweep, SweepRequest, Sweeps, SweepSummary, insert_sweep
+from .sweeps import MAX_MEMBERS, Member, Sweep, SweepRequest, Sweeps, SweepSummary, delete_sweep, insert_sweep

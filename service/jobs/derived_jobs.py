@@ -14,8 +14,8 @@ import numpy as np
 from service.core import DIGITS, Floats, StopReason, TrainingConfig, TrainingState, completed
 from service.core.npz import write_npz
 from service.database import JobRow, JobState
-from service.datasets import Dataset
-from service.errors import Corrupted, InvalidField, InvalidJobTransition, ModelNotFound
+from service.datasets import Datasets
+from service.errors import Corrupted, DatasetNotFound, InvalidField, InvalidJobTransition, ModelNotFound
 from service.registry import Model, Registry, weight_arrays
 from service.worker import decode_checkpoint, encode_checkpoint
 
@@ -108,12 +108,32 @@ def _refused(message: str) -> InvalidField:
     return InvalidField(message, field="start_from", allowed=_ALLOWED)
 
 
-def resumable_state(row: JobRow, checkpoint: bytes | None, dataset: Dataset) -> TrainingState:
+def require_dataset(row: JobRow, datasets: Datasets) -> None:
+    """Raise `InvalidJobTransition` unless the data set that a job was trained on is still there."""
+    try:
+        if row.dataset_sha256 in (None, datasets.get(row.dataset).sha256):
+            return
+    except DatasetNotFound:
+        raise InvalidJobTransition(f"The data set {row.dataset} of the job was deleted.") from None
+    raise InvalidJobTransition("The data set is not the one that the job was trained on.")
+
+
+def require_versions(row: JobRow, registry: Registry | None) -> None:
+    """Raise `InvalidJobTransition` if the version that a job made, or the one that it started from, was deleted."""
+    needed: list[tuple[str, int | None]] = [(row.name, row.model_version)]
+    if start := StartingPoint.of(TrainingConfig.from_record(row.config)):
+        needed.append((start.name, start.version))
+    for name, version in needed:
+        if registry and version is not None and not registry.has_version(name, version):
+            raise InvalidJobTransition(f"Version {version} of {name}, which this needs, was deleted.")
+
+
+def resumable_state(row: JobRow, checkpoint: bytes | None) -> TrainingState:
     """Return the state with which a job ended.
 
     Raises
     ------
-    InvalidJobTransition : it is not finished, has no checkpoint, or diverged; or its data set has changed since.
+    InvalidJobTransition : it is not finished, has no checkpoint, or diverged.
     """
     if not JobState(row.state).final:
         raise InvalidJobTransition(f"The job is {row.state}; it can be resumed when it is finished.")
@@ -121,8 +141,6 @@ def resumable_state(row: JobRow, checkpoint: bytes | None, dataset: Dataset) -> 
         raise InvalidJobTransition("The job ended before its first checkpoint; submit it again instead.")
     if row.stop_reason == StopReason.NON_FINITE_LOSS:
         raise InvalidJobTransition("The job diverged and would diverge again; submit it with a smaller learning rate.")
-    if dataset.sha256 != row.dataset_sha256:
-        raise InvalidJobTransition("The data set is not the one that the job was trained on.")
     return decode_checkpoint(checkpoint, TrainingConfig.from_record(row.config))
 
 

@@ -20,7 +20,16 @@ from service.errors import InvalidJobTransition, NoDataYet, StorageFailed
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
-from .derived_jobs import StartingPoint, continued, rescaled, resumable_state, started, verification_of
+from .derived_jobs import (
+    StartingPoint,
+    continued,
+    require_dataset,
+    require_versions,
+    rescaled,
+    resumable_state,
+    started,
+    verification_of,
+)
 from .job import DEFAULT_POINTS, Event, EventBatch, Job, JobRequest, Metrics, curves_of
 from .snapshots import JobWeights
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, job_row, parse_cursor
@@ -91,14 +100,15 @@ class Jobs(SubmissionService):
         Raises
         ------
         InvalidField : nothing would be left to train, or patience is lower than before.
-        InvalidJobTransition : the job is not finished, or has no checkpoint.
+        InvalidJobTransition : the job is not finished, or has no checkpoint, or its data set was deleted.
         QueueFull, IdempotencyMismatch
         """
         request_sha256 = fingerprint({"resume": job_id, **changes})
 
         def insert(connection: Connection) -> Job:
             row, checkpoint = job_row(connection, job_id), weight_rows.get_checkpoint(connection, job_id)
-            state = resumable_state(row, checkpoint, self._datasets.get(row.dataset))
+            state = resumable_state(row, checkpoint)
+            require_dataset(row, self._datasets)
             config = continued(row, state, changes)
             new = NewJob(
                 name=row.name,
@@ -128,20 +138,23 @@ class Jobs(SubmissionService):
 
         Raises
         ------
-        InvalidJobTransition : the job has no model.
+        InvalidJobTransition : the job has no model; or that, or what it was trained on or started from, was deleted.
         QueueFull, IdempotencyMismatch
         """
         request_sha256 = fingerprint({"verify": job_id})
 
         def insert(connection: Connection) -> Job:
             row = job_row(connection, job_id)
+            verification = verification_of(row, weight_rows.checkpoint_step(connection, job_id) + 1)
+            require_dataset(row, self._datasets)
+            require_versions(row, self._registry)
             new = NewJob(
                 name=row.name,
                 dataset=row.dataset,
                 config=row.config,
                 idempotency_key=idempotency_key,
                 request_sha256=request_sha256,
-                verification=verification_of(row, weight_rows.checkpoint_step(connection, job_id) + 1),
+                verification=verification,
             )
             return self._insert(connection, new)
 

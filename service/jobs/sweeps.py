@@ -25,11 +25,12 @@ from service.database import (
     SweepRow,
     event_rows,
     job_rows,
+    report_of_sweep,
     sweep_rows,
     weight_rows,
 )
 from service.datasets import Dataset, plan_split, with_its_classes
-from service.errors import InvalidField, JobNotFound, NoDataYet
+from service.errors import InUse, InvalidField, InvalidJobTransition, JobNotFound, NoDataYet
 from service.registry import Registry, check_model_name, utc_text
 from service.worker import decode_checkpoint
 
@@ -311,6 +312,20 @@ class Sweeps(SubmissionService):
         self._wake_engine()
         return self.get(sweep_id)
 
+    def delete(self, sweep_id: str) -> None:
+        """Delete a sweep with all its members; their models stay.
+
+        Raises
+        ------
+        InvalidJobTransition : a member is not finished.
+        InUse : a report needs it.
+        """
+        with self._database.write() as connection:
+            _row(connection, sweep_id)
+            if report_id := report_of_sweep(connection, sweep_id):
+                raise InUse(f"Report {report_id} needs this sweep; delete that first.")
+            delete_sweep(connection, sweep_id)
+
     def series(self, sweep: Sweep, metric: str) -> dict[str, tuple[Ints, Series]]:
         """Return steps and values of a metric at all checks of each member, by job, as of when the sweep was read."""
         newest = max((m.job.latest.id for m in sweep.members if m.job.latest), default=0)
@@ -415,6 +430,14 @@ def insert_sweep(
         )
         for config in configs
     ]
+
+
+def delete_sweep(connection: Connection, sweep_id: str) -> None:
+    """Delete a sweep with its members; raise `InvalidJobTransition` if one of them is not finished."""
+    if n_unfinished := len(job_rows.unfinished(connection, job_rows.in_sweep(sweep_id))):
+        raise InvalidJobTransition(f"{n_unfinished:,} members of the sweep are not over; cancel it first.")
+    job_rows.remove_members(connection, sweep_id)
+    sweep_rows.delete(connection, sweep_id)
 
 
 def _row(connection: Connection, sweep_id: str) -> SweepRow:

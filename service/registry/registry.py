@@ -4,10 +4,11 @@
 
     <name>/<version>/weights.npz            members best and last
     <name>/<version>/manifest.json          sealed; written last, exclusively: with it the version exists
+    <name>/<version>/deleted.json           with it the version does not exist, and its number is never used again
     <name>/aliases/<alias>/000001.json      sealed; the entry with the highest number is current
 
-Weights without a manifest, which a crash can leave behind, are not a version. A retry with the same weights
-adopts them, any other registration skips the number, and nothing ever deletes them.
+Weights without a manifest, which a crash can leave behind, are not a version. A retry with the same weights adopts
+them, and any other registration skips the number, until `Registry.clean` deletes them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from contextlib import suppress
 
 from service.core import Floats
 from service.core.npz import read_npz, write_npz
-from service.errors import Corrupted, ModelNotFound
+from service.errors import AliasMoved, Corrupted, InUse, ModelNotFound
 
 from .alias import UNSET, AliasEntry, AliasHistory, Unset
 from .document import MAX_DOCUMENT_BYTES
@@ -28,6 +29,9 @@ from .stores import BlobStore
 
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.npz"
+TOMBSTONE = "deleted.json"
+_OLD_S = 3600.0
+"""No registration takes longer: weights without a manifest that are as old as this were abandoned."""
 
 
 class Registry:
@@ -42,7 +46,7 @@ class Registry:
 
     Attributes
     ----------
-    changes : incremented with each version, and each move of an alias, that is made through this object.
+    changes : incremented with each version that is made or deleted, and each move of an alias, through this object.
     """
 
     def __init__(self, store: BlobStore) -> None:
@@ -102,25 +106,70 @@ class Registry:
 
         Returns
         -------
-        False when the number is taken; its holder stays as it is.
+        False when the number is taken, or was that of a version that is deleted; its holder stays as it is.
         """
-        key = f"{manifest.name}/{manifest.version}/{WEIGHTS}"
+        folder = f"{manifest.name}/{manifest.version}"
+        if TOMBSTONE in self._store.list(folder):
+            return False
+        key = f"{folder}/{WEIGHTS}"
         try:
             self._store.create(key, weights)
         except FileExistsError:
             if not self._holds(key, weights):
                 return False
         try:
-            self._store.create(f"{manifest.name}/{manifest.version}/{MANIFEST}", manifest.to_json())
+            self._store.create(f"{folder}/{MANIFEST}", manifest.to_json())
         except FileExistsError:
+            return False
+        if TOMBSTONE in self._store.list(folder):  # the weights were abandoned ones that were being deleted
+            self._delete_files(folder)
             return False
         self.changes += 1
         return True
 
+    def delete_version(self, name: str, version: int) -> None:
+        """Delete a version for ever: no other one gets its number.
+
+        The tombstone decides: what a crash leaves of the files after it is deleted by `clean`.
+
+        Raises
+        ------
+        InUse : an alias names it.
+        StorageFailed : the store failed; the version is there as before, or deleted.
+        """
+        if not self.has_version(name, version):
+            raise ModelNotFound("There is no model of this name, or no such version.")
+        folder = f"{name}/{version}"
+        self._refuse_named(name, version)
+        with suppress(FileExistsError):
+            self._store.create(f"{folder}/{TOMBSTONE}", b"{}")
+        try:
+            self._refuse_named(name, version)  # an alias may have moved to it; from now on, none can
+        except InUse:
+            self._store.delete(f"{folder}/{TOMBSTONE}")
+            raise
+        self.changes += 1
+        self._delete_files(folder)
+
+    def clean(self) -> None:
+        """Finish what a crash interrupted: deletions, and registrations whose weights nobody came back for."""
+        folders: dict[str, dict[str, float]] = {}
+        for key, age_s in self._store.walk():
+            folder, _, name = key.rpartition("/")
+            folders.setdefault(folder, {})[name] = age_s
+        for folder, ages_s in folders.items():
+            if TOMBSTONE in ages_s and len(ages_s) > 1:
+                self._delete_files(folder)
+            elif ages_s.keys() == {WEIGHTS} and ages_s[WEIGHTS] > _OLD_S:
+                with suppress(FileExistsError):  # first, so that no registration can adopt what is being deleted
+                    self._store.create(f"{folder}/{TOMBSTONE}", b"{}")
+                self._delete_files(folder)
+
     def has_version(self, name: str, version: int) -> bool:
         """Whether there is such a version: one whose manifest is stored."""
         is_key = is_model_name(name) and is_version(version)
-        return is_key and MANIFEST in self._store.list(f"{name}/{version}")
+        found = self._store.list(f"{name}/{version}") if is_key else []
+        return MANIFEST in found and TOMBSTONE not in found
 
     def manifest(self, name: str, version: int) -> Manifest:
         """Return a version's manifest.
@@ -157,7 +206,7 @@ class Registry:
         return tuple(name for name in self._store.list("") if self.latest(name))
 
     def versions(self, name: str) -> tuple[int, ...]:
-        """Return the versions of a model, ascending. Numbers may be missing after a crash."""
+        """Return the versions of a model, ascending. Numbers may be missing, deleted or after a crash."""
         versions = tuple(number for number in self._numbers(name) if self.has_version(name, number))
         if not versions:
             raise ModelNotFound("There is no model of this name.")
@@ -278,7 +327,13 @@ class Registry:
         check_alias(alias)
         if not self.has_version(name, version):
             raise ModelNotFound("There is no model of this name, or no such version.")
-        entry = self._history(name, alias).move(version, expected=expected, by=by, reason=reason)
+        history = self._history(name, alias)
+        entry = history.move(version, expected=expected, by=by, reason=reason)
+        if not self.has_version(name, version):  # its deletion may not have seen this entry
+            before = history.entries()[-2].version if entry.number > 1 else None
+            with suppress(AliasMoved):
+                history.move(before, expected=version, by=by, reason="the version was deleted")
+            raise ModelNotFound("There is no model of this name, or no such version.")
         self.changes += 1
         return entry
 
@@ -308,6 +363,16 @@ class Registry:
         """Return all numbers that any registration has begun to use, ascending."""
         folders = self._store.list(name) if is_model_name(name) else []
         return sorted(number for folder in folders if (number := parse_version(folder)) is not None)
+
+    def _refuse_named(self, name: str, version: int) -> None:
+        named = [alias for alias in self.alias_names(name) if self._history(name, alias).version() == version]
+        if named:
+            raise InUse(f"The version has the alias {', '.join(named)}; move or delete that first.")
+
+    def _delete_files(self, folder: str) -> None:
+        for name in self._store.list(folder):
+            if name != TOMBSTONE:
+                self._store.delete(f"{folder}/{name}")
 
     def _read(self, name: str, version: int) -> tuple[Model, bytes]:
         manifest = self.manifest(name, version)

@@ -74,4 +74,9 @@ def default_model(source: Path, registry: Registry) -> str:
 
 
 def _is_shipped(shipped: Registry, registry: Registry, name: str, version: int | None) -> bool:
-    return version is not None and registry.manifest(name, version) == shipped.manifest(name, version)
+    if version is None or not shipped.has_version(name, version):
+        return False
+    # Under a number that was deleted there was the shipped version: nobody else's was ever installed there.
+    return not registry.has_version(name, version) or registry.manifest(name, version) == shipped.manifest(
+        name, version
+    )

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from service.charts import norms_chart
-from service.database import Database, NewJob, ReportRow, job_rows, report_rows
+from service.database import FINAL, Database, NewJob, ReportRow, job_rows, report_rows
 from service.datasets import load_dataset, plan_split
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet
 from service.jobs import (
@@ -29,6 +29,7 @@ from service.jobs import (
     Sweeps,
     cancel_row,
     check_capacity,
+    delete_sweep,
     fingerprint,
     insert_sweep,
     parse_cursor,
@@ -127,6 +128,24 @@ class Reports(SubmissionService):
         self._wake_engine()
         return self.get(report_id)
 
+    def delete(self, report_id: str, *, keep_runs: bool = False) -> None:
+        """Delete a report, with its jobs and its sweep unless they are to be kept; their models stay.
+
+        Raises
+        ------
+        InvalidJobTransition : not all of its runs have ended.
+        """
+        if not self.get(report_id).state.final:
+            raise InvalidJobTransition("The report has not ended; cancel it first.")
+        with self._database.write() as connection:
+            row = _row(connection, report_id)
+            report_rows.delete(connection, report_id)
+            if not keep_runs:
+                for job_id in (row.in_order_job_id, row.shuffled_job_id):
+                    if job_id is not None:
+                        job_rows.remove(connection, job_id, allowed_from=FINAL)
+                delete_sweep(connection, row.sweep_id)
+
     def contents(self, report_id: str) -> Contents:
         """Return numbers, sentences and figures of a report; raise `NoDataYet` until every run has succeeded."""
         return self._contents(report_id)
@@ -162,6 +181,8 @@ class Reports(SubmissionService):
 
     def file_names(self, report_id: str) -> list[str]:
         """Return the names of all files of a report; raise `NoDataYet` until every run has succeeded."""
+        with self._database.read() as connection:
+            _row(connection, report_id)  # what is kept may be of one that is deleted
         return self._contents(report_id).file_names()
 
     def file(self, report_id: str, name: str) -> bytes:

@@ -84,6 +84,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "alias-moved": ProblemType(412, "The alias does not name the version that the request expected."),
     "idempotency-mismatch": ProblemType(422, "The idempotency key was used before, with another request."),
     "name-taken": ProblemType(409, "Something else has that name already; choose another."),
+    "in-use": ProblemType(409, "Something else needs it, so it cannot be deleted; the detail names what."),
     "access-denied": ProblemType(403, "Access is denied."),
     "unauthenticated": ProblemType(401, "There is no key, or it is wrong, expired or revoked; see WWW-Authenticate."),
     "insufficient-scope": ProblemType(403, "The key is valid, but lacks the scope that this needs."),

@@ -20,6 +20,7 @@ from service.datasets import Dataset
 from service.errors import (
     DatasetNotFound,
     ExtraMissing,
+    InUse,
     InvalidField,
     InvalidImage,
     InvalidInput,
@@ -101,6 +102,27 @@ def test_a_job_that_is_over_can_be_deleted(backend: Backend) -> None:
     backend.delete(job["id"])
     with pytest.raises(JobNotFound):
         backend.job(job["id"])
+
+
+def test_versions_models_data_sets_and_sweeps_are_deleted_unless_they_are_needed(
+    backend: Backend, finished_job: dict[str, Any]
+) -> None:
+    content = backend.weights_file(**finished_job["model"])
+    first, second = (
+        backend.import_weights("passing", content, classes=(), publish="last", dataset="mnist")["version"]
+        for _ in range(2)
+    )
+    backend.delete_version("passing", first)
+    assert [version["version"] for version in backend.model("passing")["versions"]] == [second]
+    backend.delete_model("passing")
+    with pytest.raises(ModelNotFound):
+        backend.model("passing")
+    with pytest.raises(InUse):
+        backend.delete_model("mnist-digits")
+    with pytest.raises(InUse):
+        backend.delete_dataset("mnist")
+    with pytest.raises(JobNotFound):
+        backend.delete_sweep("01ARZ3NDEKTSV4RRFFQ69G5FAV")
 
 
 def test_pages_of_jobs(backend: Backend, finished_job: dict[str, Any]) -> None:

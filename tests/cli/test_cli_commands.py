@@ -337,6 +337,8 @@ def test_a_sweep_can_be_cancelled_before_it_begins(here: Here) -> None:
     sweep = json.loads(here("sweep", *TINY, "--grid", "seed=0,1", "--no-follow", "--json"))
     assert here("sweeps", "cancel", sweep["id"]) == "The members are: 2 cancelled.\n"
     assert "2 members: 2 cancelled" in here("sweeps", "follow", sweep["id"], exit_code=130)
+    assert "is deleted" in here("sweeps", "delete", sweep["id"])
+    assert "There is no job of that id." in here("jobs", "show", sweep["members"][0]["job"], exit_code=1)
     assert "There is no sweep of that id." in here("sweeps", "show", NO_SWEEP, exit_code=1)
 
 
@@ -355,3 +357,13 @@ def test_an_empty_list_of_sweeps_says_what_to_do(run: Run, tmp_path: Path) -> No
 )
 def test_exit_codes_of_sweeps(states: dict[str, int], code: int) -> None:
     assert exit_code_of({"states": states}) == code
+
+
+def test_models_and_data_sets_are_deleted_by_name(here: Here) -> None:
+    here("train", *TINY, "--name", "passing", "--json")
+    here("train", *TINY, "--name", "passing", "--seed", "1", "--json")
+    assert here("models", "delete", "passing/1") == "passing/1 is deleted.\n"
+    assert here("models", "delete", "passing", "--yes") == "passing is deleted.\n"
+    assert "There is no model" in here("models", "show", "passing", exit_code=1)
+    assert "NAME/NUMBER" in here("models", "delete", "passing/champion", exit_code=2)
+    assert "part of Inkling" in here("datasets", "delete", "mnist", exit_code=1)

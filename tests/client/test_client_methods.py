@@ -183,6 +183,11 @@ def test_every_route_has_a_method(
     assert client.images("routes-digits", label=7, after=page.next)[0]["index"] > page[-1]["index"]
     assert client.image(0) and client.contact_sheet("routes-digits", per_class=1)
     assert client.hyperparameters()[0]["name"] == "model" and client.audit(limit=1)
+    client.delete_version("routes-imported", imported["version"])
+    client.delete_model("routes")
+    client.delete_dataset("routes-digits")
+    report.delete()
+    sweep.delete()
     job.delete()
 
     without_onnx = {("GET", "/api/v1/models/{name}/versions/{version}/weights.onnx")}  # needs an extra

@@ -1,6 +1,7 @@
 """Adds a data set to folders called 1, 2, ...: each time a child does it that kills itself at the N-th link or fsync.
 
-It prints the N that no child lived to see. Argument: where the folders are made; the parts come as JSON.
+It prints the N that no child lived to see. Arguments: where the folders are made, and ``add`` or ``delete``: with
+``delete`` the data set is there, and the child dies deleting it. The parts come as JSON.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +33,18 @@ def dying(call: Callable[..., Any], countdown: list[int]) -> Callable[..., Any]:
 sent = {name: bytes.fromhex(data) for name, data in json.load(sys.stdin).items()}
 upload = read_upload(sent, None, limit_bytes=2_000_000)
 for number in itertools.count(1):
+    datasets = Datasets(Uploads(LocalStore(Path(sys.argv[1]) / str(number))))
+    add = partial(datasets.add, "digits", upload, About(title="", source="", licence=""))
+    change: Callable[[], object] = add
+    if sys.argv[2] == "delete":
+        add()
+        change = partial(datasets.delete, "digits")
     child = os.fork()
     if child == 0:
         countdown = [number]
-        os.fsync, os.link = dying(os.fsync, countdown), dying(os.link, countdown)
-        folder = LocalStore(Path(sys.argv[1]) / str(number))
-        Datasets(Uploads(folder)).add("digits", upload, About(title="", source="", licence=""))
+        for name in ("fsync", "link", "unlink"):
+            setattr(os, name, dying(getattr(os, name), countdown))
+        change()
         os._exit(0)
     if os.waitpid(child, 0)[1] == 0:
         print(number)

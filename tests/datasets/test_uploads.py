@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import struct
 import subprocess
 import sys
+import time
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -21,6 +23,7 @@ from service.errors import (
     Corrupted,
     DatasetNotFound,
     InputTooLarge,
+    InUse,
     InvalidDataset,
     InvalidField,
     NameTaken,
@@ -98,7 +101,7 @@ def test_nothing_of_a_refused_data_set_stays(datasets: Datasets, parts: dict[str
     assert sorted(path.name for path in (tmp_path / "datasets" / "one").iterdir()) == kept
 
 
-def test_names_are_taken_for_ever_up_to_the_limit(datasets: Datasets, parts: dict[str, bytes]) -> None:
+def test_names_are_taken_up_to_the_limit(datasets: Datasets, parts: dict[str, bytes]) -> None:
     upload = read_upload(parts, None, limit_bytes=LIMIT_BYTES)
     other = read_upload(parts, ["a", "b", "c"], limit_bytes=LIMIT_BYTES)
     assert datasets.add("one", upload, ABOUT) is datasets.add("one", upload, ABOUT)
@@ -229,22 +232,63 @@ def test_damage_is_noticed(datasets: Datasets, parts: dict[str, bytes], tmp_path
         path.write_bytes(content)
 
 
-def test_a_kill_at_any_write_leaves_it_absent_or_whole(parts: dict[str, bytes], tmp_path: Path) -> None:
-    """The N-th link or fsync is the last thing that a process does, for every N until it survives."""
+@pytest.mark.parametrize("change", ["add", "delete"])
+def test_a_kill_at_any_write_leaves_it_absent_or_whole(change: str, parts: dict[str, bytes], tmp_path: Path) -> None:
+    """The N-th link, unlink or fsync is the last thing that a process does, for every N until it survives."""
     program = Path(__file__).with_name("add_and_die.py")
     sent = json.dumps({name: data.hex() for name, data in parts.items()})
     run = subprocess.run(
-        [sys.executable, "-P", program, tmp_path], input=sent, stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, "-P", program, tmp_path, change], input=sent, stdout=subprocess.PIPE, text=True, check=True
     )
     n_calls = int(run.stdout)
     assert n_calls > 10
     for number in range(1, n_calls + 1):
-        there = Datasets(Uploads(LocalStore(tmp_path / str(number))))
+        root = tmp_path / str(number)
+        there = Datasets(Uploads(LocalStore(root)))
         if "digits" in there.names():
             files = there.files_to_send("digits")
             assert files is not None and list(files.values()) == list(parts.values())
         if number == n_calls:
-            assert "digits" in there.names()
+            assert ("digits" in there.names()) == (change == "add")
         else:
+            clean_as_after_two_hours(there, root)
+            assert ("digits" in there.names()) == bool(list(root.glob("digits/*")))
             there.add("digits", read_upload(parts, None, limit_bytes=LIMIT_BYTES), ABOUT)
             assert there.names() == ["digits", "mnist"]
+
+
+def clean_as_after_two_hours(datasets: Datasets, root: Path) -> None:
+    for path in root.rglob("*.*"):
+        os.utime(path, (time.time() - 7_200,) * 2)
+    datasets.clean()
+
+
+def test_a_deleted_name_may_be_used_again_and_every_process_notices(
+    datasets: Datasets, parts: dict[str, bytes], tmp_path: Path
+) -> None:
+    other_process = Datasets(Uploads(LocalStore(tmp_path / "datasets")))
+    first = datasets.add("one", read_upload(parts, None, limit_bytes=LIMIT_BYTES), ABOUT)
+    assert other_process.get("one").sha256 == first.sha256
+    datasets.delete("one")
+    assert other_process.names() == datasets.names() == ["mnist"] and not list(tmp_path.glob("datasets/one/*"))
+    for refused in (datasets.delete, other_process.get):
+        with pytest.raises(DatasetNotFound):
+            refused("one")
+    swapped = {**parts, "train_images": parts["train_images"][:16] + parts["train_images"][:15:-1]}
+    second = datasets.add("one", read_upload(swapped, None, limit_bytes=LIMIT_BYTES), ABOUT)
+    assert other_process.get("one").sha256 == second.sha256 != first.sha256
+    with pytest.raises(InUse):
+        datasets.delete("mnist")
+
+
+def test_only_old_files_that_no_manifest_names_are_cleaned(
+    datasets: Datasets, parts: dict[str, bytes], tmp_path: Path
+) -> None:
+    datasets.add("one", read_upload(parts, None, limit_bytes=LIMIT_BYTES), ABOUT)
+    kept = sorted((tmp_path / "datasets" / "one").iterdir())
+    for name in ("one", "two"):
+        LocalStore(tmp_path / "datasets").create(f"{name}/{'0' * 64}.idx", b"abandoned")
+    datasets.clean()
+    assert len(list(tmp_path.glob("datasets/*/*.idx"))) == 6
+    clean_as_after_two_hours(datasets, tmp_path / "datasets")
+    assert sorted((tmp_path / "datasets").glob("*/*")) == kept

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from service.core import TrainingConfig
+from service.database import NewJob, job_rows
 from service.errors import InvalidField
 from service.jobs import InlineExecutor, Job, JobRequest, JobState, SweepRequest, Sweeps
 from service.registry import AliasEntry, Model
@@ -165,3 +166,26 @@ def test_members_of_a_sweep_have_the_bits_of_the_job_alone(inline: JobSystem) ->
     with pytest.raises(InvalidField) as refusal:
         sweeps.submit(SweepRequest(base=base, grid={"hidden_layers": [[8], [9]]}))
     assert refusal.value.field == "grid.hidden_layers"
+
+
+def test_what_needs_a_version_is_found_on_every_database(idle: JobSystem) -> None:
+    config = {**TrainingConfig().to_record(), "start_from": f"first_1/3@sha256:{'0' * 64}"}
+    starts = NewJob(name="a", dataset="mnist", config=config, request_sha256="")
+    verification = {"job": "", "model": {"name": "second", "version": 2}, "until_step": None, "outcome": None}
+    verifies = NewJob(
+        name="b", dataset="other", config=TrainingConfig().to_record(), request_sha256="", verification=verification
+    )
+    with idle.database.write() as connection:
+        job_rows.insert(connection, [starts, verifies])
+        needs = {
+            job_rows.needs_version("first_1"): [starts.id],
+            job_rows.needs_version("first_1", 3): [starts.id],
+            job_rows.needs_version("first_1", 33): [],
+            job_rows.needs_version("firstx1", 3): [],
+            job_rows.needs_version("first"): [],
+            job_rows.needs_version("second"): [verifies.id],
+            job_rows.needs_version("second", 2): [verifies.id],
+            job_rows.needs_version("second", 1): [],
+            job_rows.needs_dataset("other"): [verifies.id],
+        }
+        assert [job_rows.unfinished(connection, condition) for condition in needs] == list(needs.values())

@@ -76,7 +76,7 @@ def root(tmp_path: Path) -> Path:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Ask the registry and its aliases over both stores, where a test does not look into the folder itself."""
     if "place" in metafunc.fixturenames:
-        over_both = metafunc.module.__name__.endswith(("test_registry", "test_aliases"))
+        over_both = metafunc.module.__name__.endswith(("test_registry", "test_aliases", "test_deletion"))
         looks_inside = "root" in signature(metafunc.function).parameters
         bucket = pytest.param("bucket", marks=pytest.mark.slow)
         metafunc.parametrize("place", ["folder", bucket] if over_both and not looks_inside else ["folder"])

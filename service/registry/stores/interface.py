@@ -1,12 +1,13 @@
 """The interface of every store: small enough for a folder and for an object store.
 
-There is no renaming, overwriting or deletion. Everything that must be atomic is one `create`, which an
-object store offers as a conditional write (``If-None-Match: *``).
+There is no renaming or overwriting. Everything that must be atomic is one `create`, which an object store offers as a
+conditional write (``If-None-Match: *``). What a deletion removes is made unreachable by a `create` before it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Protocol
 
 # Beginning with a letter or a digit, no part is ``.``, ``..``, empty or hidden.
@@ -28,8 +29,10 @@ class BlobStore(Protocol):
     a key that could leave the store is a ValueError. Safe for use by several threads and processes at once.
     """
 
-    def read(self, key: str, *, max_bytes: int) -> bytes:
+    def read(self, key: str, *, max_bytes: int, fresh: bool = False) -> bytes:
         """Return the bytes of a blob.
+
+        ``fresh`` is for keys that may be deleted and created again: no cache answers.
 
         Raises
         ------
@@ -55,6 +58,17 @@ class BlobStore(Protocol):
 
         ``""`` is the root. No blob is opened.
         """
+
+    def delete(self, key: str) -> None:
+        """Delete a blob durably; one that is not there is none to delete.
+
+        Raises
+        ------
+        StorageFailed : the store cannot be written.
+        """
+
+    def walk(self) -> Iterator[tuple[str, float]]:
+        """Yield the key of every blob, in any order, and the seconds since it was created."""
 
     def check(self) -> None:
         """Raise StorageFailed if the store does not keep these promises. Called at start."""

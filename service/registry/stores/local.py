@@ -11,6 +11,7 @@ import os
 import secrets
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class LocalStore:
         self._root = root.absolute()
         self._tmp = self._root / ".tmp"
 
-    def read(self, key: str, *, max_bytes: int) -> bytes:
+    def read(self, key: str, *, max_bytes: int, fresh: bool = False) -> bytes:
         """See `BlobStore.read`."""
         try:
             descriptor = os.open(self._path(key), _OLD_FILE)
@@ -84,6 +85,27 @@ class LocalStore:
             return []
         except OSError as error:
             raise _storage_error(error) from error
+
+    def delete(self, key: str) -> None:
+        """See `BlobStore.delete`."""
+        path = self._path(key)
+        try:
+            path.unlink(missing_ok=True)
+            _sync_folder(path.parent)
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # nor is there a folder
+        except OSError as error:
+            raise _storage_error(error) from error
+
+    def walk(self) -> Iterator[tuple[str, float]]:
+        """See `BlobStore.walk`."""
+        now_s = time.time()
+        for folder, folders, names in os.walk(self._root):
+            folders[:] = filter(KEY_PART.fullmatch, folders)
+            for name in filter(KEY_PART.fullmatch, names):
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    yield path.relative_to(self._root).as_posix(), now_s - path.lstat().st_mtime
 
     def check(self) -> None:
         """See `BlobStore.check`: the kernel guarantees that a link never replaces a file."""

@@ -1,8 +1,8 @@
 """Blobs as objects in a bucket of an S3-compatible store.
 
 An object appears whole or not at all, and of several conditional writes (``If-None-Match: *``) one succeeds, which is
-all that `BlobStore` requires. Blobs never change, so those that were read are cached in a local folder, each with its
-checksum.
+all that `BlobStore` requires. Blobs do not change, so those that were read are cached in a local folder, each with its
+checksum; `ObjectStore.read` passes the cache by for keys that may be created anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from service.errors import Corrupted, InvalidField, StorageFailed
@@ -75,17 +75,18 @@ class ObjectStore:
             return
         raise StorageFailed("The object store does not honour conditional writes (If-None-Match); it cannot be used.")
 
-    def read(self, key: str, *, max_bytes: int) -> bytes:
+    def read(self, key: str, *, max_bytes: int, fresh: bool = False) -> bytes:
         """See `BlobStore.read`."""
         split_key(key)
-        cached = self._cached(key)
+        cached = None if fresh else self._cached(key)
         if cached is None:
             with self._storage_errors():
                 found = self._obstore.get(self._bucket, key)
                 if found.meta["size"] > max_bytes:
                     raise Corrupted("A stored object is larger than expected.")
                 cached = bytes(found.bytes())
-            self._keep(key, cached)
+            if not fresh:
+                self._keep(key, cached)
         if len(cached) > max_bytes:
             raise Corrupted("A stored object is larger than expected.")
         return cached
@@ -104,6 +105,23 @@ class ObjectStore:
         paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
         names = {path.rstrip("/").rpartition("/")[2] for path in paths}
         return sorted(name for name in names if KEY_PART.fullmatch(name))
+
+    def delete(self, key: str) -> None:
+        """See `BlobStore.delete`."""
+        split_key(key)
+        with suppress(FileNotFoundError), self._storage_errors():
+            self._obstore.delete(self._bucket, key)
+        with suppress(OSError):
+            self._path(key).unlink(missing_ok=True)
+
+    def walk(self) -> Iterator[tuple[str, float]]:
+        """See `BlobStore.walk`."""
+        with self._storage_errors():
+            found = [each for page in self._obstore.list(self._bucket) for each in page]
+        now = datetime.now(UTC)
+        for each in found:
+            if all(map(KEY_PART.fullmatch, each["path"].split("/"))):
+                yield each["path"], (now - each["last_modified"]).total_seconds()
 
     def clean(self) -> None:
         """See `BlobStore.clean`: an interrupted write leaves nothing."""

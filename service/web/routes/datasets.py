@@ -157,6 +157,13 @@ def get_dataset(name: str, service: ServiceDep) -> Response:
     return JSONResponse(service.datasets.get(name).to_dict())
 
 
+@router.delete("/datasets/{name}", dependencies=[TRAIN], status_code=204)
+def delete_dataset(name: str, service: ServiceDep) -> Response:
+    """Delete a data set that no unfinished job needs. What was trained on it stays; its name may be used again."""
+    service.deletion.dataset(name)
+    return Response(status_code=204)
+
+
 @router.get("/datasets/{name}/images", dependencies=[READ], response_model=ImageList)
 def list_images(name: str, query: Annotated[ImagesParameters, Query()], service: ServiceDep) -> Response:
     """List images by number, with their labels."""

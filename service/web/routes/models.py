@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,9 +16,9 @@ from starlette.responses import JSONResponse, Response
 
 from service.charts import Drawing, DrawnLayer, architecture_picture, weights_picture
 from service.core import Check, Operation, design_matrix
-from service.errors import InvalidField, MalformedInput
+from service.errors import DatasetNotFound, InvalidField, MalformedInput
 from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS, import_weights, write_onnx
-from service.registry import ALIAS_PATTERN, ALIAS_RULE, UNSET, AliasEntry, Manifest, Unset
+from service.registry import ALIAS_PATTERN, ALIAS_RULE, MAX_VERSION, UNSET, AliasEntry, Manifest, Unset
 from service.web import requests
 from service.web.access_control import ADMIN, READ, TRAIN
 from service.web.limits import limits_of
@@ -46,6 +47,7 @@ IfMatch = Annotated[
         json_schema_extra={"pattern": f"^{_VERSION.pattern}$"},
     ),
 ]
+VersionNumber = Annotated[int, Path(ge=1, le=MAX_VERSION, description="A number; an alias does not stand for it.")]
 Alias = Annotated[str, Path(description=f"{ALIAS_RULE}.", json_schema_extra={"pattern": ALIAS_PATTERN})]
 
 _OUTPUTS = {"softmax": "softmax", "binary": "sigmoid"}
@@ -221,6 +223,20 @@ def get_version(name: str, version: str, service: ServiceDep) -> Response:
     return JSONResponse({**manifest.to_dict(), "aliases": aliases, "job_exists": exists})
 
 
+@router.delete("/models/{name}/versions/{version}", dependencies=[ADMIN], status_code=204)
+def delete_version(name: str, version: VersionNumber, service: ServiceDep) -> Response:
+    """Delete a version that no alias and no unfinished job needs. No other version gets its number."""
+    service.deletion.version(name, version)
+    return Response(status_code=204)
+
+
+@router.delete("/models/{name}", dependencies=[ADMIN], status_code=204)
+def delete_model(name: str, service: ServiceDep) -> Response:
+    """Delete all versions of a model, and its aliases. Repeat it if it was interrupted."""
+    service.deletion.model(name)
+    return Response(status_code=204)
+
+
 @router.get("/models/{name}/versions/{version}/weights.npz", dependencies=[READ], **_NPZ_ANSWER)
 def get_weights(name: str, version: str, request: Request, service: ServiceDep) -> Response:
     """Return the weight file, verified against its checksum."""
@@ -254,8 +270,11 @@ async def weights_of_version(
         if query.layer > n_layers:
             raise InvalidField("The model has no such layer.", field="layer", allowed=f"1 to {n_layers}")
         provenance = {**manifest.provenance(), **({"layer": str(query.layer)} if n_layers > 1 else {})}
-        images = service.datasets.get(manifest.dataset["name"]).test.images[:_N_IMAGES] if n_layers > 1 else None
-        x = None if images is None else design_matrix(images, manifest.dtype, function.scaling)
+        x = None
+        with suppress(DatasetNotFound):  # deleted: then the weights alone give the order of the units
+            if n_layers > 1:
+                images = service.datasets.get(manifest.dataset["name"]).test.images[:_N_IMAGES]
+                x = design_matrix(images, manifest.dtype, function.scaling)
         tiles, importance = function.tiles(row, query.layer), function.importance(row, query.layer, x)
         labels = function.tile_names(manifest.class_names, query.layer)
         named = {"labels": labels, "importance": importance}

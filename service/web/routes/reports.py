@@ -19,7 +19,7 @@ from service.reports import FORMS, MAX_PENALTIES, ReportOptions
 from service.web.access_control import READ, TRAIN
 from service.web.middleware import policy
 from service.web.pictures import CHART_ANSWER, PNG, SVG, file_answer, picture_answer
-from service.web.requests import IdempotencyKey, Page, ReportId, ServiceDep, Strict
+from service.web.requests import IdempotencyKey, Page, Parameters, ReportId, ServiceDep, Strict
 from service.web.routing import Answer, noun_router
 
 router = noun_router("reports")
@@ -49,6 +49,12 @@ class ReportRequest(Strict):
         description="Of softmax regression; 0 is always added.",
     )
     quick: bool = Field(False, description="Train fewer epochs; noted on every page.")
+
+
+class DeletionParameters(Parameters):
+    """What a deletion leaves."""
+
+    keep_runs: Annotated[bool, Field(description="Delete the report alone; its jobs and its sweep stay.")] = False
 
 
 class Report(Answer):
@@ -130,6 +136,13 @@ def cancel_report(report_id: ReportId, service: ServiceDep) -> Response:
     """Ask every run that is not over to stop; asking again changes nothing."""
     service.reports.cancel(report_id)
     return JSONResponse(service.reports.describe(report_id), 202)
+
+
+@router.delete("/reports/{report_id}", dependencies=[TRAIN], status_code=204)
+def delete_report(report_id: ReportId, query: Annotated[DeletionParameters, Query()], service: ServiceDep) -> Response:
+    """Delete a report that is over, with its jobs and its sweep. Their models stay."""
+    service.reports.delete(report_id, keep_runs=query.keep_runs)
+    return Response(status_code=204)
 
 
 @router.get(

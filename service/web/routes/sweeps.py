@@ -155,6 +155,13 @@ def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> Response:
     return JSONResponse(service.sweeps.cancel(sweep_id).to_dict(), 202)
 
 
+@router.delete("/sweeps/{sweep_id}", dependencies=[TRAIN], status_code=204)
+def delete_sweep(sweep_id: SweepId, service: ServiceDep) -> Response:
+    """Delete a sweep that is over, with all its jobs. Their models stay."""
+    service.sweeps.delete(sweep_id)
+    return Response(status_code=204)
+
+
 @router.get("/sweeps/{sweep_id}/accuracy.{image_format}", dependencies=[READ], **CHART_ANSWER)
 async def sweep_accuracy(sweep_id: SweepId, chart: ChartDep, service: ServiceDep) -> Response:
     """Draw the validation accuracy of each member over steps; of repeated seeds their mean, in a band."""

@@ -49,18 +49,18 @@ def accuracy_chart(curves: Curves, **frame: Unpack[Frame]) -> bytes:
     return _with_validation(canvas, curves, "validation_accuracy", "{value} at the lowest validation loss")
 
 
-def gap_chart(curves: Curves, *, grows_from: int | None = None, **frame: Unpack[Frame]) -> bytes:
+def gap_chart(curves: Curves, *, positive_from: int | None = None, **frame: Unpack[Frame]) -> bytes:
     """Draw overfitting as a gap: training minus validation accuracy; errors as in `loss_chart`.
 
     Parameters
     ----------
     curves : with ``batches_per_epoch``, the mean of each epoch is drawn too.
-    grows_from : the step from which the gap keeps growing.
+    positive_from : the check from which on the gap is above 0 at each.
     """
     _require_checks(len(curves))
-    canvas = new_canvas(**frame, y_label="training − validation accuracy gap", y_bounds=(-1.0, 1.0))
+    canvas = new_canvas(**frame, y_label="training − validation accuracy, percentage points", y_bounds=(-100.0, 100.0))
     canvas.mark_level(0)
-    steps, gap = curves.check_steps, curves.checks["train_accuracy"] - curves.checks["validation_accuracy"]
+    steps, gap = curves.check_steps, 100 * (curves.checks["train_accuracy"] - curves.checks["validation_accuracy"])
     per_epoch = 1
     if curves.batches_per_epoch is not None and len(curves) > 1:
         per_epoch = curves.batches_per_epoch // int(steps[1] - steps[0])
@@ -71,8 +71,8 @@ def gap_chart(curves: Curves, *, grows_from: int | None = None, **frame: Unpack[
         middle, mean, _ = block_statistics(steps, gap, per_epoch)
         label = f"mean of {per_epoch} checks, about an epoch"
         canvas.line(middle, mean, colour=VALIDATION, label=label, marker=None, linewidth=2.2)
-    if grows_from is not None:
-        canvas.mark_step(grows_from, label="keeps growing from here")
+    if positive_from is not None:
+        canvas.mark_step(positive_from, label="above 0 at every check from here on")
     return canvas.encode(curves.batches_per_epoch)
 
 

@@ -13,8 +13,9 @@ from service.errors import JobNotFound
 from .figures import Figure, FigureFormat, logistic_figures, softmax_figures
 from .findings import Findings
 from .report import LogisticRuns, Run, Runs
-from .sentences import answers, key_sentences, loss, percent, signed
+from .sentences import answers, key_sentences
 from .spikes import Spikes, find_spikes
+from .wording import loss, percent, signed
 
 FORMS = ("html", "pdf", "json")
 
@@ -90,8 +91,8 @@ class Contents:
         options, epochs = runs.options, findings.plain.epochs_allowed
         return cls(
             title="Logistic and softmax regression on handwritten digits",
-            subtitle=f"{findings.dataset['title'].rstrip('.')}, seed {options.seed}. Report {runs.report_id}, by "
-            f"Inkling {findings.inkling}; its runs took {findings.seconds_of_training:.1f} s of training.",
+            subtitle=f"{findings.dataset['title'].rstrip('.')}, seed {options.seed}. Report {runs.report_id}, "
+            f"by Inkling {findings.inkling}; {findings.elapsed_s:.1f} s from the first start of a run to the last end.",
             notice=f"Quick report: {epochs} epochs of softmax and at most {findings.in_order.epochs_allowed} of "
             "logistic regression. Its numbers are not those of the full report."
             if options.quick
@@ -163,7 +164,7 @@ _TITLES = {
     "4c": "Accuracy under each penalty",
     "4d": "What the penalty costs",
     "4e": "The norm of the weights",
-    "5": "Comparison with the published numbers",
+    "5": "Comparison with the seed report",
 }
 
 
@@ -210,16 +211,16 @@ def _comparison_table(findings: Findings) -> Table | None:
         return None
     rows = []
     for row in findings.comparison:
-        published = f"{row.low:g}" if row.low == row.high else f"{row.low:g} to {row.high:g}"
+        known = f"{row.low:g}" if row.low == row.high else f"{row.low:g} to {row.high:g}"
         ours = _digits(f"{row.ours:.5f}")
-        # A difference that vanishes in the rounding of the published digits is none.
+        # A difference that vanishes in the rounding of the known digits is none.
         rounded = round(row.difference, 5)
         difference = _digits(f"{rounded:+.5f}").replace("-", "−") if rounded else "0"
-        rows.append((row.quantity, row.source, ours, published, difference, "yes" if row.agrees else "no"))
+        rows.append((row.quantity, row.source, ours, known, difference, "yes" if row.agrees else "no"))
     return Table(
         caption="This run beside the numbers of the seed report and of the reference table measured from it. "
-        "The difference is counted from the nearer end of a range; norms agree within 1%.",
-        head=("quantity", "source", "this run", "published", "difference", "agrees"),
+        "The difference is counted from the nearer end of a range; norms agree within 3%.",
+        head=("quantity", "source", "this run", "source says", "difference", "agrees"),
         rows=rows,
         n_words=2,
     )

@@ -27,8 +27,8 @@ from service.datasets import Images, load_dataset, split
 
 from .findings import Findings
 from .report import LogisticRuns, ReportOptions, Run, Runs, numbers_of
-from .sentences import signed
 from .spikes import Spikes
+from .wording import signed
 
 FigureFormat: TypeAlias = Literal["png", "svg"]
 
@@ -173,7 +173,7 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
         gap_chart,
         plain.curves,
         title="Overfitting",
-        grows_from=findings.overfitting.grows_from,
+        positive_from=findings.gap.positive_from,
     )
     figures.add(
         "4b-weights",

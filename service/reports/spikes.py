@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from service.charts import Curves
 from service.core import CheckReport, Floats, Schedule, TrainingData, TrainingState, train
 from service.datasets import Dataset, split
 
 from .report import Run
+from .wording import count, listed, loss, percent, points, signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,16 +23,22 @@ class Spikes:
     Attributes
     ----------
     period : steps from one spike to the next, lcm(check interval, batches per epoch).
-    first_step : the first check at which the spike is marked; earlier ones are hidden by the first descent.
+    first_step : the first marked check: from here on all go the same way. Earlier ones are hidden by the first descent.
+    n_seen : the marked checks, at least half of all that follow the same batch.
     checked_batch : the batch of the epoch before the check that shows the spike.
-    height : mean of accuracy minus that of the two checks beside it, over all marked spikes.
+    smallest, height, largest : accuracy minus the mean of that at the two checks beside it, at the marked checks: that
+        nearest to 0, the mean and that furthest from 0. All have the same sign.
     replayed : validation accuracy after each step of one more epoch, which was trained from the last weights.
-    batch : the batch in the interval before that check after which the accuracy moves furthest.
+    batch : the batch in the interval before that check after which the accuracy moves furthest in that direction.
+    change : of the validation accuracy by its step.
+    logit_change : of the mean validation logit of the positive class by its step.
     images : its images, as places among the run's training images.
     labels : of these images.
     wrong : places in the batch of the images that the weights before it misclassify.
     loss, usual_loss : mean cross-entropy of the batch before its step, and the median over all batches.
     wrong_loss_share : the fraction of that loss due to the misclassified images.
+    wrong_step_share : the fraction of its step due to them, g_wrong . g / g . g with g the gradient of the batch.
+    newly_wrong : the classes of the validation images that are misclassified after its step and were not before.
     steps_to_recover : the number of further steps of that epoch after which half of the change is reversed.
     """
 
@@ -40,10 +48,13 @@ class Spikes:
     first_step: int
     n_seen: int
     checked_batch: int
+    smallest: float
     height: float
+    largest: float
     replayed: Sequence[float]
     batch: int
     change: float
+    logit_change: float
     images: Sequence[int]
     labels: Sequence[int]
     wrong: Sequence[int]
@@ -51,69 +62,136 @@ class Spikes:
     usual_loss: float
     usual_wrong: float
     wrong_loss_share: float
+    wrong_step_share: float
+    newly_wrong: Sequence[int]
     steps_to_recover: int | None
+
+    @property
+    def sentences(self) -> list[str]:
+        """The recurrence, its period and the batch that causes it."""
+        kind = "drops" if self.height < 0 else "rises"
+        sizes = f"{100 * abs(self.smallest):.2f} to {points(self.largest)}, on average {100 * abs(self.height):.2f}"
+        where = "that same batch" if self.batch == self.checked_batch else f"batch {self.batch}"
+        wrong = _of_each([self.labels[place] for place in self.wrong])
+        recovery = (
+            f", at least half of which is reversed {count(self.steps_to_recover, 'step')} later"
+            if self.steps_to_recover
+            else ""
+        )
+        misclassified = (
+            f"The weights before it misclassify {len(self.wrong)} ({wrong}; the median of all batches is "
+            f"{self.usual_wrong:g}). They make up {percent(self.wrong_loss_share)} of its loss of {loss(self.loss)} "
+            f"(median {loss(self.usual_loss)}) and {percent(self.wrong_step_share)} of its step, measured along it."
+            if self.wrong
+            else "The weights before it misclassify none. "
+            f"Its loss is {loss(self.loss)}, the median {loss(self.usual_loss)}."
+        )
+        logits = f"{self.logit_change:+.2f}".replace("-", "−")
+        return [
+            f"Without shuffling the accuracy {kind} at each of the {self.n_seen} checks that follow batch "
+            f"{self.checked_batch} of an epoch from step {self.first_step:,} on: by {sizes}, against the mean of the "
+            "checks before and after.",
+            f"A check follows the same batch every {self.period} steps, the least common multiple of the "
+            f"{count(self.check_interval, 'step')} from check to check and the "
+            f"{count(self.batches_per_epoch, 'batch')} of an epoch.",
+            f"The cause is {where}: in one more epoch with a check after every step, its step alone changes the "
+            f"accuracy by {signed(self.change)} percentage points{recovery}. It has {_of_each(self.labels)}. "
+            f"{misclassified} "
+            f"Its step changes the mean logit of the validation images by {logits} "
+            f"and makes {count(len(self.newly_wrong), 'validation image')} wrong that "
+            f"{'was' if len(self.newly_wrong) == 1 else 'were'} right before"
+            f"{f': {_of_each(self.newly_wrong)}' if self.newly_wrong else ''}.",
+        ]
+
+
+def _of_each(labels: Sequence[int]) -> str:
+    return listed([f"{count(labels.count(label), 'image')} of {label}" for label in sorted(set(labels))])
 
 
 def find_spikes(run: Run, dataset: Dataset) -> Spikes | None:
     """Find the spike that recurs most, and replay an epoch to measure the effect of each batch.
 
-    None is returned if the run is too short for a check to follow the same batch twice.
+    None is returned if no check twice follows the same batch with a deviation of the same sign, or if no step of the
+    interval before it moves the accuracy in that direction.
     """
     config = run.job.config
     data = split(dataset, config)
     schedule = Schedule.of(config, len(data.y_train))
     interval, batches = schedule.check_interval, schedule.batches_per_epoch
     period = math.lcm(interval, batches)
-    first_step, n_seen, height = _most_regular(run, period)
-    if n_seen < 2:
+    recurrence = most_regular(run.curves, period)
+    if recurrence is None:
         return None
+    first_step, heights = recurrence
+    sign = float(np.sign(heights[0]))
     losses, accuracies, weights = _replay(run, data, schedule)
     checked_batch = first_step % batches
     changes = np.diff(accuracies)  # accuracies[0] is that before the first batch
-    window = [(checked_batch - back) % batches for back in range(interval)]
-    batch = max(window, key=lambda b: abs(changes[b]) if changes[b] * height > 0 else 0.0)
+    batch = max(((checked_batch - back) % batches for back in range(interval)), key=lambda b: changes[b] * sign)
+    if changes[batch] * sign <= 0:
+        return None
     images = list(range(batch * schedule.batch_size, (batch + 1) * schedule.batch_size))
-    shares = [_true_class(run, data, before, b, schedule) for b, before in enumerate(weights)]
-    n_wrong = [int((share < 0.5).sum()) for share in shares]
+    shares = [_true_class(run, data, before, b, schedule) for b, before in enumerate(weights[:-1])]
     image_losses = -np.log(np.maximum(shares[batch], np.finfo(np.float32).tiny))
     wrong = np.flatnonzero(shares[batch] < 0.5)
+    model, x, y = config.build_model(), data.x_train[images], data.y_train[images]
+    before, after = (model.joint_logits(weights[at][np.newaxis], data.x_validation)[0, 0] for at in (batch, batch + 1))
+    was_right, is_right = ((logits > 0) == (data.y_validation == 0) for logits in (before, after))
+    towards = model.loss_and_gradient(weights[batch][np.newaxis], x, y)[1][0].astype(np.float64)
+    part = np.zeros_like(towards)
+    if len(wrong):
+        part = model.loss_and_gradient(weights[batch][np.newaxis], x[wrong], y[wrong])[1][0] * (len(wrong) / len(y))
+    size = np.abs(heights)
     return Spikes(
         check_interval=interval,
         batches_per_epoch=batches,
         period=period,
         first_step=first_step,
-        n_seen=n_seen,
+        n_seen=len(heights),
         checked_batch=checked_batch,
-        height=height,
+        smallest=float(heights[size.argmin()]),
+        height=float(heights.mean()),
+        largest=float(heights[size.argmax()]),
         replayed=accuracies[1:].tolist(),
         batch=batch,
         change=float(changes[batch]),
+        logit_change=float((after - before).mean()),
         images=images,
         labels=[config.classes[column] for column in data.y_train[images]],
         wrong=wrong.tolist(),
         loss=float(losses[batch]),
         usual_loss=float(np.median(losses)),
-        usual_wrong=float(np.median(n_wrong)),
+        usual_wrong=float(np.median([(share < 0.5).sum() for share in shares])),
         wrong_loss_share=float(image_losses[wrong].sum() / image_losses.sum()),
+        wrong_step_share=float(part @ towards / (towards @ towards)),
+        newly_wrong=[config.classes[column] for column in data.y_validation[was_right & ~is_right]],
         steps_to_recover=_steps_to_recover(accuracies, batch),
     )
 
 
-def _most_regular(run: Run, period: int) -> tuple[int, int, float]:
-    """Return the first step of the strongest spike, how often it is seen, and its mean height."""
-    steps, accuracy = run.curves.check_steps, run.curves.checks["validation_accuracy"]
-    if len(steps) < 3 or steps[-1] < 2 * period:
-        return 0, 0, 0.0
-    heights = accuracy[1:-1] - (accuracy[:-2] + accuracy[2:]) / 2
-    at = steps[1:-1]
-    found = []
+def most_regular(curves: Curves, period: int) -> tuple[int, Floats] | None:
+    """Return the first step of the strongest spike and its heights, or None if none recurs.
+
+    Of the checks that follow the same batch, the longest run to the end counts in which all deviate from the mean of
+    their two neighbours in the same direction; it must hold two checks and half of all. The weakest of them decides
+    how strong the spike is, which distinguishes one that always recurs from a single one.
+    """
+    steps, accuracy = curves.check_steps, curves.checks["validation_accuracy"]
+    if len(steps) < 3:
+        return None
+    heights, at = accuracy[1:-1] - (accuracy[:-2] + accuracy[2:]) / 2, steps[1:-1]
+    strongest, weakest = None, 0.0
     for phase in np.unique(at % period):
-        same = (at >= period) & (at % period == phase)
-        if same.sum() >= 2:
-            # The weakest occurrence distinguishes a spike that always recurs from a single one.
-            found.append((float(np.abs(heights[same]).min()), int(at[same][0]), heights[same]))
-    _, first_step, seen = max(found, key=lambda entry: entry[0])
-    return first_step, len(seen), float(seen.mean())
+        here = (at >= period) & (at % period == phase)
+        signs = np.sign(heights[here])
+        if len(signs) < 2:
+            continue
+        others = np.flatnonzero(signs != signs[-1])
+        start = int(others[-1]) + 1 if len(others) else 0
+        seen = heights[here][start:]
+        if len(seen) >= max(2, len(signs) / 2) and np.abs(seen).min() > weakest:
+            strongest, weakest = (int(at[here][start]), seen), float(np.abs(seen).min())
+    return strongest
 
 
 def _replay(run: Run, data: TrainingData, schedule: Schedule) -> tuple[Floats, Floats, list[Floats]]:
@@ -123,7 +201,7 @@ def _replay(run: Run, data: TrainingData, schedule: Schedule) -> tuple[Floats, F
     -------
     losses : (n_batches,), the loss of each batch before its step.
     accuracies : (n_batches + 1,), validation accuracy before the first batch and after each.
-    weights : those before each batch.
+    weights : (n_batches + 1,), as those.
     """
     next_step = int(run.curves.train_loss_steps[-1]) + 1
     epoch = schedule.epoch_of(next_step - 1) + 1
@@ -138,14 +216,14 @@ def _replay(run: Run, data: TrainingData, schedule: Schedule) -> tuple[Floats, F
     train(config, data, on_check=reports.append, resume_from=state)
     n = schedule.batches_per_epoch
     accuracies = [report.check.validation_accuracy for report in reports[-n - 1 :]]
-    before = [report.state.last for report in reports[-n - 1 : -1]]
+    weights = [report.state.last for report in reports[-n - 1 :]]
     if len(reports) == n:  # the run had ended with an epoch
         model = config.build_model()
         logits = model.joint_logits(run.last[np.newaxis], data.x_validation)
         accuracies.insert(0, float(model.output.accuracy(logits, data.y_validation)[0]))
-        before.insert(0, run.last)
+        weights.insert(0, run.last)
     losses = [report.check.train_loss for report in reports[-n:]]
-    return np.array(losses), np.array(accuracies), before
+    return np.array(losses), np.array(accuracies), weights
 
 
 def _steps_to_recover(accuracies: Floats, batch: int) -> int | None:

@@ -27,9 +27,9 @@ def test_spikes_are_marked_where_checks_follow_the_same_batch(make_curves: MakeC
 
 
 def test_the_gap_has_its_mean_and_its_mark(make_curves: MakeCurves) -> None:
-    svg = gap_chart(make_curves(batches_per_epoch=100), grows_from=80, title="", image_format="svg", provenance={})
+    svg = gap_chart(make_curves(batches_per_epoch=100), positive_from=80, title="", image_format="svg", provenance={})
     assert b"mean of 5 checks" in svg
-    assert b"keeps growing from here, step 80" in svg
+    assert b"above 0 at every check from here on, step 80" in svg
     for n_checks, batches in (1, 100), (3, 100), (30, None), (30, 7):
         assert gap_chart(make_curves(n_checks, batches_per_epoch=batches), title="", provenance={})
     with pytest.raises(NoDataYet):

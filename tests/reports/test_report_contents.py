@@ -71,7 +71,7 @@ def test_the_document_has_the_pixels_of_the_figures(service: Service, finished: 
 def test_the_numbers_and_the_figures_are_files(service: Service, finished: Report, contents: Contents) -> None:
     numbers = json.loads(service.reports.file(finished.id, "report.json"))
     assert numbers["in_order"]["last"]["step"] == contents.findings.in_order.last.step
-    assert numbers["answers"]["2d"][0].startswith("Early stopping does not fire")
+    assert numbers["answers"]["2d"][0].startswith("Early stopping does not end")
     assert service.reports.file(finished.id, "figures/2b-loss.png").startswith(b"\x89PNG")
     assert finished.id.encode() in service.reports.file(finished.id, "figures/2b-loss.png")
     assert b"</svg>" in service.reports.file(finished.id, "figures/4b-weights.svg")
@@ -82,16 +82,12 @@ def test_the_numbers_and_the_figures_are_files(service: Service, finished: Repor
 
 def test_sentences_follow_the_numbers(contents: Contents) -> None:
     findings = contents.findings
-    assert "does not fire" in answers(findings)["2d"][0]
+    assert "does not end this run" in answers(findings)["2d"][0]
     last = replace(findings.in_order.last, epoch=21, step=680, validation_loss=0.1234)
     stopped = replace(findings, in_order=replace(findings.in_order, stopped_early=True, last=last))
     answer = answers(stopped)["2d"][0]
-    assert "fires in epoch 21 (step 680" in answer and "the 22nd epoch" in answer and "0.1234" in answer
-    gap = replace(findings.overfitting, grows_from=4321, last_gap=0.0123)
-    answer = " ".join(answers(replace(findings, overfitting=gap))["3d"])
-    assert "step 4,321" in answer and "+1.23 percentage points" in answer
-    assert "training accuracy is the higher" in answer
-    assert "too short" in answers(replace(findings, spikes=None))["2e"][-1]
+    assert "in epoch 21 (step 680" in answer and "the 22nd epoch" in answer and "0.1234" in answer
+    assert "No spike recurs" in answers(replace(findings, spikes=None))["2e"][-1]
 
 
 def test_the_gradient_checks_were_made(contents: Contents) -> None:
@@ -109,14 +105,16 @@ def test_the_cause_of_the_spikes_is_found(contents: Contents) -> None:
     spikes = contents.findings.spikes
     assert spikes is not None
     assert (spikes.batch, spikes.period, spikes.first_step, spikes.batches_per_epoch) == (18, 186, 204, 31)
-    assert spikes.height < -0.01 and spikes.change < -0.01
+    assert spikes.largest <= spikes.height <= spikes.smallest < -0.01 and spikes.change < -0.01
+    assert set(spikes.newly_wrong) == {2} and {spikes.labels[place] for place in spikes.wrong} == {3}
+    assert spikes.logit_change < -1 and spikes.wrong_step_share > 0.5
     assert spikes.loss > 2 * spikes.usual_loss
     assert len(spikes.images) == 128 and len(spikes.wrong) > spikes.usual_wrong
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_full_report_meets_the_published_numbers(service: Service, eventually: Eventually) -> None:
+def test_a_full_report_meets_the_known_numbers(service: Service, eventually: Eventually) -> None:
     report = service.reports.submit(ReportOptions())
     for _ in range(5):  # each waits for its own deadline; the machine may be busy
         try:
@@ -125,8 +123,5 @@ def test_a_full_report_meets_the_published_numbers(service: Service, eventually:
         except AssertionError:
             continue
     rows = service.reports.contents(report.id).findings.comparison
-    apart = {row.quantity: row.note for row in rows if not row.agrees}
-    # Both depend on the seed, which the report notes.
-    assert set(apart) == {"epoch of early stopping if shuffled", "norm at λ = 0.001"}
-    assert all(apart.values())
     assert len(rows) == 19
+    assert [row.quantity for row in rows if not row.agrees] == []

@@ -1,0 +1,380 @@
+"""What the sentences of a report claim: each a frozen value computed from a history, which writes its own words.
+
+A claim keeps every number that its sentences print, so that whoever has the history can compute it again. Steps,
+epochs and batches count from 0; shares are fractions and printed in percent, their differences in percentage points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from service.charts import Curves
+from service.core import Floats
+
+from .wording import count, listed, loss, points, signed
+
+N_BLOCKS = 10
+"""The number of blocks into which the checks of a run are cut, since single checks are noisy."""
+
+SIGNIFICANT = 0.05
+TESTED_STEP = 2500
+"""From here on, the seed report says, the validation accuracy is significantly lower than the training accuracy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossCourse:
+    """The validation loss of a run over its checks, and its mean training loss over the steps of its last epoch.
+
+    ``highest`` is the largest validation loss before the lowest one; the first of equal ones counts in both.
+    """
+
+    start: float
+    n_checks: int
+    highest: float
+    highest_step: int
+    lowest: float
+    lowest_step: int
+    last: float
+    last_step: int
+    last_training: float
+    n_last: int
+
+    @classmethod
+    def of(cls, curves: Curves) -> LossCourse:
+        """Compute it of a run with a check."""
+        steps, losses = curves.check_steps, curves.checks["validation_loss"]
+        lowest = int(losses.argmin())
+        highest = int(losses[: lowest + 1].argmax())
+        n_last = min(curves.batches_per_epoch or 1, len(curves.train_loss))
+        return cls(
+            start=float(curves.train_loss[0]),
+            n_checks=len(steps),
+            highest=float(losses[highest]),
+            highest_step=int(steps[highest]),
+            lowest=float(losses[lowest]),
+            lowest_step=int(steps[lowest]),
+            last=float(losses[-1]),
+            last_step=int(steps[-1]),
+            last_training=float(curves.train_loss[-n_last:].mean()),
+            n_last=n_last,
+        )
+
+    @property
+    def sentences(self) -> list[str]:
+        """Its course, and the training loss at the end."""
+        if self.lowest_step == self.last_step:
+            lowest = f"the last, after step {self.last_step:,}, has the lowest validation loss: {loss(self.lowest)}."
+        else:
+            lowest = (
+                f"that after step {self.lowest_step:,} has the lowest validation loss, {loss(self.lowest)}; at the "
+            )
+            lowest += f"last, after step {self.last_step:,}, it is {loss(self.last)}."
+        rises = self.highest > self.start and self.highest_step < self.lowest_step
+        rise = (
+            f" Before the lowest it is as high as {loss(self.highest)}, after step {self.highest_step:,}."
+            if rises
+            else ""
+        )
+        return [
+            f"The loss of the first batch, before any step, is {loss(self.start)}. Of the "
+            f"{count(self.n_checks, 'check')} {lowest}{rise}",
+            f"Over the last {count(self.n_last, 'step')} the mean training loss is {loss(self.last_training)}.",
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fluctuation:
+    """The standard deviation of the change of accuracy from check to check, in the second half of each run."""
+
+    in_order: float
+    shuffled: float
+
+    @classmethod
+    def of(cls, in_order: Curves, shuffled: Curves) -> Fluctuation | None:
+        """Compute it; None if a run has fewer than two checks."""
+        found = []
+        for curves in (in_order, shuffled):
+            changes = np.diff(curves.checks["validation_accuracy"])
+            if len(changes) == 0:
+                return None
+            found.append(float(changes[len(changes) // 2 :].std()))
+        return cls(in_order=found[0], shuffled=found[1])
+
+    @property
+    def sentences(self) -> list[str]:
+        """Both, and their ratio where there is one."""
+        ratio = f": without it {self.in_order / self.shuffled:.1f} times as much" if self.shuffled else ""
+        return [
+            "In the second half of each run the accuracy changes from check to check by "
+            f"{points(self.in_order)} (standard deviation) without shuffling and {points(self.shuffled)} with it"
+            f"{ratio}."
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapTest:
+    """A z-test whether training and validation accuracy differ at a check, as two independent proportions would.
+
+    ``p`` is two-sided: 2 (1 - Phi(|gap| / s)) with s^2 = q (1 - q) (1/n_train + 1/n_validation), q the pooled share.
+    """
+
+    step: int
+    gap: float
+    p: float
+
+    @classmethod
+    def of(cls, step: int, train: float, validation: float, n_train: int, n_validation: int) -> GapTest:
+        """Test the accuracies of one check."""
+        pooled = (train * n_train + validation * n_validation) / (n_train + n_validation)
+        variance = pooled * (1 - pooled) * (1 / n_train + 1 / n_validation)
+        gap = train - validation
+        p = math.erfc(abs(gap) / math.sqrt(2 * variance)) if variance > 0 else 1.0
+        return cls(step=step, gap=gap, p=p)
+
+    @property
+    def words(self) -> str:
+        """The result, to stand after "at"."""
+        verdict = "more than" if self.p < SIGNIFICANT else "no more than"
+        value = f"p = {self.p:.2f}" if self.p >= 0.01 else "p < 0.01"
+        return f"step {self.step:,} it is {signed(self.gap)}, {verdict} chance explains ({value})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Training minus validation accuracy of a run, in blocks of its checks, and at single ones.
+
+    Attributes
+    ----------
+    first, last : its mean over the first and the last block.
+    lowest, lowest_from, lowest_to : the lowest mean of a block, and that block's first and last step.
+    n_later, n_rises : the blocks after that, and those of them with a larger mean than the block before.
+    positive_from : the step of the first check from which on the gap is above 0 at every one; None if it is not at
+        the last.
+    tests : at the last check not after `TESTED_STEP`, if the run is longer, and at the last of all.
+    """
+
+    n_blocks: int
+    n_checks_a_block: int
+    first: float
+    last: float
+    lowest: float
+    lowest_from: int
+    lowest_to: int
+    n_later: int
+    n_rises: int
+    positive_from: int | None
+    tests: Sequence[GapTest]
+
+    @classmethod
+    def of(cls, curves: Curves, *, n_train: int, n_validation: int) -> Gap:
+        """Compute it of a run with a check; the last block takes the checks that do not fill another."""
+        steps, train, validation = (
+            curves.check_steps,
+            curves.checks["train_accuracy"],
+            curves.checks["validation_accuracy"],
+        )
+        gap = train - validation
+        n_blocks = min(N_BLOCKS, len(gap))
+        width = len(gap) // n_blocks
+        starts = np.arange(n_blocks) * width
+        ends = np.append(starts[1:], len(gap))
+        means = np.array([gap[start:end].mean() for start, end in zip(starts, ends, strict=True)])
+        lowest = int(means.argmin())
+        not_positive = np.flatnonzero(gap <= 0)
+        positive = int(not_positive[-1]) + 1 if len(not_positive) else 0
+        tested = [len(gap) - 1]
+        if steps[-1] > TESTED_STEP:
+            tested.insert(0, max(0, int(np.searchsorted(steps, TESTED_STEP, side="right")) - 1))
+        return cls(
+            n_blocks=n_blocks,
+            n_checks_a_block=width,
+            first=float(means[0]),
+            last=float(means[-1]),
+            lowest=float(means[lowest]),
+            lowest_from=int(steps[starts[lowest]]),
+            lowest_to=int(steps[ends[lowest] - 1]),
+            n_later=n_blocks - 1 - lowest,
+            n_rises=int((np.diff(means[lowest:]) > 0).sum()),
+            positive_from=int(steps[positive]) if positive < len(gap) else None,
+            tests=[
+                GapTest.of(int(steps[at]), float(train[at]), float(validation[at]), n_train, n_validation)
+                for at in dict.fromkeys(tested)
+            ],
+        )
+
+    @property
+    def sentences(self) -> list[str]:
+        """Its growth, its sign, and whether it is more than chance."""
+        size = f"at least {count(self.n_checks_a_block, 'check')}"
+        blocks = f"The checks are cut into {count(self.n_blocks, 'block')} of {size}"
+        later = (
+            f"; of the {count(self.n_later, 'block')} after that, {self.n_rises} "
+            f"{'has' if self.n_rises == 1 else 'have'} a larger mean than the block before"
+            if self.n_later
+            else ", the last one"
+        )
+        sign = (
+            "At the last check the training accuracy is not the higher one"
+            if self.positive_from is None
+            else f"The training accuracy is the higher one at every check from step {self.positive_from:,} on"
+        )
+        tests = listed([f"at {test.words}" for test in self.tests])
+        return [
+            "The gap, training minus validation accuracy in percentage points, has a mean of "
+            f"{signed(self.first)} over the first block of checks and of {signed(self.last)} over the last. {blocks}; "
+            f"the mean is lowest, {signed(self.lowest)}, from step {self.lowest_from:,} to step "
+            f"{self.lowest_to:,}{later}.",
+            f"{sign}.",
+            f"By a z-test of two proportions, {tests}.",
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """A number of each run, as it is printed, by penalty."""
+
+    penalties: Sequence[float]
+    printed: Sequence[str]
+    values: Sequence[float]
+
+    @classmethod
+    def of(cls, values: Sequence[tuple[float, float]], form: str) -> Trend:
+        """Compute it of (penalty, value) in any order; values that print alike count as equal."""
+        values = sorted(values)
+        return cls(
+            penalties=[penalty for penalty, _ in values],
+            printed=[format(value, form) for _, value in values],
+            values=[float(format(value, form).rstrip("%")) for _, value in values],
+        )
+
+    def words(self, noun: str) -> str:
+        """Return all values, and how each larger penalty compares with the one before."""
+        each = listed(
+            [f"{text} at λ = {penalty:g}" for penalty, text in zip(self.penalties, self.printed, strict=True)]
+        )
+        steps: dict[str, list[str]] = {"falls": [], "rises": [], "stays the same": []}
+        for (a, before), (b, after) in pairwise(zip(self.penalties, self.values, strict=True)):
+            kind = "falls" if after < before else "rises" if after > before else "stays the same"
+            steps[kind].append(f"from λ = {a:g} to λ = {b:g}")
+        kinds = [kind for kind, where in steps.items() if where]
+        if len(self.values) == 1:
+            return f"{noun} is {each}."
+        if len(kinds) == 1:
+            return f"{noun} is {each}: it {kinds[0]} with every larger penalty."
+        return f"{noun} is {each}: it " + listed([f"{kind} {listed(steps[kind])}" for kind in kinds]) + "."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slopes:
+    """The slope of log norm over log penalty between neighbouring penalties above 0, rising."""
+
+    penalties: Sequence[float]
+    slopes: Sequence[float]
+
+    @classmethod
+    def of(cls, norms: Sequence[tuple[float, float]]) -> Slopes | None:
+        """Compute it of (penalty, norm) in any order; None for fewer than two penalties above 0, or a norm of 0."""
+        norms = sorted((penalty, norm) for penalty, norm in norms if penalty > 0)
+        if len(norms) < 2 or any(norm <= 0 for _, norm in norms):
+            return None
+        return cls(
+            penalties=[penalty for penalty, _ in norms],
+            slopes=[math.log(n / m) / math.log(b / a) for (a, m), (b, n) in pairwise(norms)],
+        )
+
+    @property
+    def proportional(self) -> bool:
+        """Whether every slope is that of a norm inversely proportional to the penalty, to a tenth."""
+        return all(abs(slope + 1) <= 0.1 for slope in self.slopes)
+
+    @property
+    def sentences(self) -> list[str]:
+        """Each slope, beside that of inverse proportionality."""
+        each = [
+            f"{slope:.2f} from λ = {a:g} to λ = {b:g}".replace("-", "−", 1 if slope < 0 else 0)
+            for slope, (a, b) in zip(self.slopes, pairwise(self.penalties), strict=True)
+        ]
+        return [
+            f"On logarithmic axes the slope is {listed(each)}. A norm inversely proportional to the penalty has a "
+            f"slope of −1, so this one is {'' if self.proportional else 'not '}inversely proportional to it."
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """The accuracy that a penalty costs: that without less that with it, each at its lowest validation loss."""
+
+    l2_penalty: float
+    validation: float
+    train: float
+
+    @property
+    def words(self) -> str:
+        """Both changes."""
+        return f"{signed(-self.validation)} and {signed(-self.train)} with λ = {self.l2_penalty:g}"
+
+    @property
+    def underfits(self) -> bool:
+        """Whether both fall."""
+        return self.validation > 0 and self.train > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightStatistics:
+    """The appearance of weights, in two correlations.
+
+    ``neighbours`` is that of all weights with those of the next pixels, right and below: the smoother the closer to 1.
+    ``mean_images`` is that of each digit's weights with its mean training image less the mean of all, on average.
+    """
+
+    neighbours: float
+    mean_images: float
+
+    @classmethod
+    def of(cls, tiles: Floats, means: Floats) -> WeightStatistics:
+        """Compute it of (n_classes, height, width) weights and (n_classes, n_pixels) images."""
+        pairs = [(tiles[:, :, :-1], tiles[:, :, 1:]), (tiles[:, :-1], tiles[:, 1:])]
+        here, beside = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
+        alike = [np.corrcoef(tile.ravel(), mean)[0, 1] for tile, mean in zip(tiles, means, strict=True)]
+        return cls(neighbours=float(np.corrcoef(here, beside)[0, 1]), mean_images=float(np.mean(alike)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightComparison:
+    """The weights with a penalty beside those without one: at its end, and after as many steps as with the penalty."""
+
+    l2_penalty: float
+    n_steps: int
+    n_plain_steps: int
+    penalised: WeightStatistics
+    plain: WeightStatistics
+    plain_as_long: WeightStatistics
+
+    @property
+    def sentences(self) -> list[str]:
+        """Both correlations of the three, and how much of the difference the number of steps makes."""
+        after, end = f"{self.n_steps:,} steps", f"{self.n_plain_steps:,} steps"
+        shorter = self.n_steps < self.n_plain_steps
+        found = []
+        for noun, name in (
+            ("Weights of neighbouring pixels", "neighbours"),
+            ("The weights of a digit and its mean image, less the mean of all,", "mean_images"),
+        ):
+            penalised, plain, as_long = (
+                float(getattr(one, name)) for one in (self.penalised, self.plain, self.plain_as_long)
+            )
+            words = f"{noun} correlate by {penalised:.3f} with λ = {self.l2_penalty:g} after {after}"
+            if shorter:
+                words += f", by {as_long:.3f} without a penalty after as many, and by {plain:.3f} after {end}"
+                share = (as_long - plain) / (penalised - plain) if penalised != plain else 0.0
+                if 0 < share < 1:
+                    words += f": {100 * share:.0f}% of the difference is due to the shorter training"
+            else:
+                words += f", and by {plain:.3f} without a penalty after {end}"
+            found.append(f"{words}.")
+        return found

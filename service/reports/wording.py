@@ -1,0 +1,52 @@
+"""How a report writes its numbers: shares, losses, differences, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.charts import superscript
+
+
+def ordinal(number: int) -> str:
+    """Write 1st, 22nd, 113th."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
+
+
+def percent(share: float) -> str:
+    """Write a share, 97.9%."""
+    return f"{100 * share:.2f}%"
+
+
+def points(difference: float) -> str:
+    """Write the size of a difference of shares: 1.23 percentage points."""
+    size = f"{100 * abs(difference):.2f}"
+    return f"{size} percentage point{'' if size == '1.00' else 's'}"
+
+
+def signed(difference: float) -> str:
+    """Write a difference of shares with its sign, in percentage points: −1.76."""
+    text = f"{100 * difference:+.2f}"
+    return text.replace("-", "−") if float(text) else "0.00"
+
+
+def loss(value: float) -> str:
+    """Write a loss with four decimals."""
+    return f"{value:.4f}"
+
+
+def power(value: float) -> str:
+    """Write a small number as 1.2 × 10⁻¹⁰."""
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa} × 10{superscript(int(exponent))}"
+
+
+def count(number: int, noun: str) -> str:
+    """Write how many there are: 1 step, 1,038 steps."""
+    plural = noun + ("es" if noun.endswith("tch") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Join as in a sentence: a, b and c."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

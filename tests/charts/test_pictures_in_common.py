@@ -67,7 +67,7 @@ def drawings(make_curves: Callable[..., Curves]) -> dict[str, Draw]:
             "x", range(4), "y", range(3), grid, metric="train_loss", title="Grid", provenance=provenance
         ),
         "shuffle": lambda provenance: shuffle_chart(curves, curves, first_spike=0, title="", provenance=provenance),
-        "gap": lambda provenance: gap_chart(curves, grows_from=20, title="Gap", provenance=provenance),
+        "gap": lambda provenance: gap_chart(curves, positive_from=20, title="Gap", provenance=provenance),
         "weights": lambda provenance: weights_picture(weights, labels="0123456789", provenance=provenance),
         "digit": lambda provenance: digit_picture(images[0], provenance=provenance),
         "batch": lambda provenance: batch_sheet(images, "2323", provenance=provenance),

@@ -11,6 +11,7 @@ from .curves import BlockAverage, Curves, Line, Thinning, steps_averaged, thin
 from .frame import MEDIA_TYPES, ChartSize, Drawing, superscript
 from .norms import norms_chart
 from .pictures import (
+    Colours,
     batch_sheet,
     contact_sheet,
     digit_picture,

@@ -74,29 +74,25 @@ class Canvas:
             self._drawn += [(at, low), (at, high)]
         return self._axes.fill_between(at, low, high, color=colour, alpha=0.22, linewidth=0)
 
-    def training_loss(self, curves: Curves, *, colour: str, label: str) -> None:
-        """Draw the mean loss of every ten steps in a band of one standard deviation to each side.
+    def training_loss(self, curves: Curves, *, colour: str, label: str, n_averaged: int = AVERAGED_STEPS) -> None:
+        """Draw the mean loss of every so many steps in a band of one standard deviation to each side.
 
         A long run is averaged over more steps at a time, a very short one not at all, as the label states.
         """
-        steps, values, n_averaged, band = (
-            curves.train_loss_steps,
-            curves.train_loss,
-            curves.n_averaged,
-            curves.train_loss_band,
-        )
+        steps, values, band = curves.train_loss_steps, curves.train_loss, curves.train_loss_band
         if band is None:
-            if len(values) < 2 * AVERAGED_STEPS:
+            if len(values) < 2 * n_averaged:
                 self.line(steps, values, colour=colour, label=label)
                 return
             at, values = self._take_finite(steps, values)
-            n_averaged = steps_averaged(len(values))
+            n_averaged = max(n_averaged, steps_averaged(len(values)))
             steps, mean, deviation = block_statistics(at, values, n_averaged)
             if len(mean) == 0:
                 return
             band = np.maximum(mean - deviation, values.min()), mean + deviation
             values = mean
         else:
+            n_averaged = curves.n_averaged
             steps, values = self._take_finite(steps, values)
         shown = self.band(steps, *band, colour=colour)
         (line,) = self._axes.plot(steps, values, color=colour, zorder=2.5)

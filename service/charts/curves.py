@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -112,48 +113,50 @@ class Line:
 
 
 class Thinning:
-    """Chooses points of a series, which comes in pieces, that keep every visible extreme.
+    """Chooses points of one or more columns, which come in pieces, that keep every visible extreme of each.
 
     The points between the first and the last are cut into equal buckets, and of each bucket the lowest and
-    the highest value stay.
+    the highest value of each column stay.
 
     Parameters
     ----------
     length : of the whole series.
-    max_points : how many may stay, at least 4.
+    max_points : how many may stay, at least 4; one bucket is kept also if it holds more.
     dtype : of the items that stand for the points.
+    n_columns : how many there are.
     """
 
-    def __init__(self, length: int, max_points: int, dtype: Any) -> None:
-        n_buckets = (max_points - 2) // 2
+    def __init__(self, length: int, max_points: int, dtype: Any, n_columns: int = 1) -> None:
+        n_buckets = max(1, (max_points - 2) // (2 * n_columns))
         inner = 1 + (length - 2) * np.arange(n_buckets + 1, dtype=np.int64) // n_buckets
         self._edges = np.append(inner, length)  # where each bucket ends; the first and the last hold one point
-        self._is_whole = length <= max_points
-        self._kept = np.zeros(length if self._is_whole else 2 * len(self._edges), dtype)
+        self._is_whole = length <= max(max_points, 2)
+        self._kept = np.zeros(length if self._is_whole else 2 * n_columns * len(self._edges), dtype)
         self._n_kept = self._n_seen = self._bucket = 0
-        self._lowest: tuple[Any, int, Any] | None = None
-        self._highest: tuple[Any, int, Any] | None = None
+        self._extremes: dict[tuple[int, int], tuple[Any, int, Any]] = {}
+        """By column and sign, of the bucket so far: the lowest value times the sign, its place and its item."""
 
-    def add(self, values: Floats, items: NDArray[Any]) -> None:
-        """Take the next values, ``(n,)`` and finite, and their items, ``(n,)``."""
-        start = len(values) if self._is_whole else 0
+    def add(self, columns: Sequence[Floats], items: NDArray[Any]) -> None:
+        """Take the next values of each column, ``(n,)`` and finite, and their items, ``(n,)``."""
+        start = len(items) if self._is_whole else 0
         self._keep(items[:start])
-        while start < len(values):
+        while start < len(items):
             edge = int(self._edges[self._bucket]) - self._n_seen
-            part = values[start:edge]
-            low, high = start + int(part.argmin()), start + int(part.argmax())
-            if self._lowest is None or values[low] < self._lowest[0]:
-                self._lowest = values[low], self._n_seen + low, items[low]
-            if self._highest is None or values[high] > self._highest[0]:
-                self._highest = values[high], self._n_seen + high, items[high]
-            start += len(part)
+            end = min(edge, len(items))
+            for (number, column), sign in product(enumerate(columns), (1, -1) if end > start else ()):
+                part = column[start:end]
+                at = start + int(part.argmin() if sign > 0 else part.argmax())
+                value, key = column[at] * sign, (number, sign)
+                if key not in self._extremes or value < self._extremes[key][0]:
+                    self._extremes[key] = value, self._n_seen + at, items[at]
+            start = end
             if start == edge:
-                places = {place: item for _, place, item in (self._lowest, self._highest)}
+                places = {place: item for _, place, item in self._extremes.values()}
                 for place in sorted(places):
                     self._keep(places[place])
-                self._lowest = self._highest = None
+                self._extremes = {}
                 self._bucket += 1
-        self._n_seen += len(values)
+        self._n_seen += len(items)
 
     def items(self) -> NDArray[Any]:
         """Return the items of the points that stay, in order; the first and the last are always among them."""
@@ -168,7 +171,7 @@ class Thinning:
 def thin(values: Floats, max_points: int) -> NDArray[np.intp]:
     """Return the indices, increasing, of the points of ``(n,)`` finite values that a `Thinning` keeps."""
     thinning = Thinning(len(values), max_points, np.intp)
-    thinning.add(values, np.arange(len(values)))
+    thinning.add([values], np.arange(len(values)))
     return thinning.items()
 
 

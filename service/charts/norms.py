@@ -9,7 +9,7 @@ import numpy as np
 from service.errors import NoDataYet
 
 from .curves import Series
-from .frame import LARGEST_DRAWN, TRAINING, Frame, new_sheet, power_of_ten
+from .frame import LARGEST_DRAWN, TRAINING, VALIDATION, Frame, new_sheet, power_of_ten
 
 if TYPE_CHECKING:
     from .sheet import Sheet
@@ -28,6 +28,7 @@ def norms_chart(
     upper: Series | None = None,
     band: str = "",
     scale: PenaltyScale = "log",
+    inverse: bool = False,
     **frame: Unpack[Frame],
 ) -> bytes:
     """Draw the norm of the weights over the penalty.
@@ -41,6 +42,8 @@ def norms_chart(
     norms : ``(n,)``; those that are not finite are left out.
     lower, upper : ``(n,)``, the spread over repeated runs; both or neither.
     band : the meaning of the spread, for the legend.
+    inverse : draw the norm on a logarithmic axis too, without a penalty of 0, and beside it the line that a norm
+        inversely proportional to the penalty would be, of slope -1, through the norm of the smallest one.
 
     Raises
     ------
@@ -57,6 +60,8 @@ def norms_chart(
         raise ValueError("penalties must be finite, not negative and all different")
     order = np.argsort(penalties)
     order = order[np.abs(norms[order]) <= LARGEST_DRAWN]
+    if inverse:
+        order = order[(penalties[order] > 0) & (norms[order] > 0)]
     if len(order) == 0:
         raise NoDataYet("There is no norm to draw yet.")
     penalties, norms = penalties[order], norms[order]
@@ -75,10 +80,17 @@ def norms_chart(
         bars = axes.errorbar(places, norms, (norms - low, high - norms), fmt="none", ecolor=TRAINING, capsize=4)
         sheet.add_to_legend(bars, band)
         highest = high
+    if inverse:
+        (line,) = axes.plot(places, norms[0] * penalties[0] / penalties, color=VALIDATION, linestyle=(0, (4, 3)))
+        sheet.add_to_legend(line, "inversely proportional to the penalty: slope −1")
     height_in = sheet.place_axes(sheet.write_header())
-    axes.set_ylim(0, 1.14 * float(np.nanmax(highest)) or 1)
-    sheet.number_y_axis()
-    sheet.label_y_axis("weight norm ‖W‖", "", height_in)
+    if inverse:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))
+    else:
+        axes.set_ylim(0, 1.14 * float(np.nanmax(highest)) or 1)
+        sheet.number_y_axis()
+    sheet.label_y_axis("weight norm ‖W‖", " (log scale)" if inverse else "", height_in)
     axes.set_xlabel("L2 penalty λ" + (" (log scale)" if is_log else ""))
     sheet.pad_x_axis(places)
     if is_log:

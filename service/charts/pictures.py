@@ -101,7 +101,7 @@ def batch_sheet(
     if not 0 < len(images) == len(labels):
         raise ValueError("a batch needs at least one image, and a label for each")
     check_upscale(upscale)
-    font = caption_font(max(5 * upscale, 10))
+    font = caption_font(max(8 * upscale, 12))
     foot_px = int(1.1 * font.size)
     n_rows = -(-len(images) // n_columns)
     grid = TileGrid(n_rows=n_rows, n_columns=min(n_columns, len(images)), upscale=upscale, foot_px=foot_px)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
+import numpy as np
+
 from service.core import METRICS
 from service.errors import NoDataYet
 
@@ -20,11 +22,11 @@ _OFF_SCALE = 0.01
 _MAX_MARKERS = 40
 
 
-def loss_chart(curves: Curves, **frame: Unpack[Frame]) -> bytes:
+def loss_chart(curves: Curves, *, n_averaged: int = 10, **frame: Unpack[Frame]) -> bytes:
     """Draw training and validation loss over steps.
 
-    The training loss is the mean of every 10 steps in a band of its standard deviation (over more steps where
-    there are more than 20,000). The check with the lowest validation loss and an early stop are marked. The
+    The training loss is the mean of every ``n_averaged`` steps in a band of its standard deviation (of more steps where
+    that makes more than 2,000 points). The check with the lowest validation loss and an early stop are marked. The
     axis is logarithmic when losses differ by more than a factor of 1,000.
 
     Raises
@@ -33,7 +35,7 @@ def loss_chart(curves: Curves, **frame: Unpack[Frame]) -> bytes:
     """
     _require_checks(len(curves))
     canvas = new_canvas(**frame, y_label="cross-entropy loss", y_bounds=(0.0, math.inf))
-    canvas.training_loss(curves, colour=TRAINING, label="training")
+    canvas.training_loss(curves, colour=TRAINING, label="training", n_averaged=n_averaged)
     return _with_validation(canvas, curves, "validation_loss", "lowest validation loss {value}")
 
 
@@ -58,7 +60,7 @@ def gap_chart(curves: Curves, *, positive_from: int | None = None, **frame: Unpa
     positive_from : the check from which on the gap is above 0 at each.
     """
     _require_checks(len(curves))
-    canvas = new_canvas(**frame, y_label="training − validation accuracy, percentage points", y_bounds=(-100.0, 100.0))
+    canvas = new_canvas(**frame, y_label="gap in percentage points", y_bounds=(-100.0, 100.0))
     canvas.mark_level(0)
     steps, gap = curves.check_steps, 100 * (curves.checks["train_accuracy"] - curves.checks["validation_accuracy"])
     per_epoch = 1
@@ -111,9 +113,12 @@ def lines_chart(
     metric: str,
     swept: str = "",
     batches_per_epoch: int | None = None,
+    off_scale: float = _OFF_SCALE,
     **frame: Unpack[Frame],
 ) -> bytes:
     """Draw several runs over steps. A dot ends each line that stops before the longest one does.
+
+    Where there are few, each line is drawn narrower than the one before, so that equal ones are all seen.
 
     Up to 7 labels stand in a legend, if it leaves the chart room enough; more make a colour bar, in the order
     of the lines, so those should be sorted by what was swept. Rare values far from all others are off the
@@ -125,10 +130,11 @@ def lines_chart(
     metric : the measured one of `service.core.METRICS`, by name.
     swept : what the labels are values of: ``L2 penalty``.
     batches_per_epoch : when given, the chart also shows epochs.
+    off_scale : the fraction of the values, at each end, that counts as rare.
     """
     lines = [line for line in lines if len(line.steps)]
     _require_checks(len(lines))
-    canvas = new_canvas(**frame, **_y_axis(metric), off_scale=_OFF_SCALE)
+    canvas = new_canvas(**frame, **_y_axis(metric), off_scale=off_scale)
     labels = list(dict.fromkeys(line.label for line in lines))
     in_legend = len(labels) <= len(CATEGORIES) and canvas.sheet.has_room_for_legend(labels)
     meaning = "; ".join(dict.fromkeys(line.meaning for line in lines if line.meaning))
@@ -144,15 +150,24 @@ def lines_chart(
     style: Any = {
         "max_points": max(100, _MAX_POINTS_IN_ALL // len(lines)),
         "marker": "o" if max(len(line.steps) for line in lines) <= _MAX_MARKERS else None,
-        "linewidth": 1.5 if in_legend else 1.1,
     }
+    narrowing = np.linspace(3.0, 1.0, len(labels)) if in_legend and len(labels) > 1 else np.full(len(labels), 1.1)
+    widths = dict(zip(labels, narrowing.tolist(), strict=True))
     explained: set[str] = set()
     for line in lines:
         colour = colour_of[line.label]
         if line.lower is not None and line.upper is not None:
             canvas.band(line.steps, line.lower, line.upper, colour=colour)
         label = line.label if in_legend and line.label not in explained else None
-        canvas.line(line.steps, line.values, colour=colour, label=label, **style)
+        canvas.line(
+            line.steps,
+            line.values,
+            colour=colour,
+            label=label,
+            linewidth=widths[line.label],
+            markersize=2.4 * widths[line.label],
+            **style,
+        )
         explained.add(line.label)
     stopped = [line for line in lines if line.steps[-1] < last_step]
     for line in stopped:

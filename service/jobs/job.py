@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -211,7 +212,7 @@ ReadPieces: TypeAlias = Callable[..., Iterable[CheckSeries]]
 class Metrics:
     """Validation checks, and the training loss of every step.
 
-    ``thinned`` says that points are left out; of each interval the lowest and the highest loss are kept.
+    ``thinned`` says that points are left out; of each interval the lowest and the highest of every metric are kept.
     """
 
     recorded: NDArray[np.void]
@@ -220,14 +221,15 @@ class Metrics:
     thinned: bool
 
     @classmethod
-    def of(cls, read: ReadPieces, max_points: int = DEFAULT_POINTS) -> Metrics:
-        """Build from the recorded history, checks and losses each thinned to ``max_points`` (at least 4)."""
-        n_checks, n_losses = _lengths(read)
-        checks, losses = Thinning(n_checks, max_points, CHECK), Thinning(n_losses, max_points, _LOSS)
+    def of(cls, read: ReadPieces, later: NDArray[np.void], max_points: int = DEFAULT_POINTS) -> Metrics:
+        """Build from the recorded history, checks and losses each thinned to ``max_points``; see `losses_after`."""
+        n_checks, n_losses = _lengths(read, later)
+        checks, losses = _thin_checks(n_checks, max_points), Thinning(n_losses, max_points, _LOSS)
         for piece in read():
-            checks.add(piece.checks["validation_loss"], piece.checks)
+            checks.add([piece.checks[name] for name in METRICS], piece.checks)
             rows = _losses_of(piece)
-            losses.add(rows["value"], rows)
+            losses.add([rows["value"]], rows)
+        losses.add([later["value"]], later)
         kept = losses.items()
         return cls(
             recorded=checks.items()[_SHOWN],
@@ -275,17 +277,25 @@ class Metrics:
             yield ("," if start else "") + part[1:-1]
 
 
-def curves_of(job: JobRow, read: ReadPieces) -> Curves:
+def losses_after(step: int, losses: Floats) -> NDArray[np.void]:
+    """Return the losses of the steps after a check, as the history has those up to it."""
+    rows = np.zeros(len(losses), _LOSS)
+    rows["step"], rows["value"] = np.arange(step + 1, step + 1 + len(losses)), losses
+    return rows
+
+
+def curves_of(job: JobRow, read: ReadPieces, later: NDArray[np.void]) -> Curves:
     """Return the same history as arrays for the charts, with their marks; of a long one what a chart can show."""
-    n_checks, n_losses = _lengths(read)
-    checks = Thinning(n_checks, DEFAULT_POINTS, CHECK)
+    n_checks, n_losses = _lengths(read, later)
+    checks = _thin_checks(n_checks, DEFAULT_POINTS)
     losses = Thinning(n_losses if n_losses <= _EXACT_LOSSES else 0, _EXACT_LOSSES, _LOSS)
     average = BlockAverage(steps_averaged(n_losses))
-    for piece in read():
-        checks.add(piece.checks["validation_loss"], piece.checks)
-        rows = _losses_of(piece)
+    for piece in chain(read(), [None]):
+        if piece is not None:
+            checks.add([piece.checks[name] for name in METRICS], piece.checks)
+        rows = later if piece is None else _losses_of(piece)
         if n_losses <= _EXACT_LOSSES:
-            losses.add(rows["value"], rows)
+            losses.add([rows["value"]], rows)
         else:
             average.add(rows["step"], rows["value"].astype(np.float64))
     found, kept = checks.items(), losses.items()
@@ -314,10 +324,14 @@ def _listed(values: NDArray[Any], places: slice) -> list[Any]:
     return list(values[places].tolist())
 
 
-def _lengths(read: ReadPieces) -> tuple[int, int]:
+def _thin_checks(length: int, max_points: int) -> Thinning:
+    return Thinning(length, max_points, CHECK, n_columns=len(METRICS))
+
+
+def _lengths(read: ReadPieces, later: NDArray[np.void]) -> tuple[int, int]:
     """Return the number of checks and of losses."""
     counts = [(len(piece.checks), int(piece.checks["n_losses"].sum())) for piece in read(losses=False)]
-    return sum(n for n, _ in counts), sum(n for _, n in counts)
+    return sum(n for n, _ in counts), sum(n for _, n in counts) + len(later)
 
 
 def _losses_of(piece: CheckSeries) -> NDArray[np.void]:

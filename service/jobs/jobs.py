@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from service.charts import Curves
 from service.core import TrainingConfig
-from service.database import FINAL, JobState, NewJob, event_rows, job_rows, weight_rows
+from service.database import FINAL, JobRow, JobState, NewJob, event_rows, job_rows, weight_rows
 from service.datasets import plan_split, with_its_classes
 from service.errors import InvalidJobTransition, NoDataYet, StorageFailed
 from service.registry import check_model_name
@@ -30,7 +32,7 @@ from .derived_jobs import (
     started,
     verification_of,
 )
-from .job import DEFAULT_POINTS, Event, EventBatch, Job, JobRequest, Metrics, curves_of
+from .job import DEFAULT_POINTS, Event, EventBatch, Job, JobRequest, Metrics, curves_of, losses_after
 from .snapshots import JobWeights
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, job_row, parse_cursor
 
@@ -226,14 +228,15 @@ class Jobs(SubmissionService):
     def metrics(self, job_id: str, *, since: int = 0, max_points: int = DEFAULT_POINTS) -> Metrics:
         """Return the history of a job after an event, thinned to ``max_points`` if it is longer."""
         with self._database.read() as connection:
-            job_row(connection, job_id)
-            return Metrics.of(partial(event_rows.check_pieces, connection, job_id, since=since), max_points)
+            later = _losses_after_last_check(connection, job_row(connection, job_id))
+            return Metrics.of(partial(event_rows.check_pieces, connection, job_id, since=since), later, max_points)
 
     def curves(self, job_id: str) -> Curves:
         """Return the history of a job for the charts."""
         with self._database.read() as connection:
             row = job_row(connection, job_id)
-            return curves_of(row, partial(event_rows.check_pieces, connection, job_id))
+            later = _losses_after_last_check(connection, row)
+            return curves_of(row, partial(event_rows.check_pieces, connection, job_id), later)
 
     def weights(self, job_id: str, which: str) -> JobWeights:
         """Return the ``best`` or the ``last`` weights of the newest checkpoint.
@@ -298,6 +301,15 @@ class Jobs(SubmissionService):
 
 def _job(connection: Connection, job_id: str) -> Job:
     return Job.of(job_row(connection, job_id), event_rows.states(connection, [job_id]))
+
+
+def _losses_after_last_check(connection: Connection, row: JobRow) -> NDArray[np.void]:
+    """Return the training losses of the last steps of a job that has ended, which its last checkpoint has."""
+    if row.state in FINAL and (checkpoint := weight_rows.get_checkpoint(connection, row.id)):
+        state = decode_checkpoint(checkpoint, TrainingConfig.from_record(row.config))
+        if row.latest_check and state.last_check and state.last_check.step == row.latest_check.step:
+            return losses_after(row.latest_check.step, state.pending_losses)
+    return losses_after(0, np.zeros(0))
 
 
 class EventCursor:

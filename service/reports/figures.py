@@ -13,6 +13,7 @@ import numpy as np
 from service import __version__
 from service.charts import (
     ChartSize,
+    Colours,
     Line,
     accuracy_chart,
     batch_sheet,
@@ -32,6 +33,7 @@ from .wording import signed
 
 FigureFormat: TypeAlias = Literal["png", "svg"]
 
+_SOFTMAX_AVERAGED = 50
 _SIZE = ChartSize(width_px=1440, height_px=864)
 
 
@@ -117,6 +119,7 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
         logistic.curves,
         runs.shuffled.curves,
         title="Shuffle against no shuffle",
+        note=f"logistic regression, {a} versus {b}; the runs differ only in the order of their images",
         first_spike=spikes.first_step if spikes else None,
     )
     if spikes:
@@ -139,7 +142,7 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
             f"The {len(images)} images of batch {spikes.batch}, in their order. Framed: those that the weights before "
             "this batch misclassify.",
             [logistic],
-            partial(batch_sheet, images, list(map(str, spikes.labels)), stand_out=spikes.wrong, upscale=2),
+            partial(batch_sheet, images, list(map(str, spikes.labels)), stand_out=spikes.wrong, upscale=3),
         )
     return figures.made
 
@@ -157,6 +160,7 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
         loss_chart,
         plain.curves,
         title="Loss: softmax regression",
+        n_averaged=_SOFTMAX_AVERAGED,
     )
     figures.add_chart(
         "3c-accuracy",
@@ -168,27 +172,36 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     )
     figures.add_chart(
         "3d-gap",
-        "Training accuracy minus validation accuracy of the same run.",
+        "Training accuracy minus validation accuracy of the same run, in percentage points.",
         [plain],
         gap_chart,
         plain.curves,
         title="Overfitting",
         positive_from=findings.gap.positive_from,
     )
-    figures.add(
-        "4b-weights",
-        f"Weights of the last step without a penalty and with λ = {strongest.l2_penalty:g}, a tile for each digit. Red "
-        "is positive, blue negative, white 0; each row has its own scale, since the second row is "
-        f"{findings.plain.norm / findings.softmax[1].norm:.1f} times smaller in norm.",
-        [plain, strongest],
-        partial(
-            weights_grid,
-            [model.tiles(plain.last), model.tiles(strongest.last)],
-            row_captions=["L2 0", f"L2 {strongest.l2_penalty:g}"],
-            column_captions=model.tile_names(list(map(str, plain.job.config.classes))),
-            scale="per_row",
-        ),
+    tiles = [model.tiles(run.last) for run in (plain, strongest)]
+    largest = [float(np.abs(each).max()) for each in tiles]
+    schemes: tuple[tuple[str, Colours, str], ...] = (
+        ("4b-weights", "grey", "White is the largest weight of a row, black the smallest"),
+        ("4b-weights-colour", "diverging", "Red is positive, blue negative, white 0"),
     )
+    for name, colours, meaning in schemes:
+        figures.add(
+            name,
+            f"Weights of the last step without a penalty and with λ = {strongest.l2_penalty:g}, a tile for each digit. "
+            f"{meaning}; each row has its own scale, to the largest absolute weight of {largest[0]:.3f} and "
+            f"{largest[1]:.3f}.",
+            [plain, strongest],
+            partial(
+                weights_grid,
+                tiles,
+                row_captions=["no penalty", f"penalty {strongest.l2_penalty:g}"],
+                column_captions=model.tile_names(list(map(str, plain.job.config.classes))),
+                scale="per_row",
+                colours=colours,
+                upscale=6,
+            ),
+        )
     figures.add_chart(
         "4c-accuracy",
         "Validation accuracy of softmax regression under each penalty. The runs share every batch and were trained as "
@@ -201,24 +214,36 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
                 steps=run.curves.check_steps,
                 values=run.curves.checks["validation_accuracy"],
             )
-            for run in runs.softmax
+            for run in sorted(runs.softmax, key=lambda run: run.l2_penalty)
         ],
         title="Accuracy under each L2 penalty",
+        off_scale=0.0,
         note="softmax regression, batch order shared",
         swept="L2 penalty λ",
         batches_per_epoch=plain.curves.batches_per_epoch,
         metric=metric,
     )
+    norms = [np.array([getattr(run, name) for run in findings.softmax]) for name in ("l2_penalty", "norm")]
     figures.add_chart(
         "4e-norms",
         "Frobenius norm of the last weights, bias row included, over the penalty.",
         runs.softmax,
         norms_chart,
-        np.array([number.l2_penalty for number in findings.softmax]),
-        np.array([number.norm for number in findings.softmax]),
+        *norms,
         title="Weight norm against L2 penalty",
         note="last weights of each run",
     )
+    if findings.slopes:
+        figures.add_chart(
+            "4e-slopes",
+            "The same norms on logarithmic axes, beside a line of slope −1, which inverse proportionality would have.",
+            runs.softmax,
+            norms_chart,
+            *norms,
+            title="Is the norm inversely proportional to the penalty?",
+            note="last weights of each run",
+            inverse=True,
+        )
     return figures.made
 
 

@@ -63,6 +63,9 @@ def drawings(make_curves: Callable[..., Curves]) -> dict[str, Draw]:
         "accuracy": lambda provenance: accuracy_chart(make_curves(9), title="A run", provenance=provenance),
         "lines": lambda provenance: lines_chart(lines, metric="train_accuracy", title="Runs", provenance=provenance),
         "norms": lambda provenance: norms_chart(np.arange(4.0), grid[0], title="Norms", provenance=provenance),
+        "slopes": lambda provenance: norms_chart(
+            np.arange(4.0), grid[0], title="Norms", inverse=True, provenance=provenance
+        ),
         "heat map": lambda provenance: heatmap_chart(
             "x", range(4), "y", range(3), grid, metric="train_loss", title="Grid", provenance=provenance
         ),

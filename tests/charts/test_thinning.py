@@ -11,14 +11,20 @@ from service.charts.curves import block_statistics
 from service.charts.frame import fit_lines
 
 
-@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=300), st.integers(4, 80))
-def test_thinning_keeps_ends_and_extremes(values: list[float], max_points: int) -> None:
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=300), st.integers(4, 80), st.integers(1, 4))
+def test_thinning_keeps_ends_and_extremes_of_every_column(values: list[float], max_points: int, n_columns: int) -> None:
     series = np.array(values)
-    kept = thin(series, max_points)
-    assert len(kept) <= max(max_points, 4)
+    columns = [np.roll(series, 7 * number) ** (1 + number % 2) for number in range(n_columns)]
+    thinning = Thinning(len(series), max_points, np.intp, n_columns)
+    for start in range(0, len(series), 37):
+        part = slice(start, start + 37)
+        thinning.add([column[part] for column in columns], np.arange(len(series))[part])
+    kept = thinning.items()
+    assert len(kept) <= max(max_points, 2 + 2 * n_columns)
     assert (np.diff(kept) > 0).all()
     assert (kept[0], kept[-1]) == (0, len(series) - 1)
-    assert (series[kept].min(), series[kept].max()) == (series.min(), series.max())
+    for column in columns:
+        assert (column[kept].min(), column[kept].max()) == (column.min(), column.max())
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=300), st.integers(4, 80), st.integers(1, 50))
@@ -26,7 +32,7 @@ def test_pieces_are_thinned_and_averaged_as_the_whole(values: list[float], max_p
     series, thinning, average = np.array(values), Thinning(len(values), max_points, np.intp), BlockAverage(3)
     for start in range(0, len(series), length):
         steps = np.arange(len(series))[start : start + length]
-        thinning.add(series[start : start + length], steps)
+        thinning.add([series[start : start + length]], steps)
         average.add(steps, series[start : start + length])
     np.testing.assert_array_equal(thinning.items(), thin(series, max_points))
     for pieces, whole in zip(average.statistics(), block_statistics(np.arange(len(series)), series, 3), strict=True):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.core import METRICS
 from service.database import NewJob, job_rows
 from service.database.tables import jobs
 from service.errors import InvalidJobTransition, NoDataYet
@@ -354,11 +355,11 @@ def test_metrics_can_be_asked_from_an_event_on(system: JobSystem) -> None:
     job = system.train(epochs=5, checks_per_epoch=2)
     whole = system.jobs.metrics(job.id)
     assert [check.step for check in whole.checks] == list(range(0, 20, 2))
-    assert whole.loss_steps.tolist() == list(range(19))
+    assert whole.loss_steps.tolist() == list(range(20))
     for place, check in enumerate(whole.checks):
         rest = system.jobs.metrics(job.id, since=check.id)
         assert list(rest.checks) == list(whole.checks[place + 1 :])
-        assert rest.loss_steps.tolist() == list(range(check.step + 1, 19))
+        assert rest.loss_steps.tolist() == list(range(check.step + 1, 20))
         np.testing.assert_array_equal(rest.loss_values, whole.loss_values[check.step + 1 :])
     for check in whole.checks:
         assert whole.loss_values[check.step] == np.float32(check.train_loss)
@@ -374,11 +375,9 @@ def test_thinned_metrics_keep_the_extremes(system: JobSystem) -> None:
     assert set(thinned.checks) <= set(whole.checks)
     assert (thinned.checks[0], thinned.checks[-1]) == (whole.checks[0], whole.checks[-1])
 
-    def losses(checks: Any) -> list[float]:
-        return [check.validation_loss for check in checks]
-
-    assert min(losses(thinned.checks)) == min(losses(whole.checks))
-    assert max(losses(thinned.checks)) == max(losses(whole.checks))
+    for name in METRICS:
+        kept, every = ([getattr(check, name) for check in metrics.checks] for metrics in (thinned, whole))
+        assert (min(kept), max(kept)) == (min(every), max(every))
     assert thinned.loss_values.min() == whole.loss_values.min()
     assert thinned.loss_values.max() == whole.loss_values.max()
     steps = thinned.loss_steps.tolist()
@@ -396,6 +395,11 @@ def test_curves_are_the_metrics(system: JobSystem) -> None:
     np.testing.assert_array_equal(curves.train_loss, metrics.loss_values)
     assert curves.best_step == job.best.step  # type: ignore[union-attr]
     assert curves.stop_step is None and curves.batches_per_epoch == 4
+    # Every step has its loss, also those after the last check, whichever part is requested.
+    assert curves.check_steps[-1] == 18 and curves.train_loss_steps.tolist() == list(range(20))
+    later = system.jobs.metrics(job.id, since=metrics.checks[-1].id)
+    assert later.checks == [] and later.loss_steps.tolist() == [19]
+    np.testing.assert_array_equal(later.loss_values, curves.train_loss[-1:])
 
 
 @in_this_process

@@ -44,7 +44,7 @@ def test_the_page_is_self_contained(service: Service, finished: Report, contents
     for sentences in answers(contents.findings).values():
         for sentence in sentences:
             assert sentence.split("<")[0][:60] in page.replace("&#39;", "'")
-    assert page.count("<figure>") == len(contents.figures) == 11
+    assert page.count("<figure>") == len(contents.figures) == 12
     assert page.count("Quick report") == 2
 
 

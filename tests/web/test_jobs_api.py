@@ -156,7 +156,7 @@ def test_metrics_since_a_check(client: httpx.Client, finished_job: dict[str, Any
 def test_metrics_thinned(client: httpx.Client, finished_job: dict[str, Any]) -> None:
     metrics = client.get(f"/jobs/{finished_job['id']}/metrics", params={"max_points": 4}).json()
     assert metrics["thinned"]
-    assert len(metrics["checks"]) <= 4
+    assert len(metrics["checks"]) <= 10  # the ends, and of one bucket both extremes of four metrics
     assert len(metrics["train_loss"]["values"]) <= 4
 
 

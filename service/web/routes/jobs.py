@@ -162,7 +162,12 @@ class MetricsParameters(Parameters):
 
     since: Annotated[int, Field(ge=0, le=MAX_EVENT_ID, description="Only what came after the check of this id.")] = 0
     max_points: Annotated[
-        int, Field(ge=4, le=MAX_POINTS, description="Thin longer series to this; minima and maxima stay.")
+        int,
+        Field(
+            ge=4,
+            le=MAX_POINTS,
+            description="Thin longer series to this, checks to 10 or more; minima and maxima of every metric stay.",
+        ),
     ] = DEFAULT_POINTS
     format: Annotated[Literal["json", "csv"] | None, Field(description="Or by `Accept: text/csv`.")] = None
 

@@ -96,6 +96,8 @@ class Sweeps:
 class ReportOptions(TypedDict, total=False):
     """How a report differs from that of the course; see docs/report.md."""
 
+    assignment: Literal[1, 2]
+    """1: logistic and softmax regression; 2: networks with hidden layers."""
     seed: int
     classes: Sequence[int]
     """The two of logistic regression."""

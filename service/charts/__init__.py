@@ -9,7 +9,7 @@ from .calibration import calibration_chart
 from .cells import confusion_chart, heatmap_chart
 from .curves import BlockAverage, Curves, Line, Thinning, steps_averaged, thin
 from .frame import MEDIA_TYPES, ChartSize, Drawing, superscript
-from .norms import norms_chart
+from .norms import layers_chart, norms_chart
 from .pictures import (
     Colours,
     batch_sheet,

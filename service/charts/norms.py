@@ -1,15 +1,16 @@
-"""The norm of the weights over the L2 penalty."""
+"""Norms: of the weights over the L2 penalty, and of each layer of a network."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
 import numpy as np
 
 from service.errors import NoDataYet
 
-from .curves import Series
-from .frame import LARGEST_DRAWN, TRAINING, VALIDATION, Frame, new_sheet, power_of_ten
+from .curves import Line, Series
+from .frame import CATEGORIES, LARGEST_DRAWN, TRAINING, VALIDATION, Frame, new_sheet, power_of_ten
 
 if TYPE_CHECKING:
     from .sheet import Sheet
@@ -98,6 +99,28 @@ def norms_chart(
     if len(places) <= _MAX_NUMBERED and sheet.are_apart(places, _NUMBER_IN):
         for place, norm, top in zip(places, norms, highest, strict=True):
             axes.annotate(f"{norm:.3g}", (place, top), (4, 4), textcoords="offset points", fontsize=9)
+    return sheet.encode()
+
+
+def layers_chart(lines: Sequence[Line], *, y_label: str, **frame: Unpack[Frame]) -> bytes:
+    """Draw a positive value of each layer of a network, on a logarithmic axis; the steps of a line are its layers.
+
+    Raises
+    ------
+    NoDataYet : no value can be drawn.
+    """
+    drawn = [(line, (line.values > 0) & (line.values <= LARGEST_DRAWN)) for line in lines]
+    if not any(shown.any() for _, shown in drawn):
+        raise NoDataYet("There is no layer to draw.")
+    sheet = new_sheet(**frame)
+    for (line, shown), colour in zip(drawn, CATEGORIES, strict=False):
+        (curve,) = sheet.axes.plot(line.steps[shown], line.values[shown], "o-", color=colour, markersize=5, zorder=3)
+        sheet.add_to_legend(curve, line.label)
+    height_in = sheet.place_axes(sheet.write_header())
+    sheet.axes.set_yscale("log")
+    sheet.axes.set_xticks(lines[0].steps)
+    sheet.axes.set_xlabel("layer, 1 is next to the pixels")
+    sheet.label_y_axis(y_label, " (log scale)", height_in)
     return sheet.encode()
 
 

@@ -25,8 +25,14 @@ from .terminal import bar, print_json, writing
     metavar="FOLDER",
     help="The folder of its files; it is made if need be.",
 )
+@click.option(
+    "--assignment",
+    type=click.IntRange(1, 2),
+    metavar="N",
+    help="1: logistic and softmax regression, the default. 2: networks with hidden layers.",
+)
 @click.option("--quick", is_flag=True, help="Train fewer epochs; every page says so.")
-@click.option("--seed", type=int, metavar="N", help="Of the order of shuffled batches. [default 0]")
+@click.option("--seed", type=int, metavar="N", help="Of initial weights and the order of shuffled batches. [default 0]")
 @click.option("--classes", metavar="A,B", help="The classes of logistic regression. [default 2,3]")
 @click.option("--l2-penalties", metavar="X,...", help="Of softmax regression. [default 1,0.1,0.01,0.001]")
 @click.option("--id", "report_id", metavar="REPORT", help="Continue a report that was begun, or write it once more.")
@@ -36,6 +42,7 @@ from .terminal import bar, print_json, writing
 @examples(
     "report --out report",
     "report --quick --seed 3",
+    "report --assignment 2 --out report2",
     "report --classes 4,9 --l2-penalties 1,0.1,0.01",
     "report --url http://127.0.0.1:8000",
 )
@@ -109,8 +116,10 @@ def _follow(backend: Backend, report_id: str, *, silent: bool) -> Json:
     )
 
 
-def _request(quick: bool, seed: int | None, classes: str | None, l2_penalties: str | None) -> Json:
-    given: dict[str, Any] = {"quick": quick, "seed": seed}
+def _request(
+    assignment: int | None, quick: bool, seed: int | None, classes: str | None, l2_penalties: str | None
+) -> Json:
+    given: dict[str, Any] = {"assignment": assignment, "quick": quick, "seed": seed}
     try:
         given["classes"] = [int(digit) for digit in classes.split(",")] if classes else None
         given["l2_penalties"] = [float(penalty) for penalty in l2_penalties.split(",")] if l2_penalties else None

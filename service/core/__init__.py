@@ -36,4 +36,4 @@ from .task import (
     design_matrix,
     norm,
 )
-from .training import train, train_stack
+from .training import initial_state, train, train_stack

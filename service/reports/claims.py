@@ -117,6 +117,85 @@ class Fluctuation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run went: where its validation loss is lowest, and what its last check found."""
+
+    title: str
+    stopped_early: bool
+    lowest: float
+    lowest_step: int
+    last_step: int
+    accuracy: float
+    train_accuracy: float
+
+    @classmethod
+    def of(cls, title: str, curves: Curves) -> Outcome:
+        """Compute it of a run with a check."""
+        losses = curves.checks["validation_loss"]
+        return cls(
+            title=title,
+            stopped_early=curves.stop_step is not None,
+            lowest=float(losses.min()),
+            lowest_step=int(curves.check_steps[losses.argmin()]),
+            last_step=int(curves.check_steps[-1]),
+            accuracy=float(curves.checks["validation_accuracy"][-1]),
+            train_accuracy=float(curves.checks["train_accuracy"][-1]),
+        )
+
+    @property
+    def gap(self) -> float:
+        """Training minus validation accuracy at the last check."""
+        return self.train_accuracy - self.accuracy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a change brought: a run beside the one without it.
+
+    ``reached`` is the step of the first check at which the run with it has a validation loss no higher than the lowest
+    of the other; None if there is none.
+    """
+
+    before: Outcome
+    after: Outcome
+    reached: int | None
+
+    @classmethod
+    def of(cls, titles: tuple[str, str], before: Curves, after: Curves) -> Change:
+        """Compare two runs."""
+        one, other = (Outcome.of(title, curves) for title, curves in zip(titles, (before, after), strict=True))
+        low = np.flatnonzero(after.checks["validation_loss"] <= one.lowest)
+        return cls(before=one, after=other, reached=int(after.check_steps[low[0]]) if len(low) else None)
+
+    @property
+    def sentences(self) -> list[str]:
+        """Convergence, generalisation and overfitting, each in one sentence."""
+        one, other = self.before, self.after
+        end = f"{'early stopping ends it' if other.stopped_early else 'it ends'} after step {other.last_step:,}"
+        reached = (
+            f"reaches the lowest validation loss of the other at step {self.reached:,} instead of {one.lowest_step:,}"
+            if self.reached is not None
+            else f"never reaches the lowest validation loss of the other, that of step {one.lowest_step:,}"
+        )
+        return [
+            f"Convergence, {other.title}, beside {one.title}: the run {reached}; {end}, the other after step "
+            f"{one.last_step:,}.",
+            f"Generalisation: its lowest validation loss is {compared(other.lowest, one.lowest, '.4f')}, its "
+            f"validation accuracy at the last check {compared(other.accuracy, one.accuracy, '.2%')}.",
+            f"Overfitting: at the last check training minus validation accuracy is {signed(other.gap)} percentage "
+            f"points, that of the other {signed(one.gap)}.",
+        ]
+
+
+def compared(value: float, other: float, form: str) -> str:
+    """Write a value beside another, as they are printed: .1349, lower than .2924."""
+    mine, theirs = format(value, form), format(other, form)
+    if mine == theirs:
+        return f"{mine}, the same as the other's"
+    return f"{mine}, {'lower' if value < other else 'higher'} than {theirs}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GapTest:
     """A z-test whether training and validation accuracy differ at a check, as two independent proportions would.
 

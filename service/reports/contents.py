@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from service.datasets import load_dataset
 from service.errors import JobNotFound
@@ -72,6 +72,17 @@ class LogisticPart:
         return cls(spikes=spikes, figures=logistic_figures(runs, spikes))
 
 
+class AnyFindings(Protocol):
+    """All numbers of a report."""
+
+    @property
+    def inkling(self) -> str:
+        """The version that computed them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Contents:
     """A whole report."""
@@ -79,7 +90,8 @@ class Contents:
     title: str
     subtitle: str
     notice: str
-    findings: Findings
+    findings: AnyFindings
+    key_sentences: Sequence[str]
     figures: Mapping[str, Figure]
     sections: Sequence[Section]
 
@@ -98,6 +110,7 @@ class Contents:
             if options.quick
             else "",
             findings=findings,
+            key_sentences=key_sentences(findings),
             figures=figures,
             sections=_sections(runs, findings, figures),
         )
@@ -105,7 +118,7 @@ class Contents:
     def to_dict(self) -> dict[str, Any]:
         """Return all numbers, with the sentences that were written from them, as plain data."""
         by_task = {section.number: list(section.sentences) for section in self.sections if section.sentences}
-        return {**self.findings.to_dict(), "key_sentences": key_sentences(self.findings), "answers": by_task}
+        return {**self.findings.to_dict(), "key_sentences": list(self.key_sentences), "answers": by_task}
 
     def file_names(self) -> list[str]:
         """Return the names of all files of the report; figures are in a folder of their own."""
@@ -182,8 +195,7 @@ def _sections(runs: Runs, findings: Findings, figures: Mapping[str, Figure]) -> 
         )
         for number, sentences in answers(findings).items()
     ]
-    everything = [runs.in_order, runs.shuffled, *runs.softmax]
-    return [*sections, Section(number="6", title="Sources", table=_provenance_table(everything))]
+    return [*sections, sources("6", [runs.in_order, runs.shuffled, *runs.softmax])]
 
 
 def _cost_table(findings: Findings) -> Table:
@@ -230,20 +242,28 @@ def _digits(number: str) -> str:
     return number.rstrip("0").rstrip(".")
 
 
-def _provenance_table(runs: Sequence[Run]) -> Table:
+def sources(number: str, runs: Sequence[Run]) -> Section:
+    """Return the section of a report that names its runs, models, data and software."""
     rows = []
     for run in runs:
-        config = run.job.config
-        what = f"{config.model} {'/'.join(map(str, config.classes)) if config.model == 'logistic' else ''}".strip()
-        order = "shuffled" if config.shuffle else "file order"
         model = f"{run.job.model['name']} {run.job.model['version']}" if run.job.model else ""
-        rows.append((run.job.id, f"{what}, λ = {config.l2_penalty:g}, {order}", model))
+        rows.append((run.job.id, _described(run), model))
     recorded = runs[0].provenance
     environment = ", ".join(f"{name} {recorded[name]}" for name in ("python", "numpy", "blas") if name in recorded)
-    return Table(
+    table = Table(
         caption=f"The runs, which are ordinary jobs, and their models. Data set {recorded['dataset']}, SHA-256 "
         f"{recorded['dataset_sha256']}. {environment}",
         head=("job", "run", "model and version"),
         rows=rows,
         n_words=3,
     )
+    return Section(number=number, title="Sources", table=table)
+
+
+def _described(run: Run) -> str:
+    config = run.job.config
+    if config.hidden_layers:
+        words = f"{'-'.join(map(str, config.hidden_layers))}, {config.activation}, {config.initialization}"
+        return ", ".join([words, f"momentum {config.momentum:g}", f"augmentation {config.augmentation}"])
+    what = f"{config.model} {'/'.join(map(str, config.classes)) if config.model == 'logistic' else ''}".strip()
+    return f"{what}, λ = {config.l2_penalty:g}, {'shuffled' if config.shuffle else 'file order'}"

@@ -53,7 +53,7 @@ class Figure:
         return f"{self.name}: Inkling {__version__}, job{'s' if len(self.runs) > 1 else ''} {jobs}"
 
 
-class _Figures:
+class Figures:
     """Figures of one report, collected by name."""
 
     def __init__(self, report_id: str, options: ReportOptions):
@@ -90,7 +90,7 @@ class _Figures:
 def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Figure]:
     """Return the figures of task 2 by name, without those that have nothing to show."""
     a, b = runs.options.classes
-    figures = _Figures(runs.report_id, runs.options)
+    figures = Figures(runs.report_id, runs.options)
     logistic, numbers = runs.in_order, numbers_of(runs.in_order)
     figures.add_chart(
         "2b-loss",
@@ -149,7 +149,7 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
 
 def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     """Return the figures of tasks 3 and 4 by name."""
-    figures = _Figures(runs.report_id, runs.options)
+    figures = Figures(runs.report_id, runs.options)
     plain, strongest = runs.softmax[:2]
     metric = "validation_accuracy"
     model = plain.job.config.build_model()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,9 @@ import numpy as np
 from service import __version__
 from service.core import Floats, Ints, Model, TrainingConfig, TrainingData, TrainingState, train, train_stack
 from service.datasets import Dataset, load_dataset, split
-from service.jobs import JobState
 
 from .claims import Cost, Fluctuation, Gap, LossCourse, Slopes, Trend, WeightComparison, WeightStatistics
-from .report import ReportOptions, Run, RunNumbers, Runs, numbers_of
+from .report import ReportOptions, Run, RunNumbers, Runs, elapsed_s, numbers_of
 from .spikes import Spikes
 
 N_IMAGES = 32
@@ -26,20 +26,25 @@ STEP_WIDTH = 1e-5
 _SELECTED = 500
 """Among so many training images there are enough of any two classes."""
 
-_ENTRIES = 256
-"""Moved side by side: 16 MB of parameters."""
+_MOVED = 2_000_000
+"""Parameters that are moved side by side: 16 MB."""
+
+_ENTRIES_OF_LAYER = 200
+"""So many entries of each layer of a network are compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradientCheck:
-    """The differences between the gradient of a training step and central differences, in float64, over all entries.
+    """The differences between the gradient of a training step and central differences, in float64.
 
     ``largest_relative_error`` is in units of the largest entry of the gradient.
     """
 
     model: str
     l2_penalty: float
+    n_parameters: int
     n_entries: int
+    n_layers: int
     n_images: int
     step_width: float
     largest_gradient: float
@@ -48,12 +53,21 @@ class GradientCheck:
 
 
 @lru_cache(32)
-def check_gradient(dataset: Dataset, model: Any, *, l2_penalty: float, seed: int, classes: Any = ()) -> GradientCheck:
+def check_gradient(
+    dataset: Dataset, model: Any, *, seed: int, l2_penalty: float = 0.0, classes: Any = (), hidden_layers: Any = ()
+) -> GradientCheck:
     """Make one step of training with learning rate 1 from random weights, and compare it with the objective.
 
     The objective is C + l2_penalty * ||W||^2. Its derivative by each entry of W is taken as
-    (J(W + h) - J(W - h)) / 2h on real images. No run is needed, so this can be done while they train.
+    (J(W + h) - J(W - h)) / 2h on real images: all of a linear model, and some drawn of each layer of a network with
+    the improved sigmoid. No run is needed, so this can be done while they train.
     """
+    network: dict[str, Any] = {
+        "activation": "improved_sigmoid",
+        "initialization": "xavier",
+        "input_scaling": "standard",
+    }
+    plain: dict[str, Any] = {"momentum": 0.0, "learning_rate_schedule": "constant", "augmentation": "none"}
     config = TrainingConfig(
         model=model,
         classes=classes,
@@ -65,19 +79,33 @@ def check_gradient(dataset: Dataset, model: Any, *, l2_penalty: float, seed: int
         shuffle=False,
         l2_penalty=l2_penalty,
         dtype="float64",
+        hidden_layers=hidden_layers,
+        **(network if hidden_layers else {}),
+        **plain,
     )
     selected = split(dataset, config)
     x, y = selected.x_train[:N_IMAGES], selected.y_train[:N_IMAGES]
     function = config.build_model()
-    parameters = np.random.default_rng(seed).normal(scale=0.05, size=function.layout.size)
+    rng = np.random.default_rng(seed)
+    parameters = rng.normal(scale=0.05, size=function.layout.size)
+    entries = np.arange(parameters.size)
+    if hidden_layers:
+        parameters += function.initial(rng)
+        ends = np.cumsum([np.prod(tensor.shape) for tensor in function.layout.tensors]).tolist()
+        layers = [
+            rng.choice(np.arange(a, b), min(_ENTRIES_OF_LAYER, b - a), replace=False) for a, b in pairwise([0, *ends])
+        ]
+        entries = np.concatenate(layers)
     data = TrainingData(x_train=x, y_train=y, x_validation=x, y_validation=y)
     gradient = parameters - train(config, data, resume_from=TrainingState.at_start(parameters, None)).last
-    numerical = _central_differences(function, parameters, x, y, l2_penalty)
-    error, largest = float(np.abs(gradient - numerical).max()), float(np.abs(gradient).max())
+    numerical = _central_differences(function, parameters, (x, y), l2_penalty, entries)
+    error, largest = float(np.abs(gradient[entries] - numerical).max()), float(np.abs(gradient).max())
     return GradientCheck(
         model=model,
         l2_penalty=l2_penalty,
-        n_entries=parameters.size,
+        n_parameters=parameters.size,
+        n_entries=entries.size,
+        n_layers=len(function.layout.tensors),
         n_images=len(x),
         step_width=STEP_WIDTH,
         largest_gradient=largest,
@@ -86,12 +114,16 @@ def check_gradient(dataset: Dataset, model: Any, *, l2_penalty: float, seed: int
     )
 
 
-def _central_differences(function: Model, parameters: Floats, x: Floats, y: Ints, l2_penalty: float) -> Floats:
-    """Return dJ/dtheta entry by entry."""
-    numerical = np.empty_like(parameters)
+def _central_differences(
+    function: Model, parameters: Floats, images: tuple[Floats, Ints], l2_penalty: float, chosen: Ints
+) -> Floats:
+    """Return dJ/dtheta of the chosen entries."""
+    x, y = images
+    numerical = np.empty(len(chosen))
     squares = np.square(parameters)
-    for start in range(0, len(parameters), _ENTRIES):
-        entries = np.arange(start, min(start + _ENTRIES, len(parameters)))
+    n_moved = max(1, _MOVED // len(parameters))
+    for start in range(0, len(chosen), n_moved):
+        entries = chosen[start : start + n_moved]
         ends = []
         for h in (STEP_WIDTH, -STEP_WIDTH):
             moved = np.repeat(parameters[np.newaxis], len(entries), axis=0)
@@ -99,7 +131,7 @@ def _central_differences(function: Model, parameters: Floats, x: Floats, y: Ints
             losses = function.output.losses(function.joint_logits(moved, x), y).mean(axis=1)
             penalties = squares.sum() - squares[entries] + (parameters[entries] + h) ** 2
             ends.append(losses + l2_penalty * penalties)
-        numerical[entries] = (ends[0] - ends[1]) / (2 * STEP_WIDTH)
+        numerical[start : start + n_moved] = (ends[0] - ends[1]) / (2 * STEP_WIDTH)
     return numerical
 
 
@@ -199,7 +231,7 @@ class Findings:
             norm_trend=Trend.of([(l2, run.norm) for l2, run in by_penalty], ".3f"),
             slopes=Slopes.of([(l2, run.norm) for l2, run in by_penalty]),
             comparison=compare(options, in_order, shuffled, softmax),
-            elapsed_s=_elapsed_s(runs),
+            elapsed_s=elapsed_s([runs.in_order, runs.shuffled, *runs.softmax]),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -302,11 +334,3 @@ def mean_images(dataset: Dataset, config: TrainingConfig) -> Floats:
     of_digits = [x[data.y_train == digit].mean(axis=0) for digit in range(config.task.n_classes)]
     means: Floats = np.array(of_digits) - x.mean(axis=0)
     return means
-
-
-def _elapsed_s(runs: Runs) -> float:
-    """Return the time from the first start of a run to the last end."""
-    jobs = [run.job for run in (runs.in_order, runs.shuffled, *runs.softmax)]
-    starts = [job.started_at for job in jobs if job.started_at]
-    ends = [job.finished_at for job in jobs if job.finished_at and job.state is JobState.SUCCEEDED]
-    return (max(ends) - min(starts)).total_seconds()

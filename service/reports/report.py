@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,8 @@ from service.datasets import load_dataset, plan_split
 from service.errors import InvalidField, NoDataYet
 from service.jobs import Job, JobRequest, Jobs, JobState, SweepRequest
 from service.registry import utc_text
+
+from .networks import NETWORKS, values_of
 
 MAX_PENALTIES = 20
 LOGISTIC_EPOCHS, SOFTMAX_EPOCHS = 500, 50
@@ -25,6 +27,7 @@ class ReportOptions:
 
     Parameters
     ----------
+    assignment : 1, logistic and softmax regression; or 2, networks with hidden layers.
     classes : the two digits of logistic regression, the positive one first.
     l2_penalties : of softmax regression. 0 is always among them, since all others are compared with it.
     quick : train fewer epochs; a note on every page states this.
@@ -34,6 +37,7 @@ class ReportOptions:
     InvalidField : an option is out of its range.
     """
 
+    assignment: int = 1
     dataset: str = "mnist"
     seed: int = 0
     classes: tuple[int, ...] = (2, 3)
@@ -42,6 +46,8 @@ class ReportOptions:
 
     def __post_init__(self) -> None:
         """Sort the penalties, 0 first and then falling, and check the configuration of every run."""
+        if self.assignment not in (1, 2):
+            raise InvalidField("There is no such assignment.", field="assignment", allowed="1 or 2")
         penalties = sorted({float(penalty) for penalty in self.l2_penalties} - {0.0}, reverse=True)
         if not 0 < len(penalties) <= MAX_PENALTIES:
             allowed = f"1 to {MAX_PENALTIES} different penalties above 0"
@@ -59,6 +65,20 @@ class ReportOptions:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
         return {**asdict(self), "classes": list(self.classes), "l2_penalties": list(self.l2_penalties)}
+
+    def requests(self) -> tuple[list[JobRequest], SweepRequest, list[TrainingConfig]]:
+        """Return the runs: single jobs, and a sweep with its members."""
+        if self.assignment == 1:
+            return [self.logistic(shuffle=False), self.logistic(shuffle=True)], self.softmax(), self.softmax().configs()
+        values = [values_of(key, self.seed, quick=self.quick) for key in NETWORKS]
+        varied = {
+            name: tuple(dict.fromkeys(each[name] for each in values))
+            for name in values[0]
+            if len({each[name] for each in values}) > 1
+        }
+        base = {name: value for name, value in values[0].items() if name not in varied}
+        sweep = SweepRequest(base=base, grid=varied, dataset=self.dataset, name=f"{self.dataset}-report-networks")
+        return [], sweep, [TrainingConfig(**each) for each in values]
 
     def logistic(self, *, shuffle: bool) -> JobRequest:
         """Return the run of task 2, in file order or shuffled."""
@@ -78,7 +98,10 @@ class ReportOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A report and its ``jobs``: in file order, shuffled, then softmax by penalty; None for a deleted one."""
+    """A report and its ``jobs``, None for a deleted one.
+
+    Of assignment 1 they are: in file order, shuffled, then softmax by penalty; of assignment 2 those of `NETWORKS`.
+    """
 
     id: str
     options: ReportOptions
@@ -89,7 +112,7 @@ class Report:
     @property
     def logistic_jobs(self) -> Sequence[Job | None]:
         """The jobs of logistic regression: in file order, shuffled."""
-        return self.jobs[:2]
+        return self.jobs[:2] if self.options.assignment == 1 else ()
 
     @property
     def state(self) -> JobState:
@@ -183,11 +206,31 @@ class Runs(LogisticRuns):
         ------
         NoDataYet : not every run has succeeded.
         """
-        if report.state is not JobState.SUCCEEDED:
-            raise NoDataYet(f"The report is {report.state}; it can be read once all its runs have succeeded.")
+        _require_success(report)
         in_order, shuffled, *softmax = (_run(job, jobs) for job in report.jobs if job)
         runs = {"in_order": in_order, "shuffled": shuffled}
         return cls(report_id=report.id, options=report.options, **runs, softmax=tuple(softmax))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NetworkRuns:
+    """The runs of the second assignment, by their keys in `NETWORKS`."""
+
+    report_id: str
+    options: ReportOptions
+    by_key: Mapping[str, Run]
+
+    @classmethod
+    def of(cls, report: Report, jobs: Jobs) -> NetworkRuns:
+        """Read what was recorded.
+
+        Raises
+        ------
+        NoDataYet : not every run has succeeded.
+        """
+        _require_success(report)
+        runs = [_run(job, jobs) for job in report.jobs if job]
+        return cls(report_id=report.id, options=report.options, by_key=dict(zip(NETWORKS, runs, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +277,19 @@ def numbers_of(run: Run) -> RunNumbers:
         highest_validation_accuracy=float(curves.checks["validation_accuracy"].max()),
         norm=norm(run.last),
     )
+
+
+def elapsed_s(runs: Iterable[Run]) -> float:
+    """Return the time from the first start of a run to the last end."""
+    jobs = [run.job for run in runs]
+    starts = [job.started_at for job in jobs if job.started_at]
+    ends = [job.finished_at for job in jobs if job.finished_at]
+    return (max(ends) - min(starts)).total_seconds()
+
+
+def _require_success(report: Report) -> None:
+    if report.state is not JobState.SUCCEEDED:
+        raise NoDataYet(f"The report is {report.state}; it can be read once all its runs have succeeded.")
 
 
 def _run(job: Job, jobs: Jobs) -> Run:

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module
+from operator import attrgetter
 from threading import Lock
 from typing import Any
 
@@ -37,7 +38,8 @@ from service.jobs import (
 
 from .contents import Contents, LogisticPart
 from .findings import check_gradients, mean_images
-from .report import LogisticRuns, Report, ReportOptions, Runs
+from .network_report import check_network_gradients, network_contents
+from .report import LogisticRuns, NetworkRuns, Report, ReportOptions, Runs
 
 _KEPT_REPORTS, _KEPT_FILES = 4, 64
 _POLL_S = 0.1
@@ -70,25 +72,26 @@ class Reports(SubmissionService):
         InvalidField : the options do not fit the data set.
         QueueFull, IdempotencyMismatch
         """
-        in_order, shuffled = options.logistic(shuffle=False), options.logistic(shuffle=True)
-        softmax = options.softmax()
-        for config in (in_order.config, softmax.configs()[0]):
+        requests, sweep, configs = options.requests()
+        for config in (*(request.config for request in requests), *configs):
             plan_split(load_dataset(options.dataset), config)
-        request_sha256 = fingerprint(options.to_dict())
+        # Requests of versions without a second assignment keep their fingerprints.
+        request_sha256 = fingerprint({k: v for k, v in options.to_dict().items() if (k, v) != ("assignment", 1)})
 
         def insert(connection: Connection) -> ReportRow:
-            check_capacity(connection, 2 + len(options.l2_penalties), self._max_queue_length)
-            sweep_id, members = insert_sweep(connection, softmax, softmax.configs(), fingerprint(softmax.to_dict()))
-            logistic = [_new_job(in_order), _new_job(shuffled)]
-            # The short ones first: their figures can then be drawn while the stack trains.
-            job_rows.insert(connection, [*logistic, *members])
+            check_capacity(connection, len(requests) + len(configs), self._max_queue_length)
+            sweep_id, members = insert_sweep(connection, sweep, configs, fingerprint(sweep.to_dict()))
+            single = [_new_job(request) for request in requests]
+            # The short ones first: their figures can then be drawn while the others train.
+            job_rows.insert(connection, [*single, *members])
+            in_order, shuffled = (job.id for job in single) if single else (None, None)
             report_id = str(ULID())
             report_rows.insert(
                 connection,
                 id=report_id,
                 options=options.to_dict(),
-                in_order_job_id=logistic[0].id,
-                shuffled_job_id=logistic[1].id,
+                in_order_job_id=in_order,
+                shuffled_job_id=shuffled,
                 sweep_id=sweep_id,
                 idempotency_key=idempotency_key,
                 request_sha256=request_sha256,
@@ -157,14 +160,17 @@ class Reports(SubmissionService):
         figures of the runs of logistic regression. It returns when that is done, or impossible.
         """
         options = self.get(report_id).options
-        check_gradients(options)
-        mean_images(load_dataset(options.dataset), options.softmax().configs()[0])
+        if options.assignment == 1:
+            check_gradients(options)
+            mean_images(load_dataset(options.dataset), options.softmax().configs()[0])
+        else:
+            check_network_gradients(options)
         norms_chart(np.ones(1), np.ones(1), title="", provenance={})
         import_module(f"{__package__}.rendering")
         with suppress(JobNotFound, NoDataYet):  # deleted meanwhile, or one of them failed
             while not all(job is None or job.state.final for job in self.get(report_id).logistic_jobs):
                 time.sleep(_POLL_S)
-            for figure in self._logistic_part(report_id).figures.values():
+            for figure in self._logistic_part(report_id).figures.values() if options.assignment == 1 else ():
                 figure.draw("svg")
                 figure.draw("png")
 
@@ -199,8 +205,10 @@ class Reports(SubmissionService):
         return self._contents(report_id).file(name)
 
     def _make_contents(self, report_id: str) -> Contents:
-        runs = Runs.of(self.get(report_id), self._jobs)
-        return Contents.of(runs, self._logistic_part(report_id))
+        report = self.get(report_id)
+        if report.options.assignment == 2:
+            return network_contents(NetworkRuns.of(report, self._jobs))
+        return Contents.of(Runs.of(report, self._jobs), self._logistic_part(report_id))
 
     def _logistic_part(self, report_id: str) -> LogisticPart:
         with self._making_part:  # a second caller waits instead of making it twice
@@ -211,14 +219,17 @@ class Reports(SubmissionService):
 
     def _report(self, row: ReportRow) -> Report:
         options = ReportOptions.from_dict(row.options)
-        by_penalty = {m.values["l2_penalty"]: m.job for m in self._sweeps.get(row.sweep_id).members}
-        logistic = [self._jobs.get(job_id) if job_id else None for job_id in (row.in_order_job_id, row.shuffled_job_id)]
+        requests, sweep, configs = options.requests()
+        values = attrgetter(*sweep.grid)
+        members = {values(member.job.config): member.job for member in self._sweeps.get(row.sweep_id).members}
+        ids = (row.in_order_job_id, row.shuffled_job_id)[: len(requests)]
+        single = [self._jobs.get(job_id) if job_id else None for job_id in ids]
         return Report(
             id=row.id,
             options=options,
             sweep_id=row.sweep_id,
             created_at=row.created_at,
-            jobs=(*logistic, *map(by_penalty.get, options.l2_penalties)),
+            jobs=(*single, *(members.get(values(config)) for config in configs)),
         )
 
 

@@ -14,16 +14,16 @@ Answers = Mapping[str, Sequence[str]]
 def answers(findings: Findings) -> Answers:
     """Return the sentences that answer each task."""
     return {
-        "1a": [_gradient(findings.gradients[0])],
-        "1b": [_gradient(findings.gradients[1])],
+        "1a": [gradient_sentence(findings.gradients[0])],
+        "1b": [gradient_sentence(findings.gradients[1])],
         "2b": findings.in_order_loss.sentences,
-        "2c": [_accuracy(findings.in_order)],
-        "2d": _early_stopping(findings.in_order),
+        "2c": [accuracy_sentence(findings.in_order)],
+        "2d": early_stopping_sentences(findings.in_order),
         "2e": _shuffling(findings),
         "3b": findings.softmax_loss.sentences,
-        "3c": [_accuracy(findings.plain)],
+        "3c": [accuracy_sentence(findings.plain)],
         "3d": [*findings.gap.sentences, *_end_of_loss(findings.plain)],
-        "4a": [_gradient(findings.penalised_gradient)],
+        "4a": [gradient_sentence(findings.penalised_gradient)],
         "4b": _weights(findings),
         "4c": _accuracies(findings),
         "4d": _costs(findings),
@@ -39,17 +39,24 @@ def key_sentences(findings: Findings) -> list[str]:
     return [sentence for task in chosen for sentence in (by_task[task] if task == "2e" else by_task[task][:1])]
 
 
-def _gradient(check: GradientCheck) -> str:
+def gradient_sentence(check: GradientCheck) -> str:
+    """Write how far training's gradient is from central differences."""
     penalty = f" with λ = {check.l2_penalty:g}" if check.l2_penalty else ""
+    if check.n_entries == check.n_parameters:
+        what = f"For {check.model} regression{penalty}, all {check.n_entries:,} entries"
+    else:
+        what = f"For the network of {check.n_layers} layers of weights, {check.n_entries:,} of {check.n_parameters:,} "
+        what += "entries, some of every layer,"
     return (
-        f"For {check.model} regression{penalty}, all {check.n_entries:,} entries of the gradient that training uses "
+        f"{what} of the gradient that training uses "
         f"were compared with central differences (h = {power(check.step_width)}, float64, {check.n_images} real "
         f"images, random weights): the largest error is {power(check.largest_error)}, where the largest entry is "
         f"{check.largest_gradient:.3g}, a relative error of {power(check.largest_relative_error)}."
     )
 
 
-def _accuracy(run: RunNumbers) -> str:
+def accuracy_sentence(run: RunNumbers) -> str:
+    """Write the accuracies of the last check, and the highest."""
     return (
         f"At the last check, step {run.last.step:,}, {percent(run.last.validation_accuracy)} of the "
         f"{run.n_validation:,} validation images and {percent(run.last.train_accuracy)} of the {run.n_train:,} "
@@ -62,7 +69,8 @@ def _stop(run: RunNumbers) -> str:
     return f"epoch {run.last.epoch} (step {run.last.step:,}, epochs counted from 0)"
 
 
-def _early_stopping(run: RunNumbers) -> list[str]:
+def early_stopping_sentences(run: RunNumbers) -> list[str]:
+    """Write where early stopping ended a run, or that it did not."""
     if not run.stopped_early:
         return [
             f"Early stopping does not end this run within its {count(run.epochs_allowed, 'epoch')}; its last "

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.bootstrap import Service, build
-from service.reports import Contents, Report, ReportOptions
+from service.reports import Contents, Findings, Report, ReportOptions
 from service.settings import Settings
 from tests.postgresql import Server
 
@@ -35,7 +35,7 @@ def eventually() -> Eventually:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run over both kinds of database; the contents are tested with one."""
     if "kind" in metafunc.fixturenames:
-        once = metafunc.module.__name__.endswith(("test_report_contents", "test_claims"))
+        once = metafunc.module.__name__.endswith(("_contents", "_claims", "_network_report"))
         kinds = ["sqlite"] if once else ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
         metafunc.parametrize("kind", kinds, scope="session")
 
@@ -68,6 +68,19 @@ def finished(service: Service, eventually: Eventually) -> Report:
     report = service.reports.submit(QUICK)
     eventually(lambda: service.reports.get(report.id).state.final)
     return service.reports.get(report.id)
+
+
+@pytest.fixture(scope="session")
+def networks(service: Service, eventually: Eventually) -> Report:
+    report = service.reports.submit(ReportOptions(assignment=2, quick=True))
+    eventually(lambda: service.reports.get(report.id).state.final)
+    return service.reports.get(report.id)
+
+
+@pytest.fixture(scope="session")
+def findings(contents: Contents) -> Findings:
+    assert isinstance(contents.findings, Findings)
+    return contents.findings
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from service.bootstrap import Service
 from service.charts import Curves
 from service.core import METRICS
-from service.reports import Contents, Report
-from service.reports.claims import Cost, Fluctuation, Gap, LossCourse, Slopes, Trend
+from service.reports import Contents, Findings, Report
+from service.reports.claims import Change, Cost, Fluctuation, Gap, LossCourse, Slopes, Trend
 from service.reports.spikes import most_regular
 from service.reports.wording import ordinal, signed
 
@@ -181,6 +181,28 @@ def test_trends_in_every_order(values: list[tuple[float, float]]) -> None:
         assert ("not inversely" in said) == bool((np.abs(expected + 1) > 0.1).any())
 
 
+@given(histories(), histories())
+def test_what_a_change_brought(before: Curves, after: Curves) -> None:
+    convergence, generalisation, overfitting = Change.of(("one", "other"), before, after).sentences
+    lowest = [curves.checks["validation_loss"].min() for curves in (before, after)]
+    at = before.check_steps[before.checks["validation_loss"] == lowest[0]][0]
+    reached = after.check_steps[after.checks["validation_loss"] <= lowest[0]]
+    assert numbers(convergence) == [*reached[:1], at, after.check_steps[-1], before.check_steps[-1]]
+    assert ("never reaches" in convergence) == (lowest[1] > lowest[0])
+    accuracies = [100 * curves.checks["validation_accuracy"][-1] for curves in (before, after)]
+    comparisons = re.findall(
+        r"([\d.]+)%?, (lower than|higher than|the same as) (?:([\d.]+)%?|the other)", generalisation
+    )
+    for (mine, word, theirs), (other, value) in zip(comparisons, (lowest, accuracies), strict=True):
+        assert float(mine) == pytest.approx(value, abs=0.0051)
+        if word == "the same as":
+            assert value == pytest.approx(other, abs=1e-4)
+        else:
+            assert (word == "lower than") == (value < other) and float(theirs) == pytest.approx(other, abs=0.0051)
+    train = [100 * curves.checks["train_accuracy"][-1] for curves in (before, after)]
+    assert numbers(overfitting) == near(train[1] - accuracies[1], train[0] - accuracies[0])
+
+
 @given(st.floats(-1, 1), st.floats(-1, 1))
 def test_costs(validation: float, train: float) -> None:
     said = numbers(Cost(l2_penalty=0.1, validation=validation, train=train).words)
@@ -202,9 +224,9 @@ def test_a_single_rise_among_drops_is_no_spike() -> None:
     assert first == marked[1] and len(heights) == len(marked) - 1 and (heights < 0).all()
 
 
-def test_the_sentences_of_real_runs(service: Service, finished: Report, contents: Contents) -> None:
+def test_the_sentences_of_real_runs(service: Service, finished: Report, contents: Contents, findings: Findings) -> None:
     in_order, shuffled, *softmax = (service.jobs.curves(job.id) for job in finished.jobs if job)
-    findings, text = contents.findings, {s for section in contents.sections for s in section.sentences}
+    text = {sentence for section in contents.sections for sentence in section.sentences}
     for curves in (in_order, shuffled, *softmax):
         check_loss(curves)
         check_gap(curves, 20_000, 10_000)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from service.bootstrap import Service
 from service.errors import JobNotFound
-from service.reports import Contents, Report, ReportOptions
+from service.reports import Contents, Findings, Report, ReportOptions
 from service.reports.sentences import answers
 
 Eventually = Callable[[Callable[[], bool]], None]
@@ -34,14 +34,14 @@ class Resources(HTMLParser):
         assert not [name for name, _ in attrs if name.startswith("on") or name == "style"]
 
 
-def test_the_page_is_self_contained(service: Service, finished: Report, contents: Contents) -> None:
+def test_the_page_is_self_contained(service: Service, finished: Report, contents: Contents, findings: Findings) -> None:
     page = service.reports.file(finished.id, "report.html").decode()
     resources = Resources()
     resources.feed(page)
     assert not resources.tags & {"script", "link", "iframe", "object", "embed"}
     assert all(name.startswith(("data:image/svg+xml;base64,", "#task-")) for name in resources.named)
     assert "url(" not in page and "@import" not in page
-    for sentences in answers(contents.findings).values():
+    for sentences in answers(findings).values():
         for sentence in sentences:
             assert sentence.split("<")[0][:60] in page.replace("&#39;", "'")
     assert page.count("<figure>") == len(contents.figures) == 12
@@ -68,9 +68,9 @@ def test_the_document_has_the_pixels_of_the_figures(service: Service, finished: 
         assert f"/Predictor 15 /Colors 3 /Columns {picture.width} /BitsPerComponent 8".encode() in pdf
 
 
-def test_the_numbers_and_the_figures_are_files(service: Service, finished: Report, contents: Contents) -> None:
+def test_the_numbers_and_the_figures_are_files(service: Service, finished: Report, findings: Findings) -> None:
     numbers = json.loads(service.reports.file(finished.id, "report.json"))
-    assert numbers["in_order"]["last"]["step"] == contents.findings.in_order.last.step
+    assert numbers["in_order"]["last"]["step"] == findings.in_order.last.step
     assert numbers["answers"]["2d"][0].startswith("Early stopping does not end")
     assert service.reports.file(finished.id, "figures/2b-loss.png").startswith(b"\x89PNG")
     assert finished.id.encode() in service.reports.file(finished.id, "figures/2b-loss.png")
@@ -80,8 +80,7 @@ def test_the_numbers_and_the_figures_are_files(service: Service, finished: Repor
             service.reports.file(finished.id, name)
 
 
-def test_sentences_follow_the_numbers(contents: Contents) -> None:
-    findings = contents.findings
+def test_sentences_follow_the_numbers(findings: Findings) -> None:
     assert "does not end this run" in answers(findings)["2d"][0]
     last = replace(findings.in_order.last, epoch=21, step=680, validation_loss=0.1234)
     stopped = replace(findings, in_order=replace(findings.in_order, stopped_early=True, last=last))
@@ -90,8 +89,8 @@ def test_sentences_follow_the_numbers(contents: Contents) -> None:
     assert "No spike recurs" in answers(replace(findings, spikes=None))["2e"][-1]
 
 
-def test_the_gradient_checks_were_made(contents: Contents) -> None:
-    checks = [*contents.findings.gradients, contents.findings.penalised_gradient]
+def test_the_gradient_checks_were_made(findings: Findings) -> None:
+    checks = [*findings.gradients, findings.penalised_gradient]
     assert [(check.model, check.n_entries) for check in checks] == [
         ("logistic", 785),
         ("softmax", 7850),
@@ -101,8 +100,8 @@ def test_the_gradient_checks_were_made(contents: Contents) -> None:
         assert 0 < check.largest_relative_error < 1e-7
 
 
-def test_the_cause_of_the_spikes_is_found(contents: Contents) -> None:
-    spikes = contents.findings.spikes
+def test_the_cause_of_the_spikes_is_found(findings: Findings) -> None:
+    spikes = findings.spikes
     assert spikes is not None
     assert (spikes.batch, spikes.period, spikes.first_step, spikes.batches_per_epoch) == (18, 186, 204, 31)
     assert spikes.largest <= spikes.height <= spikes.smallest < -0.01 and spikes.change < -0.01
@@ -122,6 +121,8 @@ def test_a_full_report_meets_the_known_numbers(service: Service, eventually: Eve
             break
         except AssertionError:
             continue
-    rows = service.reports.contents(report.id).findings.comparison
+    findings = service.reports.contents(report.id).findings
+    assert isinstance(findings, Findings)
+    rows = findings.comparison
     assert len(rows) == 19
     assert [row.quantity for row in rows if not row.agrees] == []

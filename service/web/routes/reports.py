@@ -34,19 +34,20 @@ _MAX_PENALTY = next(row.maximum for row in HYPERPARAMETERS if row.name == "l2_pe
 class ReportRequest(Strict):
     """What to report on; everything may be left out."""
 
+    assignment: Literal[1, 2] = Field(1, description="1: logistic and softmax regression. 2: networks.")
     dataset: Literal["mnist"] = Field("mnist", description="The data set.")
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="Of the order of shuffled batches.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Of initial weights and of the order of shuffled batches.")
     classes: list[Annotated[int, Field(ge=0, le=9)]] = Field(
         list(_DEFAULTS.classes),
         min_length=2,
         max_length=2,
-        description="The two classes of logistic regression, the positive one first.",
+        description="Of assignment 1: the two classes of logistic regression, the positive one first.",
     )
     l2_penalties: list[Annotated[float, Field(ge=0, le=_MAX_PENALTY)]] = Field(
         list(_DEFAULTS.l2_penalties),
         min_length=1,
         max_length=MAX_PENALTIES + 1,
-        description="Of softmax regression; 0 is always added.",
+        description="Of assignment 1, of softmax regression; 0 is always added.",
     )
     quick: bool = Field(False, description="Train fewer epochs; noted on every page.")
 
@@ -64,8 +65,10 @@ class Report(Answer):
     state: JobState
     fraction: float
     options: dict[str, Any]
-    jobs: Annotated[list[str | None], Field(description="In file order, shuffled, then softmax by penalty.")]
-    sweep: Annotated[str, Field(description="The softmax runs.")]
+    jobs: Annotated[
+        list[str | None], Field(description="Of assignment 1: in file order, shuffled, then softmax by penalty.")
+    ]
+    sweep: Annotated[str, Field(description="The runs of softmax regression, or of networks.")]
     links: Annotated[dict[str, str], Field(description="Every file by its name, once all runs have succeeded.")]
     created_at: datetime
 

@@ -1,0 +1,373 @@
+"""The report of the second assignment: networks with hidden layers, improved one thing at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from service import __version__
+from service.charts import Line, accuracy_chart, layers_chart, lines_chart, loss_chart
+from service.core import STRENGTHS, Augmenter, Floats, TrainingConfig, TrainingData, initial_state
+from service.datasets import load_dataset, split
+
+from .claims import Change, LossCourse
+from .contents import Contents, Section, Table, sources
+from .figures import Figure, Figures
+from .findings import GradientCheck, check_gradient
+from .networks import COLUMNS, NETWORKS
+from .report import NetworkRuns, ReportOptions, Run, RunNumbers, elapsed_s, numbers_of
+from .sentences import accuracy_sentence, early_stopping_sentences, gradient_sentence
+from .wording import listed, loss, percent, power, signed
+
+_CHECKED = (64,), (59, 59), (64,) * 10
+_CHANGES = (
+    ("xavier", "uniform"),
+    ("improved", "xavier"),
+    ("momentum", "improved"),
+    ("32", "momentum"),
+    ("128", "momentum"),
+    ("59-59", "momentum"),
+    ("ten", "momentum"),
+    ("augmented", "momentum"),
+)
+_N_IMAGES = 1_000
+"""So many training images make the gradients of which the norms are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distorted:
+    """The share of validation images that a run classifies correctly as they are, and distorted as in augmentation."""
+
+    plain: float
+    distorted: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFindings:
+    """All results of the report. `to_dict` is its JSON file.
+
+    Attributes
+    ----------
+    mean, deviation : of the pixels of the training images, 0 to 255.
+    n_parameters, runs, courses, distorted : by the keys of `NETWORKS`.
+    changes : by the key of the run with the change.
+    layer_norms : of the gradient with respect to each layer's weights, in the network of ten layers.
+    """
+
+    report: str
+    inkling: str
+    options: Mapping[str, Any]
+    dataset: Mapping[str, str]
+    mean: float
+    deviation: float
+    gradients: Sequence[GradientCheck]
+    n_parameters: Mapping[str, int]
+    runs: Mapping[str, RunNumbers]
+    courses: Mapping[str, LossCourse]
+    changes: Mapping[str, Change]
+    layer_norms: Mapping[str, Sequence[float]]
+    distorted: Mapping[str, Distorted]
+    elapsed_s: float
+
+    @classmethod
+    def of(cls, runs: NetworkRuns) -> NetworkFindings:
+        """Compute everything."""
+        options, dataset = runs.options, load_dataset(runs.options.dataset)
+        pixels = dataset.training.images[: runs.by_key["uniform"].job.config.train_size]
+        data = split(dataset, runs.by_key["momentum"].job.config)  # all runs have these images
+        titles = {key: planned.title for key, planned in NETWORKS.items()}
+        curves = {key: run.curves for key, run in runs.by_key.items()}
+        return cls(
+            report=runs.report_id,
+            inkling=__version__,
+            options=options.to_dict(),
+            dataset={"name": dataset.name, "title": dataset.title, "sha256": dataset.sha256},
+            mean=float(pixels.mean()),
+            deviation=float(pixels.std()),
+            gradients=check_network_gradients(options),
+            n_parameters={key: run.job.config.build_model().layout.size for key, run in runs.by_key.items()},
+            runs={key: numbers_of(run) for key, run in runs.by_key.items()},
+            courses={key: LossCourse.of(each) for key, each in curves.items()},
+            changes={
+                after: Change.of((titles[before], titles[after]), curves[before], curves[after])
+                for after, before in _CHANGES
+            },
+            layer_norms=_layer_norms(runs.by_key["ten"], data),
+            distorted={key: _distorted(runs.by_key[key], data) for key in ("momentum", "augmented")},
+            elapsed_s=elapsed_s(runs.by_key.values()),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return asdict(self)
+
+
+def check_network_gradients(options: ReportOptions) -> list[GradientCheck]:
+    """Check the gradients of tasks 2b and 4c."""
+    dataset = load_dataset(options.dataset)
+    return [check_gradient(dataset, "softmax", seed=options.seed, hidden_layers=layers) for layers in _CHECKED]
+
+
+def network_contents(runs: NetworkRuns) -> Contents:
+    """Compute numbers and sentences; figures are drawn when their files are requested."""
+    findings = NetworkFindings.of(runs)
+    figures = _figures(runs, findings)
+    answers = _answers(findings)
+    tables = {"3": _table(findings, list(NETWORKS)), "5": _staff_table(findings)}
+    sections = [
+        Section(
+            number=number,
+            title=title,
+            formulas=_BACKPROPAGATION if number == "1" else (),
+            sentences=answers[number],
+            figures=[figure for name, figure in figures.items() if name.startswith(f"{number}-")],
+            table=tables.get(number),
+        )
+        for number, title in _TITLES.items()
+    ]
+    epochs = findings.runs["momentum"].epochs_allowed
+    n_train = findings.runs["momentum"].n_train
+    return Contents(
+        title="Networks with hidden layers on handwritten digits",
+        subtitle=f"{findings.dataset['title'].rstrip('.')}, seed {runs.options.seed}. Report {runs.report_id}, "
+        f"by Inkling {findings.inkling}; {findings.elapsed_s:.1f} s from the first start of a run to the last end.",
+        notice=f"Quick report: {epochs} epochs of {n_train:,} training images. Its numbers are not those of the full "
+        "report."
+        if runs.options.quick
+        else "",
+        findings=findings,
+        key_sentences=[answers[task][0] for task in ("2a", "2b", "2c", "2d", "3", "4d", "4e", "4f")],
+        figures=figures,
+        sections=[*sections, sources("6", list(runs.by_key.values()))],
+    )
+
+
+_BACKPROPAGATION = (
+    "a₀ = x,   zₗ = [aₗ₋₁, 1] Wₗ,   aₗ = f(zₗ),   ŷ = softmax(z_L)",
+    "C = −(1/N) Σₙ Σₖ yₙₖ ln ŷₙₖ",
+    "δ_L = ∂C/∂z_L = (ŷ − y) / N",
+    "∂C/∂Wₗ = [aₗ₋₁, 1]ᵀ δₗ",
+    "δₗ₋₁ = (δₗ Wₗᵀ) ∘ f′(zₗ₋₁), without the row of the biases in Wₗ",
+)
+
+_TITLES = {
+    "1": "Backpropagation",
+    "2a": "Mean and deviation of the pixels",
+    "2b": "Gradient check",
+    "2c": "Loss and accuracy of 784-64-10",
+    "2d": "Number of parameters",
+    "3": "Initialization, activation and momentum, added one by one",
+    "4a": "32 hidden units",
+    "4b": "128 hidden units",
+    "4c": "Gradient check for more layers",
+    "4d": "Two layers of about as many parameters",
+    "4e": "Ten layers",
+    "4f": "A task of our own: augmentation",
+    "5": "Comparison with the staff's code",
+}
+
+
+def _answers(findings: NetworkFindings) -> dict[str, list[str]]:
+    first, deep, deepest = findings.gradients
+    changes, sizes = findings.changes, findings.n_parameters
+    run = findings.runs["uniform"]
+    return {
+        "1": [
+            "The derivative of the cross-entropy by the logits is ŷ − y, as in softmax regression. The chain rule "
+            "takes it back one layer at a time. With the images of a batch as rows, and a constant 1 as their last "
+            "column, each step is one matrix product; training computes exactly these.",
+        ],
+        "2a": [
+            f"The pixels of the {run.n_train:,} training images have a mean of {findings.mean:.2f} and a standard "
+            f"deviation of {findings.deviation:.2f} (0 is black, 255 white). All runs scale pixels by those of all "
+            "60,000 training images of MNIST, 33.318 and 78.567.",
+        ],
+        "2b": [gradient_sentence(first)],
+        "2c": [*findings.courses["uniform"].sentences, accuracy_sentence(run), *early_stopping_sentences(run)],
+        "2d": [
+            f"The network 784-64-10 has 784 × 64 + 64 + 64 × 10 + 10 = {sizes['uniform']:,} parameters; without the 10 "
+            f"biases of the output it would have {sizes['uniform'] - 10:,}."
+        ],
+        "3": [sentence for key in ("xavier", "improved", "momentum") for sentence in changes[key].sentences],
+        "4a": [f"It has {sizes['32']:,} parameters instead of {sizes['momentum']:,}.", *changes["32"].sentences],
+        "4b": [f"It has {sizes['128']:,} parameters instead of {sizes['momentum']:,}.", *changes["128"].sentences],
+        "4c": [gradient_sentence(deep), gradient_sentence(deepest)],
+        "4d": [
+            f"Two layers of 59 units have {sizes['59-59']:,} parameters, one of 64 has {sizes['momentum']:,}.",
+            *changes["59-59"].sentences,
+        ],
+        "4e": [*changes["ten"].sentences, *_vanishing(findings.layer_norms)],
+        "4f": [*changes["augmented"].sentences, *_distortion(findings.distorted)],
+        "5": [
+            "The staff's code was run once, with seed 1 of another random stream, so that differences of a few "
+            "hundredths are expected. It has no bias in its output."
+            if findings.options["dataset"] == "mnist"
+            else "There are no numbers of the staff's code for this data set."
+        ],
+    }
+
+
+def _vanishing(norms: Mapping[str, Sequence[float]]) -> list[str]:
+    found = []
+    for title, each in norms.items():
+        first, last = each[0], each[-1]
+        if not first or not last:
+            continue
+        ratio = max(last / first, first / last)
+        size = f"{ratio:.1f}" if ratio < 1000 else power(ratio)
+        kind = "smaller" if first < last else "larger"
+        words = f"the norm of the gradient is {size} times {kind} next to the pixels than at the output"
+        found.append(f"{title[0].upper()}{title[1:]}, {words} ({first:.2g} and {last:.2g}).")
+    return found
+
+
+def _distortion(distorted: Mapping[str, Distorted]) -> list[str]:
+    before, after = distorted["momentum"], distorted["augmented"]
+    return [
+        "Of the validation images turned, slanted, stretched and moved as in augmentation, with other random numbers, "
+        f"{percent(after.distorted)} are classified correctly by the last weights with augmentation and "
+        f"{percent(before.distorted)} by those without; of the images as they are, {percent(after.plain)} and "
+        f"{percent(before.plain)}.",
+    ]
+
+
+def _figures(runs: NetworkRuns, findings: NetworkFindings) -> dict[str, Figure]:
+    figures = Figures(runs.report_id, runs.options)
+    first = runs.by_key["uniform"]
+    figures.add_chart(
+        "2c-loss",
+        "Loss of the network 784-64-10 with a sigmoid and uniform initial weights.",
+        [first],
+        loss_chart,
+        first.curves,
+        title="Loss: 784-64-10",
+        n_averaged=100,
+    )
+    figures.add_chart(
+        "2c-accuracy",
+        "Accuracy of the same run on all training and all validation images, at every check.",
+        [first],
+        accuracy_chart,
+        first.curves,
+        title="Accuracy: 784-64-10",
+    )
+    compared = {
+        "3": ("uniform", "xavier", "improved", "momentum"),
+        "4b": ("32", "momentum", "128"),
+        "4d": ("momentum", "59-59"),
+        "4e": ("momentum", "ten"),
+        "4f": ("momentum", "augmented"),
+    }
+    for number, keys in compared.items():
+        for metric, noun in (("validation_loss", "loss"), ("validation_accuracy", "accuracy")):
+            if metric == "validation_accuracy" and number not in ("3", "4f"):
+                continue
+            figures.add_chart(
+                f"{number}-{noun}",
+                f"Validation {noun} of {listed([NETWORKS[key].title for key in keys])}.",
+                [runs.by_key[key] for key in keys],
+                lines_chart,
+                [
+                    Line(label=NETWORKS[key].title, steps=each.check_steps, values=each.checks[metric])
+                    for key in keys
+                    for each in [runs.by_key[key].curves]
+                ],
+                title=f"Validation {noun}: {_TITLES[number][0].lower() + _TITLES[number][1:]}",
+                note="shuffled, batches of 32",
+                metric=metric,
+                batches_per_epoch=first.curves.batches_per_epoch,
+            )
+    layers = np.arange(1, 1 + max(map(len, findings.layer_norms.values())))
+    figures.add_chart(
+        "4e-gradients",
+        f"Norm of the gradient with respect to the weights of each layer, on {_N_IMAGES:,} training images.",
+        [runs.by_key["ten"]],
+        layers_chart,
+        [Line(label=title, steps=layers, values=np.array(norms)) for title, norms in findings.layer_norms.items()],
+        title="The gradient of each of ten hidden layers and the output",
+        note="biases included",
+        y_label="norm of the gradient",
+    )
+    return figures.made
+
+
+def _layer_norms(run: Run, data: TrainingData) -> dict[str, list[float]]:
+    config = run.job.config
+    x, y = data.x_train[:_N_IMAGES], data.y_train[:_N_IMAGES]
+    sigmoid = TrainingConfig.from_dict({**config.to_dict(), "activation": "sigmoid"})
+
+    def norms(config: TrainingConfig, row: Floats) -> list[float]:
+        model = config.build_model()
+        gradient = model.loss_and_gradient(row[np.newaxis], x, y)[1][0]
+        return [float(np.linalg.norm(each)) for each in model.layout.views(gradient).values()]
+
+    return {
+        "before training with the plain sigmoid": norms(sigmoid, initial_state(sigmoid, sigmoid.build_model()).last),
+        "before training": norms(config, initial_state(config, config.build_model()).last),
+        "after training": norms(config, run.last),
+    }
+
+
+def _distorted(run: Run, data: TrainingData) -> Distorted:
+    model = run.job.config.build_model()
+    augment = Augmenter(model.task.image_shape, STRENGTHS["soft"])
+    moved = data.x_validation.copy()
+    background = moved.dtype.type(-model.scaling.shift)
+    moved[:, :-1] = augment(moved[:, :-1] - background, run.job.config.seed, 2**20, 0) + background
+    accuracies = [
+        float(model.output.accuracy(model.joint_logits(run.last[np.newaxis], x), data.y_validation)[0])
+        for x in (data.x_validation, moved)
+    ]
+    return Distorted(plain=accuracies[0], distorted=accuracies[1])
+
+
+def _table(findings: NetworkFindings, keys: Sequence[str]) -> Table:
+    rows = []
+    for key in keys:
+        run = findings.runs[key]
+        rows.append(
+            (
+                NETWORKS[key].title,
+                f"{findings.n_parameters[key]:,}",
+                f"{run.last.step:,}" + ("" if run.stopped_early else " (all)"),
+                loss(run.best.validation_loss),
+                loss(run.last.validation_loss),
+                percent(run.last.validation_accuracy),
+                percent(run.last.train_accuracy),
+                signed(run.last.train_accuracy - run.last.validation_accuracy),
+            )
+        )
+    return Table(
+        caption="All runs. Loss and accuracies are of the last check, but for the lowest loss; the gap is in "
+        "percentage points; (all) after a step: early stopping did not end the run.",
+        head=("run", "parameters", "last step", "lowest loss", "loss", "accuracy", "training accuracy", "gap"),
+        rows=rows,
+    )
+
+
+def _staff_table(findings: NetworkFindings) -> Table | None:
+    if findings.options["dataset"] != "mnist":
+        return None
+    rows = []
+    for key, planned in NETWORKS.items():
+        last = findings.runs[key].last
+        ours = (
+            last.step,
+            last.validation_loss,
+            last.validation_accuracy,
+            findings.runs[key].best.validation_loss,
+            last.train_accuracy,
+        )
+        for column, mine, staff in zip(COLUMNS, ours, planned.staff, strict=False):
+            form = ",.0f" if column == "last step" else ".4f"
+            difference = f"{mine - staff:+{form}}".replace("-", "−")
+            rows.append((planned.title, column, format(mine, form), format(staff, form), difference))
+    return Table(
+        caption="This run beside one run of the course staff's own code.",
+        head=("run", "quantity", "this run", "staff", "difference"),
+        rows=rows,
+        n_words=2,
+    )

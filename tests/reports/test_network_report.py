@@ -1,0 +1,69 @@
+"""The report of the second assignment: its runs are those of the staff, and its numbers those of its runs."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from service.bootstrap import Service
+from service.errors import InvalidField
+from service.reports import Report, ReportOptions
+from service.reports.claims import Change
+from service.reports.network_report import NetworkFindings
+from service.reports.networks import NETWORKS
+
+
+def test_the_runs_are_those_of_the_assignment() -> None:
+    with pytest.raises(InvalidField):
+        ReportOptions(assignment=3)
+    single, sweep, configs = ReportOptions(assignment=2, seed=5).requests()
+    assert single == [] and {config.seed for config in configs} == {5}
+    by_key = dict(zip(NETWORKS, configs, strict=True))
+    first, last = by_key["uniform"], by_key["momentum"]
+    assert (first.batch_size, first.epochs, first.patience, first.train_size) == (32, 50, 50, 20_000)
+    assert (first.activation, first.initialization, first.momentum, first.learning_rate) == (
+        "sigmoid",
+        "uniform",
+        0,
+        0.1,
+    )
+    assert (last.activation, last.initialization, last.momentum) == ("improved_sigmoid", "xavier", 0.9)
+    assert by_key["ten"].hidden_layers == (64,) * 10 and by_key["ten"].epochs == 10
+    assert {len(values) > 1 for values in sweep.grid.values()} == {True}
+
+
+def test_its_numbers_are_those_of_its_runs(service: Service, networks: Report) -> None:
+    assert networks.state.value == "succeeded" and len(networks.jobs) == len(NETWORKS)
+    contents = service.reports.contents(networks.id)
+    findings = contents.findings
+    assert isinstance(findings, NetworkFindings)
+    jobs = {key: job for key, job in zip(NETWORKS, networks.jobs, strict=True) if job}
+    for key in NETWORKS:
+        assert (findings.runs[key].last, findings.runs[key].best) == (jobs[key].latest, jobs[key].best)
+    assert findings.n_parameters["uniform"] == 50_890 and findings.n_parameters["59-59"] == 50_455
+    assert all(0 < check.largest_relative_error < 1e-6 for check in findings.gradients)
+    assert [check.n_layers for check in findings.gradients] == [2, 3, 11]
+    curves = {key: service.jobs.curves(job.id) for key, job in jobs.items()}
+    titles = NETWORKS["uniform"].title, NETWORKS["xavier"].title
+    text = [sentence for section in contents.sections for sentence in section.sentences]
+    assert set(Change.of(titles, curves["uniform"], curves["xavier"]).sentences) <= set(text)
+    norms = findings.layer_norms["before training with the plain sigmoid"]
+    assert len(norms) == 11 and norms[0] < norms[-1] / 1000, "the gradient vanishes"
+    distorted = findings.distorted["augmented"]
+    assert distorted.plain == pytest.approx(findings.runs["augmented"].last.validation_accuracy, abs=0.02)
+    assert np.isfinite(distorted.distorted)
+
+
+@pytest.mark.slow
+def test_its_files(service: Service, networks: Report) -> None:
+    names = service.reports.file_names(networks.id)
+    assert {"figures/3-loss.png", "figures/3-accuracy.svg", "figures/4e-gradients.png", "report.pdf"} <= set(names)
+    page = service.reports.file(networks.id, "report.html").decode()
+    for number in ("1", "2a", "2b", "2c", "2d", "3", "4a", "4b", "4c", "4d", "4e", "4f", "5", "6"):
+        assert f'id="task-{number}"' in page
+    assert service.reports.file(networks.id, "report.pdf").startswith(b"%PDF-")
+    numbers = json.loads(service.reports.file(networks.id, "report.json"))
+    assert numbers["options"]["assignment"] == 2 and numbers["answers"]["2d"]
+    assert page.count("Quick report") == 2

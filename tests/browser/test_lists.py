@@ -196,3 +196,36 @@ def test_a_report_is_made_and_shown(open_page: OpenPage) -> None:
         with page.expect_download() as saved:
             page.get_by_role("link", name="Save as JSON").click()
         assert saved.value.suggested_filename == "report.json"
+
+
+def test_what_is_deleted_is_gone_and_what_is_needed_says_why(open_page: OpenPage, client: httpx.Client) -> None:
+    jobs = [client.post("/jobs", json={**TINY, "name": "shortlived"}).json()["id"] for _ in range(3)]
+    for job in jobs:
+        wait_until_over(client, job)
+    client.put("/models/shortlived/aliases/champion", json={"version": 1}).raise_for_status()
+    with open_page(f"/?job={jobs[0]}", allowed=("409",)) as page:
+        delete, confirm = page.get_by_role("button", name="Delete", exact=True), page.get_by_role("dialog")
+        delete.click()
+        expect(confirm).to_contain_text("The version that it made stays.")
+        page.keyboard.press("Enter")  # the focus is on what loses nothing
+        expect(confirm).to_have_count(0)
+        assert client.get(f"/jobs/{jobs[0]}").status_code == 200
+        delete.click()
+        confirm.get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+        for version in (2, 3):
+            page.get_by_role("checkbox", name=f"Compare shortlived, version {version}").check()
+        page.get_by_role("button", name="Delete 2 jobs").click()
+        confirm.get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("checkbox", name="Compare shortlived")).to_have_count(0)
+        assert {client.get(f"/jobs/{job}").status_code for job in jobs} == {404}
+
+        page.goto(page.url.partition("?")[0] + "?view=models&model=shortlived/1")
+        page.get_by_role("button", name="Delete this version").click()
+        confirm.get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("alert").filter(has_text="champion")).to_be_visible()
+        page.get_by_role("button", name="Delete the model").click()
+        expect(confirm).to_contain_text("All its versions, 3 in number")
+        confirm.get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
+        assert client.get("/models/shortlived").status_code == 404

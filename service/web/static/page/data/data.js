@@ -5,9 +5,10 @@ import { number } from "../format.js";
 import { html } from "../html.js";
 import { namesOf } from "../names.js";
 import { imagePath } from "../parts/gallery.js";
+import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
 import { FileLink, Picture } from "../parts/picture.js";
-import { address, isHidden } from "../url.js";
+import { address, go, isHidden } from "../url.js";
 import { hasUpload, Upload } from "./upload.js";
 
 const PAGE = 60;
@@ -56,6 +57,7 @@ function Shown({ dataset, datasets, found, here }) {
         <a class="button main" href=${address({ view: "train", dataset: name })}>Train on it</a>
         ${datasets.filter((each) => each.name !== name).map((each) => chip(each.title, { view: "data", dataset: each.name }))}
         <${FileLink} path=${`/datasets/${encodeURIComponent(name)}/contact-sheet.png?part=${here.part}&per_class=20`}>Contact sheet (.png)<//>
+        ${name !== DATASET && html`<${Delete} paths=${[`/datasets/${encodeURIComponent(name)}`]} title=${`Delete ${title}?`} words="Its images are lost. Models that were trained on it stay, but cannot be trained again." done=${() => go(address({ view: "data" }))} />`}
       </div>
       <p class="hint checksum">SHA-256 ${sha256}</p>
     </div>

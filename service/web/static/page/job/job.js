@@ -4,6 +4,7 @@ import { get, post } from "../api.js";
 import { duration, number, percent } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { namesOf } from "../names.js";
+import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
 import { FileLink, Picture } from "../parts/picture.js";
 import { Badge, compareAddress } from "../parts/table.js";
@@ -79,6 +80,7 @@ function Watched({ job: first, nameOf, defaults }) {
         ${isOver && model && html`<button type="button" onClick=${verify}>Train it again and compare</button>`}
         ${latest && html`<${FileLink} path=${`/jobs/${job.id}/metrics?format=csv`} name=${`${config.name ?? config.model}-${job.id}.csv`}>Metrics (.csv)<//>`}
         ${isOver && html`<${Resume} job=${job} showProblem=${setProblem} />`}
+        ${isOver && html`<${Delete} paths=${[`/jobs/${job.id}`]} title="Delete this job?" words="Its curves and its weights at each check are lost. The version that it made stays." done=${() => go(address({ view: "jobs" }))} />`}
       </div>
     </div>
     <${Curves} job=${job} checks=${checks} past=${past} isOver=${isOver} />

@@ -1,8 +1,9 @@
 // Jobs: the newest first, with their results; by state, and page by page.
 
 import { get } from "../api.js";
-import { moment, percent } from "../format.js";
+import { count, moment, percent } from "../format.js";
 import { html } from "../html.js";
+import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLive } from "../parts/live.js";
 import { Badge, Table, usePicks } from "../parts/table.js";
 import { address } from "../url.js";
@@ -15,12 +16,17 @@ export function Jobs({ params }) {
   const state = STATES.includes(params.get("state")) ? params.get("state") : null;
   const before = params.get("before");
   const query = new URLSearchParams({ limit: String(PAGE), ...(state && { state }), ...(before && { before }) });
-  const { data, problem, isLost } = useLive(async () => [await get(`/jobs?${query}`), !before], [`${query}`]);
+  const { data, problem, isLost, again } = useLive(async () => [await get(`/jobs?${query}`), !before], [`${query}`]);
+  const deleted = () => {
+    picks.clear();
+    again();
+  };
   const filter = (each) => html`<a key=${each} class="chip" href=${address({ view: "jobs", ...(each && { state: each }) })} aria-current=${each === state ? "true" : null}>${each ?? "all"}</a>`;
   return html`
     <h1 id="jobs-title">Jobs</h1>
     <p class="lead">All training jobs of this server, the newest first. Tick two or more to compare them.</p>
-    <div class="row filter" role="group" aria-label="Filter by state">${[null, ...STATES].map(filter)}${picks.link}</div>
+    <div class="row filter" role="group" aria-label="Filter by state">${[null, ...STATES].map(filter)}${picks.link}
+      ${picks.chosen.length > 0 && html`<${Delete} paths=${picks.chosen.map((id) => `/jobs/${id}`)} title=${`Delete ${count(picks.chosen.length, "job")}?`} words="Their curves and their weights at each check are lost. The versions that they made stay." label=${`Delete ${count(picks.chosen.length, "job")}`} done=${deleted} />`}</div>
     <${Lost} when=${isLost} />
     ${problem && html`<${Empty} href="/?view=jobs" label="See all jobs">${problem.message}<//>`}
     ${data && !data.jobs.length && html`<${Empty} href="/?view=train" label="Train a model">${state ? `No job is ${state}.` : "There is no training job yet."}<//>`}

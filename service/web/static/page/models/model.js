@@ -8,11 +8,12 @@ import { namesOf } from "../names.js";
 import { Chart } from "../parts/chart.js";
 import { Matrix } from "../parts/confusion.js";
 import { Gallery } from "../parts/gallery.js";
+import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
 import { FileLink } from "../parts/picture.js";
 import { compareAddress, Table } from "../parts/table.js";
 import { Weights } from "../parts/weights.js";
-import { address, isHidden, setTitle } from "../url.js";
+import { address, go, isHidden, setTitle } from "../url.js";
 import { Versions } from "./versions.js";
 
 const HARDEST = 24;
@@ -67,6 +68,7 @@ function Head({ manifest: { name, version, config, job_id: job, job_exists: exis
       ${job && exists !== false && html`<a class="button" href=${address({ job })}>Training run</a>`}
       <${FileLink} path=${`${path}/weights.npz`} name=${`${name}-${version}.npz`}>Weights (.npz)<//>
       <${FileLink} path=${path} name=${`${name}-${version}.json`}>Manifest (.json)<//>
+      <${Delete} paths=${[path]} title=${`Delete version ${version} of ${name}?`} words="Its weights are lost. No other version gets its number." label="Delete this version" done=${() => go(address({ view: "models" }))} />
     </div>
     ${job && exists === false && html`<p class="hint">Its training job is not on this server, so there are no curves.</p>`}
   </div>`;

@@ -2,9 +2,10 @@
 
 import { moment, percent } from "../format.js";
 import { html, useState } from "../html.js";
+import { Delete } from "../parts/delete.js";
 import { useLoaded } from "../parts/live.js";
 import { Table, usePicks } from "../parts/table.js";
-import { address, isHidden } from "../url.js";
+import { address, go, isHidden } from "../url.js";
 import { championOf, historyOf, promote as promoteVersion } from "./promotion.js";
 
 // again(): called when the champion has changed.
@@ -24,7 +25,7 @@ export function Versions({ model, manifest, again }) {
   const isOutdated = problem?.status === 412;
   const rows = [...model.versions].reverse().map((each) => rowOf(each, { model, manifest, champion, picks, promote }));
   return html`<div hidden=${isHidden("versions")}>
-    <div class="row"><h2>Versions of ${model.name}</h2>${picks.link}</div>
+    <div class="row"><h2>Versions of ${model.name}</h2>${picks.link}<${Delete} paths=${[`/models/${encodeURIComponent(model.name)}`]} title=${`Delete ${model.name}?`} words=${`All its versions, ${model.versions.length} in number, and its aliases are lost.`} label="Delete the model" done=${() => go(address({ view: "models" }))} /></div>
     <p class="error" role="alert" hidden=${!problem}>${isOutdated ? "The champion was changed by somebody else. Reload the page, then decide." : problem?.message}</p>
     <${Table} caption=${`Versions of ${model.name}`} headings=${["", "Version", "Aliases", "Loss", "Accuracy", "Created", ""]} rows=${rows} />
     <${History} model=${model} champion=${champion} promote=${promote} />

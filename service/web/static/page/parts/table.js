@@ -38,5 +38,5 @@ export function usePicks() {
   const box = (part, label) =>
     html`<input type="checkbox" aria-label=${`Compare ${label}`} checked=${chosen.includes(part)} onChange=${(event) => pick(part, event.target.checked)} />`;
   const link = chosen.length > 1 ? html`<a class="button main" href=${compareAddress(chosen)}>Compare these ${chosen.length}</a>` : null;
-  return { box, link };
+  return { box, link, chosen, clear: () => setChosen([]) };
 }

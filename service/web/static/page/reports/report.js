@@ -2,10 +2,11 @@
 
 import { get, post } from "../api.js";
 import { html, useEffect } from "../html.js";
+import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLive } from "../parts/live.js";
 import { FileLink, Picture } from "../parts/picture.js";
 import { Badge, compareAddress, Table } from "../parts/table.js";
-import { address, setTitle } from "../url.js";
+import { address, go, setTitle } from "../url.js";
 
 const WORDS = {
   succeeded: "All runs have finished.",
@@ -45,6 +46,7 @@ function Head({ id, state, fraction, jobs, sweep, sections, cancel }) {
       <a class="button" href=${address({ sweep })}>Softmax runs</a>
       ${runs.length > 1 && html`<a class="button" href=${compareAddress(runs.slice(0, 2))}>Compare with and without shuffling</a>`}
       ${!isOver && html`<button type="button" onClick=${cancel}>Cancel</button>`}
+      ${isOver && html`<${Delete} paths=${[`/reports/${id}`]} title="Delete this report?" words=${`Its ${runs.length} runs and its sweep are deleted with it. The versions that they made stay.`} done=${() => go(address({ view: "reports" }))} />`}
     </div>
   </div>`;
 }

@@ -4,11 +4,12 @@ import { get, post } from "../api.js";
 import { percent } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { championOf, promote } from "../models/promotion.js";
+import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLive, useLoaded } from "../parts/live.js";
 import { Picture, WeightsFrame } from "../parts/picture.js";
 import { Badge, Table, usePicks } from "../parts/table.js";
 import { title, written } from "../train/values.js";
-import { address, setParameters, setTitle } from "../url.js";
+import { address, go, setParameters, setTitle } from "../url.js";
 import { Parallel } from "./parallel.js";
 
 const METRICS = {
@@ -48,6 +49,7 @@ export function Sweep({ params }) {
           <select id="rank-by" value=${metric} onChange=${rank}>${Object.entries(METRICS).map(([value, label]) => html`<option key=${value} value=${value}>${label}</option>`)}</select>
           ${!isOver && html`<button type="button" onClick=${() => post(`/sweeps/${id}/cancel`).then(again)}>Cancel all</button>`}
           ${picks.link}
+          ${isOver && html`<${Delete} paths=${[`/sweeps/${id}`]} title="Delete this sweep?" words=${`Its ${sweep.members.length} jobs are deleted with it. The versions that they made stay.`} done=${() => go(address({ view: "sweeps" }))} />`}
         </div>
       </div>
       ${isOver && sweep.best && html`<${Best} sweep=${sweep} />`}

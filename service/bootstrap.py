@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import service
 from service.access import AuditLog, Keys
-from service.database import Database, migrate
+from service.database import Database, file_size, migrate
 from service.datasets import Datasets, Uploads
 from service.errors import Corrupted, KeysRequired, StorageFailed
 from service.inference import DecodingLimits, ModelCatalogue
@@ -219,11 +219,8 @@ def disk_use(settings: Settings, database: Database) -> dict[str, int]:
     folders = {"models": settings.store_dir, "datasets": settings.data_dir / "datasets"}
     if settings.store_url and "://" in settings.store_url:
         folders = {"models": settings.data_dir / "store_cache", "datasets": settings.data_dir / "dataset_cache"}
-    return {"database": database.size_bytes(), **{name: _size_bytes(folder) for name, folder in folders.items()}}
-
-
-def _size_bytes(folder: Path) -> int:
-    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
+    sizes = {name: sum(map(file_size, folder.rglob("*"))) for name, folder in folders.items()}
+    return {"database": database.size_bytes(), **sizes}
 
 
 def _open_database(settings: Settings) -> Database:

@@ -123,7 +123,7 @@ class Metrics:
         gauges : current values, by name: a help text, the name of a label, and a value for each of its values;
             without a label, its name is empty and so is the key of its only value.
         """
-        from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - see the module
+        from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # noqa: PLC0415 - see the module
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
 
         build = GaugeMetricFamily("inkling_build_info", "always 1", labels=("version", "python"))
@@ -136,6 +136,7 @@ class Metrics:
             families.append(family)
         now = CollectorRegistry()
         now.register(_Families(families))
+        ProcessCollector(registry=now)  # memory, processor time and open files of the process that answers
         return generate_latest(self._collected()) + generate_latest(now)
 
     def _collected(self) -> CollectorRegistry:

@@ -5,7 +5,7 @@ Queries take an open connection, so that rows that belong together are written i
 """
 
 from . import event_rows, job_rows, weight_rows
-from .connection import HEAD, AdvisoryLock, Database, has_wal_reset_race, migrate
+from .connection import HEAD, AdvisoryLock, Database, file_size, has_wal_reset_race, migrate
 from .event_rows import CHECK, CheckRow, CheckSeries, EventRow, NewCheck, RecordedCheck, StateRow, Transition
 from .job_rows import ClaimRow, JobRow, NewJob
 from .request_rows import (

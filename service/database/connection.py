@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
@@ -79,6 +81,15 @@ class AdvisoryLock(IntEnum):
         """Wait for the lock; it is released when the transaction ends."""
         if connection.dialect.name != "sqlite":
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK_CLASS, self.value)))
+
+
+def file_size(path: Path) -> int:
+    """Return the bytes of a file, 0 if it was removed meanwhile or is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def now_s(engine: Engine) -> ColumnElement[float]:
@@ -157,7 +168,7 @@ class Database:
     def size_bytes(self) -> int:
         """Return how much of a disk it uses."""
         if path := self.path:
-            return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+            return sum(map(file_size, path.parent.glob(f"{path.name}*")))
         with self.read() as connection:
             return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
@@ -223,6 +234,9 @@ def _open(url: str, busy_timeout_ms: int, read_only: bool) -> Engine:
         ending = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "immutable=1"
         engine = create_engine(parsed, creator=partial(_connect, f"{file.as_uri()}?{ending}"))
     else:
+        if parsed.database:
+            with suppress(OSError):  # SQLite says what is wrong; the files beside it get the permissions of this one
+                os.close(os.open(parsed.database, os.O_CREAT | os.O_WRONLY, 0o600))
         engine = create_engine(parsed, connect_args={"check_same_thread": False}, pool_size=8, max_overflow=32)
     event.listen(engine, "connect", partial(_prepare_sqlite, busy_timeout_ms, read_only))
     event.listen(engine, "begin", _begin_sqlite)

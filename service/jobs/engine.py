@@ -52,6 +52,7 @@ MAX_UNWRITTEN_CHECKS = 100_000
 """During an outage checks stay in memory, about 60 MB of them; then the job is handed back."""
 STORAGE_RETRY_S = 1.0
 LOCK_RETRY_S = 0.5
+MANY_FAILURES = 3
 
 _MAX_HOLDER_BYTES = 64
 
@@ -137,6 +138,7 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._next_heartbeat_at = self._recovers_from = -math.inf
         self._hand_back_s = 0.0
+        self._n_failures = 0
 
     def start(self) -> None:
         """Start the thread."""
@@ -165,6 +167,11 @@ class Engine:
         return self._thread.is_alive()
 
     @property
+    def able(self) -> bool:
+        """Whether it is alive, and its cycles do not fail one after the other, as where no worker can be started."""
+        return self.alive and self._n_failures < MANY_FAILURES
+
+    @property
     def working(self) -> bool:
         """Whether it is alive and holds the lock, if there is one."""
         return self._thread.is_alive() and self._executor is not None
@@ -186,11 +193,13 @@ class Engine:
         """Survive a database that is unavailable or full: what has not been recorded is kept for the next cycle."""
         try:
             step()
+            self._n_failures = 0
         except StorageFailed as error:
             logger.warning("%s Retrying in %g s.", error.message, STORAGE_RETRY_S)
             self._stopping.wait(STORAGE_RETRY_S)
         except Exception:
             logger.exception("an engine cycle failed")
+            self._n_failures += 1
             self._stopping.wait(STORAGE_RETRY_S)
 
     def _cycle(self) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from service import __version__
 from service.bootstrap import Service, build
@@ -49,6 +50,9 @@ _TAGS: list[dict[str, Any]] = [
 
 _REFERENCES = "#/components/schemas/{model}"
 
+_COMPRESSED_BYTES = 10_000
+_NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "image/*")
+"""What is compressed already, or has an `ETag` of its bytes."""
 _DRAWN_AT_ONCE = 2
 """Drawing keeps a core busy; more at once would only make everybody wait."""
 
@@ -103,6 +107,9 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
     # Not by `include_router`, which looks every request up twice.
     app.router.routes.extend(route for router in routes.ROUTERS for route in router.routes)
     app.mount("/static", GZipMiddleware(PageFiles()), name="static")
+    for route in app.routes:  # predictions, which are small, do without
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
+            route.app = GZipMiddleware(route.app, _COMPRESSED_BYTES, 1, exclude_content_types=_NOT_COMPRESSED)
     scopes_by_route(app.routes)  # raises if one states none
     _describe(app)
     if service:

@@ -26,7 +26,9 @@ POLL_S = 0.2
 HEARTBEAT_S = 15.0
 RETRY_MS = 1000
 _PAGE = 1000
-_END = format_sse_event(event="end", data_str="{}")
+END_ID = 10**17
+"""Of every ``end``: a client that reconnects after it gets 204, which stops a browser's `EventSource`."""
+_END = format_sse_event(id=str(END_ID), event="end", data_str="{}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,14 @@ def test_a_commit_is_durable_and_references_hold(database: Database) -> None:
 
 
 @only_sqlite
+def test_only_the_owner_reads_the_files(database: Database, add_job: Callable[..., str]) -> None:
+    add_job()
+    assert database.path is not None
+    files = list(database.path.parent.glob(f"{database.path.name}*"))
+    assert len(files) == 3 and {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+@only_sqlite
 def test_what_is_written_is_there_when_the_block_is_left(database: Database, add_job: Callable[..., str]) -> None:
     job_id = add_job()
     with sqlite3.connect(database.engine.url.database) as other:

@@ -86,9 +86,8 @@ class Description:
         if "json" not in response.headers.get("content-type", ""):
             return
         request = httpx.Request(response.request.method, response.request.url)  # without its body, sent by now
-        answer = httpx.Response(
-            response.status_code, headers=response.headers, content=response.read(), request=request
-        )
+        headers = {name: value for name, value in response.headers.items() if name != "content-encoding"}
+        answer = httpx.Response(response.status_code, headers=headers, content=response.read(), request=request)
         answer.elapsed = response.elapsed
         for (method, path), operation in self._operations.items():
             if method == request.method and path.fullmatch(request.url.path):

@@ -69,6 +69,15 @@ def test_a_finished_job_is_replayed(client: httpx.Client, finished_job: dict[str
         assert list(follow(client, path, params={"after": last_id})) == rest
 
 
+def test_who_received_the_end_is_told_not_to_come_back(client: httpx.Client, finished_job: dict[str, Any]) -> None:
+    path = f"/jobs/{finished_job['id']}/events"
+    frames = client.get(path).text.strip().split("\n\n")
+    fields = dict(line.split(": ", 1) for line in frames[-1].splitlines())
+    assert fields["event"] == "end"
+    again = client.get(path, headers={"Last-Event-ID": fields["id"]})
+    assert (again.status_code, again.content) == (204, b"")
+
+
 def test_the_header_of_a_reconnecting_browser_wins(client: httpx.Client, finished_job: dict[str, Any]) -> None:
     events = list(follow(client, finished_job["id"]))
     request = {"headers": {"Last-Event-ID": str(events[-1].id)}, "params": {"after": "0"}}

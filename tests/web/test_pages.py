@@ -74,6 +74,15 @@ def test_alive_and_ready(url: str, finished_job: dict[str, Any]) -> None:
     assert (answer.status_code, answer.json()["ready"]) == (200, True)
 
 
+@pytest.mark.parametrize(("path", "is_compressed"), [("/openapi.json", True), ("/livez", False)])
+def test_large_answers_are_compressed_for_who_asks(url: str, path: str, is_compressed: bool) -> None:
+    plain = httpx.get(f"{url}{path}", headers={"Accept-Encoding": "identity"})
+    compressed = httpx.get(f"{url}{path}", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers and plain.content == compressed.content
+    assert (compressed.headers.get("content-encoding") == "gzip") is is_compressed
+    assert not is_compressed or int(compressed.headers["content-length"]) < len(plain.content) / 4
+
+
 def test_openapi_describes_every_route(url: str, service: Service) -> None:
     document = httpx.get(f"{url}/openapi.json").json()
     described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}

@@ -53,6 +53,7 @@ def test_an_outage_is_503_for_a_while_and_never_500(start: Start, postgresql: Se
             away(client.delete(f"/jobs/{ZERO}"))
         ready = httpx.get(f"{url}/readyz")
         assert (ready.status_code, ready.json()["parts"]) == (503, {"database": False, "model": True, "engine": True})
+        assert ready.json()["reasons"] == {"database": "The database does not answer."}
         assert client.get("/models").status_code == 200, "models need no database"
         assert client.get("/models/mnist-softmax/versions/1").json()["job_exists"] is None
         postgresql.start()

@@ -92,6 +92,7 @@ def ask(url: str, n_times: int = 30) -> None:
         assert httpx.get(f"{url}/readyz", timeout=DEADLINE_S).json() == {
             "ready": True,
             "parts": {"database": True, "model": True, "engine": True},
+            "reasons": {},
         }
 
 

@@ -29,7 +29,7 @@ from service.jobs import (
 )
 from service.web import requests
 from service.web.access_control import READ, TRAIN, client_of
-from service.web.events import EventStream
+from service.web.events import END_ID, EventStream
 from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
@@ -49,7 +49,8 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`event: state` and `event: check`, each with its id; after the final state `event: end`.",
         "content": {EventStream.media_type: {}},
-    }
+    },
+    204: {"description": "The client has received `event: end`, by the id of which it asks."},
 }
 _EVENT_ID = re.compile(r"[0-9]{0,18}")
 _EVENT_ID_SCHEMA = {"pattern": f"^{_EVENT_ID.pattern}$"}
@@ -278,6 +279,8 @@ async def follow_job(
     """
     after = _event_id("Last-Event-ID", last_event_id) if last_event_id else _event_id("after", query.after)
     await run_sync(service.jobs.get, job_id)  # raises before the stream begins, if there is no such job
+    if after == END_ID:
+        return Response(status_code=204)
     state = request.app.state
     return EventStream(state.event_hub.follow(job_id, after), slot=state.access_control.open_stream(client_of(request)))
 

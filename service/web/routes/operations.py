@@ -10,7 +10,7 @@ from fastapi import Query
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
-from service.bootstrap import Service
+from service.bootstrap import Service, disk_use
 from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
 from service.database import AuditRow
 from service.errors import ServiceError
@@ -22,6 +22,12 @@ from service.web.routing import Answer, noun_router
 
 router = noun_router("operations")
 _TEXT = "text/plain"
+
+_REASONS = {
+    "database": "The database does not answer.",
+    "model": "No model can answer: there is none, or it is damaged.",
+    "engine": "Jobs are not trained: the engine has stopped, or no worker can be started. The log says why.",
+}
 
 probes = noun_router("operations", prefix="")
 
@@ -64,6 +70,7 @@ class Readiness(Answer):
 
     ready: bool
     parts: dict[str, bool]
+    reasons: Annotated[dict[str, str], Field(description="Of each part that does not work.")]
 
 
 class AuditPage(Parameters):
@@ -96,8 +103,8 @@ async def live() -> Response:
 async def ready(service: ServiceDep) -> Response:
     """Answer 200 if the database can be reached, a model can answer, and an engine trains; else 503, saying which."""
     parts = await run_sync(_parts, service)
-    is_ready = all(parts.values())
-    return JSONResponse({"ready": is_ready, "parts": parts}, 200 if is_ready else 503)
+    reasons = {name: _REASONS[name] for name, works in parts.items() if not works}
+    return JSONResponse({"ready": not reasons, "parts": parts, "reasons": reasons}, 503 if reasons else 200)
 
 
 @probes.get(
@@ -113,6 +120,7 @@ def read_metrics(service: ServiceDep) -> Response:
         "inkling_jobs": ("jobs by state", "state", {str(state): n for state, n in census.by_state.items()}),
         "inkling_queue_length": ("jobs that wait for a worker", "", {"": census.by_state[JobState.QUEUED]}),
         "inkling_training_images_per_second": ("images that running jobs train on", "", {"": census.images_per_s}),
+        "inkling_disk_bytes": ("space that is used", "part", dict(disk_use(service.settings, service.database))),
     }
     return Response(service.metrics.exposition(gauges), media_type=CONTENT_TYPE)
 
@@ -121,7 +129,7 @@ def _parts(service: Service) -> dict[str, bool]:
     return {
         "database": _works(service.database.ping),
         "model": _works(service.catalogue.get),
-        "engine": service.engine.alive,
+        "engine": service.engine.able,
     }
 
 

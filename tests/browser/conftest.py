@@ -64,10 +64,10 @@ def open_page(browser: Browser, url: str) -> OpenPage:
 
     @contextmanager
     def opened(
-        address: str = "/", *, width: int = 1440, scheme: Any = "light", allowed: tuple[str, ...] = ()
+        address: str = "/", *, width: int = 1440, scheme: Any = "light", allowed: tuple[str, ...] = (), **more: Any
     ) -> Iterator[Page]:
         console_errors: list[str] = []
-        with browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme) as context:
+        with browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **more) as context:
             page = context.new_page()
             page.set_default_timeout(1000 * DEADLINE_S)
             expect.set_options(timeout=1000 * DEADLINE_S)

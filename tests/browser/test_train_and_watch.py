@@ -190,24 +190,6 @@ def test_the_l2_comparison_is_a_sweep(open_page: OpenPage) -> None:
         expect(page.get_by_role("img", name="The weights of the best members")).to_be_visible()
 
 
-def test_early_stopping_is_to_be_seen(open_page: OpenPage) -> None:
-    with open_page("/?view=train") as page:
-        page.get_by_role("button", name="See early stopping").click()
-        page.get_by_role("button", name="Start training").click()
-        expect(page.locator(".story")).to_contain_text("Early stopping ended the run at step 1,038", timeout=60_000)
-        expect(page.locator(".meter").first).to_contain_text("stopped early — epoch 34 of 500")
-        chart = page.locator(".chart .u-over")
-        chart.first.hover(position={"x": 100, "y": 50})
-        values = page.locator(".at-cursor")
-        expect(values.first).to_contain_text("validation  0.")
-        expect(values.last).to_contain_text(" %")  # the cursors of both charts move together
-        page.get_by_label("training loss smoothed").check()
-        with page.expect_download() as download:
-            page.get_by_role("link", name="Metrics (.csv)").click()
-        lines = download.value.path().read_text().splitlines()
-    assert len(lines) > 100 and "validation_loss" in lines[0]
-
-
 def test_a_smoothed_curve_is_the_mean_of_what_came_before(open_page: OpenPage) -> None:
     with open_page() as page:
         found = page.evaluate("async () => (await import('/static/page/job/curves.js')).smoothed([4, 2, 2, 8])")

@@ -27,7 +27,7 @@ class Prediction:
     ----------
     model, version : which predicted.
     digit, class_name : the most probable class, and what its data set calls it.
-    verdict : ``digit``, ``unsure``, ``blank``, ``several-digits`` or ``not-a-digit``.
+    verdict : ``digit``, ``unsure``, ``blank``, ``several-digits`` or ``not-a-digit``; None from an older server.
     rivals : if it is unsure, the other digits that it may be, the most probable first.
     probabilities : of every class; they sum to 1.
     preprocessing, warnings : what was done to the image, and what may make the prediction wrong.
@@ -38,7 +38,7 @@ class Prediction:
     version: int
     digit: int
     class_name: str
-    verdict: str
+    verdict: str | None
     rivals: tuple[int, ...]
     probabilities: dict[int, float]
     preprocessing: tuple[str, ...]
@@ -122,6 +122,13 @@ class Asked(TypedDict, total=False):
     alias: str | None
 
 
+class AskedPrediction(Asked, total=False):
+    """Which model is asked, and the probabilities below which a prediction is unsure, or none of a digit at all."""
+
+    unsure_below: float | None
+    digit_below: float | None
+
+
 _Rows: TypeAlias = Table[Prediction | RefusedFile]
 
 
@@ -129,7 +136,7 @@ class Predictions:
     """What a client does with images."""
 
     @request
-    def predict(self, image: Image, **asked: Unpack[Asked]) -> Call[Prediction]:
+    def predict(self, image: Image, **asked: Unpack[AskedPrediction]) -> Call[Prediction]:
         """Predict the digit in one image; see `inkling.images.Image`."""
 
         def read(response: httpx.Response) -> Prediction:
@@ -141,12 +148,12 @@ class Predictions:
         return _ask("predict", read, body_of(image), **asked)
 
     @request
-    def predict_all(self, images: Images, **asked: Unpack[Asked]) -> Call[Table[Prediction]]:
+    def predict_all(self, images: Images, **asked: Unpack[AskedPrediction]) -> Call[Table[Prediction]]:
         """Predict the digits in several images, in their order; see `inkling.images.Images`."""
         return _ask("predict", _read_all, body_of_all(images), **asked)
 
     @request
-    def predict_files(self, files: Iterable[str | Path], **asked: Unpack[Asked]) -> Call[_Rows]:
+    def predict_files(self, files: Iterable[str | Path], **asked: Unpack[AskedPrediction]) -> Call[_Rows]:
         """Predict the digits in any number of files, in their order and by their names, in requests of at most 8 MB.
 
         A file may also be a zip archive. One that cannot be read as an image is a `RefusedFile`, and the others go on.
@@ -218,14 +225,16 @@ def _ask(
     read: Callable[[httpx.Response], Result | Call[Result]],
     body: Mapping[str, Any],
     params: Mapping[str, Any] = MappingProxyType({}),
-    **asked: Unpack[Asked],
+    *,
+    model: str | None = None,
+    version: int | str | None = None,
+    **asked: Any,
 ) -> Call[Result]:
-    model, version = asked.get("model"), asked.get("version")
     if version is not None and model is None:
         raise InvalidField("A version is that of a model.", field="model", allowed="the name of a model")
     of_version = () if version is None else ("versions", version)
     path = path_of(verb) if model is None else path_of("models", model, *of_version, verb)
-    request = {**body, "params": given(alias=asked.get("alias"), **params)}
+    request = {**body, "params": given(**params, **asked)}
     return Call(method="POST", path=path, read=read, request=request, repeatable=True)
 
 
@@ -251,8 +260,8 @@ def _read_prediction(answer: Json, one: Json) -> Prediction | RefusedFile:
         version=answer["version"],
         digit=one["digit"],
         class_name=one["class_name"],
-        verdict=one["verdict"],
-        rivals=tuple(one["rivals"]),
+        verdict=one.get("verdict"),
+        rivals=tuple(one.get("rivals", ())),
         probabilities={int(label): value for label, value in one["probabilities"].items()},
         preprocessing=tuple(one["preprocessing"]),
         warnings=tuple(one["warnings"]),

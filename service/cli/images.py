@@ -46,6 +46,14 @@ _Source: TypeAlias = str | ImageFile | RefusedFile
 _ALIAS = click.option(
     "--alias", metavar="ALIAS", help="The version by its alias. [default champion, or else the newest]"
 )
+_UNSURE_BELOW = click.option(
+    "--unsure-below", type=click.FloatRange(0, 1), metavar="PROBABILITY",
+    help="A less probable digit is unsure. [default: as measured for the model]",
+)  # fmt: skip
+_DIGIT_BELOW = click.option(
+    "--digit-below", type=click.FloatRange(0, 1), metavar="PROBABILITY",
+    help="What is less probably a digit at all is not called one. [default: as measured]",
+)  # fmt: skip
 _BAR_WIDTH = 24
 _MAX_FILE_WIDTH = 32
 
@@ -55,6 +63,8 @@ _MAX_FILE_WIDTH = 32
 @_MODEL
 @_VERSION
 @_ALIAS
+@_UNSURE_BELOW
+@_DIGIT_BELOW
 @click.option("--show", "draw", is_flag=True, help="Draw the 28x28 pixels that the model gets.")
 @click.option(
     "--steps",
@@ -186,7 +196,7 @@ def prediction_view(prediction: Json, preprocessed: Sequence[Text] | None, *, so
     source : which model and version predicted it.
     """
     grid = Table.grid(padding=(0, 3))
-    colour = "bold green" if prediction["verdict"] == "digit" else "yellow"
+    colour = "bold green" if _is_sure(prediction) else "yellow"
     digit = Text("\n".join(large_digit(prediction["digit"])), style=colour, no_wrap=True)
     pictures = [Text("\n").join(preprocessed)] if preprocessed else []
     grid.add_row(*pictures, digit, _bars(prediction))
@@ -208,7 +218,7 @@ def prediction_table(predictions: Sequence[Json]) -> Table:
             table.add_row(file, "", "", "", Text(prediction["error"], style="red"))
             continue
         first, second = sorted(prediction["probabilities"].items(), key=lambda item: -item[1])[:2]
-        colour = "bold green" if prediction["verdict"] == "digit" else "yellow"
+        colour = "bold green" if _is_sure(prediction) else "yellow"
         digit = Text(" ").join((Text(first[0], colour), *_class_name(prediction), *_verdict(prediction)))
         next_ = Text(f"{second[0]}: {percent(second[1])}", "dim")
         table.add_row(file, digit, percent(first[1]), next_, " ".join(prediction["warnings"]))
@@ -235,7 +245,8 @@ def _predict(backend: Backend, sources: Sequence[_Source], asked: Json) -> Json:
             message = (error if isinstance(error, Failure) else Failure.of(error)).message
             predictions.append({"file": _name_of(source), "error": message})
             continue
-        asked = answer = {"model": one["model"], "version": one["version"]}
+        answer = {"model": one["model"], "version": one["version"]}
+        asked = {**asked, **answer, "alias": None}
         predictions += [{"file": _name_of(source), **prediction} for prediction in one["predictions"]]
     if not answer:
         raise Failure("None of the files could be read as an image.")
@@ -286,10 +297,15 @@ def _class_name(prediction: Json) -> list[Text]:
     return [] if name == str(prediction["digit"]) else [Text(name, "bold green")]
 
 
+def _is_sure(prediction: Json) -> bool:
+    """Whether a prediction is shown as sure; servers before verdicts gave warnings only."""
+    return prediction.get("verdict") == "digit" or (prediction.get("verdict") is None and not prediction["warnings"])
+
+
 def _verdict(prediction: Json) -> list[Text]:
     """Return in a few words why a prediction is not to be relied on, if it is not."""
-    verdict = prediction["verdict"]
-    likely = " or ".join(map(str, (prediction["digit"], *prediction["rivals"])))
+    verdict = prediction.get("verdict") or "digit"
+    likely = " or ".join(map(str, (prediction["digit"], *prediction.get("rivals", ()))))
     words = {"digit": "", "unsure": f"{likely}? Not sure."}.get(verdict, f"{verdict.replace('-', ' ').capitalize()}.")
     return [Text(words, "bold yellow")] if words else []
 
@@ -342,8 +358,9 @@ def _print_reading(found: Json, console: Console) -> None:
     for line in found["lines"]:
         least = min(line["digits"], key=lambda digit: digit["probability"], default=None)
         certainty = f"{least['digit']}: {percent(least['probability'])}" if least else ""
-        doubtful = [digit for digit in line["digits"] if digit["verdict"] != "digit"]
-        doubts = dict.fromkeys(f"{one['digit']}: {' '.join([one['verdict'], *one['warnings']])}" for one in doubtful)
+        doubtful = [digit for digit in line["digits"] if not _is_sure(digit)]
+        reasons = ((one["digit"], filter(None, (one.get("verdict"), *one["warnings"]))) for one in doubtful)
+        doubts = dict.fromkeys(f"{digit}: {' '.join(why)}" for digit, why in reasons)
         table.add_row(Text(line["text"], "bold yellow" if doubts else "bold green"), certainty, " ".join(doubts))
     console.print(table, Text(), Text(f"{found['model']}, version {found['version']}", "bold"), sep="\n")
     console.print(*_warnings(found), sep="\n")

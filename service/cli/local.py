@@ -16,6 +16,7 @@ from service.inference import (
     DecodingLimits,
     Explanation,
     ImageFile,
+    Thresholds,
     answer,
     compare,
     decode_upload,
@@ -280,10 +281,17 @@ class LocalBackend:
     # Images and data sets
 
     def predict(
-        self, image: ImageFile, *, model: str | None = None, version: int | None = None, alias: str | None = None
+        self,
+        image: ImageFile,
+        *,
+        model: str | None = None,
+        version: int | None = None,
+        alias: str | None = None,
+        **thresholds: float | None,
     ) -> Json:
         """Predict the digit of each image in a file."""
-        return answer(self._model(model, version or alias), decode_upload(image.content, image.media_type))
+        inputs = decode_upload(image.content, image.media_type)
+        return answer(self._model(model, version or alias), inputs, thresholds=Thresholds(**thresholds))
 
     def explain(self, image: ImageFile, **question: Any) -> Json:
         """Return the evidence of each pixel of one image for a ``digit``, or for one ``against`` another."""

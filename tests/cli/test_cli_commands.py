@@ -196,6 +196,15 @@ def test_a_prediction(here: Here, digit_png: Path, monkeypatch: pytest.MonkeyPat
     here("predict", digit_png, "--version", "1", exit_code=2)
 
 
+@pytest.mark.parametrize(
+    ("options", "verdict"),
+    [([], "digit"), (["--unsure-below", "1"], "unsure"), (["--digit-below", "1"], "not-a-digit")],
+)
+def test_the_thresholds_of_verdicts_are_options(here: Here, digit_png: Path, options: list[str], verdict: str) -> None:
+    answer = json.loads(here("predict", digit_png, digit_png, *options, "--json"))
+    assert [one["verdict"] for one in answer["predictions"]] == [verdict] * 2
+
+
 def test_the_steps_of_preprocessing_are_written_as_one_picture(here: Here, digit_png: Path, tmp_path: Path) -> None:
     enlarged, sheet = tmp_path / "enlarged.png", tmp_path / "steps.png"
     with Image.open(digit_png) as digit:

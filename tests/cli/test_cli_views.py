@@ -152,6 +152,17 @@ def test_a_prediction_that_is_not_to_be_relied_on_says_so(verdict: str, rivals: 
     assert "Not" not in shown(prediction_view(prediction(), None, source="digits, version 1"))
 
 
+@pytest.mark.parametrize(("warnings", "style"), [([], "bold green"), (["Two blobs."], "yellow")])
+def test_without_a_verdict_a_warning_makes_a_prediction_unsure(warnings: list[str], style: str) -> None:
+    """As older servers answer."""
+    older = prediction(file="a.png", warnings=warnings)
+    del older["verdict"], older["rivals"]
+    for one in (older, {**older, "verdict": None, "rivals": []}):
+        (cell,) = prediction_table([one]).columns[1].cells
+        assert str(cell) == "7" and cell.spans[0].style == style
+        assert "Not" not in shown(prediction_view(one, None, source="digits, version 1"))
+
+
 def test_one_prediction() -> None:
     seen = grey_picture(np.zeros((28, 28), np.uint8), PLAIN)
     for drawn in (None, seen):

@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -103,6 +104,21 @@ def test_one_picture_gives_the_same_bits_however_it_is_given(
     inputs = decode_upload(path.read_bytes())
     assert all((np.asarray(Image.open(BytesIO(content))) == inputs.images[0]).all() for content in seen)
     assert facts(client.predict(path))[0] == 2
+
+
+def test_the_thresholds_of_verdicts_are_arguments(client: InklingClient, paper: Image.Image) -> None:
+    assert client.predict(paper).verdict == "digit"
+    assert client.predict(paper, unsure_below=1).verdict == "unsure"
+    assert client.predict_all([paper, paper], digit_below=1)[1].verdict == "not-a-digit"
+
+
+def test_an_older_server_answers_without_verdicts() -> None:
+    one = {"digit": 7, "class_name": "7", "probabilities": {"7": 1.0}, "preprocessing": [], "warnings": []}
+    answer = {"model": "digits", "version": 1, "predictions": [one]}
+    http_client = httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(200, json=answer)))
+    with InklingClient("http://older", http_client=http_client) as client:
+        found = client.predict(b"\x89PNG\r\n\x1a\n")
+    assert (found.digit, found.verdict, found.rivals) == (7, None, ())
 
 
 def test_what_a_camera_wrote_about_itself_is_not_sent(paper: Image.Image) -> None:

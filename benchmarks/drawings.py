@@ -77,6 +77,24 @@ STYLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """The strokes of each style; its name begins with the digit."""
 
+BROKEN: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "0 arcs": ("10,42 24,6 50,0 78,8 92,42", "10,58 24,94 50,100 78,92 92,58"),
+        "1 gap": ("50,0 50,42", "50,58 50,100"),
+        "2 base": ("10,24 24,4 54,0 82,14 84,36 60,64 14,84", "12,100 90,100"),
+        "3 bows": ("12,12 40,0 74,8 80,26 66,40 42,42", "42,58 70,60 88,76 74,94 42,100 10,90"),
+        "4 bar": ("24,0 10,56 | 58,56", "78,4 74,100"),
+        "5 hat": ("26,16 18,46 | 48,38 80,50 88,72 70,94 38,100 10,90", "26,0 86,0"),
+        "5 hat to the right": ("30,10 22,46 | 50,38 80,50 88,72 70,94 38,100 10,90", "48,2 100,0"),
+        "6 stem": ("72,0 40,16 22,40", "18,56 16,80 40,100 70,94 82,72 66,54 42,56 30,66"),
+        "7 top": ("8,0 90,0", "78,16 44,100"),
+        "7 slope": ("8,2 90,2 | 74,34", "64,52 44,100"),
+        "8 circles": ("50,0 26,8 24,30 50,42 76,30 74,8 50,0", "50,58 20,66 16,88 50,100 84,88 80,66 50,58"),
+        "9 stem": ("78,16 52,0 24,10 22,32 46,44 70,36 78,18", "70,54 64,84 54,100"),
+    }
+)
+"""Digits of which the strokes do not touch, as of a pen that skips, in the same form."""
+
 
 def digit_of(style: str) -> int:
     """Return the digit that a style draws."""
@@ -118,7 +136,7 @@ def stroke_paths(style: str, rng: np.random.Generator, hand: Hand) -> list[Point
     rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     distortion = np.array([[1, slant], [0, 1]]) @ rotation
     paths = []
-    for stroke in STYLES[style]:
+    for stroke in (STYLES | BROKEN)[style]:
         path = smooth(stroke, rng, 2.2 * jitter)
         tremor = rng.normal(0, 1, path.shape)
         tremor = np.stack([np.convolve(axis, np.ones(5) / 5, "same") for axis in tremor.T], axis=1)
@@ -136,7 +154,7 @@ def draw(
 
     Parameters
     ----------
-    style : a key of `STYLES`.
+    style : a key of `STYLES` or `BROKEN`.
     hand : how it is drawn; None draws one.
     spread : how far from the middle it may stand, as a share of the room that there is, at most an eighth of the side.
     """

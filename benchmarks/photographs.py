@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from service.bootstrap import shipped_models
 from service.datasets import LabelledImages, load_dataset
 from service.errors import ServiceError
-from service.inference import ModelInputs, decode_upload, predict
-from service.registry import LocalStore, Registry
+from service.inference import ModelInputs, answer, decode_upload
+from service.registry import LocalStore, Model, Registry
 
 from .drawings import STYLES, Hand, digit_of, draw
 
@@ -37,9 +38,6 @@ Ink = NDArray[np.float32]
 Colours = NDArray[np.float32]
 """(height, width, 3), from 0 to 255."""
 Rng = np.random.Generator
-Images = NDArray[np.uint8]
-Classifier = Callable[[Images], int]
-"""Returns the digit in one image of 28x28 pixels."""
 
 HEIGHTS = (0.12, 0.16, 0.2, 0.25, 0.35, 0.5, 0.65, 0.8, 0.92)
 """Of a drawn digit, as shares of its canvas, both with its pen."""
@@ -505,47 +503,52 @@ KINDS: Mapping[str, Callable[[Rng], Example]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What was found in one picture; ``predicted`` is None if it was refused."""
+    """What was found in one picture; ``inputs`` and ``prediction`` are None if it was refused."""
 
     example: Example
     inputs: ModelInputs | None
-    predicted: int | None
+    prediction: Mapping[str, Any] | None
     taken_s: float
 
     @property
     def is_right(self) -> bool:
         """Whether it is the digit that was drawn."""
-        return self.predicted == self.example.digit
+        return self.prediction is not None and self.prediction["digit"] == self.example.digit
 
     @property
     def is_warned(self) -> bool:
         """Whether there is a warning, or a refusal."""
-        return self.inputs is None or bool(self.inputs.warnings[0])
+        return self.prediction is None or bool(self.prediction["warnings"])
+
+    @property
+    def verdict(self) -> str:
+        """What it is worth."""
+        return "refused" if self.prediction is None else str(self.prediction["verdict"])
 
 
-def shipped_classifier(name: str = "mnist-digits") -> Classifier:
-    """Return a shipped model."""
+def shipped_model(name: str = "mnist-digits") -> Model:
+    """Return the champion of a shipped model."""
     registry = Registry(LocalStore(shipped_models()))
-    model = registry.load(name, registry.resolve(name))
-    return lambda image: int(predict(model, image[np.newaxis])[0][0])
+    return registry.load(name, registry.resolve(name))
 
 
-def read(example: Example, classify: Classifier) -> Reading:
+def read(example: Example, model: Model) -> Reading:
     """Read a picture as ``POST /predict`` does."""
     start_s = time.perf_counter()
     try:
         inputs = decode_upload(example.content, "image/*")
     except ServiceError:
-        return Reading(example=example, inputs=None, predicted=None, taken_s=time.perf_counter() - start_s)
+        return Reading(example=example, inputs=None, prediction=None, taken_s=time.perf_counter() - start_s)
     taken_s = time.perf_counter() - start_s
-    return Reading(example=example, inputs=inputs, predicted=classify(inputs.images[0]), taken_s=taken_s)
+    (prediction,) = answer(model, inputs)["predictions"]
+    return Reading(example=example, inputs=inputs, prediction=prediction, taken_s=taken_s)
 
 
-def readings(kind: str, classify: Classifier, *, n_digits: int, seed: int = 0) -> Iterator[Reading]:
+def readings(kind: str, model: Model, *, n_digits: int, seed: int = 0) -> Iterator[Reading]:
     """Make and read pictures of one kind; the same seed gives the same pictures."""
     rng = np.random.default_rng([seed, list(KINDS).index(kind)])
     for _ in range(n_digits):
-        yield read(KINDS[kind](rng), classify)
+        yield read(KINDS[kind](rng), model)
 
 
 def drawn_at(style: str, height: float, rng: Rng, *, side_px: int = 280, pen_px: float = 18) -> Example:
@@ -566,8 +569,9 @@ def tile(kind: str, reading: Reading) -> Image.Image:
     pen = ImageDraw.Draw(whole)
     if reading.inputs is not None:
         whole.paste(Image.fromarray(reading.inputs.images[0]).resize((64, 64)), (136, 2))
-    mark = " !" if reading.is_warned else ""
-    pen.text((136, 70), f"{reading.example.digit} > {reading.predicted}{mark}", fill=(255, 255, 255))
+    found = reading.prediction["digit"] if reading.prediction else ""
+    pen.text((136, 70), f"{reading.example.digit} > {found}{' !' * reading.is_warned}", fill=(255, 255, 255))
+    pen.text((136, 84), reading.verdict, fill=(255, 255, 255))
     pen.text((2, 133), kind, fill=(255, 255, 255))
     return whole
 
@@ -582,17 +586,17 @@ def sheet_of(tiles: list[Image.Image], columns: int = 6) -> Image.Image:
     return sheet
 
 
-def drawings_at(height: float, pen_px: float, classify: Classifier, seed: int = 0) -> list[Reading]:
-    """Draw all styles at a height with a pen, and read them."""
+def drawings_at(height: float, pen_px: float, model: Model, *, seed: int = 0, every: int = 1) -> list[Reading]:
+    """Draw all styles, or every n-th, at a height with a pen, and read them."""
     rng = np.random.default_rng([seed, round(1000 * height), round(pen_px)])
-    return [read(drawn_at(style, height, rng, pen_px=pen_px), classify) for style in STYLES]
+    return [read(drawn_at(style, height, rng, pen_px=pen_px), model) for style in list(STYLES)[::every]]
 
 
-def print_heights(classify: Classifier, seed: int) -> None:
+def print_heights(model: Model, seed: int) -> None:
     """Print in Markdown how many of the 45 styles are read right, and with a warning, at each height with each pen."""
     print(f"| height | {' | '.join(f'{pen_px} px' for pen_px in PENS_PX)} |\n|---:|{'---:|' * len(PENS_PX)}")
     for height in HEIGHTS:
-        cells = [drawings_at(height, pen_px, classify, seed) for pen_px in PENS_PX]
+        cells = [drawings_at(height, pen_px, model, seed=seed) for pen_px in PENS_PX]
         counts = (f"{sum(one.is_right for one in cell)} ({sum(one.is_warned for one in cell)})" for cell in cells)
         print(f"| {height:.0%} | {' | '.join(counts)} |", flush=True)
 
@@ -608,15 +612,15 @@ def main() -> None:
     parser.add_argument("--model", default="mnist-digits", help="the shipped model that classifies")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    classify = shipped_classifier(options.model)
+    model = shipped_model(options.model)
     if options.heights:
-        print_heights(classify, options.seed)
+        print_heights(model, options.seed)
         return
     everything: list[Reading] = []
     tiles: list[Image.Image] = []
-    print(f"{'kind':<22} {'right':>6} {'warned':>7} {'wrong without':>13} {'ms each':>8}")
+    print(f"{'kind':<22} {'right':>6} {'warned':>7} {'refused':>7} {'wrong and sure':>14} {'ms each':>8}")
     for kind in options.kind or KINDS:
-        found = list(readings(kind, classify, n_digits=options.digits, seed=options.seed))
+        found = list(readings(kind, model, n_digits=options.digits, seed=options.seed))
         print_row(kind, found)
         everything += found
         if options.sheet:
@@ -628,10 +632,12 @@ def main() -> None:
 
 def print_row(kind: str, found: list[Reading]) -> None:
     """Print the shares of one kind."""
-    right, warned, silent, taken_s = np.mean(
-        [(one.is_right, one.is_warned, not (one.is_right or one.is_warned), one.taken_s) for one in found], axis=0
-    )
-    print(f"{kind:<22} {right:>6.3f} {warned:>7.3f} {silent:>13.3f} {1000 * taken_s:>8.1f}", flush=True)
+    rows = [
+        (one.is_right, one.is_warned, one.verdict != "digit", one.verdict == "digit" and not one.is_right, one.taken_s)
+        for one in found
+    ]
+    right, warned, refused, sure, taken_s = np.mean(rows, axis=0)
+    print(f"{kind:<22} {right:>6.3f} {warned:>7.3f} {refused:>7.3f} {sure:>14.3f} {1000 * taken_s:>8.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from .histogram import level_counts, otsu
 from .mnist_form import Bytes, window_extreme
 
 _N_LEVELS = 32
+_MIN_QUADRILATERAL_FRACTION, _MIN_SHEET_FRACTION = 0.9, 0.8
+"""Of the outline of a sheet of paper, what is in the quadrilateral of its corners; and what is not written on."""
 
 
 def dark_structure_removed(grey: Bytes, window_px: int) -> Bytes:
@@ -65,6 +67,52 @@ def _extended(grey: Bytes, width_px: int) -> Bytes:
                     grey[outside, start:stop] = paper
         grey = grey.T
     return grey
+
+
+def sheet_outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Return a sheet of paper that is written on with what is written on it; None if a mask is nothing like that.
+
+    A sheet is a filled quadrilateral.
+    """
+    outline = _filled(mask)
+    is_filled = np.count_nonzero(mask) >= _MIN_SHEET_FRACTION * np.count_nonzero(outline)
+    return outline if is_filled and _is_quadrilateral(outline) else None
+
+
+def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask with all pixels that have some of it on each of their four sides."""
+    along = np.logical_or.accumulate
+    down, up = along(mask, axis=0), along(mask[::-1], axis=0)[::-1]
+    forth, back = along(mask, axis=1), along(mask[:, ::-1], axis=1)[:, ::-1]
+    filled: NDArray[np.bool_] = down & up & forth & back
+    return filled
+
+
+def _is_quadrilateral(outline: NDArray[np.bool_]) -> bool:
+    """Whether a filled mask is nearly the quadrilateral of its corners: the ends of its diagonals."""
+    rows, columns = np.nonzero(outline)
+    points = np.stack([columns, rows], axis=1).astype(np.float64)
+
+    def farthest(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+        corner: NDArray[np.float64] = points[int(np.argmax(distances))]
+        return corner
+
+    first = farthest(np.linalg.norm(points - points.mean(axis=0), axis=1))
+    opposite = farthest(np.linalg.norm(points - first, axis=1))
+    beside = _cross(opposite - first, points - first)
+    corners = (first, farthest(-beside), opposite, farthest(beside))
+    inside = np.ones(len(points), np.bool_)
+    area = 0.0
+    for start, stop in zip(corners, (*corners[1:], corners[0]), strict=True):
+        inside &= _cross(stop - start, points - start) >= -np.linalg.norm(stop - start)
+        area += float(_cross(start, stop)) / 2
+    n_common = np.count_nonzero(inside)
+    return bool(n_common > _MIN_QUADRILATERAL_FRACTION * max(len(points), area))
+
+
+def _cross(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    product: NDArray[np.float64] = first[0] * second[..., 1] - first[1] * second[..., 0]
+    return product
 
 
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .background import dark_structure_removed
+from .background import dark_structure_removed, runs, sheet_outline
 from .histogram import level_counts, otsu
 from .lines import find_lines
 from .mnist_form import Bytes, bounding_box, stroke_width_px, window_extreme
+from .parts import Mask, Part, Sides, box_around, joined_strokes, parts
 
 Floats64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Step = tuple[str, Bytes]
 """What was done, and the picture after it."""
 
@@ -54,6 +54,8 @@ _EDGE_FRACTION = 0.4
 """The drawing ends where it is paler than this fraction of full ink: so enlarged MNIST digits keep their size."""
 _SPECK_FRACTION = 0.02
 _BLOB_FRACTION = 0.1
+_CUT_DEPTH, _CUT_RATIO, _MAX_CUT_WIDTH = 0.5, 0.9, 1.8
+"""Of the width of strokes: how far inside it is measured, which share of that it has at the border, and its most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,13 +66,15 @@ class Ink:
     ----------
     darkness : 0 for paper to 255 for full ink, (height, width), at most 400 pixels wide or high.
     side_px : its longer side in the picture.
-    n_blobs : the separate parts, in all of the picture, that hold a tenth of the ink or more.
+    n_blobs : the separate digits, in all of the picture, that hold a tenth of the ink or more.
+    is_cut_off : whether strokes go on beyond the border of the picture.
     steps : of finding it, in order.
     """
 
     darkness: Bytes
     side_px: int
     n_blobs: int
+    is_cut_off: bool
     steps: tuple[Step, ...]
 
 
@@ -98,27 +102,6 @@ class FullInk:
 
     threshold: int
     level: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A connected component; ``amount`` is the sum of its depths."""
-
-    label: int
-    box: tuple[slice, ...]
-    n_pixels: int
-    amount: float
-
-    @property
-    def sides(self) -> tuple[int, int, int, int]:
-        """Top, left, bottom, right."""
-        rows, columns = self.box
-        return rows.start, columns.start, rows.stop, columns.stop
-
-    @property
-    def side_px(self) -> int:
-        """The longer side."""
-        return max(int(side.stop - side.start) for side in self.box)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -179,6 +162,22 @@ def locate_strokes(grey: Bytes, max_side_px: int) -> Located | None:
     found = [_candidate(relief, noise_levels, strongest) for relief in reliefs]
     candidates = [candidate for candidate in found if candidate is not None]
     return Located(_ink_of(candidates), factor) if candidates else None
+
+
+def _on_sheet(ink: Candidate, paper: Candidate) -> Candidate | None:
+    """Return ink without what is not on the largest part of the other polarity, if that is a sheet of paper.
+
+    A sheet that is too narrow to be background is a filled quadrilateral that encloses ink.
+    """
+    sheet = max(paper.strokes, key=lambda part: part.amount)
+    if sheet.touches_border(paper.labels.shape) or sheet.side_px <= _WINDOW_FRACTION * min(paper.labels.shape):
+        return None
+    outline = sheet_outline(paper.labels[sheet.box] == sheet.label)
+    if outline is None:
+        return None
+    n_pixels = np.bincount(ink.labels[sheet.box][outline], minlength=int(ink.labels.max()) + 1)
+    written = [part for part in ink.strokes if n_pixels[part.label] > part.n_pixels / 2]
+    return replace(ink, strokes=written) if written else None
 
 
 def _noise_levels(grey: Bytes) -> float:
@@ -268,27 +267,6 @@ def _candidate(relief: Relief, noise_levels: float, strongest: float) -> Candida
     )
 
 
-def parts(mask: Mask, depth: Bytes) -> tuple[NDArray[np.integer], list[Part]]:
-    """Return the labels of the connected components of a mask, from 1 on, and the components."""
-    import cc3d  # noqa: PLC0415 - nothing but pictures needs it
-
-    # As bytes: for booleans, cc3d 4.1.1 now and then gives one part two labels.
-    labels, n_parts = cc3d.connected_components(mask.view(np.uint8), connectivity=8, return_N=True)
-    if not n_parts:
-        return labels, []
-    statistics = cc3d.statistics(labels)
-    amounts = np.bincount(labels.ravel(), weights=depth.ravel(), minlength=n_parts + 1)
-    return labels, [
-        Part(
-            label=label,
-            box=statistics["bounding_boxes"][label],
-            n_pixels=int(statistics["voxel_counts"][label]),
-            amount=float(amounts[label]),
-        )
-        for label in range(1, n_parts + 1)
-    ]
-
-
 def _is_blob(part: Part, labels: NDArray[np.integer]) -> bool:
     """Whether a part is large, and about as wide as long."""
     if part.side_px <= _WINDOW_FRACTION * min(labels.shape):
@@ -297,10 +275,16 @@ def _is_blob(part: Part, labels: NDArray[np.integer]) -> bool:
 
 
 def _ink_of(candidates: list[Candidate]) -> Candidate:
-    """Choose between dark and light structures: one that encloses the other, else the one with more ink inside."""
+    """Choose between dark and light structures.
+
+    Ink is what is on a sheet of paper; else what encloses the other, or else the one with more ink inside.
+    """
     if len(candidates) == 1:
         return candidates[0]
     first, second = candidates
+    for ink, paper in ((first, second), (second, first)):
+        if (on_sheet := _on_sheet(ink, paper)) is not None:
+            return on_sheet
     for parts_of in (lambda candidate: candidate.structure, _inner_parts):
         if parts_of(first) and parts_of(second):
             first_in_second = _enclosed(parts_of(first), parts_of(second))
@@ -314,30 +298,17 @@ def _ink_of(candidates: list[Candidate]) -> Candidate:
 
 def _inner_parts(candidate: Candidate) -> list[Part]:
     """Return the parts that do not touch the border, where the cells of a table are cut off."""
-    height, width = candidate.labels.shape
-    return [
-        part
-        for part in candidate.structure
-        if min(part.sides[:2]) > 0 and part.sides[2] < height and part.sides[3] < width
-    ]
+    return [part for part in candidate.structure if not part.touches_border(candidate.labels.shape)]
 
 
 def _enclosed(inner: list[Part], outer: list[Part]) -> float:
     """Return the share of the ink of some parts in the box of others."""
-    top, left, bottom, right = _box_around(outer)
+    top, left, bottom, right = box_around(outer)
     sides = np.array([part.sides for part in inner])
     amounts = np.array([part.amount for part in inner])
     starts, stops = sides[:, :2] >= np.array([top, left]) - 2, sides[:, 2:] <= np.array([bottom, right]) + 2
     is_inside = starts.all(axis=1) & stops.all(axis=1)
     return float(amounts[is_inside].sum() / amounts.sum())
-
-
-def _box_around(some: list[Part]) -> tuple[int, int, int, int]:
-    """Top, left, bottom, right of several parts."""
-    sides = np.array([part.sides for part in some])
-    top, left = sides[:, :2].min(axis=0).tolist()
-    bottom, right = sides[:, 2:].max(axis=0).tolist()
-    return top, left, bottom, right
 
 
 def _near_the_largest(strokes: list[Part]) -> list[Part]:
@@ -346,7 +317,7 @@ def _near_the_largest(strokes: list[Part]) -> list[Part]:
     waiting = sorted((p for p in strokes if p.amount > _MIN_PART_FRACTION * most), key=lambda p: -p.amount)
     digit = [waiting.pop(0)]
     while True:
-        top, left, bottom, right = _box_around(digit)
+        top, left, bottom, right = box_around(digit)
         gap = _NEAR_FRACTION * max(bottom - top, right - left)
         near = []
         for part in waiting:
@@ -365,7 +336,7 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
     A pale edge belongs to the digit if it is connected to dark ink and near to it.
     """
     relief = chosen.relief
-    top, left, bottom, right = _box_around(digit)
+    top, left, bottom, right = box_around(digit)
     side_px = max(bottom - top, right - left)
     reach_px = max(1, round(_REACH_FRACTION * side_px))
     margin_px = 2 + reach_px
@@ -390,13 +361,15 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
     full = full_ink(depth, noise_levels)
     if full is None:
         return None
-    darkness, amounts = _darkness(depth, full, noise_levels)
+    darkness, components = _darkness(depth, full, noise_levels)
     cropped = crop_to_ink(darkness)
     # What is far from the digit may be another one, or a speck.
     of_digit_amount = sum(part.amount for part in digit)
     far = np.array([part.amount for part in chosen.strokes if part not in digit]) / of_digit_amount
-    n_blobs = int((amounts > _BLOB_FRACTION * amounts.sum()).sum() + (far > _BLOB_FRACTION).sum())
-    n_specks = int((amounts <= _SPECK_FRACTION * amounts.max()).sum() + (far <= _BLOB_FRACTION).sum())
+    kept = [part for part in components if part.amount > _SPECK_FRACTION * max(one.amount for one in components)]
+    digits = np.array([sum(part.amount for part in digit) for digit in joined_strokes(kept)])
+    n_blobs = int((digits > _BLOB_FRACTION * digits.sum()).sum() + (far > _BLOB_FRACTION).sum())
+    n_specks = len(components) - len(kept) + int((far <= _BLOB_FRACTION).sum())
     steps: list[Step] = []
     evened = 255 - grey
     if is_lit:
@@ -414,7 +387,36 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
         steps.append((f"removed {n_specks} {'speck' if n_specks == 1 else 'specks'}", relief.depth * of_digit))
     width_px, height_px = cropped.shape[1] * reduction, cropped.shape[0] * reduction
     steps.append((f"cropped to the ink, {width_px}x{height_px} pixels", cropped))
-    return Ink(darkness=cropped, side_px=max(width_px, height_px), n_blobs=n_blobs, steps=tuple(steps))
+    return Ink(
+        darkness=cropped,
+        side_px=max(width_px, height_px),
+        n_blobs=n_blobs,
+        is_cut_off=_is_cut_off(cropped, (top, left, bottom, right), chosen.labels.shape),
+        steps=tuple(steps),
+    )
+
+
+def _is_cut_off(darkness: Bytes, sides: Sides, shape: tuple[int, ...]) -> bool:
+    """Whether strokes of a cropped digit go on beyond the border of the picture.
+
+    There, they are as wide as farther inside; what only touches the border is round or flat. What touches opposite
+    sides was cropped to itself.
+    """
+    top, left, bottom, right = sides[0] == 0, sides[1] == 0, sides[2] == shape[0], sides[3] == shape[1]
+    if (top and bottom) or (left and right):
+        return False
+    mask = darkness > _EDGE_FRACTION * 255
+    width_px = stroke_width_px(mask)
+    depth_px = max(1, round(_CUT_DEPTH * width_px))
+    for turn, is_border in enumerate((top, right, bottom, left)):
+        inward = np.rot90(mask, turn)
+        if not is_border or len(inward) <= depth_px:
+            continue
+        for start, stop in runs(inward[0]):
+            inside = [there - here for here, there in runs(inward[depth_px]) if here < stop and there > start]
+            if len(inside) == 1 and _CUT_RATIO * inside[0] < stop - start < _MAX_CUT_WIDTH * width_px:
+                return True
+    return False
 
 
 def lit_depth(background: Bytes, levels: Bytes, *, is_dark: bool) -> Bytes:
@@ -437,8 +439,8 @@ def _enlarged(small: Bytes, factor: int, shape: tuple[int, int], resampling: Ima
     return np.asarray(Image.fromarray(small).resize(size, resampling))[: shape[0], : shape[1]]
 
 
-def _darkness(depth: Bytes, full: FullInk, noise_levels: float) -> tuple[Bytes, Floats64]:
-    """Return a digit, 255 for full ink, without specks, and the amounts of ink in its parts, with those of specks.
+def _darkness(depth: Bytes, full: FullInk, noise_levels: float) -> tuple[Bytes, list[Part]]:
+    """Return a digit, 255 for full ink, without specks, and its parts, those that are specks included.
 
     A part is dark somewhere, and belongs to the digit if it holds more than a fiftieth of the ink of the
     largest part; it then belongs with all its paler edges.
@@ -451,7 +453,7 @@ def _darkness(depth: Bytes, full: FullInk, noise_levels: float) -> tuple[Bytes, 
     amounts = np.array([0.0, *(part.amount for part in components)]) * is_dark
     kept = amounts > _SPECK_FRACTION * amounts.max()
     darkness[~kept[labels]] = 0
-    return darkness, amounts[is_dark]
+    return darkness, [part for part in components if is_dark[part.label]]
 
 
 def crop_to_ink(darkness: Bytes) -> Bytes:

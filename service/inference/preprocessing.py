@@ -16,7 +16,7 @@ from service.core import IMAGE_SIDE_PX
 
 from .ink import Step, crop_to_ink, find_ink
 from .mnist_form import INK_SIDE_PX, Bytes, bounding_box, is_mnist_form, to_mnist_form
-from .strokes import thicken, thin
+from .strokes import redraw
 
 BLANK = "The image is blank: nothing in it stands out from the background."
 
@@ -63,8 +63,9 @@ def preprocess(pixels: Bytes) -> Preprocessed:
     ink = find_ink(grey)
     if ink is None:
         return _done(np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8), (), (BLANK,))
-    image, scaling, warnings = to_image(ink.darkness)
-    return _done(image, (*steps, *ink.steps, *scaling), (*warnings_of(ink.side_px, ink.n_blobs), *warnings))
+    image, scaling, of_strokes = to_image(ink.darkness)
+    warnings = (*warnings_of(ink.side_px, ink.n_blobs, is_cut_off=ink.is_cut_off), *of_strokes)
+    return _done(image, (*steps, *ink.steps, *scaling), warnings)
 
 
 def to_image(darkness: Bytes) -> tuple[Bytes, tuple[Step, ...], tuple[str, ...]]:
@@ -76,13 +77,10 @@ def to_image(darkness: Bytes) -> tuple[Bytes, tuple[Step, ...], tuple[str, ...]]
     """
     steps: tuple[Step, ...] = ()
     warnings: tuple[str, ...] = ()
-    if (wide := thicken(darkness)) is not None:
-        darkness = crop_to_ink(wide)
-        steps += (("thickened thin strokes", darkness),)
-    elif (narrow := thin(darkness)) is not None:
-        darkness = crop_to_ink(narrow.darkness)
-        warnings = (THICK,) if narrow.is_filled else ()
-        steps += (("thinned thick strokes", darkness),)
+    if (redrawn := redraw(darkness)) is not None:
+        darkness = crop_to_ink(redrawn.darkness)
+        warnings = (THICK,) if redrawn.is_guess else ()
+        steps = ((redrawn.step, darkness),)
     image = to_mnist_form(darkness)
     box = bounding_box(image > 0)
     steps += (
@@ -151,11 +149,13 @@ def _along_main_axis(pixels: Bytes) -> Bytes:
     return rounded
 
 
-def warnings_of(side_px: int, n_blobs: int = 1) -> tuple[str, ...]:
+def warnings_of(side_px: int, n_blobs: int = 1, *, is_cut_off: bool = False) -> tuple[str, ...]:
     """Return what may make the prediction of a drawing wrong, given its longer side and its blobs of ink."""
     warnings = []
     if n_blobs > 1:
         warnings.append(f"There are {n_blobs} {SEVERAL_BLOBS}; one digit an image is expected.")
+    if is_cut_off:
+        warnings.append("The drawing is cut off at the edge of the picture.")
     if side_px < _LOW_RESOLUTION_PX:
         warnings.append(f"The drawing is only {side_px} pixels long, which shows little of its shape.")
     return tuple(warnings)

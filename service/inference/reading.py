@@ -16,10 +16,11 @@ from service.registry import Model
 from .ink import crop_to_ink, full_ink, lit_depth, locate_strokes
 from .mnist_form import Bytes, window_extreme
 from .model_inputs import ModelInputs
+from .parts import typical_height_px
 from .picture import Picture
 from .prediction import predict
 from .preprocessing import BLANK, to_grey, to_image, warnings_of
-from .segmentation import DOUBT_COST, Labels, Segment, Way, candidates, cheapest_ways, find_text, typical_height_px
+from .segmentation import DOUBT_COST, Labels, Segment, Way, candidates, cheapest_ways, find_text
 from .verdicts import answer
 
 MAX_PARTS = 300

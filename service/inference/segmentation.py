@@ -12,18 +12,15 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from operator import mul
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .ink import Part, parts
 from .mnist_form import Bytes, bounding_box
+from .parts import Part, Sides, box_around, joined_strokes, parts, typical_height_px
 
-Box = tuple[int, int, int, int]
-"""Top, left, bottom, right."""
 MarkKind = Literal["point", "minus", "unknown"]
 Labels = NDArray[np.int32]
 Floats64 = NDArray[np.float64]
@@ -68,7 +65,7 @@ class Piece:
     """
 
     label: int
-    box: Box
+    box: Sides
     component: int
     cut_ink: float = 0.0
 
@@ -114,7 +111,7 @@ class Segment:
     start: int
     stop: int
     labels: tuple[int, ...]
-    box: Box
+    box: Sides
     cost: float
     against: tuple[float, ...] = ()
     mark: MarkKind | None = None
@@ -138,6 +135,7 @@ def find_text(darkness: Bytes, max_parts: int) -> Text:
     components = [part for part in components if part.n_pixels >= _MIN_PART_AREA * height_px**2]
     n_left_out = max(0, len(components) - max_parts)
     components = sorted(components, key=lambda part: -part.amount)[:max_parts]
+    labels, components = _joined(labels, components)
     pieces = np.zeros(darkness.shape, np.int32)
     lines, n_pieces = [], 0
     for members in _grouped(components, height_px):
@@ -159,11 +157,21 @@ def find_text(darkness: Bytes, max_parts: int) -> Text:
     return Text(lines=tuple(lines), labels=pieces, n_left_out=n_left_out)
 
 
-def typical_height_px(components: Sequence[Part]) -> float:
-    """Return the median height of ink: half of it is in components that are higher."""
-    by_height = sorted((part.sides[2] - part.sides[0], part.amount) for part in components)
-    sums = list(accumulate(amount for _, amount in by_height))
-    return next((height for (height, _), below in zip(by_height, sums, strict=True) if below >= sums[-1] / 2), 1.0)
+def _joined(labels: NDArray[np.integer], components: Sequence[Part]) -> tuple[NDArray[np.integer], list[Part]]:
+    """Let the strokes of a digit that do not touch be one component."""
+    label_of = np.zeros(int(labels.max()) + 1, labels.dtype)
+    wholes = []
+    for digit in joined_strokes(components):
+        top, left, bottom, right = box_around(digit)
+        label_of[[part.label for part in digit]] = digit[0].label
+        whole = Part(
+            label=digit[0].label,
+            box=(slice(top, bottom), slice(left, right)),
+            n_pixels=sum(part.n_pixels for part in digit),
+            amount=sum(part.amount for part in digit),
+        )
+        wholes.append(whole)
+    return label_of[labels], wholes
 
 
 def _grouped(components: Sequence[Part], height_px: float) -> list[list[Part]]:
@@ -330,7 +338,7 @@ def _predecessors(pieces: Sequence[Piece]) -> list[int]:
     return found
 
 
-def _easy_cut(piece: Piece, box: Box) -> float:
+def _easy_cut(piece: Piece, box: Sides) -> float:
     """Return how easily a box could be divided by the cut to the left of a piece: 1 if that crosses no ink."""
     place = (piece.box[1] - box[1]) / (box[3] - box[1])
     is_central = _MIDDLE < place < 1 - _MIDDLE
@@ -359,13 +367,13 @@ class _Band:
             top_px=float(np.median(top - slope * x)), bottom_px=float(np.median(bottom - slope * x)), slope=slope
         )
 
-    def distances(self, box: Box) -> tuple[float, float]:
+    def distances(self, box: Sides) -> tuple[float, float]:
         """Return how far the top and the bottom of a box are from those of the line, in pixels."""
         drop_px = self.slope * (box[1] + box[3]) / 2
         return abs(box[0] - drop_px - self.top_px), abs(box[2] - drop_px - self.bottom_px)
 
 
-def _mark(box: Box, band: _Band, height_px: float) -> tuple[MarkKind, float]:
+def _mark(box: Sides, band: _Band, height_px: float) -> tuple[MarkKind, float]:
     """Return which mark a piece may be, and its cost: higher for what is as high as a digit."""
     height, width = (box[2] - box[0]) / height_px, (box[3] - box[1]) / height_px
     middle_px = (box[0] + box[2]) / 2 - band.slope * (box[1] + box[3]) / 2 - band.top_px
@@ -377,12 +385,12 @@ def _mark(box: Box, band: _Band, height_px: float) -> tuple[MarkKind, float]:
     return "unknown", _UNKNOWN_COST + _HIGH_UNKNOWN_COST * max(height, width)
 
 
-def _shared_width(box: Box, other: Box) -> float:
+def _shared_width(box: Sides, other: Sides) -> float:
     """Return which share of a box's width is above or below another box."""
     return max(0, min(box[3], other[3]) - max(box[1], other[1])) / (box[3] - box[1])
 
 
-def _around(box: Box, other: Box) -> Box:
+def _around(box: Sides, other: Sides) -> Sides:
     return min(box[0], other[0]), min(box[1], other[1]), max(box[2], other[2]), max(box[3], other[3])
 
 

@@ -29,32 +29,44 @@ _NOTCH_FRACTION, _NOTCH_TOLERANCE = 0.4, 0.05
 """Of the radius of the pen: the disc that fills notches, and by how much the outline is further away at a notch."""
 _NEW_RADIUS, _MAX_STRIP, _BORDER = 1.4, 0.8, 0.5
 """Where the new drawing is 20 pixels long: radius of the new pen, and half the width of strips and of borders."""
-_FILLING_FRACTION = 0.24
+_FILLING_FRACTION, _GUESS_FRACTION = 0.24, 0.36
+"""Of the drawing's length, the width of a pen that fills loops, and of one that leaves little to know its path from."""
 _MAX_WIDE = 8.0
 """Square pixels of that drawing: with more of wide places, loops are filled that the digit needs."""
 _FAR_PX = 10_000
 
 
-class Thinned(NamedTuple):
-    """A drawing with thinner strokes, 0 for paper to 255 for full ink; and whether thick ones had filled its inside."""
+class Redrawn(NamedTuple):
+    """A drawing with strokes of another width.
+
+    Parameters
+    ----------
+    darkness : 0 for paper to 255 for full ink.
+    step : what was done, with the former width.
+    is_guess : whether thick strokes had filled so much of its inside that there is little to know their path from.
+    """
 
     darkness: Bytes
-    is_filled: bool
+    step: str
+    is_guess: bool = False
 
 
-def thicken(darkness: Bytes) -> Bytes | None:
-    """Give thin strokes the width that is usual in MNIST; None if they are wide enough.
-
-    Without this, the strokes of a fine pen on a large sheet would nearly vanish in 20 pixels.
-    Each pixel becomes as dark as the darkest one within a square around it.
+def redraw(darkness: Bytes) -> Redrawn | None:
+    """Give thin and thick strokes a usual width; None if they have it.
 
     Parameters
     ----------
     darkness : 0 for paper to 255 for full ink, (height, width), cropped to the ink.
+    """
+    return _thickened(darkness) or _thinned(darkness)
 
-    Returns
-    -------
-    The drawing, larger on each side by the growth of its strokes; 160 pixels long or more.
+
+def _thickened(darkness: Bytes) -> Redrawn | None:
+    """Give thin strokes the width that is usual in MNIST; None if they are wide enough.
+
+    Without this, the strokes of a fine pen on a large sheet would nearly vanish in 20 pixels.
+    Each pixel becomes as dark as the darkest one within a square around it. The drawing becomes larger on each side by
+    the growth of its strokes; it is 160 pixels long or more.
     """
     darkness = _scaled(darkness, max(_MIN_SIDE_PX, *darkness.shape))
     unit_px = max(darkness.shape) / INK_SIDE_PX
@@ -62,10 +74,11 @@ def thicken(darkness: Bytes) -> Bytes | None:
     if width >= _THIN_PX:
         return None
     reach_px = round((_USUAL_PX - width) * unit_px / 2)
-    return window_extreme(np.pad(darkness, reach_px), 2 * reach_px + 1, np.maximum)
+    wide = window_extreme(np.pad(darkness, reach_px), 2 * reach_px + 1, np.maximum)
+    return Redrawn(wide, f"thickened thin strokes, {100 * width / INK_SIDE_PX:.0f} % of the digit's length")
 
 
-def thin(darkness: Bytes) -> Thinned | None:
+def _thinned(darkness: Bytes) -> Redrawn | None:
     """Redraw the thick strokes of a small drawing with a usual pen; None if they are not thick.
 
     The pen is the largest disc of which the drawing is made: an opening with it keeps nearly all of the ink. Its centre
@@ -74,7 +87,8 @@ def thin(darkness: Bytes) -> Thinned | None:
     It was not along those arcs of the border that share one nearest point outside, a notch in the outline, where
     two strokes meet. A closing with a small disc fills the notches, and so distinguishes them from the other outline.
     """
-    if stroke_width_px(darkness > 127) * INK_SIDE_PX / max(darkness.shape) < _THICK_PX:
+    width = stroke_width_px(darkness > 127) * INK_SIDE_PX / max(darkness.shape)
+    if width < _THICK_PX:
         return None
     ink = np.pad(_scaled(darkness, _PEN_SIDE_PX) > 127, _PEN_SIDE_PX // 6)
     depths = _distances(ink)
@@ -101,8 +115,10 @@ def thin(darkness: Bytes) -> Thinned | None:
             path = narrow | border
     # Antialiased over half a unit, as the edges of digits in MNIST are.
     level = (_NEW_RADIUS * unit_px - _distances(~path)) / max(unit_px / 2, 1) + 0.5
-    return Thinned(
-        np.rint(255 * level.clip(0, 1)).astype(np.uint8), is_filled=bool(wide.sum() > _MAX_WIDE * unit_px**2)
+    return Redrawn(
+        np.rint(255 * level.clip(0, 1)).astype(np.uint8),
+        f"thinned thick strokes, {100 * width / INK_SIDE_PX:.0f} % of the digit's length",
+        is_guess=bool(wide.sum() > _MAX_WIDE * unit_px**2) and 2 * pen_px > _GUESS_FRACTION * _PEN_SIDE_PX,
     )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-N_DIGITS = 8
+from service.inference import predict
+from service.registry import Model
+
+N_DIGITS, EVERY = 4, 5
 KINDS = (
     "phone", "uneven light", "edge of a shadow", "paper on a light desk", "perspective on wood", "dark mode, title bar",
     "squared", "form box, touching", "table cell", "any colours", "on transparency", "at the edge",
@@ -18,13 +21,13 @@ KINDS = (
 
 
 @pytest.fixture(scope="module")
-def classify(photographs: ModuleType) -> Any:
-    return photographs.shipped_classifier()
+def model(photographs: ModuleType) -> Model:
+    return cast(Model, photographs.shipped_model())
 
 
 @pytest.fixture(scope="module")
-def found(photographs: ModuleType, classify: Any) -> dict[str, list[Any]]:
-    return {kind: list(photographs.readings(kind, classify, n_digits=N_DIGITS)) for kind in KINDS}
+def found(photographs: ModuleType, model: Model) -> dict[str, list[Any]]:
+    return {kind: list(photographs.readings(kind, model, n_digits=N_DIGITS)) for kind in KINDS}
 
 
 def test_most_digits_in_pictures_are_read_right(found: dict[str, list[Any]]) -> None:
@@ -33,10 +36,12 @@ def test_most_digits_in_pictures_are_read_right(found: dict[str, list[Any]]) -> 
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-def test_most_digits_in_pictures_of_every_kind_are_read_right(photographs: ModuleType, classify: Any) -> None:
-    found = {kind: list(photographs.readings(kind, classify, n_digits=40, seed=1)) for kind in photographs.KINDS}
+def test_most_digits_in_pictures_of_every_kind_are_read_right(photographs: ModuleType, model: Model) -> None:
+    found = {kind: list(photographs.readings(kind, model, n_digits=40, seed=1)) for kind in photographs.KINDS}
     assert len(found) >= 30
     check_floors(found)
+    verdicts = [reading.verdict for readings in found.values() for reading in readings if not reading.is_right]
+    assert verdicts.count("digit") <= 0.25 * len(verdicts)
 
 
 def check_floors(found: dict[str, list[Any]]) -> None:
@@ -45,14 +50,14 @@ def check_floors(found: dict[str, list[Any]]) -> None:
     assert np.mean(list(right.values())) > 0.9
 
 
-@pytest.mark.parametrize("n_digits", [250, pytest.param(5000, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
+@pytest.mark.parametrize("n_digits", [150, pytest.param(5000, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
 def test_mnist_digits_as_pictures_are_read_as_well_as_untouched(
-    n_digits: int, accuracy: ModuleType, classify: Any
+    n_digits: int, accuracy: ModuleType, model: Model
 ) -> None:
     shares = []
     for source in (accuracy.mnist_test, accuracy.moved_test):
         inputs, labels = source(n_digits, np.random.default_rng(0))
-        shares.append(np.mean([classify(image) == label for image, label in zip(inputs.images, labels, strict=True)]))
+        shares.append(np.mean(predict(model, inputs.images)[0] == labels))
     assert shares[0] > 0.97 and shares[1] > shares[0] - 0.01
 
 
@@ -83,16 +88,16 @@ def test_light_ink_is_not_inverted(found: dict[str, list[Any]]) -> None:
 
 
 @pytest.mark.parametrize(("height", "pen_px"), [(0.12, 8), (0.12, 12), (0.25, 24)])
-def test_every_style_of_drawing_is_read_also_small_and_with_a_thick_pen(
-    height: float, pen_px: int, photographs: ModuleType, classify: Any
+def test_most_styles_of_drawing_are_read_also_small_and_with_a_thick_pen(
+    height: float, pen_px: int, photographs: ModuleType, model: Model
 ) -> None:
-    found = photographs.drawings_at(height, pen_px, classify)
-    assert sum(reading.is_right for reading in found) >= 35
+    found = photographs.drawings_at(height, pen_px, model, every=EVERY)
+    assert sum(reading.is_right for reading in found) >= 35 / EVERY
 
 
-def test_blobs_of_ink_have_a_warning(photographs: ModuleType, classify: Any) -> None:
-    found = photographs.drawings_at(0.12, 18, classify)
-    assert all(reading.is_warned for reading in found if not reading.is_right)
+def test_blobs_of_ink_have_a_warning(photographs: ModuleType, model: Model) -> None:
+    found = photographs.drawings_at(0.12, 18, model, every=EVERY)
+    assert all(reading.verdict != "digit" for reading in found if not reading.is_right)
     assert "so thick" in found[0].inputs.warnings[0][0]
-    open_loops = photographs.drawings_at(0.35, 18, classify)
-    assert sum(reading.is_warned for reading in open_loops) <= 2
+    open_loops = photographs.drawings_at(0.25, 18, model, every=EVERY)
+    assert sum(reading.is_warned for reading in open_loops) <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -13,8 +14,8 @@ from PIL import Image, ImageDraw
 
 from service.datasets import Dataset
 from service.inference import Preprocessed, decode_upload, preprocess
-from service.inference.ink import parts
 from service.inference.mnist_form import bounding_box, is_mnist_form, to_mnist_form
+from service.inference.parts import parts
 
 Bytes = NDArray[np.uint8]
 
@@ -129,8 +130,9 @@ def test_size_place_and_contrast_do_not_matter(
     done = preprocess(picture)
     # Rounding may move the centre of mass over the border of a pixel.
     moves = [np.roll(done.image, (down, right), (0, 1)) for down in (0, 1, -1) for right in (0, 1, -1)]
-    if not {"thickened thin strokes", "thinned thick strokes"} & set(done.steps):
-        assert min(difference(moved, mnist.test.images[number]) for moved in moves) < 9
+    if not took(done, "thickened thin strokes") and not took(done, "thinned thick strokes"):
+        # A pale outermost row is no part of the drawing, which is enlarged by it.
+        assert min(difference(moved, mnist.test.images[number]) for moved in moves) < 16
 
 
 def test_no_bold_digit_is_a_frame(mnist: Dataset) -> None:
@@ -184,23 +186,24 @@ def test_uneven_light_is_evened_out() -> None:
 
 def test_thin_strokes_are_thickened_and_others_are_not() -> None:
     usual = preprocess(strokes(SEVEN, 16))
-    assert "thickened thin strokes" not in usual.steps
+    assert not took(usual, "thickened thin strokes")
     for width_px in (1, 2, 4):
         thin = preprocess(strokes(SEVEN, width_px))
-        assert "thickened thin strokes" in thin.steps
+        measured = re.findall(r"thickened thin strokes, (\d+) % of the digit's length", " ".join(thin.steps))
+        assert float(measured[0]) == pytest.approx(100 * width_px / 130, abs=0.7)
         assert thin.image.mean() > 0.7 * usual.image.mean()
 
 
 def test_thick_strokes_are_thinned_and_few_of_mnist_are(mnist: Dataset) -> None:
-    assert "thinned thick strokes" not in preprocess(strokes(SEVEN, 16)).steps
+    assert not took(preprocess(strokes(SEVEN, 16)), "thinned thick strokes")
     drawing = strokes(SEVEN, 56, side_px=260)
     thick = preprocess(drawing)
-    assert "thinned thick strokes" in thick.steps
+    assert took(thick, "thinned thick strokes, ")
     box = bounding_box(drawing == 0)
     assert box is not None
     assert thick.image.mean() < 0.85 * to_mnist_form(255 - drawing[box]).mean()
     assert thick.warnings == ()
-    thinned = ["thinned thick strokes" in preprocess(255 - digit).steps for digit in mnist.test.images[:300]]
+    thinned = [took(preprocess(255 - digit), "thinned thick strokes") for digit in mnist.test.images[:300]]
     assert np.mean(thinned) < 0.05
 
 
@@ -227,6 +230,26 @@ def test_noise_and_light_alone_are_blank() -> None:
 def test_two_digits_are_two_blobs() -> None:
     done = preprocess(np.hstack([strokes(SEVEN, 16), strokes(SEVEN, 16)]))
     assert done.warnings == ("There are 2 separate blobs of ink; one digit an image is expected.",)
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_strokes_that_go_on_beyond_the_border_cause_a_warning(turn: int) -> None:
+    drawing = np.rot90(strokes(SEVEN, 16), turn)
+    cut = np.rot90(strokes(SEVEN, 16)[:130], turn)
+    whole = np.rot90(strokes(SEVEN, 16)[: 170 + 8], turn)  # its round end touches the border
+    cropped = np.rot90(strokes(SEVEN, 16)[31:178, 41:159], turn)
+    assert preprocess(cut).warnings == ("The drawing is cut off at the edge of the picture.",)
+    assert [preprocess(picture).warnings for picture in (drawing, whole, cropped)] == [()] * 3
+
+
+def test_a_sheet_of_paper_is_no_digit() -> None:
+    """A narrow one is lighter than a desk around it as light strokes are."""
+    sheet = Image.fromarray(strokes(SEVEN, 16)).crop((0, 0, 200, 460))
+    sheet.paste(255, (0, 200, 200, 460))
+    desk = Image.new("L", (700, 700), 150)
+    desk.paste(sheet.rotate(12, expand=True, fillcolor=150), (200, 60))
+    seven = Image.fromarray(strokes(SEVEN, 16)).rotate(12, fillcolor=255)
+    assert difference(preprocess(np.asarray(desk)).image, preprocess(np.asarray(seven)).image) < 4
 
 
 def test_specks_are_removed_without_a_warning() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from service.bootstrap import shipped_models
 from service.errors import InputTooLarge
-from service.inference import DecodingLimits, read, read_picture
+from service.inference import DecodingLimits, answer, decode_upload, read, read_picture
 from service.registry import LocalStore, Model, Registry
 
 HEIGHT_PX, PEN_PX, BASE_PX = 80, 9, 130
@@ -74,6 +74,31 @@ def test_lines_are_read_from_top_to_bottom_and_from_left_to_right(model: Model, 
         lefts = [digit["box"][0] for digit in line["digits"]]
         assert lefts == sorted(lefts)
         assert all(digit["probability"] > 0.9 and digit["verdict"] == "digit" for digit in line["digits"])
+
+
+@pytest.mark.parametrize("gap", ["small", "large"])
+def test_strokes_that_do_not_touch_are_one_digit(
+    model: Model, drawings: ModuleType, saved: Callable[..., bytes], gap: str
+) -> None:
+    """Alone and between others, in a prediction as in a reading; a stroke beside the rest in a reading only."""
+    rng = np.random.default_rng(1)
+    hand = drawings.Hand(height_px=75, pen_px=9 if gap == "small" else 5)
+    for style in drawings.BROKEN:
+        digit, three, six = (
+            drawings.draw(one, rng, hand, side_px=120, spread=0) for one in (style, "3 round", "6 curl")
+        )
+        assert _texts(_read(model, digit)) == [style[0]]
+        assert _texts(_read(model, np.hstack([three, digit, six]))) == [f"3{style[0]}6"]
+        (predicted,) = answer(model, decode_upload(saved(digit)))["predictions"]
+        assert predicted["digit"] == int(style[0])
+        assert style == "4 bar" or not any("blobs" in warning for warning in predicted["warnings"])
+
+
+def test_digits_above_one_another_are_not_one(model: Model, write: Writes) -> None:
+    rows = [write("3 round", "0 round", gap_px=40), write("8 figure", "0 round", gap_px=40)]
+    above, below = (row[np.flatnonzero(row.min(axis=1) < 200)] for row in rows)
+    page = np.pad(np.vstack([above, np.full((14, 900), 255, np.uint8), below]), 40, constant_values=255)
+    assert _texts(_read(model, page)) == ["30", "80"]
 
 
 def _uneven(ink: Any, photographs: Any, rng: Any) -> Any:

@@ -102,6 +102,9 @@ class ReportOptions(TypedDict, total=False):
     classes: Sequence[int]
     """The two of logistic regression."""
     l2_penalties: Sequence[float]
+    title: str
+    authors: Sequence[str]
+    group: str
     quick: bool
     """Fewer epochs, to try it out."""
 
@@ -128,7 +131,7 @@ class _Report(Noun):
         return delete(self.path, self.id, keep_runs=keep_runs or None)
 
     @request
-    def document(self, form: Literal["html", "pdf", "json"] = "html") -> Call[bytes]:
+    def document(self, form: Literal["html", "pdf", "md", "json", "zip"] = "html") -> Call[bytes]:
         """Return the whole report as a file."""
         return get(read_bytes, "reports", self.id, f"report.{form}")
 

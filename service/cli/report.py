@@ -35,6 +35,9 @@ from .terminal import bar, print_json, writing
 @click.option("--seed", type=int, metavar="N", help="Of initial weights and the order of shuffled batches. [default 0]")
 @click.option("--classes", metavar="A,B", help="The classes of logistic regression. [default 2,3]")
 @click.option("--l2-penalties", metavar="X,...", help="Of softmax regression. [default 1,0.1,0.01,0.001]")
+@click.option("--title", metavar="TEXT", help="At the head of the report instead of its subject.")
+@click.option("--author", "authors", multiple=True, metavar="NAME", help="Below the title; may be given several times.")
+@click.option("--group", metavar="TEXT", help="After the authors.")
 @click.option("--id", "report_id", metavar="REPORT", help="Continue a report that was begun, or write it once more.")
 @click.option("--json", "as_json", is_flag=True, help="Print nothing but the report with all its numbers as JSON.")
 @with_backend
@@ -49,7 +52,7 @@ from .terminal import bar, print_json, writing
 def report(
     ctx: click.Context, backend: Backend, /, *, out: Path, report_id: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Train everything that the course report shows, and write it as HTML, PDF, JSON and single figures.
+    """Train everything that the course report shows, and write it as HTML, PDF, Markdown, JSON and single figures.
 
     Its runs are ordinary jobs, trained by this process, or with --url by the server.
 
@@ -116,10 +119,8 @@ def _follow(backend: Backend, report_id: str, *, silent: bool) -> Json:
     )
 
 
-def _request(
-    assignment: int | None, quick: bool, seed: int | None, classes: str | None, l2_penalties: str | None
-) -> Json:
-    given: dict[str, Any] = {"assignment": assignment, "quick": quick, "seed": seed}
+def _request(classes: str | None, l2_penalties: str | None, authors: tuple[str, ...], **given: Any) -> Json:
+    given["authors"] = list(authors) or None
     try:
         given["classes"] = [int(digit) for digit in classes.split(",")] if classes else None
         given["l2_penalties"] = [float(penalty) for penalty in l2_penalties.split(",")] if l2_penalties else None

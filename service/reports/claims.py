@@ -216,11 +216,15 @@ class GapTest:
         return cls(step=step, gap=gap, p=p)
 
     @property
+    def printed_p(self) -> str:
+        """The probability as it is printed."""
+        return f"p = {self.p:.2f}" if self.p >= 0.01 else "p < 0.01"
+
+    @property
     def words(self) -> str:
         """The result, to stand after "at"."""
         verdict = "more than" if self.p < SIGNIFICANT else "no more than"
-        value = f"p = {self.p:.2f}" if self.p >= 0.01 else "p < 0.01"
-        return f"step {self.step:,} it is {signed(self.gap)}, {verdict} chance explains ({value})"
+        return f"step {self.step:,} it is {signed(self.gap)}, {verdict} chance explains ({self.printed_p})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

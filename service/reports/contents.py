@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
 from typing import Any, Protocol
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from service.datasets import load_dataset
 from service.errors import JobNotFound
 
+from .derivations import LOGISTIC, PENALISED, SOFTMAX, Formula
 from .figures import Figure, FigureFormat, logistic_figures, softmax_figures
 from .findings import Findings
-from .report import LogisticRuns, Run, Runs
-from .sentences import answers, key_sentences
+from .report import LogisticRuns, Run, Runs, ended_at
+from .sentences import answers, key_sentences, verdicts
 from .spikes import Spikes, find_spikes
 from .wording import loss, percent, signed
 
-FORMS = ("html", "pdf", "json")
+FORMS = ("html", "pdf", "md", "json", "zip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,7 @@ class Section:
 
     number: str
     title: str
-    formulas: Sequence[str] = ()
+    formulas: Sequence[Formula] = ()
     sentences: Sequence[str] = ()
     figures: Sequence[Figure] = ()
     table: Table | None = None
@@ -51,7 +55,8 @@ class Section:
         return {
             "number": self.number,
             "title": self.title,
-            "formulas": list(self.formulas),
+            "formulas": [formula.text for formula in self.formulas],
+            "latex": [formula.latex for formula in self.formulas],
             "sentences": list(self.sentences),
             "figures": [{"name": figure.name, "caption": figure.caption} for figure in self.figures],
             "table": table,
@@ -88,7 +93,9 @@ class Contents:
     """A whole report."""
 
     title: str
+    byline: str
     subtitle: str
+    ended_at: datetime
     notice: str
     findings: AnyFindings
     key_sentences: Sequence[str]
@@ -102,7 +109,9 @@ class Contents:
         figures = {**part.figures, **softmax_figures(runs, findings)}
         options, epochs = runs.options, findings.plain.epochs_allowed
         return cls(
-            title="Logistic and softmax regression on handwritten digits",
+            title=options.title or "Logistic and softmax regression on handwritten digits",
+            byline=options.byline,
+            ended_at=ended_at([runs.in_order, runs.shuffled, *runs.softmax]),
             subtitle=f"{findings.dataset['title'].rstrip('.')}, seed {options.seed}. Report {runs.report_id}, "
             f"by Inkling {findings.inkling}; {findings.elapsed_s:.1f} s from the first start of a run to the last end.",
             notice=f"Quick report: {epochs} epochs of softmax and at most {findings.in_order.epochs_allowed} of "
@@ -139,28 +148,29 @@ class Contents:
         if name.startswith("figures/"):
             stem, _, form = name.removeprefix("figures/").rpartition(".")
             return self.figures[stem].draw("svg" if form == "svg" else "png")
+        if name == "report.zip":
+            return self._archive()
         # Imported on first use: it takes longer to import than all the rest of a server.
-        from .rendering import render_document, render_page  # noqa: PLC0415
+        from .rendering import render_document, render_markdown, render_page  # noqa: PLC0415
 
+        if name == "report.md":
+            return render_markdown(self)
         if name == "report.html":
             return render_page(self, self._pictures("svg"))
         return render_document(self, self._pictures("png"))
 
+    def _archive(self) -> bytes:
+        """Return all other files in a folder of a ZIP archive."""
+        archive = BytesIO()
+        with ZipFile(archive, "w", ZIP_DEFLATED) as files:
+            for name in self.file_names():
+                if name != "report.zip":
+                    files.writestr(ZipInfo(f"report/{name}", (1980, 1, 1, 0, 0, 0)), self.file(name), ZIP_DEFLATED)
+        return archive.getvalue()
+
     def _pictures(self, form: FigureFormat) -> dict[str, bytes]:
         return {name: figure.draw(form) for name, figure in self.figures.items()}
 
-
-_LOGISTIC = (
-    "ŷ = 1 / (1 + exp(−wᵀx))",
-    "C(w) = −(1/N) Σₙ [ yₙ ln ŷₙ + (1 − yₙ) ln(1 − ŷₙ) ]",
-    "∂C/∂wⱼ = −(1/N) Σₙ (yₙ − ŷₙ) xₙⱼ",
-)
-_SOFTMAX = (
-    "ŷₖ = exp(zₖ) / Σᵢ exp(zᵢ),   z = Wᵀx",
-    "C(W) = −(1/N) Σₙ Σₖ yₙₖ ln ŷₙₖ",
-    "∂C/∂wⱼₖ = −(1/N) Σₙ xₙⱼ (yₙₖ − ŷₙₖ)",
-)
-_PENALISED = ("J(W) = C(W) + λ ‖W‖²", "∂J/∂wⱼₖ = ∂C/∂wⱼₖ + 2 λ wⱼₖ")
 
 _TITLES = {
     "1a": "The gradient of logistic regression",
@@ -182,7 +192,7 @@ _TITLES = {
 
 
 def _sections(runs: Runs, findings: Findings, figures: Mapping[str, Figure]) -> list[Section]:
-    formulas = {"1a": _LOGISTIC, "1b": _SOFTMAX, "4a": _PENALISED}
+    formulas = {"1a": LOGISTIC, "1b": SOFTMAX, "4a": PENALISED}
     tables = {"4d": _cost_table(findings), "5": _comparison_table(findings)}
     sections = [
         Section(
@@ -195,7 +205,8 @@ def _sections(runs: Runs, findings: Findings, figures: Mapping[str, Figure]) -> 
         )
         for number, sentences in answers(findings).items()
     ]
-    return [*sections, sources("6", [runs.in_order, runs.shuffled, *runs.softmax])]
+    seed = Section(number="6", title="What the seed report says", table=_verdict_table(findings))
+    return [*sections, seed, sources("7", [runs.in_order, runs.shuffled, *runs.softmax])]
 
 
 def _cost_table(findings: Findings) -> Table:
@@ -215,6 +226,19 @@ def _cost_table(findings: Findings) -> Table:
         caption="Each run at its lowest validation loss; the last column is in percentage points against λ = 0.",
         head=("λ", "last epoch", "validation loss", "training accuracy", "validation accuracy", "change"),
         rows=rows,
+    )
+
+
+def _verdict_table(findings: Findings) -> Table:
+    rows = [
+        (verdict.task, verdict.statement, "yes" if verdict.holds else "no", verdict.by)
+        for verdict in verdicts(findings)
+    ]
+    return Table(
+        caption="Statements of the seed report, whether they hold for these runs, and by how much.",
+        head=("task", "statement", "holds", "by how much"),
+        rows=rows,
+        n_words=4,
     )
 
 

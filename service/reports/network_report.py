@@ -15,10 +15,11 @@ from service.datasets import load_dataset, split
 
 from .claims import Change, LossCourse
 from .contents import Contents, Section, Table, sources
+from .derivations import BACKPROPAGATION
 from .figures import Figure, Figures
 from .findings import GradientCheck, check_gradient
 from .networks import COLUMNS, NETWORKS
-from .report import NetworkRuns, ReportOptions, Run, RunNumbers, elapsed_s, numbers_of
+from .report import NetworkRuns, ReportOptions, Run, RunNumbers, elapsed_s, ended_at, numbers_of
 from .sentences import accuracy_sentence, early_stopping_sentences, gradient_sentence
 from .wording import listed, loss, percent, power, signed
 
@@ -121,7 +122,7 @@ def network_contents(runs: NetworkRuns) -> Contents:
         Section(
             number=number,
             title=title,
-            formulas=_BACKPROPAGATION if number == "1" else (),
+            formulas=BACKPROPAGATION if number == "1" else (),
             sentences=answers[number],
             figures=[figure for name, figure in figures.items() if name.startswith(f"{number}-")],
             table=tables.get(number),
@@ -131,7 +132,9 @@ def network_contents(runs: NetworkRuns) -> Contents:
     epochs = findings.runs["momentum"].epochs_allowed
     n_train = findings.runs["momentum"].n_train
     return Contents(
-        title="Networks with hidden layers on handwritten digits",
+        title=runs.options.title or "Networks with hidden layers on handwritten digits",
+        byline=runs.options.byline,
+        ended_at=ended_at(runs.by_key.values()),
         subtitle=f"{findings.dataset['title'].rstrip('.')}, seed {runs.options.seed}. Report {runs.report_id}, "
         f"by Inkling {findings.inkling}; {findings.elapsed_s:.1f} s from the first start of a run to the last end.",
         notice=f"Quick report: {epochs} epochs of {n_train:,} training images. Its numbers are not those of the full "
@@ -144,14 +147,6 @@ def network_contents(runs: NetworkRuns) -> Contents:
         sections=[*sections, sources("6", list(runs.by_key.values()))],
     )
 
-
-_BACKPROPAGATION = (
-    "a₀ = x,   zₗ = [aₗ₋₁, 1] Wₗ,   aₗ = f(zₗ),   ŷ = softmax(z_L)",
-    "C = −(1/N) Σₙ Σₖ yₙₖ ln ŷₙₖ",
-    "δ_L = ∂C/∂z_L = (ŷ − y) / N",
-    "∂C/∂Wₗ = [aₗ₋₁, 1]ᵀ δₗ",
-    "δₗ₋₁ = (δₗ Wₗᵀ) ∘ f′(zₗ₋₁), without the row of the biases in Wₗ",
-)
 
 _TITLES = {
     "1": "Backpropagation",

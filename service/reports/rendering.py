@@ -6,8 +6,10 @@ Imported on first use, because fpdf takes long to import.
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -17,18 +19,21 @@ from fpdf.enums import Align, TableCellFillMode, XPos, YPos
 from fpdf.fonts import FontFace
 from fpdf.image_datastructures import RasterImageInfo
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from latex2mathml.converter import convert
 from markupsafe import Markup
 from PIL import Image
 
 from service.charts import png_chunks
 
 from .contents import Contents, Section, Table
+from .derivations import Formula
 from .figures import Figure
 
 _INK, _FAINT, _BLUE, _ORANGE = (34, 34, 34), (95, 99, 104), (0, 114, 178), (213, 94, 0)
 _MARGIN_MM, _TEXT_PT, _SMALL_PT, _LINE = 22.0, 10.0, 8.0, 1.45
 _PT_MM = 25.4 / 72
 _FIGURE_MM = 125.0
+_FORMULA_DPI = 600
 
 
 def _template(name: str) -> str:
@@ -36,9 +41,12 @@ def _template(name: str) -> str:
 
 
 _STYLE = _template("report.css")
-_PAGE = Environment(
-    loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-).get_template("report.html")
+_PAGES = Environment(loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+_PAGES.filters["mathml"] = lambda formula: Markup(convert(formula.latex, display="block"))  # noqa: S704 - it is ours
+_TEXTS = Environment(loader=FunctionLoader(_template), autoescape=False, undefined=StrictUndefined, trim_blocks=True)  # noqa: S701
+_TEXTS.filters["escaped"] = partial(re.compile(r"([\\`*_\[\]<|#])").sub, r"\\\1")
+_MARKDOWN = _TEXTS.get_template("report.md")
+_PAGE = _PAGES.get_template("report.html")
 
 CONTENT_SECURITY_POLICY = {
     "default-src": "'none'",
@@ -55,6 +63,11 @@ def render_page(contents: Contents, pictures: dict[str, bytes]) -> bytes:
     """Return the page as UTF-8; ``pictures`` has each figure as SVG, by its name."""
     sources = {name: f"data:image/svg+xml;base64,{b64encode(svg).decode()}" for name, svg in pictures.items()}
     return _PAGE.render(contents=contents, pictures=sources, style=Markup(_STYLE)).encode()  # noqa: S704 - it is ours
+
+
+def render_markdown(contents: Contents) -> bytes:
+    """Return the report as Markdown as UTF-8, with its formulas as LaTeX and its figures in a folder beside it."""
+    return _MARKDOWN.render(contents=contents).encode()
 
 
 class _Pages(FPDF):
@@ -120,11 +133,16 @@ def render_document(contents: Contents, pictures: Mapping[str, bytes]) -> bytes:
     """Return the document; ``pictures`` has each figure as PNG, by its name."""
     pages = _Pages(contents.notice)
     pages.set_title(contents.title)
+    pages.set_creation_date(contents.ended_at)  # the same report has the same bytes
     pages.set_creator(f"Inkling {contents.findings.inkling}")
     pages.set_lang("en")
     pages.add_page()
     pages.ink(20, "B")
     pages.paragraph(contents.title)
+    if contents.byline:
+        pages.ink(12)
+        pages.paragraph(contents.byline)
+        pages.set_author(contents.byline)
     pages.ink(_SMALL_PT, colour=_FAINT)
     pages.paragraph(contents.subtitle)
     if contents.notice:
@@ -138,15 +156,18 @@ def render_document(contents: Contents, pictures: Mapping[str, bytes]) -> bytes:
 def _write_section(pages: _Pages, section: Section, pictures: Mapping[str, bytes]) -> None:
     # A heading stays with its answer and what shows it, as far as one page can hold them.
     first = min((_height_mm(pictures[figure.name]) for figure in section.figures[:1]), default=0.0)
-    if pages.will_page_break(first + 30 + 8 * (len(section.sentences) + len(section.formulas))):
+    if pages.will_page_break(first + 30 + 8 * len(section.sentences) + 12 * len(section.formulas)):
         pages.add_page()
     pages.ln(4)
     pages.ink(13, "B", _BLUE)
     pages.start_section(f"{section.number} {section.title}")
     pages.paragraph(f"{section.number}  {section.title}")
     for formula in section.formulas:
-        pages.ink(_TEXT_PT, "I")
-        pages.paragraph(formula, indent_mm=8, after_mm=1)
+        picture = _typeset(formula)
+        pages.image(picture, x=pages.l_margin + 8, w=picture.width * 25.4 / _FORMULA_DPI, alt_text=formula.text)
+        pages.ln(2)
+    if section.formulas:
+        pages.ln(2)
     for sentence in section.sentences:
         pages.ink(_TEXT_PT)
         pages.paragraph(sentence)
@@ -154,6 +175,18 @@ def _write_section(pages: _Pages, section: Section, pictures: Mapping[str, bytes
         _place_figure(pages, figure, pictures[figure.name])
     if section.table:
         _write_table(pages, section.table)
+
+
+@lru_cache(64)
+def _typeset(formula: Formula) -> Image.Image:
+    """Return a formula as dark pixels on white."""
+    from matplotlib.font_manager import FontProperties  # noqa: PLC0415 - the figures have loaded it, under a lock
+    from matplotlib.mathtext import math_to_image  # noqa: PLC0415
+
+    png = BytesIO()
+    font = FontProperties(size=_TEXT_PT, math_fontfamily="dejavuserif")
+    math_to_image(f"${formula.latex}$", png, prop=font, dpi=_FORMULA_DPI, format="png")
+    return Image.open(png).convert("L")
 
 
 def _height_mm(png: bytes) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from service.jobs import Job, JobRequest, Jobs, JobState, SweepRequest
 from service.registry import utc_text
 
 from .networks import NETWORKS, values_of
+from .wording import listed
 
 MAX_PENALTIES = 20
 LOGISTIC_EPOCHS, SOFTMAX_EPOCHS = 500, 50
@@ -31,6 +32,7 @@ class ReportOptions:
     classes : the two digits of logistic regression, the positive one first.
     l2_penalties : of softmax regression. 0 is always among them, since all others are compared with it.
     quick : train fewer epochs; a note on every page states this.
+    title, authors, group : to stand at the head of the report; the title by default names its subject.
 
     Raises
     ------
@@ -43,6 +45,9 @@ class ReportOptions:
     classes: tuple[int, ...] = (2, 3)
     l2_penalties: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001)
     quick: bool = False
+    title: str = ""
+    authors: tuple[str, ...] = ()
+    group: str = ""
 
     def __post_init__(self) -> None:
         """Sort the penalties, 0 first and then falling, and check the configuration of every run."""
@@ -53,6 +58,7 @@ class ReportOptions:
             allowed = f"1 to {MAX_PENALTIES} different penalties above 0"
             raise InvalidField(f"A report compares {allowed}.", field="l2_penalties", allowed=allowed)
         object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "authors", tuple(self.authors))
         object.__setattr__(self, "l2_penalties", (0.0, *penalties))
         self.logistic(shuffle=True)
         self.softmax()
@@ -64,7 +70,17 @@ class ReportOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
-        return {**asdict(self), "classes": list(self.classes), "l2_penalties": list(self.l2_penalties)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    def fingerprinted(self) -> dict[str, Any]:
+        """Return what identifies a request: later options only where they are used, as before there were any."""
+        later = {"assignment": 1, "title": "", "authors": [], "group": ""}
+        return {name: value for name, value in self.to_dict().items() if name not in later or value != later[name]}
+
+    @property
+    def byline(self) -> str:
+        """The authors and their group."""
+        return ", ".join(filter(None, [listed(self.authors), self.group])) if self.authors else self.group
 
     def requests(self) -> tuple[list[JobRequest], SweepRequest, list[TrainingConfig]]:
         """Return the runs: single jobs, and a sweep with its members."""
@@ -279,12 +295,16 @@ def numbers_of(run: Run) -> RunNumbers:
     )
 
 
-def elapsed_s(runs: Iterable[Run]) -> float:
+def elapsed_s(runs: Collection[Run]) -> float:
     """Return the time from the first start of a run to the last end."""
     jobs = [run.job for run in runs]
     starts = [job.started_at for job in jobs if job.started_at]
-    ends = [job.finished_at for job in jobs if job.finished_at]
-    return (max(ends) - min(starts)).total_seconds()
+    return (ended_at(runs) - min(starts)).total_seconds()
+
+
+def ended_at(runs: Collection[Run]) -> datetime:
+    """Return when the last run ended."""
+    return max(run.job.finished_at for run in runs if run.job.finished_at)
 
 
 def _require_success(report: Report) -> None:

@@ -75,8 +75,7 @@ class Reports(SubmissionService):
         requests, sweep, configs = options.requests()
         for config in (*(request.config for request in requests), *configs):
             plan_split(load_dataset(options.dataset), config)
-        # Requests of versions without a second assignment keep their fingerprints.
-        request_sha256 = fingerprint({k: v for k, v in options.to_dict().items() if (k, v) != ("assignment", 1)})
+        request_sha256 = fingerprint(options.fingerprinted())
 
         def insert(connection: Connection) -> ReportRow:
             check_capacity(connection, len(requests) + len(configs), self._max_queue_length)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
+from .claims import SIGNIFICANT, TESTED_STEP
 from .findings import Findings, GradientCheck
 from .report import RunNumbers
-from .wording import count, listed, loss, ordinal, percent, power
+from .wording import count, listed, loss, ordinal, percent, points, power, signed
 
 Answers = Mapping[str, Sequence[str]]
 
@@ -30,6 +33,75 @@ def answers(findings: Findings) -> Answers:
         "4e": [findings.norm_trend.words("The norm of the last weights"), *_slopes(findings)],
         "5": _agreement(findings),
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a statement of the seed report holds for these runs, and by how much."""
+
+    task: str
+    statement: str
+    holds: bool
+    by: str
+
+
+def verdicts(findings: Findings) -> list[Verdict]:
+    """Return what the seed report says, each with whether it holds here."""
+    order, shuffled, spikes, weights = findings.in_order, findings.shuffled, findings.spikes, findings.weights
+    early, trend = findings.gap.tests[0], findings.accuracy_trend
+    earlier = order.last.epoch - shuffled.last.epoch
+    falls = [a > b for a, b in pairwise(trend.values)]
+    smoother = weights.penalised.neighbours - weights.plain_as_long.neighbours
+    found = [
+        Verdict(
+            task="2e",
+            statement="With shuffling, training ends earlier.",
+            holds=earlier > 0,
+            by=f"epoch {shuffled.last.epoch} against {order.last.epoch}",
+        ),
+        Verdict(
+            task="2e",
+            statement="Without shuffling, the accuracy has regular spikes.",
+            holds=spikes is not None,
+            by=f"{points(spikes.height)} on average, {spikes.n_seen} times" if spikes else "none recurs",
+        ),
+        Verdict(
+            task="4b",
+            statement="A penalty makes the weights smoother.",
+            holds=smoother > 0,
+            by=f"neighbours correlate by {weights.penalised.neighbours:.3f}, without a penalty after as many steps by "
+            f"{weights.plain_as_long.neighbours:.3f}",
+        ),
+        Verdict(
+            task="4c",
+            statement="The larger the penalty, the lower the accuracy.",
+            holds=all(falls),
+            by=f"{sum(falls)} of {len(falls)} steps to the next penalty lower it; {trend.printed[0]} at "
+            f"λ = {trend.penalties[0]:g}, {trend.printed[-1]} at λ = {trend.penalties[-1]:g}",
+        ),
+    ]
+    if len(findings.gap.tests) > 1:  # the run is long enough
+        found.insert(
+            2,
+            Verdict(
+                task="3d",
+                statement=f"The validation accuracy is significantly lower after {TESTED_STEP:,} steps.",
+                holds=early.gap > 0 and early.p < SIGNIFICANT,
+                by=f"{signed(early.gap)} points at step {early.step:,}, {early.printed_p}",
+            ),
+        )
+    if findings.slopes:
+        found.append(
+            Verdict(
+                task="4e",
+                statement="The norm is inversely proportional to the penalty.",
+                holds=findings.slopes.proportional,
+                by=f"slopes {listed([f'{slope:.2f}'.replace('-', '−') for slope in findings.slopes.slopes])}, not −1"
+                if not findings.slopes.proportional
+                else "all slopes are −1",
+            )
+        )
+    return found
 
 
 def key_sentences(findings: Findings) -> list[str]:

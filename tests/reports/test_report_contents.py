@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
+from itertools import pairwise
+from zipfile import ZipFile
 
 import pytest
 from PIL import Image
@@ -15,7 +17,8 @@ from PIL import Image
 from service.bootstrap import Service
 from service.errors import JobNotFound
 from service.reports import Contents, Findings, Report, ReportOptions
-from service.reports.sentences import answers
+from service.reports.claims import GapTest, Trend
+from service.reports.sentences import answers, verdicts
 
 Eventually = Callable[[Callable[[], bool]], None]
 
@@ -44,6 +47,7 @@ def test_the_page_is_self_contained(service: Service, finished: Report, contents
     for sentences in answers(findings).values():
         for sentence in sentences:
             assert sentence.split("<")[0][:60] in page.replace("&#39;", "'")
+    assert page.count("<math ") == sum(len(section.formulas) for section in contents.sections) == 12
     assert page.count("<figure>") == len(contents.figures) == 12
     assert page.count("Quick report") == 2
 
@@ -57,7 +61,8 @@ def test_the_document_is_a_pdf_with_text(service: Service, finished: Report) -> 
 
 def test_the_document_has_the_pixels_of_the_figures(service: Service, finished: Report, contents: Contents) -> None:
     pdf = service.reports.file(finished.id, "report.pdf")
-    assert pdf.count(b"/Subtype /Image") == len(contents.figures)
+    n_formulas = sum(len(section.formulas) for section in contents.sections)
+    assert pdf.count(b"/Subtype /Image") == len(contents.figures) + n_formulas
     for name in contents.figures:
         png = service.reports.file(finished.id, f"figures/{name}.png")
         picture = Image.open(BytesIO(png))
@@ -109,6 +114,43 @@ def test_the_cause_of_the_spikes_is_found(findings: Findings) -> None:
     assert spikes.logit_change < -1 and spikes.wrong_step_share > 0.5
     assert spikes.loss > 2 * spikes.usual_loss
     assert len(spikes.images) == 128 and len(spikes.wrong) > spikes.usual_wrong
+
+
+def test_what_the_seed_says_is_held_against_the_findings(findings: Findings) -> None:
+    by_task = {verdict.task: verdict for verdict in verdicts(findings)}
+    assert "3d" not in by_task, "the quick run has no step 2,500"
+    assert by_task["4c"].holds == all(a > b for a, b in pairwise(findings.accuracy_trend.values))
+    opposite = replace(findings, spikes=None, accuracy_trend=Trend.of([(0.0, 0.5), (1.0, 0.6)], ".2%"))
+    assert [verdict.holds for verdict in verdicts(opposite) if verdict.task == "2e"][1:] == [False]
+    assert not next(verdict for verdict in verdicts(opposite) if verdict.task == "4c").holds
+    long = replace(findings.gap, tests=[GapTest(step=2480, gap=0.001, p=0.73), *findings.gap.tests])
+    significant = next(verdict for verdict in verdicts(replace(findings, gap=long)) if verdict.task == "3d")
+    assert not significant.holds and significant.by == "+0.10 points at step 2,480, p = 0.73"
+
+
+def test_markdown_and_the_archive_have_the_whole_report(service: Service, finished: Report, contents: Contents) -> None:
+    text = service.reports.file(finished.id, "report.md").decode()
+    for section in contents.sections:
+        assert f"## {section.number} {section.title}" in text
+        assert all(f"$${formula.latex}$$" in text for formula in section.formulas)
+        assert all(sentence in text for sentence in section.sentences)
+        assert all(f"](figures/{figure.name}.png)" in text for figure in section.figures)
+    archive = ZipFile(BytesIO(service.reports.file(finished.id, "report.zip")))
+    names = set(service.reports.file_names(finished.id)) - {"report.zip"}
+    assert set(archive.namelist()) == {f"report/{name}" for name in names}
+    assert archive.read("report/report.pdf") == service.reports.file(finished.id, "report.pdf")
+
+
+def test_the_head_has_title_and_authors(contents: Contents) -> None:
+    options = ReportOptions(title="Assignment 1", authors=("A. Student", "B. <Student>"), group="Group 7")
+    assert options.byline == "A. Student and B. <Student>, Group 7"
+    headed = replace(contents, title=options.title, byline=options.byline)
+    assert "B. &lt;Student&gt;, Group 7</p>" in headed.file("report.html").decode()
+    assert headed.file("report.md").decode().startswith("# Assignment 1\n\nA. Student and B. \\<Student>, Group 7\n")
+    assert headed.file("report.pdf").startswith(b"%PDF-")
+    # A request without these has the fingerprint of versions that did not know them.
+    assert set(ReportOptions().fingerprinted()) == {"dataset", "seed", "classes", "l2_penalties", "quick"}
+    assert {"title", "authors", "group"} <= set(options.fingerprinted())
 
 
 @pytest.mark.slow

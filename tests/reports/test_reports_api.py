@@ -40,8 +40,15 @@ def test_a_finished_report(client: httpx.Client, finished: Report) -> None:
     shown = {figure["name"] for section in sections.values() for figure in section["figures"]}
     assert {f"figures/{name}.png" for name in shown} <= set(report["links"])
     assert sections["5"]["table"]["head"][0] == "quantity"
-    kinds = {"html": "text/html", "pdf": "application/pdf", "json": "application/json", "png": "image/png"}
-    for name in ("report.html", "report.pdf", "report.json", "figures/3d-gap.png"):
+    kinds = {
+        "html": "text/html",
+        "pdf": "application/pdf",
+        "json": "application/json",
+        "png": "image/png",
+        "md": "text/markdown",
+        "zip": "application/zip",
+    }
+    for name in ("report.html", "report.pdf", "report.md", "report.zip", "report.json", "figures/3d-gap.png"):
         answer = client.get(report["links"][name].removeprefix("/api/v1"))
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith(kinds[name.rpartition(".")[2]])
@@ -85,6 +92,14 @@ def test_the_command_writes_the_files(url: str, finished: Report, tmp_path: Path
     assert run.exit_code == 0, run.output
     assert "largest error" in run.output
     names = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
-    assert {"report.html", "report.pdf", "report.json", "figures/2b-loss.png", "figures/2b-loss.svg"} <= names
+    assert {
+        "report.html",
+        "report.pdf",
+        "report.md",
+        "report.zip",
+        "report.json",
+        "figures/2b-loss.png",
+        "figures/2b-loss.svg",
+    } <= names
     refused = CliRunner().invoke(cli, ["report", "--classes", "x", "--url", url])
     assert refused.exit_code == 2

@@ -24,7 +24,10 @@ from service.web.routing import Answer, noun_router
 
 router = noun_router("reports")
 
-_MEDIA_TYPES = {"html": "text/html", "pdf": "application/pdf", "json": "application/json", "png": PNG, "svg": SVG}
+_MEDIA_TYPES = {
+    **{"html": "text/html", "pdf": "application/pdf", "md": "text/markdown", "json": "application/json"},
+    **{"zip": "application/zip", "png": PNG, "svg": SVG},
+}
 
 
 _DEFAULTS = ReportOptions()
@@ -49,6 +52,9 @@ class ReportRequest(Strict):
         max_length=MAX_PENALTIES + 1,
         description="Of assignment 1, of softmax regression; 0 is always added.",
     )
+    title: str = Field("", max_length=200, description="At the head of the report instead of its subject.")
+    authors: list[Annotated[str, Field(max_length=100)]] = Field([], max_length=20, description="Below the title.")
+    group: str = Field("", max_length=100, description="After the authors.")
     quick: bool = Field(False, description="Train fewer epochs; noted on every page.")
 
 
@@ -93,7 +99,8 @@ class ReportSection(Answer):
 
     number: str
     title: str
-    formulas: list[str]
+    formulas: Annotated[list[str], Field(description="As text.")]
+    latex: Annotated[list[str], Field(description="The same formulas.")]
     sentences: list[str]
     figures: list[ReportFigure]
     table: ReportTable | None
@@ -154,9 +161,9 @@ def delete_report(report_id: ReportId, query: Annotated[DeletionParameters, Quer
     **file_answer("The report.", *(_MEDIA_TYPES[form] for form in FORMS)),
 )
 async def report_file(
-    report_id: ReportId, form: Literal["html", "pdf", "json"], request: Request, service: ServiceDep
+    report_id: ReportId, form: Literal["html", "pdf", "md", "json", "zip"], request: Request, service: ServiceDep
 ) -> Response:
-    """Return the report as a page that needs nothing but itself, as a PDF, or as all its numbers."""
+    """Return the report as a page that needs nothing but itself, as PDF, Markdown or numbers, or all in an archive."""
     return await _file(report_id, f"report.{form}", request, service)
 
 

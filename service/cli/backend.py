@@ -10,13 +10,17 @@ from __future__ import annotations
 import functools
 import os
 import shlex
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from difflib import get_close_matches
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
 from click.core import ParameterSource
+
+from service.errors import ModelNotFound
 
 from .root import debug_option
 
@@ -31,8 +35,15 @@ PictureFormat = Literal["png", "svg"]
 Backend: TypeAlias = "LocalBackend | RemoteBackend"
 
 
-def with_backend(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--url``, ``--key-file``, ``--data-dir`` and ``--debug``; call the command with the backend they name."""
+def with_backend(command: Callable[..., Any], *, creates: bool = False) -> Callable[..., Any]:
+    """Add ``--url``, ``--key-file``, ``--data-dir`` and ``--debug``; call the command with the backend they name.
+
+    A model may be given as ``NAME/3`` or ``NAME@alias`` wherever there is a ``version`` too.
+
+    Parameters
+    ----------
+    creates : whether it may create the data folder.
+    """
 
     @click.option(
         "--url",
@@ -60,13 +71,62 @@ def with_backend(command: Callable[..., Any]) -> Callable[..., Any]:
         is_url_typed = ctx.get_parameter_source("url") is ParameterSource.COMMANDLINE
         if data_dir and is_url_typed:
             raise click.UsageError("--url and --data-dir exclude each other.")
-        with closing(_open(url if is_url_typed else None, None if data_dir else url, key_file, data_dir)) as backend:
-            return command(backend, **options)
+        _split_reference(options)
+        typed_url, other_url = url if is_url_typed else None, None if data_dir else url
+        with ExitStack() as stack:
+            backend = _open(stack, typed_url, other_url, key_file, data_dir, creates=creates)
+            try:
+                return command(backend, **options)
+            except ModelNotFound as error:
+                raise ModelNotFound(_with_near_names(error.message, backend, options)) from error
 
     return run
 
 
-def _open(typed_url: str | None, url: str | None, key_file: Path | None, data_dir: str | None) -> Backend:
+creates_data = functools.partial(with_backend, creates=True)
+"""`with_backend` of a command that makes something."""
+
+
+def split_reference(text: str) -> tuple[str, str | None]:
+    """Return the model and the version or alias of ``NAME``, ``NAME/3`` or ``NAME@alias``."""
+    name, _, reference = text.replace("@", "/", 1).partition("/")
+    return name, reference or None
+
+
+def _split_reference(options: dict[str, Any]) -> None:
+    for option in {"name", "model"} & options.keys():
+        name, reference = split_reference(options[option] or "")
+        if reference is None or "version" not in options:
+            continue
+        if options["version"] is not None or options.get("alias") is not None:
+            raise click.UsageError(f"{options[option]} names a version already.")
+        is_alias = "alias" in options and not reference.isdecimal()
+        options |= {option: name, "alias" if is_alias else "version": reference}
+        if reference.isdecimal():
+            options["version"] = int(reference)
+
+
+def _with_near_names(message: str, backend: Backend, options: Mapping[str, Any]) -> str:
+    """Name what was not found, and what there is instead."""
+    asked = [options.get("name") or options.get("model"), *options.get("versions", ())]
+    known = {model["name"]: model["versions"] for model in backend.models()}
+    for name in (split_reference(text)[0] for text in asked if isinstance(text, str)):
+        if name not in known:
+            near = get_close_matches(name, known)
+            return f"There is no model {name}." + (f" Did you mean {' or '.join(near)}?" if near else "")
+        message += f" {name} has the versions {', '.join(map(str, known[name][-10:]))}."
+    return message
+
+
+def _open(
+    stack: ExitStack,
+    typed_url: str | None,
+    url: str | None,
+    key_file: Path | None,
+    data_dir: str | None,
+    *,
+    creates: bool,
+) -> Backend:
     """Open what the options name, importing only that: a server needs no database here."""
     typed = {"--url": typed_url, "--key-file": key_file, "--data-dir": data_dir}
     arguments = "".join(f" {name} {shlex.quote(str(value))}" for name, value in typed.items() if value)
@@ -74,8 +134,14 @@ def _open(typed_url: str | None, url: str | None, key_file: Path | None, data_di
         from .remote import RemoteBackend  # noqa: PLC0415
 
         key = key_file.read_text() if key_file else os.environ.get("INKLING_KEY", "")
-        return RemoteBackend(url, key.strip(), arguments=arguments)
+        return stack.enter_context(closing(RemoteBackend(url, key.strip(), arguments=arguments)))
     from .local import LocalBackend  # noqa: PLC0415
     from .settings_options import read_settings  # noqa: PLC0415
 
-    return LocalBackend(read_settings({"data_dir": data_dir}), arguments=arguments)
+    settings = read_settings({"data_dir": data_dir})
+    place = settings.data_dir
+    if not (creates or place.exists() or settings.database_url):
+        # Nothing is created to be looked at: the shipped models answer from a folder that is removed again.
+        folder = stack.enter_context(TemporaryDirectory(prefix="inkling-"))
+        settings = settings.model_copy(update={"data_dir": Path(folder)})
+    return stack.enter_context(closing(LocalBackend(settings, place=place, arguments=arguments)))

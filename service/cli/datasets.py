@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from .backend import Backend, Json, with_backend
+from .backend import Backend, Json, creates_data, with_backend
 from .root import examples
 from .terminal import AS_JSON, columns, deletes, print_json, read_file, terminal
 
@@ -49,7 +49,7 @@ def list_datasets(backend: Backend, *, as_json: bool) -> None:
 @datasets.command()
 @click.argument("name")
 @deletes
-@with_backend
+@creates_data
 @examples("datasets delete fashion")
 def delete(backend: Backend, *, name: str) -> None:
     """Delete a data set that no unfinished job needs. What was trained on it stays."""

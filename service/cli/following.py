@@ -13,7 +13,7 @@ from rich.live import Live
 
 from service.errors import InvalidJobTransition, ServiceUnreachable
 
-from .backend import Backend, Json, with_backend
+from .backend import Backend, Json, creates_data
 from .root import INTERRUPTED
 from .terminal import print_json, terminal
 
@@ -51,7 +51,7 @@ def submits(noun: str, follow: Callable[..., int]) -> Callable[..., Callable[...
             is_flag=True,
             help=f"Print nothing but the {noun} as JSON, when it is over if followed.",
         )
-        @with_backend
+        @creates_data
         @click.pass_context
         @functools.wraps(command)
         def run(

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -60,8 +61,8 @@ class LocalBackend:
 
     is_remote = False
 
-    def __init__(self, settings: Settings, *, arguments: str = "") -> None:
-        self.place = f"on this machine, in {settings.data_dir}"
+    def __init__(self, settings: Settings, *, place: Path | None = None, arguments: str = "") -> None:
+        self.place = f"on this machine, in {place or settings.data_dir}"
         self.arguments = arguments
         # Commands print what happens; the log of their workers is only for those who ask for it.
         level = settings.log_level if "log_level" in settings.model_fields_set else "warning"
@@ -211,9 +212,9 @@ class LocalBackend:
 
     def model(self, name: str) -> Json:
         """Return a model with its newest versions."""
-        versions, _ = self._registry.version_summaries(name, limit=100)
-        shown = [version.to_dict() for version in versions]
-        return {**self._registry.summary(name).to_dict(), "versions": shown}
+        versions, following = self._registry.version_summaries(name, limit=100)
+        page = {"versions": [version.to_dict() for version in versions], "next": following and str(following)}
+        return {**self._registry.summary(name).to_dict(), **page}
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
         """Return the manifest of a version, by default the one that answers, and the aliases that name it."""

@@ -15,7 +15,7 @@ from rich.text import Text
 from service.core import StopReason
 from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS
 
-from .backend import Backend, Json, with_backend
+from .backend import Backend, Json, creates_data, split_reference, with_backend
 from .hyperparameters import hyperparameter_option
 from .job_view import check_text
 from .pictures import published_tiles, weights_view
@@ -47,7 +47,7 @@ def models() -> None:
     """List models, look at their weights, move aliases.
 
     A model is a name with numbered versions, which never change. An alias is a movable name for one of them;
-    the version that `champion` names predicts when none is given.
+    the version that `champion` names predicts when none is given. NAME/3 and NAME@champion name a version too.
     """
 
 
@@ -90,27 +90,31 @@ def evaluate(backend: Backend, *, name: str, version: str | None, as_json: bool)
 
 
 @models.command()
-@click.argument("versions", nargs=-1, required=True, metavar="NAME/VERSION...")
+@click.argument("versions", nargs=-1, required=True, metavar="NAME[/VERSION|@ALIAS]...")
 @AS_JSON
 @with_backend
 @examples("models compare mnist-softmax/1 mnist-softmax/2")
 def compare(backend: Backend, *, versions: tuple[str, ...], as_json: bool) -> None:
     """Compare versions with the first one on the same test images: is the difference more than chance?"""
-    if len(versions) < 2 or not all(text.count("/") == 1 for text in versions):
-        raise click.UsageError("Name two or more, each as NAME/VERSION.")
-    print_result(backend.comparison(versions), _print_comparison, as_json=as_json)
+    if len(versions) < 2:
+        raise click.UsageError("Name two or more.")
+    found = [backend.version(*split_reference(text)) for text in versions]
+    compared = backend.comparison([f"{version['name']}/{version['version']}" for version in found])
+    print_result(compared, _print_comparison, as_json=as_json)
 
 
 @models.command()
 @_NAME
-@click.argument("version", type=click.IntRange(1))
-@click.option("--alias", default="champion", metavar="ALIAS", help="The alias to move. [default champion]")
+@click.argument("version", type=click.IntRange(1), required=False)
+@click.option("--alias", "moved", default="champion", metavar="ALIAS", help="The alias to move. [default champion]")
 @click.option("--reason", metavar="TEXT", help="Why, for the alias's history.")
-@with_backend
+@creates_data
 @examples("models promote mnist-softmax 2", 'models promote mnist-softmax 1 --alias baseline --reason "the first"')
-def promote(backend: Backend, *, name: str, version: int, alias: str, reason: str | None) -> None:
+def promote(backend: Backend, *, name: str, version: int | None, moved: str, reason: str | None) -> None:
     """Move an alias to a version."""
-    move = backend.move_alias(name, alias, version, reason=reason)
+    if version is None:
+        raise click.UsageError("Name a version: NAME VERSION, or NAME/VERSION.")
+    move = backend.move_alias(name, moved, version, reason=reason)
     click.echo(f"{move['model']}: {move['alias']} is version {move['version']} now.")
 
 
@@ -187,7 +191,7 @@ def delete(backend: Backend, *, name: str) -> None:
     type=click.Choice(INPUT_SCALINGS),
     help="What the first layer takes, if the file does not say: unit is pixel / 255, bytes the pixel itself.",
 )
-@with_backend
+@creates_data
 @examples(
     "models import digits.npz my-digits",
     "models import pair.npz my-pair --classes 2,3",

@@ -9,7 +9,7 @@ import click
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
-from .backend import Backend, Json, with_backend
+from .backend import Backend, Json, creates_data
 from .following import follow, poll
 from .job_view import is_final
 from .root import INTERRUPTED, examples
@@ -40,7 +40,7 @@ from .terminal import bar, print_json, writing
 @click.option("--group", metavar="TEXT", help="After the authors.")
 @click.option("--id", "report_id", metavar="REPORT", help="Continue a report that was begun, or write it once more.")
 @click.option("--json", "as_json", is_flag=True, help="Print nothing but the report with all its numbers as JSON.")
-@with_backend
+@creates_data
 @click.pass_context
 @examples(
     "report --out report",

@@ -15,13 +15,13 @@ from service.bootstrap import is_open, opened_keys
 from service.settings import Settings
 
 from .root import debug_option, examples
-from .settings_options import of_this_machine, read_settings, settings_options
+from .settings_options import GroupedOptions, of_this_machine, read_settings, settings_options
 from .terminal import columns, terminal
 
 _ALLOWS = "".join(f"\n\n{scope}: {scope.allows}" for scope in Scope)
 
 
-@click.command()
+@click.command(cls=GroupedOptions)
 @settings_options
 @debug_option
 @examples("serve", "serve --port 8080 --data-dir /var/lib/inkling --workers 2")

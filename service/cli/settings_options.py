@@ -20,6 +20,29 @@ _ENV_PREFIX = Settings.model_config["env_prefix"]
 _SEVERAL = tuple[str, ...]
 
 
+_GROUPS = {
+    "Address and storage": ("host", "port", "data_dir", "database_url", "store_url"),
+    "Access": ("allowed_hosts", "allow_anonymous", "trusted_proxies"),
+    "Training": ("executor", "dask_scheduler", "dask_insecure", "workers", "max_queue_length", "max_jobs_per_key"),
+    "Serving": ("web_workers", "default_model", "header_timeout_s", "body_timeout_s"),
+    "Other programs": ("mlflow_url", "mlflow_experiment", "log_format", "log_level"),
+}
+"""What each group of options in the help of ``serve`` has; every other setting is a limit."""
+
+
+class GroupedOptions(click.Command):
+    """A command with a section of its help for each of `_GROUPS`."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See `click.Command.format_options`."""
+        rest = {param.name: row for param in self.get_params(ctx) if (row := param.get_help_record(ctx)) is not None}
+        groups = {title: [rest.pop(name) for name in names] for title, names in _GROUPS.items()}
+        limits = [rest.pop(name) for name in [*rest] if name in Settings.model_fields]
+        for title, rows in {**groups, "Limits": limits, "Options": [*rest.values()]}.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
 def settings_options(function: _Function) -> _Function:
     """Add one option for each setting."""
     for name, field in reversed(Settings.model_fields.items()):

@@ -152,7 +152,6 @@ def test_a_model_is_shown_with_its_weights(here: Here, monkeypatch: pytest.Monke
     assert "which is not here" in " ".join(text.split())
     assert "0               1               2               3               4" in text
     assert json.loads(here("models", "show", "mnist-softmax", "1", "--json"))["version"] == 1
-    assert "There is no model of this name" in here("models", "show", "nothing", exit_code=1)
     here("train", *TINY, "--model", "logistic", "--classes", "3,7", "--batch-size", "32")
     text = here("models", "show", "mnist-logistic")
     assert "3 v 7" in text and "which is not here" not in " ".join(text.split())
@@ -169,6 +168,39 @@ def test_a_pipe_gets_whole_lines_in_any_encoding(tmp_path: Path) -> None:
         command = [sys.executable, "-P", "-m", "service", *words]
         shown = subprocess.run(command, env=environment, capture_output=True, check=True).stdout.decode(encoding)
         assert words[1] == "show" or any(name in line and "queued" in line for line in shown.splitlines()), shown
+
+
+@pytest.mark.parametrize("named", [["mnist-softmax", "1"], ["mnist-softmax/1"], ["mnist-softmax@first"]])
+def test_one_way_to_name_a_version(here: Here, digit_png: Path, named: list[str]) -> None:
+    here("models", "promote", "mnist-softmax/1", "--alias", "first")
+    assert json.loads(here("models", "show", *named, "--json"))["version"] == 1
+    if len(named) == 1:
+        assert json.loads(here("predict", digit_png, "--model", *named, "--json"))["version"] == 1
+        assert json.loads(here("explain", digit_png, "--model", *named, "--json"))["digit"] == 7
+        compared = json.loads(here("models", "compare", "mnist-softmax", *named, "--json"))
+        assert [model["version"] for model in compared["models"]] == [2, 1]
+        assert "already" in here("models", "show", *named, "2", exit_code=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mnist-sofmax", "There is no model mnist-sofmax. Did you mean mnist-softmax"),
+        ("nothing", "There is no model nothing.\n"),
+        ("mnist-softmax/99", "mnist-softmax has the versions 1, 2"),
+    ],
+)
+def test_what_was_not_found_is_named_with_what_is_near(here: Here, name: str, words: str) -> None:
+    assert words in here("models", "show", name, exit_code=1)
+
+
+@pytest.mark.parametrize(
+    "command", [["models", "list"], ["jobs", "list"], ["datasets", "list"], ["models", "show", "x"]]
+)
+def test_reading_creates_nothing(run: Run, tmp_path: Path, command: list[str]) -> None:
+    result = run(*command, "--data-dir", tmp_path / "new")
+    assert ("mnist-softmax" in result.output) is (command == ["models", "list"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_aliases(here: Here) -> None:

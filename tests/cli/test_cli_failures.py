@@ -74,6 +74,6 @@ def test_a_file_that_cannot_be_read_or_written(run: Callable[..., Result], tmp_p
 
 def test_a_folder_that_cannot_be_made(run: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    result = run("jobs", "list", "--data-dir", tmp_path / "file" / "folder")
+    result = run("train", "--data-dir", tmp_path / "file" / "folder")
     assert result.exit_code == 1
-    assert "data folder cannot be created" in result.stderr
+    assert f"The data folder {tmp_path / 'file' / 'folder'} cannot be created" in result.stderr

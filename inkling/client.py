@@ -8,6 +8,7 @@ from typing import Self
 import httpx
 
 from .call import Call, get, read_table
+from .collections import Collections
 from .connection import TIMEOUT, AsyncConnection, Connection
 from .datasets import Datasets
 from .display import Record, Table
@@ -18,7 +19,7 @@ from .predictions import Predictions
 from .sweeps import Reports, Sweeps
 
 
-class _Nouns(Jobs, Sweeps, Reports, Models, Predictions, Datasets):
+class _Nouns(Jobs, Sweeps, Reports, Models, Predictions, Datasets, Collections):
     """Everything that a server can be asked for."""
 
     @request

@@ -19,6 +19,7 @@ from service.datasets import Datasets, Uploads
 from service.errors import Corrupted, KeysRequired, StorageFailed
 from service.inference import DecodingLimits, ModelCatalogue
 from service.jobs import (
+    Collections,
     DaskExecutor,
     Deletion,
     Engine,
@@ -62,6 +63,7 @@ class Service:
     sweeps: Sweeps
     reports: Reports
     deletion: Deletion
+    collections: Collections
     engine: Engine
     metrics: Metrics
     keys: Keys
@@ -175,6 +177,7 @@ def build(settings: Settings) -> Service:
         snapshots=Snapshots(database, datasets),
         sweeps=sweeps,
         reports=Reports(database, jobs, sweeps, **submission),
+        collections=Collections(database, datasets),
         deletion=Deletion(database, registry, datasets, lambda: catalogue.default_name),
         engine=engine,
         metrics=metrics,

@@ -58,9 +58,9 @@ class Rows(Generic[Row]):
         """Delete one row by its id."""
         connection.execute(self._table.delete().where(self._table.c.id == row_id))
 
-    def page(self, connection: Connection, *, limit: int, before: int | None) -> list[Row]:
-        """Return the newest rows first, at most ``limit``, those older than number ``before``."""
-        query = self._select.order_by(self._number.desc()).limit(limit)
+    def page(self, connection: Connection, *, limit: int, before: int | None, **columns: Any) -> list[Row]:
+        """Return the newest rows with these values first, at most ``limit``, those older than number ``before``."""
+        query = self._select.filter_by(**columns).order_by(self._number.desc()).limit(limit)
         if before is not None:
             query = query.where(self._number < before)
         return [self._row(**row._mapping) for row in connection.execute(query)]

@@ -193,6 +193,32 @@ snapshots = Table(
     UniqueConstraint("job_id", "step"),
 )
 
+collections = Table(
+    "collections",
+    metadata,
+    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of making"),
+    Column("id", String(40), nullable=False, unique=True, comment="its name"),
+    Column("n_versions", Integer, nullable=False, default=0, comment="how often it was frozen"),
+    Column("created_at", UtcDateTime, nullable=False, default=_now),
+    sqlite_autoincrement=True,
+)
+
+collection_images = Table(
+    "collection_images",
+    metadata,
+    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
+    Column("id", String(26), nullable=False, unique=True, comment="ULID"),
+    Column("collection_id", String(40), ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("label", Integer, nullable=False),
+    Column("pixels", LargeBinary, nullable=False, comment="28x28 bytes, as models get them"),
+    Column("original", LargeBinary, comment="the file that was sent, unless it is too large"),
+    Column("media_type", String(40), comment="of the original"),
+    Column("key_id", String(12), comment="of whom it was sent by"),
+    Column("created_at", UtcDateTime, nullable=False, default=_now),
+    Index(None, "collection_id", "number"),
+    sqlite_autoincrement=True,
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

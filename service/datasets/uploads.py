@@ -67,6 +67,11 @@ class Upload:
     files: Mapping[str, bytes]
     class_names: tuple[str, ...]
 
+    @property
+    def sha256(self) -> str:
+        """The checksum of the data set that it becomes."""
+        return checksum_of({file: hashlib.sha256(data).hexdigest() for file, data in self.files.items()})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
@@ -294,6 +299,13 @@ def read_upload(parts: Mapping[str, bytes], class_names: Sequence[str] | None, *
         files={name: format_idx(array) for name, array in arrays.items()},
         class_names=_check_names(class_names, n_classes),
     )
+
+
+def upload_of(x_train: Images, y_train: Labels, x_test: Images, y_test: Labels) -> Upload:
+    """Return labelled digits as a data set of ten classes, some of which may have no image."""
+    arrays = dict(zip(FILE_NAMES, (x_train, y_train, x_test, y_test), strict=True))
+    files = {name: format_idx(array) for name, array in arrays.items()}
+    return Upload(files=files, class_names=tuple(map(str, range(MAX_CLASSES))))
 
 
 def _check_names(names: Sequence[str] | None, n_classes: int) -> tuple[str, ...]:

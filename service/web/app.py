@@ -43,6 +43,7 @@ _TAGS: list[dict[str, Any]] = [
     {"name": "reports", "description": "Every number and figure of the course report, in one call."},
     {"name": "models", "description": "Immutable versions, and aliases that move between them."},
     {"name": "prediction", "description": "Images in, digits out."},
+    {"name": "collections", "description": "Labelled images that grow, and are frozen into data sets."},
     {"name": "datasets", "description": "What models are trained on."},
     {"name": "inference protocol", "description": "The Open Inference Protocol, version 2."},
     {"name": "operations", "description": "Health, metrics, the audit log and the table of hyperparameters."},

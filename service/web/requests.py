@@ -73,7 +73,9 @@ class Page(Parameters):
     before: Annotated[str | None, Field(pattern="^[0-9]{1,18}$", description="The `next` of an earlier page.")] = None
 
 
-def _check_id(kind: str) -> Callable[[str], str]:
+def check_id(kind: str) -> Callable[[str], str]:
+    """Return a validator of ids: what can be none is not looked for."""
+
     def check(text: str) -> str:
         if not _ULID.fullmatch(text):
             raise JobNotFound(f"There is no {kind} of that id.")
@@ -83,9 +85,9 @@ def _check_id(kind: str) -> Callable[[str], str]:
 
 
 _SUBMITTED = Path(description="As the answer to the submission gave it.")
-JobId = Annotated[str, _SUBMITTED, AfterValidator(_check_id("job"))]
-SweepId = Annotated[str, _SUBMITTED, AfterValidator(_check_id("sweep"))]
-ReportId = Annotated[str, _SUBMITTED, AfterValidator(_check_id("report"))]
+JobId = Annotated[str, _SUBMITTED, AfterValidator(check_id("job"))]
+SweepId = Annotated[str, _SUBMITTED, AfterValidator(check_id("sweep"))]
+ReportId = Annotated[str, _SUBMITTED, AfterValidator(check_id("report"))]
 
 
 def _check_key(key: str) -> str:

@@ -183,6 +183,17 @@ def test_every_route_has_a_method(
     assert client.images("routes-digits", label=7, after=page.next)[0]["index"] > page[-1]["index"]
     assert client.image(0) and client.contact_sheet("routes-digits", per_class=1)
     assert client.hyperparameters()[0]["name"] == "model" and client.audit(limit=1)
+    assert client.add_collection("routes") == client.collection("routes") == client.collections()[0]
+    image = client.collect("routes", digit, 7)
+    assert client.relabel("routes", image["id"], 1)["label"] == 1
+    assert client.collected_images("routes", label=1, limit=1)[0]["id"] == image["id"]
+    assert client.collected_image("routes", image["id"], upscale=2)._repr_png_()
+    assert client.collected_original("routes", image["id"])
+    frozen = client.freeze_collection("routes")
+    client.delete_collected_image("routes", image["id"])
+    client.delete_collection("routes")
+    client.delete_dataset(frozen["name"])
+
     client.delete_version("routes-imported", imported["version"])
     client.delete_model("routes")
     client.delete_dataset("routes-digits")

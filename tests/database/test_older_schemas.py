@@ -73,6 +73,10 @@ ROWS: Mapping[str, list[dict[str, Any]]] = {
         | {"object_id": WAITING, "request_id": "05" * 13}
     ],
     "check_blocks": [],  # made of the checks among the events
+    "collections": [{"number": 1, "id": "mine", "n_versions": 2, "created_at": AT}],
+    "collection_images": [
+        {"number": 1, "id": "06" * 13, "collection_id": "mine", "label": 3, "pixels": bytes(784), "created_at": AT}
+    ],
     "snapshots": [{"job_id": SUCCEEDED, "number": 0, "step": 3, "check_id": 4, "body": bytes(4)}],
 }
 """What a database may hold. A new table needs a row here; a schema that lacks a column leaves it out."""

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from . import (
+    collections,
     datasets,
     evaluation,
     inference_protocol,
@@ -30,6 +31,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     models.router,
     evaluation.router,
     datasets.router,
+    collections.router,
     operations.router,
     operations.probes,
     pages.router,

@@ -1,0 +1,71 @@
+"""Collections: labelled images that grow, and are frozen into data sets."""
+
+from __future__ import annotations
+
+from .call import Call, delete, get, path_of, post, read_bytes, read_picture, read_record, read_table
+from .display import Picture, Record, Table
+from .images import Image, body_of
+from .methods import request
+
+
+class Collections:
+    """What a client does about collections."""
+
+    @request
+    def collections(self) -> Call[Table[Record]]:
+        """Return every collection, the newest first."""
+        return get(read_table("collections"), "collections")
+
+    @request
+    def collection(self, name: str) -> Call[Record]:
+        """Return how many images of each digit a collection has, and its newest version."""
+        return get(read_record, "collections", name)
+
+    @request
+    def add_collection(self, name: str) -> Call[Record]:
+        """Make an empty collection."""
+        return Call(method="POST", path=path_of("collections"), read=read_record, request={"json": {"name": name}})
+
+    @request
+    def delete_collection(self, name: str) -> Call[None]:
+        """Delete a collection with its images; data sets that were made of it stay."""
+        return delete("collections", name)
+
+    @request
+    def freeze_collection(self, name: str) -> Call[Record]:
+        """Freeze a collection into a data set, ``<name>-v<number>``; the newest one if nothing has changed since."""
+        return post("collections", name, "versions")
+
+    @request
+    def collect(self, name: str, image: Image, label: int) -> Call[Record]:
+        """Add an image to a collection, with the digit that it shows."""
+        request = {**body_of(image), "params": {"label": label}}
+        return Call(method="POST", path=path_of("collections", name, "images"), read=read_record, request=request)
+
+    @request
+    def collected_images(
+        self, name: str, *, label: int | None = None, limit: int | None = None, before: str | None = None
+    ) -> Call[Table[Record]]:
+        """Return ids and labels of images, the newest first; ``before`` is the ``next`` of an earlier page."""
+        return get(read_table("images"), "collections", name, "images", label=label, limit=limit, before=before)
+
+    @request
+    def collected_image(self, name: str, image_id: str, *, upscale: int | None = None) -> Call[Picture]:
+        """Return an image as models get it."""
+        return get(read_picture, "collections", name, "images", f"{image_id}.png", upscale=upscale)
+
+    @request
+    def collected_original(self, name: str, image_id: str) -> Call[bytes]:
+        """Return the file that an image was made of; `NoDataYet` if it is not kept."""
+        return get(read_bytes, "collections", name, "images", image_id, "original")
+
+    @request
+    def relabel(self, name: str, image_id: str, label: int) -> Call[Record]:
+        """Correct the label of an image; versions that were made before keep the old one."""
+        path, body = path_of("collections", name, "images", image_id), {"json": {"label": label}}
+        return Call(method="PATCH", path=path, read=read_record, request=body)
+
+    @request
+    def delete_collected_image(self, name: str, image_id: str) -> Call[None]:
+        """Delete an image of a collection; versions that were made before keep it."""
+        return delete("collections", name, "images", image_id)

@@ -1,0 +1,218 @@
+"""Collections: labelled images that grow one by one, and are frozen into data sets to train on."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+from ulid import ULID
+
+from service.core import DIGITS
+from service.database import AdvisoryLock, CollectedImageRow, CollectionRow, Database, collection_rows, submitter
+from service.datasets import About, Dataset, Datasets, Upload, upload_of
+from service.errors import DatasetNotFound, NameTaken, NoDataYet, StorageFull
+from service.registry import utc_text
+
+from .submission import parse_cursor
+
+MAX_IMAGES, MAX_COLLECTIONS = 10_000, 100
+MAX_ORIGINAL_BYTES = 262_144
+NAME_PATTERN = "^[a-z][a-z0-9-]{0,31}$"
+NAME_RULE = "1 to 32 of a-z, 0-9 and '-', beginning with a letter"
+_TEST_SHARE = 6
+"""One of so many images of a class is for testing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """A collection: its newest version is the data set ``<name>-v<number>``, None before the first."""
+
+    name: str
+    n_by_label: dict[int, int]
+    n_versions: int
+    created_at: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as in an answer."""
+        return {
+            "name": self.name,
+            "n_images": sum(self.n_by_label.values()),
+            "n_by_label": {str(label): n for label, n in self.n_by_label.items()},
+            "version": self.n_versions or None,
+            "created_at": utc_text(self.created_at),
+        }
+
+
+def collected_image_to_dict(row: CollectedImageRow) -> dict[str, Any]:
+    """Return plain data about an image, as in an answer."""
+    original = row.media_type is not None
+    return {"id": row.id, "label": row.label, "has_original": original, "created_at": utc_text(row.created_at)}
+
+
+class Collections:
+    """The collections of a service. What does not exist raises `DatasetNotFound`."""
+
+    def __init__(self, database: Database, datasets: Datasets) -> None:
+        self._database = database
+        self._datasets = datasets
+
+    def create(self, name: str) -> Collection:
+        """Make an empty collection; raise `NameTaken` if there is one of this name, `StorageFull` if there are 100."""
+        with self._database.write() as connection:
+            AdvisoryLock.SUBMISSION.acquire(connection)
+            if collection_rows.COLLECTIONS.get(connection, name):
+                raise NameTaken("There is another collection of this name.", field="name")
+            if len(collection_rows.COLLECTIONS.page(connection, limit=MAX_COLLECTIONS, before=None)) == MAX_COLLECTIONS:
+                raise StorageFull("No more collections are kept.", allowed=f"{MAX_COLLECTIONS} collections")
+            collection_rows.COLLECTIONS.insert(connection, id=name)
+            return _collection(connection, name)
+
+    def all(self) -> list[Collection]:
+        """Return all collections, the newest first."""
+        with self._database.read() as connection:
+            rows = collection_rows.COLLECTIONS.page(connection, limit=MAX_COLLECTIONS, before=None)
+            return [_collection(connection, row.id) for row in rows]
+
+    def get(self, name: str) -> Collection:
+        """Return a collection."""
+        with self._database.read() as connection:
+            return _collection(connection, name)
+
+    def delete(self, name: str) -> None:
+        """Delete a collection with its images; data sets that it was frozen into stay."""
+        with self._database.write() as connection:
+            _row(connection, name)
+            collection_rows.COLLECTIONS.delete(connection, name)
+
+    def add(
+        self, name: str, label: int, pixels: NDArray[np.uint8], original: bytes | None, media_type: str | None
+    ) -> CollectedImageRow:
+        """Add an image, (28, 28), with the file that it is from; raise `StorageFull` if there are 10,000."""
+        if original is None or len(original) > MAX_ORIGINAL_BYTES:
+            original = media_type = None
+        who, image_id = submitter.get(), str(ULID())
+        with self._database.write() as connection:
+            _row(connection, name)
+            AdvisoryLock.SUBMISSION.acquire(connection)
+            if sum(collection_rows.count_by_label(connection, name).values()) >= MAX_IMAGES:
+                raise StorageFull("The collection is full.", allowed=f"at most {MAX_IMAGES:,} images")
+            collection_rows.IMAGES.insert(
+                connection,
+                id=image_id,
+                collection_id=name,
+                label=label,
+                pixels=pixels.tobytes(),
+                original=original,
+                media_type=media_type,
+                key_id=who.key_id if who else None,
+            )
+            return _image(connection, name, image_id)
+
+    def page(
+        self, name: str, *, limit: int, before: str | None = None, label: int | None = None
+    ) -> tuple[list[CollectedImageRow], str | None]:
+        """Return the newest images first, of a label if one is given, and the cursor of the next page."""
+        having = {"collection_id": name, **({} if label is None else {"label": label})}
+        with self._database.read() as connection:
+            _row(connection, name)
+            rows = collection_rows.IMAGES.page(connection, limit=limit + 1, before=parse_cursor(before), **having)
+        return rows[:limit], str(rows[limit - 1].number) if len(rows) > limit else None
+
+    def pixels(self, name: str, image_id: str) -> tuple[NDArray[np.uint8], int]:
+        """Return an image as models get it, (28, 28), and its label."""
+        with self._database.read() as connection:
+            row = _image(connection, name, image_id)
+            content = collection_rows.file_of(connection, image_id, "pixels")
+        return np.frombuffer(content or b"", np.uint8).reshape(DIGITS.image_shape), row.label
+
+    def original(self, name: str, image_id: str) -> tuple[bytes, str]:
+        """Return the file that an image is from, and its media type; raise `NoDataYet` if it is not kept."""
+        with self._database.read() as connection:
+            row = _image(connection, name, image_id)
+            content = collection_rows.file_of(connection, image_id, "original")
+        if content is None or row.media_type is None:
+            raise NoDataYet("The original of this image is not kept.")
+        return content, row.media_type
+
+    def relabel(self, name: str, image_id: str, label: int) -> CollectedImageRow:
+        """Change the label of an image; versions that were made before keep the old one."""
+        with self._database.write() as connection:
+            collection_rows.IMAGES.update(connection, _image(connection, name, image_id).number, label=label)
+            return _image(connection, name, image_id)
+
+    def remove(self, name: str, image_id: str) -> None:
+        """Delete an image; versions that were made before keep it."""
+        with self._database.write() as connection:
+            collection_rows.IMAGES.delete(connection, _image(connection, name, image_id).id)
+
+    def freeze(self, name: str) -> Dataset:
+        """Return the collection as it is now as a data set, ``<name>-v<number>``: the newest one if nothing changed.
+
+        One image in six of each class is in the test part, and at least one where there are two; which, is decided by
+        hashes of their ids. Where every class has one image only, both parts have all.
+
+        Raises
+        ------
+        NoDataYet : it has no images.
+        StorageFull, StorageFailed : as `Datasets.add`.
+        """
+        with self._database.read() as connection:
+            newest = _row(connection, name).n_versions
+            images = collection_rows.labelled_pixels(connection, name)
+        if not images:
+            raise NoDataYet("The collection has no images yet.")
+        upload = _upload(images)
+        with suppress(DatasetNotFound):
+            if newest and (kept := self._datasets.get(version_name(name, newest))).sha256 == upload.sha256:
+                return kept
+        while True:
+            with self._database.write() as connection:
+                _row(connection, name)
+                version = collection_rows.next_version(connection, name)
+            about = About(title=f"{name}, version {version}", source=f"The collection {name}", licence="")
+            with suppress(NameTaken):  # somebody else's data set has this name: the number is passed over
+                return self._datasets.add(version_name(name, version), upload, about)
+
+
+def version_name(name: str, version: int) -> str:
+    """Return the name of the data set that a version of a collection is."""
+    return f"{name}-v{version}"
+
+
+def _row(connection: Connection, name: str) -> CollectionRow:
+    row = collection_rows.COLLECTIONS.get(connection, name)
+    if row is None:
+        raise DatasetNotFound("There is no collection of this name.")
+    return row
+
+
+def _collection(connection: Connection, name: str) -> Collection:
+    row = _row(connection, name)
+    n_by_label = collection_rows.count_by_label(connection, name)
+    return Collection(name=row.id, n_by_label=n_by_label, n_versions=row.n_versions, created_at=row.created_at)
+
+
+def _image(connection: Connection, name: str, image_id: str) -> CollectedImageRow:
+    row = collection_rows.IMAGES.get(connection, image_id)
+    if row is None or row.collection_id != name:
+        raise DatasetNotFound("There is no image of this id in the collection.")
+    return row
+
+
+def _upload(images: list[tuple[str, int, bytes]]) -> Upload:
+    labels = np.array([label for _, label, _ in images], np.uint8)
+    pixels = np.frombuffer(b"".join(content for *_, content in images), np.uint8).reshape(-1, *DIGITS.image_shape)
+    hashes = [hashlib.sha256(image_id.encode()).digest() for image_id, *_ in images]
+    is_test = np.zeros(len(images), bool)
+    for label in np.unique(labels):
+        of_label = sorted(np.flatnonzero(labels == label), key=lambda place: hashes[place])
+        n_test = max(len(of_label) // _TEST_SHARE, 1) if len(of_label) > 1 else 0
+        is_test[of_label[:n_test]] = True
+    train, test = (~is_test, is_test) if is_test.any() else (~is_test, ~is_test)
+    return upload_of(pixels[train], labels[train], pixels[test], labels[test])

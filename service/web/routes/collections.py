@@ -1,0 +1,216 @@
+"""Collections: labelled images that grow, and are frozen into data sets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, TypeAlias
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from service.charts import Drawing, digit_picture
+from service.core import DIGITS
+from service.errors import InvalidInput
+from service.jobs import COLLECTION_NAME, COLLECTION_NAME_RULE, collected_image_to_dict
+from service.web.access_control import READ, TRAIN
+from service.web.image_body import IMAGE_BODY, ImageBody, read_images
+from service.web.limits import limits_of
+from service.web.pictures import PNG_ANSWER, Upscale, file_answer, picture_answer
+from service.web.requests import Page, Parameters, ServiceDep, Strict, check_id
+from service.web.routing import Answer, noun_router
+
+from .datasets import DatasetAnswer
+
+router = noun_router("collections")
+
+Label: TypeAlias = Annotated[int, Field(ge=0, le=DIGITS.n_classes - 1, description="The digit that the image shows.")]
+ImageId = Annotated[str, Path(description="As the collection lists it."), AfterValidator(check_id("image"))]
+
+_PICTURES = ("image/png", "image/jpeg", "image/webp")
+_FILE = "application/octet-stream"
+
+
+class NewCollection(Strict):
+    """A collection to be made."""
+
+    name: str = Field(pattern=COLLECTION_NAME, description=f"{COLLECTION_NAME_RULE}.")
+
+
+class Relabelling(Strict):
+    """A correction."""
+
+    label: Label
+
+
+class LabelParameters(Parameters):
+    """What an image shows."""
+
+    label: Label
+
+
+class CollectedImagesPage(Page):
+    """A page of images."""
+
+    label: Annotated[int | None, Field(ge=0, le=DIGITS.n_classes - 1, description="Only images of this digit.")] = None
+
+
+class CollectedPictureParameters(Parameters):
+    """How an image is drawn."""
+
+    upscale: Upscale = 1
+
+
+class CollectionAnswer(Answer):
+    """A collection."""
+
+    name: str
+    n_images: int
+    n_by_label: dict[str, int]
+    version: Annotated[int | None, Field(description="The newest; its data set is `{name}-v{version}`.")]
+    created_at: datetime
+
+
+class CollectionList(Answer):
+    """All collections, the newest first."""
+
+    collections: list[CollectionAnswer]
+
+
+class CollectedImageAnswer(Answer):
+    """A labelled image."""
+
+    id: str
+    label: int
+    has_original: Annotated[bool, Field(description="Whether the file that was sent is kept: up to 256 KiB it is.")]
+    created_at: datetime
+
+
+class CollectedImageList(Answer):
+    """Images of a collection, the newest first."""
+
+    images: list[CollectedImageAnswer]
+    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+
+
+@router.get("/collections", dependencies=[READ], response_model=CollectionList)
+def list_collections(service: ServiceDep) -> Response:
+    """List all collections, the newest first."""
+    return JSONResponse({"collections": [one.to_dict() for one in service.collections.all()]})
+
+
+@router.post("/collections", dependencies=[TRAIN], status_code=201, response_model=CollectionAnswer)
+def create_collection(body: NewCollection, service: ServiceDep) -> Response:
+    """Make an empty collection."""
+    made = service.collections.create(body.name)
+    return JSONResponse(made.to_dict(), 201, {"Location": f"/api/v1/collections/{made.name}"})
+
+
+@router.get("/collections/{name}", dependencies=[READ], response_model=CollectionAnswer)
+def get_collection(name: str, service: ServiceDep) -> Response:
+    """Return how many images of each digit a collection has, and its newest version."""
+    return JSONResponse(service.collections.get(name).to_dict())
+
+
+@router.delete("/collections/{name}", dependencies=[TRAIN], status_code=204)
+def delete_collection(name: str, service: ServiceDep) -> Response:
+    """Delete a collection with its images. The data sets that were made of it stay."""
+    service.collections.delete(name)
+    return Response(status_code=204)
+
+
+@router.post("/collections/{name}/versions", dependencies=[TRAIN], status_code=201, response_model=DatasetAnswer)
+def freeze_collection(name: str, service: ServiceDep) -> Response:
+    """Freeze the collection as it is now into a data set, `{name}-v{number}`, to train on.
+
+    If nothing changed since the newest version, the answer is that one.
+    """
+    dataset = service.collections.freeze(name)
+    return JSONResponse(dataset.to_dict(), 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
+
+
+@router.get("/collections/{name}/images", dependencies=[READ], response_model=CollectedImageList)
+def list_collected_images(name: str, query: Annotated[CollectedImagesPage, Query()], service: ServiceDep) -> Response:
+    """List images with their labels, the newest first."""
+    rows, following = service.collections.page(name, limit=query.limit, before=query.before, label=query.label)
+    return JSONResponse({"images": list(map(collected_image_to_dict, rows)), "next": following})
+
+
+@router.post(
+    "/collections/{name}/images",
+    dependencies=[TRAIN],
+    status_code=201,
+    response_model=CollectedImageAnswer,
+    openapi_extra=IMAGE_BODY,
+)
+async def add_collected_image(
+    name: str, query: Annotated[LabelParameters, Query()], request: Request, service: ServiceDep
+) -> Response:
+    """Add one image with its label. It is preprocessed as for a prediction, and the file that was sent is kept too."""
+    body = await read_images(request)
+
+    def work() -> Response:
+        inputs = body.decode(service.limits)
+        if len(inputs) != 1:
+            raise InvalidInput("One image at a time can be added.")
+        row = service.collections.add(name, query.label, inputs.images[0], *_original(body))
+        location = f"/api/v1/collections/{name}/images/{row.id}"
+        return JSONResponse(collected_image_to_dict(row), 201, {"Location": location})
+
+    return await limits_of(request).run(work, body.n_bytes)
+
+
+@router.get("/collections/{name}/images/{image_id}.png", dependencies=[READ], **PNG_ANSWER)
+async def get_collected_image(
+    name: str,
+    image_id: ImageId,
+    query: Annotated[CollectedPictureParameters, Query()],
+    request: Request,
+    service: ServiceDep,
+) -> Response:
+    """Show an image as models get it. Its label is in the header `X-Label`."""
+
+    def prepare() -> Drawing:
+        pixels, label = service.collections.pixels(name, image_id)
+        provenance = {"collection": name, "image": image_id, "label": str(label)}
+
+        def draw() -> bytes:
+            return digit_picture(pixels, upscale=query.upscale, provenance=provenance)
+
+        return Drawing(made_of=(provenance, query.upscale), draw=draw, headers=(("X-Label", str(label)),))
+
+    return await picture_answer(request, prepare)
+
+
+@router.get(
+    "/collections/{name}/images/{image_id}/original",
+    dependencies=[READ],
+    **file_answer("The file.", *_PICTURES, _FILE),
+)
+def get_original(name: str, image_id: ImageId, service: ServiceDep) -> Response:
+    """Return the file that an image was made of, as it was sent."""
+    content, media_type = service.collections.original(name, image_id)
+    return Response(content, media_type=media_type)
+
+
+@router.patch("/collections/{name}/images/{image_id}", dependencies=[TRAIN], response_model=CollectedImageAnswer)
+def relabel_collected_image(name: str, image_id: ImageId, body: Relabelling, service: ServiceDep) -> Response:
+    """Correct the label of an image. Versions that were made before keep the old one."""
+    return JSONResponse(collected_image_to_dict(service.collections.relabel(name, image_id, body.label)))
+
+
+@router.delete("/collections/{name}/images/{image_id}", dependencies=[TRAIN], status_code=204)
+def delete_collected_image(name: str, image_id: ImageId, service: ServiceDep) -> Response:
+    """Delete an image. Versions that were made before keep it."""
+    service.collections.remove(name, image_id)
+    return Response(status_code=204)
+
+
+def _original(body: ImageBody) -> tuple[bytes | None, str | None]:
+    """Return the file of a picture and its media type; pixels are kept as they are, and need no original."""
+    (file,) = body.files
+    media_type = (file.media_type or "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        return None, None
+    return file.content, media_type if media_type in _PICTURES else _FILE

@@ -129,7 +129,7 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageFailed) as failure:
         build(Settings(data_dir=tmp_path / "file" / "data"))
-    assert str(tmp_path) not in failure.value.message
+    assert str(tmp_path / "file" / "data") in failure.value.message
 
 
 def test_a_newer_database_stops_the_start(settings: Settings) -> None:

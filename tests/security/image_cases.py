@@ -178,7 +178,7 @@ IMAGES: tuple[Case, ...] = (
     array("a byte missing", npy("{'descr': '|u1', 'fortran_order': False, 'shape': (784,), }", bytes(783))),
     array("a byte too many", npy("{'descr': '|u1', 'fortran_order': False, 'shape': (784,), }", bytes(785))),
     array("a pickle instead", b"\x80\x04\x95\x10\x00", 415, "unsupported-media"),
-    array("an npz instead", b"PK\x03\x04" + bytes(100), 415, "unsupported-media"),
+    array("a damaged archive instead", b"PK\x03\x04" + bytes(100), 400, "malformed-input"),
     tensor(103, "a shape that overflows", _input(shape=[2**31 - 1, 784])),
     tensor(103, "a negative side", _input(shape=[-1, 784])),
     tensor(103, "a side of 10^30", _input(shape=[10**30, 784])),

@@ -189,8 +189,8 @@ def ask(app: FastAPI, path: str) -> httpx.Response:
     [
         ("GET", "/jobs", "before, limit, state"),
         ("GET", "/models", "none"),
-        ("POST", "/predict", "alias"),
-        ("POST", "/models/mnist-softmax/versions/1/predict", "none"),
+        ("POST", "/predict", "alias, digit_below, unsure_below"),
+        ("POST", "/models/mnist-softmax/versions/1/predict", "digit_below, unsure_below"),
     ],
 )
 def test_an_unknown_parameter_is_refused(client: httpx.Client, method: str, path: str, allowed: str) -> None:

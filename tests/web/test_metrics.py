@@ -83,7 +83,7 @@ def test_predictions_are_counted_however_they_are_asked_for(client: httpx.Client
     client.post(address, content=bytes(2000 * 784)).raise_for_status()
     client.post(address, content=bytes(2 * 784), headers={"Accept": "application/x-npy"}).raise_for_status()
     client.post(address, json={"pixels": [0] * 784}).raise_for_status()
-    assert client.post(address, content=bytes(783)).status_code == 400
+    assert client.post(address, content=bytes(783)).status_code == 415
     assert client.post(address, json={"pixels": [[256] * 784] * 300}).status_code == 422
     assert [new - old for new, old in zip(counts(), before, strict=True)] == [4, 2, 2004, 4]
 

@@ -186,9 +186,12 @@ def test_the_images_of_a_data_set(open_page: OpenPage) -> None:
 def test_a_report_is_made_and_shown(open_page: OpenPage) -> None:
     with open_page("/?view=reports") as page:
         expect(page.get_by_text("No report yet")).to_be_visible()
+        page.get_by_label("Assignment").select_option("2")
+        expect(page.get_by_text("It trains nine runs")).to_be_visible()
+        page.get_by_label("Assignment").select_option("1")
         page.get_by_label("quick").check()
         page.get_by_role("button", name="Make a report").click()
-        expect(page.get_by_role("heading", name="A quick course report")).to_be_visible()
+        expect(page.get_by_role("heading", name="A quick course report, assignment 1")).to_be_visible()
         expect(page.get_by_role("heading", name="2d Early stopping")).to_be_visible(timeout=60_000)
         wait_until(
             page, "() => [...document.images].length === 11 && [...document.images].every(image => image.complete)"

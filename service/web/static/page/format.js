@@ -18,3 +18,5 @@ export function duration(seconds) {
 
 // A time in words.
 export const moment = (text) => new Date(text).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
+export const shortened = (text, chars) => (text.length > chars ? `${text.slice(0, chars - 1)}…` : text);

@@ -33,7 +33,7 @@ function SideBySide({ runs }) {
     row("Validation accuracy", (check) => percent(check.validation_accuracy)),
     row("Training accuracy", (check) => percent(check.train_accuracy)),
   ];
-  return html`<${Table} caption="Runs side by side" headings=${["", ...runs.map((run) => run.label)]} rows=${rows} />`;
+  return html`<${Table} caption="Runs side by side" areValues headings=${["", ...runs.map((run) => run.label)]} rows=${rows} />`;
 }
 
 function OnTheSameImages({ n_images, models, comparisons }) {

@@ -1,5 +1,6 @@
 // Live charts: a uPlot each, in the page's own colours, as wide as the page.
 
+import { shortened } from "../format.js";
 import { html, useEffect, useLayoutEffect, useRef } from "../html.js";
 
 // Fetched with the first chart. It is a script, not a module.
@@ -77,7 +78,7 @@ function plotOf(frame, series, shown, { percent, share, log, sync }) {
   });
   const values = frame.appendChild(document.createElement("div"));
   values.className = "at-cursor";
-  const room = Math.max(...series.map(({ label }) => textWidth(shortened(label)))) + 10;
+  const room = Math.max(...series.map(({ label }) => textWidth(shortened(label, LABEL_CHARS)))) + 10;
   const options = {
     width: frame.clientWidth,
     height: HEIGHT,
@@ -100,8 +101,6 @@ function plotOf(frame, series, shown, { percent, share, log, sync }) {
   return new uPlot(options, shown.current.data, frame);
 }
 
-const shortened = (label) => (label.length > LABEL_CHARS ? `${label.slice(0, LABEL_CHARS - 1)}…` : label);
-
 function textWidth(text) {
   const context = document.createElement("canvas").getContext("2d");
   context.font = FONT;
@@ -116,7 +115,7 @@ function drawLabels({ ctx, bbox, data, series, valToPos }) {
   const inside = (y) => Math.min(bottom, Math.max(bbox.top, y));
   const labels = series.slice(1).flatMap((line, i) => {
     const last = data[i + 1].findLast((value) => value !== null && value !== undefined);
-    return last === undefined ? [] : [{ text: shortened(line.label), colour: line.stroke(), y: inside(valToPos(last, "y", true)) }];
+    return last === undefined ? [] : [{ text: shortened(line.label, LABEL_CHARS), colour: line.stroke(), y: inside(valToPos(last, "y", true)) }];
   });
   labels.sort((a, b) => a.y - b.y);
   labels.forEach((label, i) => (label.y = Math.max(label.y, i ? labels[i - 1].y + least : bbox.top)));

@@ -7,8 +7,9 @@ const MAX_RUNS = 8;
 const ABSENT = ["", "–", "none", "baseline"];
 
 // rows: arrays of cells; a row's key keeps its focus when rows change their order. Columns of numbers are aligned to the right.
-export function Table({ caption, headings, rows, keys = [] }) {
-  const kinds = headings.map((_, k) => (isOfNumbers(rows.map((cells) => cells[k])) ? "number" : ""));
+// areValues: all columns but the first are, too.
+export function Table({ caption, headings, rows, keys = [], areValues = false }) {
+  const kinds = headings.map((_, k) => ((areValues && k > 0) || isOfNumbers(rows.map((cells) => cells[k])) ? "number" : ""));
   const kind = (k) => kinds[k];
   return html`<div class="scroll card" tabindex="0" role="region" aria-label=${caption}>
     <table class="list">

@@ -21,7 +21,7 @@ export function Report({ params }) {
     return [report, !(report.state in WORDS)];
   };
   const { data: report, problem, isLost, again } = useLive(load, [id]);
-  const heading = report ? (report.options.quick ? "A quick course report" : "The course report") : "A report";
+  const heading = report ? `${report.options.quick ? "A quick" : "The"} course report, assignment ${report.options.assignment}` : "A report";
   useEffect(() => setTitle(heading), [heading]);
   return html`
     <h1 id="report-title">${heading}</h1>
@@ -34,7 +34,7 @@ export function Report({ params }) {
   `;
 }
 
-function Head({ id, state, fraction, jobs, sweep, sections, cancel }) {
+function Head({ id, options, state, fraction, jobs, sweep, sections, cancel }) {
   const isOver = state in WORDS;
   const runs = jobs.filter(Boolean);
   const save = (form) => html`<${FileLink} key=${form} path=${`/reports/${id}/report.${form}`} name=${`report.${form}`} aria-label=${`Save as ${form.toUpperCase()}`}>${form.toUpperCase()}<//>`;
@@ -42,9 +42,9 @@ function Head({ id, state, fraction, jobs, sweep, sections, cancel }) {
     <p class="state" role="status"><${Badge} state=${state} /> ${WORDS[state] ?? "The runs are training."}</p>
     <progress max="1" value=${fraction} aria-label="Progress" hidden=${isOver}></progress>
     <div class="row">
-      ${sections.length > 0 && ["html", "pdf", "json"].map(save)}
-      <a class="button" href=${address({ sweep })}>Softmax runs</a>
-      ${runs.length > 1 && html`<a class="button" href=${compareAddress(runs.slice(0, 2))}>Compare with and without shuffling</a>`}
+      ${sections.length > 0 && ["html", "pdf", "json", "zip"].map(save)}
+      <a class="button" href=${address({ sweep })}>${options.assignment === 1 ? "Softmax runs" : "All runs"}</a>
+      ${options.assignment === 1 && runs.length > 1 && html`<a class="button" href=${compareAddress(runs.slice(0, 2))}>Compare with and without shuffling</a>`}
       ${!isOver && html`<button type="button" onClick=${cancel}>Cancel</button>`}
       ${isOver && html`<${Delete} paths=${[`/reports/${id}`]} title="Delete this report?" words=${`Its ${runs.length} runs and its sweep are deleted with it. The versions that they made stay.`} done=${() => go(address({ view: "reports" }))} />`}
     </div>
@@ -53,7 +53,7 @@ function Head({ id, state, fraction, jobs, sweep, sections, cancel }) {
 
 function Sections({ id, sections }) {
   const figure = ({ name, caption }) => html`<figure key=${name}>
-    <${Picture} class="weights" path=${`/reports/${id}/figures/${name}.png`} alt=${caption} />
+    <${Picture} class="weights" path=${`/reports/${id}/figures/${name}.png`} width="1440" height="864" alt=${caption} />
     <figcaption>${caption}</figcaption>
   </figure>`;
   const task = ({ number, title, formulas, sentences, figures, table }) => html`<section class="card task" key=${number}>

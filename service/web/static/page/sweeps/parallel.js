@@ -1,9 +1,11 @@
 // A grid of several settings as parallel coordinates: an axis a setting, the last one the metric, a line a run.
 
+import { shortened } from "../format.js";
 import { html, useState } from "../html.js";
 import { title, written } from "../train/values.js";
 import { go, address } from "../url.js";
 
+const LABEL_CHARS = 14;
 const [WIDTH, HEIGHT, TOP, BOTTOM, SIDE] = [900, 300, 46, 24, 70];
 
 // metric: the name of a measured value, and words: what people call it. isHigh: whether a high value is a good one.
@@ -38,7 +40,7 @@ export function Parallel({ sweep: { grid, members }, metric, words, isHigh, form
     <div class="frame" tabindex="0" role="region" aria-label="Parallel coordinates">
       <svg viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${`${runs.length} runs over ${names.map(title).join(" and ")}; the table has their values`} onPointerLeave=${() => setPointed(null)}>
         ${[...runs].reverse().map(line)}
-        ${names.map((name, i) => axis(name, i, grid[name].map((value, k) => [places(name)[k], written(value, name)])))}
+        ${names.map((name, i) => axis(name, i, grid[name].map((value, k) => [places(name)[k], shortened(written(value, name), LABEL_CHARS)])))}
         ${axis(metric, names.length, [[0, format(low)], [1, format(high)]])}
       </svg>
     </div>

@@ -98,7 +98,8 @@ function Members({ sweep: { grid, members }, picks }) {
 
 // Drawn by the server; only those that this grid has.
 function Pictures({ sweep: { id, grid } }) {
-  const numbers = Object.keys(grid).filter((name) => name !== "seed" && grid[name].every((value) => typeof value === "number"));
+  const varied = Object.keys(grid).filter((name) => name !== "seed" && grid[name].length > 1);
+  const isPlane = varied.length === 2 && varied.every((name) => grid[name].every((value) => typeof value === "number"));
   const figure = (file, caption) => html`<figure class="card chart-card">
     <figcaption>${caption}</figcaption>
     <${Picture} class="weights" path=${`/sweeps/${id}/${file}?width_px=${WIDTH}&height_px=${HEIGHT}`} width=${WIDTH} height=${HEIGHT} alt=${caption} />
@@ -107,7 +108,7 @@ function Pictures({ sweep: { id, grid } }) {
     <div class="charts">
       ${figure(`accuracy.svg`, "Validation accuracy of each run")}
       ${grid.l2_penalty && figure(`norms.svg`, "The norm of the weights over the L2 penalty λ")}
-      ${numbers.length === 2 && figure(`heatmap.svg`, `The lowest validation loss for each pair of ${numbers.map(title).join(" and ")}`)}
+      ${isPlane && figure(`heatmap.svg`, `The lowest validation loss for each pair of ${varied.map(title).join(" and ")}`)}
     </div>
     <figure class="card">
       <figcaption>Weights of each run, all on one scale</figcaption>

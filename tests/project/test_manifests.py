@@ -15,7 +15,7 @@ EXPECTED = {"PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudg
 
 @pytest.fixture(scope="module")
 def manifests(root: Path) -> dict[str, dict[str, Any]]:
-    files = (root / "deploy" / "kubernetes").glob("*.yaml")
+    files = [root / "deploy" / "kubernetes" / "inkling.yaml"]
     return {each["kind"]: each for file in files for each in yaml.safe_load_all(file.read_text())}
 
 
@@ -27,6 +27,26 @@ def test_kubernetes_knows_every_field(manifests: dict[str, dict[str, Any]]) -> N
     broken = {**manifests["Service"], "spec": {"ports": "http"}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(broken, "1.37", strict=True)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_is_beside_it_fits_to_it(manifests: dict[str, dict[str, Any]], root: Path) -> None:
+    folder = root / "deploy" / "kubernetes"
+    found = {each["kind"]: each for file in folder.rglob("*.yaml") for each in yaml.safe_load_all(file.read_text())}
+    kubernetes_validate.validate(found["Ingress"], "1.37", strict=True)
+    [path] = found["Ingress"]["spec"]["rules"][0]["http"]["paths"]
+    service = manifests["Service"]
+    assert path["backend"]["service"]["name"] == service["metadata"]["name"]
+    assert path["backend"]["service"]["port"]["name"] == service["spec"]["ports"][0]["name"]
+    assert found["ServiceMonitor"]["spec"]["selector"]["matchLabels"] == service["metadata"]["labels"]
+    assert found["ScaledObject"]["spec"]["scaleTargetRef"]["name"] == manifests["Deployment"]["metadata"]["name"]
+    for kustomization in folder.parent.rglob("kustomization.yaml"):
+        for resource in yaml.safe_load(kustomization.read_text())["resources"]:
+            assert (kustomization.parent / resource).exists()
+    [image] = yaml.safe_load((folder / "kustomization.yaml").read_text())["images"]
+    pod = manifests["Deployment"]["spec"]["template"]["spec"]
+    assert {each["image"] for each in pod["initContainers"] + pod["containers"]} == {f"{image['name']}:latest"}
+    assert pod["volumes"][0]["name"] == "data", "the overlay for PostgreSQL replaces the first"
 
 
 def test_the_pod_is_locked_down(manifests: dict[str, dict[str, Any]]) -> None:

@@ -28,7 +28,7 @@ TESTED_STEP = 2500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossCourse:
-    """The validation loss of a run over its checks, and its mean training loss over the steps of its last epoch.
+    """The validation loss of a run over its checks; its largest training loss, and the mean of the last epoch.
 
     ``highest`` is the largest validation loss before the lowest one; the first of equal ones counts in both.
     """
@@ -43,6 +43,8 @@ class LossCourse:
     last_step: int
     last_training: float
     n_last: int
+    largest_training: float
+    largest_step: int
 
     @classmethod
     def of(cls, curves: Curves) -> LossCourse:
@@ -62,6 +64,8 @@ class LossCourse:
             last_step=int(steps[-1]),
             last_training=float(curves.train_loss[-n_last:].mean()),
             n_last=n_last,
+            largest_training=float(curves.train_loss.max()),
+            largest_step=int(curves.train_loss_steps[curves.train_loss.argmax()]),
         )
 
     @property
@@ -83,7 +87,8 @@ class LossCourse:
         return [
             f"The loss of the first batch, before any step, is {loss(self.start)}. Of the "
             f"{count(self.n_checks, 'check')} {lowest}{rise}",
-            f"Over the last {count(self.n_last, 'step')} the mean training loss is {loss(self.last_training)}.",
+            f"Over the last {count(self.n_last, 'step')} the mean training loss is {loss(self.last_training)}; the "
+            f"largest loss of a batch is {loss(self.largest_training)}, at step {self.largest_step:,}.",
         ]
 
 
@@ -143,6 +148,13 @@ class Outcome:
         )
 
     @property
+    def end(self) -> str:
+        """How it ended, in words."""
+        return (
+            f"{'early stopping ends it' if self.stopped_early else 'the last check is'} after step {self.last_step:,}"
+        )
+
+    @property
     def gap(self) -> float:
         """Training minus validation accuracy at the last check."""
         return self.train_accuracy - self.accuracy
@@ -171,15 +183,14 @@ class Change:
     def sentences(self) -> list[str]:
         """Convergence, generalisation and overfitting, each in one sentence."""
         one, other = self.before, self.after
-        end = f"{'early stopping ends it' if other.stopped_early else 'it ends'} after step {other.last_step:,}"
         reached = (
             f"reaches the lowest validation loss of the other at step {self.reached:,} instead of {one.lowest_step:,}"
             if self.reached is not None
             else f"never reaches the lowest validation loss of the other, that of step {one.lowest_step:,}"
         )
         return [
-            f"Convergence, {other.title}, beside {one.title}: the run {reached}; {end}, the other after step "
-            f"{one.last_step:,}.",
+            f"{other.title[0].upper()}{other.title[1:]} (beside {one.title}). Convergence: the run {reached}; "
+            f"{other.end}; the other: {one.end}.",
             f"Generalisation: its lowest validation loss is {compared(other.lowest, one.lowest, '.4f')}, its "
             f"validation accuracy at the last check {compared(other.accuracy, one.accuracy, '.2%')}.",
             f"Overfitting: at the last check training minus validation accuracy is {signed(other.gap)} percentage "

@@ -197,8 +197,8 @@ def _answers(findings: NetworkFindings) -> dict[str, list[str]]:
         "4e": [*changes["ten"].sentences, *_vanishing(findings.layer_norms)],
         "4f": [*changes["augmented"].sentences, *_distortion(findings.distorted)],
         "5": [
-            "The staff's code was run once, with seed 1 of another random stream, so that differences of a few "
-            "hundredths are expected. It has no bias in its output."
+            "The staff's code was run once, with seed 1 of another random stream, so that its numbers and "
+            "these need not be the same. It has no bias in its output."
             if findings.options["dataset"] == "mnist"
             else "There are no numbers of the staff's code for this data set."
         ],
@@ -215,8 +215,12 @@ def _vanishing(norms: Mapping[str, Sequence[float]]) -> list[str]:
         size = f"{ratio:.1f}" if ratio < 1000 else power(ratio)
         kind = "smaller" if first < last else "larger"
         words = f"the norm of the gradient is {size} times {kind} next to the pixels than at the output"
-        found.append(f"{title[0].upper()}{title[1:]}, {words} ({first:.2g} and {last:.2g}).")
+        found.append(f"{title[0].upper()}{title[1:]}, {words} ({_size(first)} and {_size(last)}).")
     return found
+
+
+def _size(norm: float) -> str:
+    return f"{norm:.2g}" if norm >= 0.01 else power(norm)
 
 
 def _distortion(distorted: Mapping[str, Distorted]) -> list[str]:

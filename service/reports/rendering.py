@@ -14,6 +14,7 @@ from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from fpdf import FPDF
 from fpdf.enums import Align, TableCellFillMode, XPos, YPos
 from fpdf.fonts import FontFace
@@ -28,12 +29,14 @@ from service.charts import png_chunks
 from .contents import Contents, Section, Table
 from .derivations import Formula
 from .figures import Figure
+from .wording import unbroken
 
 _INK, _FAINT, _BLUE, _ORANGE = (34, 34, 34), (95, 99, 104), (0, 114, 178), (213, 94, 0)
 _MARGIN_MM, _TEXT_PT, _SMALL_PT, _LINE = 22.0, 10.0, 8.0, 1.45
 _PT_MM = 25.4 / 72
-_FIGURE_MM = 125.0
+_FIGURE_MM, _WIDE_MM = 120.0, 166.0
 _FORMULA_DPI = 600
+_TABLE_HEAD_MM, _ROW_MM, _ROWS_TOGETHER = 15.0, 6.0, 20
 
 
 def _template(name: str) -> str:
@@ -46,6 +49,7 @@ _PAGES.filters["mathml"] = lambda formula: Markup(convert(formula.latex, display
 _TEXTS = Environment(loader=FunctionLoader(_template), autoescape=False, undefined=StrictUndefined, trim_blocks=True)  # noqa: S701
 _TEXTS.filters["escaped"] = partial(re.compile(r"([\\`*_\[\]<|#])").sub, r"\\\1")
 _MARKDOWN = _TEXTS.get_template("report.md")
+_PAGES.filters["unbroken"] = unbroken
 _PAGE = _PAGES.get_template("report.html")
 
 CONTENT_SECURITY_POLICY = {
@@ -125,7 +129,7 @@ class _Pages(FPDF):
         """Write text in the chosen font, and move below it."""
         self.set_x(self.l_margin + indent_mm)
         height = self.font_size_pt * _LINE * _PT_MM
-        self.multi_cell(0, height, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.multi_cell(0, height, unbroken(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.ln(after_mm)
 
 
@@ -154,9 +158,11 @@ def render_document(contents: Contents, pictures: Mapping[str, bytes]) -> bytes:
 
 
 def _write_section(pages: _Pages, section: Section, pictures: Mapping[str, bytes]) -> None:
-    # A heading stays with its answer and what shows it, as far as one page can hold them.
-    first = min((_height_mm(pictures[figure.name]) for figure in section.figures[:1]), default=0.0)
-    if pages.will_page_break(first + 30 + 8 * len(section.sentences) + 12 * len(section.formulas)):
+    # A heading stays with its answer or its table, as far as one page can hold them. A figure may follow on the next.
+    table_mm = 0.0
+    if section.table and not section.figures:
+        table_mm = _TABLE_HEAD_MM + _ROW_MM * min(len(section.table.rows), _ROWS_TOGETHER)
+    if pages.will_page_break(table_mm + 30 + 8 * len(section.sentences) + 12 * len(section.formulas)):
         pages.add_page()
     pages.ln(4)
     pages.ink(13, "B", _BLUE)
@@ -181,17 +187,18 @@ def _write_section(pages: _Pages, section: Section, pictures: Mapping[str, bytes
 def _typeset(formula: Formula) -> Image.Image:
     """Return a formula as dark pixels on white."""
     from matplotlib.font_manager import FontProperties  # noqa: PLC0415 - the figures have loaded it, under a lock
-    from matplotlib.mathtext import math_to_image  # noqa: PLC0415
+    from matplotlib.mathtext import MathTextParser  # noqa: PLC0415
 
-    png = BytesIO()
+    # Not through a figure's text: charts show a $ in a name as it is, so their settings do not read formulas.
     font = FontProperties(size=_TEXT_PT, math_fontfamily="dejavuserif")
-    math_to_image(f"${formula.latex}$", png, prop=font, dpi=_FORMULA_DPI, format="png")
-    return Image.open(png).convert("L")
+    parsed = MathTextParser("agg").parse(f"${formula.latex}$", dpi=_FORMULA_DPI, prop=font)
+    return Image.fromarray(255 - np.asarray(parsed.image))
 
 
 def _height_mm(png: bytes) -> float:
     width, height = Image.open(BytesIO(png)).size
-    return min(_FIGURE_MM, width / 4) * height / width
+    widest_mm = _WIDE_MM if width > 3 * height else _FIGURE_MM
+    return min(widest_mm, width / 4) * height / width
 
 
 def _place_figure(pages: _Pages, figure: Figure, png: bytes) -> None:
@@ -209,7 +216,7 @@ def _place_figure(pages: _Pages, figure: Figure, png: bytes) -> None:
 
 
 def _write_table(pages: _Pages, table: Table) -> None:
-    if pages.will_page_break(15 + 6 * min(len(table.rows), 20)):
+    if pages.will_page_break(_TABLE_HEAD_MM + _ROW_MM * min(len(table.rows), _ROWS_TOGETHER)):
         pages.add_page()
     pages.ink(_SMALL_PT)
     pages.paragraph(table.caption)

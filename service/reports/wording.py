@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from service.charts import superscript
@@ -50,3 +51,13 @@ def count(number: int, noun: str) -> str:
 def listed(words: Sequence[str]) -> str:
     """Join as in a sentence: a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+_UNBROKEN = re.compile(
+    r"(?<=[λph]) = | × |(?<=\d) (?=steps?\b|epochs?\b|checks?\b|blocks?\b|images?\b|percentage\b|of [0-9]\b)"
+)
+
+
+def unbroken(text: str) -> str:
+    """Put non-breaking spaces where a line must not end: in λ = 1, in 2 × 10³, between a number and its unit."""
+    return _UNBROKEN.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)

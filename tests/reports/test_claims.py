@@ -75,7 +75,10 @@ def check_loss(curves: Curves) -> None:
         assert said[-2] == pytest.approx(before.max(), abs=1e-4)
         assert losses[steps == said[-1]] == before.max()
     n_last = min(curves.batches_per_epoch or 1, len(curves.train_loss))
-    assert numbers(training) == near(n_last, curves.train_loss[-n_last:].mean())
+    *mean, largest, step = numbers(training)
+    assert mean == near(n_last, curves.train_loss[-n_last:].mean())
+    assert largest == pytest.approx(curves.train_loss.max(), abs=1e-4)
+    assert curves.train_loss[curves.train_loss_steps == step] == curves.train_loss.max()
 
 
 def check_gap(curves: Curves, n_train: int, n_validation: int) -> None:

@@ -12,12 +12,14 @@ from itertools import pairwise
 from zipfile import ZipFile
 
 import pytest
+from latex2mathml.converter import convert
 from PIL import Image
 
 from service.bootstrap import Service
 from service.errors import JobNotFound
 from service.reports import Contents, Findings, Report, ReportOptions
 from service.reports.claims import GapTest, Trend
+from service.reports.derivations import Formula
 from service.reports.sentences import answers, verdicts
 
 Eventually = Callable[[Callable[[], bool]], None]
@@ -46,7 +48,7 @@ def test_the_page_is_self_contained(service: Service, finished: Report, contents
     assert "url(" not in page and "@import" not in page
     for sentences in answers(findings).values():
         for sentence in sentences:
-            assert sentence.split("<")[0][:60] in page.replace("&#39;", "'")
+            assert sentence.split("<")[0][:60] in page.replace("&#39;", "'").replace("\N{NO-BREAK SPACE}", " ")
     assert page.count("<math ") == sum(len(section.formulas) for section in contents.sections) == 12
     assert page.count("<figure>") == len(contents.figures) == 12
     assert page.count("Quick report") == 2
@@ -57,6 +59,17 @@ def test_the_document_is_a_pdf_with_text(service: Service, finished: Report) -> 
     assert pdf.startswith(b"%PDF-")
     assert 6 <= len(re.findall(rb"/Type /Page\b(?!s)", pdf)) <= 14
     assert b"/ToUnicode" in pdf, "its text cannot be selected"
+
+
+def test_formulas_are_typeset_after_charts_were_drawn(contents: Contents) -> None:
+    from service.reports.rendering import _typeset
+
+    assert contents.figures["2b-loss"].draw("png")
+    one, half = (_typeset(Formula("", latex)) for latex in ("1", r"\dfrac{1}{2}"))
+    assert half.height > 2 * one.height and half.width < 3 * one.width
+    for section in contents.sections:
+        for formula in section.formulas:
+            assert "<math " in convert(formula.latex) and _typeset(formula).width < 600 * 166 / 25.4, formula.text
 
 
 def test_the_document_has_the_pixels_of_the_figures(service: Service, finished: Report, contents: Contents) -> None:

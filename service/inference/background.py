@@ -9,7 +9,7 @@ from .histogram import level_counts, otsu
 from .mnist_form import Bytes, window_extreme
 
 _N_LEVELS = 32
-_MIN_QUADRILATERAL_FRACTION, _MIN_SHEET_FRACTION = 0.9, 0.8
+_MIN_QUADRILATERAL_FRACTION, _MIN_SHEET_FRACTION = 0.97, 0.8
 """Of the outline of a sheet of paper, what is in the quadrilateral of its corners; and what is not written on."""
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from .background import dark_structure_removed, runs, sheet_outline
 from .histogram import level_counts, otsu
 from .lines import find_lines
-from .mnist_form import Bytes, bounding_box, stroke_width_px, window_extreme
+from .mnist_form import Bytes, bounding_box, stroke_width_px, widened, window_extreme
 from .parts import Mask, Part, Sides, box_around, joined_strokes, parts
 
 Floats64 = NDArray[np.float64]
@@ -30,7 +30,7 @@ _EVEN_LEVELS = 8
 _MAX_FRAME_INK_FRACTION = 0.01
 _SMALL_SIDE_PX = 64
 _MAX_SMALL_FRAME_INK_FRACTION = 0.3
-_LIT_LEVELS = 10
+LIT_LEVELS = 10
 _MIN_LIGHT_LEVELS = 32
 
 _MIN_CONTRAST_LEVELS = 12
@@ -46,7 +46,7 @@ _MIN_PART_PX = 4
 _BLOB_RATIO = 0.5
 _MIN_PART_FRACTION = 0.02
 _NEAR_FRACTION = 0.35
-_REACH_FRACTION = 0.05
+REACH_FRACTION = 0.05
 
 _SOFT_FRACTION = 0.12
 """What is paler than this fraction of full ink counts as paper: JPEG's ringing beside a stroke is paler."""
@@ -95,6 +95,11 @@ class Relief:
     depth: Bytes
     full: FullInk
 
+    @property
+    def background_removed(self) -> str:
+        """The step that it is."""
+        return f"removed the background, from which ink differs by {round(self.full.level)} levels"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FullInk:
@@ -122,6 +127,11 @@ class Candidate:
     labels: NDArray[np.integer]
     of_lines: Mask
     n_lines: int
+
+    @property
+    def lines_removed(self) -> str:
+        """The step in which they were removed."""
+        return f"removed {self.n_lines} printed {'line' if self.n_lines == 1 else 'lines'}"
 
 
 def find_ink(grey: Bytes) -> Ink | None:
@@ -338,7 +348,7 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
     relief = chosen.relief
     top, left, bottom, right = box_around(digit)
     side_px = max(bottom - top, right - left)
-    reach_px = max(1, round(_REACH_FRACTION * side_px))
+    reach_px = max(1, round(REACH_FRACTION * side_px))
     margin_px = 2 + reach_px
     small_box = (slice(max(0, top - margin_px), bottom + margin_px), slice(max(0, left - margin_px), right + margin_px))
     box = tuple(slice(side.start * factor, side.stop * factor) for side in small_box)
@@ -346,12 +356,11 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
 
     of_digit = np.isin(chosen.labels, [part.label for part in digit])
     others = (chosen.labels > 0) & ~of_digit | chosen.of_lines
-    of_others = window_extreme(others.view(np.uint8), 3, np.maximum).view(np.bool_) & ~of_digit
-    near = window_extreme(of_digit.view(np.uint8), 2 * reach_px + 1, np.maximum).view(np.bool_) & ~of_others
+    near = widened(of_digit, reach_px) & ~(widened(others, 1) & ~of_digit)
     near = _enlarged(near[small_box].view(np.uint8) * np.uint8(255), factor, crop.shape, Image.Resampling.NEAREST) > 0
     background = _enlarged(relief.background[small_box], factor, crop.shape, Image.Resampling.BILINEAR)
 
-    is_lit = int(np.ptp(relief.background[small_box])) > _LIT_LEVELS
+    is_lit = int(np.ptp(relief.background[small_box])) > LIT_LEVELS
     depth = lit_depth(background, crop, is_dark=relief.is_dark) if is_lit else background - np.minimum(crop, background)
     depth[~near] = 0
     reduction = -(-max(depth.shape) // _WORKING_SIDE_PX)
@@ -379,10 +388,9 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
         steps.append((name, 255 - evened if relief.is_dark else evened))
     if relief.is_dark:
         steps.append(("inverted, as the ink is darker than its background", evened))
-    steps.append((f"removed the background, from which ink differs by {round(relief.full.level)} levels", relief.depth))
+    steps.append((relief.background_removed, relief.depth))
     if chosen.n_lines:
-        lines = "1 printed line" if chosen.n_lines == 1 else f"{chosen.n_lines} printed lines"
-        steps.append((f"removed {lines}", relief.depth * ~chosen.of_lines))
+        steps.append((chosen.lines_removed, relief.depth * ~chosen.of_lines))
     if n_specks:
         steps.append((f"removed {n_specks} {'speck' if n_specks == 1 else 'specks'}", relief.depth * of_digit))
     width_px, height_px = cropped.shape[1] * reduction, cropped.shape[0] * reduction

@@ -110,3 +110,8 @@ def window_extreme(image: Bytes, side_px: int, extreme: Callable[[Bytes, Bytes],
             span += shift
         image = image.T
     return image
+
+
+def widened(mask: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:
+    """Return the pixels within a square that reaches so far around any pixel of a mask."""
+    return window_extreme(mask.view(np.uint8), 2 * reach_px + 1, np.maximum).view(np.bool_)

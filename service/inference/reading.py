@@ -13,8 +13,8 @@ from service.core import IMAGE_SIDE_PX, Floats
 from service.errors import InputTooLarge
 from service.registry import Model
 
-from .ink import crop_to_ink, full_ink, lit_depth, locate_strokes
-from .mnist_form import Bytes, window_extreme
+from .ink import LIT_LEVELS, REACH_FRACTION, crop_to_ink, full_ink, lit_depth, locate_strokes
+from .mnist_form import Bytes, widened
 from .model_inputs import ModelInputs
 from .parts import typical_height_px
 from .picture import Picture
@@ -26,8 +26,6 @@ from .verdicts import answer
 MAX_PARTS = 300
 MAX_CANDIDATES = 2_000
 _MARGIN_PX = 2
-_REACH_FRACTION = 0.05
-_LIT_LEVELS = 10
 _MAX_DOUBT = 3.0
 _MAX_SURPRISE = 4.0
 """By how many nats reading as many digits as expected may be less likely than the best."""
@@ -102,24 +100,17 @@ def writing_in(grey: Bytes) -> tuple[Bytes, tuple[str, ...]]:
     relief = candidate.relief
     of_strokes = np.isin(candidate.labels, [part.label for part in candidate.strokes])
     others = ((candidate.labels > 0) | candidate.of_lines) & ~of_strokes
-    reach_px = max(1, round(_REACH_FRACTION * typical_height_px(candidate.strokes)))
-    near = _widened(of_strokes, reach_px) & ~(_widened(others, 1) & ~of_strokes)
+    reach_px = max(1, round(REACH_FRACTION * typical_height_px(candidate.strokes)))
+    near = widened(of_strokes, reach_px) & ~(widened(others, 1) & ~of_strokes)
     depth = relief.depth
-    if int(np.ptp(relief.background)) > _LIT_LEVELS:
+    if int(np.ptp(relief.background)) > LIT_LEVELS:
         depth = lit_depth(relief.background, grey if relief.is_dark else 255 - grey, is_dark=relief.is_dark)
     depth = depth * near
     full = full_ink(depth, 0.0)
     if full is None:
         return blank, ()
     darkness = np.rint(np.minimum(depth * np.float32(255 / full.level), 255)).astype(np.uint8)
-    n_lines = candidate.n_lines
-    lines = f"removed {n_lines} printed {'line' if n_lines == 1 else 'lines'}"
-    found = f"removed the background, from which ink differs by {round(relief.full.level)} levels"
-    return darkness, (found, lines) if n_lines else (found,)
-
-
-def _widened(mask: Any, reach_px: int) -> Any:
-    return window_extreme(mask.view(np.uint8), 2 * reach_px + 1, np.maximum).view(np.bool_)
+    return darkness, (relief.background_removed, *[candidate.lines_removed] * bool(candidate.n_lines))
 
 
 def doubts_of(table: Floats) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -250,6 +251,15 @@ def test_a_sheet_of_paper_is_no_digit() -> None:
     desk.paste(sheet.rotate(12, expand=True, fillcolor=150), (200, 60))
     seven = Image.fromarray(strokes(SEVEN, 16)).rotate(12, fillcolor=255)
     assert difference(preprocess(np.asarray(desk)).image, preprocess(np.asarray(seven)).image) < 4
+
+
+@pytest.mark.parametrize("style", ["4 closed", "8 figure"])
+def test_a_digit_is_no_sheet_of_paper_around_its_loop(style: str, drawings: ModuleType) -> None:
+    """In uneven light and with dark corners, where the paper in a loop is a structure of its own."""
+    drawing = drawings.draw(style, np.random.default_rng(0), drawings.Hand(height_px=120, pen_px=22), side_px=300)
+    picture = np.where(drawing > 100, np.linspace(200, 255, 300).astype(np.uint8), drawing)
+    picture[:85, :85] = picture[-85:, -85:] = 0
+    assert difference(preprocess(picture).image, preprocess(drawing).image) < 4
 
 
 def test_specks_are_removed_without_a_warning() -> None:

@@ -15,6 +15,7 @@ faketime|clocks that jump|/usr/lib/*/faketime/libfaketimeMT.so.1|libfaketime
 mounts|full and read-only disks|unshare mount|util-linux mount
 promtool|the alerts, dashboards and configuration of Prometheus|promtool|prometheus
 openssl|a Dask cluster with TLS|openssl|openssl
+pgbouncer|PostgreSQL behind PgBouncer|pgbouncer|pgbouncer
 proxy|the examples for nginx and Caddy|nginx caddy openssl|nginx-light caddy openssl
 curl|the commands that the documentation shows|curl|curl ca-certificates
 container|the container image, alone and with compose|podman buildah runc mmdebstrap iptables curl /usr/lib/podman/netavark /usr/lib/podman/aardvark-dns root|podman buildah runc mmdebstrap iptables curl netavark aardvark-dns

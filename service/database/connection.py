@@ -55,6 +55,14 @@ _POSTGRESQL = {
     # Locks are waited for briefly, and a process that is suspended while it holds one loses it.
     "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=15s",
 }
+_POOLED_BEGIN = "SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '15s'"
+"""The same through PgBouncer in transaction mode, whose connections change between transactions."""
+_REFUSALS = {
+    "authentication failed": "The database refuses the user or the password.",
+    "no password supplied": "The database asks for a password, and the URL has none.",
+    "unsupported startup parameter": "PgBouncer refuses the connection: add ?pgbouncer=true to the URL.",
+}
+"""What another try would not change."""
 """Options of libpq that the URL does not set."""
 _FULL = ("database or disk is full", "No space left", "could not extend file")
 _LOCK_CLASS = 0x1D16
@@ -184,6 +192,9 @@ class Database:
             try:
                 return self.ping()
             except StorageFailed as error:
+                for words, sentence in _REFUSALS.items():
+                    if words in str(error.__cause__):
+                        raise StorageFailed(sentence) from error
                 if time.monotonic() > deadline:
                     raise
                 log("%s Waiting up to %g s. (%s)", error.message, within_s, _first_line(error))
@@ -244,11 +255,38 @@ def _open(url: str, busy_timeout_ms: int, read_only: bool) -> Engine:
 
 
 def _open_postgresql(url: URL) -> Engine:
-    args = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
+    """Take what libpq does not know out of the URL: ``pgbouncer=true`` and psycopg's ``prepare_threshold``."""
+    args: dict[str, Any] = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
+    is_pooled = str(url.query.get("pgbouncer", "false")).lower() in ("true", "1")
+    threshold = str(url.query.get("prepare_threshold", "None" if is_pooled else "5"))
+    url = url.difference_update_query(["pgbouncer", "prepare_threshold"])
+    args["prepare_threshold"] = int(threshold) if threshold.isdecimal() else None
+    if is_pooled:
+        args.pop("options", None)
     try:
-        return create_engine(url, connect_args=args, pool_pre_ping=True, pool_size=8, max_overflow=8, pool_timeout=10)
+        _check_options(url)
+        engine = create_engine(url, connect_args=args, pool_pre_ping=True, pool_size=8, max_overflow=8, pool_timeout=10)
     except ModuleNotFoundError as error:
         raise StorageFailed("PostgreSQL needs a driver: pip install 'inkling-digits[postgresql]'.") from error
+    if is_pooled:
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(_POOLED_BEGIN))
+    return engine
+
+
+def _check_options(url: URL) -> None:
+    """Name an option that nobody knows, which would fail at each connection."""
+    from psycopg import ProgrammingError  # noqa: PLC0415 - an extra
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415
+
+    for name in url.query:
+        if name == "schema":
+            allowed = "?options=-csearch_path%3DNAME in its place"
+            raise InvalidField("The URL has no option schema.", field="database_url", allowed=allowed)
+        try:
+            make_conninfo(**{name: "1"})
+        except ProgrammingError:
+            allowed = "those of libpq, pgbouncer and prepare_threshold"
+            raise InvalidField(f"The URL has no option {name}.", field="database_url", allowed=allowed) from None
 
 
 def _connect(uri: str) -> sqlite3.Connection:

@@ -157,9 +157,13 @@ def serve(settings: Settings, listener: socket.socket, on_ready: Callable[[], No
     with ExitStack() as until_stopped:
         service = build(settings)
         service.require_keys_if_exposed()
-        if service.database.exclusive and has_wal_reset_race(sqlite3.sqlite_version_info):
-            _log.warning("SQLite %s has the WAL-reset race; inkling doctor says more", sqlite3.sqlite_version)
         until_stopped.enter_context(service)
+        if service.database.exclusive and has_wal_reset_race(sqlite3.sqlite_version_info):
+            _log.warning(
+                "SQLite %s may, very rarely, damage a database (the WAL-reset race). Use a Python with SQLite 3.51.3 "
+                "or later, or PostgreSQL, and make backups: inkling backup FILE.",
+                sqlite3.sqlite_version,
+            )
         server = Server(create_app(service), on_ready)
         until_stopped.enter_context(server.handling_signals())
         server.run([listener])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import select, text, update
@@ -17,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.database import AdvisoryLock, Database, job_rows
 from service.database.tables import jobs
-from service.errors import StorageFailed
+from service.errors import InvalidField, StorageFailed
 from tests.postgresql import Server, a_server, only_postgresql
 
 pytestmark = only_postgresql
@@ -160,3 +163,72 @@ def test_eight_processes_claim_each_job_once(database: Database, add_job: AddJob
     assert {row.id: row.claimed_by for row in rows} == {
         job_id: f"engine-{number}" for number, mine in enumerate(claimed) for job_id in mine
     }
+
+
+@pytest.fixture
+def pooled_url(database: Database) -> Iterator[str]:
+    """Return the URL of the same database through a PgBouncer in transaction mode."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    parts = database.engine.url
+    socket_folder = Path(str(parts.query.get("host", parts.host)))
+    # It refuses to be root, and becomes who may use the socket of the server.
+    user = ["-u", socket_folder.owner()] if os.geteuid() == 0 else []
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "users.txt").write_text(f'"{parts.username}" ""\n')
+        (folder / "pgbouncer.ini").write_text(
+            f"[databases]\n* = user={parts.username} host={socket_folder}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+            f"listen_port = {port}\nunix_socket_dir =\nauth_type = any\nauth_file = {folder / 'users.txt'}\n"
+            "pool_mode = transaction\ndefault_pool_size = 3\n"
+        )
+        command = ["pgbouncer", "-q", *user, str(folder / "pgbouncer.ini")]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            pooled = f"postgresql://{parts.username}@127.0.0.1:{port}/{parts.database}?pgbouncer=true"
+            try:
+                with closing(Database(pooled)) as through:
+                    through.wait(20)
+                yield pooled
+            finally:
+                process.terminate()
+
+
+@pytest.mark.needs("pgbouncer")
+def test_behind_pgbouncer_in_transaction_mode(pooled_url: str, add_job: AddJob) -> None:
+    job_ids = [add_job() for _ in range(20)]
+    with closing(Database(pooled_url)) as pooled, ThreadPoolExecutor(8) as threads:
+
+        def work(job_id: str) -> bool:
+            for number in range(12):  # psycopg would prepare a statement after five
+                with pooled.write() as connection:
+                    AdvisoryLock.SUBMISSION.acquire(connection)
+                    job_rows.update_columns(connection, job_id, name=f"{number}")
+                with pooled.read() as connection:
+                    if job_rows.state_of(connection, job_id) != "queued":
+                        return False
+            return True
+
+        assert all(threads.map(work, job_ids))
+        with pooled.read() as connection:
+            assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "5s"
+    with (
+        closing(Database(pooled_url.partition("?")[0])) as direct,
+        pytest.raises(StorageFailed, match="pgbouncer=true"),
+    ):
+        direct.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("schema=x", "search_path"), ("statusColor=red", "no option statusColor"), ("sslmode=disable", "")],
+)
+def test_options_of_other_tools_work_or_get_a_sentence(url: str, option: str, words: str) -> None:
+    changed = f"{url}{'&' if '?' in url else '?'}{option}"
+    if words:
+        with pytest.raises(InvalidField) as refusal:
+            Database(changed)
+        assert words in f"{refusal.value.message} {refusal.value.allowed}"
+    else:
+        with closing(Database(f"{changed}&prepare_threshold=None")) as database:
+            database.ping()

@@ -365,3 +365,26 @@ def test_hide_takes_controls_away(open_page: OpenPage) -> None:
         expect(page.get_by_role("heading", name="Why?")).to_be_hidden()
         page.get_by_role("link", name="Train").click()
         assert "hide=model%2Cevidence%2Cflip" in page.url
+
+
+def test_a_drawing_is_collected_corrected_and_frozen(open_page: OpenPage, client: httpx.Client) -> None:
+    with open_page("/?collect=lesson-one") as page:
+        for label in (7, 1):
+            draw(page, SEVEN)
+            expect(page.locator("#reading strong")).to_have_text("7")
+            page.get_by_role("group", name="It should be a").get_by_role("button", name=str(label)).click()
+            expect(page.get_by_text(f"Added to lesson-one as a {label}.")).to_be_visible()
+            page.get_by_role("button", name="Clear").click()
+        page.keyboard.press("t")
+        expect(page.locator(".truth")).to_be_visible()
+        page.get_by_role("group", name="It should be a").get_by_role("button", name="4").click()
+        page.get_by_role("link", name="See the collection").click()
+        labels = page.get_by_label("Label")
+        expect(labels).to_have_count(3)
+        page.get_by_role("button", name="Remove this 4").click()
+        expect(labels).to_have_count(2)
+        labels.first.select_option("7")
+        page.get_by_role("button", name="Freeze into a data set").click()
+        expect(page.get_by_text("1 training images and 1 test images")).to_be_visible()
+    frozen = client.get("/datasets/lesson-one-v1").json()
+    assert frozen["training"]["n_by_class"]["7"] == frozen["test"]["n_by_class"]["7"] == 1

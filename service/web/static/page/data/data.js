@@ -1,7 +1,7 @@
 // Data sets: how many images of each digit, and the images themselves.
 
 import { DATASET, get } from "../api.js";
-import { number } from "../format.js";
+import { count, number } from "../format.js";
 import { html } from "../html.js";
 import { namesOf } from "../names.js";
 import { imagePath } from "../parts/gallery.js";
@@ -9,20 +9,23 @@ import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
 import { FileLink, Picture } from "../parts/picture.js";
 import { address, go, isHidden } from "../url.js";
+import { Collection } from "./collection.js";
 import { hasUpload, Upload } from "./upload.js";
 
 const PAGE = 60;
 const PARTS = ["training", "test"];
 
-export function Data({ params }) {
+export const Data = ({ params }) => (params.has("collection") ? html`<${Collection} params=${params} />` : html`<${Datasets} params=${params} />`);
+
+function Datasets({ params }) {
   const name = params.get("dataset") ?? DATASET;
   const part = PARTS.includes(params.get("part")) ? params.get("part") : "training";
   const [label, after] = [params.get("label"), params.get("after")];
   const query = new URLSearchParams({ part, limit: String(PAGE), ...(label && { label }), ...(after && { after }) });
   const load = async () => {
-    const { datasets } = await get("/datasets");
+    const [{ datasets }, { collections }] = await Promise.all([get("/datasets"), get("/collections")]);
     const dataset = datasets.find((each) => each.name === name);
-    return { datasets, dataset, found: dataset && (await get(`/datasets/${encodeURIComponent(name)}/images?${query}`)) };
+    return { datasets, collections, dataset, found: dataset && (await get(`/datasets/${encodeURIComponent(name)}/images?${query}`)) };
   };
   const { data, problem, isLost } = useLoaded(load, [name, `${query}`]);
   const here = { view: "data", dataset: name, part, ...(label && { label }) };
@@ -31,6 +34,7 @@ export function Data({ params }) {
     <h1 id="data-title">Data</h1>
     <p class="lead">The images that models are trained on. Click one to see a prediction for it.</p>
     <details id="upload" class="card" open=${hasUpload()} hidden=${isHidden("upload")}><summary>Add a data set of your own</summary><${Upload} /></details>
+    ${data?.collections.length > 0 && html`<p class="row">Collections: ${data.collections.map(({ name, n_images }) => html`<a key=${name} class="chip" href=${address({ view: "data", collection: name })}>${name}, ${count(n_images, "image")}</a>`)}</p>`}
     <div id="dataset">
       <${Lost} when=${isLost} />
       ${(problem || isUnknown) && html`<${Empty} href="/?view=data" label="See the data sets">${problem?.message ?? "There is no such data set."}<//>`}

@@ -8,11 +8,12 @@ import { useLoaded } from "../parts/live.js";
 import { isHidden, setParameters } from "../url.js";
 import { Batch, isBatch } from "./batch.js";
 import { Cases } from "./cases.js";
-import { isBlank, useDrawing } from "./drawing.js";
+import { contentOf, isBlank, useDrawing } from "./drawing.js";
 import { Evidence } from "./evidence.js";
 import { Flip } from "./flip.js";
-import { pictureOf, WIDTHS } from "./ink.js";
+import { WIDTHS } from "./ink.js";
 import { PaperCard } from "./paper_card.js";
+import { Should } from "./should.js";
 import { Steps } from "./steps.js";
 import { Units } from "./units.js";
 import { Verdict } from "./verdict.js";
@@ -130,7 +131,9 @@ export function Draw({ params }) {
           <select id="model" value=${model} onChange=${pick}>${modelOptions(models, model)}</select>
         </div>
       <//>
-      <${Verdict} answer=${answer} reading=${reading} nameOf=${nameOf} label=${drawing.source?.label ?? null} problem=${problem} />
+      <${Verdict} answer=${answer} reading=${reading} nameOf=${nameOf} label=${drawing.source?.label ?? null} problem=${problem}>
+        ${answer && answer.verdict !== "blank" && !isHidden("collect") && html`<${Should} drawing=${drawing} version=${version} />`}
+      <//>
       <${Evidence} answer=${answer} nameOf=${nameOf} chosen=${chosen} choose=${choose} hidden=${isHidden("evidence")} />
       ${batch && html`<${Batch} files=${batch} path=${pathOf(model)} close=${() => setBatch(null)} />`}
       ${answer && html`<${Steps} answer=${answer} content=${content} hidden=${isHidden("steps")} />`}
@@ -156,7 +159,7 @@ async function explained({ drawing, chosen, model, models }) {
   }
   const asked = Object.fromEntries(Object.entries(chosen).filter(([, label]) => label !== ""));
   if (asked.against === asked.digit) delete asked.against;
-  const content = drawing.picture ?? (await pictureOf(drawing.strokes));
+  const content = await contentOf(drawing);
   const answer = await post(`${pathOf(model)}/explain?${new URLSearchParams(asked)}`, content);
   const isNumber = answer.verdict === "several-digits";
   const reading = isNumber ? await post(`${pathOf(model)}/read`, content) : null;

@@ -3,13 +3,16 @@
 import { get, send } from "../api.js";
 import { useEffect, useState } from "../html.js";
 import { setParameters } from "../url.js";
-import { hasInk, read, written } from "./ink.js";
+import { hasInk, pictureOf, read, written } from "./ink.js";
 
 // source: of a test image {dataset, part, index, label}.
 const BLANK = { strokes: [], picture: null, bitmap: null, source: null };
 let kept = [BLANK];
 
 export const isBlank = ({ strokes, picture }) => !picture && !hasInk(strokes);
+
+// The picture that is sent.
+export const contentOf = async ({ strokes, picture }) => picture ?? pictureOf(strokes);
 
 // {drawing, change(next), undo, open(file), take(dataset, part, index), sample(dataset)}; the functions reject with problems.
 export function useDrawing(params, showProblem) {

@@ -12,7 +12,7 @@ const TEN = Object.fromEntries([...Array(10).keys()].map((digit) => [digit, 0]))
 export const WORDS = { unsure: "not sure", blank: "nothing to read", "not-a-digit": "perhaps not a digit", "several-digits": "several digits" };
 
 // answer: of /explain, or null. reading: of /read, of several digits, or null. label: the true class of a test image, or null. problem: an error, or null.
-export function Verdict({ answer, reading, nameOf, label, problem }) {
+export function Verdict({ answer, reading, nameOf, label, problem, children }) {
   /** @type {[string, number][]} */
   const ranked = answer ? Object.entries(answer.probabilities).sort(([, a], [, b]) => b - a) : [];
   const warnings = answer?.warnings ?? [];
@@ -23,6 +23,7 @@ export function Verdict({ answer, reading, nameOf, label, problem }) {
     <ul id="doubts" class="doubts">${warnings.map((warning) => html`<li key=${warning}>${warning}</li>`)}</ul>
     ${reading && html`<p class="hint">Read as one digit:</p>`}
     <${Bars} id="bars" aria-label="Probability of each digit" probabilities=${answer?.probabilities ?? TEN} best=${ranked[0]?.[0]} nameOf=${answer ? nameOf : String} />
+    ${children}
     <div class="seen">
       <figure><${Grey} id="seen" pixels=${answer?.pixels.flat()} role="img" aria-label="The input of the model, 28 by 28 pixels" /><figcaption>Model input, 28×28</figcaption></figure>
       <ol class="hint">${answer?.steps.map((step) => html`<li key=${step}>${step}</li>`)}</ol>

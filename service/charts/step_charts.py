@@ -114,11 +114,10 @@ def lines_chart(
     swept: str = "",
     batches_per_epoch: int | None = None,
     off_scale: float = _OFF_SCALE,
+    coincide: bool = False,
     **frame: Unpack[Frame],
 ) -> bytes:
     """Draw several runs over steps. A dot ends each line that stops before the longest one does.
-
-    Where there are few, each line is drawn narrower than the one before, so that equal ones are all seen.
 
     Up to 7 labels stand in a legend, if it leaves the chart room enough; more make a colour bar, in the order
     of the lines, so those should be sorted by what was swept. Rare values far from all others are off the
@@ -131,6 +130,7 @@ def lines_chart(
     swept : what the labels are values of: ``L2 penalty``.
     batches_per_epoch : when given, the chart also shows epochs.
     off_scale : the fraction of the values, at each end, that counts as rare.
+    coincide : draw each line narrower than the one before, so that those which coincide are all seen.
     """
     lines = [line for line in lines if len(line.steps)]
     _require_checks(len(lines))
@@ -151,8 +151,8 @@ def lines_chart(
         "max_points": max(100, _MAX_POINTS_IN_ALL // len(lines)),
         "marker": "o" if max(len(line.steps) for line in lines) <= _MAX_MARKERS else None,
     }
-    narrowing = np.linspace(3.0, 1.0, len(labels)) if in_legend and len(labels) > 1 else np.full(len(labels), 1.1)
-    widths = dict(zip(labels, narrowing.tolist(), strict=True))
+    widest, narrowest = (3.0, 1.0) if coincide else (1.5, 1.5) if in_legend else (1.1, 1.1)
+    widths = dict(zip(labels, np.linspace(widest, narrowest, len(labels)).tolist(), strict=True))
     explained: set[str] = set()
     for line in lines:
         colour = colour_of[line.label]
@@ -165,7 +165,7 @@ def lines_chart(
             colour=colour,
             label=label,
             linewidth=widths[line.label],
-            markersize=2.4 * widths[line.label],
+            markersize=4 * widths[line.label] ** 0.5,
             **style,
         )
         explained.add(line.label)

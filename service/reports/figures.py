@@ -218,6 +218,7 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
         ],
         title="Accuracy under each L2 penalty",
         off_scale=0.0,
+        coincide=True,
         note="softmax regression, batch order shared",
         swept="L2 penalty λ",
         batches_per_epoch=plain.curves.batches_per_epoch,

@@ -79,7 +79,6 @@ class NetworkFindings:
         options, dataset = runs.options, load_dataset(runs.options.dataset)
         pixels = dataset.training.images[: runs.by_key["uniform"].job.config.train_size]
         data = split(dataset, runs.by_key["momentum"].job.config)  # all runs have these images
-        titles = {key: planned.title for key, planned in NETWORKS.items()}
         curves = {key: run.curves for key, run in runs.by_key.items()}
         return cls(
             report=runs.report_id,
@@ -93,7 +92,7 @@ class NetworkFindings:
             runs={key: numbers_of(run) for key, run in runs.by_key.items()},
             courses={key: LossCourse.of(each) for key, each in curves.items()},
             changes={
-                after: Change.of((titles[before], titles[after]), curves[before], curves[after])
+                after: Change.of((_title(before, beside=after), NETWORKS[after].title), curves[before], curves[after])
                 for after, before in _CHANGES
             },
             layer_norms=_layer_norms(runs.by_key["ten"], data),
@@ -104,6 +103,11 @@ class NetworkFindings:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
         return asdict(self)
+
+
+def _title(key: str, *, beside: str) -> str:
+    """Return the title of a run; the last of task 3 is the network that later ones change."""
+    return "64 units" if key == "momentum" and beside not in ("improved", "momentum") else NETWORKS[key].title
 
 
 def check_network_gradients(options: ReportOptions) -> list[GradientCheck]:
@@ -266,11 +270,11 @@ def _figures(runs: NetworkRuns, findings: NetworkFindings) -> dict[str, Figure]:
                 continue
             figures.add_chart(
                 f"{number}-{noun}",
-                f"Validation {noun} of {listed([NETWORKS[key].title for key in keys])}.",
+                f"Validation {noun} of {listed([_title(key, beside=keys[-1]) for key in keys])}.",
                 [runs.by_key[key] for key in keys],
                 lines_chart,
                 [
-                    Line(label=NETWORKS[key].title, steps=each.check_steps, values=each.checks[metric])
+                    Line(label=_title(key, beside=keys[-1]), steps=each.check_steps, values=each.checks[metric])
                     for key in keys
                     for each in [runs.by_key[key].curves]
                 ],

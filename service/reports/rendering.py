@@ -224,7 +224,7 @@ def _write_table(pages: _Pages, table: Table) -> None:
     widths = [max(len(cell) for cell in column) for column in zip(table.head, *table.rows, strict=True)]
     align = tuple("LEFT" if place < table.n_words else "RIGHT" for place in range(len(widths)))
     with pages.table(
-        col_widths=tuple(min(max(width, 10), 36) for width in widths),
+        col_widths=tuple(min(max(width, 12), 36) for width in widths),
         text_align=align,
         borders_layout="HORIZONTAL_LINES",
         headings_style=FontFace(emphasis="BOLD"),

@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from service.core import METRICS, Floats
-from service.errors import ExtraMissing, JobNotFound, ModelNotFound
+from service.errors import ExtraMissing, InvalidInput, JobNotFound, ModelNotFound
 from service.inference import decode_pixels, predict
 from service.jobs import EventCursor, Job, Jobs, JobState, job_picture
 from service.registry import LocalStore, Manifest, Registry
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 _POLL_S = 1.0
 _RETRY_S = 10.0
+_RETRY_REFUSED_S = 600.0
+"""After a refusal that only a person can end."""
 _CATCH_UP = 100
 """At the start, this many of the newest jobs are looked up in the log, and added if they are missing."""
 
@@ -62,7 +64,8 @@ class Tracker:
     """The thread that logs every job that ends, each once, and at the start those of the newest 100 that are missing.
 
     Where several processes share the database, only the one that runs the engine does it (``is_active``). A log that
-    does not answer is tried again every 10 s; jobs that a stop interrupts are logged at the next start.
+    does not answer is tried again every 10 s, one that refuses every ten minutes, and its refusal is reported
+    once. Jobs that a stop interrupts are logged at the next start.
     """
 
     def __init__(self, log: Log, jobs: Jobs, is_active: Callable[[], bool]):
@@ -85,6 +88,7 @@ class Tracker:
     def _work(self) -> None:
         waiting: deque[str] | None = None
         cursor: EventCursor | None = None
+        reported = ""
         while not self._stopping.wait(_POLL_S):
             try:
                 if not self._is_active():
@@ -96,6 +100,12 @@ class Tracker:
                 while waiting and not self._stopping.is_set():
                     self._log_if_over(waiting[0])
                     waiting.popleft()
+                    reported = ""
+            except InvalidInput as refusal:
+                if refusal.message != reported:
+                    logger.warning("%s", refusal.message)
+                reported = refusal.message
+                self._stopping.wait(_RETRY_REFUSED_S)
             except Exception as error:
                 logger.warning("could not log a job to MLflow (%s); retrying in %g s", type(error).__name__, _RETRY_S)
                 logger.debug("the error of the MLflow log", exc_info=error)
@@ -166,6 +176,11 @@ class MlflowLog:
 
     def _experiment_id(self) -> str:
         found = self._client.get_experiment_by_name(self._experiment)
+        if found and found.lifecycle_stage == "deleted":
+            raise InvalidInput(
+                f"The experiment {self._experiment} was deleted in MLflow, so no job is logged: restore it there, or "
+                "name another with --mlflow-experiment."
+            )
         return str(found.experiment_id if found else self._client.create_experiment(self._experiment))
 
     def _metrics(self, job: Job, jobs: Jobs, begun_ms: int, over_ms: int) -> list[Any]:

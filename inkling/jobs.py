@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypedDict, Unpack
 
 from .call import Call, Json, get, given, read_bytes, read_picture, read_record, read_table
@@ -156,6 +156,10 @@ class _Job(Noun):
         return get(read_record, "jobs", self.id, "snapshots", step, "confusion")
 
 
+TrainingSet = str | Sequence[Mapping[str, Any]]
+"""A data set, or several with their weights."""
+
+
 class Job(Blocking, _Job):
     """A training job; a notebook shows its loss curves."""
 
@@ -187,7 +191,7 @@ class Jobs:
         model: Literal["softmax", "logistic"] = "softmax",
         *,
         name: str | None = None,
-        dataset: str | None = None,
+        dataset: TrainingSet | None = None,
         **hyperparameters: Unpack[Hyperparameters],
     ) -> Call[Record]:
         """Submit a training job.
@@ -196,7 +200,8 @@ class Jobs:
         ----------
         model : softmax regression over several classes, or logistic regression between two.
         name : of the model that it makes, or of which it makes the next version.
-        dataset : to train on; MNIST by default.
+        dataset : to train on, MNIST by default; or several together, each as ``{"name": ..., "weight": ...}``, the one
+            to validate on first. Of a collection a ``version`` is named, or it is frozen now.
         hyperparameters : see `Hyperparameters`.
         """
         return submit("jobs", model=model, **given(name=name, dataset=dataset), **hyperparameters)

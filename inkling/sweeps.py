@@ -7,7 +7,7 @@ from typing import Literal, TypedDict, Unpack, get_args
 
 from .call import Call, Json, delete, get, given, read_bytes, read_picture, read_record, read_table, submission
 from .display import Metric, Picture, PictureFormat, PictureOptions, Record, Table
-from .jobs import Hyperparameters
+from .jobs import Hyperparameters, TrainingSet
 from .methods import Awaitable, Blocking, request, returns, returns_table
 from .nouns import Noun
 
@@ -67,7 +67,7 @@ class Sweeps:
         model: Literal["softmax", "logistic"] = "softmax",
         *,
         name: str | None = None,
-        dataset: str | None = None,
+        dataset: TrainingSet | None = None,
         **hyperparameters: Unpack[Hyperparameters],
     ) -> Call[Record]:
         """Submit a grid of training jobs.
@@ -77,7 +77,7 @@ class Sweeps:
         grid : for each hyperparameter in which members differ its values: ``{"l2_penalty": [0, 0.1, 1]}``.
         model, hyperparameters : what all members share; see `Hyperparameters`.
         name : of the model of which each member makes a version.
-        dataset : to train on; MNIST by default.
+        dataset : to train on, as for a job.
         """
         base = ({} if "model" in grid else {"model": model}) | hyperparameters
         return submission("sweeps", base=base, grid=dict(grid), **given(name=name, dataset=dataset))

@@ -9,5 +9,6 @@ gzip bytes trust nothing, so they are safe for files of strangers.
 from .catalogue import NAME_RULE, PACKAGED, Datasets, load_dataset, load_mnist, received_dataset
 from .dataset import Dataset, LabelledImages
 from .idx import Images, Labels, gunzip, parse_idx_images, parse_idx_labels
+from .mixture import MAX_INGREDIENTS, MAX_WEIGHT
 from .split import SplitPlan, plan_split, split, unseen_images, validation_images, with_its_classes
 from .uploads import MAX_TEXT_CHARS, PART_NAMES, About, Upload, Uploads, read_upload, upload_of

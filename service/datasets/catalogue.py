@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -26,7 +28,8 @@ from service.errors import (
 
 from .dataset import Dataset, checksum_of, open_parts
 from .idx import gunzip
-from .uploads import About, Upload, Uploads, read_class_names, read_upload
+from .mixture import Mixture
+from .uploads import MIXTURE_PREFIX, About, Upload, Uploads, is_mixture, read_class_names, read_upload
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +94,7 @@ class Datasets:
         if self._uploads is None or not _NAME.fullmatch(name):
             raise self._not_found()
         try:
-            return self._uploads.open(name)
+            return self._uploads.open(name, self.get)
         except DatasetNotFound:
             raise self._not_found() from None
 
@@ -139,10 +142,29 @@ class Datasets:
             raise InvalidField("A data set cannot have this name.", field="name", allowed=NAME_RULE)
         if name in _LOADERS:
             raise NameTaken("There is another data set of this name.", field="name")
-        there = self._uploads.names()
+        there = [each for each in self._uploads.names() if not is_mixture(each)]
         if name not in there and len(there) >= self._max_uploads:
             raise StorageFull("No more data sets are kept.", allowed=f"{self._max_uploads:,} data sets")
         self._uploads.add(name, upload, about)
+        return self.get(name)
+
+    def mixture(self, weights: Sequence[tuple[str, int]]) -> Dataset:
+        """Return several data sets as one, the same for the same names and weights; see `Mixture`.
+
+        Raises
+        ------
+        InvalidField : there is no such data set, or they cannot be trained on together.
+        StorageFull, StorageFailed : the store failed.
+        """
+        mixture = Mixture(parts=[(self.requested(name), weight) for name, weight in weights])
+        mixture.check(limit_bytes=self._limit_bytes)
+        recipe = json.dumps([(each.name, each.sha256, each.weight) for each in mixture.ingredients()])
+        name = MIXTURE_PREFIX + hashlib.sha256(recipe.encode()).hexdigest()[:16]
+        if self._uploads is None:
+            raise StorageFull("There is no room for data sets.")
+        with suppress(DatasetNotFound):
+            return self.get(name)
+        self._uploads.add_mixture(name, mixture)
         return self.get(name)
 
     def delete(self, name: str) -> None:
@@ -158,6 +180,8 @@ class Datasets:
             raise InUse("This data set is part of Inkling and cannot be deleted.")
         if self._uploads is None or not _NAME.fullmatch(name):
             raise self._not_found()
+        if mixtures := self._uploads.mixtures_of(name):
+            raise InUse(f"{', '.join(mixtures[:5])} is made of it; delete that first.")
         self._uploads.delete(name)
 
     def clean(self) -> None:
@@ -174,7 +198,7 @@ class Datasets:
 
     def files_to_send(self, name: str) -> dict[str, bytes] | None:
         """Return the files that a worker needs besides the package: None if the data set is in the package."""
-        return None if name in _LOADERS or self._uploads is None else self._uploads.files(name)
+        return None if name in _LOADERS or self._uploads is None else self._uploads.files(name, self.get)
 
     def _not_found(self) -> DatasetNotFound:
         return DatasetNotFound("There is no data set of this name.", allowed=", ".join(self.names()))

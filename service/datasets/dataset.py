@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from threading import Lock
 from typing import Any, TypeAlias
@@ -81,6 +81,15 @@ class LabelledImages:
         return {"n_images": len(self), "n_by_class": by_class}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingredient:
+    """A data set in a mixture of several: which, and how often each of its images stands in the training part."""
+
+    name: str
+    sha256: str
+    weight: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Dataset:
     """Two parts of labelled images under one name.
@@ -91,6 +100,7 @@ class Dataset:
     title, source, licence : one sentence each, for people.
     class_names : of label 0, 1, ...; one for every label that occurs.
     sha256 : one checksum of all the data, lower-case hexadecimal; equal data, equal checksum.
+    made_of : of a mixture, the data sets in it.
     """
 
     name: str
@@ -101,6 +111,7 @@ class Dataset:
     training: LabelledImages
     test: LabelledImages
     sha256: str
+    made_of: tuple[Ingredient, ...] = ()
 
     @property
     def task(self) -> Task:
@@ -129,6 +140,7 @@ class Dataset:
             "sha256": self.sha256,
             "training": self.training.to_dict(),
             "test": self.test.to_dict(),
+            "made_of": [asdict(ingredient) for ingredient in self.made_of],
         }
 
 

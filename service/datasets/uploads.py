@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -32,7 +32,7 @@ from service.errors import (
     NameTaken,
 )
 
-from .dataset import FILE_NAMES, Dataset, checksum_of, open_parts
+from .dataset import FILE_NAMES, Dataset, Ingredient, checksum_of, open_parts
 from .idx import (
     MAX_CLASSES,
     Images,
@@ -42,6 +42,7 @@ from .idx import (
     parse_idx_images,
     parse_idx_labels,
 )
+from .mixture import Mixture, files_of
 
 PART_NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 """The four IDX files in an upload, in the order of `FILE_NAMES`."""
@@ -54,6 +55,7 @@ _MAX_CLASS_NAME = 40
 _GZIP_MAGIC = b"\x1f\x8b"
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES, _MAX_FILE_BYTES = 65_536, 2**30
+MIXTURE_PREFIX = "mix-"
 _N_KEPT_OPEN = 4
 """Data sets whose images stay in memory."""
 _OLD_S = 3600.0
@@ -116,6 +118,7 @@ class _Manifest:
     about: About
     class_names: tuple[str, ...]
     sha256: Mapping[str, str]
+    made_of: tuple[Ingredient, ...] = ()
 
 
 class Uploads:
@@ -186,17 +189,46 @@ class Uploads:
         for file in set(files) - kept:
             self._files.delete(f"{name}/{file}")
 
-    def open(self, name: str) -> Dataset:
+    def add_mixture(self, name: str, mixture: Mixture) -> None:
+        """Keep a mixture: what it is made of, and the checksums of the files that it would have."""
+        dataset = mixture.dataset(name)
+        sha256 = {file: hashlib.sha256(data).hexdigest() for file, data in files_of(dataset).items()}
+        manifest = _Manifest(
+            about=About(title=dataset.title, source="", licence=""),
+            class_names=dataset.class_names,
+            sha256=sha256,
+            made_of=dataset.made_of,
+        )
+        with suppress(FileExistsError):
+            self._files.create(f"{name}/{_MANIFEST}", json.dumps(asdict(manifest)).encode())
+
+    def mixtures_of(self, name: str) -> list[str]:
+        """Return the names of the mixtures that a data set is in."""
+        found = []
+        for mixture in filter(is_mixture, self._files.list("")):
+            with suppress(DatasetNotFound):
+                if name in [ingredient.name for ingredient in self._manifest(mixture).made_of]:
+                    found.append(mixture)
+        return found
+
+    def open(self, name: str, get: Callable[[str], Dataset]) -> Dataset:
         """Open a data set, the same object while it stays the same; its files are verified as they are read.
+
+        ``get`` opens those that a mixture is made of.
 
         Raises
         ------
         DatasetNotFound, Corrupted, StorageFailed
         """
-        return self._opened(name, self._manifest_bytes(name))
+        return self._opened(name, self._manifest_bytes(name), get)
 
-    def _open(self, name: str, manifest_bytes: bytes) -> Dataset:
+    def _open(self, name: str, manifest_bytes: bytes, get: Callable[[str], Dataset]) -> Dataset:
         manifest = _read_manifest(manifest_bytes)
+        if manifest.made_of:
+            mixture = Mixture(parts=[(get(each.name), each.weight) for each in manifest.made_of])
+            if mixture.ingredients() != manifest.made_of:
+                raise Corrupted("A data set in a mixture is not the one that it was made of.")
+            return mixture.dataset(name, sha256=checksum_of(manifest.sha256))
         training, test = open_parts(lambda file: self._read(name, manifest.sha256[file]))
         return Dataset(
             name=name,
@@ -207,8 +239,10 @@ class Uploads:
             sha256=checksum_of(manifest.sha256),
         )
 
-    def files(self, name: str) -> dict[str, bytes]:
+    def files(self, name: str, get: Callable[[str], Dataset]) -> dict[str, bytes]:
         """Return the four files, verified; raise as `open`."""
+        if is_mixture(name) and (dataset := self.open(name, get)).made_of:
+            return dict(files_of(dataset))
         return {file: self._read(name, sha256) for file, sha256 in self._manifest(name).sha256.items()}
 
     def _require_same(self, name: str, sha256: Mapping[str, str], class_names: tuple[str, ...]) -> None:
@@ -235,10 +269,20 @@ class Uploads:
         return data
 
 
+def is_mixture(name: str) -> bool:
+    """Whether a data set of this name may be a mixture."""
+    return name.startswith(MIXTURE_PREFIX)
+
+
 def _read_manifest(data: bytes) -> _Manifest:
     try:
         found = json.loads(data)
-        return _Manifest(about=About(**found["about"]), class_names=tuple(found["class_names"]), sha256=found["sha256"])
+        return _Manifest(
+            about=About(**found["about"]),
+            class_names=tuple(found["class_names"]),
+            sha256=found["sha256"],
+            made_of=tuple(Ingredient(**each) for each in found.get("made_of", ())),
+        )
     except (ValueError, TypeError, KeyError) as damage:
         raise Corrupted("The manifest of a data set is damaged.") from damage
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from ulid import ULID
 from service.core import DIGITS
 from service.database import AdvisoryLock, CollectedImageRow, CollectionRow, Database, collection_rows, submitter
 from service.datasets import About, Dataset, Datasets, Upload, upload_of
-from service.errors import DatasetNotFound, NameTaken, NoDataYet, StorageFull
+from service.errors import DatasetNotFound, InvalidField, NameTaken, NoDataYet, StorageFull
 from service.registry import utc_text
 
 from .submission import parse_cursor
@@ -178,6 +179,34 @@ class Collections:
             about = About(title=f"{name}, version {version}", source=f"The collection {name}", licence="")
             with suppress(NameTaken):  # somebody else's data set has this name: the number is passed over
                 return self._datasets.add(version_name(name, version), upload, about)
+
+    def training_set(self, dataset: str | Sequence[Mapping[str, Any]]) -> str:
+        """Return the name of the data set that a request names, or of the mixture of those that it lists.
+
+        Parameters
+        ----------
+        dataset : a name, or for each data set ``name``, ``weight`` and, of a collection, ``version``; without one it is
+            frozen now, unless a data set has its name.
+
+        Raises
+        ------
+        InvalidField : there is no such data set or collection, or they cannot be trained on together.
+        """
+        if isinstance(dataset, str):
+            return dataset
+        weights = [(self._frozen(each["name"], each.get("version")), each.get("weight", 1)) for each in dataset]
+        return weights[0][0] if weights[0][1] == len(weights) == 1 else self._datasets.mixture(weights).name
+
+    def _frozen(self, name: str, version: int | None) -> str:
+        if version is not None:
+            return version_name(name, version)
+        if name in self._datasets.names():
+            return name
+        try:
+            return self.freeze(name).name
+        except DatasetNotFound:
+            message = "There is no data set and no collection of this name."
+            raise InvalidField(message, field="dataset", allowed=", ".join(self._datasets.names())) from None
 
 
 def version_name(name: str, version: int) -> str:

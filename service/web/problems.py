@@ -244,6 +244,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 def _entry(found: Mapping[str, Any], parameters: str) -> Mapping[str, Any]:
     location, *path = found["loc"]
+    path = [part for part in path if not str(part).startswith("(")]  # tags of forms that a field may have
     code = _entry_code(found["type"])
     name = next((part for part in reversed(path) if isinstance(part, str)), "The body")
     entry = {**_place(location, path), "code": code}

@@ -12,12 +12,13 @@ from typing import Annotated, Any, Literal, Self
 
 from fastapi import Depends, Header, Path
 from fastapi.exceptions import RequestValidationError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, create_model
 from starlette.requests import Request
 
 from service.bootstrap import Service
 from service.core import DIGITS, FORMULAS, HYPERPARAMETERS, MAX_LAYERS, MAX_TEXT_CHARS, MAX_UNITS, Hyperparameter
 from service.database import submitter
+from service.datasets import MAX_INGREDIENTS, MAX_WEIGHT
 from service.errors import JobNotFound, MalformedInput
 from service.jobs import MAX_MEMBERS
 from service.registry import NAME_RULE
@@ -153,11 +154,33 @@ def _field_of(row: Hyperparameter) -> tuple[Any, Any]:
 
 DatasetName = Annotated[str, Field(min_length=1, max_length=40)]
 
+
+class WeightedDataset(Strict):
+    """A data set, or a version of a collection, among several to train on."""
+
+    name: DatasetName
+    version: Annotated[
+        int | None, Field(ge=1, le=999_999, description="Of a collection; without one it is frozen now.")
+    ] = None
+    weight: Annotated[
+        int, Field(ge=1, le=MAX_WEIGHT, description="How often each image stands in the training part.")
+    ] = 1
+
+
+WeightedDatasets = Annotated[list[WeightedDataset], Field(min_length=1, max_length=MAX_INGREDIENTS)]
+"""The first one has the test part and the images to validate on; its weight is 1."""
+
+TrainingSet = Annotated[
+    Annotated[DatasetName, Tag("(name)")] | Annotated[WeightedDatasets, Tag("(list)")],
+    Discriminator(lambda value: "(list)" if isinstance(value, list) else "(name)"),
+]
+"""One data set or several; with tags, so that an error is about the form that was meant."""
+
 _REQUEST_FIELDS: dict[str, Any] = {
     **{row.name: _field_of(row) for row in HYPERPARAMETERS},
     "dataset": (
-        DatasetName,
-        Field("mnist", description="The data set to train on: `mnist`, or one that was uploaded."),
+        TrainingSet,
+        Field("mnist", description="The data set to train on: `mnist`, one that was uploaded, or several together."),
     ),
     "name": (
         str | None,
@@ -211,7 +234,7 @@ class SweepRequest(Strict):
         SweepBase, Field(default_factory=SweepBase, description="What all members share, where it is not the default.")
     ]
     grid: Annotated[SweepGrid, Field(description=f"Its product is 1 to {MAX_MEMBERS:,} members.")]
-    dataset: Annotated[DatasetName, Field(description="The data set to train on.")] = "mnist"
+    dataset: Annotated[TrainingSet, Field(description="The data set to train on, or several together.")] = "mnist"
     name: Annotated[
         str | None,
         Field(

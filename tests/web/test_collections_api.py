@@ -129,6 +129,64 @@ def test_one_image_is_enough_and_other_data_sets_are_passed_over(
     assert client.get("/datasets/mine-v2/contact-sheet.png").status_code == 200
 
 
+def test_a_champion_is_taught_by_a_collection(client: httpx.Client, mine: str, mnist: Dataset) -> None:
+    """Many copies of an image that is labelled as another digit change the prediction of that image."""
+    image = mnist.test.images[0]
+    add(client, image, 3)
+    teach = {
+        "model": "softmax",
+        "start_from": "mnist-softmax/1",
+        "epochs": 2,
+        "learning_rate": 0.05,
+        "train_size": 2_000,
+        "name": "taught",
+    }
+    dataset = [{"name": "mnist"}, {"name": "mine", "weight": 500}]
+    submitted = client.post("/jobs", json={**teach, "dataset": dataset})
+    assert submitted.status_code == 202, submitted.text
+    job = wait_until_over(client, submitted.json()["id"])
+    assert job["state"] == "succeeded", job["error"]
+    mixture = client.get(f"/datasets/{job['config']['dataset']}").json()
+    assert [(each["name"], each["weight"]) for each in mixture["made_of"]] == [("mnist", 1), ("mine-v1", 500)]
+    assert (mixture["training"]["n_images"], mixture["test"]["n_images"]) == (60_500, 10_000)
+    before, after = (
+        client.post(f"/models/{name}/predict", content=image.tobytes()).json()["predictions"][0]["digit"]
+        for name in ("mnist-softmax/versions/1", "taught")
+    )
+    assert (before, after) == (7, 3)
+    manifest = client.get("/models/taught/versions/1").json()
+    assert manifest["dataset"] == {"name": mixture["name"], "sha256": mixture["sha256"]}
+
+    verifying = client.post(f"/jobs/{job['id']}/verify").raise_for_status().json()
+    assert wait_until_over(client, verifying["id"])["verification"]["outcome"]["identical"]
+    again = client.post("/jobs", json={**teach, "dataset": [dataset[0], {"name": "mine", "version": 1, "weight": 500}]})
+    assert wait_until_over(client, again.json()["id"])["config"]["dataset"] == mixture["name"]
+    sweep = {"base": {**TINY, "train_size": 1_000}, "grid": {"seed": [0]}, "dataset": dataset, "name": "swept"}
+    swept = client.post("/sweeps", json=sweep).raise_for_status().json()
+    assert swept["dataset"] == mixture["name"]
+    assert wait_until_over(client, swept["members"][0]["job"])["state"] == "succeeded"
+    refused = client.delete("/datasets/mine-v1")
+    assert (refused.status_code, mixture["name"] in refused.json()["detail"]) == (409, True)
+    client.delete(f"/datasets/{mixture['name']}").raise_for_status()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "pointer"),
+    [
+        ([], "#/dataset"),
+        ([{"name": "nobodys"}], "#/dataset"),
+        ([{"name": "mnist", "weight": 2}, {"name": "mnist"}], "#/dataset"),
+        ([{"name": "mnist"}, {"name": "mnist", "weight": 3}], "#/dataset"),
+        ([{"name": "mnist", "weight": 0}], "#/dataset/0/weight"),
+        ([{"weight": 1}], "#/dataset/0/name"),
+        (3, "#/dataset"),
+    ],
+)
+def test_data_sets_that_cannot_be_trained_on_together(client: httpx.Client, dataset: Any, pointer: str) -> None:
+    answer = client.post("/jobs", json={**TINY, "dataset": dataset})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+
+
 def test_it_is_full_at_the_limit_and_takes_no_large_original(
     client: httpx.Client, service: Service, mine: str, mnist: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,14 @@ class DatasetPart(Answer):
     n_by_class: dict[str, int]
 
 
+class IngredientAnswer(Answer):
+    """A data set in a mixture."""
+
+    name: str
+    sha256: str
+    weight: Annotated[int, Field(description="How often each of its images stands in the training part.")]
+
+
 class DatasetAnswer(Answer):
     """A data set."""
 
@@ -80,6 +88,7 @@ class DatasetAnswer(Answer):
     sha256: str
     training: DatasetPart
     test: DatasetPart
+    made_of: Annotated[list[IngredientAnswer], Field(description="Of several trained on together; else empty.")]
 
 
 class DatasetList(Answer):

@@ -190,7 +190,10 @@ class JobWeightsParameters(WeightsParameters):
 @router.post("/jobs", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
 def submit_job(body: requests.TrainingRequest, service: ServiceDep, key: IdempotencyKey = None) -> Response:
     """Submit a training job. It is durable before this answers; training starts when a worker is free."""
-    request = service.jobs.request_of(body.model_dump(exclude_unset=True))
+    fields = body.model_dump(exclude_unset=True)
+    if "dataset" in fields:
+        fields["dataset"] = service.collections.training_set(fields["dataset"])
+    request = service.jobs.request_of(fields)
     return _accepted(service.jobs.submit(request, idempotency_key=key))
 
 

@@ -129,7 +129,7 @@ def submit_sweep(body: requests.SweepRequest, service: ServiceDep, key: Idempote
     request = SweepRequest(
         base=body.base.model_dump(exclude_unset=True),
         grid=body.grid.model_dump(exclude_unset=True),
-        dataset=body.dataset,
+        dataset=service.collections.training_set(body.model_dump(include={"dataset"})["dataset"]),
         name=body.name,
     )
     sweep = service.sweeps.submit(request, idempotency_key=key)

@@ -386,5 +386,12 @@ def test_a_drawing_is_collected_corrected_and_frozen(open_page: OpenPage, client
         labels.first.select_option("7")
         page.get_by_role("button", name="Freeze into a data set").click()
         expect(page.get_by_text("1 training images and 1 test images")).to_be_visible()
+        page.go_back()
+        page.get_by_role("button", name="Teach it").click()
+        page.wait_for_url("**/?job=*")
+        job = client.post(f"/jobs/{page.url.partition('job=')[2]}/cancel").json()
+        assert job["starts_from"]["name"] == job["config"]["name"] == "mnist-digits"
+        made_of = client.get(f"/datasets/{job['config']['dataset']}").json()["made_of"]
+        assert [(each["name"], each["weight"]) for each in made_of] == [("mnist", 1), ("lesson-one-v1", 20)]
     frozen = client.get("/datasets/lesson-one-v1").json()
     assert frozen["training"]["n_by_class"]["7"] == frozen["test"]["n_by_class"]["7"] == 1

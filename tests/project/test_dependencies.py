@@ -16,7 +16,7 @@ from packaging.version import Version
 
 LOCKS = ("build", "run", "dev", "extras", "s3")
 # Found at run time by uvicorn and by starlette: never imported here.
-NEVER_IMPORTED = {"uvloop", "python-multipart", "psycopg"}
+NEVER_IMPORTED = {"uvloop", "python-multipart"}
 # Extras that are too heavy for every environment, by the module that they bring.
 OF_EXTRAS = {"mlflow": "mlflow-skinny", "onnx": "onnx", "sklearn": "scikit-learn"}
 # The releases that fixed known vulnerabilities.

@@ -246,8 +246,10 @@ def _open(url: str, busy_timeout_ms: int, read_only: bool) -> Engine:
         engine = create_engine(parsed, creator=partial(_connect, f"{file.as_uri()}?{ending}"))
     else:
         if parsed.database:
-            with suppress(OSError):  # SQLite says what is wrong; the files beside it get the permissions of this one
-                os.close(os.open(parsed.database, os.O_CREAT | os.O_WRONLY, 0o600))
+            # The files beside it get the permissions of this one. One that exists must not be opened here: closing it
+            # would drop the locks of this process's connections, and another process take the database for unused.
+            with suppress(OSError):  # SQLite says what is wrong
+                os.close(os.open(parsed.database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         engine = create_engine(parsed, connect_args={"check_same_thread": False}, pool_size=8, max_overflow=32)
     event.listen(engine, "connect", partial(_prepare_sqlite, busy_timeout_ms, read_only))
     event.listen(engine, "begin", _begin_sqlite)

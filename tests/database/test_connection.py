@@ -236,3 +236,23 @@ def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StorageFailed, match=r"inkling-digits\[postgresql\]"):
         Database("postgresql://host/x")
+
+
+@only_sqlite
+def test_opening_a_database_again_keeps_the_locks_of_who_has_it_open(
+    database: Database, add_job: Callable[..., str]
+) -> None:
+    """POSIX drops all locks that a process has on a file once it closes any descriptor of it."""
+    add_job()
+    url = database.engine.url.render_as_string(hide_password=False)
+    Database(url).close()
+    Database(url, read_only=True).close()
+    other = "import sys; from service.database import Database; d = Database(sys.argv[1]); d.ping(); d.close()"
+    subprocess.run([sys.executable, "-P", "-c", other, url], check=True)
+    path = database.path
+    assert path is not None
+    for ending in ("-wal", "-shm"):
+        assert path.with_name(path.name + ending).exists(), "the last of its users was another one"
+    add_job()
+    with database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM jobs")).scalar_one() == 2

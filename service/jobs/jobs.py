@@ -6,6 +6,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from service.charts import Curves
 from service.core import TrainingConfig
 from service.database import FINAL, JobRow, JobState, NewJob, event_rows, job_rows, weight_rows
 from service.datasets import plan_split, with_its_classes
-from service.errors import InvalidJobTransition, NoDataYet, StorageFailed
+from service.errors import Corrupted, InvalidJobTransition, NoDataYet, StorageFailed
 from service.registry import check_model_name
 from service.worker import decode_checkpoint
 
@@ -306,9 +307,10 @@ def _job(connection: Connection, job_id: str) -> Job:
 def _losses_after_last_check(connection: Connection, row: JobRow) -> NDArray[np.void]:
     """Return the training losses of the last steps of a job that has ended, which its last checkpoint has."""
     if row.state in FINAL and (checkpoint := weight_rows.get_checkpoint(connection, row.id)):
-        state = decode_checkpoint(checkpoint, TrainingConfig.from_record(row.config))
-        if row.latest_check and state.last_check and state.last_check.step == row.latest_check.step:
-            return losses_after(row.latest_check.step, state.pending_losses)
+        with suppress(Corrupted):  # the rest of the history does not need it
+            state = decode_checkpoint(checkpoint, TrainingConfig.from_record(row.config))
+            if row.latest_check and state.last_check and state.last_check.step == row.latest_check.step:
+                return losses_after(row.latest_check.step, state.pending_losses)
     return losses_after(0, np.zeros(0))
 
 

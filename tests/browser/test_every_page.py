@@ -64,7 +64,7 @@ def settle(page: Page, view: str) -> None:
         page.get_by_role("button", name="Add it").click()  # missing fields are marked
         expect(page.locator(".images li")).to_have_count(60)
     else:
-        expect(page.locator(".task img")).to_have_count(11)
+        expect(page.locator(".task img")).to_have_count(13)
     wait_until(page, "() => [...document.images].every(image => image.naturalWidth > 0)")
 
 

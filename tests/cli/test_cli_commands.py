@@ -165,6 +165,7 @@ def test_a_pipe_gets_whole_lines_in_any_encoding(tmp_path: Path) -> None:
     idle.stop()
     for encoding, words in (("ascii", ["jobs", "list"]), ("cp1252", ["models", "show", "mnist-softmax"])):
         environment = {**os.environ, "PYTHONIOENCODING": encoding, "INKLING_DATA_DIR": str(tmp_path)}
+        environment.pop("COLUMNS", None)  # of the terminal in which the tests run
         command = [sys.executable, "-P", "-m", "service", *words]
         shown = subprocess.run(command, env=environment, capture_output=True, check=True).stdout.decode(encoding)
         assert words[1] == "show" or any(name in line and "queued" in line for line in shown.splitlines()), shown

@@ -239,7 +239,7 @@ def test_without_a_certificate_every_failed_connection_is_logged(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "where", [("service.jobs.executors.dask.__version__", "0.0.1"), ("service.worker.messages.FORMAT", 4)], ids=str
+    "where", [("service.jobs.executors.dask.__version__", "0.0.1"), ("service.worker.messages.FORMAT", 0)], ids=str
 )
 def test_a_worker_of_another_version_or_format_fails_the_job_with_a_sentence(
     executor: DaskExecutor, monkeypatch: pytest.MonkeyPatch, where: tuple[str, Any]

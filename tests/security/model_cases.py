@@ -120,7 +120,7 @@ MODELS: tuple[Case, ...] = (
     get(110, f"{_VERSION}/weights.npz?x=1", 422, "invalid-field", "x"),
     get(110, f"{_VERSION}/weights.png?upscale=0", 422, "invalid-field", "upscale"),
     get(110, f"{_VERSION}/weights.png?upscale=1000000", 422, "invalid-field", "upscale"),
-    get(121, "/models/mnist-softmax", 405, "method-not-allowed", method="DELETE", ours="versions are immutable"),
+    get(121, "/models/mnist-softmax", 405, "method-not-allowed", method="PUT", ours="versions are immutable"),
     get(122, f"{_VERSION}/weights.npz", 200, None, name="3,000 ranges", request=_RANGES),
     get(122, "//static/index.css", 200, None, name="3,000 ranges of a file", request=_RANGES),
     get(115, "/compare?model=..%2f..&model=x", 404, "model-not-found"),

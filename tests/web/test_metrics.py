@@ -116,7 +116,7 @@ def test_every_process_answers_for_all(tmp_path: Path) -> None:
     body = {"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 784], "data": [0] * 784}]}
     with three_processes(tmp_path) as (supervisor, url):
         for _ in range(30):
-            httpx.post(f"{url}/v2/models/mnist-softmax/infer", json=body).raise_for_status()
+            httpx.post(f"{url}/v2/models/mnist-softmax/versions/1/infer", json=body).raise_for_status()
             httpx.post(f"{url}/api/v1/models/nobody/predict", **pixels)
         labels = {"method": "POST", "route": "/api/v1/models/{name}/predict", "status": "404"}
         until(lambda: value(scraped(url), "inkling_http_requests_total", **labels) == 30)

@@ -258,7 +258,8 @@ def test_a_body_full_of_errors_is_answered_briefly(client: httpx.Client) -> None
         ("GET", f"/sweeps/{NO_SWEEP}/heatmap.png?metric=luck", 422, "invalid-field"),
         ("GET", f"/sweeps/{NO_SWEEP}/weights.png?scale=none", 422, "invalid-field"),
         ("GET", f"/sweeps/{NO_SWEEP}/weights.png?limit=51", 422, "invalid-field"),
-        ("DELETE", f"/sweeps/{NO_SWEEP}", 405, "method-not-allowed"),
+        ("DELETE", f"/sweeps/{NO_SWEEP}", 404, "job-not-found"),
+        ("PUT", f"/sweeps/{NO_SWEEP}", 405, "method-not-allowed"),
     ],
 )
 def test_bad_addresses(client: httpx.Client, method: str, path: str, status: int, problem: str) -> None:

@@ -113,7 +113,12 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run([sys.executable, *install, "--require-hashes", "-r", "requirements/s3.txt"], cwd=root, check=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    serve = f"from moto.server import main; main(['-H', '127.0.0.1', '-p', '{port}'])"
+    # One request at a time: two conditional writes at once would both succeed, which no real store allows.
+    serve = (
+        "import moto.server as s; run = s.run_simple; "
+        "s.run_simple = lambda *args, **options: run(*args, **{**options, 'threaded': False}); "
+        f"s.main(['-H', '127.0.0.1', '-p', '{port}'])"
+    )
     variables = {"PYTHONPATH": str(packages)}
     with subprocess.Popen(
         [sys.executable, "-c", serve], env=os.environ | variables, stderr=subprocess.DEVNULL

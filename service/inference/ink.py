@@ -108,6 +108,11 @@ class FullInk:
     threshold: int
     level: float
 
+    def darkness(self, depth: Bytes) -> Bytes:
+        """Return depths as 0 for paper to 255 for full ink."""
+        darkness: Bytes = np.rint(np.minimum(depth * np.float32(255 / self.level), 255)).astype(np.uint8)
+        return darkness
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:
@@ -132,6 +137,12 @@ class Candidate:
     def lines_removed(self) -> str:
         """The step in which they were removed."""
         return f"removed {self.n_lines} printed {'line' if self.n_lines == 1 else 'lines'}"
+
+    def reach(self, strokes: list[Part], reach_px: int) -> tuple[Mask, Mask]:
+        """Return which pixels are of some strokes, and which are theirs or near them and of nothing else."""
+        own = np.isin(self.labels, [part.label for part in strokes])
+        others = ((self.labels > 0) | self.of_lines) & ~own
+        return own, widened(own, reach_px) & ~(widened(others, 1) & ~own)
 
 
 def find_ink(grey: Bytes) -> Ink | None:
@@ -354,9 +365,7 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
     box = tuple(slice(side.start * factor, side.stop * factor) for side in small_box)
     crop = grey[box] if relief.is_dark else 255 - grey[box]
 
-    of_digit = np.isin(chosen.labels, [part.label for part in digit])
-    others = (chosen.labels > 0) & ~of_digit | chosen.of_lines
-    near = widened(of_digit, reach_px) & ~(widened(others, 1) & ~of_digit)
+    of_digit, near = chosen.reach(digit, reach_px)
     near = _enlarged(near[small_box].view(np.uint8) * np.uint8(255), factor, crop.shape, Image.Resampling.NEAREST) > 0
     background = _enlarged(relief.background[small_box], factor, crop.shape, Image.Resampling.BILINEAR)
 
@@ -454,7 +463,7 @@ def _darkness(depth: Bytes, full: FullInk, noise_levels: float) -> tuple[Bytes, 
     largest part; it then belongs with all its paler edges.
     """
     soft = min(max(_SOFT_FRACTION * full.level, _SOFT_SIGMAS * noise_levels), full.threshold)
-    darkness = np.rint(np.minimum(depth * np.float32(255 / full.level), 255)).astype(np.uint8)
+    darkness = full.darkness(depth)
     labels, components = parts(depth > soft, darkness)
     is_dark = np.zeros(len(components) + 1, np.bool_)
     is_dark[labels[depth > full.threshold]] = True

@@ -14,7 +14,7 @@ from service.errors import InputTooLarge
 from service.registry import Model
 
 from .ink import LIT_LEVELS, REACH_FRACTION, crop_to_ink, full_ink, lit_depth, locate_strokes
-from .mnist_form import Bytes, widened
+from .mnist_form import Bytes
 from .model_inputs import ModelInputs
 from .parts import typical_height_px
 from .picture import Picture
@@ -98,10 +98,8 @@ def writing_in(grey: Bytes) -> tuple[Bytes, tuple[str, ...]]:
         return blank, ()
     candidate = located.candidate
     relief = candidate.relief
-    of_strokes = np.isin(candidate.labels, [part.label for part in candidate.strokes])
-    others = ((candidate.labels > 0) | candidate.of_lines) & ~of_strokes
     reach_px = max(1, round(REACH_FRACTION * typical_height_px(candidate.strokes)))
-    near = widened(of_strokes, reach_px) & ~(widened(others, 1) & ~of_strokes)
+    _, near = candidate.reach(candidate.strokes, reach_px)
     depth = relief.depth
     if int(np.ptp(relief.background)) > LIT_LEVELS:
         depth = lit_depth(relief.background, grey if relief.is_dark else 255 - grey, is_dark=relief.is_dark)
@@ -109,8 +107,7 @@ def writing_in(grey: Bytes) -> tuple[Bytes, tuple[str, ...]]:
     full = full_ink(depth, 0.0)
     if full is None:
         return blank, ()
-    darkness = np.rint(np.minimum(depth * np.float32(255 / full.level), 255)).astype(np.uint8)
-    return darkness, (relief.background_removed, *[candidate.lines_removed] * bool(candidate.n_lines))
+    return full.darkness(depth), (relief.background_removed, *[candidate.lines_removed] * bool(candidate.n_lines))
 
 
 def doubts_of(table: Floats) -> NDArray[np.float64]:

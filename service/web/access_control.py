@@ -168,7 +168,7 @@ class AccessControl:
         async def send_audited(message: Message) -> None:
             if message["type"] == "http.response.start":
                 found = (message["status"], _object_id(scope, message))
-                if call.recorded is None or found[0] != call.recorded[0] or (call.line_id and found != call.recorded):
+                if found != call.recorded:
                     await self._record(call, *found)
             await send(message)
 

@@ -56,8 +56,8 @@ class HostGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        hosts = [] if scope["type"] != "http" else Headers(scope=scope).getlist("host")
-        if scope["type"] != "http" or self.is_own(hosts):
+        hosts = Headers(scope=scope).getlist("host") if scope["type"] == "http" else None
+        if hosts is None or self.is_own(hosts):
             await self._app(scope, receive, send)
             return
         detail = "A request needs one Host header."

@@ -188,8 +188,11 @@ def _as_many_as_files(max_connections: int) -> int:
     possible = max(allowed - _OTHER_FILES, min(allowed - _FEWEST_OTHER_FILES, allowed // 2), 1)
     _log.warning(
         "The process may open only %d files: at most %d connections at a time, not %d; raise it with ulimit -n %d.",
-        allowed, possible, max_connections, wanted,
-    )  # fmt: skip
+        allowed,
+        possible,
+        max_connections,
+        wanted,
+    )
     return possible
 
 

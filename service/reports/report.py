@@ -222,8 +222,7 @@ class Runs(LogisticRuns):
         ------
         NoDataYet : not every run has succeeded.
         """
-        _require_success(report)
-        in_order, shuffled, *softmax = (_run(job, jobs) for job in report.jobs if job)
+        in_order, shuffled, *softmax = _runs(report, jobs)
         runs = {"in_order": in_order, "shuffled": shuffled}
         return cls(report_id=report.id, options=report.options, **runs, softmax=tuple(softmax))
 
@@ -244,9 +243,8 @@ class NetworkRuns:
         ------
         NoDataYet : not every run has succeeded.
         """
-        _require_success(report)
-        runs = [_run(job, jobs) for job in report.jobs if job]
-        return cls(report_id=report.id, options=report.options, by_key=dict(zip(NETWORKS, runs, strict=True)))
+        by_key = dict(zip(NETWORKS, _runs(report, jobs), strict=True))
+        return cls(report_id=report.id, options=report.options, by_key=by_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,9 +305,11 @@ def ended_at(runs: Collection[Run]) -> datetime:
     return max(run.job.finished_at for run in runs if run.job.finished_at)
 
 
-def _require_success(report: Report) -> None:
+def _runs(report: Report, jobs: Jobs) -> list[Run]:
+    """Return all runs of a report in their order; raise `NoDataYet` if it has not succeeded."""
     if report.state is not JobState.SUCCEEDED:
         raise NoDataYet(f"The report is {report.state}; it can be read once all its runs have succeeded.")
+    return [_run(job, jobs) for job in report.jobs if job]
 
 
 def _run(job: Job, jobs: Jobs) -> Run:

@@ -8,27 +8,14 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import signal
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from service.datasets import About, Datasets, Uploads, read_upload
 from service.registry import LocalStore
-
-
-def dying(call: Callable[..., Any], countdown: list[int]) -> Callable[..., Any]:
-    def counted(*arguments: Any, **options: Any) -> Any:
-        countdown[0] -= 1
-        if countdown[0] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return call(*arguments, **options)
-
-    return counted
-
+from tests.killed_child import is_killed_at
 
 sent = {name: bytes.fromhex(data) for name, data in json.load(sys.stdin).items()}
 upload = read_upload(sent, None, limit_bytes=2_000_000)
@@ -39,13 +26,6 @@ for number in itertools.count(1):
     if sys.argv[2] == "delete":
         add()
         change = partial(datasets.delete, "digits")
-    child = os.fork()
-    if child == 0:
-        countdown = [number]
-        for name in ("fsync", "link", "unlink"):
-            setattr(os, name, dying(getattr(os, name), countdown))
-        change()
-        os._exit(0)
-    if os.waitpid(child, 0)[1] == 0:
+    if not is_killed_at(number, ("fsync", "link", "unlink"), change):
         print(number)
         break

@@ -9,40 +9,23 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
 import sys
-from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from service.registry import LocalStore, Registry
+from service.registry import LocalStore, ModelDraft, Registry
+from tests.killed_child import is_killed_at
 
 SOURCE, COPIES = Path(sys.argv[1]), Path(sys.argv[2])
-
-
-def dying(call: Callable[..., Any], countdown: list[int]) -> Callable[..., Any]:
-    def call_or_die(*args: Any, **kwargs: Any) -> Any:
-        countdown[0] -= 1
-        if countdown[0] == 0:
-            os._exit(9)
-        return call(*args, **kwargs)
-
-    return call_or_die
-
+CALLS = ("mkdir", "open", "write", "fsync", "link", "unlink", "close")
 
 left = []
 for nth in itertools.count(1):
     root = shutil.copytree(SOURCE, COPIES / str(nth))
     registry = Registry(LocalStore(root))
-    child = os.fork()
-    if child == 0:
-        countdown = [nth]
-        for name in ("mkdir", "open", "write", "fsync", "link", "unlink", "close"):
-            setattr(os, name, dying(getattr(os, name), countdown))
-        registry.delete_version("digits", 2)
-        os._exit(0)
-    died = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    died = is_killed_at(nth, CALLS, partial(registry.delete_version, "digits", 2))
     versions = registry.versions("digits")
     for version in versions:
         model = registry.load("digits", version)
@@ -50,6 +33,8 @@ for nth in itertools.count(1):
     registry.clean()
     files = sorted(path.name for path in (root / "digits" / "2").iterdir())
     assert files == (["manifest.json", "weights.npz"] if 2 in versions else ["deleted.json"]), files
+    draft = ModelDraft(**{field.name: getattr(model.manifest, field.name) for field in fields(ModelDraft)})
+    assert registry.register("digits", replace(draft, job_id="another"), model.best, model.last).version == 3
     if not died:
         break
 

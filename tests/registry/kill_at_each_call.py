@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from service.registry import LocalStore, ModelDraft, Registry
+from tests.killed_child import is_killed_at
 
 SOURCE, COPIES = Path(sys.argv[1]), Path(sys.argv[2])
+CALLS = ("mkdir", "open", "write", "fsync", "link", "unlink", "close")
 model = Registry(LocalStore(SOURCE)).load("digits", 1)
 draft = ModelDraft(**{field.name: getattr(model.manifest, field.name) for field in fields(ModelDraft)})
 
@@ -29,33 +29,11 @@ def register(registry: Registry, job: int) -> int:
     return registry.register("digits", job_draft, model.best + job, model.last).version
 
 
-def dying(call: Callable[..., Any], countdown: list[int]) -> Callable[..., Any]:
-    def call_or_die(*args: Any, **kwargs: Any) -> Any:
-        countdown[0] -= 1
-        if countdown[0] == 0:
-            os._exit(9)
-        return call(*args, **kwargs)
-
-    return call_or_die
-
-
-def dies_at(nth: int, registry: Registry) -> bool:
-    """Whether a child that registers job 1 died at its nth call."""
-    child = os.fork()
-    if child == 0:
-        countdown = [nth]
-        for name in ("mkdir", "open", "write", "fsync", "link", "unlink", "close"):
-            setattr(os, name, dying(getattr(os, name), countdown))
-        register(registry, 1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-
-
 outcomes = []
 for nth in itertools.count(1):
     for job in (1, 2):
         registry = Registry(LocalStore(shutil.copytree(SOURCE, COPIES / f"{nth}-{job}")))
-        died = dies_at(nth, registry)
+        died = is_killed_at(nth, CALLS, partial(register, registry, 1))
         left = registry.versions("digits")
         for version in left:
             registry.load("digits", version)

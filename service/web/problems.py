@@ -342,9 +342,10 @@ def _is_for_a_person(request: Request) -> bool:
 
 def allowed_methods(scope: Scope) -> list[str]:
     """Return the methods that the address of a request allows; none if there is nothing there."""
+    routes = [route for route in iter_route_contexts(scope["app"].routes) if route.path_regex.match(scope["path"])]
     methods: set[str] = set()
-    for route in iter_route_contexts(scope["app"].routes):
-        if route.path_regex.match(scope["path"]):
+    for route in routes:
+        if route.path == routes[0].path:  # images/{id}.png is also an images/{id}, with an id that none can have
             methods |= {"GET"} if isinstance(route.original_route, Mount) else route.methods or set()
     if "GET" in methods:
         methods.add("HEAD")

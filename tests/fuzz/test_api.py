@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.core import HYPERPARAMETERS
-from tests.fuzz.api import ALONE, IN_SEQUENCE, a_key, fuzz
+from tests.fuzz.api import ALONE, CONFIGURATION, IN_SEQUENCE, a_key, fuzz
 from tests.security.server import DEADLINE_S, Server, running
 from tests.web.serving import problem_of
 
@@ -33,6 +34,25 @@ def client(server: Server, key: str) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {key}"}
     with httpx.Client(base_url=f"{server.url}/api/v1", headers=headers, timeout=DEADLINE_S) as client:
         yield client
+
+
+def test_every_chart_may_refuse_a_resolution_that_its_size_leaves_no_room_for(
+    server: Server, client: httpx.Client
+) -> None:
+    charts = {
+        operation["operationId"]
+        for operations in client.get(f"{server.url}/openapi.json").json()["paths"].values()
+        for operation in operations.values()
+        if any(parameter["name"] == "dpi" for parameter in operation.get("parameters", []))
+    }
+    may_be_refused = {
+        operation
+        for rule in tomllib.loads(CONFIGURATION.read_text())["operations"]
+        if "422" in rule["checks"].get("positive_data_acceptance", {}).get("expected-statuses", [])
+        for operation in rule["include-operation-id"]
+    }
+    assert charts
+    assert charts <= may_be_refused
 
 
 @pytest.mark.slow

@@ -25,6 +25,8 @@ def test_allow_lists_every_method(client: httpx.Client) -> None:
     assert client.put("/jobs/1/cancel").headers["allow"] == "OPTIONS, POST"
     assert client.post("/models/a/aliases/b").headers["allow"] == "DELETE, OPTIONS, PUT"
     assert client.request("TRACE", "/jobs/1").headers["allow"] == "DELETE, GET, HEAD, OPTIONS"
+    assert client.put("/collections/a/images/b").headers["allow"] == "DELETE, OPTIONS, PATCH"
+    assert client.put("/collections/a/images/b.png").headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 def test_options(client: httpx.Client) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, select
 
 from service.core import METRICS, Check
 
+from .sharing import body_of, owner_of
 from .states import JobState
 from .tables import check_blocks, events, jobs
 
@@ -83,6 +84,7 @@ _LOOSE = (
     *(events.c[name] for name in ("id", "epoch", "step", "metrics")),
     func.length(events.c.step_losses).label("losses_bytes"),
 )
+_BLOCK = (check_blocks.c.metrics, check_blocks.c.checks)
 _WRITTEN = tuple(name for name in NewCheck.__dataclass_fields__ if name not in METRICS)
 
 # Statements of every engine cycle and follower are built once: building one takes longer than running it.
@@ -176,7 +178,7 @@ def pack_checks(connection: Connection, job_id: str) -> None:
         connection.execute(delete(events).where(loose))
 
 
-def copy_checks(
+def share_checks(
     connection: Connection,
     job_id: str,
     *,
@@ -184,25 +186,26 @@ def copy_checks(
     next_step: int,
     progress_of: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> None:
-    """Copy the checks of a job before a step to another job, with their ids.
+    """Copy the checks of a job before a step to another job, with their ids; the losses stay where they are.
 
     Parameters
     ----------
     progress_of : maps the progress at a check.
     """
     pack_checks(connection, job_id)
-    for block in connection.execute(_blocks(job_id)).all():
+    columns = (*_BLOCK, check_blocks.c.details, owner_of(check_blocks))
+    for block in connection.execute(_blocks(job_id, *columns)).all():
         checks = _unpacked(block)
         checks = checks[checks["step"] < next_step]
         if len(checks):
             details = list(map(progress_of, _details(block)[: len(checks)]))
-            losses = block.step_losses[: int(checks["n_losses"].sum()) * _LOSS_BYTES]
-            _insert(connection, to, checks, details, losses)
+            _insert(connection, to, checks, details, b"", owner_id=block.owner_id)
 
 
 def check_at_step(connection: Connection, job_id: str, step: int) -> dict[str, Any]:
     """Return the check at a step, which must be in a block, in the form of `NewCheck.shown`."""
-    block = connection.execute(_blocks(job_id).where(check_blocks.c.last_step >= step).limit(1)).one()
+    blocks = _blocks(job_id, *_BLOCK, check_blocks.c.details).where(check_blocks.c.last_step >= step)
+    block = connection.execute(blocks.limit(1)).one()
     return next(asdict(check) for check in _rows(block) if check.step == step)
 
 
@@ -231,8 +234,9 @@ def check_pieces(connection: Connection, job_id: str, *, since: int = 0, losses:
     ----------
     losses : whether their ``step_losses`` are read too; they are empty otherwise.
     """
-    columns = [check_blocks.c[name] for name in ("metrics", "checks", *(["step_losses"] if losses else []))]
-    blocks = _blocks(job_id, *columns).where(check_blocks.c.last_id > since)
+    blocks = _blocks(job_id, *_BLOCK, *([body_of(check_blocks)] if losses else [])).where(
+        check_blocks.c.last_id > since
+    )
     for block in connection.execute(blocks, execution_options={"yield_per": 1}):
         checks, start = _unpacked(block), 0
         for part in _parts(checks, BLOCK_LENGTH, PIECE_LOSSES):
@@ -294,12 +298,17 @@ def checks_of_sweep(connection: Connection, sweep_id: str, *, up_to: int) -> dic
 
 
 def _blocks(job_id: str, *columns: Any) -> Any:
-    query = select(*columns) if columns else select(check_blocks)
-    return query.where(check_blocks.c.job_id == job_id).order_by(check_blocks.c.first_id)
+    return select(*columns).where(check_blocks.c.job_id == job_id).order_by(check_blocks.c.first_id)
 
 
 def _insert(
-    connection: Connection, job_id: str, checks: Checks, details: Sequence[Mapping[str, Any]], losses: bytes
+    connection: Connection,
+    job_id: str,
+    checks: Checks,
+    details: Sequence[Mapping[str, Any]],
+    losses: bytes,
+    *,
+    owner_id: str | None = None,
 ) -> None:
     connection.execute(
         check_blocks.insert().values(
@@ -311,6 +320,7 @@ def _insert(
             checks=checks.tobytes(),
             details=zlib.compress(json.dumps(details).encode()),
             step_losses=losses,
+            owner_id=owner_id,
         )
     )
 

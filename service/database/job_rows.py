@@ -14,8 +14,9 @@ from ulid import ULID
 from service.telemetry import Origin, origin
 
 from . import event_rows, weight_rows
-from .connection import now_s
+from .connection import AdvisoryLock, now_s
 from .request_rows import submitter
+from .sharing import hand_over
 from .states import FINAL, JobState
 from .tables import checkpoints, jobs
 
@@ -121,15 +122,17 @@ def begin_after(
     best_step: int | None,
     progress_of: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> None:
-    """Copy to a new job what it continues from: the checkpoint of ``before``, and its checks before ``next_step``.
+    """Give a new job what it continues from: the checkpoint of ``before``, and its checks before ``next_step``.
+
+    Bytes are shared, see `sharing`.
 
     Parameters
     ----------
     progress_of : the progress at a check in terms of the new job's epochs and patience.
     """
-    weight_rows.copy_checkpoint(connection, before.id, to=job_id)
-    event_rows.copy_checks(connection, before.id, to=job_id, next_step=next_step, progress_of=progress_of)
-    weight_rows.copy_snapshots(connection, before.id, to=job_id, next_step=next_step)
+    weight_rows.share_checkpoint(connection, before.id, to=job_id)
+    event_rows.share_checks(connection, before.id, to=job_id, next_step=next_step, progress_of=progress_of)
+    weight_rows.share_snapshots(connection, before.id, to=job_id, next_step=next_step)
     columns: dict[str, Any] = {
         name: getattr(before, name) for name in ("batches_per_epoch", "dataset_sha256", "environment")
     }
@@ -321,13 +324,18 @@ def move(
 
 def remove(connection: Connection, job_id: str, *, allowed_from: Collection[str]) -> bool:
     """Delete a job and everything recorded of it; False if its present state does not allow it."""
-    condition = (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)
-    return connection.execute(delete(jobs).where(condition)).rowcount == 1
+    return _delete(connection, (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)) == 1
 
 
 def remove_members(connection: Connection, sweep_id: str) -> None:
     """Delete all members of a sweep, and everything recorded of them."""
-    connection.execute(delete(jobs).where(jobs.c.sweep_id == sweep_id))
+    _delete(connection, jobs.c.sweep_id == sweep_id)
+
+
+def _delete(connection: Connection, condition: ColumnElement[bool]) -> int:
+    AdvisoryLock.SUBMISSION.acquire(connection)  # nobody may resume from one of them meanwhile, and share its bytes
+    hand_over(connection, select(jobs.c.id).where(condition))
+    return connection.execute(delete(jobs).where(condition)).rowcount
 
 
 def unfinished(connection: Connection, condition: ColumnElement[bool]) -> list[str]:

@@ -171,6 +171,7 @@ check_blocks = Table(
     Column("checks", LargeBinary, nullable=False, comment="their numbers, as an array"),
     Column("details", LargeBinary, nullable=False, comment="their progress, as compressed JSON"),
     Column("step_losses", LargeBinary, nullable=False, comment="as in events, end to end"),
+    Column("owner_id", String(26), index=True, comment="the job that has the bytes; null: this one"),
 )
 
 checkpoints = Table(
@@ -180,6 +181,7 @@ checkpoints = Table(
     Column("step", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Column("owner_id", String(26), index=True, comment="the job that has the bytes; null: this one"),
 )
 
 snapshots = Table(
@@ -190,6 +192,7 @@ snapshots = Table(
     Column("step", Integer, nullable=False),
     Column("check_id", RowNumber, nullable=False, comment="the event of its check"),
     Column("body", LargeBinary, nullable=False, comment="weights, little-endian float32"),
+    Column("owner_id", String(26), index=True, comment="the job that has the bytes; null: this one"),
     UniqueConstraint("job_id", "step"),
 )
 

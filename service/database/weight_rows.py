@@ -8,15 +8,21 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, literal, select, update
 
+from .sharing import body_of, hand_over, owner_of
 from .tables import checkpoints, snapshots
+
+_referring = checkpoints.alias()
 
 
 def put_checkpoint(connection: Connection, job_id: str, *, step: int, body: bytes) -> None:
     """Replace the checkpoint of a job; the transaction makes that atomic."""
-    values = {"step": step, "body": body, "at": datetime.now(UTC)}
-    replaced = connection.execute(update(checkpoints).where(checkpoints.c.job_id == job_id).values(**values))
-    if replaced.rowcount == 0:
-        connection.execute(checkpoints.insert().values(job_id=job_id, **values))
+    values = {"step": step, "body": body, "at": datetime.now(UTC), "owner_id": None}
+    unshared = select(_referring.c.job_id).where(_referring.c.owner_id == job_id).exists()
+    replace = update(checkpoints).where(checkpoints.c.job_id == job_id).values(**values)
+    if connection.execute(replace.where(~unshared)).rowcount == 0:
+        hand_over(connection, [job_id], table=checkpoints)
+        if connection.execute(replace).rowcount == 0:
+            connection.execute(checkpoints.insert().values(job_id=job_id, **values))
 
 
 def checkpoint_step(connection: Connection, job_id: str) -> int:
@@ -27,17 +33,16 @@ def checkpoint_step(connection: Connection, job_id: str) -> int:
     return -1 if found is None else found
 
 
-def copy_checkpoint(connection: Connection, job_id: str, *, to: str) -> None:
-    """Copy the checkpoint of a job to another job."""
-    source = select(literal(to), *(checkpoints.c[name] for name in ("step", "body", "at")))
-    connection.execute(
-        checkpoints.insert().from_select(["job_id", "step", "body", "at"], source.where(checkpoints.c.job_id == job_id))
-    )
+def share_checkpoint(connection: Connection, job_id: str, *, to: str) -> None:
+    """Give another job the checkpoint of a job, which stays where it is."""
+    columns = ["job_id", "step", "body", "at", "owner_id"]
+    source = select(literal(to), checkpoints.c.step, literal(b""), checkpoints.c.at, owner_of(checkpoints))
+    connection.execute(checkpoints.insert().from_select(columns, source.where(checkpoints.c.job_id == job_id)))
 
 
 def get_checkpoint(connection: Connection, job_id: str) -> bytes | None:
     """Return the newest checkpoint of a job."""
-    return connection.execute(select(checkpoints.c.body).where(checkpoints.c.job_id == job_id)).scalar_one_or_none()
+    return connection.execute(select(body_of(checkpoints)).where(checkpoints.c.job_id == job_id)).scalar_one_or_none()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +72,15 @@ def append_snapshots(connection: Connection, job_id: str, new: Sequence[NewSnaps
 
 def thin_snapshots(connection: Connection, job_id: str, stride: int) -> None:
     """Delete the snapshots whose number is not a multiple of ``stride``."""
-    connection.execute(delete(snapshots).where(snapshots.c.job_id == job_id, snapshots.c.number % stride != 0))
+    is_left_out = snapshots.c.number % stride != 0
+    hand_over(connection, [job_id], is_left_out, table=snapshots)
+    connection.execute(delete(snapshots).where(snapshots.c.job_id == job_id, is_left_out))
 
 
-def copy_snapshots(connection: Connection, job_id: str, *, to: str, next_step: int) -> None:
-    """Copy the snapshots of a job before a step to another job."""
-    columns = ["job_id", "number", "step", "check_id", "body"]
-    source = select(literal(to), *(snapshots.c[name] for name in columns[1:]))
+def share_snapshots(connection: Connection, job_id: str, *, to: str, next_step: int) -> None:
+    """Give another job the snapshots of a job before a step, which stay where they are."""
+    columns = ["job_id", "number", "step", "check_id", "body", "owner_id"]
+    source = select(literal(to), *_PLACE, literal(b""), owner_of(snapshots))
     before = source.where(snapshots.c.job_id == job_id, snapshots.c.step < next_step)
     connection.execute(snapshots.insert().from_select(columns, before))
 
@@ -86,12 +93,12 @@ def list_snapshots(connection: Connection, job_id: str) -> list[SnapshotRow]:
 
 def snapshot_body(connection: Connection, job_id: str, step: int) -> bytes | None:
     """Return the weights after a step, None if there is no snapshot of it."""
-    query = select(snapshots.c.body).where(snapshots.c.job_id == job_id, snapshots.c.step == step)
+    query = select(body_of(snapshots)).where(snapshots.c.job_id == job_id, snapshots.c.step == step)
     return connection.execute(query).scalar_one_or_none()
 
 
 def snapshot_bodies(connection: Connection, job_id: str, *, since: int) -> list[tuple[int, bytes]]:
     """Return steps and weights of the snapshots after a step, the oldest first."""
-    query = select(snapshots.c.step, snapshots.c.body).order_by(snapshots.c.number)
+    query = select(snapshots.c.step, body_of(snapshots)).order_by(snapshots.c.number)
     rows = connection.execute(query.where(snapshots.c.job_id == job_id, snapshots.c.step > since))
     return [(step, body) for step, body in rows]

@@ -94,13 +94,16 @@ def write_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return archive_bytes.getvalue()
 
 
-def read_npz(data: bytes, expected: Mapping[str, ArraySpec]) -> dict[str, NDArray[Any]]:
-    """The arrays of a stored ``.npz`` file that holds exactly the expected ones.
+def read_npz(
+    data: bytes, expected: Mapping[str, ArraySpec], *, others: Collection[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """The arrays of a stored ``.npz`` file that holds exactly the expected ones, and others, which are not read.
 
     Parameters
     ----------
     data : the whole file.
     expected : what each array must be, by its name.
+    others : the names of the others.
 
     Returns
     -------
@@ -111,12 +114,14 @@ def read_npz(data: bytes, expected: Mapping[str, ArraySpec]) -> dict[str, NDArra
     Corrupted : the bytes are not an uncompressed archive of exactly these arrays, or a checksum, a shape, a dtype or a
         value is wrong.
     """
-    contents = read_members(data, expected, max_bytes=len(data), is_stored=True)
+    contents = read_members(data, expected, others=others, max_bytes=len(data), is_stored=True)
     return {name: _read_array(contents[name], spec) for name, spec in expected.items()}
 
 
-def read_members(data: bytes, names: Collection[str], *, max_bytes: int, is_stored: bool = False) -> dict[str, bytes]:
-    """The ``.npy`` files in a ``.npz`` file that holds exactly the named arrays.
+def read_members(
+    data: bytes, names: Collection[str], *, max_bytes: int, others: Collection[str] = (), is_stored: bool = False
+) -> dict[str, bytes]:
+    """The ``.npy`` files in a ``.npz`` file that holds exactly the named arrays, and others, which are not read.
 
     Nothing that the archive declares about itself is trusted: its directory is limited before it is read, and no more
     than ``max_bytes`` are expanded.
@@ -130,14 +135,14 @@ def read_members(data: bytes, names: Collection[str], *, max_bytes: int, is_stor
     Corrupted : the bytes are not such an archive, or a checksum is wrong.
     InputTooLarge : it expands to more than the limit.
     """
-    members = {f"{name}.npy": name for name in names}
+    members = {f"{name}.npy": name for name in (*names, *others)}
     if not data[-END_RECORD_BYTES:].startswith(END_RECORD):
         raise Corrupted("The .npz file is truncated, or something follows its end.")
     with open_archive(data, max_members=len(members)) as archive:
         infos = archive.infolist()
         # A list, so that a name that comes twice is noticed too.
         if sorted(info.orig_filename for info in infos) != sorted(members):
-            raise Corrupted(f"The .npz file must hold the arrays {', '.join(names)} and nothing else.")
+            raise Corrupted(f"The .npz file must hold the arrays {', '.join(members.values())} and nothing else.")
         if is_stored and any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits for info in infos):
             raise Corrupted("The .npz file is compressed or encrypted.")
         sizes = [info.file_size for info in infos]
@@ -145,7 +150,7 @@ def read_members(data: bytes, names: Collection[str], *, max_bytes: int, is_stor
             raise Corrupted("The .npz file declares more bytes than it has.")
         if sum(sizes) > max_bytes:
             raise InputTooLarge("The arrays are too large.", allowed=f"at most {max_bytes:,} bytes expanded")
-        return {members[info.orig_filename]: read_member(archive, info) for info in infos}
+        return {name: read_member(archive, info) for info in infos if (name := members[info.orig_filename]) in names}
 
 
 def _read_array(content: bytes, spec: ArraySpec) -> NDArray[Any]:

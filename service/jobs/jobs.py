@@ -21,7 +21,7 @@ from service.database import FINAL, JobRow, JobState, NewJob, event_rows, job_ro
 from service.datasets import plan_split, with_its_classes
 from service.errors import Corrupted, InvalidJobTransition, NoDataYet, StorageFailed
 from service.registry import check_model_name
-from service.worker import decode_checkpoint
+from service.worker import decode_checkpoint, decode_pending_losses
 
 from .derived_jobs import (
     StartingPoint,
@@ -308,9 +308,9 @@ def _losses_after_last_check(connection: Connection, row: JobRow) -> NDArray[np.
     """Return the training losses of the last steps of a job that has ended, which its last checkpoint has."""
     if row.state in FINAL and (checkpoint := weight_rows.get_checkpoint(connection, row.id)):
         with suppress(Corrupted):  # the rest of the history does not need it
-            state = decode_checkpoint(checkpoint, TrainingConfig.from_record(row.config))
-            if row.latest_check and state.last_check and state.last_check.step == row.latest_check.step:
-                return losses_after(row.latest_check.step, state.pending_losses)
+            last_check, losses = decode_pending_losses(checkpoint)
+            if row.latest_check and last_check and last_check.step == row.latest_check.step:
+                return losses_after(row.latest_check.step, losses)
     return losses_after(0, np.zeros(0))
 
 

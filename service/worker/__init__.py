@@ -5,7 +5,14 @@ whatever it sends.
 """
 
 from .channel import serve
-from .checkpoint import decode_checkpoint, encode_checkpoint, pack_snapshot, snapshot_stride, unpack_snapshot
+from .checkpoint import (
+    decode_checkpoint,
+    decode_pending_losses,
+    encode_checkpoint,
+    pack_snapshot,
+    snapshot_stride,
+    unpack_snapshot,
+)
 from .messages import (
     Checked,
     Checkpointed,

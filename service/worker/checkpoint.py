@@ -14,6 +14,8 @@ from service.errors import Corrupted
 FORMAT = 2
 """Of checkpoints. Format 1 has one matrix in ``last`` and ``best`` and no ``format`` in it."""
 
+_SERIES = ArraySpec(shape=(None,), dtypes=("float64",))
+
 
 def encode_checkpoint(state: TrainingState) -> bytes:
     """Return a state as the bytes of an ``.npz`` file.
@@ -42,15 +44,13 @@ def decode_checkpoint(data: bytes, config: TrainingConfig) -> TrainingState:
     Corrupted : the bytes are not a whole checkpoint of such a run.
     """
     layout, dtypes = config.build_model().layout, (config.dtype,)
-    series = ArraySpec(shape=(None,), dtypes=("float64",))
     expected = {
-        "pending_losses": series,
-        "last_check": series,
-        "best_check": series,
+        "pending_losses": _SERIES,
+        "last_check": _SERIES,
+        "best_check": _SERIES,
         "counters": ArraySpec(shape=(2,), dtypes=("int64",)),
     }
-    is_first_format = b"format.npy" not in data
-    if is_first_format:
+    if _is_first_format(data):
         arrays = read_npz(
             data, {**expected, **dict.fromkeys(("last", "best"), ArraySpec(shape=(None, None), dtypes=dtypes))}
         )
@@ -84,6 +84,23 @@ def decode_checkpoint(data: bytes, config: TrainingConfig) -> TrainingState:
         last_check=_check_from_array(arrays["last_check"]),
         pending_losses=arrays["pending_losses"],
     )
+
+
+def decode_pending_losses(data: bytes) -> tuple[Check | None, Floats]:
+    """Return the last check of a state and the losses of the steps since, without reading its weights.
+
+    Raises
+    ------
+    Corrupted : the bytes are no checkpoint, or these parts are damaged.
+    """
+    others = {"best_check", "counters", "last", "best"}
+    others |= set() if _is_first_format(data) else {"optimizer", "format"}
+    arrays = read_npz(data, {"pending_losses": _SERIES, "last_check": _SERIES}, others=others)
+    return _check_from_array(arrays["last_check"]), arrays["pending_losses"]
+
+
+def _is_first_format(data: bytes) -> bool:
+    return b"format.npy" not in data
 
 
 def snapshot_stride(n_checks: int, max_snapshots: int) -> int:

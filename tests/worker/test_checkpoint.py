@@ -12,7 +12,7 @@ import pytest
 from service.core import HYPERPARAMETERS, StopReason, TrainingConfig, TrainingState
 from service.core.npz import write_npz
 from service.errors import Corrupted
-from service.worker import Checkpointed, Ended, Message, decode_checkpoint, encode_checkpoint
+from service.worker import Checkpointed, Ended, Message, decode_checkpoint, decode_pending_losses, encode_checkpoint
 
 CONFIGS = {
     "softmax": {},
@@ -48,6 +48,8 @@ def test_a_state_comes_back_to_the_bit(run: Callable[..., list[Message]], hyperp
         state = decode_checkpoint(checkpoint, config)
         assert encode_checkpoint(state) == checkpoint
         assert_same_state(decode_checkpoint(encode_checkpoint(state), config), state)
+        last_check, losses = decode_pending_losses(checkpoint)
+        assert last_check == state.last_check and losses.tobytes() == state.pending_losses.tobytes()
 
 
 def test_a_state_before_the_first_check_comes_back(run: Callable[..., list[Message]]) -> None:

@@ -60,6 +60,14 @@ def read_record(response: httpx.Response) -> Record:
     return Record(answer)
 
 
+def read_list(response: httpx.Response) -> list[Json]:
+    """Read a JSON list of objects."""
+    answer = response.json()
+    if not isinstance(answer, list):
+        raise ValueError("not a list")
+    return answer
+
+
 def read_table(name: str) -> Callable[[httpx.Response], Table[Record]]:
     """Return what reads the list of this name in a JSON object, with its ``next``."""
 

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from .call import Call, delete, get, path_of, post, read_bytes, read_picture, read_record, read_table
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .call import (
+    Call,
+    Json,
+    delete,
+    get,
+    path_of,
+    post,
+    read_bytes,
+    read_list,
+    read_picture,
+    read_record,
+    read_table,
+)
 from .display import Picture, Record, Table
-from .images import Image, body_of
+from .images import Image, body_of, part_of
 from .methods import request
 
 
@@ -37,9 +53,18 @@ class Collections:
         return post("collections", name, "versions")
 
     @request
-    def collect(self, name: str, image: Image, label: int) -> Call[Record]:
-        """Add an image to a collection, with the digit that it shows."""
-        request = {**body_of(image), "params": {"label": label}}
+    def collect(
+        self, name: str, image: Image, label: int, *, strokes: Sequence[Mapping[str, Any]] | None = None
+    ) -> Call[Record]:
+        """Add an image to a collection, with the digit that it shows, and the strokes of a drawing.
+
+        Parameters
+        ----------
+        strokes : each with its ``width``, ``points`` as [x, y], and ``is_eraser``; whole units of a paper of 560x560.
+        """
+        body = body_of(image) if strokes is None else {"files": {"file": part_of(image)}}
+        form = {} if strokes is None else {"data": {"strokes": json.dumps(strokes, separators=(",", ":"))}}
+        request = {**body, **form, "params": {"label": label}}
         return Call(method="POST", path=path_of("collections", name, "images"), read=read_record, request=request)
 
     @request
@@ -50,6 +75,27 @@ class Collections:
         return get(read_table("images"), "collections", name, "images", label=label, limit=limit, before=before)
 
     @request
+    def read_collection(
+        self,
+        name: str,
+        *,
+        model: str | None = None,
+        label: int | None = None,
+        misread: bool | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> Call[Record]:
+        """Return what a model reads in the images, and how many it misreads; ``images`` are a page, the newest first.
+
+        Parameters
+        ----------
+        model : ``name``, or ``name/version`` with a number or an alias; by default, the default model.
+        misread : only images that are read as another digit than their label, or only the others.
+        """
+        asked = {"model": model, "label": label, "misread": misread, "limit": limit, "before": before}
+        return get(read_record, "collections", name, "readings", **asked)
+
+    @request
     def collected_image(self, name: str, image_id: str, *, upscale: int | None = None) -> Call[Picture]:
         """Return an image as models get it."""
         return get(read_picture, "collections", name, "images", f"{image_id}.png", upscale=upscale)
@@ -58,6 +104,11 @@ class Collections:
     def collected_original(self, name: str, image_id: str) -> Call[bytes]:
         """Return the file that an image was made of; `NoDataYet` if it is not kept."""
         return get(read_bytes, "collections", name, "images", image_id, "original")
+
+    @request
+    def collected_strokes(self, name: str, image_id: str) -> Call[list[Json]]:
+        """Return the strokes of a drawing; `NoDataYet` if it came without."""
+        return get(read_list, "collections", name, "images", image_id, "strokes")
 
     @request
     def relabel(self, name: str, image_id: str, label: int) -> Call[Record]:

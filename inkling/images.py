@@ -63,6 +63,11 @@ def body_of(image: Image) -> Mapping[str, Any]:
     return _file_of(image, is_batch=False).body
 
 
+def part_of(image: Image) -> tuple[str, bytes, str]:
+    """Return one image as the file of a form; errors as `body_of`."""
+    return ("image", *_file_of(image, is_batch=False))
+
+
 def body_of_picture(picture: Image) -> Mapping[str, Any]:
     """Return what sends one picture; errors as `body_of`. An array is a picture whatever its size."""
     if not hasattr(picture, "__array__") or _is_pillow(picture):

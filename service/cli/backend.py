@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import os
 import shlex
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import click
 from click.core import ParameterSource
 
-from service.errors import ModelNotFound
+from service.errors import ModelNotFound, ServiceError
 
 from .root import debug_option
 
@@ -81,6 +81,20 @@ def with_backend(command: Callable[..., Any], *, creates: bool = False) -> Calla
                 raise ModelNotFound(_with_near_names(error.message, backend, options)) from error
 
     return run
+
+
+def completed(names: Callable[[Backend], Iterable[str]]) -> Callable[..., list[str]]:
+    """Return what completes the names that a backend has, for ``shell_complete`` of an argument."""
+
+    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+        given = ctx.params
+        with ExitStack() as stack, suppress(ServiceError, click.ClickException, OSError):
+            url = None if given.get("data_dir") else given.get("url") or os.environ.get("INKLING_URL")
+            backend = _open(stack, None, url, given.get("key_file"), given.get("data_dir"), creates=False)
+            return [name for name in names(backend) if name.startswith(incomplete)]
+        return []
+
+    return complete
 
 
 creates_data = functools.partial(with_backend, creates=True)

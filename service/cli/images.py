@@ -41,7 +41,7 @@ _MODEL = click.option(
     "--model", metavar="NAME", help="The model that predicts. [default: the default model, mnist-digits]"
 )
 _VERSION = click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="The version of --model.")
-_Source: TypeAlias = str | ImageFile | RefusedFile
+Source: TypeAlias = str | ImageFile | RefusedFile
 """The name of a file that is still to be read, a file, or a member of an archive that cannot be read."""
 _ALIAS = click.option(
     "--alias", metavar="ALIAS", help="The version by its alias. [default champion, or else the newest]"
@@ -108,16 +108,16 @@ def predict(
     _check_version(asked)
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
-    sources = list(_sources(files))
+    sources = list(image_sources(files))
     answer = _predict(backend, sources, asked)
     predictions = answer["predictions"]
     predicted = {row["file"] for row in predictions if "error" not in row}
-    read = [each for each in sources if not isinstance(each, RefusedFile) and _name_of(each) in predicted]
+    read = [each for each in sources if not isinstance(each, RefusedFile) and name_of(each) in predicted]
     if sheet is not None:
         if len(predictions) != 1 or not predictions[0]["preprocessing"]:
             raise Failure("--steps is for one image that is not blank.")
         steps = predictions[0]["preprocessing"]
-        (image,) = map(_image_of, read)
+        (image,) = map(image_of, read)
         drawn_steps = [(name, _picture(backend, image, step)) for step, name in enumerate(steps)]
         write_file(sheet, steps_sheet(drawn_steps))
     console = terminal()
@@ -126,7 +126,7 @@ def predict(
     elif as_csv:
         click.echo(predictions_csv({"name": row["file"], **row} for row in predictions), nl=False)
     else:
-        images = map(_image_of, read) if draw else ()
+        images = map(image_of, read) if draw else ()
         drawn = {str(image.name): _preprocessed(backend, image, console) for image in images}
         source = f"{answer['model']}, version {answer['version']}"
         if len(predictions) == 1:
@@ -225,7 +225,7 @@ def prediction_table(predictions: Sequence[Json]) -> Table:
     return table
 
 
-def _predict(backend: Backend, sources: Sequence[_Source], asked: Json) -> Json:
+def _predict(backend: Backend, sources: Sequence[Source], asked: Json) -> Json:
     """Predict one file after the other, so that one which is no image has an error of its own.
 
     The version that predicts the first predicts all, even if an alias moves meanwhile.
@@ -236,24 +236,22 @@ def _predict(backend: Backend, sources: Sequence[_Source], asked: Json) -> Json:
     is_quiet = len(sources) == 1 or not console.is_terminal
     for source in track(sources, "Predicting", console=console, transient=True, disable=is_quiet):
         try:
-            if isinstance(source, RefusedFile):
-                raise source.error
-            one = backend.predict(_image_of(source), **asked)
+            one = backend.predict(image_of(source), **asked)
         except (InvalidInput, Failure) as error:
             if len(sources) == 1:
                 raise
             message = (error if isinstance(error, Failure) else Failure.of(error)).message
-            predictions.append({"file": _name_of(source), "error": message})
+            predictions.append({"file": name_of(source), "error": message})
             continue
         answer = {"model": one["model"], "version": one["version"]}
         asked = {**asked, **answer, "alias": None}
-        predictions += [{"file": _name_of(source), **prediction} for prediction in one["predictions"]]
+        predictions += [{"file": name_of(source), **prediction} for prediction in one["predictions"]]
     if not answer:
         raise Failure("None of the files could be read as an image.")
     return {**answer, "predictions": predictions}
 
 
-def _sources(files: Sequence[str]) -> Iterator[_Source]:
+def image_sources(files: Sequence[str]) -> Iterator[Source]:
     """Yield the names of files, which are read one at a time, and instead of a zip archive its members."""
     for file in files:
         if file == "-":
@@ -265,11 +263,15 @@ def _sources(files: Sequence[str]) -> Iterator[_Source]:
             yield from (replace(member, name=f"{file}/{member.name}") for member in members)
 
 
-def _name_of(source: _Source) -> str:
+def name_of(source: Source) -> str:
+    """Return the name by which a source is shown."""
     return source if isinstance(source, str) else str(source.name)
 
 
-def _image_of(source: str | ImageFile) -> ImageFile:
+def image_of(source: Source) -> ImageFile:
+    """Return the file of a source, read if it is still to be; raise why it cannot be."""
+    if isinstance(source, RefusedFile):
+        raise source.error
     return _read_image(source) if isinstance(source, str) else source
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -24,6 +24,7 @@ from service.inference import (
     evaluate,
     explain,
     import_weights,
+    predictions_of,
     read,
     read_picture,
     write_onnx,
@@ -33,6 +34,7 @@ from service.jobs import (
     Event,
     JobState,
     SweepRequest,
+    collected_image_to_dict,
     job_picture,
     prepare_sweep_accuracy,
     prepare_sweep_heatmap,
@@ -309,7 +311,7 @@ class LocalBackend:
     def preprocess(self, image: ImageFile, step: int | None = None) -> bytes:
         """Return the 28x28 PNG that a model gets, or the picture after a step."""
         inputs = decode_upload(image.content, image.media_type, keeps_pictures=step is not None)
-        picture = inputs.images[0] if step is None else inputs.picture_after(str(step))
+        picture = inputs.only if step is None else inputs.picture_after(str(step))
         return digit_picture(picture, upscale=1, provenance={})
 
     def read(self, image: ImageFile, **asked: Any) -> Json:
@@ -320,6 +322,43 @@ class LocalBackend:
         """Draw the picture with what was read in it as PNG."""
         found, picture, provenance = self._reading(image, **asked)
         return reading_picture(picture.pixels, picture.size_px, found, provenance=provenance)
+
+    def collections(self) -> list[Json]:
+        """Describe every collection."""
+        return [one.to_dict() for one in self._migrated.collections.all()]
+
+    def read_collection(self, name: str, *, model: str | None = None, **asked: Any) -> Json:
+        """Return what a model, ``name`` or ``name/version``, reads in the images of a collection."""
+        model_name, _, reference = (model or "").partition("/")
+        found = self._model(model_name or None, reference or None)
+        readings = self._migrated.collections.readings(name, partial(predictions_of, found), **asked)
+        return {"model": found.manifest.name, "version": found.manifest.version, **readings}
+
+    def add_collection(self, name: str) -> Json:
+        """Make an empty collection."""
+        return self._migrated.collections.create(name).to_dict()
+
+    def collect(self, name: str, image: ImageFile, label: int) -> Json:
+        """Add an image with its label."""
+        pixels = decode_upload(image.content, image.media_type).only
+        original = image.content, image.media_type
+        return collected_image_to_dict(self._migrated.collections.add(name, label, pixels, original=original))
+
+    def relabel(self, name: str, image_id: str, label: int) -> Json:
+        """Correct the label of an image."""
+        return collected_image_to_dict(self._migrated.collections.relabel(name, image_id, label))
+
+    def delete_collected_image(self, name: str, image_id: str) -> None:
+        """Delete an image of a collection."""
+        self._migrated.collections.remove(name, image_id)
+
+    def delete_collection(self, name: str) -> None:
+        """Delete a collection with its images."""
+        self._migrated.collections.delete(name)
+
+    def freeze_collection(self, name: str) -> Json:
+        """Freeze a collection into a data set."""
+        return self._migrated.collections.freeze(name).to_dict()
 
     def datasets(self) -> list[Json]:
         """Describe every data set."""

@@ -41,6 +41,7 @@ COMMANDS = {
     "backup": ("upkeep", "Copy database, models and data sets into one file."),
     "restore": ("upkeep", "Restore a backup into a new data folder."),
     "datasets": ("datasets", "List data sets, add and delete your own."),
+    "collections": ("collections", "Collect labelled images, correct and freeze them."),
     "completion": ("upkeep", "Print the completion of commands for your shell."),
 }
 """The commands in the order in which a newcomer needs them: the module of each, and a line for its help."""

@@ -7,12 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 def csv_text(names: Sequence[str], rows: Iterable[Mapping[str, Any]], *, header: bool = True) -> str:
-    """Return rows as CSV (RFC 4180, but lines end in ``\\n``) below a line of the names; other fields are left out."""
+    """Return rows as CSV (RFC 4180, but lines end in ``\\n``) below a line of the names; other fields are left out.
+
+    Text that a spreadsheet would run as a formula, such as the name of a file of others, gets an apostrophe before it.
+    Source: OWASP, CSV injection.
+    """
     text = StringIO()
     writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     if header:
         writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

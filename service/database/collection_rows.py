@@ -23,13 +23,17 @@ class CollectionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectedImageRow:
-    """A labelled image without its pixels; the media type is that of its original, None where that is not kept."""
+    """A labelled image without its pixels.
+
+    The media type is that of its original, and the number is that of its strokes: None where they are not kept.
+    """
 
     number: int
     id: str
     collection_id: str
     label: int
     media_type: str | None
+    n_strokes: int | None
     created_at: datetime
 
 
@@ -52,7 +56,7 @@ def next_version(connection: Connection, name: str) -> int:
 
 
 def file_of(connection: Connection, image_id: str, column: str) -> bytes | None:
-    """Return the ``pixels`` or the ``original`` of an image."""
+    """Return the ``pixels``, the ``original`` or the ``strokes`` of an image."""
     query = select(collection_images.c[column]).where(collection_images.c.id == image_id)
     return connection.execute(query).scalar_one_or_none()
 

@@ -218,6 +218,8 @@ collection_images = Table(
     Column("media_type", String(40), comment="of the original"),
     Column("key_id", String(12), comment="of whom it was sent by"),
     Column("created_at", UtcDateTime, nullable=False, default=_now),
+    Column("strokes", LargeBinary, comment="JSON, if it was drawn here"),
+    Column("n_strokes", Integer),
     Index(None, "collection_id", "number"),
     sqlite_autoincrement=True,
 )

@@ -20,5 +20,5 @@ from .picture import Picture, read_picture
 from .prediction import predict, predictions_csv
 from .preprocessing import Preprocessed, preprocess
 from .reading import read
-from .verdicts import Thresholds, Verdict, answer, judge
+from .verdicts import Thresholds, Verdict, answer, judge, predictions_of
 from .weights_import import INPUT_SCALINGS, LAYER_ACTIVATIONS, import_weights

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.core import Attribution, design_matrix
-from service.errors import InvalidField, InvalidInput
+from service.errors import InvalidField
 from service.registry import Model
 
 from .flip import Flip, find_flip
@@ -120,10 +120,8 @@ def explain(model: Model, inputs: ModelInputs, *, digit: int | None = None, agai
     InvalidInput : it is not one image.
     InvalidField : ``digit`` or ``against`` is not a class of the model, or both are the same.
     """
-    if len(inputs) != 1:
-        raise InvalidInput("One image at a time can be explained.")
     classes = model.manifest.classes
-    labels, table = predict(model, inputs.images)
+    labels, table = predict(model, inputs.only[np.newaxis])
     digit = int(labels[0]) if digit is None else digit
     for field, label in (("digit", digit), ("against", against)):
         if label is not None and label not in classes:

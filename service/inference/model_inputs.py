@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core import IMAGE_SIDE_PX, N_PIXELS
-from service.errors import InputTooLarge, InvalidField, MalformedInput
+from service.errors import InputTooLarge, InvalidField, InvalidInput, MalformedInput
 
 from .mnist_form import Bytes
 from .preprocessing import BLANK
@@ -93,6 +93,14 @@ class ModelInputs:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def only(self) -> Bytes:
+        """The only image, (28, 28); raise `InvalidInput` if there are several."""
+        if len(self) != 1:
+            raise InvalidInput("One image at a time can be used.")
+        image: Bytes = self.images[0]
+        return image
+
     @classmethod
     def as_given(cls, images: Bytes) -> ModelInputs:
         """Take (n_images, 28, 28) as model inputs, unchanged, with warnings for those that are hardly digits."""
@@ -117,12 +125,12 @@ class ModelInputs:
         ------
         InvalidField : there is no such step.
         """
-        steps = self.steps[0]
+        only, steps = self.only, self.steps[0]
         found = [n for n, text in enumerate(steps) if step and (step == str(n) or text.startswith(step))]
         if not found:
             allowed = "; ".join(f"{n}: {text}" for n, text in enumerate(steps)) or "nothing, as the image is blank"
             raise InvalidField("The image took no such step.", field="step", allowed=allowed)
-        return self.pictures[found[0]] if self.pictures else self.images[0]
+        return self.pictures[found[0]] if self.pictures else only
 
     @classmethod
     def joined(cls, parts: Sequence[ModelInputs], limits: DecodingLimits) -> ModelInputs:

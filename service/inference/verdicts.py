@@ -10,6 +10,7 @@ import numpy as np
 from service.core import Certainty, Floats, Ints
 from service.registry import DETECTOR_DATASET_SHA256, DIGIT_BELOW, Model, load_detector
 
+from .mnist_form import Bytes
 from .model_inputs import ModelInputs
 from .prediction import block_probabilities, predict
 from .preprocessing import BLANK, SEVERAL_BLOBS
@@ -89,6 +90,12 @@ def digit_probabilities(inputs: ModelInputs) -> Floats:
     """Return the probability of each image, (n_images,), that there is a digit in it at all."""
     function, parameters = load_detector()
     return block_probabilities(function, parameters, inputs.images)[:, 0]
+
+
+def predictions_of(model: Model, images: Bytes) -> list[dict[str, Any]]:
+    """Return the predictions of `answer` for images, (n, 28, 28), that already are as models get them."""
+    found: list[dict[str, Any]] = answer(model, ModelInputs.as_given(images))["predictions"]
+    return found
 
 
 def answer(

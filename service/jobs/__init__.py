@@ -5,9 +5,10 @@
 
 from service.database import MOVES, JobState, RecordedCheck, Transition
 
+from .collections import MAX_IMAGES as MAX_COLLECTED
 from .collections import NAME_PATTERN as COLLECTION_NAME
 from .collections import NAME_RULE as COLLECTION_NAME_RULE
-from .collections import Collections, collected_image_to_dict
+from .collections import ORIGINAL_TYPES, Collections, collected_image_to_dict
 from .deletion import Deletion
 from .derived_jobs import StartingPoint
 from .engine import Engine, EngineLock

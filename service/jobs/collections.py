@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,8 +25,11 @@ from .submission import parse_cursor
 
 MAX_IMAGES, MAX_COLLECTIONS = 10_000, 100
 MAX_ORIGINAL_BYTES = 262_144
+ORIGINAL_TYPES = ("image/png", "image/jpeg", "image/webp", "application/octet-stream")
 NAME_PATTERN = "^[a-z][a-z0-9-]{0,31}$"
 NAME_RULE = "1 to 32 of a-z, 0-9 and '-', beginning with a letter"
+_BATCH = 1_000
+"""Images that are predicted at a time."""
 _TEST_SHARE = 6
 """One of so many images of a class is for testing."""
 
@@ -52,8 +56,13 @@ class Collection:
 
 def collected_image_to_dict(row: CollectedImageRow) -> dict[str, Any]:
     """Return plain data about an image, as in an answer."""
-    original = row.media_type is not None
-    return {"id": row.id, "label": row.label, "has_original": original, "created_at": utc_text(row.created_at)}
+    return {
+        "id": row.id,
+        "label": row.label,
+        "has_original": row.media_type is not None,
+        "n_strokes": row.n_strokes,
+        "created_at": utc_text(row.created_at),
+    }
 
 
 class Collections:
@@ -92,11 +101,31 @@ class Collections:
             collection_rows.COLLECTIONS.delete(connection, name)
 
     def add(
-        self, name: str, label: int, pixels: NDArray[np.uint8], original: bytes | None, media_type: str | None
+        self,
+        name: str,
+        label: int,
+        pixels: NDArray[np.uint8],
+        *,
+        original: tuple[bytes, str | None] | None = None,
+        strokes: Sequence[Mapping[str, Any]] | None = None,
     ) -> CollectedImageRow:
-        """Add an image, (28, 28), with the file that it is from; raise `StorageFull` if there are 10,000."""
-        if original is None or len(original) > MAX_ORIGINAL_BYTES:
-            original = media_type = None
+        """Add an image, (28, 28).
+
+        Parameters
+        ----------
+        original : the file that it is from, with its media type; kept if it is not too large.
+        strokes : of a drawing.
+
+        Raises
+        ------
+        DatasetNotFound, StorageFull : there is no such collection, or it has 10,000 images.
+        """
+        content, media_type = original or (None, None)
+        media_type = (media_type or "").partition(";")[0].strip().lower()
+        if content is None or len(content) > MAX_ORIGINAL_BYTES:
+            content = media_type = None
+        elif media_type not in ORIGINAL_TYPES:
+            media_type = ORIGINAL_TYPES[-1]
         who, image_id = submitter.get(), str(ULID())
         with self._database.write() as connection:
             _row(connection, name)
@@ -109,8 +138,10 @@ class Collections:
                 collection_id=name,
                 label=label,
                 pixels=pixels.tobytes(),
-                original=original,
+                original=content,
                 media_type=media_type,
+                strokes=None if strokes is None else json.dumps(strokes, separators=(",", ":")).encode(),
+                n_strokes=None if strokes is None else len(strokes),
                 key_id=who.key_id if who else None,
             )
             return _image(connection, name, image_id)
@@ -124,6 +155,53 @@ class Collections:
             _row(connection, name)
             rows = collection_rows.IMAGES.page(connection, limit=limit + 1, before=parse_cursor(before), **having)
         return rows[:limit], str(rows[limit - 1].number) if len(rows) > limit else None
+
+    def readings(
+        self,
+        name: str,
+        predict: Callable[[NDArray[np.uint8]], Sequence[Mapping[str, Any]]],
+        *,
+        limit: int,
+        before: str | None = None,
+        label: int | None = None,
+        misread: bool | None = None,
+    ) -> dict[str, Any]:
+        """Return what a model reads in the images, the newest first.
+
+        Parameters
+        ----------
+        predict : (n, 28, 28) to predictions as the API has them; called with at most 1,000 images at a time.
+        label : only images of this digit.
+        misread : only those that are read as another digit, or only the others.
+
+        Returns
+        -------
+        ``n_images`` and ``n_misread`` of the label, the ``images`` of a page, and ``next``, the cursor of the next one.
+        """
+        having = {"collection_id": name, **({} if label is None else {"label": label})}
+        number = parse_cursor(before)
+        with self._database.read() as connection:
+            _row(connection, name)
+            rows = collection_rows.IMAGES.page(connection, limit=MAX_IMAGES, before=None, **having)
+            pixels = {row_id: content for row_id, _, content in collection_rows.labelled_pixels(connection, name)}
+        rows = [row for row in rows if row.id in pixels]  # one may be deleted between the two queries
+        found: list[tuple[CollectedImageRow, dict[str, Any]]] = []
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            images = np.frombuffer(b"".join(pixels[row.id] for row in batch), np.uint8)
+            read = predict(images.reshape(-1, *DIGITS.image_shape))
+            found += ((row, _reading(row, each)) for row, each in zip(batch, read, strict=True))
+        shown = [
+            (row, reading)
+            for row, reading in found
+            if misread in (None, reading["is_misread"]) and (number is None or row.number < number)
+        ]
+        return {
+            "n_images": len(found),
+            "n_misread": sum(reading["is_misread"] for _, reading in found),
+            "images": [{**collected_image_to_dict(row), **reading} for row, reading in shown[:limit]],
+            "next": str(shown[limit - 1][0].number) if len(shown) > limit else None,
+        }
 
     def pixels(self, name: str, image_id: str) -> tuple[NDArray[np.uint8], int]:
         """Return an image as models get it, (28, 28), and its label."""
@@ -140,6 +218,16 @@ class Collections:
         if content is None or row.media_type is None:
             raise NoDataYet("The original of this image is not kept.")
         return content, row.media_type
+
+    def strokes(self, name: str, image_id: str) -> list[Any]:
+        """Return the strokes that a drawing came with; raise `NoDataYet` if there are none."""
+        with self._database.read() as connection:
+            _image(connection, name, image_id)
+            content = collection_rows.file_of(connection, image_id, "strokes")
+        if content is None:
+            raise NoDataYet("This image came without strokes.")
+        found: list[Any] = json.loads(content)
+        return found
 
     def relabel(self, name: str, image_id: str, label: int) -> CollectedImageRow:
         """Change the label of an image; versions that were made before keep the old one."""
@@ -232,6 +320,13 @@ def _image(connection: Connection, name: str, image_id: str) -> CollectedImageRo
     if row is None or row.collection_id != name:
         raise DatasetNotFound("There is no image of this id in the collection.")
     return row
+
+
+def _reading(row: CollectedImageRow, prediction: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a prediction what is shown beside the label."""
+    probability = max(prediction["probabilities"].values())
+    kept = {name: prediction[name] for name in ("digit", "class_name", "verdict")}
+    return {**kept, "probability": probability, "is_misread": prediction["digit"] != row.label}
 
 
 def _upload(images: list[tuple[str, int, bytes]]) -> Upload:

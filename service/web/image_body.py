@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -97,9 +97,10 @@ PICTURE_BODY: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageBody:
-    """A body before decoding: the files of a form, or the body as the only file."""
+    """A body before decoding: the files of a form with its texts by their names, or the body as the only file."""
 
     files: Sequence[ImageFile]
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def n_bytes(self) -> int:
@@ -136,24 +137,49 @@ class ImageBody:
         return read_picture(self.files[0].content, limits)
 
 
-async def read_images(request: Request) -> ImageBody:
-    """Read the images of a request; raise `InvalidInput` if it is a form that holds anything but files."""
+async def read_images(request: Request, *, texts: Collection[str] = (), max_text_bytes: int = 1024) -> ImageBody:
+    """Read the images of a request, and the texts of a form that may have some.
+
+    Raises
+    ------
+    InvalidInput, InvalidField : as `read_form`, or a form has no file.
+    """
     media_type = media_type_of(request)
-    if media_type == FORM:
-        return ImageBody(files=await _files(request))
-    return ImageBody(files=(ImageFile(content=await request.body(), media_type=media_type or None),))
+    if media_type != FORM:
+        return ImageBody(files=(ImageFile(content=await request.body(), media_type=media_type or None),))
+    found, files = await read_form(request, texts=texts, max_files=MAX_FILES, max_text_bytes=max_text_bytes)
+    if not files:
+        raise InvalidInput("The form holds no file.")
+    return ImageBody(files=[file for _, file in files], texts=found)
 
 
-async def _files(request: Request) -> list[ImageFile]:
-    async with request.form(max_files=MAX_FILES, max_fields=1, max_part_size=1024) as form:
-        files = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
-        if len(files) != len(form.multi_items()):
-            raise InvalidInput("Every part of the form must be a file.")
-        if not files:
-            raise InvalidInput("The form holds no file.")
-        return [
-            ImageFile(content=await file.read(), media_type=file.content_type, name=file.filename) for file in files
-        ]
+async def read_form(
+    request: Request, *, texts: Collection[str], max_files: int, max_text_bytes: int
+) -> tuple[dict[str, str], list[tuple[str, ImageFile]]]:
+    """Return the texts of a form by their names, and its files in their order, each with the name of its part.
+
+    Raises
+    ------
+    InvalidInput : a text comes twice, or there can be none.
+    InvalidField : there is no text of this name.
+    """
+    found: dict[str, str] = {}
+    files = []
+    form = request.form(max_files=max_files, max_fields=max(1, len(texts)), max_part_size=max_text_bytes)
+    async with form as parts:
+        for name, value in parts.multi_items():
+            if isinstance(value, UploadFile):
+                content = await value.read()
+                files.append((name, ImageFile(content=content, media_type=value.content_type, name=value.filename)))
+            elif not texts:
+                raise InvalidInput("Every part of the form must be a file.")
+            elif name not in texts:
+                raise InvalidField("There is no field of this name.", field=name, allowed=", ".join(texts))
+            elif name in found:
+                raise InvalidInput("A part of the form comes twice.")
+            else:
+                found[name] = value
+    return found, files
 
 
 def _decode(file: ImageFile, limits: DecodingLimits, *, keeps_pictures: bool = False) -> ModelInputs:

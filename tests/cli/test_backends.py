@@ -233,6 +233,21 @@ def test_a_data_set_is_added(backend: Backend, mnist: Dataset) -> None:
         backend.add_dataset({**words, "name": "No"}, {"file": file.getvalue()})
 
 
+def test_a_collection_from_its_first_image_to_a_data_set(backend: Backend, digit_png: Path) -> None:
+    name = f"{'remote' if backend.is_remote else 'local'}-collection"
+    assert backend.add_collection(name) in backend.collections()
+    image = backend.collect(name, ImageFile(content=digit_png.read_bytes(), media_type="image/png"), 3)
+    assert backend.relabel(name, image["id"], 7) == {**image, "label": 7}
+    found = backend.read_collection(name, model="mnist-softmax/1", limit=1)
+    assert (found["n_images"], found["images"][0]["digit"], found["next"]) == (1, 7, None)
+    assert backend.freeze_collection(name)["name"] == f"{name}-v1"
+    backend.delete_collected_image(name, image["id"])
+    backend.delete_collection(name)
+    with pytest.raises(DatasetNotFound):
+        backend.collect(name, ImageFile(content=digit_png.read_bytes()), 3)
+    backend.delete_dataset(f"{name}-v1")
+
+
 def states(backend: Backend, sweep_id: str, rank_by: str = "validation_loss") -> Iterator[dict[str, Any]]:
     return poll(lambda: backend.sweep(sweep_id, rank_by=rank_by), is_over)
 

@@ -300,6 +300,23 @@ def test_a_data_set_of_one_s_own(here: Here, mnist: Dataset, tmp_path: Path) -> 
     )
 
 
+def test_a_collection(here: Here, digit_png: Path, tmp_path: Path) -> None:
+    assert "There are no collections" in here("collections", "list")
+    (tmp_path / "note.txt").write_text("no picture")
+    added = here("collections", "add", "mine", digit_png, tmp_path / "note.txt", "--label", "3", "--json", exit_code=1)
+    (image,) = json.loads(added)["images"]
+    assert (image["label"], image["has_original"]) == (3, True)
+    assert "mine" in here("collections", "list")
+    shown = here("collections", "show", "mine", "--model", "mnist-softmax@champion", "--misread")
+    assert "Images: 1, misread by mnist-softmax, version 2: 1." in shown and image["id"] in shown
+    assert "It is a 7 now." in here("collections", "relabel", "mine", image["id"], "7")
+    assert json.loads(here("collections", "show", "mine", "--json"))["n_misread"] == 0
+    assert "inkling train --dataset mine-v1" in here("collections", "freeze", "mine")
+    assert "Deleted 1" in here("collections", "remove", "mine", image["id"])
+    assert "no image of this id" in here("collections", "remove", "mine", image["id"], exit_code=1)
+    assert "is deleted" in here("collections", "delete", "mine")
+
+
 def test_an_explanation(here: Here, digit_png: Path, tmp_path: Path) -> None:
     text = here("explain", digit_png, "--against", "3", "-o", tmp_path / "why.png")
     assert "Why 7 and not 3? mnist-digits" in text and "together" in text

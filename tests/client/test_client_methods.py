@@ -189,6 +189,10 @@ def test_every_route_has_a_method(
     assert client.collected_images("routes", label=1, limit=1)[0]["id"] == image["id"]
     assert client.collected_image("routes", image["id"], upscale=2)._repr_png_()
     assert client.collected_original("routes", image["id"])
+    strokes = [{"width": 40, "is_eraser": False, "points": [[1, 2], [3, 4]]}]
+    drawn = client.collect("routes", digit, 7, strokes=strokes)
+    assert client.collected_strokes("routes", drawn["id"]) == strokes
+    assert client.read_collection("routes", model="mnist-softmax/1", misread=False)["n_images"] == 2
     frozen = client.freeze_collection("routes")
     client.delete_collected_image("routes", image["id"])
     client.delete_collection("routes")

@@ -140,6 +140,8 @@ def script_of(blocks: list[Block], url: str) -> str:
         text += f"(\n{commands}) && exit 99 || [ $? = 22 ]\n" if block.mark == "refused" else commands
         text += "all_over\n"
     text = re.sub(r"\b(keys revoke) [0-9a-f]{12}\b", r'\1 "$(newest_key)"', text)
+    collected = r'\1 "$(inkling collections show \2 --json | id_of images)"'
+    text = re.sub(rf"(collections \w+ (\w+)) {ID}", collected, text)
     text = re.sub(r'(--epochs |"epochs": )(\d+)', lambda found: f"{found[1]}{max(1, int(found[2]) // 10)}", text)
     text = text.replace("inkling report --", "inkling report --quick --").replace("-d '{}'", """-d '{"quick": true}'""")
     text = re.sub(r"(http://)?\b(127\.0\.0\.1|localhost):8000", url, text).replace("URL/", f"{url}/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -195,3 +196,64 @@ def test_it_is_full_at_the_limit_and_takes_no_large_original(
     monkeypatch.setattr(collections, "MAX_IMAGES", 1)
     answer = client.post(f"{mine}/images?label=7", content=mnist.test.images[0].tobytes())
     assert (answer.status_code, problem_of(answer)) == (507, "storage-full")
+
+
+STROKES: list[dict[str, Any]] = [{"width": 40, "is_eraser": False, "points": [[100, 80], [300, 400]]}]
+
+
+def test_a_drawing_is_kept_with_its_strokes(client: httpx.Client, mine: str, mnist: Dataset) -> None:
+    files = {"file": ("seven.png", png_of(mnist.test.images[0]), "image/png")}
+    form = {"strokes": json.dumps(STROKES)}
+    answer = client.post(f"{mine}/images?label=7", data=form, files=files)
+    assert (answer.status_code, answer.json()["n_strokes"]) == (201, 1), answer.text
+    image = f"{mine}/images/{answer.json()['id']}"
+    assert client.get(f"{image}/strokes").json() == STROKES
+    assert client.get(f"{image}/original").content == files["file"][1]
+    without = add(client, mnist.test.images[0], 7)
+    refused = client.get(f"{mine}/images/{without['id']}/strokes")
+    assert (without["n_strokes"], refused.status_code, problem_of(refused)) == (None, 409, "no-data-yet")
+
+
+@pytest.mark.parametrize(
+    ("strokes", "pointer"),
+    [
+        ("[]", "#/strokes"),
+        ("not JSON", "#/strokes"),
+        (json.dumps([{**STROKES[0], "points": [[0, 561]]}]), "#/strokes/0/points/0/1"),
+        (json.dumps([{**STROKES[0], "points": []}]), "#/strokes/0/points"),
+        (json.dumps([{**STROKES[0], "width": 1.5}]), "#/strokes/0/width"),
+        (json.dumps(STROKES * 1001), "#/strokes"),
+    ],
+)
+def test_what_are_no_strokes(client: httpx.Client, mine: str, mnist: Dataset, strokes: str, pointer: str) -> None:
+    files = {"file": png_of(mnist.test.images[0])}
+    answer = client.post(f"{mine}/images?label=7", data={"strokes": strokes}, files=files)
+    error = answer.json()
+    assert (answer.status_code, (error.get("errors") or [{}])[0].get("pointer")) in [(422, pointer), (400, None)], error
+    assert client.get(mine).json()["n_images"] == 0
+
+
+def test_everybodys_images_are_read_and_who_was_misread_is_listed(
+    client: httpx.Client, mine: str, mnist: Dataset
+) -> None:
+    image_bytes = mnist.test.images[:40]
+    labels = [int(mnist.test.labels[0]) ^ 1, *map(int, mnist.test.labels[1:40])]  # the first one's is wrong
+    added = [add(client, image, label) for image, label in zip(image_bytes, labels, strict=True)]
+    found = client.get(f"{mine}/readings?model=mnist-softmax/1").json()
+    pixels = {"pixels": image_bytes.tolist()}
+    predicted = client.post("/models/mnist-softmax/versions/1/predict", json=pixels).json()["predictions"][::-1]
+    assert [image["id"] for image in found["images"]] == [each["id"] for each in added[::-1]]
+    for image, prediction in zip(found["images"], predicted, strict=True):
+        assert {name: image[name] for name in ("digit", "class_name", "verdict")}.items() <= prediction.items()
+        assert image["probability"] == prediction["probabilities"][str(image["digit"])]
+        assert image["is_misread"] is (image["digit"] != image["label"])
+    misread = [image for image in found["images"] if image["is_misread"]]
+    assert (found["n_images"], found["n_misread"]) == (40, len(misread)) and misread[-1]["id"] == added[0]["id"]
+    asked: dict[str, Any] = {"model": "mnist-softmax/1", "misread": True, "limit": 1}
+    pages = [client.get(f"{mine}/readings", params=asked).json()]
+    while pages[-1]["next"]:
+        pages.append(client.get(f"{mine}/readings", params={**asked, "before": pages[-1]["next"]}).json())
+    assert [image for page in pages for image in page["images"]] == misread
+    sevens = client.get(f"{mine}/readings?label=7").json()
+    assert (sevens["model"], sevens["n_images"]) == ("mnist-digits", labels.count(7))
+    assert client.get(f"{mine}/readings?model=nobodys").status_code == 404

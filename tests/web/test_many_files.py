@@ -157,6 +157,9 @@ def test_csv_says_what_json_does(client: httpx.Client, mnist: Dataset, pictures:
             assert row["digit"] == str(one["digit"])
             assert float(row["probability"]) == max(one["probabilities"].values())
             assert row["warnings"] == " ".join(one["warnings"])
+    formulas = ["=1+1.png", "+1", "-1", "@A1", "plain.png"]
+    sent = client.post("/predict", content=zipped(*((name, pictures[1]) for name in formulas)), headers=wanted)
+    assert [row["name"] for row in rows_of(sent)] == ["'=1+1.png", "'+1", "'-1", "'@A1", "plain.png"]
     many = rows_of(client.post("/predict", content=npy(mnist.test.images[:5]), headers=wanted))
     assert [(row["name"], row["digit"]) for row in many] == list(zip("01234", "72104", strict=True))
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from functools import partial
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.charts import Drawing, digit_picture
 from service.core import DIGITS
-from service.errors import InvalidInput
-from service.jobs import COLLECTION_NAME, COLLECTION_NAME_RULE, collected_image_to_dict
+from service.inference import Verdict, predictions_of
+from service.jobs import COLLECTION_NAME, COLLECTION_NAME_RULE, MAX_COLLECTED, ORIGINAL_TYPES, collected_image_to_dict
 from service.web.access_control import READ, TRAIN
-from service.web.image_body import IMAGE_BODY, ImageBody, read_images
+from service.web.image_body import FORM, IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, file_answer, picture_answer
 from service.web.requests import Page, Parameters, ServiceDep, Strict, check_id
@@ -28,8 +31,16 @@ router = noun_router("collections")
 Label: TypeAlias = Annotated[int, Field(ge=0, le=DIGITS.n_classes - 1, description="The digit that the image shows.")]
 ImageId = Annotated[str, Path(description="As the collection lists it."), AfterValidator(check_id("image"))]
 
-_PICTURES = ("image/png", "image/jpeg", "image/webp")
-_FILE = "application/octet-stream"
+PAPER_SIDE, MAX_STROKES, MAX_POINTS, MAX_STROKES_BYTES = 560, 1_000, 10_000, 65_536
+_Coordinate = Annotated[int, Field(ge=0, le=PAPER_SIDE)]
+_DRAWING_BODY = copy.deepcopy(IMAGE_BODY)
+"""A picture, in a form also with its strokes."""
+_DRAWING_BODY["requestBody"]["content"][FORM]["schema"]["properties"]["strokes"] = {
+    "type": "string",
+    "maxLength": MAX_STROKES_BYTES,
+    "description": "A JSON list of the strokes of a drawing, on a paper of 560 units a side: "
+    '`[{"width": 40, "is_eraser": false, "points": [[100, 80], [300, 400]]}]`.',
+}
 
 
 class NewCollection(Strict):
@@ -54,6 +65,32 @@ class CollectedImagesPage(Page):
     """A page of images."""
 
     label: Annotated[int | None, Field(ge=0, le=DIGITS.n_classes - 1, description="Only images of this digit.")] = None
+
+
+class ReadingsParameters(CollectedImagesPage):
+    """Which readings."""
+
+    model: Annotated[
+        str | None,
+        Field(description="`name`, or `name/version` with a number or an alias; by default, the default model."),
+    ] = None
+    misread: Annotated[
+        bool | None, Field(description="Only images that are read as another digit, or only the others.")
+    ] = None
+
+
+class Stroke(Strict):
+    """A line that was drawn on a paper of 560 units a side."""
+
+    width: Annotated[int, Field(ge=1, le=PAPER_SIDE)]
+    is_eraser: bool = False
+    points: Annotated[
+        list[Annotated[list[_Coordinate], Field(min_length=2, max_length=2)]],
+        Field(min_length=1, max_length=MAX_POINTS, description="x and y of each, from the upper left corner."),
+    ]
+
+
+_STROKES = TypeAdapter(Annotated[list[Stroke], Field(min_length=1, max_length=MAX_STROKES)])
 
 
 class CollectedPictureParameters(Parameters):
@@ -84,6 +121,7 @@ class CollectedImageAnswer(Answer):
     id: str
     label: int
     has_original: Annotated[bool, Field(description="Whether the file that was sent is kept: up to 256 KiB it is.")]
+    n_strokes: Annotated[int | None, Field(description="Of a drawing that came with its strokes; else null.")]
     created_at: datetime
 
 
@@ -91,6 +129,27 @@ class CollectedImageList(Answer):
     """Images of a collection, the newest first."""
 
     images: list[CollectedImageAnswer]
+    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+
+
+class CollectedReading(CollectedImageAnswer):
+    """A labelled image, and what a model reads in it."""
+
+    digit: int
+    class_name: str
+    verdict: Verdict
+    probability: Annotated[float, Field(description="Of the digit.")]
+    is_misread: Annotated[bool, Field(description="Whether the digit is not the label.")]
+
+
+class ReadingsAnswer(Answer):
+    """What a version of a model reads in the images of a collection, the newest first."""
+
+    model: str
+    version: int
+    n_images: Annotated[int, Field(description="In the collection, or of the label.")]
+    n_misread: Annotated[int, Field(description="Of those, whatever is listed.")]
+    images: list[CollectedReading]
     next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
 
 
@@ -137,24 +196,44 @@ def list_collected_images(name: str, query: Annotated[CollectedImagesPage, Query
     return JSONResponse({"images": list(map(collected_image_to_dict, rows)), "next": following})
 
 
+@router.get("/collections/{name}/readings", dependencies=[READ], response_model=ReadingsAnswer)
+async def read_collected_images(
+    name: str, query: Annotated[ReadingsParameters, Query()], request: Request, service: ServiceDep
+) -> Response:
+    """List images with their labels and what a model reads in them, the newest first."""
+
+    def work() -> Response:
+        model_name, _, reference = (query.model or "").partition("/")
+        model = service.catalogue.get(model_name or None, reference or None)
+        asked = query.model_dump(exclude={"model"})
+        found = service.collections.readings(name, partial(predictions_of, model), **asked)
+        return JSONResponse({"model": model.manifest.name, "version": model.manifest.version, **found})
+
+    return await limits_of(request).run(work, MAX_COLLECTED * DIGITS.n_pixels)
+
+
 @router.post(
     "/collections/{name}/images",
     dependencies=[TRAIN],
     status_code=201,
     response_model=CollectedImageAnswer,
-    openapi_extra=IMAGE_BODY,
+    openapi_extra=_DRAWING_BODY,
 )
 async def add_collected_image(
     name: str, query: Annotated[LabelParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
-    """Add one image with its label. It is preprocessed as for a prediction, and the file that was sent is kept too."""
-    body = await read_images(request)
+    """Add one image with its label. It is preprocessed as for a prediction, and the file that was sent is kept too.
+
+    A form may also have the `strokes` of a drawing.
+    """
+    body = await read_images(request, texts=["strokes"], max_text_bytes=MAX_STROKES_BYTES)
 
     def work() -> Response:
-        inputs = body.decode(service.limits)
-        if len(inputs) != 1:
-            raise InvalidInput("One image at a time can be added.")
-        row = service.collections.add(name, query.label, inputs.images[0], *_original(body))
+        strokes = _strokes(body)
+        pixels, (file,) = body.decode(service.limits).only, body.files
+        is_file = (file.media_type or "").partition(";")[0].strip().lower() != "application/json"
+        original = (file.content, file.media_type) if is_file else None  # pixels are kept as they are
+        row = service.collections.add(name, query.label, pixels, original=original, strokes=strokes)
         location = f"/api/v1/collections/{name}/images/{row.id}"
         return JSONResponse(collected_image_to_dict(row), 201, {"Location": location})
 
@@ -186,12 +265,18 @@ async def get_collected_image(
 @router.get(
     "/collections/{name}/images/{image_id}/original",
     dependencies=[READ],
-    **file_answer("The file.", *_PICTURES, _FILE),
+    **file_answer("The file.", *ORIGINAL_TYPES),
 )
 def get_original(name: str, image_id: ImageId, service: ServiceDep) -> Response:
     """Return the file that an image was made of, as it was sent."""
     content, media_type = service.collections.original(name, image_id)
     return Response(content, media_type=media_type)
+
+
+@router.get("/collections/{name}/images/{image_id}/strokes", dependencies=[READ], response_model=list[Stroke])
+def get_strokes(name: str, image_id: ImageId, service: ServiceDep) -> Response:
+    """Return the strokes of a drawing, in their order."""
+    return JSONResponse(service.collections.strokes(name, image_id))
 
 
 @router.patch("/collections/{name}/images/{image_id}", dependencies=[TRAIN], response_model=CollectedImageAnswer)
@@ -207,10 +292,12 @@ def delete_collected_image(name: str, image_id: ImageId, service: ServiceDep) ->
     return Response(status_code=204)
 
 
-def _original(body: ImageBody) -> tuple[bytes | None, str | None]:
-    """Return the file of a picture and its media type; pixels are kept as they are, and need no original."""
-    (file,) = body.files
-    media_type = (file.media_type or "").partition(";")[0].strip().lower()
-    if media_type == "application/json":
-        return None, None
-    return file.content, media_type if media_type in _PICTURES else _FILE
+def _strokes(body: ImageBody) -> list[dict[str, Any]] | None:
+    """Return the strokes of a form."""
+    if "strokes" not in body.texts:
+        return None
+    try:
+        return [stroke.model_dump() for stroke in _STROKES.validate_json(body.texts["strokes"])]
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError([{**each, "loc": ("body", "strokes", *each["loc"])} for each in found]) from None

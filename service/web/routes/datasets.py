@@ -9,15 +9,15 @@ import numpy as np
 from fastapi import Query
 from numpy.typing import NDArray
 from pydantic import Field
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.charts import Drawing, contact_sheet, digit_picture
 from service.core import BY_NAME, STRENGTHS, Augmenter
 from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
-from service.errors import DatasetNotFound, InvalidField, InvalidInput, UnsupportedMedia
+from service.errors import DatasetNotFound, InvalidInput, UnsupportedMedia
 from service.web.access_control import READ, TRAIN
+from service.web.image_body import FORM, read_form
 from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, picture_answer
 from service.web.requests import Parameters, ServiceDep
@@ -252,19 +252,12 @@ def _provenance(dataset: Dataset, part: PartName) -> dict[str, str]:
 
 async def _read_form(request: Request, limit_bytes: int) -> tuple[dict[str, str], dict[str, bytes]]:
     """Return the texts and the files of an upload, each by its name."""
-    if media_type_of(request) != "multipart/form-data":
-        raise UnsupportedMedia("The body must be a form.", field="Content-Type", allowed="multipart/form-data")
+    if media_type_of(request) != FORM:
+        raise UnsupportedMedia("The body must be a form.", field="Content-Type", allowed=FORM)
     assert isinstance(request, BoundedRequest)
     request.limit_bytes = limit_bytes
-    texts, files = {}, {}
-    async with request.form(max_files=len(PART_NAMES), max_fields=len(_WORDS), max_part_size=_MAX_WORDS_BYTES) as form:
-        for name, value in form.multi_items():
-            if name in texts or name in files:
-                raise InvalidInput("A part of the form comes twice.")
-            if isinstance(value, UploadFile):
-                files[name] = await value.read()
-            elif name in _WORDS:
-                texts[name] = value
-            else:
-                raise InvalidField("There is no field of this name.", field=name, allowed=", ".join(_WORDS))
+    texts, parts = await read_form(request, texts=_WORDS, max_files=len(PART_NAMES), max_text_bytes=_MAX_WORDS_BYTES)
+    files = {name: file.content for name, file in parts}
+    if len(files) != len(parts) or texts.keys() & files.keys():
+        raise InvalidInput("A part of the form comes twice.")
     return texts, files

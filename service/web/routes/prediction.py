@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from service.bootstrap import Service
 from service.charts import digit_picture, evidence_picture
 from service.core import Floats, Ints
-from service.errors import InvalidInput, ServiceError
+from service.errors import ServiceError
 from service.inference import (
     DecodedFile,
     Explanation,
@@ -246,10 +246,8 @@ async def preprocess(
 
     def draw() -> Response:
         inputs = body.decode(service.limits, keeps_pictures=query.step is not None)
-        if len(inputs) != 1:
-            raise InvalidInput("One image at a time can be shown.")
+        picture = inputs.only if query.step is None else inputs.picture_after(query.step)
         steps, warnings = json.dumps(inputs.steps[0]), json.dumps(inputs.warnings[0])
-        picture = inputs.images[0] if query.step is None else inputs.picture_after(query.step)
         content = digit_picture(picture, upscale=1, provenance={"preprocessing": steps})
         headers = {"X-Preprocessing-Steps": steps, "X-Preprocessing-Warnings": warnings}
         return Response(content, headers=headers, media_type=PNG)

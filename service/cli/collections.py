@@ -1,0 +1,165 @@
+"""``inkling collections``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from service.errors import InvalidInput
+
+from .backend import Backend, Json, completed, creates_data, with_backend
+from .images import image_of, image_sources, name_of
+from .root import Failure, examples
+from .terminal import AS_JSON, age_text, columns, deletes, in_pages, percent, print_json, print_result, terminal
+
+_NAME = click.argument(
+    "name", shell_complete=completed(lambda backend: [each["name"] for each in backend.collections()])
+)
+_LABEL = click.IntRange(0, 9)
+
+
+@click.group()
+@examples("collections list", "collections add mine seven.png --label 7", "collections show mine --misread")
+def collections() -> None:
+    """Collect labelled images of your own, correct them, and freeze them into data sets to train on."""
+
+
+@collections.command("list")
+@AS_JSON
+@with_backend
+@examples("collections list")
+def list_collections(backend: Backend, *, as_json: bool) -> None:
+    """List the collections, the newest first."""
+    found = backend.collections()
+    if as_json:
+        print_json({"collections": found})
+        return
+    if not found:
+        click.echo(
+            f"There are no collections {backend.place}. Make one: inkling collections add mine digit.png --label 7"
+        )
+        return
+    table = columns("collection", right=("images", "newest version", "age"))
+    for each in found:
+        version = "" if each["version"] is None else f"{each['name']}-v{each['version']}"
+        table.add_row(each["name"], f"{each['n_images']:,}", version, age_text(each["created_at"]))
+    terminal().print(table)
+
+
+@collections.command()
+@_NAME
+@click.option("--model", metavar="NAME", help="The model that reads them: NAME, NAME/3 or NAME@alias. [the default]")
+@click.option("--label", type=_LABEL, help="Only images of this digit.")
+@click.option("--misread", is_flag=True, default=None, help="Only images that are read as another digit.")
+@in_pages
+@AS_JSON
+@with_backend
+@examples("collections show mine", "collections show mine --misread --model mnist-softmax/1")
+def show(backend: Backend, *, name: str, model: str | None, as_json: bool, **asked: Any) -> None:
+    """List the images of a collection with their labels and what a model reads in them, the newest first."""
+    found = backend.read_collection(name, model=model and model.replace("@", "/", 1), **asked)
+
+    def draw(found: Json, console: Console) -> None:
+        version = f"{found['model']}, version {found['version']}"
+        console.print(
+            f"{found['n_images']:,} images, of which {version} misreads {found['n_misread']:,}.", style="bold"
+        )
+        table = columns("id", right=("label", "reads", "probability", "age"))
+        for each in found["images"]:
+            colour = "yellow" if each["is_misread"] else "green"
+            reads = Text(each["class_name"], style=colour)
+            age = age_text(each["created_at"])
+            table.add_row(each["id"], str(each["label"]), reads, percent(each["probability"]), age)
+        console.print(table)
+        if found["next"]:
+            click.echo(f"More: inkling collections show {name} --before {found['next']}{backend.arguments}")
+
+    print_result(found, draw, as_json=as_json)
+
+
+@collections.command()
+@_NAME
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--label", type=_LABEL, required=True, help="The digit that they show.")
+@AS_JSON
+@creates_data
+@click.pass_context
+@examples("collections add mine seven.png --label 7", "collections add mine threes.zip scan.jpg --label 3")
+def add(
+    ctx: click.Context, backend: Backend, /, *, name: str, files: tuple[str, ...], label: int, as_json: bool
+) -> None:
+    """Add pictures of a digit; the collection is made if there is none of this name.
+
+    FILE is a picture as for the command predict, or a zip archive of some. The exit code is 1 if one cannot be read.
+    """
+    if name not in [each["name"] for each in backend.collections()]:
+        backend.add_collection(name)
+    added, refused = [], []
+    for source in image_sources(files):
+        try:
+            added.append(backend.collect(name, image_of(source), label))
+        except (InvalidInput, Failure) as error:
+            refused.append(f"{name_of(source)}: {(error if isinstance(error, Failure) else Failure.of(error)).message}")
+    if as_json:
+        print_json({"images": added, "errors": refused})
+    else:
+        click.echo(f"Added {len(added):,} to {name} as {label}.")
+        for line in refused:
+            click.secho(line, err=True, fg="red")
+    if refused:
+        ctx.exit(1)
+
+
+@collections.command()
+@_NAME
+@click.argument("image")
+@click.argument("label", type=_LABEL)
+@AS_JSON
+@with_backend
+@examples("collections relabel mine IMAGE 7")
+def relabel(backend: Backend, *, name: str, image: str, label: int, as_json: bool) -> None:
+    """Correct the label of an image, which its id names. Versions that were made before keep the old one."""
+    found = backend.relabel(name, image, label)
+    print_result(found, lambda found, console: console.print(f"It is a {found['label']} now."), as_json=as_json)
+
+
+@collections.command()
+@_NAME
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@with_backend
+@examples("collections remove mine IMAGE")
+def remove(backend: Backend, *, name: str, images: tuple[str, ...]) -> None:
+    """Delete images, which their ids name, from a collection. Versions that were made before keep them."""
+    for image in images:
+        backend.delete_collected_image(name, image)
+    click.echo(f"Deleted {len(images):,} of {name}.")
+
+
+@collections.command()
+@_NAME
+@deletes
+@with_backend
+@examples("collections delete mine")
+def delete(backend: Backend, *, name: str) -> None:
+    """Delete a collection with its images. The data sets that were made of it stay."""
+    backend.delete_collection(name)
+    click.echo(f"{name} is deleted. The data sets that were made of it stay.")
+
+
+@collections.command()
+@_NAME
+@AS_JSON
+@with_backend
+@examples("collections freeze mine")
+def freeze(backend: Backend, *, name: str, as_json: bool) -> None:
+    """Freeze a collection as it is now into a data set to train on; if nothing has changed, it is the newest one."""
+
+    def draw(made: Json, console: Console) -> None:
+        parts = " and ".join(f"{made[part]['n_images']:,} {part}" for part in ("training", "test"))
+        console.print(f"{made['name']}: {parts} images.")
+        console.print(f"Train on it: inkling train --dataset {made['name']}{backend.arguments}", soft_wrap=True)
+
+    print_result(backend.freeze_collection(name), draw, as_json=as_json)

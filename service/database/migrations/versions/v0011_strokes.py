@@ -1,0 +1,13 @@
+"""The strokes of collected drawings."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    """Add the columns; they stay empty for existing images."""
+    op.add_column("collection_images", sa.Column("strokes", sa.LargeBinary, comment="JSON, if it was drawn here"))
+    op.add_column("collection_images", sa.Column("n_strokes", sa.Integer))

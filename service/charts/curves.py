@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core import Floats
+from service.core import Floats, Ints
 
 Series: TypeAlias = NDArray[np.float64]
 Steps: TypeAlias = NDArray[np.int64]
@@ -133,30 +132,28 @@ class Thinning:
         self._is_whole = length <= max(max_points, 2)
         self._kept = np.zeros(length if self._is_whole else 2 * n_columns * len(self._edges), dtype)
         self._n_kept = self._n_seen = self._bucket = 0
-        self._extremes: dict[tuple[int, int], tuple[Any, int, Any]] = {}
-        """By column and sign, of the bucket so far: the lowest value times the sign, its place and its item."""
+        self._open: tuple[list[Floats], NDArray[Any]] | None = None
+        """Values and items of the extremes so far of a bucket that has not ended."""
 
     def add(self, columns: Sequence[Floats], items: NDArray[Any]) -> None:
         """Take the next values of each column, ``(n,)`` and finite, and their items, ``(n,)``."""
-        start = len(items) if self._is_whole else 0
-        self._keep(items[:start])
-        while start < len(items):
-            edge = int(self._edges[self._bucket]) - self._n_seen
-            end = min(edge, len(items))
-            for (number, column), sign in product(enumerate(columns), (1, -1) if end > start else ()):
-                part = column[start:end]
-                at = start + int(part.argmin() if sign > 0 else part.argmax())
-                value, key = column[at] * sign, (number, sign)
-                if key not in self._extremes or value < self._extremes[key][0]:
-                    self._extremes[key] = value, self._n_seen + at, items[at]
-            start = end
-            if start == edge:
-                places = {place: item for _, place, item in self._extremes.values()}
-                for place in sorted(places):
-                    self._keep(places[place])
-                self._extremes = {}
-                self._bucket += 1
         self._n_seen += len(items)
+        if self._open is not None:
+            columns = [np.concatenate(pair) for pair in zip(self._open[0], columns, strict=True)]
+            items = np.concatenate([self._open[1], items])
+        if self._is_whole or not len(items):
+            return self._keep(items)
+        n_ended = int(np.searchsorted(self._edges, self._n_seen, side="right"))
+        ends = self._edges[self._bucket : n_ended] - (self._n_seen - len(items))
+        starts = np.append(0, ends)
+        starts = starts[starts < len(items)]
+        extremes = [_first_in_each(column, starts, of) for column in columns for of in (np.minimum, np.maximum)]
+        places = np.unique(np.concatenate(extremes))
+        n_kept = int(np.searchsorted(places, ends[-1])) if len(ends) else 0
+        self._keep(items[places[:n_kept]])
+        self._open = [column[places[n_kept:]] for column in columns], items[places[n_kept:]]
+        self._bucket = n_ended
+        return None
 
     def items(self) -> NDArray[Any]:
         """Return the items of the points that stay, in order; the first and the last are always among them."""
@@ -166,6 +163,13 @@ class Thinning:
         end = self._n_kept + np.size(items)
         self._kept[self._n_kept : end] = items
         self._n_kept = end
+
+
+def _first_in_each(values: Floats, starts: Ints, extreme: np.ufunc) -> Ints:
+    """Return the place of the first lowest or highest value in each of the buckets that begin at ``starts``."""
+    lengths = np.diff(starts, append=len(values))
+    places = np.flatnonzero(values == np.repeat(extreme.reduceat(values, starts), lengths))
+    return places[np.diff(np.searchsorted(starts, places, side="right"), prepend=0) > 0]
 
 
 def thin(values: Floats, max_points: int) -> NDArray[np.intp]:

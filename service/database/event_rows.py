@@ -27,7 +27,7 @@ from .tables import check_blocks, events, jobs
 BLOCK_LENGTH = 1000
 """Checks in a block; fewer where their steps have more losses than `BLOCK_LOSSES`."""
 BLOCK_LOSSES = 1_000_000
-PIECE_LOSSES = 250_000
+PIECE_LOSSES = 100_000
 """Losses in a piece of a history that is read, which bounds the memory of it."""
 
 _LOOSE_PIECE = 64

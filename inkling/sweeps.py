@@ -99,6 +99,8 @@ class ReportOptions(TypedDict, total=False):
     assignment: Literal[1, 2]
     """1: logistic and softmax regression; 2: networks with hidden layers."""
     seed: int
+    seeds: int
+    """How many, from ``seed`` on: results over several have means, intervals and bands."""
     classes: Sequence[int]
     """The two of logistic regression."""
     l2_penalties: Sequence[float]

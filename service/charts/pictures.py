@@ -47,6 +47,8 @@ Colours: TypeAlias = Literal["diverging", "grey"]
 _RED, _BLUE, _ORANGE, _GREY = (200, 30, 30), (20, 90, 200), (210, 100, 0), (120, 120, 120)
 _MIN_READING_PX = 600
 _MOST_UNITS, _UNITS_PER_ROW = 64, 16
+_MAX_SCALES = 3
+"""More rows with a scale each would need a picture of their own for those."""
 
 
 def digit_picture(image: NDArray[np.uint8], *, upscale: int = 8, provenance: Provenance) -> bytes:
@@ -218,7 +220,8 @@ def weights_grid(
     ----------
     members : ``(n_tiles, 28, 28)`` each, as `service.core.Model.tiles` makes them.
     row_captions, column_captions : one for each member and for each tile, or none.
-    scale_bar : with a shared scale, show below the tiles which colours are which weights, if there is room.
+    scale_bar : with a shared scale, or one for each of a few rows with captions, show below the tiles which colours
+        are which weights, if there is room.
 
     Raises
     ------
@@ -240,9 +243,11 @@ def weights_grid(
         column_captions=column_captions,
     )
     picture = grid.compose(list(colour_map(_fractions(tiles, low, high))))
-    if scale_bar and scale == "shared" and low.item() < high.item():
-        middle = [0.0] if colours == "diverging" else []
-        picture = grid.add_scale(picture, [low.item(), *middle, high.item()], colour_map)
+    captions = [""] if scale == "shared" else row_captions if scale == "per_row" else []
+    for smallest, largest, caption in zip(low.ravel().tolist(), high.ravel().tolist(), captions, strict=False):
+        if scale_bar and smallest < largest and len(captions) <= _MAX_SCALES:
+            middle = [0.0] if colours == "diverging" else []
+            picture = grid.add_scale(picture, [smallest, *middle, largest], colour_map, caption)
     return encode_picture(picture, provenance, image_format)
 
 

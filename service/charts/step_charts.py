@@ -11,7 +11,7 @@ import numpy as np
 from service.core import METRICS
 from service.errors import NoDataYet
 
-from .curves import Curves, Line, block_statistics
+from .curves import Curves, Line, Series, Steps, block_statistics
 from .frame import CATEGORIES, TRAINING, VALIDATION, Frame, new_canvas
 
 if TYPE_CHECKING:
@@ -51,18 +51,26 @@ def accuracy_chart(curves: Curves, **frame: Unpack[Frame]) -> bytes:
     return _with_validation(canvas, curves, "validation_accuracy", "{value} at the lowest validation loss")
 
 
-def gap_chart(curves: Curves, *, positive_from: int | None = None, **frame: Unpack[Frame]) -> bytes:
+def gap_chart(
+    curves: Curves,
+    *,
+    positive_from: int | None = None,
+    repeats: Sequence[Curves] = (),
+    **frame: Unpack[Frame],
+) -> bytes:
     """Draw overfitting as a gap: training minus validation accuracy; errors as in `loss_chart`.
 
     Parameters
     ----------
+    repeats : the same run with several seeds, drawn as a band from the smallest to the largest gap.
     curves : with ``batches_per_epoch``, the mean of each epoch is drawn too.
     positive_from : the check from which on the gap is above 0 at each.
     """
     _require_checks(len(curves))
     canvas = new_canvas(**frame, y_label="gap in percentage points", y_bounds=(-100.0, 100.0))
     canvas.mark_level(0)
-    steps, gap = curves.check_steps, 100 * (curves.checks["train_accuracy"] - curves.checks["validation_accuracy"])
+    steps, gap = _gaps(curves)
+    _add_range(canvas, [_gaps(each) for each in repeats], "each check")
     per_epoch = 1
     if curves.batches_per_epoch is not None and len(curves) > 1:
         per_epoch = curves.batches_per_epoch // int(steps[1] - steps[0])
@@ -79,7 +87,12 @@ def gap_chart(curves: Curves, *, positive_from: int | None = None, **frame: Unpa
 
 
 def shuffle_chart(
-    in_order: Curves, shuffled: Curves, *, first_spike: int | None = None, **frame: Unpack[Frame]
+    in_order: Curves,
+    shuffled: Curves,
+    *,
+    first_spike: int | None = None,
+    repeats: Sequence[Curves] = (),
+    **frame: Unpack[Frame],
 ) -> bytes:
     """Draw the validation accuracy of a run without and of one with shuffling; errors as in `loss_chart`.
 
@@ -90,12 +103,14 @@ def shuffle_chart(
     ----------
     in_order, shuffled : of runs that otherwise agree; the first must know its ``batches_per_epoch``.
     first_spike : the check of the run without shuffling from which on such spikes are marked.
+    repeats : the shuffled run with several seeds, drawn as a band from the smallest to the largest accuracy.
     """
     if len(in_order) < 2 or len(shuffled) == 0:
         raise NoDataYet("There are not enough validation checks to compare yet.")
     metric = "validation_accuracy"
     canvas = new_canvas(**frame, **_y_axis(metric))
     steps, accuracy = in_order.check_steps, in_order.checks[metric]
+    _add_range(canvas, [(each.check_steps, each.checks[metric]) for each in repeats], "shuffled")
     canvas.line(shuffled.check_steps, shuffled.checks[metric], colour=TRAINING, label="shuffled", linewidth=1.3)
     canvas.line(steps, accuracy, colour=VALIDATION, label="not shuffled")
     if first_spike is not None and in_order.batches_per_epoch is not None:
@@ -174,6 +189,20 @@ def lines_chart(
         label = "ends before the longest run" if line is stopped[-1] else None
         canvas.mark_end(int(line.steps[-1]), float(line.values[-1]), colour=colour_of[line.label], label=label)
     return canvas.encode(batches_per_epoch)
+
+
+def _gaps(curves: Curves) -> tuple[Steps, Series]:
+    """Return the steps of the checks, and the gap at each in percentage points."""
+    return curves.check_steps, 100 * (curves.checks["train_accuracy"] - curves.checks["validation_accuracy"])
+
+
+def _add_range(canvas: Canvas, repeats: Sequence[tuple[Steps, Series]], what: str) -> None:
+    """Draw a band from the smallest to the largest value, up to the end of the shortest run."""
+    if len(repeats) > 1:
+        line = Line.mean("", repeats)
+        if line.lower is not None and line.upper is not None:
+            shown = canvas.band(line.steps, line.lower, line.upper, colour=TRAINING)
+            canvas.sheet.add_to_legend(shown, f"{what}, range over {len(repeats)} seeds")
 
 
 def _with_validation(canvas: Canvas, curves: Curves, metric: str, best_label: str) -> bytes:

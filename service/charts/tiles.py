@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,9 @@ ColourMap: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.uint8]]
 TILE_SIDE = IMAGE_SIDE_PX
 PAPER, INK, _FRAME = (255, 255, 255), (34, 34, 34), (208, 211, 215)
 _MAX_UPSCALE = 16
+# Found without importing matplotlib, which takes long. Pillow's own font has no Greek letters.
+_MATPLOTLIB = find_spec("matplotlib")
+_FONT = Path((_MATPLOTLIB and _MATPLOTLIB.origin) or "").parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
 _MAX_PIXELS = 40_000_000
 _MAX_SCALE_TILES = 3
 
@@ -143,10 +148,17 @@ class TileGrid:
             draw.text(((left + right) / 2, self._top_px), line, INK, font, anchor="ms")
         return picture
 
-    def add_scale(self, picture: Image.Image, figures: Sequence[float], colour_map: ColourMap) -> Image.Image:
+    def add_scale(
+        self, picture: Image.Image, figures: Sequence[float], colour_map: ColourMap, caption: str = ""
+    ) -> Image.Image:
         """Return the composed picture with a strip of the colour map below it and ``figures`` evenly along it.
 
-        Nothing else moves. Where the figures have no room side by side, the picture is returned as it is.
+        Nothing else moves, and a strip that was added before stays above it. Where the figures have no room side by
+        side, the picture is returned as it is.
+
+        Parameters
+        ----------
+        caption : of a row of tiles: which the strip is for.
         """
         font_px, bar_px = max(3 * self.upscale, 11), max(3 * self.upscale // 2, 4)
         font = caption_font(font_px)
@@ -155,12 +167,13 @@ class TileGrid:
         texts = [f"{figure:.3g}" for figure in figures]
         if font.getlength("  ".join(texts)) > right - left:
             return picture
-        upper = lower + self.foot_px + 2 * self.gap_px
+        upper = max(lower + self.foot_px + 2 * self.gap_px, picture.height)
         taller = extended(picture, upper + bar_px + font_px + self.gap_px + 4)
         strip = colour_map(np.linspace(0, 1, right - left))[np.newaxis].repeat(bar_px, axis=0)
         taller.paste(Image.fromarray(strip), (left, upper))
         draw = ImageDraw.Draw(taller)
         draw.rectangle((left, upper, right - 1, upper + bar_px - 1), outline=INK)
+        draw.text((self._left_px, upper + bar_px / 2), caption, INK, font, anchor="rm")
         anchors = ["lt", *["mt"] * (len(texts) - 2), "rt"]
         for x, text, anchor in zip(np.linspace(left, right, len(texts)), texts, anchors, strict=True):
             draw.text((x, upper + bar_px + max(self.upscale, 3)), text, INK, font, anchor=anchor)
@@ -184,8 +197,8 @@ def extended(picture: Image.Image, height_px: int) -> Image.Image:
 
 
 def caption_font(size_px: int) -> ImageFont.FreeTypeFont:
-    """Return Pillow's own font, made anew because threads must not share a font object."""
-    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size_px))
+    """Return the font of the charts, made anew because threads must not share a font object."""
+    return ImageFont.truetype(_FONT, size_px)
 
 
 def fit_to(text: str, font: ImageFont.FreeTypeFont, width_px: float, max_lines: int = 1) -> list[str]:

@@ -33,6 +33,9 @@ from .terminal import bar, print_json, writing
 )
 @click.option("--quick", is_flag=True, help="Train fewer epochs; every page says so.")
 @click.option("--seed", type=int, metavar="N", help="Of initial weights and the order of shuffled batches. [default 0]")
+@click.option(
+    "--seeds", type=int, metavar="N", help="Train with so many seeds, for means, intervals and bands. [default 1]"
+)
 @click.option("--classes", metavar="A,B", help="The classes of logistic regression. [default 2,3]")
 @click.option("--l2-penalties", metavar="X,...", help="Of softmax regression. [default 1,0.1,0.01,0.001]")
 @click.option("--title", metavar="TEXT", help="At the head of the report instead of its subject.")
@@ -45,6 +48,7 @@ from .terminal import bar, print_json, writing
 @examples(
     "report --out report",
     "report --quick --seed 3",
+    "report --seeds 5",
     "report --assignment 2 --out report2",
     "report --classes 4,9 --l2-penalties 1,0.1,0.01",
     "report --url http://127.0.0.1:8000",

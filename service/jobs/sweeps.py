@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -53,8 +54,8 @@ class SweepRequest:
 
     Raises
     ------
-    InvalidField : at construction: a name is unknown or in both, a value is outside its range, or the grid is empty,
-        too large or holds a value twice. ``field`` is ``base.learning_rate``, ``grid.seed`` or ``grid``.
+    InvalidField : at construction: a name is unknown or in both, a value is outside its range, or the grid is empty
+        or holds a value twice. ``field`` is ``base.learning_rate``, ``grid.seed`` or ``grid``.
     """
 
     base: Mapping[str, Any]
@@ -66,17 +67,14 @@ class SweepRequest:
         """Check every value and convert it to its canonical type."""
         base = {name: _check("base", name, value) for name, value in self.base.items()}
         grid = {name: tuple(_check("grid", name, value) for value in values) for name, values in self.grid.items()}
-        n_members = 1
         for name, values in grid.items():
             if name in base:
                 raise InvalidField(f"{name} is in the grid too.", field=f"base.{name}", allowed="in one of the two")
             if not values or len(set(values)) != len(values):
                 allowed = "one value or more, each once"
                 raise InvalidField(f"The grid must hold {allowed}, of {name}.", field=f"grid.{name}", allowed=allowed)
-            n_members *= len(values)
-        if not grid or n_members > MAX_MEMBERS:
-            allowed = f"1 to {MAX_MEMBERS:,} members"
-            raise InvalidField(f"A sweep has {allowed}, the product of its grid.", field="grid", allowed=allowed)
+        if not grid:
+            raise _wrong_size()
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "grid", grid)
 
@@ -90,8 +88,10 @@ class SweepRequest:
 
         Raises
         ------
-        InvalidField : a combination is invalid; ``field`` as above.
+        InvalidField : there are too many, or a combination is invalid; ``field`` as above.
         """
+        if math.prod(map(len, self.grid.values())) > MAX_MEMBERS:
+            raise _wrong_size()
         points = itertools.product(*self.grid.values())
         members = [{**self.base, **dict(zip(self.grid, point, strict=True))} for point in points]
         try:
@@ -245,6 +245,11 @@ class Sweep:
             "best": best.job.id if best else None,
             "members": [{**member.to_dict(), "rank": rank} for rank, member in enumerate(ranked, start=1)],
         }
+
+
+def _wrong_size() -> InvalidField:
+    allowed = f"1 to {MAX_MEMBERS:,} members"
+    return InvalidField(f"A sweep has {allowed}, the product of its grid.", field="grid", allowed=allowed)
 
 
 def _check(place: str, name: str, value: Any) -> Any:

@@ -6,5 +6,5 @@
 
 from .contents import FORMS, Contents
 from .findings import Findings
-from .report import MAX_PENALTIES, Report, ReportOptions
+from .report import MAX_PENALTIES, MAX_SEEDS, Report, ReportOptions
 from .reports import Reports

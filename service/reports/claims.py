@@ -147,12 +147,10 @@ class Outcome:
             train_accuracy=float(curves.checks["train_accuracy"][-1]),
         )
 
-    @property
-    def end(self) -> str:
-        """How it ended, in words."""
-        return (
-            f"{'early stopping ends it' if self.stopped_early else 'the last check is'} after step {self.last_step:,}"
-        )
+    def end(self, name: str, whose: str) -> str:
+        """How it ended, in words, with a name for it."""
+        ends = f"early stopping ends {name}" if self.stopped_early else f"{whose} last check is"
+        return f"{ends} after step {self.last_step:,}"
 
     @property
     def gap(self) -> float:
@@ -190,7 +188,7 @@ class Change:
         )
         return [
             f"{other.title[0].upper()}{other.title[1:]} (beside {one.title}). Convergence: the run {reached}; "
-            f"{other.end}; the other: {one.end}.",
+            f"{other.end('it', 'its')}, {one.end('the other', 'that of the other')}.",
             f"Generalisation: its lowest validation loss is {compared(other.lowest, one.lowest, '.4f')}, its "
             f"validation accuracy at the last check {compared(other.accuracy, one.accuracy, '.2%')}.",
             f"Overfitting: at the last check training minus validation accuracy is {signed(other.gap)} percentage "

@@ -16,7 +16,8 @@ from service.errors import JobNotFound
 from .derivations import LOGISTIC, PENALISED, SOFTMAX, Formula
 from .figures import Figure, FigureFormat, logistic_figures, softmax_figures
 from .findings import Findings
-from .report import LogisticRuns, Run, Runs, ended_at
+from .report import LogisticRuns, ReportOptions, Run, Runs, ended_at
+from .seeds import OverSeeds
 from .sentences import answers, key_sentences, verdicts
 from .spikes import Spikes, find_spikes
 from .wording import loss, percent, signed
@@ -111,8 +112,8 @@ class Contents:
         return cls(
             title=options.title or "Logistic and softmax regression on handwritten digits",
             byline=options.byline,
-            ended_at=ended_at([runs.in_order, runs.shuffled, *runs.softmax]),
-            subtitle=f"{findings.dataset['title'].rstrip('.')}, seed {options.seed}. Report {runs.report_id}, "
+            ended_at=ended_at(runs.all_runs),
+            subtitle=f"{findings.dataset['title'].rstrip('.')}, {options.seed_words}. Report {runs.report_id}, "
             f"by Inkling {findings.inkling}; {findings.elapsed_s:.1f} s from the first start of a run to the last end.",
             notice=f"Quick report: {epochs} epochs of softmax and at most {findings.in_order.epochs_allowed} of "
             "logistic regression. Its numbers are not those of the full report."
@@ -206,7 +207,33 @@ def _sections(runs: Runs, findings: Findings, figures: Mapping[str, Figure]) -> 
         for number, sentences in answers(findings).items()
     ]
     seed = Section(number="6", title="What the seed report says", table=_verdict_table(findings))
-    return [*sections, seed, sources("7", [runs.in_order, runs.shuffled, *runs.softmax])]
+    seeds = findings.over_seeds
+    over = [_seeds_section(runs.options, seeds)] if seeds else []
+    return [*sections, seed, *over, sources(f"{7 + len(over)}", runs.all_runs)]
+
+
+SPREAD_CAPTION = (
+    "Mean over the seeds, half the width of the 95% confidence interval of that mean (Student's t), smallest and "
+    "largest value"
+)
+
+
+def first_seed_sentence(seed: int) -> str:
+    """Return which run is meant where a report over several seeds names none."""
+    return f"Sentences and figures that name no seeds are of seed {seed} alone."
+
+
+def _seeds_section(options: ReportOptions, seeds: OverSeeds) -> Section:
+    return Section(
+        number="7",
+        title="Over the seeds",
+        sentences=[first_seed_sentence(options.seed)],
+        table=Table(
+            caption=f"{SPREAD_CAPTION}.",
+            head=("quantity", "mean", "±", "smallest", "largest"),
+            rows=[(quantity, *spread.cells(form)) for quantity, form, spread in seeds.numbers],
+        ),
+    )
 
 
 def _cost_table(findings: Findings) -> Table:
@@ -271,7 +298,7 @@ def sources(number: str, runs: Sequence[Run]) -> Section:
     rows = []
     for run in runs:
         model = f"{run.job.model['name']} {run.job.model['version']}" if run.job.model else ""
-        rows.append((run.job.id, _described(run), model))
+        rows.append((run.job.id, _described(run, seeds=len({run.job.config.seed for run in runs})), model))
     recorded = runs[0].provenance
     environment = ", ".join(f"{name} {recorded[name]}" for name in ("python", "numpy", "blas") if name in recorded)
     table = Table(
@@ -284,10 +311,11 @@ def sources(number: str, runs: Sequence[Run]) -> Section:
     return Section(number=number, title="Sources", table=table)
 
 
-def _described(run: Run) -> str:
+def _described(run: Run, *, seeds: int) -> str:
     config = run.job.config
+    seed = f", seed {config.seed}" if seeds > 1 else ""
     if config.hidden_layers:
         words = f"{'-'.join(map(str, config.hidden_layers))}, {config.activation}, {config.initialization}"
-        return ", ".join([words, f"momentum {config.momentum:g}", f"augmentation {config.augmentation}"])
+        return ", ".join([words, f"momentum {config.momentum:g}", f"augmentation {config.augmentation}"]) + seed
     what = f"{config.model} {'/'.join(map(str, config.classes)) if config.model == 'logistic' else ''}".strip()
-    return f"{what}, λ = {config.l2_penalty:g}, {'shuffled' if config.shuffle else 'file order'}"
+    return f"{what}, λ = {config.l2_penalty:g}, {'shuffled' if config.shuffle else 'file order'}{seed}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from service.charts import (
     shuffle_chart,
     weights_grid,
 )
+from service.core import norm
 from service.datasets import Images, load_dataset, split
 
 from .findings import Findings
@@ -34,6 +35,8 @@ from .wording import signed
 FigureFormat: TypeAlias = Literal["png", "svg"]
 
 _SOFTMAX_AVERAGED = 50
+_MAX_NAMED = 6
+"""More runs than these are not named at a figure, since they would take more room than its caption."""
 _SIZE = ChartSize(width_px=1440, height_px=864)
 
 
@@ -49,6 +52,8 @@ class Figure:
     @property
     def provenance(self) -> str:
         """Its origin, in a line."""
+        if len(self.runs) > _MAX_NAMED:
+            return f"{self.name}: Inkling {__version__}, {len(self.runs)} of the jobs that are listed as sources"
         jobs = ", ".join(run.job.id for run in self.runs)
         return f"{self.name}: Inkling {__version__}, job{'s' if len(self.runs) > 1 else ''} {jobs}"
 
@@ -113,14 +118,16 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
     figures.add_chart(
         "2e-shuffle",
         "Validation accuracy of two runs that differ only in the order of their images."
+        + _range_words(runs.options, "the shuffled run")
         + (f" Triangles: the checks that follow batch {spikes.checked_batch} of an epoch." if spikes else ""),
-        [logistic, runs.shuffled],
+        [logistic, *runs.shuffled_by_seed],
         shuffle_chart,
         logistic.curves,
         runs.shuffled.curves,
         title="Shuffle against no shuffle",
         note=f"logistic regression, {a} versus {b}; the runs differ only in the order of their images",
         first_spike=spikes.first_step if spikes else None,
+        repeats=[run.curves for run in runs.shuffled_by_seed],
     )
     if spikes:
         accuracy, steps = np.array(spikes.replayed), np.arange(len(spikes.replayed))
@@ -152,6 +159,9 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     figures = Figures(runs.report_id, runs.options)
     plain, strongest = runs.softmax[:2]
     metric = "validation_accuracy"
+    n_seeds = runs.options.seeds
+    groups = list(zip(*runs.softmax_by_seed, strict=True))
+    every = [run for seed in runs.softmax_by_seed for run in seed]
     model = plain.job.config.build_model()
     figures.add_chart(
         "3b-loss",
@@ -172,12 +182,14 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     )
     figures.add_chart(
         "3d-gap",
-        "Training accuracy minus validation accuracy of the same run, in percentage points.",
-        [plain],
+        "Training accuracy minus validation accuracy of the same run, in percentage points."
+        + _range_words(runs.options, "the run"),
+        [seed[0] for seed in runs.softmax_by_seed],
         gap_chart,
         plain.curves,
         title="Overfitting",
         positive_from=findings.gap.positive_from,
+        repeats=[seed[0].curves for seed in runs.softmax_by_seed],
     )
     tiles = [model.tiles(run.last) for run in (plain, strongest)]
     largest = [float(np.abs(each).max()) for each in tiles]
@@ -195,7 +207,7 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
             partial(
                 weights_grid,
                 tiles,
-                row_captions=["no penalty", f"penalty {strongest.l2_penalty:g}"],
+                row_captions=["λ = 0", f"λ = {strongest.l2_penalty:g}"],
                 column_captions=model.tile_names(list(map(str, plain.job.config.classes))),
                 scale="per_row",
                 colours=colours,
@@ -204,17 +216,18 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
         )
     figures.add_chart(
         "4c-accuracy",
-        "Validation accuracy of softmax regression under each penalty. The runs share every batch and were trained as "
-        "one stack.",
-        runs.softmax,
+        "Validation accuracy of softmax regression under each penalty. The runs "
+        + ("with the same seed " if n_seeds > 1 else "")
+        + "share every batch and were trained as one stack."
+        + mean_words(runs.options),
+        every,
         lines_chart,
         [
-            Line(
-                label=f"{run.l2_penalty:g}",
-                steps=run.curves.check_steps,
-                values=run.curves.checks["validation_accuracy"],
+            Line.mean(
+                f"{group[0].l2_penalty:g}",
+                [(run.curves.check_steps, run.curves.checks[metric]) for run in group],
             )
-            for run in sorted(runs.softmax, key=lambda run: run.l2_penalty)
+            for group in reversed([*groups[1:], groups[0]])
         ],
         title="Accuracy under each L2 penalty",
         off_scale=0.0,
@@ -224,28 +237,58 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
         batches_per_epoch=plain.curves.batches_per_epoch,
         metric=metric,
     )
-    norms = [np.array([getattr(run, name) for run in findings.softmax]) for name in ("l2_penalty", "norm")]
+    penalties = np.array(runs.options.l2_penalties)
+    norms = np.array([[norm(run.last) for run in seed] for seed in runs.softmax_by_seed])
+    spread: dict[str, Any] = {}
+    if n_seeds > 1:
+        spread = {
+            "lower": norms.min(axis=0),
+            "upper": norms.max(axis=0),
+            "band": f"smallest to largest of {n_seeds} seeds",
+        }
     figures.add_chart(
         "4e-norms",
-        "Frobenius norm of the last weights, bias row included, over the penalty.",
-        runs.softmax,
+        "Frobenius norm of the last weights, bias row included, over the penalty."
+        + (f" Points are means of {n_seeds} seeds, bars reach from the smallest to the largest." if spread else ""),
+        every,
         norms_chart,
-        *norms,
+        penalties,
+        norms.mean(axis=0),
+        **spread,
         title="Weight norm against L2 penalty",
         note="last weights of each run",
     )
     if findings.slopes:
         figures.add_chart(
             "4e-slopes",
-            "The same norms on logarithmic axes, beside a line of slope −1, which inverse proportionality would have.",
-            runs.softmax,
+            (f"The norms with seed {runs.options.seed}" if spread else "The same norms")
+            + " on logarithmic axes, beside a line of slope −1, which inverse proportionality would have.",
+            every,
             norms_chart,
-            *norms,
+            penalties,
+            norms[0],
             title="Is the norm inversely proportional to the penalty?",
             note="last weights of each run",
             inverse=True,
         )
     return figures.made
+
+
+def _range_words(options: ReportOptions, what: str) -> str:
+    """Return what a band beside a line shows, as a sentence of a caption."""
+    if options.seeds == 1:
+        return ""
+    return f" The band is the range of {what} over the {options.seed_words}, as far as all of them were trained."
+
+
+def mean_words(options: ReportOptions) -> str:
+    """Return what lines with bands show, as a sentence of a caption."""
+    if options.seeds == 1:
+        return ""
+    return (
+        f" Lines are means over the {options.seed_words}, bands reach from the smallest to the largest value; a line "
+        "ends with the first run that stops."
+    )
 
 
 def _images_of(run: Run, places: Sequence[int]) -> Images:

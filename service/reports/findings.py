@@ -18,7 +18,9 @@ from service.core import Floats, Ints, Model, TrainingConfig, TrainingData, Trai
 from service.datasets import Dataset, load_dataset, split
 
 from .claims import Cost, Fluctuation, Gap, LossCourse, Slopes, Trend, WeightComparison, WeightStatistics
+from .holdout import Holdout
 from .report import ReportOptions, Run, RunNumbers, Runs, elapsed_s, numbers_of
+from .seeds import CostOverSeeds, OverSeeds, Spread
 from .spikes import Spikes
 
 N_IMAGES = 32
@@ -174,6 +176,7 @@ class Findings:
     shuffled: RunNumbers
     in_order_loss: LossCourse
     shuffled_loss: LossCourse
+    holdout: Holdout
     spikes: Spikes | None
     fluctuation: Fluctuation | None
     softmax: Sequence[RunNumbers]
@@ -184,6 +187,7 @@ class Findings:
     costs: Sequence[Cost]
     norm_trend: Trend
     slopes: Slopes | None
+    over_seeds: OverSeeds | None
     comparison: Sequence[Comparison]
     elapsed_s: float
 
@@ -213,6 +217,7 @@ class Findings:
             shuffled=shuffled,
             in_order_loss=LossCourse.of(runs.in_order.curves),
             shuffled_loss=LossCourse.of(runs.shuffled.curves),
+            holdout=Holdout.of(runs.in_order, dataset),
             spikes=spikes,
             fluctuation=Fluctuation.of(runs.in_order.curves, runs.shuffled.curves),
             softmax=softmax,
@@ -220,23 +225,64 @@ class Findings:
             gap=Gap.of(runs.plain.curves, n_train=plain.n_train, n_validation=plain.n_validation),
             weights=compare_weights(runs.plain, runs.softmax[1], dataset),
             accuracy_trend=Trend.of([(l2, run.last.validation_accuracy) for l2, run in by_penalty], ".2%"),
-            costs=[
-                Cost(
-                    l2_penalty=l2,
-                    validation=plain.best.validation_accuracy - run.best.validation_accuracy,
-                    train=plain.best.train_accuracy - run.best.train_accuracy,
-                )
-                for l2, run in by_penalty[1:]
-            ],
+            costs=costs_of(softmax),
             norm_trend=Trend.of([(l2, run.norm) for l2, run in by_penalty], ".3f"),
             slopes=Slopes.of([(l2, run.norm) for l2, run in by_penalty]),
+            over_seeds=over_seeds(runs) if options.seeds > 1 else None,
             comparison=compare(options, in_order, shuffled, softmax),
-            elapsed_s=elapsed_s([runs.in_order, runs.shuffled, *runs.softmax]),
+            elapsed_s=elapsed_s(runs.all_runs),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
         return asdict(self)
+
+
+def costs_of(softmax: Sequence[RunNumbers]) -> list[Cost]:
+    """Return what each penalty costs against the first run, which has none."""
+    plain = softmax[0].best
+    return [
+        Cost(
+            l2_penalty=run.l2_penalty,
+            validation=plain.validation_accuracy - run.best.validation_accuracy,
+            train=plain.train_accuracy - run.best.train_accuracy,
+        )
+        for run in softmax[1:]
+    ]
+
+
+def over_seeds(runs: Runs) -> OverSeeds:
+    """Compute what the runs say over several seeds."""
+    in_order, *shuffled = [numbers_of(run) for run in (runs.in_order, *runs.shuffled_by_seed)]
+    softmax = [[numbers_of(run) for run in seed] for seed in runs.softmax_by_seed]
+    plain = [(seed[0], numbers[0]) for seed, numbers in zip(runs.softmax_by_seed, softmax, strict=True)]
+    at_end: list[tuple[str, str, list[float]]] = [
+        ("shuffled logistic regression: last step", ",.0f", [run.last.step for run in shuffled]),
+        ("its lowest validation loss", ".4f", [run.best.validation_loss for run in shuffled]),
+        ("its validation accuracy at the last check", ".2%", [run.last.validation_accuracy for run in shuffled]),
+        (
+            "softmax regression: validation loss at the last check",
+            ".4f",
+            [run.last.validation_loss for _, run in plain],
+        ),
+        ("its validation accuracy", ".2%", [run.last.validation_accuracy for _, run in plain]),
+        ("its training accuracy", ".2%", [run.last.train_accuracy for _, run in plain]),
+    ]
+    norms: list[tuple[str, str, list[float]]] = [
+        (f"norm of the last weights with λ = {group[0].l2_penalty:g}", ".4f", [run.norm for run in group])
+        for group in zip(*softmax, strict=True)
+    ]
+    return OverSeeds(
+        seeds=list(runs.options.all_seeds),
+        in_order_epoch=in_order.last.epoch if in_order.stopped_early else None,
+        stop_epochs=[run.last.epoch if run.stopped_early else None for run in shuffled],
+        gaps=[
+            Gap.of(run.curves, n_train=numbers.n_train, n_validation=numbers.n_validation).tests[-1]
+            for run, numbers in plain
+        ],
+        costs=[CostOverSeeds.of(costs) for costs in zip(*map(costs_of, softmax), strict=True)],
+        numbers=[(quantity, form, Spread.of(values)) for quantity, form, values in (*at_end, *norms)],
+    )
 
 
 def check_gradients(options: ReportOptions) -> list[GradientCheck]:

@@ -14,14 +14,19 @@ from service.core import STRENGTHS, Augmenter, Floats, TrainingConfig, TrainingD
 from service.datasets import load_dataset, split
 
 from .claims import Change, LossCourse
-from .contents import Contents, Section, Table, sources
+from .contents import SPREAD_CAPTION, Contents, Section, Table, first_seed_sentence, sources
 from .derivations import BACKPROPAGATION
-from .figures import Figure, Figures
+from .figures import Figure, Figures, mean_words
 from .findings import GradientCheck, check_gradient
-from .networks import COLUMNS, NETWORKS
+from .holdout import Holdout, choose_by_holdout
+from .networks import COLUMNS, NETWORKS, values_of
 from .report import NetworkRuns, ReportOptions, Run, RunNumbers, elapsed_s, ended_at, numbers_of
+from .seeds import ChangeOverSeeds, Spread
 from .sentences import accuracy_sentence, early_stopping_sentences, gradient_sentence
-from .wording import listed, loss, percent, power, signed
+from .wording import count, listed, loss, percent, power, signed
+
+_FORMS = (",.0f", ".4f", ".4f", ".4f", ".4f")
+"""Of `COLUMNS`, in tables."""
 
 _CHECKED = (64,), (59, 59), (64,) * 10
 _CHANGES = (
@@ -34,6 +39,9 @@ _CHANGES = (
     ("ten", "momentum"),
     ("augmented", "momentum"),
 )
+_HELD_OUT = "momentum"
+"""The run that is trained again with a holdout as validation."""
+
 _N_IMAGES = 1_000
 """So many training images make the gradients of which the norms are shown."""
 
@@ -54,7 +62,8 @@ class NetworkFindings:
     ----------
     mean, deviation : of the pixels of the training images, 0 to 255.
     n_parameters, runs, courses, distorted : by the keys of `NETWORKS`.
-    changes : by the key of the run with the change.
+    changes, over_seeds : by the key of the run with the change; the second is empty for one seed.
+    spreads : of the numbers that `COLUMNS` names, by key, over the seeds; empty for one seed.
     layer_norms : of the gradient with respect to each layer's weights, in the network of ten layers.
     """
 
@@ -69,6 +78,9 @@ class NetworkFindings:
     runs: Mapping[str, RunNumbers]
     courses: Mapping[str, LossCourse]
     changes: Mapping[str, Change]
+    over_seeds: Mapping[str, ChangeOverSeeds]
+    spreads: Mapping[str, Sequence[Spread]]
+    holdout: Holdout
     layer_norms: Mapping[str, Sequence[float]]
     distorted: Mapping[str, Distorted]
     elapsed_s: float
@@ -95,9 +107,18 @@ class NetworkFindings:
                 after: Change.of((_title(before, beside=after), NETWORKS[after].title), curves[before], curves[after])
                 for after, before in _CHANGES
             },
+            over_seeds={
+                after: _change_over_seeds(runs, before, after)
+                for after, before in (_CHANGES if options.seeds > 1 else ())
+            },
+            spreads={
+                key: [Spread.of(values) for values in zip(*_columns_by_seed(runs, key), strict=True)]
+                for key in (NETWORKS if options.seeds > 1 else ())
+            },
+            holdout=Holdout.of(runs.by_key[_HELD_OUT], dataset),
             layer_norms=_layer_norms(runs.by_key["ten"], data),
             distorted={key: _distorted(runs.by_key[key], data) for key in ("momentum", "augmented")},
-            elapsed_s=elapsed_s(runs.by_key.values()),
+            elapsed_s=elapsed_s(runs.all_runs),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,6 +129,32 @@ class NetworkFindings:
 def _title(key: str, *, beside: str) -> str:
     """Return the title of a run; the last of task 3 is the network that later ones change."""
     return "64 units" if key == "momentum" and beside not in ("improved", "momentum") else NETWORKS[key].title
+
+
+def _columns(numbers: RunNumbers) -> tuple[float, ...]:
+    """Return the numbers that `COLUMNS` names."""
+    last, lowest = numbers.last, numbers.best.validation_loss
+    return last.step, last.validation_loss, last.validation_accuracy, lowest, last.train_accuracy
+
+
+def _columns_by_seed(runs: NetworkRuns, key: str) -> list[tuple[float, ...]]:
+    return [_columns(numbers_of(run)) for run in runs.by_seed(key)]
+
+
+def _change_over_seeds(runs: NetworkRuns, before: str, after: str) -> ChangeOverSeeds:
+    pairs = list(zip(_columns_by_seed(runs, before), _columns_by_seed(runs, after), strict=True))
+    loss, accuracy = (
+        Spread.of([a[column] - b[column] for b, a in pairs])
+        for column in map(COLUMNS.index, ("lowest validation loss", "validation accuracy"))
+    )
+    return ChangeOverSeeds(before=_title(before, beside=after), loss=loss, accuracy=accuracy)
+
+
+def prepare_networks(options: ReportOptions) -> None:
+    """Compute what needs no run of the report, which is then kept."""
+    check_network_gradients(options)
+    config = TrainingConfig(**values_of(_HELD_OUT, options.seed, quick=options.quick))
+    choose_by_holdout(load_dataset(options.dataset), config)
 
 
 def check_network_gradients(options: ReportOptions) -> list[GradientCheck]:
@@ -138,8 +185,8 @@ def network_contents(runs: NetworkRuns) -> Contents:
     return Contents(
         title=runs.options.title or "Networks with hidden layers on handwritten digits",
         byline=runs.options.byline,
-        ended_at=ended_at(runs.by_key.values()),
-        subtitle=f"{findings.dataset['title'].rstrip('.')}, seed {runs.options.seed}. Report {runs.report_id}, "
+        ended_at=ended_at(runs.all_runs),
+        subtitle=f"{findings.dataset['title'].rstrip('.')}, {runs.options.seed_words}. Report {runs.report_id}, "
         f"by Inkling {findings.inkling}; {findings.elapsed_s:.1f} s from the first start of a run to the last end.",
         notice=f"Quick report: {epochs} epochs of {n_train:,} training images. Its numbers are not those of the full "
         "report."
@@ -148,7 +195,7 @@ def network_contents(runs: NetworkRuns) -> Contents:
         findings=findings,
         key_sentences=[answers[task][0] for task in ("2a", "2b", "2c", "2d", "3", "4d", "4e", "4f")],
         figures=figures,
-        sections=[*sections, sources("6", list(runs.by_key.values()))],
+        sections=[*sections, sources("6", runs.all_runs)],
     )
 
 
@@ -171,7 +218,11 @@ _TITLES = {
 
 def _answers(findings: NetworkFindings) -> dict[str, list[str]]:
     first, deep, deepest = findings.gradients
-    changes, sizes = findings.changes, findings.n_parameters
+    sizes = findings.n_parameters
+    brought = {
+        key: [*change.sentences, *([findings.over_seeds[key].sentence] if findings.over_seeds else [])]
+        for key, change in findings.changes.items()
+    }
     run = findings.runs["uniform"]
     return {
         "1": [
@@ -190,23 +241,47 @@ def _answers(findings: NetworkFindings) -> dict[str, list[str]]:
             f"The network 784-64-10 has 784 × 64 + 64 + 64 × 10 + 10 = {sizes['uniform']:,} parameters; without the 10 "
             f"biases of the output it would have {sizes['uniform'] - 10:,}."
         ],
-        "3": [sentence for key in ("xavier", "improved", "momentum") for sentence in changes[key].sentences],
-        "4a": [f"It has {sizes['32']:,} parameters instead of {sizes['momentum']:,}.", *changes["32"].sentences],
-        "4b": [f"It has {sizes['128']:,} parameters instead of {sizes['momentum']:,}.", *changes["128"].sentences],
+        "3": [
+            *(sentence for key in ("xavier", "improved", "momentum") for sentence in brought[key]),
+            "With all three, " + findings.holdout.sentences[0][0].lower() + findings.holdout.sentences[0][1:],
+            findings.holdout.sentences[1],
+        ],
+        "4a": [f"It has {sizes['32']:,} parameters instead of {sizes['momentum']:,}.", *brought["32"]],
+        "4b": [f"It has {sizes['128']:,} parameters instead of {sizes['momentum']:,}.", *brought["128"]],
         "4c": [gradient_sentence(deep), gradient_sentence(deepest)],
         "4d": [
             f"Two layers of 59 units have {sizes['59-59']:,} parameters, one of 64 has {sizes['momentum']:,}.",
-            *changes["59-59"].sentences,
+            *brought["59-59"],
         ],
-        "4e": [*changes["ten"].sentences, *_vanishing(findings.layer_norms)],
-        "4f": [*changes["augmented"].sentences, *_distortion(findings.distorted)],
-        "5": [
-            "The staff's code was run once, with seed 1 of another random stream, so that its numbers and "
-            "these need not be the same. It has no bias in its output."
-            if findings.options["dataset"] == "mnist"
-            else "There are no numbers of the staff's code for this data set."
-        ],
+        "4e": [*brought["ten"], *_vanishing(findings.layer_norms)],
+        "4f": [*brought["augmented"], *_distortion(findings.distorted)],
+        "5": _beside_staff(findings),
     }
+
+
+def _beside_staff(findings: NetworkFindings) -> list[str]:
+    if findings.options["dataset"] != "mnist":
+        return ["There are no numbers of the staff's code for this data set."]
+    words = [
+        "The staff's code was run once, with seed 1 of another random stream, so that its numbers and "
+        "these need not be the same. It has no bias in its output."
+    ]
+    within = [
+        _within(spread, staff)
+        for key, spreads in findings.spreads.items()
+        for staff, spread in zip(NETWORKS[key].staff, spreads, strict=False)
+    ]
+    if within:
+        words.append(
+            f"Of its {count(len(within), 'number')}, {sum(within)} {'is' if sum(within) == 1 else 'are'} within the "
+            f"range of the {findings.options['seeds']} seeds."
+        )
+        words.append(first_seed_sentence(findings.options["seed"]))
+    return words
+
+
+def _within(spread: Spread, value: float) -> bool:
+    return min(spread.values) <= value <= max(spread.values)
 
 
 def _vanishing(norms: Mapping[str, Sequence[float]]) -> list[str]:
@@ -247,7 +322,7 @@ def _figures(runs: NetworkRuns, findings: NetworkFindings) -> dict[str, Figure]:
         loss_chart,
         first.curves,
         title="Loss: 784-64-10",
-        n_averaged=100,
+        n_averaged=10 if runs.options.quick else 100,
     )
     figures.add_chart(
         "2c-accuracy",
@@ -270,13 +345,16 @@ def _figures(runs: NetworkRuns, findings: NetworkFindings) -> dict[str, Figure]:
                 continue
             figures.add_chart(
                 f"{number}-{noun}",
-                f"Validation {noun} of {listed([_title(key, beside=keys[-1]) for key in keys])}.",
-                [runs.by_key[key] for key in keys],
+                f"Validation {noun} of {listed([_title(key, beside=keys[-1]) for key in keys])}."
+                + mean_words(runs.options),
+                [run for key in keys for run in runs.by_seed(key)],
                 lines_chart,
                 [
-                    Line(label=_title(key, beside=keys[-1]), steps=each.check_steps, values=each.checks[metric])
+                    Line.mean(
+                        _title(key, beside=keys[-1]),
+                        [(run.curves.check_steps, run.curves.checks[metric]) for run in runs.by_seed(key)],
+                    )
                     for key in keys
-                    for each in [runs.by_key[key].curves]
                 ],
                 title=f"Validation {noun}: {_TITLES[number][0].lower() + _TITLES[number][1:]}",
                 note="shuffled, batches of 32",
@@ -354,23 +432,20 @@ def _table(findings: NetworkFindings, keys: Sequence[str]) -> Table:
 def _staff_table(findings: NetworkFindings) -> Table | None:
     if findings.options["dataset"] != "mnist":
         return None
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for key, planned in NETWORKS.items():
-        last = findings.runs[key].last
-        ours = (
-            last.step,
-            last.validation_loss,
-            last.validation_accuracy,
-            findings.runs[key].best.validation_loss,
-            last.train_accuracy,
-        )
-        for column, mine, staff in zip(COLUMNS, ours, planned.staff, strict=False):
-            form = ",.0f" if column == "last step" else ".4f"
-            difference = f"{mine - staff:+{form}}".replace("-", "−")
-            rows.append((planned.title, column, format(mine, form), format(staff, form), difference))
-    return Table(
-        caption="This run beside one run of the course staff's own code.",
-        head=("run", "quantity", "this run", "staff", "difference"),
-        rows=rows,
-        n_words=2,
-    )
+        spreads = findings.spreads.get(key, [None] * len(COLUMNS))
+        known = zip(COLUMNS, _FORMS, _columns(findings.runs[key]), spreads, planned.staff, strict=False)
+        for column, form, mine, spread, staff in known:
+            if spread:
+                within = "yes" if _within(spread, staff) else "no"
+                rows.append((planned.title, column, *spread.cells(form), format(staff, form), within))
+            else:
+                difference = f"{mine - staff:+{form}}".replace("-", "−")
+                rows.append((planned.title, column, format(mine, form), format(staff, form), difference))
+    if findings.spreads:
+        caption = f"{SPREAD_CAPTION}, beside one run of the course staff's own code, and whether it is within them."
+        head: tuple[str, ...] = ("mean", "±", "smallest", "largest", "staff", "within")
+    else:
+        caption, head = "This run beside one run of the course staff's own code.", ("this run", "staff", "difference")
+    return Table(caption=caption, head=("run", "quantity", *head), rows=rows, n_words=2)

@@ -13,10 +13,11 @@ from functools import lru_cache, partial
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fpdf import FPDF
-from fpdf.enums import Align, TableCellFillMode, XPos, YPos
+from fpdf.enums import Align, MethodReturnValue, TableCellFillMode, XPos, YPos
 from fpdf.fonts import FontFace
 from fpdf.image_datastructures import RasterImageInfo
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -36,7 +37,11 @@ _MARGIN_MM, _TEXT_PT, _SMALL_PT, _LINE = 22.0, 10.0, 8.0, 1.45
 _PT_MM = 25.4 / 72
 _FIGURE_MM, _WIDE_MM = 120.0, 166.0
 _FORMULA_DPI = 600
-_TABLE_HEAD_MM, _ROW_MM, _ROWS_TOGETHER = 15.0, 6.0, 20
+_TABLE_HEAD_MM, _ROW_MM, _ROWS_TOGETHER = 15.0, 6.0, 6
+_BOLD_WIDTH = 1.4
+"""Of a letter of a heading, in letters of a cell."""
+_PROVENANCE_PT, _AROUND_CAPTION_MM, _SMALLEST_SCALE = 6.0, 3.0, 0.6
+"""A figure is made smaller, down to this, where that saves a page that would be left part empty."""
 
 
 def _template(name: str) -> str:
@@ -125,6 +130,15 @@ class _Pages(FPDF):
         )
         return name
 
+    def height_mm(self, text: str, size_pt: float) -> float:
+        """Return the height of a paragraph over the whole width in this size."""
+        self.set_font("serif", "", size_pt)
+        line_mm = size_pt * _LINE * _PT_MM
+        lines: Any = self.multi_cell(
+            0, line_mm, unbroken(text), align="L", dry_run=True, output=MethodReturnValue.LINES
+        )
+        return line_mm * len(lines)
+
     def paragraph(self, text: str, *, indent_mm: float = 0.0, after_mm: float = 2.0) -> None:
         """Write text in the chosen font, and move below it."""
         self.set_x(self.l_margin + indent_mm)
@@ -204,14 +218,19 @@ def _height_mm(png: bytes) -> float:
 def _place_figure(pages: _Pages, figure: Figure, png: bytes) -> None:
     """Place a picture with its caption on the page, or on the next if there is no room for both."""
     height_mm = _height_mm(png)
-    if pages.will_page_break(height_mm + 16):
+    pages.n_figures += 1
+    caption = f"Figure {pages.n_figures}. {figure.caption}"
+    lines_mm = pages.height_mm(caption, _SMALL_PT) + pages.height_mm(figure.provenance, _PROVENANCE_PT)
+    room_mm = pages.page_break_trigger - pages.y - lines_mm - _AROUND_CAPTION_MM
+    if room_mm < _SMALLEST_SCALE * height_mm:
         pages.add_page()
+    else:
+        height_mm = min(height_mm, room_mm)
     pages.image(pages.keep(figure.name, png), x=Align.C, h=height_mm, alt_text=figure.caption)
     pages.ln(2)
     pages.ink(_SMALL_PT)
-    pages.n_figures += 1
-    pages.paragraph(f"Figure {pages.n_figures}. {figure.caption}", after_mm=0.5)
-    pages.ink(6, colour=_FAINT)
+    pages.paragraph(caption, after_mm=0.5)
+    pages.ink(_PROVENANCE_PT, colour=_FAINT)
     pages.paragraph(figure.provenance, after_mm=4)
 
 
@@ -221,7 +240,9 @@ def _write_table(pages: _Pages, table: Table) -> None:
     pages.ink(_SMALL_PT)
     pages.paragraph(table.caption)
     pages.ink(7)
-    widths = [max(len(cell) for cell in column) for column in zip(table.head, *table.rows, strict=True)]
+    words = [max(map(len, head.split() or [""])) * _BOLD_WIDTH for head in table.head]
+    longest = [max(map(len, column)) for column in zip(*table.rows, strict=True)]
+    widths = [max(pair) for pair in zip(words, longest, strict=True)]
     align = tuple("LEFT" if place < table.n_words else "RIGHT" for place in range(len(widths)))
     with pages.table(
         col_widths=tuple(min(max(width, 12), 36) for width in widths),

@@ -18,6 +18,7 @@ from .networks import NETWORKS, values_of
 from .wording import listed
 
 MAX_PENALTIES = 20
+MAX_SEEDS = 10
 LOGISTIC_EPOCHS, SOFTMAX_EPOCHS = 500, 50
 QUICK_LOGISTIC_EPOCHS, QUICK_SOFTMAX_EPOCHS = 20, 5
 
@@ -30,6 +31,8 @@ class ReportOptions:
     ----------
     assignment : 1, logistic and softmax regression; or 2, networks with hidden layers.
     classes : the two digits of logistic regression, the positive one first.
+    seed, seeds : the first seed and how many, one after the other. Beside the first, what depends on the seed is
+        trained again with each further one, and is shown as a mean with its interval and in bands.
     l2_penalties : of softmax regression. 0 is always among them, since all others are compared with it.
     quick : train fewer epochs; a note on every page states this.
     title, authors, group : to stand at the head of the report; the title by default names its subject.
@@ -42,6 +45,7 @@ class ReportOptions:
     assignment: int = 1
     dataset: str = "mnist"
     seed: int = 0
+    seeds: int = 1
     classes: tuple[int, ...] = (2, 3)
     l2_penalties: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001)
     quick: bool = False
@@ -53,6 +57,9 @@ class ReportOptions:
         """Sort the penalties, 0 first and then falling, and check the configuration of every run."""
         if self.assignment not in (1, 2):
             raise InvalidField("There is no such assignment.", field="assignment", allowed="1 or 2")
+        if not 1 <= self.seeds <= MAX_SEEDS:
+            allowed = f"1 to {MAX_SEEDS}"
+            raise InvalidField(f"A report has {allowed} seeds.", field="seeds", allowed=allowed)
         penalties = sorted({float(penalty) for penalty in self.l2_penalties} - {0.0}, reverse=True)
         if not 0 < len(penalties) <= MAX_PENALTIES:
             allowed = f"1 to {MAX_PENALTIES} different penalties above 0"
@@ -61,7 +68,7 @@ class ReportOptions:
         object.__setattr__(self, "authors", tuple(self.authors))
         object.__setattr__(self, "l2_penalties", (0.0, *penalties))
         self.logistic(shuffle=True)
-        self.softmax()
+        self.requests()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ReportOptions:
@@ -74,7 +81,7 @@ class ReportOptions:
 
     def fingerprinted(self) -> dict[str, Any]:
         """Return what identifies a request: later options only where they are used, as before there were any."""
-        later = {"assignment": 1, "title": "", "authors": [], "group": ""}
+        later = {"assignment": 1, "seeds": 1, "title": "", "authors": [], "group": ""}
         return {name: value for name, value in self.to_dict().items() if name not in later or value != later[name]}
 
     @property
@@ -82,41 +89,63 @@ class ReportOptions:
         """The authors and their group."""
         return ", ".join(filter(None, [listed(self.authors), self.group])) if self.authors else self.group
 
+    @property
+    def all_seeds(self) -> range:
+        """The seeds, the first of which is that of what is shown of a single run."""
+        return range(self.seed, self.seed + self.seeds)
+
+    @property
+    def seed_words(self) -> str:
+        """The seeds, in words."""
+        first, last = self.all_seeds[0], self.all_seeds[-1]
+        return f"seed {first}" if first == last else f"seeds {first} to {last}"
+
     def requests(self) -> tuple[list[JobRequest], SweepRequest, list[TrainingConfig]]:
-        """Return the runs: single jobs, and a sweep with its members."""
-        if self.assignment == 1:
-            return [self.logistic(shuffle=False), self.logistic(shuffle=True)], self.softmax(), self.softmax().configs()
-        values = [values_of(key, self.seed, quick=self.quick) for key in NETWORKS]
-        varied = {
-            name: tuple(dict.fromkeys(each[name] for each in values))
-            for name in values[0]
-            if len({each[name] for each in values}) > 1
-        }
-        base = {name: value for name, value in values[0].items() if name not in varied}
-        sweep = SweepRequest(base=base, grid=varied, dataset=self.dataset, name=f"{self.dataset}-report-networks")
-        return [], sweep, [TrainingConfig(**each) for each in values]
+        """Return the runs: single jobs, and a sweep with those of its grid that are its members, seed by seed."""
+        if self.assignment == 2:
+            members = [values_of(key, seed, quick=self.quick) for seed in self.all_seeds for key in NETWORKS]
+            return [], *self._sweep(members, "networks")
+        members = [{**self._logistic(shuffle=True), "seed": seed} for seed in self.all_seeds[1:]]
+        for seed in self.all_seeds:
+            members += [{**self._softmax(), "seed": seed, "l2_penalty": penalty} for penalty in self.l2_penalties]
+        return [self.logistic(shuffle=False), self.logistic(shuffle=True)], *self._sweep(members, "softmax")
 
     def logistic(self, *, shuffle: bool) -> JobRequest:
-        """Return the run of task 2, in file order or shuffled."""
-        epochs = QUICK_LOGISTIC_EPOCHS if self.quick else LOGISTIC_EPOCHS
-        config = TrainingConfig(
-            model="logistic", classes=self.classes, learning_rate=0.05, epochs=epochs, shuffle=shuffle, seed=self.seed
-        )
+        """Return the run of task 2 with the first seed, in file order or shuffled."""
+        config = TrainingConfig(**self._logistic(shuffle=shuffle), seed=self.seed)
         return JobRequest(config=config, dataset=self.dataset, name=f"{self.dataset}-report-logistic")
 
-    def softmax(self) -> SweepRequest:
-        """Return the runs of tasks 3 and 4, which share their batches and so are trained as one stack."""
+    def softmax(self) -> TrainingConfig:
+        """Return the configuration of tasks 3 and 4 without a penalty; those with one are trained beside it."""
+        return TrainingConfig(**self._softmax(), seed=self.seed, l2_penalty=0.0)
+
+    def _logistic(self, *, shuffle: bool) -> dict[str, Any]:
+        epochs = QUICK_LOGISTIC_EPOCHS if self.quick else LOGISTIC_EPOCHS
+        run = {"model": "logistic", "learning_rate": 0.05, "epochs": epochs}
+        return {**run, "classes": self.classes, "shuffle": shuffle}
+
+    def _softmax(self) -> dict[str, Any]:
         epochs = QUICK_SOFTMAX_EPOCHS if self.quick else SOFTMAX_EPOCHS
-        base = {"model": "softmax", "learning_rate": 0.01, "epochs": epochs, "seed": self.seed}
-        grid = {"l2_penalty": self.l2_penalties}
-        return SweepRequest(base=base, grid=grid, dataset=self.dataset, name=f"{self.dataset}-report-softmax")
+        return {"model": "softmax", "learning_rate": 0.01, "epochs": epochs}
+
+    def _sweep(self, members: Sequence[Mapping[str, Any]], noun: str) -> tuple[SweepRequest, list[TrainingConfig]]:
+        configs = [TrainingConfig(**values) for values in members]
+        base, grid = {}, {}
+        for name in dict.fromkeys(name for values in members for name in values):
+            found = tuple(dict.fromkeys(getattr(config, name) for config in configs))
+            if len(found) > 1:
+                grid[name] = found
+            else:
+                base[name] = found[0]
+        return SweepRequest(base=base, grid=grid, dataset=self.dataset, name=f"{self.dataset}-report-{noun}"), configs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A report and its ``jobs``, None for a deleted one.
 
-    Of assignment 1 they are: in file order, shuffled, then softmax by penalty; of assignment 2 those of `NETWORKS`.
+    Of assignment 1 they are: in file order, shuffled with each seed, then softmax by penalty, seed by seed; of
+    assignment 2 those of `NETWORKS`, seed by seed.
     """
 
     id: str
@@ -127,8 +156,8 @@ class Report:
 
     @property
     def logistic_jobs(self) -> Sequence[Job | None]:
-        """The jobs of logistic regression: in file order, shuffled."""
-        return self.jobs[:2] if self.options.assignment == 1 else ()
+        """The jobs of logistic regression: in file order, shuffled with each seed."""
+        return self.jobs[: 1 + self.options.seeds] if self.options.assignment == 1 else ()
 
     @property
     def state(self) -> JobState:
@@ -181,12 +210,17 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LogisticRuns:
-    """The runs of task 2, which end long before the others."""
+    """The runs of task 2, which end long before the others; ``shuffled_by_seed`` has those with shuffling."""
 
     report_id: str
     options: ReportOptions
     in_order: Run
-    shuffled: Run
+    shuffled_by_seed: tuple[Run, ...]
+
+    @property
+    def shuffled(self) -> Run:
+        """The run with the first seed."""
+        return self.shuffled_by_seed[0]
 
     @classmethod
     def of(cls, report: Report, jobs: Jobs) -> LogisticRuns:
@@ -194,25 +228,34 @@ class LogisticRuns:
 
         Raises
         ------
-        NoDataYet : one of the two has not succeeded.
+        NoDataYet : one of them has not succeeded.
         """
         runs = [_run(job, jobs) for job in report.logistic_jobs if job and job.state is JobState.SUCCEEDED]
         if len(runs) < len(report.logistic_jobs):
-            raise NoDataYet("The runs of logistic regression can be read once both have succeeded.")
-        in_order, shuffled = runs
-        return cls(report_id=report.id, options=report.options, in_order=in_order, shuffled=shuffled)
+            raise NoDataYet("The runs of logistic regression can be read once all of them have succeeded.")
+        return cls(report_id=report.id, options=report.options, in_order=runs[0], shuffled_by_seed=tuple(runs[1:]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Runs(LogisticRuns):
-    """All runs of a report; ``softmax`` has penalty 0 first and then falling."""
+    """All runs of a report; ``softmax_by_seed`` has for each seed penalty 0 first and then falling."""
 
-    softmax: tuple[Run, ...]
+    softmax_by_seed: tuple[tuple[Run, ...], ...]
+
+    @property
+    def softmax(self) -> tuple[Run, ...]:
+        """The runs of tasks 3 and 4 with the first seed."""
+        return self.softmax_by_seed[0]
 
     @property
     def plain(self) -> Run:
         """Softmax regression without a penalty, the run of task 3."""
         return self.softmax[0]
+
+    @property
+    def all_runs(self) -> list[Run]:
+        """Every run."""
+        return [self.in_order, *self.shuffled_by_seed, *(run for runs in self.softmax_by_seed for run in runs)]
 
     @classmethod
     def of(cls, report: Report, jobs: Jobs) -> Runs:
@@ -222,18 +265,33 @@ class Runs(LogisticRuns):
         ------
         NoDataYet : not every run has succeeded.
         """
-        in_order, shuffled, *softmax = _runs(report, jobs)
-        runs = {"in_order": in_order, "shuffled": shuffled}
-        return cls(report_id=report.id, options=report.options, **runs, softmax=tuple(softmax))
+        runs, n_logistic, n = _runs(report, jobs), len(report.logistic_jobs), len(report.options.l2_penalties)
+        return cls(
+            report_id=report.id,
+            options=report.options,
+            in_order=runs[0],
+            shuffled_by_seed=tuple(runs[1:n_logistic]),
+            softmax_by_seed=tuple(tuple(runs[at : at + n]) for at in range(n_logistic, len(runs), n)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NetworkRuns:
-    """The runs of the second assignment, by their keys in `NETWORKS`."""
+    """The runs of the second assignment, by their keys in `NETWORKS`: of the first seed, and of each further one."""
 
     report_id: str
     options: ReportOptions
     by_key: Mapping[str, Run]
+    further: tuple[Mapping[str, Run], ...] = ()
+
+    @property
+    def all_runs(self) -> list[Run]:
+        """Every run, seed by seed."""
+        return [run for runs in (self.by_key, *self.further) for run in runs.values()]
+
+    def by_seed(self, key: str) -> list[Run]:
+        """Return a run with each seed."""
+        return [runs[key] for runs in (self.by_key, *self.further)]
 
     @classmethod
     def of(cls, report: Report, jobs: Jobs) -> NetworkRuns:
@@ -243,8 +301,9 @@ class NetworkRuns:
         ------
         NoDataYet : not every run has succeeded.
         """
-        by_key = dict(zip(NETWORKS, _runs(report, jobs), strict=True))
-        return cls(report_id=report.id, options=report.options, by_key=by_key)
+        runs, n = _runs(report, jobs), len(NETWORKS)
+        first, *further = (dict(zip(NETWORKS, runs[at : at + n], strict=True)) for at in range(0, len(runs), n))
+        return cls(report_id=report.id, options=report.options, by_key=first, further=tuple(further))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

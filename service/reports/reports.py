@@ -38,7 +38,8 @@ from service.jobs import (
 
 from .contents import Contents, LogisticPart
 from .findings import check_gradients, mean_images
-from .network_report import check_network_gradients, network_contents
+from .holdout import choose_by_holdout
+from .network_report import network_contents, prepare_networks
 from .report import LogisticRuns, NetworkRuns, Report, ReportOptions, Runs
 
 _KEPT_REPORTS, _KEPT_FILES = 4, 64
@@ -161,9 +162,10 @@ class Reports(SubmissionService):
         options = self.get(report_id).options
         if options.assignment == 1:
             check_gradients(options)
-            mean_images(load_dataset(options.dataset), options.softmax().configs()[0])
+            choose_by_holdout(load_dataset(options.dataset), options.logistic(shuffle=False).config)
+            mean_images(load_dataset(options.dataset), options.softmax())
         else:
-            check_network_gradients(options)
+            prepare_networks(options)
         norms_chart(np.ones(1), np.ones(1), title="", provenance={})
         import_module(f"{__package__}.rendering")
         with suppress(JobNotFound, NoDataYet):  # deleted meanwhile, or one of them failed

@@ -16,20 +16,21 @@ Answers = Mapping[str, Sequence[str]]
 
 def answers(findings: Findings) -> Answers:
     """Return the sentences that answer each task."""
+    seeds = findings.over_seeds
     return {
         "1a": [gradient_sentence(findings.gradients[0])],
         "1b": [gradient_sentence(findings.gradients[1])],
         "2b": findings.in_order_loss.sentences,
         "2c": [accuracy_sentence(findings.in_order)],
-        "2d": early_stopping_sentences(findings.in_order),
+        "2d": [*early_stopping_sentences(findings.in_order), *findings.holdout.sentences],
         "2e": _shuffling(findings),
         "3b": findings.softmax_loss.sentences,
         "3c": [accuracy_sentence(findings.plain)],
-        "3d": [*findings.gap.sentences, *_end_of_loss(findings.plain)],
+        "3d": [*findings.gap.sentences, *([seeds.gap_sentence] if seeds else []), *_end_of_loss(findings.plain)],
         "4a": [gradient_sentence(findings.penalised_gradient)],
         "4b": _weights(findings),
         "4c": _accuracies(findings),
-        "4d": _costs(findings),
+        "4d": [*_costs(findings), *(seeds.cost_sentences if seeds else [])],
         "4e": [findings.norm_trend.words("The norm of the last weights"), *_slopes(findings)],
         "5": _agreement(findings),
     }
@@ -179,7 +180,8 @@ def _shuffling(findings: Findings) -> list[str]:
     spikes = (
         findings.spikes.sentences if findings.spikes else ["No spike recurs with the epochs in the run in file order."]
     )
-    return [ends, losses, *noise, *spikes]
+    over_seeds = [findings.over_seeds.stop_sentence] if findings.over_seeds else []
+    return [ends, *over_seeds, losses, *noise, *spikes]
 
 
 def _end_of_loss(run: RunNumbers) -> list[str]:

@@ -54,7 +54,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 _UNBROKEN = re.compile(
-    r"(?<=[λph]) = | × |(?<=\d) (?=steps?\b|epochs?\b|checks?\b|blocks?\b|images?\b|percentage\b|of [0-9]\b)"
+    r"(?<=[λph]) = | × | ± |(?<=\d) (?=steps?\b|epochs?\b|checks?\b|blocks?\b|images?\b|percentage\b|of [0-9]\b)"
 )
 
 

@@ -300,7 +300,7 @@ def test_a_cancelled_member_is_not_claimed(idle: JobSystem) -> None:
 )
 def test_a_request_that_cannot_be_is_refused(base: dict[str, Any], grid: dict[str, list[Any]], field: str) -> None:
     with pytest.raises(InvalidField) as refusal:
-        SweepRequest(base=base, grid=grid)
+        SweepRequest(base=base, grid=grid).configs()
     assert refusal.value.field == field and refusal.value.allowed
 
 

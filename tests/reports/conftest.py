@@ -35,7 +35,7 @@ def eventually() -> Eventually:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run over both kinds of database; the contents are tested with one."""
     if "kind" in metafunc.fixturenames:
-        once = metafunc.module.__name__.endswith(("_contents", "_claims", "_network_report"))
+        once = metafunc.module.__name__.endswith(("_contents", "_claims", "_network_report", "_over_seeds"))
         kinds = ["sqlite"] if once else ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
         metafunc.parametrize("kind", kinds, scope="session")
 

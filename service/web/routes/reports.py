@@ -15,7 +15,7 @@ from service.charts import Drawing
 from service.core import HYPERPARAMETERS
 from service.errors import JobNotFound
 from service.jobs import ImageFormat, JobState
-from service.reports import FORMS, MAX_PENALTIES, ReportOptions
+from service.reports import FORMS, MAX_PENALTIES, MAX_SEEDS, ReportOptions
 from service.web.access_control import READ, TRAIN
 from service.web.middleware import policy
 from service.web.pictures import CHART_ANSWER, PNG, SVG, file_answer, picture_answer
@@ -40,6 +40,9 @@ class ReportRequest(Strict):
     assignment: Literal[1, 2] = Field(1, description="1: logistic and softmax regression. 2: networks.")
     dataset: Literal["mnist"] = Field("mnist", description="The data set.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Of initial weights and of the order of shuffled batches.")
+    seeds: int = Field(
+        1, ge=1, le=MAX_SEEDS, description="Train with so many seeds, from that one on: means, intervals and bands."
+    )
     classes: list[Annotated[int, Field(ge=0, le=9)]] = Field(
         list(_DEFAULTS.classes),
         min_length=2,
@@ -72,7 +75,8 @@ class Report(Answer):
     fraction: float
     options: dict[str, Any]
     jobs: Annotated[
-        list[str | None], Field(description="Of assignment 1: in file order, shuffled, then softmax by penalty.")
+        list[str | None],
+        Field(description="By seed. Of assignment 1: in file order, shuffled, then softmax by penalty."),
     ]
     sweep: Annotated[str, Field(description="The runs of softmax regression, or of networks.")]
     links: Annotated[dict[str, str], Field(description="Every file by its name, once all runs have succeeded.")]

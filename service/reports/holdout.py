@@ -1,0 +1,106 @@
+"""What using the test images as validation does: the stop is chosen by a holdout instead, and both are tested."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from service.core import TrainingConfig, train
+from service.datasets import Dataset, plan_split, split
+
+from .report import Run
+from .wording import loss, percent, points
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The weights with the lowest validation loss, which early stopping keeps, and what they do on the test images.
+
+    ``n_images`` are the images that choose them, ``last_step`` is the last check of the run.
+    """
+
+    n_images: int
+    step: int
+    last_step: int
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdout:
+    """A run whose validation images are the test images, beside the same run with a holdout of the training part.
+
+    Both train on the same images in the same order, so that their weights after each step are the same.
+    """
+
+    by_test: Chosen
+    by_holdout: Chosen
+
+    @classmethod
+    def of(cls, run: Run, dataset: Dataset) -> Holdout:
+        """Compare a run that has a check with `choose_by_holdout`."""
+        last, best = run.job.latest, run.job.best
+        if last is None or best is None:
+            raise ValueError("a run that has succeeded has checks")
+        by_test = Chosen(
+            n_images=plan_split(dataset, run.job.config).n_validation,
+            step=best.step,
+            last_step=last.step,
+            loss=best.validation_loss,
+            accuracy=best.validation_accuracy,
+        )
+        return cls(by_test=by_test, by_holdout=choose_by_holdout(dataset, run.job.config))
+
+    @property
+    def difference(self) -> float:
+        """The loss on the test images if chosen by the holdout, minus that if chosen by the test images."""
+        return self.by_holdout.loss - self.by_test.loss
+
+    @property
+    def sentences(self) -> list[str]:
+        """Both choices, and how much better the test images make their own look."""
+        test, held = self.by_test, self.by_holdout
+        return [
+            "Early stopping looks at the test images here, so it keeps weights that suit them: those of step "
+            f"{test.step:,}, with a loss of {loss(test.loss)} and an accuracy of {percent(test.accuracy)} on them. By "
+            f"a holdout of {held.n_images:,} images of the training part, on which neither run trains, the last check "
+            f"would be that of step {held.last_step:,} and the weights kept those of step {held.step:,}, with "
+            f"{loss(held.loss)} and {percent(held.accuracy)} on the test images.",
+            f"Using the test images as validation {_effect(self)}.",
+        ]
+
+
+def _effect(found: Holdout) -> str:
+    test, held = found.by_test, found.by_holdout
+    if (loss(test.loss), percent(test.accuracy)) == (loss(held.loss), percent(held.accuracy)):
+        return "changes neither that loss nor that accuracy, as they are printed"
+    effects = []
+    if loss(test.loss) != loss(held.loss):
+        effects.append(
+            f"lets the loss look {abs(found.difference):.4f} {'lower' if found.difference > 0 else 'higher'}"
+        )
+    if percent(test.accuracy) != percent(held.accuracy):
+        gain = test.accuracy - held.accuracy
+        effects.append(f"the accuracy {points(gain)} {'higher' if gain > 0 else 'lower'}")
+    return " and ".join(effects)
+
+
+@lru_cache(32)
+def choose_by_holdout(dataset: Dataset, config: TrainingConfig) -> Chosen:
+    """Train with the last images of the training part as validation; it needs no run, so it can be done before."""
+    holdout = replace(config, validation="holdout")
+    data = split(dataset, holdout)
+    state = train(holdout, data).state
+    if state.best_check is None or state.last_check is None:
+        raise ValueError("a run of an epoch has checks")
+    test, model = split(dataset, config), config.build_model()
+    logits = model.joint_logits(state.best[np.newaxis], test.x_validation)
+    return Chosen(
+        n_images=len(data.y_validation),
+        step=state.best_check.step,
+        last_step=state.last_check.step,
+        loss=float(model.output.losses(logits, test.y_validation).mean(dtype=np.float64)),
+        accuracy=float(model.output.accuracy(logits, test.y_validation)[0]),
+    )

@@ -83,7 +83,9 @@ LAYERS = {
     "tracking": "finished jobs, for trackers of experiments",
     "reports": "the course report: numbers, figures, documents",
     "access": "keys, scopes, the audit log",
+    "webhooks": "what ended, posted to an URL",
     "backup": "everything in one file",
+    "deliveries": "what is to be sent, until it is",
     "jobs": "states, engine, recorder, executors",
     "inference": "image to digit",
     "worker": "what runs in another process: a specification in, messages out",
@@ -95,6 +97,7 @@ LAYERS = {
     "core": "the mathematics, in NumPy alone",
     "sklearn": "for scikit-learn",
     "client": "the former name of inkling",
+    "background": "threads beside training",
     "telemetry": "log lines and spans",
     "errors": "one tree of everything that goes wrong on purpose",
 }

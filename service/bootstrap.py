@@ -7,15 +7,17 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import service
 from service.access import AuditLog, Keys
-from service.database import Database, file_size, migrate
+from service.background import Background
+from service.database import Database, delivery_rows, file_size, migrate
 from service.datasets import Datasets, Uploads
+from service.deliveries import Deliverer
 from service.errors import Corrupted, KeysRequired, StorageFailed
 from service.inference import DecodingLimits, ModelCatalogue
 from service.jobs import (
@@ -36,12 +38,14 @@ from service.jobs import (
 from service.metrics import Metrics
 from service.registry import DEFAULT_MODEL, BlobStore, LocalStore, ObjectStore, Registry, default_model, install_shipped
 from service.reports import Reports
-from service.tracking import MlflowLog, Tracker
+from service.tracking import CATCH_UP, MlflowLog
 
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
+MLFLOW, WEBHOOK = "mlflow", "webhook"
+"""The programs to which what ends can be sent."""
 DATABASE_WAIT_S = 60.0
 """How long a database server that is still starting is waited for."""
 
@@ -68,7 +72,7 @@ class Service:
     metrics: Metrics
     keys: Keys
     audit_log: AuditLog
-    tracker: Tracker | None
+    background: list[Background] = field(default_factory=list)
 
     def require_keys_if_exposed(self) -> None:
         """Raise `KeysRequired` if others could reach a service without keys, unless the settings allow it."""
@@ -95,8 +99,8 @@ class Service:
         self.datasets.clean()
         self.install_models()
         self.engine.start()
-        if self.tracker:
-            self.tracker.start()
+        for work in self.background:
+            work.start()
 
     def install_models(self) -> None:
         """Install the shipped models, and use one of them by default unless the settings name another."""
@@ -108,6 +112,16 @@ class Service:
         if self.settings.default_model is None:
             self.catalogue.default_name = default_model(shipped, self.registry)
 
+    def announce(self, event: str, object_id: str) -> None:
+        """Send to the programs that wait for it what did not end with a job, as a version that was imported."""
+        with self.database.write() as connection:
+            delivery_rows.append(connection, event, object_id)
+
+    def deliveries_waiting(self) -> dict[str, float]:
+        """Return how much waits for each program to which what ends is sent."""
+        with self.database.read() as connection:
+            return {**dict.fromkeys(_targets(self.settings), 0), **delivery_rows.count_waiting(connection)}
+
     def _open(self) -> None:
         self.database.wait(DATABASE_WAIT_S)
         migrate(self.database)
@@ -115,8 +129,8 @@ class Service:
 
     def stop(self) -> None:
         """Return running jobs to the queue and close everything."""
-        if self.tracker:
-            self.tracker.stop()
+        for work in self.background:
+            work.stop()
         self.engine.stop()
         self.catalogue.close()
         self.database.close()
@@ -159,8 +173,9 @@ def build(settings: Settings) -> Service:
         "wake_engine": engine.wake,
     }
     jobs, sweeps = Jobs(database, **submission), Sweeps(database, **submission)
+    reports = Reports(database, jobs, sweeps, **submission)
     catalogue = ModelCatalogue(registry, default_name=settings.default_model or DEFAULT_MODEL)
-    return Service(
+    made = Service(
         settings=settings,
         database=database,
         store=store,
@@ -176,17 +191,49 @@ def build(settings: Settings) -> Service:
         jobs=jobs,
         snapshots=Snapshots(database, datasets),
         sweeps=sweeps,
-        reports=Reports(database, jobs, sweeps, **submission),
+        reports=reports,
         collections=Collections(database, datasets),
         deletion=Deletion(database, registry, datasets, lambda: catalogue.default_name),
         engine=engine,
         metrics=metrics,
         keys=Keys(database),
         audit_log=AuditLog(database),
-        tracker=Tracker(MlflowLog(url, settings.mlflow_experiment, registry), jobs, lambda: engine.working)
-        if (url := settings.mlflow_url)
-        else None,
     )
+    for name, step in _steps(made):
+        made.background.append(Background(name, step, lambda: engine.working))
+    return made
+
+
+def _targets(settings: Settings) -> list[str]:
+    urls = {WEBHOOK: settings.webhook_url, MLFLOW: settings.mlflow_url}
+    return [target for target, url in urls.items() if url]
+
+
+def _steps(service: Service) -> Iterator[tuple[str, Callable[[], float]]]:
+    """Yield what the settings want to be done beside training, by name."""
+    settings, registry, record = service.settings, service.registry, service.metrics.delivery
+    if url := settings.mlflow_url:
+        log = MlflowLog(url, settings.mlflow_experiment, service.jobs, registry)
+        yield MLFLOW, Deliverer(service.database, MLFLOW, log.send, record=record, n_before=CATCH_UP).step
+    if (url := settings.webhook_url) and settings.webhook_secret:
+        from service.webhooks import Webhook  # noqa: PLC0415 - httpx takes long to import
+
+        def version(object_id: str) -> dict[str, Any]:
+            name, _, number = object_id.rpartition("/")
+            return registry.manifest(name, int(number)).to_dict()
+
+        webhook = Webhook(
+            url,
+            settings.webhook_secret.get_secret_value(),
+            allow_private=settings.webhook_allow_private,
+            describe={
+                "job": lambda job_id: service.jobs.get(job_id).to_dict(),
+                "sweep": lambda sweep_id: service.sweeps.get(sweep_id).summary.to_dict(),
+                "report": lambda report_id: service.reports.get(report_id).to_dict(),
+                "version": version,
+            },
+        )
+        yield WEBHOOK, Deliverer(service.database, WEBHOOK, webhook.send, record=record).step
 
 
 def is_open(settings: Settings, keys: Keys) -> bool:
@@ -234,7 +281,7 @@ def _open_database(settings: Settings) -> Database:
         raise StorageFailed(
             f"The data folder {settings.data_dir} cannot be created ({error.strerror}); choose another with --data-dir."
         ) from error
-    database = Database(settings.resolved_database_url)
+    database = Database(settings.resolved_database_url, targets=_targets(settings))
     if database.path:
         _check_folder(database.path.parent)
     return database

@@ -181,7 +181,7 @@ class WorkerMismatch(ServiceError):
 
 
 class ServiceUnreachable(ServiceError):
-    """The server named by ``--url`` does not answer."""
+    """The server named by ``--url`` does not answer, or another program that is to receive something."""
 
 
 class ExtraMissing(ServiceError):

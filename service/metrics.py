@@ -85,6 +85,12 @@ class Metrics:
         self._worker_restarts = Counter(
             "inkling_worker_restarts", "worker processes that died and were replaced", registry=self._registry
         )
+        self._deliveries = Counter(
+            "inkling_deliveries",
+            "what became of attempts to send what ended to another program",
+            ("target", "outcome"),
+            registry=self._registry,
+        )
         self.inference = InferenceCounters(self._registry, is_shared=folder is not None)
         self._by_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
@@ -110,6 +116,10 @@ class Metrics:
     def worker_restarted(self) -> None:
         """Record that a worker process died and was replaced."""
         self._worker_restarts.inc()
+
+    def delivery(self, target: str, outcome: str, number: int) -> None:
+        """Record that so many were ``delivered`` to a target, ``failed``, or were ``given up``."""
+        self._deliveries.labels(target, outcome).inc(number)
 
     def inference_figures(self) -> dict[tuple[str, int], InferenceFigures]:
         """Return the figures of each version that has any, by the model's name and the version."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.core import N_PIXELS
@@ -31,6 +32,16 @@ def _items(given: Any) -> Any:
         except ValueError:
             raise ValueError("this is neither a list of names with commas nor one in JSON") from None
     return [item for item in map(str.strip, given.split(",")) if item]
+
+
+def _check_url(given: str | None) -> str | None:
+    try:
+        found = urlsplit(given or "http://none")
+        if found.scheme in ("http", "https") and found.hostname and found.port != 0:
+            return given
+    except ValueError:  # of the port
+        pass
+    raise ValueError("this is no URL as in https://host/path")
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
@@ -105,6 +116,21 @@ class Settings(BaseSettings):
         None
     )
     mlflow_experiment: Annotated[str, Field(min_length=1, description="experiment in MLflow")] = "inkling"
+    webhook_url: Annotated[
+        str | None,
+        AfterValidator(_check_url),
+        Field(description="URL to which the end of each job, sweep and report, and each new version, is posted"),
+    ] = None
+    webhook_secret: Annotated[
+        SecretStr | None,
+        Field(
+            description="key that signs webhooks: 24 to 64 bytes in base64. Others can see options: give the variable",
+            validate_default=True,
+        ),
+    ] = None
+    webhook_allow_private: Annotated[
+        bool, Field(description="allow a receiver of webhooks whose address is not on the Internet")
+    ] = False
     max_queue_length: Annotated[int, Field(ge=1, description="jobs that may wait at a time")] = 10_000
     max_json_bytes: Annotated[int, Field(ge=1024, description="largest JSON body of a request, bytes")] = 262_144
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest body of a prediction request, bytes")] = (
@@ -129,6 +155,21 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="least important messages that are logged")
     ] = "info"
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _check_secret(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if not (given and given.get_secret_value()):
+            if info.data.get("webhook_url"):
+                raise ValueError("webhooks are signed: make a key with `openssl rand -base64 32`")
+            return None
+        try:
+            n_bytes = len(base64.b64decode(given.get_secret_value().removeprefix("whsec_"), validate=True))
+        except ValueError:
+            n_bytes = 0
+        if not 24 <= n_bytes <= 64:
+            raise ValueError("this is no key of 24 to 64 bytes in base64, as `openssl rand -base64 32` makes them")
+        return given
 
     @cached_property
     def on_loopback(self) -> bool:

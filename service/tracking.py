@@ -1,34 +1,28 @@
-"""Finished jobs in MLflow: a thread that logs each once, and the runs that it makes of them."""
+"""Finished jobs in MLflow: the runs that are made of them."""
 
 from __future__ import annotations
 
 import logging
 import os
 import platform
-import threading
-from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
 from service.core import METRICS, Floats
+from service.database import DeliveryRow
 from service.errors import ExtraMissing, InvalidInput, JobNotFound, ModelNotFound
 from service.inference import decode_pixels, predict
-from service.jobs import EventCursor, Job, Jobs, JobState, job_picture
+from service.jobs import Job, Jobs, JobState, job_picture
 from service.registry import LocalStore, Manifest, Registry
 
 logger = logging.getLogger(__name__)
 
-_POLL_S = 1.0
-_RETRY_S = 10.0
-_RETRY_REFUSED_S = 600.0
-"""After a refusal that only a person can end."""
-_CATCH_UP = 100
+CATCH_UP = 100
 """At the start, this many of the newest jobs are looked up in the log, and added if they are missing."""
 
 _MODEL, _STORE = "model", "store"
@@ -38,7 +32,7 @@ _MAX_BATCH = 1000
 """Metrics in one request: MLflow's limit."""
 _STATUS = {JobState.SUCCEEDED: "FINISHED", JobState.FAILED: "FAILED", JobState.CANCELLED: "KILLED"}
 _BY_DEFAULT = {
-    # By default it retries for minutes and blocks; `Tracker` retries instead.
+    # By default it retries for minutes and blocks; `Deliverer` retries instead.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     # It would also send usage data to its makers, and print addresses between our log lines.
@@ -50,93 +44,21 @@ _NOT_FOR_US = {"ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "PERMISSION_DENIED"}
 _PICTURES: tuple[Literal["loss", "accuracy", "weights"], ...] = ("loss", "accuracy", "weights")
 
 
-class Log(Protocol):
-    """A store of finished jobs."""
-
-    def has(self, job_id: str) -> bool:
-        """Whether a job was logged completely."""
-
-    def add(self, job: Job, jobs: Jobs) -> None:
-        """Log a finished job."""
-
-
-class Tracker:
-    """The thread that logs every job that ends, each once, and at the start those of the newest 100 that are missing.
-
-    Where several processes share the database, only the one that runs the engine does it (``is_active``). A log that
-    does not answer is tried again every 10 s, one that refuses every ten minutes, and its refusal is reported
-    once. Jobs that a stop interrupts are logged at the next start.
-    """
-
-    def __init__(self, log: Log, jobs: Jobs, is_active: Callable[[], bool]):
-        self._log = log
-        self._jobs = jobs
-        self._is_active = is_active
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="tracker", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop after the job that is being logged; wait at most 2 s for a slow log."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(2.0)
-
-    def _work(self) -> None:
-        waiting: deque[str] | None = None
-        cursor: EventCursor | None = None
-        reported = ""
-        while not self._stopping.wait(_POLL_S):
-            try:
-                if not self._is_active():
-                    continue
-                if cursor is None or waiting is None:
-                    cursor = EventCursor(self._jobs)
-                    waiting = deque(job.id for job in reversed(self._jobs.page(limit=_CATCH_UP)[0]))
-                waiting.extend(sorted(cursor.changed_jobs().difference(waiting)))
-                while waiting and not self._stopping.is_set():
-                    self._log_if_over(waiting[0])
-                    waiting.popleft()
-                    reported = ""
-            except InvalidInput as refusal:
-                if refusal.message != reported:
-                    logger.warning("%s", refusal.message)
-                reported = refusal.message
-                self._stopping.wait(_RETRY_REFUSED_S)
-            except Exception as error:
-                logger.warning("could not log a job to MLflow (%s); retrying in %g s", type(error).__name__, _RETRY_S)
-                logger.debug("the error of the MLflow log", exc_info=error)
-                if waiting:  # the others first: this job may be the cause
-                    waiting.rotate(-1)
-                self._stopping.wait(_RETRY_S)
-
-    def _log_if_over(self, job_id: str) -> None:
-        try:
-            job = self._jobs.get(job_id)
-        except JobNotFound:
-            return  # it was deleted
-        if job.state.final and not self._log.has(job_id):
-            self._log.add(job, self._jobs)
-
-
 class MlflowLog:
-    """A `Log` in an MLflow server: parameters, curves, pictures, and the model that a job made.
+    """Logs jobs to an MLflow server: parameters, curves, pictures, and the model that a job made.
 
     Parameters
     ----------
     uri : the tracking server, as in ``http://127.0.0.1:5000``.
     experiment : its name; created if there is none.
-    registry : where the models are that jobs made.
+    jobs, registry : where the jobs are, and the models that they made.
 
     Raises
     ------
     ExtraMissing : MLflow is not installed.
     """
 
-    def __init__(self, uri: str, experiment: str, registry: Registry):
+    def __init__(self, uri: str, experiment: str, jobs: Jobs, registry: Registry):
         for name, value in _BY_DEFAULT.items():
             os.environ.setdefault(name, value)
         try:
@@ -145,29 +67,40 @@ class MlflowLog:
             raise ExtraMissing("MLflow needs the extra mlflow: pip install 'inkling-digits[mlflow]'.") from None
         self._client = MlflowClient(tracking_uri=uri)
         self._experiment = experiment
+        self._jobs = jobs
         self._registry = registry
 
-    def has(self, job_id: str) -> bool:
-        """See `Log.has`. Incomplete runs of earlier attempts are deleted."""
+    def send(self, row: DeliveryRow) -> None:
+        """Log a job that ended, unless it was logged before or is deleted; of what else ended MLflow knows nothing.
+
+        Raises
+        ------
+        InvalidInput : the experiment was deleted.
+        """
+        with suppress(JobNotFound):
+            if row.event == "job.ended" and not self._has(row.object_id):
+                self._add(self._jobs.get(row.object_id))
+
+    def _has(self, job_id: str) -> bool:
+        """Whether a job was logged completely. Incomplete runs of earlier attempts are deleted."""
         runs = self._client.search_runs([self._experiment_id()], f"tags.`{_JOB}` = '{job_id}'")
         for run in runs:
             if run.data.tags.get(_WHOLE) != "true":
                 self._client.delete_run(run.info.run_id)
         return any(run.data.tags.get(_WHOLE) == "true" for run in runs)
 
-    def add(self, job: Job, jobs: Jobs) -> None:
-        """See `Log.add`."""
+    def _add(self, job: Job) -> None:
         begun, over = _ms(job.started_at or job.created_at), _ms(job.finished_at or job.created_at)
         tags = {_JOB: job.id, "inkling.state": job.state.value, "inkling.stop_reason": job.stop_reason or ""}
         if job.model:
             tags |= {"inkling.model": str(job.model["name"]), "inkling.version": str(job.model["version"])}
         run_id = self._client.create_run(self._experiment_id(), begun, tags, job.name).info.run_id
-        values = self._metrics(job, jobs, begun, over)
+        values = self._metrics(job, begun, over)
         self._client.log_batch(run_id, params=_params(job))
         for start in range(0, len(values), _MAX_BATCH):
             self._client.log_batch(run_id, metrics=values[start : start + _MAX_BATCH])
         if job.latest is not None:
-            self._log_pictures(run_id, job, jobs)
+            self._log_pictures(run_id, job)
         if job.model:
             with suppress(ModelNotFound):  # it was deleted
                 self._log_model(run_id, self._registry.manifest(job.model["name"], job.model["version"]))
@@ -183,11 +116,11 @@ class MlflowLog:
             )
         return str(found.experiment_id if found else self._client.create_experiment(self._experiment))
 
-    def _metrics(self, job: Job, jobs: Jobs, begun_ms: int, over_ms: int) -> list[Any]:
+    def _metrics(self, job: Job, begun_ms: int, over_ms: int) -> list[Any]:
         """Return the curves. MLflow needs a time for each point; steps are evenly spaced in time."""
         from mlflow.entities import Metric  # noqa: PLC0415 - see above
 
-        history = jobs.metrics(job.id, max_points=_MAX_POINTS)
+        history = self._jobs.metrics(job.id, max_points=_MAX_POINTS)
         steps, losses = history.loss_steps.tolist(), history.loss_values.tolist()
         points = [("train_loss", step, value) for step, value in zip(steps, losses, strict=True)]
         for check in history.checks:
@@ -201,11 +134,11 @@ class MlflowLog:
             Metric(name, value, begun_ms + (over_ms - begun_ms) * step // last, step) for name, step, value in points
         ]
 
-    def _log_pictures(self, run_id: str, job: Job, jobs: Jobs) -> None:
+    def _log_pictures(self, run_id: str, job: Job) -> None:
         with TemporaryDirectory() as folder:
             for what in _PICTURES:
                 path = Path(folder) / f"{what}.png"
-                path.write_bytes(job_picture(jobs, job.id, what))
+                path.write_bytes(job_picture(self._jobs, job.id, what))
                 self._client.log_artifact(run_id, str(path), "pictures")
 
     def _log_model(self, run_id: str, manifest: Manifest) -> None:

@@ -240,6 +240,7 @@ class LocalBackend:
         manifest = import_weights(
             self._registry, content, name=name, classes=classes, published=publish, dataset=data, **found
         )
+        self._migrated.announce("version.created", f"{manifest.name}/{manifest.version}")
         return {**manifest.to_dict(), "aliases": [], "job_exists": False}
 
     def weights_picture(self, name: str, version: int) -> bytes:

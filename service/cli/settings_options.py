@@ -25,7 +25,10 @@ _GROUPS = {
     "Access": ("allowed_hosts", "allow_anonymous", "trusted_proxies"),
     "Training": ("executor", "dask_scheduler", "dask_insecure", "workers", "max_queue_length", "max_jobs_per_key"),
     "Serving": ("web_workers", "default_model", "header_timeout_s", "body_timeout_s"),
-    "Other programs": ("mlflow_url", "mlflow_experiment", "log_format", "log_level"),
+    "Other programs": (
+        *("webhook_url", "webhook_secret", "webhook_allow_private"),
+        *("mlflow_url", "mlflow_experiment", "log_format", "log_level"),
+    ),
 }
 """What each group of options in the help of ``serve`` has; every other setting is a limit."""
 

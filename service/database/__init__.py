@@ -4,9 +4,10 @@ Queries take an open connection, so that rows that belong together are written i
 ``with database.write() as connection: job_rows.move(connection, ...)``.
 """
 
-from . import collection_rows, event_rows, job_rows, weight_rows
+from . import collection_rows, delivery_rows, event_rows, job_rows, weight_rows
 from .collection_rows import CollectedImageRow, CollectionRow
 from .connection import HEAD, AdvisoryLock, Database, file_size, has_wal_reset_race, migrate
+from .delivery_rows import DeliveryRow
 from .event_rows import CHECK, CheckRow, CheckSeries, EventRow, NewCheck, RecordedCheck, StateRow, Transition
 from .job_rows import ClaimRow, JobRow, NewJob
 from .request_rows import (

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 from functools import partial
@@ -70,7 +70,7 @@ _LOCK_CLASS = 0x1D16
 _PATCHED_SQLITE = {(3, 44): 6, (3, 50): 7, (3, 51): 3}
 """Patch levels in which the WAL-reset bug is fixed, by minor version; all versions after 3.51 have the fix."""
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest migration, stated here so that an ordinary start need not import Alembic."""
 
 
@@ -132,6 +132,7 @@ class Database:
     url : see `ALLOWED_URLS`.
     busy_timeout_ms : how long a writer on SQLite waits for another one.
     read_only : never creates or changes a file, not even beside the one of a database that nobody uses.
+    targets : programs to which what ends is to be sent; see `delivery_rows`.
 
     Raises
     ------
@@ -139,10 +140,17 @@ class Database:
     StorageFailed : the driver is not installed.
     """
 
-    def __init__(self, url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, read_only: bool = False):
+    def __init__(
+        self,
+        url: str,
+        *,
+        busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+        read_only: bool = False,
+        targets: Collection[str] = (),
+    ):
         self.engine = _open(url, busy_timeout_ms, read_only)
         self._reading = self.engine if self.engine.dialect.name == "sqlite" else self.engine.execution_options(**_READS)
-        self._writing = self.engine.execution_options(**_WRITES)
+        self._writing = self.engine.execution_options(**_WRITES, inkling_targets=targets)
 
     @property
     def exclusive(self) -> bool:

@@ -13,7 +13,7 @@ from ulid import ULID
 
 from service.telemetry import Origin, origin
 
-from . import event_rows, weight_rows
+from . import delivery_rows, event_rows, weight_rows
 from .connection import AdvisoryLock, now_s
 from .request_rows import submitter
 from .sharing import hand_over
@@ -318,12 +318,14 @@ def move(
         return False
     if final:
         event_rows.pack_checks(connection, job_id)
+        delivery_rows.append_job(connection, job_id, values.get("model_version"))
     event_rows.append_state(connection, job_id, to, at=now, reason=reason)
     return True
 
 
 def remove(connection: Connection, job_id: str, *, allowed_from: Collection[str]) -> bool:
     """Delete a job and everything recorded of it; False if its present state does not allow it."""
+    delivery_rows.append_groups(connection, job_id)
     return _delete(connection, (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)) == 1
 
 

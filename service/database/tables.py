@@ -224,6 +224,20 @@ collection_images = Table(
     sqlite_autoincrement=True,
 )
 
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
+    Column("target", String(16), nullable=False, comment="webhook or mlflow"),
+    Column("event", String(16), nullable=False, comment="job.ended and the like"),
+    Column("object_id", String(200), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("due_at_s", Double, nullable=False, default=0.0, comment="by the database's clock, seconds since 1970"),
+    Column("created_at", UtcDateTime, nullable=False, default=_now),
+    Index(None, "target", "number"),
+    sqlite_autoincrement=True,
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

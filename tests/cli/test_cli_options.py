@@ -14,6 +14,7 @@ from service.cli.hyperparameters import given_grid, grid_option, hyperparameter_
 from service.cli.settings_options import read_settings, settings_options
 from service.core import HYPERPARAMETERS, TrainingConfig
 from service.settings import Settings
+from tests.receiver import SECRET
 
 
 @click.command()
@@ -148,6 +149,23 @@ def test_a_setting_that_is_refused_is_named(args: list[str], variables: dict[str
     result = CliRunner(env=variables).invoke(show_settings, args)
     assert result.exit_code == 2
     assert "--port or INKLING_PORT: " in result.output
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"URL": "ftp://digits.example/hook"}, "INKLING_WEBHOOK_URL"),
+        ({"URL": "https:///hook"}, "INKLING_WEBHOOK_URL"),
+        ({"URL": "https://digits.example/hook"}, "INKLING_WEBHOOK_SECRET"),
+        ({"URL": "https://digits.example/hook", "SECRET": "whsec_dG9vIHNob3J0"}, "INKLING_WEBHOOK_SECRET"),
+        ({"URL": "https://digits.example/hook", "SECRET": SECRET}, None),
+        ({"URL": "", "SECRET": ""}, None),
+    ],
+)
+def test_webhooks_need_a_url_and_a_key_which_nothing_shows(variables: dict[str, str], named: str | None) -> None:
+    result = CliRunner(env={f"INKLING_WEBHOOK_{name}": text for name, text in variables.items()}).invoke(show_settings)
+    assert result.exit_code == (2 if named else 0) and (named or "") in result.output
+    assert variables.get("SECRET", "unset").removeprefix("whsec_") not in result.output or not variables["SECRET"]
 
 
 @click.command()

@@ -77,6 +77,10 @@ ROWS: Mapping[str, list[dict[str, Any]]] = {
     "collection_images": [
         {"number": 1, "id": "06" * 13, "collection_id": "mine", "label": 3, "pixels": bytes(784), "created_at": AT}
     ],
+    "deliveries": [
+        {"number": 1, "target": "webhook", "event": "job.ended", "object_id": SUCCEEDED, "attempts": 2, "due_at_s": 3.0}
+        | {"created_at": AT}
+    ],
     "snapshots": [{"job_id": SUCCEEDED, "number": 0, "step": 3, "check_id": 4, "body": bytes(4)}],
 }
 """What a database may hold. A new table needs a row here; a schema that lacks a column leaves it out."""

@@ -206,6 +206,7 @@ async def import_version(
             activation=query.activation,
             input_scaling=query.input_scaling,
         )
+        service.announce("version.created", f"{manifest.name}/{manifest.version}")
         headers = {"Location": f"/api/v1/models/{manifest.name}/versions/{manifest.version}"}
         return JSONResponse({**manifest.to_dict(), "aliases": [], "job_exists": False}, 201, headers)
 

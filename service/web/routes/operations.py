@@ -120,6 +120,7 @@ def read_metrics(service: ServiceDep) -> Response:
         "inkling_jobs": ("jobs by state", "state", {str(state): n for state, n in census.by_state.items()}),
         "inkling_queue_length": ("jobs that wait for a worker", "", {"": census.by_state[JobState.QUEUED]}),
         "inkling_training_images_per_second": ("images that running jobs train on", "", {"": census.images_per_s}),
+        "inkling_deliveries_waiting": ("what ended and was not sent yet", "target", service.deliveries_waiting()),
         "inkling_disk_bytes": ("space that is used", "part", dict(disk_use(service.settings, service.database))),
     }
     return Response(service.metrics.exposition(gauges), media_type=CONTENT_TYPE)

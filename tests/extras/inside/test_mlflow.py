@@ -18,7 +18,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from service import tracking
+from service import deliveries, tracking
 from service.bootstrap import Service, build
 from service.core import TrainingConfig
 from service.datasets import Dataset
@@ -90,7 +90,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Return those of a service that logs nowhere, with an experiment of its own."""
-    monkeypatch.setattr(tracking, "_RETRY_S", 0.5)
+    for name in ("RETRY_S", "MAX_RETRY_S", "_MAX_PAUSE_S"):
+        monkeypatch.setattr(deliveries, name, 0.5)
     return Settings(data_dir=tmp_path / "data", executor="inline", workers=1, mlflow_experiment=tmp_path.name)
 
 
@@ -212,7 +213,7 @@ def test_a_server_that_goes_away_holds_nothing_up_and_misses_nothing(server: Mlf
 def test_nothing_is_printed_and_nothing_is_reported_to_others() -> None:
     program = """if True:
         from service.tracking import MlflowLog
-        MlflowLog("http://127.0.0.1:9", "digits", None)
+        MlflowLog("http://127.0.0.1:9", "digits", None, None)
         from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
         from mlflow.telemetry import get_telemetry_client
         assert get_telemetry_client() is None and MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.get()

@@ -1,0 +1,54 @@
+"""Work beside requests and training that only one process of a service does."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from service.errors import StorageFailed
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 1.0
+RETRY_S = 10.0
+"""After an error that the step does not handle itself."""
+
+
+class Background:
+    """A thread that takes one step after the other.
+
+    Parameters
+    ----------
+    step : returns the seconds to wait before the next one.
+    is_active : whether this process is the one that does it.
+    """
+
+    def __init__(self, name: str, step: Callable[[], float], is_active: Callable[[], bool]):
+        self._step = step
+        self._is_active = is_active
+        self._stopping = threading.Event()
+        # A daemon: a step may wait for another program.
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the step that is being taken; wait for it at most 2 s."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(2.0)
+
+    def _run(self) -> None:
+        pause_s = 0.0
+        while not self._stopping.wait(pause_s):
+            try:
+                pause_s = self._step() if self._is_active() else POLL_S
+            except StorageFailed as error:
+                pause_s = RETRY_S
+                logger.warning("%s: %s Retrying in %g s.", self._thread.name, error.message, pause_s)
+            except Exception:
+                pause_s = RETRY_S
+                logger.exception("%s: a step failed; retrying in %g s", self._thread.name, pause_s)

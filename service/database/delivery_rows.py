@@ -1,0 +1,154 @@
+"""Rows of ``deliveries``: what ended, and is still to be sent to each of the programs that wait for it.
+
+The end of a job, and the version that it made, are written in the transaction that ends it. The end of its sweep or
+report is written with the first claim of its row, or when it is deleted before that: by then all jobs that ended before
+are seen as ended, which two transactions that end the last two members of a sweep would not see of each other.
+
+A claim counts an attempt and puts off the next one, so that no two processes send the same, and one that is killed
+while it sends has used up an attempt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, literal, or_, select, update
+
+from .connection import now_s
+from .states import FINAL
+from .tables import deliveries, jobs, reports
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """What is to be sent; ``attempts`` counts this one."""
+
+    number: int
+    event: str
+    object_id: str
+    attempts: int
+    created_at: datetime
+
+
+_ROW = tuple(deliveries.c[name] for name in DeliveryRow.__dataclass_fields__)
+
+
+def append(connection: Connection, event: str, object_id: str) -> None:
+    """Insert a row for each target of the database, see `Database`; none without one."""
+    rows = [
+        {"target": target, "event": event, "object_id": object_id}
+        for target in connection.get_execution_options().get("inkling_targets", ())
+    ]
+    if rows:
+        connection.execute(deliveries.insert(), rows)
+
+
+def append_job(connection: Connection, job_id: str, version: int | None) -> None:
+    """Insert the end of a job, and the version that it made."""
+    if not connection.get_execution_options().get("inkling_targets"):
+        return
+    append(connection, "job.ended", job_id)
+    if version is not None:
+        name = connection.execute(select(jobs.c.name).where(jobs.c.id == job_id)).scalar_one()
+        append(connection, "version.created", f"{name}/{version}")
+
+
+def append_newest_jobs(connection: Connection, target: str, n_jobs: int) -> None:
+    """Insert the newest jobs that are over and do not wait yet, the oldest first."""
+    over = select(jobs.c.number, jobs.c.id).where(jobs.c.state.in_(FINAL))
+    newest = over.order_by(jobs.c.number.desc()).limit(n_jobs).subquery()
+    waiting = select(deliveries.c.object_id).where(deliveries.c.target == target)
+    rows = select(literal(target), literal("job.ended"), newest.c.id).where(newest.c.id.not_in(waiting))
+    columns = ["target", "event", "object_id"]
+    connection.execute(deliveries.insert().from_select(columns, rows.order_by(newest.c.number)))
+
+
+def is_due(connection: Connection, target: str) -> bool:
+    """Whether there is something to `claim`."""
+    return connection.execute(select(exists(_due(connection, target)))).scalar_one()
+
+
+def claim(connection: Connection, target: str, *, lease_s: float) -> DeliveryRow | None:
+    """Take the oldest row that is due, for ``lease_s``."""
+    due = _due(connection, target).order_by(deliveries.c.number).limit(1).with_for_update(skip_locked=True)
+    claimed = connection.execute(
+        update(deliveries)
+        .where(deliveries.c.number == due.scalar_subquery())
+        .values(attempts=deliveries.c.attempts + 1, due_at_s=now_s(connection.engine) + lease_s)
+        .returning(*_ROW)
+    ).first()
+    if claimed is None:
+        return None
+    row = DeliveryRow(**claimed._mapping)
+    if row.attempts == 1 and row.event == "job.ended":
+        _append_groups(connection, target, row.object_id)
+    return row
+
+
+def append_groups(connection: Connection, job_id: str) -> None:
+    """Insert the end of the sweep and the report of a job that is to be deleted, for targets that did not claim it."""
+    unclaimed = select(deliveries.c.target).filter_by(event="job.ended", object_id=job_id, attempts=0)
+    for target in connection.execute(unclaimed).scalars().all():
+        _append_groups(connection, target, job_id)
+
+
+def postpone(connection: Connection, number: int, *, by_s: float) -> None:
+    """Let a row that could not be sent be due again after a while."""
+    later = now_s(connection.engine) + by_s
+    connection.execute(update(deliveries).where(deliveries.c.number == number).values(due_at_s=later))
+
+
+def release(connection: Connection, target: str) -> None:
+    """Let everything be due now: who claimed it no longer runs."""
+    connection.execute(update(deliveries).where(deliveries.c.target == target).values(due_at_s=0.0))
+
+
+def remove(connection: Connection, number: int) -> None:
+    """Delete a row: it was sent, or given up."""
+    connection.execute(delete(deliveries).where(deliveries.c.number == number))
+
+
+def give_up(connection: Connection, target: str, *, max_waiting: int, max_age: timedelta) -> int:
+    """Delete the rows that are too old, and the oldest of too many; return how many."""
+    numbers = select(deliveries.c.number).where(deliveries.c.target == target)
+    too_many = numbers.order_by(deliveries.c.number.desc()).offset(max_waiting).limit(1).scalar_subquery()
+    too_old = deliveries.c.created_at < datetime.now(UTC) - max_age
+    given_up = (deliveries.c.target == target) & or_(too_old, deliveries.c.number <= too_many)
+    return connection.execute(delete(deliveries).where(given_up)).rowcount
+
+
+def count_waiting(connection: Connection) -> dict[str, int]:
+    """Return how many rows wait for each target; targets without rows are missing."""
+    rows = connection.execute(select(deliveries.c.target, func.count()).group_by(deliveries.c.target))
+    return dict(rows.all())
+
+
+def _due(connection: Connection, target: str) -> Select[int]:
+    is_due = deliveries.c.due_at_s <= now_s(connection.engine)
+    return select(deliveries.c.number).where(deliveries.c.target == target, is_due)
+
+
+def _append_groups(connection: Connection, target: str, job_id: str) -> None:
+    """Insert the end of the sweep and of the report of a job, if every job of it is over, unless it waits already."""
+    job = connection.execute(select(jobs.c.sweep_id).where(jobs.c.id == job_id)).first()
+    if job is None:
+        return
+    ended = []
+    if job.sweep_id is not None and not _unfinished(connection, jobs.c.sweep_id == job.sweep_id):
+        ended.append(("sweep.ended", job.sweep_id))
+    singles = reports.c.in_order_job_id, reports.c.shuffled_job_id
+    mine = or_(*(column == job_id for column in singles), reports.c.sweep_id == job.sweep_id)
+    for report in connection.execute(select(reports.c.id, reports.c.sweep_id, *singles).where(mine)):
+        its = or_(jobs.c.id.in_(report[2:]), jobs.c.sweep_id == report.sweep_id)
+        if not _unfinished(connection, its):
+            ended.append(("report.ended", report.id))
+    for event, object_id in ended:
+        columns = {"target": target, "event": event, "object_id": object_id}
+        if not connection.execute(select(exists(select(deliveries.c.number).filter_by(**columns)))).scalar_one():
+            connection.execute(deliveries.insert().values(columns))
+
+
+def _unfinished(connection: Connection, condition: ColumnElement[bool]) -> bool:
+    query = select(jobs.c.number).where(condition, jobs.c.state.not_in(FINAL))
+    return connection.execute(select(exists(query))).scalar_one()

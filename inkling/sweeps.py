@@ -133,7 +133,7 @@ class _Report(Noun):
         return delete(self.path, self.id, keep_runs=keep_runs or None)
 
     @request
-    def document(self, form: Literal["html", "pdf", "md", "json", "zip"] = "html") -> Call[bytes]:
+    def document(self, form: Literal["html", "pdf", "md", "tex", "ipynb", "json", "zip"] = "html") -> Call[bytes]:
         """Return the whole report as a file."""
         return get(read_bytes, "reports", self.id, f"report.{form}")
 

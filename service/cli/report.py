@@ -56,12 +56,14 @@ from .terminal import bar, print_json, writing
 def report(
     ctx: click.Context, backend: Backend, /, *, out: Path, report_id: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Train everything that the course report shows, and write it as HTML, PDF, Markdown, JSON and single figures.
+    """Train everything that the course report shows, and write it as HTML, PDF, LaTeX, notebook and figures.
 
     Its runs are ordinary jobs, trained by this process, or with --url by the server.
 
     The exit code is 0 when the report is written, 1 when one of its runs failed, 130 when it was cancelled.
     """
+    from service.reports import HAND_IN  # noqa: PLC0415 - with a server, nothing else of it is needed
+
     if report_id is None:
         report_id = str(backend.submit_report(_request(**options))["id"])
     made = _follow(backend, report_id, silent=as_json)
@@ -70,7 +72,7 @@ def report(
         click.echo(f"Report {report_id} has {made['state']}. Its jobs say why: {jobs}", err=True)
         ctx.exit(INTERRUPTED if made["state"] == "cancelled" else 1)
     for name in made["links"]:
-        content, path = backend.report_file(report_id, name), out / name
+        content, path = backend.report_file(report_id, name), out / name.replace("report.zip", HAND_IN)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)

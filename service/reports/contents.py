@@ -22,7 +22,9 @@ from .sentences import answers, key_sentences, verdicts
 from .spikes import Spikes, find_spikes
 from .wording import loss, percent, signed
 
-FORMS = ("html", "pdf", "md", "json", "zip")
+FORMS = ("html", "pdf", "md", "tex", "ipynb", "json", "zip")
+HAND_IN = "hand-in.zip"
+"""What the archive is to be called where a person keeps it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,14 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     n_words: int = 1
+
+    def column_widths(self) -> list[float]:
+        """Return how much of its width each column needs, as fractions that sum to 1."""
+        # Letters of a heading are bold, and so wider.
+        words = [1.4 * max(map(len, head.split() or [""])) for head in self.head]
+        longest = [max(map(len, column)) for column in zip(*self.rows, strict=True)]
+        widths = [min(max(*pair, 12), 36) for pair in zip(words, longest, strict=True)]
+        return [width / sum(widths) for width in widths]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,6 +94,10 @@ class AnyFindings(Protocol):
     @property
     def inkling(self) -> str:
         """The version that computed them."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Those of the report."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -152,21 +166,26 @@ class Contents:
         if name == "report.zip":
             return self._archive()
         # Imported on first use: it takes longer to import than all the rest of a server.
-        from .rendering import render_document, render_markdown, render_page  # noqa: PLC0415
+        from .notebook import render_notebook  # noqa: PLC0415
+        from .rendering import render_document, render_latex, render_markdown, render_page  # noqa: PLC0415
 
-        if name == "report.md":
-            return render_markdown(self)
+        texts = {"md": render_markdown, "tex": render_latex, "ipynb": render_notebook}
+        if render := texts.get(name.removeprefix("report.")):
+            return render(self)
         if name == "report.html":
             return render_page(self, self._pictures("svg"))
         return render_document(self, self._pictures("png"))
 
     def _archive(self) -> bytes:
-        """Return all other files in a folder of a ZIP archive."""
+        """Return all other files in a folder of a ZIP archive; figures of the course also under its names for them."""
+        named = {name: name for name in self.file_names() if name != "report.zip"}
+        for figure in self.figures.values():
+            if figure.course_name:
+                named[f"{figure.course_name}.png"] = f"figures/{figure.name}.png"
         archive = BytesIO()
         with ZipFile(archive, "w", ZIP_DEFLATED) as files:
-            for name in self.file_names():
-                if name != "report.zip":
-                    files.writestr(ZipInfo(f"report/{name}", (1980, 1, 1, 0, 0, 0)), self.file(name), ZIP_DEFLATED)
+            for name, made in named.items():
+                files.writestr(ZipInfo(f"report/{name}", (1980, 1, 1, 0, 0, 0)), self.file(made), ZIP_DEFLATED)
         return archive.getvalue()
 
     def _pictures(self, form: FigureFormat) -> dict[str, bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
@@ -34,6 +34,21 @@ from .wording import signed
 
 FigureFormat: TypeAlias = Literal["png", "svg"]
 
+_COURSE_NAMES: Mapping[int, Mapping[str, str]] = {
+    1: {
+        "2b-loss": "task2b_binary_train_loss",
+        "2c-accuracy": "task2b_binary_train_accuracy",
+        "2e-shuffle": "task2e_train_accuracy_shuffle_difference",
+        "3b-loss": "task3b_softmax_train_loss",
+        "3c-accuracy": "task3b_softmax_train_accuracy",
+        "4b-weights": "task4b_softmax_weight",
+        "4c-accuracy": "task4c_l2_reg_accuracy",
+        "4e-norms": "task4d_l2_reg_norms",
+    },
+    2: {"2c-loss": "task2c_train_loss"},
+}
+"""By assignment and figure: the files that the course's starting code writes."""
+
 _SOFTMAX_AVERAGED = 50
 _MAX_NAMED = 6
 """More runs than these are not named at a figure, since they would take more room than its caption."""
@@ -42,9 +57,13 @@ _SIZE = ChartSize(width_px=1440, height_px=864)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Figure:
-    """A figure in either format, drawn once; ``runs`` are the jobs that it shows."""
+    """A figure in either format, drawn once; ``runs`` are the jobs that it shows.
+
+    ``course_name`` is that of its file in the course's own code, empty if that draws none like it.
+    """
 
     name: str
+    course_name: str
     caption: str
     runs: Sequence[Run]
     draw: Callable[[FigureFormat], bytes]
@@ -64,6 +83,7 @@ class Figures:
     def __init__(self, report_id: str, options: ReportOptions):
         self.made: dict[str, Figure] = {}
         self._report_id, self._quick = report_id, options.quick
+        self._course_names = _COURSE_NAMES[options.assignment]
 
     def add(self, name: str, caption: str, runs: Sequence[Run], draw: Callable[..., bytes]) -> None:
         """Add a figure drawn by ``draw(image_format=..., provenance=...)``."""
@@ -74,7 +94,8 @@ class Figures:
         if self._quick:
             provenance["quick"] = "fewer epochs"
         drawn_once = _once(lambda image_format: draw(image_format=image_format, provenance=provenance))
-        self.made[name] = Figure(name=name, caption=caption, runs=runs, draw=drawn_once)
+        course_name = self._course_names.get(name, "")
+        self.made[name] = Figure(name=name, course_name=course_name, caption=caption, runs=runs, draw=drawn_once)
 
     def add_chart(
         self,

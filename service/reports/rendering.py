@@ -38,8 +38,6 @@ _PT_MM = 25.4 / 72
 _FIGURE_MM, _WIDE_MM = 120.0, 166.0
 _FORMULA_DPI = 600
 _TABLE_HEAD_MM, _ROW_MM, _ROWS_TOGETHER = 15.0, 6.0, 6
-_BOLD_WIDTH = 1.4
-"""Of a letter of a heading, in letters of a cell."""
 _PROVENANCE_PT, _AROUND_CAPTION_MM, _SMALLEST_SCALE = 6.0, 3.0, 0.6
 """A figure is made smaller, down to this, where that saves a page that would be left part empty."""
 
@@ -53,6 +51,28 @@ _PAGES = Environment(loader=FunctionLoader(_template), autoescape=True, undefine
 _PAGES.filters["mathml"] = lambda formula: Markup(convert(formula.latex, display="block"))  # noqa: S704 - it is ours
 _TEXTS = Environment(loader=FunctionLoader(_template), autoescape=False, undefined=StrictUndefined, trim_blocks=True)  # noqa: S701
 _TEXTS.filters["escaped"] = partial(re.compile(r"([\\`*_\[\]<|#])").sub, r"\\\1")
+_SYMBOLS = {
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{each: f"\\{each}" for each in "&%$#_{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "\N{NO-BREAK SPACE}": "~"},
+    **{"−": "$-$", "×": r"$\times$", "±": r"$\pm$", "λ": r"$\lambda$", "‖": r"$\Vert$", "ŷ": r"$\hat{y}$"},
+    **{superscript: f"$^{{{sign}}}$" for superscript, sign in zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True)},
+}
+_IN_A_LONG_NAME = re.compile(r"(?<![\\\w])(?=\w{24})\w{8}|(?<=\w{8})\w{8}(?=\w)", re.ASCII)
+"""Where the name of a job or a SHA-256 may be broken, every 8 letters."""
+_LATEX = _TEXTS.overlay(
+    block_start_string="<%",
+    block_end_string="%>",
+    variable_start_string="<<",
+    variable_end_string=">>",
+    comment_start_string="<#",
+    comment_end_string="#>",
+)
+_LATEX.filters["tex"] = lambda text: _IN_A_LONG_NAME.sub(
+    r"\g<0>\\allowbreak{}", "".join(_SYMBOLS.get(letter, letter) for letter in text)
+)
+_LATEX.filters["unbroken"] = unbroken
+_SOURCE = _LATEX.get_template("report.tex")
 _MARKDOWN = _TEXTS.get_template("report.md")
 _PAGES.filters["unbroken"] = unbroken
 _PAGE = _PAGES.get_template("report.html")
@@ -77,6 +97,11 @@ def render_page(contents: Contents, pictures: dict[str, bytes]) -> bytes:
 def render_markdown(contents: Contents) -> bytes:
     """Return the report as Markdown as UTF-8, with its formulas as LaTeX and its figures in a folder beside it."""
     return _MARKDOWN.render(contents=contents).encode()
+
+
+def render_latex(contents: Contents) -> bytes:
+    """Return the report as LaTeX as UTF-8, for pdfLaTeX, with its figures in a folder beside it."""
+    return _SOURCE.render(contents=contents).encode()
 
 
 class _Pages(FPDF):
@@ -240,12 +265,9 @@ def _write_table(pages: _Pages, table: Table) -> None:
     pages.ink(_SMALL_PT)
     pages.paragraph(table.caption)
     pages.ink(7)
-    words = [max(map(len, head.split() or [""])) * _BOLD_WIDTH for head in table.head]
-    longest = [max(map(len, column)) for column in zip(*table.rows, strict=True)]
-    widths = [max(pair) for pair in zip(words, longest, strict=True)]
-    align = tuple("LEFT" if place < table.n_words else "RIGHT" for place in range(len(widths)))
+    align = tuple("LEFT" if place < table.n_words else "RIGHT" for place in range(len(table.head)))
     with pages.table(
-        col_widths=tuple(min(max(width, 12), 36) for width in widths),
+        col_widths=tuple(table.column_widths()),
         text_align=align,
         borders_layout="HORIZONTAL_LINES",
         headings_style=FontFace(emphasis="BOLD"),

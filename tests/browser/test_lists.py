@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -184,12 +185,20 @@ def test_the_images_of_a_data_set(open_page: OpenPage) -> None:
 
 
 def test_a_report_is_made_and_shown(open_page: OpenPage) -> None:
-    with open_page("/?view=reports") as page:
+    with open_page("/?view=reports", allowed=("422",)) as page:
         expect(page.get_by_text("No report yet")).to_be_visible()
         page.get_by_label("Assignment").select_option("2")
         expect(page.get_by_text("It trains nine runs")).to_be_visible()
+        expect(page.get_by_label("Classes")).to_have_count(0)
         page.get_by_label("Assignment").select_option("1")
         page.get_by_label("quick").check()
+        page.get_by_label("Seeds", exact=True).fill("eleven")
+        page.get_by_role("button", name="Make a report").click()
+        expect(page.get_by_role("alert")).to_contain_text("seeds")
+        page.get_by_label("Seeds", exact=True).fill("1")
+        page.get_by_label("Classes").fill("3, 2")
+        page.get_by_label("Authors").fill("Ada, Blaise")
+        page.get_by_label("Group").fill("Group 7")
         page.get_by_role("button", name="Make a report").click()
         expect(page.get_by_role("heading", name="A quick course report, assignment 1")).to_be_visible()
         expect(page.get_by_role("heading", name="2d Early stopping")).to_be_visible(timeout=60_000)
@@ -199,6 +208,12 @@ def test_a_report_is_made_and_shown(open_page: OpenPage) -> None:
         with page.expect_download() as saved:
             page.get_by_role("link", name="Save as JSON").click()
         assert saved.value.suggested_filename == "report.json"
+        options = json.loads(Path(saved.value.path()).read_text())["options"]
+        assert options["classes"] == [3, 2] and options["seeds"] == 1
+        assert (options["authors"], options["group"]) == (["Ada", "Blaise"], "Group 7")
+        with page.expect_download() as saved:
+            page.get_by_role("link", name="Save as ZIP").click()
+        assert saved.value.suggested_filename == "hand-in.zip"
 
 
 def test_what_is_deleted_is_gone_and_what_is_needed_says_why(open_page: OpenPage, client: httpx.Client) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from zipfile import ZipFile
 
 import pytest
@@ -150,8 +150,31 @@ def test_markdown_and_the_archive_have_the_whole_report(service: Service, finish
         assert all(f"](figures/{figure.name}.png)" in text for figure in section.figures)
     archive = ZipFile(BytesIO(service.reports.file(finished.id, "report.zip")))
     names = set(service.reports.file_names(finished.id)) - {"report.zip"}
-    assert set(archive.namelist()) == {f"report/{name}" for name in names}
+    course = {f"report/{figure.course_name}.png" for figure in contents.figures.values() if figure.course_name}
+    assert len(course) == 8 and "report/task4d_l2_reg_norms.png" in course
+    assert set(archive.namelist()) == {f"report/{name}" for name in names} | course
+    assert archive.read("report/task2b_binary_train_loss.png") == archive.read("report/figures/2b-loss.png")
     assert archive.read("report/report.pdf") == service.reports.file(finished.id, "report.pdf")
+
+
+def test_the_latex_source_is_well_formed(contents: Contents) -> None:
+    names = r"Å. Öst & 100% <_^~\\{}$#", "Group|7"
+    source = replace(contents, byline=", ".join(names)).file("report.tex").decode()
+    # Commands with arguments that are written out, then whatever is escaped, leave text with balanced braces.
+    bare = re.sub(r"\\(?:[a-zA-Z]+|.)", "", source.partition(r"\begin{document}")[2])
+    depth = list(accumulate((letter == "{") - (letter == "}") for letter in bare))
+    assert min(depth) == 0 == depth[-1]
+    opened = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+\*?)\}", source):
+        opened.append(name) if kind == "begin" else opened.remove(name)
+    assert opened == [] and source.count(r"\begin{figure}") == len(contents.figures)
+    assert bare.count("$") % 2 == 0 and not set(bare) & set("#%")
+    assert all(ord(letter) < 0x180 for letter in source), "pdfLaTeX knows no other letters"
+    for section in contents.sections:
+        assert all(rf"\[ {formula.latex} \]" in source for formula in section.formulas)
+        assert section.table is None or sum(section.table.column_widths()) == pytest.approx(1)
+    rows = sum(len(section.table.rows) + 1 for section in contents.sections if section.table)
+    assert len(re.findall(r" \\\\$", source, re.MULTILINE)) == rows
 
 
 def test_the_head_has_title_and_authors(contents: Contents) -> None:

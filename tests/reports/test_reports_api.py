@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -47,8 +50,10 @@ def test_a_finished_report(client: httpx.Client, finished: Report) -> None:
         "png": "image/png",
         "md": "text/markdown",
         "zip": "application/zip",
+        "tex": "application/x-tex",
+        "ipynb": "application/x-ipynb+json",
     }
-    for name in ("report.html", "report.pdf", "report.md", "report.zip", "report.json", "figures/3d-gap.png"):
+    for name in (*(f"report.{form}" for form in kinds if form != "png"), "figures/3d-gap.png"):
         answer = client.get(report["links"][name].removeprefix("/api/v1"))
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith(kinds[name.rpartition(".")[2]])
@@ -56,6 +61,8 @@ def test_a_finished_report(client: httpx.Client, finished: Report) -> None:
             report["links"][name].removeprefix("/api/v1"), headers={"If-None-Match": answer.headers["etag"]}
         )
         assert again.status_code == 304
+    archive = client.get(f"/reports/{finished.id}/report.zip")
+    assert archive.headers["content-disposition"] == 'attachment; filename="hand-in.zip"'
     policy = client.get(f"/reports/{finished.id}/report.html").headers["content-security-policy"]
     assert "style-src 'sha256-" in policy and "img-src data:" in policy and "script" not in policy
 
@@ -87,6 +94,33 @@ def test_a_missing_report_or_file(client: httpx.Client, finished: Report) -> Non
         assert client.get(f"/reports/{path}").status_code == 404
 
 
+def test_the_notebook_trains_the_report_anew(
+    url: str, service: Service, finished: Report, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each cell is run in turn, as Jupyter does, against the service of this test."""
+    notebook = json.loads(service.reports.file(finished.id, "report.ipynb"))
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
+    monkeypatch.setenv("INKLING_URL", url)
+    namespace: dict[str, Any] = {}
+    for cell in notebook["cells"]:
+        assert set(cell) == {"id", "cell_type", "metadata", "source"} | (
+            {"outputs", "execution_count"} if cell["cell_type"] == "code" else set()
+        )
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), cell["id"], "exec"), namespace)
+    anew = namespace["report"]
+    assert anew.state == "succeeded" and anew.id != finished.id
+    namespace["client"].close()
+    # The same seed trains the same weights, so all sentences are the same.
+    findings = service.reports.contents(finished.id).to_dict()
+    assert anew.findings["answers"] == findings["answers"]
+    printed = capsys.readouterr().out
+    assert all(sentence in printed for sentences in findings["answers"].values() for sentence in sentences)
+    figures = re.findall(r"report\.figure\('([^']+)'\)", json.dumps(notebook))
+    assert figures == list(service.reports.contents(finished.id).figures)
+
+
 def test_the_command_writes_the_files(url: str, finished: Report, tmp_path: Path) -> None:
     run = CliRunner().invoke(cli, ["report", "--id", finished.id, "--out", str(tmp_path / "out"), "--url", url])
     assert run.exit_code == 0, run.output
@@ -96,7 +130,9 @@ def test_the_command_writes_the_files(url: str, finished: Report, tmp_path: Path
         "report.html",
         "report.pdf",
         "report.md",
-        "report.zip",
+        "report.tex",
+        "report.ipynb",
+        "hand-in.zip",
         "report.json",
         "figures/2b-loss.png",
         "figures/2b-loss.svg",

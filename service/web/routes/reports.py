@@ -15,7 +15,7 @@ from service.charts import Drawing
 from service.core import HYPERPARAMETERS
 from service.errors import JobNotFound
 from service.jobs import ImageFormat, JobState
-from service.reports import FORMS, MAX_PENALTIES, MAX_SEEDS, ReportOptions
+from service.reports import FORMS, HAND_IN, MAX_PENALTIES, MAX_SEEDS, ReportOptions
 from service.web.access_control import READ, TRAIN
 from service.web.middleware import policy
 from service.web.pictures import CHART_ANSWER, PNG, SVG, file_answer, picture_answer
@@ -26,6 +26,7 @@ router = noun_router("reports")
 
 _MEDIA_TYPES = {
     **{"html": "text/html", "pdf": "application/pdf", "md": "text/markdown", "json": "application/json"},
+    **{"tex": "application/x-tex", "ipynb": "application/x-ipynb+json"},
     **{"zip": "application/zip", "png": PNG, "svg": SVG},
 }
 
@@ -165,9 +166,12 @@ def delete_report(report_id: ReportId, query: Annotated[DeletionParameters, Quer
     **file_answer("The report.", *(_MEDIA_TYPES[form] for form in FORMS)),
 )
 async def report_file(
-    report_id: ReportId, form: Literal["html", "pdf", "md", "json", "zip"], request: Request, service: ServiceDep
+    report_id: ReportId,
+    form: Literal["html", "pdf", "md", "tex", "ipynb", "json", "zip"],
+    request: Request,
+    service: ServiceDep,
 ) -> Response:
-    """Return the report as a page that needs nothing but itself, as PDF, Markdown or numbers, or all in an archive."""
+    """Return the report as a page that needs nothing else, as PDF, text, notebook or numbers, or all in an archive."""
     return await _file(report_id, f"report.{form}", request, service)
 
 
@@ -190,6 +194,8 @@ async def _file(report_id: str, name: str, request: Request, service: ServiceDep
             from service.reports.rendering import CONTENT_SECURITY_POLICY  # noqa: PLC0415 - it takes a while
 
             headers = (("Content-Security-Policy", policy(CONTENT_SECURITY_POLICY)),)
+        if form == "zip":
+            headers = (("Content-Disposition", f'attachment; filename="{HAND_IN}"'),)
         # Runs that are over never change, so neither does what is made of them.
         draw = partial(service.reports.file, report_id, name)
         return Drawing(made_of=(report_id, name), draw=draw, media_type=_MEDIA_TYPES[form], headers=headers)

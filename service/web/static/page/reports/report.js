@@ -37,12 +37,12 @@ export function Report({ params }) {
 function Head({ id, options, state, fraction, jobs, sweep, sections, cancel }) {
   const isOver = state in WORDS;
   const runs = jobs.filter(Boolean);
-  const save = (form) => html`<${FileLink} key=${form} path=${`/reports/${id}/report.${form}`} name=${`report.${form}`} aria-label=${`Save as ${form.toUpperCase()}`}>${form.toUpperCase()}<//>`;
+  const save = (form) => html`<${FileLink} key=${form} path=${`/reports/${id}/report.${form}`} name=${form === "zip" ? "hand-in.zip" : `report.${form}`} aria-label=${`Save as ${form.toUpperCase()}`}>${form.toUpperCase()}<//>`;
   return html`<div class="card">
     <p class="state" role="status"><${Badge} state=${state} /> ${WORDS[state] ?? "The runs are training."}</p>
     <progress max="1" value=${fraction} aria-label="Progress" hidden=${isOver}></progress>
     <div class="row">
-      ${sections.length > 0 && ["html", "pdf", "json", "zip"].map(save)}
+      ${sections.length > 0 && ["html", "pdf", "tex", "ipynb", "json", "zip"].map(save)}
       <a class="button" href=${address({ sweep })}>${options.assignment === 1 ? "Softmax runs" : "All runs"}</a>
       ${options.assignment === 1 && runs.length > 1 && html`<a class="button" href=${compareAddress(runs.slice(0, 2))}>Compare with and without shuffling</a>`}
       ${!isOver && html`<button type="button" onClick=${cancel}>Cancel</button>`}

@@ -13,13 +13,18 @@ const ASSIGNMENTS = {
   2: ["Networks with hidden layers", "nine runs: networks, improved one thing at a time, then of other sizes"],
 };
 
+function settings({ assignment, classes, l2_penalties, seed, seeds }) {
+  const runs = assignment === 1 ? `${classes.join(" and ")}, λ ${l2_penalties.join(", ")}, ` : "";
+  return `${runs}${seeds > 1 ? `seeds ${seed} to ${seed + seeds - 1}` : `seed ${seed}`}`;
+}
+
 export function Reports() {
   const { data, problem, isLost } = useLive(async () => [(await get("/reports?limit=100")).reports, true], []);
   const row = ({ id, options, state, fraction, created_at }) => [
     html`<a href=${address({ report: id })}>${moment(created_at)}</a>`,
     `${options.assignment}: ${ASSIGNMENTS[options.assignment][0]}`,
     options.quick ? "quick" : "full",
-    options.assignment === 1 ? `${options.classes.join(" and ")}, λ ${options.l2_penalties.join(", ")}` : `seed ${options.seed}`,
+    settings(options),
     html`<${Badge} state=${state} />`,
     `${Math.round(100 * fraction)} %`,
   ];
@@ -34,34 +39,53 @@ export function Reports() {
   `;
 }
 
+const LIST = /\s*,\s*/;
+const EMPTY = { assignment: "1", seed: "0", seeds: "1", quick: false, classes: "2, 3", title: "", authors: "", group: "" };
+
+// What is sent: numbers where the server expects them, or as they were written, for it to refuse.
+function request({ assignment, seed, seeds, quick, classes, title, authors, group }) {
+  const number = (text) => (/^\d+$/.test(text.trim()) ? Number(text) : text);
+  const body = { assignment: Number(assignment), seed: number(seed), seeds: number(seeds), quick, title: title.trim(), group: group.trim() };
+  body.authors = authors.split(LIST).map((name) => name.trim()).filter(Boolean);
+  if (assignment === "1") body.classes = classes.trim().split(LIST).map(number);
+  return body;
+}
+
 function Form() {
-  const [assignment, setAssignment] = useState("1");
-  const [seed, setSeed] = useState("0");
-  const [isQuick, setQuick] = useState(false);
+  const [given, setGiven] = useState(EMPTY);
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState(null);
   const submit = async (event) => {
     event.preventDefault();
     setBusy(true);
     try {
-      go(address({ report: (await post("/reports", { assignment: Number(assignment), seed: Number(seed), quick: isQuick })).id }));
+      go(address({ report: (await post("/reports", request(given))).id }));
     } catch (refused) {
       setProblem(refused);
       setBusy(false);
     }
   };
+  const set = (name, value) => setGiven((before) => ({ ...before, [name]: value }));
+  const text = (name, label, attributes) => html`<label for=${`report-${name}`}>${label}</label>
+    <input type="text" id=${`report-${name}`} autocomplete="off" value=${given[name]} onInput=${(event) => set(name, event.target.value)} ...${attributes} />`;
   return html`<form class="card" onSubmit=${submit}>
     <div class="row">
       <label for="report-assignment">Assignment</label>
-      <select id="report-assignment" value=${assignment} onChange=${(event) => setAssignment(event.target.value)}>
+      <select id="report-assignment" value=${given.assignment} onChange=${(event) => set("assignment", event.target.value)}>
         ${Object.entries(ASSIGNMENTS).map(([number, [title]]) => html`<option key=${number} value=${number}>${number}: ${title}</option>`)}
       </select>
-      <label for="report-seed">Seed</label>
-      <input type="text" id="report-seed" inputmode="numeric" autocomplete="off" value=${seed} onInput=${(event) => setSeed(event.target.value)} />
-      <label class="tick"><input type="checkbox" id="report-quick" checked=${isQuick} onChange=${(event) => setQuick(event.target.checked)} />quick: fewer epochs</label>
+      ${text("seed", "First seed", { class: "short", inputmode: "numeric" })}
+      ${text("seeds", "Seeds", { class: "short", inputmode: "numeric", title: "1 to 10; with several there are intervals and bands" })}
+      ${given.assignment === "1" && text("classes", "Classes", { class: "short" })}
+      <label class="tick"><input type="checkbox" id="report-quick" checked=${given.quick} onChange=${(event) => set("quick", event.target.checked)} />quick: fewer epochs</label>
+    </div>
+    <div class="row">
+      ${text("title", "Title", { maxlength: 200, placeholder: "its subject" })}
+      ${text("authors", "Authors", { placeholder: "with commas between them" })}
+      ${text("group", "Group", { class: "short", maxlength: 100 })}
       <button type="submit" class="main" disabled=${isBusy}>Make a report</button>
     </div>
-    <p class="hint">It trains ${ASSIGNMENTS[assignment][1]}.</p>
+    <p class="hint">It trains ${ASSIGNMENTS[given.assignment][1]}${given.seeds.trim() === "1" ? "" : ", with each seed"}.</p>
     <p class="error" role="alert" hidden=${!problem}>${problem?.message}</p>
   </form>`;
 }

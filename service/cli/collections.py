@@ -64,9 +64,7 @@ def show(backend: Backend, *, name: str, model: str | None, as_json: bool, **ask
 
     def draw(found: Json, console: Console) -> None:
         version = f"{found['model']}, version {found['version']}"
-        console.print(
-            f"{found['n_images']:,} images, of which {version} misreads {found['n_misread']:,}.", style="bold"
-        )
+        console.print(f"Images: {found['n_images']:,}, misread by {version}: {found['n_misread']:,}.", style="bold")
         table = columns("id", right=("label", "reads", "probability", "age"))
         for each in found["images"]:
             colour = "yellow" if each["is_misread"] else "green"

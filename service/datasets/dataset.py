@@ -101,6 +101,7 @@ class Dataset:
     class_names : of label 0, 1, ...; one for every label that occurs.
     sha256 : one checksum of all the data, lower-case hexadecimal; equal data, equal checksum.
     made_of : of a mixture, the data sets in it.
+    test_sha256 : the checksum of the data set that the test part is from: of a mixture, its first one; else its own.
     """
 
     name: str
@@ -112,6 +113,12 @@ class Dataset:
     test: LabelledImages
     sha256: str
     made_of: tuple[Ingredient, ...] = ()
+    test_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        """Take the test part for its own."""
+        if not self.test_sha256:
+            object.__setattr__(self, "test_sha256", self.sha256)
 
     @property
     def task(self) -> Task:

@@ -70,6 +70,7 @@ class Mixture:
             test=first.test,
             sha256=sha256,
             made_of=self.ingredients(),
+            test_sha256=first.test_sha256,
         )
 
 

@@ -80,13 +80,13 @@ def compare(models: Sequence[Model], datasets: Datasets = PACKAGED) -> dict[str,
 
     Raises
     ------
-    InvalidInput : the models were trained on different data, or share no class.
+    InvalidInput : the models have different test images, or share no class.
     DatasetNotFound, InvalidDataset, Corrupted, StorageFailed : as `evaluate`.
     """
     evaluations = [evaluate(model, datasets) for model in models]
     first = evaluations[0]
-    if len({evaluation.dataset_sha256 for evaluation in evaluations}) != 1:
-        raise InvalidInput("The models were trained on different data, so there are no images to compare them on.")
+    if len({evaluation.test_sha256 for evaluation in evaluations}) != 1:
+        raise InvalidInput("The models have different test images, so there are none to compare them on.")
     classes = sorted(set(first.classes).intersection(*(evaluation.classes for evaluation in evaluations)))
     indices = first.indices[np.isin(first.true, classes)]
     if len(indices) == 0:

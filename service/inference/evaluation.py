@@ -32,7 +32,7 @@ class Evaluation:
 
     Parameters
     ----------
-    dataset, dataset_sha256 : what the images are the test part of.
+    dataset, test_sha256 : what the images are the test part of; see `Dataset`.
     classes : of the model, in its order.
     indices : (n_images,) int64, where each image is in the test part, ascending.
     true, predicted : (n_images,) int64 labels.
@@ -41,7 +41,7 @@ class Evaluation:
     """
 
     dataset: str
-    dataset_sha256: str
+    test_sha256: str
     classes: tuple[int, ...]
     indices: Ints
     true: Ints
@@ -184,7 +184,7 @@ def _evaluated(question: _Question) -> Evaluation:
     predicted, table = predict(model, images)
     return Evaluation(
         dataset=dataset.name,
-        dataset_sha256=dataset.sha256,
+        test_sha256=dataset.test_sha256,
         classes=manifest.classes,
         indices=indices.astype(np.int64),
         true=true,

@@ -367,31 +367,71 @@ def test_hide_takes_controls_away(open_page: OpenPage) -> None:
         assert "hide=model%2Cevidence%2Cflip" in page.url
 
 
-def test_a_drawing_is_collected_corrected_and_frozen(open_page: OpenPage, client: httpx.Client) -> None:
-    with open_page("/?collect=lesson-one") as page:
+def collect(page: Page, label: int, name: str = "lesson-one") -> None:
+    page.get_by_role("group", name=f"Add it to {name} as a").get_by_role("button", name=str(label)).click()
+    expect(page.get_by_text(f"Added to {name} as a {label}.")).to_be_visible()
+
+
+def test_the_drawings_of_a_class_come_together_are_corrected_and_frozen(
+    open_page: OpenPage, client: httpx.Client
+) -> None:
+    with open_page("/?view=data") as page:
+        page.get_by_label("Name of a new collection").fill("lesson-one")
+        page.get_by_role("button", name="New collection").click()
+        link = page.get_by_label("Link for a class").input_value()
+        page.goto(link)
         for label in (7, 1):
             draw(page, SEVEN)
             expect(page.locator("#reading strong")).to_have_text("7")
-            page.get_by_role("group", name="It should be a").get_by_role("button", name=str(label)).click()
-            expect(page.get_by_text(f"Added to lesson-one as a {label}.")).to_be_visible()
+            collect(page, label)
             page.get_by_role("button", name="Clear").click()
         page.keyboard.press("t")
         expect(page.locator(".truth")).to_be_visible()
-        page.get_by_role("group", name="It should be a").get_by_role("button", name="4").click()
+        collect(page, 4)
         page.get_by_role("link", name="See the collection").click()
-        labels = page.get_by_label("Label")
+        labels = page.get_by_label("Label", exact=True)
         expect(labels).to_have_count(3)
         page.get_by_role("button", name="Remove this 4").click()
         expect(labels).to_have_count(2)
+        page.get_by_role("link", name="misread 1").click()
+        expect(page.locator(".collected.misread .reads")).to_have_text(re.compile("^reads 7"))
+        page.get_by_role("img", name="A 1, added").click()
+        expect(page.locator("#reading strong")).to_have_text("7")  # its strokes are on the paper again
+        page.go_back()
+        expect(labels).to_have_count(1)
         labels.first.select_option("7")
+        page.get_by_role("link", name="read right 2").click()
+        expect(labels).to_have_count(2)
         page.get_by_role("button", name="Freeze into a data set").click()
         expect(page.get_by_text("1 training images and 1 test images")).to_be_visible()
-        page.go_back()
-        page.get_by_role("button", name="Teach it").click()
-        page.wait_for_url("**/?job=*")
-        job = client.post(f"/jobs/{page.url.partition('job=')[2]}/cancel").json()
-        assert job["starts_from"]["name"] == job["config"]["name"] == "mnist-digits"
-        made_of = client.get(f"/datasets/{job['config']['dataset']}").json()["made_of"]
-        assert [(each["name"], each["weight"]) for each in made_of] == [("mnist", 1), ("lesson-one-v1", 20)]
+    (image, _) = client.get("/collections/lesson-one/images").json()["images"]
+    (stroke,) = client.get(f"/collections/lesson-one/images/{image['id']}/strokes").json()
+    assert (stroke["width"], stroke["is_eraser"], len(stroke["points"]) > 10) == (40, False, True)
     frozen = client.get("/datasets/lesson-one-v1").json()
     assert frozen["training"]["n_by_class"]["7"] == frozen["test"]["n_by_class"]["7"] == 1
+
+
+def test_a_drawing_is_taught_and_read_again_beside_the_old_answer(open_page: OpenPage, client: httpx.Client) -> None:
+    with open_page("/?collect=taught") as page:
+        draw(page, SEVEN)
+        expect(page.locator("#reading strong")).to_have_text("7")
+        collect(page, 1, "taught")
+        page.get_by_role("button", name="Teach it").click()
+        use = page.get_by_role("button", name="Use version")
+        for _ in range(2):
+            expect(use).to_be_visible()
+            expect(page.locator(".taught")).not_to_contain_text("…")
+            drawing, test_images = page.locator(".taught tbody tr").all_inner_texts()
+            assert re.fullmatch(r"This drawing\s+7 \(.+\)\s+\d \(.+\)", drawing), drawing
+            assert re.fullmatch(r"Test images\s+99\.09 %\s+9\d\.\d\d %", test_images), test_images
+            page.reload()
+        expect(use).to_be_visible()
+        job = client.get(f"/jobs/{page.url.partition('taught=')[2][:26]}").json()
+    assert job["starts_from"]["name"] == job["config"]["name"] == "mnist-digits"
+    made_of = client.get(f"/datasets/{job['config']['dataset']}").json()["made_of"]
+    assert [(each["name"], each["weight"]) for each in made_of] == [("mnist", 1), ("taught-v1", 200)]
+    pixels = client.get("/collections/taught/readings", params={"model": f"mnist-digits/{job['model']['version']}"})
+    before = client.get("/collections/taught/readings", params={"model": "mnist-digits/1"}).json()["images"][0]
+    (after,) = pixels.json()["images"]
+    assert before["digit"] == 7 and (after["digit"] == 1 or after["probability"] < before["probability"])
+    client.delete(f"/models/mnist-digits/versions/{job['model']['version']}").raise_for_status()

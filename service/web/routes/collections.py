@@ -31,7 +31,7 @@ router = noun_router("collections")
 Label: TypeAlias = Annotated[int, Field(ge=0, le=DIGITS.n_classes - 1, description="The digit that the image shows.")]
 ImageId = Annotated[str, Path(description="As the collection lists it."), AfterValidator(check_id("image"))]
 
-PAPER_SIDE, MAX_STROKES, MAX_POINTS, MAX_STROKES_BYTES = 560, 1_000, 10_000, 65_536
+PAPER_SIDE, MAX_STROKES_BYTES = 560, 65_536
 _Coordinate = Annotated[int, Field(ge=0, le=PAPER_SIDE)]
 _DRAWING_BODY = copy.deepcopy(IMAGE_BODY)
 """A picture, in a form also with its strokes."""
@@ -86,11 +86,11 @@ class Stroke(Strict):
     is_eraser: bool = False
     points: Annotated[
         list[Annotated[list[_Coordinate], Field(min_length=2, max_length=2)]],
-        Field(min_length=1, max_length=MAX_POINTS, description="x and y of each, from the upper left corner."),
+        Field(min_length=1, description="x and y of each, from the upper left corner."),
     ]
 
 
-_STROKES = TypeAdapter(Annotated[list[Stroke], Field(min_length=1, max_length=MAX_STROKES)])
+_STROKES = TypeAdapter(Annotated[list[Stroke], Field(min_length=1)])
 
 
 class CollectedPictureParameters(Parameters):

@@ -81,6 +81,7 @@ export async function upload(path, form, onProgress, signal) {
 }
 
 function encoded(body) {
+  if (body instanceof FormData) return { body, headers: {} };
   if (body instanceof Blob) return { body, headers: { "Content-Type": body.type || "application/octet-stream" } };
   return { body: JSON.stringify(body ?? {}), headers: { "Content-Type": "application/json" } };
 }

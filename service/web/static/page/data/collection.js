@@ -1,61 +1,123 @@
-// A collection: labelled images of one's own, which can be corrected, and are frozen into a data set to train on.
+// A collection: labelled images of one's own, or of a class, with what the model reads in them; they can be corrected,
+// taught, and frozen into a data set to train on.
 
-import { get, post, send, versionPath } from "../api.js";
-import { count, moment } from "../format.js";
-import { html, useState } from "../html.js";
+import { get, post, send } from "../api.js";
+import { paint, written } from "../draw/ink.js";
+import { count, moment, percent } from "../format.js";
+import { html, useEffect, useRef, useState } from "../html.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLive } from "../parts/live.js";
 import { Picture } from "../parts/picture.js";
-import { address, go } from "../url.js";
+import { teach, Taught } from "../teach.js";
+import { address, go, setParameters } from "../url.js";
 
 const PAGE = 60;
-const WEIGHT = 20; // how often each image of the collection stands among those of the model
+const SIDE_PX = 84;
 const DIGITS = [...Array(10).keys()];
 
 export function Collection({ params }) {
   const name = params.get("collection");
   const path = `/collections/${encodeURIComponent(name)}`;
-  const before = params.get("before");
-  const query = new URLSearchParams({ limit: String(PAGE), ...(before && { before }) });
-  const load = async () => [{ collection: await get(path), ...(await get(`${path}/images?${query}`)) }, !before]; // others may add to it
-  const { data, problem, isLost, again } = useLive(load, [`${path}?${query}`]);
+  const [before, misread] = [params.get("before"), params.get("misread")];
+  const query = new URLSearchParams({ limit: String(PAGE), ...(before && { before }), ...(misread && { misread }) });
+  const [taught, setTaught] = useState(params.get("taught"));
   const [refused, setRefused] = useState(null);
-  const attempt = (act) => act().then(again, setRefused);
-  const relabel = (id) => (event) => attempt(() => send(`${path}/images/${id}`, { method: "PATCH", body: JSON.stringify({ label: Number(event.target.value) }), headers: { "Content-Type": "application/json" } }));
+  const read = useRef({ of: "", readings: null });
+  // Others may add to it: it is looked at every second, and read again when it has changed.
+  const load = async () => {
+    const collection = await get(path);
+    const of = JSON.stringify(collection);
+    if (read.current.of !== of) read.current = { of, readings: await get(`${path}/readings?${query}`) };
+    return [{ collection, ...read.current.readings }, !before];
+  };
+  const { data, problem, isLost, again } = useLive(load, [`${path}?${query}`]);
+  const readAgain = () => {
+    read.current.of = "";
+    again();
+  };
+  const show = (id) => {
+    setParameters({ taught: id });
+    setTaught(id);
+  };
+  const attempt = (act) => act().then(readAgain, setRefused);
+  const relabel = (id, label) => attempt(() => send(`${path}/images/${id}`, { method: "PATCH", body: JSON.stringify({ label: Number(label) }), headers: { "Content-Type": "application/json" } }));
+  const remove = (id) => attempt(() => send(`${path}/images/${id}`, { method: "DELETE" }));
   const freeze = async () => {
     const { name: made } = await post(`${path}/versions`);
     go(address({ view: "data", dataset: made }));
   };
-  const image = ({ id, label, created_at: at }) => html`<li key=${id} class="collected">
-    <${Picture} path=${`${path}/images/${id}.png?upscale=3`} width="84" height="84" alt=${`A ${label}, added ${moment(at)}`} />
-    <select aria-label="Label" value=${label} onChange=${relabel(id)}>${DIGITS.map((digit) => html`<option key=${digit} value=${digit}>${digit}</option>`)}</select>
-    <button type="button" aria-label=${`Remove this ${label}`} onClick=${() => attempt(() => send(`${path}/images/${id}`, { method: "DELETE" }))}>×</button>
-  </li>`;
+  const readBy = async (version) => {
+    const [, , model, , number] = version.split("/");
+    const { n_images, n_misread } = await get(`${path}/readings?limit=1&model=${model}/${number}`);
+    return `${n_misread} of ${n_images}`;
+  };
+  const here = { view: "data", collection: name };
+  const chip = (text, its) => html`<a class="chip" href=${address({ ...here, ...(its && { misread: its }) })} aria-current=${misread === its ? "true" : null}>${text}</a>`;
   return html`
     <h1 id="data-title">Collection ${name}</h1>
-    <p class="lead">Labelled images of your own. Change a label, or remove an image, before you freeze them into a data set to train on.</p>
+    <p class="lead">Labelled images of your own, or of a class. Change a label, or remove an image, before you teach them or freeze them into a data set.</p>
     <${Lost} when=${isLost} />
     ${problem && html`<${Empty} href="/" label="Draw">${problem.status === 404 ? "There is no such collection. Draw a digit, and say what it should be." : problem.message}<//>`}
     <p class="error" role="alert" hidden=${!refused}>${refused?.message}</p>
-    ${data && html`<div class="card row">
-        <span>${count(data.collection.n_images, "image")}${data.collection.version === null ? "" : `, frozen last as ${name}-v${data.collection.version}`}.</span>
-        <button type="button" class="main" disabled=${!data.collection.n_images} onClick=${() => teach(name).catch(setRefused)}>Teach it</button>
-        <button type="button" disabled=${!data.collection.n_images} onClick=${() => freeze().catch(setRefused)}>Freeze into a data set</button>
-        <a class="button" href=${address({ view: "draw", collect: name })}>Draw more</a>
-        <${Delete} paths=${[path]} title=${`Delete the collection ${name}?`} words=${`Its ${count(data.collection.n_images, "image")} are lost. The data sets that were made of it stay.`} done=${() => go(address({ view: "data" }))} />
+    ${data && html`<div class="card">
+        <div class="row">
+          <span>${count(data.collection.n_images, "image")}${data.collection.version === null ? "" : `, frozen last as ${name}-v${data.collection.version}`}.</span>
+          <button type="button" class="main" disabled=${!data.collection.n_images} onClick=${() => teach(name).then(show, setRefused)}>Teach it</button>
+          <button type="button" disabled=${!data.collection.n_images} onClick=${() => freeze().catch(setRefused)}>Freeze into a data set</button>
+          <a class="button" href=${address({ view: "draw", collect: name })}>Draw more</a>
+          <${Delete} paths=${[path]} title=${`Delete the collection ${name}?`} words=${`Its ${count(data.collection.n_images, "image")} are lost. The data sets that were made of it stay.`} done=${() => go(address({ view: "data" }))} />
+        </div>
+        <${ClassLink} name=${name} />
+        <p class="hint">Teach it: the model that reads drawings trains on for a few seconds, on its own images together with these. The result is a new version; the champion stays until you promote it. Of a digit that has several images, one in six is kept for testing and not taught.</p>
       </div>
-      <p class="hint">Teach it: the model that reads drawings trains on, on its own images together with these, each of which counts as ${WEIGHT}. The result is a new version; the champion stays until you promote it.</p>
-      <ul class="gallery">${data.images.map(image)}</ul>
-      ${data.next && html`<a class="button" href=${address({ view: "data", collection: name, before: data.next })}>Older images</a>`}`}
+      ${taught && html`<${Taught} id=${taught} label="Misread here" read=${readBy} inputs=${[read.current.of]} changed=${readAgain} close=${() => show(null)} />`}
+      <div class="row filter" role="group" aria-label="Which images">
+        ${chip(`all ${data.n_images}`, null)}${chip(`misread ${data.n_misread}`, "true")}${chip(`read right ${data.n_images - data.n_misread}`, "false")}
+        <span class="hint">read by ${data.model}, version ${data.version}</span>
+      </div>
+      <ul class="gallery">${data.images.map((image) => html`<${Collected} key=${image.id} path=${`${path}/images/${image.id}`} image=${image} relabel=${relabel} remove=${remove} />`)}</ul>
+      ${data.next && html`<a class="button" href=${address({ ...here, ...(misread && { misread }), before: data.next })}>Older images</a>`}`}
   `;
 }
 
-// A job that begins with the weights of the default model.
-async function teach(collection) {
-  const { models, default: name } = await get("/models");
-  const { version } = models.find((each) => each.name === name).default;
-  const { config, dataset } = await get(versionPath(name, version));
-  const sets = [{ name: dataset.name }, { name: collection, weight: WEIGHT }];
-  const made = await post("/jobs", { model: config.model, start_from: `${name}/${version}`, name, dataset: sets, epochs: 2, learning_rate: 0.01 });
-  go(address({ job: made.id }));
+// The address under which everybody's drawings come together.
+function ClassLink({ name }) {
+  const [isCopied, setCopied] = useState(false);
+  const link = `${location.origin}${address({ collect: name })}`;
+  const copy = () => navigator.clipboard?.writeText(link).then(() => setCopied(true), () => {});
+  return html`<div class="row"><label for="class-link">Link for a class</label>
+    <input id="class-link" type="text" readonly value=${link} onFocus=${(event) => event.target.select()} />
+    ${navigator.clipboard && html`<button type="button" onClick=${copy}>${isCopied ? "Copied" : "Copy"}</button>`}
+    <span class="hint">All drawings that are labelled there are shown here.</span></div>`;
+}
+
+function Collected({ path, image, relabel, remove }) {
+  const { id, label, class_name: digit, verdict, probability, is_misread: isMisread, n_strokes: isDrawn, created_at: at } = image;
+  const alt = `A ${label}, added ${moment(at)}`;
+  const reads = `reads ${digit}${verdict === "digit" ? "" : "?"}, ${percent(probability)}`;
+  return html`<li class=${`collected ${isMisread ? "misread" : ""}`}>
+    ${isDrawn ? html`<${Drawn} path=${`${path}/strokes`} alt=${alt} />` : html`<${Picture} path=${`${path}.png?upscale=3`} width=${SIDE_PX} height=${SIDE_PX} alt=${alt} />`}
+    <span class="reads">${isMisread ? html`<b>${reads}</b>` : reads}</span>
+    <select aria-label="Label" value=${label} onChange=${(event) => relabel(id, event.target.value)}>${DIGITS.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select>
+    <button type="button" aria-label=${`Remove this ${label}`} onClick=${() => remove(id)}>×</button>
+  </li>`;
+}
+
+// A drawing from its strokes, as sharp as the screen; a click opens it on the paper.
+function Drawn({ path, alt }) {
+  const canvas = useRef(null);
+  const [ink, setInk] = useState("");
+  useEffect(() => {
+    let isLeft = false;
+    const load = async () => {
+      const strokes = (await get(path)).map(({ width, is_eraser: isEraser, points }) => ({ width, isEraser, points }));
+      if (isLeft) return;
+      setInk(written(strokes));
+      canvas.current.width = canvas.current.height = Math.round(SIDE_PX * devicePixelRatio);
+      paint(canvas.current, strokes);
+    };
+    load().catch(() => {}); // it was deleted meanwhile
+    return () => (isLeft = true);
+  }, [path]);
+  return html`<a href=${address({ ink })}><canvas ref=${canvas} role="img" aria-label=${`${alt}. Open it on the paper.`}></canvas></a>`;
 }

@@ -1,8 +1,8 @@
 // Data sets: how many images of each digit, and the images themselves.
 
-import { DATASET, get } from "../api.js";
+import { DATASET, get, post } from "../api.js";
 import { count, number } from "../format.js";
-import { html } from "../html.js";
+import { html, useState } from "../html.js";
 import { namesOf } from "../names.js";
 import { imagePath } from "../parts/gallery.js";
 import { Delete } from "../parts/delete.js";
@@ -34,13 +34,27 @@ function Datasets({ params }) {
     <h1 id="data-title">Data</h1>
     <p class="lead">The images that models are trained on. Click one to see a prediction for it.</p>
     <details id="upload" class="card" open=${hasUpload()} hidden=${isHidden("upload")}><summary>Add a data set of your own</summary><${Upload} /></details>
-    ${data?.collections.length > 0 && html`<p class="row">Collections: ${data.collections.map(({ name, n_images }) => html`<a key=${name} class="chip" href=${address({ view: "data", collection: name })}>${name}, ${count(n_images, "image")}</a>`)}</p>`}
+    ${data && html`<${Collections} collections=${data.collections} />`}
     <div id="dataset">
       <${Lost} when=${isLost} />
       ${(problem || isUnknown) && html`<${Empty} href="/?view=data" label="See the data sets">${problem?.message ?? "There is no such data set."}<//>`}
       ${data?.dataset && html`<${Shown} ...${data} here=${here} />`}
     </div>
   `;
+}
+
+function Collections({ collections }) {
+  const [refused, setRefused] = useState(null);
+  const make = async (event) => {
+    event.preventDefault();
+    const { value: name } = event.target.elements.collection;
+    await post("/collections", { name }).then(() => go(address({ view: "data", collection: name })), setRefused);
+  };
+  return html`<div class="row collections"><span>Collections</span>
+    ${collections.map(({ name, n_images }) => html`<a key=${name} class="chip" href=${address({ view: "data", collection: name })}>${name}, ${count(n_images, "image")}</a>`)}
+    <form class="row" onSubmit=${make}><input type="text" name="collection" aria-label="Name of a new collection" placeholder="lesson-1" pattern="[a-z][a-z0-9\\-]*" maxlength="32" required /><button type="submit">New collection</button></form>
+    ${refused && html`<span class="error" role="alert">${refused.message}</span>`}
+  </div>`;
 }
 
 function Shown({ dataset, datasets, found, here }) {

@@ -17,6 +17,7 @@ import { Should } from "./should.js";
 import { Steps } from "./steps.js";
 import { Units } from "./units.js";
 import { Verdict } from "./verdict.js";
+import { inWords, Taught } from "../teach.js";
 import { versionOf } from "../version.js";
 
 const RETRY_MS = 1000;
@@ -35,6 +36,7 @@ export function Draw({ params }) {
   const [model, setModel] = useState(params.get("model") ?? "");
   const [{ answer, version, content, reading }, setShown] = useState(NOTHING);
   const [batch, setBatch] = useState(null); // files that are read together
+  const [taught, setTaught] = useState(params.get("taught")); // the job that taught the model
   const input = useNewest({ drawing, chosen, model, models });
 
   // What is drawn is predicted while a stroke grows; of several requests meanwhile only the last is made.
@@ -114,6 +116,15 @@ export function Draw({ params }) {
     choose({ digit: label });
     document.getElementById("evidence").scrollIntoView({ block: "nearest" });
   };
+  const showTaught = (id) => {
+    setParameters({ taught: id });
+    setTaught(id);
+  };
+  const readBy = async (path) => {
+    if (isBlank(drawing)) return "–";
+    const { predictions } = await post(`${path}/predict`, await contentOf(drawing));
+    return inWords(predictions[0]);
+  };
   const pick = (event) => {
     setParameters({ model: event.target.value || null });
     setChosen(ANY);
@@ -132,8 +143,9 @@ export function Draw({ params }) {
         </div>
       <//>
       <${Verdict} answer=${answer} reading=${reading} nameOf=${nameOf} label=${drawing.source?.label ?? null} problem=${problem}>
-        ${answer && answer.verdict !== "blank" && !isHidden("collect") && html`<${Should} drawing=${drawing} version=${version} />`}
+        ${answer && answer.verdict !== "blank" && !isHidden("collect") && html`<${Should} drawing=${drawing} version=${version} taught=${showTaught} />`}
       <//>
+      ${taught && html`<${Taught} id=${taught} label="This drawing" read=${readBy} inputs=${[drawing]} changed=${request.run} close=${() => showTaught(null)} />`}
       <${Evidence} answer=${answer} nameOf=${nameOf} chosen=${chosen} choose=${choose} hidden=${isHidden("evidence")} />
       ${batch && html`<${Batch} files=${batch} path=${pathOf(model)} close=${() => setBatch(null)} />`}
       ${answer && html`<${Steps} answer=${answer} content=${content} hidden=${isHidden("steps")} />`}

@@ -97,9 +97,10 @@ def get(read: Callable[[httpx.Response], Result | Call[Result]], *parts: str | i
     return Call(method="GET", path=path_of(*parts), read=read, request={"params": given(**params)}, repeatable=True)
 
 
-def post(*parts: str | int) -> Call[Record]:
+def post(*parts: str | int, body: Json | None = None) -> Call[Record]:
     """Ask for a change."""
-    return Call(method="POST", path=path_of(*parts), read=read_record)
+    request = {} if body is None else {"json": body}
+    return Call(method="POST", path=path_of(*parts), read=read_record, request=request)
 
 
 def delete(*parts: str | int, **params: Any) -> Call[None]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypedDict, Unpack
 
-from .call import Call, Json, get, given, read_bytes, read_picture, read_record, read_table
+from .call import Call, Json, get, given, post, read_bytes, read_picture, read_record, read_table
 from .call import submission as submit
 from .connection import Event
 from .display import Picture, PictureFormat, PictureOptions, Record, Table
 from .methods import Awaitable, Blocking, request, request_of_noun, returns, returns_table
 from .nouns import Noun
 
-State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+State = Literal["queued", "running", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 
 
 class Hyperparameters(TypedDict, total=False):
@@ -103,6 +103,16 @@ class _Job(Noun):
         return dict(check) if check else None
 
     @request_of_noun
+    def pause(self) -> Call[Record]:
+        """Ask it to wait after its current step, at most for a day."""
+        return post("jobs", self.id, "pause")
+
+    @request_of_noun
+    def proceed(self, *, steps: int | None = None, epochs: int | None = None) -> Call[Record]:
+        """Continue it, once it is paused: for so many steps, to the end of so many epochs, or to its end."""
+        return post("jobs", self.id, "continue", body=given(steps=steps, epochs=epochs))
+
+    @request_of_noun
     def resume(self, **changes: Unpack[Continuation]) -> Call[Record]:
         """Submit a job that goes on where this one ended, with more ``epochs`` or ``patience``."""
         return submit("jobs", self.id, "resume", **changes)
@@ -120,12 +130,12 @@ class _Job(Noun):
     @request
     def picture(
         self,
-        what: Literal["loss", "accuracy", "weights"],
+        what: Literal["loss", "accuracy", "weights", "gradient"],
         *,
         format: PictureFormat = "png",
         **options: Unpack[PictureOptions],
     ) -> Call[Picture]:
-        """Draw its loss, its accuracy or its weights, of as far as it is."""
+        """Draw its loss, its accuracy, its weights or the gradient of its next step, of as far as it is."""
         return get(read_picture, "jobs", self.id, f"{what}.{format}", **options)
 
     @request
@@ -192,6 +202,7 @@ class Jobs:
         *,
         name: str | None = None,
         dataset: TrainingSet | None = None,
+        paused: bool | None = None,
         **hyperparameters: Unpack[Hyperparameters],
     ) -> Call[Record]:
         """Submit a training job.
@@ -202,9 +213,10 @@ class Jobs:
         name : of the model that it makes, or of which it makes the next version.
         dataset : to train on, MNIST by default; or several together, each as ``{"name": ..., "weight": ...}``, the one
             to validate on first. Of a collection a ``version`` is named, or it is frozen now.
+        paused : wait before the first step, until `proceed`.
         hyperparameters : see `Hyperparameters`.
         """
-        return submit("jobs", model=model, **given(name=name, dataset=dataset), **hyperparameters)
+        return submit("jobs", model=model, **given(name=name, dataset=dataset, paused=paused), **hyperparameters)
 
     @returns(Job, AsyncJob)
     def job(self, job_id: str) -> Call[Record]:

@@ -15,6 +15,7 @@ from .display import Record, html_of
 from .methods import request, request_of_noun
 
 _FINAL = ("succeeded", "failed", "cancelled", "finished")
+_RESTING = (*_FINAL, "paused")
 _MIN_POLL_S, _MAX_POLL_S = 0.05, 1.0
 _PATIENT = 30
 """How often waiting asks a server again that does not answer: it may restart meanwhile."""
@@ -77,7 +78,7 @@ class Noun:
 
     @request_of_noun
     def wait(self, *, progress: bool = False, timeout_s: float | None = None) -> Call[Record]:
-        """Wait until it is over, whatever its end: see ``state``.
+        """Wait until it is over, whatever its end, or paused: see ``state``.
 
         Parameters
         ----------
@@ -92,7 +93,7 @@ class Noun:
             def read(response: httpx.Response) -> Record | Call[Record]:
                 data = read_record(response)
                 show(data)
-                if data["state"] in _FINAL:
+                if data["state"] in _RESTING:
                     return data
                 if time.monotonic() > deadline_s:
                     raise TimeoutError(f"It is not over after {timeout_s:g} s; it goes on.")
@@ -144,6 +145,6 @@ class ProgressLine:
             line += f"  accuracy {check['validation_accuracy']:.2%}"
         self._stream.write("\r" + line.ljust(self._length))
         self._length = len(line)
-        if data["state"] in _FINAL:
+        if data["state"] in _RESTING:
             self._stream.write(f"  {data['state']}\n")
         self._stream.flush()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # else each is imported when it is opened
     from .remote import RemoteBackend
 
 Json = dict[str, Any]
-Picture = Literal["loss", "accuracy", "weights"]
+Picture = Literal["loss", "accuracy", "weights", "gradient"]
 SweepPicture = Literal["accuracy", "norms", "weights", "heatmap"]
 PictureFormat = Literal["png", "svg"]
 Backend: TypeAlias = "LocalBackend | RemoteBackend"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 STATE_STYLES = {
     "queued": "yellow",
     "running": "cyan",
+    "paused": "yellow",
     "cancelling": "yellow",
     "succeeded": "green",
     "failed": "red",
@@ -156,9 +157,11 @@ def check_text(check: Json) -> str:
 
 
 def ending_text(job: Json) -> str:
-    """Return why a job that is over ended, as a sentence."""
+    """Return why a job that is over ended, or where it is paused, as a sentence."""
     if job["error"]:
         return str(job["error"].get("detail") or job["error"]["title"])
+    if job["state"] == "paused":
+        return f"It is paused before step {job['pause_at_step']:,}, and goes on by itself after 24 hours."
     if job["stop_reason"] is None or job["started_at"] is None:
         return f"It was {job['state']} before it began."
     return StopReason(job["stop_reason"]).sentence
@@ -167,7 +170,7 @@ def ending_text(job: Json) -> str:
 def print_job(job: Json, console: Console) -> None:
     """Print a job in full."""
     console.print(_title(job["config"]["name"], job["id"], job["state"]))
-    if is_final(job):
+    if is_final(job) or job["state"] == "paused":
         console.print(ending_text(job))
     console.print(results(job))
     console.print("\nRequest", style="bold")
@@ -178,8 +181,13 @@ def print_job(job: Json, console: Console) -> None:
 
 
 def next_commands(job: Json) -> list[tuple[str, str]]:
-    """Return what to do with the results of a job that is over: the purpose, and the command."""
+    """Return what to do with the results of a job that is over or paused: the purpose, and the command."""
     commands = []
+    if job["state"] == "paused":
+        commands += [
+            ("one step", f"jobs continue {job['id']} --steps 1"),
+            ("its gradient", f"jobs picture {job['id']} gradient -o gradient.png"),
+        ]
     if job["metrics"]["latest"] is not None:
         commands.append(("its curves", f"jobs picture {job['id']} loss -o loss.png"))
     if job["model"] is not None:

@@ -44,7 +44,7 @@ _JOB = click.argument("job_id", metavar="JOB")
 
 
 def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
-    """Show a job until it is over, print how it ended, and return the exit code."""
+    """Show a job until it is over or paused, print how it ended, and return the exit code."""
     job_id, last_event = job["id"], 0
 
     def news() -> Iterator[Any]:
@@ -52,6 +52,8 @@ def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
         for event in backend.events(job_id, after=last_event):
             last_event = event.id
             yield event
+            if event.kind == "state" and event.data["state"] == "paused" and backend.job(job_id)["state"] == "paused":
+                return
 
     job = follow(
         JobView(job),
@@ -73,13 +75,14 @@ def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
     outcome = (job["verification"] or {}).get("outcome")
     if outcome and not outcome["identical"]:
         return 1
-    return {"succeeded": 0, "cancelled": INTERRUPTED}.get(job["state"], 1)
+    return {"succeeded": 0, "paused": 0, "cancelled": INTERRUPTED}.get(job["state"], 1)
 
 
 @click.command()
 @hyperparameter_options
 @click.option("--dataset", metavar="NAME", help="The data set. [default mnist]")
 @click.option("--name", metavar="NAME", help="Name of the model. [default: data set and model, as in mnist-softmax]")
+@click.option("--paused", is_flag=True, help="Wait before the first step: see `inkling jobs continue`.")
 @submits("job", _follow)
 @examples(
     "train",
@@ -121,7 +124,7 @@ def verify(_: click.Context, backend: Backend, /, *, job_id: str) -> Json:
     "jobs picture JOB loss -o loss.png",
 )
 def jobs() -> None:
-    """List, follow, cancel, resume and picture training jobs.
+    """List, follow, pause, cancel, resume and picture training jobs.
 
     JOB is the id of a job. Every command of this group also takes --url and --data-dir.
     """
@@ -177,6 +180,30 @@ def cancel(backend: Backend, *, job_id: str) -> None:
 
 @jobs.command()
 @_JOB
+@with_backend
+@examples("jobs pause JOB")
+def pause(backend: Backend, *, job_id: str) -> None:
+    """Pause a job after its current step. After 24 hours it goes on by itself."""
+    job = backend.pause(job_id)
+    click.echo("The job is paused." if job["state"] == "paused" else "The job pauses after its current step.")
+
+
+@jobs.command("continue")
+@_JOB
+@click.option("--steps", type=click.IntRange(1), help="Pause again after so many steps.")
+@click.option("--epochs", type=click.IntRange(1), help="Pause again at the end of so many epochs.")
+@submits("job", _follow)
+@examples("jobs continue JOB --steps 1", "jobs continue JOB --epochs 1", "jobs continue JOB")
+def continue_job(_: click.Context, backend: Backend, /, *, job_id: str, steps: int | None, epochs: int | None) -> Json:
+    """Continue a paused job, to its end or until it pauses again.
+
+    Its weights are, to the bit, those of a job that was never paused.
+    """
+    return backend.proceed(job_id, steps=steps, epochs=epochs)
+
+
+@jobs.command()
+@_JOB
 @hyperparameter_option("epochs", help="How many in all, those that were made included. [default: as it was]")
 @hyperparameter_option("patience", help="Not less than it was, or none. [default: as it was]")
 @submits("job", _follow)
@@ -227,7 +254,7 @@ def metrics(backend: Backend, *, job_id: str, as_csv: bool, as_json: bool) -> No
 
 @jobs.command()
 @_JOB
-@click.argument("picture", type=click.Choice(["loss", "accuracy", "weights"]))
+@click.argument("picture", type=click.Choice(["loss", "accuracy", "weights", "gradient"]))
 @PICTURE_OUTPUT
 @with_backend
 @examples(
@@ -236,6 +263,6 @@ def metrics(backend: Backend, *, job_id: str, as_csv: bool, as_json: bool) -> No
     "jobs picture JOB weights -o weights.png",
 )
 def picture(backend: Backend, *, job_id: str, picture: Picture, output: Path | None) -> None:
-    """Draw the curves or the weights of a job, while it runs too."""
+    """Draw the curves, the weights or the gradient of the next step of a job, while it runs too."""
     file, picture_format = picture_file(output, picture)
     write_file(file, backend.job_picture(job_id, picture, picture_format))

@@ -132,6 +132,14 @@ class LocalBackend:
         """Cancel a job; return it."""
         return self._migrated.jobs.cancel(job_id).to_dict()
 
+    def pause(self, job_id: str) -> Json:
+        """Pause a job; return it."""
+        return self._migrated.jobs.pause(job_id).to_dict()
+
+    def proceed(self, job_id: str, *, steps: int | None = None, epochs: int | None = None) -> Json:
+        """Continue a paused job; return it."""
+        return self._migrated.jobs.proceed(job_id, steps=steps, epochs=epochs).to_dict()
+
     def resume(self, job_id: str, changes: Mapping[str, Any]) -> Json:
         """Submit a job that continues one that has ended, with new ``epochs`` or ``patience``; return it."""
         return self._migrated.jobs.resume(job_id, changes).to_dict()

@@ -70,6 +70,8 @@ class RemoteBackend:
     job = _asks(lambda client, job_id: client.job(job_id).data)
     jobs = _asks(lambda client, **page: _page("jobs", client.jobs(**page)))
     cancel = _asks(lambda client, job_id: _job(client, job_id).cancel().data)
+    pause = _asks(lambda client, job_id: _job(client, job_id).pause().data)
+    proceed = _asks(lambda client, job_id, **by: _job(client, job_id).proceed(**by).data)
     resume = _asks(lambda client, job_id, changes: _job(client, job_id).resume(**changes).data)
     verify = _asks(lambda client, job_id: _job(client, job_id).verify().data)
     delete = _asks(lambda client, job_id: _job(client, job_id).delete())

@@ -19,7 +19,7 @@ from .config import (
     TrainingConfig,
     completed,
 )
-from .data import Schedule, TrainingData
+from .data import Schedule, TrainingData, epoch_batches
 from .models import MODELS, Attribution, Model, Operation, build_model
 from .results import METRICS, Check, CheckReport, EarlyStopping, Metric, StopReason, TrainingResult, TrainingState
 from .task import (
@@ -36,4 +36,4 @@ from .task import (
     design_matrix,
     norm,
 )
-from .training import initial_state, train, train_stack
+from .training import initial_state, next_gradient, train, train_stack

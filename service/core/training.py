@@ -101,7 +101,7 @@ def train_stack(
                 if cancelled:
                     stack.leave(StopReason.CANCELLED, cancelled)
                     break
-                if not stack.make_step(stack.augmented(data.x_train[batch]), data.y_train[batch]):
+                if not stack.make_step(stack.augment(data.x_train[batch], stack.step), data.y_train[batch]):
                     break
             stack.remove_trained()
     return stack.results()
@@ -173,9 +173,8 @@ class _Stack:
         self.helper = helper
         self.model = configs[0].build_model()
         self.schedule = Schedule.of(configs[0], len(data.y_train))
-        self.seed, self.momentum = configs[0].seed, configs[0].momentum
-        strength = STRENGTHS.get(configs[0].augmentation)
-        self.augmenter = Augmenter(self.model.task.image_shape, strength) if strength else None
+        self.momentum = configs[0].momentum
+        self.augment = _Augmentation(configs[0], self.model, self.schedule)
         states = states or [initial_state(config, self.model) for config in configs]
         self.members = [_Member(number, *run) for number, run in enumerate(zip(configs, states, strict=True))]
         self.finished: dict[int, TrainingResult] = {}
@@ -188,17 +187,6 @@ class _Stack:
         self.is_penalized = bool(self.decays.any())
         self.remove_members(StopReason.EARLY_STOPPING, {m.number for m in self.members if m.stopping.stop})
         self.remove_trained()
-
-    def augmented(self, x: Floats) -> Floats:
-        """Return the images of the next step as it sees them."""
-        if self.augmenter is None:
-            return x
-        epoch, batch = divmod(self.step, self.schedule.batches_per_epoch)
-        x = x.copy() if x.base is not None else x  # never the images themselves
-        background = -self.model.scaling.shift
-        x[:, :-1] = self.augmenter(x[:, :-1] - x.dtype.type(background), self.seed, epoch, batch)
-        x[:, :-1] += x.dtype.type(background)
-        return x
 
     def make_step(self, x: Floats, y: Ints) -> bool:
         """Update all members by one batch.
@@ -352,6 +340,38 @@ class _Stack:
         self.rows = np.take(self.rows, places, axis=1)  # in C order, which indexing would not be
         self.decays, self.learning_rates = self.decays[places], self.learning_rates[places]
         self.is_penalized = bool(self.decays.any())
+
+
+class _Augmentation:
+    """The images of a step as it gets them: distorted, if the run asks for that."""
+
+    def __init__(self, config: TrainingConfig, model: Model, schedule: Schedule):
+        strength = STRENGTHS.get(config.augmentation)
+        self._augmenter = Augmenter(model.task.image_shape, strength) if strength else None
+        self._seed, self._n_batches, self._background = config.seed, schedule.batches_per_epoch, -model.scaling.shift
+
+    def __call__(self, x: Floats, step: int) -> Floats:
+        if self._augmenter is None:
+            return x
+        x = x.copy() if x.base is not None else x  # never the images themselves
+        x[:, :-1] = self._augmenter(
+            x[:, :-1] - x.dtype.type(self._background), self._seed, *divmod(step, self._n_batches)
+        )
+        x[:, :-1] += x.dtype.type(self._background)
+        return x
+
+
+def next_gradient(config: TrainingConfig, state: TrainingState, schedule: Schedule, x: Floats, y: Ints) -> Floats:
+    """Return the gradient of the step that follows a state, (n_parameters,), before momentum; see `train_stack`.
+
+    Parameters
+    ----------
+    x, y : the images of its batch and their columns.
+    """
+    model = config.build_model()
+    x = _Augmentation(config, model, schedule)(x, state.next_step)
+    _, (gradient,) = model.loss_and_gradient(state.last[np.newaxis], x, y)
+    return np.asarray(gradient + decay(config, model) * state.last)
 
 
 def initial_state(config: TrainingConfig, model: Model) -> TrainingState:

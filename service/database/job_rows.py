@@ -22,6 +22,9 @@ from .tables import checkpoints, jobs
 
 CLAIMED = (JobState.RUNNING, JobState.CANCELLING)
 
+PAUSE_NOW = 0
+"""As ``pause_at_step`` of a running job: after its current step. 0 is no step before which one can pause later."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
@@ -52,6 +55,7 @@ class ClaimRow:
     state: str
     sweep_id: str | None = None
     verification: Mapping[str, Any] | None = None
+    pause_at_step: int | None = None
     origin: Origin | None = None
     created_at: datetime | None = None
 
@@ -66,6 +70,8 @@ class JobRow:
     dataset: str
     config: Mapping[str, Any]
     state: str
+    fence: int
+    pause_at_step: int | None
     sweep_id: str | None
     batches_per_epoch: int | None
     dataset_sha256: str | None
@@ -93,7 +99,10 @@ _COUNT = select(func.count()).where(jobs.c.state == bindparam("state"))
 _COUNT_UNFINISHED = select(func.count()).where(jobs.c.key_id == bindparam("key_id"), jobs.c.state.not_in(FINAL))
 _STATE = select(jobs.c.state).where(jobs.c.id == bindparam("job_id"))
 _UPDATE = update(jobs).where(jobs.c.id == bindparam("job_id"))
-_CANCELLING = select(jobs.c.id).where(jobs.c.claimed_by == bindparam("claimer"), jobs.c.state == JobState.CANCELLING)
+_TO_STOP = select(jobs.c.id, jobs.c.state).where(
+    jobs.c.claimed_by == bindparam("claimer"),
+    (jobs.c.state == JobState.CANCELLING) | ((jobs.c.state == JobState.RUNNING) & (jobs.c.pause_at_step == PAUSE_NOW)),
+)
 _LOCK_CLAIMED = (
     select(jobs.c.id)
     .where(jobs.c.id == bindparam("job_id"), jobs.c.fence == bindparam("fence_number"), jobs.c.state.in_(CLAIMED))
@@ -203,16 +212,33 @@ def newest_progress(connection: Connection) -> list[Mapping[str, Any]]:
     return [check["detail"] for check in connection.execute(newest).scalars()]
 
 
-def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max_members: int) -> list[ClaimRow]:
-    """Claim the oldest queued job and those that can be trained with it; each claim increments its fence number.
+def count_claimable(connection: Connection) -> int:
+    """Return how many jobs wait for a worker: to be trained, or to end with what they had when they were cancelled."""
+    ending = select(func.count()).where(jobs.c.state == JobState.CANCELLING, jobs.c.claimed_by.is_(None))
+    return count(connection, JobState.QUEUED) + connection.execute(ending).scalar_one()
 
-    Jobs that share a stack key are claimed together, at most ``max_members``, if they continue from the same step.
-    The list is empty when nothing is queued.
+
+def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max_members: int) -> list[ClaimRow]:
+    """Claim the oldest job that waits and those that can be trained with it; each claim increments its fence number.
+
+    Jobs that were cancelled while they waited come first. Jobs that share a stack key are claimed together, at most
+    ``max_members``, if they continue from the same step. The list is empty when nothing waits.
     """
+    return _claim_in_state(
+        connection, JobState.CANCELLING, claimed_by=claimed_by, lease_s=lease_s, max_members=max_members
+    ) or _claim_in_state(connection, JobState.QUEUED, claimed_by=claimed_by, lease_s=lease_s, max_members=max_members)
+
+
+def _claim_in_state(
+    connection: Connection, state: JobState, *, claimed_by: str, lease_s: float, max_members: int
+) -> list[ClaimRow]:
+    unclaimed = jobs.c.state == state
+    if state is JobState.CANCELLING:
+        unclaimed = unclaimed & jobs.c.claimed_by.is_(None)
     queued = (
         select(jobs.c.id, jobs.c.stack_key, checkpoints.c.step)
         .join_from(jobs, checkpoints, checkpoints.c.job_id == jobs.c.id, isouter=True)
-        .where(jobs.c.state == JobState.QUEUED)
+        .where(unclaimed)
         .order_by(jobs.c.number)
         .with_for_update(of=jobs, skip_locked=True)
     )
@@ -226,9 +252,9 @@ def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max
     now = datetime.now(UTC)
     rows = connection.execute(
         update(jobs)
-        .where(jobs.c.id.in_(ids), jobs.c.state == JobState.QUEUED)
+        .where(jobs.c.id.in_(ids), jobs.c.state == state)
         .values(
-            state=JobState.RUNNING,
+            state=JobState.RUNNING if state is JobState.QUEUED else state,
             fence=jobs.c.fence + 1,
             claimed_by=claimed_by,
             lease_expires_at_s=now_s(connection.engine) + lease_s,
@@ -237,7 +263,8 @@ def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max
         .returning(*_CLAIM)
     )
     claims = sorted((ClaimRow(**row._mapping) for row in rows), key=lambda claim: ids.index(claim.id))
-    event_rows.append_states(connection, [claim.id for claim in claims], JobState.RUNNING, at=now)
+    if state is JobState.QUEUED:
+        event_rows.append_states(connection, [claim.id for claim in claims], JobState.RUNNING, at=now)
     return claims
 
 
@@ -253,9 +280,65 @@ def extend_leases(connection: Connection, *, claimed_by: str, lease_s: float) ->
     )
 
 
-def cancelling(connection: Connection, *, claimed_by: str) -> list[str]:
-    """Return the claimed jobs that are to be cancelled."""
-    return list(connection.execute(_CANCELLING, {"claimer": claimed_by}).scalars())
+def to_stop(connection: Connection, *, claimed_by: str) -> dict[str, str]:
+    """Return the claimed jobs that are to stop, with their states: to be cancelled, or running and to be paused."""
+    return dict(connection.execute(_TO_STOP, {"claimer": claimed_by}).all())
+
+
+def count_pauses(connection: Connection) -> int:
+    """Return how many jobs are paused, or will be."""
+    pauses = jobs.c.state.not_in(FINAL), jobs.c.pause_at_step.is_not(None)
+    return connection.execute(select(func.count()).where(*pauses)).scalar_one()
+
+
+def request_pause(connection: Connection, job_id: str) -> bool:
+    """Have a running job pause after its current step; False if it is not running."""
+    running = (jobs.c.id == job_id) & (jobs.c.state == JobState.RUNNING)
+    return connection.execute(update(jobs).where(running).values(pause_at_step=PAUSE_NOW)).rowcount == 1
+
+
+def pause(
+    connection: Connection,
+    job_id: str,
+    *,
+    step: int,
+    wait_s: float,
+    allowed_from: Collection[str],
+    fence: int | None = None,
+    **values: Any,
+) -> bool:
+    """Move a job to paused before a step, for ``wait_s`` at most; False as of `move`."""
+    return move(
+        connection,
+        job_id,
+        to=JobState.PAUSED,
+        allowed_from=allowed_from,
+        fence=fence,
+        reason=f"Before step {step:,}.",
+        pause_at_step=step,
+        claimed_by=None,
+        lease_expires_at_s=now_s(connection.engine) + wait_s,
+        **values,
+    )
+
+
+def proceed(connection: Connection, job_id: str, *, pause_at_step: int | None, reason: str | None = None) -> bool:
+    """Queue a paused job again; False if it is not paused."""
+    return move(
+        connection,
+        job_id,
+        to=JobState.QUEUED,
+        allowed_from=[JobState.PAUSED],
+        reason=reason,
+        pause_at_step=pause_at_step,
+        lease_expires_at_s=None,
+    )
+
+
+def expired_pauses(connection: Connection) -> list[str]:
+    """Return the jobs that have been paused for as long as they may."""
+    expired = jobs.c.state == JobState.PAUSED, jobs.c.lease_expires_at_s < now_s(connection.engine)
+    return list(connection.execute(select(jobs.c.id).where(*expired)).scalars())
 
 
 def abandoned(
@@ -302,16 +385,19 @@ def move(
     fence: int | None = None,
     reason: str | None = None,
     final: bool = False,
+    unless_begun: bool = False,
     **values: Any,
 ) -> bool:
     """Move a job to another state and record the move; False if its present state does not allow it.
 
-    With ``fence`` the move also requires that claim to be the newest.
+    With ``fence`` the move also requires that claim to be the newest, with ``unless_begun`` that there was none.
     """
     now = datetime.now(UTC)
     condition = (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)
     if fence is not None:
         condition = condition & (jobs.c.fence == fence)
+    if unless_begun:
+        condition = condition & jobs.c.started_at.is_(None)
     if final:
         values["finished_at"] = now
     if connection.execute(update(jobs).where(condition).values(state=to, **values)).rowcount != 1:

@@ -10,6 +10,7 @@ class JobState(StrEnum):
 
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"
     CANCELLING = "cancelling"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -27,10 +28,17 @@ class JobState(StrEnum):
 
 
 MOVES: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PAUSED, JobState.CANCELLING, JobState.CANCELLED}),
     JobState.RUNNING: frozenset(
-        {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLING, JobState.QUEUED}  # queued: its worker was lost
+        {  # queued: its worker was lost
+            JobState.SUCCEEDED,
+            JobState.FAILED,
+            JobState.PAUSED,
+            JobState.CANCELLING,
+            JobState.QUEUED,
+        }
     ),
+    JobState.PAUSED: frozenset({JobState.QUEUED, JobState.CANCELLING, JobState.CANCELLED}),
     # A run that ends before the cancel reaches it has succeeded or failed.
     JobState.CANCELLING: frozenset({JobState.CANCELLED, JobState.SUCCEEDED, JobState.FAILED}),
     JobState.SUCCEEDED: frozenset(),
@@ -41,6 +49,7 @@ MOVES: dict[JobState, frozenset[JobState]] = {
 _SENTENCES = {
     JobState.QUEUED: "Waiting for a worker.",
     JobState.RUNNING: "A worker is training it.",
+    JobState.PAUSED: "It waits to be continued, and uses no worker.",
     JobState.CANCELLING: "A stop was requested; it follows after the current step.",
     JobState.SUCCEEDED: "Training is over and the model is registered.",
     JobState.FAILED: "It ended without a model; see the error.",

@@ -109,6 +109,7 @@ jobs = _submitted(
     Column("losses", Integer, nullable=False, default=0, comment="workers that died with it"),
     Column("claimed_by", String(26)),
     Column("lease_expires_at_s", Double, comment="by the database's clock, seconds since 1970"),
+    Column("pause_at_step", Integer, comment="the first step that it does not make without being continued"),
     Column("batches_per_epoch", Integer),
     Column("dataset_sha256", String(64)),
     Column("environment", Document),

@@ -10,5 +10,13 @@ from .catalogue import NAME_RULE, PACKAGED, Datasets, load_dataset, load_mnist, 
 from .dataset import Dataset, LabelledImages
 from .idx import Images, Labels, gunzip, parse_idx_images, parse_idx_labels
 from .mixture import MAX_INGREDIENTS, MAX_WEIGHT
-from .split import SplitPlan, plan_split, split, unseen_images, validation_images, with_its_classes
+from .split import (
+    SplitPlan,
+    plan_split,
+    split,
+    training_batch,
+    unseen_images,
+    validation_images,
+    with_its_classes,
+)
 from .uploads import MAX_TEXT_CHARS, PART_NAMES, About, Upload, Uploads, read_upload, upload_of

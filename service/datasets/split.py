@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core import TrainingConfig, TrainingData, design_matrix
+from service.core import Floats, TrainingConfig, TrainingData, design_matrix
 from service.errors import InvalidField
 
 from .dataset import Dataset, LabelledImages
@@ -81,6 +81,16 @@ def split(dataset: Dataset, config: TrainingConfig) -> TrainingData:
         x_validation=design_matrix(validation.images(), config.float_type, scaling),
         y_validation=validation.columns(),
     )
+
+
+def training_batch(
+    dataset: Dataset, config: TrainingConfig, batch: slice | NDArray[np.int64], *, at_most: int
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Return the first images of a batch of `split`, (n, n_inputs), and their columns, without reading the others."""
+    training, _ = _select(dataset, config)
+    places = np.flatnonzero(training._of_class())[batch][:at_most]
+    images = training.part.images[places]
+    return design_matrix(images, config.float_type, config.build_model().scaling), training.columns()[batch][:at_most]
 
 
 def validation_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64]]:

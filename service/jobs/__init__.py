@@ -15,11 +15,13 @@ from .engine import Engine, EngineLock
 from .executors import DaskExecutor, Executor, InlineExecutor, ProcessesExecutor, check_scheduler
 from .job import DEFAULT_POINTS, MAX_POINTS, Event, EventBatch, Job, JobRequest, Metrics
 from .jobs import LATE_S, Census, EventCursor, Jobs
+from .pausing import MAX_CLAIMS, MAX_EPOCHS, MAX_PAUSE_S, MAX_PAUSED, MAX_STEPS
 from .pictures import (
     MAX_ROWS,
     ImageFormat,
     job_picture,
     prepare_job_curves,
+    prepare_job_gradient,
     prepare_job_weights,
     prepare_sweep_accuracy,
     prepare_sweep_heatmap,

@@ -25,6 +25,7 @@ from service.telemetry import start_span
 from service.worker import Ended, Failed, MemberSpec, StackSpec
 
 from .executors import Executor, Outcome
+from .pausing import continue_expired
 from .recorder import INTERNAL, Failure, Recorder
 from .snapshots import max_snapshots
 from .stack import Run, Stack
@@ -216,7 +217,7 @@ class Engine:
                 stack.hand_back()
         self._send_heartbeat()  # first: recording the backlog of an outage may take longer than a lease
         self._record()
-        self._forward_cancels()
+        self._forward_requests()
         self._fill_slots(self._executor)
 
     def _receive(self) -> None:
@@ -267,13 +268,16 @@ class Engine:
             return
         run.settled = True
 
-    def _forward_cancels(self) -> None:
+    def _forward_requests(self) -> None:
+        """Request the runs to stop that are to be cancelled or paused."""
         if not self._stacks:
             return
         with self._database.read() as connection:
-            cancelling = set(job_rows.cancelling(connection, claimed_by=self.id))
+            states = job_rows.to_stop(connection, claimed_by=self.id)
         for stack in self._stacks:
-            stack.cancel(cancelling)
+            stack.cancel({job_id for job_id, state in states.items() if state == JobState.CANCELLING})
+            if states.get(stack.runs[0].claim.id) == JobState.RUNNING:  # to be paused; it is alone in its stack
+                stack.hand_back()
 
     def _send_heartbeat(self) -> None:
         if time.monotonic() < self._next_heartbeat_at:
@@ -296,13 +300,14 @@ class Engine:
         self._recover(with_expired=now >= self._recovers_from)
 
     def _recover(self, *, with_expired: bool) -> None:
-        """Requeue jobs of engines that no longer run, and claims of this one whose answer was lost.
+        """Requeue jobs of engines that no longer run, claims of this one whose answer was lost, and expired pauses.
 
         Parameters
         ----------
         with_expired : jobs of engines whose leases have expired too.
         """
         with self._database.read() as connection:
+            has_expired_pauses = bool(job_rows.expired_pauses(connection))
             abandoned = job_rows.abandoned(
                 connection,
                 claimed_by=self.id,
@@ -314,16 +319,19 @@ class Engine:
         for claim in abandoned:
             logger.warning("job %s was abandoned by an engine that no longer runs", claim.id)
             self._recorder.lose(claim, "Its engine stopped or lost the database; it resumes from its last checkpoint.")
+        if has_expired_pauses:
+            with self._database.write() as connection:
+                continue_expired(connection)
 
     def _fill_slots(self, executor: Executor) -> None:
         while (n_free := executor.n_slots - len(self._stacks)) > 0 and not self._stopping.is_set():
             with self._database.read() as connection:
-                n_queued = job_rows.count(connection, JobState.QUEUED)
-            if not n_queued:
+                n_waiting = job_rows.count_claimable(connection)
+            if not n_waiting:
                 return
             executor.prepare()
             # A wide stack must not leave other slots idle: each gets its share of the queue.
-            max_members = min(MAX_STACK_MEMBERS, math.ceil(n_queued / n_free))
+            max_members = min(MAX_STACK_MEMBERS, math.ceil(n_waiting / n_free))
             with self._database.write() as connection:
                 claims = job_rows.claim_oldest(connection, claimed_by=self.id, lease_s=LEASE_S, max_members=max_members)
                 checkpoints = [weight_rows.get_checkpoint(connection, claim.id) for claim in claims]
@@ -349,14 +357,18 @@ class Engine:
                 )
                 for claim, config, checkpoint in zip(claims, configs, checkpoints, strict=True)
             )
-            until_step = (claims[0].verification or {}).get("until_step")
-            name = claims[0].dataset
+            first = claims[0]
+            until_step, pause_at_step = (first.verification or {}).get("until_step"), first.pause_at_step
+            if first.state == JobState.CANCELLING:  # it was paused, and ends where it is
+                until_step, pause_at_step = pause_at_step, None
+            name = first.dataset
             spec = StackSpec(
                 dataset=name,
                 dataset_files=self._datasets.files_to_send(name),
                 members=members,
                 until_step=until_step,
-                max_snapshots=max_snapshots(claims[0]),
+                pause_at_step=pause_at_step,
+                max_snapshots=max_snapshots(first),
             )
             stack.execution = executor.submit(spec, stack)
         except (

@@ -27,13 +27,15 @@ from .derived_jobs import INHERITED, StartingPoint
 class JobRequest:
     """A request for training: hyperparameters, a data set, and the name of the model.
 
-    ``start_from`` is what was asked for, where ``config`` has the version that it meant.
+    ``start_from`` is what was asked for, where ``config`` has the version that it meant. With ``paused`` it waits to be
+    continued before its first step.
     """
 
     config: TrainingConfig
     dataset: str = "mnist"
     name: str | None = None
     start_from: str | None = None
+    paused: bool = False
 
     @property
     def model_name(self) -> str:
@@ -50,7 +52,8 @@ class JobRequest:
         if self.start_from is not None:
             record = {name: value for name, value in record.items() if name not in INHERITED}
             record["start_from"] = self.start_from
-        return {**record, "dataset": self.dataset, "name": self.model_name}
+        paused = {"paused": True} if self.paused else {}
+        return {**record, "dataset": self.dataset, "name": self.model_name, **paused}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,7 @@ class Job:
     config: TrainingConfig
     state: JobState
     progress: Progress
+    pause_at_step: int | None = None
     latest: RecordedCheck | None = None
     best: RecordedCheck | None = None
     stop_reason: str | None = None
@@ -131,6 +135,7 @@ class Job:
             config=TrainingConfig.from_record(row.config),
             state=state,
             progress=progress,
+            pause_at_step=None if state.final else row.pause_at_step,
             latest=row.latest_check,
             best=row.best_check,
             stop_reason=row.stop_reason,
@@ -167,6 +172,7 @@ class Job:
             },
             "starts_from": asdict(start) if start else None,
             "progress": self.progress.to_dict(),
+            "pause_at_step": self.pause_at_step,
             "metrics": {
                 "latest": self.latest.to_dict() if self.latest else None,
                 "best": self.best.to_dict() if self.best else None,

@@ -1,4 +1,4 @@
-"""The service of jobs: submit, read, cancel, resume, verify, delete. No call waits for training."""
+"""The service of jobs: submit, read, pause, cancel, resume, verify, delete. No call waits for training."""
 
 from __future__ import annotations
 
@@ -16,13 +16,22 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from service.charts import Curves
-from service.core import TrainingConfig
+from service.core import (
+    Floats,
+    Schedule,
+    TrainingConfig,
+    TrainingState,
+    epoch_batches,
+    initial_state,
+    next_gradient,
+)
 from service.database import FINAL, JobRow, JobState, NewJob, event_rows, job_rows, weight_rows
-from service.datasets import plan_split, with_its_classes
+from service.datasets import plan_split, training_batch, with_its_classes
 from service.errors import Corrupted, InvalidJobTransition, NoDataYet, StorageFailed
 from service.registry import check_model_name
 from service.worker import decode_checkpoint, decode_pending_losses
 
+from . import pausing
 from .derived_jobs import (
     StartingPoint,
     continued,
@@ -39,6 +48,8 @@ from .submission import SubmissionService, cancel_row, check_capacity, fingerpri
 
 LATE_S = 20.0
 """No writing transaction takes longer: the id of an event that is missing for so long was rolled back."""
+MAX_GRADIENT_IMAGES = 1_000
+"""Of a larger batch the first ones, which bounds the memory of a request."""
 _LOOK_BACK = 1000
 """More events than unfinished transactions can hold."""
 
@@ -63,7 +74,7 @@ class Jobs(SubmissionService):
             has it.
         """
         hyperparameters = dict(body)
-        about = {key: hyperparameters.pop(key) for key in ("dataset", "name") if key in hyperparameters}
+        about = {key: hyperparameters.pop(key) for key in ("dataset", "name", "paused") if key in hyperparameters}
         values = started(hyperparameters, self._registry)
         config = TrainingConfig.from_dict(values)
         return JobRequest(config=config, start_from=hyperparameters.get("start_from"), **about)
@@ -74,7 +85,7 @@ class Jobs(SubmissionService):
         Raises
         ------
         InvalidField : the request does not fit the data set, or the name cannot be a model's.
-        QueueFull, IdempotencyMismatch
+        QueueFull, IdempotencyMismatch : the queue is full, or too many jobs are paused.
         """
         dataset = self._datasets.requested(request.dataset)  # first: the default name of the model contains it
         check_model_name(request.model_name)
@@ -88,7 +99,16 @@ class Jobs(SubmissionService):
             idempotency_key=idempotency_key,
             request_sha256=fingerprint(request.to_record()),
         )
-        return self._accept_job(idempotency_key, new.request_sha256, lambda connection: self._insert(connection, new))
+
+        def insert(connection: Connection) -> Job:
+            accepted = self._insert(connection, new)
+            if not request.paused:
+                return accepted
+            pausing.refuse_more_paused(connection)
+            pausing.pause_waiting(connection, new.id)
+            return _job(connection, new.id)
+
+        return self._accept_job(idempotency_key, new.request_sha256, insert)
 
     def resume(self, job_id: str, changes: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
         """Accept a new job that resumes where another one ended.
@@ -214,6 +234,20 @@ class Jobs(SubmissionService):
         self._wake_engine()
         return self.get(job_id)
 
+    def pause(self, job_id: str) -> Job:
+        """Pause a job; see `service.jobs.pausing.pause`."""
+        with self._database.write() as connection:
+            pausing.pause(connection, job_id)
+        self._wake_engine()
+        return self.get(job_id)
+
+    def proceed(self, job_id: str, *, steps: int | None = None, epochs: int | None = None) -> Job:
+        """Continue a paused job; see `service.jobs.pausing.proceed`."""
+        with self._database.write() as connection:
+            pausing.proceed(connection, job_id, self._datasets, steps=steps, epochs=epochs)
+        self._wake_engine()
+        return self.get(job_id)
+
     def delete(self, job_id: str) -> None:
         """Delete a finished job; its model stays.
 
@@ -244,17 +278,45 @@ class Jobs(SubmissionService):
 
         Raises
         ------
-        NoDataYet : the job has not trained yet.
+        NoDataYet : the job has not trained yet, and is not paused.
         """
+        row, config, state = self._newest_state(job_id)
+        parameters = state.best if which == "best" else state.last
+        return JobWeights.of(row, config, parameters, next_step=state.next_step, datasets=self._datasets)
+
+    def gradient(self, job_id: str) -> tuple[JobWeights, Floats]:
+        """Return the newest weights, and the gradient with which the next step from there begins, (n_parameters,).
+
+        It is that of the objective, on the images of the step as it gets them: of those at most `MAX_GRADIENT_IMAGES`.
+
+        Raises
+        ------
+        NoDataYet : as `weights`.
+        InvalidJobTransition : the data set was deleted.
+        """
+        row, config, state = self._newest_state(job_id)
+        require_dataset(row, self._datasets)
+        dataset = self._datasets.get(row.dataset)
+        schedule = Schedule.of(config, plan_split(dataset, config).n_train)
+        batch = next(epoch_batches(config, schedule, state.next_step))
+        x, y = training_batch(dataset, config, batch, at_most=MAX_GRADIENT_IMAGES)
+        weights = JobWeights.of(row, config, state.last, next_step=state.next_step, datasets=self._datasets)
+        return weights, next_gradient(config, state, schedule, x, y)
+
+    def _newest_state(self, job_id: str) -> tuple[JobRow, TrainingConfig, TrainingState]:
+        """Return the state of the newest checkpoint, of a job that was paused before its first step where it begins."""
         with self._database.read() as connection:
             row = job_row(connection, job_id)
             checkpoint = weight_rows.get_checkpoint(connection, job_id)
+        config = TrainingConfig.from_record(row.config)
+        if checkpoint is None and row.state == JobState.PAUSED:
+            start = StartingPoint.of(config)
+            if start is None or self._registry is None:
+                return row, config, initial_state(config, config.build_model())
+            checkpoint = start.checkpoint(self._registry, config)
         if checkpoint is None:
             raise NoDataYet("The job has no weights yet; they follow its first validation check.")
-        config = TrainingConfig.from_record(row.config)
-        state = decode_checkpoint(checkpoint, config)
-        parameters = state.best if which == "best" else state.last
-        return JobWeights.of(row, config, parameters, next_step=state.next_step, datasets=self._datasets)
+        return row, config, decode_checkpoint(checkpoint, config)
 
     def provenance(self, job_id: str) -> Mapping[str, str]:
         """Return the provenance that a picture of this job contains."""
@@ -305,8 +367,8 @@ def _job(connection: Connection, job_id: str) -> Job:
 
 
 def _losses_after_last_check(connection: Connection, row: JobRow) -> NDArray[np.void]:
-    """Return the training losses of the last steps of a job that has ended, which its last checkpoint has."""
-    if row.state in FINAL and (checkpoint := weight_rows.get_checkpoint(connection, row.id)):
+    """Return the training losses of the last steps of a job that rests, which its newest checkpoint has."""
+    if row.state in (*FINAL, JobState.PAUSED) and (checkpoint := weight_rows.get_checkpoint(connection, row.id)):
         with suppress(Corrupted):  # the rest of the history does not need it
             last_check, losses = decode_pending_losses(checkpoint)
             if row.latest_check and last_check and last_check.step == row.latest_check.step:

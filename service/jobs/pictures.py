@@ -61,10 +61,20 @@ def prepare_job_weights(jobs: Jobs, job_id: str, *, which: Literal["best", "last
     )
 
 
+def prepare_job_gradient(jobs: Jobs, job_id: str, **style: Any) -> Drawing:
+    """Prepare the gradient of the next step, drawn as the weights of the newest checkpoint are; always a PNG."""
+    weights, gradient = jobs.gradient(job_id)
+    provenance = {**jobs.provenance(job_id), "gradient": "of the next step", "step": str(weights.next_step)}
+    named = {"labels": weights.labels, "importance": weights.importance}
+    return Drawing.of(weights_picture, weights.model.tiles(gradient), **named, provenance=provenance, **style)
+
+
 def job_picture(
-    jobs: Jobs, job_id: str, what: Chart | Literal["weights"], *, image_format: ImageFormat = "png"
+    jobs: Jobs, job_id: str, what: Chart | Literal["weights", "gradient"], *, image_format: ImageFormat = "png"
 ) -> bytes:
     """Draw one of them in its default form."""
+    if what == "gradient":
+        return prepare_job_gradient(jobs, job_id).draw()
     if what == "weights":
         return prepare_job_weights(jobs, job_id).draw()
     return prepare_job_curves(jobs, job_id, what, image_format=image_format).draw()

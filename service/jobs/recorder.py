@@ -34,6 +34,7 @@ from service.telemetry import span
 from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint, snapshot_stride
 
 from .derived_jobs import StartingPoint, is_complete, outcome
+from .pausing import interrupt
 from .snapshots import max_snapshots
 
 logger = logging.getLogger(__name__)
@@ -133,7 +134,7 @@ class Recorder:
                 return False
             weight_rows.put_checkpoint(connection, claim.id, step=state.next_step - 1, body=ended.checkpoint)
             if ended.handed_back and row.state == JobState.RUNNING:
-                return _requeue(connection, claim, "Training was interrupted; it resumes from here.")
+                return interrupt(connection, row, state.next_step, "Training was interrupted; it resumes from here.")
             job_rows.update_columns(connection, claim.id, publishing=row.verification is None)
         values: dict[str, Any] = {}
         stop_reason = ended.stop_reason
@@ -168,8 +169,9 @@ class Recorder:
     def lose(self, claim: ClaimRow, reason: str) -> bool:
         """Record that the worker or engine of a job died.
 
-        The job returns to the queue, to resume from its last checkpoint; at the third loss it fails; and if it was
-        being cancelled it is cancelled, with the best weights of its last checkpoint.
+        The job returns to the queue, to resume from its last checkpoint, or is paused there if it was to be paused; at
+        the third loss it fails; and if it was being cancelled it is cancelled, with the best weights of its last
+        checkpoint.
         """
         with self._database.write() as connection:
             row = _lock(connection, claim)
@@ -178,7 +180,8 @@ class Recorder:
             if row.state == JobState.RUNNING and claim.losses + 1 >= MAX_LOSSES:
                 return _fail(connection, claim, _WORKER_LOST)
             if row.state == JobState.RUNNING:
-                return _requeue(connection, claim, reason, losses=claim.losses + 1)
+                next_step = weight_rows.checkpoint_step(connection, claim.id) + 1
+                return interrupt(connection, row, next_step, reason, losses=claim.losses + 1)
             checkpoint = weight_rows.get_checkpoint(connection, claim.id)
             if checkpoint is None:
                 return _end(
@@ -236,20 +239,6 @@ def _lock(connection: Connection, claim: ClaimRow) -> JobRow | None:
     return job_rows.get(connection, claim.id) if job_rows.lock_claimed(connection, claim.id, claim.fence) else None
 
 
-def _requeue(connection: Connection, claim: ClaimRow, reason: str, **values: Any) -> bool:
-    return job_rows.move(
-        connection,
-        claim.id,
-        to=JobState.QUEUED,
-        allowed_from=sources(JobState.QUEUED),
-        fence=claim.fence,
-        reason=reason,
-        claimed_by=None,
-        lease_expires_at_s=None,
-        **values,
-    )
-
-
 def _fail(connection: Connection, claim: ClaimRow, failure: Failure, stop_reason: StopReason | None = None) -> bool:
     return _end(
         connection, claim, JobState.FAILED, reason=failure.detail, stop_reason=stop_reason, error=asdict(failure)
@@ -261,7 +250,7 @@ def _end(connection: Connection, claim: ClaimRow, to: JobState, *, reason: str, 
         connection,
         claim.id,
         to=to,
-        allowed_from=sources(to) - {JobState.QUEUED},
+        allowed_from=sources(to) - {JobState.QUEUED, JobState.PAUSED},
         fence=claim.fence,
         reason=reason,
         final=True,

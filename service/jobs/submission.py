@@ -109,13 +109,18 @@ def check_capacity(connection: Connection, n_jobs: int, max_queue_length: int) -
 
 
 def cancel_row(connection: Connection, job_id: str) -> bool:
-    """Cancel a queued job, or begin to cancel a running one; False when it is being cancelled already, or final."""
+    """Cancel a job that has not begun, or begin to cancel one; False when it is being cancelled already, or final.
+
+    One that has begun and waits, to be trained on or to be continued, ends as a running one does, by a worker, with the
+    best weights so far.
+    """
     return job_rows.move(
         connection,
         job_id,
         to=JobState.CANCELLED,
-        allowed_from=[JobState.QUEUED],
+        allowed_from=[JobState.QUEUED, JobState.PAUSED],
         final=True,
+        unless_begun=True,
         stop_reason=StopReason.CANCELLED.value,
     ) or job_rows.move(connection, job_id, to=JobState.CANCELLING, allowed_from=sources(JobState.CANCELLING))
 

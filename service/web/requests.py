@@ -20,7 +20,7 @@ from service.core import DIGITS, FORMULAS, HYPERPARAMETERS, MAX_LAYERS, MAX_TEXT
 from service.database import submitter
 from service.datasets import MAX_INGREDIENTS, MAX_WEIGHT
 from service.errors import JobNotFound, MalformedInput
-from service.jobs import MAX_MEMBERS
+from service.jobs import MAX_EPOCHS, MAX_MEMBERS, MAX_STEPS
 from service.registry import NAME_RULE
 
 MAX_EVENT_ID = 2**63 - 1
@@ -190,6 +190,7 @@ _REQUEST_FIELDS: dict[str, Any] = {
             f"{NAME_RULE}. Not given: data set and model, as in `mnist-softmax`.",
         ),
     ),
+    "paused": (bool, Field(False, description="Wait before the first step to be continued.")),
 }
 
 _Fields: Any = create_model("_Fields", __base__=Strict, **_REQUEST_FIELDS)
@@ -255,6 +256,17 @@ _RESUME_FIELDS: dict[str, Any] = {
 }
 
 ResumeRequest: Any = create_model("ResumeRequest", __base__=Strict, **_RESUME_FIELDS)
+
+
+class Continuation(Strict):
+    """How far a paused job trains on before it pauses again, at what comes first; with nothing, to its end."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"steps": 1}, {"epochs": 1}, {}]})
+
+    steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
+    epochs: (
+        Annotated[int, Field(ge=1, le=MAX_EPOCHS, description="The one that it is in counts, from where it is.")] | None
+    ) = None
 
 
 class AliasMove(Strict):

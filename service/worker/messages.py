@@ -17,7 +17,7 @@ from service.core import Certainty, Check, Floats, StopReason, TrainingConfig
 from service.errors import WorkerMismatch
 from service.telemetry import Origin
 
-FORMAT = 4
+FORMAT = 5
 """Of specifications and messages; the version of the package rises with it."""
 
 
@@ -41,7 +41,8 @@ class MemberSpec:
 class StackSpec:
     """What a worker is asked to train: one or more jobs that share a data set and batch order.
 
-    For ``until_step`` see `train_stack`, for ``max_snapshots`` (of each member) `snapshot_stride`; 0 is none.
+    For ``until_step`` see `train_stack`; at ``pause_at_step`` the members end in the same way, handed back. For
+    ``max_snapshots`` (of each member) see `snapshot_stride`; 0 is none.
     ``dataset_files`` are the files of a data set that is not in the package: a worker has no store to read them from.
     """
 
@@ -49,6 +50,7 @@ class StackSpec:
     members: tuple[MemberSpec, ...]
     dataset_files: Mapping[str, bytes] | None = None
     until_step: int | None = None
+    pause_at_step: int | None = None
     max_snapshots: int = 0
 
     def to_bytes(self) -> bytes:

@@ -135,7 +135,8 @@ class _Run:
     ):
         self._spans = spans
         self._configs = [member.config for member in spec.members]
-        self._until_step, self._max_snapshots = spec.until_step, spec.max_snapshots
+        self._until_step, self._pause_at_step = spec.until_step, spec.pause_at_step
+        self._max_snapshots = spec.max_snapshots
         self._send = send
         self._stop = stop
         sent = spec.dataset_files
@@ -173,7 +174,7 @@ class _Run:
             on_end=self._on_end,
             should_stop=self._stop.should_stop,
             resume_from=self._states or None,
-            until_step=self._until_step,
+            until_step=min((s for s in (self._until_step, self._pause_at_step) if s is not None), default=None),
             helper=helper,
         )
 
@@ -232,7 +233,8 @@ class _Run:
         self._send(self._ended(member, result))
 
     def _ended(self, member: int, result: TrainingResult) -> Ended:
-        interrupted = result.stop_reason is StopReason.CANCELLED and self._stop.was_handed_back(member)
+        is_paused = result.state.next_step == self._pause_at_step
+        interrupted = result.stop_reason is StopReason.CANCELLED and (is_paused or self._stop.was_handed_back(member))
         return Ended(
             member=member,
             stop_reason=result.stop_reason,

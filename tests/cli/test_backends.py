@@ -73,6 +73,18 @@ def test_cancelling_keeps_the_best_so_far(backend: Backend) -> None:
         backend.cancel(job["id"])
 
 
+def test_paused_and_continued(backend: Backend) -> None:
+    job = backend.submit({**TINY, "paused": True})
+    assert backend.pause(job["id"])["state"] == "paused"
+    assert backend.proceed(job["id"], steps=1, epochs=None)["state"] == "queued"
+    for event in backend.events(job["id"]):
+        if event.kind == "state" and event.data["reason"] == "Before step 1.":
+            break
+    assert backend.job_picture(job["id"], "gradient", "png").startswith(b"\x89PNG")
+    backend.proceed(job["id"])
+    assert list(backend.events(job["id"]))[-1].data["state"] == "succeeded"
+
+
 def test_resumed_and_verified(backend: Backend, finished_job: dict[str, Any]) -> None:
     resumed = backend.resume(finished_job["id"], {"epochs": 3})
     list(backend.events(resumed["id"]))

@@ -76,6 +76,17 @@ def test_a_job_can_be_cancelled_before_it_begins(here: Here) -> None:
     assert "There is no job of that id." in here("jobs", "show", job["id"], exit_code=1)
 
 
+def test_a_job_is_trained_step_by_step(here: Here) -> None:
+    job = json.loads(here("train", *TINY, "--paused", "--json"))
+    assert (job["state"], job["pause_at_step"]) == ("paused", 0)
+    assert "paused" in here("jobs", "list", "--state", "paused")
+    assert "It is paused before step 1, and goes on by itself" in here("jobs", "continue", job["id"], "--steps", "1")
+    assert "paused before step 4," in here("jobs", "continue", job["id"], "--epochs", "1")
+    assert here("jobs", "pause", job["id"]) == "The job is paused.\n"
+    assert f"inkling jobs continue {job['id']} --steps 1" in here("jobs", "follow", job["id"])
+    assert "All epochs were trained." in here("jobs", "continue", job["id"])
+
+
 def test_a_run_that_diverges_fails(here: Here) -> None:
     args = ("--learning-rate", "10", "--l2-penalty", "100", "--patience", "none", "--train-size", "512")
     text = here("train", *args, "--name", "wild", exit_code=1)

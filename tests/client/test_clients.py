@@ -93,6 +93,16 @@ def test_cancelled_resumed_verified_deleted(client: InklingClient) -> None:
         job.refresh()
 
 
+def test_paused_and_continued_step_by_step(client: InklingClient) -> None:
+    job = client.train(name="by-client-stepwise", paused=True, **FIELDS).wait()
+    assert (job.state, job.is_over, job.data["pause_at_step"]) == ("paused", False, 0)
+    assert job.proceed(steps=3).wait().data["pause_at_step"] == 3
+    assert is_png(job.picture("gradient"))
+    assert job.proceed().wait().state == "succeeded"
+    running = client.train(name="by-client-paused", **ENDLESS).pause()
+    assert running.wait().state == "paused" and running.cancel().wait().state == "cancelled"
+
+
 def test_batches_and_versions(client: InklingClient, mnist: Dataset, job: Job) -> None:
     images = mnist.test.images[:5]
     predictions = client.predict_all(images, model="by-client", version=1)

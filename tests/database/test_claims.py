@@ -18,10 +18,15 @@ NOW_S = {
 }
 
 
-def claim(database: Database, by: str = "engine", lease_s: float = 30.0) -> ClaimRow | None:
+def claim_together(
+    database: Database, by: str = "engine", lease_s: float = 30.0, max_members: int = 9
+) -> list[ClaimRow]:
     with database.write() as connection:
-        claims = job_rows.claim_oldest(connection, claimed_by=by, lease_s=lease_s, max_members=1)
-    return claims[0] if claims else None
+        return job_rows.claim_oldest(connection, claimed_by=by, lease_s=lease_s, max_members=max_members)
+
+
+def claim(database: Database, by: str = "engine", lease_s: float = 30.0) -> ClaimRow | None:
+    return next(iter(claim_together(database, by, lease_s, max_members=1)), None)
 
 
 def move(database: Database, job_id: str, to: str, allowed_from: str, fence: int | None = None) -> bool:
@@ -177,11 +182,26 @@ def test_the_clock_of_leases_is_the_database_own(database: Database, add_job: Ad
     assert 25 < expires - now <= 30.5
 
 
-def test_jobs_that_are_to_be_cancelled_are_listed(database: Database, add_job: AddJob) -> None:
+def test_jobs_that_are_to_stop_are_listed(database: Database, add_job: AddJob) -> None:
     ids = [add_job() for _ in range(3)]
     for by in ("engine", "engine", "other"):
         claim(database, by)
     for job_id in (ids[0], ids[2]):
         move(database, job_id, "cancelling", "running")
+    with database.write() as connection:
+        assert all(job_rows.request_pause(connection, job_id) is (job_id == ids[1]) for job_id in ids)
+        assert job_rows.to_stop(connection, claimed_by="engine") == {ids[0]: "cancelling", ids[1]: "running"}
+
+
+def test_a_job_that_was_cancelled_while_it_waited_is_claimed_first_and_alone(
+    database: Database, add_job: AddJob
+) -> None:
+    """To end with what it had; others of its stack are trained on."""
+    others, waiting = [add_job(stack_key="one") for _ in range(2)], add_job(stack_key="one")
+    move(database, waiting, "cancelling", "queued")
     with database.read() as connection:
-        assert job_rows.cancelling(connection, claimed_by="engine") == [ids[0]]
+        assert job_rows.count_claimable(connection) == 3
+    assert [claimed.id for claimed in claim_together(database)] == [waiting]
+    assert row_of(database, waiting).state == "cancelling"
+    assert [claimed.id for claimed in claim_together(database)] == others
+    assert claim(database) is None

@@ -122,10 +122,12 @@ class JobSystem:
         self.engine.stop()
         self.database.close()
 
-    def submit(self, *, name: str | None = None, key: str | None = None, **hyperparameters: Any) -> str:
+    def submit(
+        self, *, name: str | None = None, key: str | None = None, paused: bool = False, **hyperparameters: Any
+    ) -> str:
         """Submit a job, by default a short one, and return its id."""
         config = TrainingConfig(**{**SHORT, **hyperparameters})
-        return self.jobs.submit(JobRequest(config=config, name=name), idempotency_key=key).id
+        return self.jobs.submit(JobRequest(config=config, name=name, paused=paused), idempotency_key=key).id
 
     def wait(self, job_id: str, until: Callable[[Job], object] = lambda job: job.state.final) -> Job:
         """Wait until a job is over, or something else is true of it."""

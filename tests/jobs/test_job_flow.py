@@ -69,6 +69,7 @@ def test_a_finished_job_has_the_documented_shape(system: JobSystem) -> None:
         "config",
         "starts_from",
         "progress",
+        "pause_at_step",
         "metrics",
         "stop_reason",
         "error",

@@ -79,6 +79,38 @@ def test_a_running_job_is_cancelled_and_keeps_its_best_weights(client: httpx.Cli
     assert (refused.status_code, problem_of(refused)) == (409, "invalid-job-transition")
 
 
+def test_a_job_is_trained_step_by_step(client: httpx.Client) -> None:
+    def continue_to(step: int, **by: int) -> None:
+        answer = client.post(f"/jobs/{job['id']}/continue", json=by)
+        assert (answer.status_code, answer.json()["state"], answer.json()["pause_at_step"]) == (202, "queued", step)
+        with client.stream("GET", f"/jobs/{job['id']}/events") as events:
+            assert any(f"Before step {step}." in line for line in events.iter_lines())
+
+    job = submit(client, {**TINY, "paused": True})
+    assert (job["state"], job["pause_at_step"], job["started_at"]) == ("paused", 0, None)
+    assert [each["id"] for each in client.get("/jobs", params={"state": "paused"}).json()["jobs"]] == [job["id"]]
+    first = client.get(f"/jobs/{job['id']}/gradient.png", params={"upscale": 1})
+    assert first.headers["content-type"] == "image/png"
+    continue_to(1, steps=1)
+    continue_to(4, epochs=1)
+    continue_to(7, steps=3, epochs=1)
+    assert client.get(f"/jobs/{job['id']}/gradient.png", params={"upscale": 1}).content != first.content
+    assert client.get(f"/jobs/{job['id']}/metrics").json()["train_loss"]["steps"] == list(range(7))
+    assert client.post(f"/jobs/{job['id']}/pause").json()["state"] == "paused"
+    assert client.post(f"/jobs/{job['id']}/continue", json={}).status_code == 202
+    assert wait_until_over(client, job["id"])["pause_at_step"] is None
+    for refused in (client.post(f"/jobs/{job['id']}/{act}", json={}) for act in ("pause", "continue")):
+        assert (refused.status_code, problem_of(refused)) == (409, "invalid-job-transition")
+
+
+@pytest.mark.parametrize("body", [{"steps": 0}, {"epochs": 1.5}, {"steps": 1_000_001}, {"batches": 1}])
+def test_how_far_a_job_may_be_continued_is_stated(
+    client: httpx.Client, finished_job: dict[str, Any], body: Any
+) -> None:
+    refused = client.post(f"/jobs/{finished_job['id']}/continue", json=body)
+    assert (refused.status_code, problem_of(refused)) == (422, "invalid-field")
+
+
 def test_a_queued_job_is_cancelled_at_once(client: httpx.Client) -> None:
     with long_job(client) as blocking, long_job(client) as queued:
         assert client.post(f"/jobs/{queued}/cancel").json()["state"] == "cancelled"

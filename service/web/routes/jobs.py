@@ -1,4 +1,4 @@
-"""Training jobs: submit, look, follow, cancel, resume, verify, delete; and their pictures, while they run and after."""
+"""Training jobs: submit, look, follow, pause, cancel, resume, verify, delete; and their pictures at any time."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from service.jobs import (
     StartingPoint,
     Transition,
     prepare_job_curves,
+    prepare_job_gradient,
     prepare_job_weights,
 )
 from service.web import requests
@@ -117,6 +118,10 @@ class JobAnswer(Answer):
     state: JobState
     config: Annotated[dict[str, Any], Field(description="The request, with everything that it left open.")]
     progress: Progress
+    pause_at_step: Annotated[
+        int | None,
+        Field(description="It pauses before this step, or does; 0 while it runs: after the current one. null: never."),
+    ]
     metrics: LatestAndBest
     stop_reason: Annotated[StopReason | None, Field(description="Why training ended.")]
     error: Failure | None
@@ -216,6 +221,25 @@ def cancel_job(job_id: JobId, service: ServiceDep) -> Response:
     return JSONResponse(service.jobs.cancel(job_id).to_dict(), 202)
 
 
+@router.post("/jobs/{job_id}/pause", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
+def pause_job(job_id: JobId, service: ServiceDep) -> Response:
+    """Ask a job to wait after its current step. It keeps no worker meanwhile; asking again changes nothing.
+
+    At most 100 jobs are paused at a time, each at most 500 times; after 24 hours it goes on by itself. A member of a
+    sweep cannot be paused.
+    """
+    return JSONResponse(service.jobs.pause(job_id).to_dict(), 202)
+
+
+@router.post("/jobs/{job_id}/continue", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
+def continue_job(job_id: JobId, body: requests.Continuation, service: ServiceDep) -> Response:
+    """Continue a paused job, for some steps, to the end of some epochs, or to its end.
+
+    Its weights are, to the bit, those of a job that was never paused.
+    """
+    return JSONResponse(service.jobs.proceed(job_id, steps=body.steps, epochs=body.epochs).to_dict(), 202)
+
+
 @router.post("/jobs/{job_id}/resume", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
 def resume_job(
     job_id: JobId, body: requests.ResumeRequest, service: ServiceDep, key: IdempotencyKey = None
@@ -307,6 +331,18 @@ async def weights_of_job(
     """Draw the weights of the newest checkpoint: a 28x28 tile for each class, each weight a solid block."""
     prepare = partial(prepare_job_weights, service.jobs, job_id, which=query.weights, **query.style)
     return await picture_answer(request, prepare)
+
+
+@pictures.get("/jobs/{job_id}/gradient.png", dependencies=[READ], **PNG_ANSWER)
+async def gradient_of_job(
+    job_id: JobId, query: Annotated[WeightsParameters, Query()], request: Request, service: ServiceDep
+) -> Response:
+    """Draw the gradient of the next step from the newest checkpoint, as `weights.png` draws the weights.
+
+    It is that of the objective on the images of that step (of a batch of more than 1,000, the first 1,000). The step
+    subtracts it, times the learning rate, or adds it to the velocity where there is momentum.
+    """
+    return await picture_answer(request, partial(prepare_job_gradient, service.jobs, job_id, **query.style))
 
 
 def _accepted(job: Job) -> Response:

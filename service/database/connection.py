@@ -70,7 +70,7 @@ _LOCK_CLASS = 0x1D16
 _PATCHED_SQLITE = {(3, 44): 6, (3, 50): 7, (3, 51): 3}
 """Patch levels in which the WAL-reset bug is fixed, by minor version; all versions after 3.51 have the fix."""
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest migration, stated here so that an ordinary start need not import Alembic."""
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sqlite3
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -19,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from service.database import HEAD
+from service.database import HEAD, sqlite3
 from service.errors import Corrupted, InvalidInput, StorageFailed
 from service.registry import BlobStore
 

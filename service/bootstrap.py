@@ -295,7 +295,8 @@ def _check_folder(folder: Path) -> None:
         owner, user = folder.stat().st_uid, os.geteuid()
         raise StorageFailed(
             f"The folder {folder} belongs to user {owner}, and user {user}, as whom this runs, may not write there: "
-            f"chown -R {user} {folder}, or choose another with --data-dir."
+            f"chown -R {user} {folder}, or choose another with --data-dir. For a folder that is mounted into a "
+            f"container: chown -R {user} its path outside, or mount a named volume."
         )
 
 

@@ -52,7 +52,7 @@ key=
 get() { curl --header "Authorization: Bearer $key" --fail --silent --show-error --max-time 10 "$@"; }
 megabytes() { echo "$(($(podman image inspect --format '{{.Size}}' "$1") / 1000000)) MB"; }
 run() {
-    podman run --detach --name "$name" --publish "${url#http://}:8000" --volume "$name:/data" \
+    podman run --detach --name "$name" --publish "${url#http://}:8000" --volume "$name:/data" --user "$user" \
         --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 2g inkling \
         >"$work/run.log" 2>&1 || { cat "$work/run.log"; fail "it does not start"; }
     for _ in $(seq 120); do
@@ -81,15 +81,25 @@ podman build --quiet --network host --pull-never --format docker --build-arg "PY
     --tag inkling "$here/.." >/dev/null
 report size "$(megabytes inkling), base $(megabytes "$base")"
 
-key_of() { podman run --rm --volume "$name:/data" --read-only --tmpfs /tmp --cap-drop ALL inkling keys create "$@"; }
+report extras "$(podman image inspect --format '{{index .Config.Labels "inkling.extras"}}' inkling)"
+report user "$(podman image inspect --format '{{.Config.User}}' inkling)"
+
+user=1234560000:0 # of no name, as OpenShift has them; tests of compose.yaml run as the image's own
 code=0
-podman run --rm --read-only --tmpfs /tmp inkling >"$work/run.log" 2>&1 || code=$?
+podman run --rm --user $user --read-only --tmpfs /tmp inkling >"$work/run.log" 2>&1 || code=$?
 [ "$code" = 78 ] || fail "without a key it ends with $code, not 78"
-key=$(key_of check --scope admin 2>/dev/null)
+key=$(podman run --rm --volume "$name:/data" --user $user --read-only --tmpfs /tmp --cap-drop ALL inkling \
+    keys create check --scope admin 2>/dev/null)
+install -d -m 755 "$work/of-root"
+podman run --rm --volume "$work/of-root:/data" --cap-drop ALL inkling keys create no --scope read >"$work/run.log" 2>&1 &&
+    fail "it writes into a folder of root's"
+report folder "$(grep -o 'chown -R 10001 its.*' "$work/run.log")"
 started=$(date +%s%N)
 run
 report ready "after $((($(date +%s%N) - started) / 1000000)) ms"
-[ "$(podman exec "$name" id -u)" = 10001 ] || fail "it does not run as user 10001"
+podman logs "$name" >"$work/run.log" 2>&1
+report answers "$(sed -n 's/^Inkling answers at \([^ ]*\).*/\1/p' "$work/run.log")"
+grep -q 'WAL-reset' "$work/run.log" && fail "its SQLite can damage a database"
 podman healthcheck run "$name" >/dev/null 2>&1 || fail "HEALTHCHECK does not pass"
 report health ok
 [ "$(curl --silent --output /dev/null --write-out '%{http_code}' "$url/api/v1/jobs")" = 401 ] || fail "it needs no key"

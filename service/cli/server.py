@@ -111,9 +111,12 @@ def _welcome(settings: Settings, url: str) -> str:
             reach = "who can reach it" if settings.allow_anonymous else "on this machine, until there is a key"
             access, curl = f"everybody {reach}", "curl"
     database = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", settings.resolved_database_url)  # without the password
+    elsewhere = ""
+    if settings.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        elsewhere = "\n  elsewhere      any address of this machine; of a container, where its port is published"
     return f"""\
 Inkling answers at {click.style(url, bold=True)} - documentation of the API: {url}/docs
-
+{elsewhere}
   database       {database}
   model store    {settings.store_place}
   training       {workers}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from service.access import Keys
 from service.backup import Backup, back_up
 from service.backup import restore as restore_backup
 from service.bootstrap import disk_use, inspected, is_open, open_stores
-from service.database import HEAD, Database, has_wal_reset_race
+from service.database import HEAD, Database, has_wal_reset_race, sqlite3
 from service.errors import InvalidInput, ServiceError
 from service.registry import BlobStore
 from service.settings import Settings
@@ -41,7 +40,7 @@ class _Findings:
         if not settings.database_url and has_wal_reset_race(sqlite3.sqlite_version_info):
             self.warnings.append(
                 "This SQLite has the WAL-reset race: rarely, writers that meet a checkpoint damage a database. "
-                "Use 3.51.3 or later, or 3.50.7 or 3.44.6; or another database."
+                "Install the extra sqlite (pip install 'inkling-digits[sqlite]'), or use PostgreSQL."
             )
         try:
             self._look()

@@ -6,7 +6,7 @@ Queries take an open connection, so that rows that belong together are written i
 
 from . import collection_rows, delivery_rows, event_rows, job_rows, weight_rows
 from .collection_rows import CollectedImageRow, CollectionRow
-from .connection import HEAD, AdvisoryLock, Database, file_size, has_wal_reset_race, migrate
+from .connection import HEAD, AdvisoryLock, Database, file_size, migrate
 from .delivery_rows import DeliveryRow
 from .event_rows import CHECK, CheckRow, CheckSeries, EventRow, NewCheck, RecordedCheck, StateRow, Transition
 from .job_rows import ClaimRow, JobRow, NewJob
@@ -27,5 +27,6 @@ from .request_rows import (
     submitter,
     sweep_rows,
 )
+from .sqlite_driver import has_wal_reset_race, sqlite3
 from .states import FINAL, MOVES, JobState, sources
 from .weight_rows import NewSnapshot, SnapshotRow

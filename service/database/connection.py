@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import stat
 import time
 from collections.abc import Collection, Iterator
@@ -32,6 +31,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError, TimeoutError
 
 from service.errors import InvalidField, StorageFailed, StorageFull
+
+from .sqlite_driver import sqlite3
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +68,6 @@ _REFUSALS = {
 _FULL = ("database or disk is full", "No space left", "could not extend file")
 _LOCK_CLASS = 0x1D16
 """Distinguishes our advisory locks from those of other programs on the same database."""
-_PATCHED_SQLITE = {(3, 44): 6, (3, 50): 7, (3, 51): 3}
-"""Patch levels in which the WAL-reset bug is fixed, by minor version; all versions after 3.51 have the fix."""
-
 HEAD = "0014"
 """The newest migration, stated here so that an ordinary start need not import Alembic."""
 
@@ -105,16 +103,6 @@ def now_s(engine: Engine) -> ColumnElement[float]:
     if engine.dialect.name == "sqlite":
         return literal_column("((julianday('now') - 2440587.5) * 86400.0)", Double)
     return literal_column("extract(epoch FROM clock_timestamp())", Double)
-
-
-def has_wal_reset_race(version: tuple[int, ...]) -> bool:
-    """Whether a version of SQLite can damage a database in WAL mode, when one connection writes and another resets.
-
-    From 3.7.0 to 3.51.2, except 3.44.6, 3.50.7 and their successors (sqlite.org/wal.html, "the WAL-reset bug").
-    A distribution may have applied the fix without changing the version.
-    """
-    minor, patch = (version[0], version[1]), version[2]
-    return (3, 7) <= minor <= (3, 51) and not (minor in _PATCHED_SQLITE and patch >= _PATCHED_SQLITE[minor])
 
 
 class Database:
@@ -251,14 +239,16 @@ def _open(url: str, busy_timeout_ms: int, read_only: bool) -> Engine:
         file = Path(parsed.database).resolve()
         # Without a log nobody has it open, and SQLite would make one to read it.
         ending = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "immutable=1"
-        engine = create_engine(parsed, creator=partial(_connect, f"{file.as_uri()}?{ending}"))
+        creator = partial(sqlite3.connect, f"{file.as_uri()}?{ending}", uri=True, check_same_thread=False)
+        engine = create_engine(parsed, module=sqlite3, creator=creator)
     else:
         if parsed.database:
             # The files beside it get the permissions of this one. One that exists must not be opened here: closing it
             # would drop the locks of this process's connections, and another process take the database for unused.
             with suppress(OSError):  # SQLite says what is wrong
                 os.close(os.open(parsed.database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        engine = create_engine(parsed, connect_args={"check_same_thread": False}, pool_size=8, max_overflow=32)
+        args = {"check_same_thread": False}
+        engine = create_engine(parsed, module=sqlite3, connect_args=args, pool_size=8, max_overflow=32)
     event.listen(engine, "connect", partial(_prepare_sqlite, busy_timeout_ms, read_only))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -297,10 +287,6 @@ def _check_options(url: URL) -> None:
         except ProgrammingError:
             allowed = "those of libpq, pgbouncer and prepare_threshold"
             raise InvalidField(f"The URL has no option {name}.", field="database_url", allowed=allowed) from None
-
-
-def _connect(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, check_same_thread=False)
 
 
 def _prepare_sqlite(busy_timeout_ms: int, read_only: bool, connection: Any, _record: Any) -> None:

@@ -7,7 +7,6 @@ import logging
 import resource
 import signal
 import socket
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +18,7 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from service import __version__
 from service.bootstrap import build
-from service.database import has_wal_reset_race
+from service.database import has_wal_reset_race, sqlite3
 from service.errors import ServiceError
 from service.metrics import share_metrics
 from service.settings import Settings
@@ -160,8 +159,8 @@ def serve(settings: Settings, listener: socket.socket, on_ready: Callable[[], No
         until_stopped.enter_context(service)
         if service.database.exclusive and has_wal_reset_race(sqlite3.sqlite_version_info):
             _log.warning(
-                "SQLite %s may, very rarely, damage a database (the WAL-reset race). Use a Python with SQLite 3.51.3 "
-                "or later, or PostgreSQL, and make backups: inkling backup FILE.",
+                "SQLite %s may, very rarely, damage a database (the WAL-reset race). Install the extra sqlite (pip "
+                "install 'inkling-digits[sqlite]'), or use PostgreSQL, and make backups: inkling backup FILE.",
                 sqlite3.sqlite_version,
             )
         server = Server(create_app(service), on_ready)
@@ -222,5 +221,7 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
 
 
 def _url(listener: socket.socket) -> str:
+    """Return where it can be opened from this machine; of every address, that is the one of loopback."""
     host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - replaced, not bound
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

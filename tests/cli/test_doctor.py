@@ -56,7 +56,8 @@ def test_the_doctor(run: Callable[..., Result], tmp_path: Path, monkeypatch: pyt
     before = files()
     well = doctor()
     assert files() == before, "nothing is changed"
-    assert f"schema {int(HEAD)}, this program {int(HEAD)}" in well.output and "database 0.1 MB" in well.output
+    used = (tmp_path / "inkling.db").stat().st_size / 1e6
+    assert f"schema {int(HEAD)}, this program {int(HEAD)}" in well.output and f"database {used:.1f} MB" in well.output
     with closing(sqlite3.connect(tmp_path / "inkling.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '0006'")
     older = run("doctor", "--json", "--data-dir", tmp_path)

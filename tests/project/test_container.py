@@ -34,12 +34,15 @@ def checked(root: Path) -> str:
 
 
 def test_the_image_keeps_its_promises(checked: str) -> None:
-    """Small, no root, read-only, healthy, predicts, trains, stops cleanly, keeps its data: see the script."""
+    """Small, any user, read-only, healthy, predicts, trains, stops cleanly, keeps its data: see the script."""
     report = dict(line.split(": ", 1) for line in checked.splitlines())
     total, base = (int(size.split()[-2]) for size in report["size"].split(", "))
     assert total - base < 300, "MB above the base image"
     assert report["stop"].startswith("exit 0")
     assert int(report["materials"]) >= 40, "packages in the bill of materials"
+    assert report["user"] == "10001:0" and report["extras"] == "dask,objects,postgresql,sqlite"
+    assert report["folder"] == "chown -R 10001 its path outside"
+    assert report["answers"] == "http://127.0.0.1:8000"
     assert {report[name] for name in ("health", "key", "prediction", "training", "volume")} == {"ok"}
 
 

@@ -15,8 +15,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 LOCKS = ("build", "run", "dev", "extras", "s3")
-# Found at run time by uvicorn and by starlette: never imported here.
-NEVER_IMPORTED = {"uvloop", "python-multipart"}
+# Found at run time, by uvicorn, by starlette, and where SQLite's driver is chosen: no import names them.
+NEVER_IMPORTED = {"uvloop", "python-multipart", "arize-phoenix-sqlean"}
 # Extras that are too heavy for every environment, by the module that they bring.
 OF_EXTRAS = {"mlflow": "mlflow-skinny", "onnx": "onnx", "sklearn": "scikit-learn"}
 # The releases that fixed known vulnerabilities.

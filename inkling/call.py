@@ -103,6 +103,11 @@ def post(*parts: str | int, body: Json | None = None) -> Call[Record]:
     return Call(method="POST", path=path_of(*parts), read=read_record, request=request)
 
 
+def patch(*parts: str | int, **changes: Any) -> Call[Record]:
+    """Change some parts of something."""
+    return Call(method="PATCH", path=path_of(*parts), read=read_record, request={"json": changes}, repeatable=True)
+
+
 def delete(*parts: str | int, **params: Any) -> Call[None]:
     """Delete something; parameters that are None are left out."""
     return Call(method="DELETE", path=path_of(*parts), read=read_nothing, request={"params": given(**params)})

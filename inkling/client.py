@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import httpx
 
@@ -26,6 +26,11 @@ class _Nouns(Jobs, Sweeps, Reports, Models, Predictions, Datasets, Collections):
     def hyperparameters(self) -> Call[Table[Record]]:
         """Return the table of hyperparameters: name, range, default and meaning of each."""
         return get(read_table("hyperparameters"), "hyperparameters")
+
+    @request
+    def tags(self, kind: Literal["jobs", "sweeps", "reports", "versions", "datasets"] = "jobs") -> Call[Table[Record]]:
+        """Return the tags that are used most, each with how many have it."""
+        return get(read_table("tags"), "tags", kind=kind)
 
     @request
     def audit(self, *, limit: int | None = None, before: int | None = None) -> Call[Table[Record]]:

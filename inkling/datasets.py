@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
-from .call import Call, delete, get, given, path_of, read_picture, read_record, read_table
+from .call import Call, delete, get, given, patch, path_of, read_picture, read_record, read_table
 from .display import Picture, Record, Table
 from .methods import request
+from .nouns import Annotation
 
 Part = Literal["training", "test"]
 File = str | Path | bytes
@@ -20,9 +21,9 @@ class Datasets:
     """What a client does about data sets."""
 
     @request
-    def datasets(self) -> Call[Table[Record]]:
-        """Describe every data set."""
-        return get(read_table("datasets"), "datasets")
+    def datasets(self, *, q: str | None = None, tag: str | Sequence[str] | None = None) -> Call[Table[Record]]:
+        """Describe every data set, or those that are found, as `jobs`."""
+        return get(read_table("datasets"), "datasets", q=q, tag=tag)
 
     @request
     def dataset(self, name: str) -> Call[Record]:
@@ -60,6 +61,11 @@ class Datasets:
         words = given(name=name, class_names=names, title=title, source=source, licence=licence)
         request = {"data": words, "files": files}
         return Call(method="POST", path=path_of("datasets"), read=read_record, request=request, repeatable=True)
+
+    @request
+    def annotate_dataset(self, name: str, **changes: Unpack[Annotation]) -> Call[Record]:
+        """Change the title of a data set, its tags as a whole, or its notes; what is not given stays."""
+        return patch("datasets", name, **changes)
 
     @request
     def delete_dataset(self, name: str) -> Call[None]:

@@ -10,7 +10,7 @@ from .call import submission as submit
 from .connection import Event
 from .display import Picture, PictureFormat, PictureOptions, Record, Table
 from .methods import Awaitable, Blocking, request, request_of_noun, returns, returns_table
-from .nouns import Noun
+from .nouns import Annotation, Noun
 
 State = Literal["queued", "running", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 
@@ -50,6 +50,10 @@ class Hyperparameters(TypedDict, total=False):
     dtype: Literal["float32", "float64"]
     publish: Literal["best", "last"]
     """Which weights become the model: those of the lowest validation loss, or the last."""
+
+
+class TrainingOptions(Hyperparameters, Annotation, total=False):
+    """Hyperparameters, and what people write about the job."""
 
 
 class Continuation(TypedDict, total=False):
@@ -203,7 +207,7 @@ class Jobs:
         name: str | None = None,
         dataset: TrainingSet | None = None,
         paused: bool | None = None,
-        **hyperparameters: Unpack[Hyperparameters],
+        **hyperparameters: Unpack[TrainingOptions],
     ) -> Call[Record]:
         """Submit a training job.
 
@@ -214,7 +218,7 @@ class Jobs:
         dataset : to train on, MNIST by default; or several together, each as ``{"name": ..., "weight": ...}``, the one
             to validate on first. Of a collection a ``version`` is named, or it is frozen now.
         paused : wait before the first step, until `proceed`.
-        hyperparameters : see `Hyperparameters`.
+        hyperparameters : see `Hyperparameters`; and `Annotation`.
         """
         return submit("jobs", model=model, **given(name=name, dataset=dataset, paused=paused), **hyperparameters)
 
@@ -225,7 +229,19 @@ class Jobs:
 
     @returns_table(Job, AsyncJob)
     def jobs(
-        self, *, state: State | None = None, limit: int | None = None, before: str | None = None
+        self,
+        *,
+        state: State | None = None,
+        q: str | None = None,
+        tag: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        before: str | None = None,
     ) -> Call[Table[Record]]:
-        """Return the newest jobs, at most 50 by default; ``before`` is the ``next`` of an earlier page."""
-        return get(read_table("jobs"), "jobs", state=state, limit=limit, before=before)
+        """Return the newest jobs, at most 50 by default; ``before`` is the ``next`` of an earlier page.
+
+        Parameters
+        ----------
+        q : words that must all be in the name, the title, the tags or the notes, or begin the id, in any case.
+        tag : only those with this tag, or with all of these.
+        """
+        return get(read_table("jobs"), "jobs", state=state, q=q, tag=tag, limit=limit, before=before)

@@ -8,11 +8,12 @@ from typing import Any, Literal, TypeVar, Unpack
 
 import httpx
 
-from .call import Call, delete, get, given, path_of, read_bytes, read_picture, read_record, read_table
+from .call import Call, delete, get, given, patch, path_of, read_bytes, read_picture, read_record, read_table
 from .display import Picture, PictureFormat, PictureOptions, Record, Table
 from .errors import InvalidField
 from .images import File
 from .methods import request
+from .nouns import Annotation
 
 Result = TypeVar("Result")
 
@@ -25,9 +26,9 @@ class Models:
     """
 
     @request
-    def models(self) -> Call[Table[Record]]:
-        """Return a summary of every model."""
-        return get(read_table("models"), "models")
+    def models(self, *, q: str | None = None, tag: str | Sequence[str] | None = None) -> Call[Table[Record]]:
+        """Return a summary of every model, or of those that are found, as `jobs`, by any of their versions."""
+        return get(read_table("models"), "models", q=q, tag=tag)
 
     @request
     def model(self, name: str, *, limit: int | None = None, before: str | None = None) -> Call[Record]:
@@ -132,6 +133,11 @@ class Models:
         }
         request = {**File(content).body, "params": params}
         return Call(method="POST", path=path_of("models", model, "versions"), read=read_record, request=request)
+
+    @request
+    def annotate_version(self, model: str, version: int, **changes: Unpack[Annotation]) -> Call[Record]:
+        """Change the title of a version, its tags as a whole, or its notes; what is not given stays."""
+        return patch("models", model, "versions", version, **changes)
 
     @request
     def delete_version(self, model: str, version: int) -> Call[None]:

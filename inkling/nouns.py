@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, TextIO
+from typing import Any, ClassVar, TextIO, TypedDict, Unpack
 
 import httpx
 
-from .call import Call, Json, delete, get, post, read_record
+from .call import Call, Json, delete, get, patch, post, read_record
 from .display import Record, html_of
 from .methods import request, request_of_noun
 
@@ -20,6 +20,17 @@ _MIN_POLL_S, _MAX_POLL_S = 0.05, 1.0
 _PATIENT = 30
 """How often waiting asks a server again that does not answer: it may restart meanwhile."""
 _BAR_CHARS = 20
+
+
+class Annotation(TypedDict, total=False):
+    """What people write about something; nothing that is trained depends on it."""
+
+    title: str
+    """One line of at most 200 characters."""
+    tags: Sequence[str]
+    """At most 20, each of 1 to 40 characters without commas."""
+    notes: str
+    """At most 5,000 characters."""
 
 
 class Noun:
@@ -56,7 +67,13 @@ class Noun:
     @property
     def summary(self) -> Json:
         """What a table shows of it."""
-        return {"id": self.id, "name": _name(self.data), "state": self.state, "progress": f"{_fraction(self.data):.0%}"}
+        shown = {
+            "id": self.id,
+            "name": _name(self.data),
+            "state": self.state,
+            "progress": f"{_fraction(self.data):.0%}",
+        }
+        return {**shown, "title": self.data["title"]} if self.data.get("title") else shown
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join(str(value) for value in self.summary.values() if value)}>"
@@ -103,6 +120,11 @@ class Noun:
             return read
 
         return replace(call, read=poll(_MIN_POLL_S), retries=_PATIENT)
+
+    @request_of_noun
+    def annotate(self, **changes: Unpack[Annotation]) -> Call[Record]:
+        """Change its title, its tags as a whole, or its notes; what is not given stays."""
+        return patch(self.path, self.id, **changes)
 
     @request_of_noun
     def cancel(self) -> Call[Record]:

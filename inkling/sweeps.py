@@ -7,9 +7,9 @@ from typing import Literal, TypedDict, Unpack, get_args
 
 from .call import Call, Json, delete, get, given, read_bytes, read_picture, read_record, read_table, submission
 from .display import Metric, Picture, PictureFormat, PictureOptions, Record, Table
-from .jobs import Hyperparameters, TrainingSet
+from .jobs import TrainingOptions, TrainingSet
 from .methods import Awaitable, Blocking, request, returns, returns_table
-from .nouns import Noun
+from .nouns import Annotation, Noun
 
 
 class _Sweep(Noun):
@@ -68,19 +68,20 @@ class Sweeps:
         *,
         name: str | None = None,
         dataset: TrainingSet | None = None,
-        **hyperparameters: Unpack[Hyperparameters],
+        **hyperparameters: Unpack[TrainingOptions],
     ) -> Call[Record]:
         """Submit a grid of training jobs.
 
         Parameters
         ----------
         grid : for each hyperparameter in which members differ its values: ``{"l2_penalty": [0, 0.1, 1]}``.
-        model, hyperparameters : what all members share; see `Hyperparameters`.
+        model, hyperparameters : what all members share, see `Hyperparameters`; and `Annotation`, of the sweep.
         name : of the model of which each member makes a version.
         dataset : to train on, as for a job.
         """
-        base = ({} if "model" in grid else {"model": model}) | hyperparameters
-        return submission("sweeps", base=base, grid=dict(grid), **given(name=name, dataset=dataset))
+        base: Json = ({} if "model" in grid else {"model": model}) | hyperparameters
+        written = {part: base.pop(part) for part in Annotation.__annotations__ if part in base}
+        return submission("sweeps", base=base, grid=dict(grid), **given(name=name, dataset=dataset), **written)
 
     @returns(Sweep, AsyncSweep)
     def sweep(self, sweep_id: str, *, rank_by: Metric | None = None) -> Call[Record]:
@@ -88,9 +89,17 @@ class Sweeps:
         return get(read_record, "sweeps", sweep_id, rank_by=rank_by)
 
     @returns_table(Sweep, AsyncSweep)
-    def sweeps(self, *, limit: int | None = None, before: str | None = None) -> Call[Table[Record]]:
-        """Return the newest sweeps, without their members; ``before`` is the ``next`` of an earlier page."""
-        return get(read_table("sweeps"), "sweeps", limit=limit, before=before)
+    def sweeps(
+        self,
+        *,
+        state: Literal["running", "finished"] | None = None,
+        q: str | None = None,
+        tag: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> Call[Table[Record]]:
+        """Return the newest sweeps, without their members; parameters as those of `jobs`."""
+        return get(read_table("sweeps"), "sweeps", state=state, q=q, tag=tag, limit=limit, before=before)
 
 
 class ReportOptions(TypedDict, total=False):
@@ -109,6 +118,8 @@ class ReportOptions(TypedDict, total=False):
     group: str
     quick: bool
     """Fewer epochs, to try it out."""
+    tags: Sequence[str]
+    notes: str
 
 
 class _Report(Noun):
@@ -165,6 +176,14 @@ class Reports:
         return get(read_record, "reports", report_id)
 
     @returns_table(Report, AsyncReport)
-    def reports(self, *, limit: int | None = None, before: str | None = None) -> Call[Table[Record]]:
-        """Return the newest reports; ``before`` is the ``next`` of an earlier page."""
-        return get(read_table("reports"), "reports", limit=limit, before=before)
+    def reports(
+        self,
+        *,
+        state: Literal["running", "finished"] | None = None,
+        q: str | None = None,
+        tag: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> Call[Table[Record]]:
+        """Return the newest reports; parameters as those of `jobs`."""
+        return get(read_table("reports"), "reports", state=state, q=q, tag=tag, limit=limit, before=before)

@@ -21,6 +21,7 @@ from service.deliveries import Deliverer
 from service.errors import Corrupted, KeysRequired, StorageFailed
 from service.inference import DecodingLimits, ModelCatalogue
 from service.jobs import (
+    Annotations,
     Collections,
     DaskExecutor,
     Deletion,
@@ -67,6 +68,7 @@ class Service:
     sweeps: Sweeps
     reports: Reports
     deletion: Deletion
+    annotations: Annotations
     collections: Collections
     engine: Engine
     metrics: Metrics
@@ -97,6 +99,7 @@ class Service:
         self.dataset_files.clean()
         self.registry.clean()
         self.datasets.clean()
+        self.annotations.clean()
         self.install_models()
         self.engine.start()
         for work in self.background:
@@ -194,6 +197,7 @@ def build(settings: Settings) -> Service:
         reports=reports,
         collections=Collections(database, datasets),
         deletion=Deletion(database, registry, datasets, lambda: catalogue.default_name),
+        annotations=Annotations(database, registry, datasets),
         engine=engine,
         metrics=metrics,
         keys=Keys(database),

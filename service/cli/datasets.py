@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from .annotations import annotates, print_about, searched
 from .backend import Backend, Json, creates_data, with_backend
 from .root import examples
 from .terminal import AS_JSON, columns, deletes, print_json, read_file, terminal
@@ -22,18 +23,20 @@ def datasets() -> None:
 
 
 @datasets.command("list")
+@searched
 @AS_JSON
 @with_backend
-@examples("datasets list")
-def list_datasets(backend: Backend, *, as_json: bool) -> None:
+@examples("datasets list", "datasets list --search letters")
+def list_datasets(backend: Backend, *, as_json: bool, **search: Any) -> None:
     """List the data sets, with the number of images of each class."""
-    found = backend.datasets()
+    found = backend.datasets(**search)
     if as_json:
         print_json({"datasets": found})
         return
     console = terminal()
     for dataset in found:
         console.print(Text.assemble((dataset["name"], "bold"), f"  {dataset['title']}"))
+        print_about({**dataset, "title": ""}, console)
         for line in filter(None, (dataset["source"], dataset["licence"], f"SHA-256 {dataset['sha256']}")):
             console.print(line, style="dim", soft_wrap=True)
         table = columns(right=("class", "training", "test"))
@@ -44,6 +47,17 @@ def list_datasets(backend: Backend, *, as_json: bool) -> None:
         table.add_row("all", *(f"{part['n_images']:,}" for part in parts), style="bold")
         console.print()
         console.print(table)
+
+
+@datasets.command()
+@click.argument("name")
+@annotates
+@creates_data
+@examples("datasets annotate fashion --tag week-3")
+def annotate(backend: Backend, *, name: str, changes: Json) -> None:
+    """Change the title, all the tags or the notes of a data set; what is not given stays."""
+    backend.annotate("datasets", name, changes)
+    click.echo(f"{name} is annotated.")
 
 
 @datasets.command()

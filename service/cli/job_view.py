@@ -14,6 +14,7 @@ from rich.text import Text
 
 from service.core import StopReason
 
+from .annotations import about_column, about_text, print_about
 from .backend import Json
 from .terminal import age_text, bar, columns, duration_text, facts, loss_text, percent
 
@@ -170,6 +171,7 @@ def ending_text(job: Json) -> str:
 def print_job(job: Json, console: Console) -> None:
     """Print a job in full."""
     console.print(_title(job["config"]["name"], job["id"], job["state"]))
+    print_about(job, console)
     if is_final(job) or job["state"] == "paused":
         console.print(ending_text(job))
     console.print(results(job))
@@ -202,7 +204,8 @@ def next_commands(job: Json) -> list[tuple[str, str]]:
 
 def job_table(jobs: Sequence[Json]) -> Table:
     """Return jobs, one a line."""
-    table = columns("job", "model", "state", right=("accuracy", "age"))
+    about = about_column(jobs)
+    table = columns("job", "model", "state", *about, right=("accuracy", "age"))
     table.columns[0].no_wrap = True
     for job in jobs:
         best, model = job["metrics"]["best"], job["model"]
@@ -211,6 +214,7 @@ def job_table(jobs: Sequence[Json]) -> Table:
             job["id"],
             f"{model['name']} {model['version']}" if model else job["config"]["name"],
             Text(f"{job['state']}{done}", STATE_STYLES[job["state"]]),
+            *(about_text(job) for _ in about),
             "" if best is None else percent(best["validation_accuracy"]),
             age_text(job["created_at"]),
         )

@@ -13,6 +13,7 @@ from rich.console import Console
 from service.core import Check
 from service.core.tables import csv_text
 
+from .annotations import annotated, annotates, searched
 from .backend import Backend, Json, Picture, with_backend
 from .following import follow, submits
 from .hyperparameters import given, hyperparameter_option, hyperparameter_options, training_request
@@ -83,12 +84,14 @@ def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
 @click.option("--dataset", metavar="NAME", help="The data set. [default mnist]")
 @click.option("--name", metavar="NAME", help="Name of the model. [default: data set and model, as in mnist-softmax]")
 @click.option("--paused", is_flag=True, help="Wait before the first step: see `inkling jobs continue`.")
+@annotated
 @submits("job", _follow)
 @examples(
     "train",
     "train --model softmax --epochs 50 --l2-penalty 0.01 --follow",
     "train --model logistic --classes 2,3 --learning-rate 0.05",
     "train --patience none --train-size all --name all-of-it",
+    'train --learning-rate 0.05 --title "A larger rate" --tag week-3',
     "train --epochs 20 --url http://127.0.0.1:8000",
 )
 def train(ctx: click.Context, backend: Backend, /, **options: Any) -> Json:
@@ -132,13 +135,14 @@ def jobs() -> None:
 
 @jobs.command("list")
 @click.option("--state", type=click.Choice(list(STATE_STYLES)), help="Only jobs in this state.")
+@searched
 @in_pages
 @AS_JSON
 @with_backend
-@examples("jobs list --state running")
-def list_jobs(backend: Backend, *, state: str | None, limit: int, before: str | None, as_json: bool) -> None:
+@examples("jobs list --state running", "jobs list --tag week-3 --search rate")
+def list_jobs(backend: Backend, *, as_json: bool, **search: Any) -> None:
     """List jobs, the newest first."""
-    page = backend.jobs(state=state, limit=limit, before=before)
+    page = backend.jobs(**search)
     print_list(page, "jobs", job_table, backend, maker="train", as_json=as_json)
 
 
@@ -166,6 +170,17 @@ def follow_job(ctx: click.Context, backend: Backend, /, *, job_id: str, as_json:
     The exit code is 0 when the job succeeded, 1 when it failed, 130 when it was cancelled.
     """
     ctx.exit(_follow(backend, backend.job(job_id), as_json=as_json))
+
+
+@jobs.command()
+@_JOB
+@annotates
+@with_backend
+@examples('jobs annotate JOB --title "A larger rate" --tag week-3', "jobs annotate JOB --no-tags")
+def annotate(backend: Backend, *, job_id: str, changes: Json) -> None:
+    """Change the title, all the tags or the notes of a job; what is not given stays."""
+    backend.annotate("jobs", job_id, changes)
+    click.echo("The job is annotated.")
 
 
 @jobs.command()

@@ -12,7 +12,7 @@ from typing import Any
 
 from service.bootstrap import Service, build
 from service.charts import digit_picture, evidence_picture, reading_picture, weights_picture
-from service.database import migrate
+from service.database import AnnotatedKind, Annotation, Search, migrate
 from service.inference import (
     DecodingLimits,
     Explanation,
@@ -109,9 +109,10 @@ class LocalBackend:
         """Return a job as it is now."""
         return self._migrated.jobs.get(job_id).to_dict()
 
-    def jobs(self, *, state: str | None = None, limit: int = 50, before: str | None = None) -> Json:
-        """Return ``jobs``, newest first, and ``next``: the ``before`` of the next page."""
-        found, cursor = self._migrated.jobs.page(state=JobState(state) if state else None, limit=limit, before=before)
+    def jobs(self, *, state: str | None = None, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
+        """Return ``jobs``, newest first, and ``next``: the ``before`` of the next page, which takes ``limit`` too."""
+        search, chosen = Search.of(q, tag), JobState(state) if state else None
+        found, cursor = self._migrated.jobs.page(state=chosen, search=search, **page)
         return {"jobs": [job.to_dict() for job in found], "next": cursor}
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
@@ -164,15 +165,17 @@ class LocalBackend:
 
     def submit_sweep(self, request: Mapping[str, Any]) -> Json:
         """Submit a sweep; return it. ``request`` is the body of ``POST /sweeps``."""
-        return self._migrated.sweeps.submit(SweepRequest(**request)).to_dict()
+        fields = dict(request)
+        annotation = Annotation.taken_from(fields)
+        return self._migrated.sweeps.submit(SweepRequest(**fields, annotation=annotation)).to_dict()
 
     def sweep(self, sweep_id: str, *, rank_by: str = "validation_loss") -> Json:
         """Return a sweep as it is now, its members ranked by a metric."""
         return self._migrated.sweeps.get(sweep_id).to_dict(rank_by)
 
-    def sweeps(self, *, limit: int = 50, before: str | None = None) -> Json:
-        """Return ``sweeps``, newest first, and ``next``: the ``before`` of the next page."""
-        found, cursor = self._migrated.sweeps.page(limit=limit, before=before)
+    def sweeps(self, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
+        """Return ``sweeps``, as `jobs`."""
+        found, cursor = self._migrated.sweeps.page(search=Search.of(q, tag), **page)
         return {"sweeps": [sweep.to_dict() for sweep in found], "next": cursor}
 
     def cancel_sweep(self, sweep_id: str) -> Json:
@@ -198,13 +201,24 @@ class LocalBackend:
     def submit_report(self, request: Mapping[str, Any]) -> Json:
         """Submit a report; return it. ``request`` is the body of ``POST /reports``."""
         reports = self._migrated.reports
-        report = reports.submit(ReportOptions.from_dict(request))
+        fields = dict(request)
+        written = {name: fields.pop(name) for name in ("tags", "notes") if name in fields}
+        report = reports.submit(ReportOptions.from_dict(fields), annotation=Annotation(**written))
         Thread(target=reports.prepare, args=(report.id,), daemon=True).start()  # while the workers train
         return report.to_dict()
 
     def report(self, report_id: str) -> Json:
         """Return a report as it is now, at the end with its findings."""
         return self._migrated.reports.describe(report_id)
+
+    def reports(self, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
+        """Return ``reports``, as `jobs`."""
+        found, cursor = self._migrated.reports.page(search=Search.of(q, tag), **page)
+        return {"reports": [report.to_dict() for report in found], "next": cursor}
+
+    def delete_report(self, report_id: str, *, keep_runs: bool = False) -> None:
+        """Delete a report that is over, with its jobs and its sweep unless they are to stay."""
+        self._migrated.reports.delete(report_id, keep_runs=keep_runs)
 
     def cancel_report(self, report_id: str) -> Json:
         """Cancel every run of a report that is not over; return the report."""
@@ -216,21 +230,20 @@ class LocalBackend:
 
     # Models
 
-    def models(self) -> list[Json]:
-        """Return a summary of every model."""
-        return [self._registry.summary(name).to_dict() for name in self._registry.names()]
+    def models(self, *, q: str | None = None, tag: Sequence[str] = ()) -> list[Json]:
+        """Return a summary of every model that is looked for."""
+        _ = self._registry  # installs the shipped models
+        return self._migrated.annotations.models(Search.of(q, tag))
 
     def model(self, name: str) -> Json:
         """Return a model with its newest versions."""
-        versions, following = self._registry.version_summaries(name, limit=100)
-        page = {"versions": [version.to_dict() for version in versions], "next": following and str(following)}
-        return {**self._registry.summary(name).to_dict(), **page}
+        _ = self._registry
+        return self._migrated.annotations.model(name)
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
         """Return the manifest of a version, by default the one that answers, and the aliases that name it."""
-        manifest = self._registry.manifest(name, self._registry.resolve(name, reference))
-        aliases = self._registry.aliases_of(name, manifest.version)
-        return {**manifest.to_dict(), "aliases": aliases, "job_exists": self._migrated.jobs.exists(manifest.job_id)}
+        shown = self._migrated.annotations.version(name, self._registry.resolve(name, reference))
+        return {**shown, "job_exists": self._migrated.jobs.exists(shown["job_id"])}
 
     def weights_file(self, name: str, version: int) -> bytes:
         """Return a version's weights as ``.npz``."""
@@ -249,7 +262,7 @@ class LocalBackend:
             self._registry, content, name=name, classes=classes, published=publish, dataset=data, **found
         )
         self._migrated.announce("version.created", f"{manifest.name}/{manifest.version}")
-        return {**manifest.to_dict(), "aliases": [], "job_exists": False}
+        return self.version(name, manifest.version)
 
     def weights_picture(self, name: str, version: int) -> bytes:
         """Draw a version's weights as PNG."""
@@ -367,11 +380,11 @@ class LocalBackend:
 
     def freeze_collection(self, name: str) -> Json:
         """Freeze a collection into a data set."""
-        return self._migrated.collections.freeze(name).to_dict()
+        return self._migrated.annotations.dataset(self._migrated.collections.freeze(name).name)
 
-    def datasets(self) -> list[Json]:
-        """Describe every data set."""
-        return [dataset.to_dict() for dataset in self._service.datasets.all()]
+    def datasets(self, *, q: str | None = None, tag: Sequence[str] = ()) -> list[Json]:
+        """Describe every data set that is looked for."""
+        return self._migrated.annotations.datasets(Search.of(q, tag))
 
     def delete_dataset(self, name: str) -> None:
         """Delete a data set that no unfinished job needs."""
@@ -380,7 +393,13 @@ class LocalBackend:
     def add_dataset(self, fields: Mapping[str, Any], files: Mapping[str, bytes]) -> Json:
         """Add a data set; ``fields`` and ``files`` are the parts of the form that ``POST /datasets`` takes."""
         form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
-        return self._service.datasets.receive(form, files).to_dict()
+        return self._migrated.annotations.dataset(self._service.datasets.receive(form, files).name)
+
+    # What people write about all of these
+
+    def annotate(self, kind: AnnotatedKind, object_id: str, changes: Mapping[str, Any]) -> None:
+        """Change the ``title``, ``tags`` or ``notes`` of a job, sweep, report, ``name/version`` or data set."""
+        self._migrated.annotations.change(kind, object_id, changes)
 
     def _model(self, name: str | None, reference: int | str | None) -> Model:
         _ = self._registry  # installs the shipped models, which the catalogue serves too

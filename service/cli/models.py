@@ -15,6 +15,7 @@ from rich.text import Text
 from service.core import StopReason
 from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS
 
+from .annotations import about_column, about_text, annotates, print_about, searched
 from .backend import Backend, Json, creates_data, split_reference, with_backend
 from .hyperparameters import hyperparameter_option
 from .job_view import check_text
@@ -52,12 +53,13 @@ def models() -> None:
 
 
 @models.command("list")
+@searched
 @AS_JSON
 @with_backend
-@examples("models list")
-def list_models(backend: Backend, *, as_json: bool) -> None:
-    """List all models."""
-    print_list({"models": backend.models()}, "models", _model_table, backend, maker="train", as_json=as_json)
+@examples("models list", "models list --tag handed-in")
+def list_models(backend: Backend, *, as_json: bool, **search: Any) -> None:
+    """List the models, or those of which a version is looked for."""
+    print_list({"models": backend.models(**search)}, "models", _model_table, backend, maker="train", as_json=as_json)
 
 
 @models.command()
@@ -75,6 +77,19 @@ def show(backend: Backend, *, name: str, version: str | None, no_picture: bool, 
         console = terminal()
         tiles, labels = published_tiles(manifest, backend.weights_file(name, manifest["version"]))
         console.print("", *weights_view(tiles, labels, console), sep="\n", soft_wrap=True)
+
+
+@models.command()
+@_NAME
+@_VERSION
+@annotates
+@creates_data
+@examples('models annotate my-digits/3 --title "Distorted" --tag handed-in')
+def annotate(backend: Backend, *, name: str, version: str | None, changes: Json) -> None:
+    """Change the title, all the tags or the notes of a version; what is not given stays."""
+    number = backend.version(name, version)["version"]
+    backend.annotate("versions", f"{name}/{number}", changes)
+    click.echo(f"Version {number} of {name} is annotated.")
 
 
 @models.command()
@@ -221,7 +236,8 @@ def _write_version(
 
 def _model_table(models: Sequence[Json]) -> Table:
     """Return models, one a line, with the facts of the version that predicts."""
-    table = columns("name", "versions", "default", "kind", "classes", right=("accuracy", "age"))
+    about = about_column(models)
+    table = columns("name", "versions", "default", "kind", "classes", *about, right=("accuracy", "age"))
     for model in models:
         default, numbers = model["default"], model["versions"]
         versions = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
@@ -235,6 +251,7 @@ def _model_table(models: Sequence[Json]) -> Table:
             f"{default['version']} ({', '.join(names)})" if names else str(default["version"]),
             default["model"],
             _classes(default["classes"]),
+            *(about_text(model) for _ in about),
             percent(default["metrics"]["validation_accuracy"]),
             age_text(default["created_at"]),
         )
@@ -260,6 +277,7 @@ def _print_version(manifest: Json, console: Console) -> None:
     missing = ", which is not here" if manifest["job_id"] and manifest.get("job_exists") is False else ""
     aliases = f" ({', '.join(manifest['aliases'])})" if manifest["aliases"] else ""
     console.print(Text.assemble((manifest["name"], "bold"), f", version {manifest['version']}{aliases}"))
+    print_about(manifest, console)
     console.print(
         facts(
             {

@@ -93,6 +93,10 @@ class RemoteBackend:
     sweep_picture = _asks(
         lambda client, sweep_id, picture, form: _sweep(client, sweep_id).picture(picture, format=form)
     )
+    reports = _asks(lambda client, **page: _page("reports", client.reports(**page)))
+    delete_report = _asks(
+        lambda client, report_id, keep_runs=False: _report(client, report_id).delete(keep_runs=keep_runs)
+    )
     submit_report = _asks(lambda client, request: client.train_report(**request).data)
     report = _asks(lambda client, report_id: client.report(report_id).data)
     cancel_report = _asks(lambda client, report_id: _report(client, report_id).cancel().data)
@@ -100,7 +104,7 @@ class RemoteBackend:
 
     # Models
 
-    models = _asks(lambda client: list(client.models()))
+    models = _asks(lambda client, **search: list(client.models(**search)))
     model = _asks(lambda client, name: client.model(name))
     version = _asks(lambda client, name, reference=None: client.version(name, reference))
     weights_file = _asks(lambda client, name, version: client.weights_file(name, version))
@@ -130,9 +134,10 @@ class RemoteBackend:
     delete_collected_image = _asks(lambda client, name, image_id: client.delete_collected_image(name, image_id))
     delete_collection = _asks(lambda client, name: client.delete_collection(name))
     freeze_collection = _asks(lambda client, name: client.freeze_collection(name))
-    datasets = _asks(lambda client: list(client.datasets()))
+    datasets = _asks(lambda client, **search: list(client.datasets(**search)))
     delete_dataset = _asks(lambda client, name: client.delete_dataset(name))
     add_dataset = _asks(lambda client, fields, files: client.add_dataset(**fields, **files))
+    annotate = _asks(lambda client, kind, object_id, changes: _ANNOTATE[kind](client, object_id, **changes))
 
 
 def _job(client: InklingClient, job_id: str) -> Job:
@@ -145,6 +150,15 @@ def _sweep(client: InklingClient, sweep_id: str) -> Sweep:
 
 def _report(client: InklingClient, report_id: str) -> Report:
     return Report(client.connection, {"id": report_id})
+
+
+_ANNOTATE: dict[str, Callable[..., Any]] = {
+    "jobs": lambda client, job_id, **changes: _job(client, job_id).annotate(**changes),
+    "sweeps": lambda client, sweep_id, **changes: _sweep(client, sweep_id).annotate(**changes),
+    "reports": lambda client, report_id, **changes: _report(client, report_id).annotate(**changes),
+    "versions": lambda client, version, **changes: client.annotate_version(*version.split("/"), **changes),
+    "datasets": lambda client, name, **changes: client.annotate_dataset(name, **changes),
+}
 
 
 def _page(noun: str, found: Any) -> Json:

@@ -1,7 +1,8 @@
-"""``inkling report``."""
+"""``inkling report`` and ``inkling reports``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,21 @@ import click
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
-from .backend import Backend, Json, creates_data
+from .annotations import (
+    GROUP_STATE,
+    about_column,
+    about_text,
+    annotates,
+    searched,
+    tags_and_notes,
+)
+from .backend import Backend, Json, creates_data, with_backend
 from .following import follow, poll
-from .job_view import is_final
+from .job_view import is_final, state_text
 from .root import INTERRUPTED, examples
-from .terminal import bar, print_json, writing
+from .terminal import AS_JSON, age_text, bar, columns, deletes, in_pages, print_json, print_list, writing
+
+_REPORT = click.argument("report_id", metavar="REPORT")
 
 
 @click.command()
@@ -41,6 +52,7 @@ from .terminal import bar, print_json, writing
 @click.option("--title", metavar="TEXT", help="At the head of the report instead of its subject.")
 @click.option("--author", "authors", multiple=True, metavar="NAME", help="Below the title; may be given several times.")
 @click.option("--group", metavar="TEXT", help="After the authors.")
+@tags_and_notes
 @click.option("--id", "report_id", metavar="REPORT", help="Continue a report that was begun, or write it once more.")
 @click.option("--json", "as_json", is_flag=True, help="Print nothing but the report with all its numbers as JSON.")
 @creates_data
@@ -84,6 +96,63 @@ def report(
     click.echo(f"Wrote {len(made['links'])} files to {out}; begin with {out / 'report.html'}.")
 
 
+@click.group()
+@examples("reports list", "reports delete REPORT")
+def reports() -> None:
+    """List, annotate and delete course reports.
+
+    REPORT is the id of a report; inkling report --id writes its files. Every command of this group also takes --url
+    and --data-dir.
+    """
+
+
+@reports.command("list")
+@GROUP_STATE
+@searched
+@in_pages
+@AS_JSON
+@with_backend
+@examples("reports list", "reports list --tag handed-in")
+def list_reports(backend: Backend, *, as_json: bool, **search: Any) -> None:
+    """List reports, the newest first."""
+    print_list(backend.reports(**search), "reports", _report_table, backend, maker="report", as_json=as_json)
+
+
+@reports.command()
+@_REPORT
+@annotates
+@with_backend
+@examples('reports annotate REPORT --title "Handed in" --tag handed-in')
+def annotate(backend: Backend, *, report_id: str, changes: Json) -> None:
+    """Change the title in lists, all the tags or the notes of a report; what is not given stays."""
+    backend.annotate("reports", report_id, changes)
+    click.echo("The report is annotated.")
+
+
+@reports.command()
+@_REPORT
+@click.option("--keep-runs", is_flag=True, help="Delete the report alone; its jobs and its sweep stay.")
+@deletes
+@with_backend
+@examples("reports delete REPORT", "reports delete REPORT --keep-runs --yes")
+def delete(backend: Backend, *, report_id: str, keep_runs: bool) -> None:
+    """Delete a report that is over, with its jobs and its sweep. Their models stay."""
+    backend.delete_report(report_id, keep_runs=keep_runs)
+    kept = "its jobs, its sweep and the models that they made stay" if keep_runs else "the models of its runs stay"
+    click.echo(f"The report is deleted; {kept}.")
+
+
+def _report_table(reports: Sequence[Json]) -> Table:
+    about = about_column(reports)
+    table = columns("report", "kind", "state", *about, right=("age",))
+    table.columns[0].no_wrap = True
+    for report in reports:
+        kind = f"assignment {report['options']['assignment']}{', quick' if report['options']['quick'] else ''}"
+        written = (about_text(report) for _ in about)
+        table.add_row(report["id"], kind, state_text(report), *written, age_text(report["created_at"]))
+    return table
+
+
 class ReportView:
     """A report while its runs are trained: a bar."""
 
@@ -125,8 +194,10 @@ def _follow(backend: Backend, report_id: str, *, silent: bool) -> Json:
     )
 
 
-def _request(classes: str | None, l2_penalties: str | None, authors: tuple[str, ...], **given: Any) -> Json:
-    given["authors"] = list(authors) or None
+def _request(
+    classes: str | None, l2_penalties: str | None, authors: tuple[str, ...], tags: tuple[str, ...], **given: Any
+) -> Json:
+    given |= {"authors": list(authors) or None, "tags": list(tags) or None}
     try:
         given["classes"] = [int(digit) for digit in classes.split(",")] if classes else None
         given["l2_penalties"] = [float(penalty) for penalty in l2_penalties.split(",")] if l2_penalties else None

@@ -16,6 +16,15 @@ from rich.text import Text
 
 from service.core import METRICS
 
+from .annotations import (
+    GROUP_STATE,
+    about_column,
+    about_text,
+    annotated,
+    annotates,
+    print_about,
+    searched,
+)
 from .backend import Backend, Json, SweepPicture, with_backend
 from .following import follow, poll, submits
 from .hyperparameters import given_grid, grid_option, hyperparameter_options, training_request, value_text
@@ -99,6 +108,7 @@ def _follow(backend: Backend, sweep: Json, *, as_json: bool) -> int:
     help="Name of the model whose versions the members become. [default: as in mnist-softmax-sweep]",
 )
 @hyperparameter_options
+@annotated
 @submits("sweep", _follow)
 @examples(
     "sweep --grid l2_penalty=0,1,0.1,0.01,0.001",
@@ -120,7 +130,7 @@ def sweep(
     """
     values = given_grid(ctx, grid)
     base = {name: value for name, value in training_request(ctx, options).items() if name not in values}
-    about: Json = {name: base.pop(name) for name in ("dataset", "name") if name in base}
+    about: Json = {name: base.pop(name) for name in ("dataset", "name", "title", "tags", "notes") if name in base}
     submitted = backend.submit_sweep({"base": base, "grid": values, **about})
     return backend.sweep(submitted["id"], rank_by=rank_by)
 
@@ -140,13 +150,15 @@ def sweeps() -> None:
 
 
 @sweeps.command("list")
+@GROUP_STATE
+@searched
 @in_pages
 @AS_JSON
 @with_backend
-@examples("sweeps list")
-def list_sweeps(backend: Backend, *, limit: int, before: str | None, as_json: bool) -> None:
+@examples("sweeps list", "sweeps list --tag week-3 --search seeds")
+def list_sweeps(backend: Backend, *, as_json: bool, **search: Any) -> None:
     """List sweeps, the newest first."""
-    page = backend.sweeps(limit=limit, before=before)
+    page = backend.sweeps(**search)
     print_list(page, "sweeps", sweep_table, backend, maker="sweep --grid seed=0..4", as_json=as_json)
 
 
@@ -176,6 +188,17 @@ def follow_sweep(ctx: click.Context, backend: Backend, /, *, sweep_id: str, rank
     The exit code is 0 when every member succeeded, 1 when one failed, 130 when one was cancelled.
     """
     ctx.exit(_follow(backend, backend.sweep(sweep_id, rank_by=rank_by), as_json=as_json))
+
+
+@sweeps.command()
+@_SWEEP
+@annotates
+@with_backend
+@examples('sweeps annotate SWEEP --title "Five seeds" --tag week-3')
+def annotate(backend: Backend, *, sweep_id: str, changes: Json) -> None:
+    """Change the title, all the tags or the notes of a sweep; what is not given stays."""
+    backend.annotate("sweeps", sweep_id, changes)
+    click.echo("The sweep is annotated.")
 
 
 @sweeps.command()
@@ -328,6 +351,7 @@ def print_sweep(sweep: Json, console: Console, *, limit: int | None = None) -> N
     """Print a sweep with its members, the best first, at most ``limit`` of them."""
     shown = sweep["members"][:limit]
     console.print(*_header(sweep), sep="\n")
+    print_about(sweep, console)
     console.print()
     console.print(_table(sweep, shown, is_ranking=True))
     if len(shown) < len(sweep["members"]):
@@ -357,11 +381,13 @@ def next_commands_of_sweep(sweep: Json) -> list[tuple[str, str]]:
 
 def sweep_table(sweeps: Sequence[Json]) -> Table:
     """Return sweeps, one a line."""
-    table = columns("sweep", "grid", "members", right=("age",))
+    about = about_column(sweeps)
+    table = columns("sweep", "grid", "members", *about, right=("age",))
     table.columns[0].no_wrap = True
     for sweep in sweeps:
         grid = " x ".join(f"{len(values)} {name.replace('_', ' ')}" for name, values in sweep["grid"].items())
-        table.add_row(sweep["id"], grid, counts_text(sweep["states"]), age_text(sweep["created_at"]))
+        row = [sweep["id"], grid, counts_text(sweep["states"]), *(about_text(sweep) for _ in about)]
+        table.add_row(*row, age_text(sweep["created_at"]))
     return table
 
 

@@ -4,7 +4,8 @@ Queries take an open connection, so that rows that belong together are written i
 ``with database.write() as connection: job_rows.move(connection, ...)``.
 """
 
-from . import collection_rows, delivery_rows, event_rows, job_rows, weight_rows
+from . import annotation_rows, collection_rows, delivery_rows, event_rows, job_rows, weight_rows
+from .annotation_rows import ANNOTATED_KINDS, EVERYTHING, NO_ANNOTATION, AnnotatedKind, Annotation, Search
 from .collection_rows import CollectedImageRow, CollectionRow
 from .connection import HEAD, AdvisoryLock, Database, file_size, migrate
 from .delivery_rows import DeliveryRow
@@ -14,6 +15,7 @@ from .request_rows import (
     AcceptedKind,
     AuditedCall,
     AuditRow,
+    GroupState,
     KeyRow,
     ReportRow,
     Submitter,
@@ -21,6 +23,8 @@ from .request_rows import (
     accepted,
     audit_rows,
     audited_call,
+    found_reports,
+    found_sweeps,
     key_rows,
     report_of_sweep,
     report_rows,

@@ -68,7 +68,7 @@ _REFUSALS = {
 _FULL = ("database or disk is full", "No space left", "could not extend file")
 _LOCK_CLASS = 0x1D16
 """Distinguishes our advisory locks from those of other programs on the same database."""
-HEAD = "0014"
+HEAD = "0015"
 """The newest migration, stated here so that an ordinary start need not import Alembic."""
 
 

@@ -13,7 +13,8 @@ from ulid import ULID
 
 from service.telemetry import Origin, origin
 
-from . import delivery_rows, event_rows, weight_rows
+from . import annotation_rows, delivery_rows, event_rows, weight_rows
+from .annotation_rows import NO_ANNOTATION, Annotation, Search
 from .connection import AdvisoryLock, now_s
 from .request_rows import submitter
 from .sharing import hand_over
@@ -40,6 +41,7 @@ class NewJob:
     stack_key: str | None = None
     continues: Mapping[str, Any] | None = None
     verification: Mapping[str, Any] | None = None
+    annotation: Annotation = NO_ANNOTATION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ class JobRow:
 
 _SHOWN = tuple(jobs.c[name] for name in JobRow.__dataclass_fields__)
 _CLAIM = tuple(jobs.c[name] for name in ClaimRow.__dataclass_fields__)
-_NEW = tuple(NewJob.__dataclass_fields__)
+_NEW = tuple(name for name in NewJob.__dataclass_fields__ if name != "annotation")
 
 # Statements of every submission and engine cycle are built once: building one takes longer than running it.
 _INSERT = jobs.insert()
@@ -117,6 +119,9 @@ def insert(connection: Connection, new: Sequence[NewJob]) -> datetime:
     common = {"key_id": key_id, "created_at": now, "origin": origin()}
     rows = [{name: getattr(job, name) for name in _NEW} | common for job in new]
     connection.execute(_INSERT, rows)
+    for job in new:
+        if job.annotation.given():
+            annotation_rows.put(connection, "jobs", job.id, job.annotation)
     event_rows.append_states(connection, [job.id for job in new], JobState.QUEUED, at=now)
     return now
 
@@ -162,9 +167,9 @@ def state_of(connection: Connection, job_id: str) -> str | None:
     return state
 
 
-def page(connection: Connection, *, state: str | None, before: int | None, limit: int) -> list[JobRow]:
+def page(connection: Connection, *, state: str | None, search: Search, before: int | None, limit: int) -> list[JobRow]:
     """Return the newest jobs first, at most ``limit``, those older than number ``before``."""
-    conditions = []
+    conditions = search.conditions("jobs", jobs.c.id, jobs.c.name, jobs.c.dataset)
     if state is not None:
         conditions.append(jobs.c.state == state)
     if before is not None:
@@ -412,18 +417,12 @@ def move(
 def remove(connection: Connection, job_id: str, *, allowed_from: Collection[str]) -> bool:
     """Delete a job and everything recorded of it; False if its present state does not allow it."""
     delivery_rows.append_groups(connection, job_id)
-    return _delete(connection, (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)) == 1
+    return bool(_delete(connection, (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)))
 
 
 def remove_members(connection: Connection, sweep_id: str) -> None:
     """Delete all members of a sweep, and everything recorded of them."""
     _delete(connection, jobs.c.sweep_id == sweep_id)
-
-
-def _delete(connection: Connection, condition: ColumnElement[bool]) -> int:
-    AdvisoryLock.SUBMISSION.acquire(connection)  # nobody may resume from one of them meanwhile, and share its bytes
-    hand_over(connection, select(jobs.c.id).where(condition))
-    return connection.execute(delete(jobs).where(condition)).rowcount
 
 
 def unfinished(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
@@ -450,6 +449,14 @@ def needs_version(name: str, version: int | None = None) -> ColumnElement[bool]:
     if version is not None:
         compared = compared & (jobs.c.verification["model", "version"].as_integer() == version)
     return starts | compared
+
+
+def _delete(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
+    AdvisoryLock.SUBMISSION.acquire(connection)  # nobody may resume from one of them meanwhile, and share its bytes
+    hand_over(connection, select(jobs.c.id).where(condition))
+    deleted = list(connection.execute(delete(jobs).where(condition).returning(jobs.c.id)).scalars())
+    annotation_rows.delete(connection, "jobs", deleted)  # after the jobs: nobody can annotate them any more
+    return deleted
 
 
 def _shown(connection: Connection, *conditions: Any, limit: int | None = None) -> list[JobRow]:

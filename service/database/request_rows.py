@@ -13,8 +13,10 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, or_, select, update
 
+from .annotation_rows import Search
+from .states import FINAL
 from .tables import api_keys, audit, jobs, reports, sweeps
 
 if TYPE_CHECKING:
@@ -58,9 +60,16 @@ class Rows(Generic[Row]):
         """Delete one row by its id."""
         connection.execute(self._table.delete().where(self._table.c.id == row_id))
 
-    def page(self, connection: Connection, *, limit: int, before: int | None, **columns: Any) -> list[Row]:
+    def page(
+        self,
+        connection: Connection,
+        *conditions: ColumnElement[bool],
+        limit: int,
+        before: int | None,
+        **columns: Any,
+    ) -> list[Row]:
         """Return the newest rows with these values first, at most ``limit``, those older than number ``before``."""
-        query = self._select.filter_by(**columns).order_by(self._number.desc()).limit(limit)
+        query = self._select.where(*conditions).filter_by(**columns).order_by(self._number.desc()).limit(limit)
         if before is not None:
             query = query.where(self._number < before)
         return [self._row(**row._mapping) for row in connection.execute(query)]
@@ -102,6 +111,35 @@ class Accepted:
 
 sweep_rows = Rows(sweeps, SweepRow)
 report_rows = Rows(reports, ReportRow)
+
+
+GroupState: TypeAlias = Literal["running", "finished"]
+"""Of what consists of many jobs: finished once all of them are."""
+
+
+def found_sweeps(search: Search, state: GroupState | None) -> list[ColumnElement[bool]]:
+    """Return the conditions on sweeps that match a search."""
+    is_running = sweeps.c.id.in_(select(jobs.c.sweep_id).where(_UNFINISHED, jobs.c.sweep_id.is_not(None)))
+    return [*search.conditions("sweeps", sweeps.c.id, sweeps.c.name, sweeps.c.dataset), *_as(state, is_running)]
+
+
+def found_reports(search: Search, state: GroupState | None) -> list[ColumnElement[bool]]:
+    """Return the conditions on reports that match a search."""
+    runs = select(jobs.c.sweep_id, jobs.c.id).where(_UNFINISHED).subquery()
+    single = (reports.c.in_order_job_id, reports.c.shuffled_job_id)
+    is_running = or_(
+        reports.c.sweep_id.in_(select(runs.c.sweep_id).where(runs.c.sweep_id.is_not(None))),
+        *(job_id.is_not(None) & job_id.in_(select(runs.c.id)) for job_id in single),
+    )
+    texts = (reports.c.options[name].as_string() for name in ("title", "group", "dataset"))
+    return [*search.conditions("reports", reports.c.id, *texts), *_as(state, is_running)]
+
+
+_UNFINISHED = jobs.c.state.not_in(FINAL)
+
+
+def _as(state: GroupState | None, is_running: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+    return [] if state is None else [is_running if state == "running" else ~is_running]
 
 
 def report_of_sweep(connection: Connection, sweep_id: str) -> str | None:

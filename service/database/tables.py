@@ -15,12 +15,14 @@ from sqlalchemy import (
     Dialect,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
+    Text,
     TypeDecorator,
     UniqueConstraint,
 )
@@ -237,6 +239,33 @@ deliveries = Table(
     Column("created_at", UtcDateTime, nullable=False, default=_now),
     Index(None, "target", "number"),
     sqlite_autoincrement=True,
+)
+
+
+def _annotated() -> tuple[SchemaItem, ...]:
+    """Return the columns that name what is annotated."""
+    return (
+        Column("kind", String(8), primary_key=True, comment="jobs, sweeps, reports, versions or datasets"),
+        Column("object_id", String(80), primary_key=True, comment="id, name, or name/version"),
+    )
+
+
+annotated = Table(
+    "annotations",
+    metadata,
+    *_annotated(),
+    Column("title", String(200), nullable=False),
+    Column("notes", Text, nullable=False),
+    Column("folded", Text, nullable=False, comment="title, tags and notes, for searching in any case"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    *_annotated(),
+    Column("tag", String(40), primary_key=True),
+    ForeignKeyConstraint(["kind", "object_id"], ["annotations.kind", "annotations.object_id"], ondelete="CASCADE"),
+    Index(None, "kind", "tag"),
 )
 
 api_keys = Table(

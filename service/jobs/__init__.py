@@ -5,6 +5,7 @@
 
 from service.database import MOVES, JobState, RecordedCheck, Transition
 
+from .annotations import Annotations
 from .collections import MAX_IMAGES as MAX_COLLECTED
 from .collections import NAME_PATTERN as COLLECTION_NAME
 from .collections import NAME_RULE as COLLECTION_NAME_RULE
@@ -31,4 +32,5 @@ from .pictures import (
 from .recorder import MAX_LOSSES, Failure, Recorder
 from .snapshots import Confusion, Snapshots
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, parse_cursor
-from .sweeps import MAX_MEMBERS, Member, Sweep, SweepRequest, Sweeps, SweepSummary, delete_sweep, insert_sweep
+from .sweep_request import MAX_MEMBERS, SweepRequest
+from .sweeps import Member, Sweep, Sweeps, SweepSummary, delete_sweep, insert_sweep

@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy import ColumnElement
 
-from service.database import AdvisoryLock, Database, job_rows
+from service.database import AdvisoryLock, AnnotatedKind, Database, annotation_rows, job_rows
 from service.datasets import Datasets
 from service.errors import InUse
 from service.registry import Registry
@@ -44,7 +44,8 @@ class Deletion:
         """
         if self._registry.has_version(name, version) and self._registry.versions(name) == (version,):
             self._refuse_default(name)
-        self._delete(job_rows.needs_version(name, version), partial(self._registry.delete_version, name, version))
+        delete = partial(self._registry.delete_version, name, version)
+        self._delete("versions", f"{name}/{version}", job_rows.needs_version(name, version), delete)
 
     def model(self, name: str) -> None:
         """Delete all versions of a model, and its aliases; errors as for `version`, but aliases protect nothing.
@@ -68,17 +69,20 @@ class Deletion:
         DatasetNotFound
         InUse : an unfinished job needs it, or it is part of Inkling.
         """
-        self._delete(job_rows.needs_dataset(name), partial(self._datasets.delete, name))
+        self._delete("datasets", name, job_rows.needs_dataset(name), partial(self._datasets.delete, name))
 
     def _refuse_default(self, name: str) -> None:
         if name == self._default_model():
             raise InUse("It is the model that predicts when none is named; the setting default_model names another.")
 
-    def _delete(self, needed_by: ColumnElement[bool], delete: Callable[[], None]) -> None:
+    def _delete(
+        self, kind: AnnotatedKind, object_id: str, needed_by: ColumnElement[bool], delete: Callable[[], None]
+    ) -> None:
         with self._database.write() as connection:
             AdvisoryLock.SUBMISSION.acquire(connection)
             refuse_needed(job_rows.unfinished(connection, needed_by))
             delete()
+            annotation_rows.delete(connection, kind, [object_id])
 
 
 def refuse_needed(job_ids: Sequence[str]) -> None:

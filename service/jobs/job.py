@@ -16,7 +16,19 @@ from numpy.typing import NDArray
 from service.charts import BlockAverage, Curves, Thinning, steps_averaged
 from service.core import METRICS, Check, Floats, Ints, StopReason, TrainingConfig
 from service.core.tables import csv_text
-from service.database import CHECK, CheckSeries, EventRow, JobRow, JobState, NewJob, RecordedCheck, StateRow, Transition
+from service.database import (
+    CHECK,
+    NO_ANNOTATION,
+    Annotation,
+    CheckSeries,
+    EventRow,
+    JobRow,
+    JobState,
+    NewJob,
+    RecordedCheck,
+    StateRow,
+    Transition,
+)
 from service.registry import utc_text
 from service.worker import Checked, Progress
 
@@ -28,7 +40,7 @@ class JobRequest:
     """A request for training: hyperparameters, a data set, and the name of the model.
 
     ``start_from`` is what was asked for, where ``config`` has the version that it meant. With ``paused`` it waits to be
-    continued before its first step.
+    continued before its first step. The annotation changes nothing about the training.
     """
 
     config: TrainingConfig
@@ -36,6 +48,7 @@ class JobRequest:
     name: str | None = None
     start_from: str | None = None
     paused: bool = False
+    annotation: Annotation = NO_ANNOTATION
 
     @property
     def model_name(self) -> str:
@@ -52,8 +65,8 @@ class JobRequest:
         if self.start_from is not None:
             record = {name: value for name, value in record.items() if name not in INHERITED}
             record["start_from"] = self.start_from
-        paused = {"paused": True} if self.paused else {}
-        return {**record, "dataset": self.dataset, "name": self.model_name, **paused}
+        record |= {"paused": True} if self.paused else {}
+        return {**record, "dataset": self.dataset, "name": self.model_name, **self.annotation.given()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +115,7 @@ class Job:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     history: tuple[Transition, ...]
+    annotation: Annotation = NO_ANNOTATION
 
     @classmethod
     def accepted(cls, new: NewJob, at: datetime) -> Job:
@@ -117,11 +131,12 @@ class Job:
             verification=_shown(new.verification),
             created_at=at,
             history=(Transition(state=JobState.QUEUED, at=at, reason=None),),
+            annotation=new.annotation,
         )
 
     @classmethod
-    def of(cls, row: JobRow, history: Sequence[StateRow]) -> Job:
-        """Build from a row and its recorded moves."""
+    def of(cls, row: JobRow, history: Sequence[StateRow], annotation: Annotation = NO_ANNOTATION) -> Job:
+        """Build from a row, its recorded moves, and what was written about it."""
         state = JobState(row.state)
         progress = Progress(**row.latest_check.detail) if row.latest_check else Progress()
         if state is JobState.SUCCEEDED:
@@ -147,6 +162,7 @@ class Job:
             started_at=row.started_at,
             finished_at=row.finished_at,
             history=tuple(row.move for row in history),
+            annotation=annotation,
         )
 
     @property
@@ -165,6 +181,7 @@ class Job:
         start = StartingPoint.of(self.config)
         return {
             "id": self.id,
+            **self.annotation.to_dict(),
             "state": self.state.value,
             "config": {
                 **JobRequest(config=self.config, dataset=self.dataset, name=self.name).to_dict(),

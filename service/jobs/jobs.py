@@ -25,7 +25,19 @@ from service.core import (
     initial_state,
     next_gradient,
 )
-from service.database import FINAL, JobRow, JobState, NewJob, event_rows, job_rows, weight_rows
+from service.database import (
+    EVERYTHING,
+    FINAL,
+    Annotation,
+    JobRow,
+    JobState,
+    NewJob,
+    Search,
+    annotation_rows,
+    event_rows,
+    job_rows,
+    weight_rows,
+)
 from service.datasets import plan_split, training_batch, with_its_classes
 from service.errors import Corrupted, InvalidJobTransition, NoDataYet, StorageFailed
 from service.registry import check_model_name
@@ -75,9 +87,11 @@ class Jobs(SubmissionService):
         """
         hyperparameters = dict(body)
         about = {key: hyperparameters.pop(key) for key in ("dataset", "name", "paused") if key in hyperparameters}
+        annotation = Annotation.taken_from(hyperparameters)
         values = started(hyperparameters, self._registry)
         config = TrainingConfig.from_dict(values)
-        return JobRequest(config=config, start_from=hyperparameters.get("start_from"), **about)
+        start_from = hyperparameters.get("start_from")
+        return JobRequest(config=config, start_from=start_from, annotation=annotation, **about)
 
     def submit(self, request: JobRequest, *, idempotency_key: str | None = None) -> Job:
         """Accept a job, or return the one that was accepted under the same key before.
@@ -98,6 +112,7 @@ class Jobs(SubmissionService):
             config=config.to_record(),
             idempotency_key=idempotency_key,
             request_sha256=fingerprint(request.to_record()),
+            annotation=request.annotation,
         )
 
         def insert(connection: Connection) -> Job:
@@ -199,16 +214,24 @@ class Jobs(SubmissionService):
             return None
 
     def page(
-        self, *, state: JobState | None = None, limit: int = 50, before: str | None = None
+        self,
+        *,
+        state: JobState | None = None,
+        search: Search = EVERYTHING,
+        limit: int = 50,
+        before: str | None = None,
     ) -> tuple[list[Job], str | None]:
         """Return the newest jobs first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
-            rows = job_rows.page(connection, state=state, before=parse_cursor(before), limit=limit + 1)
+            number = parse_cursor(before)
+            rows = job_rows.page(connection, state=state, search=search, before=number, limit=limit + 1)
             shown = rows[:limit]
+            ids = [row.id for row in shown]
             histories = defaultdict(list)
-            for recorded in event_rows.states(connection, [row.id for row in shown]):
+            for recorded in event_rows.states(connection, ids):
                 histories[recorded.job_id].append(recorded)
-        jobs = [Job.of(row, histories[row.id]) for row in shown]
+            annotations = annotation_rows.get(connection, "jobs", ids)
+        jobs = [Job.of(row, histories[row.id], annotations[row.id]) for row in shown]
         return jobs, str(shown[-1].number) if len(rows) > limit else None
 
     def census(self) -> Census:
@@ -363,7 +386,8 @@ class Jobs(SubmissionService):
 
 
 def _job(connection: Connection, job_id: str) -> Job:
-    return Job.of(job_row(connection, job_id), event_rows.states(connection, [job_id]))
+    annotation = annotation_rows.get(connection, "jobs", [job_id])[job_id]
+    return Job.of(job_row(connection, job_id), event_rows.states(connection, [job_id]), annotation)
 
 
 def _losses_after_last_check(connection: Connection, row: JobRow) -> NDArray[np.void]:

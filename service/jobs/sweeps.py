@@ -1,14 +1,9 @@
-"""Sweeps: requests with a grid of hyperparameters, one job for each of its points.
-
-`Sweeps` submits, reads and cancels them; their members are ordinary jobs.
-"""
+"""Sweeps: `Sweeps` submits, reads and cancels them; their members are ordinary jobs."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,13 +13,19 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from ulid import ULID
 
-from service.core import BY_NAME, METRICS, Floats, Ints, Model, TrainingConfig, completed, norm
+from service.core import METRICS, Floats, Ints, Model, TrainingConfig, completed, norm
 from service.database import (
+    EVERYTHING,
+    Annotation,
+    GroupState,
     JobRow,
     JobState,
     NewJob,
+    Search,
     SweepRow,
+    annotation_rows,
     event_rows,
+    found_sweeps,
     job_rows,
     report_of_sweep,
     sweep_rows,
@@ -32,89 +33,12 @@ from service.database import (
 )
 from service.datasets import Dataset, plan_split, with_its_classes
 from service.errors import InUse, InvalidField, InvalidJobTransition, JobNotFound, NoDataYet
-from service.registry import Registry, check_model_name, utc_text
+from service.registry import check_model_name, utc_text
 from service.worker import decode_checkpoint
 
-from .derived_jobs import started
 from .job import Job, Series
 from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, parse_cursor
-
-MAX_MEMBERS = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepRequest:
-    """A request for a sweep.
-
-    Parameters
-    ----------
-    base : the hyperparameters that all members share; the others have their defaults.
-    grid : the values of each hyperparameter in which members differ. Members are all combinations, the last name
-        changing fastest.
-
-    Raises
-    ------
-    InvalidField : at construction: a name is unknown or in both, a value is outside its range, or the grid is empty
-        or holds a value twice. ``field`` is ``base.learning_rate``, ``grid.seed`` or ``grid``.
-    """
-
-    base: Mapping[str, Any]
-    grid: Mapping[str, Sequence[Any]]
-    dataset: str = "mnist"
-    name: str | None = None
-
-    def __post_init__(self) -> None:
-        """Check every value and convert it to its canonical type."""
-        base = {name: _check("base", name, value) for name, value in self.base.items()}
-        grid = {name: tuple(_check("grid", name, value) for value in values) for name, values in self.grid.items()}
-        for name, values in grid.items():
-            if name in base:
-                raise InvalidField(f"{name} is in the grid too.", field=f"base.{name}", allowed="in one of the two")
-            if not values or len(set(values)) != len(values):
-                allowed = "one value or more, each once"
-                raise InvalidField(f"The grid must hold {allowed}, of {name}.", field=f"grid.{name}", allowed=allowed)
-        if not grid:
-            raise _wrong_size()
-        object.__setattr__(self, "base", base)
-        object.__setattr__(self, "grid", grid)
-
-    @property
-    def varied(self) -> tuple[str, ...]:
-        """The hyperparameters of the grid that have several values."""
-        return tuple(name for name, values in self.grid.items() if len(values) > 1)
-
-    def configs(self, registry: Registry | None = None) -> list[TrainingConfig]:
-        """Return the configuration of each member; one that starts from a model takes it from the registry.
-
-        Raises
-        ------
-        InvalidField : there are too many, or a combination is invalid; ``field`` as above.
-        """
-        if math.prod(map(len, self.grid.values())) > MAX_MEMBERS:
-            raise _wrong_size()
-        points = itertools.product(*self.grid.values())
-        members = [{**self.base, **dict(zip(self.grid, point, strict=True))} for point in points]
-        try:
-            return [TrainingConfig(**started(values, registry)) for values in members]
-        except InvalidField as error:
-            raise self.placed(error) from None
-
-    def placed(self, error: InvalidField) -> InvalidField:
-        """Return the error of a member with its field named as in this request."""
-        place = "grid" if error.field in self.grid else "base"
-        return InvalidField(error.message, field=f"{place}.{error.field}", allowed=error.allowed)
-
-    @property
-    def model_name(self) -> str:
-        """The given name, or one made of data set and model."""
-        if self.name is not None:
-            return self.name
-        return f"{self.dataset}-{self.base.get('model', 'softmax')}-sweep"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        grid = {name: list(values) for name, values in self.grid.items()}
-        return {"base": dict(self.base), "grid": grid, "dataset": self.dataset, "name": self.model_name}
+from .sweep_request import SweepRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +64,7 @@ class SweepSummary:
         """Return plain data, ready for JSON."""
         return {
             "id": self.id,
+            **self.request.annotation.to_dict(),
             **self.request.to_dict(),
             "state": "finished" if self.over else "running",
             "states": dict(self.states),
@@ -247,21 +172,6 @@ class Sweep:
         }
 
 
-def _wrong_size() -> InvalidField:
-    allowed = f"1 to {MAX_MEMBERS:,} members"
-    return InvalidField(f"A sweep has {allowed}, the product of its grid.", field="grid", allowed=allowed)
-
-
-def _check(place: str, name: str, value: Any) -> Any:
-    field = f"{place}.{name}"
-    if name not in BY_NAME:
-        raise InvalidField("There is no hyperparameter of that name.", field=field, allowed=", ".join(BY_NAME))
-    try:
-        return BY_NAME[name].check(value)
-    except InvalidField as error:
-        raise InvalidField(error.message, field=field, allowed=error.allowed) from None
-
-
 T = TypeVar("T")
 
 
@@ -297,13 +207,28 @@ class Sweeps(SubmissionService):
         with self._database.read() as connection:
             return _sweep(connection, sweep_id)
 
-    def page(self, *, limit: int = 50, before: str | None = None) -> tuple[list[SweepSummary], str | None]:
+    def page(
+        self,
+        *,
+        state: GroupState | None = None,
+        search: Search = EVERYTHING,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> tuple[list[SweepSummary], str | None]:
         """Return the newest sweeps first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
-            rows = sweep_rows.page(connection, before=parse_cursor(before), limit=limit + 1)
-            states = job_rows.count_members_by_state(connection, [row.id for row in rows[:limit]])
+            conditions = found_sweeps(search, state)
+            rows = sweep_rows.page(connection, *conditions, before=parse_cursor(before), limit=limit + 1)
+            ids = [row.id for row in rows[:limit]]
+            states = job_rows.count_members_by_state(connection, ids)
+            annotations = annotation_rows.get(connection, "sweeps", ids)
         summaries = [
-            SweepSummary(id=row.id, request=_request(row), created_at=row.created_at, states=states.get(row.id, {}))
+            SweepSummary(
+                id=row.id,
+                request=_request(row, annotations[row.id]),
+                created_at=row.created_at,
+                states=states.get(row.id, {}),
+            )
             for row in rows[:limit]
         ]
         return summaries, str(rows[limit - 1].number) if len(rows) > limit else None
@@ -407,7 +332,8 @@ def _check_fit(request: SweepRequest, configs: Sequence[TrainingConfig], dataset
 def _fingerprint(request: SweepRequest, configs: Sequence[TrainingConfig]) -> str:
     """Return the fingerprint of a request, equal also if defaults are written out or the grid is reordered."""
     members = sorted(json.dumps(config.to_record(), sort_keys=True) for config in configs)
-    return fingerprint({"members": members, "dataset": request.dataset, "name": request.model_name})
+    about = {"dataset": request.dataset, "name": request.model_name, **request.annotation.given()}
+    return fingerprint({"members": members, **about})
 
 
 def insert_sweep(
@@ -424,6 +350,7 @@ def insert_sweep(
     sweep_id = str(ULID())
     columns = {**request.to_dict(), "idempotency_key": idempotency_key, "request_sha256": request_sha256}
     sweep_rows.insert(connection, id=sweep_id, **columns)
+    annotation_rows.put(connection, "sweeps", sweep_id, request.annotation)
     return sweep_id, [
         NewJob(
             name=request.model_name,
@@ -443,6 +370,7 @@ def delete_sweep(connection: Connection, sweep_id: str) -> None:
         raise InvalidJobTransition(f"{n_unfinished:,} members of the sweep are not over; cancel it first.")
     job_rows.remove_members(connection, sweep_id)
     sweep_rows.delete(connection, sweep_id)
+    annotation_rows.delete(connection, "sweeps", [sweep_id])
 
 
 def _row(connection: Connection, sweep_id: str) -> SweepRow:
@@ -452,13 +380,14 @@ def _row(connection: Connection, sweep_id: str) -> SweepRow:
     return row
 
 
-def _request(row: SweepRow) -> SweepRequest:
-    return SweepRequest(base=row.base, grid=row.grid, dataset=row.dataset, name=row.name)
+def _request(row: SweepRow, annotation: Annotation) -> SweepRequest:
+    return SweepRequest(base=row.base, grid=row.grid, dataset=row.dataset, name=row.name, annotation=annotation)
 
 
 def _sweep(connection: Connection, sweep_id: str) -> Sweep:
     row = _row(connection, sweep_id)
-    rows, request = job_rows.members(connection, row.id), _request(row)
+    annotation = annotation_rows.get(connection, "sweeps", [row.id])[row.id]
+    rows, request = job_rows.members(connection, row.id), _request(row, annotation)
     paces = {member.batches_per_epoch for member in rows} - {None}
     return Sweep(
         id=row.id,

@@ -9,6 +9,7 @@ from typing import Any
 
 from service.charts import Curves
 from service.core import Check, Floats, TrainingConfig, norm
+from service.database import NO_ANNOTATION, Annotation
 from service.datasets import load_dataset, plan_split
 from service.errors import InvalidField, NoDataYet
 from service.jobs import Job, JobRequest, Jobs, JobState, SweepRequest
@@ -153,6 +154,7 @@ class Report:
     sweep_id: str
     created_at: datetime
     jobs: Sequence[Job | None]
+    annotation: Annotation = NO_ANNOTATION
 
     @property
     def logistic_jobs(self) -> Sequence[Job | None]:
@@ -183,6 +185,7 @@ class Report:
         """Return the report as in the API, without its findings."""
         return {
             "id": self.id,
+            **self.annotation.to_dict(self.options.title),
             "state": self.state.value,
             "fraction": self.fraction,
             "options": self.options.to_dict(),

@@ -19,7 +19,21 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from service.charts import norms_chart
-from service.database import FINAL, Database, NewJob, ReportRow, job_rows, report_rows
+from service.database import (
+    EVERYTHING,
+    FINAL,
+    NO_ANNOTATION,
+    Annotation,
+    Database,
+    GroupState,
+    NewJob,
+    ReportRow,
+    Search,
+    annotation_rows,
+    found_reports,
+    job_rows,
+    report_rows,
+)
 from service.datasets import load_dataset, plan_split
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet
 from service.jobs import (
@@ -65,7 +79,9 @@ class Reports(SubmissionService):
         self._contents = lru_cache(_KEPT_REPORTS)(self._make_contents)
         self._file = lru_cache(_KEPT_FILES)(self._make_file)
 
-    def submit(self, options: ReportOptions, *, idempotency_key: str | None = None) -> Report:
+    def submit(
+        self, options: ReportOptions, *, annotation: Annotation = NO_ANNOTATION, idempotency_key: str | None = None
+    ) -> Report:
         """Accept a report with all its runs, or return the one accepted under the same key before.
 
         Raises
@@ -76,7 +92,7 @@ class Reports(SubmissionService):
         requests, sweep, configs = options.requests()
         for config in (*(request.config for request in requests), *configs):
             plan_split(load_dataset(options.dataset), config)
-        request_sha256 = fingerprint(options.fingerprinted())
+        request_sha256 = fingerprint({**options.fingerprinted(), **annotation.given()})
 
         def insert(connection: Connection) -> ReportRow:
             check_capacity(connection, len(requests) + len(configs), self._max_queue_length)
@@ -96,6 +112,7 @@ class Reports(SubmissionService):
                 idempotency_key=idempotency_key,
                 request_sha256=request_sha256,
             )
+            annotation_rows.put(connection, "reports", report_id, annotation)
             return _row(connection, report_id)
 
         return self._report(self._accept("reports", idempotency_key, request_sha256, insert, _row))
@@ -106,10 +123,18 @@ class Reports(SubmissionService):
             row = _row(connection, report_id)
         return self._report(row)
 
-    def page(self, *, limit: int = 50, before: str | None = None) -> tuple[list[Report], str | None]:
+    def page(
+        self,
+        *,
+        state: GroupState | None = None,
+        search: Search = EVERYTHING,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> tuple[list[Report], str | None]:
         """Return the newest reports first and, if there are more, the cursor to ask for them with."""
         with self._database.read() as connection:
-            rows = report_rows.page(connection, before=parse_cursor(before), limit=limit + 1)
+            conditions = found_reports(search, state)
+            rows = report_rows.page(connection, *conditions, before=parse_cursor(before), limit=limit + 1)
         return [self._report(row) for row in rows[:limit]], str(rows[limit - 1].number) if len(rows) > limit else None
 
     def cancel(self, report_id: str) -> Report:
@@ -143,6 +168,7 @@ class Reports(SubmissionService):
         with self._database.write() as connection:
             row = _row(connection, report_id)
             report_rows.delete(connection, report_id)
+            annotation_rows.delete(connection, "reports", [report_id])
             if not keep_runs:
                 for job_id in (row.in_order_job_id, row.shuffled_job_id):
                     if job_id is not None:
@@ -223,6 +249,8 @@ class Reports(SubmissionService):
         requests, sweep, configs = options.requests()
         values = attrgetter(*sweep.grid)
         members = {values(member.job.config): member.job for member in self._sweeps.get(row.sweep_id).members}
+        with self._database.read() as connection:
+            annotation = annotation_rows.get(connection, "reports", [row.id])[row.id]
         ids = (row.in_order_job_id, row.shuffled_job_id)[: len(requests)]
         single = [self._jobs.get(job_id) if job_id else None for job_id in ids]
         return Report(
@@ -230,6 +258,7 @@ class Reports(SubmissionService):
             options=options,
             sweep_id=row.sweep_id,
             created_at=row.created_at,
+            annotation=annotation,
             jobs=(*single, *(members.get(values(config)) for config in configs)),
         )
 

@@ -24,6 +24,7 @@ from starlette.routing import Mount
 from starlette.types import Scope
 
 from service.core import HYPERPARAMETERS
+from service.database.annotation_rows import RULES
 from service.errors import ServiceError, TooManyRequests
 
 MEDIA_TYPE = "application/problem+json"
@@ -32,7 +33,7 @@ _MAX_ERRORS = 20
 _MAX_DETAIL_CHARS = 200
 _HEADERS_BY_STATUS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "5"}, 503: {"Retry-After": "2"}}
 
-_ALLOWED = {row.name: row.allowed for row in HYPERPARAMETERS}
+_ALLOWED = {**{row.name: row.allowed for row in HYPERPARAMETERS}, **RULES}
 _PLAIN_NAME = pattern(r"[A-Za-z0-9_-]{1,64}")
 
 _CODES_BY_STATUS = {

@@ -17,7 +17,19 @@ from starlette.requests import Request
 
 from service.bootstrap import Service
 from service.core import DIGITS, FORMULAS, HYPERPARAMETERS, MAX_LAYERS, MAX_TEXT_CHARS, MAX_UNITS, Hyperparameter
-from service.database import submitter
+from service.database import GroupState, Search, submitter
+from service.database.annotation_rows import (
+    MAX_NOTES_CHARS,
+    MAX_SEARCH_CHARS,
+    MAX_SEARCHED_TAGS,
+    MAX_TAG_CHARS,
+    MAX_TAGS,
+    MAX_TITLE_CHARS,
+    RULES,
+    TAG_PATTERN,
+    TEXT_PATTERN,
+    TITLE_PATTERN,
+)
 from service.datasets import MAX_INGREDIENTS, MAX_WEIGHT
 from service.errors import JobNotFound, MalformedInput
 from service.jobs import MAX_EPOCHS, MAX_MEMBERS, MAX_STEPS
@@ -74,6 +86,42 @@ class Page(Parameters):
     before: Annotated[str | None, Field(pattern="^[0-9]{1,18}$", description="The `next` of an earlier page.")] = None
 
 
+TagText = Annotated[str, Field(max_length=MAX_TAG_CHARS, pattern=TAG_PATTERN)]
+
+
+class SearchParameters(Parameters):
+    """What is looked for in a listing."""
+
+    q: Annotated[
+        str | None,
+        Field(
+            max_length=MAX_SEARCH_CHARS,
+            pattern=TEXT_PATTERN,
+            description="Words that must all be in name, title, tags or notes, or begin the id, in any case.",
+        ),
+    ] = None
+    tag: Annotated[
+        list[TagText], Field(max_length=MAX_SEARCHED_TAGS, description="Only what has this tag; of several, all.")
+    ] = []
+
+    @property
+    def search(self) -> Search:
+        """The same as a value."""
+        return Search.of(self.q, self.tag)
+
+
+class SearchedPage(Page, SearchParameters):
+    """A page of a listing that can be searched."""
+
+
+class GroupsPage(SearchedPage):
+    """A page of what consists of many jobs."""
+
+    state: Annotated[
+        GroupState | None, Field(description="Only those in this state; finished: all of their jobs are over.")
+    ] = None
+
+
 def check_id(kind: str) -> Callable[[str], str]:
     """Return a validator of ids: what can be none is not looked for."""
 
@@ -116,6 +164,32 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
+
+_Title = Annotated[
+    str, Field(max_length=MAX_TITLE_CHARS, pattern=TITLE_PATTERN, description=f"For people: {RULES['title']}.")
+]
+_Tags = Annotated[list[TagText], Field(max_length=MAX_TAGS, description=f"To find it by: {RULES['tags']}.")]
+_Notes = Annotated[
+    str, Field(max_length=MAX_NOTES_CHARS, pattern=TEXT_PATTERN, description=f"For people: {RULES['notes']}.")
+]
+
+
+class AnnotationChange(Strict):
+    """What people write about something. What is not given stays as it is; the tags are replaced as a whole."""
+
+    title: _Title = Field(default_factory=str)
+    tags: _Tags = Field(default_factory=list)
+    notes: _Notes = Field(default_factory=str)
+
+
+class Annotating(Strict):
+    """Tags and notes of what is submitted."""
+
+    tags: _Tags = []
+    notes: _Notes = ""
+
+
+_ANNOTATION_FIELDS: dict[str, Any] = {"title": (_Title, ""), "tags": (_Tags, []), "notes": (_Notes, "")}
 
 _MOST = DIGITS.n_classes
 
@@ -193,7 +267,7 @@ _REQUEST_FIELDS: dict[str, Any] = {
     "paused": (bool, Field(False, description="Wait before the first step to be continued.")),
 }
 
-_Fields: Any = create_model("_Fields", __base__=Strict, **_REQUEST_FIELDS)
+_Fields: Any = create_model("_Fields", __base__=Strict, **_REQUEST_FIELDS, **_ANNOTATION_FIELDS)
 
 
 class TrainingRequest(_Fields):
@@ -222,7 +296,7 @@ SweepBase: Any = create_model("SweepRequestBase", __base__=Strict, **_BASE_FIELD
 SweepGrid: Any = create_model("SweepRequestGrid", __base__=Strict, **_GRID_FIELDS)
 
 
-class SweepRequest(Strict):
+class SweepRequest(Annotating):
     """What to compare: one member for each combination of the values in the grid."""
 
     model_config = ConfigDict(
@@ -243,6 +317,7 @@ class SweepRequest(Strict):
             f"{NAME_RULE}. Not given: data set and model, as in `mnist-softmax-sweep`."
         ),
     ] = None
+    title: _Title = ""
 
 
 # What is not given is left out of what is dumped; there are no defaults.

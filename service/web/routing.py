@@ -12,10 +12,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from functools import lru_cache
 from inspect import iscoroutinefunction, signature
 from operator import attrgetter
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -136,6 +136,14 @@ class Answer(BaseModel):
     """A documented answer: exactly these fields. It is written without being validated; tests hold it to this."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class AnnotatedAnswer(Answer):
+    """An answer about something that people write about."""
+
+    title: Annotated[str, Field(description="What people call it; empty, or a name of its own, until they do.")]
+    tags: list[str]
+    notes: str
 
 
 class Route(SecuredRoute):

@@ -358,3 +358,33 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(monkeypatch: pytest.M
 
     with pytest.raises(ServiceUnreachable):
         next(poll(away, is_over))
+
+
+def test_everything_is_annotated_and_found(backend: Backend, finished_job: dict[str, Any]) -> None:
+    job = backend.submit({**TINY, "name": "both-noted", "title": "Notes", "tags": ["both", "a b"]})
+    list(backend.events(job["id"]))
+    version = f"both-noted/{backend.job(job['id'])['model']['version']}"
+    sweep = backend.submit_sweep({"base": TINY, "grid": {"seed": [0]}, "tags": ["both"]})
+    list(backend.events(sweep["members"][0]["job"]))
+    report = backend.submit_report({"quick": True, "l2_penalties": [1.0], "notes": "both of them"})
+    backend.cancel_report(report["id"])
+    for run in report["jobs"]:
+        list(backend.events(run))
+    for kind, object_id in (("reports", report["id"]), ("versions", version), ("datasets", "mnist")):
+        backend.annotate(kind, object_id, {"tags": ["both"]})
+    backend.annotate("jobs", job["id"], {"notes": "Ærlig"})
+    assert (backend.job(job["id"])["title"], backend.job(job["id"])["tags"]) == ("Notes", ["a b", "both"])
+    assert [each["id"] for each in backend.jobs(q="ærlig notes", tag=("both", "a b"))["jobs"]] == [job["id"]]
+    assert [each["id"] for each in backend.sweeps(tag=("both",), state="finished")["sweeps"]] == [sweep["id"]]
+    assert [each["id"] for each in backend.reports(q="both of")["reports"]] == [report["id"]]
+    assert [each["name"] for each in backend.models(tag=("both",))] == ["both-noted"]
+    assert backend.version("both-noted")["tags"] == ["both"] == backend.model("both-noted")["versions"][-1]["tags"]
+    assert [each["name"] for each in backend.datasets(tag=("both",), q="handwritten")] == ["mnist"]
+    with pytest.raises(InvalidField, match="tags"):
+        backend.annotate("sweeps", sweep["id"], {"tags": ["a,b"]})
+    backend.delete_report(report["id"], keep_runs=True)
+    assert backend.reports(q="both of")["reports"] == []
+    for kind, object_id in (("versions", version), ("datasets", "mnist")):
+        backend.annotate(kind, object_id, {"tags": []})
+    backend.delete_sweep(sweep["id"])
+    backend.delete(job["id"])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from click.testing import Result
 from PIL import Image
 
 from service.bootstrap import build
+from service.cli.local import LocalBackend
 from service.cli.sweeps import exit_code_of
 from service.core import TrainingConfig
 from service.datasets import Dataset
@@ -437,3 +439,42 @@ def test_models_and_data_sets_are_deleted_by_name(here: Here) -> None:
     assert "There is no model" in here("models", "show", "passing", exit_code=1)
     assert "NAME/NUMBER" in here("models", "delete", "passing/champion", exit_code=2)
     assert "part of Inkling" in here("datasets", "delete", "mnist", exit_code=1)
+
+
+def test_what_people_write_is_set_changed_printed_and_searched(here: Here) -> None:
+    written = ("--title", "A larger rate", "--tag", "week-3", "--tag", "both words", "--notes", "It oscillates.")
+    job = json.loads(here("train", *TINY, "--name", "noted", *written, "--json"))
+    assert (job["title"], job["tags"], job["notes"]) == ("A larger rate", ["both words", "week-3"], "It oscillates.")
+    search = ("--tag", "week-3", "--search", "OSCILLATES")
+    assert "A larger rate #both words #week-3" in here("jobs", "list", *search, env={"COLUMNS": "120"})
+    assert "There are no jobs" in here("jobs", "list", "--tag", "week-4")
+    assert "It oscillates." in here("jobs", "show", job["id"])
+    assert "annotated" in here("jobs", "annotate", job["id"], "--no-tags", "--title", "Renamed")
+    changed = json.loads(here("jobs", "show", job["id"], "--json"))
+    assert (changed["title"], changed["tags"], changed["notes"]) == ("Renamed", [], "It oscillates.")
+    assert "at most 200" in here("jobs", "annotate", job["id"], "--title", "x" * 201, exit_code=1)
+    assert "Name what is to change" in here("jobs", "annotate", job["id"], exit_code=2)
+    here("models", "annotate", "noted/1", "--tag", "handed-in")
+    assert "#handed-in" in here("models", "list", "--search", "noted")
+    assert "#handed-in" in here("models", "show", "noted@latest", "--no-picture")
+    here("datasets", "annotate", "mnist", "--notes", "The one of the course.")
+    assert "The one of the course." in here("datasets", "list", "--search", "course")
+    here("datasets", "annotate", "mnist", "--notes", "")
+
+
+def test_reports_are_listed_and_deleted(run: Run, tmp_path: Path) -> None:
+    with closing(LocalBackend(Settings(data_dir=tmp_path))) as backend:
+        report = backend.submit_report({"quick": True, "l2_penalties": [1.0], "tags": ["handed-in"]})
+        backend.cancel_report(report["id"])
+
+    def here(*args: str) -> str:
+        result = run("reports", *args, "--data-dir", tmp_path, env={"COLUMNS": "120"})
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "#handed-in" in here("list", "--state", "finished", "--tag", "handed-in")
+    here("annotate", report["id"], "--title", "The last one")
+    assert "The last one #handed-in" in here("list", "--search", "LAST")
+    assert "the models of its runs stay" in here("delete", report["id"])
+    assert "There are no reports" in here("list")
+    assert "There is no job of that id." in run("jobs", "show", report["jobs"][0], "--data-dir", tmp_path).output

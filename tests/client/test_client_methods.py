@@ -126,6 +126,16 @@ def test_every_route_has_a_method(
 
     job = client.train(name="routes", **FIELDS).wait()
     assert client.job(job.id).state == "succeeded" and client.jobs(limit=1)[0].id == job.id
+    written: Any = {"title": "Routes", "tags": ["routes"], "notes": "Of a test."}
+    for one in (job.annotate(**written).data, client.annotate_version("routes", 1, **written)):
+        assert {name: one[name] for name in written} == written
+    assert client.annotate_dataset("mnist", tags=["routes"])["tags"] == ["routes"]
+    assert [one.id for one in client.jobs(q="of test", tag="routes")] == [job.id] and "Routes" in repr(job)
+    assert client.tags() == client.tags("datasets") == [{"tag": "routes", "n_tagged": 1}]
+    assert (
+        client.models(tag=["routes"])[0]["tags"] == ["routes"] and client.datasets(tag="routes")[0]["name"] == "mnist"
+    )
+    client.annotate_dataset("mnist", tags=[])
     assert job.history(max_points=10)["checks"] and job.resume(epochs=3).cancel().wait().is_over
     assert job.verify().wait().is_over and list(job.events())[-1].data["state"] == "succeeded"
     stepwise = client.train(name="routes-stepwise", paused=True, **FIELDS).proceed(steps=1).wait()
@@ -139,12 +149,14 @@ def test_every_route_has_a_method(
     sweep = client.train_sweep({"l2_penalty": [0.0, 0.1]}, name="routes-sweep", **FIELDS).wait()
     assert sweep.is_over and [member["rank"] for member in sweep.members] == [1, 2] and sweep.best
     assert client.sweep(sweep.id, rank_by="train_loss").refresh().cancel().id == client.sweeps()[0].id == sweep.id
+    assert sweep.annotate(title="Swept").data["title"] == client.sweeps(q="swept", state="finished")[0].data["title"]
     assert sweep.picture("accuracy") and sweep.picture("norms", scale="log") and sweep.picture("weights", limit=1)
     grid = {"l2_penalty": [0.0, 0.1], "learning_rate": [0.01, 0.1]}
     assert client.train_sweep(grid, name="routes-sweep", **FIELDS).wait().picture("heatmap", metric="train_loss")
 
     report = client.train_report(quick=True).wait()
     assert report.state == "succeeded" and report.findings and client.reports()[0].id == report.id
+    assert report.annotate(notes="Read it.").id == client.reports(q="read it", state="finished")[0].id
     assert client.report(report.id).document("pdf").startswith(b"%PDF")
     figure = next(name for name in report.data["links"] if name.endswith(".svg"))
     assert report.figure(figure.removeprefix("figures/").removesuffix(".svg"), format="svg")._repr_svg_()

@@ -81,6 +81,8 @@ ROWS: Mapping[str, list[dict[str, Any]]] = {
         {"number": 1, "target": "webhook", "event": "job.ended", "object_id": SUCCEEDED, "attempts": 2, "due_at_s": 3.0}
         | {"created_at": AT}
     ],
+    "annotations": [{"kind": "jobs", "object_id": SUCCEEDED, "title": "One", "notes": "", "folded": "one\nfirst\n"}],
+    "tags": [{"kind": "jobs", "object_id": SUCCEEDED, "tag": "first"}],
     "snapshots": [{"job_id": SUCCEEDED, "number": 0, "step": 3, "check_id": 4, "body": bytes(4)}],
 }
 """What a database may hold. A new table needs a row here; a schema that lacks a column leaves it out."""

@@ -186,7 +186,9 @@ def freeze_collection(name: str, service: ServiceDep) -> Response:
     If nothing changed since the newest version, the answer is that one.
     """
     dataset = service.collections.freeze(name)
-    return JSONResponse(dataset.to_dict(), 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
+    return JSONResponse(
+        service.annotations.dataset(dataset.name), 201, {"Location": f"/api/v1/datasets/{dataset.name}"}
+    )
 
 
 @router.get("/collections/{name}/images", dependencies=[READ], response_model=CollectedImageList)

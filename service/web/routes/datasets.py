@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
+from anyio.to_thread import run_sync
 from fastapi import Query
 from numpy.typing import NDArray
 from pydantic import Field
@@ -20,8 +21,8 @@ from service.web.access_control import READ, TRAIN
 from service.web.image_body import FORM, read_form
 from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, picture_answer
-from service.web.requests import Parameters, ServiceDep
-from service.web.routing import Answer, BoundedRequest, media_type_of, noun_router
+from service.web.requests import AnnotationChange, Parameters, SearchParameters, ServiceDep
+from service.web.routing import AnnotatedAnswer, Answer, BoundedRequest, media_type_of, noun_router
 
 router = noun_router("datasets")
 
@@ -75,11 +76,10 @@ class IngredientAnswer(Answer):
     weight: Annotated[int, Field(description="How often each of its images stands in the training part.")]
 
 
-class DatasetAnswer(Answer):
+class DatasetAnswer(AnnotatedAnswer):
     """A data set."""
 
     name: str
-    title: str
     source: str
     licence: str
     classes: list[int]
@@ -143,9 +143,9 @@ class SheetParameters(PartParameters):
 
 
 @router.get("/datasets", dependencies=[READ], response_model=DatasetList)
-def list_datasets(service: ServiceDep) -> Response:
-    """List all data sets, without those whose files are damaged."""
-    return JSONResponse({"datasets": [dataset.to_dict() for dataset in service.datasets.all()]})
+def list_datasets(query: Annotated[SearchParameters, Query()], service: ServiceDep) -> Response:
+    """List the data sets, without those whose files are damaged; found as jobs are, and by their sources."""
+    return JSONResponse({"datasets": service.annotations.datasets(query.search)})
 
 
 @router.post("/datasets", dependencies=[TRAIN], status_code=201, response_model=DatasetAnswer, openapi_extra=_UPLOAD)
@@ -157,13 +157,21 @@ async def add_dataset(request: Request, service: ServiceDep) -> Response:
     texts, parts = await _read_form(request, service.settings.max_dataset_bytes)
     receive = partial(service.datasets.receive, texts, parts)
     dataset = await limits_of(request).run(receive, service.settings.max_dataset_expanded_bytes)
-    return JSONResponse(dataset.to_dict(), 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
+    shown = await run_sync(service.annotations.dataset, dataset.name)
+    return JSONResponse(shown, 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
 
 @router.get("/datasets/{name}", dependencies=[READ], response_model=DatasetAnswer)
 def get_dataset(name: str, service: ServiceDep) -> Response:
     """Describe a data set: its classes, how many images of each, its checksum, its licence."""
-    return JSONResponse(service.datasets.get(name).to_dict())
+    return JSONResponse(service.annotations.dataset(name))
+
+
+@router.patch("/datasets/{name}", dependencies=[TRAIN], response_model=DatasetAnswer)
+def annotate_dataset(name: str, body: AnnotationChange, service: ServiceDep) -> Response:
+    """Change the title, the tags or the notes of a data set; an empty title is that of the upload."""
+    service.annotations.change("datasets", name, body.model_dump(exclude_unset=True))
+    return JSONResponse(service.annotations.dataset(name))
 
 
 @router.delete("/datasets/{name}", dependencies=[TRAIN], status_code=204)

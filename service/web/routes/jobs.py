@@ -39,8 +39,8 @@ from service.web.pictures import (
     WeightsParameters,
     picture_answer,
 )
-from service.web.requests import MAX_EVENT_ID, IdempotencyKey, JobId, Page, Parameters, ServiceDep
-from service.web.routing import CSV, CSV_CONTENT, Answer, answer_type_of, noun_router
+from service.web.requests import MAX_EVENT_ID, IdempotencyKey, JobId, Parameters, SearchedPage, ServiceDep
+from service.web.routing import CSV, CSV_CONTENT, AnnotatedAnswer, Answer, answer_type_of, noun_router
 from service.worker import Progress
 
 router = noun_router("jobs")
@@ -111,7 +111,7 @@ class Verification(Answer):
     outcome: Annotated[VerificationOutcome | None, Field(description="null until the job has succeeded.")]
 
 
-class JobAnswer(Answer):
+class JobAnswer(AnnotatedAnswer):
     """A training job."""
 
     id: str
@@ -157,7 +157,7 @@ class MetricsAnswer(Answer):
     thinned: Annotated[bool, Field(description="Whether points were left out; minima and maxima stayed.")]
 
 
-class JobsPage(Page):
+class JobsPage(SearchedPage):
     """A page of jobs."""
 
     state: Annotated[JobState | None, Field(description="Only jobs in this state.")] = None
@@ -204,14 +204,21 @@ def submit_job(body: requests.TrainingRequest, service: ServiceDep, key: Idempot
 
 @router.get("/jobs", dependencies=[READ], response_model=JobList)
 def list_jobs(query: Annotated[JobsPage, Query()], service: ServiceDep) -> Response:
-    """List jobs, the newest first."""
-    jobs, following = service.jobs.page(state=query.state, limit=query.limit, before=query.before)
+    """List jobs, the newest first; those in a state, with a tag, or with some words in their names and notes."""
+    jobs, following = service.jobs.page(state=query.state, search=query.search, limit=query.limit, before=query.before)
     return JSONResponse({"jobs": [job.to_dict() for job in jobs], "next": following})
 
 
 @router.get("/jobs/{job_id}", dependencies=[READ], response_model=JobAnswer)
 def get_job(job_id: JobId, service: ServiceDep) -> Response:
     """Return a job as it is now: state, progress, latest and best check, history."""
+    return JSONResponse(service.jobs.get(job_id).to_dict())
+
+
+@router.patch("/jobs/{job_id}", dependencies=[TRAIN], response_model=JobAnswer)
+def annotate_job(job_id: JobId, body: requests.AnnotationChange, service: ServiceDep) -> Response:
+    """Change the title, the tags or the notes of a job, in any state. Nothing else depends on them."""
+    service.annotations.change("jobs", job_id, body.model_dump(exclude_unset=True))
     return JSONResponse(service.jobs.get(job_id).to_dict())
 
 

@@ -14,6 +14,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.bootstrap import Service
 from service.charts import Drawing, DrawnLayer, architecture_picture, weights_picture
 from service.core import Check, Operation, design_matrix
 from service.errors import DatasetNotFound, InvalidField, MalformedInput
@@ -32,8 +33,8 @@ from service.web.pictures import (
     is_known,
     picture_answer,
 )
-from service.web.requests import Page, Parameters, ServiceDep
-from service.web.routing import Answer, noun_router
+from service.web.requests import Page, Parameters, SearchParameters, ServiceDep
+from service.web.routing import AnnotatedAnswer, Answer, noun_router
 
 router = noun_router("models")
 
@@ -66,7 +67,7 @@ class Tensor(Answer):
     shape: list[int]
 
 
-class VersionSummaryAnswer(Answer):
+class VersionSummaryAnswer(AnnotatedAnswer):
     """A version in a listing."""
 
     version: int
@@ -88,6 +89,7 @@ class ModelSummaryAnswer(Answer):
     name: str
     state: Literal["ready", "corrupted"]
     versions: list[int]
+    tags: Annotated[list[str], Field(description="Those of all its versions.")]
     aliases: dict[str, int] | None
     default: Annotated[
         VersionSummaryAnswer | None, Field(description="Used when a request names neither version nor alias.")
@@ -108,6 +110,7 @@ class ModelDetail(Answer):
     state: Literal["ready", "corrupted"]
     versions: list[VersionSummaryAnswer]
     next: Annotated[str | None, Field(description="Pass it as `before` for older versions; null on the last page.")]
+    tags: Annotated[list[str], Field(description="Those of all its versions.")]
     aliases: dict[str, int] | None
     default: VersionSummaryAnswer | None
 
@@ -120,6 +123,9 @@ class VersionDetail(Manifest):
     job_exists: Annotated[
         bool | None, Field(description="Whether that job is on this server; null while the database is away.")
     ]
+    title: str
+    tags: list[str]
+    notes: str
     tensors: Annotated[list[Tensor], Field(description="What its parameters are.")]
     operations: Annotated[list[Operation], Field(description="The steps from grey levels to probabilities.")]
 
@@ -164,10 +170,9 @@ class ImportParameters(Parameters):
 
 
 @router.get("/models", dependencies=[READ], response_model=ModelList)
-def list_models(service: ServiceDep) -> Response:
-    """List all models with their versions, their aliases, and the default version."""
-    registry = service.registry
-    models = [registry.summary(name).to_dict() for name in registry.names()]
+def list_models(query: Annotated[SearchParameters, Query()], service: ServiceDep) -> Response:
+    """List the models with their versions, their aliases, and the default version; found by any of their versions."""
+    models = service.annotations.models(query.search)
     return JSONResponse({"models": models, "default": service.catalogue.default_name})
 
 
@@ -175,9 +180,7 @@ def list_models(service: ServiceDep) -> Response:
 def get_model(name: str, query: Annotated[VersionsPage, Query()], service: ServiceDep) -> Response:
     """Return a model with what is known about its newest versions."""
     before = None if query.before is None else int(query.before)
-    versions, following = service.registry.version_summaries(name, limit=query.limit, before=before)
-    shown = {"versions": [version.to_dict() for version in versions], "next": following and str(following)}
-    return JSONResponse({**service.registry.summary(name).to_dict(), **shown})
+    return JSONResponse(service.annotations.model(name, limit=query.limit, before=before))
 
 
 @router.post(
@@ -208,7 +211,7 @@ async def import_version(
         )
         service.announce("version.created", f"{manifest.name}/{manifest.version}")
         headers = {"Location": f"/api/v1/models/{manifest.name}/versions/{manifest.version}"}
-        return JSONResponse({**manifest.to_dict(), "aliases": [], "job_exists": False}, 201, headers)
+        return JSONResponse(_shown(service, manifest.name, manifest.version), 201, headers)
 
     # Measuring takes as much memory as the largest body does.
     return await limits_of(request).run(work, service.settings.max_body_bytes)
@@ -217,11 +220,16 @@ async def import_version(
 @router.get("/models/{name}/versions/{version}", dependencies=[READ], response_model=VersionDetail)
 def get_version(name: str, version: str, service: ServiceDep) -> Response:
     """Return the manifest of a version, and the aliases that name it. An alias stands for its version."""
-    registry = service.registry
-    manifest = registry.manifest(name, registry.resolve(name, version))
-    aliases = registry.aliases_of(name, manifest.version)
-    exists = service.jobs.exists(manifest.job_id)
-    return JSONResponse({**manifest.to_dict(), "aliases": aliases, "job_exists": exists})
+    return JSONResponse(_shown(service, name, service.registry.resolve(name, version)))
+
+
+@router.patch("/models/{name}/versions/{version}", dependencies=[TRAIN], response_model=VersionDetail)
+def annotate_version(
+    name: str, version: VersionNumber, body: requests.AnnotationChange, service: ServiceDep
+) -> Response:
+    """Change the title, the tags or the notes of a version; its manifest and its weights stay as they are."""
+    service.annotations.change("versions", f"{name}/{version}", body.model_dump(exclude_unset=True))
+    return JSONResponse(_shown(service, name, version))
 
 
 @router.delete("/models/{name}/versions/{version}", dependencies=[ADMIN], status_code=204)
@@ -338,6 +346,11 @@ def delete_alias(name: str, alias: Alias, service: ServiceDep, if_match: IfMatch
 def get_alias_history(name: str, alias: str, service: ServiceDep) -> Response:
     """Return every move of an alias, the oldest first."""
     return JSONResponse({"history": [entry.to_dict() for entry in service.registry.alias_history(name, alias)]})
+
+
+def _shown(service: Service, name: str, version: int) -> dict[str, Any]:
+    shown = service.annotations.version(name, version)
+    return {**shown, "job_exists": service.jobs.exists(shown["job_id"])}
 
 
 def _file_headers(manifest: Manifest, suffix: str, *made_of: Any) -> dict[str, str]:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.bootstrap import Service, disk_use
 from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
-from service.database import AuditRow
+from service.database import AnnotatedKind, AuditRow
 from service.errors import ServiceError
 from service.jobs import JobState
 from service.metrics import CONTENT_TYPE
@@ -59,6 +59,25 @@ class AuditLog(Answer):
     entries: list[AuditRow]
 
 
+class TagCount(Answer):
+    """A tag, and how many have it."""
+
+    tag: str
+    n_tagged: int
+
+
+class TagList(Answer):
+    """The 200 tags that are used most."""
+
+    tags: list[TagCount]
+
+
+class TagsParameters(Parameters):
+    """What is tagged."""
+
+    kind: AnnotatedKind = "jobs"
+
+
 class Liveness(Answer):
     """The process"""
 
@@ -85,6 +104,12 @@ def list_changes(query: Annotated[AuditPage, Query()], service: ServiceDep) -> R
     """List the calls that changed something, or were to, the newest first: which key, what, and the status."""
     lines = service.audit_log.page(limit=query.limit, before=query.before)
     return JSONResponse({"entries": [{**asdict(line), "at": line.at.isoformat()} for line in lines]})
+
+
+@router.get("/tags", dependencies=[READ], response_model=TagList)
+def list_tags(query: Annotated[TagsParameters, Query()], service: ServiceDep) -> Response:
+    """List the tags of jobs, or of others, those that are used most first."""
+    return JSONResponse({"tags": service.annotations.tags(query.kind)})
 
 
 @router.get("/hyperparameters", dependencies=[READ], response_model=HyperparameterList)

@@ -13,14 +13,23 @@ from starlette.responses import JSONResponse, Response
 
 from service.charts import Drawing
 from service.core import HYPERPARAMETERS
+from service.database import Annotation
 from service.errors import JobNotFound
 from service.jobs import ImageFormat, JobState
 from service.reports import FORMS, HAND_IN, MAX_PENALTIES, MAX_SEEDS, ReportOptions
 from service.web.access_control import READ, TRAIN
 from service.web.middleware import policy
 from service.web.pictures import CHART_ANSWER, PNG, SVG, file_answer, picture_answer
-from service.web.requests import IdempotencyKey, Page, Parameters, ReportId, ServiceDep, Strict
-from service.web.routing import Answer, noun_router
+from service.web.requests import (
+    Annotating,
+    AnnotationChange,
+    GroupsPage,
+    IdempotencyKey,
+    Parameters,
+    ReportId,
+    ServiceDep,
+)
+from service.web.routing import AnnotatedAnswer, Answer, noun_router
 
 router = noun_router("reports")
 
@@ -35,7 +44,7 @@ _DEFAULTS = ReportOptions()
 _MAX_PENALTY = next(row.maximum for row in HYPERPARAMETERS if row.name == "l2_penalty")
 
 
-class ReportRequest(Strict):
+class ReportRequest(Annotating):
     """What to report on; everything may be left out."""
 
     assignment: Literal[1, 2] = Field(1, description="1: logistic and softmax regression. 2: networks.")
@@ -68,7 +77,7 @@ class DeletionParameters(Parameters):
     keep_runs: Annotated[bool, Field(description="Delete the report alone; its jobs and its sweep stay.")] = False
 
 
-class Report(Answer):
+class Report(AnnotatedAnswer):
     """A report and how far it is."""
 
     id: str
@@ -128,21 +137,32 @@ class ReportList(Answer):
 @router.post("/reports", dependencies=[TRAIN], status_code=202, response_model=ReportDetail)
 def submit_report(body: ReportRequest, service: ServiceDep, key: IdempotencyKey = None) -> Response:
     """Submit a course report: all its runs, as ordinary jobs. They are durable before this answers."""
-    report = service.reports.submit(ReportOptions.from_dict(body.model_dump()), idempotency_key=key)
+    options = body.model_dump()
+    annotation = Annotation(tags=options.pop("tags"), notes=options.pop("notes"))
+    report = service.reports.submit(ReportOptions.from_dict(options), annotation=annotation, idempotency_key=key)
     shown = service.reports.describe(report.id)
     return JSONResponse(shown, 202, {"Location": f"/api/v1/reports/{report.id}"})
 
 
 @router.get("/reports", dependencies=[READ], response_model=ReportList)
-def list_reports(query: Annotated[Page, Query()], service: ServiceDep) -> Response:
-    """List reports, the newest first."""
-    reports, following = service.reports.page(limit=query.limit, before=query.before)
+def list_reports(query: Annotated[GroupsPage, Query()], service: ServiceDep) -> Response:
+    """List reports, the newest first; found as jobs are."""
+    reports, following = service.reports.page(
+        state=query.state, search=query.search, limit=query.limit, before=query.before
+    )
     return JSONResponse({"reports": [report.to_dict() for report in reports], "next": following})
 
 
 @router.get("/reports/{report_id}", dependencies=[READ], response_model=ReportDetail)
 def get_report(report_id: ReportId, service: ServiceDep) -> Response:
     """Return how far a report is and, once all its runs have succeeded, every number and sentence of it."""
+    return JSONResponse(service.reports.describe(report_id))
+
+
+@router.patch("/reports/{report_id}", dependencies=[TRAIN], response_model=ReportDetail)
+def annotate_report(report_id: ReportId, body: AnnotationChange, service: ServiceDep) -> Response:
+    """Change the title of a report in lists, its tags or its notes. What stands at its head is an option of it."""
+    service.annotations.change("reports", report_id, body.model_dump(exclude_unset=True))
     return JSONResponse(service.reports.describe(report_id))
 
 

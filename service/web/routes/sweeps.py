@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.core import METRICS, StopReason
+from service.database import Annotation
 from service.jobs import (
     MAX_ROWS,
     Failure,
@@ -35,8 +36,8 @@ from service.web.pictures import (
     WeightsGridParameters,
     picture_answer,
 )
-from service.web.requests import IdempotencyKey, Page, Parameters, ServiceDep, SweepId
-from service.web.routing import Answer, noun_router
+from service.web.requests import GroupsPage, IdempotencyKey, Parameters, ServiceDep, SweepId
+from service.web.routing import AnnotatedAnswer, Answer, noun_router
 from service.worker import Progress
 
 from .jobs import LatestAndBest, Version
@@ -64,7 +65,7 @@ class SweepMember(Answer):
     finished_at: datetime | None
 
 
-class SweepSummaryAnswer(Answer):
+class SweepSummaryAnswer(AnnotatedAnswer):
     """A sweep in a listing."""
 
     id: str
@@ -131,15 +132,18 @@ def submit_sweep(body: requests.SweepRequest, service: ServiceDep, key: Idempote
         grid=body.grid.model_dump(exclude_unset=True),
         dataset=service.collections.training_set(body.model_dump(include={"dataset"})["dataset"]),
         name=body.name,
+        annotation=Annotation(title=body.title, tags=tuple(body.tags), notes=body.notes),
     )
     sweep = service.sweeps.submit(request, idempotency_key=key)
     return JSONResponse(sweep.to_dict(), 202, {"Location": f"/api/v1/sweeps/{sweep.id}"})
 
 
 @router.get("/sweeps", dependencies=[READ], response_model=SweepList)
-def list_sweeps(query: Annotated[Page, Query()], service: ServiceDep) -> Response:
-    """List sweeps, the newest first, without their members."""
-    sweeps, following = service.sweeps.page(limit=query.limit, before=query.before)
+def list_sweeps(query: Annotated[GroupsPage, Query()], service: ServiceDep) -> Response:
+    """List sweeps, the newest first, without their members; found as jobs are."""
+    sweeps, following = service.sweeps.page(
+        state=query.state, search=query.search, limit=query.limit, before=query.before
+    )
     return JSONResponse({"sweeps": [sweep.to_dict() for sweep in sweeps], "next": following})
 
 
@@ -147,6 +151,13 @@ def list_sweeps(query: Annotated[Page, Query()], service: ServiceDep) -> Respons
 def get_sweep(sweep_id: SweepId, query: Annotated[SweepParameters, Query()], service: ServiceDep) -> Response:
     """Return a sweep as it is now, its members ranked and the best one named."""
     return JSONResponse(service.sweeps.get(sweep_id).to_dict(query.rank_by))
+
+
+@router.patch("/sweeps/{sweep_id}", dependencies=[TRAIN], response_model=SweepAnswer)
+def annotate_sweep(sweep_id: SweepId, body: requests.AnnotationChange, service: ServiceDep) -> Response:
+    """Change the title, the tags or the notes of a sweep; its jobs have their own."""
+    service.annotations.change("sweeps", sweep_id, body.model_dump(exclude_unset=True))
+    return JSONResponse(service.sweeps.get(sweep_id).to_dict())
 
 
 @router.post("/sweeps/{sweep_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=SweepAnswer)

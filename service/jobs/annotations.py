@@ -1,0 +1,155 @@
+"""Titles, tags and notes: changing them, and models and data sets with what is written about them.
+
+Models and data sets are not in the database, and are shown without annotations while that does not answer.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from service.database import EVERYTHING, AdvisoryLock, AnnotatedKind, Annotation, Database, Search, annotation_rows
+from service.datasets import Datasets
+from service.errors import DatasetNotFound, JobNotFound, ModelNotFound, StorageFailed
+from service.registry import ModelSummary, Registry, VersionSummary
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+class Annotations:
+    """What people write about jobs, sweeps, reports, versions and data sets; nothing that is trained depends on it."""
+
+    def __init__(self, database: Database, registry: Registry, datasets: Datasets) -> None:
+        self._database = database
+        self._registry = registry
+        self._datasets = datasets
+
+    def change(self, kind: AnnotatedKind, object_id: str, changes: Mapping[str, Any]) -> None:
+        """Replace the ``title``, the ``tags`` or the ``notes`` of something, those that are given.
+
+        Parameters
+        ----------
+        object_id : an id, the name of a data set, or ``name/version``.
+
+        Raises
+        ------
+        JobNotFound, ModelNotFound, DatasetNotFound
+        InvalidField : one of them is too long, or too many.
+        """
+        with self._database.write() as connection:
+            self._require(connection, kind, object_id)
+            present = annotation_rows.get(connection, kind, [object_id])[object_id]
+            annotation_rows.put(connection, kind, object_id, replace(present, **changes))
+
+    def tags(self, kind: AnnotatedKind) -> list[Json]:
+        """Return the tags that are used most, and how often each is."""
+        with self._database.read() as connection:
+            found = annotation_rows.count_by_tag(connection, kind)
+        return [{"tag": tag, "n_tagged": n_tagged} for tag, n_tagged in found]
+
+    def clean(self) -> None:
+        """Delete what was written about versions and data sets whose deletion a crash interrupted."""
+        kinds: tuple[AnnotatedKind, ...] = ("versions", "datasets")
+        for kind in kinds:
+            with self._database.read() as connection:
+                written = annotation_rows.ids(connection, kind)
+            if gone := [object_id for object_id in written if not self._is_stored(kind, object_id)]:
+                with self._database.write() as connection:
+                    annotation_rows.delete(connection, kind, gone)
+
+    # Models and data sets, as in answers
+
+    def models(self, search: Search = EVERYTHING) -> list[Json]:
+        """Return the models that match a search by their names or versions, each with the tags of all its versions."""
+        names: Iterable[str] = self._registry.names()
+        if search != EVERYTHING:
+            with self._database.read() as connection:
+                names = search.filtered(connection, "versions", {name: name for name in names}, versions=True)
+        return self._shown(list(map(self._registry.summary, names)))
+
+    def model(self, name: str, *, limit: int = 100, before: int | None = None) -> Json:
+        """Return a model with its newest versions, or the newest below one."""
+        versions, following = self._registry.version_summaries(name, limit=limit, before=before)
+        (model,) = self._shown([self._registry.summary(name)], versions)
+        return {**model, "next": following and str(following)}
+
+    def version(self, name: str, version: int) -> Json:
+        """Return the manifest of a version, the aliases that name it, and what is written about it."""
+        manifest = self._registry.manifest(name, version)
+        annotation = self._of("versions", [f"{name}/{version}"])[f"{name}/{version}"]
+        aliases = self._registry.aliases_of(name, version)
+        return {**manifest.to_dict(), **annotation.to_dict(), "aliases": aliases}
+
+    def datasets(self, search: Search = EVERYTHING) -> list[Json]:
+        """Return the data sets that match a search by their names, sources or annotations."""
+        every = {dataset.name: dataset for dataset in self._datasets.all()}
+        texts = {name: f"{name} {dataset.title} {dataset.source}" for name, dataset in every.items()}
+        if search != EVERYTHING:
+            with self._database.read() as connection:
+                every = {name: every[name] for name in search.filtered(connection, "datasets", texts)}
+        annotations = self._of("datasets", every)
+        return [{**each.to_dict(), **annotations[name].to_dict(each.title)} for name, each in every.items()]
+
+    def dataset(self, name: str) -> Json:
+        """Return a data set."""
+        dataset = self._datasets.get(name)
+        return {**dataset.to_dict(), **self._of("datasets", [name])[name].to_dict(dataset.title)}
+
+    def _shown(self, models: Sequence[ModelSummary], versions: Sequence[VersionSummary] = ()) -> list[Json]:
+        """Return models with the tags of all their versions; one model also with some of its versions."""
+        ids = [f"{model.name}/{each.version}" for model in models for each in (*versions, model.default) if each]
+
+        def read(connection: Connection) -> Any:
+            tags = {model.name: annotation_rows.tags_of_model(connection, model.name) for model in models}
+            return annotation_rows.get(connection, "versions", ids), tags
+
+        nothing: Any = (defaultdict(Annotation), defaultdict(list))
+        annotations, tags = self._read(read, nothing)
+
+        def show(model: ModelSummary, version: VersionSummary | None) -> Json | None:
+            if version is None:
+                return None
+            return {**version.to_dict(), **annotations[f"{model.name}/{version.version}"].to_dict()}
+
+        return [
+            {
+                **model.to_dict(),
+                **({"versions": [show(model, each) for each in versions]} if versions else {}),
+                "tags": tags[model.name],
+                "default": show(model, model.default),
+            }
+            for model in models
+        ]
+
+    def _of(self, kind: AnnotatedKind, object_ids: Iterable[str]) -> Mapping[str, Annotation]:
+        return self._read(lambda connection: annotation_rows.get(connection, kind, object_ids), defaultdict(Annotation))
+
+    def _read(self, read: Callable[[Connection], T], otherwise: T) -> T:
+        try:
+            with self._database.read() as connection:
+                return read(connection)
+        except StorageFailed:
+            return otherwise
+
+    def _require(self, connection: Connection, kind: AnnotatedKind, object_id: str) -> None:
+        """Raise unless there is such a thing, and nobody can delete it until the transaction ends."""
+        if kind in ("jobs", "sweeps", "reports"):
+            if not annotation_rows.lock_row(connection, kind, object_id):
+                raise JobNotFound(f"There is no {kind.removesuffix('s')} of that id.")
+            return
+        AdvisoryLock.SUBMISSION.acquire(connection)  # as `Deletion` does
+        if not self._is_stored(kind, object_id):
+            if kind == "versions":
+                raise ModelNotFound("There is no model of this name, or no such version.")
+            raise DatasetNotFound("There is no data set of this name.", allowed=", ".join(self._datasets.names()))
+
+    def _is_stored(self, kind: AnnotatedKind, object_id: str) -> bool:
+        if kind == "datasets":
+            return object_id in self._datasets.names()
+        name, _, version = object_id.partition("/")
+        return self._registry.has_version(name, int(version))

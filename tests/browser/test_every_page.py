@@ -16,7 +16,21 @@ from tests.web.serving import TINY, wait_until_over
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("browser")]
 
-VIEWS = ["draw", "train", "job", "jobs", "sweeps", "sweep", "models", "model", "compare", "data", "reports", "report"]
+VIEWS = [
+    "draw",
+    "train",
+    "job",
+    "paused",
+    "jobs",
+    "sweeps",
+    "sweep",
+    "models",
+    "model",
+    "compare",
+    "data",
+    "reports",
+    "report",
+]
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +42,10 @@ def addresses(client: httpx.Client) -> dict[str, str]:
     report = client.post("/reports", json={"quick": True}).raise_for_status().json()
     for each in [job["id"], *(member["job"] for member in sweep["members"]), *report["jobs"]]:
         wait_until_over(client, each)
+    paused = client.post("/jobs", json={**TINY, "paused": True}).raise_for_status().json()
     return {
         "job": f"job={job['id']}",
+        "paused": f"job={paused['id']}",
         "sweep": f"sweep={sweep['id']}",
         "model": "view=models&model=mnist-softmax/1",
         "compare": f"view=compare&with={job['id']},{sweep['members'][-1]['job']}",
@@ -47,6 +63,8 @@ def settle(page: Page, view: str) -> None:
         expect(page.locator("#estimate")).to_contain_text("steps")
     elif view == "job":
         page.wait_for_selector(".travel .confusion")
+    elif view == "paused":
+        expect(page.locator(".stepwise img")).to_have_count(2)
     elif view in ("jobs", "sweeps", "reports"):
         page.wait_for_selector("tbody a")
     elif view == "sweep":

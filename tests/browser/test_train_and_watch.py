@@ -62,6 +62,45 @@ def test_train_and_see_the_curves_grow(open_page: OpenPage, client: httpx.Client
         expect(page.locator("#field-patience")).to_have_value("")
 
 
+def test_a_run_is_trained_step_by_step(open_page: OpenPage, client: httpx.Client) -> None:
+    with open_page("/?view=train&train_size=2000&validation_size=500&epochs=3&seed=7") as page:
+        page.get_by_role("button", name="Train step by step").click()
+        page.wait_for_url("**/?job=*")
+        job_id, pictures = page.url.partition("job=")[2], page.locator(".stepwise img")
+        expect(page.locator(".rest")).to_contain_text("Paused before step 0")
+        expect(pictures).to_have_count(2)
+        before = [picture.get_attribute("src") for picture in pictures.all()]
+        page.get_by_role("button", name="One step").click()
+        expect(page.locator(".rest")).to_contain_text("Paused before step 1,")
+        for picture, address in zip(pictures.all(), before, strict=True):
+            expect(picture).not_to_have_attribute("src", address or "")
+        page.keyboard.press("s")
+        expect(page.locator(".rest")).to_contain_text("Paused before step 2,")
+        wait_for_points(page, 1)  # the loss of each step, though there was one check
+        page.keyboard.press("e")
+        expect(page.locator(".rest")).to_contain_text("Paused before step 15,")
+        assert page.evaluate("document.activeElement.textContent").startswith("One step"), "the focus stays"
+        page.reload()
+        expect(page.locator(".rest")).to_contain_text("Paused before step 15,")
+        page.get_by_role("button", name="Go on").click()
+        expect(page.locator(".state .badge")).to_have_text("succeeded")
+        expect(page.locator(".stepwise")).to_have_count(0)
+    whole = client.post("/jobs", json={**client.get(f"/jobs/{job_id}").json()["config"], "name": "at-once"}).json()
+    wait_until_over(client, whole["id"])
+    files = [client.get(f"/jobs/{each}/snapshots/weights.f32").content for each in (job_id, whole["id"])]
+    assert files[0] == files[1], "the same bits"
+
+
+def test_a_running_job_is_paused_with_a_key(open_page: OpenPage, client: httpx.Client) -> None:
+    with long_job(client) as job_id, open_page(f"/?job={job_id}", allowed=("404",)) as page:
+        wait_for_points(page, 1)
+        page.keyboard.press("p")
+        expect(page.locator(".rest")).to_contain_text("Paused before step")
+        expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.locator(".state .badge")).to_have_text("cancelled")
+
+
 def probabilities_at(client: httpx.Client, job_id: str, step: int, pixels: Floats) -> Floats:
     """The prediction of the weights of a snapshot for an image, computed here."""
     answer = client.get(f"/jobs/{job_id}/snapshots/weights.f32")

@@ -4,6 +4,7 @@ import { get } from "../api.js";
 import { percent } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { Chart, join } from "../parts/chart.js";
+import { restOf } from "./stepwise.js";
 
 const POINTS = 600;
 const EVERY_MS = 1500;
@@ -16,7 +17,7 @@ const SERIES = [
 
 // past: the step that is shown in the past, or null.
 export function Curves({ job, checks, past, isOver }) {
-  const loss = useTrainingLoss(job.id, checks.length, isOver);
+  const loss = useTrainingLoss(job.id, checks.length, isOver, restOf(job));
   const [isLog, setLog] = useState(false);
   const [isSmooth, setSmooth] = useState(false);
   const last = checks.at(-1);
@@ -50,8 +51,8 @@ export function Curves({ job, checks, past, isOver }) {
   </div>`;
 }
 
-// The loss of every step, thinned; between two requests only the checks extend the curves.
-function useTrainingLoss(jobId, nChecks, isOver) {
+// The loss of every step, thinned; between two requests only the checks extend the curves. rest: where it is paused, or null.
+function useTrainingLoss(jobId, nChecks, isOver, rest) {
   const [loss, setLoss] = useState(NONE);
   const [round, setRound] = useState(0);
   const isWaiting = nChecks > 0;
@@ -63,12 +64,12 @@ function useTrainingLoss(jobId, nChecks, isOver) {
       if (!isLeft) setLoss(train_loss);
     };
     load().catch(() => {}); // the checks still arrive; the next round repeats the request
-    const timer = isOver ? null : setTimeout(() => setRound(round + 1), EVERY_MS);
+    const timer = isOver || rest !== null ? null : setTimeout(() => setRound(round + 1), EVERY_MS);
     return () => {
       isLeft = true;
       clearTimeout(timer);
     };
-  }, [jobId, isWaiting, isOver, round]);
+  }, [jobId, isWaiting, isOver, rest, round]);
   return loss;
 }
 

@@ -13,12 +13,14 @@ import { title, written } from "../train/values.js";
 import { address, go, isHidden, setTitle } from "../url.js";
 import { Curves } from "./curves.js";
 import { Resume } from "./resume.js";
+import { isStepwise, PauseButton, Stepwise } from "./stepwise.js";
 import { Travel } from "./travel.js";
 import { useProgress } from "./progress.js";
 
 const STATE_TEXTS = {
   queued: "Waiting for a free worker.",
   running: "Training.",
+  paused: "Waiting to be continued.",
   cancelling: "Stopping after this step.",
   succeeded: "Done.",
   failed: "Failed.",
@@ -47,7 +49,7 @@ export function Job({ params }) {
 }
 
 function Watched({ job: first, nameOf, defaults }) {
-  const { job, checks, progress, isLost, isGone } = useProgress(first);
+  const { job, reload, checks, progress, isLost, isGone } = useProgress(first);
   const [past, setPast] = useState(null); // the step that is shown in the past
   const [problem, setProblem] = useState(null);
   const attempt = (act) => async () => {
@@ -57,11 +59,12 @@ function Watched({ job: first, nameOf, defaults }) {
       if (refused.type !== "invalid-job-transition") setProblem(refused);
     }
   };
+  const act = (path, body) => post(`/jobs/${job.id}/${path}`, body).then(reload, setProblem);
   const cancel = attempt(() => post(`/jobs/${job.id}/cancel`));
   const verify = attempt(async () => go(address({ job: (await post(`/jobs/${job.id}/verify`)).id })));
   const { config, model, state } = job;
   const isOver = OVER.includes(state) && job.finished_at;
-  const latest = checks.at(-1);
+  const latest = checks.at(-1) ?? job.metrics.latest;
   if (isGone) return html`<${Empty} href="/?view=jobs" label="See all jobs">This job has been deleted.<//>`;
   const version = model && `${model.name}/${model.version}`;
   return html`
@@ -75,6 +78,7 @@ function Watched({ job: first, nameOf, defaults }) {
         ${isOver && model && html`<a class="button main" href=${address({ view: "draw", model: version })}>Draw with it</a>`}
         ${isOver && model && html`<a class="button" href=${address({ view: "models", model: version })}>Look inside</a>`}
         ${!OVER.includes(state) && state !== "cancelling" && html`<button type="button" onClick=${cancel}>Cancel</button>`}
+        <${PauseButton} job=${job} act=${act} />
         <a class="button" href=${compareAddress([job.id])}>Compare</a>
         <a class="button" href=${address({ view: "train", ...settingsOf(config, defaults) })}>Use these settings</a>
         ${isOver && model && html`<button type="button" onClick=${verify}>Train it again and compare</button>`}
@@ -83,6 +87,7 @@ function Watched({ job: first, nameOf, defaults }) {
         ${isOver && html`<${Delete} paths=${[`/jobs/${job.id}`]} title="Delete this job?" words="Its curves and its weights at each check are lost. The version that it made stays." done=${() => go(address({ view: "jobs" }))} />`}
       </div>
     </div>
+    ${isStepwise(job) && html`<${Stepwise} job=${job} act=${act} />`}
     <${Curves} job=${job} checks=${checks} past=${past} isOver=${isOver} />
     <${Travel} job=${job} checks=${checks} nameOf=${nameOf} setPast=${setPast} isOver=${isOver} />
     ${config.hidden_layers?.length > 0 && model && isOver && html`<${Architecture} model=${model} />`}

@@ -1,15 +1,18 @@
 // The progress of a job as it happens, from its stream of events.
 
 import { get } from "../api.js";
-import { useEffect, useRef, useState } from "../html.js";
+import { useEffect, useMemo, useRef, useState } from "../html.js";
+import { Newest } from "../newest.js";
 import { JobStream } from "./stream.js";
 
-// {job, checks: by step, progress: of the newest, isLost: whether the connection is, isGone: whether the job was deleted}
+// {job, reload(), checks: by step, progress: of the newest, isLost: whether the connection is, isGone: whether the job was deleted}
 export function useProgress(first) {
   const [job, setJob] = useState(first);
-  const [shown, setShown] = useState({ checks: [], progress: null });
+  const [shown, setShown] = useState({ checks: [], progress: first.metrics.latest && first.progress });
   const [link, setLink] = useState({ isLost: false, isGone: false });
   const checks = useRef(new Map());
+  const reloading = useMemo(() => new Newest(() => get(`/jobs/${first.id}`).then(setJob, () => setLink({ isLost: true, isGone: false }))), [first.id]);
+  const reload = () => reloading.run();
   useEffect(() => {
     let frame = null;
     // Thousands of checks of a finished run arrive at once: they are shown together.
@@ -21,12 +24,15 @@ export function useProgress(first) {
       });
     };
     const stream = new JobStream(first.id, {
-      state: ({ state }) => setJob((job) => (job.finished_at ? job : { ...job, state })),
+      state: ({ state }) => {
+        setJob((job) => (job.finished_at ? job : { ...job, state }));
+        if (state === "paused") reload(); // for its step
+      },
       check: (check) => {
         checks.current.set(check.step, check);
         showSoon();
       },
-      end: () => get(`/jobs/${first.id}`).then(setJob, () => setLink({ isLost: true, isGone: false })),
+      end: reload,
       link: (isUp, problem) => {
         const isGone = problem?.status === 404;
         if (isGone) stream.close();
@@ -38,5 +44,5 @@ export function useProgress(first) {
       cancelAnimationFrame(frame);
     };
   }, [first.id]);
-  return { job, ...shown, ...link };
+  return { job, reload, ...shown, ...link };
 }

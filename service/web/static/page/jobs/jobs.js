@@ -8,7 +8,7 @@ import { Empty, Lost, useLive } from "../parts/live.js";
 import { Badge, Table, usePicks } from "../parts/table.js";
 import { address } from "../url.js";
 
-const STATES = ["queued", "running", "succeeded", "cancelled", "failed"];
+const STATES = ["queued", "running", "paused", "succeeded", "cancelled", "failed"];
 const PAGE = 50;
 
 export function Jobs({ params }) {

@@ -77,6 +77,7 @@ function Form({ rows: table, params, speed }) {
   };
   const submit = async (event) => {
     event.preventDefault();
+    const paused = event.submitter?.value === "paused" || undefined;
     const wrong = form.current.querySelector("[aria-invalid]");
     if (Object.keys(plan.problems).length) {
       wrong.closest("details")?.setAttribute("open", "");
@@ -87,7 +88,7 @@ function Form({ rows: table, params, speed }) {
     try {
       const { name, dataset, ...shared } = plan.base;
       if (shared.start_from && !edited.hidden_layers) delete shared.hidden_layers; // as the model has them
-      const made = await (isSweep ? post("/sweeps", { base: shared, grid: plan.grid, name, dataset }) : post("/jobs", { ...shared, name, dataset }));
+      const made = await (isSweep ? post("/sweeps", { base: shared, grid: plan.grid, name, dataset }) : post("/jobs", { ...shared, name, dataset, paused }));
       go(address(isSweep ? { sweep: made.id } : { job: made.id }));
       scrollTo(0, 0);
     } catch (problem) {
@@ -111,6 +112,7 @@ function Form({ rows: table, params, speed }) {
       ${networks(plan, speed?.sets[dataset]).map((sizes) => html`<${Network} key=${sizes.join()} sizes=${sizes} />`)}
       <p id="refusal" class="error" role="alert" hidden=${!refused.message}>${refused.message}</p>
       <button type="submit" class="main" disabled=${isBusy}>${isSweep ? "Start the sweep" : "Start training"}</button>
+      ${!isSweep && html`<button type="submit" value="paused" disabled=${isBusy}>Train step by step</button>`}
     </aside>
   </form>`;
 }

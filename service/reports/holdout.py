@@ -63,7 +63,7 @@ class Holdout:
         """Both choices, and how much better the test images make their own look."""
         test, held = self.by_test, self.by_holdout
         return [
-            "Early stopping looks at the test images here, so it keeps weights that suit them: those of step "
+            "The test images decide on early stopping here, so the weights that it keeps suit them: those of step "
             f"{test.step:,}, with a loss of {loss(test.loss)} and an accuracy of {percent(test.accuracy)} on them. By "
             f"a holdout of {held.n_images:,} images of the training part, on which neither run trains, the last check "
             f"would be that of step {held.last_step:,} and the weights kept those of step {held.step:,}, with "
@@ -79,7 +79,7 @@ def _effect(found: Holdout) -> str:
     effects = []
     if loss(test.loss) != loss(held.loss):
         effects.append(
-            f"lets the loss look {abs(found.difference):.4f} {'lower' if found.difference > 0 else 'higher'}"
+            f"makes the loss look {abs(found.difference):.4f} {'lower' if found.difference > 0 else 'higher'}"
         )
     if percent(test.accuracy) != percent(held.accuracy):
         gain = test.accuracy - held.accuracy

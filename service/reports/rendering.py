@@ -37,7 +37,8 @@ _MARGIN_MM, _TEXT_PT, _SMALL_PT, _LINE = 22.0, 10.0, 8.0, 1.45
 _PT_MM = 25.4 / 72
 _FIGURE_MM, _WIDE_MM = 120.0, 166.0
 _FORMULA_DPI = 600
-_TABLE_HEAD_MM, _ROW_MM, _ROWS_TOGETHER = 15.0, 6.0, 6
+_HEADING_MM, _FORMULA_MM, _ANSWER_TOGETHER_MM = 13.0, 12.0, 40.0
+_ROW_MM, _ROWS_TOGETHER = 6.0, 4
 _PROVENANCE_PT, _AROUND_CAPTION_MM, _SMALLEST_SCALE = 6.0, 3.0, 0.6
 """A figure is made smaller, down to this, where that saves a page that would be left part empty."""
 
@@ -164,6 +165,10 @@ class _Pages(FPDF):
         )
         return line_mm * len(lines)
 
+    def table_start_mm(self, table: Table) -> float:
+        """Return the height of a table's caption, its head and the first rows."""
+        return self.height_mm(table.caption, _SMALL_PT) + _ROW_MM * (2 + min(len(table.rows), _ROWS_TOGETHER))
+
     def paragraph(self, text: str, *, indent_mm: float = 0.0, after_mm: float = 2.0) -> None:
         """Write text in the chosen font, and move below it."""
         self.set_x(self.l_margin + indent_mm)
@@ -197,11 +202,12 @@ def render_document(contents: Contents, pictures: Mapping[str, bytes]) -> bytes:
 
 
 def _write_section(pages: _Pages, section: Section, pictures: Mapping[str, bytes]) -> None:
-    # A heading stays with its answer or its table, as far as one page can hold them. A figure may follow on the next.
-    table_mm = 0.0
+    # A heading stays with the beginning of its answer, and without figures with that of its table.
+    answer_mm = sum(pages.height_mm(sentence, _TEXT_PT) + 2 for sentence in section.sentences)
+    needed_mm = _HEADING_MM + _FORMULA_MM * len(section.formulas) + min(answer_mm, _ANSWER_TOGETHER_MM)
     if section.table and not section.figures:
-        table_mm = _TABLE_HEAD_MM + _ROW_MM * min(len(section.table.rows), _ROWS_TOGETHER)
-    if pages.will_page_break(table_mm + 30 + 8 * len(section.sentences) + 12 * len(section.formulas)):
+        needed_mm += pages.table_start_mm(section.table)
+    if pages.will_page_break(needed_mm):
         pages.add_page()
     pages.ln(4)
     pages.ink(13, "B", _BLUE)
@@ -260,7 +266,7 @@ def _place_figure(pages: _Pages, figure: Figure, png: bytes) -> None:
 
 
 def _write_table(pages: _Pages, table: Table) -> None:
-    if pages.will_page_break(_TABLE_HEAD_MM + _ROW_MM * min(len(table.rows), _ROWS_TOGETHER)):
+    if pages.will_page_break(pages.table_start_mm(table)):
         pages.add_page()
     pages.ink(_SMALL_PT)
     pages.paragraph(table.caption)

@@ -21,7 +21,19 @@ from .config import (
 )
 from .data import Schedule, TrainingData, epoch_batches
 from .models import MODELS, Attribution, Model, Operation, build_model
-from .results import METRICS, Check, CheckReport, EarlyStopping, Metric, StopReason, TrainingResult, TrainingState
+from .results import (
+    METRICS,
+    Check,
+    CheckReport,
+    EarlyStopping,
+    Metric,
+    StopReason,
+    TrainingResult,
+    TrainingState,
+    count_losses,
+    pack_losses,
+    unpack_losses,
+)
 from .task import (
     DIGITS,
     IMAGE_SIDE_PX,

@@ -218,3 +218,29 @@ def ignore_end(member: int, result: TrainingResult) -> None:
 def never_stop(member: int) -> bool:
     """Return False: the answer of a caller who never cancels."""
     return False
+
+
+_LOSS_FORMAT = bytes([2])
+
+
+def pack_losses(losses: Floats) -> bytes:
+    """Return training losses as bytes, in the format that holds each exactly and takes less.
+
+    Format 1, that of earlier versions, is little-endian float32 and nothing else. Format 2 is a byte with its number,
+    then little-endian float64. An infinite loss becomes the largest number, since JSON has no infinity.
+    """
+    finite = np.minimum(losses, np.finfo(np.float64).max).astype("<f8")
+    with np.errstate(over="ignore"):
+        single = finite.astype("<f4")
+    return single.tobytes() if (single == finite).all() else _LOSS_FORMAT + finite.tobytes()
+
+
+def unpack_losses(data: bytes, places: slice = slice(None)) -> Floats:
+    """Return those of the losses of `pack_losses`, float64."""
+    losses = np.frombuffer(data, "<f8", offset=1) if len(data) % 4 else np.frombuffer(data, "<f4")
+    return losses[places].astype(np.float64)
+
+
+def count_losses(n_bytes: int) -> int:
+    """Return how many losses so many bytes of `pack_losses` are."""
+    return n_bytes // 8 if n_bytes % 4 else n_bytes // 4

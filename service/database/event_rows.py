@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, bindparam, delete, func, select
 
-from service.core import METRICS, Check
+from service.core import METRICS, Check, Floats, count_losses, pack_losses, unpack_losses
 
 from .sharing import body_of, owner_of
 from .states import JobState
@@ -33,7 +33,6 @@ PIECE_LOSSES = 100_000
 _LOOSE_PIECE = 64
 _FIRST_METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 """Of blocks that do not name theirs."""
-_LOSS_BYTES = 4
 
 
 def _dtype(metrics: Iterable[str]) -> np.dtype[np.void]:
@@ -144,10 +143,10 @@ _SINCE = select(events.c.id, events.c.job_id).where(events.c.id > bindparam("aft
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CheckSeries:
-    """Checks of a job, and the training losses of all their steps as packed bytes."""
+    """Checks of a job, and the training losses of all their steps, ``(n,)``."""
 
     checks: Checks
-    step_losses: bytes
+    step_losses: Floats
 
 
 def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck], *, at: datetime) -> dict[int, int]:
@@ -172,7 +171,7 @@ def pack_checks(connection: Connection, job_id: str) -> None:
     rows = connection.execute(query).all()
     checks = _array(rows)
     for part in _parts(checks, BLOCK_LENGTH, BLOCK_LOSSES):
-        losses = b"".join(row.step_losses for row in rows[part])
+        losses = pack_losses(_joined(rows[part]))
         _insert(connection, job_id, checks[part], [row.detail for row in rows[part]], losses)
     if rows:
         connection.execute(delete(events).where(loose))
@@ -240,25 +239,29 @@ def check_pieces(connection: Connection, job_id: str, *, since: int = 0, losses:
     for block in connection.execute(blocks, execution_options={"yield_per": 1}):
         checks, start = _unpacked(block), 0
         for part in _parts(checks, BLOCK_LENGTH, PIECE_LOSSES):
-            n_bytes = int(checks["n_losses"][part].sum()) * _LOSS_BYTES
-            piece = block.step_losses[start : start + n_bytes] if losses else b""
+            end = start + int(checks["n_losses"][part].sum())
+            piece = unpack_losses(block.step_losses if losses else b"", slice(start, end))
             yield _after(since, CheckSeries(checks=checks[part], step_losses=piece))
-            start += n_bytes
+            start = end
     loose = (
         select(*_LOOSE, *([events.c.step_losses] if losses else []))
         .where(events.c.job_id == job_id, events.c.kind == "check", events.c.id > since)
         .order_by(events.c.id)
     )
     for rows in connection.execute(loose, execution_options={"yield_per": _LOOSE_PIECE}).partitions():
-        joined = b"".join(row.step_losses for row in rows) if losses else b""
-        yield CheckSeries(checks=_array(rows), step_losses=joined)
+        yield CheckSeries(checks=_array(rows), step_losses=_joined(rows if losses else []))
 
 
 def _after(event_id: int, series: CheckSeries) -> CheckSeries:
     """Leave out the checks up to an event, and their losses."""
     n_before = int(np.searchsorted(series.checks["id"], event_id, side="right"))
     n_losses_before = int(series.checks["n_losses"][:n_before].sum())
-    return CheckSeries(checks=series.checks[n_before:], step_losses=series.step_losses[n_losses_before * _LOSS_BYTES :])
+    return CheckSeries(checks=series.checks[n_before:], step_losses=series.step_losses[n_losses_before:])
+
+
+def _joined(rows: Iterable[Any]) -> Floats:
+    """Return the losses of checks in events, one after the other."""
+    return np.concatenate([np.zeros(0), *(unpack_losses(row.step_losses) for row in rows)])
 
 
 def _parts(checks: Checks, max_checks: int, max_losses: int) -> Iterator[slice]:
@@ -327,7 +330,7 @@ def _insert(
 
 def _array(rows: Iterable[Any]) -> Checks:
     tuples = [
-        (row.id, row.epoch, row.step, *_values(row.metrics).values(), row.losses_bytes // _LOSS_BYTES) for row in rows
+        (row.id, row.epoch, row.step, *_values(row.metrics).values(), count_losses(row.losses_bytes)) for row in rows
     ]
     return np.array(tuples, dtype=CHECK)
 

@@ -153,6 +153,7 @@ events = Table(
     Column("step", Integer),
     Column("metrics", Document, comment="of a check, by name"),
     Column("detail", Document, comment="progress of a check, reason of a state"),
+    # Also as float64, with a byte before: see `pack_losses`. To change what the database says would take a migration.
     Column("step_losses", LargeBinary, comment="training losses since the last check, little-endian float32"),
     UniqueConstraint("job_id", "step"),
     Index(None, "job_id", "id"),

@@ -30,7 +30,7 @@ from service.database import (
     Transition,
 )
 from service.registry import utc_text
-from service.worker import Checked, Progress
+from service.worker import Progress
 
 from .derived_jobs import INHERITED, StartingPoint
 
@@ -224,7 +224,7 @@ _PIECE = 5_000
 """Points that are written as one piece of text."""
 _EXACT_LOSSES = 200_000
 """Steps up to which charts get every loss."""
-_LOSS = np.dtype([("step", "<i8"), ("value", "<f4")])
+_LOSS = np.dtype([("step", "<i8"), ("value", "<f8")])
 _SHOWN = ["id", *Check.__dataclass_fields__]
 
 ReadPieces: TypeAlias = Callable[..., Iterable[CheckSeries]]
@@ -320,9 +320,9 @@ def curves_of(job: JobRow, read: ReadPieces, later: NDArray[np.void]) -> Curves:
         if n_losses <= _EXACT_LOSSES:
             losses.add([rows["value"]], rows)
         else:
-            average.add(rows["step"], rows["value"].astype(np.float64))
+            average.add(rows["step"], rows["value"])
     found, kept = checks.items(), losses.items()
-    loss: dict[str, Any] = {"train_loss_steps": kept["step"], "train_loss": kept["value"].astype(np.float64)}
+    loss: dict[str, Any] = {"train_loss_steps": kept["step"], "train_loss": kept["value"]}
     if n_losses > _EXACT_LOSSES:
         middle, mean, deviation = average.statistics()
         band = np.maximum(mean - deviation, average.lowest), mean + deviation
@@ -361,6 +361,6 @@ def _losses_of(piece: CheckSeries) -> NDArray[np.void]:
     """Return the step and the loss of each; the steps of a check end at its own."""
     n_losses = piece.checks["n_losses"]
     losses = np.zeros(int(n_losses.sum()), _LOSS)
-    losses["value"] = Checked.unpack_losses(piece.step_losses)
+    losses["value"] = piece.step_losses
     losses["step"] = np.arange(len(losses)) + np.repeat(piece.checks["step"] + 1 - np.cumsum(n_losses), n_losses)
     return losses

@@ -9,11 +9,10 @@ from typing import Any, TypeAlias
 
 import msgpack
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
 from service import __version__
-from service.core import Certainty, Check, Floats, StopReason, TrainingConfig
+from service.core import Certainty, Check, StopReason, TrainingConfig
 from service.errors import WorkerMismatch
 from service.telemetry import Origin
 
@@ -156,7 +155,7 @@ class Started:
 class Checked:
     """A validation check was made; ``improved`` if its validation loss is the lowest so far.
 
-    ``step_losses`` holds the training losses of the steps since the last check, as `pack_losses` gives them;
+    ``step_losses`` holds the training losses of the steps since the last check, as `core.pack_losses` gives them;
     ``number`` counts the checks from 0; ``snapshot`` holds the parameters, as `pack_snapshot` gives them, at those
     checks at which they are kept.
     """
@@ -168,16 +167,6 @@ class Checked:
     step_losses: bytes
     number: int
     snapshot: bytes | None
-
-    @staticmethod
-    def pack_losses(losses: Floats) -> bytes:
-        """Return losses as little-endian float32; a larger one than that has room for becomes the largest."""
-        return np.minimum(losses, np.finfo(np.float32).max).astype("<f4").tobytes()
-
-    @staticmethod
-    def unpack_losses(data: bytes) -> NDArray[np.float32]:
-        """Read back `pack_losses`."""
-        return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

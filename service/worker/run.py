@@ -21,6 +21,7 @@ from service.core import (
     StopReason,
     TrainingResult,
     design_matrix,
+    pack_losses,
     train_stack,
 )
 from service.datasets import load_dataset, received_dataset, split, unseen_images
@@ -188,7 +189,7 @@ class _Run:
                 check=report.check,
                 improved=report.state.stopping.improved,
                 progress=self._progress(report, elapsed_s=now - self._started_at),
-                step_losses=Checked.pack_losses(report.step_losses),
+                step_losses=pack_losses(report.step_losses),
                 number=number,
                 snapshot=pack_snapshot(self._layout, report.state.last) if is_kept else None,
             )

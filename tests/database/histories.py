@@ -12,4 +12,6 @@ def check_series(connection: Connection, job_id: str, *, since: int = 0) -> Chec
     """Return the checks of a job after an event."""
     pieces = list(event_rows.check_pieces(connection, job_id, since=since))
     checks = np.concatenate([np.zeros(0, event_rows.CHECK), *(piece.checks for piece in pieces)])
-    return CheckSeries(checks=checks, step_losses=b"".join(piece.step_losses for piece in pieces))
+    return CheckSeries(
+        checks=checks, step_losses=np.concatenate([np.zeros(0), *(piece.step_losses for piece in pieces)])
+    )

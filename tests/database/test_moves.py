@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from service.core import pack_losses
 from service.database import FINAL, MOVES, Database, JobState, NewCheck, event_rows, job_rows, sources, weight_rows
 from tests.database.histories import check_series
 from tests.postgresql import only_sqlite
@@ -139,7 +140,7 @@ def test_a_check_is_written_once(database: Database, add_job: AddJob) -> None:
 
 
 def append_checks(database: Database, job_id: str, steps: range) -> list[int]:
-    """Write checks down, each with an own loss and progress; return their ids."""
+    """Write checks down, each with an own loss, in both formats, and progress; return their ids."""
     checks = [
         NewCheck(
             epoch=step // 10,
@@ -149,7 +150,7 @@ def append_checks(database: Database, job_id: str, steps: range) -> list[int]:
             validation_loss=step / 3,
             validation_accuracy=0.5,
             detail={"fraction": step / 11, "eta_s": None},
-            step_losses=np.full(steps.step, step, "<f4").tobytes(),
+            step_losses=pack_losses(np.full(steps.step, step / 7 if step % 4 == 1 else step, np.float64)),
         )
         for step in steps
     ]
@@ -175,7 +176,7 @@ def test_packing_changes_nothing_that_is_seen(database: Database, add_job: AddJo
                 for limit in (1, 3, 1000, 5000)
             ]
             step = event_rows.newest_check_step(connection, job_id)
-        return [[(one.checks.tolist(), one.step_losses) for one in series], streams, step]
+        return [[(one.checks.tolist(), one.step_losses.tolist()) for one in series], streams, step]
 
     before = seen()
     with database.write() as connection:

@@ -363,7 +363,7 @@ def test_metrics_can_be_asked_from_an_event_on(system: JobSystem) -> None:
         assert rest.loss_steps.tolist() == list(range(check.step + 1, 20))
         np.testing.assert_array_equal(rest.loss_values, whole.loss_values[check.step + 1 :])
     for check in whole.checks:
-        assert whole.loss_values[check.step] == np.float32(check.train_loss)
+        assert whole.loss_values[check.step] == check.train_loss
 
 
 @in_this_process

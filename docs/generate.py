@@ -83,6 +83,7 @@ LAYERS = {
     "tracking": "finished jobs, for trackers of experiments",
     "reports": "the course report: numbers, figures, documents",
     "access": "keys, scopes, the audit log",
+    "retention": "what is not to be kept",
     "webhooks": "what ended, posted to an URL",
     "backup": "everything in one file",
     "deliveries": "what is to be sent, until it is",

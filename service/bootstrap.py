@@ -39,6 +39,7 @@ from service.jobs import (
 from service.metrics import Metrics
 from service.registry import DEFAULT_MODEL, BlobStore, LocalStore, ObjectStore, Registry, default_model, install_shipped
 from service.reports import Reports
+from service.retention import Keep, Retention, Upkeep
 from service.tracking import CATCH_UP, MlflowLog
 
 from .settings import Settings
@@ -74,6 +75,7 @@ class Service:
     metrics: Metrics
     keys: Keys
     audit_log: AuditLog
+    retention: Retention
     background: list[Background] = field(default_factory=list)
 
     def require_keys_if_exposed(self) -> None:
@@ -95,15 +97,16 @@ class Service:
         """
         self._open()
         self.store.check()
-        self.store.clean()
-        self.dataset_files.clean()
-        self.registry.clean()
-        self.datasets.clean()
-        self.annotations.clean()
+        self.clean()
         self.install_models()
         self.engine.start()
         for work in self.background:
             work.start()
+
+    def clean(self) -> None:
+        """Delete the files that interrupted uploads, registrations and deletions left."""
+        for part in (self.store, self.dataset_files, self.registry, self.datasets, self.annotations):
+            part.clean()
 
     def install_models(self) -> None:
         """Install the shipped models, and use one of them by default unless the settings name another."""
@@ -177,7 +180,9 @@ def build(settings: Settings) -> Service:
     }
     jobs, sweeps = Jobs(database, **submission), Sweeps(database, **submission)
     reports = Reports(database, jobs, sweeps, **submission)
+    audit_log = AuditLog(database)
     catalogue = ModelCatalogue(registry, default_name=settings.default_model or DEFAULT_MODEL)
+    deletion = Deletion(database, registry, datasets, lambda: catalogue.default_name)
     made = Service(
         settings=settings,
         database=database,
@@ -196,16 +201,34 @@ def build(settings: Settings) -> Service:
         sweeps=sweeps,
         reports=reports,
         collections=Collections(database, datasets),
-        deletion=Deletion(database, registry, datasets, lambda: catalogue.default_name),
+        deletion=deletion,
         annotations=Annotations(database, registry, datasets),
         engine=engine,
         metrics=metrics,
         keys=Keys(database),
-        audit_log=AuditLog(database),
+        audit_log=audit_log,
+        retention=Retention(
+            database=database,
+            registry=registry,
+            jobs=jobs,
+            sweeps=sweeps,
+            reports=reports,
+            deletion=deletion,
+            audit_log=audit_log,
+        ),
     )
     for name, step in _steps(made):
         made.background.append(Background(name, step, lambda: engine.working))
     return made
+
+
+def kept(settings: Settings) -> Keep:
+    """Return what the settings want to be kept."""
+    return Keep(
+        jobs_days=settings.keep_jobs_days,
+        snapshots_days=settings.keep_snapshots_days,
+        versions=settings.keep_versions,
+    )
 
 
 def _targets(settings: Settings) -> list[str]:
@@ -216,6 +239,7 @@ def _targets(settings: Settings) -> list[str]:
 def _steps(service: Service) -> Iterator[tuple[str, Callable[[], float]]]:
     """Yield what the settings want to be done beside training, by name."""
     settings, registry, record = service.settings, service.registry, service.metrics.delivery
+    yield "retention", Upkeep(service.retention, kept(settings), service.database).step
     if url := settings.mlflow_url:
         log = MlflowLog(url, settings.mlflow_experiment, service.jobs, registry)
         yield MLFLOW, Deliverer(service.database, MLFLOW, log.send, record=record, n_before=CATCH_UP).step

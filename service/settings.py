@@ -112,6 +112,22 @@ class Settings(BaseSettings):
     ] = 100
     max_jobs_per_key: Annotated[int, Field(ge=1, description="jobs of one key that wait or run at a time")] = 2000
     max_streams_per_client: Annotated[int, Field(ge=1, description="event streams of one client at a time")] = 100
+    keep_jobs_days: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=36_500,
+            description="days after which what ended is deleted: jobs, sweeps, reports (not given: never)",
+        ),
+    ] = None
+    keep_snapshots_days: Annotated[
+        int | None,
+        Field(ge=1, le=36_500, description="days after which an ended job keeps only 16 snapshots (not given: never)"),
+    ] = None
+    keep_versions: Annotated[
+        int | None,
+        Field(ge=1, description="newest versions of each model that are kept, beside those in use (not given: all)"),
+    ] = None
     mlflow_url: Annotated[str | None, Field(description="MLflow tracking server to which finished jobs are logged")] = (
         None
     )

@@ -39,6 +39,7 @@ COMMANDS = {
     "models": ("models", "List models, look inside, compare, move aliases."),
     "keys": ("server", "Create, list and revoke the keys of the service."),
     "doctor": ("upkeep", "Check this machine and its data folder for problems."),
+    "clean": ("upkeep", "Delete what has expired, and return its space."),
     "backup": ("upkeep", "Copy database, models and data sets into one file."),
     "restore": ("upkeep", "Restore a backup into a new data folder."),
     "datasets": ("datasets", "List data sets, add and delete your own."),

@@ -25,6 +25,7 @@ _GROUPS = {
     "Access": ("allowed_hosts", "allow_anonymous", "trusted_proxies"),
     "Training": ("executor", "dask_scheduler", "dask_insecure", "workers", "max_queue_length", "max_jobs_per_key"),
     "Serving": ("web_workers", "default_model", "header_timeout_s", "body_timeout_s"),
+    "Retention": ("keep_jobs_days", "keep_snapshots_days", "keep_versions"),
     "Other programs": (
         *("webhook_url", "webhook_secret", "webhook_allow_private"),
         *("mlflow_url", "mlflow_experiment", "log_format", "log_level"),

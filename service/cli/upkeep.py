@@ -1,10 +1,13 @@
-"""``inkling doctor``, ``backup``, ``restore`` and ``completion``: upkeep of what is on this machine."""
+"""``inkling doctor``, ``clean``, ``backup``, ``restore`` and ``completion``: upkeep of what is on this machine."""
 
 from __future__ import annotations
 
 import os
 import platform
 import shutil
+import sys
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,8 @@ from service import __version__
 from service.access import Keys
 from service.backup import Backup, back_up
 from service.backup import restore as restore_backup
-from service.bootstrap import disk_use, inspected, is_open, open_stores
-from service.database import HEAD, Database, has_wal_reset_race, sqlite3
+from service.bootstrap import build, disk_use, inspected, is_open, kept, open_stores
+from service.database import HEAD, Database, has_wal_reset_race, migrate, sqlite3
 from service.errors import InvalidInput, ServiceError
 from service.registry import BlobStore
 from service.settings import Settings
@@ -102,6 +105,53 @@ def doctor(data_dir: str | None, as_json: bool) -> None:
                 click.secho(f"\n{text}", fg=colour)
     if found.errors:
         raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="List what would be deleted, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--keep-jobs-days", metavar="DAYS", help="Delete jobs, sweeps and reports that ended before.")
+@click.option("--keep-snapshots-days", metavar="DAYS", help="Keep 16 snapshots of jobs that ended before.")
+@click.option("--keep-versions", metavar="NUMBER", help="Keep so many versions of each model, and those in use.")
+@of_this_machine
+@AS_JSON
+@examples("clean --keep-jobs-days 90 --dry-run", "clean --keep-versions 10 --yes")
+def clean(dry_run: bool, yes: bool, as_json: bool, **given: str | None) -> None:
+    """Delete what has expired, and give the space back to the disk. The service may be running.
+
+    How long what is kept is said by options or, as for `inkling serve`, by variables; nothing expires without one.
+    """
+    settings = read_settings(given)
+    with inspected(settings) as database:
+        if database.path and not database.path.exists():
+            raise InvalidInput(f"There is no database in {database.path.parent}.")
+        if dry_run and database.schema() != int(HEAD):
+            raise InvalidInput("The database is of another version of Inkling; inkling serve brings it up to date.")
+    service = build(settings)
+    try:
+        migrate(service.database)
+        expired = service.retention.expired(kept(settings))
+        n_bytes = sum(item.n_bytes for item in expired)
+        counts = ", ".join(f"{n:,} {kind}" for kind, n in Counter(item.kind for item in expired).items())
+        if not as_json and (dry_run or expired):
+            for item in expired if dry_run else ():
+                click.echo(f"{item.kind:<9}  {item.id:<30}  {item.n_bytes / 1e6:8,.1f} MB")
+            click.echo(f"Expired: {counts or 'nothing'}; {n_bytes / 1e6:,.1f} MB.")
+        if expired and not dry_run and not yes and sys.stdin.isatty():
+            click.confirm("Delete it?", abort=True)
+        deleted, before = [], service.database.size_bytes()
+        if not dry_run:
+            deleted = [item for item in expired if service.retention.delete(item)]
+            service.clean()
+            service.database.shrink(rewrite=True)
+        freed = max(0, before - service.database.size_bytes())
+        if as_json:
+            rows = [asdict(item) for item in expired]
+            print_json({"expired": rows, "n_bytes": n_bytes, "n_deleted": len(deleted), "n_bytes_returned": freed})
+        elif not dry_run:
+            click.echo(f"Deleted {len(deleted):,} of {len(expired):,}; the database is {freed / 1e6:,.1f} MB smaller.")
+    finally:
+        service.stop()
 
 
 @click.command()

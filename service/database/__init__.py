@@ -4,7 +4,7 @@ Queries take an open connection, so that rows that belong together are written i
 ``with database.write() as connection: job_rows.move(connection, ...)``.
 """
 
-from . import annotation_rows, collection_rows, delivery_rows, event_rows, job_rows, weight_rows
+from . import annotation_rows, collection_rows, delivery_rows, event_rows, job_rows, retention_rows, weight_rows
 from .annotation_rows import ANNOTATED_KINDS, EVERYTHING, NO_ANNOTATION, AnnotatedKind, Annotation, Search
 from .collection_rows import CollectedImageRow, CollectionRow
 from .connection import HEAD, AdvisoryLock, Database, file_size, migrate
@@ -31,6 +31,7 @@ from .request_rows import (
     submitter,
     sweep_rows,
 )
+from .retention_rows import ExpiredRow
 from .sqlite_driver import has_wal_reset_race, sqlite3
 from .states import FINAL, MOVES, JobState, sources
 from .weight_rows import NewSnapshot, SnapshotRow

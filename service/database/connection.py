@@ -66,6 +66,10 @@ _REFUSALS = {
 """What another try would not change."""
 """Options of libpq that the URL does not set."""
 _FULL = ("database or disk is full", "No space left", "could not extend file")
+_INCREMENTAL = 2
+"""The value of SQLite's auto_vacuum with which pages can be given back."""
+_FREED_PAGES = 500
+"""In one transaction: a few milliseconds."""
 _LOCK_CLASS = 0x1D16
 """Distinguishes our advisory locks from those of other programs on the same database."""
 HEAD = "0015"
@@ -176,6 +180,33 @@ class Database:
         with self.read() as connection:
             return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
+    def shrink(self, *, rewrite: bool = False) -> None:
+        """Give the pages of SQLite that nothing uses back to the disk, in short transactions.
+
+        PostgreSQL does so itself.
+
+        Parameters
+        ----------
+        rewrite : write a file anew that was made before this was possible; others cannot write meanwhile.
+        """
+        if not self.exclusive:
+            return
+        with _storage_errors(), self.engine.connect() as connection:
+            sqlite = connection.connection.driver_connection
+            assert sqlite is not None
+
+            def pragma(name: str) -> int:
+                return int(sqlite.execute(f"PRAGMA {name}").fetchone()[0])
+
+            if pragma("auto_vacuum") != _INCREMENTAL and rewrite:
+                _run_script(sqlite, "VACUUM")
+            while (n_free := pragma("freelist_count")) and pragma("auto_vacuum") == _INCREMENTAL:
+                # Not `execute`: that takes one step of a statement without columns, which is one page.
+                _run_script(sqlite, f"PRAGMA incremental_vacuum({_FREED_PAGES})")
+                if pragma("freelist_count") >= n_free:
+                    break  # others free them as fast
+            sqlite.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if rewrite else 'PASSIVE'})").fetchone()
+
     def ping(self) -> None:
         """Raise `StorageFailed` if the database does not answer."""
         with self.read() as connection:
@@ -218,6 +249,14 @@ def _storage_errors() -> Iterator[None]:
         if type(error) is DatabaseError:  # raised by SQLite for a file that is damaged or not a database
             raise StorageFailed("The database is damaged.") from error
         raise
+
+
+def _run_script(connection: Any, statement: str) -> None:
+    """Run a statement outside of a transaction; the driver's errors become those of `_storage_errors`."""
+    try:
+        connection.executescript(statement)
+    except sqlite3.OperationalError as error:
+        raise OperationalError(statement, None, error) from error
 
 
 def _first_line(error: StorageFailed) -> str:
@@ -292,6 +331,7 @@ def _check_options(url: URL) -> None:
 def _prepare_sqlite(busy_timeout_ms: int, read_only: bool, connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver
     durable = (
+        "auto_vacuum=INCREMENTAL",  # of a new file: `shrink` can give its pages back
         "journal_mode=WAL",
         "synchronous=FULL",  # a confirmed commit survives a power cut
         "foreign_keys=ON",

@@ -30,7 +30,7 @@ from .pictures import (
     prepare_sweep_weights,
 )
 from .recorder import MAX_LOSSES, Failure, Recorder
-from .snapshots import Confusion, Snapshots
-from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, parse_cursor
+from .snapshots import MAX_OF_MEMBER, Confusion, Snapshots
+from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, job_row, parse_cursor
 from .sweep_request import MAX_MEMBERS, SweepRequest
 from .sweeps import Member, Sweep, Sweeps, SweepSummary, delete_sweep, insert_sweep

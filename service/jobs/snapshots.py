@@ -14,7 +14,7 @@ from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
 from service.database import ClaimRow, Database, JobRow, JobState, SnapshotRow, weight_rows
 from service.datasets import PACKAGED, Dataset, Datasets, validation_images
 from service.errors import NotFound
-from service.worker import snapshot_stride, unpack_snapshot
+from service.worker import unpack_snapshot
 
 from .submission import job_row
 
@@ -50,14 +50,14 @@ class SnapshotList:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
-        limit, batches_per_epoch = max_snapshots(self.job), self.job.batches_per_epoch or 1
+        batches_per_epoch = self.job.batches_per_epoch or 1
         model = self.config.build_model()
         tensors = model.layout.tensors
-        n_checks = self.places[-1].number + 1 if self.places else 0
+        first, second = (place.number for place in self.places[:2]) if len(self.places) > 1 else (0, 1)
         return {
             "job": self.job.id,
-            "every_checks": snapshot_stride(n_checks, limit) if n_checks else 1,
-            "max_snapshots": limit,
+            "every_checks": second - first,
+            "max_snapshots": max_snapshots(self.job),
             "shape": list(tensors[0].shape) if len(tensors) == 1 else [model.layout.size],
             "tensors": [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in tensors],
             "operations": [operation.to_dict() for operation in model.operations()],

@@ -15,6 +15,7 @@ MAX_LINES = 500
 # Standards and projects that a file refers to, and reserved host names.
 KNOWN_HOSTS = {
     "keepachangelog.com",
+    "www.standardwebhooks.com",
     "numpy.org",
     "purl.org",
     "semver.org",

@@ -22,6 +22,9 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from service.core import Floats, Ints
 from service.errors import StorageFailed
 
 if TYPE_CHECKING:
@@ -38,6 +41,9 @@ SETTLE_S = 0.2
 """Other processes may lack what was counted in the last 0.2 s."""
 
 _BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_CERTAINTY = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+_MAX_PENDING = 1024
+"""Predictions whose digits and probabilities are kept until they are counted together."""
 _INFERENCE = "inkling_inference_"
 _LAST = f"{_INFERENCE}last_timestamp_seconds"
 _COUNTS = {
@@ -205,7 +211,8 @@ class InferenceCounters:
     """The counters of all models.
 
     An answered request is added to sums of our own, in a tenth of the time that the library's counters take. The sums
-    go to the library before anything is collected, and within `SETTLE_S` where other processes may collect.
+    go to the library before anything is collected, after `_MAX_PENDING` predictions, and within `SETTLE_S` where other
+    processes may collect. There are as many label values as versions that have answered since the start.
 
     Parameters
     ----------
@@ -213,7 +220,7 @@ class InferenceCounters:
     """
 
     def __init__(self, registry: CollectorRegistry, *, is_shared: bool) -> None:
-        from prometheus_client import Counter, Gauge  # noqa: PLC0415 - see the module
+        from prometheus_client import Counter, Gauge, Histogram  # noqa: PLC0415 - see the module
 
         labels = ("model", "version")
         helps = {
@@ -224,22 +231,43 @@ class InferenceCounters:
         self._counters = {
             name: Counter(_INFERENCE + name, help_, labels, registry=registry) for name, help_ in helps.items()
         }
+        self._digits = Counter(
+            "inkling_predicted_digits", "images by the digit that was predicted", (*labels, "digit"), registry=registry
+        )
+        self._certainty = Histogram(
+            "inkling_predicted_probability",
+            "probability of the digit that was predicted",
+            labels,
+            registry=registry,
+            buckets=_CERTAINTY,
+        )
         self._last = Gauge(_LAST, "when a model answered last", labels, registry=registry, multiprocess_mode="max")
         self._lock, self._settling = Lock(), Lock()
         self._sums: dict[tuple[str, int], tuple[list[int], float]] = {}
+        self._predicted: dict[tuple[str, int], list[tuple[Ints, Floats]]] = defaultdict(list)
+        self._n_pending = 0
         self._by_version: dict[tuple[str, int], tuple[dict[str, Counter], Gauge]] = {}
         self._changed = Event() if is_shared else None
         if self._changed is not None:
             Thread(target=self._keep_settling, args=(self._changed,), name="metrics", daemon=True).start()
 
-    def succeeded(self, name: str, version: int, *, n_images: int, stages: Stages) -> None:
-        """Record that a version classified a batch of images, whose stages are all over."""
-        at_ns = stages.at_ns
+    def succeeded(self, name: str, version: int, prediction: tuple[Ints, Floats], stages: Stages) -> None:
+        """Record that a version classified a batch of images, whose stages are all over.
+
+        Parameters
+        ----------
+        prediction : labels, (n,), and probabilities, (n, n_classes), which must not change any more.
+        """
+        at_ns, n_images = stages.at_ns, len(prediction[0])
         new = 1, n_images, at_ns[-1] - at_ns[0], *map(sub, at_ns[1:], at_ns)
         key = name, version
         with self._lock:
             before = self._sums.get(key)
             self._sums[key] = list(map(add, before[0], new) if before else new), time.time()
+            self._predicted[key].append(prediction)
+            self._n_pending += n_images
+        if self._n_pending > _MAX_PENDING:
+            self.settle()
         if self._changed is not None:
             self._changed.set()
 
@@ -258,6 +286,7 @@ class InferenceCounters:
     def _settle(self) -> None:
         with self._lock:
             sums, self._sums = self._sums, {}
+            predicted, self._predicted, self._n_pending = self._predicted, defaultdict(list), 0
         for key, ((n_requests, n_images, *durations_ns), last_s) in sums.items():
             counters, last = self._of(*key)
             amounts: dict[str, float] = {"request_success": n_requests, "exec_count": n_requests, "count": n_images}
@@ -266,6 +295,19 @@ class InferenceCounters:
             for kind, amount in amounts.items():
                 counters[kind].inc(amount)
             last.set(last_s)
+        for key, predictions in predicted.items():
+            self._count_predictions(*key, *map(np.concatenate, zip(*predictions, strict=True)))
+
+    def _count_predictions(self, name: str, version: int, labels: Ints, probabilities: Floats) -> None:
+        for digit, number in enumerate(np.bincount(labels)):
+            if number:
+                self._digits.labels(name, str(version), str(digit)).inc(int(number))
+        highest = probabilities.max(axis=1).astype(np.float64)
+        histogram = self._certainty.labels(name, str(version))
+        # Private parts of the library, since its `observe` takes one value at a time, a microsecond each.
+        for bucket, number in enumerate(np.bincount(np.searchsorted(_CERTAINTY, highest))):
+            histogram._buckets[bucket].inc(int(number))
+        histogram._sum.inc(float(highest.sum()))
 
     def _keep_settling(self, changed: Event) -> None:
         while changed.wait():

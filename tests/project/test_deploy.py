@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -24,7 +25,8 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> str:
         stages = Stages()
         for _ in range(4):
             stages.next()
-        service.metrics.inference.succeeded("mnist-softmax", 1, n_images=1, stages=stages)
+        prediction = np.array([3]), np.full((1, 10), 0.1, np.float32)
+        service.metrics.inference.succeeded("mnist-softmax", 1, prediction, stages)
         service.metrics.inference.failed("mnist-softmax", 1)
         service.metrics.request("GET", "/livez", 200, 0.001)
         return bytes(read_metrics(service).body).decode()
@@ -80,7 +82,48 @@ def test_the_dashboard_is_well_formed(root: Path) -> None:
 @pytest.mark.needs("promtool")
 def test_prometheus_loads_its_files(root: Path) -> None:
     output = promtool("check", "config", str(root / "deploy" / "prometheus" / "prometheus.yaml"))
-    assert "6 rules found" in output
+    assert "8 rules found" in output
+
+
+@pytest.mark.needs("promtool")
+def test_drift_is_noticed_and_a_quiet_day_is_not(root: Path, tmp_path: Path) -> None:
+    """After a day of which a tenth is uncertain and a digit in ten a 7, an hour of half of them."""
+    day, in_5_minutes = 24 * 12, {"uncertain": (10, 50), "all": (100, 100), "7": (10, 60), "1": (90, 40)}
+    about = 'instance="here", model="mnist", version="1"'
+    names = {
+        "uncertain": f'inkling_predicted_probability_bucket{{{about}, le="0.8"}}',
+        "all": f"inkling_predicted_probability_count{{{about}}}",
+        **{digit: f'inkling_predicted_digits_total{{{about}, digit="{digit}"}}' for digit in "71"},
+    }
+    series = [
+        {
+            "series": name,
+            "values": f"0+{in_5_minutes[key][0]}x{day} {in_5_minutes[key][0] * day}+{in_5_minutes[key][1]}x20",
+        }
+        for key, name in names.items()
+    ]
+    alerts = ("InklingUncertain", "InklingOtherDigits")
+    file = tmp_path / "tests.yaml"
+    tests = {
+        "rule_files": [str(root / "deploy" / "prometheus" / "alerts.yaml")],
+        "tests": [
+            {
+                "interval": "5m",
+                "input_series": series,
+                "promql_expr_test": [
+                    {
+                        "expr": f'count(ALERTS{{alertname="{alert}", alertstate="firing"}}) > bool 0 or vector(0)',
+                        "eval_time": f"{5 * at}m",
+                        "exp_samples": [{"labels": "{}", "value": fires}],
+                    }
+                    for alert in alerts
+                    for at, fires in ((day, 0), (day + 18, 1))
+                ],
+            }
+        ],
+    }
+    file.write_text(json.dumps(tests))
+    assert "SUCCESS" in promtool("test", "rules", str(file))
 
 
 @pytest.mark.needs("promtool")

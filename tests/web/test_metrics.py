@@ -76,7 +76,9 @@ def test_predictions_are_counted_however_they_are_asked_for(client: httpx.Client
 
     def counts() -> list[float]:
         samples = scraped(url)
-        return [value(samples, f"inkling_inference_{kind}_total", **about) for kind in kinds]
+        digits = [value(samples, "inkling_predicted_digits_total", **about, digit=str(digit)) for digit in range(10)]
+        certainty = value(samples, "inkling_predicted_probability_count", **about)
+        return [*(value(samples, f"inkling_inference_{kind}_total", **about) for kind in kinds), sum(digits), certainty]
 
     before, address = counts(), "/models/mnist-softmax/versions/1/predict"
     client.post(address, content=bytes(784)).raise_for_status()
@@ -85,7 +87,7 @@ def test_predictions_are_counted_however_they_are_asked_for(client: httpx.Client
     client.post(address, json={"pixels": [0] * 784}).raise_for_status()
     assert client.post(address, content=bytes(783)).status_code == 415
     assert client.post(address, json={"pixels": [[256] * 784] * 300}).status_code == 422
-    assert [new - old for new, old in zip(counts(), before, strict=True)] == [4, 2, 2004, 4]
+    assert [new - old for new, old in zip(counts(), before, strict=True)] == [4, 2, 2004, 4, 2004, 2004]
 
 
 def test_build_info(url: str) -> None:

@@ -273,12 +273,12 @@ async def _infer(request: Request, name: str, version: str | None) -> Response:
 def _run(service: Service, model: Model, parsed: InferRequest, stages: Stages) -> _Written:
     """Predict, write the answer, and count it."""
     stages.next()
-    labels, probabilities = predict(model, parsed.images)
+    prediction = predict(model, parsed.images)
     stages.next()
     manifest = model.manifest
-    written = write_infer_response(parsed, manifest, labels, probabilities)
+    written = write_infer_response(parsed, manifest, *prediction)
     stages.next()
-    service.metrics.inference.succeeded(manifest.name, manifest.version, n_images=len(labels), stages=stages)
+    service.metrics.inference.succeeded(manifest.name, manifest.version, prediction, stages)
     return written
 
 

@@ -352,7 +352,7 @@ async def _predict(
                 found["predictions"] = _by_file(request, files, found["predictions"])
             content = _to_csv(found["predictions"]) if media_type == CSV else orjson.dumps(found)
         stages.next()
-        service.metrics.inference.succeeded(manifest.name, manifest.version, n_images=len(inputs), stages=stages)
+        service.metrics.inference.succeeded(manifest.name, manifest.version, prediction, stages)
         of_model = {} if media_type == _JSON else {"X-Model": f"{manifest.name}/{manifest.version}"}
         return Response(content, media_type=media_type, headers=of_model)
 

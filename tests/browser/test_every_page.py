@@ -16,6 +16,16 @@ from tests.web.serving import TINY, wait_until_over
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("browser")]
 
+MAX_SHIFT = 0.05
+"""Twice what is measured where nothing else runs."""
+LAYOUT_SHIFT = """() => new Promise(resolve => {
+    let shift = 0;
+    new PerformanceObserver(list => {
+        for (const entry of list.getEntries()) if (!entry.hadRecentInput) shift += entry.value;
+    }).observe({ type: "layout-shift", buffered: true });
+    requestAnimationFrame(() => setTimeout(() => resolve(shift)));
+})"""
+
 VIEWS = [
     "draw",
     "train",
@@ -93,6 +103,7 @@ def test_a_page(
 ) -> None:
     with open_page(f"/?{addresses.get(view, f'view={view}')}", scheme=scheme) as page:
         settle(page, view)
+        assert page.evaluate(LAYOUT_SHIFT) <= MAX_SHIFT
         page.evaluate(axe)
         for width in (1440, 360):
             page.set_viewport_size({"width": width, "height": 900})

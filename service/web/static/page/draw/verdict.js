@@ -4,6 +4,7 @@ import { percent } from "../format.js";
 import { html } from "../html.js";
 import { Bars } from "../parts/bars.js";
 import { Grey } from "../parts/canvas.js";
+import { query } from "../url.js";
 import { Reading } from "./number.js";
 
 const TEN = Object.fromEntries([...Array(10).keys()].map((digit) => [digit, 0]));
@@ -19,7 +20,7 @@ export function Verdict({ answer, reading, nameOf, label, problem, children }) {
   return html`<div class="card seen-card">
     <h2 class="visually-hidden">Prediction</h2>
     <p id="reading" class=${`reading ${problem ? "error" : ""}`} role="status">${problem ? problem.message : reading ? html`<${Reading} reading=${reading} />` : answer ? read(answer, ranked, nameOf) : "Nothing drawn yet. Draw a digit."}</p>
-    ${label !== null && answer && html`<p class="truth">${truth(nameOf, label, ranked)}</p>`}
+    ${(label !== null || query().has("image")) && html`<p class="truth">${label !== null && answer ? truth(nameOf, label, ranked) : "\u00a0"}</p>`}
     <ul id="doubts" class="doubts">${warnings.map((warning) => html`<li key=${warning}>${warning}</li>`)}</ul>
     ${reading && html`<p class="hint">Read as one digit:</p>`}
     <${Bars} id="bars" aria-label="Probability of each digit" probabilities=${answer?.probabilities ?? TEN} best=${ranked[0]?.[0]} nameOf=${answer ? nameOf : String} />

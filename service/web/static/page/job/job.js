@@ -90,16 +90,17 @@ function Watched({ job: first, nameOf, defaults }) {
     ${isStepwise(job) && html`<${Stepwise} job=${job} act=${act} />`}
     <${Curves} job=${job} checks=${checks} past=${past} isOver=${isOver} />
     <${Travel} job=${job} checks=${checks} nameOf=${nameOf} setPast=${setPast} isOver=${isOver} />
-    ${config.hidden_layers?.length > 0 && model && isOver && html`<${Architecture} model=${model} />`}
+    ${config.hidden_layers?.length > 0 && model && isOver && html`<${Architecture} model=${model} nLayers=${config.hidden_layers.length + 2} />`}
     <${Settings} config=${config} defaults=${defaults} />
   `;
 }
 
-export function Architecture({ model: { name, version } }) {
+// nLayers: pixels and outputs included.
+export function Architecture({ model: { name, version }, nLayers }) {
   const path = `/models/${encodeURIComponent(name)}/versions/${version}/architecture.svg`;
   return html`<figure class="card architecture">
     <figcaption>The layers of ${name}, version ${version}</figcaption>
-    <${Picture} class="weights" path=${path} alt="The layers, with their units and numbers of parameters" />
+    <${Picture} class="weights" path=${path} width=${170 * nLayers} height="398" alt="The layers, with their units and numbers of parameters" />
     <div class="row"><${FileLink} path=${path} name=${`${name}-${version}.svg`}>Save as SVG<//></div>
   </figure>`;
 }

@@ -14,6 +14,7 @@ import { FileLink } from "../parts/picture.js";
 import { compareAddress, Table } from "../parts/table.js";
 import { Weights } from "../parts/weights.js";
 import { address, go, isHidden, setTitle } from "../url.js";
+import { versionOf } from "../version.js";
 import { Versions } from "./versions.js";
 
 const HARDEST = 24;
@@ -27,7 +28,9 @@ export function Model({ params }) {
   const [name, reference] = params.get("model").split("/");
   const load = async () => {
     const model = await get(`/models/${encodeURIComponent(name)}`);
-    return { model, manifest: await get(versionPath(name, reference ?? model.default?.version)) };
+    const version = reference ?? model.default?.version;
+    const [manifest, found] = await Promise.all([get(versionPath(name, version)), versionOf(name, version).catch(() => undefined)]);
+    return { model, manifest, found };
   };
   const { data, problem, isLost, again } = useLoaded(load, [name, reference]);
   const heading = data ? `${name}, version ${data.manifest.version}` : name;
@@ -40,11 +43,11 @@ export function Model({ params }) {
   `;
 }
 
-function Inside({ model, manifest, again }) {
+function Inside({ model, manifest, found, again }) {
   return html`
     <${Head} manifest=${manifest} />
-    <${WeightsCard} manifest=${manifest} />
-    ${manifest.tensors.length > 1 && html`<${Architecture} model=${manifest} />`}
+    <${WeightsCard} manifest=${manifest} found=${found} />
+    ${manifest.tensors.length > 1 && html`<${Architecture} model=${manifest} nLayers=${manifest.tensors.length + 1} />`}
     <${Evaluation} manifest=${manifest} />
     <${Versions} model=${model} manifest=${manifest} again=${again} />
   `;
@@ -74,7 +77,7 @@ function Head({ manifest: { name, version, config, job_id: job, job_exists: exis
   </div>`;
 }
 
-function WeightsCard({ manifest: { name, version, published, metrics, tensors } }) {
+function WeightsCard({ manifest: { name, version, published, metrics, tensors }, found }) {
   const [which, setWhich] = useState(published);
   const [scale, setScale] = useState("tile");
   const at = (kind) => `${kind}, step ${number(metrics[kind].step)}`;
@@ -85,7 +88,7 @@ function WeightsCard({ manifest: { name, version, published, metrics, tensors } 
       <${Radios} label="Which weights" options=${{ best: at("best"), last: at("last") }} chosen=${which} choose=${setWhich} />
       <${Radios} label="Scale" options=${{ tile: "each digit on its own scale", shared: "one scale for all" }} chosen=${scale} choose=${setScale} />
     </div>`}
-    <${Weights} name=${name} version=${version} which=${which} isShared=${scale === "shared"} />
+    <${Weights} name=${name} version=${version} which=${which} found=${which === published ? found : undefined} isShared=${scale === "shared"} />
   </div>`;
 }
 
@@ -97,7 +100,7 @@ function Evaluation({ manifest }) {
   const { name, version } = manifest;
   const { data: found, problem } = useLoaded(() => get(`${versionPath(name, version)}/evaluation?hardest=${HARDEST}`), [name, version]);
   if (problem) return html`<p class="note">${problem.message}</p>`;
-  if (!found) return html`<p class="card" role="status">Evaluating on the test images …</p>`;
+  if (!found) return html`<p class="card evaluating" role="status">Evaluating on the test images …</p>`;
   const nameOf = namesOf(manifest);
   const share = (value) => (value === null ? "–" : percent(value));
   const rows = found.per_class.map((each) => [nameOf(each.class), share(each.precision), share(each.recall), share(each.f1), number(each.n_images)]);

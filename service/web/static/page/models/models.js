@@ -6,10 +6,16 @@ import { html } from "../html.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
 import { Weights } from "../parts/weights.js";
 import { address, isHidden } from "../url.js";
+import { versionOf } from "../version.js";
 import { Import } from "./import.js";
 
 export function Models() {
-  const { data, problem, isLost } = useLoaded(async () => (await get("/models")).models.filter((model) => model.default), []);
+  const load = async () => {
+    const models = (await get("/models")).models.filter((model) => model.default);
+    // All at once, so that no card moves another one.
+    return Promise.all(models.map(async (model) => ({ ...model, found: await versionOf(model.name, model.default.version).catch(() => undefined) })));
+  };
+  const { data, problem, isLost } = useLoaded(load, []);
   return html`
     <h1 id="models-title">Models</h1>
     <p class="lead">The weights of each model: ink on red counts for the digit, ink on blue against it.</p>
@@ -21,13 +27,13 @@ export function Models() {
   `;
 }
 
-function Card({ name, versions, aliases, default: { version, metrics } }) {
+function Card({ name, versions, aliases, found, default: { version, metrics } }) {
   const facts = [`Version ${version} of ${versions.length} is in use`, metrics && `accuracy ${percent(metrics.validation_accuracy)}, loss ${metrics.validation_loss.toFixed(4)}`];
   const inside = address({ view: "models", model: `${name}/${version}` });
   return html`<article class="card">
     <h2><a href=${inside}>${name}</a></h2>
     <p>${facts.filter(Boolean).join(" · ")} ${Object.entries(aliases ?? {}).map(([alias, number]) => html`<span key=${alias} class="chip">${alias}: version ${number}</span>`)}</p>
-    <${Weights} name=${name} version=${version} />
+    <${Weights} name=${name} version=${version} found=${found} />
     <div class="row">
       <a class="button main" href=${address({ view: "draw", model: name })} aria-label=${`Draw with it: ${name}`}>Draw with it</a>
       <a class="button" href=${inside} hidden=${isHidden("inside")} aria-label=${`Look inside ${name}`}>Look inside</a>

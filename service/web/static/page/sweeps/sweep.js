@@ -64,15 +64,15 @@ function Best({ sweep: { name, best, members, ranked_by: metric } }) {
   const [problem, setProblem] = useState(null);
   const { model: made } = members.find(({ job }) => job === best);
   const { data: model, again } = useLoaded(() => (made ? get(`/models/${encodeURIComponent(made.name)}`) : null), [made?.version]);
-  if (!made || !model) return null;
+  if (!made) return null;
   const { version } = made;
-  const isChampion = championOf(model) === version;
+  const isChampion = model && championOf(model) === version;
   const use = () => promote(model, version, `the best of a sweep by ${METRICS[metric]}`).then(() => again(), setProblem);
   return html`<div class="card start" id="best">
     <p>${`The best run made version ${version} of ${name}. `}${isChampion ? "It is the champion: predictions are made with it." : "Predictions use another version so far."}</p>
     <p class="error" role="alert" hidden=${!problem}>${problem?.message}</p>
     <a class="button" href=${address({ view: "models", model: `${name}/${version}` })}>Look inside</a>
-    ${!isChampion && html`<button type="button" class="main" onClick=${use}>Make it the champion</button>`}
+    ${!isChampion && html`<button type="button" class="main" disabled=${!model} onClick=${use}>Make it the champion</button>`}
   </div>`;
 }
 

@@ -33,6 +33,7 @@ Labels: TypeAlias = NDArray[np.uint8]
 MAX_CLASSES = DIGITS.n_classes
 _UNSIGNED_BYTE = 0x08
 _GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
+_MAX_MEMBERS, _PIECE_BYTES = 10_000, 1 << 16
 
 
 def parse_idx_images(data: bytes) -> Images:
@@ -77,29 +78,34 @@ def format_idx(array: NDArray[np.uint8]) -> bytes:
 
 
 def gunzip(data: bytes, *, limit_bytes: int) -> bytes:
-    """Expand one gzip member, stopping as soon as the result would pass ``limit_bytes``.
+    """Expand gzip members that follow each other, stopping as soon as the result would pass ``limit_bytes``.
 
-    The checksum and the length at the end of the member are verified. Never more than
+    The checksum and the length at the end of each member are verified. Never more than
     ``limit_bytes + 1`` bytes are expanded, whatever the input declares.
 
     Raises
     ------
-    InvalidDataset : not gzip, damaged, truncated, or followed by anything (a second member, padding).
+    InvalidDataset : not gzip, damaged, truncated, of too many members, or followed by anything else.
     InputTooLarge : it expands to more than ``limit_bytes``.
     """
-    expander = zlib.decompressobj(_GZIP_WINDOW_BITS)
-    try:
-        expanded = expander.decompress(data, limit_bytes + 1)
-    except zlib.error:
-        raise InvalidDataset("The gzip file is damaged, or is not a gzip file.") from None
-    if len(expanded) > limit_bytes:
-        allowed = f"at most {limit_bytes:,} bytes expanded"
-        raise InputTooLarge("The gzip file expands to more than the limit.", allowed=allowed)
-    if not expander.eof:
-        raise InvalidDataset("The gzip file is truncated.")
-    if expander.unused_data:
-        raise InvalidDataset("The gzip file must hold exactly one member and nothing after it.")
-    return expanded
+    view, at, expanded = memoryview(data), 0, bytearray()
+    for _ in range(_MAX_MEMBERS):
+        expander = zlib.decompressobj(_GZIP_WINDOW_BITS)
+        while not expander.eof:
+            piece = view[at : at + _PIECE_BYTES]  # what follows a member is copied
+            if not piece:
+                raise InvalidDataset("The gzip file is truncated.")
+            try:
+                expanded += expander.decompress(piece, limit_bytes + 1 - len(expanded))
+            except zlib.error:
+                raise InvalidDataset("The gzip file is damaged, or is not a gzip file.") from None
+            if len(expanded) > limit_bytes:
+                allowed = f"at most {limit_bytes:,} bytes expanded"
+                raise InputTooLarge("The gzip file expands to more than the limit.", allowed=allowed)
+            at += len(piece) - len(expander.unconsumed_tail) - len(expander.unused_data)
+        if at == len(data):
+            return bytes(expanded)
+    raise InvalidDataset(f"The gzip file has more than {_MAX_MEMBERS:,} members.")
 
 
 def _parse(data: bytes, *, rank: int, what: str) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from functools import lru_cache
 from inspect import iscoroutinefunction, signature
 from operator import attrgetter
@@ -45,6 +45,7 @@ class BoundedRequest(Request):
     timeout_s: float
     limits: ConcurrencyLimits
     answer_type: str
+    coding: str
     n_held_bytes: int = 0
     _parsed: Any
 
@@ -212,18 +213,26 @@ class Route(SecuredRoute):
         if answer_type is None:
             raise HTTPException(406, f"The answer is {' or '.join(sorted(self._produces))}.")
         request.answer_type = answer_type
-        if any(encoding not in self.encodings for encoding in headers.getlist("content-encoding")):
-            raise UnsupportedMedia(
-                "The body is compressed in a way that is not accepted here.",
-                field="Content-Encoding",
-                allowed=" or ".join(self.encodings),
-            )
+        codings = headers.getlist("content-encoding")
+        request.coding = self._coding(codings) if codings else "identity"
         state = plain.scope["app"].state
         settings = state.service.settings
         request.limit_bytes = settings.max_json_bytes if self._takes_json else settings.max_body_bytes
         request.timeout_s = settings.body_timeout_s
         request.limits = state.limits
         return request
+
+    def _coding(self, declared: Sequence[str]) -> str:
+        """Return the one coding of a body; names have no case, and x-gzip is gzip (RFC 9110, section 8.4.1)."""
+        names = (name.strip().lower() for line in declared for name in line.split(","))
+        codings = ["gzip" if name == "x-gzip" else name for name in names if name != "identity"] or ["identity"]
+        if len(codings) > 1 or codings[0] not in self.encodings:
+            raise UnsupportedMedia(
+                "The body is compressed in a way that is not accepted here.",
+                field="Content-Encoding",
+                allowed=" or ".join(self.encodings),
+            )
+        return codings[0]
 
 
 def noun_router(tag: str, *, prefix: str = "/api/v1") -> APIRouter:
@@ -248,6 +257,12 @@ def answer_type_of(request: Request) -> str:
     """Return the media type of the answer, of those that the route documents, that Accept weighs most."""
     assert isinstance(request, BoundedRequest)
     return request.answer_type
+
+
+def coding_of(request: Request) -> str:
+    """Return the coding of the body, of those that the route accepts."""
+    assert isinstance(request, BoundedRequest)
+    return request.coding
 
 
 @lru_cache(maxsize=256)

@@ -292,6 +292,14 @@ BAD: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "x-gzip", "identity, gzip", "Identity"])
+def test_codings_have_other_names_and_several_members(url: str, coding: str) -> None:
+    body = json.dumps(tensor()).encode()
+    packed = body if coding == "Identity" else gzip.compress(body[:99]) + gzip.compress(body[99:])
+    answer = httpx.post(f"{url}/v2/models/{NAME}/infer", content=packed, headers={"Content-Encoding": coding})
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize("request_", BAD.values(), ids=BAD)
 def test_bad_requests(url: str, request_: dict[str, Any]) -> None:
     answer = httpx.post(f"{url}/v2/models/{NAME}/infer", **request_)

@@ -31,7 +31,7 @@ from service.web.inference_protocol import (
 from service.web.limits import limits_of
 from service.web.problems import ProtocolError, problem_response
 from service.web.requests import ServiceDep
-from service.web.routing import Route
+from service.web.routing import Route, coding_of
 from service.web.strict_json import parse_json
 
 _BINARY = "application/octet-stream"
@@ -248,7 +248,7 @@ async def _infer(request: Request, name: str, version: str | None) -> Response:
     """Decode, predict and write the answer."""
     service: Service = request.app.state.service
     content, header_length = await request.body(), request.headers.get(HEADER_LENGTH)
-    is_packed = request.headers.get("content-encoding", "identity") != "identity"
+    is_packed = coding_of(request) != "identity"
     stages = Stages()
 
     def work(cached: Model | None = None) -> _Written:
@@ -287,7 +287,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _expanded(request: Request, content: bytes) -> bytes:
-    if request.headers.get("content-encoding", "identity") == "identity":
+    if coding_of(request) == "identity":
         return content
     return gunzip(content, limit_bytes=request.app.state.service.settings.max_body_bytes)
 

@@ -45,6 +45,22 @@ class ConnectionLimits:
     waiting: dict[Connection, None] = field(default_factory=dict)
 
 
+class _AnswerUntilClose(RequestResponseCycle):
+    """An answer in HTTP/1.0, which has no chunks: the end of the connection is that of an answer of unknown length."""
+
+    has_no_length = False
+
+    async def send(self, message: Any) -> None:
+        """See `RequestResponseCycle.send`, which would send chunks."""
+        if message["type"] == "http.response.start":
+            self.has_no_length = all(name.lower() != b"content-length" for name, _ in message.get("headers", ()))
+            if self.has_no_length:
+                self.chunked_encoding = self.keep_alive = False
+        elif self.has_no_length:
+            self.expected_content_length = len(message.get("body", b""))
+        await super().send(message)
+
+
 class _Refused(Exception):
     """Raised in a callback of the parser, which stops then. Its arguments are those of `Connection._refuse`."""
 
@@ -90,7 +106,9 @@ class Connection(HttpToolsProtocol):
         A client that leaves looks the same, so the rest of a request is not waited for, and a stream is ended.
         """
         answering = self._answering
-        if answering is None or answering.chunked_encoding or (answering is self.cycle and answering.more_body):
+        if answering is None or answering.chunked_encoding or getattr(answering, "has_no_length", False):
+            return False
+        if answering is self.cycle and answering.more_body:
             return False
         self.cycle.keep_alive = False
         return True
@@ -137,6 +155,8 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # the same request comes again, see `_head_without_offer`
         super().on_headers_complete()
+        if self.scope["http_version"] == "1.0":
+            self.cycle.__class__ = _AnswerUntilClose  # uvicorn makes it; nothing of it has run yet
         self._receiving = "body"
         self._stop_waiting()
         self._limits.waiting[self] = None

@@ -218,6 +218,26 @@ def test_who_closes_its_side_is_answered(n_requests: int) -> None:
     assert received.count(b"connection: close") == 1
 
 
+def test_http_1_0_gets_no_chunks() -> None:
+    """An answer of unknown length, as a stream is, ends with its connection."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/1":
+            return await echo(scope, receive, send)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first,", "more_body": True})
+        return await send({"type": "http.response.body", "body": b"last"})
+
+    async def exchange(number: int) -> bytes:
+        async with connected(app) as (_, reader, writer):
+            writer.write((GET % number).replace(b"HTTP/1.1", b"HTTP/1.0"))
+            return (await reader.read()).partition(b"\r\n")[2]
+
+    known, unknown = run(exchange(1)), run(exchange(2))
+    assert known.startswith(b"content-length: ") and known.endswith(b'["/1", ["host"], ""]')
+    assert unknown == b"connection: close\r\n\r\nfirst,last"
+
+
 @pytest.mark.parametrize("cut", [b"", b"GET /", POST, POST + b"Content-Length: 5\r\n\r\n1234"])
 def test_the_rest_of_a_request_is_not_waited_for(cut: bytes) -> None:
     """After the end of what a client sends: what is whole is answered, and the connection closed."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zipfile
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Literal, Unpack
+
+import httpx
 
 from .call import Call, delete, get, given, patch, path_of, read_picture, read_record, read_table
 from .display import Picture, Record, Table
@@ -13,8 +18,10 @@ from .methods import request
 from .nouns import Annotation
 
 Part = Literal["training", "test"]
-File = str | Path | bytes
-"""The path of a file, or its bytes."""
+File = str | Path | bytes | tuple[str, bytes]
+"""The path of a file, its bytes, or its name and its bytes."""
+_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
+"""Ten thousand pictures are preprocessed in minutes."""
 
 
 class Datasets:
@@ -45,7 +52,14 @@ class Datasets:
         source: str | None = None,
         licence: str | None = None,
     ) -> Call[Record]:
-        """Add a data set: one ``.npz`` file, or four IDX files. It never changes; adding the same again is harmless."""
+        """Add a data set. It never changes; adding the same again is harmless.
+
+        Parameters
+        ----------
+        file : an ``.npz`` file; a folder or zip archive of pictures, in a folder for each class; or CSV, a label and
+            784 pixels a line, gzipped or not. What is named ``test`` has the test images, else they are one in six.
+        train_images, train_labels, test_images, test_labels : instead of it, IDX files.
+        """
         parts = given(
             file=file,
             train_images=train_images,
@@ -53,13 +67,10 @@ class Datasets:
             test_images=test_images,
             test_labels=test_labels,
         )
-        files = {
-            part: (part, content if isinstance(content, bytes) else Path(content).read_bytes())
-            for part, content in parts.items()
-        }
+        files = {part: _part_of(part, content) for part, content in parts.items()}
         names = None if class_names is None else json.dumps(list(class_names))
         words = given(name=name, class_names=names, title=title, source=source, licence=licence)
-        request = {"data": words, "files": files}
+        request = {"data": words, "files": files, "timeout": _TIMEOUT}
         return Call(method="POST", path=path_of("datasets"), read=read_record, request=request, repeatable=True)
 
     @request
@@ -107,3 +118,25 @@ class Datasets:
         """Draw the first images of each class, a row for each, as they are or distorted as in training."""
         params = {"part": part, "per_class": per_class, "augmentation": augmentation, "seed": seed, "upscale": upscale}
         return get(read_picture, "datasets", dataset, "contact-sheet.png", **params)
+
+
+def _part_of(part: str, file: File) -> tuple[str, bytes]:
+    """Return a file of a form: its name, which says what is in it, and its content."""
+    if isinstance(file, bytes):
+        return part, file
+    return file if isinstance(file, tuple) else packed(Path(file))
+
+
+def packed(path: Path) -> tuple[str, bytes]:
+    """Return the name and the content in which a file is sent: a folder as a zip archive, CSV gzipped."""
+    if path.is_dir():
+        content = BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for each in sorted(path.rglob("*")):
+                name = each.relative_to(path)
+                if each.is_file() and not any(part.startswith(".") for part in name.parts):
+                    archive.write(each, name)
+        return f"{path.resolve().name}.zip", content.getvalue()
+    if path.suffix.lower() == ".csv":
+        return f"{path.name}.gz", gzip.compress(path.read_bytes(), compresslevel=1)
+    return path.name, path.read_bytes()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
+from service.inference import ImageFile
+
 from .annotations import annotates, print_about, searched
-from .backend import Backend, Json, creates_data, with_backend
-from .root import examples
+from .backend import Backend, Json, completed, creates_data, with_backend
+from .root import Failure, examples
 from .terminal import AS_JSON, columns, deletes, print_json, read_file, terminal
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_FILES = ("npz", "train_images", "train_labels", "test_images", "test_labels")
 
 
 @click.group()
@@ -61,7 +65,7 @@ def annotate(backend: Backend, *, name: str, changes: Json) -> None:
 
 
 @datasets.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completed(lambda backend: [dataset["name"] for dataset in backend.datasets()]))
 @deletes
 @creates_data
 @examples("datasets delete fashion")
@@ -73,6 +77,7 @@ def delete(backend: Backend, *, name: str) -> None:
 
 @datasets.command()
 @click.argument("name")
+@click.argument("path", required=False, metavar="[FILES]")
 @click.option("--npz", type=_FILE, metavar="FILE", help="The arrays x_train, y_train, x_test and y_test.")
 @click.option("--train-images", type=_FILE, metavar="FILE", help="An IDX file, gzipped or not; so are the next three.")
 @click.option("--train-labels", type=_FILE, metavar="FILE")
@@ -84,19 +89,46 @@ def delete(backend: Backend, *, name: str) -> None:
 @click.option("--licence", metavar="TEXT", help="Its terms of use.")
 @with_backend
 @examples(
+    "datasets add letters letters/",
+    "datasets add photographs.zip",
+    "datasets add kaggle train.csv",
     "datasets add fashion --npz fashion.npz",
     "datasets add two --npz two.npz --class-names nought,one",
     "datasets add my --npz my.npz --title Letters",
 )
-def add(backend: Backend, *, name: str, class_names: str | None, **given: Any) -> None:
-    """Add a data set of 28x28 grey images in two to ten classes.
+def add(backend: Backend, *, name: str, path: str | None, class_names: str | None, **given: Any) -> None:
+    """Add a data set of images in two to ten classes.
+
+    FILES is a folder or a zip archive of pictures, in a folder for each class, as in 3/one.png; or CSV, a label and
+    784 pixels a line, gzipped or not. Pictures are preprocessed as for the command predict. What is named test has
+    the test images, else one in six is for testing. Without NAME, it is the name of FILES.
 
     It never changes afterwards, and can then be the --dataset of train.
     """
+    if path is None and not any(given[option] for option in _FILES) and Path(name).exists():
+        name, path = re.sub("[^a-z0-9]+", "-", Path(name).resolve().stem.lower()).strip("-"), name
     fields: Json = {"name": name, **{field: given.pop(field) for field in ("title", "source", "licence")}}
     fields["class_names"] = class_names.split(",") if class_names else None
-    files = {("file" if part == "npz" else part): read_file(str(path)) for part, path in given.items() if path}
+    files = {
+        ("file" if part == "npz" else part): ImageFile(content=read_file(str(file)), name=file.name)
+        for part, file in given.items()
+        if file
+    }
+    if path is not None and files:
+        raise click.UsageError("FILES and the options of files exclude each other.")
+    if path is not None:
+        files["file"] = _packed(Path(path))
     made = backend.add_dataset({field: value for field, value in fields.items() if value}, files)
     parts = " and ".join(f"{made[part]['n_images']:,} {part}" for part in ("training", "test"))
     click.echo(f"Added {made['name']}: {parts} images in {len(made['classes'])} classes.")
     click.echo(f"Train on it: inkling train --dataset {made['name']}{backend.arguments}")
+
+
+def _packed(path: Path) -> ImageFile:
+    from inkling.datasets import packed  # noqa: PLC0415 - with it comes httpx, which nothing else here needs
+
+    try:
+        name, content = packed(path)
+    except OSError as error:
+        raise Failure(f"{path} cannot be read: {error.strerror}.") from error
+    return ImageFile(content=content, name=name)

@@ -26,6 +26,7 @@ from service.inference import (
     import_weights,
     predictions_of,
     read,
+    read_dataset,
     read_picture,
     write_onnx,
 )
@@ -390,10 +391,11 @@ class LocalBackend:
         """Delete a data set that no unfinished job needs."""
         self._migrated.deletion.dataset(name)
 
-    def add_dataset(self, fields: Mapping[str, Any], files: Mapping[str, bytes]) -> Json:
+    def add_dataset(self, fields: Mapping[str, Any], files: Mapping[str, ImageFile]) -> Json:
         """Add a data set; ``fields`` and ``files`` are the parts of the form that ``POST /datasets`` takes."""
         form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
-        return self._migrated.annotations.dataset(self._service.datasets.receive(form, files).name)
+        read = partial(read_dataset, list(files.items()), limits=self._service.limits)
+        return self._migrated.annotations.dataset(self._service.datasets.receive(form, read).name)
 
     # What people write about all of these
 

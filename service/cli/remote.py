@@ -136,7 +136,11 @@ class RemoteBackend:
     freeze_collection = _asks(lambda client, name: client.freeze_collection(name))
     datasets = _asks(lambda client, **search: list(client.datasets(**search)))
     delete_dataset = _asks(lambda client, name: client.delete_dataset(name))
-    add_dataset = _asks(lambda client, fields, files: client.add_dataset(**fields, **files))
+    add_dataset = _asks(
+        lambda client, fields, files: client.add_dataset(
+            **fields, **{part: (file.name or part, file.content) for part, file in files.items()}
+        )
+    )
     annotate = _asks(lambda client, kind, object_id, changes: _ANNOTATE[kind](client, object_id, **changes))
 
 

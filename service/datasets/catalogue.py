@@ -29,7 +29,7 @@ from service.errors import (
 from .dataset import Dataset, checksum_of, open_parts
 from .idx import gunzip
 from .mixture import Mixture
-from .uploads import MIXTURE_PREFIX, About, Upload, Uploads, is_mixture, read_class_names, read_upload
+from .uploads import MIXTURE_PREFIX, About, Upload, Uploads, is_mixture, read_class_names
 
 logger = logging.getLogger(__name__)
 
@@ -111,23 +111,23 @@ class Datasets:
         except DatasetNotFound as error:
             raise InvalidField(error.message, field="dataset", allowed=error.allowed) from None
 
-    def receive(self, texts: Mapping[str, str], parts: Mapping[str, bytes]) -> Dataset:
+    def receive(self, texts: Mapping[str, str], read: Callable[[Sequence[str] | None, int], Upload]) -> Dataset:
         """Check and keep a data set from a form.
 
         Parameters
         ----------
         texts : ``name``, and optionally ``class_names`` as a JSON list, ``title``, ``source`` and ``licence``.
-        parts : see `read_upload`.
+        read : reads its files, given the class names and the number of bytes to which they may expand.
 
         Raises
         ------
-        InvalidField, InvalidDataset, InputTooLarge : as `read_upload`.
+        InvalidField, InvalidDataset, InputTooLarge : raised by the reader.
         NameTaken, StorageFull, StorageFailed : as `add`.
         """
         if "name" not in texts:
             raise InvalidField("name is required.", field="name", allowed=NAME_RULE)
         about, class_names = About.of(texts), read_class_names(texts.get("class_names"))
-        return self.add(texts["name"], read_upload(parts, class_names, limit_bytes=self._limit_bytes), about)
+        return self.add(texts["name"], read(class_names, self._limit_bytes), about)
 
     def add(self, name: str, upload: Upload, about: About) -> Dataset:
         """Keep an uploaded data set; it never changes.

@@ -11,12 +11,13 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from threading import Lock
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.core import IMAGE_SIDE_PX
 from service.core.npy import read_npy
@@ -52,12 +53,13 @@ ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 MAX_TEXT_CHARS = 200
 _MAX_CLASS_NAME = 40
-_GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES, _MAX_FILE_BYTES = 65_536, 2**30
 MIXTURE_PREFIX = "mix-"
 _N_KEPT_OPEN = 4
 """Data sets whose images stay in memory."""
+_TEST_SHARE = 6
 _OLD_S = 3600.0
 """No upload takes longer: files that no manifest names and that are as old as this were abandoned."""
 
@@ -327,7 +329,19 @@ def read_upload(parts: Mapping[str, bytes], class_names: Sequence[str] | None, *
     else:
         allowed = f"file alone, or {', '.join(PART_NAMES)}"
         raise InvalidField("These are not the files of a data set.", field=min(parts, default="file"), allowed=allowed)
-    x_train, y_train, x_test, y_test = images_and_labels
+    return checked_upload(*images_and_labels, class_names, labels_of=labels_of)
+
+
+def checked_upload(
+    x_train: Images,
+    y_train: Labels,
+    x_test: Images,
+    y_test: Labels,
+    class_names: Sequence[str] | None,
+    *,
+    labels_of: Mapping[str, str],
+) -> Upload:
+    """Return labelled images as a data set; errors as `read_upload`, of the field that ``labels_of`` has for a part."""
     for images, labels, part in ((x_train, y_train, "training"), (x_test, y_test, "test")):
         if len(images) != len(labels):
             message = f"The {part} part has {len(images):,} images but {len(labels):,} labels."
@@ -338,11 +352,8 @@ def read_upload(parts: Mapping[str, bytes], class_names: Sequence[str] | None, *
             "The training images must show every label from 0 to the largest, and two of them at least.",
             field=labels_of["training"],
         )
-    arrays = dict(zip(FILE_NAMES, images_and_labels, strict=True))
-    return Upload(
-        files={name: format_idx(array) for name, array in arrays.items()},
-        class_names=_check_names(class_names, n_classes),
-    )
+    upload = upload_of(x_train, y_train, x_test, y_test)
+    return replace(upload, class_names=_check_names(class_names, n_classes))
 
 
 def upload_of(x_train: Images, y_train: Labels, x_test: Images, y_test: Labels) -> Upload:
@@ -350,6 +361,21 @@ def upload_of(x_train: Images, y_train: Labels, x_test: Images, y_test: Labels) 
     arrays = dict(zip(FILE_NAMES, (x_train, y_train, x_test, y_test), strict=True))
     files = {name: format_idx(array) for name, array in arrays.items()}
     return Upload(files=files, class_names=tuple(map(str, range(MAX_CLASSES))))
+
+
+def choose_tests(labels: Labels, keys: Sequence[bytes]) -> NDArray[np.bool_]:
+    """Return which images are for testing: one in six of a class, and at least one where there are two.
+
+    Parameters
+    ----------
+    keys : decide, for each image, which: those of a class that sort first.
+    """
+    is_test = np.zeros(len(labels), np.bool_)
+    for label in np.unique(labels):
+        of_label = sorted(np.flatnonzero(labels == label).tolist(), key=lambda place: keys[place])
+        n_test = max(len(of_label) // _TEST_SHARE, 1) if len(of_label) > 1 else 0
+        is_test[of_label[:n_test]] = True
+    return is_test
 
 
 def _check_names(names: Sequence[str] | None, n_classes: int) -> tuple[str, ...]:
@@ -370,7 +396,7 @@ def _read_idx(parts: Mapping[str, bytes], limit_bytes: int) -> tuple[Images, Lab
     for name, parse in zip(PART_NAMES, 2 * (parse_idx_images, parse_idx_labels), strict=True):
         data = parts[name]
         with _naming_part(name):
-            if data.startswith(_GZIP_MAGIC):
+            if data.startswith(GZIP_MAGIC):
                 data = gunzip(data, limit_bytes=left_bytes)
             left_bytes -= len(data)
             if left_bytes < 0:

@@ -94,8 +94,13 @@ def _decoded(file: ImageFile, decode: Callable[[ImageFile], ModelInputs]) -> Fil
         return RefusedFile(name=name, error=error.with_traceback(None))  # frames would keep the content
 
 
-def expand_files(files: Sequence[ImageFile], limits: DecodingLimits) -> Iterator[ImageFile | RefusedFile]:
-    """Yield the files, and the members of each archive instead of it; of several, their names begin with its own."""
+def expand_files(
+    files: Sequence[ImageFile], limits: DecodingLimits, *, max_listed: int = _MAX_LISTED
+) -> Iterator[ImageFile | RefusedFile]:
+    """Yield the files, and the members of each archive instead of it; of several, their names begin with its own.
+
+    An archive may list ``max_listed`` members.
+    """
     left_bytes = limits.max_archive_bytes
     for number, file in enumerate(files):
         if not file.is_archive:
@@ -103,7 +108,7 @@ def expand_files(files: Sequence[ImageFile], limits: DecodingLimits) -> Iterator
             continue
         name = file.name or str(number)
         try:
-            archive = open_archive(file.content, max_members=_MAX_LISTED)
+            archive = open_archive(file.content, max_members=max_listed)
         except Corrupted as damage:
             error = MalformedInput(damage.message)
             if len(files) == 1:
@@ -111,7 +116,9 @@ def expand_files(files: Sequence[ImageFile], limits: DecodingLimits) -> Iterator
             yield RefusedFile(name=name, error=error)
             continue
         with archive:
-            members = [info for info in archive.infolist() if not (info.is_dir() or _is_hidden(info.filename))]
+            members = [
+                info for info in archive.infolist() if not (info.filename.endswith("/") or is_hidden(info.filename))
+            ]
             left_bytes -= sum(info.file_size for info in members)
             if left_bytes < 0:
                 allowed = f"at most {limits.max_archive_bytes:,} bytes expanded"
@@ -126,6 +133,7 @@ def expand_files(files: Sequence[ImageFile], limits: DecodingLimits) -> Iterator
                     yield ImageFile(content=content, name=full_name)
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     """Whether it is a file that systems add to folders and archives: ``.DS_Store``, ``__MACOSX/._digit.png``."""
-    return PurePosixPath(name).name.startswith(".") or name.startswith("__MACOSX/")
+    file = PurePosixPath(name).name
+    return file.startswith(".") or name.startswith("__MACOSX/") or file in ("Thumbs.db", "desktop.ini")

@@ -17,7 +17,7 @@ from ulid import ULID
 
 from service.core import DIGITS
 from service.database import AdvisoryLock, CollectedImageRow, CollectionRow, Database, collection_rows, submitter
-from service.datasets import About, Dataset, Datasets, Upload, upload_of
+from service.datasets import About, Dataset, Datasets, Upload, choose_tests, upload_of
 from service.errors import DatasetNotFound, InvalidField, NameTaken, NoDataYet, StorageFull
 from service.registry import utc_text
 
@@ -30,8 +30,6 @@ NAME_PATTERN = "^[a-z][a-z0-9-]{0,31}$"
 NAME_RULE = "1 to 32 of a-z, 0-9 and '-', beginning with a letter"
 _BATCH = 1_000
 """Images that are predicted at a time."""
-_TEST_SHARE = 6
-"""One of so many images of a class is for testing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,11 +330,6 @@ def _reading(row: CollectedImageRow, prediction: Mapping[str, Any]) -> dict[str,
 def _upload(images: list[tuple[str, int, bytes]]) -> Upload:
     labels = np.array([label for _, label, _ in images], np.uint8)
     pixels = np.frombuffer(b"".join(content for *_, content in images), np.uint8).reshape(-1, *DIGITS.image_shape)
-    hashes = [hashlib.sha256(image_id.encode()).digest() for image_id, *_ in images]
-    is_test = np.zeros(len(images), bool)
-    for label in np.unique(labels):
-        of_label = sorted(np.flatnonzero(labels == label), key=lambda place: hashes[place])
-        n_test = max(len(of_label) // _TEST_SHARE, 1) if len(of_label) > 1 else 0
-        is_test[of_label[:n_test]] = True
+    is_test = choose_tests(labels, [hashlib.sha256(image_id.encode()).digest() for image_id, *_ in images])
     train, test = (~is_test, is_test) if is_test.any() else (~is_test, ~is_test)
     return upload_of(pixels[train], labels[train], pixels[test], labels[test])

@@ -237,12 +237,13 @@ def test_a_data_set_is_added(backend: Backend, mnist: Dataset) -> None:
     images, labels = mnist.test.images[chosen], mnist.test.labels[chosen]
     np.savez(file, x_train=images, y_train=labels, x_test=images[:100], y_test=labels[:100])
     words = {"name": name, "class_names": ["nought", "one"]}
-    made = backend.add_dataset(words, {"file": file.getvalue()})
+    files = {"file": ImageFile(content=file.getvalue())}
+    made = backend.add_dataset(words, files)
     assert made in backend.datasets() and made["class_names"] == ["nought", "one"]
     with pytest.raises(NameTaken):
-        backend.add_dataset({"name": name}, {"file": file.getvalue()})
+        backend.add_dataset({"name": name}, files)
     with pytest.raises(InvalidField):
-        backend.add_dataset({**words, "name": "No"}, {"file": file.getvalue()})
+        backend.add_dataset({**words, "name": "No"}, files)
 
 
 def test_a_collection_from_its_first_image_to_a_data_set(backend: Backend, digit_png: Path) -> None:

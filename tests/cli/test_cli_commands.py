@@ -313,6 +313,23 @@ def test_a_data_set_of_one_s_own(here: Here, mnist: Dataset, tmp_path: Path) -> 
     )
 
 
+def test_a_data_set_of_a_folder_and_of_a_table(here: Here, mnist: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "My digits"
+    rows = []
+    for n, (image, label) in enumerate(zip(mnist.test.images[:20], mnist.test.labels[:20].tolist(), strict=True)):
+        (folder / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(255 - image).resize((56, 56)).save(folder / str(label) / f"{n}.png")
+        rows.append(",".join(map(str, [label, *image.ravel().tolist()])))
+    (folder / ".DS_Store").write_text("of another system")
+    (tmp_path / "train.csv").write_text("\n".join(rows))
+    for name, source in (("my-digits", folder), ("table", tmp_path / "train.csv")):
+        added = here("datasets", "add", *([] if name == "my-digits" else [name]), source)
+        assert f"Added {name}: " in added and "in 10 classes" in added
+    (tmp_path / "train.csv").write_text("\n".join([*rows, "1,2,3"]))
+    assert "line 21 has 3 columns" in here("datasets", "add", "broken", tmp_path / "train.csv", exit_code=1)
+    assert "cannot be read" in here("datasets", "add", "broken", tmp_path / "nothing", exit_code=1)
+
+
 def test_a_collection(here: Here, digit_png: Path, tmp_path: Path) -> None:
     assert "There are no collections" in here("collections", "list")
     (tmp_path / "note.txt").write_text("no picture")

@@ -16,7 +16,7 @@ from service.datasets import gunzip
 from service.datasets.idx import parse_idx_images, parse_idx_labels
 from service.datasets.uploads import read_upload
 from service.errors import ServiceError
-from service.inference import DecodingLimits, decode_pixels, decode_upload
+from service.inference import DecodingLimits, ImageFile, decode_pixels, decode_upload, read_dataset
 from service.web.inference_protocol import parse_infer_request
 from service.web.strict_json import parse_json
 
@@ -96,6 +96,23 @@ def _data_set_seeds() -> list[bytes]:
     return [stored.getvalue(), packed.getvalue(), foreign.getvalue()]
 
 
+def _labelled_seeds() -> list[bytes]:
+    rows = [b",".join([label, *[b"0"] * 784]) for label in (b"0", b"0", b"1", b"1")]
+    table = b"label" + b",p" * 784 + b"\n" + b"\n".join(rows)
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("0/a.png", "0/b.png", "test/1/a.png", "1/b.png"):
+            picture = BytesIO()
+            Image.fromarray(np.eye(28, dtype=np.uint8) * 255).save(picture, "PNG")
+            archive.writestr(name, picture.getvalue())
+        archive.writestr("more.csv", b"\n".join(rows))
+    return [b"\n".join(rows), table, gzip.compress(b"\n".join(rows)), file.getvalue()]
+
+
+def _read_labelled(data: bytes) -> object:
+    return read_dataset([("file", ImageFile(content=data))], None, 100_000, _LIMITS)
+
+
 _GZIP_SEEDS = [gzip.compress(data) for data in (b"", b"hello", bytes(2000))]
 _JSON_SEEDS = [
     b'{"pixels": [' + b"0," * 783 + b"255.0]}",
@@ -156,6 +173,12 @@ TARGETS: Mapping[str, Target] = {
         read=lambda data: read_upload({"file": data}, None, limit_bytes=100_000),
         seeds=_data_set_seeds,
         words=_ZIP_WORDS + _NPY_WORDS,
+    ),
+    "labelled": Target(
+        read=_read_labelled,
+        seeds=_labelled_seeds,
+        words=(*_ZIP_WORDS, b"label", b"test", b'"0"', b"255,", b"\r\n", b"\x1f\x8b\x08", *_PNG_WORDS[:5]),
+        max_bytes=8192,
     ),
     "idx": Target(
         read=lambda data: (parse_idx_labels if data[3:4] == b"\x01" else parse_idx_images)(data),

@@ -19,7 +19,7 @@ from distributed import Client, Queue
 from service import __version__
 from service.bootstrap import Service, build
 from service.core import TrainingConfig
-from service.datasets import Dataset
+from service.datasets import Dataset, read_upload
 from service.errors import InvalidField
 from service.jobs import DaskExecutor, JobRequest, JobState, check_scheduler
 from service.jobs.executors import Outcome
@@ -179,7 +179,9 @@ def test_an_uploaded_data_set_goes_to_workers_that_have_no_store(
     found = []
     for options in ({"executor": "dask", "dask_scheduler": two_dask_workers.address}, {"executor": "inline"}):
         with build(Settings(data_dir=tmp_path / options["executor"], **options)) as service:
-            service.datasets.receive({"name": "three"}, {"file": file.getvalue()})
+            service.datasets.receive(
+                {"name": "three"}, lambda names, limit: read_upload({"file": file.getvalue()}, names, limit_bytes=limit)
+            )
             found.append(trained_in(service, JobRequest(config=config, dataset="three")))
     assert found[0] == found[1]
     held = [file.path for worker in two_dask_workers.workers() for file in worker.open_files()]

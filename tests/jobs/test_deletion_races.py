@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from service.bootstrap import Service, build
-from service.datasets import Dataset
+from service.datasets import Dataset, read_upload
 from service.errors import Conflict, InvalidField, NotFound
 from service.jobs import Jobs
 from service.registry import LocalStore
@@ -28,7 +28,9 @@ def a_data_set(service: Service, mnist: Dataset, number: int) -> tuple[dict[str,
     x, y = (part[number : number + 600] for part in (mnist.training.images, mnist.training.labels))
     file = io.BytesIO()
     np.savez(file, x_train=x, y_train=y, x_test=x, y_test=y)
-    service.datasets.receive({"name": "passing"}, {"file": file.getvalue()})
+    service.datasets.receive(
+        {"name": "passing"}, lambda names, limit: read_upload({"file": file.getvalue()}, names, limit_bytes=limit)
+    )
     return {"dataset": "passing", "train_size": 500, "validation_size": 90}, lambda: service.deletion.dataset("passing")
 
 

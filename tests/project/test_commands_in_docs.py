@@ -115,6 +115,10 @@ def folder(tmp_path: Path, root: Path) -> Path:
         shutil.copy(file, tmp_path)
     parts = load_dataset("mnist")
     arrays = {"x_train": parts.training.images, "y_train": parts.training.labels}
+    for number in range(8):
+        letter = tmp_path / "letters" / str(3 + 4 * (number % 2)) / f"{number}.png"
+        letter.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(parts.test.images[number]).save(letter)
     np.savez(tmp_path / "fashion.npz", **arrays, x_test=parts.test.images, y_test=parts.test.labels)
     return tmp_path
 

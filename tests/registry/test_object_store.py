@@ -15,7 +15,7 @@ import pytest
 
 from service.bootstrap import build
 from service.core import Floats
-from service.datasets import Dataset
+from service.datasets import Dataset, read_upload
 from service.errors import Corrupted, InvalidField, StorageFailed
 from service.registry import Manifest, ModelDraft, ObjectStore, Registry
 from service.settings import Settings
@@ -217,6 +217,8 @@ def test_a_service_keeps_data_sets_beside_them(bucket: str, mnist: Dataset, tmp_
         build(Settings(data_dir=tmp_path / name, store_url=bucket, executor="inline", workers=1)) for name in "ab"
     )
     with first, second:
-        first.datasets.receive({"name": "two"}, {"file": file.getvalue()})
+        first.datasets.receive(
+            {"name": "two"}, lambda names, limit: read_upload({"file": file.getvalue()}, names, limit_bytes=limit)
+        )
         np.testing.assert_array_equal(second.datasets.get("two").training.images, images)
         assert list(second.registry.names()) == ["mnist-2-vs-3", "mnist-digits", "mnist-softmax"]

@@ -116,6 +116,22 @@ def test_four_idx_files_do_as_well(client: httpx.Client, arrays: dict[str, np.nd
     assert (made.status_code, made.json()["class_names"]) == (201, ["0", "1", "2"])
 
 
+def test_a_folder_of_pictures_is_sent_file_by_file(client: httpx.Client, mnist: Dataset) -> None:
+    def png(image: np.ndarray) -> bytes:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        return file.getvalue()
+
+    pictures = {f"digits/{mnist.test.labels[n]}/{n}.png": png(mnist.test.images[n]) for n in range(30)}
+    files = [("file", each) for each in pictures.items()]
+    made = client.post("/datasets", data={"name": "folder"}, files=files)
+    assert made.status_code == 201, made.text
+    assert made.json()["training"]["n_images"] + made.json()["test"]["n_images"] == 30
+    wrong = client.post("/datasets", data={"name": "no"}, files=[*files, ("file", ("3/note.txt.png", b"no picture"))])
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "#/file")
+    assert wrong.json()["detail"].startswith("3/note.txt.png: ")
+
+
 def test_it_may_be_larger_than_sixteen_images(npz: bytes, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, executor="inline", workers=1, max_body_bytes=1024)
     assert len(npz) > 16 * settings.max_body_bytes

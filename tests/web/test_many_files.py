@@ -97,6 +97,11 @@ def test_an_archive_is_answered_in_its_order_and_goes_on_after_a_bad_member(
     stored = zipped(("a.png", pictures[0]), ("b.png", pictures[1]), method=zipfile.ZIP_STORED)
     found = outcomes(client.post("/predict", content=damaged(stored, pictures[0])))
     assert found == [("a.png", "/problems/invalid-image"), ("b.png", 2)]
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(member := zipfile.ZipInfo("a.png"), pictures[0])
+        member.filename = ""
+    assert outcomes(client.post("/predict", content=file.getvalue())) == [("", "/problems/invalid-image")]
     lzma = zipped(("a.png", pictures[0]), method=zipfile.ZIP_LZMA)
     for model in ("mnist-digits", "mnist-softmax"):  # with no image at all to predict
         answer = client.post(f"/models/{model}/predict", content=lzma)

@@ -17,6 +17,7 @@ from service.charts import Drawing, contact_sheet, digit_picture
 from service.core import BY_NAME, STRENGTHS, Augmenter
 from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
 from service.errors import DatasetNotFound, InvalidInput, UnsupportedMedia
+from service.inference import FILE, ImageFile, read_dataset
 from service.web.access_control import READ, TRAIN
 from service.web.image_body import FORM, read_form
 from service.web.limits import limits_of
@@ -32,6 +33,8 @@ _FILE = {"type": "string", "format": "binary"}
 _MAX_SEED = int(BY_NAME["seed"].maximum or 0)
 _WORDS = ("name", "title", "source", "licence", "class_names")
 _MAX_WORDS_BYTES = 4096
+_MAX_FILES = 10_000
+"""In a form; an archive may have more."""
 _UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -43,7 +46,15 @@ _UPLOAD: dict[str, Any] = {
                     "additionalProperties": False,
                     "properties": {
                         "name": {"type": "string", "description": f"{NAME_RULE}."},
-                        "file": {**_FILE, "description": "An `.npz` file: `x_train`, `y_train`, `x_test`, `y_test`."},
+                        "file": {
+                            "type": "array",
+                            "items": _FILE,
+                            "minItems": 1,
+                            "maxItems": _MAX_FILES,
+                            "description": "An `.npz` file: `x_train`, `y_train`, `x_test`, `y_test`; or pictures, "
+                            "whose names are their paths, `3/one.png`; or CSV, a label and 784 pixels a line; or zip "
+                            "archives of these.",
+                        },
                         **{part: {**_FILE, "description": "An IDX file, gzipped or not."} for part in PART_NAMES},
                         "class_names": {
                             "type": "string",
@@ -150,12 +161,12 @@ def list_datasets(query: Annotated[SearchParameters, Query()], service: ServiceD
 
 @router.post("/datasets", dependencies=[TRAIN], status_code=201, response_model=DatasetAnswer, openapi_extra=_UPLOAD)
 async def add_dataset(request: Request, service: ServiceDep) -> Response:
-    """Add a data set of 28x28 grey images in up to ten classes, as four IDX files or one `.npz` file.
+    """Add a data set in up to ten classes: pictures by class, CSV, one `.npz` file, or four IDX files of 28x28 images.
 
     It never changes afterwards; sending the same again is harmless. Its name is then a `dataset` to train on.
     """
-    texts, parts = await _read_form(request, service.settings.max_dataset_bytes)
-    receive = partial(service.datasets.receive, texts, parts)
+    texts, files = await _read_form(request, service.settings.max_dataset_bytes)
+    receive = partial(service.datasets.receive, texts, partial(read_dataset, files, limits=service.limits))
     dataset = await limits_of(request).run(receive, service.settings.max_dataset_expanded_bytes)
     shown = await run_sync(service.annotations.dataset, dataset.name)
     return JSONResponse(shown, 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
@@ -258,14 +269,14 @@ def _provenance(dataset: Dataset, part: PartName) -> dict[str, str]:
     return {"dataset": dataset.name, "dataset_sha256": dataset.sha256, "part": part}
 
 
-async def _read_form(request: Request, limit_bytes: int) -> tuple[dict[str, str], dict[str, bytes]]:
+async def _read_form(request: Request, limit_bytes: int) -> tuple[dict[str, str], list[tuple[str, ImageFile]]]:
     """Return the texts and the files of an upload, each by its name."""
     if media_type_of(request) != FORM:
         raise UnsupportedMedia("The body must be a form.", field="Content-Type", allowed=FORM)
     assert isinstance(request, BoundedRequest)
     request.limit_bytes = limit_bytes
-    texts, parts = await read_form(request, texts=_WORDS, max_files=len(PART_NAMES), max_text_bytes=_MAX_WORDS_BYTES)
-    files = {name: file.content for name, file in parts}
-    if len(files) != len(parts) or texts.keys() & files.keys():
+    texts, files = await read_form(request, texts=_WORDS, max_files=_MAX_FILES, max_text_bytes=_MAX_WORDS_BYTES)
+    names = [*texts, *{name for name, _ in files if name == FILE}, *(name for name, _ in files if name != FILE)]
+    if len(names) != len(set(names)):
         raise InvalidInput("A part of the form comes twice.")
     return texts, files

@@ -75,18 +75,14 @@ class LossCourse:
             lowest = f"the last, after step {self.last_step:,}, has the lowest validation loss: {loss(self.lowest)}."
         else:
             lowest = (
-                f"that after step {self.lowest_step:,} has the lowest validation loss, {loss(self.lowest)}; at the "
+                f"the one after step {self.lowest_step:,} has the lowest validation loss, {loss(self.lowest)}; at the "
             )
             lowest += f"last, after step {self.last_step:,}, it is {loss(self.last)}."
         rises = self.highest > self.start and self.highest_step < self.lowest_step
-        rise = (
-            f" Before the lowest it is as high as {loss(self.highest)}, after step {self.highest_step:,}."
-            if rises
-            else ""
-        )
+        rise = f" Earlier it is as high as {loss(self.highest)}, after step {self.highest_step:,}." if rises else ""
         return [
-            f"The loss of the first batch, before any step, is {loss(self.start)}. Of the "
-            f"{count(self.n_checks, 'check')} {lowest}{rise}",
+            f"The loss of the first batch, before any step, is {loss(self.start)}. Of its "
+            f"{count(self.n_checks, 'check')}, {lowest}{rise}",
             f"Over the last {count(self.n_last, 'step')} the mean training loss is {loss(self.last_training)}; the "
             f"largest loss of a batch is {loss(self.largest_training)}, at step {self.largest_step:,}.",
         ]
@@ -147,11 +143,6 @@ class Outcome:
             train_accuracy=float(curves.checks["train_accuracy"][-1]),
         )
 
-    def end(self, name: str, whose: str) -> str:
-        """How it ended, in words, with a name for it."""
-        ends = f"early stopping ends {name}" if self.stopped_early else f"{whose} last check is"
-        return f"{ends} after step {self.last_step:,}"
-
     @property
     def gap(self) -> float:
         """Training minus validation accuracy at the last check."""
@@ -179,7 +170,7 @@ class Change:
 
     @property
     def sentences(self) -> list[str]:
-        """Convergence, generalisation and overfitting, each in one sentence."""
+        """Convergence, generalisation and overfitting, each with a sentence."""
         one, other = self.before, self.after
         reached = (
             f"reaches the lowest validation loss of the other at step {self.reached:,} instead of {one.lowest_step:,}"
@@ -188,12 +179,24 @@ class Change:
         )
         return [
             f"{other.title[0].upper()}{other.title[1:]} (beside {one.title}). Convergence: the run {reached}; "
-            f"{other.end('it', 'its')}, {one.end('the other', 'that of the other')}.",
+            f"{self._ends}.",
             f"Generalisation: its lowest validation loss is {compared(other.lowest, one.lowest, '.4f')}, its "
             f"validation accuracy at the last check {compared(other.accuracy, one.accuracy, '.2%')}.",
             f"Overfitting: at the last check training minus validation accuracy is {signed(other.gap)} percentage "
             f"points, that of the other {signed(one.gap)}.",
         ]
+
+    @property
+    def _ends(self) -> str:
+        """How both runs end."""
+        one, other = (f"after step {run.last_step:,}" for run in (self.before, self.after))
+        if self.before.stopped_early and self.after.stopped_early:
+            return f"early stopping ends it {other} and the other {one}"
+        if self.after.stopped_early:
+            return f"early stopping ends it {other}; the last check of the other is {one}"
+        if self.before.stopped_early:
+            return f"its last check is {other}; early stopping ends the other {one}"
+        return f"its last check is {other}, that of the other {one}"
 
 
 def compared(value: float, other: float, form: str) -> str:

@@ -319,10 +319,11 @@ def sources(number: str, runs: Sequence[Run]) -> Section:
         model = f"{run.job.model['name']} {run.job.model['version']}" if run.job.model else ""
         rows.append((run.job.id, _described(run, seeds=len({run.job.config.seed for run in runs})), model))
     recorded = runs[0].provenance
-    environment = ", ".join(f"{name} {recorded[name]}" for name in ("python", "numpy", "blas") if name in recorded)
+    software = {"python": "Python", "numpy": "NumPy", "blas": "BLAS"}
+    environment = ", ".join(f"{title} {recorded[name]}" for name, title in software.items() if name in recorded)
     table = Table(
         caption=f"The runs, which are ordinary jobs, and their models. Data set {recorded['dataset']}, SHA-256 "
-        f"{recorded['dataset_sha256']}. {environment}",
+        f"{recorded['dataset_sha256']}. {environment}.",
         head=("job", "run", "model and version"),
         rows=rows,
         n_words=3,

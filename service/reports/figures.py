@@ -215,15 +215,23 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     tiles = [model.tiles(run.last) for run in (plain, strongest)]
     largest = [float(np.abs(each).max()) for each in tiles]
     schemes: tuple[tuple[str, Colours, str], ...] = (
-        ("4b-weights", "grey", "White is the largest weight of a row, black the smallest"),
-        ("4b-weights-colour", "diverging", "Red is positive, blue negative, white 0"),
+        (
+            "4b-weights",
+            "grey",
+            "White is the largest weight of a row, black the smallest; the scale of each row is below.",
+        ),
+        (
+            "4b-weights-colour",
+            "diverging",
+            "Red is positive, blue negative, white 0; the scale of each row is below, to its largest absolute weight "
+            f"of {largest[0]:.3f} and {largest[1]:.3f}.",
+        ),
     )
     for name, colours, meaning in schemes:
         figures.add(
             name,
             f"Weights of the last step without a penalty and with λ = {strongest.l2_penalty:g}, a tile for each digit. "
-            f"{meaning}; each row has its own scale, to the largest absolute weight of {largest[0]:.3f} and "
-            f"{largest[1]:.3f}.",
+            f"{meaning}",
             [plain, strongest],
             partial(
                 weights_grid,

@@ -54,37 +54,31 @@ class Holdout:
         return cls(by_test=by_test, by_holdout=choose_by_holdout(dataset, run.job.config))
 
     @property
-    def difference(self) -> float:
-        """The loss on the test images if chosen by the holdout, minus that if chosen by the test images."""
-        return self.by_holdout.loss - self.by_test.loss
-
-    @property
     def sentences(self) -> list[str]:
         """Both choices, and how much better the test images make their own look."""
         test, held = self.by_test, self.by_holdout
         return [
-            "The test images decide on early stopping here, so the weights that it keeps suit them: those of step "
-            f"{test.step:,}, with a loss of {loss(test.loss)} and an accuracy of {percent(test.accuracy)} on them. By "
-            f"a holdout of {held.n_images:,} images of the training part, on which neither run trains, the last check "
-            f"would be that of step {held.last_step:,} and the weights kept those of step {held.step:,}, with "
-            f"{loss(held.loss)} and {percent(held.accuracy)} on the test images.",
+            "The weights kept are those with the lowest loss on the validation images, which are the test images here: "
+            f"those of step {test.step:,}, with a loss of {loss(test.loss)} and an accuracy of "
+            f"{percent(test.accuracy)} on them. Chosen by a holdout of {held.n_images:,} images of the training part, on which neither run "
+            f"trains, they would be those of step {held.step:,}, and the last check that of step {held.last_step:,}; "
+            f"on the test images they have {loss(held.loss)} and {percent(held.accuracy)}.",
             f"Using the test images as validation {_effect(self)}.",
         ]
 
 
 def _effect(found: Holdout) -> str:
+    """Compare the numbers as they are printed."""
     test, held = found.by_test, found.by_holdout
-    if (loss(test.loss), percent(test.accuracy)) == (loss(held.loss), percent(held.accuracy)):
-        return "changes neither that loss nor that accuracy, as they are printed"
     effects = []
-    if loss(test.loss) != loss(held.loss):
+    if difference := float(loss(held.loss)) - float(loss(test.loss)):
+        effects.append(f"makes the loss look {abs(difference):.4f} {'lower' if difference > 0 else 'higher'}")
+    if gain := float(percent(test.accuracy)[:-1]) - float(percent(held.accuracy)[:-1]):
+        direction = "higher" if gain > 0 else "lower"
         effects.append(
-            f"makes the loss look {abs(found.difference):.4f} {'lower' if found.difference > 0 else 'higher'}"
+            f"{'' if effects else 'makes '}the accuracy {'' if effects else 'look '}{points(gain / 100)} {direction}"
         )
-    if percent(test.accuracy) != percent(held.accuracy):
-        gain = test.accuracy - held.accuracy
-        effects.append(f"the accuracy {points(gain)} {'higher' if gain > 0 else 'lower'}")
-    return " and ".join(effects)
+    return " and ".join(effects) or "changes neither that loss nor that accuracy, as they are printed"
 
 
 @lru_cache(32)

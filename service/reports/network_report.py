@@ -147,7 +147,7 @@ def _change_over_seeds(runs: NetworkRuns, before: str, after: str) -> ChangeOver
         Spread.of([a[column] - b[column] for b, a in pairs])
         for column in map(COLUMNS.index, ("lowest validation loss", "validation accuracy"))
     )
-    return ChangeOverSeeds(before=_title(before, beside=after), loss=loss, accuracy=accuracy)
+    return ChangeOverSeeds(loss=loss, accuracy=accuracy)
 
 
 def prepare_networks(options: ReportOptions) -> None:

@@ -103,7 +103,7 @@ class OverSeeds:
         if self.in_order_epoch is not None:
             earlier = sum(epoch < self.in_order_epoch for epoch in stopped)
             compared = f": before epoch {self.in_order_epoch}, where it ends the run in file order, with {earlier} of "
-            compared += f"{len(self.seeds)}"
+            compared += count(len(self.seeds), "seed")
         where = listed(list(map(str, stopped)))
         return f"{self.words} early stopping ends the run with shuffling in epoch {where}{others}{compared}."
 
@@ -113,8 +113,8 @@ class OverSeeds:
         spread = Spread.of([gap.gap for gap in self.gaps])
         significant = sum(gap.p < SIGNIFICANT for gap in self.gaps)
         return (
-            f"{self.words} the gap at the last check is {spread.change} ({INTERVAL}); by the same test it is more than "
-            f"chance explains with {significant} of {len(self.seeds)}."
+            f"{self.words} the gap at the last check is {spread.change} percentage points ({INTERVAL}); by the same "
+            f"test it is more than chance explains with {significant} of {count(len(self.seeds), 'seed')}."
         )
 
     @property
@@ -137,7 +137,6 @@ class ChangeOverSeeds:
     ``loss`` and ``accuracy`` are differences: with the change minus without it, each pair with the same seed.
     """
 
-    before: str
     loss: Spread
     accuracy: Spread
 
@@ -148,7 +147,7 @@ class ChangeOverSeeds:
         lower = sum(value < 0 for value in self.loss.values)
         loss = f"{self.loss.mean:+.4f}".replace("-", "−")
         return (
-            f"Over {count(n, 'seed')} ({INTERVAL}), beside {self.before} with the same seed, the lowest validation "
-            f"loss changes by {loss} ± {self.loss.half_width:.4f} and the validation accuracy at the last check by "
-            f"{self.accuracy.change} percentage points; the loss is lower with {lower} of {n}."
+            f"Over {count(n, 'seed')}, each run beside the other with the same seed ({INTERVAL}), the lowest "
+            f"validation loss changes by {loss} ± {self.loss.half_width:.4f} and the validation accuracy at the last check by "
+            f"{self.accuracy.change} percentage points; the loss is lower with {lower} of {count(n, 'seed')}."
         )

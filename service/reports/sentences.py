@@ -203,10 +203,12 @@ def _weights(findings: Findings) -> list[str]:
 
 
 def _accuracies(findings: Findings) -> list[str]:
-    ends = [f"λ = {run.l2_penalty:g} in epoch {run.last.epoch}" for run in findings.softmax if run.stopped_early]
+    ends = [f"with λ = {run.l2_penalty:g} in epoch {run.last.epoch}" for run in findings.softmax if run.stopped_early]
     return [
         findings.accuracy_trend.words("The validation accuracy at the last check"),
-        f"Early stopping ended {listed(ends) if ends else 'none of these runs'}.",
+        f"Early stopping ended the run{'s' if len(ends) > 1 else ''} {listed(ends)}."
+        if ends
+        else "Early stopping ended none of these runs.",
     ]
 
 

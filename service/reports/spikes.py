@@ -67,11 +67,22 @@ class Spikes:
     steps_to_recover: int | None
 
     @property
+    def is_cause(self) -> bool:
+        """Whether the step of the batch makes at least half of the mean spike."""
+        return abs(self.change) >= abs(self.height) / 2
+
+    @property
     def sentences(self) -> list[str]:
         """The recurrence, its period and the batch that causes it."""
         kind = "drops" if self.height < 0 else "rises"
         sizes = f"{100 * abs(self.smallest):.2f} to {points(self.largest)}, on average {100 * abs(self.height):.2f}"
         where = "that same batch" if self.batch == self.checked_batch else f"batch {self.batch}"
+        cause = (
+            f"The cause is {where}"
+            if self.is_cause
+            else "None of the batches since the check before makes half of that alone; "
+            f"{where} moves the accuracy furthest"
+        )
         wrong = _of_each([self.labels[place] for place in self.wrong])
         recovery = (
             f", at least half of which is reversed {count(self.steps_to_recover, 'step')} later"
@@ -94,7 +105,7 @@ class Spikes:
             f"A check follows the same batch every {self.period} steps, the least common multiple of the "
             f"{count(self.check_interval, 'step')} from check to check and the "
             f"{count(self.batches_per_epoch, 'batch')} of an epoch.",
-            f"The cause is {where}: in one more epoch with a check after every step, its step alone changes the "
+            f"{cause}: in one more epoch with a check after every step, its step alone changes the "
             f"accuracy by {signed(self.change)} percentage points{recovery}. It has {_of_each(self.labels)}. "
             f"{misclassified} "
             f"Its step changes the mean logit of the validation images by {logits} "

@@ -124,6 +124,9 @@ def test_the_cause_of_the_spikes_is_found(findings: Findings) -> None:
     assert (spikes.batch, spikes.period, spikes.first_step, spikes.batches_per_epoch) == (18, 186, 204, 31)
     assert spikes.largest <= spikes.height <= spikes.smallest < -0.01 and spikes.change < -0.01
     assert set(spikes.newly_wrong) == {2} and {spikes.labels[place] for place in spikes.wrong} == {3}
+    assert spikes.is_cause and "The cause is that same batch" in spikes.sentences[2]
+    small = replace(spikes, change=spikes.height / 2.1)
+    assert small.sentences[2].startswith("None of the batches since the check before makes half of that alone; ")
     assert spikes.logit_change < -1 and spikes.wrong_step_share > 0.5
     assert spikes.loss > 2 * spikes.usual_loss
     assert len(spikes.images) == 128 and len(spikes.wrong) > spikes.usual_wrong

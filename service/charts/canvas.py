@@ -187,8 +187,7 @@ class Canvas:
 
     def _fit_y_axis(self, at: Series, values: Series) -> None:
         self.sheet.number_y_axis()
-        first_steps = _FIRST_STEPS_FRACTION * at.max()
-        later = np.append(values[at >= first_steps], self._marked)
+        later = np.append(_joined([_split(*drawn)[1] for drawn in self._drawn] or [(at, values)])[1], self._marked)
         low, high = np.quantile(later, [self._off_scale, 1 - self._off_scale])
         has_outliers = bool(high - low < np.ptp(later) / 2)
         if has_outliers:
@@ -202,9 +201,10 @@ class Canvas:
         self._axes.set_ylim(bottom, top)
         if not is_dwarfed:
             return
-        at, recorded = _joined(self._recorded)
-        dwarfing = recorded if has_outliers else recorded[at < first_steps]
-        outside = [f"{value:.4g}" for value in (dwarfing.min(), dwarfing.max()) if not bottom <= value <= top]
+        recorded = self._recorded if has_outliers else [_split(*one)[0] for one in self._recorded]
+        _, dwarfing = _joined(recorded)
+        ends = (dwarfing.min(), dwarfing.max()) if len(dwarfing) else ()
+        outside = [f"{value:.4g}" for value in ends if not bottom <= value <= top]
         if outside:
             self.sheet.note(f"{'some values' if has_outliers else 'first steps'} off scale: {', '.join(outside)}")
 
@@ -216,6 +216,12 @@ class Canvas:
         epochs.set_xlabel("epoch")
         epochs.spines["top"].set_visible(True)
         epochs.set_zorder(5)
+
+
+def _split(at: Series, values: Series) -> tuple[tuple[Series, Series], tuple[Series, Series]]:
+    """Return the first steps of a line, and the others: of a short line fewer than of a long one."""
+    is_first = at < _FIRST_STEPS_FRACTION * at[-1:].max(initial=0)
+    return (at[is_first], values[is_first]), (at[~is_first], values[~is_first])
 
 
 def _joined(series: list[tuple[Series, Series]]) -> tuple[Series, Series]:

@@ -299,7 +299,7 @@ def _vanishing(norms: Mapping[str, Sequence[float]]) -> list[str]:
 
 
 def _size(norm: float) -> str:
-    return f"{norm:.2g}" if norm >= 0.01 else power(norm)
+    return f"{norm:#.2g}" if norm >= 0.01 else power(norm)
 
 
 def _distortion(distorted: Mapping[str, Distorted]) -> list[str]:
@@ -441,11 +441,16 @@ def _staff_table(findings: NetworkFindings) -> Table | None:
                 within = "yes" if _within(spread, staff) else "no"
                 rows.append((planned.title, column, *spread.cells(form), format(staff, form), within))
             else:
-                difference = f"{mine - staff:+{form}}".replace("-", "−")
+                difference = (
+                    f"{mine - staff:+{form}}".replace("-", "−") if format(mine, form) != format(staff, form) else "0"
+                )
                 rows.append((planned.title, column, format(mine, form), format(staff, form), difference))
     if findings.spreads:
         caption = f"{SPREAD_CAPTION}, beside one run of the course staff's own code, and whether it is within them."
         head: tuple[str, ...] = ("mean", "±", "smallest", "largest", "staff", "within")
     else:
-        caption, head = "This run beside one run of the course staff's own code.", ("this run", "staff", "difference")
+        caption, head = (
+            "This run, at its last check, beside one run of the course staff's own code.",
+            ("this run", "staff", "difference"),
+        )
     return Table(caption=caption, head=("run", "quantity", *head), rows=rows, n_words=2)

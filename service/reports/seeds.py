@@ -148,6 +148,6 @@ class ChangeOverSeeds:
         loss = f"{self.loss.mean:+.4f}".replace("-", "−")
         return (
             f"Over {count(n, 'seed')}, each run beside the other with the same seed ({INTERVAL}), the lowest "
-            f"validation loss changes by {loss} ± {self.loss.half_width:.4f} and the validation accuracy at the last check by "
-            f"{self.accuracy.change} percentage points; the loss is lower with {lower} of {count(n, 'seed')}."
+            f"validation loss changes by {loss} ± {self.loss.half_width:.4f} and the validation accuracy at the last "
+            f"check by {self.accuracy.change} percentage points; the loss is lower with {lower} of {count(n, 'seed')}."
         )

@@ -124,7 +124,7 @@ def gradient_sentence(check: GradientCheck) -> str:
         f"{what} of the gradient that training uses "
         f"were compared with central differences (h = {power(check.step_width)}, float64, {check.n_images} real "
         f"images, random weights): the largest error is {power(check.largest_error)}, where the largest entry is "
-        f"{check.largest_gradient:.3g}, a relative error of {power(check.largest_relative_error)}."
+        f"{check.largest_gradient:#.3g}, a relative error of {power(check.largest_relative_error)}."
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from service.charts import ChartSize, Line, heatmap_chart, lines_chart, norms_chart
+from service.charts.frame import new_canvas
 from service.errors import NoDataYet
 
 SMALL = ChartSize(width_px=320, height_px=240)
@@ -158,3 +159,14 @@ def test_any_grid_is_drawn() -> None:
         heatmap([[np.nan, np.inf]])
     with pytest.raises(ValueError, match="each pair"):
         heatmap_chart("x", [1], "y", [1], np.zeros((2, 1)), metric="train_loss", title="", provenance={})
+
+
+def test_a_short_line_among_the_first_steps_of_a_long_one_is_not_cut_off() -> None:
+    """As λ = 1 of the report: it ends within the first steps of the others, and falls below all of them."""
+    canvas = new_canvas(title="", provenance={}, y_label="", y_bounds=(0.0, 1.0))
+    long, short = np.arange(0, 7800, 31), np.arange(0, 390, 31)
+    canvas.line(long, np.where(long, 0.9, 0.2), colour="k", label="")
+    canvas.line(short, np.where(short, np.where(short % 2, 0.74, 0.82), 0.2), colour="k", label="")
+    canvas.encode(None)
+    bottom, top = canvas._axes.get_ylim()
+    assert 0.2 < bottom < 0.74 and top > 0.9

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from service.charts import TileGrid, diverging, grey, weights_grid, weights_picture
+from service.charts.tiles import caption_font
 from service.errors import InputTooLarge, InvalidField, NoDataYet
 
 LABELS = [str(digit) for digit in range(10)]
@@ -194,3 +195,25 @@ def test_of_many_units_those_that_matter_most_are_drawn() -> None:
     many = weights_picture(tiles, labels=labels, importance=importance, upscale=1, provenance={})
     few = weights_picture(tiles[-64:], labels=labels[-64:], importance=importance[-64:], upscale=1, provenance={})
     assert many == few
+
+
+def test_each_of_a_few_rows_has_its_scale() -> None:
+    members = [size * np.linspace(-1, 1, 10 * 28 * 28).reshape(10, 28, 28) for size in (1, 0.1)]
+    captions = ["λ = 0", "λ = 1"]
+    heights = [
+        Image.open(
+            BytesIO(weights_grid(rows, row_captions=names, scale="per_row", scale_bar=shown, provenance={}))
+        ).height
+        for rows, names, shown in (
+            (members, captions, False),
+            (members[:1], captions[:1], True),
+            (members, captions, True),
+            (members * 2, captions * 2, True),
+            (members * 2, captions * 2, False),
+        )
+    ]
+    tile = heights[4] - heights[0]
+    one, two = heights[1] - (heights[0] - tile // 2), heights[2] - heights[0]
+    assert 0 < one < two < 3 * one and heights[3] == heights[4]
+    font = caption_font(20)
+    assert bytes(font.getmask("λ")) != bytes(font.getmask("\uffff")), "the font has no such letter"

@@ -191,7 +191,7 @@ class Database:
         """
         if not self.exclusive:
             return
-        with _storage_errors(), self.engine.connect() as connection:
+        with _storage_errors(), _driver_errors(), self.engine.connect() as connection:
             sqlite = connection.connection.driver_connection
             assert sqlite is not None
 
@@ -199,10 +199,10 @@ class Database:
                 return int(sqlite.execute(f"PRAGMA {name}").fetchone()[0])
 
             if pragma("auto_vacuum") != _INCREMENTAL and rewrite:
-                _run_script(sqlite, "VACUUM")
+                sqlite.executescript("VACUUM")
             while (n_free := pragma("freelist_count")) and pragma("auto_vacuum") == _INCREMENTAL:
                 # Not `execute`: that takes one step of a statement without columns, which is one page.
-                _run_script(sqlite, f"PRAGMA incremental_vacuum({_FREED_PAGES})")
+                sqlite.executescript(f"PRAGMA incremental_vacuum({_FREED_PAGES})")
                 if pragma("freelist_count") >= n_free:
                     break  # others free them as fast
             sqlite.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if rewrite else 'PASSIVE'})").fetchone()
@@ -251,12 +251,13 @@ def _storage_errors() -> Iterator[None]:
         raise
 
 
-def _run_script(connection: Any, statement: str) -> None:
-    """Run a statement outside of a transaction; the driver's errors become those of `_storage_errors`."""
+@contextmanager
+def _driver_errors() -> Iterator[None]:
+    """Raise errors of the driver, which is used directly for what is outside of transactions, as SQLAlchemy does."""
     try:
-        connection.executescript(statement)
-    except sqlite3.OperationalError as error:
-        raise OperationalError(statement, None, error) from error
+        yield
+    except sqlite3.DatabaseError as error:
+        raise OperationalError(None, None, error) from error
 
 
 def _first_line(error: StorageFailed) -> str:

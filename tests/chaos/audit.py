@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from service.database import Database
+from service.backup import restore
+from service.database import Database, sqlite3
+from service.datasets import Datasets, Uploads
 from service.errors import ServiceError
 from service.jobs import MOVES, Job, Jobs, JobState
 from service.registry import LocalStore, Registry
 from tests.chaos.client import Ledger
 from tests.chaos.failpoints import MODELS
+from tests.chaos.fault_load import Backed, stores_in
 from tests.chaos.supervisor import processes_of
 from tests.jobs.job_system import eventually
 
@@ -29,11 +32,18 @@ class Audit:
     weights_of : returns the checksum of the weights of an undisturbed run of a configuration.
     """
 
-    def __init__(self, folder: Path, ledger: Ledger, weights_of: Callable[[Mapping[str, Any]], str]):
+    def __init__(
+        self,
+        folder: Path,
+        ledger: Ledger,
+        weights_of: Callable[[Mapping[str, Any]], str],
+        backup: Backed | None = None,
+    ):
         self.counts: Counter[str] = Counter()
         self._folder = folder
         self._ledger = ledger
         self._weights_of = weights_of
+        self._backup = backup
         self._store = LocalStore(folder / "model_store")
         self._registry = Registry(self._store)
 
@@ -52,13 +62,18 @@ class Audit:
             *self._aliases(),
             *self._files(),
             *self._integrity(),
+            *self._collection(),
+            *self._audit_log(known),
+            *self._restored(),
             *self._log(),
             *self._processes(),
         ]
 
     def _jobs(self, known: Mapping[str, Job]) -> Iterator[str]:
-        for job_id in self._ledger.jobs.keys() - known.keys():
+        for job_id in self._ledger.jobs.keys() - known.keys() - self._ledger.deleting:
             yield f"job {job_id} was acknowledged and is lost"
+        for job_id in self._ledger.deleted & known.keys():
+            yield f"the deletion of job {job_id} was acknowledged, and it is there"
         for job in known.values():
             self.counts["jobs"] += 1
             self.counts[f"jobs {job.state.value}"] += 1
@@ -82,19 +97,22 @@ class Audit:
         for name in MODELS:
             for version in self._registry.versions(name) if name in self._registry.names() else ():
                 self.counts["versions"] += 1
+                if f"{name}/{version}" in self._ledger.deleted:
+                    yield f"the deletion of version {version} of {name} was acknowledged, and it is there"
                 try:
                     manifest = self._registry.load(name, version).manifest
                 except ServiceError as error:
                     yield f"version {version} of {name} does not load: {error.message}"
                     continue
                 job = known.get(manifest.job_id or "")
-                if job is None:
+                if job is None and manifest.job_id not in self._ledger.deleting:
                     yield f"version {version} of {name} comes from no job"
                     continue
-                if job.id in makers:
-                    yield f"job {job.id} made two versions"
-                makers[job.id] = name, version
-                if job.model is None and job.state is not JobState.FAILED:
+                made_by = manifest.job_id or ""
+                if made_by in makers:
+                    yield f"job {made_by} made two versions"
+                makers[made_by] = name, version
+                if job is not None and job.model is None and job.state is not JobState.FAILED:
                     yield f"job {job.id} is {job.state.value} and does not know its version {version}"
                 if manifest.stop_reason != "cancelled" and manifest.weights_sha256 != self._weights_of(manifest.config):
                     yield f"version {version} of {name} has other weights than an undisturbed run"
@@ -103,10 +121,13 @@ class Audit:
         for job in known.values():
             if job.state is JobState.SUCCEEDED and job.model is None:
                 yield f"job {job.id} succeeded without a version"
-            if job.model is not None and makers.get(job.id) != (job.model["name"], job.model["version"]):
+            made = job.model and (job.model["name"], job.model["version"])
+            if made and makers.get(job.id) != made and f"{made[0]}/{made[1]}" not in self._ledger.deleting:
                 yield f"job {job.id} names a version that is not there, or another's: {job.model}"
         for name, version in self._ledger.messages:
-            if name in MODELS and not self._registry.has_version(name, version):
+            if f"{name}/{version}" in self._ledger.deleting or name not in MODELS:
+                continue
+            if not self._registry.has_version(name, version):
                 yield f"version {version} of {name} was used for a prediction and is missing"
 
     def _aliases(self) -> Iterator[str]:
@@ -130,6 +151,7 @@ class Audit:
             os.utime(tmp, (long_ago, long_ago))
             self.counts["temporary files cleaned"] += 1
         self._store.clean()
+        self._registry.clean()
         for path in root.rglob("*"):
             parts = path.relative_to(root).parts
             if path.is_dir() or parts[0] not in (*MODELS, ".tmp"):
@@ -139,10 +161,71 @@ class Audit:
                     self.counts["weights without a version"] += not path.with_name("manifest.json").exists()
                 case (version, "manifest.json") if version.isdigit():
                     pass
+                case (version, "deleted.json") if version.isdigit():
+                    self.counts["versions deleted"] += 1
+                    if len(list(path.parent.iterdir())) > 1:
+                        yield f"{'/'.join(parts)} has left files"
                 case ("aliases", "champion", _):
                     pass
                 case _:
                     yield f"{'/'.join(parts)} was left behind"
+
+    def _collection(self) -> Iterator[str]:
+        yield from self._images(self._folder, self._ledger.images, "was acknowledged and is lost")
+        with closing(sqlite3.connect(self._folder / "inkling.db")) as connection:
+            there = {row[0] for row in connection.execute("SELECT id FROM collection_images")}
+        self.counts["images"] += len(there)
+        for image_id in there & self._ledger.deleted:
+            yield f"the deletion of image {image_id} was acknowledged, and it is there"
+        datasets = Datasets(Uploads(LocalStore(self._folder / "datasets")))
+        for name, sha256 in self._ledger.frozen.items():
+            try:
+                if datasets.get(name).sha256 != sha256:
+                    yield f"data set {name} is not the one that was acknowledged"
+            except ServiceError as error:
+                yield f"data set {name} was acknowledged and does not load: {error.message}"
+
+    def _images(self, folder: Path, expected: set[str], what: str) -> Iterator[str]:
+        with closing(sqlite3.connect(folder / "inkling.db")) as connection:
+            there = {row[0] for row in connection.execute("SELECT id FROM collection_images")}
+        for image_id in expected - there - self._ledger.deleting:
+            yield f"image {image_id} {what}"
+
+    def _audit_log(self, known: Mapping[str, Job]) -> Iterator[str]:
+        """Hold what was acknowledged against the lines: an acceptance is written with its line, a deletion after it."""
+        with closing(sqlite3.connect(self._folder / "inkling.db")) as connection:
+            lines = set(connection.execute("SELECT method, status, object_id FROM audit"))
+            members = {row[0] for row in connection.execute("SELECT id FROM jobs WHERE sweep_id IS NOT NULL")}
+        self.counts["lines of the audit log"] = len(lines)
+        accepted = {*self._ledger.keys.values()} | known.keys() - members
+        for object_id in accepted:
+            if ("POST", 202, object_id) not in lines:
+                yield f"{object_id} was accepted without a line of the audit log"
+        for object_id in self._ledger.deleted:
+            if not any((method, status) == ("DELETE", 204) and object_id in str(of) for method, status, of in lines):
+                yield f"{object_id} was deleted without a line of the audit log"
+
+    def _restored(self) -> Iterator[str]:
+        """Restore the backup that was made meanwhile: it has what was acknowledged before it began."""
+        if self._backup is None:
+            return
+        folder = self._folder.with_name(f"{self._folder.name}.restored")
+        folder.mkdir()
+        restore(self._backup.file, folder / "inkling.db", stores_in(folder))
+        self.counts["jobs in the backup"] = len(self._backup.jobs)
+        with closing(sqlite3.connect(folder / "inkling.db")) as connection:
+            jobs = {row[0] for row in connection.execute("SELECT id FROM jobs")}
+            made = connection.execute("SELECT name, model_version FROM jobs WHERE model_version NOT NULL").fetchall()
+        for job_id in self._backup.jobs - jobs - self._ledger.deleting:
+            yield f"job {job_id} was acknowledged and is not in the backup"
+        yield from self._images(folder, self._backup.images, "was acknowledged and is not in the backup")
+        registry = Registry(LocalStore(folder / "model_store"))
+        for name, version in made:
+            if f"{name}/{version}" not in self._ledger.deleting:
+                try:
+                    registry.load(name, version)
+                except ServiceError as error:
+                    yield f"version {version} of {name} does not load from the backup: {error.message}"
 
     def _integrity(self) -> Iterator[str]:
         with sqlite3.connect(self._folder / "inkling.db") as connection:

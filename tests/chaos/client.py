@@ -19,6 +19,9 @@ TINY = {"model": "softmax", "epochs": 2, "train_size": 512, "validation_size": 5
 """A tenth of a second."""
 LONG = {**TINY, "epochs": 150, "train_size": 2000, "patience": None, "checks_per_epoch": 1}
 """A second or two, with checkpoints."""
+COLLECTION = "collected"
+N_KEPT = 4
+"""So many jobs that are over, and versions of each model, are not deleted."""
 MAX_OPEN_JOBS = 8
 FINAL = ("succeeded", "failed", "cancelled")
 
@@ -31,6 +34,14 @@ class Ledger:
     """The configuration of each acknowledged job."""
     keys: dict[str, str] = field(default_factory=dict)
     """The job that was acknowledged under each idempotency key."""
+    deleting: set[str] = field(default_factory=set)
+    """The jobs and images whose deletion was asked for, and the versions, as ``name/version``."""
+    deleted: set[str] = field(default_factory=set)
+    """Of these, those that were acknowledged."""
+    images: set[str] = field(default_factory=set)
+    """The acknowledged images of a collection."""
+    frozen: dict[str, str] = field(default_factory=dict)
+    """The SHA-256 of each acknowledged data set of the collection."""
     cancelled: set[str] = field(default_factory=set)
     finals: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Each job in the first final state in which it was seen."""
@@ -80,7 +91,7 @@ class ChaosClient:
         self._http.base_url = f"{self._url}/api/v1"
         while self._unanswered:
             self._ask(next(iter(self._unanswered)))
-        for job_id in self.ledger.jobs:
+        for job_id in self.ledger.jobs.keys() - self.ledger.deleting:
             try:
                 self.see(eventually(lambda: self._over(job_id), within_s=within_s))  # noqa: B023
             except AssertionError:
@@ -121,8 +132,8 @@ class ChaosClient:
 
     def _act(self) -> None:
         open_jobs = [job for job in self.ledger.jobs if job not in self.ledger.finals]
-        actions = [self._submit, self._cancel, self._promote, self._predict, self._look]
-        weights = [5 if len(open_jobs) < MAX_OPEN_JOBS else 0, 0.5, 2, 2, 5]
+        actions = [self._submit, self._cancel, self._promote, self._predict, self._look, self._delete, self._collect]
+        weights = [5 if len(open_jobs) < MAX_OPEN_JOBS else 0, 0.5, 2, 2, 5, 0.7, 1]
         self._rng.choices(actions, weights)[0]()
         self.ledger.counts["requests answered"] += 1
         time.sleep(0.01)  # leave the cores to the service
@@ -136,6 +147,7 @@ class ChaosClient:
         """Return the address and the body of something new to train: a job, a sweep, or more of what is over."""
         kind, name = self._rng.random(), self._rng.choice(MODELS)
         over = [job for job in self.ledger.finals.values() if job["state"] != "failed"]
+        over = [job for job in over if job["id"] not in self.ledger.deleting]
         if kind < 0.1:
             return "/sweeps", {"base": TINY, "grid": {"learning_rate": [0.01, 0.02, 0.05]}, "name": name}
         if kind < 0.2 and over:
@@ -207,11 +219,61 @@ class ChaosClient:
             self.ledger.violations.append(f"version {body['version']} of {name} changed its mind")
         self.ledger.counts["predictions"] += 1
 
+    def _delete(self) -> None:
+        """Delete a job that is over, or a version that is not one of the newest; both may be in use."""
+        ledger = self.ledger
+        if self._rng.random() < 0.5:
+            # Once it is deleted, its key makes another job.
+            asked = {ledger.keys.get(key) for key in self._unanswered}
+            asked |= {path.split("/")[2] for path, _ in self._unanswered.values() if path.endswith("/resume")}
+            over = sorted(ledger.finals.keys() - ledger.deleting - asked)
+            path = f"/jobs/{(target := self._rng.choice(over))}" if len(over) > N_KEPT else None
+        else:
+            name = self._rng.choice(MODELS)
+            answer = self._http.get(f"/models/{name}")
+            versions = [] if answer.status_code == 404 else [each["version"] for each in answer.json()["versions"]]
+            there = [target for version in versions[:-N_KEPT] if (target := f"{name}/{version}") not in ledger.deleting]
+            path = f"/models/{name}/versions/{(target := self._rng.choice(there))[len(name) + 1 :]}" if there else None
+        if path is None:
+            return
+        ledger.deleting.add(target)
+        answer = self._http.delete(path)
+        if answer.status_code == 204:
+            ledger.deleted.add(target)
+            ledger.counts["deletions acknowledged"] += 1
+        elif answer.status_code == 409:
+            ledger.deleting.discard(target)
+        else:
+            ledger.violations.append(f"deletion of {target} answered {answer.status_code}: {answer.text}")
+
+    def _collect(self) -> None:
+        """Add an image to a collection, delete one, or freeze it."""
+        ledger, kind = self.ledger, self._rng.random()
+        there = sorted(ledger.images - ledger.deleting)
+        if not there:
+            made = self._http.post("/collections", json={"name": COLLECTION})
+            assert made.status_code in (201, 409), made.text
+        if kind < 0.6 or not there:
+            digit = self._rng.randrange(10)
+            body = {"pixels": [[255 * (abs(x - 14) < 3 + digit // 2) for x in range(28)]] * 28}
+            image = self._accepted("POST", f"/collections/{COLLECTION}/images?label={digit}", 201, json=body)
+            ledger.images.add(image["id"])
+        elif kind < 0.8:
+            ledger.deleting.add(image_id := self._rng.choice(there))
+            assert self._http.delete(f"/collections/{COLLECTION}/images/{image_id}").status_code == 204
+            ledger.deleted.add(image_id)
+        else:
+            dataset = self._accepted("POST", f"/collections/{COLLECTION}/versions", 201)
+            ledger.frozen[dataset["name"]] = dataset["sha256"]
+
     def _look(self) -> None:
         if not self.ledger.jobs:
             return
         open_jobs = [job for job in self.ledger.jobs if job not in self.ledger.finals]
-        job_id = self._rng.choice(open_jobs if open_jobs and self._rng.random() < 0.8 else list(self.ledger.jobs))
+        there = [job for job in self.ledger.jobs if job not in self.ledger.deleting]
+        if not there:
+            return
+        job_id = self._rng.choice(open_jobs if open_jobs and self._rng.random() < 0.8 else there)
         answer = self._http.get(f"/jobs/{job_id}")
         if answer.status_code != 200:
             self.ledger.violations.append(f"job {job_id} was acknowledged, and now answers {answer.status_code}")

@@ -58,7 +58,7 @@ def audit(weights_of: Callable[[Mapping[str, Any]], str]) -> Callable[[FaultLoad
     """Print the counts of a load, and return the broken promises."""
 
     def audit(load: FaultLoad) -> list[str]:
-        audit = Audit(load.folder, load.ledger, weights_of)
+        audit = Audit(load.folder, load.ledger, weights_of, load.backup)
         violations = audit.violations()
         for counts in (load.counts, load.ledger.counts, audit.counts):
             print(", ".join(f"{count} {what}" for what, count in sorted(counts.items())))

@@ -14,13 +14,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from service.database import Database, event_rows, job_rows, weight_rows
+from service.database import Database, collection_rows, delivery_rows, event_rows, job_rows, weight_rows
 from service.registry import LocalStore
 
 MODELS = ("alpha", "beta")
 """The models of the chaos client; the shipped one, installed at the start, is left alone."""
 
-_BLOBS = ("weights", "manifest", "alias")
 _STEPS = {
     "empty": "before the temporary file is made",
     "torn": "in the middle of its bytes",
@@ -30,10 +29,19 @@ _STEPS = {
     "settled": "before the temporary name is removed",
     "stored": "when everything is written and nothing is answered",
 }
-# A death after a claim leaves what the next start must take back.
-_ROWS = ("accept", "claim", "requeued", "progress", "publishing", "succeeded", "cancelling", "cancelled")
+_BLOBS = {
+    "weights": _STEPS,
+    **dict.fromkeys(("manifest", "alias"), ("torn", "named", "stored")),
+    "tombstone": ("stored",),
+}
+"""All are written by one function, which is cut off in each of its steps once."""
+# A death after a claim leaves what the next start must take back; one after a delivery sends it again.
+_ROWS = (
+    *("accept", "claim", "requeued", "progress", "publishing", "succeeded", "cancelling", "cancelled"),
+    *("deleted", "image", "delivered"),
+)
 GAPS = (
-    *(f"{blob}:{step}" for blob in _BLOBS for step in _STEPS),
+    *(f"{blob}:{step}" for blob, steps in _BLOBS.items() for step in steps),
     *(f"{row}:{moment}" for row in _ROWS for moment in ("uncommitted", "committed")),
 )
 """``<what is written>:<what has been done of it>``."""
@@ -71,7 +79,8 @@ class Failpoints(threading.local):
             if key.partition("/")[0] not in MODELS:
                 return create(store, key, data)
             name = key.rpartition("/")[2]
-            self.blob = {"weights.npz": "weights", "manifest.json": "manifest"}.get(name, "alias")
+            kinds = {"weights.npz": "weights", "manifest.json": "manifest", "deleted.json": "tombstone"}
+            self.blob = kinds.get(name, "alias")
             self.linked = False
             try:
                 create(store, key, data)
@@ -128,6 +137,9 @@ class Failpoints(threading.local):
         self._note(event_rows, "append_checks", lambda _c, _j, checks, **__: "progress" if checks else None)
         self._note(weight_rows, "put_checkpoint", lambda *_, **__: "progress")
         self._note(job_rows, "update_columns", lambda *_, **values: "publishing" if "publishing" in values else None)
+        self._note(job_rows, "remove", lambda *_, **__: "deleted")
+        self._note(collection_rows.IMAGES, "insert", lambda *_, **__: "image")
+        self._note(delivery_rows, "remove", lambda *_, **__: "delivered")
         self._note(job_rows, "move", lambda *_, to, **__: "requeued" if to == "queued" else str(to))
 
     def _note(self, module: Any, name: str, row: Callable[..., str | None]) -> None:
@@ -136,8 +148,7 @@ class Failpoints(threading.local):
 
         def noted(*args: Any, **kwargs: Any) -> Any:
             result = real(*args, **kwargs)
-            changed = name in ("insert", "append", "put", "update_columns") or bool(result)
-            if changed and (what := row(*args, **kwargs)):
+            if (result is None or result) and (what := row(*args, **kwargs)):
                 self.rows.add(what)
             return result
 

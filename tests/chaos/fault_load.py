@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import random
 import signal
-import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.client import ChaosClient, Ledger
+from service.backup import back_up
+from service.database import sqlite3
+from service.errors import ServiceError
+from service.registry import LocalStore
+from tests.chaos.client import MAX_OPEN_JOBS, ChaosClient, Ledger
 from tests.chaos.supervisor import DEADLINE_S, ForkServer, Served, attempt, has_started
 from tests.jobs.job_system import eventually
+from tests.receiver import CUT, SECRET, Receiver
 
 ROUND_S = 10.0
 """A round whose gap is not reached by then ends with a kill, and is tried again later."""
 DRAIN_S = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backed:
+    """A backup, and the jobs and images that were acknowledged before it began."""
+
+    file: Path
+    jobs: set[str]
+    images: set[str]
+
+
+def stores_in(folder: Path) -> dict[str, LocalStore]:
+    """Return the stores of a data folder, by their folders."""
+    return {name: LocalStore(folder / name) for name in ("model_store", "datasets")}
 
 
 class FaultLoad:
@@ -37,6 +57,9 @@ class FaultLoad:
         self._rng = random.Random(seed)
         self._client = ChaosClient(random.Random(seed + 1))
         self._served: Served | None = None
+        self.receiver = Receiver()
+        self.backup: Backed | None = None
+        self._backing_up = threading.Thread(target=self._back_up, name="backup")
 
     @property
     def ledger(self) -> Ledger:
@@ -48,23 +71,42 @@ class FaultLoad:
         self._client.start()
         try:
             open_gaps = [gap for gap in gaps if not self._kill_in(gap)]
+            if len(self.ledger.jobs) > MAX_OPEN_JOBS:
+                self._backing_up.start()
             for _ in range(tries - 1):
                 missed, open_gaps = open_gaps, []
                 for gap in missed:
                     self._kill_during_a_job()
                     if not self._kill_in(gap):
                         open_gaps.append(gap)
-            for _ in range(random_rounds):
+            for number in range(random_rounds):
+                if number == random_rounds // 2:
+                    self._backing_up.start()
                 self._disturb()
             self._drain()
         finally:
             self._client.stop()
             if self._served is not None:
                 self._served.kill()
+            if self._backing_up.ident is not None:
+                self._backing_up.join()
+            self.receiver.__exit__()
+
+    def _back_up(self) -> None:
+        """Make a backup while everything goes on."""
+        jobs, images = {*self.ledger.jobs}, {*self.ledger.images}
+        file = self.folder.with_name(f"{self.folder.name}.backup.zip")
+        try:
+            back_up(self.folder / "inkling.db", stores_in(self.folder), file, version="chaos")
+        except ServiceError as error:
+            self.ledger.violations.append(f"the backup failed: {error.message}")
+        self.backup = Backed(file, jobs, images)
 
     def _start(self, crash_at: str | None = None) -> Served:
         self.counts["starts"] += 1
-        self._served = self._fork_server.start(self.folder, crash_at=crash_at, faults=self._faults)
+        self.receiver.answers.extend(self._rng.choices([204, 500, CUT], [8, 1, 1], k=4))
+        webhook = {"webhook_url": self.receiver.url(), "webhook_secret": SECRET, "webhook_allow_private": True}
+        self._served = self._fork_server.start(self.folder, crash_at=crash_at, faults=self._faults, **webhook)
         self._client.connect(self._served.url)
         return self._served
 
@@ -165,6 +207,14 @@ class FaultLoad:
         served = self._served or self._start()
         assert served.url, (self.folder / "service.log").read_text()[-2000:]
         self._client.finish(within_s=DRAIN_S)
+        ended = {f"job.ended-{job_id}" for job_id in self.ledger.jobs}
+        try:
+            eventually(lambda: ended <= {*self.receiver.ids()}, within_s=DEADLINE_S)
+        except AssertionError:
+            missing = ended - {*self.receiver.ids()}
+            self.ledger.violations += [f"{id_} was never received" for id_ in sorted(missing)]
+        self.counts["webhooks received"] = len(self.receiver.received)
+        self.counts["webhooks received more than once"] = len(self.receiver.received) - len({*self.receiver.ids()})
         served.send(signal.SIGTERM)
         assert served.ends(within_s=DEADLINE_S)
         self._served = None

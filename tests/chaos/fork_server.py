@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from service import deliveries
 from service.settings import Settings
 from service.web.server import run
 from tests.chaos import planted
@@ -32,6 +33,7 @@ def serve(order: dict[str, Any]) -> None:
     os.dup2(log, 2)
     faulthandler.enable()
     os.environ["CHAOS_WORLD"] = order["settings"]["data_dir"]
+    deliveries.RETRY_S = deliveries._MAX_PAUSE_S = 0.1  # what fails is sent again at once
     for fault in order["faults"]:
         planted.FAULTS[fault]()
     if order["crash_at"]:

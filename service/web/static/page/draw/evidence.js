@@ -28,12 +28,12 @@ export function Evidence({ answer, nameOf, chosen, choose, ...attributes }) {
     <div class="row">
       <label for="for-digit">Why</label>
       <select id="for-digit" value=${chosen.digit} onChange=${(event) => choose({ digit: event.target.value })}>
-        <option value="">the prediction</option>
+        <option value="">the answer</option>
         ${options}
       </select>
       <label for="against-digit">and not</label>
       <select id="against-digit" value=${chosen.against} onChange=${(event) => against(event.target.value)}>
-        <option value="">— (nothing else)</option>
+        <option value="">nothing</option>
         ${options}
       </select>
     </div>

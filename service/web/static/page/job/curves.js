@@ -21,7 +21,10 @@ export function Curves({ job, checks, past, isOver }) {
   const [isLog, setLog] = useState(false);
   const [isSmooth, setSmooth] = useState(false);
   const last = checks.at(-1);
-  if (!last) return html`<div class="charts"><${Chart} title="Loss" series=${SERIES} /><${Chart} title="Accuracy" series=${SERIES} percent /></div>`;
+  if (!last) {
+    const empty = { series: SERIES, words: "It begins with the first check." };
+    return html`<div class="charts"><${Chart} title="Loss" ...${empty} /><${Chart} title="Accuracy" ...${empty} percent /></div>`;
+  }
   const x = checks.map((check) => check.step);
   const of = (name) => checks.map((check) => check[name]);
   const best = checks.reduce((a, b) => (b.validation_loss < a.validation_loss ? b : a));

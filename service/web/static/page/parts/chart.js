@@ -21,7 +21,7 @@ const shortPercent = (value) => `${+(100 * value).toFixed(1)} %`;
 export const join = (tables) => uPlot.join(tables);
 
 // series: [{label, colour: the name of a CSS variable, width, points, dash}], drawn over x. data: x, then the values of each series.
-// marks: upright lines [{x, label}]. shade: [from, to] of x, or null. words: the chart in a sentence.
+// marks: upright lines [{x, label}]. shade: [from, to] of x, or null. words: the chart in a sentence, for those who cannot see it; of an empty one, why it is.
 // percent: y is a fraction. share: x is one, too, instead of a step. sync: charts of one name move their cursors together.
 export function Chart({ title, series, data, words, marks = [], shade = null, percent = false, share = false, log = false, sync = null, children }) {
   const frame = useRef(null);
@@ -55,8 +55,8 @@ export function Chart({ title, series, data, words, marks = [], shade = null, pe
   }, [isEmpty]);
   return html`<figure class="card chart-card" data-points=${data?.[0].length ?? 0}>
     <figcaption>${title}</figcaption>
+    <p class=${isEmpty ? "hint" : "visually-hidden"}>${words}</p>
     <div class="chart" ref=${frame}></div>
-    <p class="visually-hidden">${words}</p>
     ${children}
   </figure>`;
 }

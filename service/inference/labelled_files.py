@@ -37,7 +37,7 @@ def read_dataset(
     InvalidField, InvalidDataset, InputTooLarge : as `read_upload` and `LabelledFiles`; messages name the file.
     """
     given = [file for part, file in files if part == FILE]
-    if len(given) != len(files) or not given or (len(given) == 1 and _is_npz(given[0].content)):
+    if len(given) != len(files) or not given or (len(given) == 1 and _is_npz(given[0])):
         return read_upload({part: file.content for part, file in files}, class_names, limit_bytes=limit_bytes)
     gathered = LabelledFiles(limit_bytes=limit_bytes)
     n_pictures = n_preprocessed = n_pixels = 0
@@ -68,7 +68,8 @@ def read_dataset(
     return gathered.upload(class_names)
 
 
-def _is_npz(content: bytes) -> bool:
-    """Whether the first member of an archive is an array that is in no folder."""
-    name = content[30 : 30 + int.from_bytes(content[26:28], "little")]
-    return content.startswith(MAGIC) and name.endswith(b".npy") and b"/" not in name
+def _is_npz(file: ImageFile) -> bool:
+    """Whether a file is named so, or the first member of an archive is an array that is in no folder."""
+    member = file.content[30 : 30 + int.from_bytes(file.content[26:28], "little")]
+    is_array = file.content.startswith(MAGIC) and member.endswith(b".npy") and b"/" not in member
+    return is_array or (file.name or "").endswith(".npz")

@@ -38,6 +38,7 @@ VIEWS = [
     "model",
     "compare",
     "data",
+    "collection",
     "reports",
     "report",
 ]
@@ -53,7 +54,11 @@ def addresses(client: httpx.Client) -> dict[str, str]:
     for each in [job["id"], *(member["job"] for member in sweep["members"]), *report["jobs"]]:
         wait_until_over(client, each)
     paused = client.post("/jobs", json={**TINY, "paused": True}).raise_for_status().json()
+    client.post("/collections", json={"name": "lesson"}).raise_for_status()
+    for label in (0, 1):
+        client.post(f"/collections/lesson/images?label={label}", content=bytes(range(196)) * 4).raise_for_status()
     return {
+        "collection": "view=data&collection=lesson",
         "job": f"job={job['id']}",
         "paused": f"job={paused['id']}",
         "sweep": f"sweep={sweep['id']}",
@@ -91,6 +96,8 @@ def settle(page: Page, view: str) -> None:
         page.get_by_text("Add a data set of your own").click()
         page.get_by_role("button", name="Add it").click()  # missing fields are marked
         expect(page.locator(".images li")).to_have_count(60)
+    elif view == "collection":
+        expect(page.locator(".collected img")).to_have_count(2)
     else:
         expect(page.locator(".task img")).to_have_count(13)
     wait_until(page, "() => [...document.images].every(image => image.naturalWidth > 0)")

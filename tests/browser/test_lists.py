@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Route, expect
 
 from service.datasets import Dataset
@@ -100,7 +101,7 @@ def test_a_data_set_is_added_and_trained_on(open_page: OpenPage, digits_npz: Pat
         expect(page.locator("#upload-file-problem")).to_have_text("Choose a file.")
         expect(name).to_be_focused()
         name.fill("mnist")
-        file = page.get_by_label("The .npz file")
+        file = page.get_by_label("Files", exact=True)
         file.set_input_files({"name": "a.npz", "mimeType": "application/zip", "buffer": b"PK"})
         add.click()
         expect(page.locator("#upload-file-problem")).to_contain_text("The .npz file is truncated")
@@ -144,6 +145,40 @@ def test_a_data_set_is_added_and_trained_on(open_page: OpenPage, digits_npz: Pat
         expect(page.locator("#problem-dataset")).to_have_text("Data set: one of those on this server.")
 
 
+def test_a_folder_of_pictures_and_a_table_are_added(open_page: OpenPage, mnist: Dataset, tmp_path: Path) -> None:
+    rows = []
+    for n, (image, label) in enumerate(zip(mnist.test.images[:20], mnist.test.labels[:20].tolist(), strict=True)):
+        (tmp_path / "digits" / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(255 - image).resize((56, 56)).save(tmp_path / "digits" / str(label) / f"{n}.png")
+        rows.append(",".join(map(str, [label, *image.ravel().tolist()])))
+    table = {"name": "train.csv", "mimeType": "text/csv", "buffer": "\n".join([*rows, "1,2"]).encode()}
+    with open_page("/?view=data", allowed=("422",)) as page:
+        page.get_by_text("Add a data set of your own").click()
+        name, add = page.get_by_label("Name", exact=True), page.get_by_role("button", name="Add it")
+        name.fill("by-class")
+        page.get_by_label("Or a folder").set_input_files(tmp_path / "digits")
+        add.click()
+        expect(page.get_by_text(re.compile("^1[0-9] training images and [1-9] test images"))).to_be_visible()
+        name.fill("table")  # the form stays open
+        page.get_by_label("Files", exact=True).set_input_files(table)
+        add.click()
+        expect(page.locator("#upload-file-problem")).to_contain_text("train.csv.gz, line 21 has 2 columns")
+        form = page.locator("#upload form")
+        given = page.evaluate_handle(
+            """([name, text]) => {
+              const data = new DataTransfer();
+              data.items.add(new File([text], name));
+              return data;
+            }""",
+            [table["name"], "\n".join(rows)],
+        )
+        page.get_by_label("Files", exact=True).set_input_files([])
+        form.dispatch_event("drop", {"dataTransfer": given})
+        expect(page.get_by_text("1 file dropped.")).to_be_visible()
+        add.click()
+        expect(page.get_by_role("heading", name="table")).to_be_visible()
+
+
 def test_four_files_are_sent_and_stopped(open_page: OpenPage) -> None:
     held: list[Route] = []
     with open_page("/?view=data") as page:
@@ -153,8 +188,8 @@ def test_four_files_are_sent_and_stopped(open_page: OpenPage) -> None:
         )
         page.get_by_text("Add a data set of your own").click()
         page.get_by_label("Name", exact=True).fill("four")
-        page.get_by_label("Files", exact=True).select_option("idx")
-        expect(page.get_by_label("The .npz file")).to_be_hidden()
+        page.get_by_label("Kind").select_option("idx")
+        expect(page.get_by_label("Files", exact=True)).to_be_hidden()
         for label in ("Training images", "Training labels", "Test images", "Test labels"):
             page.get_by_label(label).set_input_files({"name": "a", "mimeType": "", "buffer": bytes(1000)})
         page.get_by_role("button", name="Add it").click()

@@ -1,11 +1,15 @@
-// A form to add your own data: four IDX files, or one .npz file.
+// A form to add your own data: pictures by class, CSV or arrays, chosen or dropped; or four IDX files.
 
 import { upload } from "../api.js";
+import { count } from "../format.js";
 import { html, useEffect, useRef, useState } from "../html.js";
 import { address, go, query } from "../url.js";
 
 const FILES = {
-  npz: [["file", "The .npz file", "The arrays x_train, y_train, x_test and y_test."]],
+  any: [
+    ["file", "Files", "A zip archive of pictures in a folder for each class, as 3/one.png; CSV, a label and 784 pixels a line; or an .npz file. They can be dropped here, folders too.", { multiple: true }],
+    ["folder", "Or a folder", "Of folders with pictures, each named after its class. In a folder named test are the test images; without one, one in six is for testing.", { webkitdirectory: true, required: false }],
+  ],
   idx: [
     ["train_images", "Training images", "An IDX file, gzipped or not, as MNIST is published."],
     ["train_labels", "Training labels", "An IDX file."],
@@ -15,7 +19,7 @@ const FILES = {
 };
 const TEXTS = [
   ["name", "Name", "1 to 40 of a-z, 0-9 and -, beginning with a letter. It cannot be changed later.", { required: true }],
-  ["class_names", "Class names", "Separated by commas, that of label 0 first. By default, the numbers.", {}],
+  ["class_names", "Class names", "Separated by commas, that of label 0 first. By default, the numbers or the names of the folders.", {}],
   ["title", "Title", "For people.", { maxlength: 200 }],
   ["source", "Source", "The origin of the images.", { maxlength: 200 }],
   ["licence", "Licence", "The terms of use.", { maxlength: 200 }],
@@ -35,7 +39,8 @@ function tell(next) {
 }
 
 export function Upload() {
-  const [kind, setKind] = useState("npz");
+  const [kind, setKind] = useState("any");
+  const [dropped, setDropped] = useState([]); // {file, path}
   const [progress, setProgress] = useState(running);
   const [problems, setProblems] = useState({});
   const form = useRef(null);
@@ -57,7 +62,7 @@ export function Upload() {
     const report = (fraction) => tell({ controller, fraction, words: fraction < 1 ? `${Math.round(100 * fraction)} % uploaded.` : "Uploaded. The server is checking the data." });
     report(0);
     try {
-      const made = await upload("/datasets", contentOf(form.current), report, controller.signal);
+      const made = await upload("/datasets", await contentOf(form.current, dropped), report, controller.signal);
       tell({ words: `${made.title} was added.` });
       if (query().get("view") === "data") go(address({ view: "data", dataset: made.name }));
     } catch (problem) {
@@ -75,18 +80,24 @@ export function Upload() {
   </div>`;
   /** @param {any[]} row */
   const text = ([name, label, help, more]) => field([name, label, help, { type: "text", autocomplete: "off", ...more }]);
-  const file = ([name, label, help]) => field([name, label, help, { type: "file", required: true }]);
+  const file = ([name, label, help, more]) => field([name, label, help, { type: "file", required: !hasOther(form.current, dropped), onChange: () => setProblems({}), ...more }]);
+  const drop = async (event) => {
+    event.preventDefault();
+    setDropped(await filesOf(event.dataTransfer));
+    setProblems({});
+  };
   const { fraction, words } = progress ?? {};
-  return html`<form novalidate ref=${form} onSubmit=${submit}>
+  return html`<form novalidate ref=${form} onSubmit=${submit} onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
     <div class="fields">
       ${text(TEXTS[0])}
       <div class="field">
-        <label for="upload-kind">Files</label>
-        <select id="upload-kind" value=${kind} onChange=${(event) => setKind(event.target.value)}><option value="npz">one .npz file</option><option value="idx">four IDX files</option></select>
-        <p class="hint">28×28 grey images of two to ten classes, with their labels.</p>
+        <label for="upload-kind">Kind</label>
+        <select id="upload-kind" value=${kind} onChange=${(event) => setKind(event.target.value)}><option value="any">pictures, CSV or .npz</option><option value="idx">four IDX files</option></select>
+        <p class="hint">Images of two to ten classes, with their labels.</p>
       </div>
       ${FILES[kind].map(file)}${TEXTS.slice(1).map(text)}
     </div>
+    <p role="status" hidden=${!dropped.length}>${count(dropped.length, "file")} dropped. <button type="button" onClick=${() => setDropped([])}>Leave them out</button></p>
     <progress max="1" value=${fraction < 1 ? fraction : null} aria-label="Upload" hidden=${!isBusy}></progress>
     <p class="error" role="alert" hidden=${!problems[""]}>${problems[""]}</p>
     <div class="start">
@@ -97,14 +108,47 @@ export function Upload() {
   </form>`;
 }
 
-function contentOf(form) {
+// Whether files came in another way than by the input of files.
+const hasOther = (form, dropped) => dropped.length > 0 || form?.elements.folder?.files.length > 0;
+
+async function contentOf(form, dropped) {
   const content = new FormData();
   for (const { name, type, files, value } of form.elements) {
-    if (type === "file") content.append(name, files[0]);
+    if (name === "file" || name === "folder") for (const file of files) await append(content, file, file.webkitRelativePath || file.name);
+    else if (type === "file") content.append(name, files[0]);
     else if (name === "class_names" && value.trim()) content.append(name, JSON.stringify(value.split(",").map((each) => each.trim())));
     else if (name && value.trim()) content.append(name, value.trim());
   }
+  if (form.elements.file) for (const { file, path } of dropped) await append(content, file, path);
   return content;
+}
+
+// Tables are sent gzipped: a tenth of their size.
+async function append(content, file, path) {
+  if (isHidden(path)) return;
+  if (!path.endsWith(".csv")) return content.append("file", file, path);
+  const packed = await new Response(file.stream().pipeThrough(new CompressionStream("gzip"))).blob();
+  content.append("file", packed, `${path}.gz`);
+}
+
+const isHidden = (path) => path.split("/").some((part) => part.startsWith("."));
+
+// The files that are dropped, and those in folders, with their paths.
+async function filesOf({ items }) {
+  const entries = [...items].map((item) => item.webkitGetAsEntry() ?? item.getAsFile()).filter(Boolean); // at once: they are gone later
+  return (await Promise.all(entries.map(filesIn))).flat();
+}
+
+async function filesIn(entry) {
+  if (entry instanceof File) return [{ path: entry.name, file: entry }];
+  const path = entry.fullPath.replace(/^\//, "");
+  if (entry.isFile) return [{ path, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) }];
+  const [reader, found] = [entry.createReader(), []];
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // a hundred at a time
+    if (!some.length) return (await Promise.all(found.map(filesIn))).flat();
+    found.push(...some);
+  }
 }
 
 // What is wrong, by field; under "" what belongs to none.

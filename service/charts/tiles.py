@@ -164,7 +164,7 @@ class TileGrid:
         font = caption_font(font_px)
         left, _, _, lower = self.box(self.n_rows - 1, 0)
         _, _, right, _ = self.box(0, min(self.n_columns, _MAX_SCALE_TILES) - 1)
-        texts = [f"{figure:.3g}" for figure in figures]
+        texts = [f"{figure:.3g}".replace("-", "−") for figure in figures]
         if font.getlength("  ".join(texts)) > right - left:
             return picture
         upper = max(lower + self.foot_px + 2 * self.gap_px, picture.height)

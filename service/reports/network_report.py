@@ -333,13 +333,13 @@ def _figures(runs: NetworkRuns, findings: NetworkFindings) -> dict[str, Figure]:
         title="Accuracy: 784-64-10",
     )
     compared = {
-        "3": ("uniform", "xavier", "improved", "momentum"),
-        "4b": ("32", "momentum", "128"),
-        "4d": ("momentum", "59-59"),
-        "4e": ("momentum", "ten"),
-        "4f": ("momentum", "augmented"),
+        "3": ("initialization, activation and momentum", ("uniform", "xavier", "improved", "momentum")),
+        "4b": ("32, 64 and 128 units", ("32", "momentum", "128")),
+        "4d": ("one and two hidden layers", ("momentum", "59-59")),
+        "4e": ("one and ten hidden layers", ("momentum", "ten")),
+        "4f": ("without and with augmentation", ("momentum", "augmented")),
     }
-    for number, keys in compared.items():
+    for number, (title, keys) in compared.items():
         for metric, noun in (("validation_loss", "loss"), ("validation_accuracy", "accuracy")):
             if metric == "validation_accuracy" and number not in ("3", "4f"):
                 continue
@@ -356,7 +356,7 @@ def _figures(runs: NetworkRuns, findings: NetworkFindings) -> dict[str, Figure]:
                     )
                     for key in keys
                 ],
-                title=f"Validation {noun}: {_TITLES[number][0].lower() + _TITLES[number][1:]}",
+                title=f"Validation {noun}: {title}",
                 note="shuffled, batches of 32",
                 metric=metric,
                 batches_per_epoch=first.curves.batches_per_epoch,

@@ -66,8 +66,10 @@ function Form() {
     }
   };
   const set = (name, value) => setGiven((before) => ({ ...before, [name]: value }));
-  const text = (name, label, attributes) => html`<label for=${`report-${name}`}>${label}</label>
-    <input type="text" id=${`report-${name}`} autocomplete="off" value=${given[name]} onInput=${(event) => set(name, event.target.value)} ...${attributes} />`;
+  const text = (name, label, attributes) => html`<span class="pair">
+    <label for=${`report-${name}`}>${label}</label>
+    <input type="text" id=${`report-${name}`} autocomplete="off" value=${given[name]} onInput=${(event) => set(name, event.target.value)} ...${attributes} />
+  </span>`;
   return html`<form class="card" onSubmit=${submit}>
     <div class="row">
       <label for="report-assignment">Assignment</label>

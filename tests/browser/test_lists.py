@@ -39,7 +39,7 @@ def test_jobs_by_state(open_page: OpenPage, client: httpx.Client) -> None:
         expect(page.locator("tbody .badge")).to_have_text(["running"])
         expect(page.locator(f"tbody a[href*='{job_id}']")).to_be_visible()
         client.post(f"/jobs/{job_id}/cancel")
-        expect(page.get_by_text("No job is running.")).to_be_visible()  # it is updated without a click
+        expect(page.get_by_text("Nothing matches.")).to_be_visible()  # it is updated without a click
         page.get_by_role("link", name="cancelled").click()
         expect(page.locator("tbody .badge")).to_have_text(["cancelled"])
 
@@ -121,7 +121,7 @@ def test_a_data_set_is_added_and_trained_on(open_page: OpenPage, digits_npz: Pat
         expect(page.get_by_role("status")).to_have_text("Rings and birds was added.")
         expect(page.get_by_role("group", name="Which images").get_by_role("link", name="swan")).to_be_visible()
         page.get_by_role("link", name="Train on it").click()
-        expect(page.get_by_label("Data set")).to_have_value("birds")
+        expect(page.get_by_label("Data set", exact=True)).to_have_value("birds")
         for field, all_of_them in (("train_size", ""), ("validation_size", "1000")):  # the default is more than that
             expect(page.locator(f"#field-{field}")).to_have_value(all_of_them)
         expect(page.locator("#estimate")).to_contain_text("steps")
@@ -140,7 +140,8 @@ def test_a_data_set_is_added_and_trained_on(open_page: OpenPage, digits_npz: Pat
         expect(page.locator("#reading strong")).to_have_text(re.compile("^(ring|stroke|swan)$"))
         page.get_by_role("link", name="Train", exact=True).click()
         expect(page.locator("#field-validation_size")).to_have_value("10000")
-        expect(page.get_by_label("Data set")).to_have_value("mnist")  # the default of the API, not the first by name
+        # The default of the API, not the first by name.
+        expect(page.get_by_label("Data set", exact=True)).to_have_value("mnist")
         page.goto(page.url + "&dataset=nobody")
         expect(page.locator("#problem-dataset")).to_have_text("Data set: one of those on this server.")
 

@@ -32,6 +32,8 @@ export const put = async (path, body, headers) => {
   return (await send(path, { method: "PUT", body: text, headers: { ...kind, ...headers } })).json();
 };
 
+export const patch = async (path, body) => (await send(path, { method: "PATCH", ...encoded(body) })).json();
+
 // path: below /api/v1, or complete as in links of the API. Returns the response, or throws a Problem.
 // A GET that exceeds the rate limit is repeated after Retry-After.
 /** @param {string} path @param {RequestInit & {headers?: Record<string, string>}} options */

@@ -1,7 +1,7 @@
 // A collection: labelled images of one's own, or of a class, with what the model reads in them; they can be corrected,
 // taught, and frozen into a data set to train on.
 
-import { get, post, send } from "../api.js";
+import { get, patch, post, send } from "../api.js";
 import { paint, written } from "../draw/ink.js";
 import { count, moment, percent } from "../format.js";
 import { html, useEffect, useRef, useState } from "../html.js";
@@ -40,7 +40,7 @@ export function Collection({ params }) {
     setTaught(id);
   };
   const attempt = (act) => act().then(readAgain, setRefused);
-  const relabel = (id, label) => attempt(() => send(`${path}/images/${id}`, { method: "PATCH", body: JSON.stringify({ label: Number(label) }), headers: { "Content-Type": "application/json" } }));
+  const relabel = (id, label) => attempt(() => patch(`${path}/images/${id}`, { label: Number(label) }));
   const remove = (id) => attempt(() => send(`${path}/images/${id}`, { method: "DELETE" }));
   const freeze = async () => {
     const { name: made } = await post(`${path}/versions`);

@@ -5,9 +5,11 @@ import { count, number } from "../format.js";
 import { html, useState } from "../html.js";
 import { namesOf } from "../names.js";
 import { imagePath } from "../parts/gallery.js";
+import { Annotation, Title } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
 import { FileLink, Picture } from "../parts/picture.js";
+import { Search, useSearch } from "../parts/search.js";
 import { address, go, isHidden } from "../url.js";
 import { Collection } from "./collection.js";
 import { hasUpload, Upload } from "./upload.js";
@@ -23,22 +25,26 @@ function Datasets({ params }) {
   const [label, after] = [params.get("label"), params.get("after")];
   const query = new URLSearchParams({ part, limit: String(PAGE), ...(label && { label }), ...(after && { after }) });
   const load = async () => {
-    const [{ datasets }, { collections }] = await Promise.all([get("/datasets"), get("/collections")]);
-    const dataset = datasets.find((each) => each.name === name);
-    return { datasets, collections, dataset, found: dataset && (await get(`/datasets/${encodeURIComponent(name)}/images?${query}`)) };
+    const path = `/datasets/${encodeURIComponent(name)}`;
+    const [{ collections }, dataset, found] = await Promise.all([get("/collections"), get(path), get(`${path}/images?${query}`)]);
+    return { collections, dataset, found };
   };
-  const { data, problem, isLost } = useLoaded(load, [name, `${query}`]);
+  const { data, problem, isLost, again } = useLoaded(load, [name, `${query}`]);
+  const search = useSearch(params, "data");
+  const { data: list } = useLoaded(() => get(`/datasets?${search.query}`), [search.query, data]);
   const here = { view: "data", dataset: name, part, ...(label && { label }) };
-  const isUnknown = data && !data.dataset;
+  const chip = ({ name: its, title, tags }) => html`<a key=${its} class="chip" href=${search.changed({ dataset: [["dataset", its]] })} aria-current=${its === name ? "true" : null}>${[title, ...tags.map((tag) => `#${tag}`)].join(" ")}</a>`;
   return html`
     <h1 id="data-title">Data</h1>
     <p class="lead">The images that models are trained on. Click one to see a prediction for it.</p>
     <details id="upload" class="card" open=${hasUpload()} hidden=${isHidden("upload")}><summary>Add a data set of your own</summary><${Upload} /></details>
     ${data && html`<${Collections} collections=${data.collections} />`}
+    <${Search} search=${search} kind="datasets" />
+    ${list && html`<div class="row filter" role="group" aria-label="Data sets">${list.datasets.map(chip)}${!list.datasets.length && "No data set matches."}</div>`}
     <div id="dataset">
       <${Lost} when=${isLost} />
-      ${(problem || isUnknown) && html`<${Empty} href="/?view=data" label="See the data sets">${problem?.message ?? "There is no such data set."}<//>`}
-      ${data?.dataset && html`<${Shown} ...${data} here=${here} />`}
+      ${problem && html`<${Empty} href="/?view=data" label="See the data sets">${problem.status === 404 ? "There is no such data set." : problem.message}<//>`}
+      ${data && html`<${Shown} ...${data} here=${here} again=${again} />`}
     </div>
   `;
 }
@@ -57,7 +63,7 @@ function Collections({ collections }) {
   </div>`;
 }
 
-function Shown({ dataset, datasets, found, here }) {
+function Shown({ dataset, found, here, again }) {
   const nameOf = namesOf(dataset);
   const { name, title, source, licence, training, test, sha256, classes } = dataset;
   const { label, ...all } = here;
@@ -68,17 +74,17 @@ function Shown({ dataset, datasets, found, here }) {
   </a></li>`;
   return html`
     <div class="card">
-      <h2>${title}</h2>
+      <${Title} path=${`/datasets/${encodeURIComponent(name)}`} title=${title} what=${name} changed=${again}><h2>${title}</h2><//>
       <p>${`${number(training.n_images)} training images and ${number(test.n_images)} test images of 28×28 grey levels. ${[source, licence].filter(Boolean).join(", ")}`}</p>
       <${Counts} by=${(here.part === "test" ? test : training).n_by_class} nameOf=${nameOf} here=${here} />
       <div class="row">
         <a class="button main" href=${address({ view: "train", dataset: name })}>Train on it</a>
-        ${datasets.filter((each) => each.name !== name).map((each) => chip(each.title, { view: "data", dataset: each.name }))}
         <${FileLink} path=${`/datasets/${encodeURIComponent(name)}/contact-sheet.png?part=${here.part}&per_class=20`}>Contact sheet (.png)<//>
         ${name !== DATASET && html`<${Delete} paths=${[`/datasets/${encodeURIComponent(name)}`]} title=${`Delete ${title}?`} words="Its images are lost. Models that were trained on it stay, but cannot be trained again." done=${() => go(address({ view: "data" }))} />`}
       </div>
       <p class="hint checksum">SHA-256 ${sha256}</p>
     </div>
+    <${Annotation} path=${`/datasets/${encodeURIComponent(name)}`} kind="datasets" view="data" tags=${dataset.tags} notes=${dataset.notes} changed=${again} />
     <div class="row filter" role="group" aria-label="Which images">
       ${PARTS.map((part) => chip(part, { ...here, part }, part === here.part))}
       ${chip("all classes", all, label === undefined)}

@@ -26,7 +26,7 @@ export function Batch({ files, path, close }) {
     <h2>Predictions for ${files.length > 1 ? `${files.length} pictures` : files[0].name}</h2>
     ${shown && html`<p class="error" role="alert">${shown.message}</p>`}
     ${!data && !shown && html`<p role="status">Predicting …</p>`}
-    ${data && html`<${Table} caption="Predictions" headings=${HEADINGS} rows=${data.predictions.slice(0, SHOWN).map(rowOf)} />`}
+    ${data && html`<${Table} caption="Predictions" hasCsv=${false} headings=${HEADINGS} rows=${data.predictions.slice(0, SHOWN).map(rowOf)} />`}
     <div class="row">
       ${data && html`<button type="button" class="main" onClick=${saveAll}>Save as CSV</button>`}
       <button type="button" onClick=${close}>Close</button>

@@ -4,6 +4,7 @@ import { get, post } from "../api.js";
 import { duration, number, percent } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { namesOf } from "../names.js";
+import { Annotation, Heading } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
 import { FileLink, Picture } from "../parts/picture.js";
@@ -35,20 +36,21 @@ export function Job({ params }) {
     const nameOf = await get(`/datasets/${encodeURIComponent(job.config.dataset)}`).then(namesOf, () => String); // it may be damaged
     return { job, nameOf, defaults: Object.fromEntries(table.hyperparameters.map((row) => [row.name, row.default])) };
   };
-  const { data, problem, isLost } = useLoaded(load, [id]);
+  const { data, problem, isLost, again } = useLoaded(load, [id]);
   const name = data && (data.job.model?.name ?? data.job.config.name ?? data.job.config.model);
-  const heading = data ? `Training ${name}` : "A training job";
+  const otherwise = data ? `Training ${name}` : "A training job";
+  const heading = data?.job.title || otherwise;
   useEffect(() => setTitle(heading), [heading]);
   const isUnknown = problem?.status === 404 || problem?.status === 422;
   return html`
-    <h1 id="job-title">${heading}</h1>
+    <${Heading} id="job-title" path=${data && `/jobs/${data.job.id}`} title=${data?.job.title ?? ""} otherwise=${otherwise} changed=${again} />
     <${Lost} when=${isLost} />
     ${problem && html`<${Empty} href="/?view=jobs" label="See all jobs">${isUnknown ? "There is no such job: it was deleted, or ran on another server." : problem.message}<//>`}
-    ${data && html`<${Watched} key=${id} ...${data} />`}
+    ${data && html`<${Watched} key=${id} ...${data} again=${again} />`}
   `;
 }
 
-function Watched({ job: first, nameOf, defaults }) {
+function Watched({ job: first, nameOf, defaults, again }) {
   const { job, reload, checks, progress, isLost, isGone } = useProgress(first);
   const [past, setPast] = useState(null); // the step that is shown in the past
   const [problem, setProblem] = useState(null);
@@ -88,6 +90,7 @@ function Watched({ job: first, nameOf, defaults }) {
       </div>
     </div>
     ${isStepwise(job) && html`<${Stepwise} job=${job} act=${act} />`}
+    <${Annotation} path=${`/jobs/${job.id}`} kind="jobs" view="jobs" tags=${first.tags} notes=${first.notes} changed=${again} />
     <${Curves} job=${job} checks=${checks} past=${past} isOver=${isOver} />
     <${Travel} job=${job} checks=${checks} nameOf=${nameOf} setPast=${setPast} isOver=${isOver} />
     ${config.hidden_layers?.length > 0 && model && isOver && html`<${Architecture} model=${model} nLayers=${config.hidden_layers.length + 2} />`}

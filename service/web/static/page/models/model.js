@@ -8,6 +8,7 @@ import { namesOf } from "../names.js";
 import { Chart } from "../parts/chart.js";
 import { Matrix } from "../parts/confusion.js";
 import { Gallery } from "../parts/gallery.js";
+import { Annotation, Heading } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
 import { FileLink } from "../parts/picture.js";
@@ -33,10 +34,11 @@ export function Model({ params }) {
     return { model, manifest, found };
   };
   const { data, problem, isLost, again } = useLoaded(load, [name, reference]);
-  const heading = data ? `${name}, version ${data.manifest.version}` : name;
+  const otherwise = data ? `${name}, version ${data.manifest.version}` : name;
+  const heading = data?.manifest.title || otherwise;
   useEffect(() => setTitle(heading), [heading]);
   return html`
-    <h1 id="model-page-title">${heading}</h1>
+    <${Heading} id="model-page-title" path=${data && versionPath(name, data.manifest.version)} title=${data?.manifest.title ?? ""} otherwise=${otherwise} changed=${again} />
     <${Lost} when=${isLost} />
     ${problem && html`<${Empty} href="/?view=models" label="See all models">${problem.status === 404 ? "There is no such model or version." : problem.message}<//>`}
     ${data && html`<div id="inside"><${Inside} ...${data} again=${again} /></div>`}
@@ -46,6 +48,7 @@ export function Model({ params }) {
 function Inside({ model, manifest, found, again }) {
   return html`
     <${Head} manifest=${manifest} />
+    <${Annotation} path=${versionPath(manifest.name, manifest.version)} kind="versions" view="models" tags=${manifest.tags} notes=${manifest.notes} changed=${again} />
     <${WeightsCard} manifest=${manifest} found=${found} />
     ${manifest.tensors.length > 1 && html`<${Architecture} model=${manifest} nLayers=${manifest.tensors.length + 1} />`}
     <${Evaluation} manifest=${manifest} />

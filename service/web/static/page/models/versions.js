@@ -27,18 +27,19 @@ export function Versions({ model, manifest, again }) {
   return html`<div hidden=${isHidden("versions")}>
     <div class="row"><h2>Versions of ${model.name}</h2>${picks.link}<${Delete} paths=${[`/models/${encodeURIComponent(model.name)}`]} title=${`Delete ${model.name}?`} words=${`All its versions, ${model.versions.length} in number, and its aliases are lost.`} label="Delete the model" done=${() => go(address({ view: "models" }))} /></div>
     <p class="error" role="alert" hidden=${!problem}>${isOutdated ? "The champion was changed by somebody else. Reload the page, then decide." : problem?.message}</p>
-    <${Table} caption=${`Versions of ${model.name}`} headings=${["", "Version", "Aliases", "Loss", "Accuracy", "Created", ""]} rows=${rows} />
+    <${Table} caption=${`Versions of ${model.name}`} headings=${["", "Version", "Title", "Aliases", "Loss", "Accuracy", "Created", ""]} rows=${rows} />
     <${History} model=${model} champion=${champion} promote=${promote} />
   </div>`;
 }
 
-function rowOf({ version, metrics, created_at: at, state }, { model, manifest, champion, picks, promote }) {
-  if (state === "corrupted") return ["", String(version), "", "", "", "its manifest is damaged", ""];
+function rowOf({ version, metrics, created_at: at, state, title, tags }, { model, manifest, champion, picks, promote }) {
+  if (state === "corrupted") return ["", String(version), "", "", "", "", "its manifest is damaged", ""];
   const part = `${model.name}/${version}`;
   const aliases = Object.entries(model.aliases ?? {}).filter(([, number]) => number === version);
   return [
     picks.box(part, `version ${version}`),
     html`<a href=${address({ view: "models", model: part })} aria-current=${version === manifest.version ? "true" : null}>${version}</a>`,
+    [title, title && " ", ...tags.map((tag) => html`<span key=${tag} class="chip tag">${tag}</span> `)],
     aliases.map(([alias]) => html`<span key=${alias} class="chip">${alias}</span>`),
     metrics ? metrics.validation_loss.toFixed(4) : "–",
     metrics ? percent(metrics.validation_accuracy) : "–",

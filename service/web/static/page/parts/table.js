@@ -1,26 +1,39 @@
 // Rows under headings, which a narrow screen can scroll.
 
-import { html, useState } from "../html.js";
+import { html, useRef, useState } from "../html.js";
 import { address } from "../url.js";
+import { save } from "./picture.js";
 
 const MAX_RUNS = 8;
 const ABSENT = ["", "–", "none", "baseline"];
 
 // rows: arrays of cells; a row's key keeps its focus when rows change their order. Columns of numbers are aligned to the right.
-// areValues: all columns but the first are, too.
-export function Table({ caption, headings, rows, keys = [], areValues = false }) {
+// areValues: all columns but the first are, too. hasCsv: what is shown can be saved.
+export function Table({ caption, headings, rows, keys = [], areValues = false, hasCsv = true }) {
   const kinds = headings.map((_, k) => ((areValues && k > 0) || isOfNumbers(rows.map((cells) => cells[k])) ? "number" : ""));
   const kind = (k) => kinds[k];
-  return html`<div class="scroll card" tabindex="0" role="region" aria-label=${caption}>
-    <table class="list">
+  const table = useRef(null);
+  return html`<div class="card"><div class="scroll" tabindex="0" role="region" aria-label=${caption}>
+    <table class="list" ref=${table}>
       <caption class="visually-hidden">${caption}</caption>
       <thead><tr>${headings.map((heading, i) => html`<th scope="col" class=${kind(i)}>${heading}</th>`)}</tr></thead>
       <tbody>
         ${rows.map((cells, i) => html`<tr key=${keys[i] ?? i}>${cells.map((cell, k) => html`<td class=${kind(k)}>${cell}</td>`)}</tr>`)}
       </tbody>
     </table>
+    </div>
+    ${hasCsv && html`<button type="button" class="as-csv" aria-label=${`Save as CSV: ${caption}`} onClick=${() => save(new Blob([csvOf(table.current)], { type: "text/csv" }), `${caption}.csv`)}>Save as CSV</button>`}
   </div>`;
 }
+
+// What a table shows, without columns that have no heading: they hold buttons.
+function csvOf(table) {
+  const named = [...table.rows[0].cells].map(({ textContent }) => textContent.trim() !== "");
+  const line = ({ cells }) => [...cells].filter((_, k) => named[k]).map(({ innerText }) => quoted(innerText.replace("✎", "").replace(/\s+/g, " ").trim()));
+  return [...table.rows].map((row) => `${line(row).join()}\r\n`).join("");
+}
+
+const quoted = (text) => (/[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 // Whether all cells are numbers, some with their unit or interval, or say that there is none; a column of links is none.
 const isOfNumbers = (cells) => cells.some(isNumber) && cells.every((cell) => isNumber(cell) || ABSENT.includes(cell));

@@ -2,6 +2,7 @@
 
 import { get, post } from "../api.js";
 import { html, useEffect } from "../html.js";
+import { Annotation, Heading } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLive } from "../parts/live.js";
 import { FileLink, Picture } from "../parts/picture.js";
@@ -21,14 +22,16 @@ export function Report({ params }) {
     return [report, !(report.state in WORDS)];
   };
   const { data: report, problem, isLost, again } = useLive(load, [id]);
-  const heading = report ? `${report.options.quick ? "A quick" : "The"} course report, assignment ${report.options.assignment}` : "A report";
+  const otherwise = report ? `${report.options.quick ? "A quick" : "The"} course report, assignment ${report.options.assignment}` : "A report";
+  const heading = report?.title || otherwise;
   useEffect(() => setTitle(heading), [heading]);
   return html`
-    <h1 id="report-title">${heading}</h1>
+    <${Heading} id="report-title" path=${report && `/reports/${id}`} title=${report?.title ?? ""} otherwise=${otherwise} changed=${again} />
     <div id="report-page">
       <${Lost} when=${isLost} />
       ${problem && html`<${Empty} href="/?view=reports" label="See all reports">There is no such report.<//>`}
       ${report && html`<${Head} ...${report} cancel=${() => post(`/reports/${id}/cancel`).then(again)} />`}
+      ${report && html`<${Annotation} path=${`/reports/${id}`} kind="reports" view="reports" tags=${report.tags} notes=${report.notes} changed=${again} />`}
       ${report?.sections.length > 0 && html`<${Sections} ...${report} />`}
     </div>
   `;

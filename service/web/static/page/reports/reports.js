@@ -3,11 +3,14 @@
 import { get, post } from "../api.js";
 import { moment } from "../format.js";
 import { html, useState } from "../html.js";
+import { titleCell } from "../parts/annotation.js";
 import { Lost, useLive } from "../parts/live.js";
+import { Nothing, Older, Search, useSearch } from "../parts/search.js";
 import { Badge, Table } from "../parts/table.js";
 import { address, go, isHidden } from "../url.js";
 
-const HEADINGS = ["Requested", "Assignment", "Kind", "Settings", "State", "Done"];
+const PAGE = "100";
+const HEADINGS = ["Requested", "Title", "Assignment", "Kind", "Settings", "State", "Done"];
 const ASSIGNMENTS = {
   1: ["Logistic and softmax regression", "seven runs: logistic regression with and without shuffling, and softmax regression with five L2 penalties"],
   2: ["Networks with hidden layers", "nine runs: networks, improved one thing at a time, then of other sizes"],
@@ -18,25 +21,35 @@ function settings({ assignment, classes, l2_penalties, seed, seeds }) {
   return `${runs}${seeds > 1 ? `seeds ${seed} to ${seed + seeds - 1}` : `seed ${seed}`}`;
 }
 
-export function Reports() {
-  const { data, problem, isLost } = useLive(async () => [(await get("/reports?limit=100")).reports, true], []);
-  const row = ({ id, options, state, fraction, created_at }) => [
-    html`<a href=${address({ report: id })}>${moment(created_at)}</a>`,
+export function Reports({ params }) {
+  const search = useSearch(params, "reports", { limit: PAGE });
+  const { data, problem, isLost, again } = useLive(async () => [await get(`/reports?${search.query}`), search.isFirstPage], [search.query]);
+  const isEmpty = data?.reports.length === 0;
+  return html`
+    <h1 id="reports-title">Reports</h1>
+    <p class="lead">A whole course report, trained and written anew: each task with its answer, its figures and its tables.</p>
+    ${!isHidden("submit") && html`<${Form} />`}
+    <${Search} search=${search} kind="reports" states=${["running", "finished"]} />
+    <${Lost} when=${isLost} />
+    ${problem && html`<p class="note">${problem.message}</p>`}
+    ${isEmpty && (search.isFiltered ? html`<${Nothing} search=${search} />` : html`<p class="hint">No report yet. A quick one takes a few seconds.</p>`)}
+    ${data?.reports.length > 0 && html`<${Table} caption="Reports" headings=${HEADINGS} keys=${data.reports.map(({ id }) => id)} rows=${data.reports.map((report) => rowOf(report, again))} />`}
+    <${Older} search=${search} next=${data?.next} noun="reports" />
+  `;
+}
+
+function rowOf(report, again) {
+  const { id, options, state, fraction, created_at } = report;
+  const [at, href] = [moment(created_at), address({ report: id })];
+  return [
+    html`<a href=${href}>${at}</a>`,
+    titleCell(report, { path: `/reports/${id}`, href, view: "reports", what: `the report of ${at}`, changed: again }),
     `${options.assignment}: ${ASSIGNMENTS[options.assignment][0]}`,
     options.quick ? "quick" : "full",
     settings(options),
     html`<${Badge} state=${state} />`,
     `${Math.round(100 * fraction)} %`,
   ];
-  return html`
-    <h1 id="reports-title">Reports</h1>
-    <p class="lead">A whole course report, trained and written anew: each task with its answer, its figures and its tables.</p>
-    ${!isHidden("submit") && html`<${Form} />`}
-    <${Lost} when=${isLost} />
-    ${problem && html`<p class="note">${problem.message}</p>`}
-    ${data && !data.length && html`<p class="hint">No report yet. A quick one takes a few seconds.</p>`}
-    ${data?.length > 0 && html`<${Table} caption="Reports" headings=${HEADINGS} keys=${data.map(({ id }) => id)} rows=${data.map(row)} />`}
-  `;
 }
 
 const LIST = /\s*,\s*/;

@@ -4,6 +4,7 @@ import { get, post } from "../api.js";
 import { percent } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { championOf, promote } from "../models/promotion.js";
+import { Annotation, Heading } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLive, useLoaded } from "../parts/live.js";
 import { Picture, WeightsFrame } from "../parts/picture.js";
@@ -29,7 +30,8 @@ export function Sweep({ params }) {
     return [sweep, sweep.state !== "finished"];
   };
   const { data: sweep, problem, isLost, again } = useLive(load, [id, metric]);
-  const heading = sweep ? `A sweep over ${Object.keys(sweep.grid).map(title).join(" and ")}` : "A sweep";
+  const otherwise = sweep ? `A sweep over ${Object.keys(sweep.grid).map(title).join(" and ")}` : "A sweep";
+  const heading = sweep?.title || otherwise;
   useEffect(() => setTitle(heading), [heading]);
   const rank = (event) => {
     setParameters({ rank_by: event.target.value });
@@ -38,7 +40,7 @@ export function Sweep({ params }) {
   if (problem) return html`<h1 id="sweep-title">A sweep</h1><${Empty} href="/?view=sweeps" label="See all sweeps">There is no such sweep.<//>`;
   const isOver = sweep?.state === "finished";
   return html`
-    <h1 id="sweep-title">${heading}</h1>
+    <${Heading} id="sweep-title" path=${sweep && `/sweeps/${id}`} title=${sweep?.title ?? ""} otherwise=${otherwise} changed=${again} />
     <${Lost} when=${isLost} />
     ${sweep &&
     html`<div class="card">
@@ -52,6 +54,7 @@ export function Sweep({ params }) {
           ${isOver && html`<${Delete} paths=${[`/sweeps/${id}`]} title="Delete this sweep?" words=${`Its ${sweep.members.length} jobs are deleted with it. The versions that they made stay.`} done=${() => go(address({ view: "sweeps" }))} />`}
         </div>
       </div>
+      <${Annotation} path=${`/sweeps/${id}`} kind="sweeps" view="sweeps" tags=${sweep.tags} notes=${sweep.notes} changed=${again} />
       ${isOver && sweep.best && html`<${Best} sweep=${sweep} />`}
       <${Members} sweep=${sweep} picks=${picks} />
       <${Parallel} sweep=${sweep} metric=${metric} words=${METRICS[metric]} isHigh=${metric.endsWith("accuracy")} format=${metric.endsWith("accuracy") ? percent : (value) => value.toFixed(4)} />

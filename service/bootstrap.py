@@ -292,6 +292,13 @@ def inspected(settings: Settings) -> Iterator[Database]:
         database.close()
 
 
+def stored_names(settings: Settings) -> dict[str, list[str]]:
+    """Return the names of all ``models`` and ``datasets``; nothing is created or installed for it."""
+    store, files = open_stores(settings)
+    models = {name for one in (store, LocalStore(shipped_models())) for name in Registry(one).names()}
+    return {"models": sorted(models), "datasets": Datasets(Uploads(files)).names()}
+
+
 def disk_use(settings: Settings, database: Database) -> dict[str, int]:
     """Return the bytes that the parts of a service use on this machine's disks, or of the database on its server's."""
     folders = {"models": settings.store_dir, "datasets": settings.data_dir / "datasets"}

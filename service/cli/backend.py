@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import click
 from click.core import ParameterSource
 
-from service.errors import ModelNotFound, ServiceError
+from service.errors import ModelNotFound, NotFound
 
+from .names import meant
 from .root import debug_option
 
 if TYPE_CHECKING:  # else each is imported when it is opened
@@ -79,22 +80,10 @@ def with_backend(command: Callable[..., Any], *, creates: bool = False) -> Calla
                 return command(backend, **options)
             except ModelNotFound as error:
                 raise ModelNotFound(_with_near_names(error.message, backend, options)) from error
+            except NotFound as error:
+                raise type(error)(meant(error.message, backend, options)) from error
 
     return run
-
-
-def completed(names: Callable[[Backend], Iterable[str]]) -> Callable[..., list[str]]:
-    """Return what completes the names that a backend has, for ``shell_complete`` of an argument."""
-
-    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-        given = ctx.params
-        with ExitStack() as stack, suppress(ServiceError, click.ClickException, OSError):
-            url = None if given.get("data_dir") else given.get("url") or os.environ.get("INKLING_URL")
-            backend = _open(stack, None, url, given.get("key_file"), given.get("data_dir"), creates=False)
-            return [name for name in names(backend) if name.startswith(incomplete)]
-        return []
-
-    return complete
 
 
 creates_data = functools.partial(with_backend, creates=True)

@@ -10,14 +10,13 @@ from rich.text import Text
 
 from service.errors import InvalidInput
 
-from .backend import Backend, Json, completed, creates_data, with_backend
+from .backend import Backend, Json, creates_data, with_backend
 from .images import image_of, image_sources, name_of
+from .names import Noun, argument, completion
 from .root import Failure, examples
 from .terminal import AS_JSON, age_text, columns, deletes, in_pages, percent, print_json, print_result, terminal
 
-_NAME = click.argument(
-    "name", shell_complete=completed(lambda backend: [each["name"] for each in backend.collections()])
-)
+_NAME = argument("name", Noun.COLLECTION)
 _LABEL = click.IntRange(0, 9)
 
 
@@ -51,7 +50,12 @@ def list_collections(backend: Backend, *, as_json: bool) -> None:
 
 @collections.command()
 @_NAME
-@click.option("--model", metavar="NAME", help="The model that reads them: NAME, NAME/3 or NAME@alias. [the default]")
+@click.option(
+    "--model",
+    metavar="NAME",
+    shell_complete=completion(Noun.MODEL),
+    help="The model that reads them: NAME, NAME/3 or NAME@alias. [the default]",
+)
 @click.option("--label", type=_LABEL, help="Only images of this digit.")
 @click.option("--misread", is_flag=True, default=None, help="Only images that are read as another digit.")
 @in_pages

@@ -12,7 +12,8 @@ from rich.text import Text
 from service.inference import ImageFile
 
 from .annotations import annotates, print_about, searched
-from .backend import Backend, Json, completed, creates_data, with_backend
+from .backend import Backend, Json, creates_data, with_backend
+from .names import Noun, argument
 from .root import Failure, examples
 from .terminal import AS_JSON, columns, deletes, print_json, read_file, terminal
 
@@ -54,7 +55,7 @@ def list_datasets(backend: Backend, *, as_json: bool, **search: Any) -> None:
 
 
 @datasets.command()
-@click.argument("name")
+@argument("name", Noun.DATASET)
 @annotates
 @creates_data
 @examples("datasets annotate fashion --tag week-3")
@@ -65,7 +66,7 @@ def annotate(backend: Backend, *, name: str, changes: Json) -> None:
 
 
 @datasets.command()
-@click.argument("name", shell_complete=completed(lambda backend: [dataset["name"] for dataset in backend.datasets()]))
+@argument("name", Noun.DATASET)
 @deletes
 @creates_data
 @examples("datasets delete fashion")

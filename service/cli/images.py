@@ -23,6 +23,7 @@ from service.errors import InvalidInput
 from service.inference import DecodingLimits, ImageFile, RefusedFile, expand_files, predictions_csv
 
 from .backend import Backend, Json, with_backend
+from .names import Noun, completion
 from .pictures import Pixels, grey_picture, large_digit, weight_picture
 from .root import Failure, examples
 from .terminal import (
@@ -38,7 +39,10 @@ from .terminal import (
 )
 
 _MODEL = click.option(
-    "--model", metavar="NAME", help="The model that predicts. [default: the default model, mnist-digits]"
+    "--model",
+    metavar="NAME",
+    shell_complete=completion(Noun.MODEL),
+    help="The model that predicts. [default: the default model, mnist-digits]",
 )
 _VERSION = click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="The version of --model.")
 Source: TypeAlias = str | ImageFile | RefusedFile

@@ -27,6 +27,7 @@ from .job_view import (
     print_job,
     results,
 )
+from .names import Noun, argument, completion
 from .root import INTERRUPTED, Failure, examples
 from .terminal import (
     AS_JSON,
@@ -41,7 +42,7 @@ from .terminal import (
     write_file,
 )
 
-_JOB = click.argument("job_id", metavar="JOB")
+_JOB = argument("job_id", Noun.JOB, metavar="JOB")
 
 
 def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
@@ -81,7 +82,9 @@ def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
 
 @click.command()
 @hyperparameter_options
-@click.option("--dataset", metavar="NAME", help="The data set. [default mnist]")
+@click.option(
+    "--dataset", metavar="NAME", shell_complete=completion(Noun.DATASET), help="The data set. [default mnist]"
+)
 @click.option("--name", metavar="NAME", help="Name of the model. [default: data set and model, as in mnist-softmax]")
 @click.option("--paused", is_flag=True, help="Wait before the first step: see `inkling jobs continue`.")
 @annotated

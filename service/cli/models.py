@@ -19,6 +19,7 @@ from .annotations import about_column, about_text, annotates, print_about, searc
 from .backend import Backend, Json, creates_data, split_reference, with_backend
 from .hyperparameters import hyperparameter_option
 from .job_view import check_text
+from .names import Noun, argument
 from .pictures import published_tiles, weights_view
 from .root import examples
 from .terminal import (
@@ -37,7 +38,7 @@ from .terminal import (
     write_file,
 )
 
-_NAME = click.argument("name")
+_NAME = argument("name", Noun.MODEL)
 _VERSION = click.argument("version", required=False, metavar="[VERSION|ALIAS]")
 _N_CONFUSIONS = 5
 
@@ -105,7 +106,7 @@ def evaluate(backend: Backend, *, name: str, version: str | None, as_json: bool)
 
 
 @models.command()
-@click.argument("versions", nargs=-1, required=True, metavar="NAME[/VERSION|@ALIAS]...")
+@argument("versions", Noun.MODEL, nargs=-1, required=True, metavar="NAME[/VERSION|@ALIAS]...")
 @AS_JSON
 @with_backend
 @examples("models compare mnist-softmax/1 mnist-softmax/2")
@@ -175,7 +176,7 @@ def export(backend: Backend, *, name: str, version: str | None, output: Path) ->
 
 
 @models.command()
-@click.argument("name", metavar="NAME[/VERSION]")
+@argument("name", Noun.MODEL, metavar="NAME[/VERSION]")
 @deletes
 @with_backend
 @examples("models delete my-digits/3", "models delete my-digits --yes")

@@ -51,9 +51,9 @@ class RemoteBackend:
     is_remote = True
     trains_here = False
 
-    def __init__(self, url: str, key: str = "", *, arguments: str = "") -> None:
+    def __init__(self, url: str, key: str = "", *, arguments: str = "", **of_client: Any) -> None:
         with _errors_of_the_service():
-            self.client = InklingClient(url, key)
+            self.client = InklingClient(url, key, **of_client)
         self.place = self.client.connection.place
         self.arguments = arguments
 

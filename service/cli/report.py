@@ -15,16 +15,31 @@ from .annotations import (
     about_column,
     about_text,
     annotates,
+    print_about,
     searched,
     tags_and_notes,
 )
 from .backend import Backend, Json, creates_data, with_backend
 from .following import follow, poll
 from .job_view import is_final, state_text
+from .names import Noun, argument, completion
 from .root import INTERRUPTED, examples
-from .terminal import AS_JSON, age_text, bar, columns, deletes, in_pages, print_json, print_list, writing
+from .terminal import (
+    AS_JSON,
+    age_text,
+    bar,
+    columns,
+    deletes,
+    facts,
+    in_pages,
+    print_json,
+    print_list,
+    print_result,
+    time_text,
+    writing,
+)
 
-_REPORT = click.argument("report_id", metavar="REPORT")
+_REPORT = argument("report_id", Noun.REPORT, metavar="REPORT")
 
 
 @click.command()
@@ -53,7 +68,13 @@ _REPORT = click.argument("report_id", metavar="REPORT")
 @click.option("--author", "authors", multiple=True, metavar="NAME", help="Below the title; may be given several times.")
 @click.option("--group", metavar="TEXT", help="After the authors.")
 @tags_and_notes
-@click.option("--id", "report_id", metavar="REPORT", help="Continue a report that was begun, or write it once more.")
+@click.option(
+    "--id",
+    "report_id",
+    metavar="REPORT",
+    shell_complete=completion(Noun.REPORT),
+    help="Continue a report that was begun, or write it once more.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print nothing but the report with all its numbers as JSON.")
 @creates_data
 @click.pass_context
@@ -99,7 +120,7 @@ def report(
 @click.group()
 @examples("reports list", "reports delete REPORT")
 def reports() -> None:
-    """List, annotate and delete course reports.
+    """List, show, annotate, cancel and delete course reports.
 
     REPORT is the id of a report; inkling report --id writes its files. Every command of this group also takes --url
     and --data-dir.
@@ -116,6 +137,25 @@ def reports() -> None:
 def list_reports(backend: Backend, *, as_json: bool, **search: Any) -> None:
     """List reports, the newest first."""
     print_list(backend.reports(**search), "reports", _report_table, backend, maker="report", as_json=as_json)
+
+
+@reports.command()
+@_REPORT
+@AS_JSON
+@with_backend
+@examples("reports show REPORT")
+def show(backend: Backend, *, report_id: str, as_json: bool) -> None:
+    """Show a report: its state, its runs and, once they are over, what it says."""
+    print_result(backend.report(report_id), _print_report, as_json=as_json)
+
+
+@reports.command()
+@_REPORT
+@with_backend
+@examples("reports cancel REPORT")
+def cancel(backend: Backend, *, report_id: str) -> None:
+    """Cancel the runs of a report. Their best weights so far stay, as models."""
+    click.echo(f"The report is {backend.cancel_report(report_id)['state']}.")
 
 
 @reports.command()
@@ -151,6 +191,15 @@ def _report_table(reports: Sequence[Json]) -> Table:
         written = (about_text(report) for _ in about)
         table.add_row(report["id"], kind, state_text(report), *written, age_text(report["created_at"]))
     return table
+
+
+def _print_report(report: Json, console: Console) -> None:
+    print_about(report, console)
+    values = {"report": report["id"], "state": state_text(report), "done": f"{report['fraction']:.0%}"}
+    values |= {"created": time_text(report["created_at"]), "jobs": ", ".join(filter(None, report["jobs"]))}
+    console.print(facts({**values, "sweep": report["sweep"]}))
+    for sentence in (report["findings"] or {}).get("key_sentences", ()):
+        console.print(f"- {sentence}", markup=False, soft_wrap=True)
 
 
 class ReportView:

@@ -34,7 +34,7 @@ COMMANDS = {
     "explain": ("images", "Explain a prediction, pixel by pixel."),
     "jobs": ("jobs", "List, follow, cancel, resume and picture training jobs."),
     "sweeps": ("sweeps", "List, follow, cancel and picture sweeps."),
-    "reports": ("report", "List, annotate and delete course reports."),
+    "reports": ("report", "List, show, annotate and delete course reports."),
     "verify": ("jobs", "Train a job again and compare every bit of its weights."),
     "models": ("models", "List models, look inside, compare, move aliases."),
     "keys": ("server", "Create, list and revoke the keys of the service."),

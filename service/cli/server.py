@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -12,11 +13,12 @@ import click
 
 from service.access import Key, Keys, Scope
 from service.bootstrap import is_open, opened_keys
+from service.registry import utc_text
 from service.settings import Settings
 
 from .root import debug_option, examples
 from .settings_options import GroupedOptions, of_this_machine, read_settings, settings_options
-from .terminal import columns, terminal
+from .terminal import AS_JSON, columns, print_json, terminal
 
 _ALLOWS = "".join(f"\n\n{scope}: {scope.allows}" for scope in Scope)
 
@@ -72,11 +74,15 @@ def create(name: str, scopes: tuple[str, ...], days: int | None, data_dir: str |
 
 @keys.command("list")
 @of_this_machine
-@examples("keys list")
-def list_keys(data_dir: str | None) -> None:
+@AS_JSON
+@examples("keys list", "keys list --json")
+def list_keys(data_dir: str | None, *, as_json: bool) -> None:
     """List all keys, without their secrets."""
     with _opened(data_dir) as opened:
         found = opened.all()
+    if as_json:
+        print_json({"keys": list(map(_to_dict, found))})
+        return
     if not found:
         click.echo("There are no keys. Create one: inkling keys create NAME --scope admin")
         return
@@ -135,6 +141,11 @@ Ctrl-C stops it; unfinished jobs continue at the next start.
 
 def _opened(data_dir: str | None) -> AbstractContextManager[Keys]:
     return opened_keys(read_settings({"data_dir": data_dir}))
+
+
+def _to_dict(key: Key) -> dict[str, Any]:
+    times = {name: time and utc_text(time) for name, time in asdict(key).items() if name.endswith("_at")}
+    return {"id": key.id, "name": key.name, "scopes": sorted(key.scopes), "state": key.state, **times}
 
 
 def _scopes(key: Key) -> str:

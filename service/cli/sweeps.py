@@ -29,6 +29,7 @@ from .backend import Backend, Json, SweepPicture, with_backend
 from .following import follow, poll, submits
 from .hyperparameters import given_grid, grid_option, hyperparameter_options, training_request, value_text
 from .job_view import STATE_STYLES, check_text, is_final, next_commands
+from .names import Noun, argument, completion
 from .root import INTERRUPTED, examples
 from .terminal import (
     AS_JSON,
@@ -55,7 +56,7 @@ _MIN_BAR_WIDTH, _MAX_BAR_WIDTH = 6, 20
 _TEXT_WIDTH = 32
 """Kept free for the text beside the bar of the whole."""
 
-_SWEEP = click.argument("sweep_id", metavar="SWEEP")
+_SWEEP = argument("sweep_id", Noun.SWEEP, metavar="SWEEP")
 _RANK_BY = click.option(
     "--rank-by",
     type=click.Choice(list(METRICS)),
@@ -101,7 +102,9 @@ def _follow(backend: Backend, sweep: Json, *, as_json: bool) -> int:
 @click.command()
 @grid_option
 @_RANK_BY
-@click.option("--dataset", metavar="NAME", help="The data set. [default mnist]")
+@click.option(
+    "--dataset", metavar="NAME", shell_complete=completion(Noun.DATASET), help="The data set. [default mnist]"
+)
 @click.option(
     "--name",
     metavar="NAME",

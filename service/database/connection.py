@@ -19,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Double,
     Engine,
+    column,
     create_engine,
     event,
     func,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy import table as sql_table
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError, TimeoutError
 
 from service.errors import InvalidField, StorageFailed, StorageFull
@@ -172,6 +174,12 @@ class Database:
         with self.read() as connection:
             revision = _revision(connection)
         return None if revision is None else int(revision)
+
+    def newest_ids(self, table: str, limit: int) -> list[str]:
+        """Return the ids in a table that numbers its rows, the newest first; of a database of any schema."""
+        rows = sql_table(table, column("number"), column("id"))
+        with self.read() as connection:
+            return list(connection.execute(select(rows.c.id).order_by(rows.c.number.desc()).limit(limit)).scalars())
 
     def size_bytes(self) -> int:
         """Return how much of a disk it uses."""

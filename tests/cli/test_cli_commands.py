@@ -75,7 +75,7 @@ def test_a_job_can_be_cancelled_before_it_begins(here: Here) -> None:
     assert here("jobs", "cancel", job["id"]) == "The job is cancelled.\n"
     assert "It was cancelled before it began." in here("jobs", "follow", job["id"], exit_code=130)
     assert "is deleted" in here("jobs", "delete", job["id"])
-    assert "There is no job of that id." in here("jobs", "show", job["id"], exit_code=1)
+    assert f"There is no job {job['id']}." in here("jobs", "show", job["id"], exit_code=1)
 
 
 def test_a_job_is_trained_step_by_step(here: Here) -> None:
@@ -206,6 +206,17 @@ def test_one_way_to_name_a_version(here: Here, digit_png: Path, named: list[str]
 )
 def test_what_was_not_found_is_named_with_what_is_near(here: Here, name: str, words: str) -> None:
     assert words in here("models", "show", name, exit_code=1)
+
+
+def test_ids_and_data_sets_that_were_not_found_are_named_too(here: Here, job: dict[str, Any]) -> None:
+    for asked in (job["id"][:12], f"{job['id'][:-2]}00"):
+        assert here("jobs", "cancel", asked, exit_code=1) == (
+            f"Error: There is no job {asked}. Did you mean {job['id']}?\n"
+        )
+    assert here("sweeps", "show", "mine", exit_code=1) == "Error: There is no sweep mine.\n"
+    deleted = here("datasets", "delete", "mnst", "--yes", exit_code=1)
+    assert deleted == "Error: There is no data set mnst. Did you mean mnist?\n"
+    assert here("collections", "show", "mine", exit_code=1) == "Error: There is no collection mine.\n"
 
 
 @pytest.mark.parametrize(
@@ -427,8 +438,8 @@ def test_a_sweep_can_be_cancelled_before_it_begins(here: Here) -> None:
     assert here("sweeps", "cancel", sweep["id"]) == "The members are: 2 cancelled.\n"
     assert "2 members: 2 cancelled" in here("sweeps", "follow", sweep["id"], exit_code=130)
     assert "is deleted" in here("sweeps", "delete", sweep["id"])
-    assert "There is no job of that id." in here("jobs", "show", sweep["members"][0]["job"], exit_code=1)
-    assert "There is no sweep of that id." in here("sweeps", "show", NO_SWEEP, exit_code=1)
+    assert "There is no job " in here("jobs", "show", sweep["members"][0]["job"], exit_code=1)
+    assert "There is no sweep " in here("sweeps", "show", NO_SWEEP, exit_code=1)
 
 
 def test_a_grid_that_is_too_large(here: Here) -> None:
@@ -482,16 +493,20 @@ def test_what_people_write_is_set_changed_printed_and_searched(here: Here) -> No
 def test_reports_are_listed_and_deleted(run: Run, tmp_path: Path) -> None:
     with closing(LocalBackend(Settings(data_dir=tmp_path))) as backend:
         report = backend.submit_report({"quick": True, "l2_penalties": [1.0], "tags": ["handed-in"]})
-        backend.cancel_report(report["id"])
 
     def here(*args: str) -> str:
         result = run("reports", *args, "--data-dir", tmp_path, env={"COLUMNS": "120"})
         assert result.exit_code == 0, result.output
         return result.output
 
+    assert "The report is cancelled." in here("cancel", report["id"])
+    shown = here("show", report["id"])
+    assert report["sweep"] in shown and "cancelled" in shown
+    assert json.loads(here("show", report["id"], "--json"))["jobs"] == report["jobs"]
     assert "#handed-in" in here("list", "--state", "finished", "--tag", "handed-in")
     here("annotate", report["id"], "--title", "The last one")
     assert "The last one #handed-in" in here("list", "--search", "LAST")
     assert "the models of its runs stay" in here("delete", report["id"])
     assert "There are no reports" in here("list")
-    assert "There is no job of that id." in run("jobs", "show", report["jobs"][0], "--data-dir", tmp_path).output
+    gone = run("jobs", "show", report["jobs"][0], "--data-dir", tmp_path).output
+    assert gone == f"Error: There is no job {report['jobs'][0]}.\n"

@@ -24,7 +24,7 @@ def test_an_error_is_one_red_line(run: Callable[..., Result], tmp_path: Path) ->
     result = run("jobs", "show", "nothing", "--data-dir", tmp_path, color=True)
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr == "\x1b[31mError: There is no job of that id.\x1b[0m\n"
+    assert result.stderr == "\x1b[31mError: There is no job nothing.\x1b[0m\n"
 
 
 def test_debug_shows_where(run: Callable[..., Result], tmp_path: Path) -> None:

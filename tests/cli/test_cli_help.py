@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -15,6 +16,8 @@ from click.testing import Result
 
 from service import __version__
 from service.cli import cli
+from service.cli.local import LocalBackend
+from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"numpy", "sqlalchemy", "alembic", "pydantic", "fastapi", "matplotlib", "httpx", "rich", "PIL", "asyncio"}
@@ -103,19 +106,39 @@ def test_a_slip_of_the_finger(run: Callable[..., Result]) -> None:
     assert "Did you mean 'train'?" in result.output
 
 
-def test_completion_knows_commands_and_choices(tmp_path: Path) -> None:
-    def complete(words: str) -> list[str]:
-        variables = {"_INKLING_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-        code = "from service.__main__ import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, env=variables, capture_output=True, text=True, check=True
-        )
-        return [line.partition(",")[2] for line in done.stdout.splitlines()]
+def complete(words: str, **variables: str) -> list[str]:
+    variables |= {"_INKLING_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    code = "from service.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=variables, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
+
+def test_completion_knows_commands_and_choices() -> None:
     assert complete("inkling j") == ["jobs"]
     assert complete("inkling train --model s") == ["softmax"]
     assert complete("inkling train --train-size a") == ["all"]
     assert "--l2-penalty" in complete("inkling train --l")
+
+
+def test_completion_knows_names_and_ids_and_changes_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with closing(LocalBackend(Settings(data_dir=data))) as backend:
+        jobs = [backend.submit({"model": "softmax", "epochs": epochs})["id"] for epochs in (1, 2)]
+        backend.add_collection("mine")
+    before = {path: path.stat().st_mtime_ns for path in data.rglob("*")}
+    here = {"INKLING_DATA_DIR": str(data)}
+    assert complete("inkling jobs show 0", **here) == jobs[::-1]
+    assert complete(f"inkling jobs show --data-dir {data} {jobs[0]}") == jobs[:1]
+    assert complete("inkling train --dataset m", **here) == ["mnist"]
+    assert complete("inkling collections show m", **here) == ["mine"]
+    assert "mnist-softmax" in complete("inkling models show m", **here)
+    assert {path: path.stat().st_mtime_ns for path in data.rglob("*")} == before
+    for nowhere in ({"INKLING_DATA_DIR": str(tmp_path / "nothing")}, {"INKLING_URL": "http://127.0.0.1:1"}):
+        assert complete("inkling jobs show 0", **nowhere) == []
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_blas_has_one_thread_unless_somebody_wants_more() -> None:

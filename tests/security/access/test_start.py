@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -117,6 +118,8 @@ def test_keys_on_the_command_line(tmp_path: Path) -> None:
     key_id = secret.split("_")[1]
     assert made.exit_code == 0 and "\n" not in secret and secret not in made.stderr
     listed = inkling("keys", "list", *where).output
+    (key,) = json.loads(inkling("keys", "list", "--json", *where).output)["keys"]
+    assert (key["id"], key["scopes"], key["state"]) == (key_id, ["predict", "read"], "valid")
     assert key_id in listed and "predict, read" in listed and "valid" in listed and secret[-43:] not in listed
     (tmp_path / "key").write_text(f"{secret}\n")
     with served(tmp_path) as (_, client):

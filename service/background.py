@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 from service.errors import StorageFailed
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
+STOP_S = 2.0
 RETRY_S = 10.0
 """After an error that the step does not handle itself."""
 
@@ -35,11 +37,15 @@ class Background:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop after the step that is being taken; wait for it at most 2 s."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(2.0)
+    @staticmethod
+    def stop(threads: Sequence[Background]) -> None:
+        """Stop threads after the steps that are being taken; wait for these at most 2 s together."""
+        for each in threads:
+            each._stopping.set()
+        deadline = time.monotonic() + STOP_S
+        for each in threads:
+            if each._thread.ident is not None:
+                each._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
         pause_s = 0.0

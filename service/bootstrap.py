@@ -135,8 +135,7 @@ class Service:
 
     def stop(self) -> None:
         """Return running jobs to the queue and close everything."""
-        for work in self.background:
-            work.stop()
+        Background.stop(self.background)
         self.engine.stop()
         self.catalogue.close()
         self.database.close()

@@ -97,8 +97,8 @@ class Retention:
         line_id = self._audit_log.append(call.line(204, item.id))
         try:
             self._deletes[item.kind](item.id)
-        except (Conflict, NotFound) as error:
-            status = 409 if isinstance(error, Conflict) else 404
+        except (Conflict, Corrupted, NotFound) as error:
+            status = 404 if isinstance(error, NotFound) else 409
             self._audit_log.correct(line_id, status=status, object_id=item.id)
             return False
         return True

@@ -49,6 +49,9 @@ class Webhook:
         describe: Mapping[str, Callable[[str], Mapping[str, Any]]],
     ):
         self._url = httpx.URL(url)
+        self._host = self._url.raw_host.decode(
+            "ascii"
+        )  # of a name in other letters, as the DNS and certificates have it
         self._key = base64.b64decode(secret.removeprefix("whsec_"))
         self._allow_private = allow_private
         self._describe = describe
@@ -66,9 +69,9 @@ class Webhook:
             status = anyio.run(self._post, *self._message(row))
         except (httpx.HTTPError, TimeoutError, OSError) as error:
             what = "not found" if isinstance(error, gaierror) else type(error).__name__
-            raise ServiceUnreachable(f"The webhook's receiver {self._url.host} did not answer ({what}).") from error
+            raise ServiceUnreachable(f"The webhook's receiver {self._host} did not answer ({what}).") from error
         if not 200 <= status < 300:
-            raise ServiceUnreachable(f"The webhook's receiver {self._url.host} answered {status}.")
+            raise ServiceUnreachable(f"The webhook's receiver {self._host} answered {status}.")
 
     def _message(self, row: DeliveryRow) -> tuple[bytes, dict[str, str]]:
         """Return body and headers. The id is the same at each attempt, and in no other message."""
@@ -90,7 +93,7 @@ class Webhook:
         }
 
     async def _post(self, body: bytes, headers: Mapping[str, str]) -> int:
-        extensions = {"sni_hostname": self._url.host}  # the certificate is that of the name, not of the address
+        extensions = {"sni_hostname": self._host}  # the certificate is that of the name, not of the address
         with anyio.fail_after(TIMEOUT_S):
             addresses = await self._addresses()
             async with httpx.AsyncClient(verify=self._tls, trust_env=False, timeout=TIMEOUT_S) as client:
@@ -105,12 +108,12 @@ class Webhook:
         raise unreached
 
     async def _addresses(self) -> Sequence[IPv4Address | IPv6Address]:
-        found = await anyio.getaddrinfo(self._url.host, self._url.port, type=SOCK_STREAM)
+        found = await anyio.getaddrinfo(self._host, self._url.port, type=SOCK_STREAM)
         addresses = list(dict.fromkeys(ip_address(place[0]) for *_, place in found))
         allowed = [address for address in addresses if self._allow_private or is_public(address)]
         if not allowed:
             raise InvalidInput(
-                f"The webhook's receiver {self._url.host} has no public address, so nothing is sent to it "
+                f"The webhook's receiver {self._host} has no public address, so nothing is sent to it "
                 f"({', '.join(map(str, addresses))}). --webhook-allow-private allows such addresses."
             )
         return allowed

@@ -141,8 +141,8 @@ class Job:
         progress = Progress(**row.latest_check.detail) if row.latest_check else Progress()
         if state is JobState.SUCCEEDED:
             progress = replace(progress, fraction=1.0)
-        if state.final:
-            progress = replace(progress, eta_s=0.0)
+        if state.final or state is JobState.PAUSED:
+            progress = replace(progress, eta_s=0.0 if state.final else None)
         return cls(
             id=row.id,
             name=row.name,

@@ -43,6 +43,8 @@ class Ledger:
     frozen: dict[str, str] = field(default_factory=dict)
     """The SHA-256 of each acknowledged data set of the collection."""
     cancelled: set[str] = field(default_factory=set)
+    paused: set[str] = field(default_factory=set)
+    """The jobs that were seen paused, and of which nothing was asked since."""
     finals: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Each job in the first final state in which it was seen."""
     moves: dict[str, dict[int, tuple[int, str]]] = field(default_factory=dict)
@@ -99,6 +101,9 @@ class ChaosClient:
 
     def _over(self, job_id: str) -> dict[str, Any] | None:
         job = self._http.get(f"/jobs/{job_id}").json()
+        if job.get("state") == "paused":
+            self.ledger.paused.discard(job_id)
+            self._http.post(f"/jobs/{job_id}/continue", json={})
         return job if job.get("state") in (*FINAL, None) else None
 
     def stop(self) -> None:
@@ -132,9 +137,17 @@ class ChaosClient:
 
     def _act(self) -> None:
         open_jobs = [job for job in self.ledger.jobs if job not in self.ledger.finals]
-        actions = [self._submit, self._cancel, self._promote, self._predict, self._look, self._delete, self._collect]
-        weights = [5 if len(open_jobs) < MAX_OPEN_JOBS else 0, 0.5, 2, 2, 5, 0.7, 1]
-        self._rng.choices(actions, weights)[0]()
+        actions = {
+            self._submit: 5 if len(open_jobs) < MAX_OPEN_JOBS else 0,
+            self._cancel: 0.5,
+            self._pause_or_continue: 2,
+            self._promote: 2,
+            self._predict: 2,
+            self._look: 5,
+            self._delete: 0.7,
+            self._collect: 1,
+        }
+        self._rng.choices([*actions], [*actions.values()])[0]()
         self.ledger.counts["requests answered"] += 1
         time.sleep(0.01)  # leave the cores to the service
 
@@ -182,12 +195,31 @@ class ChaosClient:
         if not open_jobs:
             return
         job_id = self._rng.choice(open_jobs)
+        self.ledger.paused.discard(job_id)
         answer = self._http.post(f"/jobs/{job_id}/cancel")
         if answer.status_code < 300:
             self.ledger.cancelled.add(job_id)
             self.ledger.counts["cancels acknowledged"] += 1
         elif answer.status_code != 409:
             self.ledger.violations.append(f"cancel of {job_id} answered {answer.status_code}: {answer.text}")
+
+    def _pause_or_continue(self) -> None:
+        """Pause a job, or continue one by some steps, an epoch, or to its end."""
+        open_jobs = [job for job in self.ledger.jobs if job not in self.ledger.finals]
+        if not open_jobs:
+            return
+        job_id = self._rng.choice(open_jobs)
+        if job_id in self.ledger.paused:
+            self.ledger.paused.discard(job_id)
+            by = self._rng.choice([{}, {"epochs": 1}, {"steps": self._rng.randrange(1, 500)}])
+            answer, what = self._http.post(f"/jobs/{job_id}/continue", json=by), "continuations"
+        else:
+            answer, what = self._http.post(f"/jobs/{job_id}/pause"), "pauses"
+        if answer.status_code == 202:
+            self.ledger.counts[f"{what} acknowledged"] += 1
+            self.see(answer.json())
+        elif answer.status_code != 409:
+            self.ledger.violations.append(f"{what} of {job_id} answered {answer.status_code}: {answer.text}")
 
     def _promote(self) -> None:
         name = self._rng.choice(MODELS)
@@ -281,10 +313,14 @@ class ChaosClient:
         self.see(answer.json())
 
     def see(self, job: dict[str, Any]) -> None:
-        """Remember a job that is over, and that it was over before."""
+        """Remember a job that is paused or over, and that it was before."""
         if "state" not in job:
             self.ledger.violations.append(f"a job was acknowledged, and now answers {job}")
             return
+        if job["state"] == "paused":
+            self.ledger.paused.add(job["id"])
+        elif job["id"] in self.ledger.paused:
+            self.ledger.violations.append(f"job {job['id']} was paused, and now is {job['state']}")
         if job["state"] not in FINAL:
             if job["id"] in self.ledger.finals:
                 self.ledger.violations.append(f"job {job['id']} was over, and now is {job['state']}")

@@ -38,7 +38,7 @@ _BLOBS = {
 # A death after a claim leaves what the next start must take back; one after a delivery sends it again.
 _ROWS = (
     *("accept", "claim", "requeued", "progress", "publishing", "succeeded", "cancelling", "cancelled"),
-    *("deleted", "image", "delivered"),
+    *("deleted", "image", "delivered", "paused", "continued"),
 )
 GAPS = (
     *(f"{blob}:{step}" for blob, steps in _BLOBS.items() for step in steps),
@@ -140,7 +140,7 @@ class Failpoints(threading.local):
         self._note(job_rows, "remove", lambda *_, **__: "deleted")
         self._note(collection_rows.IMAGES, "insert", lambda *_, **__: "image")
         self._note(delivery_rows, "remove", lambda *_, **__: "delivered")
-        self._note(job_rows, "move", lambda *_, to, **__: "requeued" if to == "queued" else str(to))
+        self._note(job_rows, "move", _name_of_move)
 
     def _note(self, module: Any, name: str, row: Callable[..., str | None]) -> None:
         """Let a function of the database say what it changed, if it did."""
@@ -153,3 +153,8 @@ class Failpoints(threading.local):
             return result
 
         setattr(module, name, noted)
+
+
+def _name_of_move(*_: Any, to: str, reason: str | None = None, **__: Any) -> str:
+    """Return what a move is called: a job is queued again because it was lost, or because it was continued."""
+    return str(to) if to != "queued" else "requeued" if reason else "continued"

@@ -56,6 +56,7 @@ def test_a_running_job_pauses_after_its_step_and_frees_its_worker(system: JobSys
     job = system.wait(job_id, lambda job: job.state is PAUSED)
     assert job.history[-1].reason == f"Before step {job.pause_at_step:,}."
     assert system.jobs.pause(job_id) == job, "asking again changes nothing"
+    assert job.progress.eta_s is None and 0 < job.progress.fraction < 1
     assert system.train().state is JobState.SUCCEEDED, "the only slot is free"
     losses = system.jobs.metrics(job_id).loss_steps
     assert losses.tolist() == list(range(job.pause_at_step or 0)), "of every step, also of those since the last check"

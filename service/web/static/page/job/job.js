@@ -114,7 +114,7 @@ function Meters({ job, progress, isOver }) {
   const { epoch, step, eta_s, patience_left } = progress ?? {};
   const fraction = isOver ? job.progress.fraction : progress?.fraction; // the last check may be before the last step
   const isEarly = isOver && job.stop_reason === "early_stopping";
-  const eta = !isOver && eta_s > 0 && fraction < 1 ? `, at most ${duration(eta_s)} left` : "";
+  const eta = !isOver && job.state !== "paused" && eta_s > 0 && fraction < 1 ? `, at most ${duration(eta_s)} left` : "";
   const where = progress && `epoch ${number(epoch + 1)} of ${number(epochs)}, step ${number(step)}`;
   const share = isEarly ? "stopped early" : `${Math.round(100 * fraction)} %`;
   return html`

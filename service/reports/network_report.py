@@ -446,7 +446,9 @@ def _staff_table(findings: NetworkFindings) -> Table | None:
                 )
                 rows.append((planned.title, column, format(mine, form), format(staff, form), difference))
     if findings.spreads:
-        caption = f"{SPREAD_CAPTION}, beside one run of the course staff's own code, and whether it is within them."
+        caption = (
+            f"{SPREAD_CAPTION}, beside one run of the course staff's own code, and whether its number is in that range."
+        )
         head: tuple[str, ...] = ("mean", "±", "smallest", "largest", "staff", "within")
     else:
         caption, head = (

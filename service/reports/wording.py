@@ -54,7 +54,8 @@ def listed(words: Sequence[str]) -> str:
 
 
 _UNBROKEN = re.compile(
-    r"(?<=[λph]) = | × | ± |(?<=\d) (?=steps?\b|epochs?\b|checks?\b|blocks?\b|images?\b|percentage\b|of [0-9]\b)"
+    r"(?<=[λph]) = | × | ± |"
+    r"(?<=\d) (?=steps?\b|epochs?\b|checks?\b|blocks?\b|images?\b|seeds?\b|percentage\b|of [0-9]\b)"
 )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import platform
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,7 +42,7 @@ _BY_DEFAULT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _NOT_FOR_US = {"ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "PERMISSION_DENIED"}
-"""What a server answers that has no model registry, or none for this client."""
+"""What a server answers that has no such thing as a model registry, or none for this client."""
 _PICTURES: tuple[Literal["loss", "accuracy", "weights"], ...] = ("loss", "accuracy", "weights")
 
 
@@ -97,6 +99,7 @@ class MlflowLog:
         run_id = self._client.create_run(self._experiment_id(), begun, tags, job.name).info.run_id
         values = self._metrics(job, begun, over)
         self._client.log_batch(run_id, params=_params(job))
+        self._log_dataset(run_id, job)
         for start in range(0, len(values), _MAX_BATCH):
             self._client.log_batch(run_id, metrics=values[start : start + _MAX_BATCH])
         if job.latest is not None:
@@ -134,6 +137,17 @@ class MlflowLog:
             Metric(name, value, begun_ms + (over_ms - begun_ms) * step // last, step) for name, step, value in points
         ]
 
+    def _log_dataset(self, run_id: str, job: Job) -> None:
+        """Log the data set as the input of a run, as `mlflow.log_input` does; a digest has at most 36 characters."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415 - see above
+
+        if sha256 := self._jobs.provenance(job.id)["dataset_sha256"]:
+            source = json.dumps({"dataset": job.dataset, "sha256": sha256})
+            dataset = Dataset(job.dataset, sha256[:36], source_type="inkling", source=source)
+            with _unless_unsupported("records no inputs"):
+                tags = [InputTag("mlflow.data.context", "training")]
+                self._client.log_inputs(run_id, [DatasetInput(dataset, tags)])
+
     def _log_pictures(self, run_id: str, job: Job) -> None:
         with TemporaryDirectory() as folder:
             for what in _PICTURES:
@@ -143,7 +157,6 @@ class MlflowLog:
 
     def _log_model(self, run_id: str, manifest: Manifest) -> None:
         """Log a version as an artifact that MLflow loads as a Python function, and register it under its name."""
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see above
         from mlflow.models import Model  # noqa: PLC0415
 
         with TemporaryDirectory() as folder:
@@ -155,7 +168,7 @@ class MlflowLog:
             described.save(str(Path(folder) / "MLmodel"))
             self._client.log_artifacts(run_id, folder, _MODEL)
         tags = {"inkling.version": str(manifest.version), _JOB: str(manifest.job_id)}
-        try:
+        with _unless_unsupported("registers no models"):
             if not self._client.search_registered_models(f"name = '{manifest.name}'"):
                 self._client.create_registered_model(manifest.name)
             for earlier in self._client.search_model_versions(f"name = '{manifest.name}'"):
@@ -163,10 +176,6 @@ class MlflowLog:
                     self._client.delete_model_version(manifest.name, earlier.version)
             source = f"runs:/{run_id}/{_MODEL}"
             self._client.create_model_version(manifest.name, source, run_id, tags, await_creation_for=None)
-        except MlflowException as error:
-            if error.error_code not in _NOT_FOR_US:
-                raise
-            logger.warning("the MLflow server registers no models (%s)", error.error_code)
 
 
 class PythonFunction:
@@ -190,6 +199,18 @@ class PythonFunction:
 def _load_pyfunc(path: str) -> PythonFunction:
     """Load a logged model: MLflow calls it by this name."""
     return PythonFunction(Path(path))
+
+
+@contextmanager
+def _unless_unsupported(what: str) -> Iterator[None]:
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see above
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in _NOT_FOR_US:
+            raise
+        logger.warning("the MLflow server %s (%s)", what, error.error_code)
 
 
 def _params(job: Job) -> list[Any]:

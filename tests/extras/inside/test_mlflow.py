@@ -141,6 +141,9 @@ def test_jobs_become_runs(tmp_path: Path, server: MlflowServer, settings: Settin
     assert (run.info.run_name, run.info.status) == ("tracked", "FINISHED")
     assert run.data.params == {name: str(value) for name, value in {**job.config.to_dict(), "dataset": "mnist"}.items()}
     assert by_job[before.id].data.params["learning_rate"] == "0.05"
+    (logged,) = run.inputs.dataset_inputs
+    sha256 = service.jobs.provenance(job.id)["dataset_sha256"]
+    assert (logged.dataset.name, logged.dataset.digest, logged.tags[0].value) == ("mnist", sha256[:36], "training")
     assert (run.data.tags["inkling.model"], run.data.tags["inkling.version"]) == ("tracked", "2")
     client = MlflowClient(tracking_uri=server.uri)
     for name in ("validation_loss", "validation_accuracy", "train_accuracy"):

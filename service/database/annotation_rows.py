@@ -25,8 +25,9 @@ MAX_TITLE_CHARS, MAX_NOTES_CHARS = 200, 5_000
 MAX_TAGS, MAX_TAG_CHARS = 20, 40
 MAX_SEARCH_CHARS, MAX_SEARCHED_TAGS = 100, 5
 MAX_LISTED_TAGS = 200
-TITLE_PATTERN = r"^[^\x00-\x1f\x7f]*$"
-TAG_PATTERN = r"^[^\s,\x00-\x1f\x7f]([^,\x00-\x1f\x7f]*[^\s,\x00-\x1f\x7f])?$"
+_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"  # not \s, in which Python, Rust and ECMAScript differ
+TITLE_PATTERN = f"^[^{_CONTROLS}]*$"
+TAG_PATTERN = f"^[^ ,{_CONTROLS}]([^,{_CONTROLS}]*[^ ,{_CONTROLS}])?$"
 TEXT_PATTERN = r"^[^\x00]*$"
 """PostgreSQL cannot store the character 0."""
 RULES = {

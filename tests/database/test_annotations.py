@@ -55,7 +55,8 @@ def test_an_empty_annotation_and_a_deleted_job_leave_no_rows(database: Database,
 
 
 @pytest.mark.parametrize(
-    "parts", [{"title": "a\nb"}, {"title": "a\n"}, {"tags": ("a", "")}, {"tags": ("a ",)}, {"notes": "\0"}]
+    "parts",
+    [{"title": "a\nb"}, {"title": "a\n"}, {"tags": ("a", "")}, {"tags": ("a ",)}, {"tags": ("\x85",)}, {"notes": "\0"}],
 )
 def test_a_part_that_cannot_be_stored_or_found_is_refused(parts: dict[str, object]) -> None:
     with pytest.raises(InvalidField) as refused:

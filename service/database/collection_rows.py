@@ -41,6 +41,12 @@ COLLECTIONS = Rows(collections, CollectionRow)
 IMAGES = Rows(collection_images, CollectedImageRow)
 
 
+def count(connection: Connection, name: str) -> int:
+    """Return how many images a collection has, by the index alone."""
+    query = select(func.count()).where(collection_images.c.collection_id == name)
+    return connection.execute(query).scalar_one()
+
+
 def count_by_label(connection: Connection, name: str) -> dict[int, int]:
     """Return how many images of each label a collection has."""
     images = collection_images.c

@@ -128,7 +128,7 @@ class Collections:
         with self._database.write() as connection:
             _row(connection, name)
             AdvisoryLock.SUBMISSION.acquire(connection)
-            if sum(collection_rows.count_by_label(connection, name).values()) >= MAX_IMAGES:
+            if collection_rows.count(connection, name) >= MAX_IMAGES:
                 raise StorageFull("The collection is full.", allowed=f"at most {MAX_IMAGES:,} images")
             collection_rows.IMAGES.insert(
                 connection,

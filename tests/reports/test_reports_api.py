@@ -68,10 +68,11 @@ def test_a_finished_report(client: httpx.Client, finished: Report) -> None:
 
 
 def test_a_report_that_is_not_finished(client: httpx.Client) -> None:
-    answer = client.post("/reports", json={"quick": True, "seed": 5, "l2_penalties": [1.0]})
+    answer = client.post("/reports", json={"quick": True, "seed": 5, "seeds": 2, "l2_penalties": [1.0]})
     assert answer.status_code == 202
     report = answer.json()
     ReportDetail.model_validate(report)
+    assert len(report["jobs"]) == 1 + 2 + 2 * 2 and report["options"]["seeds"] == 2
     assert answer.headers["location"] == f"/api/v1/reports/{report['id']}"
     for path in ("report.html", "figures/2b-loss.svg"):
         early = client.get(f"/reports/{report['id']}/{path}")
@@ -81,7 +82,13 @@ def test_a_report_that_is_not_finished(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     ("body", "field"),
-    [({"classes": [2, 2]}, "classes"), ({"classes": [2]}, "classes"), ({"quik": True}, "quik"), ({"seed": -1}, "seed")],
+    [
+        ({"classes": [2, 2]}, "classes"),
+        ({"classes": [2]}, "classes"),
+        ({"quik": True}, "quik"),
+        ({"seed": -1}, "seed"),
+        ({"seeds": 11}, "seeds"),
+    ],
 )
 def test_bad_requests(client: httpx.Client, body: dict[str, object], field: str) -> None:
     answer = client.post("/reports", json=body)

@@ -46,7 +46,7 @@ function Head({ id, options, state, fraction, jobs, sweep, sections, cancel }) {
     <progress max="1" value=${fraction} aria-label="Progress" hidden=${isOver}></progress>
     <div class="row">
       ${sections.length > 0 && ["html", "pdf", "tex", "ipynb", "json", "zip"].map(save)}
-      <a class="button" href=${address({ sweep })}>${options.assignment === 1 ? "Softmax runs" : "All runs"}</a>
+      <a class="button" href=${address({ sweep })}>${options.assignment === 2 ? "All runs" : options.seeds > 1 ? "Other runs" : "Softmax runs"}</a>
       ${options.assignment === 1 && runs.length > 1 && html`<a class="button" href=${compareAddress(runs.slice(0, 2))}>Compare with and without shuffling</a>`}
       ${!isOver && html`<button type="button" onClick=${cancel}>Cancel</button>`}
       ${isOver && html`<${Delete} paths=${[`/reports/${id}`]} title="Delete this report?" words=${`Its ${runs.length} runs and its sweep are deleted with it. The versions that they made stay.`} done=${() => go(address({ view: "reports" }))} />`}

@@ -52,7 +52,7 @@ key=
 get() { curl --header "Authorization: Bearer $key" --fail --silent --show-error --max-time 10 "$@"; }
 megabytes() { echo "$(($(podman image inspect --format '{{.Size}}' "$1") / 1000000)) MB"; }
 run() {
-    podman run --detach --name "$name" --publish "${url#http://}:8000" --volume "$name:/data" --user "$user" \
+    podman run --detach --timeout 900 --name "$name" --publish "${url#http://}:8000" --volume "$name:/data" --user "$user" \
         --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 2g inkling \
         >"$work/run.log" 2>&1 || { cat "$work/run.log"; fail "it does not start"; }
     for _ in $(seq 120); do

@@ -83,7 +83,7 @@ function Result({ job, label, read, inputs }) {
   const rows = [[label, ...(readings ?? ["…", "…"])], ["Test images", ...accuracies]];
   const failed = problem ?? uncompared;
   return html`
-    <${Table} caption="Before and after" headings=${["", "Before", "After"]} rows=${rows} />
+    <${Table} caption="Before and after" headings=${["", "Before", "After"]} rows=${rows} hasCsv=${false} />
     ${comparison && html`<p class="hint">${comparison.comparisons[0].sentence}</p>`}
     ${failed && html`<p class="error" role="alert">${failed.message}</p>`}`;
 }

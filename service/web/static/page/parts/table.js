@@ -33,7 +33,11 @@ function csvOf(table) {
   return [...table.rows].map((row) => `${line(row).join()}\r\n`).join("");
 }
 
-const quoted = (text) => (/[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+// Text that a spreadsheet would run as a formula gets an apostrophe before it, as in the tables of the API.
+const quoted = (text) => {
+  const plain = /^[=+@-]/.test(text) && !isNumber(text) ? `'${text}` : text;
+  return /[",]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+};
 
 // Whether all cells are numbers, some with their unit or interval, or say that there is none; a column of links is none.
 const isOfNumbers = (cells) => cells.some(isNumber) && cells.every((cell) => isNumber(cell) || ABSENT.includes(cell));

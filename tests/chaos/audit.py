@@ -119,7 +119,11 @@ class Audit:
                 elif manifest.stop_reason != "cancelled":
                     self.counts["versions with the bits of an undisturbed run"] += 1
         for job in known.values():
-            if job.state is JobState.SUCCEEDED and job.model is None:
+            if job.verification:
+                self.counts["versions verified"] += job.state is JobState.SUCCEEDED
+                if job.state is JobState.SUCCEEDED and not (job.verification["outcome"] or {}).get("identical"):
+                    yield f"job {job.id} trained other weights than the one that it verifies: {job.verification}"
+            elif job.state is JobState.SUCCEEDED and job.model is None:
                 yield f"job {job.id} succeeded without a version"
             made = job.model and (job.model["name"], job.model["version"])
             if made and makers.get(job.id) != made and f"{made[0]}/{made[1]}" not in self._ledger.deleting:

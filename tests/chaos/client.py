@@ -157,7 +157,7 @@ class ChaosClient:
         self._ask(next(iter(self._unanswered)))
 
     def _request(self) -> tuple[str, dict[str, Any]]:
-        """Return the address and the body of something new to train: a job, a sweep, or more of what is over."""
+        """Return the address and the body of something new to train: a job, a sweep, or what is over, more or anew."""
         kind, name = self._rng.random(), self._rng.choice(MODELS)
         over = [job for job in self.ledger.finals.values() if job["state"] != "failed"]
         over = [job for job in over if job["id"] not in self.ledger.deleting]
@@ -166,6 +166,8 @@ class ChaosClient:
         if kind < 0.2 and over:
             job = self._rng.choice(over)
             return f"/jobs/{job['id']}/resume", {"epochs": job["config"]["epochs"] + 2}
+        if kind < 0.35 and (made := [job for job in over if job["model"]]):
+            return f"/jobs/{self._rng.choice(made)['id']}/verify", {}
         running_long = any(
             job not in self.ledger.finals and config["epochs"] >= LONG["epochs"]
             for job, config in self.ledger.jobs.items()
@@ -175,9 +177,9 @@ class ChaosClient:
     def _ask(self, key: str) -> None:
         """Ask under a key, perhaps again, until there is an answer."""
         path, body = self._unanswered[key]
-        answer = self._http.post(path, json=body, headers={"Idempotency-Key": key})
-        if answer.status_code == 409 and path.endswith("/resume"):
-            del self._unanswered[key]  # there was nothing yet to go on from
+        answer = self._http.post(path, json=body or None, headers={"Idempotency-Key": key})
+        if answer.status_code == 409 and path.endswith(("/resume", "/verify")):
+            del self._unanswered[key]  # there was nothing yet to go on from, or the version is deleted
             return
         assert answer.status_code == 202, (path, body, answer.status_code, answer.text)
         accepted = answer.json()
@@ -257,7 +259,7 @@ class ChaosClient:
         if self._rng.random() < 0.5:
             # Once it is deleted, its key makes another job.
             asked = {ledger.keys.get(key) for key in self._unanswered}
-            asked |= {path.split("/")[2] for path, _ in self._unanswered.values() if path.endswith("/resume")}
+            asked |= {path.split("/")[2] for path, _ in self._unanswered.values() if path.count("/") == 3}
             over = sorted(ledger.finals.keys() - ledger.deleting - asked)
             path = f"/jobs/{(target := self._rng.choice(over))}" if len(over) > N_KEPT else None
         else:

@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, literal, select, update
+from sqlalchemy import Connection, bindparam, delete, literal, select, update
 
 from .sharing import body_of, hand_over, owner_of
 from .tables import checkpoints, snapshots
 
 _referring = checkpoints.alias()
+_JOB: Any = bindparam("its_job_id")
+_IS_THERE = select(checkpoints.c.job_id).where(checkpoints.c.job_id == _JOB)
+_REPLACE = update(checkpoints).where(checkpoints.c.job_id == _JOB)
+_REPLACE_UNSHARED = _REPLACE.where(~select(_referring.c.job_id).where(_referring.c.owner_id == _JOB).exists())
 
 
 def put_checkpoint(connection: Connection, job_id: str, *, step: int, body: bytes) -> None:
     """Replace the checkpoint of a job; the transaction makes that atomic."""
+    its = {"its_job_id": job_id}
     values = {"step": step, "body": body, "at": datetime.now(UTC), "owner_id": None}
-    unshared = select(_referring.c.job_id).where(_referring.c.owner_id == job_id).exists()
-    replace = update(checkpoints).where(checkpoints.c.job_id == job_id).values(**values)
-    if connection.execute(replace.where(~unshared)).rowcount == 0:
+    if connection.execute(_REPLACE_UNSHARED, its | values).rowcount == 1:
+        return
+    if connection.execute(_IS_THERE, its).first():
         hand_over(connection, [job_id], table=checkpoints)
-        if connection.execute(replace).rowcount == 0:
-            connection.execute(checkpoints.insert().values(job_id=job_id, **values))
+        connection.execute(_REPLACE, its | values)
+    else:
+        connection.execute(checkpoints.insert().values(job_id=job_id, **values))
 
 
 def checkpoint_step(connection: Connection, job_id: str) -> int:

@@ -207,7 +207,7 @@ class Database:
                 return int(sqlite.execute(f"PRAGMA {name}").fetchone()[0])
 
             if pragma("auto_vacuum") != _INCREMENTAL and rewrite:
-                sqlite.executescript("VACUUM")
+                sqlite.executescript("PRAGMA auto_vacuum=INCREMENTAL; VACUUM")
             while (n_free := pragma("freelist_count")) and pragma("auto_vacuum") == _INCREMENTAL:
                 # Not `execute`: that takes one step of a statement without columns, which is one page.
                 sqlite.executescript(f"PRAGMA incremental_vacuum({_FREED_PAGES})")
@@ -339,13 +339,16 @@ def _check_options(url: URL) -> None:
 
 def _prepare_sqlite(busy_timeout_ms: int, read_only: bool, connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver
-    durable = (
-        "auto_vacuum=INCREMENTAL",  # of a new file: `shrink` can give its pages back
+    connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
+    if read_only:
+        return
+    if not connection.execute("PRAGMA page_count").fetchone()[0]:  # of a file that has pages, it takes the write lock
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # `shrink` can give its pages back
+    for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",  # a confirmed commit survives a power cut
         "foreign_keys=ON",
-    )
-    for pragma in (f"busy_timeout={busy_timeout_ms}", *(() if read_only else durable)):
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -65,6 +65,9 @@ def test_a_finished_job_has_the_documented_shape(system: JobSystem) -> None:
     plain = strictly(system.jobs.get(job_id).to_dict())
     assert list(plain) == [
         "id",
+        "title",
+        "tags",
+        "notes",
         "state",
         "config",
         "starts_from",

@@ -76,7 +76,9 @@ DATA_SETS: tuple[Case, ...] = (
     _upload(77, "bytes that follow", "invalid-dataset", train_images=_IMAGES + b"\0"),
     _upload(78, "a gzip bomb", "input-too-large", 413, test_images=_gzip_bomb(300)),
     _upload(79, "half a gzip", "invalid-dataset", train_images=gzip.compress(_IMAGES)[:-9]),
-    _upload(79, "two gzips", "invalid-dataset", train_images=gzip.compress(_IMAGES[:9]) + gzip.compress(_IMAGES[9:])),
+    _upload(
+        79, "a gzip and a half", "invalid-dataset", train_images=gzip.compress(_IMAGES) + gzip.compress(b"\0")[:-9]
+    ),
     _upload(80, "a label too many", "invalid-dataset", train_labels=_labels(0, 1, 0)),
     _upload(81, "label 10", "invalid-dataset", train_labels=_labels(0, 10)),
     _upload(81, "label 255", "invalid-dataset", train_labels=_labels(0, 255)),

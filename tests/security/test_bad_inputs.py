@@ -163,7 +163,7 @@ def test_a_parameter_at_fault_is_named_as_one(client: httpx.Client) -> None:
     (error,) = client.get("/jobs?limit=0").json()["errors"]
     assert (error["parameter"], error["code"], error["allowed"]) == ("limit", "out_of_range", "at least 1")
     (error,) = client.get("/jobs?sort=created").json()["errors"]
-    assert (error["parameter"], error["allowed"]) == ("sort", "before, limit, state")
+    assert (error["parameter"], error["allowed"]) == ("sort", "before, limit, q, state, tag")
 
 
 def test_one_acceptable_form_is_enough(client: httpx.Client) -> None:

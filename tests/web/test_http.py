@@ -24,7 +24,7 @@ def test_allow_lists_every_method(client: httpx.Client) -> None:
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
     assert client.put("/jobs/1/cancel").headers["allow"] == "OPTIONS, POST"
     assert client.post("/models/a/aliases/b").headers["allow"] == "DELETE, OPTIONS, PUT"
-    assert client.request("TRACE", "/jobs/1").headers["allow"] == "DELETE, GET, HEAD, OPTIONS"
+    assert client.request("TRACE", "/jobs/1").headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
     assert client.put("/collections/a/images/b").headers["allow"] == "DELETE, OPTIONS, PATCH"
     assert client.put("/collections/a/images/b.png").headers["allow"] == "GET, HEAD, OPTIONS"
 
@@ -189,8 +189,9 @@ def ask(app: FastAPI, path: str) -> httpx.Response:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/jobs", "before, limit, state"),
-        ("GET", "/models", "none"),
+        ("GET", "/jobs", "before, limit, q, state, tag"),
+        ("GET", "/models", "q, tag"),
+        ("GET", "/hyperparameters", "none"),
         ("POST", "/predict", "alias, digit_below, unsure_below"),
         ("POST", "/models/mnist-softmax/versions/1/predict", "digit_below, unsure_below"),
     ],

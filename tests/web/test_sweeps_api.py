@@ -465,6 +465,6 @@ def test_a_thousand_members(tmp_path: Path) -> None:
 
 def test_the_documented_fields_are_those_of_the_table() -> None:
     schemas = create_app(settings=Settings()).openapi()["components"]["schemas"]
-    training = set(schemas["TrainingRequest"]["properties"]) - {"dataset", "name", "title", "tags", "notes"}
+    training = set(schemas["TrainingRequest"]["properties"]) - {"dataset", "name", "paused", "title", "tags", "notes"}
     assert set(schemas["SweepRequestBase"]["properties"]) == set(schemas["SweepRequestGrid"]["properties"]) == training
     assert schemas["SweepRequestGrid"]["properties"]["l2_penalty"]["items"]["maximum"] == 100

@@ -100,9 +100,11 @@ class Annotations:
         dataset = self._datasets.get(name)
         return {**dataset.to_dict(), **self._of("datasets", [name])[name].to_dict(dataset.title)}
 
-    def _shown(self, models: Sequence[ModelSummary], versions: Sequence[VersionSummary] = ()) -> list[Json]:
+    def _shown(self, models: Sequence[ModelSummary], versions: Sequence[VersionSummary] | None = None) -> list[Json]:
         """Return models with the tags of all their versions; one model also with some of its versions."""
-        ids = [f"{model.name}/{each.version}" for model in models for each in (*versions, model.default) if each]
+        ids = [
+            f"{model.name}/{each.version}" for model in models for each in (*(versions or ()), model.default) if each
+        ]
 
         def read(connection: Connection) -> Any:
             tags = {model.name: annotation_rows.tags_of_model(connection, model.name) for model in models}
@@ -119,7 +121,7 @@ class Annotations:
         return [
             {
                 **model.to_dict(),
-                **({"versions": [show(model, each) for each in versions]} if versions else {}),
+                **({} if versions is None else {"versions": [show(model, each) for each in versions]}),
                 "tags": tags[model.name],
                 "default": show(model, model.default),
             }

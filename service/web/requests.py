@@ -333,7 +333,7 @@ _RESUME_FIELDS: dict[str, Any] = {
 ResumeRequest: Any = create_model("ResumeRequest", __base__=Strict, **_RESUME_FIELDS)
 
 
-class Continuation(Strict):
+class ContinueRequest(Strict):
     """How far a paused job trains on before it pauses again, at what comes first; with nothing, to its end."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"steps": 1}, {"epochs": 1}, {}]})

@@ -47,6 +47,7 @@ def test_versions_come_in_pages_the_newest_first(client: httpx.Client, model: st
     older = client.get(model, params={"limit": 1, "before": newest["next"]}).json()
     assert [[version["version"] for version in page["versions"]] for page in (newest, older)] == [[2], [1]]
     assert older["next"] is None and client.get(model).json()["next"] is None
+    assert client.get(model, params={"before": "1"}).json()["versions"] == []
 
 
 def test_one_version(client: httpx.Client, model: str, alias: str) -> None:

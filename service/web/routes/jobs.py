@@ -239,7 +239,7 @@ def pause_job(job_id: JobId, service: ServiceDep) -> Response:
 
 
 @router.post("/jobs/{job_id}/continue", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
-def continue_job(job_id: JobId, body: requests.Continuation, service: ServiceDep) -> Response:
+def continue_job(job_id: JobId, body: requests.ContinueRequest, service: ServiceDep) -> Response:
     """Continue a paused job, for some steps, to the end of some epochs, or to its end.
 
     Its weights are, to the bit, those of a job that was never paused.

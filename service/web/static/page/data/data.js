@@ -38,9 +38,9 @@ function Datasets({ params }) {
     <h1 id="data-title">Data</h1>
     <p class="lead">The images that models are trained on. Click one to see a prediction for it.</p>
     <details id="upload" class="card" open=${hasUpload()} hidden=${isHidden("upload")}><summary>Add a data set of your own</summary><${Upload} /></details>
-    ${data && html`<${Collections} collections=${data.collections} />`}
+    <${Collections} collections=${data?.collections ?? []} />
     <${Search} search=${search} kind="datasets" />
-    ${list && html`<div class="row filter" role="group" aria-label="Data sets">${list.datasets.map(chip)}${!list.datasets.length && "No data set matches."}</div>`}
+    <div class="row filter" role="group" aria-label="Data sets">${list?.datasets.map(chip)}${list?.datasets.length === 0 && "No data set matches."}</div>
     <div id="dataset">
       <${Lost} when=${isLost} />
       ${problem && html`<${Empty} href="/?view=data" label="See the data sets">${problem.status === 404 ? "There is no such data set." : problem.message}<//>`}

@@ -103,7 +103,7 @@ def test_the_model_store_cannot_be_written(tmp_path: Path, faults: dict[Fault, t
         pytest.param(full, (507, "storage-full"), marks=NEEDS_MOUNTS),
         (broken, REFUSED),
         pytest.param(unwritten_database, REFUSED, marks=NEEDS_STRACE),
-        pytest.param(unsynced_database, REFUSED, marks=NEEDS_STRACE),
+        pytest.param(unsynced_database, REFUSED, marks=[NEEDS_STRACE, pytest.mark.long]),
     ],
 )
 def test_the_database_cannot_be_written(tmp_path: Path, fault: Fault, problem: tuple[int, str]) -> None:

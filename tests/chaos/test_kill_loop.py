@@ -21,11 +21,12 @@ AuditLoad = Callable[[FaultLoad], list[str]]
 def test_a_kill_in_every_gap_of_the_order_of_writes(
     fork_server: ForkServer, tmp_path: Path, seed: int, audit: AuditLoad
 ) -> None:
-    print(f"\nseed {seed}, {len(GAPS)} gaps")
+    gaps = GAPS * max(1, ROUNDS // 100) if ROUNDS > 10 else GAPS[seed % 2 :: 2]  # in the suite every second one
+    print(f"\nseed {seed}, {len(gaps)} gaps")
     load = FaultLoad(fork_server, tmp_path, seed)
-    load.run(GAPS * max(1, ROUNDS // 100))
+    load.run(gaps)
     assert audit(load) == []
-    assert {gap for gap in GAPS if not load.gaps[gap]} == set(), "gaps that no round came to"
+    assert {gap for gap in gaps if not load.gaps[gap]} == set(), "gaps that no round came to"
 
 
 def test_kills_at_random_moments(fork_server: ForkServer, tmp_path: Path, seed: int, audit: AuditLoad) -> None:

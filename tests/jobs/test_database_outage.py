@@ -153,6 +153,7 @@ def test_eight_engines_run_many_jobs_once_each(idle: JobSystem, tmp_path: Path, 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_server_that_restarts_repeatedly_loses_nothing(system: JobSystem, postgresql: Server) -> None:
     ids = [system.submit(seed=seed, epochs=30) for seed in range(8)]
     over = threading.Event()

@@ -48,6 +48,8 @@ NOT_RUN = {
     "security.md": 2,
 }
 """How many blocks of a page are not run. It should only ever shrink."""
+TAKES_MINUTES = ("cli.md",)
+"""Of every command an example, which starts a process of its own: tests/cli has them all in one process."""
 
 PREAMBLE = r"""
 set -eu
@@ -154,7 +156,14 @@ def script_of(blocks: list[Block], url: str) -> str:
 
 
 @pytest.mark.needs("curl")
-@pytest.mark.parametrize("name", [name for name, blocks in PAGES.items() if len(blocks) > NOT_RUN.get(name, 0)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long) if name in TAKES_MINUTES else name
+        for name, blocks in PAGES.items()
+        if len(blocks) > NOT_RUN.get(name, 0)
+    ],
+)
 def test_the_commands_of_a_page_work(name: str, running: Running, folder: Path) -> None:
     file = folder / "page.sh"
     file.write_text(script_of(PAGES[name], running.url))

@@ -155,8 +155,8 @@ def test_none_minds_that_somebody_removes_their_figures(running: tuple[psutil.Pr
     [
         (signal.SIGTERM, False),
         (signal.SIGTERM, True),
-        (signal.SIGINT, False),
-        (signal.SIGHUP, False),
+        pytest.param(signal.SIGINT, False, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, False, marks=pytest.mark.long),
         (signal.SIGKILL, True),
     ],
 )

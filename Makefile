@@ -11,8 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 
 PYTEST = $(BIN)/python -P -m pytest
-# Two more than there are cores, since many tests wait for processes that they have started.
-SIDE_BY_SIDE = -q -n $(shell expr $$(nproc) + 2) --maxprocesses 6
+# One more than there are cores, since many tests wait for processes that they have started.
+SIDE_BY_SIDE = -q -n $(shell expr $$(nproc) + 1) --maxprocesses 6
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16

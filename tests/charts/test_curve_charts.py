@@ -27,6 +27,7 @@ def has_colour(png: bytes, colour: tuple[int, int, int]) -> bool:
     return bool((decoded(png) == colour).all(axis=-1).any())
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize(
     "size",
@@ -81,6 +82,7 @@ def test_marks_change_the_picture(chart: Chart, make_curves: MakeCurves) -> None
     assert len(pictures) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "losses",
     [
@@ -106,6 +108,7 @@ def test_a_long_run_is_thinned(make_curves: MakeCurves) -> None:
     assert len(svg) < 400_000
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("text", ["word " * 20_000, "x" * 100_000, "$\\frac{", "a\nb\0\ud800\u2028", "日本語 😀"])
 @pytest.mark.parametrize("image_format", ["png", "svg"])

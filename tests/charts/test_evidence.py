@@ -97,6 +97,7 @@ def test_mistakes_are_redder_the_larger_their_share() -> None:
     assert "#b2182b" not in svg_of(np.diag([5, 6, 7]), ["2", "3", "5"]).lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [{"width_px": 320, "height_px": 240}, {"width_px": 3840, "height_px": 2160}])
 @pytest.mark.parametrize("n_classes", [2, 10])
 def test_sizes(size: dict[str, int], n_classes: int) -> None:

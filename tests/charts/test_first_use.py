@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 _SCRIPT = """
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -30,6 +32,7 @@ with ThreadPoolExecutor(len(charts)) as pool:
 """
 
 
+@pytest.mark.slow
 def test_threads_that_draw_first_at_once_all_get_their_picture() -> None:
     ran = subprocess.run([sys.executable, "-P", "-c", _SCRIPT], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]

@@ -83,6 +83,7 @@ def draw(request: pytest.FixtureRequest, drawings: dict[str, Draw]) -> Draw:
     return drawings[request.param]
 
 
+@pytest.mark.slow
 def test_png_holds_its_provenance(draw: Draw) -> None:
     picture = Image.open(BytesIO(draw(PROVENANCE)))
     assert picture.format == "PNG"
@@ -124,6 +125,7 @@ def test_sixteen_threads_draw_the_same_bytes(drawings: dict[str, Draw]) -> None:
         assert len({picture for of, picture in drawn if of == name}) == 1, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("image_format", ["svg", "pdf"])
 def test_threads_draw_the_same_vectors(image_format: Literal["svg", "pdf"], make_curves: Callable[..., Curves]) -> None:
     def once(_: int) -> bytes:

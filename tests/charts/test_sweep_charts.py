@@ -52,6 +52,7 @@ def size_of(png: bytes) -> tuple[int, int]:
     return Image.open(BytesIO(png)).size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 4, 7, 8, 12, 13, 300])
 def test_any_number_of_members_is_drawn(number: int) -> None:
     labels = texts(accuracy(members(number), swept="L2 penalty", image_format="svg"))
@@ -60,6 +61,7 @@ def test_any_number_of_members_is_drawn(number: int) -> None:
         assert {f"{place / 10:g}" for place in range(number)} <= set(labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [3, 12, 40])
 def test_small_charts_have_their_size(number: int) -> None:
     assert size_of(accuracy(members(number), size=SMALL, swept="learning rate")) == (320, 240)
@@ -150,6 +152,7 @@ def test_a_heat_map_names_its_best_cell() -> None:
     assert "lowest validation loss 0.5000: learning rate 2, penalty 0" in found
 
 
+@pytest.mark.slow
 def test_any_grid_is_drawn() -> None:
     assert heatmap([[0.5]])
     assert heatmap([[0.0, 0.0]])

@@ -288,6 +288,7 @@ def test_a_sweep_from_submission_to_its_end(backend: Backend) -> None:
     assert backend.sweeps(limit=1)["sweeps"][0]["id"] == sweep["id"]
 
 
+@pytest.mark.slow
 def test_both_return_the_same_of_sweeps(
     local: LocalBackend, remote: RemoteBackend, finished_sweep: dict[str, Any]
 ) -> None:

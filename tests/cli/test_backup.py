@@ -114,6 +114,7 @@ def killed_at(number: int, folder: Path, work: Callable[[], Any]) -> bool:
     return os.WIFSIGNALED(status)
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_a_backup_and_a_restored_folder_whole_or_absent(original: Service, tmp_path: Path) -> None:
     settings, target = original.settings, tmp_path / "target"
     stores = dict(zip(("model_store", "datasets"), open_stores(settings), strict=True))

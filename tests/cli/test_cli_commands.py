@@ -170,6 +170,7 @@ def test_a_model_is_shown_with_its_weights(here: Here, monkeypatch: pytest.Monke
     assert "3 v 7" in text and "which is not here" not in " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_whole_lines_in_any_encoding(tmp_path: Path) -> None:
     name = "long-" * 10 + "name"
     idle = build(Settings(data_dir=tmp_path))

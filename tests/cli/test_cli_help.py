@@ -123,6 +123,7 @@ def test_completion_knows_commands_and_choices() -> None:
     assert "--l2-penalty" in complete("inkling train --l")
 
 
+@pytest.mark.slow
 def test_completion_knows_names_and_ids_and_changes_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with closing(LocalBackend(Settings(data_dir=data))) as backend:

@@ -134,6 +134,7 @@ def test_a_list_in_the_environment_has_commas_or_is_json(written: str, hosts: li
         assert json.loads(result.output)[name] == hosts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_whatever_stands_in_a_variable_is_taken_or_named(name: str) -> None:
     """A Kubernetes Service that is named inkling puts a URL into INKLING_PORT, for one."""

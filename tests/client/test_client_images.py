@@ -58,6 +58,7 @@ def test_every_mode_of_pillow(client: InklingClient, paper: Image.Image, mode: s
     assert image.mode == mode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("orientation", [None, *range(1, 9)])
 def test_one_picture_has_one_prediction(

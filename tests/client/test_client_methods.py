@@ -117,6 +117,7 @@ def asked(url: str) -> Iterator[tuple[InklingClient, list[tuple[str, str]]]]:
         yield InklingClient(url, http_client=http_client), requests
 
 
+@pytest.mark.slow
 def test_every_route_has_a_method(
     asked: tuple[InklingClient, list[tuple[str, str]]], service: Service, mnist: Dataset
 ) -> None:

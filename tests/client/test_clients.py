@@ -194,6 +194,7 @@ def test_the_awaited_client_returns_the_same(client: InklingClient, url: str, di
     asyncio.run(ask())
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_page_run(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every example of docs/client.md, one after another, as a reader would type them."""
     monkeypatch.setenv("INKLING_URL", url)

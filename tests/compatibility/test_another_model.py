@@ -72,6 +72,7 @@ def test_its_gradient_is_that_of_its_loss(mnist: Dataset) -> None:
         assert gradient[0, entry] == pytest.approx((above - below) / 2e-5, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_it_learns_and_goes_on_from_any_check(system: JobSystem, job: Job, mnist: Dataset) -> None:
     assert job.latest is not None and job.latest.validation_loss < 2
     resumed = system.wait(system.jobs.resume(job.id, {"epochs": 5}).id)

@@ -41,6 +41,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"expected": expected, **json.loads(child.stdout)}
 
 
+@pytest.mark.slow
 def test_weights_of_jobs_and_their_checks_read_on(found: dict[str, Any]) -> None:
     assert found["weights_sha256"] == found["expected"]["weights_sha256"]
     assert found["checks"] == found["expected"]["checks"]

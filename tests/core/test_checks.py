@@ -40,6 +40,7 @@ def everything(configs: list[TrainingConfig], data: TrainingData, **options: Any
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("configs", CASES.values(), ids=CASES.keys())
 def test_a_helper_changes_no_bit(data_for: DataFor, configs: list[TrainingConfig]) -> None:
     """Neither one that helps, nor one that never finds time."""

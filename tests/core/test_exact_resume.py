@@ -59,6 +59,7 @@ def assert_same_end(resumed: Recording, whole: Recording) -> None:
     assert_same_state(resumed.result.state, whole.result.state)
 
 
+@pytest.mark.slow
 @every_config
 def test_from_every_check(data_for: DataFor, config: TrainingConfig) -> None:
     whole = record(config, data_for(config))
@@ -68,6 +69,7 @@ def test_from_every_check(data_for: DataFor, config: TrainingConfig) -> None:
         assert_same_end(resumed, whole)
 
 
+@pytest.mark.slow
 @every_config
 def test_from_any_step_at_which_it_was_cancelled(data_for: DataFor, config: TrainingConfig) -> None:
     whole = record(config, data_for(config))

@@ -154,6 +154,7 @@ class TestTable:
 
         accepted()
 
+    @pytest.mark.slow
     @every_row
     def test_anything_else_is_refused_by_name_and_range(self, row: Hyperparameter) -> None:
         @settings(max_examples=50)

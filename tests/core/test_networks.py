@@ -36,6 +36,7 @@ def images(rng: np.random.Generator, model: Model, n_images: int = 7) -> Floats:
     return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["softmax", "logistic"])
 @pytest.mark.parametrize("depth", [1, 2, 3, 10])
 @pytest.mark.parametrize("activation", ACTIVATIONS)

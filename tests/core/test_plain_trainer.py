@@ -42,6 +42,7 @@ def plainly(config: TrainingConfig, data: TrainingData) -> tuple[Floats, list[pl
 
 
 # Measured: at most 5e-7 in float32 and 4e-15 in float64.
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
 @pytest.mark.parametrize("model", ["softmax", "logistic"])
 @pytest.mark.parametrize("changes", [RUNS_ITS_EPOCHS, STOPS_EARLY, STOPS_EARLY | {"shuffle": False}])

@@ -79,6 +79,7 @@ class TestLogisticWithoutShuffle:
 
 
 class TestLogisticShuffled:
+    @pytest.mark.slow
     def test_most_seeds_stop_earlier(self, trained: Trained) -> None:
         runs = [trained(logistic(shuffle=True, seed=seed))[0] for seed in range(6)]
         assert all(run.result.stop_reason is StopReason.EARLY_STOPPING for run in runs)

@@ -25,6 +25,7 @@ DIFFERENT: list[dict[str, Any]] = [
 TOO_FAST: list[dict[str, Any]] = [{"learning_rate": 0.3}, {"learning_rate": 0.3, "patience": 3}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("model", "train_size"), [("logistic", 10_000), ("softmax", 2000)])
 def test_each_member_goes_as_it_would_alone(data_for: DataFor, model: Any, train_size: int, dtype: Any) -> None:

@@ -96,6 +96,7 @@ def test_fifty_writers_that_read_first_never_meet_a_locked_database(
         assert connection.execute(select(jobs.c.fence)).scalar_one() == 250, "no update was lost"
 
 
+@pytest.mark.slow
 @only_sqlite
 def test_two_processes_write_at_once(database: Database, add_job: Callable[..., str]) -> None:
     add_job()

@@ -35,6 +35,7 @@ def test_the_database_rejects_other_states(database: Database, add_job: AddJob) 
         put_into(database, job_id, "dreaming")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", JobState)
 @pytest.mark.parametrize("state", JobState)
 def test_a_move_is_made_from_its_sources_only(
@@ -52,6 +53,7 @@ def test_a_move_is_made_from_its_sources_only(
     assert states_of(database, job_id) == (["queued", to] if allowed else ["queued"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", JobState)
 def test_only_a_job_that_is_over_can_be_deleted(database: Database, add_job: AddJob, state: JobState) -> None:
     job_id, other = add_job(), add_job()

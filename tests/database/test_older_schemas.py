@@ -115,6 +115,7 @@ def make(database: Database, schema: str) -> dict[str, list[dict[str, Any]]]:
         return contents(connection)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_every_schema_comes_up_to_the_present_one_with_its_rows(tmp_path: Path, schema: str) -> None:
     database = Database(f"sqlite:///{tmp_path / 'inkling.db'}")

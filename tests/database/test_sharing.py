@@ -92,6 +92,7 @@ def test_to_resume_stores_no_bytes_again(database: Database, add_job: Callable[.
         assert stored_bytes(connection) == before
 
 
+@pytest.mark.slow
 def test_jobs_keep_what_they_share_whatever_others_are_deleted(database: Database, family: list[str]) -> None:
     with database.read() as connection:
         seen = {job_id: recorded(connection, job_id) for job_id in family}

@@ -193,6 +193,7 @@ def test_a_directory_of_millions_is_not_read() -> None:
     assert peak_bytes < 1_000_000
 
 
+@pytest.mark.slow
 def test_bombs_are_not_unpacked(parts: dict[str, bytes]) -> None:
     gzip_bomb = gzip.compress(bytes(100_000_000))
     packed = io.BytesIO()
@@ -232,6 +233,7 @@ def test_damage_is_noticed(datasets: Datasets, parts: dict[str, bytes], tmp_path
         path.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["add", "delete"])
 def test_a_kill_at_any_write_leaves_it_absent_or_whole(change: str, parts: dict[str, bytes], tmp_path: Path) -> None:
     """The N-th link, unlink or fsync is the last thing that a process does, for every N until it survives."""

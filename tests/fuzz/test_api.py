@@ -36,6 +36,7 @@ def client(server: Server, key: str) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.slow
 def test_every_chart_may_refuse_a_resolution_that_its_size_leaves_no_room_for(
     server: Server, client: httpx.Client
 ) -> None:

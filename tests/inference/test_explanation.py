@@ -53,6 +53,7 @@ def explanations(model: Model, inputs: ModelInputs) -> list[Explanation]:
     return [explain(model, inputs, digit=digit, against=against) for digit, against in pairs if digit != against]
 
 
+@pytest.mark.slow
 def test_the_evidence_adds_up_to_the_logit(model: Model, mnist: Dataset) -> None:
     for index in range(5):
         for found in explanations(model, one(mnist, index)):
@@ -249,6 +250,7 @@ def test_what_cannot_be_reached_has_no_solution() -> None:
         assert np.array_equal(solve(pixels, np.array([-1.0, 1.0]), 0), [0, 0])
 
 
+@pytest.mark.slow
 def test_whole_changes_are_nearly_the_smallest() -> None:
     rng, excess = np.random.default_rng(2), []
     for _ in range(100):

@@ -27,6 +27,7 @@ def network(request: pytest.FixtureRequest, make_network: Callable[..., Model]) 
     return make_network(**KINDS[request.param])
 
 
+@pytest.mark.slow
 def test_shares_and_the_blank_page_sum_to_the_logit(network: Model, mnist: Dataset) -> None:
     function, row = network.function, network.parameters.astype(np.float64)
     blank = explain(network, ModelInputs.as_given(np.zeros((1, 28, 28), np.uint8)), digit=5)
@@ -70,6 +71,7 @@ def test_why_one_and_not_the_other(network: Model, mnist: Dataset) -> None:
     assert contrast.logit == pytest.approx(share * (three.logit - five.logit), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_a_flip_that_is_found_is_one(network: Model, mnist: Dataset) -> None:
     """At 50 images of each kind, 200 in all; it is about as near as the linearised problem says."""
     images, n_found, excess = mnist.test.images[:50], 0, []

@@ -30,6 +30,7 @@ def found(photographs: ModuleType, model: Model) -> dict[str, list[Any]]:
     return {kind: list(photographs.readings(kind, model, n_digits=N_DIGITS)) for kind in KINDS}
 
 
+@pytest.mark.slow
 def test_most_digits_in_pictures_are_read_right(found: dict[str, list[Any]]) -> None:
     check_floors(found)
 
@@ -87,6 +88,7 @@ def test_light_ink_is_not_inverted(found: dict[str, list[Any]]) -> None:
     assert np.mean(inverted) < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("height", "pen_px"), [(0.12, 8), (0.12, 12), (0.25, 24)])
 def test_most_styles_of_drawing_are_read_also_small_and_with_a_thick_pen(
     height: float, pen_px: int, photographs: ModuleType, model: Model

@@ -49,6 +49,7 @@ def test_every_mnist_image_is_in_mnist_form(mnist: Dataset) -> None:
         assert all(map(is_mnist_form, part.images[::4]))
 
 
+@pytest.mark.slow
 def test_all_ten_thousand_test_digits_stay_unchanged_as_28x28_pngs(mnist: Dataset, saved: Callable[..., bytes]) -> None:
     for digit in mnist.test.images:
         inputs = decode_upload(saved(digit, compress_level=0), "image/png")
@@ -98,6 +99,7 @@ def drawings() -> Iterator[Bytes]:
         yield np.rint(picture).clip(0, 255).astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_preprocessing_twice_is_preprocessing_once() -> None:
     for picture in drawings():
         once = preprocess(picture).image
@@ -105,6 +107,7 @@ def test_preprocessing_twice_is_preprocessing_once() -> None:
         assert preprocess(once).image.tobytes() == once.tobytes()
 
 
+@pytest.mark.slow
 def test_dark_on_light_is_light_on_dark() -> None:
     equal = []
     for picture in drawings():
@@ -277,6 +280,7 @@ def test_a_tiny_drawing_causes_a_warning() -> None:
     assert "only 9 pixels" in preprocess(picture).warnings[0]
 
 
+@pytest.mark.slow
 def test_few_mnist_digits_cause_a_warning(mnist: Dataset) -> None:
     warned = [bool(preprocess(255 - digit).warnings) for digit in mnist.test.images[:1000]]
     assert np.mean(warned) < 0.03

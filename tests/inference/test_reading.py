@@ -123,6 +123,7 @@ def _noisy(ink: Any, photographs: Any, rng: Any) -> Any:
     return photographs.noisy(rng, photographs.coloured(ink, photographs.plain(ink.shape), (200, 40, 40)), 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("photograph", [_uneven, _squared, _on_a_desk, _noisy])
 def test_numbers_are_found_in_photographs(
     model: Model, write: Writes, photographs: ModuleType, photograph: Callable[..., Any]
@@ -216,6 +217,7 @@ def test_what_is_read_is_bounded(model: Model, monkeypatch: pytest.MonkeyPatch, 
         _read(model, page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "share"), [("wide", 0.7), ("narrow gaps", 0.7), ("boxes", 0.7), ("cells", 0.7)])
 def test_most_numbers_are_read(model: Model, numbers: ModuleType, kind: str, share: float) -> None:
     found = list(numbers.readings(kind, model, n_numbers=10))
@@ -227,6 +229,7 @@ def test_most_numbers_are_read(model: Model, numbers: ModuleType, kind: str, sha
             assert np.abs(boxes - np.array(one.number.boxes)).max() <= 0.15 * boxes[:, 3].max()
 
 
+@pytest.mark.slow
 def test_most_touching_pairs_are_read(model: Model, numbers: ModuleType) -> None:
     found = list(numbers.readings("a touching pair alone", model, n_numbers=30))
     assert np.mean([one.is_right for one in found]) >= 0.5

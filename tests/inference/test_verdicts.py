@@ -25,6 +25,7 @@ def verdicts_of(model: Model, inputs: ModelInputs, thresholds: Thresholds | None
     return list(judge(model, inputs, *predict(model, inputs.images), thresholds or Thresholds())[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_what_is_no_digit_is_not_called_one(model: Model, kind: str) -> None:
     """In fonts and strokes that no training has seen; ``benchmarks/verdicts.py`` measures more of them.

@@ -51,6 +51,7 @@ def held() -> tuple[int, int, int]:
     return threading.active_count(), len(psutil.Process().children()), len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_a_service_trains_and_releases_everything(settings: Settings, executor: str) -> None:
     before = held()

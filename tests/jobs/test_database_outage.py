@@ -109,6 +109,7 @@ def test_after_an_outage_running_engines_keep_their_jobs(
     other.close()
 
 
+@pytest.mark.slow
 def test_an_engine_that_starts_waits_before_it_takes_over_jobs(
     idle: JobSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def submit(service: Service, **fields: Any) -> str:
     return jobs.submit(jobs.request_of({"model": "softmax", **SHORT, "epochs": 1, "name": "told", **fields})).id
 
 
+@pytest.mark.slow
 def test_what_ends_is_posted_and_signed(make_service: Callable[..., Service], receiver: Receiver) -> None:
     service = make_service()
     sweep = service.sweeps.submit(SweepRequest(base=SHORT, grid={"seed": [1, 2]}, name="grid"))

@@ -75,6 +75,7 @@ def test_a_lock_that_cannot_be_made_is_a_failure_of_storage(tmp_path: Path) -> N
         EngineLock(tmp_path / "no such folder" / "lock").acquire()
 
 
+@pytest.mark.slow
 def test_a_second_engine_waits_and_takes_over(make_system: MakeSystem) -> None:
     first, second = make_system(inline), make_system(inline)
     first.engine.start()
@@ -156,6 +157,7 @@ def test_the_claims_of_a_dead_engine_are_requeued_at_once(make_system: MakeSyste
     assert system.wait(ids[1]).state is JobState.CANCELLED
 
 
+@pytest.mark.slow
 def test_two_engines_without_a_lock_run_each_job_once(make_system: MakeSystem, folder: Path) -> None:
     url = f"sqlite:///{folder / 'inkling.db'}"
     systems = [make_system(inline, database=Shared(url), lock=False) for _ in range(2)]
@@ -206,6 +208,7 @@ def test_an_engine_that_lost_its_claim_stops_the_run(make_system: MakeSystem, fo
 # What it outlives
 
 
+@pytest.mark.slow
 def test_a_locked_database_is_waited_for(
     make_system: MakeSystem, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +251,7 @@ def test_a_database_locked_in_every_cycle_delays_and_loses_nothing(
     other.close()
 
 
+@pytest.mark.slow
 def test_a_full_database_heals_without_a_restart(
     make_system: MakeSystem, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +296,7 @@ def away(make_system: MakeSystem, monkeypatch: pytest.MonkeyPatch) -> tuple[JobS
     return system, pieces
 
 
+@pytest.mark.slow
 def test_what_an_outage_left_is_written_in_pieces(
     away: tuple[JobSystem, list[int]], working: JobSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -488,6 +493,7 @@ def test_woken_all_the_time_it_pauses_between_cycles(make_system: MakeSystem) ->
     assert starts[20] - starts[1] > 18 * MIN_CYCLE_S
 
 
+@pytest.mark.slow
 def test_closing_leaves_no_thread_and_no_file(make_system: MakeSystem, one_process: SharedExecutor) -> None:
     def held() -> tuple[set[str], int]:
         names = {thread.name for thread in threading.enumerate()}
@@ -506,6 +512,7 @@ def test_closing_leaves_no_thread_and_no_file(make_system: MakeSystem, one_proce
     assert held() == before
 
 
+@pytest.mark.slow
 def test_recorder_and_engine_share_one_rule_of_claims(working: JobSystem) -> None:
     """A recorder without a claim of its own cannot write, also beside a working engine."""
     job_id = working.submit(**ENDLESS)

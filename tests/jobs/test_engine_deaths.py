@@ -57,6 +57,7 @@ def kill(engine: subprocess.Popen[str]) -> None:
     engine.wait()
 
 
+@pytest.mark.slow
 @only_sqlite
 def test_workers_do_not_outlive_their_engine(idle: JobSystem, start_engine: StartEngine) -> None:
     """Neither one that trains nor one that is idle."""
@@ -69,6 +70,7 @@ def test_workers_do_not_outlive_their_engine(idle: JobSystem, start_engine: Star
     eventually(lambda: not workers & all_workers(), within_s=2)
 
 
+@pytest.mark.slow
 def test_a_suspended_worker_does_not_outlive_its_engine(idle: JobSystem, start_engine: StartEngine) -> None:
     """It cannot notice the death of its parent."""
     engine = start_engine()

@@ -158,6 +158,7 @@ def test_an_error_of_the_service_is_a_message(two_slots: Executor) -> None:
     assert [type(message) for message in inbox.messages] == [Failed]
 
 
+@pytest.mark.slow
 def test_a_bug_is_a_crash_and_the_next_stack_is_trained(two_slots: Executor, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.CRITICAL):
         inbox, _ = start(two_slots, BUG)
@@ -184,6 +185,7 @@ def test_closing_ends_everything(kind: str, request: pytest.FixtureRequest) -> N
     assert held() == before
 
 
+@pytest.mark.slow
 def test_a_killed_execution_is_lost(processes: TwoProcesses) -> None:
     inbox, execution = start(processes, spec_of(**ENDLESS))
     inbox.wait_for(Checked)
@@ -214,6 +216,7 @@ def test_a_stopped_worker_can_be_killed(processes: TwoProcesses) -> None:
     assert inbox.outcome() is Outcome.LOST
 
 
+@pytest.mark.slow
 def test_a_killed_worker_does_not_affect_another(processes: TwoProcesses) -> None:
     running = [start(processes, spec_of(**ENDLESS)) for _ in range(2)]
     for inbox, _ in running:
@@ -231,6 +234,7 @@ def test_a_killed_worker_does_not_affect_another(processes: TwoProcesses) -> Non
     assert neighbour.outcome() is Outcome.RETURNED
 
 
+@pytest.mark.slow
 def test_an_idle_worker_may_die(processes: TwoProcesses) -> None:
     """Both of them, so that no pool is left that could be called one."""
     inbox, _ = start(processes, spec_of())
@@ -243,6 +247,7 @@ def test_an_idle_worker_may_die(processes: TwoProcesses) -> None:
     assert zombies() == []
 
 
+@pytest.mark.slow
 def test_workers_are_kept_warm(processes: TwoProcesses) -> None:
     before = {worker.pid for worker in processes.workers()}
     for _ in range(4):

@@ -172,6 +172,7 @@ def test_the_report_s_logistic_run(system: JobSystem) -> None:
     assert curves.batches_per_epoch == 31 and len(curves.train_loss) == 1039
 
 
+@pytest.mark.slow
 def test_jobs_wait_their_turn(system: JobSystem) -> None:
     running = system.submit(**ENDLESS)
     system.wait_for_step(running, 0)
@@ -231,6 +232,7 @@ def test_a_job_that_is_over_cannot_be_cancelled(system: JobSystem) -> None:
     assert system.jobs.get(job.id) == job
 
 
+@pytest.mark.slow
 def test_cancelling_at_any_moment_ends_in_one_final_state(system: JobSystem) -> None:
     """Also when the job ends by itself at the same time."""
     for turn in range(8):
@@ -285,6 +287,7 @@ def test_a_job_that_does_not_fit_the_data_fails_and_says_why(system: JobSystem) 
     assert job.error["type"] == "/problems/invalid-field" and "batch" in job.error["detail"]
 
 
+@pytest.mark.slow
 def test_weights_can_be_looked_at_while_it_trains(system: JobSystem) -> None:
     job_id = system.submit(**ENDLESS)
     system.wait_for_step(job_id, 0)
@@ -337,6 +340,7 @@ def test_events_contain_everything_in_order(system: JobSystem) -> None:
     assert system.jobs.events(job.id, limit=3).events == events[:3]
 
 
+@pytest.mark.slow
 def test_a_follower_sees_each_event_once(system: JobSystem) -> None:
     """Reading after the last id while the job runs gives what reading afterwards gives."""
     job_id = system.submit(**LONG)
@@ -488,6 +492,7 @@ def test_stopping_hands_back_and_the_next_engine_ends_with_the_same_bits(
         assert connection.execute(jobs.select().where(jobs.c.id == job_id)).one().losses == 0
 
 
+@pytest.mark.slow
 def test_progress_moves(system: JobSystem) -> None:
     job_id = system.submit(**LONG)
     seen: list[Job] = [system.wait_for_step(job_id, 0)]

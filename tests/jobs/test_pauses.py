@@ -24,6 +24,7 @@ def step_on(system: JobSystem, job_id: str, **by: int) -> Job:
     return system.wait(job_id, lambda job: job.state.final or job.state is PAUSED)
 
 
+@pytest.mark.slow
 def test_a_job_trained_by_steps_and_epochs_ends_with_the_bits_of_one_that_was_not(system: JobSystem) -> None:
     """Also momentum and augmentation, whose state and random numbers go on where they were."""
     asked = {"hidden_layers": (4,), "momentum": 0.5, "augmentation": "soft", "checks_per_epoch": 2}
@@ -49,6 +50,7 @@ def test_a_job_trained_by_steps_and_epochs_ends_with_the_bits_of_one_that_was_no
     assert verification is not None and verification["outcome"]["identical"] is True
 
 
+@pytest.mark.slow
 def test_a_running_job_pauses_after_its_step_and_frees_its_worker(system: JobSystem) -> None:
     job_id = system.submit(**ENDLESS)
     system.wait_for_step(job_id, 0)
@@ -82,6 +84,7 @@ def test_a_waiting_job_pauses_at_once_and_one_that_never_began_is_cancelled_at_o
     system.jobs.cancel(running)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ending", [{"patience": 1, "learning_rate": 5}, {"learning_rate": 10, "l2_penalty": 100}], ids=str
 )

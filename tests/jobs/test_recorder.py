@@ -123,6 +123,7 @@ def test_repeated_checks_stay_as_they_are(idle: JobSystem, claim: ClaimRow, mess
     assert idle.jobs.get(claim.id).best.to_dict() == lowest.to_dict()
 
 
+@pytest.mark.slow
 def test_of_many_checks_at_a_time_only_what_is_kept_of_their_weights_is_written(
     idle: JobSystem, claim: ClaimRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +251,7 @@ def stale_acts(recorder: Recorder, claim: ClaimRow, messages: list[Message]) -> 
 ACTS = ["record", "finish", "hand back", "cancelled", "diverged", "fail", "lose"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("since", ["queued", "running", "cancelling", "succeeded", "failed", "cancelled"])
 def test_an_older_claim_changes_nothing(

@@ -49,6 +49,7 @@ def assert_as_one_long_run(system: JobSystem, resumed: Job, whole: Job) -> None:
 
 
 class TestResume:
+    @pytest.mark.slow
     def test_more_epochs_are_one_long_run(self, system: JobSystem) -> None:
         first, whole = system.train(epochs=2), system.train(epochs=5)
         before = system.jobs.get(first.id)
@@ -65,6 +66,7 @@ class TestResume:
         assert first.stop_reason == "early_stopping"
         assert_as_one_long_run(inline, resume(inline, first, patience=6), whole)
 
+    @pytest.mark.slow
     def test_a_cancelled_job_resumes(self, inline: JobSystem) -> None:
         job_id = inline.submit(**{**LONG, "epochs": 10_000})
         inline.wait_for_step(job_id, 40)
@@ -176,6 +178,7 @@ class TestVerify:
         assert found["differences"] == []
         assert system.registry.versions(job.name) == (job.model["version"],) if job.model else False
 
+    @pytest.mark.slow
     def test_a_cancelled_and_a_resumed_job(self, inline: JobSystem) -> None:
         job_id = inline.submit(**ENDLESS)
         inline.wait_for_step(job_id, 40)

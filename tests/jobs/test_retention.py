@@ -50,6 +50,7 @@ def names(service: Service, keep: Keep) -> list[str]:
     return [f"{item.kind} {item.id}" for item in service.retention.expired(keep)]
 
 
+@pytest.mark.slow
 def test_jobs_sweeps_and_reports_go_when_all_of_them_ended_long_ago(service: Service) -> None:
     old, young, waiting = (submit(service, seed=seed) for seed in range(3))
     swept, mixed = (service.sweeps.submit(SweepRequest(base=SHORT, grid={"seed": seeds})) for seeds in ([4, 5], [6, 7]))

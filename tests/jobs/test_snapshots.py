@@ -72,6 +72,7 @@ def test_the_confusion_is_that_of_the_check(inline: JobSystem, hyperparameters: 
     assert snapshots.confusion(job.id, check.step).counts is found.counts
 
 
+@pytest.mark.slow
 def test_a_long_run_is_thinned_evenly(inline: JobSystem) -> None:
     job = inline.train(**{**LONG, "epochs": 300, "train_size": 512, "validation_size": 10})
     listed = Snapshots(inline.database).list(job.id).to_dict()

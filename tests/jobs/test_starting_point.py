@@ -48,6 +48,7 @@ def set_alias(system: JobSystem, name: str, version: int) -> AliasEntry:
     return system.registry.set_alias(name, "teacher", version)
 
 
+@pytest.mark.slow
 def test_it_begins_with_the_weights_and_has_what_belongs_to_them(system: JobSystem) -> None:
     """A step at a rate of nearly 0 leaves the weights where they were."""
     _, first = train(system, **NETWORK, name="first")
@@ -89,6 +90,7 @@ def test_what_cannot_be_resumed_can_be_continued(inline: JobSystem) -> None:
     assert job.state is JobState.SUCCEEDED and job.latest is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", ["first/teacher", "first@teacher", "first@1", "first/1"])
 def test_the_version_is_that_of_the_moment_of_acceptance(inline: JobSystem, reference: str) -> None:
     for _ in range(2):
@@ -107,6 +109,7 @@ def test_a_linear_model_in_another_precision(inline: JobSystem) -> None:
     assert job.config.classes == (4, 9) and model.last.dtype == np.float64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value"),
     [

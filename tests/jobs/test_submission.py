@@ -263,6 +263,7 @@ def long_history(idle: JobSystem) -> str:
     return job_id
 
 
+@pytest.mark.slow
 def test_a_long_history_is_thinned(idle: JobSystem, long_history: str) -> None:
     metrics = idle.jobs.metrics(long_history, max_points=1000)
     assert metrics.thinned and len(metrics.checks) <= 1000 and len(metrics.loss_values) <= 1000

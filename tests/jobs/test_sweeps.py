@@ -187,6 +187,7 @@ def test_sweeps_do_not_mix(system: JobSystem, watched: Watched) -> None:
     assert watched.stacks == [[blocking], ids_of(first), ids_of(second)]
 
 
+@pytest.mark.slow
 @in_this_process
 def test_more_members_than_a_stack_holds_are_split(system: JobSystem, watched: Watched) -> None:
     sweep = submit(system, {"l2_penalty": list(range(40))}, epochs=1)
@@ -233,6 +234,7 @@ def test_a_killed_worker_s_members_resume_together(in_processes: tuple[JobSystem
         assert_agreement(system, member.job.id, other.job.id)
 
 
+@pytest.mark.slow
 def test_an_engine_that_stops_hands_all_members_back(make_system: MakeSystem, executor: SharedExecutor) -> None:
     system = make_system(lambda: executor)
     system.engine.start()

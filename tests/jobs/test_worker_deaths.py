@@ -36,6 +36,7 @@ def kill_its_worker(system: JobSystem, job_id: str) -> None:
     system.wait(job_id, lambda job: len(job.history) > n_moves)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_s_job_resumes_and_ends_with_the_same_bits(system: JobSystem) -> None:
     longer = {**LONG, "epochs": 200}
     undisturbed = system.train(**longer)
@@ -54,6 +55,7 @@ def test_a_killed_worker_s_job_resumes_and_ends_with_the_same_bits(system: JobSy
     assert one.weights_sha256 == other.weights_sha256
 
 
+@pytest.mark.slow
 def test_a_suspended_worker_is_replaced(system: JobSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no cancel, and its connection stays open: only the missing heartbeats show it."""
     monkeypatch.setattr("service.jobs.engine.WORKER_TIMEOUT_S", 4.0)
@@ -70,6 +72,7 @@ def test_a_suspended_worker_is_replaced(system: JobSystem, monkeypatch: pytest.M
     assert system.wait(job_id).state is JobState.CANCELLED
 
 
+@pytest.mark.slow
 def test_it_resumed_from_its_checkpoint(system: JobSystem) -> None:
     """Not from the beginning: the first new check after the death is a later one."""
     job_id = system.submit(**ENDLESS)
@@ -86,6 +89,7 @@ def test_it_resumed_from_its_checkpoint(system: JobSystem) -> None:
     system.curve(job_id)
 
 
+@pytest.mark.slow
 def test_the_third_death_is_the_last(system: JobSystem) -> None:
     job_id = system.submit(**ENDLESS)
     for attempt in range(3):
@@ -102,6 +106,7 @@ def test_the_third_death_is_the_last(system: JobSystem) -> None:
     assert system.train().state is JobState.SUCCEEDED, "the next job is none the worse for it"
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_before_its_first_message(system: JobSystem) -> None:
     first = system.train()
     worker = workers_of()[0]
@@ -114,6 +119,7 @@ def test_a_worker_that_dies_before_its_first_message(system: JobSystem) -> None:
     assert system.states(job_id) == ["queued", "running", "queued", "running", "succeeded"]
 
 
+@pytest.mark.slow
 def test_an_idle_worker_that_dies_costs_nothing(system: JobSystem) -> None:
     system.train()
     (worker,) = workers_of()
@@ -122,6 +128,7 @@ def test_an_idle_worker_that_dies_costs_nothing(system: JobSystem) -> None:
     assert [move.state.value for move in job.history] == ["queued", "running", "succeeded"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_while_its_job_is_cancelled(system: JobSystem) -> None:
     job_id = system.submit(**ENDLESS)
     system.wait_for_step(job_id, 0)
@@ -134,6 +141,7 @@ def test_a_worker_that_dies_while_its_job_is_cancelled(system: JobSystem) -> Non
     assert system.registry.load("mnist-softmax", 1).manifest.stop_reason == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_worker_that_does_not_stop_is_killed(system: JobSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.jobs.stack.KILL_AFTER_S", 0.2)
     job_id = system.submit(**ENDLESS)
@@ -145,6 +153,7 @@ def test_a_worker_that_does_not_stop_is_killed(system: JobSystem, monkeypatch: p
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.slow
 def test_the_neighbour_of_a_killed_worker_is_unharmed(make_system: MakeSystem) -> None:
     others = workers_of()
     system = make_system(lambda: ProcessesExecutor(2))
@@ -168,6 +177,7 @@ def test_the_neighbour_of_a_killed_worker_is_unharmed(make_system: MakeSystem) -
     assert system.states(neighbour) == ["queued", "running", "cancelling", "cancelled"]
 
 
+@pytest.mark.slow
 def test_stopping_does_not_wait_for_a_worker_that_does_not_stop(make_system: MakeSystem) -> None:
     others = workers_of()
     system = make_system(lambda: ProcessesExecutor(1))

@@ -49,6 +49,7 @@ def imported_names(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@pytest.mark.slow
 def test_no_module_runs_code_from_data(modules: dict[str, ast.Module]) -> None:
     for path, tree in modules.items():
         assert not {name.partition(".")[0] for name in imported_names(tree)} & RUN_CODE_FROM_DATA, path

@@ -50,6 +50,7 @@ def development(pyproject: dict[str, Any]) -> list[Requirement]:
     return [Requirement(line) for lines in everywhere for line in lines if isinstance(line, str)]
 
 
+@pytest.mark.slow
 def test_every_import_is_declared_and_every_declaration_imported(
     root: Path, run_time: list[Requirement], extras: list[Requirement]
 ) -> None:

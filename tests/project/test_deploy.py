@@ -85,6 +85,7 @@ def test_prometheus_loads_its_files(root: Path) -> None:
     assert "8 rules found" in output
 
 
+@pytest.mark.slow
 @pytest.mark.needs("promtool")
 def test_drift_is_noticed_and_a_quiet_day_is_not(root: Path, tmp_path: Path) -> None:
     """After a day of which a tenth is uncertain and a digit in ten a 7, an hour of half of them."""

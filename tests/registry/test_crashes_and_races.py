@@ -111,6 +111,7 @@ def test_after_a_failure_at_either_file_the_next_registration_works(
     assert register(seed=3).version == made.version + 1
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_system_call_leaves_every_version_whole_or_absent(
     run_driver: RunDriver, register: Callable[..., Manifest], root: Path, tmp_path: Path
 ) -> None:

@@ -233,6 +233,7 @@ def test_references(registry: Registry, register: Register) -> None:
             registry.resolve("digits", unknown)
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_of_a_version_is_refused(registry: Registry, register: Register, root: Path) -> None:
     register()
     rng = np.random.default_rng(7)

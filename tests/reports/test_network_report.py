@@ -34,6 +34,7 @@ def test_the_runs_are_those_of_the_assignment() -> None:
     assert {len(values) > 1 for values in sweep.grid.values()} == {True}
 
 
+@pytest.mark.slow
 def test_its_numbers_are_those_of_its_runs(service: Service, networks: Report) -> None:
     assert networks.state.value == "succeeded" and len(networks.jobs) == len(NETWORKS)
     contents = service.reports.contents(networks.id)

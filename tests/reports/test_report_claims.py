@@ -227,6 +227,7 @@ def test_a_single_rise_among_drops_is_no_spike() -> None:
     assert first == marked[1] and len(heights) == len(marked) - 1 and (heights < 0).all()
 
 
+@pytest.mark.slow
 def test_the_sentences_of_real_runs(service: Service, finished: Report, contents: Contents, findings: Findings) -> None:
     in_order, shuffled, *softmax = (service.jobs.curves(job.id) for job in finished.jobs if job)
     text = {sentence for section in contents.sections for sentence in section.sentences}

@@ -39,6 +39,7 @@ class Resources(HTMLParser):
         assert not [name for name, _ in attrs if name.startswith("on") or name == "style"]
 
 
+@pytest.mark.slow
 def test_the_page_is_self_contained(service: Service, finished: Report, contents: Contents, findings: Findings) -> None:
     page = service.reports.file(finished.id, "report.html").decode()
     resources = Resources()
@@ -54,6 +55,7 @@ def test_the_page_is_self_contained(service: Service, finished: Report, contents
     assert page.count("Quick report") == 2
 
 
+@pytest.mark.slow
 def test_the_document_is_a_pdf_with_text(service: Service, finished: Report) -> None:
     pdf = service.reports.file(finished.id, "report.pdf")
     assert pdf.startswith(b"%PDF-")

@@ -101,6 +101,7 @@ def test_a_missing_report_or_file(client: httpx.Client, finished: Report) -> Non
         assert client.get(f"/reports/{path}").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_notebook_trains_the_report_anew(
     url: str, service: Service, finished: Report, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -78,6 +78,7 @@ def over_some_seeds(draw: st.DrawFn) -> OverSeeds:
     )
 
 
+@pytest.mark.slow
 @given(over_some_seeds())
 def test_sentences_over_seeds_of_every_kind(found: OverSeeds) -> None:
     n = len(found.seeds)
@@ -123,6 +124,7 @@ def test_the_number_of_seeds_is_bounded(seeds: int) -> None:
     assert len(most.requests()[2]) == MAX_SEEDS * len(NETWORKS)
 
 
+@pytest.mark.slow
 def test_a_report_over_seeds(
     service: Service, finished: Report, contents: Contents, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:

@@ -85,6 +85,7 @@ def test_the_whole_list_is_accounted_for() -> None:
         assert f"def {name}(" in tests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_bad_input(case: Case, server: Server, client: httpx.Client) -> None:
     answer = _sent_raw(server, case.raw) if case.raw is not None else _sent(client, case)

@@ -90,6 +90,7 @@ BOMBS: dict[str, Callable[[Server], int]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_a_bomb_leaves_the_service_as_small_as_it_was(large: Server, bomb: Callable[[Server], int]) -> None:
     before = large.rss_bytes()

@@ -48,6 +48,7 @@ def paths(client: httpx.Client, mnist: Dataset) -> dict[str, str]:
 KINDS = pytest.mark.parametrize("kind", ["jobs", "sweeps", "reports", "versions", "datasets"])
 
 
+@pytest.mark.slow
 @KINDS
 def test_everything_is_annotated_found_and_cleared(client: httpx.Client, paths: dict[str, str], kind: str) -> None:
     path, listed = paths[kind], f"/{'models' if kind == 'versions' else kind}"

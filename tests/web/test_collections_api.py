@@ -130,6 +130,7 @@ def test_one_image_is_enough_and_other_data_sets_are_passed_over(
     assert client.get("/datasets/mine-v2/contact-sheet.png").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_champion_is_taught_by_a_collection(client: httpx.Client, mine: str, mnist: Dataset) -> None:
     """Many copies of an image that is labelled as another digit change the prediction of that image."""
     image = mnist.test.images[0]

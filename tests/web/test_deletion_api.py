@@ -37,6 +37,7 @@ def add_digits(client: httpx.Client, mnist: Dataset, *, first: int) -> str:
     return sha256
 
 
+@pytest.mark.slow
 def test_a_version_is_deleted_unless_an_alias_or_a_job_needs_it(client: httpx.Client) -> None:
     jobs = [train(client, name="passing", seed=seed) for seed in range(3)]
     client.put("/models/passing/aliases/champion", json={"version": 3}).raise_for_status()

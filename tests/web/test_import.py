@@ -104,6 +104,7 @@ SCALED: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "scaling"), list(zip(FUNCTIONS, ("unit", "bytes", "standard", "range"), strict=True))
 )

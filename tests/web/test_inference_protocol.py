@@ -300,6 +300,7 @@ def test_codings_have_other_names_and_several_members(url: str, coding: str) -> 
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_", BAD.values(), ids=BAD)
 def test_bad_requests(url: str, request_: dict[str, Any]) -> None:
     answer = httpx.post(f"{url}/v2/models/{NAME}/infer", **request_)

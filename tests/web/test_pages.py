@@ -16,6 +16,7 @@ from service.web.app import create_app
 PAGES = ["/", "/docs"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_are_all_ours(url: str, page: str, finished_job: dict[str, Any]) -> None:
     answer = httpx.get(f"{url}{page}")

@@ -30,6 +30,7 @@ def test_no_two_errors_share_a_code() -> None:
     assert len(codes) == len(set(codes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", PROBLEM_TYPES)
 def test_every_type_can_be_opened(url: str, code: str) -> None:
     explained = httpx.get(f"{url}/problems/{code}").json()

@@ -95,6 +95,7 @@ def test_every_ipv6_address_is_every_ipv4_address_too() -> None:
             socket.create_connection((address, listener.getsockname()[1]), timeout=5).close()
 
 
+@pytest.mark.slow
 def test_a_few_open_files_are_some_connections_and_a_warning(tmp_path: Path) -> None:
     with (
         server_process(
@@ -113,6 +114,7 @@ def test_a_few_open_files_are_some_connections_and_a_warning(tmp_path: Path) -> 
         assert "at most 128 connections" in process.communicate(timeout=DEADLINE_S)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path, exists: bool) -> None:
     folder = tmp_path / "data"

@@ -74,6 +74,7 @@ def away(answer: httpx.Response) -> None:
     assert int(answer.headers["retry-after"]) >= 1
 
 
+@pytest.mark.slow
 def test_two_hosts_share_the_work(start: Start, tmp_path: Path) -> None:
     """Two folders, as two hosts have; and on one of them two processes, of which one trains."""
     first, second, sibling = start("one"), start("two"), start("two")

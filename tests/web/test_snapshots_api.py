@@ -6,10 +6,12 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 
 from tests.web.serving import problem_of
 
 
+@pytest.mark.slow
 def test_the_weights_of_every_check_in_one_file(client: httpx.Client, finished_job: dict[str, Any]) -> None:
     path = f"/jobs/{finished_job['id']}/snapshots"
     listed = client.get(path).json()

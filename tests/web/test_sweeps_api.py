@@ -295,6 +295,7 @@ def texts(answer: httpx.Response) -> list[str]:
 CHARTS = ["accuracy.png", "norms.png", "heatmap.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chart", CHARTS)
 def test_a_chart_says_where_it_comes_from(client: httpx.Client, pairs: dict[str, Any], chart: str) -> None:
     answer = client.get(f"/sweeps/{pairs['id']}/{chart}", params={"width_px": 640, "height_px": 400})
@@ -307,6 +308,7 @@ def test_a_chart_says_where_it_comes_from(client: httpx.Client, pairs: dict[str,
     assert json.loads(image.info["states"]) == {"succeeded": 8}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chart", [*CHARTS, "weights.png", "accuracy.svg"])
 def test_what_the_client_has_is_not_sent_again(client: httpx.Client, pairs: dict[str, Any], chart: str) -> None:
     path = f"/sweeps/{pairs['id']}/{chart}"
@@ -317,6 +319,7 @@ def test_what_the_client_has_is_not_sent_again(client: httpx.Client, pairs: dict
     assert client.get(path).content == first.content
 
 
+@pytest.mark.slow
 def test_another_style_is_another_picture(client: httpx.Client, pairs: dict[str, Any]) -> None:
     asked: list[tuple[str, dict[str, Any]]] = [
         ("accuracy.png", {}),
@@ -434,6 +437,7 @@ def test_pictures_that_a_grid_does_not_give(client: httpx.Client) -> None:
     assert picture(client.get(f"/sweeps/{seeds['id']}/weights.png"))
 
 
+@pytest.mark.slow
 def test_pictures_while_it_runs_and_before(client: httpx.Client) -> None:
     running = submit(client, {"l2_penalty": [0, 1], "learning_rate": [0.01, 0.02]}, ENDLESS)
     waiting = submit(client, {"l2_penalty": [0, 1], "learning_rate": [0.01, 0.02]}, ENDLESS)
@@ -463,6 +467,7 @@ def test_a_thousand_members(tmp_path: Path) -> None:
         assert client.get("/sweeps").json()["sweeps"][0]["states"] == {"queued": 1000}
 
 
+@pytest.mark.slow
 def test_the_documented_fields_are_those_of_the_table() -> None:
     schemas = create_app(settings=Settings()).openapi()["components"]["schemas"]
     training = set(schemas["TrainingRequest"]["properties"]) - {"dataset", "name", "paused", "title", "tags", "notes"}

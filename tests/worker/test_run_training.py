@@ -119,6 +119,7 @@ def test_the_result_is_that_of_the_core(run: Run) -> None:
     assert state.best.tobytes() == result.best.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_after", [1, 5, 11])
 @pytest.mark.parametrize(
     "hyperparameters",
@@ -216,6 +217,7 @@ def test_members_of_a_stack_speak_for_themselves(make_spec: Callable[..., StackS
         np.testing.assert_allclose(state.last, alone.last, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_weights_in_checkpoints_are_those_of_the_checks(run: Run) -> None:
     messages = run()
     config = TrainingConfig(train_size=512, validation_size=500)

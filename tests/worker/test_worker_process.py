@@ -69,6 +69,7 @@ def test_it_trains_stack_after_stack(worker: Worker, make_spec: Callable[..., St
     assert isinstance(ends[0], Ended) and ends[0] == ends[1] == ends[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("request_to_stop", "handed_back"), [(cancel_request(0), False), (hand_back_request(), True)])
 def test_it_stops_on_request_and_takes_the_next_stack(
     worker: Worker,
@@ -117,6 +118,7 @@ def test_it_ends_quietly_when_its_engine_hangs_up(worker: Worker, endless: Stack
     assert errors == ""
 
 
+@pytest.mark.slow
 def test_a_bug_ends_it_with_a_traceback(worker: Worker, make_spec: Callable[..., StackSpec]) -> None:
     members = make_spec().members + make_spec(train_size=600).members
     worker.line.send_bytes(train_request(StackSpec(dataset="mnist", members=members)))

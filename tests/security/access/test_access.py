@@ -70,6 +70,7 @@ def test_all_routes_check_access() -> None:
             assert original.path_format == route.path, "the audit log names it by this"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", sorted(SCOPES))
 def test_every_route_with_every_key(route: str, client: httpx.Client, keys: dict[Scope, str]) -> None:
     needed = SCOPES[route]

@@ -23,6 +23,7 @@ def lines(client: httpx.Client, keys: dict[Scope, str], **params: int) -> list[d
     return entries
 
 
+@pytest.mark.slow
 def test_each_change_leaves_a_line(
     client: httpx.Client, keys: dict[Scope, str], service: Service, finished_job: dict[str, Any]
 ) -> None:

@@ -130,6 +130,7 @@ def test_known_keys_outlive_a_short_failure_of_the_database(
         keys.check(secret)
 
 
+@pytest.mark.slow
 def test_a_running_service_hears_of_other_processes(service: Service, client: httpx.Client) -> None:
     """A second opening of the database is what `inkling keys` is."""
     with opened_keys(service.settings) as elsewhere:

@@ -99,6 +99,7 @@ def test_no_way_to_start_a_reachable_service_opens_it_without_keys(tmp_path: Pat
         run_loop(start())
 
 
+@pytest.mark.slow
 def test_exit_code_and_line(tmp_path: Path) -> None:
     serve = [sys.executable, "-m", "service", "serve", "--host", "0.0.0.0", "--port", "0", "--data-dir", str(tmp_path)]
     ended = subprocess.run(serve, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)

@@ -98,6 +98,13 @@ _NEW = tuple(name for name in NewJob.__dataclass_fields__ if name != "annotation
 # Statements of every submission and engine cycle are built once: building one takes longer than running it.
 _INSERT = jobs.insert()
 _COUNT = select(func.count()).where(jobs.c.state == bindparam("state"))
+_WAITING = {
+    JobState.CANCELLING: (jobs.c.state == JobState.CANCELLING) & jobs.c.claimed_by.is_(None),
+    JobState.QUEUED: jobs.c.state == JobState.QUEUED,
+}
+"""Of jobs that wait for a worker, in the order in which they are claimed."""
+_N_ENDING, _N_QUEUED = (select(func.count()).where(waits).scalar_subquery() for waits in _WAITING.values())
+_COUNT_CLAIMABLE = select(_N_ENDING + _N_QUEUED)
 _COUNT_UNFINISHED = select(func.count()).where(jobs.c.key_id == bindparam("key_id"), jobs.c.state.not_in(FINAL))
 _STATE = select(jobs.c.state).where(jobs.c.id == bindparam("job_id"))
 _UPDATE = update(jobs).where(jobs.c.id == bindparam("job_id"))
@@ -219,8 +226,8 @@ def newest_progress(connection: Connection) -> list[Mapping[str, Any]]:
 
 def count_claimable(connection: Connection) -> int:
     """Return how many jobs wait for a worker: to be trained, or to end with what they had when they were cancelled."""
-    ending = select(func.count()).where(jobs.c.state == JobState.CANCELLING, jobs.c.claimed_by.is_(None))
-    return count(connection, JobState.QUEUED) + connection.execute(ending).scalar_one()
+    n_waiting: int = connection.execute(_COUNT_CLAIMABLE).scalar_one()
+    return n_waiting
 
 
 def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max_members: int) -> list[ClaimRow]:
@@ -229,30 +236,28 @@ def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max
     Jobs that were cancelled while they waited come first. Jobs that share a stack key are claimed together, at most
     ``max_members``, if they continue from the same step. The list is empty when nothing waits.
     """
-    return _claim_in_state(
-        connection, JobState.CANCELLING, claimed_by=claimed_by, lease_s=lease_s, max_members=max_members
-    ) or _claim_in_state(connection, JobState.QUEUED, claimed_by=claimed_by, lease_s=lease_s, max_members=max_members)
+    for state in _WAITING:
+        if claims := _claim_in_state(connection, state, claimed_by, lease_s=lease_s, max_members=max_members):
+            return claims
+    return []
 
 
 def _claim_in_state(
-    connection: Connection, state: JobState, *, claimed_by: str, lease_s: float, max_members: int
+    connection: Connection, state: JobState, claimed_by: str, *, lease_s: float, max_members: int
 ) -> list[ClaimRow]:
-    unclaimed = jobs.c.state == state
-    if state is JobState.CANCELLING:
-        unclaimed = unclaimed & jobs.c.claimed_by.is_(None)
-    queued = (
+    waiting = (
         select(jobs.c.id, jobs.c.stack_key, checkpoints.c.step)
         .join_from(jobs, checkpoints, checkpoints.c.job_id == jobs.c.id, isouter=True)
-        .where(unclaimed)
+        .where(_WAITING[state])
         .order_by(jobs.c.number)
         .with_for_update(of=jobs, skip_locked=True)
     )
-    oldest = connection.execute(queued.limit(1)).first()
+    oldest = connection.execute(waiting.limit(1)).first()
     if oldest is None:
         return []
     ids = [oldest.id]
     if oldest.stack_key is not None:
-        together = connection.execute(queued.where(jobs.c.stack_key == oldest.stack_key).limit(max_members))
+        together = connection.execute(waiting.where(jobs.c.stack_key == oldest.stack_key).limit(max_members))
         ids = [row.id for row in together if row.step == oldest.step]
     now = datetime.now(UTC)
     rows = connection.execute(

@@ -32,12 +32,12 @@ def put_checkpoint(connection: Connection, job_id: str, *, step: int, body: byte
         connection.execute(checkpoints.insert().values(job_id=job_id, **values))
 
 
-def checkpoint_step(connection: Connection, job_id: str) -> int:
-    """Return the last step of the newest checkpoint of a job, -1 without one."""
+def next_step(connection: Connection, job_id: str) -> int:
+    """Return the first step that the newest checkpoint of a job does not have, 0 without one."""
     found: int | None = connection.execute(
         select(checkpoints.c.step).where(checkpoints.c.job_id == job_id)
     ).scalar_one_or_none()
-    return -1 if found is None else found
+    return 0 if found is None else found + 1
 
 
 def share_checkpoint(connection: Connection, job_id: str, *, to: str) -> None:

@@ -56,7 +56,7 @@ from .derived_jobs import (
 )
 from .job import DEFAULT_POINTS, Event, EventBatch, Job, JobRequest, Metrics, curves_of, losses_after
 from .snapshots import JobWeights
-from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, job_row, parse_cursor
+from .submission import SubmissionService, cancel_row, check_capacity, cut_page, fingerprint, job_row, parse_cursor
 
 LATE_S = 20.0
 """No writing transaction takes longer: the id of an event that is missing for so long was rolled back."""
@@ -183,7 +183,7 @@ class Jobs(SubmissionService):
 
         def insert(connection: Connection) -> Job:
             row = job_row(connection, job_id)
-            verification = verification_of(row, weight_rows.checkpoint_step(connection, job_id) + 1)
+            verification = verification_of(row, weight_rows.next_step(connection, job_id))
             require_dataset(row, self._datasets)
             require_versions(row, self._registry)
             new = NewJob(
@@ -225,14 +225,14 @@ class Jobs(SubmissionService):
         with self._database.read() as connection:
             number = parse_cursor(before)
             rows = job_rows.page(connection, state=state, search=search, before=number, limit=limit + 1)
-            shown = rows[:limit]
+            shown, following = cut_page(rows, limit)
             ids = [row.id for row in shown]
             histories = defaultdict(list)
             for recorded in event_rows.states(connection, ids):
                 histories[recorded.job_id].append(recorded)
             annotations = annotation_rows.get(connection, "jobs", ids)
         jobs = [Job.of(row, histories[row.id], annotations[row.id]) for row in shown]
-        return jobs, str(shown[-1].number) if len(rows) > limit else None
+        return jobs, following
 
     def census(self) -> Census:
         """Count the jobs in each state, and sum the speed of the running ones."""

@@ -26,12 +26,12 @@ MAX_STEPS, MAX_EPOCHS = 1_000_000, 10_000
 """To continue by, at once."""
 
 
-def pause_waiting(connection: Connection, job_id: str) -> None:
-    """Pause a job that is queued, before its next step."""
-    job_rows.pause(
+def pause_waiting(connection: Connection, job_id: str) -> bool:
+    """Pause a job that is queued, before its next step; False if it is not, as a worker may have taken it by now."""
+    return job_rows.pause(
         connection,
         job_id,
-        step=weight_rows.checkpoint_step(connection, job_id) + 1,
+        step=weight_rows.next_step(connection, job_id),
         wait_s=MAX_PAUSE_S,
         allowed_from=[JobState.QUEUED],
     )
@@ -50,10 +50,12 @@ def pause(connection: Connection, job_id: str) -> None:
         return
     if row.sweep_id is not None:
         raise InvalidJobTransition("The members of a sweep are trained together and cannot be paused.")
-    _refuse_more(connection, row)
-    if row.state == JobState.QUEUED:
-        pause_waiting(connection, job_id)
-    elif not job_rows.request_pause(connection, job_id):
+    _refuse_often(row)
+    if row.pause_at_step is None:  # else it is counted already
+        refuse_more_paused(connection)
+    if row.state == JobState.QUEUED and pause_waiting(connection, job_id):
+        return
+    if not job_rows.request_pause(connection, job_id):
         raise InvalidJobTransition(f"The job is {row.state}; only one that waits or trains can be paused.")
 
 
@@ -70,7 +72,7 @@ def proceed(
     row = job_row(connection, job_id)
     if row.state != JobState.PAUSED:
         raise InvalidJobTransition(f"The job is {row.state}; only one that is paused can be continued.")
-    next_step = weight_rows.checkpoint_step(connection, job_id) + 1
+    next_step = weight_rows.next_step(connection, job_id)
     ends = []
     if steps is not None:
         ends.append(next_step + steps)
@@ -117,12 +119,6 @@ def refuse_more_paused(connection: Connection) -> None:
     """Raise `QueueFull` if no more jobs may be paused."""
     if job_rows.count_pauses(connection) >= MAX_PAUSED:
         raise QueueFull(f"At most {MAX_PAUSED:,} jobs may be paused at a time; continue or cancel one.")
-
-
-def _refuse_more(connection: Connection, row: JobRow) -> None:
-    _refuse_often(row)
-    if row.pause_at_step is None:  # else it is counted already
-        refuse_more_paused(connection)
 
 
 def _refuse_often(row: JobRow) -> None:

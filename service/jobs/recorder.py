@@ -180,7 +180,7 @@ class Recorder:
             if row.state == JobState.RUNNING and claim.losses + 1 >= MAX_LOSSES:
                 return _fail(connection, claim, _WORKER_LOST)
             if row.state == JobState.RUNNING:
-                next_step = weight_rows.checkpoint_step(connection, claim.id) + 1
+                next_step = weight_rows.next_step(connection, claim.id)
                 return interrupt(connection, row, next_step, reason, losses=claim.losses + 1)
             checkpoint = weight_rows.get_checkpoint(connection, claim.id)
             if checkpoint is None:
@@ -250,7 +250,7 @@ def _end(connection: Connection, claim: ClaimRow, to: JobState, *, reason: str, 
         connection,
         claim.id,
         to=to,
-        allowed_from=sources(to) - {JobState.QUEUED, JobState.PAUSED},
+        allowed_from=sources(to).intersection(job_rows.CLAIMED),
         fence=claim.fence,
         reason=reason,
         final=True,

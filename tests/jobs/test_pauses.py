@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
-from service.database import JobState, job_rows
+from service.database import JobState, job_rows, weight_rows
 from service.database.tables import jobs
 from service.errors import InvalidJobTransition, NoDataYet, QueueFull
 from service.jobs import InlineExecutor, Job, SweepRequest, Sweeps, job_picture, pausing
 from tests.jobs.job_system import ENDLESS, SHORT, JobSystem, in_this_process
+from tests.postgresql import only_postgresql
 
 PAUSED = JobState.PAUSED
 
@@ -114,6 +115,23 @@ def test_a_pause_survives_the_loss_of_its_worker_and_its_engine(idle: JobSystem)
     again = idle.jobs.get(job_id)
     assert (again.state, again.pause_at_step) == (JobState.QUEUED, 7)
     assert claimed(idle, job_id).pause_at_step == 7
+
+
+@only_postgresql
+def test_a_job_that_a_worker_takes_while_it_is_being_paused_pauses_in_the_worker(
+    idle: JobSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite nobody writes meanwhile."""
+    job_id = idle.submit()
+    next_step = weight_rows.next_step
+
+    def next_step_of_one_that_is_taken(connection: Connection, job_id: str) -> int:
+        claimed(idle, job_id)
+        return next_step(connection, job_id)
+
+    monkeypatch.setattr(weight_rows, "next_step", next_step_of_one_that_is_taken)
+    job = idle.jobs.pause(job_id)
+    assert (job.state, job.pause_at_step) == (JobState.RUNNING, job_rows.PAUSE_NOW)
 
 
 def test_a_pause_ends_by_itself_after_a_day(idle: JobSystem) -> None:

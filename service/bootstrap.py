@@ -37,7 +37,16 @@ from service.jobs import (
     check_scheduler,
 )
 from service.metrics import Metrics
-from service.registry import DEFAULT_MODEL, BlobStore, LocalStore, ObjectStore, Registry, default_model, install_shipped
+from service.registry import (
+    DEFAULT_MODEL,
+    BlobStore,
+    LocalStore,
+    ObjectStore,
+    Registry,
+    default_model,
+    install_shipped,
+    parse_version_id,
+)
 from service.reports import Reports
 from service.retention import Keep, Retention, Upkeep
 from service.tracking import CATCH_UP, MlflowLog
@@ -88,6 +97,15 @@ class Service:
                 "(INKLING_ALLOW_ANONYMOUS=true)."
             )
 
+    def prepare_background(self) -> None:
+        """Make what runs beside training and import what it needs, which a command that only asks does not.
+
+        Raises
+        ------
+        ExtraMissing : the settings want what needs a package that is not installed.
+        """
+        self.background[:] = [Background(name, step, lambda: self.engine.working) for name, step in _steps(self)]
+
     def start(self) -> None:
         """Migrate the database, clean the stores, install the shipped models, and start the engine.
 
@@ -95,6 +113,7 @@ class Service:
         ------
         StorageFailed : the data folder or the database cannot be used.
         """
+        self.prepare_background()
         self._open()
         self.store.check()
         self.clean()
@@ -182,7 +201,7 @@ def build(settings: Settings) -> Service:
     audit_log = AuditLog(database)
     catalogue = ModelCatalogue(registry, default_name=settings.default_model or DEFAULT_MODEL)
     deletion = Deletion(database, registry, datasets, lambda: catalogue.default_name)
-    made = Service(
+    return Service(
         settings=settings,
         database=database,
         store=store,
@@ -216,9 +235,6 @@ def build(settings: Settings) -> Service:
             audit_log=audit_log,
         ),
     )
-    for name, step in _steps(made):
-        made.background.append(Background(name, step, lambda: engine.working))
-    return made
 
 
 def kept(settings: Settings) -> Keep:
@@ -245,10 +261,6 @@ def _steps(service: Service) -> Iterator[tuple[str, Callable[[], float]]]:
     if (url := settings.webhook_url) and settings.webhook_secret:
         from service.webhooks import Webhook  # noqa: PLC0415 - httpx takes long to import
 
-        def version(object_id: str) -> dict[str, Any]:
-            name, _, number = object_id.rpartition("/")
-            return registry.manifest(name, int(number)).to_dict()
-
         webhook = Webhook(
             url,
             settings.webhook_secret.get_secret_value(),
@@ -257,7 +269,7 @@ def _steps(service: Service) -> Iterator[tuple[str, Callable[[], float]]]:
                 "job": lambda job_id: service.jobs.get(job_id).to_dict(),
                 "sweep": lambda sweep_id: service.sweeps.get(sweep_id).summary.to_dict(),
                 "report": lambda report_id: service.reports.get(report_id).to_dict(),
-                "version": version,
+                "version": lambda object_id: registry.manifest(*parse_version_id(object_id)).to_dict(),
             },
         )
         yield WEBHOOK, Deliverer(service.database, WEBHOOK, webhook.send, record=record).step

@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 from service.access import AuditLog
 from service.database import AdvisoryLock, AuditedCall, Database, ExpiredRow, job_rows, retention_rows, weight_rows
 from service.errors import Conflict, Corrupted, NotFound
 from service.jobs import MAX_OF_MEMBER, Deletion, Jobs, Sweeps, job_row
-from service.registry import Registry
+from service.registry import Registry, parse_version_id
 from service.reports import Reports
 from service.worker import snapshot_stride
 
@@ -72,7 +71,7 @@ class Retention:
             "sweep": sweeps.delete,
             "job": jobs.delete,
             "snapshots": self._thin,
-            "version": partial(_delete_version, deletion),
+            "version": lambda object_id: deletion.version(*parse_version_id(object_id)),
         }
 
     def expired(self, keep: Keep) -> list[ExpiredRow]:
@@ -128,11 +127,6 @@ class Retention:
             job_row(connection, job_id)
             last = weight_rows.list_snapshots(connection, job_id)[-1]
             weight_rows.thin_snapshots(connection, job_id, snapshot_stride(last.number + 1, MAX_OF_MEMBER))
-
-
-def _delete_version(deletion: Deletion, object_id: str) -> None:
-    name, _, version = object_id.rpartition("/")
-    deletion.version(name, int(version))
 
 
 class Upkeep:

@@ -41,7 +41,7 @@ def _check_url(given: str | None) -> str | None:
             return given
     except ValueError:  # of the port
         pass
-    raise ValueError("this is no URL as in https://host/path")
+    raise ValueError("this is not a URL such as https://host/path")
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         Field(
             ge=1,
             le=36_500,
-            description="days after which what ended is deleted: jobs, sweeps, reports (not given: never)",
+            description="days after which jobs, sweeps and reports that ended are deleted (not given: never)",
         ),
     ] = None
     keep_snapshots_days: Annotated[

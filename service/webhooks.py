@@ -49,9 +49,8 @@ class Webhook:
         describe: Mapping[str, Callable[[str], Mapping[str, Any]]],
     ):
         self._url = httpx.URL(url)
-        self._host = self._url.raw_host.decode(
-            "ascii"
-        )  # of a name in other letters, as the DNS and certificates have it
+        # Of a name in other letters, as the DNS and certificates have it.
+        self._host = self._url.raw_host.decode("ascii")
         self._key = base64.b64decode(secret.removeprefix("whsec_"))
         self._allow_private = allow_private
         self._describe = describe

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
+from numpy.typing import NDArray
 
 from .curves import AVERAGED_STEPS, MAX_POINTS, AnySteps, Curves, Series, Steps, block_statistics, steps_averaged, thin
 from .frame import INK, LARGEST_DRAWN, Frame, power_of_ten
@@ -170,11 +171,12 @@ class Canvas:
         self._axes.set_xlabel("step")
 
     def _finish_y_axis(self, height_in: float) -> None:
-        at, values = _joined(self._drawn or [(np.zeros(1), np.zeros(1))])
+        drawn = self._drawn or [(np.zeros(1), np.zeros(1))]
+        values = np.concatenate([each for _, each in drawn])
         if values.min() > 1 / LARGEST_DRAWN and values.max() > _LOG_SCALE_FROM_RATIO * values.min():
             self._make_y_axis_logarithmic()
         else:
-            self._fit_y_axis(at, values)
+            self._fit_y_axis(drawn, values)
         scale = " (log scale)" if self._axes.get_yscale() == "log" else ""
         self.sheet.label_y_axis(self._y_label, scale, height_in)
 
@@ -185,9 +187,9 @@ class Canvas:
         axis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
         axis.set_minor_formatter(NullFormatter())
 
-    def _fit_y_axis(self, at: Series, values: Series) -> None:
+    def _fit_y_axis(self, drawn: list[tuple[Series, Series]], values: Series) -> None:
         self.sheet.number_y_axis()
-        later = np.append(_joined([_split(*drawn)[1] for drawn in self._drawn] or [(at, values)])[1], self._marked)
+        later = np.append(np.concatenate([each[~_is_first(at)] for at, each in drawn]), self._marked)
         low, high = np.quantile(later, [self._off_scale, 1 - self._off_scale])
         has_outliers = bool(high - low < np.ptp(later) / 2)
         if has_outliers:
@@ -201,8 +203,7 @@ class Canvas:
         self._axes.set_ylim(bottom, top)
         if not is_dwarfed:
             return
-        recorded = self._recorded if has_outliers else [_split(*one)[0] for one in self._recorded]
-        _, dwarfing = _joined(recorded)
+        dwarfing = np.concatenate([each if has_outliers else each[_is_first(at)] for at, each in self._recorded])
         ends = (dwarfing.min(), dwarfing.max()) if len(dwarfing) else ()
         outside = [f"{value:.4g}" for value in ends if not bottom <= value <= top]
         if outside:
@@ -218,11 +219,7 @@ class Canvas:
         epochs.set_zorder(5)
 
 
-def _split(at: Series, values: Series) -> tuple[tuple[Series, Series], tuple[Series, Series]]:
-    """Return the first steps of a line, and the others: of a short line fewer than of a long one."""
-    is_first = at < _FIRST_STEPS_FRACTION * at[-1:].max(initial=0)
-    return (at[is_first], values[is_first]), (at[~is_first], values[~is_first])
-
-
-def _joined(series: list[tuple[Series, Series]]) -> tuple[Series, Series]:
-    return np.concatenate([at for at, _ in series]), np.concatenate([values for _, values in series])
+def _is_first(at: Series) -> NDArray[np.bool_]:
+    """Return which steps of a line are its first ones: of a short line fewer than of a long one."""
+    is_first: NDArray[np.bool_] = at < _FIRST_STEPS_FRACTION * at[-1:].max(initial=0)
+    return is_first

@@ -111,7 +111,7 @@ def _split_reference(options: dict[str, Any]) -> None:
 
 def _with_near_names(message: str, backend: Backend, options: Mapping[str, Any]) -> str:
     """Name what was not found, and what there is instead."""
-    asked = [options.get("name") or options.get("model"), *options.get("versions", ())]
+    asked = [options.get("model") or options.get("name"), *options.get("versions", ())]
     known = {model["name"]: model["versions"] for model in backend.models()}
     for name in (split_reference(text)[0] for text in asked if isinstance(text, str)):
         if name not in known:

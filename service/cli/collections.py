@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from service.errors import InvalidInput
 
 from .backend import Backend, Json, creates_data, with_backend
-from .images import image_of, image_sources, name_of
+from .images import image_of, image_sources, name_of, reason
 from .names import Noun, argument, completion
 from .root import Failure, examples
-from .terminal import AS_JSON, age_text, columns, deletes, in_pages, percent, print_json, print_result, terminal
+from .terminal import AS_JSON, age_text, columns, deletes, in_pages, percent, print_json, print_list, print_result
 
 _NAME = argument("name", Noun.COLLECTION)
 _LABEL = click.IntRange(0, 9)
@@ -32,20 +34,9 @@ def collections() -> None:
 @examples("collections list")
 def list_collections(backend: Backend, *, as_json: bool) -> None:
     """List the collections, the newest first."""
-    found = backend.collections()
-    if as_json:
-        print_json({"collections": found})
-        return
-    if not found:
-        click.echo(
-            f"There are no collections {backend.place}. Make one: inkling collections add mine digit.png --label 7"
-        )
-        return
-    table = columns("collection", right=("images", "newest version", "age"))
-    for each in found:
-        version = "" if each["version"] is None else f"{each['name']}-v{each['version']}"
-        table.add_row(each["name"], f"{each['n_images']:,}", version, age_text(each["created_at"]))
-    terminal().print(table)
+    found = {"collections": backend.collections()}
+    maker = "collections add mine digit.png --label 7"
+    print_list(found, "collections", _collection_table, backend, maker=maker, as_json=as_json)
 
 
 @collections.command()
@@ -104,7 +95,7 @@ def add(
         try:
             added.append(backend.collect(name, image_of(source), label))
         except (InvalidInput, Failure) as error:
-            refused.append(f"{name_of(source)}: {(error if isinstance(error, Failure) else Failure.of(error)).message}")
+            refused.append(f"{name_of(source)}: {reason(error)}")
     if as_json:
         print_json({"images": added, "errors": refused})
     else:
@@ -137,7 +128,7 @@ def remove(backend: Backend, *, name: str, images: tuple[str, ...]) -> None:
     """Delete images, which their ids name, from a collection. Versions that were made before keep them."""
     for image in images:
         backend.delete_collected_image(name, image)
-    click.echo(f"Deleted {len(images):,} of {name}.")
+    click.echo(f"Deleted {len(images):,} from {name}.")
 
 
 @collections.command()
@@ -165,3 +156,11 @@ def freeze(backend: Backend, *, name: str, as_json: bool) -> None:
         console.print(f"Train on it: inkling train --dataset {made['name']}{backend.arguments}", soft_wrap=True)
 
     print_result(backend.freeze_collection(name), draw, as_json=as_json)
+
+
+def _collection_table(collections: Sequence[Json]) -> Table:
+    table = columns("collection", right=("images", "newest version", "age"))
+    for each in collections:
+        version = "" if each["version"] is None else f"{each['name']}-v{each['version']}"
+        table.add_row(each["name"], f"{each['n_images']:,}", version, age_text(each["created_at"]))
+    return table

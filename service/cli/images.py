@@ -244,8 +244,7 @@ def _predict(backend: Backend, sources: Sequence[Source], asked: Json) -> Json:
         except (InvalidInput, Failure) as error:
             if len(sources) == 1:
                 raise
-            message = (error if isinstance(error, Failure) else Failure.of(error)).message
-            predictions.append({"file": name_of(source), "error": message})
+            predictions.append({"file": name_of(source), "error": reason(error)})
             continue
         answer = {"model": one["model"], "version": one["version"]}
         asked = {**asked, **answer, "alias": None}
@@ -277,6 +276,11 @@ def image_of(source: Source) -> ImageFile:
     if isinstance(source, RefusedFile):
         raise source.error
     return _read_image(source) if isinstance(source, str) else source
+
+
+def reason(error: InvalidInput | Failure) -> str:
+    """Return in a line why a source cannot be used."""
+    return (error if isinstance(error, Failure) else Failure.of(error)).message
 
 
 def _check_version(asked: Json) -> None:

@@ -110,16 +110,24 @@ def doctor(data_dir: str | None, as_json: bool) -> None:
 @click.command()
 @click.option("--dry-run", is_flag=True, help="List what would be deleted, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--keep-jobs-days", metavar="DAYS", help="Delete jobs, sweeps and reports that ended before.")
-@click.option("--keep-snapshots-days", metavar="DAYS", help="Keep 16 snapshots of jobs that ended before.")
-@click.option("--keep-versions", metavar="NUMBER", help="Keep so many versions of each model, and those in use.")
+@click.option(
+    "--keep-jobs-days", metavar="DAYS", help="Delete jobs, sweeps and reports that ended more than so many days ago."
+)
+@click.option(
+    "--keep-snapshots-days",
+    metavar="DAYS",
+    help="Keep only 16 snapshots of jobs that ended more than so many days ago.",
+)
+@click.option(
+    "--keep-versions", metavar="NUMBER", help="Keep this many of the newest versions of each model, and those in use."
+)
 @of_this_machine
 @AS_JSON
 @examples("clean --keep-jobs-days 90 --dry-run", "clean --keep-versions 10 --yes")
 def clean(dry_run: bool, yes: bool, as_json: bool, **given: str | None) -> None:
     """Delete what has expired, and give the space back to the disk. The service may be running.
 
-    How long what is kept is said by options or, as for `inkling serve`, by variables; nothing expires without one.
+    Options or, as for `inkling serve`, variables say how long things are kept; without any, nothing expires.
     """
     settings = read_settings(given)
     with inspected(settings) as database:

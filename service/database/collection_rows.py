@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
@@ -67,8 +68,9 @@ def file_of(connection: Connection, image_id: str, column: str) -> bytes | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def labelled_pixels(connection: Connection, name: str) -> list[tuple[str, int, bytes]]:
-    """Return id, label and pixels of all images of a collection, in the order of their ids."""
+def labelled_pixels(connection: Connection, **columns: Any) -> list[tuple[str, int, bytes]]:
+    """Return id, label and pixels of all images with these values, in the order of their ids."""
     images = collection_images.c
-    query = select(images.id, images.label, images.pixels).where(images.collection_id == name).order_by(images.id)
+    having = (images[name] == value for name, value in columns.items())
+    query = select(images.id, images.label, images.pixels).where(*having).order_by(images.id)
     return [(row.id, row.label, row.pixels) for row in connection.execute(query)]

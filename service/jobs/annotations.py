@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from service.database import EVERYTHING, AdvisoryLock, AnnotatedKind, Annotation, Database, Search, annotation_rows
 from service.datasets import Datasets
 from service.errors import DatasetNotFound, JobNotFound, ModelNotFound, StorageFailed
-from service.registry import ModelSummary, Registry, VersionSummary
+from service.registry import ModelSummary, Registry, VersionSummary, parse_version_id
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Annotations:
         for kind in kinds:
             with self._database.read() as connection:
                 written = annotation_rows.ids(connection, kind)
-            if gone := [object_id for object_id in written if not self._is_stored(kind, object_id)]:
+            if gone := sorted(set(written) - self._stored(kind, written)):
                 with self._database.write() as connection:
                     annotation_rows.delete(connection, kind, gone)
 
@@ -145,13 +145,13 @@ class Annotations:
                 raise JobNotFound(f"There is no {kind.removesuffix('s')} of that id.")
             return
         AdvisoryLock.SUBMISSION.acquire(connection)  # as `Deletion` does
-        if not self._is_stored(kind, object_id):
+        if not self._stored(kind, [object_id]):
             if kind == "versions":
                 raise ModelNotFound("There is no model of this name, or no such version.")
             raise DatasetNotFound("There is no data set of this name.", allowed=", ".join(self._datasets.names()))
 
-    def _is_stored(self, kind: AnnotatedKind, object_id: str) -> bool:
+    def _stored(self, kind: AnnotatedKind, object_ids: Iterable[str]) -> set[str]:
+        """Return those of some versions or data sets that exist."""
         if kind == "datasets":
-            return object_id in self._datasets.names()
-        name, _, version = object_id.partition("/")
-        return self._registry.has_version(name, int(version))
+            return set(self._datasets.names()).intersection(object_ids)
+        return {each for each in object_ids if self._registry.has_version(*parse_version_id(each))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from service.datasets import About, Dataset, Datasets, Upload, choose_tests, upl
 from service.errors import DatasetNotFound, InvalidField, NameTaken, NoDataYet, StorageFull
 from service.registry import utc_text
 
-from .submission import parse_cursor
+from .submission import cut_page, parse_cursor
 
 MAX_IMAGES, MAX_COLLECTIONS = 10_000, 100
 MAX_ORIGINAL_BYTES = 262_144
@@ -71,7 +72,14 @@ class Collections:
         self._datasets = datasets
 
     def create(self, name: str) -> Collection:
-        """Make an empty collection; raise `NameTaken` if there is one of this name, `StorageFull` if there are 100."""
+        """Make an empty collection.
+
+        Raises
+        ------
+        InvalidField, NameTaken, StorageFull : it cannot have this name, there is one of this name, or there are 100.
+        """
+        if not re.fullmatch(NAME_PATTERN, name):
+            raise InvalidField("A collection cannot have this name.", field="name", allowed=NAME_RULE)
         with self._database.write() as connection:
             AdvisoryLock.SUBMISSION.acquire(connection)
             if collection_rows.COLLECTIONS.get(connection, name):
@@ -152,7 +160,7 @@ class Collections:
         with self._database.read() as connection:
             _row(connection, name)
             rows = collection_rows.IMAGES.page(connection, limit=limit + 1, before=parse_cursor(before), **having)
-        return rows[:limit], str(rows[limit - 1].number) if len(rows) > limit else None
+        return cut_page(rows, limit)
 
     def readings(
         self,
@@ -181,8 +189,7 @@ class Collections:
         with self._database.read() as connection:
             _row(connection, name)
             rows = collection_rows.IMAGES.page(connection, limit=MAX_IMAGES, before=None, **having)
-            pixels = {row_id: content for row_id, _, content in collection_rows.labelled_pixels(connection, name)}
-        rows = [row for row in rows if row.id in pixels]  # one may be deleted between the two queries
+            pixels = {row_id: content for row_id, _, content in collection_rows.labelled_pixels(connection, **having)}
         found: list[tuple[CollectedImageRow, dict[str, Any]]] = []
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
@@ -251,7 +258,7 @@ class Collections:
         """
         with self._database.read() as connection:
             newest = _row(connection, name).n_versions
-            images = collection_rows.labelled_pixels(connection, name)
+            images = collection_rows.labelled_pixels(connection, collection_id=name)
         if not images:
             raise NoDataYet("The collection has no images yet.")
         upload = _upload(images)

@@ -133,6 +133,19 @@ def job_row(connection: Connection, job_id: str) -> JobRow:
     return row
 
 
+class _Numbered(Protocol):
+    @property
+    def number(self) -> int: ...
+
+
+Row = TypeVar("Row", bound=_Numbered)
+
+
+def cut_page(rows: list[Row], limit: int) -> tuple[list[Row], str | None]:
+    """Return at most ``limit`` of the rows, of which one more was read, and the cursor of the next page, if any."""
+    return rows[:limit], str(rows[limit - 1].number) if len(rows) > limit else None
+
+
 def parse_cursor(cursor: str | None) -> int | None:
     """Return the row number in a cursor; raise `InvalidField` for any other text."""
     if cursor is None:

@@ -37,7 +37,7 @@ from service.registry import check_model_name, utc_text
 from service.worker import decode_checkpoint
 
 from .job import Job, Series
-from .submission import SubmissionService, cancel_row, check_capacity, fingerprint, parse_cursor
+from .submission import SubmissionService, cancel_row, check_capacity, cut_page, fingerprint, parse_cursor
 from .sweep_request import SweepRequest
 
 
@@ -218,8 +218,9 @@ class Sweeps(SubmissionService):
         """Return the newest sweeps first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
             conditions = found_sweeps(search, state)
-            rows = sweep_rows.page(connection, *conditions, before=parse_cursor(before), limit=limit + 1)
-            ids = [row.id for row in rows[:limit]]
+            found = sweep_rows.page(connection, *conditions, before=parse_cursor(before), limit=limit + 1)
+            rows, following = cut_page(found, limit)
+            ids = [row.id for row in rows]
             states = job_rows.count_members_by_state(connection, ids)
             annotations = annotation_rows.get(connection, "sweeps", ids)
         summaries = [
@@ -229,9 +230,9 @@ class Sweeps(SubmissionService):
                 created_at=row.created_at,
                 states=states.get(row.id, {}),
             )
-            for row in rows[:limit]
+            for row in rows
         ]
-        return summaries, str(rows[limit - 1].number) if len(rows) > limit else None
+        return summaries, following
 
     def cancel(self, sweep_id: str) -> Sweep:
         """Cancel every member that is not finished. Idempotent."""

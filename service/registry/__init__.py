@@ -11,7 +11,17 @@ from .detector import DETECTOR_DATASET_SHA256, DIGIT_BELOW, load_detector
 from .document import utc_text
 from .manifest import MAX_WEIGHTS_BYTES, Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
 from .model import Model, ModelSummary, VersionSummary
-from .names import ALIAS_PATTERN, ALIAS_RULE, CHAMPION, LATEST, MAX_VERSION, NAME_RULE, check_alias, check_model_name
+from .names import (
+    ALIAS_PATTERN,
+    ALIAS_RULE,
+    CHAMPION,
+    LATEST,
+    MAX_VERSION,
+    NAME_RULE,
+    check_alias,
+    check_model_name,
+    parse_version_id,
+)
 from .registry import Registry
 from .shipped import DEFAULT_MODEL, default_model, install_shipped
 from .stores import BlobStore, LocalStore, ObjectStore

@@ -44,6 +44,12 @@ def parse_version(text: str) -> int | None:
     return int(text) if _VERSION.fullmatch(text) else None
 
 
+def parse_version_id(text: str) -> tuple[str, int]:
+    """Return the model and the version of ``name/version``."""
+    name, _, version = text.rpartition("/")
+    return name, int(version)
+
+
 def check_model_name(name: str) -> None:
     """Raise `InvalidField` unless ``name`` follows `NAME_RULE`."""
     if not is_model_name(name):

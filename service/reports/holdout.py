@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from service.core import TrainingConfig, train
-from service.datasets import Dataset, plan_split, split
+from service.core import TrainingConfig, design_matrix, train
+from service.datasets import Dataset, plan_split, split, validation_images
 
 from .report import Run
 from .wording import loss, percent, points
@@ -89,12 +89,12 @@ def choose_by_holdout(dataset: Dataset, config: TrainingConfig) -> Chosen:
     state = train(holdout, data).state
     if state.best_check is None or state.last_check is None:
         raise ValueError("a run of an epoch has checks")
-    test, model = split(dataset, config), config.build_model()
-    logits = model.joint_logits(state.best[np.newaxis], test.x_validation)
+    (images, columns), model = validation_images(dataset, config), config.build_model()
+    logits = model.joint_logits(state.best[np.newaxis], design_matrix(images, config.float_type, model.scaling))
     return Chosen(
         n_images=len(data.y_validation),
         step=state.best_check.step,
         last_step=state.last_check.step,
-        loss=float(model.output.losses(logits, test.y_validation).mean(dtype=np.float64)),
-        accuracy=float(model.output.accuracy(logits, test.y_validation)[0]),
+        loss=float(model.output.losses(logits, columns).mean(dtype=np.float64)),
+        accuracy=float(model.output.accuracy(logits, columns)[0]),
     )

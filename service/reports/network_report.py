@@ -92,6 +92,10 @@ class NetworkFindings:
         pixels = dataset.training.images[: runs.by_key["uniform"].job.config.train_size]
         data = split(dataset, runs.by_key["momentum"].job.config)  # all runs have these images
         curves = {key: run.curves for key, run in runs.by_key.items()}
+        by_seed = {
+            key: [_columns(numbers_of(run)) for run in runs.by_seed(key)]
+            for key in (NETWORKS if options.seeds > 1 else ())
+        }
         return cls(
             report=runs.report_id,
             inkling=__version__,
@@ -108,13 +112,10 @@ class NetworkFindings:
                 for after, before in _CHANGES
             },
             over_seeds={
-                after: _change_over_seeds(runs, before, after)
-                for after, before in (_CHANGES if options.seeds > 1 else ())
+                after: _change_over_seeds(by_seed[before], by_seed[after])
+                for after, before in (_CHANGES if by_seed else ())
             },
-            spreads={
-                key: [Spread.of(values) for values in zip(*_columns_by_seed(runs, key), strict=True)]
-                for key in (NETWORKS if options.seeds > 1 else ())
-            },
+            spreads={key: [Spread.of(values) for values in zip(*rows, strict=True)] for key, rows in by_seed.items()},
             holdout=Holdout.of(runs.by_key[_HELD_OUT], dataset),
             layer_norms=_layer_norms(runs.by_key["ten"], data),
             distorted={key: _distorted(runs.by_key[key], data) for key in ("momentum", "augmented")},
@@ -137,14 +138,9 @@ def _columns(numbers: RunNumbers) -> tuple[float, ...]:
     return last.step, last.validation_loss, last.validation_accuracy, lowest, last.train_accuracy
 
 
-def _columns_by_seed(runs: NetworkRuns, key: str) -> list[tuple[float, ...]]:
-    return [_columns(numbers_of(run)) for run in runs.by_seed(key)]
-
-
-def _change_over_seeds(runs: NetworkRuns, before: str, after: str) -> ChangeOverSeeds:
-    pairs = list(zip(_columns_by_seed(runs, before), _columns_by_seed(runs, after), strict=True))
+def _change_over_seeds(before: Sequence[tuple[float, ...]], after: Sequence[tuple[float, ...]]) -> ChangeOverSeeds:
     loss, accuracy = (
-        Spread.of([a[column] - b[column] for b, a in pairs])
+        Spread.of([a[column] - b[column] for b, a in zip(before, after, strict=True)])
         for column in map(COLUMNS.index, ("lowest validation loss", "validation accuracy"))
     )
     return ChangeOverSeeds(loss=loss, accuracy=accuracy)

@@ -44,6 +44,7 @@ from service.jobs import (
     Sweeps,
     cancel_row,
     check_capacity,
+    cut_page,
     delete_sweep,
     fingerprint,
     insert_sweep,
@@ -115,13 +116,14 @@ class Reports(SubmissionService):
             annotation_rows.put(connection, "reports", report_id, annotation)
             return _row(connection, report_id)
 
-        return self._report(self._accept("reports", idempotency_key, request_sha256, insert, _row))
+        return self.get(self._accept("reports", idempotency_key, request_sha256, insert, _row).id)
 
     def get(self, report_id: str) -> Report:
         """Return a report; raise `JobNotFound`."""
         with self._database.read() as connection:
             row = _row(connection, report_id)
-        return self._report(row)
+            annotation = annotation_rows.get(connection, "reports", [report_id])[report_id]
+        return self._report(row, annotation)
 
     def page(
         self,
@@ -134,8 +136,10 @@ class Reports(SubmissionService):
         """Return the newest reports first and, if there are more, the cursor to ask for them with."""
         with self._database.read() as connection:
             conditions = found_reports(search, state)
-            rows = report_rows.page(connection, *conditions, before=parse_cursor(before), limit=limit + 1)
-        return [self._report(row) for row in rows[:limit]], str(rows[limit - 1].number) if len(rows) > limit else None
+            found = report_rows.page(connection, *conditions, before=parse_cursor(before), limit=limit + 1)
+            rows, following = cut_page(found, limit)
+            annotations = annotation_rows.get(connection, "reports", [row.id for row in rows])
+        return [self._report(row, annotations[row.id]) for row in rows], following
 
     def cancel(self, report_id: str) -> Report:
         """Request every run that has not ended to stop. A second request changes nothing.
@@ -244,13 +248,11 @@ class Reports(SubmissionService):
     def _make_part(self, report_id: str) -> LogisticPart:
         return LogisticPart.of(LogisticRuns.of(self.get(report_id), self._jobs))
 
-    def _report(self, row: ReportRow) -> Report:
+    def _report(self, row: ReportRow, annotation: Annotation) -> Report:
         options = ReportOptions.from_dict(row.options)
         requests, sweep, configs = options.requests()
         values = attrgetter(*sweep.grid)
         members = {values(member.job.config): member.job for member in self._sweeps.get(row.sweep_id).members}
-        with self._database.read() as connection:
-            annotation = annotation_rows.get(connection, "reports", [row.id])[row.id]
         ids = (row.in_order_job_id, row.shuffled_job_id)[: len(requests)]
         single = [self._jobs.get(job_id) if job_id else None for job_id in ids]
         return Report(

@@ -132,6 +132,7 @@ def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) 
     service = build(settings)
     try:
         service.require_keys_if_exposed()  # here, where the command line reports the reason
+        service.prepare_background()  # likewise
     finally:
         service.stop()
     with share_metrics(settings.data_dir):

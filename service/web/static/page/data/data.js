@@ -31,7 +31,8 @@ function Datasets({ params }) {
   };
   const { data, problem, isLost, again } = useLoaded(load, [name, `${query}`]);
   const search = useSearch(params, "data");
-  const { data: list } = useLoaded(() => get(`/datasets?${search.query}`), [search.query, data]);
+  const { data: list, again: listAgain } = useLoaded(() => get(`/datasets?${search.query}`), [search.query]);
+  const changed = () => Promise.all([again(), listAgain()]);
   const here = { view: "data", dataset: name, part, ...(label && { label }) };
   const chip = ({ name: its, title, tags }) => html`<a key=${its} class="chip" href=${search.changed({ dataset: [["dataset", its]] })} aria-current=${its === name ? "true" : null}>${[title, ...tags.map((tag) => `#${tag}`)].join(" ")}</a>`;
   return html`
@@ -44,7 +45,7 @@ function Datasets({ params }) {
     <div id="dataset">
       <${Lost} when=${isLost} />
       ${problem && html`<${Empty} href="/?view=data" label="See the data sets">${problem.status === 404 ? "There is no such data set." : problem.message}<//>`}
-      ${data && html`<${Shown} ...${data} here=${here} again=${again} />`}
+      ${data && html`<${Shown} ...${data} here=${here} again=${changed} />`}
     </div>
   `;
 }

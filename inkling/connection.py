@@ -225,12 +225,7 @@ class Connection(_Server[httpx.Client]):
             self._http.close()
 
     def run(self, call: Call[Result]) -> Result:
-        """Send a call, and the calls that it leads to; return the result.
-
-        Raises
-        ------
-        InklingError : what the server refused it with, or that it does not answer.
-        """
+        """Send a call, and those that it leads to; return the result or raise the `InklingError` of the answer."""
         while True:
             if call.pause_s:
                 time.sleep(call.pause_s)

@@ -147,12 +147,7 @@ def _fraction(data: Json) -> float:
 
 
 class ProgressLine:
-    """Shows how far something is, on a line of a terminal or below a cell of a notebook that is written over and over.
-
-    Parameters
-    ----------
-    stream : where to write; standard error by default.
-    """
+    """A line of a terminal or below a notebook's cell, written over and over: on standard error, or ``stream``."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr

@@ -106,12 +106,7 @@ class _Snapshot:
 
 
 class Keys:
-    """The keys of a database, and a copy of them in memory: checking one costs microseconds and no I/O.
-
-    Parameters
-    ----------
-    database : already migrated.
-    """
+    """The keys of a migrated database, with a copy in memory: checking one costs microseconds and no I/O."""
 
     def __init__(self, database: Database):
         self._database = database
@@ -156,12 +151,7 @@ class Keys:
             return [_key(row) for row in key_rows.all_rows(connection)]
 
     def revoke(self, key_id: str) -> Key:
-        """Revoke a key. Revoking again changes nothing.
-
-        Raises
-        ------
-        NotFound : there is no key of that id.
-        """
+        """Revoke a key, also again; raise `NotFound` if there is none of that id."""
         with self._database.write() as connection:
             key_rows.revoke(connection, key_id, at=datetime.now(UTC))
             row = key_rows.get(connection, key_id)
@@ -239,12 +229,7 @@ def _key(row: KeyRow) -> Key:
 
 
 class AuditLog:
-    """The audit log of a database: who changed what. Bodies are not in its lines.
-
-    Parameters
-    ----------
-    database : already migrated.
-    """
+    """The audit log of a migrated database: who changed what. Bodies are not in its lines."""
 
     def __init__(self, database: Database):
         self._database = database

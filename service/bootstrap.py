@@ -107,12 +107,7 @@ class Service:
         self.background[:] = [Background(name, step, lambda: self.engine.working) for name, step in _steps(self)]
 
     def start(self) -> None:
-        """Migrate the database, clean the stores, install the shipped models, and start the engine.
-
-        Raises
-        ------
-        StorageFailed : the data folder or the database cannot be used.
-        """
+        """Migrate, clean the stores, install the shipped models, start the engine; raise `StorageFailed`."""
         self.prepare_background()
         self._open()
         self.store.check()

@@ -58,12 +58,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder with an unpredictable name i
 
 
 class Metrics:
-    """All metrics of one service. Recording a request takes about a microsecond.
-
-    Parameters
-    ----------
-    version : of the program, for ``inkling_build_info``.
-    """
+    """All metrics of a service of a ``version``. Recording a request takes about a microsecond."""
 
     def __init__(self, version: str) -> None:
         from prometheus_client import (  # noqa: PLC0415 - see the module
@@ -101,12 +96,7 @@ class Metrics:
         self._by_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def request(self, method: str, route: str, status: int, duration_s: float) -> None:
-        """Record an answered request.
-
-        Parameters
-        ----------
-        method, route : of a bounded set, never a client's text. The route is the template of the path.
-        """
+        """Record an answered request; ``route`` is a template, never a client's text, so that there are few."""
         key = method, route, status
         found = self._by_route.get(key)
         if found is None:

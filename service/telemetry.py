@@ -139,12 +139,7 @@ def flush_spans() -> None:
 def start_span(
     name: str, origin: Origin | None, attributes: Mapping[str, str | int], *, started_at: datetime | None = None
 ) -> trace.Span:
-    """Start a span in the trace of the origin; the caller ends it.
-
-    Parameters
-    ----------
-    started_at : its start, if that was earlier than now.
-    """
+    """Start a span in the trace of the origin, now or at ``started_at``; the caller ends it."""
     context = propagate.extract(origin or {})
     start_ns = None if started_at is None else int(1e9 * started_at.timestamp())
     return _tracer.start_span(name, context, attributes=attributes, start_time=start_ns)

@@ -73,12 +73,7 @@ class MlflowLog:
         self._registry = registry
 
     def send(self, row: DeliveryRow) -> None:
-        """Log a job that ended, unless it was logged before or is deleted; of what else ended MLflow knows nothing.
-
-        Raises
-        ------
-        InvalidInput : the experiment was deleted.
-        """
+        """Log a job that ended, unless it is logged or deleted; raise `InvalidInput` if the experiment was deleted."""
         with suppress(JobNotFound):
             if row.event == "job.ended" and not self._has(row.object_id):
                 self._add(self._jobs.get(row.object_id))
@@ -179,12 +174,7 @@ class MlflowLog:
 
 
 class PythonFunction:
-    """A version as MLflow loads it.
-
-    Parameters
-    ----------
-    store : the folder of a registry that holds it and nothing else.
-    """
+    """A version as MLflow loads it, the only one in a ``store``, the folder of a registry."""
 
     def __init__(self, store: Path) -> None:
         registry = Registry(LocalStore(store))

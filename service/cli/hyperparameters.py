@@ -129,12 +129,7 @@ def given(ctx: click.Context, values: Mapping[str, Any]) -> Json:
 
 
 def given_grid(ctx: click.Context, grid: Sequence[tuple[str, list[Any]]]) -> dict[str, list[Any]]:
-    """Return the values of the grid by name.
-
-    Raises
-    ------
-    click.UsageError : one of the names was given twice, or also as an option of its own.
-    """
+    """Return the grid's values by name; raise `click.UsageError` for a name given twice, or as an option too."""
     values: dict[str, list[Any]] = {}
     for name, of_name in grid:
         if name in values:

@@ -358,12 +358,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def migrate(database: Database) -> None:
-    """Run all missing migrations, in one transaction.
-
-    Raises
-    ------
-    StorageFailed : the database was written by a newer version, and is left unchanged.
-    """
+    """Run all missing migrations in one transaction; raise `StorageFailed` if a newer version wrote the database."""
     with database.write() as connection:
         AdvisoryLock.MIGRATION.acquire(connection)
         if _revision(connection) != HEAD:

@@ -227,12 +227,7 @@ def _packed_after(connection: Connection, job_id: str, event_id: int, limit: int
 
 
 def check_pieces(connection: Connection, job_id: str, *, since: int = 0, losses: bool = True) -> Iterator[CheckSeries]:
-    """Yield the checks of a job after an event, from blocks and events, in pieces of bounded size.
-
-    Parameters
-    ----------
-    losses : whether their ``step_losses`` are read too; they are empty otherwise.
-    """
+    """Yield a job's checks after an event in pieces of bounded size, with their losses or empty ``step_losses``."""
     blocks = _blocks(job_id, *_BLOCK, *([body_of(check_blocks)] if losses else [])).where(
         check_blocks.c.last_id > since
     )

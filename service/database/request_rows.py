@@ -27,12 +27,7 @@ AcceptedKind: TypeAlias = Literal["jobs", "sweeps", "reports"]
 
 
 class Rows(Generic[Row]):
-    """Rows of a table that are inserted and read as they are.
-
-    Parameters
-    ----------
-    row : a dataclass whose fields are the columns that are read.
-    """
+    """Rows of a table that are inserted and read as they are; the fields of ``row`` are the columns that are read."""
 
     def __init__(self, table: Table, row: type[Row]):
         self._table = table

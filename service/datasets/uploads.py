@@ -87,12 +87,7 @@ class About:
 
     @classmethod
     def of(cls, texts: Mapping[str, str]) -> About:
-        """Take the texts of a form; the title is the name if there is none.
-
-        Raises
-        ------
-        InvalidField : one of them is too long, or holds more than a line of text.
-        """
+        """Take the texts of a form, the name for a missing title; raise `InvalidField` for more than a line."""
         given = {field: texts.get(field, "") for field in ("title", "source", "licence")}
         for field, text in given.items():
             if len(text) > MAX_TEXT_CHARS or not text.isprintable():

@@ -129,12 +129,7 @@ def require_versions(row: JobRow, registry: Registry | None) -> None:
 
 
 def resumable_state(row: JobRow, checkpoint: bytes | None) -> TrainingState:
-    """Return the state with which a job ended.
-
-    Raises
-    ------
-    InvalidJobTransition : it is not finished, has no checkpoint, or diverged.
-    """
+    """Return the last state of a job; raise `InvalidJobTransition` unless it is over, has one, and did not diverge."""
     if not JobState(row.state).final:
         raise InvalidJobTransition(f"The job is {row.state}; it can be resumed when it is finished.")
     if checkpoint is None:
@@ -188,12 +183,7 @@ def rescaled(detail: Mapping[str, Any], *, before: TrainingConfig, now: Training
 
 
 def verification_of(row: JobRow, next_step: int) -> Mapping[str, Any]:
-    """Return what a job needs to verify another one, even after that has been deleted.
-
-    Raises
-    ------
-    InvalidJobTransition : the job has no model to compare with.
-    """
+    """Return what verifying a job needs, even once it is deleted; raise `InvalidJobTransition` if it has no model."""
     if row.model_version is None:
         reason = "it has no model" if JobState(row.state).final else f"it is {row.state}"
         raise InvalidJobTransition(f"Only a job with a model can be verified, and {reason}.")

@@ -76,12 +76,7 @@ class EngineLock:
         return self._descriptor is not None
 
     def acquire(self, holder: str = "") -> bool:
-        """Take the lock if it is free, without waiting, and write the name of its holder into the file.
-
-        Raises
-        ------
-        StorageFailed : the file cannot be opened or locked.
-        """
+        """Take the lock if it is free, without waiting, as ``holder``; raise `StorageFailed` if that cannot be."""
         if self.held:
             return True
         try:
@@ -300,12 +295,7 @@ class Engine:
         self._recover(with_expired=now >= self._recovers_from)
 
     def _recover(self, *, with_expired: bool) -> None:
-        """Requeue jobs of engines that no longer run, claims of this one whose answer was lost, and expired pauses.
-
-        Parameters
-        ----------
-        with_expired : jobs of engines whose leases have expired too.
-        """
+        """Requeue jobs of engines that ended or whose leases expired, claims without an answer, and expired pauses."""
         with self._database.read() as connection:
             has_expired_pauses = bool(job_rows.expired_pauses(connection))
             abandoned = job_rows.abandoned(

@@ -242,12 +242,7 @@ class Jobs(SubmissionService):
         return Census(by_state={state: counts.get(state, 0) for state in JobState}, images_per_s=sum(paces))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a job, keeping its best weights so far. Idempotent while it is being cancelled.
-
-        Raises
-        ------
-        InvalidJobTransition : it is finished.
-        """
+        """Cancel a job, also again, keeping its best weights; raise `InvalidJobTransition` if it is finished."""
         with self._database.write() as connection:
             moved = cancel_row(connection, job_id)
             if not moved:
@@ -272,12 +267,7 @@ class Jobs(SubmissionService):
         return self.get(job_id)
 
     def delete(self, job_id: str) -> None:
-        """Delete a finished job; its model stays.
-
-        Raises
-        ------
-        InvalidJobTransition : it is not finished.
-        """
+        """Delete a job, but not its model; raise `InvalidJobTransition` unless it is finished."""
         with self._database.write() as connection:
             if not job_rows.remove(connection, job_id, allowed_from=FINAL):
                 row = job_row(connection, job_id)
@@ -297,12 +287,7 @@ class Jobs(SubmissionService):
             return curves_of(row, partial(event_rows.check_pieces, connection, job_id), later)
 
     def weights(self, job_id: str, which: str) -> JobWeights:
-        """Return the ``best`` or the ``last`` weights of the newest checkpoint.
-
-        Raises
-        ------
-        NoDataYet : the job has not trained yet, and is not paused.
-        """
+        """Return the ``best`` or ``last`` weights of the newest checkpoint; raise `NoDataYet` before the first."""
         row, config, state = self._newest_state(job_id)
         parameters = state.best if which == "best" else state.last
         return JobWeights.of(row, config, parameters, next_step=state.next_step, datasets=self._datasets)

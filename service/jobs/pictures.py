@@ -113,12 +113,7 @@ def prepare_sweep_accuracy(sweeps: Sweeps, sweep_id: str, **form: Unpack[Form]) 
 def prepare_sweep_norms(
     sweeps: Sweeps, sweep_id: str, *, scale: Literal["log", "linear"] = "log", **form: Unpack[Form]
 ) -> Drawing:
-    """Prepare the norm of the last weights over the L2 penalty, the mean of members that share it.
-
-    Raises
-    ------
-    InvalidInput : the penalty is not in the grid.
-    """
+    """Prepare the mean norm of last weights over the L2 penalty; raise `InvalidInput` if that is not in the grid."""
     sweep = sweeps.get(sweep_id)
     if "l2_penalty" not in sweep.request.grid:
         raise InvalidInput("The norms are drawn over l2_penalty, which is not in the grid of this sweep.")
@@ -149,12 +144,7 @@ def prepare_sweep_norms(
 def prepare_sweep_heatmap(
     sweeps: Sweeps, sweep_id: str, *, metric: str = "validation_loss", **form: Unpack[Form]
 ) -> Drawing:
-    """Prepare a cell for each pair of values of two hyperparameters, the mean over the seeds if they vary too.
-
-    Raises
-    ------
-    InvalidInput : there are not exactly two that vary, or they are not numbers.
-    """
+    """Prepare a cell for each pair of two numbers, the mean over seeds; raise `InvalidInput` unless just two vary."""
     sweep = sweeps.get(sweep_id)
     axes = list(sweep.request.varied)
     if len(axes) > 2 and "seed" in axes:

@@ -161,12 +161,7 @@ class Snapshots:
         return SnapshotList(job=row, config=config, labels=labels, places=places)
 
     def weights(self, job_id: str, step: int) -> JobWeights:
-        """Return the weights after the check at a step.
-
-        Raises
-        ------
-        JobNotFound, NotFound : there is no such job, or no snapshot of that step.
-        """
+        """Return the weights after the check at a step; raise `JobNotFound`, or `NotFound` without a snapshot of it."""
         with self._database.read() as connection:
             row = job_row(connection, job_id)
             body = weight_rows.snapshot_body(connection, job_id, step)

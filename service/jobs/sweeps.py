@@ -43,12 +43,7 @@ from .sweep_request import SweepRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepSummary:
-    """A sweep without its members, for a listing.
-
-    Attributes
-    ----------
-    states : how many members are in each state.
-    """
+    """A sweep without its members, for a listing; ``states`` counts the members in each state."""
 
     id: str
     request: SweepRequest
@@ -284,12 +279,7 @@ class Sweeps(SubmissionService):
         return _some([found and norm(found[1]) for found in self._parameters(sweep, "last")])
 
     def provenance(self, sweep: Sweep) -> Mapping[str, str]:
-        """Return the provenance that a picture of this sweep contains.
-
-        Raises
-        ------
-        NoDataYet : no member has been checked yet.
-        """
+        """Return the provenance that a picture of this sweep contains; raise `NoDataYet` before the first check."""
         begun = next((member.job for member in sweep.members if member.job.latest), None)
         if begun is None:
             raise NoDataYet("No member has results yet; they follow the first validation checks.")

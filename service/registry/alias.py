@@ -83,12 +83,7 @@ class AliasHistory:
         return max((int(match[1]) for name in names if (match := _ENTRY.fullmatch(name))), default=0)
 
     def entries(self) -> tuple[AliasEntry, ...]:
-        """Return every move, the oldest first.
-
-        Raises
-        ------
-        Corrupted : one of them is missing or damaged.
-        """
+        """Return every move, the oldest first; raise `Corrupted` if one of them is missing or damaged."""
         return tuple(self._entry(number) for number in range(1, self.length() + 1))
 
     def version(self) -> int | None:

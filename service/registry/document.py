@@ -18,12 +18,7 @@ SEAL = "sha256"
 
 
 def write_document(fields: Mapping[str, Any]) -> bytes:
-    """Return plain data as JSON whose last field is the SHA-256 of the text without that field.
-
-    Raises
-    ------
-    ValueError, TypeError : a value cannot be JSON, such as NaN, or the text is larger than `MAX_DOCUMENT_BYTES`.
-    """
+    """Return JSON that ends with its own SHA-256; raise ValueError or TypeError for NaN, or if it is too large."""
     data = _text({**fields, SEAL: hashlib.sha256(_text(fields)).hexdigest()})
     if len(data) > MAX_DOCUMENT_BYTES:
         raise ValueError(f"a document must not be larger than {MAX_DOCUMENT_BYTES} bytes")

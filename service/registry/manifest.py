@@ -190,12 +190,7 @@ class Manifest(ModelDraft):
 
     @classmethod
     def from_json(cls, data: bytes) -> Manifest:
-        """Read the stored form.
-
-        Raises
-        ------
-        Corrupted : a bit has changed, a field is unknown, missing or illegal, or the format is unknown.
-        """
+        """Read the stored form; raise `Corrupted` unless every bit, field and format is legal."""
         stored = read_document(data)
         try:
             if any((name in stored) != (stored["format"] >= first) for first, name in _SINCE.items()):

@@ -172,12 +172,7 @@ class Registry:
         return MANIFEST in found and TOMBSTONE not in found
 
     def manifest(self, name: str, version: int) -> Manifest:
-        """Return a version's manifest.
-
-        Raises
-        ------
-        Corrupted : it has been changed, or belongs to another version.
-        """
+        """Return a version's manifest; raise `Corrupted` if it has been changed, or belongs to another version."""
         if not self.has_version(name, version):
             raise ModelNotFound("There is no model of this name, or no such version.")
         manifest = Manifest.from_json(self._manifest_bytes(name, version))
@@ -274,12 +269,7 @@ class Registry:
         return tuple(alias for alias in folders if is_alias(alias) and self._history(name, alias).length())
 
     def aliases(self, name: str) -> dict[str, int]:
-        """Return the current version of each alias of a model.
-
-        Raises
-        ------
-        Corrupted : one of them cannot be read.
-        """
+        """Return the current version of each alias of a model; raise `Corrupted` if one cannot be read."""
         if not self.latest(name):
             raise ModelNotFound("There is no model of this name.")
         current = {alias: self._history(name, alias).version() for alias in self.alias_names(name)}
@@ -290,12 +280,7 @@ class Registry:
         return [alias for alias, number in self.aliases(name).items() if number == version]
 
     def alias_history(self, name: str, alias: str) -> tuple[AliasEntry, ...]:
-        """Return every move of an alias, the oldest first, deletions included.
-
-        Raises
-        ------
-        Corrupted : one of the entries cannot be read.
-        """
+        """Return every move of an alias, oldest first, deletions included; raise `Corrupted` if one cannot be read."""
         entries = self._history(name, alias).entries() if is_model_name(name) and is_alias(alias) else ()
         if not entries:
             raise ModelNotFound("The model has no such alias.")

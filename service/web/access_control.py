@@ -112,12 +112,7 @@ class AccessControl:
         return send
 
     def open_stream(self, client: Client) -> AbstractContextManager[None]:
-        """Return a context manager that holds one of the client's stream slots while it is entered.
-
-        Raises
-        ------
-        TooManyRequests : all its slots are taken.
-        """
+        """Return a context manager that holds one of a client's stream slots; raise `TooManyRequests` without one."""
         if client.limited and self.streams.full(client.name):
             at_most = f"At most {self.streams.per_client} streams may be open at a time."
             raise TooManyRequests(at_most, retry_after_s=5)
@@ -222,12 +217,7 @@ class SecuredRoute(APIRoute):
 
 
 def scopes_by_route(routes: Iterable[BaseRoute]) -> dict[str, access.Scope | None]:
-    """Return the scope that each ``METHOD /path/{as}/declared`` needs; None is public. HEAD is GET.
-
-    Raises
-    ------
-    RuntimeError : a route states no scope.
-    """
+    """Return the scope of each ``METHOD /path/{as}/declared``, None if public; raise RuntimeError if one has none."""
     scopes: dict[str, access.Scope | None] = {}
     missing = []
     for context in iter_route_contexts(list(routes)):

@@ -267,12 +267,7 @@ def _classification(manifest: Manifest, probabilities: Floats, n_classes: int) -
 
 
 def check_shape(shape: Sequence[int]) -> int:
-    """Return how many numbers a tensor of images holds.
-
-    Raises
-    ------
-    InvalidField : it is not [n, 28, 28] or [n, 784], or n is not positive.
-    """
+    """Return how many numbers an image tensor holds; raise `InvalidField` unless [n, 28, 28] or [n, 784], n > 0."""
     if tuple(shape[1:]) not in ((IMAGE_SIDE_PX, IMAGE_SIDE_PX), (N_PIXELS,)) or shape[0] < 1:
         raise InvalidField("The shape of image is not that of images.", field="shape", allowed=_SHAPES)
     return math.prod(shape)  # of Python's integers, which do not overflow

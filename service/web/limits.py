@@ -44,12 +44,7 @@ class ConcurrencyLimits:
         self._large = CapacityLimiter(_N_LARGE)
 
     def reserve(self, n_bytes: int) -> None:
-        """Reserve memory for a part of a body, until it is released.
-
-        Raises
-        ------
-        HTTPException : there is none left.
-        """
+        """Reserve memory for a part of a body, until it is released; raise HTTPException if none is left."""
         if n_bytes > self._left_bytes:
             raise HTTPException(503, "Too much is being sent at the same time.")
         self._left_bytes -= n_bytes
@@ -59,12 +54,7 @@ class ConcurrencyLimits:
         self._left_bytes += n_bytes
 
     async def run(self, work: Callable[[], T], n_bytes: int) -> T:
-        """Run a function in a thread, after those of its size that wait for one.
-
-        Parameters
-        ----------
-        n_bytes : of what it works on.
-        """
+        """Run a function in a thread, after those of its size that wait for one; it works on ``n_bytes``."""
         limiter = self._large if n_bytes > LARGE_BYTES else self._small
         result, error = await run_sync(_try, work, limiter=limiter)
         if error is not None:
@@ -124,12 +114,7 @@ class TokenBuckets:
 
 
 class Slots:
-    """A number of slots for each client.
-
-    Parameters
-    ----------
-    per_client : slots that one may hold at a time.
-    """
+    """A number of slots for each client, of which it may hold ``per_client`` at a time."""
 
     def __init__(self, per_client: int):
         self.per_client = per_client

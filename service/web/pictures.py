@@ -97,12 +97,7 @@ class WeightsGridParameters(_WeightsParameters):
 
 
 async def picture_answer(request: Request, prepare: Callable[[], Drawing]) -> Response:
-    """Answer with a picture, or with 304 if the client has it.
-
-    Parameters
-    ----------
-    prepare : reads what the picture is made of; called in a thread.
-    """
+    """Answer with the picture that ``prepare`` reads, called in a thread, or with 304 if the client has it."""
     picture = await run_sync(prepare)
     tag = entity_tag(picture.media_type, *picture.made_of)
     headers = {"ETag": tag, "Cache-Control": "no-cache", **dict(picture.headers)}

@@ -56,12 +56,7 @@ class Parameters(BaseModel):
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """Read them from a request without FastAPI's dependencies, which take longer than a prediction.
-
-        Raises
-        ------
-        RequestValidationError : as FastAPI raises it.
-        """
+        """Read them without FastAPI's dependencies, which take longer than a prediction, and raise as it does."""
         try:
             return cls.model_validate(dict(request.query_params))
         except ValidationError as error:

@@ -199,12 +199,7 @@ class Route(SecuredRoute):
         return tuple(dict.fromkeys(["application/json", *media] if self.response_model or not media else media))
 
     def _bounded(self, plain: Request) -> BoundedRequest:
-        """Return the request that is to be read, after refusing what the route does not declare.
-
-        Raises
-        ------
-        RequestValidationError, UnsupportedMedia, HTTPException
-        """
+        """Return the request that is to be read; raise an error for what the route does not declare."""
         request = BoundedRequest(plain.scope, plain.receive)
         if plain.scope["query_string"] and not self.parameters:
             Parameters.of(request)

@@ -37,12 +37,7 @@ def encode_checkpoint(state: TrainingState) -> bytes:
 
 
 def decode_checkpoint(data: bytes, config: TrainingConfig) -> TrainingState:
-    """Read a state back, to the bit, of this format or an older one.
-
-    Raises
-    ------
-    Corrupted : the bytes are not a whole checkpoint of such a run.
-    """
+    """Read a state of any format back, to the bit; raise `Corrupted` unless it is whole and of such a run."""
     layout, dtypes = config.build_model().layout, (config.dtype,)
     expected = {
         "pending_losses": _SERIES,

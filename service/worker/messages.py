@@ -64,12 +64,7 @@ class StackSpec:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StackSpec:
-        """Read back what `to_bytes` wrote.
-
-        Raises
-        ------
-        WorkerMismatch : it is of another format.
-        """
+        """Read back what `to_bytes` wrote; raise `WorkerMismatch` if it is of another format."""
         plain: dict[str, Any] = msgpack.unpackb(data)
         if plain.pop("format", 1) != FORMAT:
             raise WorkerMismatch(mismatch("another version"))

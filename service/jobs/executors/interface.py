@@ -58,12 +58,7 @@ class Executor(Protocol):
         """The present number of slots."""
 
     def prepare(self) -> None:
-        """Make a free slot ready for a stack; called before each `submit`.
-
-        Raises
-        ------
-        OSError : no worker can be started.
-        """
+        """Make a free slot ready for a stack, before each `submit`; raise OSError if no worker can be started."""
 
     def submit(self, spec: StackSpec, listener: Listener) -> Execution:
         """Start a stack in a free slot."""

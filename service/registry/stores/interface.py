@@ -60,12 +60,7 @@ class BlobStore(Protocol):
         """
 
     def delete(self, key: str) -> None:
-        """Delete a blob durably; one that is not there is none to delete.
-
-        Raises
-        ------
-        StorageFailed : the store cannot be written.
-        """
+        """Delete a blob durably, if it is there; raise `StorageFailed` if the store cannot be written."""
 
     def walk(self) -> Iterator[tuple[str, float]]:
         """Yield the key of every blob, in any order, and the seconds since it was created."""

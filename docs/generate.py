@@ -97,7 +97,6 @@ LAYERS = {
     "registry": "weight files",
     "core": "the mathematics, in NumPy alone",
     "sklearn": "for scikit-learn",
-    "client": "the former name of inkling",
     "background": "threads beside training",
     "telemetry": "log lines and spans",
     "errors": "one tree of everything that goes wrong on purpose",

@@ -28,7 +28,9 @@ class _Nouns(Jobs, Sweeps, Reports, Models, Predictions, Datasets, Collections):
         return get(read_table("hyperparameters"), "hyperparameters")
 
     @request
-    def tags(self, kind: Literal["jobs", "sweeps", "reports", "versions", "datasets"] = "jobs") -> Call[Table[Record]]:
+    def tags(
+        self, kind: Literal["jobs", "sweeps", "reports", "versions", "datasets", "collections"] = "jobs"
+    ) -> Call[Table[Record]]:
         """Return the tags that are used most, each with how many have it."""
         return get(read_table("tags"), "tags", kind=kind)
 

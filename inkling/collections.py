@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from .call import (
     Call,
     Json,
     delete,
     get,
+    patch,
     path_of,
     post,
     read_bytes,
@@ -22,15 +23,23 @@ from .call import (
 from .display import Picture, Record, Table
 from .images import Image, body_of, part_of
 from .methods import request
+from .nouns import Annotation
 
 
 class Collections:
     """What a client does about collections."""
 
     @request
-    def collections(self) -> Call[Table[Record]]:
-        """Return every collection, the newest first."""
-        return get(read_table("collections"), "collections")
+    def collections(
+        self,
+        *,
+        q: str | None = None,
+        tag: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> Call[Table[Record]]:
+        """Return the newest collections, all by default, of which there are at most 100; parameters as of `jobs`."""
+        return get(read_table("collections"), "collections", q=q, tag=tag, limit=limit, before=before)
 
     @request
     def collection(self, name: str) -> Call[Record]:
@@ -41,6 +50,11 @@ class Collections:
     def add_collection(self, name: str) -> Call[Record]:
         """Make an empty collection."""
         return Call(method="POST", path=path_of("collections"), read=read_record, request={"json": {"name": name}})
+
+    @request
+    def annotate_collection(self, name: str, **changes: Unpack[Annotation]) -> Call[Record]:
+        """Change the title of a collection, its tags as a whole, or its notes; what is not given stays."""
+        return patch("collections", name, **changes)
 
     @request
     def delete_collection(self, name: str) -> Call[None]:

@@ -28,9 +28,16 @@ class Datasets:
     """What a client does about data sets."""
 
     @request
-    def datasets(self, *, q: str | None = None, tag: str | Sequence[str] | None = None) -> Call[Table[Record]]:
-        """Describe every data set, or those that are found, as `jobs`."""
-        return get(read_table("datasets"), "datasets", q=q, tag=tag)
+    def datasets(
+        self,
+        *,
+        q: str | None = None,
+        tag: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> Call[Table[Record]]:
+        """Describe data sets in the order of their names, at most 200; parameters as those of `jobs`."""
+        return get(read_table("datasets"), "datasets", q=q, tag=tag, limit=limit, before=before)
 
     @request
     def dataset(self, name: str) -> Call[Record]:

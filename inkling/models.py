@@ -26,9 +26,19 @@ class Models:
     """
 
     @request
-    def models(self, *, q: str | None = None, tag: str | Sequence[str] | None = None) -> Call[Table[Record]]:
-        """Return a summary of every model, or of those that are found, as `jobs`, by any of their versions."""
-        return get(read_table("models"), "models", q=q, tag=tag)
+    def models(
+        self,
+        *,
+        q: str | None = None,
+        tag: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> Call[Table[Record]]:
+        """Return summaries of models in the order of their names, at most 200; parameters as those of `jobs`.
+
+        A model is found by any of its versions.
+        """
+        return get(read_table("models"), "models", q=q, tag=tag, limit=limit, before=before)
 
     @request
     def model(self, name: str, *, limit: int | None = None, before: str | None = None) -> Call[Record]:

@@ -22,7 +22,7 @@ from click.core import ParameterSource
 
 from service.errors import ModelNotFound, NotFound
 
-from .names import meant
+from .names import every, meant
 from .root import debug_option
 
 if TYPE_CHECKING:  # else each is imported when it is opened
@@ -112,7 +112,7 @@ def _split_reference(options: dict[str, Any]) -> None:
 def _with_near_names(message: str, backend: Backend, options: Mapping[str, Any]) -> str:
     """Name what was not found, and what there is instead."""
     asked = [options.get("model") or options.get("name"), *options.get("versions", ())]
-    known = {model["name"]: model["versions"] for model in backend.models()}
+    known = {model["name"]: model["versions"] for model in every(backend.models, "models")}
     for name in (split_reference(text)[0] for text in asked if isinstance(text, str)):
         if name not in known:
             near = get_close_matches(name, known)

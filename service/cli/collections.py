@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -10,13 +11,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.errors import InvalidInput
+from service.errors import InvalidInput, NameTaken
 
+from .annotations import about_column, about_text, annotates, searched
 from .backend import Backend, Json, creates_data, with_backend
 from .images import image_of, image_sources, name_of, reason
 from .names import Noun, argument, completion
 from .root import Failure, examples
-from .terminal import AS_JSON, age_text, columns, deletes, in_pages, percent, print_json, print_list, print_result
+from .terminal import (
+    AS_JSON,
+    age_text,
+    columns,
+    deletes,
+    in_long_pages,
+    in_pages,
+    percent,
+    print_json,
+    print_list,
+    print_result,
+)
 
 _NAME = argument("name", Noun.COLLECTION)
 _LABEL = click.IntRange(0, 9)
@@ -29,14 +42,26 @@ def collections() -> None:
 
 
 @collections.command("list")
+@searched
+@in_long_pages
 @AS_JSON
 @with_backend
-@examples("collections list")
-def list_collections(backend: Backend, *, as_json: bool) -> None:
+@examples("collections list", "collections list --tag week-3")
+def list_collections(backend: Backend, *, as_json: bool, **page: Any) -> None:
     """List the collections, the newest first."""
-    found = {"collections": backend.collections()}
     maker = "collections add mine digit.png --label 7"
-    print_list(found, "collections", _collection_table, backend, maker=maker, as_json=as_json)
+    print_list(backend.collections(**page), "collections", _collection_table, backend, maker=maker, as_json=as_json)
+
+
+@collections.command()
+@_NAME
+@annotates
+@creates_data
+@examples("collections annotate mine --tag week-3")
+def annotate(backend: Backend, *, name: str, changes: Json) -> None:
+    """Change the title, all the tags or the notes of a collection; what is not given stays."""
+    backend.annotate("collections", name, changes)
+    click.echo(f"{name} is annotated.")
 
 
 @collections.command()
@@ -88,7 +113,7 @@ def add(
 
     FILE is a picture as for the command predict, or a zip archive of some. The exit code is 1 if one cannot be read.
     """
-    if name not in [each["name"] for each in backend.collections()]:
+    with suppress(NameTaken):
         backend.add_collection(name)
     added, refused = [], []
     for source in image_sources(files):
@@ -158,9 +183,11 @@ def freeze(backend: Backend, *, name: str, as_json: bool) -> None:
     print_result(backend.freeze_collection(name), draw, as_json=as_json)
 
 
-def _collection_table(collections: Sequence[Json]) -> Table:
-    table = columns("collection", right=("images", "newest version", "age"))
-    for each in collections:
+def _collection_table(found: Sequence[Json]) -> Table:
+    about = about_column(found)
+    table = columns("collection", *about, right=("images", "newest version", "age"))
+    for each in found:
         version = "" if each["version"] is None else f"{each['name']}-v{each['version']}"
-        table.add_row(each["name"], f"{each['n_images']:,}", version, age_text(each["created_at"]))
+        texts = [about_text(each) for _ in about]
+        table.add_row(each["name"], *texts, f"{each['n_images']:,}", version, age_text(each["created_at"]))
     return table

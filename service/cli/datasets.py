@@ -15,7 +15,7 @@ from .annotations import annotates, print_about, searched
 from .backend import Backend, Json, creates_data, with_backend
 from .names import Noun, argument
 from .root import Failure, examples
-from .terminal import AS_JSON, columns, deletes, print_json, read_file, terminal
+from .terminal import AS_JSON, columns, deletes, in_long_pages, print_json, print_more, read_file, terminal
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FILES = ("npz", "train_images", "train_labels", "test_images", "test_labels")
@@ -29,17 +29,18 @@ def datasets() -> None:
 
 @datasets.command("list")
 @searched
+@in_long_pages
 @AS_JSON
 @with_backend
 @examples("datasets list", "datasets list --search letters")
-def list_datasets(backend: Backend, *, as_json: bool, **search: Any) -> None:
+def list_datasets(backend: Backend, *, as_json: bool, **page: Any) -> None:
     """List the data sets, with the number of images of each class."""
-    found = backend.datasets(**search)
+    found = backend.datasets(**page)
     if as_json:
-        print_json({"datasets": found})
+        print_json(found)
         return
     console = terminal()
-    for dataset in found:
+    for dataset in found["datasets"]:
         console.print(Text.assemble((dataset["name"], "bold"), f"  {dataset['title']}"))
         print_about({**dataset, "title": ""}, console)
         for line in filter(None, (dataset["source"], dataset["licence"], f"SHA-256 {dataset['sha256']}")):
@@ -52,6 +53,7 @@ def list_datasets(backend: Backend, *, as_json: bool, **search: Any) -> None:
         table.add_row("all", *(f"{part['n_images']:,}" for part in parts), style="bold")
         console.print()
         console.print(table)
+    print_more(found, "datasets", backend)
 
 
 @datasets.command()

@@ -231,10 +231,11 @@ class LocalBackend:
 
     # Models
 
-    def models(self, *, q: str | None = None, tag: Sequence[str] = ()) -> list[Json]:
-        """Return a summary of every model that is looked for."""
+    def models(self, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
+        """Return ``models``, as `jobs`, in the order of their names."""
         _ = self._registry  # installs the shipped models
-        return self._migrated.annotations.models(Search.of(q, tag))
+        found, cursor = self._migrated.annotations.models(Search.of(q, tag), **page)
+        return {"models": found, "next": cursor}
 
     def model(self, name: str) -> Json:
         """Return a model with its newest versions."""
@@ -346,9 +347,10 @@ class LocalBackend:
         found, picture, provenance = self._reading(image, **asked)
         return reading_picture(picture.pixels, picture.size_px, found, provenance=provenance)
 
-    def collections(self) -> list[Json]:
-        """Describe every collection."""
-        return [one.to_dict() for one in self._migrated.collections.all()]
+    def collections(self, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
+        """Return ``collections``, as `jobs`."""
+        found, cursor = self._migrated.collections.page(search=Search.of(q, tag), **page)
+        return {"collections": [one.to_dict() for one in found], "next": cursor}
 
     def read_collection(self, name: str, *, model: str | None = None, **asked: Any) -> Json:
         """Return what a model, ``name`` or ``name/version``, reads in the images of a collection."""
@@ -383,9 +385,10 @@ class LocalBackend:
         """Freeze a collection into a data set."""
         return self._migrated.annotations.dataset(self._migrated.collections.freeze(name).name)
 
-    def datasets(self, *, q: str | None = None, tag: Sequence[str] = ()) -> list[Json]:
-        """Describe every data set that is looked for."""
-        return self._migrated.annotations.datasets(Search.of(q, tag))
+    def datasets(self, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
+        """Return ``datasets``, as `models`."""
+        found, cursor = self._migrated.annotations.datasets(Search.of(q, tag), **page)
+        return {"datasets": found, "next": cursor}
 
     def delete_dataset(self, name: str) -> None:
         """Delete a data set that no unfinished job needs."""
@@ -400,7 +403,7 @@ class LocalBackend:
     # What people write about all of these
 
     def annotate(self, kind: AnnotatedKind, object_id: str, changes: Mapping[str, Any]) -> None:
-        """Change the ``title``, ``tags`` or ``notes`` of a job, sweep, report, ``name/version`` or data set."""
+        """Change the ``title``, ``tags`` or ``notes`` of what has a list: by id, name or ``name/version``."""
         self._migrated.annotations.change(kind, object_id, changes)
 
     def _model(self, name: str | None, reference: int | str | None) -> Model:

@@ -28,6 +28,7 @@ from .terminal import (
     columns,
     deletes,
     facts,
+    in_long_pages,
     output_option,
     percent,
     print_list,
@@ -55,12 +56,13 @@ def models() -> None:
 
 @models.command("list")
 @searched
+@in_long_pages
 @AS_JSON
 @with_backend
 @examples("models list", "models list --tag handed-in")
-def list_models(backend: Backend, *, as_json: bool, **search: Any) -> None:
+def list_models(backend: Backend, *, as_json: bool, **page: Any) -> None:
     """List the models, or those of which a version is looked for."""
-    print_list({"models": backend.models(**search)}, "models", _model_table, backend, maker="train", as_json=as_json)
+    print_list(backend.models(**page), "models", _model_table, backend, maker="train", as_json=as_json)
 
 
 @models.command()

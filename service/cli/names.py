@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 2.0
 _N_NEWEST = 100
-"""Of jobs, sweeps, reports and collections: the API lists no more at once."""
+"""Of jobs, sweeps and reports."""
 _ALIKE = 0.75
 
 
@@ -45,7 +45,19 @@ class Noun(Enum):
         if self in (Noun.JOB, Noun.SWEEP, Noun.REPORT):
             found = getattr(backend, self.plural)(limit=_N_NEWEST)[self.plural]
             return [one["id"] for one in found]
-        return [one["name"] for one in getattr(backend, self.plural)()]
+        return [one["name"] for one in every(getattr(backend, self.plural), self.plural)]
+
+
+def every(list_page: Callable[..., dict[str, Any]], plural: str) -> list[dict[str, Any]]:
+    """Return all models, data sets or collections, page by page."""
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        page = list_page(limit=200, before=cursor)
+        found += page[plural]
+        cursor = page["next"]
+        if cursor is None:
+            return found
 
 
 _NOT_FOUND = re.compile(rf"There is no ({'|'.join(noun.value for noun in Noun)}) of (this name|that id)\.")

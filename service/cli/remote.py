@@ -104,7 +104,7 @@ class RemoteBackend:
 
     # Models
 
-    models = _asks(lambda client, **search: list(client.models(**search)))
+    models = _asks(lambda client, **page: _page("models", client.models(**page)))
     model = _asks(lambda client, name: client.model(name))
     version = _asks(lambda client, name, reference=None: client.version(name, reference))
     weights_file = _asks(lambda client, name, version: client.weights_file(name, version))
@@ -126,7 +126,7 @@ class RemoteBackend:
     explain = _asks(lambda client, image, **question: client.explain(_file(image), **question).details)
     explanation_picture = _asks(lambda client, image, **question: client.explain(_file(image), **question).picture)
     preprocess = _asks(lambda client, image, step=None: client.preprocess(_file(image), step=step))
-    collections = _asks(lambda client: list(client.collections()))
+    collections = _asks(lambda client, **page: _page("collections", client.collections(**page)))
     read_collection = _asks(lambda client, name, **asked: client.read_collection(name, **asked))
     add_collection = _asks(lambda client, name: client.add_collection(name))
     collect = _asks(lambda client, name, image, label: client.collect(name, _file(image), label))
@@ -134,7 +134,7 @@ class RemoteBackend:
     delete_collected_image = _asks(lambda client, name, image_id: client.delete_collected_image(name, image_id))
     delete_collection = _asks(lambda client, name: client.delete_collection(name))
     freeze_collection = _asks(lambda client, name: client.freeze_collection(name))
-    datasets = _asks(lambda client, **search: list(client.datasets(**search)))
+    datasets = _asks(lambda client, **page: _page("datasets", client.datasets(**page)))
     delete_dataset = _asks(lambda client, name: client.delete_dataset(name))
     add_dataset = _asks(
         lambda client, fields, files: client.add_dataset(
@@ -162,11 +162,12 @@ _ANNOTATE: dict[str, Callable[..., Any]] = {
     "reports": lambda client, report_id, **changes: _report(client, report_id).annotate(**changes),
     "versions": lambda client, version, **changes: client.annotate_version(*version.split("/"), **changes),
     "datasets": lambda client, name, **changes: client.annotate_dataset(name, **changes),
+    "collections": lambda client, name, **changes: client.annotate_collection(name, **changes),
 }
 
 
 def _page(noun: str, found: Any) -> Json:
-    return {noun: [one.data for one in found], "next": found.next}
+    return {noun: [getattr(one, "data", one) for one in found], "next": found.next}
 
 
 def _submit_sweep(client: InklingClient, *, base: Json, grid: Json, **about: Any) -> Sweep:

@@ -93,11 +93,17 @@ def bar(fraction: float, width: int, style: str = "cyan") -> ProgressBar:
     return ProgressBar(total=1.0, completed=fraction, width=width, complete_style=style, finished_style=style)
 
 
-def in_pages(command: Callable[..., Any]) -> Callable[..., Any]:
+def in_pages(command: Callable[..., Any], *, limit: int = 20) -> Callable[..., Any]:
     """Add ``--limit`` and ``--before``."""
     before = click.option("--before", metavar="CURSOR", help="The page after the one that ended with this cursor.")
-    limit = click.option("--limit", type=click.IntRange(1, 200), default=20, help="How many, 1 to 200. [default 20]")
-    return limit(before(command))
+    number = click.option(
+        "--limit", type=click.IntRange(1, 200), default=limit, help=f"How many, 1 to 200. [default {limit}]"
+    )
+    return number(before(command))
+
+
+in_long_pages = functools.partial(in_pages, limit=200)
+"""`in_pages` of what there is little of."""
 
 
 def print_list(
@@ -116,8 +122,13 @@ def print_list(
         click.echo(f"There are no {noun} {backend.place}. Make one: inkling {maker}{backend.arguments}")
     else:
         terminal().print(table(answer[noun]))
-        if cursor := answer.get("next"):
-            click.echo(f"More: inkling {noun} list --before {cursor}{backend.arguments}")
+        print_more(answer, noun, backend)
+
+
+def print_more(answer: Json, noun: str, backend: Backend) -> None:
+    """Print the command that shows the next page of a list, if there is one."""
+    if cursor := answer.get("next"):
+        click.echo(f"More: inkling {noun} list --before {cursor}{backend.arguments}")
 
 
 def print_commands(commands: Sequence[tuple[str, str]], backend: Backend, console: Console) -> None:

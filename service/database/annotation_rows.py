@@ -1,6 +1,6 @@
-"""Rows of ``annotations`` and ``tags``: what people write about jobs, sweeps, reports, versions and data sets.
+"""Rows of ``annotations`` and ``tags``: what people write about whatever has a list.
 
-One table for all of them: versions and data sets have no rows of their own, and a search over each is the same query.
+One table for all kinds: versions and data sets have no rows of their own, and a search over each is the same query.
 Whoever deletes one of them deletes its annotation in the same transaction.
 """
 
@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from service.errors import InvalidField
 
-from .tables import annotated, jobs, reports, sweeps, tags
+from .tables import annotated, collections, jobs, reports, sweeps, tags
 
-AnnotatedKind: TypeAlias = Literal["jobs", "sweeps", "reports", "versions", "datasets"]
+AnnotatedKind: TypeAlias = Literal["jobs", "sweeps", "reports", "versions", "datasets", "collections"]
 ANNOTATED_KINDS: tuple[AnnotatedKind, ...] = get_args(AnnotatedKind)
 
 MAX_TITLE_CHARS, MAX_NOTES_CHARS = 200, 5_000
@@ -169,9 +169,9 @@ def delete(connection: Connection, kind: AnnotatedKind, object_ids: Iterable[str
     connection.execute(annotated.delete().where(annotated.c.kind == kind, these))
 
 
-def lock_row(connection: Connection, kind: Literal["jobs", "sweeps", "reports"], object_id: str) -> bool:
+def lock_row(connection: Connection, kind: Literal["jobs", "sweeps", "reports", "collections"], object_id: str) -> bool:
     """Lock what is to be annotated until the transaction ends; False if there is none, or no more."""
-    table = {"jobs": jobs, "sweeps": sweeps, "reports": reports}[kind]
+    table = {"jobs": jobs, "sweeps": sweeps, "reports": reports, "collections": collections}[kind]
     return connection.execute(select(table.c.id).where(table.c.id == object_id).with_for_update()).first() is not None
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
+from .annotation_rows import Search
 from .request_rows import Rows
 from .tables import collection_images, collections
 
@@ -40,6 +41,11 @@ class CollectedImageRow:
 
 COLLECTIONS = Rows(collections, CollectionRow)
 IMAGES = Rows(collection_images, CollectedImageRow)
+
+
+def found_collections(search: Search) -> list[ColumnElement[bool]]:
+    """Return the conditions on collections that match a search."""
+    return search.conditions("collections", collections.c.id, collections.c.id)
 
 
 def count(connection: Connection, name: str) -> int:

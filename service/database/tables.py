@@ -243,10 +243,14 @@ deliveries = Table(
 )
 
 
+_KIND = String(8).with_variant(String(16), "postgresql")
+"""SQLite does not hold text to a length, nor can it change one."""
+
+
 def _annotated() -> tuple[SchemaItem, ...]:
     """Return the columns that name what is annotated."""
     return (
-        Column("kind", String(8), primary_key=True, comment="jobs, sweeps, reports, versions or datasets"),
+        Column("kind", _KIND, primary_key=True, comment="jobs, sweeps, reports, versions, datasets or collections"),
         Column("object_id", String(80), primary_key=True, comment="id, name, or name/version"),
     )
 

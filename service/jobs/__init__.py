@@ -6,6 +6,7 @@
 from service.database import MOVES, JobState, RecordedCheck, Transition
 
 from .annotations import Annotations
+from .collections import MAX_COLLECTIONS as MAX_COLLECTIONS
 from .collections import MAX_IMAGES as MAX_COLLECTED
 from .collections import NAME_PATTERN as COLLECTION_NAME
 from .collections import NAME_RULE as COLLECTION_NAME_RULE

@@ -20,9 +20,12 @@ from service.registry import ModelSummary, Registry, VersionSummary, parse_versi
 Json = dict[str, Any]
 T = TypeVar("T")
 
+MAX_LISTED = 200
+"""Models or data sets in an answer."""
+
 
 class Annotations:
-    """What people write about jobs, sweeps, reports, versions and data sets; nothing that is trained depends on it."""
+    """What people write about whatever has a list; nothing that is trained depends on it."""
 
     def __init__(self, database: Database, registry: Registry, datasets: Datasets) -> None:
         self._database = database
@@ -34,7 +37,7 @@ class Annotations:
 
         Parameters
         ----------
-        object_id : an id, the name of a data set, or ``name/version``.
+        object_id : an id, the name of a data set or of a collection, or ``name/version``.
 
         Raises
         ------
@@ -64,13 +67,26 @@ class Annotations:
 
     # Models and data sets, as in answers
 
-    def models(self, search: Search = EVERYTHING) -> list[Json]:
-        """Return the models that match a search by their names or versions, each with the tags of all its versions."""
-        names: Iterable[str] = self._registry.names()
+    def models(
+        self, search: Search = EVERYTHING, *, limit: int = MAX_LISTED, before: str | None = None
+    ) -> tuple[list[Json], str | None]:
+        """Return the models that match a search by their names or versions, each with the tags of all its versions.
+
+        Parameters
+        ----------
+        limit, before : at most so many, of those whose names come after one.
+
+        Returns
+        -------
+        models : in the order of their names.
+        before : that of the next page; None on the last.
+        """
+        names: Sequence[str] = self._registry.names()
         if search != EVERYTHING:
             with self._database.read() as connection:
                 names = search.filtered(connection, "versions", {name: name for name in names}, versions=True)
-        return self._shown(list(map(self._registry.summary, names)))
+        page, following = _page(names, limit, before)
+        return self._shown(list(map(self._registry.summary, page))), following
 
     def model(self, name: str, *, limit: int = 100, before: int | None = None) -> Json:
         """Return a model with its newest versions, or the newest below one."""
@@ -85,15 +101,20 @@ class Annotations:
         aliases = self._registry.aliases_of(name, version)
         return {**manifest.to_dict(), **annotation.to_dict(), "aliases": aliases}
 
-    def datasets(self, search: Search = EVERYTHING) -> list[Json]:
-        """Return the data sets that match a search by their names, sources or annotations."""
+    def datasets(
+        self, search: Search = EVERYTHING, *, limit: int = MAX_LISTED, before: str | None = None
+    ) -> tuple[list[Json], str | None]:
+        """Return the data sets that match a search by their names, sources or annotations, as `models`."""
         every = {dataset.name: dataset for dataset in self._datasets.all()}
-        texts = {name: f"{name} {dataset.title} {dataset.source}" for name, dataset in every.items()}
+        names = list(every)
         if search != EVERYTHING:
+            texts = {name: f"{name} {dataset.title} {dataset.source}" for name, dataset in every.items()}
             with self._database.read() as connection:
-                every = {name: every[name] for name in search.filtered(connection, "datasets", texts)}
-        annotations = self._of("datasets", every)
-        return [{**each.to_dict(), **annotations[name].to_dict(each.title)} for name, each in every.items()]
+                names = search.filtered(connection, "datasets", texts)
+        page, following = _page(names, limit, before)
+        annotations = self._of("datasets", page)
+        shown = [{**every[name].to_dict(), **annotations[name].to_dict(every[name].title)} for name in page]
+        return shown, following
 
     def dataset(self, name: str) -> Json:
         """Return a data set."""
@@ -140,10 +161,12 @@ class Annotations:
 
     def _require(self, connection: Connection, kind: AnnotatedKind, object_id: str) -> None:
         """Raise unless there is such a thing, and nobody can delete it until the transaction ends."""
-        if kind in ("jobs", "sweeps", "reports"):
-            if not annotation_rows.lock_row(connection, kind, object_id):
-                raise JobNotFound(f"There is no {kind.removesuffix('s')} of that id.")
-            return
+        if kind in ("jobs", "sweeps", "reports", "collections"):
+            if annotation_rows.lock_row(connection, kind, object_id):
+                return
+            if kind == "collections":
+                raise DatasetNotFound("There is no collection of this name.")
+            raise JobNotFound(f"There is no {kind.removesuffix('s')} of that id.")
         AdvisoryLock.SUBMISSION.acquire(connection)  # as `Deletion` does
         if not self._stored(kind, [object_id]):
             if kind == "versions":
@@ -155,3 +178,9 @@ class Annotations:
         if kind == "datasets":
             return set(self._datasets.names()).intersection(object_ids)
         return {each for each in object_ids if self._registry.has_version(*parse_version_id(each))}
+
+
+def _page(names: Sequence[str], limit: int, before: str | None) -> tuple[Sequence[str], str | None]:
+    """Return a page of sorted names, and its last one if there are more: one that is deleted meanwhile ends it too."""
+    rest = [name for name in names if before is None or name > before]
+    return rest[:limit], rest[limit - 1] if len(rest) > limit else None

@@ -17,7 +17,19 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from service.core import DIGITS
-from service.database import AdvisoryLock, CollectedImageRow, CollectionRow, Database, collection_rows, submitter
+from service.database import (
+    EVERYTHING,
+    NO_ANNOTATION,
+    AdvisoryLock,
+    Annotation,
+    CollectedImageRow,
+    CollectionRow,
+    Database,
+    Search,
+    annotation_rows,
+    collection_rows,
+    submitter,
+)
 from service.datasets import About, Dataset, Datasets, Upload, choose_tests, upload_of
 from service.errors import DatasetNotFound, InvalidField, NameTaken, NoDataYet, StorageFull
 from service.registry import utc_text
@@ -41,11 +53,13 @@ class Collection:
     n_by_label: dict[int, int]
     n_versions: int
     created_at: datetime
+    annotation: Annotation = NO_ANNOTATION
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as in an answer."""
         return {
             "name": self.name,
+            **self.annotation.to_dict(),
             "n_images": sum(self.n_by_label.values()),
             "n_by_label": {str(label): n for label, n in self.n_by_label.items()},
             "version": self.n_versions or None,
@@ -89,11 +103,16 @@ class Collections:
             collection_rows.COLLECTIONS.insert(connection, id=name)
             return _collection(connection, name)
 
-    def all(self) -> list[Collection]:
-        """Return all collections, the newest first."""
+    def page(
+        self, *, search: Search = EVERYTHING, limit: int = MAX_COLLECTIONS, before: str | None = None
+    ) -> tuple[list[Collection], str | None]:
+        """Return the newest collections first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
-            rows = collection_rows.COLLECTIONS.page(connection, limit=MAX_COLLECTIONS, before=None)
-            return [_collection(connection, row.id) for row in rows]
+            conditions = collection_rows.found_collections(search)
+            number = parse_cursor(before)
+            rows = collection_rows.COLLECTIONS.page(connection, *conditions, limit=limit + 1, before=number)
+            found = [_collection(connection, row.id) for row in rows[:limit]]
+        return found, str(rows[limit - 1].number) if len(rows) > limit else None
 
     def get(self, name: str) -> Collection:
         """Return a collection."""
@@ -105,6 +124,7 @@ class Collections:
         with self._database.write() as connection:
             _row(connection, name)
             collection_rows.COLLECTIONS.delete(connection, name)
+            annotation_rows.delete(connection, "collections", [name])
 
     def add(
         self,
@@ -152,7 +172,7 @@ class Collections:
             )
             return _image(connection, name, image_id)
 
-    def page(
+    def images(
         self, name: str, *, limit: int, before: str | None = None, label: int | None = None
     ) -> tuple[list[CollectedImageRow], str | None]:
         """Return the newest images first, of a label if one is given, and the cursor of the next page."""
@@ -317,7 +337,13 @@ def _row(connection: Connection, name: str) -> CollectionRow:
 def _collection(connection: Connection, name: str) -> Collection:
     row = _row(connection, name)
     n_by_label = collection_rows.count_by_label(connection, name)
-    return Collection(name=row.id, n_by_label=n_by_label, n_versions=row.n_versions, created_at=row.created_at)
+    return Collection(
+        name=row.id,
+        n_by_label=n_by_label,
+        n_versions=row.n_versions,
+        created_at=row.created_at,
+        annotation=annotation_rows.get(connection, "collections", [name])[name],
+    )
 
 
 def _image(connection: Connection, name: str, image_id: str) -> CollectedImageRow:

@@ -109,6 +109,16 @@ class SearchedPage(Page, SearchParameters):
     """A page of a listing that can be searched."""
 
 
+class NamesPage(SearchParameters):
+    """A page of a listing in the order of names, that can be searched."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 200
+    before: Annotated[
+        str | None,
+        Field(max_length=64, pattern="^[a-z0-9][a-z0-9._-]*$", description="The `next` of an earlier page."),
+    ] = None
+
+
 class GroupsPage(SearchedPage):
     """A page of what consists of many jobs."""
 

@@ -239,7 +239,7 @@ def test_a_data_set_is_added(backend: Backend, mnist: Dataset) -> None:
     words = {"name": name, "class_names": ["nought", "one"]}
     files = {"file": ImageFile(content=file.getvalue())}
     made = backend.add_dataset(words, files)
-    assert made in backend.datasets() and made["class_names"] == ["nought", "one"]
+    assert made in backend.datasets()["datasets"] and made["class_names"] == ["nought", "one"]
     with pytest.raises(NameTaken):
         backend.add_dataset({"name": name}, files)
     with pytest.raises(InvalidField):
@@ -248,8 +248,10 @@ def test_a_data_set_is_added(backend: Backend, mnist: Dataset) -> None:
 
 def test_a_collection_from_its_first_image_to_a_data_set(backend: Backend, digit_png: Path) -> None:
     name = f"{'remote' if backend.is_remote else 'local'}-collection"
-    assert backend.add_collection(name) in backend.collections()
+    assert backend.add_collection(name) in backend.collections()["collections"]
     image = backend.collect(name, ImageFile(content=digit_png.read_bytes(), media_type="image/png"), 3)
+    backend.annotate("collections", name, {"tags": ["both"]})
+    assert [each["name"] for each in backend.collections(q=name, tag=("both",))["collections"]] == [name]
     assert backend.relabel(name, image["id"], 7) == {**image, "label": 7}
     found = backend.read_collection(name, model="mnist-softmax/1", limit=1)
     assert (found["n_images"], found["images"][0]["digit"], found["next"]) == (1, 7, None)
@@ -379,9 +381,9 @@ def test_everything_is_annotated_and_found(backend: Backend, finished_job: dict[
     assert [each["id"] for each in backend.jobs(q="ærlig notes", tag=("both", "a b"))["jobs"]] == [job["id"]]
     assert [each["id"] for each in backend.sweeps(tag=("both",), state="finished")["sweeps"]] == [sweep["id"]]
     assert [each["id"] for each in backend.reports(q="both of")["reports"]] == [report["id"]]
-    assert [each["name"] for each in backend.models(tag=("both",))] == ["both-noted"]
+    assert [each["name"] for each in backend.models(tag=("both",))["models"]] == ["both-noted"]
     assert backend.version("both-noted")["tags"] == ["both"] == backend.model("both-noted")["versions"][-1]["tags"]
-    assert [each["name"] for each in backend.datasets(tag=("both",), q="handwritten")] == ["mnist"]
+    assert [each["name"] for each in backend.datasets(tag=("both",), q="handwritten")["datasets"]] == ["mnist"]
     with pytest.raises(InvalidField, match="tags"):
         backend.annotate("sweeps", sweep["id"], {"tags": ["a,b"]})
     backend.delete_report(report["id"], keep_runs=True)

@@ -207,6 +207,8 @@ def test_every_route_has_a_method(
     strokes = [{"width": 40, "is_eraser": False, "points": [[1, 2], [3, 4]]}]
     drawn = client.collect("routes", digit, 7, strokes=strokes)
     assert client.collected_strokes("routes", drawn["id"]) == strokes
+    assert client.annotate_collection("routes", tags=["routes"])["tags"] == ["routes"]
+    assert client.collections(tag="routes", limit=1)[0]["name"] == "routes"
     assert client.read_collection("routes", model="mnist-softmax/1", misread=False)["n_images"] == 2
     frozen = client.freeze_collection("routes")
     client.delete_collected_image("routes", image["id"])

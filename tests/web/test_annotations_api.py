@@ -34,6 +34,7 @@ def paths(client: httpx.Client, mnist: Dataset) -> dict[str, str]:
         wait_until_over(client, each)
     file, (x, y) = io.BytesIO(), (mnist.test.images[:200], mnist.test.labels[:200])
     np.savez(file, x_train=x, y_train=y, x_test=x, y_test=y)
+    client.post("/collections", json={"name": "annotated"}).raise_for_status()
     form = {"name": "annotated", "title": "Own title"}
     client.post("/datasets", data=form, files={"file": file.getvalue()}).raise_for_status()
     return {
@@ -42,10 +43,11 @@ def paths(client: httpx.Client, mnist: Dataset) -> dict[str, str]:
         "reports": f"/reports/{report['id']}",
         "versions": "/models/annotated/versions/1",
         "datasets": "/datasets/annotated",
+        "collections": "/collections/annotated",
     }
 
 
-KINDS = pytest.mark.parametrize("kind", ["jobs", "sweeps", "reports", "versions", "datasets"])
+KINDS = pytest.mark.parametrize("kind", ["jobs", "sweeps", "reports", "versions", "datasets", "collections"])
 
 
 @pytest.mark.slow
@@ -58,7 +60,7 @@ def test_everything_is_annotated_found_and_cleared(client: httpx.Client, paths: 
     assert changed == {**before, **WRITTEN} == client.get(path).json()
     assert client.patch(path, json={"notes": "Only these."}).json() == {**changed, "notes": "Only these."}
     client.patch(path, json={"notes": WRITTEN["notes"]})
-    own = "annotated" if kind in ("versions", "datasets") else before["id"]
+    own = before.get("id", "annotated")
     found: dict[str, Any]
     for found in (
         {"q": "åpen kjør"},
@@ -102,7 +104,13 @@ def test_what_is_too_long_is_refused_with_the_limit(
 
 
 @pytest.mark.parametrize(
-    "path", [f"/jobs/{NO_ID}", f"/sweeps/{NO_ID}", f"/reports/{NO_ID}", "/models/none/versions/1", "/datasets/none"]
+    "path",
+    [
+        *(f"/{kind}/{NO_ID}" for kind in ("jobs", "sweeps", "reports")),
+        "/models/none/versions/1",
+        "/datasets/none",
+        "/collections/none",
+    ],
 )
 def test_what_is_not_there_cannot_be_annotated(client: httpx.Client, path: str) -> None:
     assert client.patch(path, json={"title": "x"}).status_code == 404
@@ -112,7 +120,7 @@ def test_what_is_not_there_cannot_be_annotated(client: httpx.Client, path: str) 
     "query", [{"q": "x" * 101}, {"q": "\0"}, {"tag": ["x"] * 6}, {"tag": "a,b"}, {"state": "asleep"}]
 )
 def test_a_search_is_bounded(client: httpx.Client, query: dict[str, Any]) -> None:
-    for path in ("/jobs", "/sweeps", "/reports", "/models", "/datasets"):
+    for path in ("/jobs", "/sweeps", "/reports", "/models", "/datasets", "/collections"):
         assert client.get(path, params=query).status_code == 422
 
 
@@ -128,6 +136,24 @@ def test_states_and_pages_are_those_of_the_search(client: httpx.Client, paths: d
         own = paths[kind].rpartition("/")[2]
         assert own in names(client.get(f"/{kind}", params={"state": "finished"}))
         assert own not in names(client.get(f"/{kind}", params={"state": "running"}))
+
+
+@pytest.mark.parametrize("noun", ["models", "datasets", "collections"])
+def test_pages_of_names_are_the_whole_list(client: httpx.Client, paths: dict[str, str], noun: str) -> None:
+    client.post("/collections", json={"name": "paged"})
+    whole = client.get(f"/{noun}").json()
+    assert len(whole[noun]) > 1 and whole["next"] is None
+    found, asked = [], {"limit": 1}
+    while True:
+        page = client.get(f"/{noun}", params=asked).raise_for_status().json()
+        found += page[noun]
+        if page["next"] is None:
+            break
+        asked["before"] = page["next"]
+    assert found == whole[noun]
+    assert len(client.get(f"/{noun}", params={"limit": 1, "q": "annotated"}).json()[noun]) == 1
+    for wrong in ({"limit": 0}, {"limit": 201}, {"before": "/"}):
+        assert client.get(f"/{noun}", params=wrong).status_code == 422
 
 
 def test_a_submission_is_annotated_and_its_key_belongs_to_it(client: httpx.Client) -> None:

@@ -190,7 +190,7 @@ def ask(app: FastAPI, path: str) -> httpx.Response:
     ("method", "path", "allowed"),
     [
         ("GET", "/jobs", "before, limit, q, state, tag"),
-        ("GET", "/models", "q, tag"),
+        ("GET", "/models", "before, limit, q, tag"),
         ("GET", "/hyperparameters", "none"),
         ("POST", "/predict", "alias, digit_below, unsure_below"),
         ("POST", "/models/mnist-softmax/versions/1/predict", "digit_below, unsure_below"),

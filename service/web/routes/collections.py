@@ -16,13 +16,20 @@ from starlette.responses import JSONResponse, Response
 from service.charts import Drawing, digit_picture
 from service.core import DIGITS
 from service.inference import Verdict, predictions_of
-from service.jobs import COLLECTION_NAME, COLLECTION_NAME_RULE, MAX_COLLECTED, ORIGINAL_TYPES, collected_image_to_dict
+from service.jobs import (
+    COLLECTION_NAME,
+    COLLECTION_NAME_RULE,
+    MAX_COLLECTED,
+    MAX_COLLECTIONS,
+    ORIGINAL_TYPES,
+    collected_image_to_dict,
+)
 from service.web.access_control import READ, TRAIN
 from service.web.image_body import FORM, IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, file_answer, picture_answer
-from service.web.requests import Page, Parameters, ServiceDep, Strict, check_id
-from service.web.routing import Answer, noun_router
+from service.web.requests import AnnotationChange, Page, Parameters, SearchedPage, ServiceDep, Strict, check_id
+from service.web.routing import AnnotatedAnswer, Answer, noun_router
 
 from .datasets import DatasetAnswer
 
@@ -99,7 +106,7 @@ class CollectedPictureParameters(Parameters):
     upscale: Upscale = 1
 
 
-class CollectionAnswer(Answer):
+class CollectionAnswer(AnnotatedAnswer):
     """A collection."""
 
     name: str
@@ -109,10 +116,17 @@ class CollectionAnswer(Answer):
     created_at: datetime
 
 
+class CollectionsPage(SearchedPage):
+    """A page of collections; without `limit`, all."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = MAX_COLLECTIONS
+
+
 class CollectionList(Answer):
-    """All collections, the newest first."""
+    """Collections, the newest first."""
 
     collections: list[CollectionAnswer]
+    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
 
 
 class CollectedImageAnswer(Answer):
@@ -154,9 +168,10 @@ class ReadingsAnswer(Answer):
 
 
 @router.get("/collections", dependencies=[READ], response_model=CollectionList)
-def list_collections(service: ServiceDep) -> Response:
-    """List all collections, the newest first."""
-    return JSONResponse({"collections": [one.to_dict() for one in service.collections.all()]})
+def list_collections(query: Annotated[CollectionsPage, Query()], service: ServiceDep) -> Response:
+    """List the newest collections first."""
+    found, following = service.collections.page(search=query.search, limit=query.limit, before=query.before)
+    return JSONResponse({"collections": [one.to_dict() for one in found], "next": following})
 
 
 @router.post("/collections", dependencies=[TRAIN], status_code=201, response_model=CollectionAnswer)
@@ -169,6 +184,13 @@ def create_collection(body: NewCollection, service: ServiceDep) -> Response:
 @router.get("/collections/{name}", dependencies=[READ], response_model=CollectionAnswer)
 def get_collection(name: str, service: ServiceDep) -> Response:
     """Return how many images of each digit a collection has, and its newest version."""
+    return JSONResponse(service.collections.get(name).to_dict())
+
+
+@router.patch("/collections/{name}", dependencies=[TRAIN], response_model=CollectionAnswer)
+def annotate_collection(name: str, body: AnnotationChange, service: ServiceDep) -> Response:
+    """Change the title, the tags or the notes of a collection."""
+    service.annotations.change("collections", name, body.model_dump(exclude_unset=True))
     return JSONResponse(service.collections.get(name).to_dict())
 
 
@@ -194,7 +216,7 @@ def freeze_collection(name: str, service: ServiceDep) -> Response:
 @router.get("/collections/{name}/images", dependencies=[READ], response_model=CollectedImageList)
 def list_collected_images(name: str, query: Annotated[CollectedImagesPage, Query()], service: ServiceDep) -> Response:
     """List images with their labels, the newest first."""
-    rows, following = service.collections.page(name, limit=query.limit, before=query.before, label=query.label)
+    rows, following = service.collections.images(name, limit=query.limit, before=query.before, label=query.label)
     return JSONResponse({"images": list(map(collected_image_to_dict, rows)), "next": following})
 
 

@@ -22,7 +22,7 @@ from service.web.access_control import READ, TRAIN
 from service.web.image_body import FORM, read_form
 from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, picture_answer
-from service.web.requests import AnnotationChange, Parameters, SearchParameters, ServiceDep
+from service.web.requests import AnnotationChange, NamesPage, Parameters, ServiceDep
 from service.web.routing import AnnotatedAnswer, Answer, BoundedRequest, media_type_of, noun_router
 
 router = noun_router("datasets")
@@ -103,9 +103,10 @@ class DatasetAnswer(AnnotatedAnswer):
 
 
 class DatasetList(Answer):
-    """All data sets."""
+    """Data sets, in the order of their names."""
 
     datasets: list[DatasetAnswer]
+    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
 
 
 class LabelledImage(Answer):
@@ -154,9 +155,10 @@ class SheetParameters(PartParameters):
 
 
 @router.get("/datasets", dependencies=[READ], response_model=DatasetList)
-def list_datasets(query: Annotated[SearchParameters, Query()], service: ServiceDep) -> Response:
+def list_datasets(query: Annotated[NamesPage, Query()], service: ServiceDep) -> Response:
     """List the data sets, without those whose files are damaged; found as jobs are, and by their sources."""
-    return JSONResponse({"datasets": service.annotations.datasets(query.search)})
+    datasets, following = service.annotations.datasets(query.search, limit=query.limit, before=query.before)
+    return JSONResponse({"datasets": datasets, "next": following})
 
 
 @router.post("/datasets", dependencies=[TRAIN], status_code=201, response_model=DatasetAnswer, openapi_extra=_UPLOAD)

@@ -33,7 +33,7 @@ from service.web.pictures import (
     is_known,
     picture_answer,
 )
-from service.web.requests import Page, Parameters, SearchParameters, ServiceDep
+from service.web.requests import NamesPage, Page, Parameters, ServiceDep
 from service.web.routing import AnnotatedAnswer, Answer, noun_router
 
 router = noun_router("models")
@@ -97,9 +97,10 @@ class ModelSummaryAnswer(Answer):
 
 
 class ModelList(Answer):
-    """All models."""
+    """Models, in the order of their names."""
 
     models: list[ModelSummaryAnswer]
+    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
     default: Annotated[str, Field(description="The name of the model that answers when none is named.")]
 
 
@@ -170,10 +171,10 @@ class ImportParameters(Parameters):
 
 
 @router.get("/models", dependencies=[READ], response_model=ModelList)
-def list_models(query: Annotated[SearchParameters, Query()], service: ServiceDep) -> Response:
+def list_models(query: Annotated[NamesPage, Query()], service: ServiceDep) -> Response:
     """List the models with their versions, their aliases, and the default version; found by any of their versions."""
-    models = service.annotations.models(query.search)
-    return JSONResponse({"models": models, "default": service.catalogue.default_name})
+    models, following = service.annotations.models(query.search, limit=query.limit, before=query.before)
+    return JSONResponse({"models": models, "next": following, "default": service.catalogue.default_name})
 
 
 @router.get("/models/{name}", dependencies=[READ], response_model=ModelDetail)

@@ -22,13 +22,12 @@ from service.core import TrainingConfig, TrainingData, design_matrix, train
 from service.core.npz import write_npz
 from service.datasets import load_dataset
 from service.inference.mnist_form import bounding_box, to_mnist_form
-from service.registry.detector import HIDDEN_UNITS, WEIGHTS
+from service.registry.detector import HIDDEN_UNITS, REFUSED_FRACTION, WEIGHTS
 
 Bytes = NDArray[np.uint8]
 
 N_TURNED, N_PICTURES, N_DRAWN, N_PRINTED = 6_000, 18_000, 3_000, 1_000
 N_DIGITS, N_HELD_OUT = 30_000, 10_000
-REFUSED_FRACTION = 0.01
 CONFIG = TrainingConfig(
     model="logistic",
     classes=(1, 0),

@@ -6,7 +6,7 @@ loop, `models` the mathematics, `task` what they all work on: images, and parame
 """
 
 from .augmentation import STRENGTHS, Augmenter
-from .certainty import Certainty
+from .certainty import Certainty, Part
 from .checks import yield_cpu
 from .config import (
     BY_NAME,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, log
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -17,6 +18,9 @@ REFUSED_FRACTION = 0.02
 """Of the images that are classified correctly, the share whose predictions are to count as unsure."""
 _N_HALVINGS = 15
 
+Part: TypeAlias = Literal["training", "test"]
+"""Of a data set."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certainty:
@@ -26,10 +30,13 @@ class Certainty:
     ----------
     temperature : logits are divided by it before they become probabilities; 1 changes nothing.
     unsure_below : a prediction whose probability is lower is unsure.
+    part, n_images : of which part of the data set it was measured, on how many images; None where that is not known.
     """
 
     temperature: float = 1.0
     unsure_below: float = 0.7
+    part: Part | None = None
+    n_images: int | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -39,7 +46,7 @@ class Certainty:
             raise ValueError(f"unsure_below must be a probability, not {self.unsure_below}")
 
     @classmethod
-    def measure(cls, output: Output, logits: Floats, y: Ints) -> Certainty | None:
+    def measure(cls, output: Output, logits: Floats, y: Ints, part: Part | None = None) -> Certainty | None:
         """Measure both on images held out; None if there are too few.
 
         The temperature T is that of the lowest cross-entropy of logits / T, which has one minimum; it is found by
@@ -48,6 +55,7 @@ class Certainty:
         Parameters
         ----------
         logits : (n_outputs, n_images); y : (n_images,), the place of each image's class.
+        part : of the data set, which the images are from.
         """
         if len(y) < MIN_IMAGES:
             return None
@@ -61,4 +69,5 @@ class Certainty:
         temperature = round(exp((low + high) / 2), 3)
         table = output.probabilities(z / temperature)[0]
         sure = table.max(axis=0)[table.argmax(axis=0) == y]
-        return cls(temperature=temperature, unsure_below=round(float(np.quantile(sure, REFUSED_FRACTION)), 4))
+        unsure_below = round(float(np.quantile(sure, REFUSED_FRACTION)), 4)
+        return cls(temperature=temperature, unsure_below=unsure_below, part=part, n_images=len(y))

@@ -102,6 +102,7 @@ class Dataset:
     sha256 : one checksum of all the data, lower-case hexadecimal; equal data, equal checksum.
     made_of : of a mixture, the data sets in it.
     test_sha256 : the checksum of the data set that the test part is from: of a mixture, its first one; else its own.
+    n_added : of a mixture, how many of the training images, the first ones, are not of its first data set.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Dataset:
     sha256: str
     made_of: tuple[Ingredient, ...] = ()
     test_sha256: str = ""
+    n_added: int = 0
 
     def __post_init__(self) -> None:
         """Take the test part for its own."""

@@ -71,6 +71,7 @@ class Mixture:
             sha256=sha256,
             made_of=self.ingredients(),
             test_sha256=first.test_sha256,
+            n_added=sum(map(len, labels[:-1])),
         )
 
 

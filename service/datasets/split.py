@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core import Floats, TrainingConfig, TrainingData, design_matrix
+from service.core import Floats, Part, TrainingConfig, TrainingData, design_matrix
 from service.errors import InvalidField
 
 from .dataset import Dataset, LabelledImages
@@ -99,8 +99,8 @@ def validation_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images,
     return validation.images(), validation.columns()
 
 
-def unseen_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64]]:
-    """Return images that a run is not trained on, as `validation_images`: to measure it after it.
+def unseen_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64], Part]:
+    """Return images that a run is not trained on, as `validation_images`, and their part: to measure it after it.
 
     They are the last 10,000 of the training part that are neither trained on nor validated on, if so many are left;
     else the validation images.
@@ -109,7 +109,8 @@ def unseen_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDA
     stop = validation.window.start if validation.part is dataset.training else len(dataset.training)
     if stop - training.window.stop >= _N_UNSEEN:
         validation = _Selection.of(dataset.training, slice(stop - _N_UNSEEN, stop), config.classes)
-    return validation.images(), validation.columns()
+    part: Part = "training" if validation.part is dataset.training else "test"
+    return validation.images(), validation.columns(), part
 
 
 @dataclass(frozen=True, slots=True, eq=False)

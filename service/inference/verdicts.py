@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from service.core import Certainty, Floats, Ints
-from service.registry import DETECTOR_DATASET_SHA256, DIGIT_BELOW, Model, load_detector
+from service.registry import Model, load_detector
 
 from .mnist_form import Bytes
 from .model_inputs import ModelInputs
@@ -29,7 +29,7 @@ class Thresholds:
     ----------
     unsure_below : the probability below which a prediction is unsure; unmeasured 0.7.
     digit_below : the probability, according to the detector of digits, below which an image is not taken for one;
-        unmeasured 0, which takes all. It was measured for models of the data set of which the detector is.
+        for models of other data than the detector's 0, which takes all.
     """
 
     unsure_below: float | None = None
@@ -38,10 +38,9 @@ class Thresholds:
     def of(self, model: Model) -> tuple[float, float]:
         """Return both for a model."""
         measured = model.manifest.certainty or _UNMEASURED
-        is_measured = model.manifest.dataset["sha256"] == DETECTOR_DATASET_SHA256
         return (
             measured.unsure_below if self.unsure_below is None else self.unsure_below,
-            DIGIT_BELOW * is_measured if self.digit_below is None else self.digit_below,
+            model.manifest.digit_below if self.digit_below is None else self.digit_below,
         )
 
 

@@ -28,8 +28,8 @@ from service.database import (
     weight_rows,
 )
 from service.datasets import PACKAGED, Datasets
-from service.errors import ServiceError
-from service.registry import ModelDraft, Registry
+from service.errors import Corrupted, DatasetNotFound, ServiceError
+from service.registry import ModelDraft, Registry, digit_below
 from service.telemetry import span
 from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint, snapshot_stride
 
@@ -208,10 +208,19 @@ class Recorder:
             job_id=row.id,
             created_at=datetime.now(UTC),
             certainty=ended.certainty,
+            digit_below=self._digit_below(row.dataset),
         )
         return self._registry.register(
             row.name, draft, state.best, state.last, first_attempt=not row.publishing
         ).version
+
+    def _digit_below(self, name: str) -> float:
+        try:
+            dataset = self._datasets.get(name)
+            added = dataset.training.images[: dataset.n_added] if dataset.n_added else None
+            return digit_below(dataset.test_sha256, added)
+        except (DatasetNotFound, Corrupted):
+            return 0.0
 
 
 def _new_check(checked: Checked) -> NewCheck:

@@ -7,7 +7,7 @@ one of them, with its history. Everything is verified when it is read. ``stores`
 from __future__ import annotations
 
 from .alias import UNSET, AliasEntry, Unset
-from .detector import DETECTOR_DATASET_SHA256, DIGIT_BELOW, load_detector
+from .detector import DIGIT_BELOW, digit_below, load_detector
 from .document import utc_text
 from .manifest import MAX_WEIGHTS_BYTES, Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
 from .model import Model, ModelSummary, VersionSummary

@@ -13,8 +13,8 @@ _TWO_OR_THREE = "297c5fa499c479031fd9e323b05cf12bc441ce68c2639547eaa2dbdbd5141b0
 CERTAINTY: Mapping[str, Certainty] = {
     # Of a training by the same recipe on the first 50,000 images: docs/models.md has the command. 2 % of what it has
     # right is below 0.88, and 1.3 % below 0.8, which is taken since of users' pictures two to three times as much is.
-    _DIGITS: Certainty(temperature=1.23, unsure_below=0.8),
-    _SOFTMAX: Certainty(temperature=0.984, unsure_below=0.5331),
-    _TWO_OR_THREE: Certainty(temperature=0.905, unsure_below=0.744),
+    _DIGITS: Certainty(temperature=1.23, unsure_below=0.8, part="training", n_images=10_000),
+    _SOFTMAX: Certainty(temperature=0.984, unsure_below=0.5331, part="training", n_images=10_000),
+    _TWO_OR_THREE: Certainty(temperature=0.905, unsure_below=0.744, part="training", n_images=2_020),
 }
 """Of first versions, by the SHA-256 of their weights; measured on the last 10,000 training images of MNIST."""

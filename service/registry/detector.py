@@ -6,17 +6,45 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from service.core import DIGITS, Floats, Model, Task, build_model
+import numpy as np
+import numpy.typing as npt
+
+from service.core import DIGITS, Floats, Model, Task, build_model, design_matrix
 from service.core.npz import ArraySpec, read_npz
 from service.errors import Corrupted
 
 WEIGHTS = Path(__file__).with_name("detector.npz")
 SHA256 = "3c9855808aebe67a3a79802869644f79b8f077a97163b7e6a99be48997f983b4"
-DETECTOR_DATASET_SHA256 = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"
+_DATASET_SHA256 = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"
 """Of MNIST: a model of other data may take other things for digits."""
 DIGIT_BELOW = 0.2925
 """An image that is less probably a digit is refused, as are 1 % of MNIST's last 10,000 training images."""
+REFUSED_FRACTION = 0.01
 HIDDEN_UNITS = 64
+_LEAST_DIGIT_BELOW = 0.05
+"""Whatever a user labels as a digit, scribbles too: half of what is no digit, and was refused, still is."""
+_MAX_ADDED = 2_000
+"""More images say hardly more, and take a second."""
+
+
+def digit_below(dataset_sha256: str, added: npt.NDArray[np.uint8] | None = None) -> float:
+    """Return the probability of a digit below which a model of a data set takes an image for none; 0 refuses nothing.
+
+    Parameters
+    ----------
+    dataset_sha256 : of the data set, or of the first one in a mixture.
+    added : the training images of the others in a mixture, (n, 28, 28), each as often as it is trained on. Whoever
+        added them says that they are digits: of them, too, 1 % are refused at most, if that takes no more than 0.05.
+    """
+    if dataset_sha256 != _DATASET_SHA256:
+        return 0.0
+    if added is None or not len(added):
+        return DIGIT_BELOW
+    function, parameters = load_detector()
+    x = design_matrix(added[:: -(-len(added) // _MAX_ADDED)], parameters.dtype, function.scaling)
+    sure = np.sort(function.probabilities(parameters, x)[:, 0])
+    lowest = np.floor(1e4 * float(sure[int(REFUSED_FRACTION * len(sure))])) / 1e4
+    return float(np.clip(lowest, _LEAST_DIGIT_BELOW, DIGIT_BELOW))
 
 
 @cache

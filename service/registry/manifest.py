@@ -13,12 +13,16 @@ from service.core.npz import ArraySpec
 from service.errors import Corrupted
 
 from .beside import CERTAINTY
+from .detector import digit_below
 from .document import read_document, utc_text, write_document
 from .names import is_model_name, is_version
 
-FORMAT = 3
-"""Format 1 has no ``image_shape``: it is that of MNIST. Formats 1 and 2 have no ``certainty``."""
-_SINCE = {2: "image_shape", 3: "certainty"}
+FORMAT = 4
+"""Format 1 has no ``image_shape``: it is that of MNIST. Formats 1 and 2 have no ``certainty``, and that of format 3
+does not say on what it was measured. Formats 1 to 3 have no ``digit_below``: it is that of the data set, of mixtures 0.
+"""
+_SINCE = {2: "image_shape", 3: "certainty", 4: "digit_below"}
+_CERTAINTY_SINCE_4 = ("part", "n_images")
 MAX_WEIGHTS_BYTES = 64 * 1024 * 1024
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -35,6 +39,7 @@ def _is_record(value: object, *keys: str, of: type) -> bool:
 _RULES: Mapping[str, Callable[[Any], bool]] = {
     "model": lambda value: isinstance(value, str) and value in MODELS,
     "certainty": lambda value: value is None or isinstance(value, Certainty),
+    "digit_below": lambda value: type(value) is float and 0 <= value <= 1,
     "image_shape": lambda value: _is_tuple_of(int, value) and len(value) == 2 and min(value) >= 1,
     "classes": lambda value: _is_tuple_of(int, value) and len(set(value)) == len(value) >= 2,
     "class_names": lambda value: _is_tuple_of(str, value),
@@ -76,7 +81,8 @@ class ModelDraft:
     job_id : the job that made it, if one did.
     created_at : UTC.
     image_shape : of the images it is for, (height, width) in pixels.
-    certainty : how certain it may be; None where that was not measured.
+    certainty : how certain it may be, measured on images of ``dataset``; None where that was not measured.
+    digit_below : see `service.registry.digit_below`.
 
     Raises
     ------
@@ -97,6 +103,7 @@ class ModelDraft:
     created_at: datetime
     image_shape: tuple[int, int] = DIGITS.image_shape
     certainty: Certainty | None = None
+    digit_below: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every field by its rule, and the classes against each other."""
@@ -186,6 +193,9 @@ class Manifest(ModelDraft):
         for first, name in _SINCE.items():
             if self.format < first:
                 del stored[name]
+        if self.format < 4 and stored.get("certainty"):
+            for name in _CERTAINTY_SINCE_4:
+                del stored["certainty"][name]
         return write_document(stored)
 
     @classmethod
@@ -200,6 +210,7 @@ class Manifest(ModelDraft):
             stored["created_at"] = datetime.fromisoformat(stored["created_at"])
             if stored.setdefault("certainty", CERTAINTY.get(stored["weights_sha256"])) and stored["format"] >= 3:
                 stored["certainty"] = Certainty(**stored["certainty"])
+            stored.setdefault("digit_below", digit_below(stored["dataset"]["sha256"]))
             return cls(**stored)
         except (KeyError, TypeError, ValueError) as error:
             raise Corrupted("The manifest of this version is invalid.") from error

@@ -16,7 +16,7 @@ from service.core import Certainty, Check, StopReason, TrainingConfig
 from service.errors import WorkerMismatch
 from service.telemetry import Origin
 
-FORMAT = 5
+FORMAT = 6
 """Of specifications and messages; the version of the package rises with it."""
 
 

@@ -17,6 +17,7 @@ from service.core import (
     CheckReport,
     Floats,
     Ints,
+    Part,
     Schedule,
     StopReason,
     TrainingResult,
@@ -223,11 +224,11 @@ class _Run:
         )
 
     @cached_property
-    def _unseen(self) -> tuple[Floats, Ints]:
-        """Images that no member is trained on, as rows of a design matrix, and the places of their classes."""
+    def _unseen(self) -> tuple[Floats, Ints, Part]:
+        """Images that no member is trained on, as rows of a design matrix, the places of their classes, their part."""
         config = self._configs[0]
-        images, y = unseen_images(self._dataset, config)
-        return design_matrix(images, config.float_type, config.build_model().scaling), y
+        images, y, part = unseen_images(self._dataset, config)
+        return design_matrix(images, config.float_type, config.build_model().scaling), y, part
 
     def _on_end(self, member: int, result: TrainingResult) -> None:
         self._spans[member].end(result.stop_reason.value)
@@ -251,5 +252,5 @@ class _Run:
         if result.stop_reason is StopReason.NON_FINITE_LOSS or state.best_check is None:
             return None
         function, row = config.build_model(), state.best if config.publish == "best" else state.last
-        x, y = self._unseen
-        return Certainty.measure(function.output, function.joint_logits(row[np.newaxis], x)[0], y)
+        x, y, part = self._unseen
+        return Certainty.measure(function.output, function.joint_logits(row[np.newaxis], x)[0], y, part)

@@ -72,7 +72,8 @@ def test_what_is_measured_after_a_run_was_not_trained_on(
 ) -> None:
     """The last training images that are left, if they are enough; else the validation images."""
     monkeypatch.setitem(unseen_images.__globals__, "_N_UNSEEN", 3)  # the module has the name of a function
-    images, y = unseen_images(small, settings := config(**changes))
+    images, y, part = unseen_images(small, settings := config(**changes))
+    assert part == ("test" if min(expected) >= 100 else "training")
     assert images[:, 0, 0].tolist() == expected
     labels = dict(enumerate([0, 1, 2, 0, 1, 2, 2, 1, 0, 2])) | {100: 2, 101: 2, 102: 0}
     assert [settings.classes[place] for place in y] == [labels[grey] for grey in expected]

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.core import HYPERPARAMETERS, TrainingConfig, completed
+from service.core import HYPERPARAMETERS, Certainty, TrainingConfig, completed, design_matrix
+from service.datasets import load_dataset
 from service.errors import Corrupted
-from service.registry import Manifest, ModelDraft
+from service.registry import DIGIT_BELOW, Manifest, ModelDraft, digit_below, load_detector
 from service.registry.document import MAX_DOCUMENT_BYTES, read_document, write_document
 
 
@@ -39,7 +40,7 @@ def test_the_stored_form_is_read_back(manifest: Manifest) -> None:
 
 def test_the_stored_form_is_json_whose_seal_anybody_can_check(manifest: Manifest) -> None:
     fields = json.loads(manifest.to_json())
-    assert (fields["format"], fields["image_shape"]) == (3, [28, 28])
+    assert (fields["format"], fields["image_shape"]) == (4, [28, 28])
     assert fields["name"] == "digits"
     assert fields["classes"] == list(range(10))
     seal = fields.pop("sha256")
@@ -93,7 +94,11 @@ def test_what_is_not_a_sealed_document_is_refused(data: bytes) -> None:
     [
         {"format": 1},
         {"format": 2},
-        {"format": 4},
+        {"format": 3},
+        {"format": 5},
+        {"digit_below": ...},
+        {"digit_below": 1},
+        {"digit_below": 1.5},
         {"certainty": ...},
         {"certainty": {}},
         {"certainty": {"temperature": 0.0}},
@@ -177,6 +182,30 @@ def test_the_first_format_reads_on_byte_for_byte(manifest: Manifest) -> None:
     assert b"image_shape" not in data
     assert Manifest.from_json(data) == first
     assert Manifest.from_json(data).to_json() == data
+
+
+def test_the_third_format_reads_on_with_the_threshold_of_its_data_set(manifest: Manifest) -> None:
+    certainty = Certainty(temperature=1.5)
+    mnist = {"name": "mnist", "sha256": load_dataset("mnist").sha256}
+    for dataset, expected in ((mnist, DIGIT_BELOW), (manifest.dataset, 0.0)):
+        data = replace(manifest, format=3, certainty=certainty, dataset=dataset).to_json()
+        read = Manifest.from_json(data)
+        assert (read.digit_below, read.certainty) == (expected, certainty)
+        assert read.to_json() == data
+
+
+def test_the_threshold_of_a_mixture_is_that_of_its_first_data_set_unless_the_others_are_refused_by_it() -> None:
+    mnist = load_dataset("mnist")
+    images = mnist.training.images[-2_000:]
+    function, parameters = load_detector()
+    sure = function.probabilities(parameters, design_matrix(images, np.float32, function.scaling))[:, 0]
+    odd, plain = images[sure.argsort()[[3]]], images[sure > 0.5][:50]
+    assert digit_below(mnist.sha256, plain) == digit_below(mnist.sha256) == DIGIT_BELOW
+    assert digit_below("0" * 64, plain) == 0.0
+    both = np.concatenate((plain, odd))
+    assert 0.05 <= digit_below(mnist.sha256, both) <= max(np.sort(sure)[3], 0.05)
+    assert digit_below(mnist.sha256, np.concatenate((*3 * [plain], odd))) == DIGIT_BELOW, "less than 1 % may be refused"
+    assert digit_below(mnist.sha256, np.zeros((5, 28, 28), np.uint8)) >= 0.05
 
 
 @pytest.mark.parametrize("name", ["mnist-softmax", "mnist-2-vs-3", "mnist-digits"])

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.accuracy import saved
+from benchmarks.not_digits import KINDS
 from service.bootstrap import Service
 from service.datasets import Dataset
 from service.jobs import collections
+from service.registry import DIGIT_BELOW
 from tests.web.serving import TINY, problem_of, wait_until_over
 
 PATH = "/collections/mine"
@@ -158,6 +161,11 @@ def test_a_champion_is_taught_by_a_collection(client: httpx.Client, mine: str, m
     assert (before, after) == (7, 3)
     manifest = client.get("/models/taught/versions/1").json()
     assert manifest["dataset"] == {"name": mixture["name"], "sha256": mixture["sha256"]}
+    assert manifest["digit_below"] == DIGIT_BELOW, "the detector of digits is as sure of what was added as of any digit"
+    letter = saved(KINDS["letters, printed"](np.random.default_rng(0)))
+    for name in ("mnist-softmax", "taught"):
+        (found,) = client.post(f"/models/{name}/predict", content=letter).json()["predictions"]
+        assert found["verdict"] == "not-a-digit"
 
     compared = client.get("/compare", params={"model": ["mnist-softmax/1", "taught/1"]}).json()
     assert compared["n_images"] == 10_000  # both have the test images of the first data set

@@ -120,7 +120,7 @@ def test_a_specification_arrives_as_it_was_sent(members: list[MemberSpec]) -> No
 def test_a_specification_of_another_format_is_sent_back_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a later one, and of the first, which had no number."""
     spec = StackSpec(dataset="mnist", members=(MemberSpec(job_id="j", fence=1, config=TrainingConfig()),) * 2)
-    monkeypatch.setattr("service.worker.messages.FORMAT", 6)
+    monkeypatch.setattr("service.worker.messages.FORMAT", 7)
     later = spec.to_bytes()
     monkeypatch.undo()
     first = msgpack.packb({name: value for name, value in msgpack.unpackb(later).items() if name != "format"})
@@ -134,7 +134,7 @@ def test_a_specification_of_another_format_is_sent_back_with_a_sentence(monkeypa
 
 def test_a_message_of_another_format_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     message = Checkpointed(member=2, step=3, checkpoint=b"")
-    monkeypatch.setattr("service.worker.messages.FORMAT", 6)
+    monkeypatch.setattr("service.worker.messages.FORMAT", 7)
     later = encode_message(message)
     monkeypatch.undo()
     decoded = decode_message(later)

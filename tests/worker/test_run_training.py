@@ -71,11 +71,13 @@ def test_the_end_says_how_certain_the_model_may_be(run: Run, changes: dict[str, 
     """Measured on images that had no part in the training, as the published parameters classify them."""
     about = {"train_size": 1000, "validation_size": 500, "epochs": 3, **changes}
     ended, config = end_of(run(**about)), TrainingConfig(**about)
-    images, y = unseen_images(load_dataset("mnist"), config)
+    images, y, part = unseen_images(load_dataset("mnist"), config)
     function, row = config.build_model(), decode_checkpoint(ended.checkpoint, config).best
     x = design_matrix(images, config.float_type, function.scaling)
-    assert ended.certainty == Certainty.measure(function.output, function.joint_logits(row[np.newaxis], x)[0], y)
+    logits = function.joint_logits(row[np.newaxis], x)[0]
+    assert ended.certainty == Certainty.measure(function.output, logits, y, part)
     assert ended.certainty is not None and ended.certainty.temperature != 1
+    assert (ended.certainty.part, ended.certainty.n_images) == ("training", len(y))
     assert decode_message(encode_message(ended)) == ended
 
 

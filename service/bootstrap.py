@@ -249,7 +249,7 @@ def _targets(settings: Settings) -> list[str]:
 def _steps(service: Service) -> Iterator[tuple[str, Callable[[], float]]]:
     """Yield what the settings want to be done beside training, by name."""
     settings, registry, record = service.settings, service.registry, service.metrics.delivery
-    yield "retention", Upkeep(service.retention, kept(settings), service.database).step
+    yield "retention", Upkeep(service.retention, kept(settings), service.database, record).step
     if url := settings.mlflow_url:
         log = MlflowLog(url, settings.mlflow_experiment, service.jobs, registry)
         yield MLFLOW, Deliverer(service.database, MLFLOW, log.send, record=record, n_before=CATCH_UP).step

@@ -25,7 +25,10 @@ _MAX_PAUSE_S = 60.0
 _REFUSED_S = 600.0
 """After a refusal that only a person can end."""
 
+_GIVEN_UP = "%s: %d that ended are given up; they were not received"
+
 Outcome: TypeAlias = Literal["delivered", "failed", "given up"]
+Record: TypeAlias = Callable[[str, Outcome, int], None]
 
 
 class Deliverer:
@@ -47,7 +50,7 @@ class Deliverer:
         target: str,
         send: Callable[[DeliveryRow], None],
         *,
-        record: Callable[[str, Outcome, int], None] = lambda target, outcome, number: None,
+        record: Record = lambda target, outcome, number: None,
         n_before: int = 0,
     ):
         self._database = database
@@ -112,4 +115,16 @@ class Deliverer:
 
     def _give_up(self, number: int) -> None:
         self._record(self._target, "given up", number)
-        logger.warning("%s: %d that ended are given up; they were not received", self._target, number)
+        logger.warning(_GIVEN_UP, self._target, number)
+
+
+def give_up_removed(database: Database, record: Record) -> None:
+    """Give up what has waited for `MAX_AGE` for targets that are in the settings no longer.
+
+    Not sooner: another host that shares the database may have them in its settings, and so may the next start.
+    """
+    with database.write() as connection:
+        given_up = delivery_rows.give_up_removed(connection, max_age=MAX_AGE)
+    for target, number in given_up.items():
+        record(target, "given up", number)
+        logger.warning(_GIVEN_UP, target, number)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from service.access import AuditLog
 from service.database import AdvisoryLock, AuditedCall, Database, ExpiredRow, job_rows, retention_rows, weight_rows
+from service.deliveries import Record, give_up_removed
 from service.errors import Conflict, Corrupted, NotFound
 from service.jobs import MAX_OF_MEMBER, Deletion, Jobs, Sweeps, job_row
 from service.registry import Registry, parse_version_id
@@ -130,17 +131,24 @@ class Retention:
 
 
 class Upkeep:
-    """Retention in a running service, at its start and once an hour, one deletion at a time."""
+    """Retention in a running service, at its start and once an hour, one deletion at a time.
 
-    def __init__(self, retention: Retention, keep: Keep, database: Database):
+    Parameters
+    ----------
+    record : counts the deliveries that are given up.
+    """
+
+    def __init__(self, retention: Retention, keep: Keep, database: Database, record: Record):
         self._retention = retention
         self._keep = keep
         self._database = database
+        self._record = record
         self._waiting: deque[ExpiredRow] | None = None
 
     def step(self) -> float:
         """Delete one; return the seconds to wait then."""
         if self._waiting is None:
+            give_up_removed(self._database, self._record)
             self._waiting = deque(self._retention.expired(self._keep))
             if self._waiting:
                 n_bytes = sum(item.n_bytes for item in self._waiting)

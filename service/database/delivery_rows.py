@@ -10,6 +10,7 @@ while it sends has used up an attempt.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -116,6 +117,14 @@ def give_up(connection: Connection, target: str, *, max_waiting: int, max_age: t
     too_old = deliveries.c.created_at < datetime.now(UTC) - max_age
     given_up = (deliveries.c.target == target) & or_(too_old, deliveries.c.number <= too_many)
     return connection.execute(delete(deliveries).where(given_up)).rowcount
+
+
+def give_up_removed(connection: Connection, *, max_age: timedelta) -> Counter[str]:
+    """Delete the rows that are too old of what is no target of the database any more; return how many of each."""
+    targets = connection.get_execution_options().get("inkling_targets", ())
+    too_old = deliveries.c.created_at < datetime.now(UTC) - max_age
+    removed = delete(deliveries).where(too_old, deliveries.c.target.not_in(targets)).returning(deliveries.c.target)
+    return Counter(connection.execute(removed).scalars())
 
 
 def count_waiting(connection: Connection) -> dict[str, int]:

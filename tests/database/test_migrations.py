@@ -10,6 +10,7 @@ import threading
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from service.database import Database, event_rows, job_rows, migrate, tables
+from service.database import HEAD, Database, event_rows, job_rows, migrate, migrations, tables
 from service.database.tables import metadata
 from service.errors import StorageFailed
 from tests.database.histories import check_series
@@ -34,6 +35,19 @@ def tables_of(database: Database) -> dict[str, str]:
     """Return how each table and index of a SQLite file was made."""
     with database.read() as connection:
         return dict(connection.execute(text("SELECT name, sql FROM sqlite_master")).all())
+
+
+def test_the_migrations_are_one_chain() -> None:
+    """Two branches that each add the next one are merged without a conflict by git."""
+    files = sorted((Path(migrations.__file__).parent / "versions").glob("v*.py"))
+    scripts = [import_module(f"{migrations.__name__}.versions.{file.stem}") for file in files]
+    for number, (file, script) in enumerate(zip(files, scripts, strict=True), 1):
+        expected = f"{number:04d}", f"{number - 1:04d}" if number > 1 else None
+        assert (script.revision, script.down_revision) == expected, (
+            f"{file.name} is not migration {expected[0]} after {expected[1]}: renumber the one that was merged later"
+        )
+        assert file.stem.startswith(f"v{script.revision}_"), f"{file.name} has another number than its revision"
+    assert scripts[-1].revision == HEAD, f"connection.HEAD is {HEAD}, the newest migration {scripts[-1].revision}"
 
 
 def test_the_migrations_make_exactly_the_tables(database: Database) -> None:

@@ -24,7 +24,7 @@ from service.bootstrap import Service, build
 from service.cli.local import LocalBackend
 from service.database import Database, DeliveryRow, delivery_rows
 from service.database.tables import deliveries as rows
-from service.deliveries import Deliverer
+from service.deliveries import Deliverer, give_up_removed
 from service.errors import InvalidInput, ServiceUnreachable
 from service.jobs import InlineExecutor, SweepRequest, Sweeps
 from service.reports import ReportOptions
@@ -234,6 +234,26 @@ def test_what_is_too_much_too_old_or_tried_too_often_is_given_up(
         "webhook: 1 that ended are given up; they were not received",
         "webhook: 1 that ended are given up; they were not received",
     ]
+
+
+def test_what_waits_for_a_receiver_that_is_configured_no_longer_is_given_up_when_it_is_old(
+    waiting: Database, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not sooner: it may be configured on another host, or again."""
+    removed, outcomes = Database(url, targets=["mlflow"]), []
+    for is_old in (False, True):
+        if is_old:
+            with waiting.write() as connection:
+                connection.execute(update(rows).values(created_at=datetime.now(UTC) - timedelta(days=4)))
+        for database in (waiting, removed):
+            give_up_removed(database, lambda *outcome: outcomes.append(outcome))
+            with waiting.read() as connection:
+                assert delivery_rows.count_waiting(connection) == ({} if outcomes else {"webhook": 3})
+    assert outcomes == [("webhook", "given up", 3)]
+    assert [record.getMessage() for record in caplog.records] == [
+        "webhook: 3 that ended are given up; they were not received"
+    ]
+    removed.close()
 
 
 def test_two_processes_do_not_send_the_same_and_a_kill_does_not_lose_it(waiting: Database) -> None:

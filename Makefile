@@ -36,7 +36,8 @@ long: packages  ## run what shows more the longer it runs
 
 chaos: export CHAOS_ROUNDS = $(or $(ROUNDS),25)
 chaos: export CHAOS_SEED = $(or $(SEED),1)
-chaos:  ## kill the service, fill its disk, change its clock, and count what is lost; ROUNDS=200 for the long run, SEED=2
+chaos: export CHAOS_DATABASE = $(or $(DATABASE),sqlite)
+chaos:  ## kill the service, fill its disk, change its clock, and count what is lost; ROUNDS=200 for the long run, SEED=2, DATABASE=postgresql
 	@tools/environment.sh dev
 	@$(PYTEST) tests/chaos -s $(ARGS)
 

@@ -1,4 +1,4 @@
-"""What must be true of a data folder after a load of faults, read from its files."""
+"""What must be true of a data folder and its database after a load of faults."""
 
 from __future__ import annotations
 
@@ -6,68 +6,68 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 from service.backup import restore
-from service.database import Database, sqlite3
+from service.database import Database
 from service.datasets import Datasets, Uploads
 from service.errors import ServiceError
 from service.jobs import MOVES, Job, Jobs, JobState
 from service.registry import LocalStore, Registry
-from tests.chaos.client import Ledger
+from tests.chaos.client import COLLECTION
 from tests.chaos.failpoints import MODELS
-from tests.chaos.fault_load import Backed, stores_in
-from tests.chaos.supervisor import processes_of
+from tests.chaos.fault_load import FaultLoad, stores_in
+from tests.chaos.supervisor import attempt, processes_of
 from tests.jobs.job_system import eventually
+
+_BACKED = ("jobs", "collection_images")
 
 
 class Audit:
-    """Reads a data folder after its service has stopped.
+    """Reads what a service has left after it has stopped.
 
     Parameters
     ----------
     weights_of : returns the checksum of the weights of an undisturbed run of a configuration.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        ledger: Ledger,
-        weights_of: Callable[[Mapping[str, Any]], str],
-        backup: Backed | None = None,
-    ):
+    def __init__(self, load: FaultLoad, weights_of: Callable[[Mapping[str, Any]], str]):
         self.counts: Counter[str] = Counter()
-        self._folder = folder
-        self._ledger = ledger
+        self._load = load
+        self._folder = load.folder
+        self._ledger = load.ledger
         self._weights_of = weights_of
-        self._backup = backup
-        self._store = LocalStore(folder / "model_store")
+        self._database = Database(load.url)
+        self._store = LocalStore(load.folder / "model_store")
         self._registry = Registry(self._store)
 
     def violations(self) -> list[str]:
         """Return every broken promise."""
-        database = Database(f"sqlite:///{self._folder / 'inkling.db'}")
+        jobs = Jobs(self._database, max_queue_length=1, wake_engine=lambda: None)
+        known = {job.id: job for job in jobs.page(limit=100_000)[0]}
         try:
-            jobs = Jobs(database, max_queue_length=1, wake_engine=lambda: None)
-            known = {job.id: job for job in jobs.page(limit=100_000)[0]}
+            return [
+                *self._ledger.violations,
+                *self._jobs(known),
+                *self._versions(known),
+                *self._aliases(),
+                *self._files(),
+                *self._integrity(),
+                *self._collection(),
+                *self._audit_log(known),
+                *self._restored(),
+                *self._log(),
+                *self._processes(),
+            ]
         finally:
-            database.close()
-        return [
-            *self._ledger.violations,
-            *self._jobs(known),
-            *self._versions(known),
-            *self._aliases(),
-            *self._files(),
-            *self._integrity(),
-            *self._collection(),
-            *self._audit_log(known),
-            *self._restored(),
-            *self._log(),
-            *self._processes(),
-        ]
+            self._database.close()
+
+    def _rows(self, query: str, database: Database | None = None) -> list[Any]:
+        with (database or self._database).read() as connection:
+            return [*connection.execute(text(query))]
 
     def _jobs(self, known: Mapping[str, Job]) -> Iterator[str]:
         for job_id in self._ledger.jobs.keys() - known.keys() - self._ledger.deleting:
@@ -94,6 +94,8 @@ class Audit:
 
     def _versions(self, known: Mapping[str, Job]) -> Iterator[str]:
         makers: dict[str, tuple[str, int]] = {}
+        imported: set[str] = set()
+        n_unanswered = self._ledger.n_imports - len(self._ledger.imported)
         for name in MODELS:
             for version in self._registry.versions(name) if name in self._registry.names() else ():
                 self.counts["versions"] += 1
@@ -103,6 +105,14 @@ class Audit:
                     manifest = self._registry.load(name, version).manifest
                 except ServiceError as error:
                     yield f"version {version} of {name} does not load: {error.message}"
+                    continue
+                if manifest.stop_reason == "imported":
+                    self.counts["versions imported"] += 1
+                    imported.add(f"{name}/{version}")
+                    acknowledged = self._ledger.imported.get(f"{name}/{version}")
+                    n_unanswered -= acknowledged is None
+                    if n_unanswered < 0 or acknowledged not in (None, manifest.weights_sha256):
+                        yield f"version {version} of {name} was not imported, or with other weights"
                     continue
                 job = known.get(manifest.job_id or "")
                 if job is None and manifest.job_id not in self._ledger.deleting:
@@ -118,6 +128,8 @@ class Audit:
                     yield f"version {version} of {name} has other weights than an undisturbed run"
                 elif manifest.stop_reason != "cancelled":
                     self.counts["versions with the bits of an undisturbed run"] += 1
+        for lost in self._ledger.imported.keys() - imported - self._ledger.deleting:
+            yield f"the import of {lost} was acknowledged and is lost"
         for job in known.values():
             if job.verification:
                 self.counts["versions verified"] += job.state is JobState.SUCCEEDED
@@ -175,10 +187,10 @@ class Audit:
                     yield f"{'/'.join(parts)} was left behind"
 
     def _collection(self) -> Iterator[str]:
-        yield from self._images(self._folder, self._ledger.images, "was acknowledged and is lost")
-        with closing(sqlite3.connect(self._folder / "inkling.db")) as connection:
-            there = {row[0] for row in connection.execute("SELECT id FROM collection_images")}
+        there = {row.id for row in self._rows("SELECT id FROM collection_images")}
         self.counts["images"] += len(there)
+        for image_id in self._ledger.images - there - self._ledger.deleting:
+            yield f"image {image_id} was acknowledged and is lost"
         for image_id in there & self._ledger.deleted:
             yield f"the deletion of image {image_id} was acknowledged, and it is there"
         datasets = Datasets(Uploads(LocalStore(self._folder / "datasets")))
@@ -189,40 +201,37 @@ class Audit:
             except ServiceError as error:
                 yield f"data set {name} was acknowledged and does not load: {error.message}"
 
-    def _images(self, folder: Path, expected: set[str], what: str) -> Iterator[str]:
-        with closing(sqlite3.connect(folder / "inkling.db")) as connection:
-            there = {row[0] for row in connection.execute("SELECT id FROM collection_images")}
-        for image_id in expected - there - self._ledger.deleting:
-            yield f"image {image_id} {what}"
-
     def _audit_log(self, known: Mapping[str, Job]) -> Iterator[str]:
         """Hold what was acknowledged against the lines: an acceptance is written with its line, a deletion after it."""
-        with closing(sqlite3.connect(self._folder / "inkling.db")) as connection:
-            lines = set(connection.execute("SELECT method, status, object_id FROM audit"))
-            members = {row[0] for row in connection.execute("SELECT id FROM jobs WHERE sweep_id IS NOT NULL")}
-        self.counts["lines of the audit log"] = len(lines)
-        accepted = {*self._ledger.keys.values()} | known.keys() - members
-        for object_id in accepted:
-            if ("POST", 202, object_id) not in lines:
-                yield f"{object_id} was accepted without a line of the audit log"
+        ledger = self._ledger
+        lines = Counter(map(tuple, self._rows("SELECT method, status, object_id FROM audit")))
+        members = {row.id for row in self._rows("SELECT id FROM jobs WHERE sweep_id IS NOT NULL")}
+        self.counts["lines of the audit log"] = lines.total()
+        expected = Counter(("POST", 202, object_id) for object_id in {*ledger.keys.values()} | known.keys() - members)
+        expected += Counter(("POST", 201, version) for version in ledger.imported)
+        expected += Counter(("POST", 201, f"{COLLECTION}/{image_id}") for image_id in ledger.images)
+        expected += Counter({("PUT", 200, f"{name}/champion"): len(moves) for name, moves in ledger.moves.items()})
+        for line in expected - lines:
+            yield f"{line} was acknowledged without a line of the audit log"
         for object_id in self._ledger.deleted:
             if not any((method, status) == ("DELETE", 204) and object_id in str(of) for method, status, of in lines):
                 yield f"{object_id} was deleted without a line of the audit log"
 
     def _restored(self) -> Iterator[str]:
         """Restore the backup that was made meanwhile: it has what was acknowledged before it began."""
-        if self._backup is None:
+        if (backup := self._load.backup) is None:
             return
         folder = self._folder.with_name(f"{self._folder.name}.restored")
         folder.mkdir()
-        restore(self._backup.file, folder / "inkling.db", stores_in(folder))
-        self.counts["jobs in the backup"] = len(self._backup.jobs)
-        with closing(sqlite3.connect(folder / "inkling.db")) as connection:
-            jobs = {row[0] for row in connection.execute("SELECT id FROM jobs")}
-            made = connection.execute("SELECT name, model_version FROM jobs WHERE model_version NOT NULL").fetchall()
-        for job_id in self._backup.jobs - jobs - self._ledger.deleting:
-            yield f"job {job_id} was acknowledged and is not in the backup"
-        yield from self._images(folder, self._backup.images, "was acknowledged and is not in the backup")
+        restore(backup.file, folder / "inkling.db", stores_in(folder))
+        self.counts["jobs in the backup"] = len(backup.jobs)
+        restored = Database(f"sqlite:///{folder / 'inkling.db'}")
+        jobs, images = ({row.id for row in self._rows(f"SELECT id FROM {of}", restored)} for of in _BACKED)
+        made = self._rows("SELECT name, model_version FROM jobs WHERE model_version IS NOT NULL", restored)
+        restored.close()
+        for lacks in (backup.jobs - jobs, backup.images - images):
+            for object_id in lacks - self._ledger.deleting:
+                yield f"{object_id} was acknowledged and is not in the backup"
         registry = Registry(LocalStore(folder / "model_store"))
         for name, version in made:
             if f"{name}/{version}" not in self._ledger.deleting:
@@ -232,12 +241,10 @@ class Audit:
                     yield f"version {version} of {name} does not load from the backup: {error.message}"
 
     def _integrity(self) -> Iterator[str]:
-        with sqlite3.connect(self._folder / "inkling.db") as connection:
-            for question in ("integrity_check", "foreign_key_check"):
-                answer = connection.execute(f"PRAGMA {question}").fetchall()
-                if answer not in ([], [("ok",)]):
-                    yield f"{question} says {answer}"
-        connection.close()
+        """SQLite says itself whether its file is damaged; PostgreSQL stops at what it notices."""
+        for question in ("integrity_check", "foreign_key_check") if self._database.exclusive else ():
+            if (answer := self._rows(f"PRAGMA {question}")) not in ([], [("ok",)]):
+                yield f"{question} says {answer}"
 
     def _log(self) -> Iterator[str]:
         if "Traceback" in (log := (self._folder / "service.log").read_text()):
@@ -245,8 +252,9 @@ class Audit:
 
     def _processes(self) -> Iterator[str]:
         try:
-            eventually(lambda: not processes_of(self._folder), within_s=5)
+            eventually(lambda: not processes_of(self._load.sessions), within_s=5)
         except AssertionError:
-            yield f"processes outlive the service: {processes_of(self._folder)}"
-            for process in processes_of(self._folder):
-                process.kill()
+            found = processes_of(self._load.sessions)
+            yield f"processes outlive the service: {found}"
+            for process in found:
+                attempt(process.kill)

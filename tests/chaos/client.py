@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import numpy as np
 
+from service.core.npz import write_npz
 from tests.chaos.failpoints import MODELS
 from tests.jobs.job_system import eventually
 
@@ -42,6 +44,12 @@ class Ledger:
     """The acknowledged images of a collection."""
     frozen: dict[str, str] = field(default_factory=dict)
     """The SHA-256 of each acknowledged data set of the collection."""
+    imported: dict[str, str] = field(default_factory=dict)
+    """The SHA-256 of the weights of each acknowledged import, by ``name/version``."""
+    n_imports: int = 0
+    """The imports that were asked for and may have made a version."""
+    sweeps: set[str] = field(default_factory=set)
+    """The acknowledged sweeps."""
     cancelled: set[str] = field(default_factory=set)
     paused: set[str] = field(default_factory=set)
     """The jobs that were seen paused, and of which nothing was asked since."""
@@ -146,6 +154,7 @@ class ChaosClient:
             self._look: 5,
             self._delete: 0.7,
             self._collect: 1,
+            self._import: 0.5,
         }
         self._rng.choices([*actions], [*actions.values()])[0]()
         self.ledger.counts["requests answered"] += 1
@@ -186,6 +195,8 @@ class ChaosClient:
         if self.ledger.keys.setdefault(key, accepted["id"]) != accepted["id"]:
             self.ledger.violations.append(f"key {key} made two of {path}")
         members = {member["job"]: TINY for member in accepted.get("members", ())}
+        if members:
+            self.ledger.sweeps.add(accepted["id"])
         for job_id, config in (members or {accepted["id"]: accepted["config"]}).items():
             self.ledger.counts["jobs acknowledged"] += job_id not in self.ledger.jobs
             self.ledger.jobs[job_id] = config
@@ -299,6 +310,20 @@ class ChaosClient:
         else:
             dataset = self._accepted("POST", f"/collections/{COLLECTION}/versions", 201)
             ledger.frozen[dataset["name"]] = dataset["sha256"]
+
+    def _import(self) -> None:
+        """Import weights as a version; or part of a file, which is refused and leaves nothing."""
+        name = self._rng.choice(MODELS)
+        weights = np.full((785, 10), self._rng.random(), np.float32)
+        content, is_whole = write_npz({"best": weights, "last": weights}), self._rng.random() < 0.8
+        self.ledger.n_imports += is_whole
+        answer = self._http.post(f"/models/{name}/versions", content=content if is_whole else content[:-9])
+        if answer.status_code == 201 and is_whole:
+            made = answer.json()
+            self.ledger.imported[f"{name}/{made['version']}"] = made["weights_sha256"]
+            self.ledger.counts["imports acknowledged"] += 1
+        else:
+            assert (answer.status_code, is_whole) == (400, False), (answer.status_code, answer.text)
 
     def _look(self) -> None:
         if not self.ledger.jobs:

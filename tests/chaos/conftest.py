@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from tests.chaos.audit import Audit
 from tests.chaos.fault_load import FaultLoad
 from tests.chaos.supervisor import ForkServer
 from tests.jobs.job_system import JobSystem
+from tests.postgresql import Server
+
+KINDS = [os.environ["CHAOS_DATABASE"]] if "CHAOS_DATABASE" in os.environ else ["sqlite", "postgresql"]
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +32,17 @@ def fork_server() -> Iterator[ForkServer]:
 @pytest.fixture(scope="session")
 def seed() -> int:
     return int(os.environ.get("CHAOS_SEED", "1"))
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of a database of each kind, or of the one that was asked for."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'inkling.db'}"
+        return
+    server: Server = request.getfixturevalue("postgresql")
+    with server.migrated_database() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +73,7 @@ def audit(weights_of: Callable[[Mapping[str, Any]], str]) -> Callable[[FaultLoad
     """Print the counts of a load, and return the broken promises."""
 
     def audit(load: FaultLoad) -> list[str]:
-        audit = Audit(load.folder, load.ledger, weights_of, load.backup)
+        audit = Audit(load, weights_of)
         violations = audit.violations()
         for counts in (load.counts, load.ledger.counts, audit.counts):
             print(", ".join(f"{count} {what}" for what, count in sorted(counts.items())))

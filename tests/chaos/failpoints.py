@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from service.bootstrap import Service
 from service.database import Database, collection_rows, delivery_rows, event_rows, job_rows, weight_rows
 from service.registry import LocalStore
 
@@ -40,9 +41,12 @@ _ROWS = (
     *("accept", "claim", "requeued", "progress", "publishing", "succeeded", "cancelling", "cancelled"),
     *("deleted", "image", "delivered", "paused", "continued"),
 )
+_IMPORT = ("registered", "announced")
+"""The version is stored before the message of it."""
 GAPS = (
     *(f"{blob}:{step}" for blob, steps in _BLOBS.items() for step in steps),
     *(f"{row}:{moment}" for row in _ROWS for moment in ("uncommitted", "committed")),
+    *(f"import:{step}" for step in _IMPORT),
 )
 """``<what is written>:<what has been done of it>``."""
 
@@ -66,6 +70,7 @@ class Failpoints(threading.local):
         """Replace what lies around the gaps."""
         self._install_in_store()
         self._install_in_database()
+        self._install_in_imports()
 
     def reach(self, gap: str) -> None:
         """Die here, if this is the gap."""
@@ -141,6 +146,16 @@ class Failpoints(threading.local):
         self._note(collection_rows.IMAGES, "insert", lambda *_, **__: "image")
         self._note(delivery_rows, "remove", lambda *_, **__: "delivered")
         self._note(job_rows, "move", _name_of_move)
+
+    def _install_in_imports(self) -> None:
+        announce = Service.announce
+
+        def announce_and_reach(service: Service, event: str, object_id: str) -> None:
+            self.reach("import:registered")
+            announce(service, event, object_id)
+            self.reach("import:announced")
+
+        Service.announce = announce_and_reach  # type: ignore[method-assign, assignment]
 
     def _note(self, module: Any, name: str, row: Callable[..., str | None]) -> None:
         """Let a function of the database say what it changed, if it did."""

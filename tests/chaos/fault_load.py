@@ -7,12 +7,16 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psutil
+from sqlalchemy import select
 
 from service.backup import back_up
-from service.database import sqlite3
+from service.database import Database
+from service.database.tables import jobs
 from service.errors import ServiceError
 from service.registry import LocalStore
 from tests.chaos.client import MAX_OPEN_JOBS, ChaosClient, Ledger
@@ -46,10 +50,15 @@ class FaultLoad:
     ----------
     seed : of all random choices.
     faults : of `planted.FAULTS`, injected into the service.
+    url : of its database, by default a file in the folder.
     """
 
-    def __init__(self, fork_server: ForkServer, folder: Path, seed: int, faults: Sequence[str] = ()):
+    def __init__(
+        self, fork_server: ForkServer, folder: Path, seed: int, faults: Sequence[str] = (), url: str | None = None
+    ):
         self.folder = folder
+        self.url = url or f"sqlite:///{folder / 'inkling.db'}"
+        self.sessions: set[int] = set()
         self.counts: Counter[str] = Counter()
         self.gaps: Counter[str] = Counter()
         self._fork_server = fork_server
@@ -72,7 +81,7 @@ class FaultLoad:
         try:
             open_gaps = [gap for gap in gaps if not self._kill_in(gap)]
             if len(self.ledger.jobs) > MAX_OPEN_JOBS:
-                self._backing_up.start()
+                self._start_backup()
             for _ in range(tries - 1):
                 missed, open_gaps = open_gaps, []
                 for gap in missed:
@@ -81,7 +90,7 @@ class FaultLoad:
                         open_gaps.append(gap)
             for number in range(random_rounds):
                 if number == random_rounds // 2:
-                    self._backing_up.start()
+                    self._start_backup()
                 self._disturb()
             self._drain()
         finally:
@@ -91,6 +100,10 @@ class FaultLoad:
             if self._backing_up.ident is not None:
                 self._backing_up.join()
             self.receiver.__exit__()
+
+    def _start_backup(self) -> None:
+        if self.url.startswith("sqlite"):  # PostgreSQL has its own
+            self._backing_up.start()
 
     def _back_up(self) -> None:
         """Make a backup while everything goes on."""
@@ -102,11 +115,14 @@ class FaultLoad:
             self.ledger.violations.append(f"the backup failed: {error.message}")
         self.backup = Backed(file, jobs, images)
 
-    def _start(self, crash_at: str | None = None) -> Served:
+    def _start(self, crash_at: str | None = None, web_workers: int = 1) -> Served:
         self.counts["starts"] += 1
+        self.counts["starts with two web processes"] += web_workers == 2
         self.receiver.answers.extend(self._rng.choices([204, 500, CUT], [8, 1, 1], k=4))
-        webhook = {"webhook_url": self.receiver.url(), "webhook_secret": SECRET, "webhook_allow_private": True}
-        self._served = self._fork_server.start(self.folder, crash_at=crash_at, faults=self._faults, **webhook)
+        settings: dict[str, Any] = {"database_url": self.url, "web_workers": web_workers}
+        settings |= {"webhook_url": self.receiver.url(), "webhook_secret": SECRET, "webhook_allow_private": True}
+        self._served = self._fork_server.start(self.folder, crash_at=crash_at, faults=self._faults, **settings)
+        self.sessions.add(self._served.pid)
         self._client.connect(self._served.url)
         return self._served
 
@@ -129,22 +145,25 @@ class FaultLoad:
     def _kill_during_a_job(self) -> None:
         """Kill the service while it trains a job for the first time, for the next start to take it back."""
         self._start()
+        database = Database(self.url)
 
         def is_training() -> bool:
-            with closing(sqlite3.connect(self.folder / "inkling.db", timeout=DEADLINE_S)) as connection:
-                return bool(connection.execute("SELECT 1 FROM jobs WHERE state = 'running' AND losses = 0").fetchall())
+            with database.read() as connection:
+                return bool(connection.execute(select(jobs.c.id).filter_by(state="running", losses=0)).all())
 
         eventually(is_training)
+        database.close()
         self._over()
         self.counts["kills of the service"] += 1
 
     def _disturb(self) -> None:
         """Inject one fault of a random kind at a random moment."""
-        served = self._served or self._start()
+        served = self._served or self._start(web_workers=self._rng.choice([1, 2]))
         assert served.url, "no fault kills it at its start"
         kinds: dict[Callable[[Served], None], int] = {
             self._kill_service: 3,
             self._kill_all: 3,
+            self._kill_web_process: 3 if served.has_supervisor else 0,
             self._kill_worker: 3,
             self._suspend_service: 1,
             self._suspend_worker: 2,
@@ -159,12 +178,18 @@ class FaultLoad:
         self.counts["kills of the service"] += 1
 
     def _kill_all(self, served: Served) -> None:
-        workers = served.workers()
+        others = [*served.web_processes(), *served.workers()]
         served.send(signal.SIGKILL)
-        for worker in workers:
-            attempt(worker.kill)
+        for process in others:
+            attempt(process.kill)
         self._over()
         self.counts["kills of the service with its workers"] += 1
+
+    def _kill_web_process(self, served: Served) -> None:
+        """One of two: the other takes over what it did, another is started in its place."""
+        if there := served.web_processes():
+            attempt(self._rng.choice(there).kill)
+            self.counts["kills of one web process of two"] += 1
 
     def _kill_worker(self, served: Served) -> None:
         for worker in served.workers():
@@ -172,13 +197,14 @@ class FaultLoad:
             self.counts["kills of a worker"] += 1
 
     def _suspend_service(self, served: Served) -> None:
-        served.send(signal.SIGSTOP)
+        process = self._rng.choice([psutil.Process(served.pid), *served.web_processes()])
+        attempt(process.suspend)
         self.counts["suspensions of the service"] += 1
         served.ends(within_s=self._rng.uniform(0.1, 0.6))
         if self._rng.random() < 0.5:
             self._kill_service(served)
         else:
-            served.send(signal.SIGCONT)
+            attempt(process.resume)
 
     def _suspend_worker(self, served: Served) -> None:
         for worker in filter(has_started, served.workers()):
@@ -208,6 +234,8 @@ class FaultLoad:
         assert served.url, (self.folder / "service.log").read_text()[-2000:]
         self._client.finish(within_s=DRAIN_S)
         ended = {f"job.ended-{job_id}" for job_id in self.ledger.jobs}
+        ended |= {f"sweep.ended-{sweep_id}" for sweep_id in self.ledger.sweeps}
+        ended |= {f"version.created-{version}" for version in self.ledger.imported}
         try:
             eventually(lambda: ended <= {*self.receiver.ids()}, within_s=DEADLINE_S)
         except AssertionError:

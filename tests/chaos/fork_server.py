@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import multiprocessing
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import Any
+
+import uvicorn._subprocess
 
 from service import deliveries
 from service.settings import Settings
@@ -32,8 +35,10 @@ def serve(order: dict[str, Any]) -> None:
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 2)
     faulthandler.enable()
-    os.environ["CHAOS_WORLD"] = order["settings"]["data_dir"]
-    deliveries.RETRY_S = deliveries._MAX_PAUSE_S = 0.1  # what fails is sent again at once
+    # What failed is sent again at once, and what another process was sending when it was killed soon.
+    deliveries.RETRY_S, deliveries._MAX_PAUSE_S, deliveries.LEASE_S = 0.1, 0.1, 2.0
+    # Web processes are forks too, so that they start as fast, and with the same faults.
+    uvicorn._subprocess.spawn = multiprocessing.get_context("fork")  # type: ignore[assignment]
     for fault in order["faults"]:
         planted.FAULTS[fault]()
     if order["crash_at"]:

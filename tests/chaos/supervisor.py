@@ -24,10 +24,16 @@ DEADLINE_S = 30.0
 
 
 class Served:
-    """One process of the service, its life long."""
+    """The service from one start to its end: one process, or a supervisor with several web processes.
 
-    def __init__(self, pid: int):
+    Parameters
+    ----------
+    pid : of the one or of the supervisor. It leads the session of all.
+    """
+
+    def __init__(self, pid: int, web_workers: int):
         self.pid = pid
+        self.has_supervisor = web_workers > 1
         self._end = os.pidfd_open(pid)
         self.url: str | None = None
 
@@ -45,12 +51,20 @@ class Served:
         self.send(signal.SIGKILL)
         assert self.ends(within_s=DEADLINE_S)
 
-    def workers(self) -> list[psutil.Process]:
-        """Return its worker processes."""
+    def web_processes(self) -> list[psutil.Process]:
+        """Return the processes that answer requests and have not ended."""
         try:
-            return workers_of(psutil.Process(self.pid))
+            first = psutil.Process(self.pid)
+            return first.children() if self.has_supervisor else [first]
         except psutil.NoSuchProcess:
             return []
+
+    def workers(self) -> list[psutil.Process]:
+        """Return its worker processes."""
+        workers: list[psutil.Process] = []
+        for process in self.web_processes():
+            attempt(lambda: workers.extend(workers_of(process)))  # noqa: B023
+        return workers
 
 
 class ForkServer:
@@ -70,11 +84,23 @@ class ForkServer:
         self._reader.start()
 
     def start(
-        self, folder: Path, *, crash_at: str | None = None, faults: Sequence[str] = (), **settings: Any
+        self,
+        folder: Path,
+        *,
+        crash_at: str | None = None,
+        faults: Sequence[str] = (),
+        web_workers: int = 1,
+        **settings: Any,
     ) -> Served:
         """Start the service on a folder; without a URL if it dies before it answers."""
         order = {
-            "settings": {"data_dir": str(folder), "workers": 1, "log_level": "error", **settings},
+            "settings": {
+                "data_dir": str(folder),
+                "workers": 1,
+                "web_workers": web_workers,
+                "log_level": "error",
+                **settings,
+            },
             "log": str(folder / "service.log"),
             "crash_at": crash_at,
             "faults": list(faults),
@@ -84,7 +110,7 @@ class ForkServer:
         self._process.stdin.flush()
         kind, pid = self._lines.get(timeout=DEADLINE_S).split()
         assert kind == "pid"
-        served = Served(int(pid))
+        served = Served(int(pid), web_workers)
         ready = eventually(lambda: not self._lines.empty() or served.ends(within_s=0))
         assert ready
         with suppress(queue.Empty):
@@ -116,7 +142,7 @@ class Program:
             self.process = subprocess.Popen(
                 [*before, sys.executable, "-P", "-m", "service", "serve", *arguments],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "CHAOS_WORLD": str(folder), **environment},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -153,12 +179,12 @@ def program(
         started.close()
 
 
-def processes_of(folder: Path) -> list[psutil.Process]:
-    """Return the processes that belong to a service on a folder, whatever their present parent."""
+def processes_of(sessions: set[int]) -> list[psutil.Process]:
+    """Return the processes of services, by their sessions, whatever their present parents."""
     found = []
     for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("CHAOS_WORLD") == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 

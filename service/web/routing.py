@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -137,6 +137,14 @@ class Answer(BaseModel):
     """A documented answer: exactly these fields. It is written without being validated; tests hold it to this."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def answer(name: str, about: str, **fields: Any) -> Any:
+    """Make an `Answer` that no code refers to, such as a list, from its name and description in the OpenAPI."""
+    return create_model(name, __base__=Answer, __doc__=about, **fields)
+
+
+NextPage = Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
 
 
 class AnnotatedAnswer(Answer):

@@ -29,7 +29,7 @@ from service.web.image_body import FORM, IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, file_answer, picture_answer
 from service.web.requests import AnnotationChange, Page, Parameters, SearchedPage, ServiceDep, Strict, check_id
-from service.web.routing import AnnotatedAnswer, Answer, noun_router
+from service.web.routing import AnnotatedAnswer, Answer, NextPage, answer, noun_router
 
 from .datasets import DatasetAnswer
 
@@ -122,11 +122,9 @@ class CollectionsPage(SearchedPage):
     limit: Annotated[int, Field(ge=1, le=200)] = MAX_COLLECTIONS
 
 
-class CollectionList(Answer):
-    """Collections, the newest first."""
-
-    collections: list[CollectionAnswer]
-    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+CollectionList = answer(
+    "CollectionList", "Collections, the newest first.", collections=list[CollectionAnswer], next=NextPage
+)
 
 
 class CollectedImageAnswer(Answer):
@@ -139,11 +137,9 @@ class CollectedImageAnswer(Answer):
     created_at: datetime
 
 
-class CollectedImageList(Answer):
-    """Images of a collection, the newest first."""
-
-    images: list[CollectedImageAnswer]
-    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+CollectedImageList = answer(
+    "CollectedImageList", "Images of a collection, the newest first.", images=list[CollectedImageAnswer], next=NextPage
+)
 
 
 class CollectedReading(CollectedImageAnswer):
@@ -164,7 +160,7 @@ class ReadingsAnswer(Answer):
     n_images: Annotated[int, Field(description="In the collection, or of the label.")]
     n_misread: Annotated[int, Field(description="Of those, whatever is listed.")]
     images: list[CollectedReading]
-    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+    next: NextPage
 
 
 @router.get("/collections", dependencies=[READ], response_model=CollectionList)

@@ -23,7 +23,7 @@ from service.web.image_body import FORM, read_form
 from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, picture_answer
 from service.web.requests import AnnotationChange, NamesPage, Parameters, ServiceDep
-from service.web.routing import AnnotatedAnswer, Answer, BoundedRequest, media_type_of, noun_router
+from service.web.routing import AnnotatedAnswer, Answer, BoundedRequest, NextPage, answer, media_type_of, noun_router
 
 router = noun_router("datasets")
 
@@ -102,11 +102,9 @@ class DatasetAnswer(AnnotatedAnswer):
     made_of: Annotated[list[IngredientAnswer], Field(description="Of several trained on together; else empty.")]
 
 
-class DatasetList(Answer):
-    """Data sets, in the order of their names."""
-
-    datasets: list[DatasetAnswer]
-    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+DatasetList = answer(
+    "DatasetList", "Data sets, in the order of their names.", datasets=list[DatasetAnswer], next=NextPage
+)
 
 
 class LabelledImage(Answer):
@@ -116,11 +114,12 @@ class LabelledImage(Answer):
     label: int
 
 
-class ImageList(Answer):
-    """Images in their order."""
-
-    images: list[LabelledImage]
-    next: Annotated[int | None, Field(description="Pass it as `after` for the next page; null on the last.")]
+ImageList = answer(
+    "ImageList",
+    "Images in their order.",
+    images=list[LabelledImage],
+    next=Annotated[int | None, Field(description="Pass it as `after` for the next page; null on the last.")],
+)
 
 
 class PartParameters(Parameters):

@@ -40,7 +40,7 @@ from service.web.pictures import (
     picture_answer,
 )
 from service.web.requests import MAX_EVENT_ID, IdempotencyKey, JobId, Parameters, SearchedPage, ServiceDep
-from service.web.routing import CSV, CSV_CONTENT, AnnotatedAnswer, Answer, answer_type_of, noun_router
+from service.web.routing import CSV, CSV_CONTENT, AnnotatedAnswer, Answer, NextPage, answer, answer_type_of, noun_router
 from service.worker import Progress
 
 router = noun_router("jobs")
@@ -135,11 +135,7 @@ class JobAnswer(AnnotatedAnswer):
     history: list[Transition]
 
 
-class JobList(Answer):
-    """Jobs, the newest first."""
-
-    jobs: list[JobAnswer]
-    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+JobList = answer("JobList", "Jobs, the newest first.", jobs=list[JobAnswer], next=NextPage)
 
 
 class LossCurve(Answer):

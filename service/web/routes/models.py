@@ -34,7 +34,7 @@ from service.web.pictures import (
     picture_answer,
 )
 from service.web.requests import NamesPage, Page, Parameters, ServiceDep
-from service.web.routing import AnnotatedAnswer, Answer, noun_router
+from service.web.routing import AnnotatedAnswer, Answer, NextPage, answer, noun_router
 
 router = noun_router("models")
 
@@ -96,12 +96,13 @@ class ModelSummaryAnswer(Answer):
     ]
 
 
-class ModelList(Answer):
-    """Models, in the order of their names."""
-
-    models: list[ModelSummaryAnswer]
-    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
-    default: Annotated[str, Field(description="The name of the model that answers when none is named.")]
+ModelList = answer(
+    "ModelList",
+    "Models, in the order of their names.",
+    models=list[ModelSummaryAnswer],
+    next=NextPage,
+    default=Annotated[str, Field(description="The name of the model that answers when none is named.")],
+)
 
 
 class ModelDetail(Answer):
@@ -131,10 +132,7 @@ class VersionDetail(Manifest):
     operations: Annotated[list[Operation], Field(description="The steps from grey levels to probabilities.")]
 
 
-class AliasHistory(Answer):
-    """Every move of an alias, the oldest first."""
-
-    history: list[AliasEntry]
+AliasHistory = answer("AliasHistory", "Every move of an alias, the oldest first.", history=list[AliasEntry])
 
 
 class VersionsPage(Page):

@@ -18,7 +18,7 @@ from service.jobs import JobState
 from service.metrics import CONTENT_TYPE
 from service.web.access_control import ADMIN, PUBLIC, READ
 from service.web.requests import MAX_EVENT_ID, Parameters, ServiceDep
-from service.web.routing import Answer, noun_router
+from service.web.routing import Answer, answer, noun_router
 
 router = noun_router("operations")
 _TEXT = "text/plain"
@@ -47,16 +47,14 @@ class HyperparameterRow(Answer):
     formulas: Annotated[dict[str, str] | None, Field(description="For the L2 penalty: what each convention means.")]
 
 
-class HyperparameterList(Answer):
-    """The table of hyperparameters, in the order in which a person would think of them."""
+HyperparameterList = answer(
+    "HyperparameterList",
+    "The table of hyperparameters, in the order in which a person would think of them.",
+    hyperparameters=list[HyperparameterRow],
+)
 
-    hyperparameters: list[HyperparameterRow]
 
-
-class AuditLog(Answer):
-    """Calls that change something, the newest first."""
-
-    entries: list[AuditRow]
+AuditLog = answer("AuditLog", "Calls that change something, the newest first.", entries=list[AuditRow])
 
 
 class TagCount(Answer):
@@ -66,10 +64,7 @@ class TagCount(Answer):
     n_tagged: int
 
 
-class TagList(Answer):
-    """The 200 tags that are used most."""
-
-    tags: list[TagCount]
+TagList = answer("TagList", "The 200 tags that are used most.", tags=list[TagCount])
 
 
 class TagsParameters(Parameters):
@@ -78,10 +73,7 @@ class TagsParameters(Parameters):
     kind: AnnotatedKind = "jobs"
 
 
-class Liveness(Answer):
-    """The process"""
-
-    live: bool
+Liveness = answer("Liveness", "The process", live=bool)
 
 
 class Readiness(Answer):

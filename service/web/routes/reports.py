@@ -29,7 +29,7 @@ from service.web.requests import (
     ReportId,
     ServiceDep,
 )
-from service.web.routing import AnnotatedAnswer, Answer, noun_router
+from service.web.routing import AnnotatedAnswer, Answer, NextPage, answer, noun_router
 
 router = noun_router("reports")
 
@@ -127,11 +127,7 @@ class ReportDetail(Report):
     sections: Annotated[list[ReportSection], Field(description="What stands in it; empty until then.")]
 
 
-class ReportList(Answer):
-    """Reports, the newest first."""
-
-    reports: list[Report]
-    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+ReportList = answer("ReportList", "Reports, the newest first.", reports=list[Report], next=NextPage)
 
 
 @router.post("/reports", dependencies=[TRAIN], status_code=202, response_model=ReportDetail)

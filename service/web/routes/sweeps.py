@@ -37,7 +37,7 @@ from service.web.pictures import (
     picture_answer,
 )
 from service.web.requests import GroupsPage, IdempotencyKey, Parameters, ServiceDep, SweepId
-from service.web.routing import AnnotatedAnswer, Answer, noun_router
+from service.web.routing import AnnotatedAnswer, Answer, NextPage, answer, noun_router
 from service.worker import Progress
 
 from .jobs import LatestAndBest, Version
@@ -87,11 +87,7 @@ class SweepAnswer(SweepSummaryAnswer):
     members: list[SweepMember]
 
 
-class SweepList(Answer):
-    """Sweeps, the newest first."""
-
-    sweeps: list[SweepSummaryAnswer]
-    next: Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
+SweepList = answer("SweepList", "Sweeps, the newest first.", sweeps=list[SweepSummaryAnswer], next=NextPage)
 
 
 class SweepParameters(Parameters):

@@ -30,8 +30,6 @@ if TYPE_CHECKING:  # else each is imported when it is opened
     from .remote import RemoteBackend
 
 Json = dict[str, Any]
-Picture = Literal["loss", "accuracy", "weights", "gradient"]
-SweepPicture = Literal["accuracy", "norms", "weights", "heatmap"]
 PictureFormat = Literal["png", "svg"]
 Backend: TypeAlias = "LocalBackend | RemoteBackend"
 
@@ -112,7 +110,7 @@ def _split_reference(options: dict[str, Any]) -> None:
 def _with_near_names(message: str, backend: Backend, options: Mapping[str, Any]) -> str:
     """Name what was not found, and what there is instead."""
     asked = [options.get("model") or options.get("name"), *options.get("versions", ())]
-    known = {model["name"]: model["versions"] for model in every(backend.models, "models")}
+    known = {model["name"]: model["versions"] for model in every(backend, "models")}
     for name in (split_reference(text)[0] for text in asked if isinstance(text, str)):
         if name not in known:
             near = get_close_matches(name, known)

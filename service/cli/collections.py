@@ -50,7 +50,7 @@ def collections() -> None:
 def list_collections(backend: Backend, *, as_json: bool, **page: Any) -> None:
     """List the collections, the newest first."""
     maker = "collections add mine digit.png --label 7"
-    print_list(backend.collections(**page), "collections", _collection_table, backend, maker=maker, as_json=as_json)
+    print_list(backend, "collections", _collection_table, page, maker=maker, as_json=as_json)
 
 
 @collections.command()

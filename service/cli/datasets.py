@@ -35,7 +35,7 @@ def datasets() -> None:
 @examples("datasets list", "datasets list --search letters")
 def list_datasets(backend: Backend, *, as_json: bool, **page: Any) -> None:
     """List the data sets, with the number of images of each class."""
-    found = backend.datasets(**page)
+    found = backend.page("datasets", **page)
     if as_json:
         print_json(found)
         return

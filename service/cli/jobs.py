@@ -14,7 +14,7 @@ from service.core import Check
 from service.core.tables import csv_text
 
 from .annotations import annotated, annotates, searched
-from .backend import Backend, Json, Picture, with_backend
+from .backend import Backend, Json, with_backend
 from .following import follow, submits
 from .hyperparameters import given, hyperparameter_option, hyperparameter_options, training_request
 from .job_view import (
@@ -54,7 +54,8 @@ def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
         for event in backend.events(job_id, after=last_event):
             last_event = event.id
             yield event
-            if event.kind == "state" and event.data["state"] == "paused" and backend.job(job_id)["state"] == "paused":
+            is_pause = event.kind == "state" and event.data["state"] == "paused"
+            if is_pause and backend.one("jobs", job_id)["state"] == "paused":
                 return
 
     job = follow(
@@ -62,8 +63,8 @@ def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
         backend,
         noun="job",
         news=news,
-        result=lambda: backend.job(job_id),
-        cancel=lambda: backend.cancel(job_id),
+        result=lambda: backend.one("jobs", job_id),
+        cancel=lambda: backend.cancel("jobs", job_id),
         hints=(f"jobs follow {job_id}", f"jobs cancel {job_id}"),
         silent=as_json,
     )
@@ -145,8 +146,7 @@ def jobs() -> None:
 @examples("jobs list --state running", "jobs list --tag week-3 --search rate")
 def list_jobs(backend: Backend, *, as_json: bool, **search: Any) -> None:
     """List jobs, the newest first."""
-    page = backend.jobs(**search)
-    print_list(page, "jobs", job_table, backend, maker="train", as_json=as_json)
+    print_list(backend, "jobs", job_table, search, maker="train", as_json=as_json)
 
 
 @jobs.command()
@@ -156,7 +156,7 @@ def list_jobs(backend: Backend, *, as_json: bool, **search: Any) -> None:
 @examples("jobs show JOB")
 def show(backend: Backend, *, job_id: str, as_json: bool) -> None:
     """Show a job: its state, its best check, its request and its history."""
-    print_result(backend.job(job_id), print_job, as_json=as_json)
+    print_result(backend.one("jobs", job_id), print_job, as_json=as_json)
 
 
 @jobs.command("follow")
@@ -172,7 +172,7 @@ def follow_job(ctx: click.Context, backend: Backend, /, *, job_id: str, as_json:
 
     The exit code is 0 when the job succeeded, 1 when it failed, 130 when it was cancelled.
     """
-    ctx.exit(_follow(backend, backend.job(job_id), as_json=as_json))
+    ctx.exit(_follow(backend, backend.one("jobs", job_id), as_json=as_json))
 
 
 @jobs.command()
@@ -192,7 +192,7 @@ def annotate(backend: Backend, *, job_id: str, changes: Json) -> None:
 @examples("jobs cancel JOB")
 def cancel(backend: Backend, *, job_id: str) -> None:
     """Cancel a job. The best weights so far become a version of its model."""
-    job = backend.cancel(job_id)
+    job = backend.cancel("jobs", job_id)
     click.echo(f"The job is {job['state']}.")
 
 
@@ -245,7 +245,7 @@ def resume(ctx: click.Context, backend: Backend, /, *, job_id: str, **changes: A
 @examples("jobs delete JOB")
 def delete(backend: Backend, *, job_id: str) -> None:
     """Delete a job that is over, with its history. Its model stays."""
-    backend.delete(job_id)
+    backend.delete("jobs", job_id)
     click.echo("The job is deleted; its model, if it made one, stays.")
 
 
@@ -280,7 +280,7 @@ def metrics(backend: Backend, *, job_id: str, as_csv: bool, as_json: bool) -> No
     "jobs picture JOB accuracy -o accuracy.svg",
     "jobs picture JOB weights -o weights.png",
 )
-def picture(backend: Backend, *, job_id: str, picture: Picture, output: Path | None) -> None:
+def picture(backend: Backend, *, job_id: str, picture: str, output: Path | None) -> None:
     """Draw the curves, the weights or the gradient of the next step of a job, while it runs too."""
     file, picture_format = picture_file(output, picture)
-    write_file(file, backend.job_picture(job_id, picture, picture_format))
+    write_file(file, backend.picture("jobs", job_id, picture, picture_format))

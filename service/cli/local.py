@@ -33,20 +33,16 @@ from service.inference import (
 from service.inference import Picture as ReadPicture
 from service.jobs import (
     Event,
-    JobState,
     SweepRequest,
     collected_image_to_dict,
     job_picture,
-    prepare_sweep_accuracy,
-    prepare_sweep_heatmap,
-    prepare_sweep_norms,
-    prepare_sweep_weights,
+    sweep_picture,
 )
 from service.registry import Model, Registry
 from service.reports import ReportOptions
 from service.settings import Settings
 
-from .backend import Json, Picture, PictureFormat, SweepPicture
+from .backend import Json, PictureFormat
 
 _POLL_S = 0.1
 
@@ -97,7 +93,43 @@ class LocalBackend:
         self._service.install_models()
         return self._service.registry
 
-    # Jobs
+    # Jobs, sweeps and reports: ``noun`` is ``jobs``, ``sweeps`` or ``reports``
+
+    def one(self, noun: str, object_id: str, *, rank_by: str = "validation_loss") -> Json:
+        """Return one as it is now; the members of a sweep are ranked by a metric, a report has its findings."""
+        if noun == "reports":
+            return self._migrated.reports.describe(object_id)
+        if noun == "sweeps":
+            return self._migrated.sweeps.get(object_id).to_dict(rank_by)
+        return self._migrated.jobs.get(object_id).to_dict()
+
+    def page(self, noun: str, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
+        """Return those that are found, also of ``models``, ``datasets`` and ``collections``, and ``next``.
+
+        The latter is the ``before`` of the next page; models and data sets are ordered by name, others by age.
+        """
+        search, found = Search.of(q, tag), self._migrated
+        if noun in ("models", "datasets"):
+            _ = self._registry  # installs the shipped models
+            rows, cursor = getattr(found.annotations, noun)(search, **page)
+            return {noun: rows, "next": cursor}
+        rows, cursor = self._service_of(noun).page(search=search, **page)
+        return {noun: [one.to_dict() for one in rows], "next": cursor}
+
+    def cancel(self, noun: str, object_id: str) -> Json:
+        """Cancel what of one is not over; return it."""
+        cancelled: Json = self._service_of(noun).cancel(object_id).to_dict()
+        return cancelled
+
+    def delete(self, noun: str, object_id: str, **options: bool) -> None:
+        """Delete one that is over, with its jobs, those of a report unless ``keep_runs``. Their models stay."""
+        self._service_of(noun).delete(object_id, **options)
+
+    def picture(self, noun: str, object_id: str, picture: str, picture_format: PictureFormat) -> bytes:
+        """Draw a job or a sweep as far as it is."""
+        draw: Any = job_picture if noun == "jobs" else sweep_picture
+        drawn: bytes = draw(self._service_of(noun), object_id, picture, image_format=picture_format)
+        return drawn
 
     def submit(self, request: Mapping[str, Any]) -> Json:
         """Submit a training job; return it. ``request`` is the body of ``POST /jobs``."""
@@ -105,16 +137,6 @@ class LocalBackend:
             self._registry  # noqa: B018 - the shipped models are there to start from
         jobs = self._migrated.jobs
         return jobs.submit(jobs.request_of(request)).to_dict()
-
-    def job(self, job_id: str) -> Json:
-        """Return a job as it is now."""
-        return self._migrated.jobs.get(job_id).to_dict()
-
-    def jobs(self, *, state: str | None = None, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
-        """Return ``jobs``, newest first, and ``next``: the ``before`` of the next page, which takes ``limit`` too."""
-        search, chosen = Search.of(q, tag), JobState(state) if state else None
-        found, cursor = self._migrated.jobs.page(state=chosen, search=search, **page)
-        return {"jobs": [job.to_dict() for job in found], "next": cursor}
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
         """Yield the events of a job after one of them, and then as they happen, until the job is over."""
@@ -129,10 +151,6 @@ class LocalBackend:
                 return
             if not batch.events:
                 time.sleep(_POLL_S)
-
-    def cancel(self, job_id: str) -> Json:
-        """Cancel a job; return it."""
-        return self._migrated.jobs.cancel(job_id).to_dict()
 
     def pause(self, job_id: str) -> Json:
         """Pause a job; return it."""
@@ -150,54 +168,15 @@ class LocalBackend:
         """Submit a job that trains another again and compares the weights; return it."""
         return self._migrated.jobs.verify(job_id).to_dict()
 
-    def delete(self, job_id: str) -> None:
-        """Delete a job that is over. Its model stays."""
-        self._migrated.jobs.delete(job_id)
-
     def metrics(self, job_id: str) -> Json:
         """Return the metric history: ``checks`` and ``train_loss``."""
         return self._migrated.jobs.metrics(job_id).to_dict()
-
-    def job_picture(self, job_id: str, picture: Picture, picture_format: PictureFormat) -> bytes:
-        """Draw a job as far as it is."""
-        return job_picture(self._migrated.jobs, job_id, picture, image_format=picture_format)
-
-    # Sweeps and reports
 
     def submit_sweep(self, request: Mapping[str, Any]) -> Json:
         """Submit a sweep; return it. ``request`` is the body of ``POST /sweeps``."""
         fields = dict(request)
         annotation = Annotation.taken_from(fields)
         return self._migrated.sweeps.submit(SweepRequest(**fields, annotation=annotation)).to_dict()
-
-    def sweep(self, sweep_id: str, *, rank_by: str = "validation_loss") -> Json:
-        """Return a sweep as it is now, its members ranked by a metric."""
-        return self._migrated.sweeps.get(sweep_id).to_dict(rank_by)
-
-    def sweeps(self, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
-        """Return ``sweeps``, as `jobs`."""
-        found, cursor = self._migrated.sweeps.page(search=Search.of(q, tag), **page)
-        return {"sweeps": [sweep.to_dict() for sweep in found], "next": cursor}
-
-    def cancel_sweep(self, sweep_id: str) -> Json:
-        """Cancel every member that is not over; return the sweep."""
-        return self._migrated.sweeps.cancel(sweep_id).to_dict()
-
-    def delete_sweep(self, sweep_id: str) -> None:
-        """Delete a sweep that is over, with its jobs."""
-        self._migrated.sweeps.delete(sweep_id)
-
-    def sweep_picture(self, sweep_id: str, picture: SweepPicture, picture_format: PictureFormat) -> bytes:
-        """Draw a sweep as far as it is."""
-        sweeps = self._migrated.sweeps
-        if picture == "weights":
-            return prepare_sweep_weights(sweeps, sweep_id).draw()
-        charts = {
-            "accuracy": prepare_sweep_accuracy,
-            "norms": prepare_sweep_norms,
-            "heatmap": prepare_sweep_heatmap,
-        }
-        return charts[picture](sweeps, sweep_id, image_format=picture_format).draw()
 
     def submit_report(self, request: Mapping[str, Any]) -> Json:
         """Submit a report; return it. ``request`` is the body of ``POST /reports``."""
@@ -208,34 +187,11 @@ class LocalBackend:
         Thread(target=reports.prepare, args=(report.id,), daemon=True).start()  # while the workers train
         return report.to_dict()
 
-    def report(self, report_id: str) -> Json:
-        """Return a report as it is now, at the end with its findings."""
-        return self._migrated.reports.describe(report_id)
-
-    def reports(self, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
-        """Return ``reports``, as `jobs`."""
-        found, cursor = self._migrated.reports.page(search=Search.of(q, tag), **page)
-        return {"reports": [report.to_dict() for report in found], "next": cursor}
-
-    def delete_report(self, report_id: str, *, keep_runs: bool = False) -> None:
-        """Delete a report that is over, with its jobs and its sweep unless they are to stay."""
-        self._migrated.reports.delete(report_id, keep_runs=keep_runs)
-
-    def cancel_report(self, report_id: str) -> Json:
-        """Cancel every run of a report that is not over; return the report."""
-        return self._migrated.reports.cancel(report_id).to_dict()
-
     def report_file(self, report_id: str, name: str) -> bytes:
         """Return one of the files that the links of a report name."""
         return self._migrated.reports.file(report_id, name)
 
     # Models
-
-    def models(self, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
-        """Return ``models``, as `jobs`, in the order of their names."""
-        _ = self._registry  # installs the shipped models
-        found, cursor = self._migrated.annotations.models(Search.of(q, tag), **page)
-        return {"models": found, "next": cursor}
 
     def model(self, name: str) -> Json:
         """Return a model with its newest versions."""
@@ -347,11 +303,6 @@ class LocalBackend:
         found, picture, provenance = self._reading(image, **asked)
         return reading_picture(picture.pixels, picture.size_px, found, provenance=provenance)
 
-    def collections(self, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
-        """Return ``collections``, as `jobs`."""
-        found, cursor = self._migrated.collections.page(search=Search.of(q, tag), **page)
-        return {"collections": [one.to_dict() for one in found], "next": cursor}
-
     def read_collection(self, name: str, *, model: str | None = None, **asked: Any) -> Json:
         """Return what a model, ``name`` or ``name/version``, reads in the images of a collection."""
         model_name, _, reference = (model or "").partition("/")
@@ -385,11 +336,6 @@ class LocalBackend:
         """Freeze a collection into a data set."""
         return self._migrated.annotations.dataset(self._migrated.collections.freeze(name).name)
 
-    def datasets(self, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
-        """Return ``datasets``, as `models`."""
-        found, cursor = self._migrated.annotations.datasets(Search.of(q, tag), **page)
-        return {"datasets": found, "next": cursor}
-
     def delete_dataset(self, name: str) -> None:
         """Delete a data set that no unfinished job needs."""
         self._migrated.deletion.dataset(name)
@@ -405,6 +351,9 @@ class LocalBackend:
     def annotate(self, kind: AnnotatedKind, object_id: str, changes: Mapping[str, Any]) -> None:
         """Change the ``title``, ``tags`` or ``notes`` of what has a list: by id, name or ``name/version``."""
         self._migrated.annotations.change(kind, object_id, changes)
+
+    def _service_of(self, noun: str) -> Any:
+        return getattr(self._migrated, noun)
 
     def _model(self, name: str | None, reference: int | str | None) -> Model:
         _ = self._registry  # installs the shipped models, which the catalogue serves too

@@ -62,7 +62,7 @@ def models() -> None:
 @examples("models list", "models list --tag handed-in")
 def list_models(backend: Backend, *, as_json: bool, **page: Any) -> None:
     """List the models, or those of which a version is looked for."""
-    print_list(backend.models(**page), "models", _model_table, backend, maker="train", as_json=as_json)
+    print_list(backend, "models", _model_table, page, maker="train", as_json=as_json)
 
 
 @models.command()

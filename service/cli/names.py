@@ -43,17 +43,16 @@ class Noun(Enum):
     def known_to(self, backend: Backend) -> list[str]:
         """Return the names that a backend has, or the newest ids."""
         if self in (Noun.JOB, Noun.SWEEP, Noun.REPORT):
-            found = getattr(backend, self.plural)(limit=_N_NEWEST)[self.plural]
-            return [one["id"] for one in found]
-        return [one["name"] for one in every(getattr(backend, self.plural), self.plural)]
+            return [one["id"] for one in backend.page(self.plural, limit=_N_NEWEST)[self.plural]]
+        return [one["name"] for one in every(backend, self.plural)]
 
 
-def every(list_page: Callable[..., dict[str, Any]], plural: str) -> list[dict[str, Any]]:
+def every(backend: Backend, plural: str) -> list[dict[str, Any]]:
     """Return all models, data sets or collections, page by page."""
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
-        page = list_page(limit=200, before=cursor)
+        page = backend.page(plural, limit=200, before=cursor)
         found += page[plural]
         cursor = page["next"]
         if cursor is None:

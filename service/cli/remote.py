@@ -64,47 +64,32 @@ class RemoteBackend:
     def start_training(self) -> None:
         """Do nothing: the server trains."""
 
-    # Jobs
+    # Jobs, sweeps and reports
 
+    one = _asks(lambda client, noun, object_id, **how: getattr(client, noun[:-1])(object_id, **how).data)
+    page = _asks(lambda client, noun, **search: _page(noun, getattr(client, noun)(**search)))
+    cancel = _asks(lambda client, noun, object_id: _one(client, noun, object_id).cancel().data)
+    delete = _asks(lambda client, noun, object_id, **how: _one(client, noun, object_id).delete(**how))
+    picture = _asks(
+        lambda client, noun, object_id, what, form: _one(client, noun, object_id).picture(what, format=form)
+    )
     submit = _asks(lambda client, request: client.train(**request).data)
-    job = _asks(lambda client, job_id: client.job(job_id).data)
-    jobs = _asks(lambda client, **page: _page("jobs", client.jobs(**page)))
-    cancel = _asks(lambda client, job_id: _job(client, job_id).cancel().data)
-    pause = _asks(lambda client, job_id: _job(client, job_id).pause().data)
-    proceed = _asks(lambda client, job_id, **by: _job(client, job_id).proceed(**by).data)
-    resume = _asks(lambda client, job_id, changes: _job(client, job_id).resume(**changes).data)
-    verify = _asks(lambda client, job_id: _job(client, job_id).verify().data)
-    delete = _asks(lambda client, job_id: _job(client, job_id).delete())
-    metrics = _asks(lambda client, job_id: _job(client, job_id).history())
-    job_picture = _asks(lambda client, job_id, picture, form: _job(client, job_id).picture(picture, format=form))
+    pause = _asks(lambda client, job_id: _one(client, "jobs", job_id).pause().data)
+    proceed = _asks(lambda client, job_id, **by: _one(client, "jobs", job_id).proceed(**by).data)
+    resume = _asks(lambda client, job_id, changes: _one(client, "jobs", job_id).resume(**changes).data)
+    verify = _asks(lambda client, job_id: _one(client, "jobs", job_id).verify().data)
+    metrics = _asks(lambda client, job_id: _one(client, "jobs", job_id).history())
+    submit_sweep = _asks(lambda client, request: _submit_sweep(client, **request).data)
+    submit_report = _asks(lambda client, request: client.train_report(**request).data)
+    report_file = _asks(lambda client, report_id, name: _report_file(_one(client, "reports", report_id), name))
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Any]:
         """See `LocalBackend.events`."""
         with _errors_of_the_service():
             yield from self.client.connection.events(job_id, after)
 
-    # Sweeps and reports
-
-    submit_sweep = _asks(lambda client, request: _submit_sweep(client, **request).data)
-    sweep = _asks(lambda client, sweep_id, **options: client.sweep(sweep_id, **options).data)
-    sweeps = _asks(lambda client, **page: _page("sweeps", client.sweeps(**page)))
-    cancel_sweep = _asks(lambda client, sweep_id: _sweep(client, sweep_id).cancel().data)
-    delete_sweep = _asks(lambda client, sweep_id: _sweep(client, sweep_id).delete())
-    sweep_picture = _asks(
-        lambda client, sweep_id, picture, form: _sweep(client, sweep_id).picture(picture, format=form)
-    )
-    reports = _asks(lambda client, **page: _page("reports", client.reports(**page)))
-    delete_report = _asks(
-        lambda client, report_id, keep_runs=False: _report(client, report_id).delete(keep_runs=keep_runs)
-    )
-    submit_report = _asks(lambda client, request: client.train_report(**request).data)
-    report = _asks(lambda client, report_id: client.report(report_id).data)
-    cancel_report = _asks(lambda client, report_id: _report(client, report_id).cancel().data)
-    report_file = _asks(lambda client, report_id, name: _report_file(_report(client, report_id), name))
-
     # Models
 
-    models = _asks(lambda client, **page: _page("models", client.models(**page)))
     model = _asks(lambda client, name: client.model(name))
     version = _asks(lambda client, name, reference=None: client.version(name, reference))
     weights_file = _asks(lambda client, name, version: client.weights_file(name, version))
@@ -126,7 +111,6 @@ class RemoteBackend:
     explain = _asks(lambda client, image, **question: client.explain(_file(image), **question).details)
     explanation_picture = _asks(lambda client, image, **question: client.explain(_file(image), **question).picture)
     preprocess = _asks(lambda client, image, step=None: client.preprocess(_file(image), step=step))
-    collections = _asks(lambda client, **page: _page("collections", client.collections(**page)))
     read_collection = _asks(lambda client, name, **asked: client.read_collection(name, **asked))
     add_collection = _asks(lambda client, name: client.add_collection(name))
     collect = _asks(lambda client, name, image, label: client.collect(name, _file(image), label))
@@ -134,36 +118,31 @@ class RemoteBackend:
     delete_collected_image = _asks(lambda client, name, image_id: client.delete_collected_image(name, image_id))
     delete_collection = _asks(lambda client, name: client.delete_collection(name))
     freeze_collection = _asks(lambda client, name: client.freeze_collection(name))
-    datasets = _asks(lambda client, **page: _page("datasets", client.datasets(**page)))
     delete_dataset = _asks(lambda client, name: client.delete_dataset(name))
     add_dataset = _asks(
         lambda client, fields, files: client.add_dataset(
             **fields, **{part: (file.name or part, file.content) for part, file in files.items()}
         )
     )
-    annotate = _asks(lambda client, kind, object_id, changes: _ANNOTATE[kind](client, object_id, **changes))
+
+    def annotate(self, kind: str, object_id: str, changes: Json) -> None:
+        """See `LocalBackend.annotate`."""
+        with _errors_of_the_service():
+            if kind in _KINDS:
+                _one(self.client, kind, object_id).annotate(**changes)
+            elif kind == "versions":
+                name, _, version = object_id.partition("/")
+                self.client.annotate_version(name, int(version), **changes)
+            else:
+                getattr(self.client, f"annotate_{kind[:-1]}")(object_id, **changes)
 
 
-def _job(client: InklingClient, job_id: str) -> Job:
-    return Job(client.connection, {"id": job_id})
+_KINDS = {"jobs": Job, "sweeps": Sweep, "reports": Report}
 
 
-def _sweep(client: InklingClient, sweep_id: str) -> Sweep:
-    return Sweep(client.connection, {"id": sweep_id})
-
-
-def _report(client: InklingClient, report_id: str) -> Report:
-    return Report(client.connection, {"id": report_id})
-
-
-_ANNOTATE: dict[str, Callable[..., Any]] = {
-    "jobs": lambda client, job_id, **changes: _job(client, job_id).annotate(**changes),
-    "sweeps": lambda client, sweep_id, **changes: _sweep(client, sweep_id).annotate(**changes),
-    "reports": lambda client, report_id, **changes: _report(client, report_id).annotate(**changes),
-    "versions": lambda client, version, **changes: client.annotate_version(*version.split("/"), **changes),
-    "datasets": lambda client, name, **changes: client.annotate_dataset(name, **changes),
-    "collections": lambda client, name, **changes: client.annotate_collection(name, **changes),
-}
+def _one(client: InklingClient, noun: str, object_id: str) -> Any:
+    """Return a job, sweep or report without asking for it, for what needs its id alone."""
+    return _KINDS[noun](client.connection, {"id": object_id})
 
 
 def _page(noun: str, found: Any) -> Json:

@@ -136,7 +136,7 @@ def reports() -> None:
 @examples("reports list", "reports list --tag handed-in")
 def list_reports(backend: Backend, *, as_json: bool, **search: Any) -> None:
     """List reports, the newest first."""
-    print_list(backend.reports(**search), "reports", _report_table, backend, maker="report", as_json=as_json)
+    print_list(backend, "reports", _report_table, search, maker="report", as_json=as_json)
 
 
 @reports.command()
@@ -146,7 +146,7 @@ def list_reports(backend: Backend, *, as_json: bool, **search: Any) -> None:
 @examples("reports show REPORT")
 def show(backend: Backend, *, report_id: str, as_json: bool) -> None:
     """Show a report: its state, its runs and, once they are over, what it says."""
-    print_result(backend.report(report_id), _print_report, as_json=as_json)
+    print_result(backend.one("reports", report_id), _print_report, as_json=as_json)
 
 
 @reports.command()
@@ -155,7 +155,8 @@ def show(backend: Backend, *, report_id: str, as_json: bool) -> None:
 @examples("reports cancel REPORT")
 def cancel(backend: Backend, *, report_id: str) -> None:
     """Cancel the runs of a report. Their best weights so far stay, as models."""
-    click.echo(f"The report is {backend.cancel_report(report_id)['state']}.")
+    report = backend.cancel("reports", report_id)
+    click.echo(f"The report is {report['state']}.")
 
 
 @reports.command()
@@ -177,7 +178,7 @@ def annotate(backend: Backend, *, report_id: str, changes: Json) -> None:
 @examples("reports delete REPORT", "reports delete REPORT --keep-runs --yes")
 def delete(backend: Backend, *, report_id: str, keep_runs: bool) -> None:
     """Delete a report that is over, with its jobs and its sweep. Their models stay."""
-    backend.delete_report(report_id, keep_runs=keep_runs)
+    backend.delete("reports", report_id, keep_runs=keep_runs)
     kept = "its jobs, its sweep and the models that they made stay" if keep_runs else "the models of its runs stay"
     click.echo(f"The report is deleted; {kept}.")
 
@@ -228,7 +229,7 @@ class ReportView:
 
 def _follow(backend: Backend, report_id: str, *, silent: bool) -> Json:
     def ask() -> Json:
-        return backend.report(report_id)
+        return backend.one("reports", report_id)
 
     return follow(
         ReportView(ask()),
@@ -236,7 +237,7 @@ def _follow(backend: Backend, report_id: str, *, silent: bool) -> Json:
         noun="report",
         news=lambda: poll(ask, is_final),
         result=ask,
-        cancel=lambda: backend.cancel_report(report_id),
+        cancel=lambda: backend.cancel("reports", report_id),
         hints=(f"report --id {report_id}",),
         silent=silent,
         transient=True,

@@ -25,7 +25,7 @@ from .annotations import (
     print_about,
     searched,
 )
-from .backend import Backend, Json, SweepPicture, with_backend
+from .backend import Backend, Json, with_backend
 from .following import follow, poll, submits
 from .hyperparameters import given_grid, grid_option, hyperparameter_options, training_request, value_text
 from .job_view import STATE_STYLES, check_text, is_final, next_commands
@@ -76,7 +76,7 @@ def _follow(backend: Backend, sweep: Json, *, as_json: bool) -> int:
     sweep_id = sweep["id"]
 
     def ask() -> Json:
-        return backend.sweep(sweep_id, rank_by=sweep["ranked_by"])
+        return backend.one("sweeps", sweep_id, rank_by=sweep["ranked_by"])
 
     over = follow(
         SweepView(sweep),
@@ -84,7 +84,7 @@ def _follow(backend: Backend, sweep: Json, *, as_json: bool) -> int:
         noun="sweep",
         news=lambda: poll(ask, is_over),
         result=ask,
-        cancel=lambda: backend.cancel_sweep(sweep_id),
+        cancel=lambda: backend.cancel("sweeps", sweep_id),
         hints=(f"sweeps follow {sweep_id}", f"sweeps cancel {sweep_id}"),
         silent=as_json,
         transient=True,  # what is printed at the end takes its place
@@ -135,7 +135,7 @@ def sweep(
     base = {name: value for name, value in training_request(ctx, options).items() if name not in values}
     about: Json = {name: base.pop(name) for name in ("dataset", "name", "title", "tags", "notes") if name in base}
     submitted = backend.submit_sweep({"base": base, "grid": values, **about})
-    return backend.sweep(submitted["id"], rank_by=rank_by)
+    return backend.one("sweeps", submitted["id"], rank_by=rank_by)
 
 
 @click.group()
@@ -161,8 +161,7 @@ def sweeps() -> None:
 @examples("sweeps list", "sweeps list --tag week-3 --search seeds")
 def list_sweeps(backend: Backend, *, as_json: bool, **search: Any) -> None:
     """List sweeps, the newest first."""
-    page = backend.sweeps(**search)
-    print_list(page, "sweeps", sweep_table, backend, maker="sweep --grid seed=0..4", as_json=as_json)
+    print_list(backend, "sweeps", sweep_table, search, maker="sweep --grid seed=0..4", as_json=as_json)
 
 
 @sweeps.command()
@@ -173,7 +172,7 @@ def list_sweeps(backend: Backend, *, as_json: bool, **search: Any) -> None:
 @examples("sweeps show SWEEP")
 def show(backend: Backend, *, sweep_id: str, rank_by: str, as_json: bool) -> None:
     """Show a sweep: all its members, the best first."""
-    print_result(backend.sweep(sweep_id, rank_by=rank_by), print_sweep, as_json=as_json)
+    print_result(backend.one("sweeps", sweep_id, rank_by=rank_by), print_sweep, as_json=as_json)
 
 
 @sweeps.command("follow")
@@ -190,7 +189,7 @@ def follow_sweep(ctx: click.Context, backend: Backend, /, *, sweep_id: str, rank
 
     The exit code is 0 when every member succeeded, 1 when one failed, 130 when one was cancelled.
     """
-    ctx.exit(_follow(backend, backend.sweep(sweep_id, rank_by=rank_by), as_json=as_json))
+    ctx.exit(_follow(backend, backend.one("sweeps", sweep_id, rank_by=rank_by), as_json=as_json))
 
 
 @sweeps.command()
@@ -213,7 +212,8 @@ def cancel(backend: Backend, *, sweep_id: str) -> None:
 
     To cancel a single member: inkling jobs cancel, with its id.
     """
-    click.echo(f"The members are: {counts_text(backend.cancel_sweep(sweep_id)['states'])}.")
+    sweep = backend.cancel("sweeps", sweep_id)
+    click.echo(f"The members are: {counts_text(sweep['states'])}.")
 
 
 @sweeps.command()
@@ -223,7 +223,7 @@ def cancel(backend: Backend, *, sweep_id: str) -> None:
 @examples("sweeps delete SWEEP")
 def delete(backend: Backend, *, sweep_id: str) -> None:
     """Delete a sweep that is over, with all its jobs. Their models stay."""
-    backend.delete_sweep(sweep_id)
+    backend.delete("sweeps", sweep_id)
     click.echo("The sweep is deleted; the models that its members made stay.")
 
 
@@ -238,14 +238,14 @@ def delete(backend: Backend, *, sweep_id: str) -> None:
     "sweeps picture SWEEP weights",
     "sweeps picture SWEEP heatmap",
 )
-def picture(backend: Backend, *, sweep_id: str, picture: SweepPicture, output: Path | None) -> None:
+def picture(backend: Backend, *, sweep_id: str, picture: str, output: Path | None) -> None:
     """Draw the members side by side, while they are trained too.
 
     accuracy: a line for each member; norms: how large the weights are under each L2 penalty; weights: a row for
     each member; heatmap: a grid of two hyperparameters.
     """
     file, picture_format = picture_file(output, picture)
-    write_file(file, backend.sweep_picture(sweep_id, picture, picture_format))
+    write_file(file, backend.picture("sweeps", sweep_id, picture, picture_format))
 
 
 class SweepView:

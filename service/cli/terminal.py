@@ -107,15 +107,16 @@ in_long_pages = functools.partial(in_pages, limit=200)
 
 
 def print_list(
-    answer: Json, noun: str, table: Callable[[Sequence[Json]], Table], backend: Backend, *, maker: str, as_json: bool
+    backend: Backend,
+    noun: str,
+    table: Callable[[Sequence[Json]], Table],
+    search: Mapping[str, Any],
+    *,
+    maker: str,
+    as_json: bool,
 ) -> None:
-    """Print a list, and the command that shows the next page or makes the first entry.
-
-    Parameters
-    ----------
-    noun : of what is listed: its name in the answer, and of its group of commands.
-    maker : the command that makes one.
-    """
+    """Print what is found of a noun, and the command of the next page or, ``maker``, that of the first entry."""
+    answer = backend.page(noun, **search)
     if as_json:
         print_json(answer)
     elif not answer[noun]:

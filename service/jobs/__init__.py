@@ -29,6 +29,7 @@ from .pictures import (
     prepare_sweep_heatmap,
     prepare_sweep_norms,
     prepare_sweep_weights,
+    sweep_picture,
 )
 from .recorder import MAX_LOSSES, Failure, Recorder
 from .snapshots import MAX_OF_MEMBER, Confusion, Snapshots

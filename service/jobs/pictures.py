@@ -80,6 +80,20 @@ def job_picture(
     return prepare_job_curves(jobs, job_id, what, image_format=image_format).draw()
 
 
+def sweep_picture(
+    sweeps: Sweeps,
+    sweep_id: str,
+    what: Literal["accuracy", "norms", "heatmap", "weights"],
+    *,
+    image_format: ImageFormat = "png",
+) -> bytes:
+    """Draw one of those of a sweep in its default form."""
+    if what == "weights":
+        return prepare_sweep_weights(sweeps, sweep_id).draw()
+    charts = {"accuracy": prepare_sweep_accuracy, "norms": prepare_sweep_norms, "heatmap": prepare_sweep_heatmap}
+    return charts[what](sweeps, sweep_id, image_format=image_format).draw()
+
+
 def prepare_sweep_accuracy(sweeps: Sweeps, sweep_id: str, **form: Unpack[Form]) -> Drawing:
     """Prepare a line for each member, or for members that differ only in their seed the mean with its range."""
     sweep = sweeps.get(sweep_id)

@@ -99,5 +99,5 @@ def finished_job(remote: RemoteBackend) -> dict[str, Any]:
     job = remote.submit(TINY)
     for _ in remote.events(job["id"]):
         pass
-    over: dict[str, Any] = remote.job(job["id"])
+    over: dict[str, Any] = remote.one("jobs", job["id"])
     return over

@@ -47,7 +47,7 @@ def test_a_job_from_submission_to_its_end(backend: Backend) -> None:
     assert [event.data["state"] for event in events if event.kind == "state"] == ["queued", "running", "succeeded"]
     checks = [event.data for event in events if event.kind == "check"]
     assert checks[-1]["progress"]["epoch"] == 1
-    over = backend.job(job["id"])
+    over = backend.one("jobs", job["id"])
     assert (over["state"], over["model"]["name"]) == ("succeeded", "both-ways")
     assert over["metrics"]["latest"] == {name: checks[-1][name] for name in over["metrics"]["latest"]}
 
@@ -64,13 +64,13 @@ def test_cancelling_keeps_the_best_so_far(backend: Backend) -> None:
     for event in events:
         if event.kind == "check":
             break
-    assert backend.cancel(job["id"])["state"] in ("cancelling", "cancelled")
+    assert backend.cancel("jobs", job["id"])["state"] in ("cancelling", "cancelled")
     list(events)
-    over = backend.job(job["id"])
+    over = backend.one("jobs", job["id"])
     assert (over["state"], over["stop_reason"]) == ("cancelled", "cancelled")
     assert over["model"] is not None
     with pytest.raises(InvalidJobTransition):
-        backend.cancel(job["id"])
+        backend.cancel("jobs", job["id"])
 
 
 def test_paused_and_continued(backend: Backend) -> None:
@@ -80,7 +80,7 @@ def test_paused_and_continued(backend: Backend) -> None:
     for event in backend.events(job["id"]):
         if event.kind == "state" and event.data["reason"] == "Before step 1.":
             break
-    assert backend.job_picture(job["id"], "gradient", "png").startswith(b"\x89PNG")
+    assert backend.picture("jobs", job["id"], "gradient", "png").startswith(b"\x89PNG")
     backend.proceed(job["id"])
     assert list(backend.events(job["id"]))[-1].data["state"] == "succeeded"
 
@@ -90,8 +90,8 @@ def test_resumed_and_verified(backend: Backend, finished_job: dict[str, Any]) ->
     list(backend.events(resumed["id"]))
     verifying = backend.verify(resumed["id"])
     list(backend.events(verifying["id"]))
-    assert backend.job(resumed["id"])["continues"]["job"] == finished_job["id"]
-    assert backend.job(verifying["id"])["verification"]["outcome"]["identical"]
+    assert backend.one("jobs", resumed["id"])["continues"]["job"] == finished_job["id"]
+    assert backend.one("jobs", verifying["id"])["verification"]["outcome"]["identical"]
 
 
 def test_weights_leave_and_come_back(backend: Backend, finished_job: dict[str, Any]) -> None:
@@ -109,11 +109,11 @@ def test_weights_leave_and_come_back(backend: Backend, finished_job: dict[str, A
 def test_a_job_that_is_over_can_be_deleted(backend: Backend) -> None:
     job = backend.submit(TINY)
     with pytest.raises(InvalidJobTransition):
-        backend.delete(job["id"])
+        backend.delete("jobs", job["id"])
     list(backend.events(job["id"]))
-    backend.delete(job["id"])
+    backend.delete("jobs", job["id"])
     with pytest.raises(JobNotFound):
-        backend.job(job["id"])
+        backend.one("jobs", job["id"])
 
 
 def test_versions_models_data_sets_and_sweeps_are_deleted_unless_they_are_needed(
@@ -134,32 +134,32 @@ def test_versions_models_data_sets_and_sweeps_are_deleted_unless_they_are_needed
     with pytest.raises(InUse):
         backend.delete_dataset("mnist")
     with pytest.raises(JobNotFound):
-        backend.delete_sweep("01ARZ3NDEKTSV4RRFFQ69G5FAV")
+        backend.delete("sweeps", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
 
 
 def test_pages_of_jobs(backend: Backend, finished_job: dict[str, Any]) -> None:
-    backend.job(backend.submit(TINY)["id"])
-    newest = backend.jobs(limit=1)
-    older = backend.jobs(limit=1, before=newest["next"])
+    backend.one("jobs", backend.submit(TINY)["id"])
+    newest = backend.page("jobs", limit=1)
+    older = backend.page("jobs", limit=1, before=newest["next"])
     assert older["jobs"][0]["id"] < newest["jobs"][0]["id"]
-    assert {job["state"] for job in backend.jobs(state="succeeded")["jobs"]} == {"succeeded"}
+    assert {job["state"] for job in backend.page("jobs", state="succeeded")["jobs"]} == {"succeeded"}
 
 
 def test_both_return_the_same(local: LocalBackend, remote: RemoteBackend, finished_job: dict[str, Any]) -> None:
     job_id, model = finished_job["id"], finished_job["model"]
     name, version = model["name"], model["version"]
-    assert local.job(job_id) == remote.job(job_id)
+    assert local.one("jobs", job_id) == remote.one("jobs", job_id)
     assert local.metrics(job_id) == remote.metrics(job_id)
-    assert local.models() == remote.models()
+    assert local.page("models") == remote.page("models")
     assert local.model(name) == remote.model(name)
     assert local.version(name) == remote.version(name)
     assert local.version(name, version) == remote.version(name, str(version))
     assert local.weights_file(name, version) == remote.weights_file(name, version)
-    assert local.datasets() == remote.datasets()
+    assert local.page("datasets") == remote.page("datasets")
     local.move_alias(name, "both", version, reason="asked twice")
     assert local.alias_history(name, "both") == remote.alias_history(name, "both")
     for picture in ("loss", "accuracy", "weights"):
-        assert local.job_picture(job_id, picture, "png") == remote.job_picture(job_id, picture, "png")
+        assert local.picture("jobs", job_id, picture, "png") == remote.picture("jobs", job_id, picture, "png")
     assert local.weights_picture(name, version) == remote.weights_picture(name, version)
 
 
@@ -191,7 +191,7 @@ def test_errors_come_back_as_themselves(backend: Backend, finished_job: dict[str
     with pytest.raises((DatasetNotFound, InvalidField)):
         backend.submit({"model": "softmax", "dataset": "nothing"})
     with pytest.raises(JobNotFound):
-        backend.job(NO_JOB)
+        backend.one("jobs", NO_JOB)
     with pytest.raises(JobNotFound):
         next(iter(backend.events(NO_JOB)))
     with pytest.raises(ModelNotFound):
@@ -239,7 +239,7 @@ def test_a_data_set_is_added(backend: Backend, mnist: Dataset) -> None:
     words = {"name": name, "class_names": ["nought", "one"]}
     files = {"file": ImageFile(content=file.getvalue())}
     made = backend.add_dataset(words, files)
-    assert made in backend.datasets()["datasets"] and made["class_names"] == ["nought", "one"]
+    assert made in backend.page("datasets")["datasets"] and made["class_names"] == ["nought", "one"]
     with pytest.raises(NameTaken):
         backend.add_dataset({"name": name}, files)
     with pytest.raises(InvalidField):
@@ -248,10 +248,10 @@ def test_a_data_set_is_added(backend: Backend, mnist: Dataset) -> None:
 
 def test_a_collection_from_its_first_image_to_a_data_set(backend: Backend, digit_png: Path) -> None:
     name = f"{'remote' if backend.is_remote else 'local'}-collection"
-    assert backend.add_collection(name) in backend.collections()["collections"]
+    assert backend.add_collection(name) in backend.page("collections")["collections"]
     image = backend.collect(name, ImageFile(content=digit_png.read_bytes(), media_type="image/png"), 3)
     backend.annotate("collections", name, {"tags": ["both"]})
-    assert [each["name"] for each in backend.collections(q=name, tag=("both",))["collections"]] == [name]
+    assert [each["name"] for each in backend.page("collections", q=name, tag=("both",))["collections"]] == [name]
     assert backend.relabel(name, image["id"], 7) == {**image, "label": 7}
     found = backend.read_collection(name, model="mnist-softmax/1", limit=1)
     assert (found["n_images"], found["images"][0]["digit"], found["next"]) == (1, 7, None)
@@ -264,7 +264,7 @@ def test_a_collection_from_its_first_image_to_a_data_set(backend: Backend, digit
 
 
 def states(backend: Backend, sweep_id: str, rank_by: str = "validation_loss") -> Iterator[dict[str, Any]]:
-    return poll(lambda: backend.sweep(sweep_id, rank_by=rank_by), is_over)
+    return poll(lambda: backend.one("sweeps", sweep_id, rank_by=rank_by), is_over)
 
 
 def over(backend: Backend, sweep_id: str, rank_by: str = "validation_loss") -> dict[str, Any]:
@@ -286,8 +286,8 @@ def test_a_sweep_from_submission_to_its_end(backend: Backend) -> None:
     accuracies = [member["metrics"]["best"]["train_accuracy"] for member in sweep["members"]]
     assert accuracies == sorted(accuracies, reverse=True)
     assert sweep["best"] == sweep["members"][0]["job"]
-    assert backend.job(sweep["best"])["model"] == sweep["members"][0]["model"]
-    assert backend.sweeps(limit=1)["sweeps"][0]["id"] == sweep["id"]
+    assert backend.one("jobs", sweep["best"])["model"] == sweep["members"][0]["model"]
+    assert backend.page("sweeps", limit=1)["sweeps"][0]["id"] == sweep["id"]
 
 
 @pytest.mark.slow
@@ -295,22 +295,22 @@ def test_both_return_the_same_of_sweeps(
     local: LocalBackend, remote: RemoteBackend, finished_sweep: dict[str, Any]
 ) -> None:
     sweep_id = finished_sweep["id"]
-    assert local.sweep(sweep_id) == remote.sweep(sweep_id) == finished_sweep
-    assert local.sweep(sweep_id, rank_by="train_loss") == remote.sweep(sweep_id, rank_by="train_loss")
-    assert local.sweeps(limit=2) == remote.sweeps(limit=2)
+    assert local.one("sweeps", sweep_id) == remote.one("sweeps", sweep_id) == finished_sweep
+    assert local.one("sweeps", sweep_id, rank_by="train_loss") == remote.one("sweeps", sweep_id, rank_by="train_loss")
+    assert local.page("sweeps", limit=2) == remote.page("sweeps", limit=2)
     for picture in ("accuracy", "norms", "weights", "heatmap"):
-        png = local.sweep_picture(sweep_id, picture, "png")
+        png = local.picture("sweeps", sweep_id, picture, "png")
         assert png.startswith(b"\x89PNG")
-        assert png == remote.sweep_picture(sweep_id, picture, "png")
-    svg = local.sweep_picture(sweep_id, "accuracy", "svg")
+        assert png == remote.picture("sweeps", sweep_id, picture, "png")
+    svg = local.picture("sweeps", sweep_id, "accuracy", "svg")
     assert b"<svg" in svg
-    assert svg == remote.sweep_picture(sweep_id, "accuracy", "svg")
+    assert svg == remote.picture("sweeps", sweep_id, "accuracy", "svg")
 
 
 def test_pages_of_sweeps(backend: Backend, finished_sweep: dict[str, Any]) -> None:
-    backend.cancel_sweep(backend.submit_sweep({"base": TINY, "grid": {"seed": [5]}})["id"])
-    newest = backend.sweeps(limit=1)
-    older = backend.sweeps(limit=1, before=newest["next"])
+    backend.cancel("sweeps", backend.submit_sweep({"base": TINY, "grid": {"seed": [5]}})["id"])
+    newest = backend.page("sweeps", limit=1)
+    older = backend.page("sweeps", limit=1, before=newest["next"])
     assert older["sweeps"][0]["id"] < newest["sweeps"][0]["id"]
 
 
@@ -318,29 +318,29 @@ def test_cancelling_a_sweep_keeps_the_best_so_far(backend: Backend) -> None:
     sweep = backend.submit_sweep({"base": LONG, "grid": {"learning_rate": [0.01, 0.02]}})
     news = states(backend, sweep["id"])
     next(newest for newest in news if newest["best"])
-    assert set(backend.cancel_sweep(sweep["id"])["states"]) <= {"cancelling", "cancelled"}
+    assert set(backend.cancel("sweeps", sweep["id"])["states"]) <= {"cancelling", "cancelled"}
     *_, sweep = news
     assert sweep["states"] == {"cancelled": 2}
     assert all(member["model"] for member in sweep["members"])
-    assert backend.cancel_sweep(sweep["id"])["states"] == {"cancelled": 2}, "asking again changes nothing"
+    assert backend.cancel("sweeps", sweep["id"])["states"] == {"cancelled": 2}, "asking again changes nothing"
     assert exit_code_of(sweep) == 130
 
 
 def test_errors_of_sweeps_come_back_as_themselves(backend: Backend, finished_sweep: dict[str, Any]) -> None:
-    for ask in (backend.sweep, backend.cancel_sweep):
+    for ask in (backend.one, backend.cancel):
         with pytest.raises(JobNotFound):
-            ask(NO_SWEEP)
+            ask("sweeps", NO_SWEEP)
     with pytest.raises(InvalidField):
         backend.submit_sweep({"base": {"model": "softmax"}, "grid": {}})
     with pytest.raises(InvalidField, match="members"):
         backend.submit_sweep({"base": {"model": "softmax"}, "grid": {"seed": list(range(1001))}})
     sweep = backend.submit_sweep({"base": LONG, "grid": {"learning_rate": [0.01, 0.02]}})
-    backend.cancel_sweep(sweep["id"])
+    backend.cancel("sweeps", sweep["id"])
     over(backend, sweep["id"])
     with pytest.raises(InvalidInput):
-        backend.sweep_picture(sweep["id"], "norms", "png")
+        backend.picture("sweeps", sweep["id"], "norms", "png")
     with pytest.raises(JobNotFound):
-        backend.sweep_picture(NO_SWEEP, "accuracy", "png")
+        backend.picture("sweeps", NO_SWEEP, "accuracy", "png")
 
 
 def test_a_server_that_is_away_for_a_moment_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,28 +367,29 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(monkeypatch: pytest.M
 def test_everything_is_annotated_and_found(backend: Backend, finished_job: dict[str, Any]) -> None:
     job = backend.submit({**TINY, "name": "both-noted", "title": "Notes", "tags": ["both", "a b"]})
     list(backend.events(job["id"]))
-    version = f"both-noted/{backend.job(job['id'])['model']['version']}"
+    version = f"both-noted/{backend.one('jobs', job['id'])['model']['version']}"
     sweep = backend.submit_sweep({"base": TINY, "grid": {"seed": [0]}, "tags": ["both"]})
     list(backend.events(sweep["members"][0]["job"]))
     report = backend.submit_report({"quick": True, "l2_penalties": [1.0], "notes": "both of them"})
-    backend.cancel_report(report["id"])
+    backend.cancel("reports", report["id"])
     for run in report["jobs"]:
         list(backend.events(run))
     for kind, object_id in (("reports", report["id"]), ("versions", version), ("datasets", "mnist")):
         backend.annotate(kind, object_id, {"tags": ["both"]})
     backend.annotate("jobs", job["id"], {"notes": "Ærlig"})
-    assert (backend.job(job["id"])["title"], backend.job(job["id"])["tags"]) == ("Notes", ["a b", "both"])
-    assert [each["id"] for each in backend.jobs(q="ærlig notes", tag=("both", "a b"))["jobs"]] == [job["id"]]
-    assert [each["id"] for each in backend.sweeps(tag=("both",), state="finished")["sweeps"]] == [sweep["id"]]
-    assert [each["id"] for each in backend.reports(q="both of")["reports"]] == [report["id"]]
-    assert [each["name"] for each in backend.models(tag=("both",))["models"]] == ["both-noted"]
+    noted = backend.one("jobs", job["id"])
+    assert (noted["title"], noted["tags"]) == ("Notes", ["a b", "both"])
+    assert [each["id"] for each in backend.page("jobs", q="ærlig notes", tag=("both", "a b"))["jobs"]] == [job["id"]]
+    assert [each["id"] for each in backend.page("sweeps", tag=("both",), state="finished")["sweeps"]] == [sweep["id"]]
+    assert [each["id"] for each in backend.page("reports", q="both of")["reports"]] == [report["id"]]
+    assert [each["name"] for each in backend.page("models", tag=("both",))["models"]] == ["both-noted"]
     assert backend.version("both-noted")["tags"] == ["both"] == backend.model("both-noted")["versions"][-1]["tags"]
-    assert [each["name"] for each in backend.datasets(tag=("both",), q="handwritten")["datasets"]] == ["mnist"]
+    assert [each["name"] for each in backend.page("datasets", tag=("both",), q="handwritten")["datasets"]] == ["mnist"]
     with pytest.raises(InvalidField, match="tags"):
         backend.annotate("sweeps", sweep["id"], {"tags": ["a,b"]})
-    backend.delete_report(report["id"], keep_runs=True)
-    assert backend.reports(q="both of")["reports"] == []
+    backend.delete("reports", report["id"], keep_runs=True)
+    assert backend.page("reports", q="both of")["reports"] == []
     for kind, object_id in (("versions", version), ("datasets", "mnist")):
         backend.annotate(kind, object_id, {"tags": []})
-    backend.delete_sweep(sweep["id"])
-    backend.delete(job["id"])
+    backend.delete("sweeps", sweep["id"])
+    backend.delete("jobs", job["id"])

@@ -84,11 +84,11 @@ def test_a_server_on_the_same_folder_trains_what_is_submitted(start: Start, tmp_
         assert train.returncode == 130
         assert errors.startswith(f"No longer following; the job continues on this machine, in {folder}.")
         with closing(RemoteBackend(url)) as remote:
-            assert remote.job(job_id)["state"] == "running"
+            assert remote.one("jobs", job_id)["state"] == "running"
             cancel = start("jobs", "cancel", job_id, "--data-dir", folder)
             assert outcome(cancel)[0] == "The job is cancelling.\n"
             list(remote.events(job_id))
-            assert remote.job(job_id)["state"] == "cancelled"
+            assert remote.one("jobs", job_id)["state"] == "cancelled"
 
 
 def test_ctrl_c_at_a_server_only_stops_following(start: Start, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_ctrl_c_at_a_server_only_stops_following(start: Start, tmp_path: Path) -
         assert train.returncode == 130
         assert f"inkling jobs cancel {job_id} --url {url}" in errors
         with closing(RemoteBackend(url)) as remote:
-            assert remote.cancel(job_id)["state"] in ("cancelling", "cancelled")
+            assert remote.cancel("jobs", job_id)["state"] in ("cancelling", "cancelled")
 
 
 @pytest.mark.needs("curl")
@@ -141,7 +141,7 @@ def test_the_first_ctrl_c_cancels_all_members(start: Start, tmp_path: Path) -> N
     assert sweep.stdout is not None
     sweep_id = sweep.stdout.readline().split()[2].removesuffix(",")
     with closing(LocalBackend(Settings(data_dir=tmp_path))) as beside:
-        newest = poll(lambda: beside.sweep(sweep_id), lambda sweep: bool(sweep["best"]))
+        newest = poll(lambda: beside.one("sweeps", sweep_id), lambda sweep: bool(sweep["best"]))
         assert list(newest)[-1]["states"] == {"running": 2}
     sweep.send_signal(signal.SIGINT)
     text, errors = outcome(sweep)

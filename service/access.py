@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from service.database import AuditRow, Database, KeyRow, audit_rows, key_rows
 from service.errors import InvalidField, NotFound, StorageFailed
@@ -69,25 +69,6 @@ def granted(scopes: Iterable[Scope]) -> frozenset[Scope]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """A key as its owner sees it, without its secret."""
-
-    id: str
-    name: str
-    scopes: frozenset[Scope]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-
-    @property
-    def state(self) -> Literal["valid", "expired", "revoked"]:
-        """What became of it."""
-        if self.revoked_at is not None:
-            return "revoked"
-        return "expired" if self.expires_at is not None and self.expires_at <= datetime.now(UTC) else "valid"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
     """What checking a key needs."""
 
@@ -113,7 +94,7 @@ class Keys:
         self._snapshot = _Snapshot(entries={}, exist=False, read_at_s=-1e9)
         self._next_load_s = -1e9
 
-    def create(self, name: str, scopes: Iterable[Scope], *, expires_at: datetime | None = None) -> tuple[Key, str]:
+    def create(self, name: str, scopes: Iterable[Scope], *, expires_at: datetime | None = None) -> tuple[KeyRow, str]:
         """Make a key; return what is known about it, and the key itself, which nothing can show again.
 
         Raises
@@ -132,25 +113,23 @@ class Keys:
         key_id = secrets.token_hex(6)
         secret = f"inkling_{key_id}_{secrets.token_urlsafe(32)}"
         with self._database.write() as connection:
-            key_rows.insert(
-                connection,
-                id=key_id,
-                name=name,
-                sha256=_digest(secret).hex(),
-                scopes=sorted(scopes),
-                created_at=now,
-                expires_at=expires_at,
-            )
+            made: dict[str, Any] = {
+                "id": key_id,
+                "name": name,
+                "sha256": _digest(secret).hex(),
+                "scopes": sorted(scopes),
+            }
+            key_rows.insert(connection, **made, created_at=now, expires_at=expires_at)
         self.load()
-        key = Key(id=key_id, name=name, scopes=scopes, created_at=now, expires_at=expires_at, revoked_at=None)
+        key = KeyRow(**made, created_at=now, expires_at=expires_at, revoked_at=None)
         return key, secret
 
-    def all(self) -> list[Key]:
+    def all(self) -> list[KeyRow]:
         """Return every key that was ever made, the oldest first."""
         with self._database.read() as connection:
-            return [_key(row) for row in key_rows.all_rows(connection)]
+            return key_rows.all_rows(connection)
 
-    def revoke(self, key_id: str) -> Key:
+    def revoke(self, key_id: str) -> KeyRow:
         """Revoke a key, also again; raise `NotFound` if there is none of that id."""
         with self._database.write() as connection:
             key_rows.revoke(connection, key_id, at=datetime.now(UTC))
@@ -158,7 +137,7 @@ class Keys:
         if row is None:
             raise NotFound("There is no key of that id.")
         self.load()
-        return _key(row)
+        return row
 
     @property
     def exist(self) -> bool:
@@ -214,17 +193,6 @@ def _entry(row: KeyRow) -> _Entry:
         digest=bytes.fromhex(row.sha256),
         grants=granted(map(Scope, row.scopes)),
         expires_at_s=row.expires_at.timestamp() if row.expires_at else float("inf"),
-    )
-
-
-def _key(row: KeyRow) -> Key:
-    return Key(
-        id=row.id,
-        name=row.name,
-        scopes=frozenset(map(Scope, row.scopes)),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
     )
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from service.access import Key, Keys, Scope
+from service.access import Keys, Scope
 from service.bootstrap import is_open, opened_keys
+from service.database import KeyRow
 from service.registry import utc_text
 from service.settings import Settings
 
@@ -68,7 +69,7 @@ def create(name: str, scopes: tuple[str, ...], days: int | None, data_dir: str |
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     with _opened(data_dir) as opened:
         key, secret = opened.create(name, map(Scope, scopes), expires_at=expires_at)
-    click.echo(f"Key {key.id} for {name}, {_scopes(key)}. It is shown this once; keep it:", err=True)
+    click.echo(f"Key {key.id} for {name}, {', '.join(key.scopes)}. It is shown this once; keep it:", err=True)
     click.echo(secret)
 
 
@@ -89,7 +90,7 @@ def list_keys(data_dir: str | None, *, as_json: bool) -> None:
     table = columns("id", "name", "scopes", "state", "created", "expires")
     for key in found:
         expires = f"{key.expires_at:%Y-%m-%d %H:%M}" if key.expires_at else "never"
-        table.add_row(key.id, key.name, _scopes(key), key.state, f"{key.created_at:%Y-%m-%d %H:%M}", expires)
+        table.add_row(key.id, key.name, ", ".join(key.scopes), key.state, f"{key.created_at:%Y-%m-%d %H:%M}", expires)
     terminal().print(table)
 
 
@@ -143,10 +144,6 @@ def _opened(data_dir: str | None) -> AbstractContextManager[Keys]:
     return opened_keys(read_settings({"data_dir": data_dir}))
 
 
-def _to_dict(key: Key) -> dict[str, Any]:
+def _to_dict(key: KeyRow) -> dict[str, Any]:
     times = {name: time and utc_text(time) for name, time in asdict(key).items() if name.endswith("_at")}
-    return {"id": key.id, "name": key.name, "scopes": sorted(key.scopes), "state": key.state, **times}
-
-
-def _scopes(key: Key) -> str:
-    return ", ".join(sorted(key.scopes))
+    return {"id": key.id, "name": key.name, "scopes": key.scopes, "state": key.state, **times}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, or_, select, update
@@ -156,7 +156,7 @@ def accepted(connection: Connection, kind: AcceptedKind, key: str) -> Accepted |
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRow:
-    """A key: never the key itself."""
+    """A key, as its owner sees it: never the key itself, but its checksum."""
 
     id: str
     name: str
@@ -165,6 +165,13 @@ class KeyRow:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+
+    @property
+    def state(self) -> Literal["valid", "expired", "revoked"]:
+        """What became of it."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= datetime.now(UTC) else "valid"
 
 
 class _KeyRows(Rows[KeyRow]):

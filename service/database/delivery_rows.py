@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, 
 
 from .connection import now_s
 from .states import FINAL
-from .tables import deliveries, jobs, reports
+from .tables import REPORT_SWEEPS, deliveries, jobs, reports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +147,9 @@ def _append_groups(connection: Connection, target: str, job_id: str) -> None:
     if job.sweep_id is not None and not _unfinished(connection, jobs.c.sweep_id == job.sweep_id):
         ended.append(("sweep.ended", job.sweep_id))
     singles = reports.c.in_order_job_id, reports.c.shuffled_job_id
-    mine = or_(*(column == job_id for column in singles), reports.c.sweep_id == job.sweep_id)
-    for report in connection.execute(select(reports.c.id, reports.c.sweep_id, *singles).where(mine)):
-        its = or_(jobs.c.id.in_(report[2:]), jobs.c.sweep_id == report.sweep_id)
+    mine = or_(*(column == job_id for column in singles), *(column == job.sweep_id for column in REPORT_SWEEPS))
+    for report in connection.execute(select(reports.c.id, *singles, *REPORT_SWEEPS).where(mine)):
+        its = or_(jobs.c.id.in_(report[1:3]), jobs.c.sweep_id.in_(report[3:]))
         if not _unfinished(connection, its):
             ended.append(("report.ended", report.id))
     for event, object_id in ended:

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, or_, select,
 
 from .annotation_rows import Search
 from .states import FINAL
-from .tables import api_keys, audit, jobs, reports, sweeps
+from .tables import REPORT_SWEEPS, api_keys, audit, jobs, reports, sweeps
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -93,7 +93,13 @@ class ReportRow:
     in_order_job_id: str | None
     shuffled_job_id: str | None
     sweep_id: str
+    repeats_sweep_id: str | None
     created_at: datetime
+
+    @property
+    def sweep_ids(self) -> tuple[str, ...]:
+        """Its sweeps."""
+        return (self.sweep_id,) if self.repeats_sweep_id is None else (self.sweep_id, self.repeats_sweep_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,10 @@ def found_reports(search: Search, state: GroupState | None) -> list[ColumnElemen
     runs = select(jobs.c.sweep_id, jobs.c.id).where(_UNFINISHED).subquery()
     single = (reports.c.in_order_job_id, reports.c.shuffled_job_id)
     is_running = or_(
-        reports.c.sweep_id.in_(select(runs.c.sweep_id).where(runs.c.sweep_id.is_not(None))),
+        *(
+            column.is_not(None) & column.in_(select(runs.c.sweep_id).where(runs.c.sweep_id.is_not(None)))
+            for column in REPORT_SWEEPS
+        ),
         *(job_id.is_not(None) & job_id.in_(select(runs.c.id)) for job_id in single),
     )
     texts = (reports.c.options[name].as_string() for name in ("title", "group", "dataset"))
@@ -139,7 +148,8 @@ def _as(state: GroupState | None, is_running: ColumnElement[bool]) -> list[Colum
 
 def report_of_sweep(connection: Connection, sweep_id: str) -> str | None:
     """Return the id of the report that a sweep is part of."""
-    return connection.execute(select(reports.c.id).where(reports.c.sweep_id == sweep_id)).scalars().first()
+    is_its = or_(*(column == sweep_id for column in REPORT_SWEEPS))
+    return connection.execute(select(reports.c.id).where(is_its)).scalars().first()
 
 
 _BY_KEY = {

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, or_, select
 
 from .states import FINAL
-from .tables import check_blocks, checkpoints, events, jobs, reports, snapshots, sweeps
+from .tables import REPORT_SWEEPS, check_blocks, checkpoints, events, jobs, reports, snapshots, sweeps
 
 _BYTES = (
     checkpoints.c.body,
@@ -32,9 +32,9 @@ def ended_before(connection: Connection, time: datetime) -> Iterator[ExpiredRow]
     """Yield reports with all their runs, sweeps of no report, and jobs of neither, the oldest of each first."""
     is_open = or_(jobs.c.state.not_in(FINAL), jobs.c.finished_at >= time)
     single = jobs.c.id.in_([reports.c.in_order_job_id, reports.c.shuffled_job_id])
-    run = or_(single, jobs.c.sweep_id == reports.c.sweep_id)
+    run = or_(single, jobs.c.sweep_id.in_(REPORT_SWEEPS))
     member = jobs.c.sweep_id == sweeps.c.id
-    in_report = exists().where(reports.c.sweep_id == sweeps.c.id)
+    in_report = exists().where(sweeps.c.id.in_(REPORT_SWEEPS))
     queries = {
         "report": select(reports.c.id).where(reports.c.created_at < time, ~exists().where(run, is_open)),
         "sweep": select(sweeps.c.id).where(sweeps.c.created_at < time, ~exists().where(member, is_open), ~in_report),

@@ -139,7 +139,9 @@ reports = _submitted(
         for name in ("in_order_job_id", "shuffled_job_id")
     ),
     Column("sweep_id", String(26), ForeignKey("sweeps.id"), nullable=False),
+    Column("repeats_sweep_id", String(26), comment="of the runs of logistic regression with further seeds"),
 )
+REPORT_SWEEPS = reports.c.sweep_id, reports.c.repeats_sweep_id
 
 events = Table(
     "events",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from service.charts import Curves
 from service.core import Check, Floats, TrainingConfig, norm
@@ -17,6 +17,9 @@ from service.registry import utc_text
 
 from .networks import NETWORKS, values_of
 from .wording import listed
+
+Grid: TypeAlias = tuple[SweepRequest, list[TrainingConfig]]
+"""A sweep, and those of its grid that are its members."""
 
 MAX_PENALTIES = 20
 MAX_SEEDS = 10
@@ -101,15 +104,19 @@ class ReportOptions:
         first, last = self.all_seeds[0], self.all_seeds[-1]
         return f"seed {first}" if first == last else f"seeds {first} to {last}"
 
-    def requests(self) -> tuple[list[JobRequest], SweepRequest, list[TrainingConfig]]:
-        """Return the runs: single jobs, and a sweep with those of its grid that are its members, seed by seed."""
+    def requests(self) -> tuple[list[JobRequest], list[Grid]]:
+        """Return the runs: single jobs, and sweeps, of which the last has runs of every seed, seed by seed."""
         if self.assignment == 2:
             members = [values_of(key, seed, quick=self.quick) for seed in self.all_seeds for key in NETWORKS]
-            return [], *self._sweep(members, "networks")
-        members = [{**self._logistic(shuffle=True), "seed": seed} for seed in self.all_seeds[1:]]
-        for seed in self.all_seeds:
-            members += [{**self._softmax(), "seed": seed, "l2_penalty": penalty} for penalty in self.l2_penalties]
-        return [self.logistic(shuffle=False), self.logistic(shuffle=True)], *self._sweep(members, "softmax")
+            return [], [self._grid(members, "networks")]
+        repeats = [{**self._logistic(shuffle=True), "seed": seed} for seed in self.all_seeds[1:]]
+        members = [
+            {**self._softmax(), "seed": seed, "l2_penalty": penalty}
+            for seed in self.all_seeds
+            for penalty in self.l2_penalties
+        ]
+        sweeps = [*([self._grid(repeats, "logistic")] if repeats else []), self._grid(members, "softmax")]
+        return [self.logistic(shuffle=False), self.logistic(shuffle=True)], sweeps
 
     def logistic(self, *, shuffle: bool) -> JobRequest:
         """Return the run of task 2 with the first seed, in file order or shuffled."""
@@ -129,12 +136,12 @@ class ReportOptions:
         epochs = QUICK_SOFTMAX_EPOCHS if self.quick else SOFTMAX_EPOCHS
         return {"model": "softmax", "learning_rate": 0.01, "epochs": epochs}
 
-    def _sweep(self, members: Sequence[Mapping[str, Any]], noun: str) -> tuple[SweepRequest, list[TrainingConfig]]:
+    def _grid(self, members: Sequence[Mapping[str, Any]], noun: str) -> Grid:
         configs = [TrainingConfig(**values) for values in members]
         base, grid = {}, {}
         for name in dict.fromkeys(name for values in members for name in values):
             found = tuple(dict.fromkeys(getattr(config, name) for config in configs))
-            if len(found) > 1:
+            if len(found) > 1 or (len(members) == 1 and name == "seed"):
                 grid[name] = found
             else:
                 base[name] = found[0]

@@ -90,17 +90,18 @@ class Reports(SubmissionService):
         InvalidField : the options do not fit the data set.
         QueueFull, IdempotencyMismatch
         """
-        requests, sweep, configs = options.requests()
-        for config in (*(request.config for request in requests), *configs):
+        requests, sweeps = options.requests()
+        all_configs = [request.config for request in requests] + [config for _, configs in sweeps for config in configs]
+        for config in all_configs:
             plan_split(load_dataset(options.dataset), config)
         request_sha256 = fingerprint({**options.fingerprinted(), **annotation.given()})
 
         def insert(connection: Connection) -> ReportRow:
-            check_capacity(connection, len(requests) + len(configs), self._max_queue_length)
-            sweep_id, members = insert_sweep(connection, sweep, configs, fingerprint(sweep.to_dict()))
+            check_capacity(connection, len(all_configs), self._max_queue_length)
+            inserted = [insert_sweep(connection, sweep, c, fingerprint(sweep.to_dict())) for sweep, c in sweeps]
             single = [_new_job(request) for request in requests]
             # The short ones first: their figures can then be drawn while the others train.
-            job_rows.insert(connection, [*single, *members])
+            job_rows.insert(connection, [*single, *(job for _, members in inserted for job in members)])
             in_order, shuffled = (job.id for job in single) if single else (None, None)
             report_id = str(ULID())
             report_rows.insert(
@@ -109,7 +110,8 @@ class Reports(SubmissionService):
                 options=options.to_dict(),
                 in_order_job_id=in_order,
                 shuffled_job_id=shuffled,
-                sweep_id=sweep_id,
+                sweep_id=inserted[-1][0],
+                repeats_sweep_id=inserted[0][0] if len(inserted) > 1 else None,
                 idempotency_key=idempotency_key,
                 request_sha256=request_sha256,
             )
@@ -153,7 +155,7 @@ class Reports(SubmissionService):
             raise InvalidJobTransition(f"The report has already ended: it is {state}.")
         with self._database.write() as connection:
             row = _row(connection, report_id)
-            members = [member.id for member in job_rows.members(connection, row.sweep_id)]
+            members = [member.id for id_ in row.sweep_ids for member in job_rows.members(connection, id_)]
             for job_id in (row.in_order_job_id, row.shuffled_job_id, *members):
                 if job_id is not None:
                     cancel_row(connection, job_id)
@@ -177,7 +179,8 @@ class Reports(SubmissionService):
                 for job_id in (row.in_order_job_id, row.shuffled_job_id):
                     if job_id is not None:
                         job_rows.remove(connection, job_id, allowed_from=FINAL)
-                delete_sweep(connection, row.sweep_id)
+                for sweep_id in row.sweep_ids:
+                    delete_sweep(connection, sweep_id)
 
     def contents(self, report_id: str) -> Contents:
         """Return numbers, sentences and figures of a report; raise `NoDataYet` until every run has succeeded."""
@@ -250,9 +253,10 @@ class Reports(SubmissionService):
 
     def _report(self, row: ReportRow, annotation: Annotation) -> Report:
         options = ReportOptions.from_dict(row.options)
-        requests, sweep, configs = options.requests()
-        values = attrgetter(*sweep.grid)
-        members = {values(member.job.config): member.job for member in self._sweeps.get(row.sweep_id).members}
+        requests, sweeps = options.requests()
+        # Reports over several seeds of earlier versions have all of these runs in one sweep.
+        values = attrgetter("model", "seed", *sweeps[-1][0].grid)
+        members = {values(each.job.config): each.job for id_ in row.sweep_ids for each in self._sweeps.get(id_).members}
         ids = (row.in_order_job_id, row.shuffled_job_id)[: len(requests)]
         single = [self._jobs.get(job_id) if job_id else None for job_id in ids]
         return Report(
@@ -261,7 +265,7 @@ class Reports(SubmissionService):
             sweep_id=row.sweep_id,
             created_at=row.created_at,
             annotation=annotation,
-            jobs=(*single, *(members.get(values(config)) for config in configs)),
+            jobs=(*single, *(members.get(values(config)) for _, configs in sweeps for config in configs)),
         )
 
 

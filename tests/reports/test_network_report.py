@@ -18,7 +18,7 @@ from service.reports.networks import NETWORKS
 def test_the_runs_are_those_of_the_assignment() -> None:
     with pytest.raises(InvalidField):
         ReportOptions(assignment=3)
-    single, sweep, configs = ReportOptions(assignment=2, seed=5).requests()
+    single, [(sweep, configs)] = ReportOptions(assignment=2, seed=5).requests()
     assert single == [] and {config.seed for config in configs} == {5}
     by_key = dict(zip(NETWORKS, configs, strict=True))
     first, last = by_key["uniform"], by_key["momentum"]

@@ -14,8 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bootstrap import Service
+from service.database import report_rows
+from service.database.tables import jobs as jobs_table
+from service.database.tables import reports as reports_table
 from service.datasets import load_dataset
-from service.errors import InvalidField
+from service.errors import InUse, InvalidField
+from service.jobs import prepare_sweep_weights
 from service.reports import Contents, Findings, Report, ReportOptions
 from service.reports.claims import Cost, GapTest
 from service.reports.holdout import Chosen, Holdout
@@ -121,7 +125,7 @@ def test_the_number_of_seeds_is_bounded(seeds: int) -> None:
         ReportOptions(seeds=seeds)
     assert refused.value.field == "seeds"
     most = ReportOptions(assignment=2, seeds=MAX_SEEDS)
-    assert len(most.requests()[2]) == MAX_SEEDS * len(NETWORKS)
+    assert len(most.requests()[1][0][1]) == MAX_SEEDS * len(NETWORKS)
 
 
 @pytest.mark.slow
@@ -162,6 +166,23 @@ def test_a_report_over_seeds(
         assert many.figures[name].draw("svg") != contents.figures[name].draw("svg")
     table = next(section for section in many.sections if section.title == "Over the seeds").table
     assert table and len(table.rows) == 6 + 2
+    # Each of its two sweeps has runs of one kind, which can be drawn together.
+    with service.database.read() as connection:
+        row = report_rows.get(connection, report.id)
+    assert row and row.repeats_sweep_id
+    for sweep_id, n_members in zip(row.sweep_ids, (4, 1), strict=True):
+        sweep = service.sweeps.get(sweep_id)
+        assert len(sweep.members) == n_members == math.prod(map(len, sweep.request.grid.values()))
+        assert prepare_sweep_weights(service.sweeps, sweep_id).draw()
+        with pytest.raises(InUse):
+            service.sweeps.delete(sweep_id)
+    # Those of earlier versions have one sweep for both.
+    with service.database.write() as connection:
+        connection.execute(
+            jobs_table.update().where(jobs_table.c.sweep_id == row.repeats_sweep_id).values(sweep_id=row.sweep_id)
+        )
+        connection.execute(reports_table.update().where(reports_table.c.id == report.id).values(repeats_sweep_id=None))
+    assert service.reports.get(report.id).jobs == report.jobs
 
 
 def test_networks_over_seeds(service: Service, networks: Report) -> None:

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import update
 
+from service.database.connection import now_s
+from service.database.tables import jobs
 from service.jobs import InlineExecutor, JobState
 from tests.jobs.job_system import ENDLESS, LONG, JobSystem, eventually, workers_of
 from tests.postgresql import only_sqlite
@@ -67,7 +70,7 @@ def test_workers_do_not_outlive_their_engine(idle: JobSystem, start_engine: Star
     workers = {worker.pid for worker in workers_of(psutil.Process(engine.pid))}
     assert len(workers) == 1 and workers <= all_workers()
     kill(engine)
-    eventually(lambda: not workers & all_workers(), within_s=2)
+    eventually(lambda: not workers & all_workers(), within_s=10)
 
 
 @pytest.mark.slow
@@ -79,7 +82,7 @@ def test_a_suspended_worker_does_not_outlive_its_engine(idle: JobSystem, start_e
     (worker,) = workers_of(psutil.Process(engine.pid))
     worker.suspend()
     kill(engine)
-    eventually(lambda: worker.pid not in all_workers(), within_s=2)
+    eventually(lambda: worker.pid not in all_workers(), within_s=10)
 
 
 @pytest.mark.slow
@@ -123,10 +126,11 @@ def test_a_restart_is_faster_than_any_lease(idle: JobSystem, start_engine: Start
     job_id = idle.submit(**ENDLESS)
     idle.wait_for_step(job_id, 0)
     kill(engine)
+    with idle.database.write() as connection:
+        connection.execute(update(jobs).values(lease_expires_at_s=now_s(idle.database.engine) + 1e6))
     start_engine()
     job = idle.wait(job_id, lambda job: len(job.history) == 4)
     assert [move.state.value for move in job.history] == ["queued", "running", "queued", "running"]
-    assert (job.history[2].at - job.history[1].at).total_seconds() < 10, "a lease lasts 30 s"
 
 
 @only_sqlite
@@ -168,13 +172,13 @@ def test_nothing_accepted_is_lost_by_many_kills(idle: JobSystem, start_engine: S
         if all(idle.jobs.get(job_id).state.final for job_id in ids):
             break
     start_engine()
-    jobs = [idle.wait(job_id) for job_id in ids]
-    for job in jobs:
+    ended = [idle.wait(job_id) for job_id in ids]
+    for job in ended:
         assert job.state is JobState.SUCCEEDED or (
             job.error is not None and job.error["type"] == "/problems/worker-lost"
         )
         assert [move.state.final for move in job.history].count(True) == 1
-    published = [job.model["version"] for job in jobs if job.model is not None]
+    published = [job.model["version"] for job in ended if job.model is not None]
     assert sorted(published) == sorted(set(published))
     makers = [idle.registry.manifest("mnist-softmax", v).job_id for v in idle.registry.versions("mnist-softmax")]
     assert len(makers) == len(set(makers)), "no job made two versions"

@@ -86,10 +86,19 @@ def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not come about")
 
 
-def ask(url: str, n_times: int = 30) -> None:
+def ask(running: tuple[psutil.Process, str], n_times: int = 30) -> None:
     """Ask through new connections, whichever process accepts them."""
+    supervisor, url = running
     for _ in range(n_times):
-        assert httpx.get(f"{url}/readyz", timeout=DEADLINE_S).json() == {
+        before = web_processes(supervisor)
+        try:
+            answer = httpx.get(f"{url}/readyz", timeout=DEADLINE_S)
+        except httpx.TransportError:
+            # A machine so busy that 5 s pass without a turn of an event loop has one more replaced; nothing else may.
+            assert web_processes(supervisor) != before
+            until(lambda: three_serve(supervisor))
+            answer = httpx.get(f"{url}/readyz", timeout=DEADLINE_S)
+        assert answer.json() == {
             "ready": True,
             "parts": {"database": True, "model": True, "engine": True},
             "reasons": {},
@@ -105,7 +114,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[psutil.P
 
 def test_all_answer_and_every_job_runs_once(running: tuple[psutil.Process, str]) -> None:
     _, url = running
-    ask(url)
+    ask(running)
     ids = []
     for _ in range(12):
         with httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client:
@@ -118,25 +127,25 @@ def test_all_answer_and_every_job_runs_once(running: tuple[psutil.Process, str])
 
 def test_all_may_be_suspended_together(running: tuple[psutil.Process, str]) -> None:
     """As by ``docker pause``, for longer than one alone may."""
-    supervisor, url = running
+    supervisor, _ = running
     before = web_processes(supervisor)
     for process in (supervisor, *before):
         process.suspend()
     psutil.wait_procs([supervisor], timeout=7)
     for process in (supervisor, *before):
         process.resume()
-    ask(url)
+    ask(running)
     assert web_processes(supervisor) == before
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR1])
 def test_one_that_dies_or_hangs_is_replaced(running: tuple[psutil.Process, str], sent: signal.Signals) -> None:
     """Killed, suspended, or with an event loop that blocks; others answer meanwhile."""
-    supervisor, url = running
+    supervisor, _ = running
     victim = web_processes(supervisor)[0]
     victim.send_signal(sent)
     until(lambda: three_serve(supervisor) and victim not in web_processes(supervisor))
-    ask(url)
+    ask(running)
 
 
 def test_none_minds_that_somebody_removes_their_figures(running: tuple[psutil.Process, str]) -> None:
@@ -147,7 +156,7 @@ def test_none_minds_that_somebody_removes_their_figures(running: tuple[psutil.Pr
     assert {httpx.get(f"{url}/metrics").status_code for _ in range(12)} == {200}
     one.kill()
     until(lambda: three_serve(supervisor) and one not in web_processes(supervisor))
-    ask(url)
+    ask(running)
 
 
 @pytest.mark.parametrize(
@@ -175,9 +184,9 @@ def test_none_outlives_its_supervisor(tmp_path: Path, sent: signal.Signals, is_s
         # Of a killed one they may be gone already: a service of a test beside this one removes them too.
         assert sent == signal.SIGKILL or not figures.exists()
     if sent == signal.SIGKILL:
-        with three_processes(tmp_path) as (_, url):
+        with three_processes(tmp_path) as running:
             assert not figures.exists()
-            ask(url, 3)
+            ask(running, 3)
 
 
 def test_one_that_has_just_been_started_ends_with_its_supervisor(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from math import isfinite
 
 import numpy as np
 
@@ -198,9 +199,9 @@ class _Stack:
         """
         parameters = self.rows[0]
         losses, gradient = self.model.loss_and_gradient(parameters, x, y)
-        finite = np.isfinite(losses)
-        if not finite.all():
-            lost = {member.number for member, is_finite in zip(self.members, finite, strict=True) if not is_finite}
+        step_losses = losses.tolist()
+        if not all(map(isfinite, step_losses)):
+            lost = {member.number for member, loss in zip(self.members, step_losses, strict=True) if not isfinite(loss)}
             self.leave(StopReason.NON_FINITE_LOSS, lost, failed_step=self.step)
             return False
         if self.is_penalized:
@@ -213,7 +214,7 @@ class _Stack:
         else:
             gradient *= self._rates()
         parameters -= gradient
-        for member, loss in zip(self.members, losses.tolist(), strict=True):
+        for member, loss in zip(self.members, step_losses, strict=True):
             member.losses.append(loss)
         self.step += 1
         return not (self.schedule.is_check(self.step - 1) and self._add_pending_check())

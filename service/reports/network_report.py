@@ -135,7 +135,7 @@ def _title(key: str, *, beside: str) -> str:
 def _columns(numbers: RunNumbers) -> tuple[float, ...]:
     """Return the numbers that `COLUMNS` names."""
     last, lowest = numbers.last, numbers.best.validation_loss
-    return last.step, last.validation_loss, last.validation_accuracy, lowest, last.train_accuracy
+    return numbers.last_step, last.validation_loss, last.validation_accuracy, lowest, last.train_accuracy
 
 
 def _change_over_seeds(before: Sequence[tuple[float, ...]], after: Sequence[tuple[float, ...]]) -> ChangeOverSeeds:
@@ -260,7 +260,8 @@ def _beside_staff(findings: NetworkFindings) -> list[str]:
         return ["There are no numbers of the staff's code for this data set."]
     words = [
         "The staff's code was run once, with seed 1 of another random stream, so that its numbers and "
-        "these need not be the same. It has no bias in its output."
+        "these need not be the same. It has no bias in its output, and draws those of the hidden units like weights; "
+        "here all biases begin at 0."
     ]
     within = [
         _within(spread, staff)
@@ -409,7 +410,7 @@ def _table(findings: NetworkFindings, keys: Sequence[str]) -> Table:
             (
                 NETWORKS[key].title,
                 f"{findings.n_parameters[key]:,}",
-                f"{run.last.step:,}" + ("" if run.stopped_early else " (all)"),
+                f"{run.last_step:,}" + ("" if run.stopped_early else " (all)"),
                 loss(run.best.validation_loss),
                 loss(run.last.validation_loss),
                 percent(run.last.validation_accuracy),

@@ -336,6 +336,11 @@ class RunNumbers:
     highest_validation_accuracy: float
     norm: float
 
+    @property
+    def last_step(self) -> int:
+        """The last step that was made; of a run that made all its epochs, no check need follow it."""
+        return self.last.step if self.stopped_early else self.epochs_allowed * self.batches_per_epoch - 1
+
 
 def numbers_of(run: Run) -> RunNumbers:
     """Return the results of a run."""

@@ -117,7 +117,8 @@ class Models:
         *,
         classes: Sequence[int] = (),
         publish: Literal["best", "last"] = "best",
-        dataset: str = "mnist",
+        dataset: str | None = None,
+        calibrate: bool = True,
         activation: Literal["relu", "sigmoid", "improved_sigmoid", "tanh"] | None = None,
         input_scaling: Literal["range", "standard", "unit", "bytes"] | None = None,
     ) -> Call[Record]:
@@ -128,7 +129,9 @@ class Models:
         content : the bytes of the file, or a fitted classifier, of which only arrays are sent.
         classes : those of the outputs, if not all; the positive one first, if there is one output.
         publish : which weights predict, if there are two sets.
-        dataset : what the classes are of, and what the version is measured on.
+        dataset : what the classes are of, and what the version is measured and calibrated on; by default ``mnist`` or,
+            of weights for another number of classes, the only data set that has so many. The answer names it.
+        calibrate : fit the temperature to its test images, see ``certainty`` in the answer.
         activation : of hidden layers, where the file does not say.
         input_scaling : of pixels, likewise: ``unit`` is pixel / 255, ``bytes`` the pixel itself.
         """
@@ -138,8 +141,12 @@ class Models:
         params = {
             "classes": ",".join(map(str, classes)),
             "publish": publish,
-            "dataset": dataset,
-            **given(activation=activation, input_scaling=input_scaling),
+            **given(
+                calibrate=None if calibrate else False,
+                dataset=dataset,
+                activation=activation,
+                input_scaling=input_scaling,
+            ),
         }
         request = {**File(content).body, "params": params}
         return Call(method="POST", path=path_of("models", model, "versions"), read=read_record, request=request)

@@ -212,12 +212,12 @@ class LocalBackend:
         return write_onnx(self._registry.load(name, version))
 
     def import_weights(
-        self, name: str, content: bytes, *, classes: Sequence[int], publish: Any, dataset: str, **found: str | None
+        self, name: str, content: bytes, *, classes: Sequence[int], publish: Any, **options: Any
     ) -> Json:
         """Make the next version of a model of a weight file."""
-        data = self._service.datasets.get(dataset)
+        data = self._service.datasets
         manifest = import_weights(
-            self._registry, content, name=name, classes=classes, published=publish, dataset=data, **found
+            self._registry, data, content, name=name, classes=classes, published=publish, **options
         )
         self._migrated.announce("version.created", f"{manifest.name}/{manifest.version}")
         return self.version(name, manifest.version)

@@ -202,7 +202,14 @@ def delete(backend: Backend, *, name: str) -> None:
 @click.argument("name")
 @hyperparameter_option("classes", help="The labels of the outputs, as in 2,3. [default all]")
 @click.option("--publish", type=click.Choice(["best", "last"]), default="best", help="Which weights predict.")
-@click.option("--dataset", default="mnist", metavar="NAME", help="The data set to evaluate it on. [default mnist]")
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    help="The data set to evaluate and calibrate it on. [default mnist, or the only one of as many classes]",
+)
+@click.option(
+    "--calibrate/--no-calibrate", default=True, help="Fit the temperature, or keep the probabilities of the file."
+)
 @click.option("--activation", type=click.Choice(LAYER_ACTIVATIONS), help="Of hidden layers, if the file does not say.")
 @click.option(
     "--input-scaling",
@@ -225,7 +232,10 @@ def import_(backend: Backend, *, file: str, name: str, classes: Any, **options: 
     made = backend.import_weights(name, read_file(file), classes=classes or (), **options)
     accuracy = percent(made["metrics"]["published"]["validation_accuracy"])
     kind = "network" if made["config"].get("hidden_layers") else "regression"
-    click.echo(f"{made['name']} {made['version']}: {made['model']} {kind}, accuracy {accuracy} on test images.")
+    click.echo(
+        f"{made['name']} {made['version']}: {made['model']} {kind}, accuracy {accuracy} on test images of "
+        f"{made['dataset']['name']}; {_certainty_text(made['certainty'])}."
+    )
 
 
 def _write_version(
@@ -275,6 +285,14 @@ def _classes(labels: Sequence[int]) -> str:
     return f"{labels[0]} to {labels[-1]}" if is_range else " ".join(map(str, labels))
 
 
+def _certainty_text(certainty: Json | None) -> str:
+    if certainty is None:
+        return "its probabilities are not calibrated"
+    n_images, part = certainty["n_images"], certainty["part"]
+    where = f" on {n_images:,} {part} images" if n_images else ""
+    return f"calibrated{where}, temperature {certainty['temperature']:g}, unsure below {certainty['unsure_below']:g}"
+
+
 def _print_version(manifest: Json, console: Console) -> None:
     """Print how a version was trained, on what, and how well it does."""
     missing = ", which is not here" if manifest["job_id"] and manifest.get("job_exists") is False else ""
@@ -289,6 +307,7 @@ def _print_version(manifest: Json, console: Console) -> None:
                 "published": f"the {manifest['published']} weights: {check_text(manifest['metrics']['published'])}",
                 "trained": f"{time_text(manifest['created_at'])}. {StopReason(manifest['stop_reason']).sentence}",
                 "with": ", ".join(f"{name} {json.dumps(value)}" for name, value in manifest["config"].items()),
+                "certainty": _certainty_text(manifest["certainty"]),
                 "data": f"{manifest['dataset']['name']}, SHA-256 {manifest['dataset']['sha256'][:16]}…",
                 "made by": ", ".join(f"{name} {value}" for name, value in manifest["environment"].items()),
                 "job": f"{manifest['job_id'] or 'none'}{missing}",

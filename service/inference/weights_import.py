@@ -9,35 +9,39 @@ from typing import Any, Literal
 
 import numpy as np
 
-from service.core import MODELS, Check, Floats, Model, TrainingConfig, TrainingData
+from service.core import MODELS, Certainty, Check, Floats, Model, TrainingConfig, TrainingData
 from service.core.models import ACTIVATIONS
 from service.core.task import SCALINGS
-from service.datasets import Dataset, split
+from service.datasets import Dataset, Datasets, split
 from service.errors import InvalidField, MalformedInput
-from service.registry import Manifest, ModelDraft, Registry, check_model_name
+from service.registry import Manifest, ModelDraft, Registry, check_model_name, digit_below
 
 from . import dense_layers, onnx_import
 
 INPUT_SCALINGS = (*SCALINGS, *dense_layers.SCALINGS)
 LAYER_ACTIVATIONS = (*ACTIVATIONS, "tanh")
 _BINARY, _MULTICLASS = "logistic", "softmax"
+_MAX_TRAINING_IMAGES, _MAX_TEST_IMAGES = 20_000, 10_000
+"""On which its metrics are measured."""
 
 
 def import_weights(
     registry: Registry,
+    datasets: Datasets,
     content: bytes,
     *,
     name: str,
     classes: Sequence[int],
     published: Literal["best", "last"],
-    dataset: Dataset,
+    dataset: str | None = None,
+    calibrate: bool = True,
     activation: str | None = None,
     input_scaling: str | None = None,
 ) -> Manifest:
     """Make the next version of a model of a weight file, as `Registry.register` does of a training.
 
-    How it was trained is not known. Its metrics are measured now, on the first 20,000 training images and the test
-    images of the data set, with epoch and step 0.
+    How it was trained is not known. Its metrics are measured now, on the first 20,000 training images and 10,000
+    test images of the data set, with epoch and step 0; and its certainty, as that of a training, on these test images.
 
     Parameters
     ----------
@@ -45,6 +49,8 @@ def import_weights(
     classes : the label of each output, of logistic regression the two, the positive one first; all of the data set
         if there are none.
     published : which of the two sets of weights predictions use.
+    dataset : its name; None for MNIST or, if no classes are given, the only data set that has as many as the weights.
+    calibrate : False keeps the probabilities as the file computes them, and measures no certainty.
     activation : of the hidden layers, of `LAYER_ACTIVATIONS`, where the file does not say.
     input_scaling : of `INPUT_SCALINGS`, likewise; of a linear model in an ``.npz`` file ``range`` by default.
 
@@ -52,6 +58,7 @@ def import_weights(
     ------
     MalformedInput : the file is not such a one.
     ExtraMissing : it is an ONNX file, and the package ``onnx`` is not installed.
+    DatasetNotFound : there is no data set of this name.
     InvalidField : the name cannot be a model's, the layers are larger than models may be, the classes do not fit the
         weights or the data set, or activation or scaling are not known.
     """
@@ -68,8 +75,10 @@ def import_weights(
     ).translated()
     n_outputs = layers.best[-1].shape[1]
     model = _BINARY if n_outputs == 1 else _MULTICLASS
-    labels = tuple(classes) or dataset.classes
     n_classes = 2 if MODELS[model].output.is_binary else n_outputs
+    is_told = dataset or classes or n_outputs == 1  # of one output nothing says which class is the positive one
+    data_set = datasets.get(dataset or "mnist") if is_told else _dataset_of(datasets, n_classes)
+    labels = tuple(classes) or data_set.classes
     if len(labels) != n_classes:
         raise InvalidField("The weights are for another number of classes.", field="classes", allowed=f"{n_classes}")
     recorded: dict[str, Any] = {"model": model, "classes": labels, "dtype": layers.dtype, "publish": published}
@@ -79,27 +88,48 @@ def import_weights(
             "activation": layers.activation,
             "input_scaling": layers.input_scaling,
         }
-    config = TrainingConfig(**recorded)
-    data = split(dataset, config)
+    config = TrainingConfig(
+        **recorded,
+        train_size=min(_MAX_TRAINING_IMAGES, len(data_set.training)),
+        validation_size=min(_MAX_TEST_IMAGES, len(data_set.test)),
+        batch_size=1,
+    )
+    data = split(data_set, config)
     function = config.build_model()
     rows = {which: _row(function, matrices) for which, matrices in (("best", layers.best), ("last", layers.last))}
     with np.errstate(over="ignore", invalid="ignore"):
         checks = {which: _measure(function, row, data) for which, row in rows.items()}
+        logits = function.joint_logits(rows[published][np.newaxis], data.x_validation)[0]
+        certainty = Certainty.measure(function.output, logits, data.y_validation, "test") if calibrate else None
     draft = ModelDraft(
         model=model,
         classes=config.classes,
-        class_names=dataset.names_of(config.classes),
+        class_names=data_set.names_of(config.classes),
         dtype=layers.dtype,
         published=published,
         config={key: list(value) if isinstance(value, tuple) else value for key, value in recorded.items()},
-        dataset={"name": dataset.name, "sha256": dataset.sha256},
+        dataset={"name": data_set.name, "sha256": data_set.sha256},
         metrics={**checks, "published": checks[published]},
         stop_reason="imported",
         environment={},
         job_id=None,
         created_at=datetime.now(UTC),
+        certainty=certainty,
+        digit_below=digit_below(data_set.test_sha256),
     )
     return registry.register(name, draft, rows["best"], rows["last"])
+
+
+def _dataset_of(datasets: Datasets, n_classes: int) -> Dataset:
+    """Return MNIST, unless it is not of so many classes and there is exactly one data set that is."""
+    mnist = datasets.get("mnist")
+    found = [each for each in datasets.all() if len(each.classes) == n_classes and not each.made_of]
+    if mnist in found or not found:
+        return mnist
+    if len(found) > 1:
+        names = ", ".join(each.name for each in found)
+        raise InvalidField(f"Several data sets have {n_classes} classes.", field="dataset", allowed=names)
+    return found[0]
 
 
 def _known(field: str, found: str | None, given: str | None, allowed: Sequence[str]) -> str:

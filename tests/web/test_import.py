@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from io import BytesIO
 from itertools import pairwise
 from typing import Any
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 
 from service.bootstrap import Service
+from service.core import Certainty, TrainingConfig, design_matrix
 from service.core.npz import write_npz
-from service.datasets import Dataset
+from service.datasets import Dataset, validation_images
 from service.inference import evaluate
+from service.registry import DIGIT_BELOW
 from tests.web.serving import problem_of
 
 W = np.zeros((785, 10), np.float32)
@@ -47,7 +50,8 @@ def test_what_was_exported_comes_back(client: httpx.Client, service: Service, na
     original = client.get(f"/models/{name}/versions/1").json()
     content = client.get(f"/models/{name}/versions/1/weights.npz").content
     classes = ",".join(map(str, original["classes"]))
-    answer = post(client, content, f"copy-of-{name}", classes=classes, publish=original["published"])
+    plain = {"classes": classes, "publish": original["published"], "calibrate": "false"}
+    answer = post(client, content, f"copy-of-{name}", **plain)
     assert answer.status_code == 201
     made = answer.json()
     assert client.get(answer.headers["location"].removeprefix("/api/v1")).json() == made
@@ -59,6 +63,50 @@ def test_what_was_exported_comes_back(client: httpx.Client, service: Service, na
     metrics, evaluation = made["metrics"]["published"], evaluate(model)
     assert metrics["validation_accuracy"] == pytest.approx(evaluation.accuracy)
     assert metrics["validation_loss"] == pytest.approx(evaluation.loss.mean(), rel=1e-5)
+    assert (made["certainty"], model.function.temperature) == (None, 1)
+
+
+def test_it_is_calibrated_on_the_test_images_of_its_data_set(client: httpx.Client, service: Service) -> None:
+    """By the way of a training: a network that is twice as sure as it may be becomes as sure as the one it was."""
+    with np.load(BytesIO(client.get("/models/mnist-softmax/versions/1/weights.npz").content)) as arrays:
+        content = npz(best=2 * arrays["best"], last=2 * arrays["last"])
+    made = post(client, content, "too-sure").json()
+    assert made["dataset"]["name"] == "mnist" and made["digit_below"] == DIGIT_BELOW
+    model = service.catalogue.get("too-sure", made["version"])
+    images, y = validation_images(service.datasets.get("mnist"), TrainingConfig())
+    logits = model.function.joint_logits(model.parameters[np.newaxis], design_matrix(images))[0]
+    expected = Certainty.measure(model.function.output, logits, y, "test")
+    assert expected is not None and made["certainty"] == asdict(expected)
+    assert (expected.part, expected.n_images) == ("test", 10_000) and 1.8 < expected.temperature < 2.2
+    plain = post(client, content, "too-sure", calibrate="false").json()
+    errors = [
+        client.get(f"/models/too-sure/versions/{version['version']}/evaluation").json()["calibration"]["expected_error"]
+        for version in (made, plain)
+    ]
+    assert errors[0] < 0.02 < 0.03 < errors[1]
+
+
+def test_its_data_set_is_found_by_the_number_of_its_classes(client: httpx.Client, mnist: Dataset) -> None:
+    three = np.zeros((785, 3), np.float32)
+    content = npz(best=three, last=three)
+    assert post(client, content).json()["errors"][0]["pointer"] == "#/classes"  # there is none
+    chosen = mnist.test.labels < 3
+    file = saved(
+        **{
+            f"{kind}_{part}": mnist.test.images[chosen] if kind == "x" else mnist.test.labels[chosen]
+            for kind in "xy"
+            for part in ("train", "test")
+        }
+    )
+    for name in ("three-signs", "three-others"):
+        client.post("/datasets", data={"name": name}, files={"file": file}).raise_for_status()
+        answer = post(client, content).json()
+        if name == "three-signs":
+            assert (answer["dataset"]["name"], answer["classes"], answer["digit_below"]) == (name, [0, 1, 2], 0)
+    assert answer["errors"][0]["pointer"] == "#/dataset", "there are two"
+    assert post(client, content, classes="4,5,6").json()["dataset"]["name"] == "mnist"
+    for name in ("three-signs", "three-others"):
+        client.delete(f"/datasets/{name}").raise_for_status()
 
 
 def test_a_file_of_numpy_itself(client: httpx.Client) -> None:
@@ -113,7 +161,8 @@ def test_layers_of_another_program_compute_what_they_did(
 ) -> None:
     arrays, images = layers(12, 7, 10), mnist.test.images[:20]
     content = zipped(arrays) if activation == "relu" else saved(**arrays)
-    made = post(client, content, f"of-{activation}", activation=activation, input_scaling=scaling).json()
+    plain = {"input_scaling": scaling, "calibrate": "false"}
+    made = post(client, content, f"of-{activation}", activation=activation, **plain).json()
     assert (made["model"], made["config"]["hidden_layers"], made["dtype"]) == ("softmax", [12, 7], "float64")
     a = SCALED[scaling](images.reshape(-1, 784).astype(np.float64))
     for number in (1, 2):

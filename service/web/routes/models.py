@@ -150,7 +150,16 @@ class LayerWeightsParameters(WeightsParameters):
 class ImportParameters(Parameters):
     """What imported weights are of."""
 
-    dataset: Annotated[str, Field(description="What its classes are of, and what it is measured on.")] = "mnist"
+    dataset: Annotated[
+        str | None,
+        Field(
+            description="What its classes are of, and what it is measured and calibrated on. By default `mnist` or, of "
+            "weights for another number of classes, the only data set that has so many."
+        ),
+    ] = None
+    calibrate: Annotated[
+        bool, Field(description="Fit the temperature to the test images. False keeps what the file computes.")
+    ] = True
     classes: Annotated[
         str, Field(pattern="^([0-9](,[0-9]){0,9})?$", description="Of the outputs; all by default. As in `2,3`.")
     ] = ""
@@ -197,14 +206,15 @@ async def import_version(
     labels = [int(label) for label in query.classes.split(",") if label]
 
     def work() -> Response:
-        data = service.datasets.get(query.dataset)
         manifest = import_weights(
             service.registry,
+            service.datasets,
             content,
             name=name,
             classes=labels,
             published=query.publish,
-            dataset=data,
+            dataset=query.dataset,
+            calibrate=query.calibrate,
             activation=query.activation,
             input_scaling=query.input_scaling,
         )

@@ -39,7 +39,7 @@ def test_a_classifier_of_scikit_learn(
     with pytest.warns(UserWarning, match="converge"):
         classifier.fit(x, y)
     name = f"{activation}-of-{len(classes)}"
-    made = client.import_weights(name, classifier, input_scaling="unit")
+    made = client.import_weights(name, classifier, input_scaling="unit", calibrate=False)
     images = mnist.test.images[:50]
     found = probabilities(client, name, images)
     expected = classifier.predict_proba(images.reshape(-1, 784) / 255)
@@ -48,6 +48,8 @@ def test_a_classifier_of_scikit_learn(
     tested = np.isin(mnist.test.labels, classes)
     accuracy = classifier.score(mnist.test.images[tested].reshape(-1, 784) / 255, mnist.test.labels[tested])
     assert made["metrics"]["published"]["validation_accuracy"] == pytest.approx(accuracy)
+    calibrated = client.import_weights(name, classifier, input_scaling="unit")["certainty"]
+    assert (calibrated["part"], calibrated["n_images"]) == ("test", tested.sum()) and calibrated["temperature"] != 1
 
 
 def test_other_estimators_of_scikit_learn_are_refused(client: InklingClient) -> None:
@@ -120,7 +122,8 @@ def test_an_onnx_file_of_another_program(client: InklingClient, mnist: Dataset, 
     x = (images.astype(np.float32) / 255).reshape(-1, *image.shape[1:])
     (expected,) = session.run(None, {"x": x})
     is_binary = expected.shape[1] == 1
-    client.import_weights("of-onnx", content, input_scaling="unit", classes=(3, 2) if is_binary else ())
+    classes = (3, 2) if is_binary else ()
+    client.import_weights("of-onnx", content, input_scaling="unit", classes=classes, calibrate=False)
     found = probabilities(client, "of-onnx", images)
     np.testing.assert_allclose(found[:, : expected.shape[1]], expected, atol=1e-5)
     with pytest.raises(InvalidField, match="does not say its input_scaling"):
@@ -131,7 +134,7 @@ def test_an_onnx_file_of_another_program(client: InklingClient, mnist: Dataset, 
 def test_an_onnx_file_of_this_program_comes_back(client: InklingClient, mnist: Dataset, name: str) -> None:
     content = client.weights_file(name, 1, format="onnx")
     classes = client.version(name, 1)["classes"]
-    made = client.import_weights(f"{name}-again", content, classes=classes)
+    made = client.import_weights(f"{name}-again", content, classes=classes, calibrate=False)
     images = mnist.test.images[:200]
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     (expected,) = session.run(["probabilities"], {"image": images})

@@ -15,6 +15,11 @@ const SCALINGS = [
   ["bytes", "the grey level, 0 to 255"],
 ];
 
+const CALIBRATIONS = [
+  ["true", "calibrated on the test images"],
+  ["false", "as the file computes them"],
+];
+
 export function Import() {
   const { data: sets } = useLoaded(async () => (await get("/datasets")).datasets, []);
   const [isBusy, setBusy] = useState(false);
@@ -40,7 +45,8 @@ export function Import() {
     <div class="fields">
       <div class="field"><label for="import-name">Model</label><input type="text" id="import-name" name="name" required autocomplete="off" /></div>
       <div class="field"><label for="import-file">File</label><input type="file" id="import-file" name="file" accept=".npz,.onnx" required /></div>
-      ${select("dataset", "Its classes are those of", (sets ?? []).map((each) => [each.name, each.title]))}
+      ${select("dataset", "Its classes are those of", [["", "MNIST, or what has as many"], ...(sets ?? []).map((each) => [each.name, each.title])])}
+      ${select("calibrate", "Its probabilities", CALIBRATIONS)}
       ${select("input_scaling", "It takes", SCALINGS)}
       ${select("activation", "Function of hidden units", ACTIVATIONS)}
     </div>

@@ -56,7 +56,13 @@ function Inside({ model, manifest, found, again }) {
   `;
 }
 
-function Head({ manifest: { name, version, config, job_id: job, job_exists: exists, metrics, published, aliases, tensors } }) {
+function calibrationOf(certainty, { name }) {
+  if (!certainty) return "Its probabilities are not calibrated.";
+  const { temperature, n_images: images, part } = certainty;
+  return `Its probabilities are calibrated${images ? ` on ${number(images)} ${part} images of ${name}` : ""}, with temperature ${temperature}.`;
+}
+
+function Head({ manifest: { name, version, config, job_id: job, job_exists: exists, metrics, published, aliases, tensors, certainty, dataset } }) {
   const path = versionPath(name, version);
   const layers = tensors.slice(0, -1).map(({ shape }) => shape[1]);
   const output = config.model === "logistic" ? "logistic" : "softmax";
@@ -66,7 +72,7 @@ function Head({ manifest: { name, version, config, job_id: job, job_exists: exis
   return html`<div class="card">
     <p>
       ${aliases.map((alias) => html`<span key=${alias} class="chip">${alias}</span> `)}
-      ${`${kind}, ${how}. Its ${published} weights are those after step ${number(check.step)}: validation loss ${check.validation_loss.toFixed(4)}, accuracy ${percent(check.validation_accuracy)}.`}
+      ${`${kind}, ${how}. Its ${published} weights are those after step ${number(check.step)}: validation loss ${check.validation_loss.toFixed(4)}, accuracy ${percent(check.validation_accuracy)}. ${calibrationOf(certainty, dataset)}`}
     </p>
     <div class="row">
       <a class="button main" href=${address({ view: "draw", model: `${name}/${version}` })}>Draw with it</a>

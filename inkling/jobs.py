@@ -143,6 +143,23 @@ class _Job(Noun):
         return get(read_picture, "jobs", self.id, f"{what}.{format}", **options)
 
     @request
+    def numbers(
+        self,
+        what: Literal["weights", "gradient"],
+        *,
+        layer: int | None = None,
+        weights: Literal["best", "last"] | None = None,
+    ) -> Call[Record]:
+        """Return what `picture` draws as numbers: ``values``, a row for each input and the bias, of ``outputs``.
+
+        Parameters
+        ----------
+        layer : into which they lead, 1 being next to the pixels.
+        weights : those of the lowest validation loss, which is the default, or the last.
+        """
+        return get(read_record, "jobs", self.id, what, layer=layer, weights=weights)
+
+    @request
     def snapshots(self) -> Call[Record]:
         """Return of which steps the weights are kept."""
         return get(read_record, "jobs", self.id, "snapshots")

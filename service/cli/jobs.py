@@ -279,8 +279,15 @@ def metrics(backend: Backend, *, job_id: str, as_csv: bool, as_json: bool) -> No
     "jobs picture JOB loss -o loss.png",
     "jobs picture JOB accuracy -o accuracy.svg",
     "jobs picture JOB weights -o weights.png",
+    "jobs picture JOB gradient -o gradient.csv",
 )
 def picture(backend: Backend, *, job_id: str, picture: str, output: Path | None) -> None:
-    """Draw the curves, the weights or the gradient of the next step of a job, while it runs too."""
+    """Draw the curves, the weights or the gradient of the next step of a job, while it runs too.
+
+    Of weights and gradient a FILE that ends in .csv has the numbers: a line for each pixel and the bias.
+    """
+    if output and output.suffix == ".csv" and picture in ("weights", "gradient"):
+        write_file(output, backend.numbers(job_id, picture).encode())
+        return
     file, picture_format = picture_file(output, picture)
     write_file(file, backend.picture("jobs", job_id, picture, picture_format))

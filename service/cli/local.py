@@ -172,6 +172,10 @@ class LocalBackend:
         """Return the metric history: ``checks`` and ``train_loss``."""
         return self._migrated.jobs.metrics(job_id).to_dict()
 
+    def numbers(self, job_id: str, what: Any) -> str:
+        """Return the weights of a job into the first layer, or their gradient, as CSV."""
+        return self._migrated.jobs.numbers(job_id, what, layer=1, which="best").to_csv()
+
     def submit_sweep(self, request: Mapping[str, Any]) -> Json:
         """Submit a sweep; return it. ``request`` is the body of ``POST /sweeps``."""
         fields = dict(request)

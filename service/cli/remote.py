@@ -10,6 +10,7 @@ from typing import Any
 
 from inkling import InklingClient, InklingError, Job, Prediction, Report, Sweep
 from inkling.images import File
+from service.core.tables import weights_csv
 from service.errors import TooManyRequests, Unauthenticated, error_of_code
 from service.inference import ImageFile
 
@@ -79,6 +80,7 @@ class RemoteBackend:
     resume = _asks(lambda client, job_id, changes: _one(client, "jobs", job_id).resume(**changes).data)
     verify = _asks(lambda client, job_id: _one(client, "jobs", job_id).verify().data)
     metrics = _asks(lambda client, job_id: _one(client, "jobs", job_id).history())
+    numbers = _asks(lambda client, job_id, what: _numbers(_one(client, "jobs", job_id).numbers(what)))
     submit_sweep = _asks(lambda client, request: _submit_sweep(client, **request).data)
     submit_report = _asks(lambda client, request: client.train_report(**request).data)
     report_file = _asks(lambda client, report_id, name: _report_file(_one(client, "reports", report_id), name))
@@ -143,6 +145,10 @@ _KINDS = {"jobs": Job, "sweeps": Sweep, "reports": Report}
 def _one(client: InklingClient, noun: str, object_id: str) -> Any:
     """Return a job, sweep or report without asking for it, for what needs its id alone."""
     return _KINDS[noun](client.connection, {"id": object_id})
+
+
+def _numbers(found: Json) -> str:
+    return weights_csv(found["outputs"], found["values"])
 
 
 def _page(noun: str, found: Any) -> Json:

@@ -19,9 +19,16 @@ def csv_text(names: Sequence[str], rows: Iterable[Mapping[str, Any]], *, header:
     text = StringIO()
     writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     if header:
-        writer.writeheader()
+        writer.writerow({name: _cell(name) for name in names})
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def weights_csv(outputs: Sequence[str], matrix: Sequence[Sequence[Any]]) -> str:
+    """Return a matrix as CSV: a line for each input, the last one being the bias, with a column for each output."""
+    inputs = [*range(len(matrix) - 1), "bias"]
+    lines = (",".join(map(str, (name, *row))) for name, row in zip(inputs, matrix, strict=True))
+    return csv_text(("input", *outputs), ()) + "".join(f"{line}\n" for line in lines)
 
 
 def _cell(value: Any) -> Any:

@@ -111,8 +111,8 @@ class Collections:
             conditions = collection_rows.found_collections(search)
             number = parse_cursor(before)
             rows = collection_rows.COLLECTIONS.page(connection, *conditions, limit=limit + 1, before=number)
-            found = [_collection(connection, row.id) for row in rows[:limit]]
-        return found, str(rows[limit - 1].number) if len(rows) > limit else None
+            shown, following = cut_page(rows, limit)
+            return [_collection(connection, row.id) for row in shown], following
 
     def get(self, name: str) -> Collection:
         """Return a collection."""

@@ -111,6 +111,7 @@ class Job:
     model: Mapping[str, Any] | None = None
     continues: Mapping[str, Any] | None = None
     verification: Mapping[str, Any] | None = None
+    sweep_id: str | None = None
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -129,6 +130,7 @@ class Job:
             progress=Progress(),
             continues=new.continues,
             verification=_shown(new.verification),
+            sweep_id=new.sweep_id,
             created_at=at,
             history=(Transition(state=JobState.QUEUED, at=at, reason=None),),
             annotation=new.annotation,
@@ -158,6 +160,7 @@ class Job:
             model={"name": row.name, "version": row.model_version} if row.model_version else None,
             continues=row.continues,
             verification=_shown(row.verification),
+            sweep_id=row.sweep_id,
             created_at=row.created_at,
             started_at=row.started_at,
             finished_at=row.finished_at,
@@ -199,6 +202,7 @@ class Job:
             "model": dict(self.model) if self.model else None,
             "continues": dict(self.continues) if self.continues else None,
             "verification": dict(self.verification) if self.verification else None,
+            "sweep": self.sweep_id,
             "created_at": utc_text(self.created_at),
             "started_at": utc_text(self.started_at) if self.started_at else None,
             "finished_at": utc_text(self.finished_at) if self.finished_at else None,

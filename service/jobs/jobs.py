@@ -55,7 +55,7 @@ from .derived_jobs import (
     verification_of,
 )
 from .job import DEFAULT_POINTS, Event, EventBatch, Job, JobRequest, Metrics, curves_of, losses_after
-from .snapshots import JobWeights
+from .snapshots import JobWeights, LayerNumbers, LayerValues
 from .submission import SubmissionService, cancel_row, check_capacity, cut_page, fingerprint, job_row, parse_cursor
 
 LATE_S = 20.0
@@ -310,6 +310,14 @@ class Jobs(SubmissionService):
         x, y = training_batch(dataset, config, batch, at_most=MAX_GRADIENT_IMAGES)
         weights = JobWeights.of(row, config, state.last, next_step=state.next_step, datasets=self._datasets)
         return weights, next_gradient(config, state, schedule, x, y)
+
+    def numbers(self, job_id: str, what: LayerValues, *, layer: int, which: str) -> LayerNumbers:
+        """Return the ``best`` or ``last`` weights, or the gradient, as `weights` and `gradient` do, of one layer."""
+        if what == "weights":
+            found = self.weights(job_id, which)
+            return found.numbers(found.parameters, layer)
+        found, row = self.gradient(job_id)
+        return found.numbers(row, layer)
 
     def _newest_state(self, job_id: str) -> tuple[JobRow, TrainingConfig, TrainingState]:
         """Return the state of the newest checkpoint, of a job that was paused before its first step where it begins."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from weakref import ref
 
 import numpy as np
+import orjson
 
 from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
+from service.core.tables import weights_csv
 from service.database import ClaimRow, Database, JobRow, JobState, SnapshotRow, weight_rows
 from service.datasets import PACKAGED, Dataset, Datasets, validation_images
-from service.errors import NotFound
+from service.errors import InvalidField, NotFound
 from service.worker import unpack_snapshot
 
 from .submission import job_row
@@ -24,6 +26,8 @@ MAX_OF_MEMBER = 16
 """A sweep may have a thousand members."""
 MAX_BYTES, MAX_BYTES_OF_MEMBER = 2**24, 2**20
 """Of all snapshots of a job; the larger the network, the fewer."""
+
+LayerValues: TypeAlias = Literal["weights", "gradient"]
 
 _BLOCK_SIZE = 1000
 _N_KEPT = 2048
@@ -79,7 +83,7 @@ class JobWeights:
     job: JobRow
     config: TrainingConfig
     model: Model
-    labels: Sequence[str]
+    class_names: Sequence[str]
     parameters: Floats
     next_step: int
 
@@ -87,10 +91,15 @@ class JobWeights:
     def of(
         cls, job: JobRow, config: TrainingConfig, parameters: Floats, *, next_step: int, datasets: Datasets
     ) -> JobWeights:
-        """Name the pictures by the classes of the data set."""
-        model = config.build_model()
-        labels = model.tile_names(datasets.class_names(job.dataset, config.classes))
-        return cls(job=job, config=config, model=model, labels=labels, parameters=parameters, next_step=next_step)
+        """Name the classes as the data set does."""
+        return cls(
+            job=job,
+            config=config,
+            model=config.build_model(),
+            class_names=datasets.class_names(job.dataset, config.classes),
+            parameters=parameters,
+            next_step=next_step,
+        )
 
     @property
     def final(self) -> bool:
@@ -98,14 +107,54 @@ class JobWeights:
         return JobState(self.job.state).final
 
     @property
+    def labels(self) -> list[str]:
+        """What each picture is called."""
+        return self.model.tile_names(self.class_names)
+
+    @property
     def tiles(self) -> Floats:
         """Pictures of the weights, (n_tiles, height, width)."""
         return self.model.tiles(self.parameters)
+
+    def numbers(self, row: Floats, layer: int) -> LayerNumbers:
+        """Return what leads into a layer, 1 being the first, of the parameters or of their gradient, (n_parameters,).
+
+        Raises
+        ------
+        InvalidField : there is no such layer.
+        """
+        matrices = list(self.model.layout.views(row).values())
+        if layer > len(matrices):
+            raise InvalidField("The model has no such layer.", field="layer", allowed=f"1 to {len(matrices)}")
+        names = self.model.tile_names(self.class_names, layer)
+        return LayerNumbers(
+            job_id=self.job.id, next_step=self.next_step, layer=layer, outputs=names, values=matrices[layer - 1]
+        )
 
     @property
     def importance(self) -> Floats | None:
         """How much the unit of each tile matters, (n_tiles,); None for outputs."""
         return self.model.importance(self.parameters)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LayerNumbers:
+    """Parameters of a job before a step, or their gradient, that lead into a layer: (n_inputs + 1, n_outputs)."""
+
+    job_id: str
+    next_step: int
+    layer: int
+    outputs: Sequence[str]
+    values: Floats
+
+    def to_json(self) -> bytes:
+        """Return it as JSON, each number as short as its dtype allows."""
+        found = {"job": self.job_id, "step": self.next_step, "layer": self.layer, "outputs": self.outputs}
+        return orjson.dumps({**found, "values": np.ascontiguousarray(self.values)}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    def to_csv(self) -> str:
+        """Return it as `weights_csv` writes it."""
+        return weights_csv(self.outputs, self.values.astype(str).tolist())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

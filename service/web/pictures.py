@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from service import __version__
 from service.charts import MEDIA_TYPES, ChartSize, Drawing, confusion_chart
-from service.core import Ints
+from service.core import MAX_LAYERS, Ints
 from service.jobs import ImageFormat
 
 from .requests import Parameters
@@ -77,6 +77,11 @@ class _WeightsParameters(Parameters):
     def style(self) -> dict[str, Any]:
         """The arguments of `weights_picture` and `weights_grid` that a client may choose."""
         return self.model_dump(include={"colours", "upscale", "scale_bar", "scale"})
+
+
+Layer = Annotated[
+    int, Field(ge=1, le=MAX_LAYERS + 1, description="1 is next to the pixels; the last one is the outputs.")
+]
 
 
 class WeightsParameters(_WeightsParameters):

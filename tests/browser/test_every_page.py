@@ -79,7 +79,7 @@ def settle(page: Page, view: str) -> None:
     elif view == "job":
         page.wait_for_selector(".travel .confusion")
     elif view == "paused":
-        expect(page.locator(".stepwise img")).to_have_count(2)
+        expect(page.locator(".stepwise [data-step] canvas")).to_have_count(20)
     elif view in ("jobs", "sweeps", "reports"):
         page.wait_for_selector("tbody a")
     elif view == "sweep":

@@ -64,7 +64,7 @@ def test_a_title_is_changed_in_place_by_keyboard(open_page: OpenPage, client: ht
         expect(page.get_by_role("heading", name="Left, so saved")).to_be_visible()
 
 
-@pytest.mark.parametrize("kind", ["job", "sweep", "report", "version", "dataset"])
+@pytest.mark.parametrize("kind", ["job", "sweep", "report", "version", "dataset", "collection"])
 def test_tags_and_notes_are_edited_where_the_thing_is_shown(
     open_page: OpenPage, client: httpx.Client, kind: str
 ) -> None:
@@ -74,10 +74,14 @@ def test_tags_and_notes_are_edited_where_the_thing_is_shown(
         "report": ("/reports/{}", "/?report={}"),
         "version": ("/models/mnist-softmax/versions/1", "/?view=models&model=mnist-softmax/1"),
         "dataset": ("/datasets/mnist", "/?view=data"),
+        "collection": ("/collections/noted", "/?view=data&collection=noted"),
     }[kind]
     bodies = {"job": TINY, "sweep": {"base": TINY, "grid": {"seed": [0]}}, "report": {"quick": True}}
-    made = client.post(f"/{kind}s", json=bodies[kind]).raise_for_status().json() if kind in bodies else {"id": ""}
-    if kind != "version" and kind != "dataset":
+    made = {"id": ""}
+    if kind == "collection":
+        client.post("/collections", json={"name": "noted"}).raise_for_status()
+    if kind in bodies:
+        made = client.post(f"/{kind}s", json=bodies[kind]).raise_for_status().json()
         client.post(f"/{kind}s/{made['id']}/cancel")
     with open_page(address.format(made["id"]), allowed=("422",)) as page:
         field = page.get_by_label("New tag")
@@ -97,6 +101,17 @@ def test_tags_and_notes_are_edited_where_the_thing_is_shown(
         page.keyboard.type(f"The {kind}")
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name=f"The {kind}")).to_be_visible()
+        expect(page).to_have_title(f"The {kind} · Inkling" if kind != "dataset" else "Data · Inkling")
     found = client.get(api.format(made["id"])).json()
     assert (found["title"], found["tags"], found["notes"]) == (f"The {kind}", ["edited"], "First <b>line\nsecond")
     client.patch(api.format(made["id"]), json={"title": "", "tags": [], "notes": ""}).raise_for_status()
+
+
+def test_lists_of_names_have_pages(open_page: OpenPage, client: httpx.Client) -> None:
+    names = [model["name"] for model in client.get("/models").json()["models"]]
+    with open_page(f"/?view=models&before={names[0]}") as page:
+        expect(page.locator(".models h2")).to_have_text(names[1:25])
+    for name in ("found", "other"):
+        client.post("/collections", json={"name": name}).raise_for_status()
+    with open_page("/?view=data&q=fou") as page:
+        expect(page.locator(".collections .chip")).to_have_text("found, 0 images")

@@ -81,6 +81,7 @@ def test_paused_and_continued(backend: Backend) -> None:
         if event.kind == "state" and event.data["reason"] == "Before step 1.":
             break
     assert backend.picture("jobs", job["id"], "gradient", "png").startswith(b"\x89PNG")
+    assert backend.numbers(job["id"], "gradient").startswith("input,0,1,")
     backend.proceed(job["id"])
     assert list(backend.events(job["id"]))[-1].data["state"] == "succeeded"
 

@@ -140,7 +140,8 @@ def test_every_route_has_a_method(
     assert job.history(max_points=10)["checks"] and job.resume(epochs=3).cancel().wait().is_over
     assert job.verify().wait().is_over and list(job.events())[-1].data["state"] == "succeeded"
     stepwise = client.train(name="routes-stepwise", paused=True, **FIELDS).proceed(steps=1).wait()
-    assert stepwise.pause().picture("gradient") and stepwise.cancel().wait().is_over
+    assert len(stepwise.pause().numbers("gradient")["values"]) == len(stepwise.numbers("weights")["values"]) == 785
+    assert stepwise.picture("gradient") and stepwise.cancel().wait().is_over
     assert job.picture("loss", format="svg")._repr_svg_() and job.picture("accuracy") and job.picture("weights")
     step = job.snapshots()["snapshots"][-1]["step"]
     assert len(job.snapshot_weights(since=step - 1)) == 785 * 10 * 4

@@ -79,6 +79,7 @@ def test_a_finished_job_has_the_documented_shape(system: JobSystem) -> None:
         "model",
         "continues",
         "verification",
+        "sweep",
         "created_at",
         "started_at",
         "finished_at",

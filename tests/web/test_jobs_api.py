@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from service.bootstrap import build
@@ -91,7 +92,16 @@ def test_a_job_is_trained_step_by_step(client: httpx.Client) -> None:
     assert [each["id"] for each in client.get("/jobs", params={"state": "paused"}).json()["jobs"]] == [job["id"]]
     first = client.get(f"/jobs/{job['id']}/gradient.png", params={"upscale": 1})
     assert first.headers["content-type"] == "image/png"
+    numbers = client.get(f"/jobs/{job['id']}/gradient").json()
+    assert numbers["step"] == 0 and np.shape(numbers["values"]) == (785, len(numbers["outputs"]))
     continue_to(1, steps=1)
+    after = client.get(f"/jobs/{job['id']}/weights", params={"weights": "last"}).json()
+    step = -job["config"]["learning_rate"] * np.array(numbers["values"])  # from the weights 0
+    np.testing.assert_allclose(after["values"], step, rtol=1e-6, atol=1e-9)
+    header, *lines = client.get(f"/jobs/{job['id']}/weights?weights=last", headers={"Accept": "text/csv"}).text.split()
+    assert header.split(",") == ["input", *after["outputs"]] and lines[-1].startswith("bias,")
+    assert [[float(number) for number in line.split(",")[1:]] for line in lines] == after["values"]
+    assert problem_of(client.get(f"/jobs/{job['id']}/gradient?layer=2")) == "invalid-field"
     continue_to(4, epochs=1)
     continue_to(7, steps=3, epochs=1)
     assert client.get(f"/jobs/{job['id']}/gradient.png", params={"upscale": 1}).content != first.content

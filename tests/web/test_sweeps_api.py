@@ -34,6 +34,7 @@ def submit(client: httpx.Client, grid: dict[str, Any], base: dict[str, Any] = TI
 
 
 def wait_until_all_over(client: httpx.Client, sweep: dict[str, Any]) -> dict[str, Any]:
+    assert client.get(f"/jobs/{sweep['members'][0]['job']}").json()["sweep"] == sweep["id"]
     for member in sweep["members"]:
         wait_until_over(client, member["job"])
     sweep = client.get(f"/sweeps/{sweep['id']}").json()

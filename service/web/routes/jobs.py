@@ -13,6 +13,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from service.bootstrap import Service
 from service.core import StopReason
 from service.errors import MalformedInput
 from service.jobs import (
@@ -21,6 +22,7 @@ from service.jobs import (
     Failure,
     Job,
     JobState,
+    LayerValues,
     RecordedCheck,
     StartingPoint,
     Transition,
@@ -31,11 +33,13 @@ from service.jobs import (
 from service.web import requests
 from service.web.access_control import READ, TRAIN, client_of
 from service.web.events import END_ID, EventStream
+from service.web.limits import limits_of
 from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
     BestOrLast,
     ChartDep,
+    Layer,
     WeightsParameters,
     picture_answer,
 )
@@ -53,6 +57,9 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     },
     204: {"description": "The client has received `event: end`, by the id of which it asks."},
 }
+_CSV_TOO: dict[int | str, dict[str, Any]] = {200: {"content": CSV_CONTENT}}
+_MAX_NUMBERS_BYTES = 32_000_000
+"""Of the largest layer, as text."""
 _EVENT_ID = re.compile(r"[0-9]{0,18}")
 _EVENT_ID_SCHEMA = {"pattern": f"^{_EVENT_ID.pattern}$"}
 
@@ -128,6 +135,9 @@ class JobAnswer(AnnotatedAnswer):
     model: Annotated[Version | None, Field(description="What it made, once it is over; a verification makes none.")]
     continues: Annotated[Continuation | None, Field(description="Of a resumed job.")]
     starts_from: Annotated[StartingPoint | None, Field(description="Of a job with `start_from`.")]
+    sweep: Annotated[
+        str | None, Field(description="The sweep of which it is a member: trained with others, it cannot be paused.")
+    ]
     verification: Annotated[Verification | None, Field(description="Of a job that verifies another.")]
     created_at: datetime
     started_at: datetime | None
@@ -180,6 +190,31 @@ class EventsParameters(Parameters):
     after: Annotated[
         str, Field(description="Begin after the event of this id.", json_schema_extra={**_EVENT_ID_SCHEMA})
     ] = ""
+
+
+class LayerParameters(Parameters):
+    """Which layer."""
+
+    layer: Layer = 1
+
+
+class LayerWeightsParameters(LayerParameters):
+    """Which weights of a job."""
+
+    weights: BestOrLast = "best"
+
+
+class LayerNumbersAnswer(Answer):
+    """What leads into a layer, as numbers."""
+
+    job: str
+    step: Annotated[int, Field(description="The one that comes next.")]
+    layer: int
+    outputs: Annotated[list[str], Field(description="The classes, or the numbers of hidden units: one a column.")]
+    values: Annotated[
+        list[list[float]],
+        Field(description="A row for each input: of layer 1 a pixel, row after row of the image. The bias is last."),
+    ]
 
 
 class JobWeightsParameters(WeightsParameters):
@@ -275,7 +310,7 @@ def delete_job(job_id: JobId, service: ServiceDep) -> Response:
     "/jobs/{job_id}/metrics",
     dependencies=[READ],
     response_model=MetricsAnswer,
-    responses={200: {"content": CSV_CONTENT}},
+    responses=_CSV_TOO,
 )
 def get_metrics(
     job_id: JobId, query: Annotated[MetricsParameters, Query()], request: Request, service: ServiceDep
@@ -336,6 +371,22 @@ async def weights_of_job(
     return await picture_answer(request, prepare)
 
 
+@router.get("/jobs/{job_id}/weights", dependencies=[READ], response_model=LayerNumbersAnswer, responses=_CSV_TOO)
+async def numbers_of_weights(
+    job_id: JobId, query: Annotated[LayerWeightsParameters, Query()], request: Request, service: ServiceDep
+) -> Response:
+    """Return what `weights.png` draws as numbers: the weights of the newest checkpoint that lead into a layer."""
+    return await _numbers(request, service, job_id, "weights", layer=query.layer, which=query.weights)
+
+
+@router.get("/jobs/{job_id}/gradient", dependencies=[READ], response_model=LayerNumbersAnswer, responses=_CSV_TOO)
+async def numbers_of_gradient(
+    job_id: JobId, query: Annotated[LayerParameters, Query()], request: Request, service: ServiceDep
+) -> Response:
+    """Return what `gradient.png` draws as numbers: the gradient of the next step, of what leads into a layer."""
+    return await _numbers(request, service, job_id, "gradient", layer=query.layer, which="last")
+
+
 @pictures.get("/jobs/{job_id}/gradient.png", dependencies=[READ], **PNG_ANSWER)
 async def gradient_of_job(
     job_id: JobId, query: Annotated[WeightsParameters, Query()], request: Request, service: ServiceDep
@@ -346,6 +397,17 @@ async def gradient_of_job(
     subtracts it, times the learning rate, or adds it to the velocity where there is momentum.
     """
     return await picture_answer(request, partial(prepare_job_gradient, service.jobs, job_id, **query.style))
+
+
+async def _numbers(request: Request, service: Service, job_id: str, what: LayerValues, **asked: Any) -> Response:
+    is_csv, headers = answer_type_of(request) == CSV, {"Vary": "Accept"}
+
+    def work() -> Response:
+        found = service.jobs.numbers(job_id, what, **asked)
+        content = found.to_csv() if is_csv else found.to_json()
+        return Response(content, headers=headers, media_type=CSV if is_csv else JSONResponse.media_type)
+
+    return await limits_of(request).run(work, _MAX_NUMBERS_BYTES)
 
 
 def _accepted(job: Job) -> Response:

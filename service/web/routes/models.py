@@ -27,6 +27,7 @@ from service.web.pictures import (
     BINARY,
     PNG_ANSWER,
     SVG,
+    Layer,
     WeightsParameters,
     entity_tag,
     file_answer,
@@ -144,7 +145,7 @@ class VersionsPage(Page):
 class LayerWeightsParameters(WeightsParameters):
     """How the weights of a version are drawn, and of which layer."""
 
-    layer: Annotated[int, Field(ge=1, le=11, description="1 is next to the pixels; the last one is the outputs.")] = 1
+    layer: Layer = 1
 
 
 class ImportParameters(Parameters):

@@ -25,6 +25,17 @@ const describe = ({ message, allowed }) => (!allowed || message.includes(allowed
 
 export const get = async (path) => (await send(path)).json();
 
+// All of what is listed by name, page by page: models or data sets.
+export async function all(noun) {
+  const found = await get(`/${noun}`);
+  for (let { next } = found; next; ) {
+    const page = await get(`/${noun}?before=${encodeURIComponent(next)}`);
+    found[noun].push(...page[noun]);
+    ({ next } = page);
+  }
+  return found;
+}
+
 export const post = async (path, body, signal) => (await send(path, { method: "POST", signal, ...encoded(body) })).json();
 
 export const put = async (path, body, headers) => {

@@ -9,7 +9,7 @@ const ON_DARK = [
   [190, 228, 255], [118, 190, 246], [66, 146, 212], [40, 97, 150], [29, 56, 84], [22, 24, 28],
   [84, 36, 34], [150, 50, 44], [216, 84, 64], [246, 138, 108], [255, 206, 180],
 ];
-const SIDE = 28;
+export const SIDE = 28; // pixels to a side
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 export const largestOf = (values) => values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-12);

@@ -1,6 +1,6 @@
 // Teaching: the default model trains on with a collection, and what that changed.
 
-import { get, post, versionPath } from "./api.js";
+import { all, get, post, versionPath } from "./api.js";
 import { percent } from "./format.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { promote } from "./models/promotion.js";
@@ -16,9 +16,9 @@ const TEST_IMAGES = 10_000;
 // Freezes a collection and submits a job that begins with the weights of the default model; resolves to its id.
 // Of a model that was taught before, the other collections are taught again.
 export async function teach(collection) {
-  const [frozen, { models, default: name }] = await Promise.all([post(`/collections/${encodeURIComponent(collection)}/versions`), get("/models")]);
-  const { version } = models.find((each) => each.name === name).default;
-  const [{ config, dataset }, { datasets }] = await Promise.all([get(versionPath(name, version)), get("/datasets")]);
+  const [frozen, { default: name }] = await Promise.all([post(`/collections/${encodeURIComponent(collection)}/versions`), get("/models?limit=1")]);
+  const { version } = (await modelOf(name)).default;
+  const [{ config, dataset }, { datasets }] = await Promise.all([get(versionPath(name, version)), all("datasets")]);
   const find = (its) => datasets.find((each) => each.name === its);
   const [own, ...earlier] = find(dataset.name).made_of.length ? find(dataset.name).made_of : [dataset];
   const isOther = (each) => each.name.replace(/-v\d+$/, "") !== collection;
@@ -43,7 +43,7 @@ export async function teach(collection) {
 }
 
 // The job that teaches, and at its end the old answer beside the new one, and the accuracy on the test images.
-// label: of what is read. read(path): resolves to the answer in words of the version at this path. inputs: of what is read.
+// label: of what is read. read({name, version}): resolves to the answer of a version in words. inputs: of what is read.
 // changed(): called when the version has become the champion.
 export function Taught({ id, label, read, inputs, changed, close }) {
   const load = async () => {
@@ -75,8 +75,7 @@ function words({ state, finished_at: isOver, error }) {
 
 function Result({ job, label, read, inputs }) {
   const { starts_from: before, model: after } = job;
-  const paths = [before, after].map(({ name, version }) => versionPath(name, version));
-  const { data: readings, problem } = useLoaded(() => Promise.all(paths.map(read)), [job.id, ...inputs]);
+  const { data: readings, problem } = useLoaded(() => Promise.all([before, after].map(read)), [job.id, ...inputs]);
   const query = new URLSearchParams([before, after].map(({ name, version }) => ["model", `${name}/${version}`]));
   const { data: comparison, problem: uncompared } = useLoaded(() => get(`/compare?${query}`), [job.id]);
   const accuracies = comparison?.models.map(({ accuracy }) => `${(100 * accuracy).toFixed(2)} %`) ?? ["…", "…"];
@@ -88,19 +87,21 @@ function Result({ job, label, read, inputs }) {
     ${failed && html`<p class="error" role="alert">${failed.message}</p>`}`;
 }
 
-// Makes the version the champion.
-function Use({ job: { model: after }, changed }) {
-  const [isUsed, setUsed] = useState(false);
+const modelOf = (name) => get(`/models/${encodeURIComponent(name)}`);
+
+// Makes the version the champion, unless it is the one that predicts already.
+function Use({ job: { model: { name, version } }, changed }) {
+  const { data: model, problem, again } = useLoaded(() => modelOf(name), [name, version]);
   const [refused, setRefused] = useState(null);
   const use = async () => {
-    const model = await get(`/models/${encodeURIComponent(after.name)}`);
-    if (!(await promote(model, after.version, "taught on the page"))) return;
-    setUsed(true);
+    if (!(await promote(model, version, "taught on the page"))) return;
+    again();
     changed();
   };
-  if (isUsed) return html`<p role="status">Version ${after.version} reads drawings now.</p>`;
-  return html`<button type="button" class="main" onClick=${() => use().catch(setRefused)}>Use version ${after.version}</button>
-    ${refused && html`<p class="error" role="alert">${refused.message}</p>`}`;
+  if (model?.default?.version === version) return html`<p role="status">Version ${version} reads drawings now.</p>`;
+  const failed = refused ?? problem;
+  return html`<button type="button" class="main" disabled=${!model} onClick=${() => use().catch(setRefused)}>Use version ${version}</button>
+    ${failed && html`<p class="error" role="alert">${failed.message}</p>`}`;
 }
 
 // The digit of a prediction, and its probability.

@@ -1,6 +1,6 @@
 // Compare: the runs and versions that the address names, side by side: ?with=mnist-softmax/1,JOB.
 
-import { get } from "../api.js";
+import { all, get } from "../api.js";
 import { html, useRef } from "../html.js";
 import { Chart, join } from "../parts/chart.js";
 import { Empty, Lost, useLive } from "../parts/live.js";
@@ -20,7 +20,7 @@ const CHARTS = [
 export function Compare({ params }) {
   const parts = (params.get("with") ?? "").split(",").filter(Boolean).slice(0, MAX_RUNS);
   const load = async () => {
-    const [{ models }, runs] = await Promise.all([get("/models"), Promise.all(parts.map(runOf))]);
+    const [{ models }, runs] = await Promise.all([all("models"), Promise.all(parts.map(runOf))]);
     return [{ models, runs }, runs.some((run) => run.isTraining)];
   };
   const { data, problem, isLost } = useLive(load, [parts.join()]);

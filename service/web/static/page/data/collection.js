@@ -5,6 +5,7 @@ import { get, patch, post, send } from "../api.js";
 import { paint, written } from "../draw/ink.js";
 import { count, moment, percent } from "../format.js";
 import { html, useEffect, useRef, useState } from "../html.js";
+import { Annotation, Heading } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLive } from "../parts/live.js";
 import { Picture } from "../parts/picture.js";
@@ -46,15 +47,14 @@ export function Collection({ params }) {
     const { name: made } = await post(`${path}/versions`);
     go(address({ view: "data", dataset: made }));
   };
-  const readBy = async (version) => {
-    const [, , model, , number] = version.split("/");
-    const { n_images, n_misread } = await get(`${path}/readings?limit=1&model=${model}/${number}`);
+  const readBy = async (made) => {
+    const { n_images, n_misread } = await get(`${path}/readings?limit=1&model=${made.name}/${made.version}`);
     return `${n_misread} of ${n_images}`;
   };
   const here = { view: "data", collection: name };
   const chip = (text, its) => html`<a class="chip" href=${address({ ...here, ...(its && { misread: its }) })} aria-current=${misread === its ? "true" : null}>${text}</a>`;
   return html`
-    <h1 id="data-title">Collection ${name}</h1>
+    <${Heading} id="data-title" path=${data && path} title=${data?.collection.title ?? ""} otherwise=${`Collection ${name}`} changed=${readAgain} />
     <p class="lead">Labelled images of your own, or of a class. Change a label, or remove an image, before you teach them or freeze them into a data set.</p>
     <${Lost} when=${isLost} />
     ${problem && html`<${Empty} href="/" label="Draw">${problem.status === 404 ? "There is no such collection. Draw a digit, and say what it should be." : problem.message}<//>`}
@@ -70,6 +70,7 @@ export function Collection({ params }) {
         <${ClassLink} name=${name} />
         <p class="hint">Teach it: the model that reads drawings trains on for a few seconds, on its own images together with these. The result is a new version; the champion stays until you promote it. Of a digit that has several images, one in six is kept for testing and not taught.</p>
       </div>
+      <${Annotation} path=${path} kind="collections" view="data" tags=${data.collection.tags} notes=${data.collection.notes} changed=${readAgain} />
       ${taught && html`<${Taught} id=${taught} label="Misread here" read=${readBy} inputs=${[read.current.of]} changed=${readAgain} close=${() => show(null)} />`}
       <div class="row filter" role="group" aria-label="Which images">
         ${chip(`all ${data.n_images}`, null)}${chip(`misread ${data.n_misread}`, "true")}${chip(`read right ${data.n_images - data.n_misread}`, "false")}

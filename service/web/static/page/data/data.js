@@ -9,12 +9,13 @@ import { Annotation, Title } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
 import { FileLink, Picture } from "../parts/picture.js";
-import { Search, useSearch } from "../parts/search.js";
+import { Older, Search, useSearch } from "../parts/search.js";
 import { address, go, isHidden } from "../url.js";
 import { Collection } from "./collection.js";
 import { hasUpload, Upload } from "./upload.js";
 
 const PAGE = 60;
+const MAX_CHIPS = "50"; // data sets to choose from at a time
 const PARTS = ["training", "test"];
 
 export const Data = ({ params }) => (params.has("collection") ? html`<${Collection} params=${params} />` : html`<${Datasets} params=${params} />`);
@@ -26,22 +27,22 @@ function Datasets({ params }) {
   const query = new URLSearchParams({ part, limit: String(PAGE), ...(label && { label }), ...(after && { after }) });
   const load = async () => {
     const path = `/datasets/${encodeURIComponent(name)}`;
-    const [{ collections }, dataset, found] = await Promise.all([get("/collections"), get(path), get(`${path}/images?${query}`)]);
+    const [{ collections }, dataset, found] = await Promise.all([get(`/collections?${search.filter}`), get(path), get(`${path}/images?${query}`)]);
     return { collections, dataset, found };
   };
-  const { data, problem, isLost, again } = useLoaded(load, [name, `${query}`]);
-  const search = useSearch(params, "data");
+  const search = useSearch(params, "data", { limit: MAX_CHIPS });
+  const { data, problem, isLost, again } = useLoaded(load, [name, `${query}`, search.filter]);
   const { data: list, again: listAgain } = useLoaded(() => get(`/datasets?${search.query}`), [search.query]);
   const changed = () => Promise.all([again(), listAgain()]);
   const here = { view: "data", dataset: name, part, ...(label && { label }) };
-  const chip = ({ name: its, title, tags }) => html`<a key=${its} class="chip" href=${search.changed({ dataset: [["dataset", its]] })} aria-current=${its === name ? "true" : null}>${[title, ...tags.map((tag) => `#${tag}`)].join(" ")}</a>`;
+  const chip = ({ name: its, title, tags }) => html`<a key=${its} class="chip" href=${search.changed({ dataset: [["dataset", its]] })} aria-current=${its === name ? "true" : null}>${title}${tagged(tags)}</a>`;
   return html`
     <h1 id="data-title">Data</h1>
     <p class="lead">The images that models are trained on. Click one to see a prediction for it.</p>
     <details id="upload" class="card" open=${hasUpload()} hidden=${isHidden("upload")}><summary>Add a data set of your own</summary><${Upload} /></details>
     <${Collections} collections=${data?.collections ?? []} />
-    <${Search} search=${search} kind="datasets" />
-    <div class="row filter" role="group" aria-label="Data sets">${list?.datasets.map(chip)}${list?.datasets.length === 0 && "No data set matches."}</div>
+    <${Search} search=${search} kinds=${["datasets", "collections"]} />
+    <div class="row filter" role="group" aria-label="Data sets">${list?.datasets.map(chip)}${list?.datasets.length === 0 && "No data set matches."}<${Older} search=${search} next=${list?.next}>More data sets<//></div>
     <div id="dataset">
       <${Lost} when=${isLost} />
       ${problem && html`<${Empty} href="/?view=data" label="See the data sets">${problem.status === 404 ? "There is no such data set." : problem.message}<//>`}
@@ -49,6 +50,8 @@ function Datasets({ params }) {
     </div>
   `;
 }
+
+const tagged = (tags) => tags.map((tag) => ` #${tag}`).join("");
 
 function Collections({ collections }) {
   const [refused, setRefused] = useState(null);
@@ -58,7 +61,7 @@ function Collections({ collections }) {
     await post("/collections", { name }).then(() => go(address({ view: "data", collection: name })), setRefused);
   };
   return html`<div class="row collections"><span>Collections</span>
-    ${collections.map(({ name, n_images }) => html`<a key=${name} class="chip" href=${address({ view: "data", collection: name })}>${name}, ${count(n_images, "image")}</a>`)}
+    ${collections.map(({ name, title, tags, n_images }) => html`<a key=${name} class="chip" href=${address({ view: "data", collection: name })}>${title || name}, ${count(n_images, "image")}${tagged(tags)}</a>`)}
     <form class="row" onSubmit=${make}><input type="text" name="collection" aria-label="Name of a new collection" placeholder="lesson-1" pattern="[a-z][a-z0-9\\-]*" maxlength="32" required /><button type="submit">New collection</button></form>
     ${refused && html`<span class="error" role="alert">${refused.message}</span>`}
   </div>`;

@@ -1,6 +1,6 @@
 // Draw: the paper, the prediction for what is on it, and why.
 
-import { DATASET, get, post, versionPath } from "../api.js";
+import { all, DATASET, post, versionPath } from "../api.js";
 import { keepDrawn } from "../drawn.js";
 import { html, useEffect, useMemo, useNewest, useState } from "../html.js";
 import { Newest } from "../newest.js";
@@ -32,7 +32,7 @@ export function Draw({ params }) {
   const { drawing, canUndo, change, clear, undo, open, sample } = useDrawing(params, showProblem);
   const [tool, setTool] = useState({ width: WIDTHS.medium, isEraser: false });
   const [chosen, setChosen] = useState(ANY);
-  const { data: models, problem: withoutModels } = useLoaded(() => get("/models"), []);
+  const { data: models, problem: withoutModels } = useLoaded(() => all("models"), []);
   const [model, setModel] = useState(params.get("model") ?? "");
   const [{ answer, version, content, reading }, setShown] = useState(NOTHING);
   const [batch, setBatch] = useState(null); // files that are read together
@@ -120,9 +120,9 @@ export function Draw({ params }) {
     setParameters({ taught: id });
     setTaught(id);
   };
-  const readBy = async (path) => {
+  const readBy = async ({ name, version }) => {
     if (isBlank(drawing)) return "–";
-    const { predictions } = await post(`${path}/predict`, await contentOf(drawing));
+    const { predictions } = await post(`${versionPath(name, version)}/predict`, await contentOf(drawing));
     return inWords(predictions[0]);
   };
   const pick = (event) => {

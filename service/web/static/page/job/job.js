@@ -2,7 +2,7 @@
 
 import { get, post } from "../api.js";
 import { duration, number, percent } from "../format.js";
-import { html, useEffect, useState } from "../html.js";
+import { html, useState } from "../html.js";
 import { namesOf } from "../names.js";
 import { Annotation, Heading } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
@@ -11,7 +11,7 @@ import { FileLink, Picture } from "../parts/picture.js";
 import { Badge, compareAddress } from "../parts/table.js";
 import { settingsOf } from "../train/field.js";
 import { title, written } from "../train/values.js";
-import { address, go, isHidden, setTitle } from "../url.js";
+import { address, go, isHidden } from "../url.js";
 import { Curves } from "./curves.js";
 import { Resume } from "./resume.js";
 import { isStepwise, PauseButton, Stepwise } from "./stepwise.js";
@@ -39,8 +39,6 @@ export function Job({ params }) {
   const { data, problem, isLost, again } = useLoaded(load, [id]);
   const name = data && (data.job.model?.name ?? data.job.config.name ?? data.job.config.model);
   const otherwise = data ? `Training ${name}` : "A training job";
-  const heading = data?.job.title || otherwise;
-  useEffect(() => setTitle(heading), [heading]);
   const isUnknown = problem?.status === 404 || problem?.status === 422;
   return html`
     <${Heading} id="job-title" path=${data && `/jobs/${data.job.id}`} title=${data?.job.title ?? ""} otherwise=${otherwise} changed=${again} />
@@ -81,6 +79,7 @@ function Watched({ job: first, nameOf, defaults, again }) {
         ${isOver && model && html`<a class="button" href=${address({ view: "models", model: version })}>Look inside</a>`}
         ${!OVER.includes(state) && state !== "cancelling" && html`<button type="button" onClick=${cancel}>Cancel</button>`}
         <${PauseButton} job=${job} act=${act} />
+        ${job.sweep && html`<a class="button" href=${address({ sweep: job.sweep })}>See its sweep</a>`}
         <a class="button" href=${compareAddress([job.id])}>Compare</a>
         <a class="button" href=${address({ view: "train", ...settingsOf(config, defaults) })}>Use these settings</a>
         ${isOver && model && html`<button type="button" onClick=${verify}>Train it again and compare</button>`}
@@ -89,7 +88,7 @@ function Watched({ job: first, nameOf, defaults, again }) {
         ${isOver && html`<${Delete} paths=${[`/jobs/${job.id}`]} title="Delete this job?" words="Its curves and its weights at each check are lost. The version that it made stays." done=${() => go(address({ view: "jobs" }))} />`}
       </div>
     </div>
-    ${isStepwise(job) && html`<${Stepwise} job=${job} act=${act} />`}
+    ${isStepwise(job) && html`<${Stepwise} job=${job} nameOf=${nameOf} act=${act} />`}
     <${Annotation} path=${`/jobs/${job.id}`} kind="jobs" view="jobs" tags=${first.tags} notes=${first.notes} changed=${again} />
     <${Curves} job=${job} checks=${checks} past=${past} isOver=${isOver} />
     <${Travel} job=${job} checks=${checks} nameOf=${nameOf} setPast=${setPast} isOver=${isOver} />

@@ -1,8 +1,10 @@
 // A job that is trained step by step: buttons and keys to pause and continue it, its weights, and the gradient of its next step.
 
+import { get } from "../api.js";
 import { number } from "../format.js";
-import { html, useEffect, useNewest } from "../html.js";
-import { Picture, WeightsFrame } from "../parts/picture.js";
+import { html, useEffect, useMemo, useNewest, useRef } from "../html.js";
+import { useLoaded } from "../parts/live.js";
+import { LayerTiles } from "../parts/tiles.js";
 
 const ACTIONS = [
   { key: "s", label: "One step", by: { steps: 1 } },
@@ -16,13 +18,14 @@ export const isStepwise = ({ state, pause_at_step }) => pause_at_step !== null &
 // A number that changes whenever a job is paused anew; null while it is not.
 export const restOf = ({ state, pause_at_step }) => (state === "paused" ? pause_at_step : null);
 
-// act(path, body): requests a change of the job.
-export function PauseButton({ job: { state }, act }) {
-  useKeys({ p: () => act("pause") });
-  return ["queued", "running"].includes(state) && html`<button type="button" onClick=${() => act("pause")}>Pause <kbd aria-hidden="true">P</kbd></button>`;
+// act(path, body): requests a change of the job. The members of a sweep are trained together, and not paused.
+export function PauseButton({ job: { state, sweep }, act }) {
+  const isPossible = ["queued", "running"].includes(state) && !sweep;
+  useKeys({ p: () => isPossible && act("pause") });
+  return isPossible && html`<button type="button" onClick=${() => act("pause")}>Pause <kbd aria-hidden="true">P</kbd></button>`;
 }
 
-export function Stepwise({ job, act }) {
+export function Stepwise({ job, nameOf, act }) {
   const rest = restOf(job);
   const proceed = (by) => rest !== null && act("continue", by);
   useKeys(Object.fromEntries(ACTIONS.map(({ key, by }) => [key, () => proceed(by)])));
@@ -34,17 +37,22 @@ export function Stepwise({ job, act }) {
     <h2>Step by step</h2>
     <div class="row">${ACTIONS.map(button)}</div>
     <p class="rest" role="status">${rest === null ? "Training." : `Paused before step ${number(rest)}, without a worker. It goes on by itself after 24 hours.`}</p>
-    <${Drawn} job=${job} what="weights" query="weights=last&">Weights<//>
-    <${Drawn} job=${job} what="gradient" query="">Gradient of the next step. ${use}, times the learning rate ${learning_rate}<//>
+    <${Numbers} job=${job} what="weight" path="weights?weights=last" nameOf=${nameOf}>Weights<//>
+    <${Numbers} job=${job} what="gradient" path="gradient" nameOf=${nameOf}>Gradient of the next step. ${use}, times the learning rate ${learning_rate}<//>
   </div>`;
 }
 
-// Drawn anew when the job rests at another step.
-function Drawn({ job, what, query, children }) {
-  const alt = `The ${what}, one picture for each digit or hidden unit: red is positive, blue negative`;
-  return html`<figure>
+// A picture for each digit or hidden unit, drawn anew when the job rests at another step.
+function Numbers({ job, what, path, nameOf, children }) {
+  const rest = restOf(job);
+  const kept = useRef(null);
+  const load = async () => (rest === null ? kept.current : (kept.current = await get(`/jobs/${job.id}/${path}`)));
+  const { data, problem } = useLoaded(load, [job.id, rest]);
+  const matrix = useMemo(() => data && { rows: data.values.length, columns: data.outputs.length, values: data.values.flat() }, [data]);
+  return html`<figure data-step=${data?.step}>
     <figcaption>${children}.</figcaption>
-    <${WeightsFrame}><${Picture} class="weights" path=${`/jobs/${job.id}/${what}.png?${query}upscale=4`} revision=${restOf(job)} alt=${alt} /><//>
+    ${problem && html`<p class="note">${problem.message}</p>`}
+    ${matrix ? html`<${LayerTiles} matrix=${matrix} config=${job.config} nameOf=${nameOf} what=${what} isShared />` : html`<div class="weights-awaited"></div>`}
   </figure>`;
 }
 

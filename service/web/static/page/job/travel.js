@@ -10,13 +10,12 @@ import { Grey } from "../parts/canvas.js";
 import { Matrix } from "../parts/confusion.js";
 import { useLoaded } from "../parts/live.js";
 import { Picture, WeightsFrame } from "../parts/picture.js";
-import { planesOf, Tiles } from "../parts/tiles.js";
+import { LayerTiles } from "../parts/tiles.js";
 import { address, isHidden, query, setParameters } from "../url.js";
 import { Past } from "./past.js";
 
 const EVERY_MS = 700;
 const PLAY_MS = 60;
-const MOST_TILES = 40; // of the units of a network, the first
 
 export function Travel({ job, checks, nameOf, setPast, isOver }) {
   const past = useMemo(() => new Past(job.id), []);
@@ -98,14 +97,7 @@ function useSnapshots(past, loading, nChecks, isOver) {
 
 // The weights at a place: of each class, or of the hidden units next to the pixels.
 function Then({ past, place, job, nameOf, isShared }) {
-  const tensor = past.at(place);
-  const planes = useMemo(() => planesOf(tensor).slice(0, MOST_TILES), [tensor.values]);
-  const isNetwork = past.model.tensors.length > 1;
-  const names = isNetwork ? planes.map((_, i) => `unit ${i + 1}`) : job.config.classes.map(nameOf);
-  return html`
-    ${isNetwork && html`<p class="hint">${planes.length < tensor.columns ? `The first ${planes.length} of ${tensor.columns}` : `The ${tensor.columns}`} units of the first layer.</p>`}
-    <${Tiles} names=${names} planes=${planes} isShared=${isShared} />
-  `;
+  return html`<${LayerTiles} matrix=${past.at(place)} config=${job.config} nameOf=${nameOf} isShared=${isShared} />`;
 }
 
 function Prediction({ past, place, asked: { pixels, isDrawn }, job, nameOf }) {

@@ -26,14 +26,14 @@ export function Jobs({ params }) {
   return html`
     <h1 id="jobs-title">Jobs</h1>
     <p class="lead">All training jobs of this server, the newest first. Tick two or more to compare them.</p>
-    <${Search} search=${search} kind="jobs" states=${STATES}>
+    <${Search} search=${search} kinds=${["jobs"]} states=${STATES}>
       ${picks.chosen.length > 0 && html`<div class="row">${picks.link}<${Delete} paths=${picks.chosen.map((id) => `/jobs/${id}`)} title=${`Delete ${count(picks.chosen.length, "job")}?`} words="Their curves and their weights at each check are lost. The versions that they made stay." label=${`Delete ${count(picks.chosen.length, "job")}`} done=${deleted} /></div>`}
     <//>
     <${Lost} when=${isLost} />
     ${problem && html`<${Empty} href="/?view=jobs" label="See all jobs">${problem.message}<//>`}
     ${isEmpty && (search.isFiltered ? html`<${Nothing} search=${search} />` : html`<${Empty} href="/?view=train" label="Train a model">There is no training job yet.<//>`)}
     ${data?.jobs.length > 0 && html`<${Table} caption="Training jobs" headings=${HEADINGS} keys=${data.jobs.map(({ id }) => id)} rows=${data.jobs.map((job) => rowOf(job, picks, again))} />`}
-    <${Older} search=${search} next=${data?.next} noun="jobs" />
+    <${Older} search=${search} next=${data?.next}>Older jobs<//>
   `;
 }
 

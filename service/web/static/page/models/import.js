@@ -1,6 +1,6 @@
 // A form that makes a version of weights that were trained elsewhere.
 
-import { get, post } from "../api.js";
+import { all, post } from "../api.js";
 import { html, useState } from "../html.js";
 import { useLoaded } from "../parts/live.js";
 import { address, go } from "../url.js";
@@ -21,7 +21,7 @@ const CALIBRATIONS = [
 ];
 
 export function Import() {
-  const { data: sets } = useLoaded(async () => (await get("/datasets")).datasets, []);
+  const { data: sets } = useLoaded(async () => (await all("datasets")).datasets, []);
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState(null);
   const submit = async (event) => {

@@ -2,7 +2,7 @@
 
 import { get, versionPath } from "../api.js";
 import { number, percent } from "../format.js";
-import { html, useEffect, useRef, useState } from "../html.js";
+import { html, useRef, useState } from "../html.js";
 import { Architecture } from "../job/job.js";
 import { namesOf } from "../names.js";
 import { Chart } from "../parts/chart.js";
@@ -14,7 +14,7 @@ import { Empty, Lost, useLoaded } from "../parts/live.js";
 import { FileLink } from "../parts/picture.js";
 import { compareAddress, Table } from "../parts/table.js";
 import { Weights } from "../parts/weights.js";
-import { address, go, isHidden, setTitle } from "../url.js";
+import { address, go, isHidden } from "../url.js";
 import { versionOf } from "../version.js";
 import { Versions } from "./versions.js";
 
@@ -35,8 +35,6 @@ export function Model({ params }) {
   };
   const { data, problem, isLost, again } = useLoaded(load, [name, reference]);
   const otherwise = data ? `${name}, version ${data.manifest.version}` : name;
-  const heading = data?.manifest.title || otherwise;
-  useEffect(() => setTitle(heading), [heading]);
   return html`
     <${Heading} id="model-page-title" path=${data && versionPath(name, data.manifest.version)} title=${data?.manifest.title ?? ""} otherwise=${otherwise} changed=${again} />
     <${Lost} when=${isLost} />

@@ -5,29 +5,33 @@ import { percent } from "../format.js";
 import { html } from "../html.js";
 import { Tags } from "../parts/annotation.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
-import { Nothing, Search, useSearch } from "../parts/search.js";
+import { Nothing, Older, Search, useSearch } from "../parts/search.js";
 import { Weights } from "../parts/weights.js";
 import { address, isHidden } from "../url.js";
 import { versionOf } from "../version.js";
 import { Import } from "./import.js";
 
+const PAGE = "24";
+
 export function Models({ params }) {
-  const search = useSearch(params, "models");
+  const search = useSearch(params, "models", { limit: PAGE });
   const load = async () => {
-    const models = (await get(`/models?${search.query}`)).models.filter((model) => model.default);
+    const { models, next } = await get(`/models?${search.query}`);
+    const usable = models.filter((model) => model.default);
     // All at once, so that no card moves another one.
-    return Promise.all(models.map(async (model) => ({ ...model, found: await versionOf(model.name, model.default.version).catch(() => undefined) })));
+    return { next, models: await Promise.all(usable.map(async (model) => ({ ...model, found: await versionOf(model.name, model.default.version).catch(() => undefined) }))) };
   };
   const { data, problem, isLost } = useLoaded(load, [search.query]);
   return html`
     <h1 id="models-title">Models</h1>
     <p class="lead">The weights of each model: ink on red counts for the digit, ink on blue against it.</p>
-    <${Search} search=${search} kind="versions" />
+    <${Search} search=${search} kinds=${["versions"]} />
     <${Lost} when=${isLost} />
     ${problem && html`<p class="note">${problem.message}</p>`}
-    ${data && !data.length && (search.isFiltered ? html`<${Nothing} search=${search} />` : html`<${Empty} href="/?view=train" label="Train a model">There is no model yet.<//>`)}
+    ${data?.models.length === 0 && (search.isFiltered ? html`<${Nothing} search=${search} />` : html`<${Empty} href="/?view=train" label="Train a model">There is no model yet.<//>`)}
     <details id="import" class="card" hidden=${isHidden("import")}><summary>Import weights that were trained elsewhere</summary><${Import} /></details>
-    <div class="models">${data?.map((model) => html`<${Card} key=${model.name} ...${model} />`)}</div>
+    <div class="models">${data?.models.map((model) => html`<${Card} key=${model.name} ...${model} />`)}</div>
+    <${Older} search=${search} next=${data?.next}>More models<//>
   `;
 }
 

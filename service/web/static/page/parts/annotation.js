@@ -1,9 +1,8 @@
 // What people write about a run, a version or a data set: a title that is changed in place, tags and notes.
 
 import { get, patch } from "../api.js";
-import { html, useLayoutEffect, useRef, useState } from "../html.js";
-import { address, isHidden } from "../url.js";
-import { useLoaded } from "./live.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../html.js";
+import { address, isHidden, setTitle } from "../url.js";
 
 const MAX_TITLE_CHARS = 200;
 const MAX_TAG_CHARS = 40;
@@ -64,11 +63,15 @@ export function Title({ path, title, what, changed, children }) {
   </form>`;
 }
 
-// The title of a page, with what it is called otherwise below it.
-export const Heading = ({ id, path, title, otherwise, changed }) => html`
-  <${Title} path=${path} title=${title} what=${otherwise} changed=${changed}><h1 id=${id}>${title || otherwise}</h1><//>
-  ${title && title !== otherwise && html`<p class="lead">${otherwise}</p>`}
-`;
+// The title of a page, also of its tab, with what it is called otherwise below it.
+export function Heading({ id, path, title, otherwise, changed }) {
+  const heading = title || otherwise;
+  useEffect(() => setTitle(heading), [heading]);
+  return html`
+    <${Title} path=${path} title=${title} what=${otherwise} changed=${changed}><h1 id=${id}>${heading}</h1><//>
+    ${title && title !== otherwise && html`<p class="lead">${otherwise}</p>`}
+  `;
+}
 
 // The tags of a row of a list, each a link to those that have it too.
 export const Tags = ({ tags, view }) => tags.map((tag) => html`<a key=${tag} class="chip tag" href=${address({ view, tag })}>${tag}</a> `);
@@ -91,8 +94,9 @@ export function Annotation({ path, kind, view, tags, notes, changed }) {
 
 function TagList({ kind, view, tags, save }) {
   const [typed, setTyped] = useState("");
-  const { data } = useLoaded(() => get(`/tags?kind=${kind}`), [kind, tags.join()]);
+  const [known, setKnown] = useState([]);
   const field = useRef(null);
+  const propose = () => get(`/tags?kind=${kind}`).then((found) => setKnown(found.tags), () => {}); // it can be typed anyway
   const add = async (event) => {
     event.preventDefault();
     const added = typed.split(",").map((tag) => tag.trim()).filter(Boolean);
@@ -104,8 +108,8 @@ function TagList({ kind, view, tags, save }) {
   return html`<form class="row" onSubmit=${add}>
     <h2>Tags</h2>
     ${tags.map((tag) => html`<span key=${tag} class="chip tag"><a href=${address({ view, tag })}>${tag}</a><button type="button" class="remove" aria-label=${`Remove the tag ${tag}`} onClick=${() => remove(tag)}>×</button></span>`)}
-    <input type="text" ref=${field} aria-label="New tag" placeholder="Add a tag" list="known-tags" maxlength=${4 * MAX_TAG_CHARS} autocomplete="off" value=${typed} onInput=${(event) => setTyped(event.target.value)} />
-    <datalist id="known-tags">${data?.tags.filter(({ tag }) => !tags.includes(tag)).map(({ tag }) => html`<option key=${tag} value=${tag} />`)}</datalist>
+    <input type="text" ref=${field} aria-label="New tag" placeholder="Add a tag" list="known-tags" maxlength=${4 * MAX_TAG_CHARS} autocomplete="off" value=${typed} onFocus=${propose} onInput=${(event) => setTyped(event.target.value)} />
+    <datalist id="known-tags">${known.filter(({ tag }) => !tags.includes(tag)).map(({ tag }) => html`<option key=${tag} value=${tag} />`)}</datalist>
     ${typed.trim() && html`<button type="submit">Add</button>`}
   </form>`;
 }

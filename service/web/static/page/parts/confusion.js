@@ -2,8 +2,7 @@
 
 import { count as counted, number } from "../format.js";
 import { html, useRef, useState } from "../html.js";
-
-const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+import { MOVES } from "./arrows.js";
 
 // choose(label, predicted): called when a cell is clicked; without it the cells are not buttons. chosen: [label, predicted].
 export function Matrix({ classes, confusion, nameOf, choose, chosen = null }) {

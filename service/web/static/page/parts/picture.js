@@ -4,13 +4,11 @@ import { send } from "../api.js";
 import { html, useEffect, useState } from "../html.js";
 
 // An image of the API; if it cannot be had, the reason stands in its place. body: a picture of which it is made, which is sent.
-// revision: null as long as it stays as it is, whatever it was before.
-export function Picture({ path, body = null, revision = undefined, ...attributes }) {
+export function Picture({ path, body = null, ...attributes }) {
   const [src, setSrc] = useState(null);
   const [problem, setProblem] = useState(null);
   useEffect(() => {
     let isLeft = false;
-    if (revision === null) return;
     setProblem(null);
     const load = async () => {
       const file = await (await send(path, body ? { method: "POST", body } : { cache: "no-cache" })).blob();
@@ -18,7 +16,7 @@ export function Picture({ path, body = null, revision = undefined, ...attributes
     };
     load().catch((failed) => isLeft || setProblem(failed));
     return () => (isLeft = true);
-  }, [path, body, revision]);
+  }, [path, body]);
   useEffect(() => () => URL.revokeObjectURL(src), [src]);
   if (problem) return html`<p class="hint">${problem.message}</p>`;
   if (src) return html`<img src=${src} ...${attributes} />`;

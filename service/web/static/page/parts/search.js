@@ -9,7 +9,7 @@ const TYPING_MS = 250;
 const MAX_CHARS = 100;
 const SHOWN_TAGS = 12;
 
-// What a list is asked for. {query: of the request, isFiltered, isFirstPage, ...what Search and Older show}
+// What a list is asked for. {query: of the request, filter: the same without its page, isFiltered, isFirstPage, ...what Search and Older show}
 export function useSearch(params, view, page = {}) {
   const [text, setText] = useState(params.get("q") ?? "");
   const [hasTyped, setTyped] = useState(false);
@@ -29,13 +29,13 @@ export function useSearch(params, view, page = {}) {
   const query = new URLSearchParams([...Object.entries(page), ...chosen, ...(before ? [["before", before]] : [])]);
   // The address of the same list with another state, or with other tags.
   const changed = (changes) => address([["view", view], ...chosen.filter(([name]) => !(name in changes)), ...Object.values(changes).flat()]);
-  return { view, text, type, state, tags, query: `${query}`, changed, isFiltered: chosen.length > 0, isFirstPage: !before };
+  return { view, text, type, state, tags, query: `${query}`, filter: `${new URLSearchParams(chosen)}`, changed, isFiltered: chosen.length > 0, isFirstPage: !before };
 }
 
-// kind: whose tags are shown. states: those that can be chosen. children: what else is in the row.
-export function Search({ search: { view, text, type, state, tags, changed }, kind, states = [], children = null }) {
-  const { data } = useLoaded(() => get(`/tags?kind=${kind}`), [kind]);
-  const used = (data?.tags ?? []).map(({ tag }) => tag);
+// kinds: whose tags are shown. states: those that can be chosen. children: what else is in the row.
+export function Search({ search: { view, text, type, state, tags, changed }, kinds, states = [], children = null }) {
+  const { data } = useLoaded(() => Promise.all(kinds.map((kind) => get(`/tags?kind=${kind}`))), []);
+  const used = [...new Set((data ?? []).flatMap((found) => found.tags).map(({ tag }) => tag))];
   const shown = [...tags, ...used.filter((tag) => !tags.includes(tag)).slice(0, SHOWN_TAGS)];
   const pairs = (some) => some.map((tag) => ["tag", tag]);
   return html`<div class="filter" role="search">
@@ -53,4 +53,4 @@ export function Search({ search: { view, text, type, state, tags, changed }, kin
 export const Nothing = ({ search }) => html`<div class="card empty"><p>Nothing matches.</p><a class="button main" href=${address({ view: search.view })}>Show all</a></div>`;
 
 // The link to the next page.
-export const Older = ({ search, next, noun }) => next && html`<a class="button" href=${search.changed({ before: [["before", next]] })}>Older ${noun}</a>`;
+export const Older = ({ search, next, children }) => next && html`<a class="button" href=${search.changed({ before: [["before", next]] })}>${children}</a>`;

@@ -1,13 +1,13 @@
 // A report: its progress, then every task with its answer, its figures and its tables.
 
 import { get, post } from "../api.js";
-import { html, useEffect } from "../html.js";
+import { html } from "../html.js";
 import { Annotation, Heading } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLive } from "../parts/live.js";
 import { FileLink, Picture } from "../parts/picture.js";
 import { Badge, compareAddress, Table } from "../parts/table.js";
-import { address, go, setTitle } from "../url.js";
+import { address, go } from "../url.js";
 
 const WORDS = {
   succeeded: "All runs have finished.",
@@ -23,8 +23,6 @@ export function Report({ params }) {
   };
   const { data: report, problem, isLost, again } = useLive(load, [id]);
   const otherwise = report ? `${report.options.quick ? "A quick" : "The"} course report, assignment ${report.options.assignment}` : "A report";
-  const heading = report?.title || otherwise;
-  useEffect(() => setTitle(heading), [heading]);
   return html`
     <${Heading} id="report-title" path=${report && `/reports/${id}`} title=${report?.title ?? ""} otherwise=${otherwise} changed=${again} />
     <div id="report-page">

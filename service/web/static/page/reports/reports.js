@@ -29,12 +29,12 @@ export function Reports({ params }) {
     <h1 id="reports-title">Reports</h1>
     <p class="lead">A whole course report, trained and written anew: each task with its answer, its figures and its tables.</p>
     ${!isHidden("submit") && html`<${Form} />`}
-    <${Search} search=${search} kind="reports" states=${["running", "finished"]} />
+    <${Search} search=${search} kinds=${["reports"]} states=${["running", "finished"]} />
     <${Lost} when=${isLost} />
     ${problem && html`<p class="note">${problem.message}</p>`}
     ${isEmpty && (search.isFiltered ? html`<${Nothing} search=${search} />` : html`<p class="hint">No report yet. A quick one takes a few seconds.</p>`)}
     ${data?.reports.length > 0 && html`<${Table} caption="Reports" headings=${HEADINGS} keys=${data.reports.map(({ id }) => id)} rows=${data.reports.map((report) => rowOf(report, again))} />`}
-    <${Older} search=${search} next=${data?.next} noun="reports" />
+    <${Older} search=${search} next=${data?.next}>Older reports<//>
   `;
 }
 

@@ -2,7 +2,7 @@
 
 import { get, post } from "../api.js";
 import { percent } from "../format.js";
-import { html, useEffect, useState } from "../html.js";
+import { html, useState } from "../html.js";
 import { championOf, promote } from "../models/promotion.js";
 import { Annotation, Heading } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
@@ -10,7 +10,7 @@ import { Empty, Lost, useLive, useLoaded } from "../parts/live.js";
 import { Picture, WeightsFrame } from "../parts/picture.js";
 import { Badge, Table, usePicks } from "../parts/table.js";
 import { title, written } from "../train/values.js";
-import { address, go, setParameters, setTitle } from "../url.js";
+import { address, go, setParameters } from "../url.js";
 import { Parallel } from "./parallel.js";
 
 const METRICS = {
@@ -31,8 +31,6 @@ export function Sweep({ params }) {
   };
   const { data: sweep, problem, isLost, again } = useLive(load, [id, metric]);
   const otherwise = sweep ? `A sweep over ${Object.keys(sweep.grid).map(title).join(" and ")}` : "A sweep";
-  const heading = sweep?.title || otherwise;
-  useEffect(() => setTitle(heading), [heading]);
   const rank = (event) => {
     setParameters({ rank_by: event.target.value });
     setMetric(event.target.value);

@@ -21,12 +21,12 @@ export function Sweeps({ params }) {
   return html`
     <h1 id="sweeps-title">Sweeps</h1>
     <p class="lead">Many runs that differ in a few settings, trained side by side: the quickest way to see the effect of a setting.</p>
-    <${Search} search=${search} kind="sweeps" states=${["running", "finished"]} />
+    <${Search} search=${search} kinds=${["sweeps"]} states=${["running", "finished"]} />
     <${Lost} when=${isLost} />
     ${problem && html`<${Empty} href="/?view=sweeps" label="See all sweeps">${problem.message}<//>`}
     ${isEmpty && (search.isFiltered ? html`<${Nothing} search=${search} />` : html`<${Empty} href=${EXAMPLE} label="Try five L2 penalties">No sweep yet. Enter several values in one field of the form.<//>`)}
     ${data?.sweeps.length > 0 && html`<${Table} caption="Sweeps" headings=${HEADINGS} keys=${data.sweeps.map(({ id }) => id)} rows=${data.sweeps.map((sweep) => rowOf(sweep, again))} />`}
-    <${Older} search=${search} next=${data?.next} noun="sweeps" />
+    <${Older} search=${search} next=${data?.next}>Older sweeps<//>
   `;
 }
 

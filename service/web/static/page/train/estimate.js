@@ -1,11 +1,11 @@
 // The length of a run: steps from the form, time from the speed of the last run on this server.
 
-import { get } from "../api.js";
+import { all, get } from "../api.js";
 import { count, duration, number } from "../format.js";
 
 // {sets: of images, by name; imagesPerSecond: or null}
 export async function loadSpeed() {
-  const [{ datasets }, { jobs }] = await Promise.all([get("/datasets"), get("/jobs?state=succeeded&limit=10")]);
+  const [{ datasets }, { jobs }] = await Promise.all([all("datasets"), get("/jobs?state=succeeded&limit=10")]);
   const speeds = jobs.map((job) => job.progress.images_per_s);
   return { sets: Object.fromEntries(datasets.map((each) => [each.name, each])), imagesPerSecond: speeds.find((speed) => speed > 0) ?? null };
 }

@@ -16,6 +16,7 @@ from .split import (
     plan_split,
     split,
     training_batch,
+    training_images,
     unseen_images,
     validation_images,
     with_its_classes,

@@ -93,6 +93,12 @@ def training_batch(
     return design_matrix(images, config.float_type, config.build_model().scaling), training.columns()[batch][:at_most]
 
 
+def training_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64]]:
+    """Return the training images of `split` as bytes, (n_train, 28, 28), and their columns; errors as there."""
+    training, _ = _select(dataset, config)
+    return training.images(), training.columns()
+
+
 def validation_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64]]:
     """Return the validation images of `split` as bytes, (n_validation, 28, 28), and their columns; errors as there."""
     _, validation = _select(dataset, config)

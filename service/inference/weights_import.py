@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from service.core import MODELS, Certainty, Check, Floats, Model, TrainingConfig, TrainingData
+from service.core import MODELS, Certainty, Check, Floats, Ints, Model, TrainingConfig, design_matrix
 from service.core.models import ACTIVATIONS
 from service.core.task import SCALINGS
-from service.datasets import Dataset, Datasets, split
+from service.datasets import Dataset, Datasets, Images, training_images, validation_images
 from service.errors import InvalidField, MalformedInput
 from service.registry import Manifest, ModelDraft, Registry, check_model_name, digit_below
 
@@ -23,6 +23,8 @@ LAYER_ACTIVATIONS = (*ACTIVATIONS, "tanh")
 _BINARY, _MULTICLASS = "logistic", "softmax"
 _MAX_TRAINING_IMAGES, _MAX_TEST_IMAGES = 20_000, 10_000
 """On which its metrics are measured."""
+_BLOCK_SIZE = 1000
+"""So many of them at a time are a float64 matrix of 6 MB."""
 
 
 def import_weights(
@@ -94,13 +96,13 @@ def import_weights(
         validation_size=min(_MAX_TEST_IMAGES, len(data_set.test)),
         batch_size=1,
     )
-    data = split(data_set, config)
+    training, test = training_images(data_set, config), validation_images(data_set, config)
     function = config.build_model()
     rows = {which: _row(function, matrices) for which, matrices in (("best", layers.best), ("last", layers.last))}
     with np.errstate(over="ignore", invalid="ignore"):
-        checks = {which: _measure(function, row, data) for which, row in rows.items()}
-        logits = function.joint_logits(rows[published][np.newaxis], data.x_validation)[0]
-        certainty = Certainty.measure(function.output, logits, data.y_validation, "test") if calibrate else None
+        checks = {which: _measure(function, row, training, test) for which, row in rows.items()}
+        logits, columns = _logits(function, rows[published], test[0]), test[1]
+        certainty = Certainty.measure(function.output, logits[0], columns, "test") if calibrate else None
     draft = ModelDraft(
         model=model,
         classes=config.classes,
@@ -146,11 +148,18 @@ def _row(function: Model, matrices: Sequence[Floats]) -> Floats:
     return function.layout.row({tensor.name: matrix for tensor, matrix in zip(tensors, matrices, strict=True)})
 
 
-def _measure(function: Model, row: Floats, data: TrainingData) -> dict[str, Any]:
-    """Return loss and accuracy on both parts, as a check has them."""
+def _logits(function: Model, row: Floats, images: Images) -> Floats:
+    """Return Z, (1, n_outputs, n_images)."""
+    blocks = (images[first : first + _BLOCK_SIZE] for first in range(0, len(images), _BLOCK_SIZE))
+    matrices = (design_matrix(block, row.dtype, function.scaling) for block in blocks)
+    return np.concatenate([function.joint_logits(row[np.newaxis], x) for x in matrices], axis=2)
+
+
+def _measure(function: Model, row: Floats, *parts: tuple[Images, Ints]) -> dict[str, Any]:
+    """Return loss and accuracy on the training and the test images, as a check has them."""
     found = []
-    for x, y in ((data.x_train, data.y_train), (data.x_validation, data.y_validation)):
-        logits = function.joint_logits(row[np.newaxis], x)
+    for images, y in parts:
+        logits = _logits(function, row, images)
         loss = function.output.losses(logits, y).mean(axis=1, dtype=np.float64)
         found += [float(loss[0]), float(function.output.accuracy(logits, y)[0])]
     if not np.isfinite(found).all():

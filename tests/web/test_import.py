@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import asdict
 from io import BytesIO
@@ -16,7 +17,7 @@ from service.bootstrap import Service
 from service.core import Certainty, TrainingConfig, design_matrix
 from service.core.npz import write_npz
 from service.datasets import Dataset, validation_images
-from service.inference import evaluate
+from service.inference import evaluate, import_weights
 from service.registry import DIGIT_BELOW
 from tests.web.serving import problem_of
 
@@ -171,6 +172,19 @@ def test_layers_of_another_program_compute_what_they_did(
     answer = client.post(f"/models/of-{activation}/predict", content=images.tobytes()).json()
     found = [list(one["probabilities"].values()) for one in answer["predictions"]]
     np.testing.assert_allclose(found, z / z.sum(axis=1, keepdims=True), rtol=1e-9, atol=1e-12)
+
+
+def test_measuring_takes_little_memory(service: Service, mnist: Dataset) -> None:
+    """As float64, the images that weights are measured on would take 190 MB."""
+    weights = np.zeros((785, 10))
+    assert mnist.training.images.any() and mnist.test.images.any(), "they are in memory"
+    tracemalloc.start()
+    try:
+        content = npz(best=weights, last=weights)
+        import_weights(service.registry, service.datasets, content, name="measured", classes=(), published="best")
+        assert tracemalloc.get_traced_memory()[1] < 45e6
+    finally:
+        tracemalloc.stop()
 
 
 BAD: dict[str, tuple[bytes, dict[str, str], int, str]] = {

@@ -223,7 +223,7 @@ async def import_version(
         headers = {"Location": f"/api/v1/models/{manifest.name}/versions/{manifest.version}"}
         return JSONResponse(_shown(service, manifest.name, manifest.version), 201, headers)
 
-    # Measuring takes as much memory as the largest body does.
+    # Measuring takes about as much memory as the largest body does.
     return await limits_of(request).run(work, service.settings.max_body_bytes)
 
 

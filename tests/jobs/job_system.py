@@ -39,7 +39,7 @@ def eventually(condition: Callable[[], T | None], *, within_s: float = 45.0) -> 
     deadline = time.monotonic() + within_s
     while not (result := condition()):
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
+        time.sleep(0.02)
     return result
 
 

@@ -27,7 +27,7 @@ def eventually() -> Eventually:
         deadline = time.monotonic() + DEADLINE_S
         while not condition():
             assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.01)
+            time.sleep(0.05)
 
     return wait
 

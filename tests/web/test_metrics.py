@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service import __version__
 from service.jobs import JobState, ProcessesExecutor
 from tests.web.serving import long_job, wait_for
-from tests.web.test_supervisor import three_processes, until, web_processes
+from tests.web.test_supervisor import several_processes, until, web_processes
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -116,7 +116,7 @@ def test_worker_restarts_are_counted() -> None:
 def test_every_process_answers_for_all(tmp_path: Path) -> None:
     pixels: dict[str, Any] = {"content": bytes(784), "headers": {"Content-Type": "application/octet-stream"}}
     body = {"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 784], "data": [0] * 784}]}
-    with three_processes(tmp_path) as (supervisor, url):
+    with several_processes(tmp_path) as (supervisor, url):
         for _ in range(30):
             httpx.post(f"{url}/v2/models/mnist-softmax/versions/1/infer", json=body).raise_for_status()
             httpx.post(f"{url}/api/v1/models/nobody/predict", **pixels)

@@ -1,4 +1,7 @@
-"""Several web processes on one address: each answers, one trains, the dead and the hung are replaced, none is left."""
+"""Several web processes on one address: each answers, one trains, the dead and the hung are replaced, none is left.
+
+Each of them imports everything, which takes more than a second of processor time: two are several too.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from service.settings import Settings
 from service.web import server, supervisor
 supervisor.HANG_S = 5.0
 server.run(
-    Settings(port=0, data_dir=Path({data_dir!r}), executor="inline", workers=1, web_workers=3, log_level="error"),
+    Settings(port=0, data_dir=Path({data_dir!r}), executor="inline", workers=1, web_workers={n}, log_level="error"),
     lambda url: print(url, flush=True),
 )
 """
@@ -36,13 +39,13 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def three_processes(data_dir: Path) -> Iterator[tuple[psutil.Process, str]]:
-    """Yield the supervisor of three web processes, and their address."""
+def several_processes(data_dir: Path, n: int = 2) -> Iterator[tuple[psutil.Process, str]]:
+    """Yield the supervisor of web processes, and their address."""
     hooks = data_dir / "hooks"
     hooks.mkdir(parents=True, exist_ok=True)
     (hooks / "sitecustomize.py").write_text(HANG)
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE.format(data_dir=str(data_dir))],
+        [sys.executable, "-c", SERVE.format(data_dir=str(data_dir), n=n)],
         env={**os.environ, "PYTHONPATH": f"{hooks}{os.pathsep}{ROOT}"},
         stdout=subprocess.PIPE,
         text=True,
@@ -50,7 +53,7 @@ def three_processes(data_dir: Path) -> Iterator[tuple[psutil.Process, str]]:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
-            assert len(web_processes(psutil.Process(process.pid))) == 3
+            assert len(web_processes(psutil.Process(process.pid))) == n
             yield psutil.Process(process.pid), url
         finally:
             process.terminate()
@@ -86,43 +89,48 @@ def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not come about")
 
 
+@contextmanager
+def new_connections(url: str) -> Iterator[httpx.Client]:
+    """Yield a client that opens a connection for each request, so that any of the processes accepts it."""
+    with httpx.Client(base_url=url, limits=httpx.Limits(max_keepalive_connections=0), timeout=DEADLINE_S) as client:
+        yield client
+
+
 def ask(running: tuple[psutil.Process, str], n_times: int = 30) -> None:
-    """Ask through new connections, whichever process accepts them."""
+    """Ask whichever process accepts the connection."""
     supervisor, url = running
-    for _ in range(n_times):
-        before = web_processes(supervisor)
-        try:
-            answer = httpx.get(f"{url}/readyz", timeout=DEADLINE_S)
-        except httpx.TransportError:
-            # A machine so busy that 5 s pass without a turn of an event loop has one more replaced; nothing else may.
-            assert web_processes(supervisor) != before
-            until(lambda: three_serve(supervisor))
-            answer = httpx.get(f"{url}/readyz", timeout=DEADLINE_S)
-        assert answer.json() == {
-            "ready": True,
-            "parts": {"database": True, "model": True, "engine": True},
-            "reasons": {},
-        }
+    with new_connections(url) as client:
+        for _ in range(n_times):
+            before = web_processes(supervisor)
+            try:
+                answer = client.get("/readyz")
+            except httpx.TransportError:
+                # A machine so busy that 5 s pass without a turn of an event loop has one more replaced; nothing else.
+                assert web_processes(supervisor) != before
+                until(lambda: three_serve(supervisor))
+                answer = client.get("/readyz")
+            assert answer.json() == {
+                "ready": True,
+                "parts": {"database": True, "model": True, "engine": True},
+                "reasons": {},
+            }
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[psutil.Process, str]]:
     """Three processes for the tests that leave three behind."""
-    with three_processes(tmp_path_factory.mktemp("running")) as running:
+    with several_processes(tmp_path_factory.mktemp("running"), 3) as running:
         yield running
 
 
 def test_all_answer_and_every_job_runs_once(running: tuple[psutil.Process, str]) -> None:
     _, url = running
     ask(running)
-    ids = []
-    for _ in range(12):
-        with httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client:
-            ids.append(client.post("/jobs", json=TINY).raise_for_status().json()["id"])
-    for job_id in ids:
-        with httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client:
+    with new_connections(f"{url}/api/v1") as client:
+        ids = [client.post("/jobs", json=TINY).raise_for_status().json()["id"] for _ in range(12)]
+        for job_id in ids:
             job = wait_until_over(client, job_id)
-        assert [move["state"] for move in job["history"]] == ["queued", "running", "succeeded"]
+            assert [move["state"] for move in job["history"]] == ["queued", "running", "succeeded"]
 
 
 def test_all_may_be_suspended_together(running: tuple[psutil.Process, str]) -> None:
@@ -171,7 +179,7 @@ def test_none_minds_that_somebody_removes_their_figures(running: tuple[psutil.Pr
 )
 def test_none_outlives_its_supervisor(tmp_path: Path, sent: signal.Signals, is_suspended: bool) -> None:
     """Nor keeps the port. What a killed service leaves is removed by the next one."""
-    with three_processes(tmp_path) as (supervisor, url):
+    with several_processes(tmp_path) as (supervisor, url):
         processes = supervisor.children(recursive=True)
         figures = Path(web_processes(supervisor)[0].environ()["PROMETHEUS_MULTIPROC_DIR"])
         assert figures.stat().st_mode & 0o777 == 0o700
@@ -184,14 +192,14 @@ def test_none_outlives_its_supervisor(tmp_path: Path, sent: signal.Signals, is_s
         # Of a killed one they may be gone already: a service of a test beside this one removes them too.
         assert sent == signal.SIGKILL or not figures.exists()
     if sent == signal.SIGKILL:
-        with three_processes(tmp_path) as running:
+        with several_processes(tmp_path, 3) as running:
             assert not figures.exists()
             ask(running, 3)
 
 
 def test_one_that_has_just_been_started_ends_with_its_supervisor(tmp_path: Path) -> None:
     """While it imports, it does so."""
-    with three_processes(tmp_path) as (supervisor, _):
+    with several_processes(tmp_path) as (supervisor, _):
         before = {process.pid for process in web_processes(supervisor)}
         web_processes(supervisor)[0].kill()
         until(lambda: bool({process.pid for process in web_processes(supervisor)} - before))
@@ -203,7 +211,7 @@ def test_one_that_has_just_been_started_ends_with_its_supervisor(tmp_path: Path)
 
 def test_a_start_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("where a folder is needed")
-    program = SERVE.format(data_dir=str(tmp_path)).replace(
+    program = SERVE.format(data_dir=str(tmp_path), n=2).replace(
         "executor=", f"store_url={str(tmp_path / 'store')!r}, executor="
     )
     ended = subprocess.run(

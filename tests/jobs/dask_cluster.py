@@ -12,7 +12,6 @@ import psutil
 from service.jobs import DaskExecutor
 from tests.jobs.job_system import eventually
 
-
 _QUIET = {
     "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
     "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "100ms",

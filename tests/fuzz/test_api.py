@@ -57,7 +57,7 @@ def test_every_chart_may_refuse_a_resolution_that_its_size_leaves_no_room_for(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("phases", "max_s", "least"), [(ALONE, 15, 10), (IN_SEQUENCE, 8, 10)])
+@pytest.mark.parametrize(("phases", "max_s", "least"), [(ALONE, 8, 10), (IN_SEQUENCE, 5, 10)])
 def test_every_answer_is_what_the_description_says(
     server: Server, key: str, phases: str, max_s: int, least: int
 ) -> None:

@@ -74,6 +74,7 @@ def test_workers_do_not_outlive_their_engine(idle: JobSystem, start_engine: Star
 
 
 @pytest.mark.slow
+@only_sqlite
 def test_a_suspended_worker_does_not_outlive_its_engine(idle: JobSystem, start_engine: StartEngine) -> None:
     """It cannot notice the death of its parent."""
     engine = start_engine()
@@ -95,6 +96,7 @@ def test_idle_workers_do_not_outlive_their_engine(start_engine: StartEngine) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True)
 def test_a_job_survives_two_kills_and_ends_with_the_same_bits(
     idle: JobSystem, start_engine: StartEngine, make_system: MakeSystem
 ) -> None:

@@ -405,6 +405,7 @@ def test_what_a_finished_sweep_shows(system: JobSystem) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True)
 def test_a_thousand_members_are_accepted_quickly(idle: JobSystem) -> None:
     """Promised: within half a second each. Asserted of processor time, with room for a slow machine."""
     sweeps = sweeps_of(idle, max_queue_length=10_000)

@@ -194,9 +194,10 @@ def test_the_head_has_title_and_authors(contents: Contents) -> None:
     assert {"title", "authors", "group"} <= set(options.fingerprinted())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_full_report_meets_the_known_numbers(service: Service, eventually: Eventually) -> None:
+    """`tests/core/test_report_table.py` holds the numbers in every run."""
     report = service.reports.submit(ReportOptions())
     for _ in range(5):  # each waits for its own deadline; the machine may be busy
         try:

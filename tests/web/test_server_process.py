@@ -131,11 +131,12 @@ from service.bootstrap import build
 from service.errors import ServiceError
 from service.settings import Settings
 
-build(Settings(data_dir=Path({str(tmp_path / "other")!r}))).stop()  # imports what another user may not read
+# Imports what another user may not read.
+build(Settings(data_dir=Path({str(tmp_path / "other")!r}), executor="inline")).stop()
 if {as_root}:
     os.setuid(65534)
 try:
-    build(Settings(data_dir=Path({str(folder if exists else tmp_path)!r}), database_url={url!r}))
+    build(Settings(data_dir=Path({str(folder if exists else tmp_path)!r}), database_url={url!r}, executor="inline"))
 except ServiceError as error:
     print(error.message)
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.core import StopReason
+from service.errors import ServiceError
 from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS
 
 from .annotations import about_column, about_text, annotates, print_about, searched
@@ -21,7 +23,7 @@ from .hyperparameters import hyperparameter_option
 from .job_view import check_text
 from .names import Noun, argument
 from .pictures import published_tiles, weights_view
-from .root import examples
+from .root import Failure, examples
 from .terminal import (
     AS_JSON,
     age_text,
@@ -42,6 +44,7 @@ from .terminal import (
 _NAME = argument("name", Noun.MODEL)
 _VERSION = click.argument("version", required=False, metavar="[VERSION|ALIAS]")
 _N_CONFUSIONS = 5
+_CHAMPION = "champion"
 
 
 @click.group()
@@ -124,16 +127,42 @@ def compare(backend: Backend, *, versions: tuple[str, ...], as_json: bool) -> No
 @models.command()
 @_NAME
 @click.argument("version", type=click.IntRange(1), required=False)
-@click.option("--alias", "moved", default="champion", metavar="ALIAS", help="The alias to move. [default champion]")
+@click.option("--alias", "moved", default=_CHAMPION, metavar="ALIAS", help="The alias to move. [default champion]")
 @click.option("--reason", metavar="TEXT", help="Why, for the alias's history.")
+@click.option("--yes", is_flag=True, help="Do not ask, even if it is worse than the champion.")
 @creates_data
 @examples("models promote mnist-softmax 2", 'models promote mnist-softmax 1 --alias baseline --reason "the first"')
-def promote(backend: Backend, *, name: str, version: int | None, moved: str, reason: str | None) -> None:
-    """Move an alias to a version."""
+def promote(backend: Backend, *, name: str, version: int | None, moved: str, reason: str | None, yes: bool) -> None:
+    """Move an alias to a version.
+
+    A version that is worse on the test images than the champion becomes it only after a question, or with --yes.
+    """
     if version is None:
         raise click.UsageError("Name a version: NAME VERSION, or NAME/VERSION.")
+    if moved == _CHAMPION and not yes:
+        _confirm_worse(backend, name, version)
     move = backend.move_alias(name, moved, version, reason=reason)
     click.echo(f"{move['model']}: {move['alias']} is version {move['version']} now.")
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _confirm_worse(backend: Backend, name: str, version: int) -> None:
+    """Ask whether a version is to be the champion although it is worse, with the difference; refuse off a terminal."""
+    champion = (backend.model(name)["aliases"] or {}).get(_CHAMPION)
+    if champion in (None, version):
+        return
+    try:
+        (found,) = backend.comparison([f"{name}/{champion}", f"{name}/{version}"])["comparisons"]
+    except ServiceError:  # they have different classes, or there is no such version, which moving the alias reports
+        return
+    if found["accuracy_difference"] >= 0:
+        return
+    if not _is_terminal():
+        raise Failure(f"{found['sentence']} Promote it all the same with --yes.")
+    click.confirm(f"{found['sentence']}\nPromote version {version}, although it is worse?", abort=True)
 
 
 @models.command()

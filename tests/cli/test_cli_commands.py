@@ -241,6 +241,24 @@ def test_aliases(here: Here) -> None:
     )
 
 
+def test_a_worse_champion_is_asked_for(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here("models", "export", "mnist-softmax", "1", "-o", tmp_path / "good.npz")
+    arrays = np.load(tmp_path / "good.npz")
+    np.savez(tmp_path / "worse.npz", **{name: np.roll(arrays[name], 1, axis=1) for name in ("best", "last")})
+    for file in ("good.npz", "worse.npz"):
+        here("models", "import", tmp_path / file, "asked")
+    assert "version 1 now" in here("models", "promote", "asked/1")
+    worse = ("models", "promote", "asked/2")
+    refused = here(*worse, exit_code=1)
+    assert "asked/2" in refused and refused.endswith("Promote it all the same with --yes.\n")
+    monkeypatch.setattr("service.cli.models._is_terminal", lambda: True)
+    asked = here(*worse, input="n\n", exit_code=1)
+    assert "although it is worse? [y/N]" in asked and "version 1" in here("models", "aliases", "asked")
+    assert "version 2 now" in here(*worse, input="y\n")
+    assert "version 1 now" in here("models", "promote", "asked/1")  # it is better
+    assert "version 2 now" in here(*worse, "--yes")
+
+
 def test_a_prediction(here: Here, digit_png: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     text = here("predict", digit_png, "--model", "mnist-softmax", "--version", "1", "--show")

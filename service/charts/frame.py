@@ -100,6 +100,8 @@ class Frame(TypedDict, total=False):
     title, caption : one line each, or two if they are long; what does not fit ends in "…".
     size : 960 by 600 pixels by default.
     image_format : ``png``, ``svg`` or ``pdf``, which is one page.
+    also : further formats of the same picture. Their files are put here, drawn from one layout, which takes longer than
+        to draw it.
     provenance : written into the file.
     """
 
@@ -107,6 +109,7 @@ class Frame(TypedDict, total=False):
     caption: str
     size: ChartSize | None
     image_format: ImageFormat
+    also: dict[ImageFormat, bytes] | None
     provenance: Required[Provenance]
 
 

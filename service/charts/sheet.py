@@ -78,9 +78,11 @@ class Sheet:
         caption: str = "",
         size: ChartSize | None = None,
         image_format: ImageFormat = "png",
+        also: dict[ImageFormat, bytes] | None = None,
         provenance: Provenance,
     ) -> None:
         self._title, self._caption, self._format, self._provenance = title, caption, image_format, provenance
+        self._also = {} if also is None else also
         size = size or ChartSize()
         self._dpi = size.dots_per_inch
         # A billionth of a pixel more, because the figure rounds its size down.
@@ -233,14 +235,18 @@ class Sheet:
 
     def encode(self) -> bytes:
         """Return the picture as a file; a PDF is one page, and like an SVG has no pixels."""
-        if self._format == "png":
+        self._also.update({each: self._encode(each) for each in self._also})
+        return self._encode(self._format)
+
+    def _encode(self, image_format: ImageFormat) -> bytes:
+        if image_format == "png":
             self._agg.draw()
             pixels = np.ascontiguousarray(np.asarray(self._agg.buffer_rgba())[..., :3])
             return encode_png(Image.fromarray(pixels), self._provenance, dpi=self._dpi)
         file = BytesIO()
-        description, date = ("Description", "Date") if self._format == "svg" else ("Subject", "CreationDate")
+        description, date = ("Description", "Date") if image_format == "svg" else ("Subject", "CreationDate")
         metadata = {"Title": printable(self._title), "Creator": "Inkling", description: describe(self._provenance)}
-        self.figure.savefig(file, format=self._format, metadata={**metadata, date: None})
+        self.figure.savefig(file, format=image_format, metadata={**metadata, date: None})
         return file.getvalue()
 
     def _draw_colour_bar(

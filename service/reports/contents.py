@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from io import BytesIO
 from typing import Any, Protocol
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from service.datasets import load_dataset
 from service.errors import JobNotFound
@@ -23,6 +24,7 @@ from .spikes import Spikes, find_spikes
 from .wording import loss, percent, signed
 
 FORMS = ("html", "pdf", "md", "tex", "ipynb", "json", "zip")
+_KEPT_DOCUMENTS = 32
 HAND_IN = "hand-in.zip"
 """What the archive is to be called where a person keeps it."""
 
@@ -158,25 +160,12 @@ class Contents:
         """
         if name not in self.file_names():
             raise JobNotFound("This report has no file of that name.")
-        if name == "report.json":
-            return json.dumps(self.to_dict(), indent=2, ensure_ascii=False).encode()
         if name.startswith("figures/"):
             stem, _, form = name.removeprefix("figures/").rpartition(".")
             return self.figures[stem].draw("svg" if form == "svg" else "png")
-        if name == "report.zip":
-            return self._archive()
-        # Imported on first use: it takes longer to import than all the rest of a server.
-        from .notebook import render_notebook  # noqa: PLC0415
-        from .rendering import render_document, render_latex, render_markdown, render_page  # noqa: PLC0415
+        return _document(self, name.removeprefix("report."))
 
-        texts = {"md": render_markdown, "tex": render_latex, "ipynb": render_notebook}
-        if render := texts.get(name.removeprefix("report.")):
-            return render(self)
-        if name == "report.html":
-            return render_page(self, self._pictures("svg"))
-        return render_document(self, self._pictures("png"))
-
-    def _archive(self) -> bytes:
+    def archive(self) -> bytes:
         """Return all other files in a folder of a ZIP archive; figures of the course also under its names for them."""
         named = {name: name for name in self.file_names() if name != "report.zip"}
         for figure in self.figures.values():
@@ -185,11 +174,31 @@ class Contents:
         archive = BytesIO()
         with ZipFile(archive, "w", ZIP_DEFLATED) as files:
             for name, made in named.items():
-                files.writestr(ZipInfo(f"report/{name}", (1980, 1, 1, 0, 0, 0)), self.file(made), ZIP_DEFLATED)
+                method = ZIP_STORED if name.endswith((".png", ".pdf")) else ZIP_DEFLATED  # those are compressed already
+                files.writestr(ZipInfo(f"report/{name}", (1980, 1, 1, 0, 0, 0)), self.file(made), method)
         return archive.getvalue()
 
-    def _pictures(self, form: FigureFormat) -> dict[str, bytes]:
+    def pictures(self, form: FigureFormat) -> dict[str, bytes]:
+        """Return all figures in a format, by name."""
         return {name: figure.draw(form) for name, figure in self.figures.items()}
+
+
+@lru_cache(_KEPT_DOCUMENTS)
+def _document(contents: Contents, form: str) -> bytes:
+    """Return a report in one of `FORMS`; the last ones are kept, since the archive has all the others."""
+    if form == "json":
+        return json.dumps(contents.to_dict(), indent=2, ensure_ascii=False).encode()
+    if form == "zip":
+        return contents.archive()
+    # Imported on first use: it takes longer to import than all the rest of a server.
+    from .notebook import render_notebook  # noqa: PLC0415
+    from .rendering import render_document, render_latex, render_markdown, render_page  # noqa: PLC0415
+
+    if form == "html":
+        return render_page(contents, contents.pictures("svg"))
+    if form == "pdf":
+        return render_document(contents, contents.pictures("png"))
+    return {"md": render_markdown, "tex": render_latex, "ipynb": render_notebook}[form](contents)
 
 
 _TITLES = {

@@ -59,3 +59,6 @@ BACKPROPAGATION = (
             r"\delta_{l-1} = ( \delta_l \tilde{W}_l^T ) \circ f'(z_{l-1}), \quad"
             r" \tilde{W}_l = W_l \ \mathrm{without\ its\ row\ of\ biases}"),
 )  # fmt: skip
+
+DERIVATIONS = {1: (LOGISTIC, SOFTMAX, PENALISED), 2: (BACKPROPAGATION,)}
+"""All of a report, by its assignment."""

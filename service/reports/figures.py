@@ -33,6 +33,8 @@ from .spikes import Spikes
 from .wording import signed
 
 FigureFormat: TypeAlias = Literal["png", "svg"]
+Drawn: TypeAlias = Mapping[FigureFormat, bytes]
+"""A figure in both formats."""
 
 _COURSE_NAMES: Mapping[int, Mapping[str, str]] = {
     1: {
@@ -85,16 +87,16 @@ class Figures:
         self._report_id, self._quick = report_id, options.quick
         self._course_names = _COURSE_NAMES[options.assignment]
 
-    def add(self, name: str, caption: str, runs: Sequence[Run], draw: Callable[..., bytes]) -> None:
-        """Add a figure drawn by ``draw(image_format=..., provenance=...)``."""
+    def add(self, name: str, caption: str, runs: Sequence[Run], draw: Callable[..., Drawn]) -> None:
+        """Add a figure drawn by ``draw(provenance=...)``."""
         provenance = {"report": self._report_id, "figure": name, **runs[0].provenance}
         if len(runs) > 1:
             provenance["jobs"] = ", ".join(run.job.id for run in runs)
             provenance["l2_penalty"] = ", ".join(dict.fromkeys(f"{run.l2_penalty:g}" for run in runs))
         if self._quick:
             provenance["quick"] = "fewer epochs"
-        drawn_once = _once(lambda image_format: draw(image_format=image_format, provenance=provenance))
         course_name = self._course_names.get(name, "")
+        drawn_once = _once(partial(draw, provenance=provenance))
         self.made[name] = Figure(name=name, course_name=course_name, caption=caption, runs=runs, draw=drawn_once)
 
     def add_chart(
@@ -110,7 +112,7 @@ class Figures:
     ) -> None:
         """Add a chart of these values with a title and a note below it, by default the caption of its first run."""
         text = (note or runs[0].job.caption) + ("; quick report, fewer epochs" if self._quick else "")
-        self.add(name, caption, runs, partial(chart, *values, title=title, caption=text, size=_SIZE, **more))
+        self.add(name, caption, runs, partial(_chart, chart, *values, title=title, caption=text, size=_SIZE, **more))
 
 
 def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Figure]:
@@ -170,7 +172,7 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
             f"The {len(images)} images of batch {spikes.batch}, in their order. Framed: those that the weights before "
             "this batch misclassify.",
             [logistic],
-            partial(batch_sheet, images, list(map(str, spikes.labels)), stand_out=spikes.wrong, upscale=3),
+            partial(_pictures, batch_sheet, images, list(map(str, spikes.labels)), stand_out=spikes.wrong, upscale=3),
         )
     return figures.made
 
@@ -234,6 +236,7 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
             f"{meaning}",
             [plain, strongest],
             partial(
+                _pictures,
                 weights_grid,
                 tiles,
                 row_captions=["λ = 0", f"λ = {strongest.l2_penalty:g}"],
@@ -327,15 +330,26 @@ def _images_of(run: Run, places: Sequence[int]) -> Images:
     return config.build_model().scaling.invert(x).reshape(-1, *config.task.image_shape)
 
 
-def _once(draw: Callable[[FigureFormat], bytes]) -> Callable[[FigureFormat], bytes]:
+def _chart(chart: Callable[..., bytes], *values: object, **frame: object) -> Drawn:
+    """Draw a chart in both formats, laid out once."""
+    also: dict[FigureFormat, bytes] = {"png": b""}
+    return {"svg": chart(*values, **frame, image_format="svg", also=also), **also}
+
+
+def _pictures(picture: Callable[..., bytes], *values: object, **style: object) -> Drawn:
+    """Draw a picture that has no layout in both formats."""
+    return {"svg": picture(*values, **style, image_format="svg"), "png": picture(*values, **style, image_format="png")}
+
+
+def _once(draw: Callable[[], Drawn]) -> Callable[[FigureFormat], bytes]:
     """Keep the drawn files; concurrent callers wait for the first one."""
     drawn: dict[FigureFormat, bytes] = {}
     drawing = Lock()
 
     def file(image_format: FigureFormat) -> bytes:
         with drawing:
-            if image_format not in drawn:
-                drawn[image_format] = draw(image_format)
+            if not drawn:
+                drawn.update(draw())
             return drawn[image_format]
 
     return file

@@ -56,9 +56,17 @@ class GradientCheck:
 
 @lru_cache(32)
 def check_gradient(
-    dataset: Dataset, model: Any, *, seed: int, l2_penalty: float = 0.0, classes: Any = (), hidden_layers: Any = ()
-) -> GradientCheck:
-    """Make one step of training with learning rate 1 from random weights, and compare it with the objective.
+    dataset: Dataset,
+    model: Any,
+    *,
+    seed: int,
+    l2_penalties: Sequence[float] = (0.0,),
+    classes: Any = (),
+    hidden_layers: Any = (),
+) -> list[GradientCheck]:
+    """For each penalty make a step of training with learning rate 1 from random weights, and compare it.
+
+    It is compared with the objective, whose cross-entropy is computed once for all penalties.
 
     The objective is C + l2_penalty * ||W||^2. Its derivative by each entry of W is taken as
     (J(W + h) - J(W - h)) / 2h on real images: all of a linear model, and some drawn of each layer of a network with
@@ -79,7 +87,6 @@ def check_gradient(
         train_size=_SELECTED,
         validation_size=_SELECTED,
         shuffle=False,
-        l2_penalty=l2_penalty,
         dtype="float64",
         hidden_layers=hidden_layers,
         **(network if hidden_layers else {}),
@@ -99,42 +106,48 @@ def check_gradient(
         ]
         entries = np.concatenate(layers)
     data = TrainingData(x_train=x, y_train=y, x_validation=x, y_validation=y)
-    gradient = parameters - train(config, data, resume_from=TrainingState.at_start(parameters, None)).last
-    numerical = _central_differences(function, parameters, (x, y), l2_penalty, entries)
-    error, largest = float(np.abs(gradient[entries] - numerical).max()), float(np.abs(gradient).max())
-    return GradientCheck(
-        model=model,
-        l2_penalty=l2_penalty,
-        n_parameters=parameters.size,
-        n_entries=entries.size,
-        n_layers=len(function.layout.tensors),
-        n_images=len(x),
-        step_width=STEP_WIDTH,
-        largest_gradient=largest,
-        largest_error=error,
-        largest_relative_error=error / largest,
-    )
+    after, before = (_losses_of_moved(function, parameters, (x, y), entries, h) for h in (STEP_WIDTH, -STEP_WIDTH))
+    squares = np.square(parameters).sum() - np.square(parameters[entries])
+    checks = []
+    for l2_penalty in l2_penalties:
+        penalised = replace(config, l2_penalty=l2_penalty)
+        gradient = parameters - train(penalised, data, resume_from=TrainingState.at_start(parameters, None)).last
+        plus, minus = (
+            losses + l2_penalty * (squares + (parameters[entries] + h) ** 2)
+            for losses, h in ((after, STEP_WIDTH), (before, -STEP_WIDTH))
+        )
+        numerical = (plus - minus) / (2 * STEP_WIDTH)
+        error, largest = float(np.abs(gradient[entries] - numerical).max()), float(np.abs(gradient).max())
+        checks.append(
+            GradientCheck(
+                model=model,
+                l2_penalty=l2_penalty,
+                n_parameters=parameters.size,
+                n_entries=entries.size,
+                n_layers=len(function.layout.tensors),
+                n_images=len(x),
+                step_width=STEP_WIDTH,
+                largest_gradient=largest,
+                largest_error=error,
+                largest_relative_error=error / largest,
+            )
+        )
+    return checks
 
 
-def _central_differences(
-    function: Model, parameters: Floats, images: tuple[Floats, Ints], l2_penalty: float, chosen: Ints
+def _losses_of_moved(
+    function: Model, parameters: Floats, images: tuple[Floats, Ints], chosen: Ints, h: float
 ) -> Floats:
-    """Return dJ/dtheta of the chosen entries."""
+    """Return the cross-entropy with each of the chosen entries moved by h, (n_chosen,)."""
     x, y = images
-    numerical = np.empty(len(chosen))
-    squares = np.square(parameters)
+    losses = np.empty(len(chosen))
     n_moved = max(1, _MOVED // len(parameters))
     for start in range(0, len(chosen), n_moved):
         entries = chosen[start : start + n_moved]
-        ends = []
-        for h in (STEP_WIDTH, -STEP_WIDTH):
-            moved = np.repeat(parameters[np.newaxis], len(entries), axis=0)
-            moved[np.arange(len(entries)), entries] += h
-            losses = function.output.losses(function.joint_logits(moved, x), y).mean(axis=1)
-            penalties = squares.sum() - squares[entries] + (parameters[entries] + h) ** 2
-            ends.append(losses + l2_penalty * penalties)
-        numerical[start : start + n_moved] = (ends[0] - ends[1]) / (2 * STEP_WIDTH)
-    return numerical
+        moved = np.repeat(parameters[np.newaxis], len(entries), axis=0)
+        moved[np.arange(len(entries)), entries] += h
+        losses[start : start + n_moved] = function.output.losses(function.joint_logits(moved, x), y).mean(axis=1)
+    return losses
 
 
 SEED_REPORT, TABLE = "seed report", "reference table"
@@ -289,9 +302,8 @@ def check_gradients(options: ReportOptions) -> list[GradientCheck]:
     """Check the gradients of tasks 1a, 1b and 4a."""
     dataset, largest = load_dataset(options.dataset), max(options.l2_penalties)
     return [
-        check_gradient(dataset, "logistic", l2_penalty=0.0, seed=options.seed, classes=options.classes),
-        check_gradient(dataset, "softmax", l2_penalty=0.0, seed=options.seed),
-        check_gradient(dataset, "softmax", l2_penalty=largest, seed=options.seed),
+        *check_gradient(dataset, "logistic", seed=options.seed, classes=options.classes),
+        *check_gradient(dataset, "softmax", l2_penalties=(0.0, largest), seed=options.seed),
     ]
 
 
@@ -351,17 +363,13 @@ def compare(
 def compare_weights(plain: Run, penalised: Run, dataset: Dataset) -> WeightComparison:
     """Compare the weights of two runs; the first is trained again for as many steps as a shorter second one."""
     config = plain.job.config
-    means = mean_images(dataset, config)
-    model = config.build_model()
+    means, model = mean_images(dataset, config), config.build_model()
 
     def statistics(row: Floats) -> WeightStatistics:
         return WeightStatistics.of(model.tiles(row.astype(np.float64)), means)
 
     n_steps, n_plain_steps = (len(run.curves.train_loss) for run in (penalised, plain))
-    as_long = plain.last
-    if n_steps < n_plain_steps:
-        config = replace(config, patience=None, checks_per_epoch=1)
-        as_long = train_stack([config], split(dataset, config), until_step=n_steps)[0].last
+    as_long = weights_after(dataset, config, n_steps) if n_steps < n_plain_steps else plain.last
     return WeightComparison(
         l2_penalty=penalised.l2_penalty,
         n_steps=n_steps,
@@ -370,6 +378,13 @@ def compare_weights(plain: Run, penalised: Run, dataset: Dataset) -> WeightCompa
         plain=statistics(plain.last),
         plain_as_long=statistics(as_long),
     )
+
+
+@lru_cache(4)
+def weights_after(dataset: Dataset, config: TrainingConfig, n_steps: int) -> Floats:
+    """Return the parameters of a run after so many steps, (n_parameters,), by training it again."""
+    unchecked = replace(config, patience=None, checks_per_epoch=1)
+    return train_stack([unchecked], split(dataset, unchecked), until_step=n_steps)[0].last
 
 
 @lru_cache(4)

@@ -156,7 +156,7 @@ def prepare_networks(options: ReportOptions) -> None:
 def check_network_gradients(options: ReportOptions) -> list[GradientCheck]:
     """Check the gradients of tasks 2b and 4c."""
     dataset = load_dataset(options.dataset)
-    return [check_gradient(dataset, "softmax", seed=options.seed, hidden_layers=layers) for layers in _CHECKED]
+    return [check_gradient(dataset, "softmax", seed=options.seed, hidden_layers=layers)[0] for layers in _CHECKED]
 
 
 def network_contents(runs: NetworkRuns) -> Contents:

@@ -214,7 +214,7 @@ def _write_section(pages: _Pages, section: Section, pictures: Mapping[str, bytes
     pages.start_section(f"{section.number} {section.title}")
     pages.paragraph(f"{section.number}  {section.title}")
     for formula in section.formulas:
-        picture = _typeset(formula)
+        picture = typeset(formula)
         pages.image(picture, x=pages.l_margin + 8, w=picture.width * 25.4 / _FORMULA_DPI, alt_text=formula.text)
         pages.ln(2)
     if section.formulas:
@@ -229,7 +229,7 @@ def _write_section(pages: _Pages, section: Section, pictures: Mapping[str, bytes
 
 
 @lru_cache(64)
-def _typeset(formula: Formula) -> Image.Image:
+def typeset(formula: Formula) -> Image.Image:
     """Return a formula as dark pixels on white."""
     from matplotlib.font_manager import FontProperties  # noqa: PLC0415 - the figures have loaded it, under a lock
     from matplotlib.mathtext import MathTextParser  # noqa: PLC0415

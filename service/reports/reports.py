@@ -7,6 +7,7 @@ numbers, sentences and figures are computed from the records of the runs on requ
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module
@@ -37,6 +38,7 @@ from service.database import (
 from service.datasets import load_dataset, plan_split
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet
 from service.jobs import (
+    Job,
     JobRequest,
     Jobs,
     JobState,
@@ -52,13 +54,14 @@ from service.jobs import (
 )
 
 from .contents import Contents, LogisticPart
-from .findings import check_gradients, mean_images
+from .derivations import DERIVATIONS
+from .findings import check_gradients, mean_images, weights_after
 from .holdout import choose_by_holdout
 from .network_report import network_contents, prepare_networks
 from .report import LogisticRuns, NetworkRuns, Report, ReportOptions, Runs
 
-_KEPT_REPORTS, _KEPT_FILES = 4, 64
-_POLL_S = 0.1
+_KEPT_REPORTS = 4
+_POLL_S = 0.25
 
 
 class Reports(SubmissionService):
@@ -78,7 +81,6 @@ class Reports(SubmissionService):
         self._part = lru_cache(_KEPT_REPORTS)(self._make_part)
         self._making_part = Lock()
         self._contents = lru_cache(_KEPT_REPORTS)(self._make_contents)
-        self._file = lru_cache(_KEPT_FILES)(self._make_file)
 
     def submit(
         self, options: ReportOptions, *, annotation: Annotation = NO_ANNOTATION, idempotency_key: str | None = None
@@ -189,10 +191,12 @@ class Reports(SubmissionService):
     def prepare(self, report_id: str) -> None:
         """Prepare the files while the runs train, so that they are complete sooner.
 
-        First what needs no run: imports, fonts, gradient checks and mean images. Then, as soon as they have ended, the
-        figures of the runs of logistic regression. It returns when that is done, or impossible.
+        First what needs no run: imports, fonts, formulas, gradient checks and mean images. Then, as soon as they have
+        ended, the figures of the runs of logistic regression, and what is compared with that of the strongest penalty.
+        It returns when that is done, or impossible.
         """
         options = self.get(report_id).options
+        formulas = [formula for derivation in DERIVATIONS[options.assignment] for formula in derivation]
         if options.assignment == 1:
             check_gradients(options)
             choose_by_holdout(load_dataset(options.dataset), options.logistic(shuffle=False).config)
@@ -200,13 +204,27 @@ class Reports(SubmissionService):
         else:
             prepare_networks(options)
         norms_chart(np.ones(1), np.ones(1), title="", provenance={})
-        import_module(f"{__package__}.rendering")
+        rendering = import_module(f"{__package__}.rendering")  # it takes longer to import than all the rest of a server
+        for formula in formulas:
+            rendering.typeset(formula)
+        if options.assignment == 2:
+            return
         with suppress(JobNotFound, NoDataYet):  # deleted meanwhile, or one of them failed
-            while not all(job is None or job.state.final for job in self.get(report_id).logistic_jobs):
-                time.sleep(_POLL_S)
-            for figure in self._logistic_part(report_id).figures.values() if options.assignment == 1 else ():
-                figure.draw("svg")
-                figure.draw("png")
+            self._wait_for(report_id, slice(1 + options.seeds))
+            for figure in self._logistic_part(report_id).figures.values():
+                figure.draw("svg")  # and with it as PNG
+            strongest = 1 + options.seeds + 1
+            (penalised,) = self._wait_for(report_id, slice(strongest, strongest + 1))
+            if penalised and penalised.latest:
+                weights_after(load_dataset(options.dataset), options.softmax(), penalised.latest.step + 1)
+
+    def _wait_for(self, report_id: str, chosen: slice) -> Sequence[Job | None]:
+        """Wait until some of the jobs of a report are over, and return them; a deleted one is."""
+        while True:
+            jobs = self.get(report_id).jobs[chosen]
+            if all(job is None or job.state.final for job in jobs):
+                return jobs
+            time.sleep(_POLL_S)
 
     def describe(self, report_id: str) -> dict[str, Any]:
         """Return a report as in the API; once it has succeeded, with findings, text and links to its figures."""
@@ -233,9 +251,6 @@ class Reports(SubmissionService):
         JobNotFound : there is no such report, or no file of that name.
         NoDataYet : not every run has succeeded.
         """
-        return self._file(report_id, name)
-
-    def _make_file(self, report_id: str, name: str) -> bytes:
         return self._contents(report_id).file(name)
 
     def _make_contents(self, report_id: str) -> Contents:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from threading import Barrier
 from typing import Any, Literal
@@ -123,6 +124,19 @@ def test_sixteen_threads_draw_the_same_bytes(drawings: dict[str, Draw]) -> None:
         drawn = list(pool.map(once, range(3 * len(NAMES))))
     for name in NAMES:
         assert len({picture for of, picture in drawn if of == name}) == 1, name
+
+
+def test_formats_drawn_together_are_those_drawn_alone(make_curves: Callable[..., Curves]) -> None:
+    penalties = np.array([0, 0.01, 1.0])
+    charts: list[Callable[..., bytes]] = [
+        partial(loss_chart, make_curves(9)),
+        partial(norms_chart, penalties, 1 / (1 + penalties), inverse=True),
+    ]
+    for chart in charts:
+        also: dict[Any, bytes] = {"png": b"", "pdf": b""}
+        together = {"svg": chart(title="A run", image_format="svg", also=also, provenance=PROVENANCE), **also}
+        for form, file in together.items():
+            assert file == chart(title="A run", image_format=form, provenance=PROVENANCE)
 
 
 @pytest.mark.slow

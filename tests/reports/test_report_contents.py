@@ -63,15 +63,15 @@ def test_the_document_is_a_pdf_with_text(service: Service, finished: Report) -> 
     assert b"/ToUnicode" in pdf, "its text cannot be selected"
 
 
-def test_formulas_are_typeset_after_charts_were_drawn(contents: Contents) -> None:
-    from service.reports.rendering import _typeset
+def test_formulas_aretypeset_after_charts_were_drawn(contents: Contents) -> None:
+    from service.reports.rendering import typeset
 
     assert contents.figures["2b-loss"].draw("png")
-    one, half = (_typeset(Formula("", latex)) for latex in ("1", r"\dfrac{1}{2}"))
+    one, half = (typeset(Formula("", latex)) for latex in ("1", r"\dfrac{1}{2}"))
     assert half.height > 2 * one.height and half.width < 3 * one.width
     for section in contents.sections:
         for formula in section.formulas:
-            assert "<math " in convert(formula.latex) and _typeset(formula).width < 600 * 166 / 25.4, formula.text
+            assert "<math " in convert(formula.latex) and typeset(formula).width < 600 * 166 / 25.4, formula.text
 
 
 def test_the_document_has_the_pixels_of_the_figures(service: Service, finished: Report, contents: Contents) -> None:

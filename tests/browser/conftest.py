@@ -47,7 +47,7 @@ def client(url: str) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium-headless-shell")
     with sync_playwright() as playwright:

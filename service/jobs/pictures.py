@@ -52,21 +52,21 @@ def prepare_job_curves(jobs: Jobs, job_id: str, chart: Chart, **form: Unpack[For
     return Drawing.of(_CHARTS[chart], found, provenance=provenance, **words, **form)
 
 
-def prepare_job_weights(jobs: Jobs, job_id: str, *, which: Literal["best", "last"] = "best", **style: Any) -> Drawing:
+def prepare_job_weights(
+    jobs: Jobs, job_id: str, *, which: Literal["best", "last"] = "best", layer: int = 1, **style: Any
+) -> Drawing:
     """Prepare the weights of the newest checkpoint, in a style of `weights_picture`; always a PNG."""
     found = jobs.weights(job_id, which)
     provenance = {**jobs.provenance(job_id), "weights": which, "step": str(found.next_step - 1)}
-    return Drawing.of(
-        weights_picture, found.tiles, labels=found.labels, importance=found.importance, provenance=provenance, **style
-    )
+    return Drawing.of(weights_picture, **found.pictures(layer), provenance=provenance, **style)
 
 
 def prepare_job_gradient(jobs: Jobs, job_id: str, **style: Any) -> Drawing:
     """Prepare the gradient of the next step, drawn as the weights of the newest checkpoint are; always a PNG."""
     weights, gradient = jobs.gradient(job_id)
     provenance = {**jobs.provenance(job_id), "gradient": "of the next step", "step": str(weights.next_step)}
-    named = {"labels": weights.labels, "importance": weights.importance}
-    return Drawing.of(weights_picture, weights.model.tiles(gradient), **named, provenance=provenance, **style)
+    drawn = {**weights.pictures(), "tiles": weights.model.tiles(gradient)}
+    return Drawing.of(weights_picture, **drawn, provenance=provenance, **style)
 
 
 def job_picture(

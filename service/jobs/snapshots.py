@@ -15,7 +15,7 @@ from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
 from service.core.tables import weights_csv
 from service.database import ClaimRow, Database, JobRow, JobState, SnapshotRow, weight_rows
 from service.datasets import PACKAGED, Dataset, Datasets, validation_images
-from service.errors import InvalidField, NotFound
+from service.errors import NotFound
 from service.worker import unpack_snapshot
 
 from .submission import job_row
@@ -77,7 +77,7 @@ class SnapshotList:
 class JobWeights:
     """Parameters of a job before a step, (n_parameters,), of a snapshot or of the newest checkpoint.
 
-    ``labels`` name the pictures of them, `tiles`; ``final`` once the job is over.
+    `pictures` are what is drawn of them, named by ``class_names``; ``final`` once the job is over.
     """
 
     job: JobRow
@@ -106,15 +106,19 @@ class JobWeights:
         """Whether the job is over."""
         return JobState(self.job.state).final
 
-    @property
-    def labels(self) -> list[str]:
-        """What each picture is called."""
-        return self.model.tile_names(self.class_names)
+    def pictures(self, layer: int = 1) -> dict[str, Any]:
+        """Return ``tiles``, ``labels`` and ``importance`` of a layer, as `weights_picture` takes them.
 
-    @property
-    def tiles(self) -> Floats:
-        """Pictures of the weights, (n_tiles, height, width)."""
-        return self.model.tiles(self.parameters)
+        Raises
+        ------
+        InvalidField : there is no such layer.
+        """
+        self.model.check_layer(layer)
+        return {
+            "tiles": self.model.tiles(self.parameters, layer),
+            "labels": self.model.tile_names(self.class_names, layer),
+            "importance": self.model.importance(self.parameters, layer),
+        }
 
     def numbers(self, row: Floats, layer: int) -> LayerNumbers:
         """Return what leads into a layer, 1 being the first, of the parameters or of their gradient, (n_parameters,).
@@ -123,18 +127,10 @@ class JobWeights:
         ------
         InvalidField : there is no such layer.
         """
-        matrices = list(self.model.layout.views(row).values())
-        if layer > len(matrices):
-            raise InvalidField("The model has no such layer.", field="layer", allowed=f"1 to {len(matrices)}")
+        self.model.check_layer(layer)
+        values = list(self.model.layout.views(row).values())[layer - 1]
         names = self.model.tile_names(self.class_names, layer)
-        return LayerNumbers(
-            job_id=self.job.id, next_step=self.next_step, layer=layer, outputs=names, values=matrices[layer - 1]
-        )
-
-    @property
-    def importance(self) -> Floats | None:
-        """How much the unit of each tile matters, (n_tiles,); None for outputs."""
-        return self.model.importance(self.parameters)
+        return LayerNumbers(job_id=self.job.id, next_step=self.next_step, layer=layer, outputs=names, values=values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -92,6 +92,12 @@ class WeightsParameters(_WeightsParameters):
     )
 
 
+class LayerPictureParameters(WeightsParameters):
+    """How the weights of one model are drawn, and of which layer."""
+
+    layer: Layer = 1
+
+
 class WeightsGridParameters(_WeightsParameters):
     """How the weights of several models are drawn, a row for each."""
 

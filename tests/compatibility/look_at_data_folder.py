@@ -62,7 +62,7 @@ def look(folder: Path) -> dict[str, Any]:
     listed = snapshots.list(cancelled)
     found["snapshots"] = len(listed.places)
     at = listed.places[-1].step
-    assert snapshots.weights(cancelled, at).tiles.shape == (1, 28, 28)
+    assert snapshots.weights(cancelled, at).pictures()["tiles"].shape == (1, 28, 28)
     assert len(snapshots.file(cancelled)[1]) == 4 * 785 * len(listed.places)
     assert snapshots.confusion(cancelled, at).n_right > 1900
     request = JobRequest(config=TrainingConfig(**FINISHED["digits"]), name="digits")

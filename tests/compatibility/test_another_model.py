@@ -137,7 +137,7 @@ def test_it_is_drawn_and_looked_back_at(system: JobSystem, job: Job) -> None:
     assert [step["kind"] for step in listed["operations"]] == ["scale", "dense", "tanh", "dense", "softmax"]
     assert listed["tensors"] == [{"name": "W1", "shape": [785, UNITS]}, {"name": "W2", "shape": [UNITS + 1, 10]}]
     step = listed["snapshots"][-1]["step"]
-    assert snapshots.weights(job.id, step).labels == [str(number) for number in range(1, UNITS + 1)]
+    assert snapshots.weights(job.id, step).pictures()["labels"] == [str(number) for number in range(1, UNITS + 1)]
     assert job.latest is not None
     assert snapshots.confusion(job.id, step).to_dict()["accuracy"] == job.latest.validation_accuracy
 

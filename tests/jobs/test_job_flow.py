@@ -293,7 +293,7 @@ def test_weights_can_be_looked_at_while_it_trains(system: JobSystem) -> None:
     job_id = system.submit(**ENDLESS)
     system.wait_for_step(job_id, 0)
     first = system.jobs.weights(job_id, "last")
-    assert first.tiles.shape == (10, 28, 28) and first.parameters.any() and not first.final
+    assert first.pictures()["tiles"].shape == (10, 28, 28) and first.parameters.any() and not first.final
 
     newer = None
     while newer is None or newer.next_step == first.next_step:

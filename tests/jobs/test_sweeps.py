@@ -395,7 +395,7 @@ def test_what_a_finished_sweep_shows(system: JobSystem) -> None:
         np.testing.assert_array_equal(steps, curves.check_steps)
         np.testing.assert_array_equal(values, curves.checks["validation_accuracy"])
         found = system.jobs.weights(member.job.id, "last")
-        np.testing.assert_array_equal(last, found.tiles)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(last, found.pictures()["tiles"])
         assert norm == pytest.approx(float(np.linalg.norm(found.parameters)))
     assert sweep.batches_per_epoch == 4
     assert sweep.caption == "softmax on mnist, learning rate 0.01, batch size 128, shuffled; 4 of 4 members finished"

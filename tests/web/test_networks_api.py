@@ -45,10 +45,12 @@ def test_its_units_are_pictures(client: httpx.Client, network: dict[str, Any]) -
 
 def test_a_job_and_its_snapshots_show_them_too(client: httpx.Client, network: dict[str, Any]) -> None:
     job = f"/jobs/{network['id']}"
-    of_job = Image.open(BytesIO(client.get(f"{job}/weights.png?upscale=1").content))
     step = client.get(f"{job}/snapshots").json()["snapshots"][-1]["step"]
-    of_snapshot = Image.open(BytesIO(client.get(f"{job}/snapshots/{step}/weights.png?upscale=1").content))
-    assert of_job.size == of_snapshot.size and of_job.width == 16 * 30 + 2
+    for layer, in_a_row in ((1, 16), (2, 12), (3, 10)):
+        for path in (job, f"{job}/snapshots/{step}"):
+            drawn = client.get(f"{path}/weights.png", params={"layer": layer, "upscale": 1}).raise_for_status()
+            assert Image.open(BytesIO(drawn.content)).width == in_a_row * 30 + 2
+    assert problem_of(client.get(f"{job}/weights.png?layer=4")) == "invalid-field"
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_a_chart_as_svg(client: httpx.Client, finished_job: dict[str, Any], job:
 def test_weights_of_a_job(client: httpx.Client, service: Service, finished_job: dict[str, Any], job: str) -> None:
     image = picture(client.get(f"{job}/weights.png", params={"upscale": 2, "weights": "last"}))
     assert (image.info["job"], image.info["weights"]) == (finished_job["id"], "last")
-    weights = service.jobs.weights(finished_job["id"], "last").tiles[3]
+    weights = service.jobs.weights(finished_job["id"], "last").pictures()["tiles"][3]
     grid = TileGrid(n_rows=1, n_columns=10, upscale=2, column_captions=[str(digit) for digit in range(10)])
     tile = np.asarray(image.crop(grid.box(0, 3))).astype(int)
     assert (tile[::2, ::2] == tile[1::2, 1::2]).all()  # each weight is one solid block

@@ -399,7 +399,7 @@ def test_weights_have_a_row_for_each_member(
     )
     jobs = {member["values"]["l2_penalty"]: member["job"] for member in plain["members"]}
     for row, penalty in enumerate((1, 0)):
-        weights = service.jobs.weights(jobs[penalty], "last").tiles[3]
+        weights = service.jobs.weights(jobs[penalty], "last").pictures()["tiles"][3]
         tile = np.asarray(image.crop(grid.box(row, 3))).astype(int)
         redness = tile[::2, ::2, 0] - tile[::2, ::2, 2]
         assert (redness[weights > 0] >= 0).all()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from service.core.task import RANGE, Floats, InputScaling, Ints, Layout, Task
+from service.errors import InvalidField
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,12 @@ class Model(ABC):
         for matrix in others[: layer - 1]:
             weights = weights @ matrix[:-1]
         return weights.T.reshape(-1, *self.task.image_shape)
+
+    def check_layer(self, layer: int) -> None:
+        """Raise `InvalidField` unless there is this layer: 1 is next to the pixels, the last one is the outputs."""
+        n_layers = len(self.layout.tensors)
+        if not 1 <= layer <= n_layers:
+            raise InvalidField("The model has no such layer.", field="layer", allowed=f"1 to {n_layers}")
 
     def tile_names(self, class_names: Sequence[str], layer: int = 1) -> list[str]:
         """Return what to call each tile: an output, or a unit by its number, from 1."""

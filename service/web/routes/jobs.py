@@ -40,6 +40,7 @@ from service.web.pictures import (
     BestOrLast,
     ChartDep,
     Layer,
+    LayerPictureParameters,
     WeightsParameters,
     picture_answer,
 )
@@ -217,7 +218,7 @@ class LayerNumbersAnswer(Answer):
     ]
 
 
-class JobWeightsParameters(WeightsParameters):
+class JobWeightsParameters(LayerPictureParameters):
     """Which weights of a job, and how they are drawn."""
 
     weights: BestOrLast = "best"
@@ -367,7 +368,7 @@ async def weights_of_job(
     job_id: JobId, query: Annotated[JobWeightsParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
     """Draw the weights of the newest checkpoint: a 28x28 tile for each class, each weight a solid block."""
-    prepare = partial(prepare_job_weights, service.jobs, job_id, which=query.weights, **query.style)
+    prepare = partial(prepare_job_weights, service.jobs, job_id, which=query.weights, layer=query.layer, **query.style)
     return await picture_answer(request, prepare)
 
 

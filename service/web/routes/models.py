@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from service.bootstrap import Service
 from service.charts import Drawing, DrawnLayer, architecture_picture, weights_picture
 from service.core import Check, Operation, design_matrix
-from service.errors import DatasetNotFound, InvalidField, MalformedInput
+from service.errors import DatasetNotFound, MalformedInput
 from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS, import_weights, write_onnx
 from service.registry import ALIAS_PATTERN, ALIAS_RULE, MAX_VERSION, UNSET, AliasEntry, Manifest, Unset
 from service.web import requests
@@ -27,8 +27,7 @@ from service.web.pictures import (
     BINARY,
     PNG_ANSWER,
     SVG,
-    Layer,
-    WeightsParameters,
+    LayerPictureParameters,
     entity_tag,
     file_answer,
     is_known,
@@ -140,12 +139,6 @@ class VersionsPage(Page):
     """A page of versions."""
 
     limit: Annotated[int, Field(ge=1, le=200)] = 100
-
-
-class LayerWeightsParameters(WeightsParameters):
-    """How the weights of a version are drawn, and of which layer."""
-
-    layer: Layer = 1
 
 
 class ImportParameters(Parameters):
@@ -278,7 +271,7 @@ def get_onnx(name: str, version: str, request: Request, service: ServiceDep) -> 
 
 @router.get("/models/{name}/versions/{version}/weights.png", dependencies=[READ], **PNG_ANSWER)
 async def weights_of_version(
-    name: str, version: str, query: Annotated[LayerWeightsParameters, Query()], request: Request, service: ServiceDep
+    name: str, version: str, query: Annotated[LayerPictureParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
     """Draw the published weights: a 28x28 tile for each class or unit, each weight a solid block."""
 
@@ -286,8 +279,7 @@ async def weights_of_version(
         model = service.catalogue.get(name, version)
         manifest = model.manifest
         function, row, n_layers = model.function, model.parameters, len(model.function.layout.tensors)
-        if query.layer > n_layers:
-            raise InvalidField("The model has no such layer.", field="layer", allowed=f"1 to {n_layers}")
+        function.check_layer(query.layer)
         provenance = {**manifest.provenance(), **({"layer": str(query.layer)} if n_layers > 1 else {})}
         x = None
         with suppress(DatasetNotFound):  # deleted: then the weights alone give the order of the units

@@ -19,7 +19,7 @@ from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
     ChartDep,
-    WeightsParameters,
+    LayerPictureParameters,
     confusion_drawing,
     entity_tag,
     file_answer,
@@ -119,15 +119,14 @@ async def weights_of_snapshots(
 
 @router.get("/jobs/{job_id}/snapshots/{step}/weights.png", dependencies=[READ], **PNG_ANSWER)
 async def weights_of_snapshot(
-    job_id: JobId, step: Step, query: Annotated[WeightsParameters, Query()], request: Request, service: ServiceDep
+    job_id: JobId, step: Step, query: Annotated[LayerPictureParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
     """Draw the weights of a snapshot, as those of a job."""
 
     def prepare() -> Drawing:
         found = service.snapshots.weights(job_id, step)
-        named = {"labels": found.labels, "importance": found.importance}
         provenance = _provenance(service, job_id, step)
-        return Drawing.of(weights_picture, found.tiles, **named, provenance=provenance, **query.style)
+        return Drawing.of(weights_picture, **found.pictures(query.layer), provenance=provenance, **query.style)
 
     return await picture_answer(request, prepare)
 

@@ -76,7 +76,8 @@ class Hyperparameter:
                 binary = " or ".join(name for name, model in MODELS.items() if model.output.is_binary)
                 words = f"2 to {most} different digits from 0 to {most - 1}; exactly 2 for {binary}"
             case "layers":
-                words = f"up to {MAX_LAYERS} whole numbers from 1 to {MAX_UNITS:,}"
+                words = f"up to {MAX_LAYERS} whole numbers from 1 to {MAX_UNITS:,}, "
+                words += f"{MAX_PARAMETERS:,} parameters at most"
             case "text":
                 words = f"a text of 1 to {MAX_TEXT_CHARS} characters"
             case _:

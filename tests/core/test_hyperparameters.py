@@ -101,7 +101,7 @@ class TestTable:
         assert {name: row.allowed for name, row in ROWS.items()} == {
             "model": "softmax or logistic",
             "classes": "2 to 10 different digits from 0 to 9; exactly 2 for logistic, or null",
-            "hidden_layers": "up to 10 whole numbers from 1 to 2,048",
+            "hidden_layers": "up to 10 whole numbers from 1 to 2,048, 2,000,000 parameters at most",
             "activation": "relu or sigmoid or improved_sigmoid, or null",
             "initialization": "zeros or uniform or xavier or he, or null",
             "start_from": "a text of 1 to 200 characters, or null",

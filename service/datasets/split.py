@@ -109,11 +109,11 @@ def unseen_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDA
     """Return images that a run is not trained on, as `validation_images`, and their part: to measure it after it.
 
     They are the last 10,000 of the training part that are neither trained on nor validated on, if so many are left;
-    else the validation images.
+    else, or if it starts from a model, which may have been trained on those, the validation images.
     """
     training, validation = _select(dataset, config)
     stop = validation.window.start if validation.part is dataset.training else len(dataset.training)
-    if stop - training.window.stop >= _N_UNSEEN:
+    if config.start_from is None and stop - training.window.stop >= _N_UNSEEN:
         validation = _Selection.of(dataset.training, slice(stop - _N_UNSEEN, stop), config.classes)
     part: Part = "training" if validation.part is dataset.training else "test"
     return validation.images(), validation.columns(), part

@@ -62,6 +62,7 @@ def test_logistic_targets_are_columns_too(small: Dataset) -> None:
     [
         ({"train_size": 6}, [7, 8, 9]),
         ({"train_size": 6, "classes": (0, 2)}, [8, 9]),
+        ({"train_size": 6, "start_from": "another/1"}, [100, 101, 102]),  # which may have been trained on the others
         ({"train_size": 8}, [100, 101, 102]),
         ({"train_size": 4, "validation": "holdout"}, [4, 5, 6]),
         ({"train_size": 5, "validation": "holdout"}, [7, 8, 9]),

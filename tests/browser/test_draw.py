@@ -51,6 +51,12 @@ def test_why_this_and_not_that(open_page: OpenPage) -> None:
         assert page.get_by_label("Why", exact=True).input_value() == "3"
         page.locator("#evidence").hover()
         expect(page.locator("#pixel")).to_contain_text("Row 1")
+        page.locator("#evidence").focus()
+        before = page.locator("#pixel").inner_text()
+        for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp"):
+            page.keyboard.press(key)
+            expect(page.locator("#pixel")).to_contain_text(", column ")
+        expect(page.locator("#pixel")).to_have_text(before)
         page.get_by_label("Model", exact=True).select_option("mnist-2-vs-3")
         expect(page.locator("#bars li")).to_have_count(2)
         assert "model=mnist-2-vs-3" in page.url

@@ -125,6 +125,12 @@ def test_a_page(
             assert serious == []
 
 
+def test_the_part_of_the_page_that_is_shown_is_in_view_in_the_navigation(open_page: OpenPage) -> None:
+    with open_page("/?view=reports", width=390) as page:
+        expect(page.locator("nav [data-view=reports]")).to_be_in_viewport(ratio=1)
+        expect(page.locator("nav [data-view=draw]")).not_to_be_in_viewport()
+
+
 def test_the_keyboard_reaches_everything(open_page: OpenPage) -> None:
     with open_page() as page:
         page.keyboard.press("Tab")

@@ -33,8 +33,10 @@ onMove(async (params) => {
   const view = viewOf(params);
   const [load, home] = VIEWS[view];
   for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("nav [data-view]"))) {
-    if (link.dataset.view === home) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.dataset.view === home) {
+      link.setAttribute("aria-current", "page");
+      link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.offsetLeft - link.offsetWidth; // of a row that a phone cuts off
+    } else link.removeAttribute("aria-current");
   }
   const turn = ++n_shown;
   const Component = await load();

@@ -57,12 +57,11 @@ export function enlarge(canvas, scale) {
   context.drawImage(small, 0, 0, canvas.width, canvas.height);
 }
 
-// Which pixel an event points at: its row, column and place among the values.
+// Which pixel an event points at.
 export function pixelAt(canvas, event) {
   const box = canvas.getBoundingClientRect();
   const at = (offset, size) => Math.min(SIDE - 1, Math.max(0, Math.floor((SIDE * offset) / size)));
-  const [row, column] = [at(event.clientY - box.top, box.height), at(event.clientX - box.left, box.width)];
-  return { row, column, place: row * SIDE + column };
+  return { row: at(event.clientY - box.top, box.height), column: at(event.clientX - box.left, box.width) };
 }
 
 function stroke(context, x, y, dx, dy) {

@@ -2,10 +2,12 @@
 
 import { signed } from "../format.js";
 import { html, useState } from "../html.js";
+import { moved, MOVES } from "../parts/arrows.js";
 import { Shares } from "../parts/canvas.js";
-import { pixelAt } from "../pixels.js";
+import { pixelAt, SIDE } from "../pixels.js";
 
 const SCALE = 10;
+const MIDDLE = { row: SIDE / 2, column: SIDE / 2 };
 const BASELINES = {
   zero: "Blank paper counts too: ink that is missing where the digit would have it is evidence against it. So most of the sum can come from white pixels.",
   blank: "The contributions are measured against a blank image: pixels without ink have none.",
@@ -20,6 +22,11 @@ export function Evidence({ answer, nameOf, chosen, choose, ...attributes }) {
   const ink = answer?.pixels.flat();
   const isLinear = answer?.baseline === "zero";
   const shares = answer?.evidence.flat().map((share, i) => (isInkOnly && isLinear && !ink[i] ? 0 : share));
+  const move = (event) => {
+    if (!MOVES[event.key]) return;
+    event.preventDefault();
+    setPointed(moved({ i: 0, ...(pointed ?? MIDDLE) }, MOVES[event.key], 1));
+  };
   const options = classes.map((label) => html`<option key=${label} value=${label}>${nameOf(label)}</option>`);
   // "Why 3 and not 5" remains about 3, whatever is drawn next.
   const against = (label) => choose({ against: label, ...(chosen.digit === "" && answer ? { digit: String(answer.digit) } : {}) });
@@ -44,12 +51,13 @@ export function Evidence({ answer, nameOf, chosen, choose, ...attributes }) {
         ink=${ink}
         scale=${SCALE}
         role="img"
-        aria-label="Evidence map: how much each pixel counts for or against the digit"
+        aria-label="Evidence map: how much each pixel counts for or against the digit; arrows move over it"
         onPointerMove=${(event) => setPointed(pixelAt(event.currentTarget, event))}
+        ...${shares && { tabindex: 0, onKeyDown: move }}
       />
       <figcaption><span class="key for">for</span> <span class="key against">against</span>; your ink is outlined</figcaption>
     </figure>
-    <p id="pixel" class="hint">${pointed && shares ? told(pointed, shares[pointed.place]) : "Point at a pixel to see its contribution."}</p>
+    <p id="pixel" class="hint" aria-live="polite">${pointed && shares ? told(pointed, shares[pointed.row * SIDE + pointed.column]) : "Point at a pixel to see its contribution."}</p>
     ${answer && html`<${Sum} answer=${answer} shares=${shares} nameOf=${nameOf} />`}
     ${isLinear &&
     html`<label class="tick"><input type="checkbox" checked=${isInkOnly} onChange=${(event) => setInkOnly(event.target.checked)} />only my ink</label>`}

@@ -69,7 +69,7 @@ export function Travel({ job, checks, nameOf, setPast, isOver }) {
     ${n > 0 && html`<${Then} past=${past} place=${place} job=${job} nameOf=${nameOf} isShared=${isShared} />`}
     <div class="then">
       <div><h3>Prediction for your digit</h3>${asked && html`<${Prediction} past=${past} place=${place} asked=${asked} job=${job} nameOf=${nameOf} />`}</div>
-      <div><h3>Confusions</h3><${Confusions} jobId=${job.id} step=${step} isLive=${isLive} nameOf=${nameOf} refetch=${() => {
+      <div hidden=${!n}><h3>Confusions</h3><${Confusions} jobId=${job.id} step=${step} isLive=${isLive} nameOf=${nameOf} refetch=${() => {
         past.isThinned = true;
         loading.run();
       }} /></div>

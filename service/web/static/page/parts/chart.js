@@ -73,7 +73,7 @@ function plotOf(frame, series, shown, { percent, share, log, sync }) {
     width,
     dash,
     spanGaps: true,
-    points: points ? { show: true, size: 8, fill: colour(name) } : { show: false },
+    points: { show: (plot) => points || plot.data[0].length === 1, size: 8, fill: colour(name) },
     value: (_, each) => (each === null || each === undefined ? "–" : value(each)),
   });
   const values = frame.appendChild(document.createElement("div"));

@@ -33,7 +33,7 @@ export function Train({ params }) {
   `;
 }
 
-const preset = ({ label, help, values }) => html`<button key=${label} type="button" class="preset" onClick=${() => go(address({ view: "train", ...values }))}>
+const preset = ({ label, help, values }) => html`<button key=${label} type="button" class="preset" title=${help} onClick=${() => go(address({ view: "train", ...values }))}>
   <b>${label}</b><span class="hint">${help}</span>
 </button>`;
 

@@ -156,7 +156,7 @@ def test_every_route_has_a_method(
     grid = {"l2_penalty": [0.0, 0.1], "learning_rate": [0.01, 0.1]}
     assert client.train_sweep(grid, name="routes-sweep", **FIELDS).wait().picture("heatmap", metric="train_loss")
 
-    report = client.train_report(quick=True).wait()
+    report = client.train_report(quick=True, l2_penalties=[1.0]).wait()
     assert report.state == "succeeded" and report.findings and client.reports()[0].id == report.id
     assert report.annotate(notes="Read it.").id == client.reports(q="read it", state="finished")[0].id
     assert client.report(report.id).document("pdf").startswith(b"%PDF")

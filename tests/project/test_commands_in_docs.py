@@ -3,7 +3,7 @@
 The fenced ``sh`` blocks of a page are one script, run in a folder of its own. A comment before a block changes that:
 ``<!-- not run: why -->``, or ``<!-- refused -->`` where the service is to refuse it. Addresses and ports are those of
 this test; an id that a page shows stands for the newest job, sweep or key. To save time,
-runs have a tenth of the epochs, and reports are quick ones.
+runs have a tenth of the epochs, and reports are quick ones of one penalty.
 """
 
 from __future__ import annotations
@@ -149,7 +149,8 @@ def script_of(blocks: list[Block], url: str) -> str:
     collected = r'\1 "$(inkling collections show \2 --json | id_of images)"'
     text = re.sub(rf"(collections \w+ (\w+)) {ID}", collected, text)
     text = re.sub(r'(--epochs |"epochs": )(\d+)', lambda found: f"{found[1]}{max(1, int(found[2]) // 10)}", text)
-    text = text.replace("inkling report --", "inkling report --quick --").replace("-d '{}'", """-d '{"quick": true}'""")
+    text = text.replace("inkling report --", "inkling report --quick --l2-penalties 1 --")
+    text = text.replace("-d '{}'", """-d '{"quick": true, "l2_penalties": [1]}'""")
     text = re.sub(r"(http://)?\b(127\.0\.0\.1|localhost):8000", url, text).replace("URL/", f"{url}/")
     text = text.replace(".venv/bin/", "").replace("/var/lib/inkling", "$PWD/data")
     return text.replace("8100", str(free_port())).replace("8786", str(free_port()))

@@ -36,7 +36,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run over both kinds of database; the contents are tested with one."""
     if "kind" in metafunc.fixturenames:
         once = metafunc.module.__name__.endswith(("_contents", "_claims", "_network_report", "_over_seeds"))
-        kinds = ["sqlite"] if once else ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+        kinds = ["sqlite"] if once else ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
         metafunc.parametrize("kind", kinds, scope="session")
 
 

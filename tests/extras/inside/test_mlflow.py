@@ -101,10 +101,10 @@ def logging_to(uri: str, settings: Settings) -> Settings:
 
 def until(condition: Callable[[], Any]) -> Any:
     tick = threading.Event()
-    for _ in range(int(DEADLINE_S / 0.1)):
+    for _ in range(int(DEADLINE_S / 0.3)):  # each question keeps the server of MLflow busy
         if found := condition():
             return found
-        tick.wait(0.1)
+        tick.wait(0.3)
     raise AssertionError("it did not come about")
 
 

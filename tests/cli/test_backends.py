@@ -117,6 +117,7 @@ def test_a_job_that_is_over_can_be_deleted(backend: Backend) -> None:
         backend.one("jobs", job["id"])
 
 
+@pytest.mark.slow
 def test_versions_models_data_sets_and_sweeps_are_deleted_unless_they_are_needed(
     backend: Backend, finished_job: dict[str, Any]
 ) -> None:
@@ -146,6 +147,7 @@ def test_pages_of_jobs(backend: Backend, finished_job: dict[str, Any]) -> None:
     assert {job["state"] for job in backend.page("jobs", state="succeeded")["jobs"]} == {"succeeded"}
 
 
+@pytest.mark.slow
 def test_both_return_the_same(local: LocalBackend, remote: RemoteBackend, finished_job: dict[str, Any]) -> None:
     job_id, model = finished_job["id"], finished_job["model"]
     name, version = model["name"], model["version"]

@@ -418,6 +418,7 @@ def test_a_sweep_prints_how_it_went(here: Here) -> None:
     assert "inkling models show four " in text
 
 
+@pytest.mark.slow
 def test_sweeps_for_programs(here: Here, tmp_path: Path) -> None:
     args = ("sweep", *TINY, "--grid", "l2_penalty=0,0.1", "--grid", "learning_rate=0.01,0.1", "--json")
     sweep = json.loads(here(*args, "--rank-by", "validation_accuracy"))

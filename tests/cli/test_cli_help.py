@@ -116,6 +116,7 @@ def complete(words: str, **variables: str) -> list[str]:
     return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
+@pytest.mark.slow
 def test_completion_knows_commands_and_choices() -> None:
     assert complete("inkling j") == ["jobs"]
     assert complete("inkling train --model s") == ["softmax"]

@@ -32,6 +32,7 @@ def test_what_is_long_or_deep_stays_short(value: Any) -> None:
     assert len(html_of({"value": value})) < 3000
 
 
+@pytest.mark.slow
 def test_nouns_of_a_server(client: InklingClient) -> None:
     fields: dict[str, Any] = {name: value for name, value in TINY.items() if name != "model"}
     job = client.train(name="shown", **fields)

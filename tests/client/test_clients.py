@@ -45,6 +45,7 @@ def is_png(picture: bytes) -> bool:
     return Image.open(BytesIO(picture)).format == "PNG"
 
 
+@pytest.mark.slow
 def test_a_job_from_submission_to_its_end(client: InklingClient, job: Job) -> None:
     assert (job.state, job.model, job.error, job.is_over) == ("succeeded", ("by-client", 1), None, True)
     assert job.config["epochs"] == 2
@@ -169,6 +170,7 @@ def test_numbers_are_read_from_files_and_arrays(client: InklingClient, mnist: Da
         client.read(strip, expect=0)
 
 
+@pytest.mark.slow
 def test_the_awaited_client_returns_the_same(client: InklingClient, url: str, digit: Any, mnist: Dataset) -> None:
     async def ask() -> None:
         async with AsyncInklingClient(url) as other:

@@ -87,6 +87,7 @@ def test_it_is_verified(system: JobSystem, job: Job) -> None:
     assert verified.verification is not None and verified.verification["outcome"]["identical"]
 
 
+@pytest.mark.slow
 def test_members_of_a_sweep_have_the_bits_of_the_job_alone(system: JobSystem, job: Job) -> None:
     sweeps = Sweeps(system.database, max_queue_length=10, wake_engine=system.engine.wake)
     sweep = sweeps.submit(SweepRequest(base=HIDDEN, grid={"l2_penalty": [0.0, 0.1]}, name="swept"))

@@ -68,6 +68,7 @@ def test_before_each_step_and_block_whoever_waits_gets_the_core(
     assert given["checks"] == n_blocks * n_groups
 
 
+@pytest.mark.slow
 def test_when_one_stops_the_others_go_on_as_if_training_had_waited(data_for: DataFor) -> None:
     """From the check at which the first one stopped, those who are left make the same bits as a stack of their own."""
     whole = record_stack(STACK, data_for(SOFTMAX))

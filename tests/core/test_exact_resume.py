@@ -136,6 +136,7 @@ class TestEnded:
         assert_same_end(resumed, whole)
 
 
+@pytest.mark.slow
 def test_a_stack_from_every_check_with_those_who_are_still_in_it(data_for: DataFor) -> None:
     config = replace(SOFTMAX, patience=3, epochs=3)
     configs = [

@@ -66,6 +66,7 @@ class TestLogisticWithoutShuffle:
 
     # Measured: 2.7e-7 in float32, 2.1e-15 in float64.
     @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-13)])
+    @pytest.mark.slow
     def test_the_whole_validation_curve_is_that_of_the_formulas(
         self, trained: Trained, formulas: list[plain_trainer.Validation], dtype: str, tolerance: float
     ) -> None:

@@ -152,6 +152,7 @@ def test_a_full_database_says_so_and_is_unharmed(database: Database, add_job: Ca
         job_rows.update_columns(connection, job_id, name="room-again")
 
 
+@pytest.mark.slow
 def test_a_limit_on_file_sizes_tears_nothing(tmp_path: Path) -> None:
     """Near RLIMIT_FSIZE a write is short and then fails with EFBIG."""
     environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
@@ -239,6 +240,7 @@ def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
         Database("postgresql://host/x")
 
 
+@pytest.mark.slow
 @only_sqlite
 def test_opening_a_database_again_keeps_the_locks_of_who_has_it_open(
     database: Database, add_job: Callable[..., str]

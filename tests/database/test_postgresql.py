@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 AddJob = Callable[..., str]
 
 
+@pytest.mark.slow
 def test_any_usual_form_of_the_url_will_do(url: str) -> None:
     rest = url.partition("://")[2]
     for form in ("postgresql", "postgres", "postgresql+psycopg"):
@@ -194,6 +195,7 @@ def pooled_url(database: Database) -> Iterator[str]:
                 process.terminate()
 
 
+@pytest.mark.slow
 @pytest.mark.needs("pgbouncer")
 def test_behind_pgbouncer_in_transaction_mode(pooled_url: str, add_job: AddJob) -> None:
     job_ids = [add_job() for _ in range(20)]

@@ -51,6 +51,7 @@ def check_floors(found: dict[str, list[Any]]) -> None:
     assert np.mean(list(right.values())) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_digits", [150, pytest.param(5000, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
 def test_mnist_digits_as_pictures_are_read_as_well_as_untouched(
     n_digits: int, accuracy: ModuleType, model: Model
@@ -97,6 +98,7 @@ def test_most_styles_of_drawing_are_read_also_small_and_with_a_thick_pen(
     assert sum(reading.is_right for reading in found) >= 35 / EVERY
 
 
+@pytest.mark.slow
 def test_blobs_of_ink_have_a_warning(photographs: ModuleType, model: Model) -> None:
     found = photographs.drawings_at(0.12, 18, model, every=EVERY)
     assert all(reading.verdict != "digit" for reading in found if not reading.is_right)

@@ -118,6 +118,7 @@ def test_dark_on_light_is_light_on_dark() -> None:
     assert np.mean(equal) > 0.97  # where light and dark hold the frame equally, one of them must win
 
 
+@pytest.mark.slow
 @given(
     scale=st.integers(2, 6), top=st.integers(0, 90), left=st.integers(0, 90), number=st.integers(0, 999),
     ink=st.integers(0, 255), paper=st.integers(0, 255),
@@ -139,6 +140,7 @@ def test_size_place_and_contrast_do_not_matter(
         assert min(difference(moved, mnist.test.images[number]) for moved in moves) < 16
 
 
+@pytest.mark.slow
 def test_no_bold_digit_is_a_frame(mnist: Dataset) -> None:
     for number in (361, *range(60)):
         for scale in (4, 5):
@@ -198,6 +200,7 @@ def test_thin_strokes_are_thickened_and_others_are_not() -> None:
         assert thin.image.mean() > 0.7 * usual.image.mean()
 
 
+@pytest.mark.slow
 def test_thick_strokes_are_thinned_and_few_of_mnist_are(mnist: Dataset) -> None:
     assert not took(preprocess(strokes(SEVEN, 16)), "thinned thick strokes")
     drawing = strokes(SEVEN, 56, side_px=260)

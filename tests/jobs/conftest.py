@@ -84,13 +84,7 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
 
 @pytest.fixture(
     scope="module",
-    params=[
-        *(
-            pytest.param(name, marks=pytest.mark.slow) if kind == "postgresql" else name
-            for name, (_, kind) in EXECUTORS.items()
-        ),
-        pytest.param("dask", marks=pytest.mark.slow),
-    ],
+    params=[name if name == "inline" else pytest.param(name, marks=pytest.mark.slow) for name in (*EXECUTORS, "dask")],
 )
 def executor(request: pytest.FixtureRequest) -> Iterator[SharedExecutor]:
     """Return an executor with one slot, of each kind."""

@@ -95,6 +95,7 @@ def test_a_second_start_finds_everything(start: Callable[..., Service]) -> None:
     assert again.model["version"] == job.model["version"] + 1
 
 
+@pytest.mark.slow
 def test_an_earlier_job_resumes_at_the_next_start(start: Callable[..., Service]) -> None:
     first = start()
     job_id = first.jobs.submit(JobRequest(config=TrainingConfig(**ENDLESS))).id
@@ -106,6 +107,7 @@ def test_an_earlier_job_resumes_at_the_next_start(start: Callable[..., Service])
     eventually(lambda: second.jobs.get(job_id).state.final)
 
 
+@pytest.mark.slow
 def test_two_services_on_one_folder_share_the_work(start: Callable[..., Service]) -> None:
     first, second = start(), start()
     eventually(lambda: first.engine.working or second.engine.working)

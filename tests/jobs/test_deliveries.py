@@ -206,6 +206,7 @@ def waiting(system: JobSystem) -> Database:
     return system.database
 
 
+@pytest.mark.slow
 def test_what_is_too_much_too_old_or_tried_too_often_is_given_up(
     waiting: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -166,6 +166,7 @@ def test_two_engines_without_a_lock_run_each_job_once(make_system: MakeSystem, f
     assert len(systems[0].registry.versions("mnist-softmax")) == 10
 
 
+@pytest.mark.slow
 def test_the_lease_of_a_running_engine_is_respected_and_a_dead_one_s_is_not(
     make_system: MakeSystem, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +182,7 @@ def test_the_lease_of_a_running_engine_is_respected_and_a_dead_one_s_is_not(
     assert system.states(alive) == ["queued", "running"]
 
 
+@pytest.mark.slow
 def test_an_engine_that_lost_its_claim_stops_the_run(make_system: MakeSystem, folder: Path) -> None:
     """Suspended for so long that another one took its job; then it continues, and must not disturb."""
     system = make_system(inline, database=Shared(f"sqlite:///{folder / 'inkling.db'}"), lock=False)
@@ -308,6 +310,7 @@ def test_what_an_outage_left_is_written_in_pieces(
     assert system.weights_sha256(job.id) == system.weights_sha256(undisturbed.id)
 
 
+@pytest.mark.slow
 def test_a_job_with_too_many_unrecorded_checks_is_handed_back_unharmed(
     away: tuple[JobSystem, list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,6 +167,7 @@ def test_a_bug_is_a_crash_and_the_next_stack_is_trained(two_slots: Executor, cap
     assert following.outcome() is Outcome.RETURNED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EXECUTORS)
 def test_closing_ends_everything(kind: str, request: pytest.FixtureRequest) -> None:
     """Threads, processes and open files are as they were before."""
@@ -256,6 +257,7 @@ def test_workers_are_kept_warm(processes: TwoProcesses) -> None:
     assert {worker.pid for worker in processes.workers()} == before
 
 
+@pytest.mark.slow
 def test_workers_have_low_priority_and_ignore_the_terminal(processes: TwoProcesses) -> None:
     inbox, execution = start(processes, spec_of(**ENDLESS))
     inbox.wait_for(Started)
@@ -271,6 +273,7 @@ def test_workers_have_low_priority_and_ignore_the_terminal(processes: TwoProcess
     assert inbox.outcome() is Outcome.RETURNED
 
 
+@pytest.mark.slow
 def test_one_blas_thread_from_the_beginning(processes: TwoProcesses) -> None:
     """Not only while it trains: no other thread is ever made."""
     inbox, _ = start(processes, spec_of())
@@ -282,6 +285,7 @@ def test_one_blas_thread_from_the_beginning(processes: TwoProcesses) -> None:
         eventually(lambda: worker.num_threads() == 2)  # noqa: B023  # one trains, one receives requests
 
 
+@pytest.mark.slow
 def test_the_folder_of_the_engine_shadows_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does a worker run the program that its engine is a part of, so that program needs no guard."""
     (tmp_path / "numpy.py").write_text("raise RuntimeError('shadowed')\n")

@@ -151,6 +151,7 @@ def test_a_waiting_job_has_the_same_shape(system: JobSystem) -> None:
     system.jobs.cancel(first)
 
 
+@pytest.mark.slow
 @in_this_process
 def test_the_report_s_logistic_run(system: JobSystem) -> None:
     job = system.train(

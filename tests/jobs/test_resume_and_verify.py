@@ -97,6 +97,7 @@ class TestResume:
         idle.engine.start()
         assert_as_one_long_run(idle, idle.wait(waiting.id), idle.train())
 
+    @pytest.mark.slow
     def test_resumed_repeatedly(self, inline: JobSystem) -> None:
         job = inline.train(epochs=1)
         for epochs in (2, 3, 4):

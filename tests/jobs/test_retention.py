@@ -102,6 +102,7 @@ def test_the_newest_versions_stay_and_those_in_use(service: Service) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_service_thins_snapshots_and_deletes_at_its_start(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, executor="inline", workers=1)
     with build(settings) as service:

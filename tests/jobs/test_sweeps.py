@@ -168,6 +168,7 @@ def test_all_members_are_cancelled_waiting_or_running(system: JobSystem) -> None
     assert sweeps.cancel(sweep.id) == sweep, "asking again changes nothing"
 
 
+@pytest.mark.slow
 @in_this_process
 def test_members_that_do_not_fit_together_are_trained_separately(system: JobSystem, watched: Watched) -> None:
     sweep = submit(system, {"l2_penalty": [0, 0.1], "seed": [0, 1], "batch_size": [64, 128]})
@@ -177,6 +178,7 @@ def test_members_that_do_not_fit_together_are_trained_separately(system: JobSyst
     assert list(map(len, watched.stacks)) == [2, 2, 2, 2]
 
 
+@pytest.mark.slow
 @in_this_process
 def test_sweeps_do_not_mix(system: JobSystem, watched: Watched) -> None:
     blocking = system.submit(**ENDLESS)
@@ -197,6 +199,7 @@ def test_more_members_than_a_stack_holds_are_split(system: JobSystem, watched: W
     assert sorted(system.registry.versions("mnist-softmax-sweep")) == list(range(1, 41))
 
 
+@pytest.mark.slow
 def test_members_are_shared_out_among_idle_slots(make_system: MakeSystem) -> None:
     executor = Watched(SharedExecutor(InlineExecutor(3)))
     system = make_system(lambda: executor)

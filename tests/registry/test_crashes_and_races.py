@@ -132,6 +132,7 @@ def test_a_kill_at_any_system_call_leaves_every_version_whole_or_absent(
     }
 
 
+@pytest.mark.slow
 def test_two_processes_register_fifty_versions(
     run_driver: RunDriver, registry: Registry, register: Callable[..., Manifest], root: Path
 ) -> None:

@@ -149,6 +149,7 @@ def check_trend(values: Sequence[tuple[float, float]], form: str) -> None:
         assert read == kinds
 
 
+@pytest.mark.slow
 @given(histories(), histories())
 def test_histories_of_every_kind(curves: Curves, other: Curves) -> None:
     check_loss(curves)
@@ -184,6 +185,7 @@ def test_trends_in_every_order(values: list[tuple[float, float]]) -> None:
         assert ("not inversely" in said) == bool((np.abs(expected + 1) > 0.1).any())
 
 
+@pytest.mark.slow
 @given(histories(), histories())
 def test_what_a_change_brought(before: Curves, after: Curves) -> None:
     convergence, generalisation, overfitting = Change.of(("one", "other"), before, after).sentences

@@ -146,6 +146,7 @@ def test_what_the_seed_says_is_held_against_the_findings(findings: Findings) -> 
     assert not significant.holds and significant.by == "+0.10 points at step 2,480, p = 0.73"
 
 
+@pytest.mark.slow
 def test_markdown_and_the_archive_have_the_whole_report(service: Service, finished: Report, contents: Contents) -> None:
     text = service.reports.file(finished.id, "report.md").decode()
     for section in contents.sections:

@@ -48,6 +48,7 @@ def png_of(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_an_image_is_kept_as_models_get_it_with_the_file_that_was_sent(
     client: httpx.Client, mine: str, mnist: Dataset
 ) -> None:
@@ -102,6 +103,7 @@ def test_what_cannot_be(client: httpx.Client, mine: str, method: str, path: str,
     assert (answer.status_code, bool(problem_of(answer))) == (status, True)
 
 
+@pytest.mark.slow
 def test_it_is_frozen_into_data_sets_that_never_change(client: httpx.Client, mine: str, mnist: Dataset) -> None:
     for n in range(70):
         last = add(client, mnist.test.images[n], int(mnist.test.labels[n]))

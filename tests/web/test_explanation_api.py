@@ -190,6 +190,7 @@ def test_bad_requests(client: httpx.Client, path: str, status: int, problem: str
     assert (answer.status_code, problem_of(answer)) == (status, problem)
 
 
+@pytest.mark.slow
 def test_the_picture_of_confusions(client: httpx.Client, service: Service) -> None:
     answer = client.get(f"{TEN}/confusion.png?width_px=640&height_px=480")
     assert answer.headers["content-type"] == "image/png"

@@ -50,6 +50,7 @@ def test_the_same_key_gives_the_same_job(client: httpx.Client) -> None:
     assert (refused.status_code, problem_of(refused)) == (422, "idempotency-mismatch")
 
 
+@pytest.mark.slow
 def test_pages_follow_each_other(client: httpx.Client) -> None:
     submitted = [submit(client, {**TINY, "seed": seed})["id"] for seed in range(5)]
     pages, parameters = [], {"limit": "2"}

@@ -103,6 +103,7 @@ def test_its_weight_file_has_a_matrix_a_layer(client: httpx.Client, network: dic
         }
 
 
+@pytest.mark.slow
 def test_a_sweep_over_hidden_layers_has_pictures(client: httpx.Client) -> None:
     body = {"base": TINY, "name": "layers", "grid": {"hidden_layers": [[], [12], [6, 8]]}}
     answer = client.post("/sweeps", json=body)

@@ -48,6 +48,7 @@ def test_only_static_files_are_static(url: str, path: str) -> None:
     assert httpx.get(f"{url}{path}").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_modules_of_the_page_are_kept_and_asked_for(url: str) -> None:
     first = httpx.get(f"{url}/static/page/main.js")
     assert first.headers["content-type"] == "text/javascript; charset=utf-8"

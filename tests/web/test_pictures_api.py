@@ -70,6 +70,7 @@ def test_a_logistic_job_has_one_tile(client: httpx.Client) -> None:
     assert picture(client.get("/models/mnist-logistic/versions/1/weights.png")).info["version"] == "1"
 
 
+@pytest.mark.slow
 def test_a_running_job_has_pictures(client: httpx.Client) -> None:
     with long_job(client) as job_id:
         wait_for(client, job_id, "check")

@@ -99,6 +99,7 @@ def test_ten_thousand_images_in_one_request(client: httpx.Client, mnist: Dataset
     assert len(answer.json()["predictions"]) == 10_000
 
 
+@pytest.mark.slow
 def test_an_image_has_the_same_answer_alone_and_among_ten_thousand(client: httpx.Client, mnist: Dataset) -> None:
     images = mnist.test.images
     together = client.post("/predict", content=images.tobytes(), headers=OCTETS).json()["predictions"]

@@ -414,6 +414,7 @@ def test_weights_show_only_the_best(client: httpx.Client, pairs: dict[str, Any])
     assert heights[0] < heights[1] < heights[2] == heights[3]
 
 
+@pytest.mark.slow
 def test_pictures_that_a_grid_does_not_give(client: httpx.Client) -> None:
     seeds = wait_until_all_over(client, submit(client, {"seed": [0, 1]}))
     models = wait_until_all_over(

@@ -59,6 +59,7 @@ def endless(make_spec: Callable[..., StackSpec]) -> StackSpec:
     return make_spec(epochs=10_000, patience=None, train_size=2000, checks_per_epoch=1)
 
 
+@pytest.mark.slow
 def test_it_trains_stack_after_stack(worker: Worker, make_spec: Callable[..., StackSpec]) -> None:
     ends = []
     for _ in range(3):
@@ -89,6 +90,7 @@ def test_it_stops_on_request_and_takes_the_next_stack(
     assert isinstance(ended, Ended) and ended.stop_reason == "max_epochs", "the request was for the stack before"
 
 
+@pytest.mark.slow
 def test_a_request_sent_with_the_work_counts(worker: Worker, endless: StackSpec) -> None:
     worker.line.send_bytes(train_request(endless))
     worker.line.send_bytes(cancel_request(0))
@@ -96,6 +98,7 @@ def test_a_request_sent_with_the_work_counts(worker: Worker, endless: StackSpec)
     assert isinstance(ended, Ended) and ended.stop_reason == "cancelled"
 
 
+@pytest.mark.slow
 def test_it_gives_way_and_ignores_requests_to_terminate_and_a_terminal_that_is_not_its_own(
     worker: Worker, endless: StackSpec
 ) -> None:
@@ -109,6 +112,7 @@ def test_it_gives_way_and_ignores_requests_to_terminate_and_a_terminal_that_is_n
     assert isinstance(worker.hear_out()[-1], Ended)
 
 
+@pytest.mark.slow
 def test_it_ends_quietly_when_its_engine_hangs_up(worker: Worker, endless: StackSpec) -> None:
     worker.line.send_bytes(train_request(endless))
     assert isinstance(worker.hear(), Started)

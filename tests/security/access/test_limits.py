@@ -165,6 +165,7 @@ def test_a_forwarded_address_is_believed_only_from_a_trusted_proxy(trusted: tupl
     assert set(statuses) == ({401, 429} if trusted else {200})
 
 
+@pytest.mark.slow
 def test_jobs_of_a_key(tmp_path: Path, database_url: str | None) -> None:
     with limited(tmp_path, database_url=database_url, max_jobs_per_key=2, max_requests_per_s=0) as (service, client):
         keys = [service.keys.create(name, [Scope.TRAIN])[1] for name in ("one", "two")]

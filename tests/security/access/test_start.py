@@ -33,6 +33,7 @@ def served(data_dir: Path, **settings: Any) -> Iterator[tuple[Service, httpx.Cli
         yield service, client
 
 
+@pytest.mark.slow
 def test_a_loopback_service_is_open_until_there_is_a_key(tmp_path: Path, database_url: str | None) -> None:
     with served(tmp_path, database_url=database_url) as (service, client):
         assert client.get("/api/v1/audit").status_code == 200

@@ -3,7 +3,7 @@
 MNIST's test images as they are; the same as pictures: enlarged to 40 to 400 pixels, put anywhere on a larger canvas,
 half of them inverted, and saved as JPEG; those also rotated up to 15 degrees, sheared, thicker or thinner;
 scikit-learn's 8x8 digits, which other people wrote, enlarged (needs scikit-learn, which is in the extra ``sklearn``);
-and drawings in the styles of `benchmarks.drawings`. No model was trained on any of them, or chosen by them. Run it
+and drawings in the styles of `service.reports.drawings`. No model was trained on any of them, or chosen by them. Run it
 from the project's root::
 
     python -m benchmarks.accuracy
@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from benchmarks.drawings import STYLES, digit_of, draw
 from service.bootstrap import shipped_models
 from service.datasets import load_dataset
 from service.inference import DecodingLimits, ModelInputs, decode_upload, predict
 from service.registry import LocalStore, Registry
+from service.reports.drawings import STYLES, digit_of, draw
 
 Bytes = NDArray[np.uint8]
 Labelled = tuple[ModelInputs, NDArray[Any]]

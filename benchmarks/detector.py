@@ -1,7 +1,7 @@
 """Train the detector of digits, `service/registry/detector.npz`: is there a digit in an image at all?
 
 It is a network with one hidden layer under logistic regression, trained by the core. Digits are MNIST's first 30,000
-training images, half of the styles of `benchmarks.drawings`, and print; what is none are `benchmarks.not_digits`'
+training images, half of the styles of `service.reports.drawings`, and print; what is none are `benchmarks.not_digits`'
 training pictures, and digits that were turned, mirrored or put together wrongly. Its threshold is measured on MNIST's
 last 10,000 training images. From the project's root, in a minute of processor time::
 
@@ -16,13 +16,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.drawings import STYLES, draw
 from benchmarks.not_digits import SIDE_PX, TRAINING_FONTS, printed, training_picture
 from service.core import TrainingConfig, TrainingData, design_matrix, train
 from service.core.npz import write_npz
 from service.datasets import load_dataset
 from service.inference.mnist_form import bounding_box, to_mnist_form
 from service.registry.detector import HIDDEN_UNITS, REFUSED_FRACTION, WEIGHTS
+from service.reports.drawings import STYLES, draw
 
 Bytes = NDArray[np.uint8]
 

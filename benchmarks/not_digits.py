@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from benchmarks.drawings import smooth
+from service.reports.drawings import smooth
 
 Bytes = NDArray[np.uint8]
 
@@ -62,7 +62,7 @@ STROKES: Mapping[str, tuple[str, ...]] = {
     "w": ("4,36 24,98 | 50,50 | 76,98 | 96,36",),
     "x": ("16,36 84,100", "84,36 16,100"),
 }
-"""Letters by hand, written as `benchmarks.drawings.STYLES` are."""
+"""Letters by hand, written as `service.reports.drawings.STYLES` are."""
 
 
 @cache

@@ -1,8 +1,8 @@
 """Whole numbers of 1 to 10 digits: how many are read right, compared with what single digits on the same paper promise.
 
-The digits are of MNIST's test part or drawn by `benchmarks.drawings`, one hand a number. If a share p of single digits
-is read right by ``POST /predict``, p^n of the numbers of n digits would be, if errors were independent and digits well
-separated. Print the table, or write a sheet with what was read in each picture::
+The digits are of MNIST's test part or drawn by `service.reports.drawings`, one hand a number. If a share p of single
+digits is read right by ``POST /predict``, p^n of the numbers of n digits would be, if errors were independent and
+digits well separated. Print the table, or write a sheet with what was read in each picture::
 
     python -m benchmarks.numbers --numbers 200
     python -m benchmarks.numbers --numbers 10 --sheet numbers.png --only-wrong
@@ -34,8 +34,8 @@ from service.inference.preprocessing import to_grey
 from service.inference.reading import MAX_PARTS, doubts_of, image_of, writing_in
 from service.inference.segmentation import candidates, find_text
 from service.registry import LocalStore, Model, Registry
+from service.reports.drawings import STYLES, Hand, digit_of, draw
 
-from .drawings import STYLES, Hand, digit_of, draw
 from .photographs import Ink, Rng, coloured, dark_pen, jpeg, mnist_ink, noisy, plain, sheet_of
 
 MAX_DIGITS = 10

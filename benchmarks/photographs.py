@@ -1,7 +1,7 @@
 """Pictures of single digits as people take them, in many kinds and sizes, and how many of them are read right.
 
 Each picture holds one digit with a known answer: of MNIST's test part (its greys enlarged and sharpened to a pen's
-stroke) or drawn by `benchmarks.drawings`. It is saved as a file, and read as ``POST /predict`` reads it. Print the
+stroke) or drawn by `service.reports.drawings`. It is saved as a file, and read as ``POST /predict`` reads it. Print the
 table, or write a sheet with what was found in each picture; or see how many of the 45 styles of drawing are read right
 at each height with each pen, and in brackets how many have a warning::
 
@@ -30,8 +30,7 @@ from service.datasets import LabelledImages, load_dataset
 from service.errors import ServiceError
 from service.inference import ModelInputs, answer, decode_upload
 from service.registry import LocalStore, Model, Registry
-
-from .drawings import STYLES, Hand, digit_of, draw
+from service.reports.drawings import STYLES, Hand, digit_of, draw
 
 Ink = NDArray[np.float32]
 """(height, width), 0 for paper to 1 for ink."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from service import __version__
 from service.charts import Line, accuracy_chart, layers_chart, lines_chart, loss_chart
-from service.core import STRENGTHS, Augmenter, Floats, TrainingConfig, TrainingData, initial_state
+from service.core import Floats, TrainingConfig, TrainingData, initial_state
 from service.datasets import load_dataset, split
 
 from .claims import Change, LossCourse
@@ -23,6 +23,7 @@ from .networks import COLUMNS, NETWORKS, values_of
 from .report import NetworkRuns, ReportOptions, Run, RunNumbers, elapsed_s, ended_at, numbers_of
 from .seeds import ChangeOverSeeds, Spread
 from .sentences import accuracy_sentence, early_stopping_sentences, gradient_sentence
+from .transfer import Transfer, drawn_images, other_writers, transfers
 from .wording import count, listed, loss, percent, power, signed
 
 _FORMS = (",.0f", ".4f", ".4f", ".4f", ".4f")
@@ -47,21 +48,13 @@ _N_IMAGES = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Distorted:
-    """The share of validation images that a run classifies correctly as they are, and distorted as in augmentation."""
-
-    plain: float
-    distorted: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFindings:
     """All results of the report. `to_dict` is its JSON file.
 
     Attributes
     ----------
     mean, deviation : of the pixels of the training images, 0 to 255.
-    n_parameters, runs, courses, distorted : by the keys of `NETWORKS`.
+    n_parameters, runs, courses : by the keys of `NETWORKS`.
     changes, over_seeds : by the key of the run with the change; the second is empty for one seed.
     spreads : of the numbers that `COLUMNS` names, by key, over the seeds; empty for one seed.
     layer_norms : of the gradient with respect to each layer's weights, in the network of ten layers.
@@ -82,7 +75,7 @@ class NetworkFindings:
     spreads: Mapping[str, Sequence[Spread]]
     holdout: Holdout
     layer_norms: Mapping[str, Sequence[float]]
-    distorted: Mapping[str, Distorted]
+    transfers: Sequence[Transfer]
     elapsed_s: float
 
     @classmethod
@@ -118,7 +111,7 @@ class NetworkFindings:
             spreads={key: [Spread.of(values) for values in zip(*rows, strict=True)] for key, rows in by_seed.items()},
             holdout=Holdout.of(runs.by_key[_HELD_OUT], dataset),
             layer_norms=_layer_norms(runs.by_key["ten"], data),
-            distorted={key: _distorted(runs.by_key[key], data) for key in ("momentum", "augmented")},
+            transfers=transfers(runs.by_seed("momentum"), runs.by_seed("augmented"), data),
             elapsed_s=elapsed_s(runs.all_runs),
         )
 
@@ -149,6 +142,8 @@ def _change_over_seeds(before: Sequence[tuple[float, ...]], after: Sequence[tupl
 def prepare_networks(options: ReportOptions) -> None:
     """Compute what needs no run of the report, which is then kept."""
     check_network_gradients(options)
+    drawn_images()
+    other_writers()
     config = TrainingConfig(**values_of(_HELD_OUT, options.seed, quick=options.quick))
     choose_by_holdout(load_dataset(options.dataset), config)
 
@@ -250,7 +245,7 @@ def _answers(findings: NetworkFindings) -> dict[str, list[str]]:
             *brought["59-59"],
         ],
         "4e": [*brought["ten"], *_vanishing(findings.layer_norms)],
-        "4f": [*brought["augmented"], *_distortion(findings.distorted)],
+        "4f": [*brought["augmented"], *(found.sentence for found in findings.transfers)],
         "5": _beside_staff(findings),
     }
 
@@ -297,16 +292,6 @@ def _vanishing(norms: Mapping[str, Sequence[float]]) -> list[str]:
 
 def _size(norm: float) -> str:
     return f"{norm:#.2g}" if norm >= 0.01 else power(norm)
-
-
-def _distortion(distorted: Mapping[str, Distorted]) -> list[str]:
-    before, after = distorted["momentum"], distorted["augmented"]
-    return [
-        "Of the validation images turned, slanted, stretched and moved as in augmentation, with other random numbers, "
-        f"{percent(after.distorted)} are classified correctly by the last weights with augmentation and "
-        f"{percent(before.distorted)} by those without; of the images as they are, {percent(after.plain)} and "
-        f"{percent(before.plain)}.",
-    ]
 
 
 def _figures(runs: NetworkRuns, findings: NetworkFindings) -> dict[str, Figure]:
@@ -387,19 +372,6 @@ def _layer_norms(run: Run, data: TrainingData) -> dict[str, list[float]]:
         "before training": norms(config, initial_state(config, config.build_model()).last),
         "after training": norms(config, run.last),
     }
-
-
-def _distorted(run: Run, data: TrainingData) -> Distorted:
-    model = run.job.config.build_model()
-    augment = Augmenter(model.task.image_shape, STRENGTHS["soft"])
-    moved = data.x_validation.copy()
-    background = moved.dtype.type(-model.scaling.shift)
-    moved[:, :-1] = augment(moved[:, :-1] - background, run.job.config.seed, 2**20, 0) + background
-    accuracies = [
-        float(model.output.accuracy(model.joint_logits(run.last[np.newaxis], x), data.y_validation)[0])
-        for x in (data.x_validation, moved)
-    ]
-    return Distorted(plain=accuracies[0], distorted=accuracies[1])
 
 
 def _table(findings: NetworkFindings, keys: Sequence[str]) -> Table:

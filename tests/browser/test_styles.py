@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmarks.drawings import CANVAS_SIDE_PX, STYLES, Hand, digit_of, stroke_paths
+from service.reports.drawings import CANVAS_SIDE_PX, STYLES, Hand, digit_of, stroke_paths
 from tests.browser.conftest import OpenPage
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("browser")]

@@ -27,7 +27,7 @@ def model() -> Model:
 
 @pytest.fixture(scope="module")
 def write(drawings: ModuleType) -> Writes:
-    """Return what writes styles of `benchmarks.drawings`, points and minus signs on a line, black on white."""
+    """Return what writes styles of `service.reports.drawings`, points and minus signs on a line, black on white."""
 
     def write(*items: str, gap_px: int = 24) -> np.ndarray[Any, Any]:
         rng = np.random.default_rng(3)

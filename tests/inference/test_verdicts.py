@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy import read, saved
-from benchmarks.drawings import STYLES, draw
 from benchmarks.not_digits import KINDS
 from service.bootstrap import shipped_models
 from service.datasets import Dataset
 from service.inference import ModelInputs, Thresholds, answer, judge, predict
 from service.registry import LocalStore, Model, Registry
+from service.reports.drawings import STYLES, draw
 
 
 @pytest.fixture(scope="module")

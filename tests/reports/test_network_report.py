@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.bootstrap import Service
 from service.errors import InvalidField
@@ -13,6 +16,7 @@ from service.reports import Report, ReportOptions
 from service.reports.claims import Change
 from service.reports.network_report import NetworkFindings
 from service.reports.networks import NETWORKS
+from service.reports.transfer import Transfer, drawn_images, other_writers
 
 
 def test_the_runs_are_those_of_the_assignment() -> None:
@@ -52,9 +56,27 @@ def test_its_numbers_are_those_of_its_runs(service: Service, networks: Report) -
     assert set(Change.of(titles, curves["uniform"], curves["xavier"]).sentences) <= set(text)
     norms = findings.layer_norms["before training with the plain sigmoid"]
     assert len(norms) == 11 and norms[0] < norms[-1] / 1000, "the gradient vanishes"
-    distorted = findings.distorted["augmented"]
-    assert distorted.plain == pytest.approx(findings.runs["augmented"].last.validation_accuracy, abs=0.02)
-    assert np.isfinite(distorted.distorted)
+    plain, distorted, drawn, written = findings.transfers
+    assert plain.augmented[0] == pytest.approx(findings.runs["augmented"].last.validation_accuracy, abs=0.02)
+    assert (plain.n_images, distorted.n_images, drawn.n_images, written.n_images) == (1000, 1000, 450, 1797)
+    assert {found.sentence for found in findings.transfers} <= set(text)
+    for found, (images, labels) in ((drawn, drawn_images()), (written, other_writers())):
+        for key, share in (("momentum", found.without), ("augmented", found.augmented)):
+            config, weights = jobs[key].config, service.jobs.weights(jobs[key].id, "last").parameters
+            x = (images.reshape(len(images), -1) - 33.318) / 78.567
+            hidden, output = config.build_model().layout.views(weights).values()
+            logits = 1.7159 * np.tanh(2 / 3 * (x @ hidden[:-1] + hidden[-1])) @ output[:-1] + output[-1]
+            assert share == [pytest.approx(np.mean(logits.argmax(axis=1) == labels), abs=0.003)]
+
+
+@given(st.integers(1, 4).flatmap(lambda n: st.tuples(*[st.lists(st.floats(0, 1), min_size=n, max_size=n)] * 2)))
+def test_what_augmentation_changes_is_read_back(shares: tuple[list[float], list[float]]) -> None:
+    without, augmented = shares
+    sentence = Transfer(kind="drawings", n_images=450, without=without, augmented=augmented).sentence
+    after, before, change = re.findall(r"(\d+\.\d\d)% .* (\d+\.\d\d)% without it: (\S+) percentage", sentence)[0]
+    assert (float(after), float(before)) == pytest.approx((100 * augmented[0], 100 * without[0]), abs=0.00501)
+    assert float(change.replace("−", "-")) == pytest.approx(float(after) - float(before), abs=1e-6)
+    assert ("seeds, mean and 95% confidence interval" in sentence) == (len(without) > 1)
 
 
 @pytest.mark.slow

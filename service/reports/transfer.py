@@ -1,0 +1,108 @@
+"""What augmentation does beyond the validation images: on distorted ones, drawings, and digits of other writers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from service.core import STRENGTHS, Augmenter, Floats, Ints, TrainingData, design_matrix
+from service.datasets import Images
+from service.inference import preprocess, to_mnist_form
+
+from .drawings import STYLES, digit_of, draw
+from .report import Run
+from .seeds import INTERVAL, Spread
+from .wording import count, percent, signed
+
+_DRAWINGS_A_STYLE = 10
+_CANVAS_PX, _ENLARGED_PX = 140, 80
+"""The sides of a drawing, and of an enlarged 8x8 digit."""
+
+KINDS: Mapping[str, str] = {
+    "plain": "the validation images as they are",
+    "distorted": "the validation images turned, slanted, stretched and moved as in augmentation, by other random numbers",
+    "drawings": f"drawings as with a mouse, {_DRAWINGS_A_STYLE} in each of {len(STYLES)} styles",
+    "writers": "digits by 13 other writers, scanned at 8 × 8 pixels and enlarged",
+}
+"""Source of the last: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (1998), test part, UCI
+Machine Learning Repository, doi:10.24432/C50P49, CC BY 4.0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """The share of some images that the weights after the last step classify correctly, by seed.
+
+    Attributes
+    ----------
+    kind : a key of `KINDS`.
+    without, augmented : of the run without augmentation and of that with it, in the order of the seeds.
+    """
+
+    kind: str
+    n_images: int
+    without: Sequence[float]
+    augmented: Sequence[float]
+
+    @property
+    def sentence(self) -> str:
+        """Both shares with the first seed and their difference, as they are printed; its mean over the seeds."""
+        change = round(self.augmented[0], 4) - round(self.without[0], 4)
+        seeds = ""
+        if len(self.without) > 1:
+            spread = Spread.of([after - before for before, after in zip(self.without, self.augmented, strict=True)])
+            seeds = f" ({spread.change} over {count(len(self.without), 'seed')}, {INTERVAL})"
+        return (
+            f"Of {self.n_images:,} images, {KINDS[self.kind]}, the weights after the last step classify "
+            f"{percent(self.augmented[0])} correctly with augmentation and {percent(self.without[0])} without it: "
+            f"{signed(change)} percentage points{seeds}."
+        )
+
+
+def transfers(without: Sequence[Run], augmented: Sequence[Run], data: TrainingData) -> list[Transfer]:
+    """Classify images of each of `KINDS` by runs without augmentation and with it, a pair for each seed."""
+    config = without[0].job.config
+    model = config.build_model()
+    augment = Augmenter(model.task.image_shape, STRENGTHS["soft"])
+    background = data.x_validation.dtype.type(-model.scaling.shift)
+    moved = data.x_validation.copy()
+    moved[:, :-1] = augment(moved[:, :-1] - background, config.seed, 2**20, 0) + background
+    seen = {"plain": (data.x_validation, data.y_validation), "distorted": (moved, data.y_validation)}
+    for kind, make in (("drawings", drawn_images), ("writers", other_writers)):
+        images, labels = make()
+        seen[kind] = design_matrix(images, config.float_type, model.scaling), labels
+
+    def shares(runs: Sequence[Run], x: Floats, y: Ints) -> list[float]:
+        return [float(model.output.accuracy(model.joint_logits(run.last[np.newaxis], x), y)[0]) for run in runs]
+
+    return [
+        Transfer(kind=kind, n_images=len(y), without=shares(without, x, y), augmented=shares(augmented, x, y))
+        for kind, (x, y) in seen.items()
+    ]
+
+
+@lru_cache(1)
+def drawn_images() -> tuple[Images, NDArray[np.int64]]:
+    """Return drawings of every style, prepared as the service prepares pictures, and their digits."""
+    rng = np.random.default_rng(0)
+    styles = [style for style in STYLES for _ in range(_DRAWINGS_A_STYLE)]
+    images = np.stack([preprocess(draw(style, rng, side_px=_CANVAS_PX)).image for style in styles])
+    return images, np.array([digit_of(style) for style in styles])
+
+
+@lru_cache(1)
+def other_writers() -> tuple[Images, NDArray[np.int64]]:
+    """Return the digits of the last of `KINDS`, enlarged, cropped and placed as those of MNIST, and what they are."""
+    with files(__package__).joinpath("other_writers.npz").open("rb") as file:
+        packed = np.load(file, allow_pickle=False)
+        levels, labels = packed["images"], packed["labels"]
+    small = np.rint(levels * (255 / 16)).astype(np.uint8)
+    size = (_ENLARGED_PX, _ENLARGED_PX)
+    enlarged = (np.asarray(Image.fromarray(each).resize(size, Image.Resampling.BICUBIC)) for each in small)
+    # They reach from the first row to the last; columns at the sides may be empty.
+    return np.stack([to_mnist_form(each[:, each.any(axis=0)]) for each in enlarged]), labels.astype(np.int64)

@@ -189,6 +189,9 @@ class Change:
     @property
     def _ends(self) -> str:
         """How both runs end."""
+        if (self.before.stopped_early, self.before.last_step) == (self.after.stopped_early, self.after.last_step):
+            ends = "early stopping ends both" if self.after.stopped_early else "the last check of both is"
+            return f"{ends} after step {self.after.last_step:,}"
         one, other = (f"after step {run.last_step:,}" for run in (self.before, self.after))
         if self.before.stopped_early and self.after.stopped_early:
             return f"early stopping ends it {other} and the other {one}"
@@ -470,6 +473,7 @@ class WeightComparison:
                 if 0 < share < 1:
                     words += f": {100 * share:.0f}% of the difference is due to the shorter training"
             else:
-                words += f", and by {plain:.3f} without a penalty after {end}"
+                longer = "as many" if self.n_steps == self.n_plain_steps else end
+                words += f", and by {plain:.3f} without a penalty after {longer}"
             found.append(f"{words}.")
         return found

@@ -47,9 +47,21 @@ _COURSE_NAMES: Mapping[int, Mapping[str, str]] = {
         "4c-accuracy": "task4c_l2_reg_accuracy",
         "4e-norms": "task4d_l2_reg_norms",
     },
-    2: {"2c-loss": "task2c_train_loss"},
+    2: {
+        "2c-loss": "task2c_train_loss",
+        "2c-accuracy": "task2c_train_accuracy",
+        "3-loss": "task3_validation_loss",
+        "3-accuracy": "task3_validation_accuracy",
+        "4b-loss": "task4b_hidden_units_validation_loss",
+        "4d-loss": "task4d_two_layers_validation_loss",
+        "4e-loss": "task4e_ten_layers_validation_loss",
+        "4e-gradients": "task4e_ten_layers_gradient_norms",
+        "4f-loss": "task4f_augmentation_validation_loss",
+        "4f-accuracy": "task4f_augmentation_validation_accuracy",
+    },
 }
-"""By assignment and figure: the files that the course's starting code writes."""
+"""By assignment and figure: the files that the course's starting code writes. That of the second assignment names its
+first figure only; the others follow its pattern."""
 
 _SOFTMAX_AVERAGED = 50
 _MAX_NAMED = 6

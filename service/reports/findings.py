@@ -152,7 +152,7 @@ def _losses_of_moved(
 
 SEED_REPORT, TABLE = "seed report", "reference table"
 _NORMS = {0.0: 4.89, 1.0: 0.60199, 0.1: 1.6573, 0.01: 3.2589, 0.001: 4.5067}
-"""By penalty, of the last weights with seed 0; other seeds are within 3%."""
+"""By penalty, of the last weights with seed 0; other seeds are within 3%, without a penalty within 5%."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,7 +356,8 @@ def compare(
         row("softmax: training accuracy", plain.train_accuracy, 0.922, 0.925, tolerance=0)
         for run in softmax:
             if known := _NORMS.get(run.l2_penalty):
-                row(f"norm at λ = {run.l2_penalty:g}", run.norm, known, tolerance=0.03 * known)
+                apart = 0.03 if run.l2_penalty else 0.05
+                row(f"norm at λ = {run.l2_penalty:g}", run.norm, known, tolerance=apart * known)
     return rows
 
 

@@ -71,8 +71,11 @@ def _effect(found: Holdout) -> str:
     """Compare the numbers as they are printed."""
     test, held = found.by_test, found.by_holdout
     effects = []
-    if difference := float(loss(held.loss)) - float(loss(test.loss)):
-        effects.append(f"makes the loss look {abs(difference):.4f} {'lower' if difference > 0 else 'higher'}")
+    if (difference := float(loss(held.loss)) - float(loss(test.loss))) > 0:
+        effects.append(f"makes the loss look {difference:.4f} lower")
+    elif difference < 0:  # only weights that the other run has not reached can have a lower loss on its own images
+        early = f"ends the run before step {held.step:,} and " if held.step > test.last_step else ""
+        effects.append(f"{early}leaves the loss {-difference:.4f} higher")
     if gain := float(percent(test.accuracy)[:-1]) - float(percent(held.accuracy)[:-1]):
         direction = "higher" if gain > 0 else "lower"
         effects.append(

@@ -14,7 +14,7 @@ from service.core import Floats, TrainingConfig, TrainingData, initial_state
 from service.datasets import load_dataset, split
 
 from .claims import Change, LossCourse
-from .contents import SPREAD_CAPTION, Contents, Section, Table, first_seed_sentence, sources
+from .contents import SPREAD_CAPTION, Contents, Section, Table, sources, subtitle_of
 from .derivations import BACKPROPAGATION
 from .figures import Figure, Figures, mean_words
 from .findings import GradientCheck, check_gradient
@@ -40,6 +40,13 @@ _CHANGES = (
     ("ten", "momentum"),
     ("augmented", "momentum"),
 )
+_CHANGED = {
+    "xavier": "sigmoid units with Xavier initialization",
+    "improved": "the improved sigmoid with Xavier initialization",
+    "momentum": "64 units",
+}
+"""What the network of a run is, beside one that adds something else."""
+
 _HELD_OUT = "momentum"
 """The run that is trained again with a holdout as validation."""
 
@@ -101,7 +108,7 @@ class NetworkFindings:
             runs={key: numbers_of(run) for key, run in runs.by_key.items()},
             courses={key: LossCourse.of(each) for key, each in curves.items()},
             changes={
-                after: Change.of((_title(before, beside=after), NETWORKS[after].title), curves[before], curves[after])
+                after: Change.of((_changed(before), NETWORKS[after].title), curves[before], curves[after])
                 for after, before in _CHANGES
             },
             over_seeds={
@@ -118,6 +125,10 @@ class NetworkFindings:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
         return asdict(self)
+
+
+def _changed(key: str) -> str:
+    return _CHANGED.get(key, NETWORKS[key].title)
 
 
 def _title(key: str, *, beside: str) -> str:
@@ -177,8 +188,7 @@ def network_contents(runs: NetworkRuns) -> Contents:
         title=runs.options.title or "Networks with hidden layers on handwritten digits",
         byline=runs.options.byline,
         ended_at=ended_at(runs.all_runs),
-        subtitle=f"{findings.dataset['title'].rstrip('.')}, {runs.options.seed_words}. Report {runs.report_id}, "
-        f"by Inkling {findings.inkling}; {findings.elapsed_s:.1f} s from the first start of a run to the last end.",
+        subtitle=subtitle_of(runs.options, findings),
         notice=f"Quick report: {epochs} epochs of {n_train:,} training images. Its numbers are not those of the full "
         "report."
         if runs.options.quick
@@ -214,7 +224,8 @@ def _answers(findings: NetworkFindings) -> dict[str, list[str]]:
         key: [*change.sentences, *([findings.over_seeds[key].sentence] if findings.over_seeds else [])]
         for key, change in findings.changes.items()
     }
-    run = findings.runs["uniform"]
+    run, kept = findings.runs["uniform"], findings.holdout.sentences[0]
+    one_seed = f" and seed {findings.options['seed']}" if findings.over_seeds else ""
     return {
         "1": [
             "The derivative of the cross-entropy by the logits is ŷ − y, as in softmax regression. The chain rule "
@@ -234,11 +245,11 @@ def _answers(findings: NetworkFindings) -> dict[str, list[str]]:
         ],
         "3": [
             *(sentence for key in ("xavier", "improved", "momentum") for sentence in brought[key]),
-            "With all three, " + findings.holdout.sentences[0][0].lower() + findings.holdout.sentences[0][1:],
+            f"With all three{one_seed}, {kept[0].lower()}{kept[1:]}",
             findings.holdout.sentences[1],
         ],
-        "4a": [f"It has {sizes['32']:,} parameters instead of {sizes['momentum']:,}.", *brought["32"]],
-        "4b": [f"It has {sizes['128']:,} parameters instead of {sizes['momentum']:,}.", *brought["128"]],
+        "4a": [f"This network has {sizes['32']:,} parameters instead of {sizes['momentum']:,}.", *brought["32"]],
+        "4b": [f"This network has {sizes['128']:,} parameters instead of {sizes['momentum']:,}.", *brought["128"]],
         "4c": [gradient_sentence(deep), gradient_sentence(deepest)],
         "4d": [
             f"Two layers of 59 units have {sizes['59-59']:,} parameters, one of 64 has {sizes['momentum']:,}.",
@@ -268,7 +279,8 @@ def _beside_staff(findings: NetworkFindings) -> list[str]:
             f"Of its {count(len(within), 'number')}, {sum(within)} {'is' if sum(within) == 1 else 'are'} within the "
             f"range of the {findings.options['seeds']} seeds."
         )
-        words.append(first_seed_sentence(findings.options["seed"]))
+    if findings.options["quick"]:
+        words.append("A quick report trains fewer epochs on fewer images, so differences are expected.")
     return words
 
 

@@ -32,7 +32,7 @@ COLUMNS = ("last step", "validation loss", "validation accuracy", "lowest valida
 
 NETWORKS: Mapping[str, PlannedRun] = {
     "uniform": PlannedRun(
-        title="64 units, sigmoid, uniform weights", values=_SIGMOID, staff=(29_875, 0.2949, 0.9176, 0.2924, 0.983)
+        title="64 sigmoid units with uniform weights", values=_SIGMOID, staff=(29_875, 0.2949, 0.9176, 0.2924, 0.983)
     ),
     "xavier": PlannedRun(
         title="Xavier initialization added", values=_XAVIER, staff=(29_000, 0.1365, 0.9596, 0.1349, 0.9997)

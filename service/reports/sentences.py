@@ -170,11 +170,12 @@ def _shuffling(findings: Findings) -> list[str]:
             else ""
         )
         ends = f"Early stopping ends the run with shuffling {with_it} and the run without it {without}{aside}."
+    with_it, without = (loss(run.best.validation_loss) for run in (shuffled, order))
+    lowest = f"{with_it} with it and " + ("without" if with_it == without else f"{without} without")
     losses = (
         f"Over the last {count(findings.in_order_loss.n_last, 'step')} of each run the mean training loss is "
         f"{loss(findings.shuffled_loss.last_training)} with shuffling and {loss(findings.in_order_loss.last_training)} "
-        f"without; the lowest validation loss is {loss(shuffled.best.validation_loss)} with it and "
-        f"{loss(order.best.validation_loss)} without."
+        f"without; the lowest validation loss is {lowest}."
     )
     noise = findings.fluctuation.sentences if findings.fluctuation else []
     spikes = (

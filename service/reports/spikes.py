@@ -12,6 +12,7 @@ from service.charts import Curves
 from service.core import CheckReport, Floats, Schedule, TrainingData, TrainingState, train
 from service.datasets import Dataset, split
 
+from .claims import SIGNIFICANT
 from .report import Run
 from .wording import count, listed, loss, percent, points, signed
 
@@ -39,6 +40,7 @@ class Spikes:
     wrong_loss_share : the fraction of that loss due to the misclassified images.
     wrong_step_share : the fraction of its step due to them, g_wrong . g / g . g with g the gradient of the batch.
     newly_wrong : the classes of the validation images that are misclassified after its step and were not before.
+    newly_right : those of the images that were misclassified before its step and are not after it.
     steps_to_recover : the number of further steps of that epoch after which half of the change is reversed.
     """
 
@@ -64,6 +66,7 @@ class Spikes:
     wrong_loss_share: float
     wrong_step_share: float
     newly_wrong: Sequence[int]
+    newly_right: Sequence[int]
     steps_to_recover: int | None
 
     @property
@@ -90,8 +93,8 @@ class Spikes:
             else ""
         )
         misclassified = (
-            f"The weights before it misclassify {len(self.wrong)} ({wrong}; the median of all batches is "
-            f"{self.usual_wrong:g}). They make up {percent(self.wrong_loss_share)} of its loss of {loss(self.loss)} "
+            f"The weights before it misclassify {wrong} (the median of all batches is {self.usual_wrong:g}). "
+            f"They make up {percent(self.wrong_loss_share)} of its loss of {loss(self.loss)} "
             f"(median {loss(self.usual_loss)}) and {percent(self.wrong_step_share)} of its step, measured along it."
             if self.wrong
             else "The weights before it misclassify none. "
@@ -107,12 +110,13 @@ class Spikes:
             f"{count(self.batches_per_epoch, 'batch')} of an epoch.",
             f"{cause}: in one more epoch with a check after every step, its step alone changes the "
             f"accuracy by {signed(self.change)} percentage points{recovery}. It has {_of_each(self.labels)}. "
-            f"{misclassified} "
-            f"Its step changes the mean logit of the validation images by {logits} "
-            f"and makes {count(len(self.newly_wrong), 'validation image')} wrong that "
-            f"{'was' if len(self.newly_wrong) == 1 else 'were'} right before"
-            f"{f': {_of_each(self.newly_wrong)}' if self.newly_wrong else ''}.",
+            f"{misclassified} Its step changes the mean logit of the validation images by {logits}: "
+            f"{_become(self.newly_wrong)} wrong and {_become(self.newly_right)} right.",
         ]
+
+
+def _become(labels: Sequence[int]) -> str:
+    return f"{_of_each(labels) or 'none'} {'become' if len(labels) > 1 else 'becomes'}"
 
 
 def _of_each(labels: Sequence[int]) -> str:
@@ -176,6 +180,7 @@ def find_spikes(run: Run, dataset: Dataset) -> Spikes | None:
         wrong_loss_share=float(image_losses[wrong].sum() / image_losses.sum()),
         wrong_step_share=float(part @ towards / (towards @ towards)),
         newly_wrong=[config.classes[column] for column in data.y_validation[was_right & ~is_right]],
+        newly_right=[config.classes[column] for column in data.y_validation[is_right & ~was_right]],
         steps_to_recover=_steps_to_recover(accuracies, batch),
     )
 
@@ -184,25 +189,36 @@ def most_regular(curves: Curves, period: int) -> tuple[int, Floats] | None:
     """Return the first step of the strongest spike and its heights, or None if none recurs.
 
     Of the checks that follow the same batch, the longest run to the end counts in which all deviate from the mean of
-    their two neighbours in the same direction; it must hold two checks and half of all. The weakest of them decides
-    how strong the spike is, which distinguishes one that always recurs from a single one.
+    their two neighbours in the same direction. It must hold two checks and half of all, and its mean must be more than
+    chance explains. The weakest of them decides how strong the spike is, which distinguishes one that always recurs
+    from a single one.
     """
     steps, accuracy = curves.check_steps, curves.checks["validation_accuracy"]
     if len(steps) < 3:
         return None
     heights, at = accuracy[1:-1] - (accuracy[:-2] + accuracy[2:]) / 2, steps[1:-1]
     strongest, weakest = None, 0.0
-    for phase in np.unique(at % period):
-        here = (at >= period) & (at % period == phase)
+    later, phases = at >= period, np.unique(at % period)
+    for phase in phases:
+        here = later & (at % period == phase)
         signs = np.sign(heights[here])
         if len(signs) < 2:
             continue
         others = np.flatnonzero(signs != signs[-1])
         start = int(others[-1]) + 1 if len(others) else 0
         seen = heights[here][start:]
-        if len(seen) >= max(2, len(signs) / 2) and np.abs(seen).min() > weakest:
+        regular = len(seen) >= max(2, len(signs) / 2) and np.abs(seen).min() > weakest
+        if regular and _is_more_than_chance(seen, heights[later & ~here], n_tests=len(phases)):
             strongest, weakest = (int(at[here][start]), seen), float(np.abs(seen).min())
     return strongest
+
+
+def _is_more_than_chance(heights: Floats, others: Floats, *, n_tests: int) -> bool:
+    """Test the mean of some heights against those of all other checks: a two-sided z-test, one of ``n_tests``."""
+    if len(others) < 2:
+        return False
+    deviation = float(others.std()) / math.sqrt(len(heights))
+    return deviation == 0 or n_tests * math.erfc(abs(float(heights.mean())) / deviation / math.sqrt(2)) < SIGNIFICANT
 
 
 def _replay(run: Run, data: TrainingData, schedule: Schedule) -> tuple[Floats, Floats, list[Floats]]:

@@ -26,7 +26,7 @@ _CANVAS_PX, _ENLARGED_PX = 140, 80
 
 KINDS: Mapping[str, str] = {
     "plain": "the validation images as they are",
-    "distorted": "the validation images turned, slanted, stretched and moved as in augmentation, by other random numbers",
+    "distorted": "the validation images turned, slanted, stretched and moved as in augmentation, at random",
     "drawings": f"drawings as with a mouse, {_DRAWINGS_A_STYLE} in each of {len(STYLES)} styles",
     "writers": "digits by 13 other writers, scanned at 8 × 8 pixels and enlarged",
 }

@@ -126,6 +126,13 @@ def check_spikes(curves: Curves) -> None:
     assert heights.tolist() == expected
     assert len(marked) >= 2
     assert len(set(np.sign(heights))) == 1 and 0 not in np.sign(heights)
+    # More than chance: against the checks that follow other batches, at five percent over all of these.
+    inner = range(1, len(steps) - 1)
+    apart = [i for i in inner if steps[i] >= period and (steps[i] - first) % period]
+    others = np.array([accuracy[i] - (accuracy[i - 1] + accuracy[i + 1]) / 2 for i in apart])
+    n_batches = len({int(steps[i]) % period for i in inner})
+    z = abs(heights.mean()) * np.sqrt(len(heights)) / others.std() if others.std() else np.inf
+    assert n_batches * 2 * NormalDist().cdf(-z) < 0.05 + 1e-9
 
 
 def check_trend(values: Sequence[tuple[float, float]], form: str) -> None:
@@ -192,7 +199,8 @@ def test_what_a_change_brought(before: Curves, after: Curves) -> None:
     lowest = [curves.checks["validation_loss"].min() for curves in (before, after)]
     at = before.check_steps[before.checks["validation_loss"] == lowest[0]][0]
     reached = after.check_steps[after.checks["validation_loss"] <= lowest[0]]
-    assert numbers(convergence) == [*reached[:1], at, after.check_steps[-1], before.check_steps[-1]]
+    ends = [(curves.check_steps[-1], curves.stop_step is None) for curves in (after, before)]
+    assert numbers(convergence) == [*reached[:1], at, *(step for step, _ in dict.fromkeys(ends))]
     assert ("never reaches" in convergence) == (lowest[1] > lowest[0])
     accuracies = [100 * curves.checks["validation_accuracy"][-1] for curves in (before, after)]
     comparisons = re.findall(

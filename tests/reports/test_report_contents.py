@@ -125,6 +125,12 @@ def test_the_cause_of_the_spikes_is_found(findings: Findings) -> None:
     assert spikes is not None
     assert (spikes.batch, spikes.period, spikes.first_step, spikes.batches_per_epoch) == (18, 186, 204, 31)
     assert spikes.largest <= spikes.height <= spikes.smallest < -0.01 and spikes.change < -0.01
+    became = re.search(
+        r": (\d+) images of 2 become wrong and (\d+) images? of 3 becomes? right\.$", spikes.sentences[2]
+    )
+    assert became and [len(spikes.newly_wrong), len(spikes.newly_right)] == [int(number) for number in became.groups()]
+    change = len(spikes.newly_right) - len(spikes.newly_wrong)
+    assert change / findings.in_order.n_validation == pytest.approx(spikes.change, abs=1e-6)
     assert set(spikes.newly_wrong) == {2} and {spikes.labels[place] for place in spikes.wrong} == {3}
     assert spikes.is_cause and "The cause is that same batch" in spikes.sentences[2]
     small = replace(spikes, change=spikes.height / 2.1)

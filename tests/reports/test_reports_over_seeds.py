@@ -182,7 +182,7 @@ def test_a_report_over_seeds(
             jobs_table.update().where(jobs_table.c.sweep_id == row.repeats_sweep_id).values(sweep_id=row.sweep_id)
         )
         connection.execute(reports_table.update().where(reports_table.c.id == report.id).values(repeats_sweep_id=None))
-    assert service.reports.get(report.id).jobs == report.jobs
+    assert [job and job.id for job in service.reports.get(report.id).jobs] == [job and job.id for job in report.jobs]
 
 
 def test_networks_over_seeds(service: Service, networks: Report) -> None:
@@ -253,17 +253,22 @@ LOSSES = st.sampled_from([0.06571, 0.06574, 0.0661, 0.3])
 SHARES = st.sampled_from([0.9, 0.97943, 0.979431, 0.98])
 
 
-@given(LOSSES, LOSSES, SHARES, SHARES)
-def test_the_effect_of_the_test_images(test_loss: float, held_loss: float, test: float, held: float) -> None:
+@given(LOSSES, LOSSES, SHARES, SHARES, st.sampled_from([666, 1200]))
+def test_the_effect_of_the_test_images(
+    test_loss: float, held_loss: float, test: float, held: float, held_step: int
+) -> None:
     chosen = Chosen(n_images=2042, step=978, last_step=1038, loss=test_loss, accuracy=test)
-    first, effect = Holdout(by_test=chosen, by_holdout=replace(chosen, loss=held_loss, accuracy=held)).sentences
+    first, effect = Holdout(
+        by_test=chosen, by_holdout=replace(chosen, step=held_step, loss=held_loss, accuracy=held)
+    ).sentences
     printed = re.findall(r"0\.\d{4}|\d+\.\d\d%", first)
     assert printed == [f"{test_loss:.4f}", f"{test:.2%}", f"{held_loss:.4f}", f"{held:.2%}"]
-    said = re.search(r"loss look (\S+) (lower|higher)", effect)
+    said = re.search(r"(?:makes the loss look (\S+) (?=lower)|leaves the loss (\S+) (?=higher))(lower|higher)", effect)
     assert (said is None) == (printed[0] == printed[2])
     if said:
-        assert float(said[1]) == pytest.approx(abs(float(printed[0]) - float(printed[2])), abs=1e-9)
-        assert (said[2] == "lower") == (test_loss < held_loss)
+        assert float(said[1] or said[2]) == pytest.approx(abs(float(printed[0]) - float(printed[2])), abs=1e-9)
+        assert (said[3] == "lower") == (test_loss < held_loss)
+        assert ("ends the run before step 1,200" in effect) == (said[3] == "higher" and held_step > 1038)
     gain = re.search(r"accuracy (?:look )?(\S+) percentage points? (lower|higher)", effect)
     assert (gain is None) == (printed[1] == printed[3])
     if gain:

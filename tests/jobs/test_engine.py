@@ -423,19 +423,22 @@ def test_no_job_is_claimed_while_no_worker_can_be_started(
     make_system: MakeSystem, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.jobs.engine.STORAGE_RETRY_S", 0.02)
-    attempts: list[None] = []
+    freed = threading.Event()
 
     class Reluctant(InlineExecutor):
         def prepare(self) -> None:
-            attempts.append(None)
-            if len(attempts) < 4:
+            if not freed.is_set():
                 raise OSError("no process can be started")
 
     with caplog.at_level(logging.CRITICAL):
         system = make_system(lambda: Reluctant(1))
+        job_id = system.submit()
         system.engine.start()
-        job = system.train()
-    assert [move.state.value for move in job.history] == ["queued", "running", "succeeded"]
+        eventually(lambda: not system.engine.able)  # which makes the service not ready
+        freed.set()
+        system.wait(job_id)
+        eventually(lambda: system.engine.able)
+    assert system.states(job_id) == ["queued", "running", "succeeded"]
 
 
 def test_a_cancel_that_meets_a_lost_worker_is_not_forgotten(make_system: MakeSystem) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -211,6 +212,25 @@ def test_a_server_that_goes_away_holds_nothing_up_and_misses_nothing(server: Mlf
         until(lambda: len(runs(server, settings)) == 4)
     assert [job.state for job in jobs] == 4 * ["succeeded"]
     assert sorted(run.data.tags["inkling.job_id"] for run in runs(server, settings)) == [job.id for job in jobs]
+
+
+def test_a_deleted_experiment_is_named_once_and_written_to_when_it_is_restored(
+    server: MlflowServer, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = MlflowClient(tracking_uri=server.uri)
+    experiment = client.create_experiment(settings.mlflow_experiment)
+    client.delete_experiment(experiment)
+    refused = 'inkling_deliveries_total{outcome="failed",target="mlflow"} 1.0'
+    with build(logging_to(server.uri, settings)) as service:
+        for seed in range(2):
+            trained(service, seed=seed)
+        until(lambda: refused in service.metrics.exposition({}).decode())
+        assert service.deliveries_waiting() == {"mlflow": 4}, "two jobs, and their versions"
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert f"The experiment {settings.mlflow_experiment} was deleted in MLflow" in warning
+    client.restore_experiment(experiment)
+    with build(logging_to(server.uri, settings)):
+        until(lambda: len(runs(server, settings)) == 2)
 
 
 def test_nothing_is_printed_and_nothing_is_reported_to_others() -> None:

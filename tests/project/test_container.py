@@ -51,14 +51,19 @@ def test_the_image_keeps_its_promises(checked: str) -> None:
 
 
 class Compose:
-    """compose.yaml with the profile `cluster`, on SQLite in place of a server whose image is not here."""
+    """compose.yaml with the profile `cluster`, the variables of the manifest for Kubernetes, and SQLite in place of a
+    server whose image is not here.
+    """
 
     def __init__(self, root: Path, folder: Path):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.address = f"127.0.0.1:{listener.getsockname()[1]}"
         override = folder / "override.yaml"
-        in_a_file = {"environment": {"INKLING_DATABASE_URL": "sqlite:////data/inkling.db"}}
-        override.write_text(yaml.safe_dump({"services": {"inkling": in_a_file}}))
+        manifests = yaml.safe_load_all((root / "deploy" / "kubernetes" / "inkling.yaml").read_text())
+        (pod,) = (each["spec"]["template"]["spec"] for each in manifests if each["kind"] == "Deployment")
+        variables = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+        variables["INKLING_DATABASE_URL"] = "sqlite:////data/inkling.db"
+        override.write_text(yaml.safe_dump({"services": {"inkling": {"environment": variables}}}))
         (folder / "prometheus.key").touch()
         files = [arg for file in (root / "compose.yaml", override) for arg in ("--file", str(file))]
         self.project = f"inkling-test-{os.getpid()}"
@@ -115,6 +120,8 @@ def test_compose_trains_on_its_dask_workers(compose: Compose) -> None:
     compose("up", "--detach", "--no-build", "--no-deps", "inkling", "scheduler")
     url = f"http://{compose.address}"
     eventually(lambda: answers(f"{url}/readyz"))
+    for host, status in (("inkling.inkling", 200), ("inkling.digits.svc.cluster.local", 200), ("elsewhere", 400)):
+        assert httpx.get(f"{url}/livez", headers={"Host": host}).status_code == status, host
     form: dict[str, Any] = {"data": {"name": "few"}, "files": {"file": ("few.npz", few_of_mnist())}}
     headers = {"Authorization": f"Bearer {key}"}
     httpx.post(f"{url}/api/v1/datasets", **form, headers=headers).raise_for_status()

@@ -10,6 +10,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from service.settings import Settings
+
 EXPECTED = {"PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"}
 
 
@@ -47,6 +49,24 @@ def test_what_is_beside_it_fits_to_it(manifests: dict[str, dict[str, Any]], root
     pod = manifests["Deployment"]["spec"]["template"]["spec"]
     assert {each["image"] for each in pod["initContainers"] + pod["containers"]} == {f"{image['name']}:latest"}
     assert pod["volumes"][0]["name"] == "data", "the overlay for PostgreSQL replaces the first"
+
+
+def test_the_service_takes_the_names_in_both(
+    manifests: dict[str, dict[str, Any]], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [variable] = manifests["Deployment"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    compose = yaml.safe_load((root / "compose.yaml").read_text())["services"]["inkling"]["environment"]
+    of_compose = compose["INKLING_ALLOWED_HOSTS"]
+    for value, names in (
+        (variable["value"], ("inkling", "inkling.inkling", "*.svc.cluster.local")),
+        (of_compose.replace("${INKLING_ALLOWED_HOSTS:-}", ""), ("inkling",)),
+        (
+            of_compose.replace("${INKLING_ALLOWED_HOSTS:-}", "a.example,b.example"),
+            ("inkling", "a.example", "b.example"),
+        ),
+    ):
+        monkeypatch.setenv(variable["name"], value)
+        assert Settings().allowed_hosts == names
 
 
 def test_the_pod_is_locked_down(manifests: dict[str, dict[str, Any]]) -> None:

@@ -35,11 +35,12 @@ class DeliveryRow:
 _ROW = tuple(deliveries.c[name] for name in DeliveryRow.__dataclass_fields__)
 
 
-def append(connection: Connection, event: str, object_id: str) -> None:
-    """Insert a row for each target of the database, see `Database`; none without one."""
+def append(connection: Connection, event: str, *object_ids: str) -> None:
+    """Insert a row of each object for each target of the database, see `Database`; none without one."""
     rows = [
         {"target": target, "event": event, "object_id": object_id}
         for target in connection.get_execution_options().get("inkling_targets", ())
+        for object_id in object_ids
     ]
     if rows:
         connection.execute(deliveries.insert(), rows)

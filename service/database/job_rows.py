@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, false, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, false, func, or_, select, update
 from ulid import ULID
 
 from service.telemetry import Origin, origin
@@ -18,7 +18,7 @@ from .annotation_rows import NO_ANNOTATION, Annotation, Search
 from .connection import AdvisoryLock, now_s
 from .request_rows import submitter
 from .sharing import hand_over
-from .states import FINAL, JobState
+from .states import FINAL, JobState, sources
 from .tables import checkpoints, jobs
 
 CLAIMED = (JobState.RUNNING, JobState.CANCELLING)
@@ -395,19 +395,16 @@ def move(
     fence: int | None = None,
     reason: str | None = None,
     final: bool = False,
-    unless_begun: bool = False,
     **values: Any,
 ) -> bool:
     """Move a job to another state and record the move; False if its present state does not allow it.
 
-    With ``fence`` the move also requires that claim to be the newest, with ``unless_begun`` that there was none.
+    With ``fence`` the move also requires that claim to be the newest.
     """
     now = datetime.now(UTC)
     condition = (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)
     if fence is not None:
         condition = condition & (jobs.c.fence == fence)
-    if unless_begun:
-        condition = condition & jobs.c.started_at.is_(None)
     if final:
         values["finished_at"] = now
     if connection.execute(update(jobs).where(condition).values(state=to, **values)).rowcount != 1:
@@ -417,6 +414,29 @@ def move(
         delivery_rows.append_job(connection, job_id, values.get("model_version"))
     event_rows.append_state(connection, job_id, to, at=now, reason=reason)
     return True
+
+
+def cancel(connection: Connection, job_ids: Collection[str] = (), sweep_ids: Collection[str] = ()) -> list[str]:
+    """Cancel jobs and members of sweeps that are not over or being cancelled; return the ids of these.
+
+    One that has begun and waits, to be trained on or to be continued, ends as a running one does, by a worker, with the
+    best weights so far. The rows are locked in the order of their numbers, as everywhere, which excludes deadlocks.
+    """
+    asked_for = or_(jobs.c.id.in_(job_ids), jobs.c.sweep_id.in_(sweep_ids))
+    query = select(jobs.c.id, jobs.c.state, jobs.c.started_at).order_by(jobs.c.number).with_for_update()
+    found = connection.execute(query.where(asked_for, jobs.c.state.in_(sources(JobState.CANCELLING)))).all()
+    begun = [row.id for row in found if row.started_at or row.state == JobState.RUNNING]
+    now, ids = datetime.now(UTC), [row.id for row in found]
+    over = [job_id for job_id in ids if job_id not in set(begun)]
+    _move_all(connection, begun, JobState.CANCELLING, at=now)
+    _move_all(connection, over, JobState.CANCELLED, at=now, stop_reason="cancelled", finished_at=now)
+    delivery_rows.append(connection, "job.ended", *over)
+    return ids
+
+
+def _move_all(connection: Connection, ids: Collection[str], to: JobState, *, at: datetime, **values: Any) -> None:
+    connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(state=to, **values))
+    event_rows.append_states(connection, ids, to, at=at)
 
 
 def remove(connection: Connection, job_id: str, *, allowed_from: Collection[str]) -> bool:

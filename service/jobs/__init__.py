@@ -33,6 +33,6 @@ from .pictures import (
 )
 from .recorder import MAX_LOSSES, Failure, Recorder
 from .snapshots import MAX_OF_MEMBER, Confusion, LayerValues, Snapshots
-from .submission import SubmissionService, cancel_row, check_capacity, cut_page, fingerprint, job_row, parse_cursor
+from .submission import SubmissionService, check_capacity, cut_page, fingerprint, job_row, parse_cursor
 from .sweep_request import MAX_MEMBERS, SweepRequest
 from .sweeps import Member, Sweep, Sweeps, SweepSummary, delete_sweep, insert_sweep

@@ -56,7 +56,7 @@ from .derived_jobs import (
 )
 from .job import DEFAULT_POINTS, Event, EventBatch, Job, JobRequest, Metrics, curves_of, losses_after
 from .snapshots import JobWeights, LayerNumbers, LayerValues
-from .submission import SubmissionService, cancel_row, check_capacity, cut_page, fingerprint, job_row, parse_cursor
+from .submission import SubmissionService, check_capacity, cut_page, fingerprint, job_row, parse_cursor
 
 LATE_S = 20.0
 """No writing transaction takes longer: the id of an event that is missing for so long was rolled back."""
@@ -244,8 +244,7 @@ class Jobs(SubmissionService):
     def cancel(self, job_id: str) -> Job:
         """Cancel a job, also again, keeping its best weights; raise `InvalidJobTransition` if it is finished."""
         with self._database.write() as connection:
-            moved = cancel_row(connection, job_id)
-            if not moved:
+            if not job_rows.cancel(connection, [job_id]):
                 row = job_row(connection, job_id)
                 if JobState(row.state).final:
                     raise InvalidJobTransition(f"The job is already {row.state}.")

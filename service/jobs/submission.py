@@ -9,7 +9,6 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from service.core import StopReason
 from service.database import (
     AcceptedKind,
     AdvisoryLock,
@@ -20,7 +19,6 @@ from service.database import (
     audit_rows,
     audited_call,
     job_rows,
-    sources,
     submitter,
 )
 from service.datasets import PACKAGED, Datasets
@@ -106,23 +104,6 @@ def check_capacity(connection: Connection, n_jobs: int, max_queue_length: int) -
         raise QueueFull(f"At most {who.max_jobs:,} jobs of one key may wait or run at a time; try again later.")
     if job_rows.count(connection, JobState.QUEUED) + n_jobs > max_queue_length:
         raise QueueFull(f"At most {max_queue_length:,} jobs may wait at a time; try again later.")
-
-
-def cancel_row(connection: Connection, job_id: str) -> bool:
-    """Cancel a job that has not begun, or begin to cancel one; False when it is being cancelled already, or final.
-
-    One that has begun and waits, to be trained on or to be continued, ends as a running one does, by a worker, with the
-    best weights so far.
-    """
-    return job_rows.move(
-        connection,
-        job_id,
-        to=JobState.CANCELLED,
-        allowed_from=[JobState.QUEUED, JobState.PAUSED],
-        final=True,
-        unless_begun=True,
-        stop_reason=StopReason.CANCELLED.value,
-    ) or job_rows.move(connection, job_id, to=JobState.CANCELLING, allowed_from=sources(JobState.CANCELLING))
 
 
 def job_row(connection: Connection, job_id: str) -> JobRow:

@@ -37,7 +37,7 @@ from service.registry import check_model_name, utc_text
 from service.worker import decode_checkpoint
 
 from .job import Job, Series
-from .submission import SubmissionService, cancel_row, check_capacity, cut_page, fingerprint, parse_cursor
+from .submission import SubmissionService, check_capacity, cut_page, fingerprint, parse_cursor
 from .sweep_request import SweepRequest
 
 
@@ -233,8 +233,7 @@ class Sweeps(SubmissionService):
         """Cancel every member that is not finished. Idempotent."""
         with self._database.write() as connection:
             _row(connection, sweep_id)
-            for row in job_rows.members(connection, sweep_id):
-                cancel_row(connection, row.id)
+            job_rows.cancel(connection, sweep_ids=[sweep_id])
         self._wake_engine()
         return self.get(sweep_id)
 

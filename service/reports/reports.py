@@ -44,7 +44,6 @@ from service.jobs import (
     JobState,
     SubmissionService,
     Sweeps,
-    cancel_row,
     check_capacity,
     cut_page,
     delete_sweep,
@@ -157,10 +156,8 @@ class Reports(SubmissionService):
             raise InvalidJobTransition(f"The report has already ended: it is {state}.")
         with self._database.write() as connection:
             row = _row(connection, report_id)
-            members = [member.id for id_ in row.sweep_ids for member in job_rows.members(connection, id_)]
-            for job_id in (row.in_order_job_id, row.shuffled_job_id, *members):
-                if job_id is not None:
-                    cancel_row(connection, job_id)
+            singles = filter(None, (row.in_order_job_id, row.shuffled_job_id))
+            job_rows.cancel(connection, [*singles], row.sweep_ids)
         self._wake_engine()
         return self.get(report_id)
 

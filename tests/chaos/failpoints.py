@@ -146,6 +146,7 @@ class Failpoints(threading.local):
         self._note(collection_rows.IMAGES, "insert", lambda *_, **__: "image")
         self._note(delivery_rows, "remove", lambda *_, **__: "delivered")
         self._note(job_rows, "move", _name_of_move)
+        self._note(job_rows, "_move_all", lambda _c, ids, to, **_: str(to) if ids else None)
 
     def _install_in_imports(self) -> None:
         announce = Service.announce

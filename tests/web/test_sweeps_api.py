@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -459,14 +460,22 @@ def test_pictures_while_it_runs_and_before(client: httpx.Client) -> None:
         wait_until_all_over(client, running)
 
 
-def test_a_thousand_members(tmp_path: Path) -> None:
+def test_a_thousand_members_are_submitted_and_cancelled_by_ten_at_once(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, executor="inline", workers=1)
-    with build(settings) as service, serving(service) as url, httpx.Client(base_url=f"{url}/api/v1") as client:
+    with (
+        build(settings) as service,
+        serving(service) as url,
+        httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client,
+    ):
         service.engine.stop()
         grid = {"l2_penalty": list(range(100)), "learning_rate": [n / 100 for n in range(1, 11)]}
         sweep = submit(client, grid)
         assert len(client.get(f"/sweeps/{sweep['id']}").json()["members"]) == 1000
         assert client.get("/sweeps").json()["sweeps"][0]["states"] == {"queued": 1000}
+        with ThreadPoolExecutor(10) as threads:  # no longer than a writer waits for another
+            cancels = threads.map(lambda _: client.post(f"/sweeps/{sweep['id']}/cancel"), range(10))
+            assert {answer.status_code for answer in cancels} == {202}
+        assert client.get("/sweeps").json()["sweeps"][0]["states"] == {"cancelled": 1000}
 
 
 @pytest.mark.slow

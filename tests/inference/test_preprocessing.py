@@ -88,7 +88,7 @@ def test_a_28x28_image_in_another_form_is_preprocessed(change: str, mnist: Datas
 def drawings() -> Iterator[Bytes]:
     """Yield ugly pictures: noise, blobs, lines, gradients, tiny and long ones."""
     rng = np.random.default_rng(0)
-    for _ in range(150):
+    for _ in range(80):
         height, width = rng.integers(4, 120, 2)
         picture = np.full((height, width), rng.integers(0, 256), float)
         picture += rng.choice([0, 0, 1]) * np.linspace(0, rng.uniform(-80, 80), width)
@@ -114,7 +114,7 @@ def test_dark_on_light_is_light_on_dark() -> None:
         first, second = preprocess(picture), preprocess(255 - picture)
         if not took(first, "evened out the lighting"):  # light falls on dark ink in another way than on light ink
             equal.append(difference(first.image, second.image) < 1)
-    assert len(equal) > 100
+    assert len(equal) > 50
     assert np.mean(equal) > 0.97  # where light and dark hold the frame equally, one of them must win
 
 

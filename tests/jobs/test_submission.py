@@ -264,6 +264,7 @@ def long_history(idle: JobSystem) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True)
 def test_a_long_history_is_thinned(idle: JobSystem, long_history: str) -> None:
     metrics = idle.jobs.metrics(long_history, max_points=1000)
     assert metrics.thinned and len(metrics.checks) <= 1000 and len(metrics.loss_values) <= 1000

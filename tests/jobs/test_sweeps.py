@@ -14,7 +14,16 @@ from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, NoDat
 from service.jobs import InlineExecutor, JobState, Sweep, SweepRequest, Sweeps
 from service.jobs.executors import Execution
 from service.worker import StackSpec
-from tests.jobs.job_system import ENDLESS, LONG, SHORT, JobSystem, SharedExecutor, busy_worker, in_this_process
+from tests.jobs.job_system import (
+    ENDLESS,
+    LONG,
+    SHORT,
+    JobSystem,
+    SharedExecutor,
+    busy_worker,
+    in_this_process,
+    on_sqlite,
+)
 
 MakeSystem = Callable[..., JobSystem]
 
@@ -136,6 +145,7 @@ def test_a_member_that_stops_early_is_over_at_once(system: JobSystem, watched: W
 
 
 @pytest.mark.slow
+@on_sqlite
 def test_cancelling_one_member_does_not_affect_the_others(system: JobSystem, watched: Watched) -> None:
     grid, base = {"l2_penalty": [0, 0.1, 1]}, {**LONG, "epochs": 50, "dtype": "float64"}
     undisturbed = wait(system, submit(system, grid, **base))

@@ -170,7 +170,7 @@ def test_none_minds_that_somebody_removes_their_figures(running: tuple[psutil.Pr
 @pytest.mark.parametrize(
     ("sent", "is_suspended"),
     [
-        (signal.SIGTERM, False),
+        pytest.param(signal.SIGTERM, False, marks=pytest.mark.long),
         (signal.SIGTERM, True),
         pytest.param(signal.SIGINT, False, marks=pytest.mark.long),
         pytest.param(signal.SIGHUP, False, marks=pytest.mark.long),

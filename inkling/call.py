@@ -97,10 +97,9 @@ def get(read: Callable[[httpx.Response], Result | Call[Result]], *parts: str | i
     return Call(method="GET", path=path_of(*parts), read=read, request={"params": given(**params)}, repeatable=True)
 
 
-def post(*parts: str | int, body: Json | None = None) -> Call[Record]:
-    """Ask for a change."""
-    request = {} if body is None else {"json": body}
-    return Call(method="POST", path=path_of(*parts), read=read_record, request=request)
+def post(*parts: str | int, repeatable: bool = False, **request: Any) -> Call[Record]:
+    """Ask for a change; ``request`` is further arguments of `httpx.Client.request`."""
+    return Call(method="POST", path=path_of(*parts), read=read_record, request=request, repeatable=repeatable)
 
 
 def patch(*parts: str | int, **changes: Any) -> Call[Record]:
@@ -115,5 +114,4 @@ def delete(*parts: str | int, **params: Any) -> Call[None]:
 
 def submission(*parts: str | int, **body: Any) -> Call[Record]:
     """Submit something. With its Idempotency-Key it may be sent again without being done twice."""
-    request = {"json": body, "headers": {"Idempotency-Key": uuid4().hex}}
-    return Call(method="POST", path=path_of(*parts), read=read_record, request=request, repeatable=True)
+    return post(*parts, json=body, headers={"Idempotency-Key": uuid4().hex}, repeatable=True)

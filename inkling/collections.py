@@ -12,7 +12,6 @@ from .call import (
     delete,
     get,
     patch,
-    path_of,
     post,
     read_bytes,
     read_list,
@@ -23,23 +22,16 @@ from .call import (
 from .display import Picture, Record, Table
 from .images import Image, body_of, part_of
 from .methods import request
-from .nouns import Annotation
+from .nouns import Annotation, Search
 
 
 class Collections:
     """What a client does about collections."""
 
     @request
-    def collections(
-        self,
-        *,
-        q: str | None = None,
-        tag: str | Sequence[str] | None = None,
-        limit: int | None = None,
-        before: str | None = None,
-    ) -> Call[Table[Record]]:
+    def collections(self, **search: Unpack[Search]) -> Call[Table[Record]]:
         """Return the newest collections, all by default, of which there are at most 100; parameters as of `jobs`."""
-        return get(read_table("collections"), "collections", q=q, tag=tag, limit=limit, before=before)
+        return get(read_table("collections"), "collections", **search)
 
     @request
     def collection(self, name: str) -> Call[Record]:
@@ -49,7 +41,7 @@ class Collections:
     @request
     def add_collection(self, name: str) -> Call[Record]:
         """Make an empty collection."""
-        return Call(method="POST", path=path_of("collections"), read=read_record, request={"json": {"name": name}})
+        return post("collections", json={"name": name})
 
     @request
     def annotate_collection(self, name: str, **changes: Unpack[Annotation]) -> Call[Record]:
@@ -77,9 +69,8 @@ class Collections:
         strokes : each with its ``width``, ``points`` as [x, y], and ``is_eraser``; whole units of a paper of 560x560.
         """
         body = body_of(image) if strokes is None else {"files": {"file": part_of(image)}}
-        form = {} if strokes is None else {"data": {"strokes": json.dumps(strokes, separators=(",", ":"))}}
-        request = {**body, **form, "params": {"label": label}}
-        return Call(method="POST", path=path_of("collections", name, "images"), read=read_record, request=request)
+        form: Json = {} if strokes is None else {"data": {"strokes": json.dumps(strokes, separators=(",", ":"))}}
+        return post("collections", name, "images", **body, **form, params={"label": label})
 
     @request
     def collected_images(
@@ -127,8 +118,7 @@ class Collections:
     @request
     def relabel(self, name: str, image_id: str, label: int) -> Call[Record]:
         """Correct the label of an image; versions that were made before keep the old one."""
-        path, body = path_of("collections", name, "images", image_id), {"json": {"label": label}}
-        return Call(method="PATCH", path=path, read=read_record, request=body)
+        return patch("collections", name, "images", image_id, label=label)
 
     @request
     def delete_collected_image(self, name: str, image_id: str) -> Call[None]:

@@ -12,10 +12,10 @@ from typing import Literal, Unpack
 
 import httpx
 
-from .call import Call, delete, get, given, patch, path_of, read_picture, read_record, read_table
+from .call import Call, delete, get, given, patch, post, read_picture, read_record, read_table
 from .display import Picture, Record, Table
 from .methods import request
-from .nouns import Annotation
+from .nouns import Annotation, Search
 
 Part = Literal["training", "test"]
 File = str | Path | bytes | tuple[str, bytes]
@@ -28,16 +28,9 @@ class Datasets:
     """What a client does about data sets."""
 
     @request
-    def datasets(
-        self,
-        *,
-        q: str | None = None,
-        tag: str | Sequence[str] | None = None,
-        limit: int | None = None,
-        before: str | None = None,
-    ) -> Call[Table[Record]]:
+    def datasets(self, **search: Unpack[Search]) -> Call[Table[Record]]:
         """Describe data sets in the order of their names, at most 200; parameters as those of `jobs`."""
-        return get(read_table("datasets"), "datasets", q=q, tag=tag, limit=limit, before=before)
+        return get(read_table("datasets"), "datasets", **search)
 
     @request
     def dataset(self, name: str) -> Call[Record]:
@@ -77,8 +70,7 @@ class Datasets:
         files = {part: _part_of(part, content) for part, content in parts.items()}
         names = None if class_names is None else json.dumps(list(class_names))
         words = given(name=name, class_names=names, title=title, source=source, licence=licence)
-        request = {"data": words, "files": files, "timeout": _TIMEOUT}
-        return Call(method="POST", path=path_of("datasets"), read=read_record, request=request, repeatable=True)
+        return post("datasets", data=words, files=files, timeout=_TIMEOUT, repeatable=True)
 
     @request
     def annotate_dataset(self, name: str, **changes: Unpack[Annotation]) -> Call[Record]:

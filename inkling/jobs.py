@@ -10,7 +10,7 @@ from .call import submission as submit
 from .connection import Event
 from .display import Picture, PictureFormat, PictureOptions, Record, Table
 from .methods import Awaitable, Blocking, request, request_of_noun, returns, returns_table
-from .nouns import Annotation, Noun
+from .nouns import Annotation, Noun, Search
 
 State = Literal["queued", "running", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 
@@ -50,6 +50,12 @@ class Hyperparameters(TypedDict, total=False):
     dtype: Literal["float32", "float64"]
     publish: Literal["best", "last"]
     """Which weights become the model: those of the lowest validation loss, or the last."""
+
+
+class JobSearch(Search, total=False):
+    """Which jobs are listed."""
+
+    state: State | None
 
 
 class TrainingOptions(Hyperparameters, Annotation, total=False):
@@ -114,7 +120,7 @@ class _Job(Noun):
     @request_of_noun
     def proceed(self, *, steps: int | None = None, epochs: int | None = None) -> Call[Record]:
         """Continue it, once it is paused: for so many steps, to the end of so many epochs, or to its end."""
-        return post("jobs", self.id, "continue", body=given(steps=steps, epochs=epochs))
+        return post("jobs", self.id, "continue", json=given(steps=steps, epochs=epochs))
 
     @request_of_noun
     def resume(self, **changes: Unpack[Continuation]) -> Call[Record]:
@@ -245,20 +251,6 @@ class Jobs:
         return get(read_record, "jobs", job_id)
 
     @returns_table(Job, AsyncJob)
-    def jobs(
-        self,
-        *,
-        state: State | None = None,
-        q: str | None = None,
-        tag: str | Sequence[str] | None = None,
-        limit: int | None = None,
-        before: str | None = None,
-    ) -> Call[Table[Record]]:
-        """Return the newest jobs, at most 50 by default; ``before`` is the ``next`` of an earlier page.
-
-        Parameters
-        ----------
-        q : words that must all be in the name, the title, the tags or the notes, or begin the id, in any case.
-        tag : only those with this tag, or with all of these.
-        """
-        return get(read_table("jobs"), "jobs", state=state, q=q, tag=tag, limit=limit, before=before)
+    def jobs(self, **search: Unpack[JobSearch]) -> Call[Table[Record]]:
+        """Return the newest jobs, at most 50 by default; see `inkling.nouns.Search`."""
+        return get(read_table("jobs"), "jobs", **search)

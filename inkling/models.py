@@ -8,12 +8,12 @@ from typing import Any, Literal, TypeVar, Unpack
 
 import httpx
 
-from .call import Call, delete, get, given, patch, path_of, read_bytes, read_picture, read_record, read_table
+from .call import Call, delete, get, given, patch, path_of, post, read_bytes, read_picture, read_record, read_table
 from .display import Picture, PictureFormat, PictureOptions, Record, Table
 from .errors import InvalidField
 from .images import File
 from .methods import request
-from .nouns import Annotation
+from .nouns import Annotation, Search
 
 Result = TypeVar("Result")
 
@@ -26,19 +26,12 @@ class Models:
     """
 
     @request
-    def models(
-        self,
-        *,
-        q: str | None = None,
-        tag: str | Sequence[str] | None = None,
-        limit: int | None = None,
-        before: str | None = None,
-    ) -> Call[Table[Record]]:
+    def models(self, **search: Unpack[Search]) -> Call[Table[Record]]:
         """Return summaries of models in the order of their names, at most 200; parameters as those of `jobs`.
 
         A model is found by any of its versions.
         """
-        return get(read_table("models"), "models", q=q, tag=tag, limit=limit, before=before)
+        return get(read_table("models"), "models", **search)
 
     @request
     def model(self, name: str, *, limit: int | None = None, before: str | None = None) -> Call[Record]:
@@ -148,8 +141,7 @@ class Models:
                 input_scaling=input_scaling,
             ),
         }
-        request = {**File(content).body, "params": params}
-        return Call(method="POST", path=path_of("models", model, "versions"), read=read_record, request=request)
+        return post("models", model, "versions", **File(content).body, params=params)
 
     @request
     def annotate_version(self, model: str, version: int, **changes: Unpack[Annotation]) -> Call[Record]:

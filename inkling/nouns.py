@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, TextIO, TypedDict, Unpack
+from typing import Any, ClassVar, Literal, TextIO, TypedDict, Unpack
 
 import httpx
 
@@ -31,6 +31,25 @@ class Annotation(TypedDict, total=False):
     """At most 20, each of 1 to 40 characters without commas."""
     notes: str
     """At most 5,000 characters."""
+
+
+class Search(TypedDict, total=False):
+    """What is looked for in a list, and which page of it."""
+
+    q: str | None
+    """Words that must all be in the name, the title, the tags or the notes, or begin the id, in any case."""
+    tag: str | Sequence[str] | None
+    """Only those with this tag, or with all of these."""
+    limit: int | None
+    """How many at most; 50 jobs, sweeps or reports by default, all collections, 200 models or data sets."""
+    before: str | None
+    """The ``next`` of an earlier page."""
+
+
+class GroupSearch(Search, total=False):
+    """The same of what has many jobs."""
+
+    state: Literal["running", "finished"] | None
 
 
 class Noun:

@@ -9,7 +9,7 @@ from .call import Call, Json, delete, get, given, read_bytes, read_picture, read
 from .display import Metric, Picture, PictureFormat, PictureOptions, Record, Table
 from .jobs import TrainingOptions, TrainingSet
 from .methods import Awaitable, Blocking, request, returns, returns_table
-from .nouns import Annotation, Noun
+from .nouns import Annotation, GroupSearch, Noun
 
 
 class _Sweep(Noun):
@@ -89,17 +89,9 @@ class Sweeps:
         return get(read_record, "sweeps", sweep_id, rank_by=rank_by)
 
     @returns_table(Sweep, AsyncSweep)
-    def sweeps(
-        self,
-        *,
-        state: Literal["running", "finished"] | None = None,
-        q: str | None = None,
-        tag: str | Sequence[str] | None = None,
-        limit: int | None = None,
-        before: str | None = None,
-    ) -> Call[Table[Record]]:
+    def sweeps(self, **search: Unpack[GroupSearch]) -> Call[Table[Record]]:
         """Return the newest sweeps, without their members; parameters as those of `jobs`."""
-        return get(read_table("sweeps"), "sweeps", state=state, q=q, tag=tag, limit=limit, before=before)
+        return get(read_table("sweeps"), "sweeps", **search)
 
 
 class ReportOptions(TypedDict, total=False):
@@ -176,14 +168,6 @@ class Reports:
         return get(read_record, "reports", report_id)
 
     @returns_table(Report, AsyncReport)
-    def reports(
-        self,
-        *,
-        state: Literal["running", "finished"] | None = None,
-        q: str | None = None,
-        tag: str | Sequence[str] | None = None,
-        limit: int | None = None,
-        before: str | None = None,
-    ) -> Call[Table[Record]]:
+    def reports(self, **search: Unpack[GroupSearch]) -> Call[Table[Record]]:
         """Return the newest reports; parameters as those of `jobs`."""
-        return get(read_table("reports"), "reports", state=state, q=q, tag=tag, limit=limit, before=before)
+        return get(read_table("reports"), "reports", **search)

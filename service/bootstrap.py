@@ -15,11 +15,11 @@ from typing import Any, Self
 import service
 from service.access import AuditLog, Keys
 from service.background import Background
-from service.database import Database, delivery_rows, file_size, migrate
+from service.database import Database, Search, delivery_rows, file_size, migrate
 from service.datasets import Datasets, Uploads
 from service.deliveries import Deliverer
 from service.errors import Corrupted, KeysRequired, StorageFailed
-from service.inference import DecodingLimits, ModelCatalogue
+from service.inference import DecodingLimits, ModelCatalogue, import_weights
 from service.jobs import (
     Annotations,
     Collections,
@@ -41,6 +41,7 @@ from service.registry import (
     DEFAULT_MODEL,
     BlobStore,
     LocalStore,
+    Manifest,
     ObjectStore,
     Registry,
     default_model,
@@ -132,10 +133,30 @@ class Service:
         if self.settings.default_model is None:
             self.catalogue.default_name = default_model(shipped, self.registry)
 
+    def import_weights(self, name: str, content: bytes, *, publish: Any, **about: Any) -> Manifest:
+        """Make the next version of a model of a weight file, and announce it; errors as the function of that name."""
+        made = import_weights(self.registry, self.datasets, content, name=name, published=publish, **about)
+        self.announce("version.created", f"{made.name}/{made.version}")
+        return made
+
     def announce(self, event: str, object_id: str) -> None:
         """Send to the programs that wait for it what did not end with a job, as a version that was imported."""
         with self.database.write() as connection:
             delivery_rows.append(connection, event, object_id)
+
+    def page(self, noun: str, search: Search, **page: Any) -> dict[str, Any]:
+        """Return a page of ``jobs``, ``sweeps``, ``reports``, ``collections``, ``models`` or ``datasets``."""
+        if noun in ("models", "datasets"):
+            found, following = getattr(self.annotations, noun)(search, **page)
+        else:
+            rows, following = getattr(self, noun).page(search=search, **page)
+            found = [row.to_dict() for row in rows]
+        return {noun: found, "next": following}
+
+    def version(self, name: str, version: int) -> dict[str, Any]:
+        """Return what is known about a version of a model, as an answer."""
+        shown = self.annotations.version(name, version)
+        return {**shown, "job_exists": self.jobs.exists(shown["job_id"])}
 
     def deliveries_waiting(self) -> dict[str, float]:
         """Return how much waits for each program to which what ends is sent."""

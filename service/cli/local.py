@@ -23,7 +23,6 @@ from service.inference import (
     decode_upload,
     evaluate,
     explain,
-    import_weights,
     predictions_of,
     read,
     read_dataset,
@@ -108,13 +107,9 @@ class LocalBackend:
 
         The latter is the ``before`` of the next page; models and data sets are ordered by name, others by age.
         """
-        search, found = Search.of(q, tag), self._migrated
-        if noun in ("models", "datasets"):
+        if noun == "models":
             _ = self._registry  # installs the shipped models
-            rows, cursor = getattr(found.annotations, noun)(search, **page)
-            return {noun: rows, "next": cursor}
-        rows, cursor = self._service_of(noun).page(search=search, **page)
-        return {noun: [one.to_dict() for one in rows], "next": cursor}
+        return self._migrated.page(noun, Search.of(q, tag), **page)
 
     def cancel(self, noun: str, object_id: str) -> Json:
         """Cancel what of one is not over; return it."""
@@ -204,8 +199,7 @@ class LocalBackend:
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
         """Return the manifest of a version, by default the one that answers, and the aliases that name it."""
-        shown = self._migrated.annotations.version(name, self._registry.resolve(name, reference))
-        return {**shown, "job_exists": self._migrated.jobs.exists(shown["job_id"])}
+        return self._migrated.version(name, self._registry.resolve(name, reference))
 
     def weights_file(self, name: str, version: int) -> bytes:
         """Return a version's weights as ``.npz``."""
@@ -215,16 +209,10 @@ class LocalBackend:
         """Return a version's published weights as an ONNX model."""
         return write_onnx(self._registry.load(name, version))
 
-    def import_weights(
-        self, name: str, content: bytes, *, classes: Sequence[int], publish: Any, **options: Any
-    ) -> Json:
-        """Make the next version of a model of a weight file."""
-        data = self._service.datasets
-        manifest = import_weights(
-            self._registry, data, content, name=name, classes=classes, published=publish, **options
-        )
-        self._migrated.announce("version.created", f"{manifest.name}/{manifest.version}")
-        return self.version(name, manifest.version)
+    def import_weights(self, name: str, content: bytes, **options: Any) -> Json:
+        """Make the next version of a model of a weight file; see `Service.import_weights`."""
+        _ = self._registry
+        return self._migrated.version(name, self._migrated.import_weights(name, content, **options).version)
 
     def weights_picture(self, name: str, version: int) -> bytes:
         """Draw a version's weights as PNG."""

@@ -357,16 +357,12 @@ def _rows(block: Any) -> list[CheckRow]:
     ]
 
 
-def append_state(connection: Connection, job_id: str, state: str, *, at: datetime, reason: str | None = None) -> None:
-    """Insert a move."""
-    detail = {"reason": reason} if reason else None
-    row = {"job_id": job_id, "kind": "state", "at": at, "state": state, "detail": detail}
-    connection.execute(_INSERT_STATE, row)
-
-
-def append_states(connection: Connection, job_ids: Collection[str], state: str, *, at: datetime) -> None:
+def append_states(
+    connection: Connection, job_ids: Collection[str], state: str, *, at: datetime, reason: str | None = None
+) -> None:
     """Insert the same move of several jobs."""
-    rows = [{"job_id": job_id, "kind": "state", "at": at, "state": state} for job_id in job_ids]
+    detail = {"reason": reason} if reason else None
+    rows = [{"job_id": job_id, "kind": "state", "at": at, "state": state, "detail": detail} for job_id in job_ids]
     if rows:
         connection.execute(_INSERT_STATE, rows)
 

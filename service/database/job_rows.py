@@ -412,7 +412,7 @@ def move(
     if final:
         event_rows.pack_checks(connection, job_id)
         delivery_rows.append_job(connection, job_id, values.get("model_version"))
-    event_rows.append_state(connection, job_id, to, at=now, reason=reason)
+    event_rows.append_states(connection, [job_id], to, at=now, reason=reason)
     return True
 
 

@@ -100,9 +100,9 @@ class SearchParameters(Parameters):
     ] = []
 
     @property
-    def search(self) -> Search:
-        """The same as a value."""
-        return Search.of(self.q, self.tag)
+    def asked(self) -> dict[str, Any]:
+        """The same as the arguments of `Service.page`."""
+        return {**self.model_dump(exclude={"q", "tag"}), "search": Search.of(self.q, self.tag)}
 
 
 class SearchedPage(Page, SearchParameters):

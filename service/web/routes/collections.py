@@ -166,8 +166,7 @@ class ReadingsAnswer(Answer):
 @router.get("/collections", dependencies=[READ], response_model=CollectionList)
 def list_collections(query: Annotated[CollectionsPage, Query()], service: ServiceDep) -> Response:
     """List the newest collections first."""
-    found, following = service.collections.page(search=query.search, limit=query.limit, before=query.before)
-    return JSONResponse({"collections": [one.to_dict() for one in found], "next": following})
+    return JSONResponse(service.page("collections", **query.asked))
 
 
 @router.post("/collections", dependencies=[TRAIN], status_code=201, response_model=CollectionAnswer)

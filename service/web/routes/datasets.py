@@ -156,8 +156,7 @@ class SheetParameters(PartParameters):
 @router.get("/datasets", dependencies=[READ], response_model=DatasetList)
 def list_datasets(query: Annotated[NamesPage, Query()], service: ServiceDep) -> Response:
     """List the data sets, without those whose files are damaged; found as jobs are, and by their sources."""
-    datasets, following = service.annotations.datasets(query.search, limit=query.limit, before=query.before)
-    return JSONResponse({"datasets": datasets, "next": following})
+    return JSONResponse(service.page("datasets", **query.asked))
 
 
 @router.post("/datasets", dependencies=[TRAIN], status_code=201, response_model=DatasetAnswer, openapi_extra=_UPLOAD)

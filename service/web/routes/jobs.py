@@ -237,8 +237,7 @@ def submit_job(body: requests.TrainingRequest, service: ServiceDep, key: Idempot
 @router.get("/jobs", dependencies=[READ], response_model=JobList)
 def list_jobs(query: Annotated[JobsPage, Query()], service: ServiceDep) -> Response:
     """List jobs, the newest first; those in a state, with a tag, or with some words in their names and notes."""
-    jobs, following = service.jobs.page(state=query.state, search=query.search, limit=query.limit, before=query.before)
-    return JSONResponse({"jobs": [job.to_dict() for job in jobs], "next": following})
+    return JSONResponse(service.page("jobs", **query.asked))
 
 
 @router.get("/jobs/{job_id}", dependencies=[READ], response_model=JobAnswer)

@@ -14,11 +14,10 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.bootstrap import Service
 from service.charts import Drawing, DrawnLayer, architecture_picture, weights_picture
 from service.core import Check, Operation, design_matrix
 from service.errors import DatasetNotFound, MalformedInput
-from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS, import_weights, write_onnx
+from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS, write_onnx
 from service.registry import ALIAS_PATTERN, ALIAS_RULE, MAX_VERSION, UNSET, AliasEntry, Manifest, Unset
 from service.web import requests
 from service.web.access_control import ADMIN, READ, TRAIN
@@ -174,8 +173,7 @@ class ImportParameters(Parameters):
 @router.get("/models", dependencies=[READ], response_model=ModelList)
 def list_models(query: Annotated[NamesPage, Query()], service: ServiceDep) -> Response:
     """List the models with their versions, their aliases, and the default version; found by any of their versions."""
-    models, following = service.annotations.models(query.search, limit=query.limit, before=query.before)
-    return JSONResponse({"models": models, "next": following, "default": service.catalogue.default_name})
+    return JSONResponse({**service.page("models", **query.asked), "default": service.catalogue.default_name})
 
 
 @router.get("/models/{name}", dependencies=[READ], response_model=ModelDetail)
@@ -197,24 +195,13 @@ async def import_version(
 ) -> Response:
     """Make the next version of a model of an `.npz` or ONNX file of dense layers."""
     content = await request.body()
-    labels = [int(label) for label in query.classes.split(",") if label]
+    options = {**query.model_dump(), "classes": [int(label) for label in query.classes.split(",") if label]}
 
     def work() -> Response:
-        manifest = import_weights(
-            service.registry,
-            service.datasets,
-            content,
-            name=name,
-            classes=labels,
-            published=query.publish,
-            dataset=query.dataset,
-            calibrate=query.calibrate,
-            activation=query.activation,
-            input_scaling=query.input_scaling,
+        version = service.import_weights(name, content, **options).version
+        return JSONResponse(
+            service.version(name, version), 201, {"Location": f"/api/v1/models/{name}/versions/{version}"}
         )
-        service.announce("version.created", f"{manifest.name}/{manifest.version}")
-        headers = {"Location": f"/api/v1/models/{manifest.name}/versions/{manifest.version}"}
-        return JSONResponse(_shown(service, manifest.name, manifest.version), 201, headers)
 
     # Measuring takes about as much memory as the largest body does.
     return await limits_of(request).run(work, service.settings.max_body_bytes)
@@ -223,7 +210,7 @@ async def import_version(
 @router.get("/models/{name}/versions/{version}", dependencies=[READ], response_model=VersionDetail)
 def get_version(name: str, version: str, service: ServiceDep) -> Response:
     """Return the manifest of a version, and the aliases that name it. An alias stands for its version."""
-    return JSONResponse(_shown(service, name, service.registry.resolve(name, version)))
+    return JSONResponse(service.version(name, service.registry.resolve(name, version)))
 
 
 @router.patch("/models/{name}/versions/{version}", dependencies=[TRAIN], response_model=VersionDetail)
@@ -232,7 +219,7 @@ def annotate_version(
 ) -> Response:
     """Change the title, the tags or the notes of a version; its manifest and its weights stay as they are."""
     service.annotations.change("versions", f"{name}/{version}", body.model_dump(exclude_unset=True))
-    return JSONResponse(_shown(service, name, version))
+    return JSONResponse(service.version(name, version))
 
 
 @router.delete("/models/{name}/versions/{version}", dependencies=[ADMIN], status_code=204)
@@ -348,11 +335,6 @@ def delete_alias(name: str, alias: Alias, service: ServiceDep, if_match: IfMatch
 def get_alias_history(name: str, alias: str, service: ServiceDep) -> Response:
     """Return every move of an alias, the oldest first."""
     return JSONResponse({"history": [entry.to_dict() for entry in service.registry.alias_history(name, alias)]})
-
-
-def _shown(service: Service, name: str, version: int) -> dict[str, Any]:
-    shown = service.annotations.version(name, version)
-    return {**shown, "job_exists": service.jobs.exists(shown["job_id"])}
 
 
 def _file_headers(manifest: Manifest, suffix: str, *made_of: Any) -> dict[str, str]:

@@ -143,10 +143,7 @@ def submit_report(body: ReportRequest, service: ServiceDep, key: IdempotencyKey 
 @router.get("/reports", dependencies=[READ], response_model=ReportList)
 def list_reports(query: Annotated[GroupsPage, Query()], service: ServiceDep) -> Response:
     """List reports, the newest first; found as jobs are."""
-    reports, following = service.reports.page(
-        state=query.state, search=query.search, limit=query.limit, before=query.before
-    )
-    return JSONResponse({"reports": [report.to_dict() for report in reports], "next": following})
+    return JSONResponse(service.page("reports", **query.asked))
 
 
 @router.get("/reports/{report_id}", dependencies=[READ], response_model=ReportDetail)

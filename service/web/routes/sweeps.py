@@ -137,10 +137,7 @@ def submit_sweep(body: requests.SweepRequest, service: ServiceDep, key: Idempote
 @router.get("/sweeps", dependencies=[READ], response_model=SweepList)
 def list_sweeps(query: Annotated[GroupsPage, Query()], service: ServiceDep) -> Response:
     """List sweeps, the newest first, without their members; found as jobs are."""
-    sweeps, following = service.sweeps.page(
-        state=query.state, search=query.search, limit=query.limit, before=query.before
-    )
-    return JSONResponse({"sweeps": [sweep.to_dict() for sweep in sweeps], "next": following})
+    return JSONResponse(service.page("sweeps", **query.asked))
 
 
 @router.get("/sweeps/{sweep_id}", dependencies=[READ], response_model=SweepAnswer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
@@ -210,42 +210,32 @@ def outcome(model: Model, row: JobRow, state: TrainingState, stop_reason: StopRe
     """
     retrained = write_npz(weight_arrays(model.function.layout, state.best, state.last))
     manifest = model.manifest
-    recorded = {
-        **_named("config", completed(manifest.config)),
-        "dataset.sha256": manifest.dataset["sha256"],
-        **_named("environment", manifest.environment),
-        "stop_reason": manifest.stop_reason,
-    }
-    now = {
-        **_named("config", completed(row.config)),
-        "dataset.sha256": row.dataset_sha256,
-        **_named("environment", row.environment or {}),
-        "stop_reason": stop_reason.value,
-    }
+    recorded = _facts(manifest.config, manifest.dataset["sha256"], manifest.environment, manifest.stop_reason)
+    now = _facts(row.config, row.dataset_sha256, row.environment or {}, stop_reason.value)
+    pairs = {"best": (model.best, state.best), "last": (model.last, state.last)}
     return {
-        "identical": all(_same_bits(*pair) for pair in ((model.best, state.best), (model.last, state.last))),
+        "identical": all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs.values()),
         "recorded_sha256": manifest.weights_sha256,
         "retrained_sha256": hashlib.sha256(retrained).hexdigest(),
-        "largest_difference": {
-            "best": _largest_difference(model.best, state.best),
-            "last": _largest_difference(model.last, state.last),
-        },
-        "differences": list(_differences(recorded, now)),
+        "largest_difference": {which: _largest_difference(*pair) for which, pair in pairs.items()},
+        "differences": [
+            {"what": what, "recorded": recorded.get(what), "now": now.get(what)}
+            for what in {**recorded, **now}
+            if recorded.get(what) != now.get(what)
+        ],
     }
 
 
-def _named(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{prefix}.{name}": value for name, value in values.items()}
-
-
-def _differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for what in {**recorded, **now}:
-        if recorded.get(what) != now.get(what):
-            yield {"what": what, "recorded": recorded.get(what), "now": now.get(what)}
-
-
-def _same_bits(one: Floats, other: Floats) -> bool:
-    return one.dtype == other.dtype and one.tobytes() == other.tobytes()
+def _facts(
+    config: Mapping[str, Any], dataset_sha256: str | None, environment: Mapping[str, Any], stop_reason: str
+) -> dict[str, Any]:
+    """Return what decides the bits of a training and how it ended, by name."""
+    return {
+        **{f"config.{name}": value for name, value in completed(config).items()},
+        "dataset.sha256": dataset_sha256,
+        **{f"environment.{name}": value for name, value in environment.items()},
+        "stop_reason": stop_reason,
+    }
 
 
 def _largest_difference(one: Floats, other: Floats) -> float | None:

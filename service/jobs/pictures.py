@@ -25,7 +25,7 @@ from service.core import HYPERPARAMETERS, METRICS
 from service.errors import InvalidInput
 
 from .jobs import Jobs
-from .sweeps import Member, Sweep, Sweeps
+from .sweeps import Sweep, Sweeps
 
 ImageFormat: TypeAlias = Literal["png", "svg"]
 Chart: TypeAlias = Literal["loss", "accuracy"]
@@ -219,7 +219,10 @@ def prepare_sweep_weights(
     return Drawing.of(
         weights_grid,
         [tiles for _, tiles in found],
-        row_captions=[_row_caption(names, member) for member, _ in found],
+        row_captions=[
+            ", ".join(f"{_words(name)} {_text(getattr(member.job.config, name))}" for name in names)
+            for member, _ in found
+        ],
         column_captions=sweeps.tile_names(sweep),
         provenance=provenance,
         **style,
@@ -228,10 +231,6 @@ def prepare_sweep_weights(
 
 def _shown_names(sweep: Sweep) -> Sequence[str]:
     return sweep.request.varied or tuple(sweep.request.grid)
-
-
-def _row_caption(names: Iterable[str], member: Member) -> str:
-    return ", ".join(f"{_words(name)} {_text(getattr(member.job.config, name))}" for name in names)
 
 
 def _order(values: Iterable[Any]) -> list[tuple[bool, Any]]:

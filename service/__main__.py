@@ -1,7 +1,5 @@
 """The console script ``inkling``, and ``python -m service``."""
 
-from __future__ import annotations
-
 import os
 
 

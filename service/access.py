@@ -3,8 +3,6 @@
 A key is ``inkling_ID_SECRET``. The id is no secret: by it a key is looked up, listed, revoked, and named in logs.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import logging

@@ -5,8 +5,6 @@ SHA-256 of each. The database is copied first: every file is stored before the d
 are read later contain all that the copy names.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The composition root: builds every part from the settings, and is the only place that chooses implementations."""
 
-from __future__ import annotations
-
 import logging
 import os
 import socket

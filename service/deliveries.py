@@ -1,7 +1,5 @@
 """What ended is sent to other programs: at least once, also after a kill, and not for ever."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from datetime import timedelta

@@ -35,8 +35,6 @@
     └── ExtraMissing              a package that is needed is not installed
 """
 
-from __future__ import annotations
-
 import re
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Every setting of the service, in one frozen object. Lower layers do not read it; values are passed to them."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

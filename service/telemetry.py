@@ -1,7 +1,5 @@
 """Log lines and spans, and the origin of work, which connects those of one request across processes."""
 
-from __future__ import annotations
-
 import json
 import logging.config
 import os

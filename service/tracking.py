@@ -1,7 +1,5 @@
 """Finished jobs in MLflow: the runs that are made of them."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """Titles, tags and notes on the command line: options that set, change and search them, and how they are printed."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar

@@ -5,8 +5,6 @@ errors. Commands on this machine do not go through the web application in their 
 the two enough: with FastAPI imported and the application composed, `inkling predict` takes half as long again.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 import shlex

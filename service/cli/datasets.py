@@ -1,7 +1,5 @@
 """``inkling datasets``."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Options made from the core's table of hyperparameters, so that help, ranges and defaults cannot drift."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """``inkling predict`` and ``inkling explain``."""
 
-from __future__ import annotations
-
 import mimetypes
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

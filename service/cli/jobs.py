@@ -1,7 +1,5 @@
 """``inkling train``, ``inkling verify`` and ``inkling jobs``."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Inkling on this machine: the data folder itself, with or without a server that uses it too."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence

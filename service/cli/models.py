@@ -1,7 +1,5 @@
 """``inkling models``."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence

@@ -4,8 +4,6 @@ Two pixels share a character: the upper half block in one colour on the other. E
 colours, as in a pipe, shades of characters stand for the pixels instead.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

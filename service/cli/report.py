@@ -1,7 +1,5 @@
 """``inkling report`` and ``inkling reports``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

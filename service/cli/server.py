@@ -1,7 +1,5 @@
 """``inkling serve`` and ``inkling keys``: the service on this machine."""
 
-from __future__ import annotations
-
 import re
 from contextlib import AbstractContextManager
 from dataclasses import asdict

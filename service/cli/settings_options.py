@@ -1,7 +1,5 @@
 """Options made from the fields of `Settings`, and settings made from what was given."""
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence

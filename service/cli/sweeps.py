@@ -1,7 +1,5 @@
 """``inkling sweep`` and ``inkling sweeps``."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -3,8 +3,6 @@
 Text is never markup: names, reasons and messages are shown as they are.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import os

@@ -1,7 +1,5 @@
 """``inkling doctor``, ``clean``, ``backup``, ``restore`` and ``completion``: upkeep of what is on this machine."""
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

@@ -1,7 +1,5 @@
 """Rows of ``collections`` and ``collection_images``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

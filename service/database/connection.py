@@ -1,7 +1,5 @@
 """The database behind a URL: its connections and transactions, advisory locks, clock, and migration."""
 
-from __future__ import annotations
-
 import logging
 import os
 import stat

@@ -8,8 +8,6 @@ A claim counts an attempt and puts off the next one, so that no two processes se
 while it sends has used up an attempt.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

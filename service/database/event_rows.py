@@ -4,8 +4,6 @@ A check is written as an event, and later packed with up to 999 others into a ro
 directly. It keeps the id of its event, so that streams are not affected.
 """
 
-from __future__ import annotations
-
 import json
 import zlib
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """Rows of ``jobs``. Every move between states is one conditional UPDATE, stated here with its condition."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field

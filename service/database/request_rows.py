@@ -5,8 +5,6 @@ can name the holder of each. Lines of the audit log are only added. Two context 
 call: its key and limit, and its line of the audit log.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, fields

@@ -1,7 +1,5 @@
 """Which jobs, sweeps and reports ended long ago, and how many bytes are stored of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime

@@ -4,8 +4,6 @@ A row with an ``owner_id`` has no bytes of its own: they are in the row of that 
 owner in turn. Before a row is deleted or replaced, `hand_over` makes one of those that refer to it the owner.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

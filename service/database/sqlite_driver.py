@@ -3,8 +3,6 @@
 A process uses one only: closing a file through another one would drop the locks of the first.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 from importlib import import_module
 from typing import Any

@@ -1,7 +1,5 @@
 """The states of a job, and the table of legal moves between them."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

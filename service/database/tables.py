@@ -1,7 +1,5 @@
 """The tables, as SQLAlchemy Core sees them. Migrations in ``migrations`` make them; a test compares the two."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

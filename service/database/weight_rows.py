@@ -1,7 +1,5 @@
 """Rows of ``checkpoints`` and ``snapshots``: the newest checkpoint of each job, and its weights at some checks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime

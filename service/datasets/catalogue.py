@@ -1,7 +1,5 @@
 """The available data sets by name: MNIST, which is in the package as four gzipped IDX files, and those of users."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

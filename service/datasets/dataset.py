@@ -1,7 +1,5 @@
 """A data set: labelled images in two parts, with their origin, stored as four IDX files known by their checksums."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass

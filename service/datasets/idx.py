@@ -12,8 +12,6 @@ All sizes are compared with the bytes present before an array is made, and the a
 read-only views of the given bytes: a header cannot cause any allocation.
 """
 
-from __future__ import annotations
-
 import struct
 import zlib
 from math import prod

@@ -1,7 +1,5 @@
 """Images with the names of their classes, as people have them: pictures in folders, and tables of pixels as CSV."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Several data sets as one, to train on together."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Models and data sets are not in the database, and are shown without annotations while that does not answer.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace

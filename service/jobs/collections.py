@@ -1,7 +1,5 @@
 """Collections: labelled images that grow one by one, and are frozen into data sets to train on."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

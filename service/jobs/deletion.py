@@ -1,7 +1,5 @@
 """Deleting what jobs may need: versions, models and data sets, which are not in the database."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 

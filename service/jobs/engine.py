@@ -3,8 +3,6 @@
 All its lasting state is in the database: it may be killed at any moment, and the next engine continues.
 """
 
-from __future__ import annotations
-
 import fcntl
 import logging
 import math

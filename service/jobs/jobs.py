@@ -1,7 +1,5 @@
 """The service of jobs: submit, read, pause, cancel, resume, verify, delete. No call waits for training."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections import defaultdict

@@ -3,8 +3,6 @@
 It goes on from there as after the loss of a worker, so its bits are those of a job that was never paused.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from sqlalchemy import Connection

@@ -1,7 +1,5 @@
 """Pictures of jobs and of sweeps, of their results so far. All raise `JobNotFound`, and `NoDataYet` before a check."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack

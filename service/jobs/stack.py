@@ -1,7 +1,5 @@
 """The occupant of a slot of the engine: claimed jobs in training, and their messages that are not yet recorded."""
 
-from __future__ import annotations
-
 import queue
 import time
 from collections.abc import Callable, Collection, Sequence

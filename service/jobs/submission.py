@@ -1,7 +1,5 @@
 """What jobs, sweeps and reports have in common: accepting a request once, limiting the queue, cancelling."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The request for a sweep: a grid of hyperparameters, with a job for each of its points."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Sweeps: `Sweeps` submits, reads and cancels them; their members are ordinary jobs."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import Counter, defaultdict

@@ -4,8 +4,6 @@ A model is a name; its versions are numbered, immutable, and whole or absent; an
 one of them, with its history. Everything is verified when it is read. ``stores`` holds the kinds of storage.
 """
 
-from __future__ import annotations
-
 from .alias import UNSET, AliasEntry, Unset
 from .detector import DIGIT_BELOW, digit_below, load_detector
 from .document import utc_text

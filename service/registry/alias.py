@@ -4,8 +4,6 @@ The history is a list of numbered entries, the highest of which is current. A mo
 next number: of two simultaneous moves one wins, nothing is ever overwritten, and no number is skipped.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime

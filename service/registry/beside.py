@@ -1,7 +1,5 @@
 """What stands beside the manifests of shipped versions: measured later than their files, which stay byte for byte."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from service.core import Certainty

@@ -3,8 +3,6 @@
 Without the checksum a flipped bit could turn a version number, or an accuracy, into another plausible one.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ A summary is made without reading a weight file. A damaged document does not aff
 the state ``corrupted``. Damaged weights are detected when they are loaded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Legal names of models, aliases and versions; checked before a key of a store is made of one."""
 
-from __future__ import annotations
-
 import re
 from typing import TypeGuard
 

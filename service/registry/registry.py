@@ -11,8 +11,6 @@ Weights without a manifest, which a crash can leave behind, are not a version. A
 them, and any other registration skips the number, until `Registry.clean` deletes them.
 """
 
-from __future__ import annotations
-
 import hashlib
 from contextlib import suppress
 

@@ -1,7 +1,5 @@
 """The models that come with Inkling: how they get into a user's store, and which of them is the default."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 

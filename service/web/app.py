@@ -1,7 +1,5 @@
 """The application: routes, middleware, its OpenAPI document, and the service that it starts and stops."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any

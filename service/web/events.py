@@ -5,8 +5,6 @@ events? Only the streams of those read them, and streams at the same event share
 a connection of the database.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator

@@ -1,7 +1,5 @@
 """What a process does at the same time, how often a client may ask, and for how long it is waited for."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections import Counter

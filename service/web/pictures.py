@@ -1,7 +1,5 @@
 """Pictures over HTTP: drawn only when the client's copy is out of date, and never on the event loop."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass

@@ -3,8 +3,6 @@
 Answers are RFC 9457 problem details or, under ``/v2``, in the form of the inference protocol.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 The fields of a training request are made from the table of hyperparameters.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from hashlib import sha256

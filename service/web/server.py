@@ -1,7 +1,5 @@
 """The server: uvicorn with `Connection`, streams that end when it stops, and one or several processes."""
 
-from __future__ import annotations
-
 import gc
 import logging
 import resource

@@ -1,7 +1,5 @@
 """JSON without its leniencies: whole UTF-8, each key once, bounded depth."""
 
-from __future__ import annotations
-
 import json
 import re
 from contextlib import suppress

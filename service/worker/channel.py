@@ -1,7 +1,5 @@
 """A worker process's end of the connection to its engine: work and requests to stop come in, messages go out."""
 
-from __future__ import annotations
-
 import os
 import queue
 import signal

@@ -1,7 +1,5 @@
 """Parameters as bytes: a training state to go on from, and the snapshots of a run to look back at."""
 
-from __future__ import annotations
-
 from dataclasses import astuple, fields
 from math import inf
 

@@ -1,7 +1,5 @@
 """Training, as a worker does it: specification and data in, messages out."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Sequence

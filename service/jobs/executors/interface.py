@@ -1,7 +1,5 @@
 """The interface of every executor: run stacks in slots, forward their messages, and always report how they ended."""
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import Protocol
 

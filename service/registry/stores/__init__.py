@@ -1,7 +1,5 @@
 """Storage of the registry and of data sets: the interface, and a file for each kind of store."""
 
-from __future__ import annotations
-
 from .interface import BlobStore
 from .local import LocalStore
 from .object import ObjectStore

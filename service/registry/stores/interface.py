@@ -4,8 +4,6 @@ There is no renaming or overwriting. Everything that must be atomic is one `crea
 conditional write (``If-None-Match: *``). What a deletion removes is made unreachable by a `create` before it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Protocol

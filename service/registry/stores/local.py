@@ -4,8 +4,6 @@ A new blob is written to ``.tmp``, made durable, read back, and then linked to i
 a file, so creation is exclusive, and after a kill at any moment the blob is absent or whole.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import secrets

@@ -5,8 +5,6 @@ all that `BlobStore` requires. Blobs do not change, so those that were read are 
 checksum; `ObjectStore.read` passes the cache by for keys that may be created anew.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os

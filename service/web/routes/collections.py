@@ -1,7 +1,5 @@
 """Collections: labelled images that grow, and are frozen into data sets."""
 
-from __future__ import annotations
-
 import copy
 from datetime import datetime
 from functools import partial

@@ -1,7 +1,5 @@
 """Data sets: what they are, and what is in them."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias
 

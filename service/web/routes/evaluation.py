@@ -1,7 +1,5 @@
 """How well versions do on images that they were not trained on, alone and against each other."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import Query

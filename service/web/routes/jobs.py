@@ -1,7 +1,5 @@
 """Training jobs: submit, look, follow, pause, cancel, resume, verify, delete; and their pictures at any time."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 from functools import partial

@@ -1,7 +1,5 @@
 """The model registry: immutable versions, aliases that move between them, and how well versions do on test images."""
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The state of the server, its audit log, and the table of hyperparameters."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 

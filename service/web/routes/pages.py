@@ -1,7 +1,5 @@
 """What a person opens in a browser: the front page, the documentation of the API, the meaning of a problem."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The course report: one request for all its runs, one page, document and file of numbers for all that they show."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal

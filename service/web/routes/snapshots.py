@@ -1,7 +1,5 @@
 """The past of a job: its weights at each check, and what they predict of the validation images."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Any
 

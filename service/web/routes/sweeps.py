@@ -1,7 +1,5 @@
 """Sweeps: a grid of jobs submitted as one, ranked, cancelled and pictured together."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias

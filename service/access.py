@@ -93,12 +93,7 @@ class Keys:
         self._next_load_s = -1e9
 
     def create(self, name: str, scopes: Iterable[Scope], *, expires_at: datetime | None = None) -> tuple[KeyRow, str]:
-        """Make a key; return what is known about it, and the key itself, which nothing can show again.
-
-        Raises
-        ------
-        InvalidField : the name is not one, there is no scope, or it would be expired already.
-        """
+        """Make a key; return its row, and the key itself this once; raise `InvalidField` for name, scopes or time."""
         scopes = frozenset(scopes)
         if not _NAME.fullmatch(name):
             allowed = "1 to 64 letters, digits, blanks and . _ @ -, the first a letter or digit"

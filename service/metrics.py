@@ -242,12 +242,7 @@ class InferenceCounters:
             Thread(target=self._keep_settling, args=(self._changed,), name="metrics", daemon=True).start()
 
     def succeeded(self, name: str, version: int, prediction: tuple[Ints, Floats], stages: Stages) -> None:
-        """Record that a version classified a batch of images, whose stages are all over.
-
-        Parameters
-        ----------
-        prediction : labels, (n,), and probabilities, (n, n_classes), which must not change any more.
-        """
+        """Record the labels, (n,), and probabilities, (n, n_classes), of a batch, which must not change any more."""
         at_ns, n_images = stages.at_ns, len(prediction[0])
         new = 1, n_images, at_ns[-1] - at_ns[0], *map(sub, at_ns[1:], at_ns)
         key = name, version

@@ -41,12 +41,7 @@ def large_digit(digit: int) -> list[str]:
 
 
 def grey_picture(image: npt.NDArray[np.uint8], console: Console) -> list[Text]:
-    """Draw an image of bytes, (height, width), as the model gets it: 255 is ink, drawn bright.
-
-    Returns
-    -------
-    One Text for each two rows.
-    """
+    """Draw an image of bytes, (height, width), as the model gets it, 255 bright: a Text for each two rows."""
     levels = image.astype(np.float64) / 255
     return _half_blocks(grey(levels)) if _has_colours(console) else _shaded(levels)
 

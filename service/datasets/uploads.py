@@ -359,12 +359,7 @@ def upload_of(x_train: Images, y_train: Labels, x_test: Images, y_test: Labels) 
 
 
 def choose_tests(labels: Labels, keys: Sequence[bytes]) -> NDArray[np.bool_]:
-    """Return which images are for testing: one in six of a class, and at least one where there are two.
-
-    Parameters
-    ----------
-    keys : decide, for each image, which: those of a class that sort first.
-    """
+    """Return which images are for testing: one in six of a class, at least one of two, those whose keys sort first."""
     is_test = np.zeros(len(labels), np.bool_)
     for label in np.unique(labels):
         of_label = sorted(np.flatnonzero(labels == label).tolist(), key=lambda place: keys[place])

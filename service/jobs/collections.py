@@ -84,12 +84,7 @@ class Collections:
         self._datasets = datasets
 
     def create(self, name: str) -> Collection:
-        """Make an empty collection.
-
-        Raises
-        ------
-        InvalidField, NameTaken, StorageFull : it cannot have this name, there is one of this name, or there are 100.
-        """
+        """Make an empty collection; raise `InvalidField` or `NameTaken` for its name, `StorageFull` after 100."""
         if not re.fullmatch(NAME_PATTERN, name):
             raise InvalidField("A collection cannot have this name.", field="name", allowed=NAME_RULE)
         with self._database.write() as connection:

@@ -196,12 +196,7 @@ def prepare_sweep_weights(
     limit: int = MAX_ROWS,
     **style: Any,
 ) -> Drawing:
-    """Prepare the weights of the best members, a row each, in the order of the grid; ``style`` as `weights_grid`.
-
-    Raises
-    ------
-    InvalidInput : members differ in their classes.
-    """
+    """Prepare the best members' weights, a row each in grid order; raise `InvalidInput` if classes differ."""
     sweep = sweeps.get(sweep_id)
     if len(sweep.grouped(["model", "classes"])) > 1:
         raise InvalidInput("The members have different classes, so their weights have no common columns.")

@@ -59,12 +59,7 @@ class SweepRequest:
         return tuple(name for name, values in self.grid.items() if len(values) > 1)
 
     def configs(self, registry: Registry | None = None) -> list[TrainingConfig]:
-        """Return the configuration of each member; one that starts from a model takes it from the registry.
-
-        Raises
-        ------
-        InvalidField : there are too many, or a combination is invalid; ``field`` as above.
-        """
+        """Return each member's configuration, of a model where it starts from one; raise `InvalidField` as above."""
         if math.prod(map(len, self.grid.values())) > MAX_MEMBERS:
             raise _wrong_size()
         points = itertools.product(*self.grid.values())

@@ -80,12 +80,7 @@ def decode_checkpoint(data: bytes, config: TrainingConfig) -> TrainingState:
 
 
 def decode_pending_losses(data: bytes) -> tuple[Check | None, Floats]:
-    """Return the last check of a state and the losses of the steps since, without reading its weights.
-
-    Raises
-    ------
-    Corrupted : the bytes are no checkpoint, or these parts are damaged.
-    """
+    """Return the last check and the losses since, without reading weights; raise `Corrupted` if damaged."""
     others = {"best_check", "counters", "last", "best"}
     others |= set() if _is_first_format(data) else {"optimizer", "format"}
     arrays = read_npz(data, {"pending_losses": _SERIES, "last_check": _SERIES}, others=others)

@@ -3,7 +3,7 @@
 import json
 import logging.config
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -62,16 +62,8 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def configure_logging(
-    level: str, format_: LogFormat, handler: Callable[[], logging.StreamHandler[Any]] = logging.StreamHandler
-) -> None:
-    """Log to standard error.
-
-    Parameters
-    ----------
-    level : the lowest that is logged: ``debug``, ``info``, ``warning`` or ``error``.
-    handler : makes the handler that writes the lines.
-    """
+def configure_logging(level: str, format_: LogFormat) -> None:
+    """Log to standard error; ``level`` is the lowest that is logged: ``debug``, ``info``, ``warning`` or ``error``."""
     # Details that no line contains are not collected (see "Optimization" in the documentation of `logging`).
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -81,7 +73,7 @@ def configure_logging(
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"line": {"()": JsonFormatter} if format_ == "json" else text},
-            "handlers": {"stderr": {"()": handler, "formatter": "line"}},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "loggers": {
                 "service": {"level": level.upper(), "handlers": ["stderr"]},
                 "uvicorn": {"level": "WARNING", "handlers": ["stderr"]},

@@ -137,10 +137,7 @@ class Dataset:
     def to_dict(self) -> dict[str, Any]:
         """Return the description of the API."""
         return {
-            "name": self.name,
-            "title": self.title,
-            "source": self.source,
-            "licence": self.licence,
+            **{name: getattr(self, name) for name in ("name", "title", "source", "licence")},
             "classes": list(self.classes),
             "class_names": list(self.class_names),
             "image_shape": list(self.task.image_shape),

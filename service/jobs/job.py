@@ -181,7 +181,7 @@ class Job:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as in an answer."""
-        start = StartingPoint.of(self.config)
+        start, checks = StartingPoint.of(self.config), {"latest": self.latest, "best": self.best}
         return {
             "id": self.id,
             **self.annotation.to_dict(),
@@ -193,19 +193,16 @@ class Job:
             "starts_from": asdict(start) if start else None,
             "progress": self.progress.to_dict(),
             "pause_at_step": self.pause_at_step,
-            "metrics": {
-                "latest": self.latest.to_dict() if self.latest else None,
-                "best": self.best.to_dict() if self.best else None,
-            },
+            "metrics": {name: check and check.to_dict() for name, check in checks.items()},
             "stop_reason": self.stop_reason,
-            "error": dict(self.error) if self.error else None,
-            "model": dict(self.model) if self.model else None,
-            "continues": dict(self.continues) if self.continues else None,
-            "verification": dict(self.verification) if self.verification else None,
+            "error": self.error,
+            "model": self.model,
+            "continues": self.continues,
+            "verification": self.verification,
             "sweep": self.sweep_id,
             "created_at": utc_text(self.created_at),
-            "started_at": utc_text(self.started_at) if self.started_at else None,
-            "finished_at": utc_text(self.finished_at) if self.finished_at else None,
+            "started_at": self.started_at and utc_text(self.started_at),
+            "finished_at": self.finished_at and utc_text(self.finished_at),
             "history": list(map(_shown_move, self.history)),
         }
 

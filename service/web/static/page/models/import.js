@@ -45,7 +45,7 @@ export function Import() {
     <div class="fields">
       <div class="field"><label for="import-name">Model</label><input type="text" id="import-name" name="name" required autocomplete="off" /></div>
       <div class="field"><label for="import-file">File</label><input type="file" id="import-file" name="file" accept=".npz,.onnx" required /></div>
-      ${select("dataset", "Its classes are those of", [["", "MNIST, or what has as many"], ...(sets ?? []).map((each) => [each.name, each.title])])}
+      ${select("dataset", "Its classes are those of", [["", "found by their number (ten: MNIST)"], ...(sets ?? []).map((each) => [each.name, each.title])])}
       ${select("calibrate", "Its probabilities", CALIBRATIONS)}
       ${select("input_scaling", "It takes", SCALINGS)}
       ${select("activation", "Function of hidden units", ACTIVATIONS)}

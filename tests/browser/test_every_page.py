@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,8 @@ def test_a_page(
     with open_page(f"/?{addresses.get(view, f'view={view}')}", scheme=scheme) as page:
         settle(page, view)
         assert page.evaluate(LAYOUT_SHIFT) <= MAX_SHIFT
+        for figure in page.locator(".task figure", has_text=re.compile("white", re.I)).all():  # in the dark it is, too
+            assert "invert" not in figure.locator("img").evaluate("image => getComputedStyle(image).filter")
         page.evaluate(axe)
         for width in (1440, 360):
             page.set_viewport_size({"width": width, "height": 900})

@@ -49,6 +49,8 @@ const REFUSED = [
   [choice, "softmax, linear", /^Model: /],
   [classes, "2,10", /^Classes: /],
   [classes, "two", /^Classes: /],
+  [classes, "3", /^Classes: /],
+  [classes, "3,3", /^Classes: /],
   [layers, "64-0", /^Hidden layers: /],
   [layers, "-64", /^Hidden layers: /],
 ];

@@ -21,8 +21,8 @@ export function Verdict({ answer, reading, nameOf, label, problem, children }) {
     <h2 class="visually-hidden">Prediction</h2>
     <p id="reading" class=${`reading ${problem ? "error" : ""}`} role="status">${problem ? problem.message : reading ? html`<${Reading} reading=${reading} />` : answer ? read(answer, ranked, nameOf) : "Nothing drawn yet. Draw a digit."}</p>
     ${(label !== null || query().has("image")) && html`<p class="truth">${label !== null && answer ? truth(nameOf, label, ranked) : "\u00a0"}</p>`}
-    <ul id="doubts" class="doubts">${warnings.map((warning) => html`<li key=${warning}>${warning}</li>`)}</ul>
     ${reading && html`<p class="hint">Read as one digit:</p>`}
+    <ul id="doubts" class="doubts">${warnings.map((warning) => html`<li key=${warning}>${warning}</li>`)}</ul>
     <${Bars} id="bars" aria-label="Probability of each digit" probabilities=${answer?.probabilities ?? TEN} best=${ranked[0]?.[0]} nameOf=${answer ? nameOf : String} />
     ${children}
     <div class="seen">

@@ -35,7 +35,11 @@ export function valuesOf(row, text) {
   if (row.kind === "boolean") return [text === "true"];
   if (row.kind === "text") return [text];
   if (row.kind === "choice") return isFine(text.split(SEPARATOR), (choice) => row.choices.includes(choice));
-  if (row.kind === "classes") return [isFine(text.split(SEPARATOR).filter(Boolean).map(Number), (digit) => Number.isInteger(digit) && digit >= 0 && digit <= 9)];
+  if (row.kind === "classes") {
+    const digits = text.split(SEPARATOR).filter(Boolean).map(Number);
+    const areSeveral = digits.length > 1 && new Set(digits).size === digits.length;
+    return [isFine(digits, (digit) => areSeveral && Number.isInteger(digit) && digit >= 0 && digit <= 9)];
+  }
   if (row.kind === "layers") {
     const layers = (text || "none").split(SEPARATOR).filter(Boolean).map((each) => (each === "none" ? [] : each.split("-").map(Number)));
     return isFine(layers, (sizes) => sizes.every((size) => Number.isInteger(size) && size > 0));

@@ -25,10 +25,10 @@ _CANVAS_PX, _ENLARGED_PX = 140, 80
 """The sides of a drawing, and of an enlarged 8x8 digit."""
 
 KINDS: Mapping[str, str] = {
-    "plain": "the validation images as they are",
-    "distorted": "the validation images turned, slanted, stretched and moved as in augmentation, at random",
-    "drawings": f"drawings as with a mouse, {_DRAWINGS_A_STYLE} in each of {len(STYLES)} styles",
-    "writers": "digits by 13 other writers, scanned at 8 × 8 pixels and enlarged",
+    "plain": "the {n:,} validation images as they are",
+    "distorted": "the {n:,} validation images turned, slanted, stretched and moved as in augmentation, at random",
+    "drawings": f"{{n:,}} drawings as with a mouse, {_DRAWINGS_A_STYLE} in each of {len(STYLES)} styles",
+    "writers": "{n:,} digits by 13 other writers, scanned at 8 × 8 pixels and enlarged",
 }
 """Source of the last: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (1998), test part, UCI
 Machine Learning Repository, doi:10.24432/C50P49, CC BY 4.0."""
@@ -58,7 +58,7 @@ class Transfer:
             spread = Spread.of([after - before for before, after in zip(self.without, self.augmented, strict=True)])
             seeds = f" ({spread.change} over {count(len(self.without), 'seed')}, {INTERVAL})"
         return (
-            f"Of {self.n_images:,} images, {KINDS[self.kind]}, the weights after the last step classify "
+            f"Of {KINDS[self.kind].format(n=self.n_images)}, the weights after the last step classify "
             f"{percent(self.augmented[0])} correctly with augmentation and {percent(self.without[0])} without it: "
             f"{signed(change)} percentage points{seeds}."
         )

@@ -7,8 +7,11 @@ are read later contain all that the copy names.
 
 import hashlib
 import json
+import lzma
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -23,6 +26,11 @@ from service.registry import BlobStore
 DATABASE = "inkling.db"
 MANIFEST = "backup.json"
 
+# What zipfile, its decompressors and json raise for bytes of others.
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OverflowError, RuntimeError),
+    *(ValueError, TypeError, KeyError, AttributeError),
+)
 _MAX_BLOB_BYTES = 2**40
 _CHUNK_BYTES = 2**20
 
@@ -93,20 +101,20 @@ def check(file: Path) -> Backup:
     Corrupted : it is no backup, or damaged.
     StorageFailed : it cannot be read.
     """
-    with _storage_errors(file), zipfile.ZipFile(file) as archive:
-        try:
+    try:
+        with _storage_errors(file), zipfile.ZipFile(file) as archive:
             written = json.loads(archive.read(MANIFEST))
             if written.pop("format") != 1:
                 raise Corrupted("This backup was made by a newer version of Inkling.")
             found = Backup(**{**written, "files": {name: tuple(facts) for name, facts in written["files"].items()}})
-        except (KeyError, ValueError, TypeError) as error:
-            raise Corrupted(f"{file} is no backup of Inkling.") from error
-        if {*archive.namelist()} != {*found.files, MANIFEST}:
-            raise Corrupted(f"{file} does not contain what it lists.")
-        for name, facts in found.files.items():
-            with archive.open(name) as member:
-                if _pump(member) != facts:
-                    raise Corrupted(f"{name} in {file} does not match its checksum.")
+            if {*archive.namelist()} != {*found.files, MANIFEST}:
+                raise Corrupted(f"{file} does not contain what it lists.")
+            for name, facts in found.files.items():
+                with archive.open(name) as member:
+                    if _pump(member) != facts:
+                        raise Corrupted(f"{name} in {file} does not match its checksum.")
+    except _UNREADABLE as error:
+        raise Corrupted(f"{file} is damaged, or no backup of Inkling.") from error
     return found
 
 
@@ -203,8 +211,6 @@ def _sync(path: Path) -> None:
 def _storage_errors(file: Path) -> Iterator[None]:
     try:
         yield
-    except zipfile.BadZipFile as error:
-        raise Corrupted(f"{file} is damaged, or no backup of Inkling.") from error
     except sqlite3.Error as error:
         raise StorageFailed(f"The database cannot be copied ({error}).") from error
     except OSError as error:

@@ -27,7 +27,7 @@ def _items(given: Any) -> Any:
     if given.lstrip().startswith("["):
         try:
             return json.loads(given)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError("this is neither a list of names with commas nor one in JSON") from None
     return [item for item in map(str.strip, given.split(",")) if item]
 

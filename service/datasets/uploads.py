@@ -280,7 +280,7 @@ def _read_manifest(data: bytes) -> _Manifest:
             sha256=found["sha256"],
             made_of=tuple(Ingredient(**each) for each in found.get("made_of", ())),
         )
-    except (ValueError, TypeError, KeyError) as damage:
+    except (ValueError, TypeError, KeyError, RecursionError) as damage:
         raise Corrupted("The manifest of a data set is damaged.") from damage
 
 
@@ -290,7 +290,7 @@ def read_class_names(text: str | None) -> list[str] | None:
         return None
     try:
         names = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested a thousand times
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InvalidField("class_names must be a JSON list of names.", field="class_names", allowed='["T-shirt", ...]')

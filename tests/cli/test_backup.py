@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from service.backup import back_up, check
 from service.backup import restore as restore_backup
 from service.bootstrap import Service, build, open_stores
 from service.core import TrainingConfig
-from service.errors import Corrupted
+from service.errors import Corrupted, StorageFailed
 from service.jobs import JobRequest
 from service.settings import Settings
 
@@ -81,12 +82,25 @@ def test_a_changed_backup_is_refused(original: Service, tmp_path: Path) -> None:
     stores = dict(zip(("model_store", "datasets"), open_stores(settings), strict=True))
     back_up(settings.data_dir / "inkling.db", stores, file, version="1")
     whole = file.read_bytes()
-    for place in range(0, len(whole), len(whole) // 20):
+    for place in range(0, len(whole), len(whole) // 40):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         try:
             assert check(file).files  # only a byte that says nothing may change, as a date of the archive
         except Corrupted:
             continue
+    for method in range(20):  # of the first member, which is deflated
+        directory = whole.index(b"PK\1\2")
+        other = bytearray(whole)
+        other[8] = other[directory + 10] = method
+        file.write_bytes(other)
+        if method != zipfile.ZIP_DEFLATED:
+            with pytest.raises((Corrupted, StorageFailed)):
+                check(file)
+    for manifest in ("[" * 1000 + "]" * 1000, "[]", "{}", '{"format": 1, "files": 3}'):
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("backup.json", manifest)
+        with pytest.raises(Corrupted):
+            check(file)
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(Corrupted):
         restore_backup(file, tmp_path / "inkling.db", stores)

@@ -139,7 +139,7 @@ def test_a_list_in_the_environment_has_commas_or_is_json(written: str, hosts: li
 def test_whatever_stands_in_a_variable_is_taken_or_named(name: str) -> None:
     """A Kubernetes Service that is named inkling puts a URL into INKLING_PORT, for one."""
     variable = f"INKLING_{name.upper()}"
-    for written in ("tcp://10.96.12.34:8000", "", "-1", "[", "{", "null", "1e999", "\x7f", "[1, {}]"):
+    for written in ("tcp://10.96.12.34:8000", "", "-1", "[", "{", "null", "1e999", "\x7f", "[1, {}]", "[" * 1000):
         result = CliRunner(env={variable: written}).invoke(show_settings)
         assert result.exit_code in (0, 2), (written, result.exception)
         assert result.exit_code == 0 or variable in result.output, written

@@ -233,6 +233,7 @@ def test_a_drawing_is_kept_with_its_strokes(client: httpx.Client, mine: str, mni
     [
         ("[]", "#/strokes"),
         ("not JSON", "#/strokes"),
+        ("[" * 1000 + "]" * 1000, "#/strokes"),
         (json.dumps([{**STROKES[0], "points": [[0, 561]]}]), "#/strokes/0/points/0/1"),
         (json.dumps([{**STROKES[0], "points": []}]), "#/strokes/0/points"),
         (json.dumps([{**STROKES[0], "width": 1.5}]), "#/strokes/0/width"),

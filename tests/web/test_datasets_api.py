@@ -146,6 +146,8 @@ def test_it_may_be_larger_than_sixteen_images(npz: bytes, tmp_path: Path) -> Non
         ({}, 422, "invalid-field", "#/name"),
         ({"name": "../x"}, 422, "invalid-field", "#/name"),
         ({"name": "x", "class_names": "shirt"}, 422, "invalid-field", "#/class_names"),
+        ({"name": "x", "class_names": "[" * 1000}, 422, "invalid-field", "#/class_names"),
+        ({"name": "x", "class_names": "[" * 1000 + "]" * 1000}, 422, "invalid-field", "#/class_names"),
         ({"name": "x", "class_names": '["a"]'}, 422, "invalid-field", "#/class_names"),
         ({"name": "x", "colour": "red"}, 422, "invalid-field", "#/colour"),
         ({"name": "x", "title": "a\nb"}, 422, "invalid-field", "#/title"),

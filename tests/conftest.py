@@ -6,6 +6,8 @@ import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
+from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,6 +61,14 @@ def one_blas_thread() -> Iterator[None]:
 
 
 postgresql = pytest.fixture(scope="session")(a_server)
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Any:
+    """Return what forks processes from one that has imported everything, which takes a second of processor time."""
+    fork_server = get_context("forkserver")
+    fork_server.set_forkserver_preload(["service.jobs"])
+    return fork_server
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,13 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
@@ -21,11 +21,11 @@ from sqlalchemy.exc import DBAPIError
 from service.database import AdvisoryLock, Database, job_rows
 from service.database.tables import jobs
 from service.errors import InvalidField, StorageFailed
+from tests.database.claim_all import claim_all
 from tests.postgresql import Server, a_server, only_postgresql
 
 pytestmark = only_postgresql
 postgresql = pytest.fixture(scope="module")(a_server)  # services of other tests must not notice that it is stopped
-HERE = Path(__file__).parent
 AddJob = Callable[..., str]
 
 
@@ -146,23 +146,26 @@ def test_a_server_that_starts_later_is_waited_for(
 
 
 @pytest.mark.slow
-def test_eight_processes_claim_each_job_once(database: Database, add_job: AddJob) -> None:
+def test_eight_processes_claim_each_job_once(database: Database, add_job: AddJob, fork_server: Any) -> None:
     """Each job once, each stack whole or at least of one sweep, whatever happens at the same moment."""
     ids = [add_job(stack_key=f"{number // 20:064}" if number % 2 else None) for number in range(300)]
-    command = [sys.executable, "-P", str(HERE / "claim_all.py"), database.engine.url.render_as_string(False)]
+    url, answers = database.engine.url.render_as_string(False), fork_server.SimpleQueue()
     claimers = [
-        subprocess.Popen([*command, f"engine-{number}"], stdout=subprocess.PIPE, text=True, cwd=HERE.parents[1])
+        fork_server.Process(target=claim_all, args=(url, f"engine-{number}", answers), daemon=True)
         for number in range(8)
     ]
-    answers = [claimer.communicate(timeout=100)[0] for claimer in claimers]
-    assert [claimer.returncode for claimer in claimers] == [0] * 8
-    claimed = [answer.split() for answer in answers]
-    assert sorted(job_id for mine in claimed for job_id in mine) == sorted(ids), "each exactly once"
+    for claimer in claimers:
+        claimer.start()
+    claimed: dict[str, list[str]] = dict(answers.get() for _ in claimers)
+    for claimer in claimers:
+        claimer.join()
+    assert [claimer.exitcode for claimer in claimers] == [0] * 8
+    assert sorted(job_id for mine in claimed.values() for job_id in mine) == sorted(ids), "each exactly once"
     with database.read() as connection:
         rows = connection.execute(select(jobs.c.id, jobs.c.claimed_by, jobs.c.fence, jobs.c.state)).all()
     assert {(row.fence, row.state) for row in rows} == {(1, "running")}
     assert {row.id: row.claimed_by for row in rows} == {
-        job_id: f"engine-{number}" for number, mine in enumerate(claimed) for job_id in mine
+        job_id: engine for engine, mine in claimed.items() for job_id in mine
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,6 @@ from tests.postgresql import only_sqlite
 
 MakeSystem = Callable[..., JobSystem]
 StartEngine = Callable[[], BaseProcess]
-
-
-@pytest.fixture(scope="module")
-def fork_server() -> Any:
-    """Return what forks processes from one that has imported everything, which takes a second of processor time."""
-    fork_server = get_context("forkserver")
-    fork_server.set_forkserver_preload(["service.jobs"])
-    return fork_server
 
 
 @pytest.fixture

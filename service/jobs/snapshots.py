@@ -149,8 +149,8 @@ class LayerNumbers:
         return orjson.dumps({**found, "values": np.ascontiguousarray(self.values)}, option=orjson.OPT_SERIALIZE_NUMPY)
 
     def to_csv(self) -> str:
-        """Return it as `weights_csv` writes it."""
-        return weights_csv(self.outputs, self.values.astype(str).tolist())
+        """Return it as `weights_csv` writes it, each number as in the JSON."""
+        return weights_csv(self.outputs, orjson.loads(self.to_json())["values"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

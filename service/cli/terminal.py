@@ -6,6 +6,7 @@ Text is never markup: names, reasons and messages are shown as they are.
 import functools
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -125,9 +127,15 @@ def print_list(
 
 
 def print_more(answer: Json, noun: str, backend: Backend) -> None:
-    """Print the command that shows the next page of a list, if there is one."""
+    """Print the command that shows the next page of the same list, if there is one."""
+    context, asked = click.get_current_context(), ""
+    for name, option in (("q", "--search"), ("tag", "--tag"), ("state", "--state"), ("limit", "--limit")):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            value = context.params[name]
+            values = value if isinstance(value, tuple) else (value,)
+            asked += "".join(f" {option} {shlex.quote(str(each))}" for each in values)
     if cursor := answer.get("next"):
-        click.echo(f"More: inkling {noun} list --before {cursor}{backend.arguments}")
+        click.echo(f"More: inkling {noun} list{asked} --before {cursor}{backend.arguments}")
 
 
 def print_commands(commands: Sequence[tuple[str, str]], backend: Backend, console: Console) -> None:

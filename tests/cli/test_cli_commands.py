@@ -106,8 +106,8 @@ def test_lists(here: Here, job: dict[str, Any]) -> None:
     assert max(map(len, lines)) <= 80
     model = f"mnist-softmax {job['model']['version']}"
     assert any(job["id"] in line and model in line and "succeeded" in line for line in lines)
-    page = here("jobs", "list", "--limit", "1")
-    assert "More: inkling jobs list --before" in page
+    page = here("jobs", "list", "--limit", "1", "--search", "mnist softmax")
+    assert "More: inkling jobs list --search 'mnist softmax' --limit 1 --before" in page
     lines = here("models", "list").splitlines()
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("mnist-softmax ") and "0 to 9" in line for line in lines)

@@ -130,6 +130,18 @@ class Supervisor(Multiprocess):
         self._is_ready = False
         self.failed = False
 
+    def run(self) -> None:
+        """Supervise until a signal comes. If this fails, as where the address cannot be printed, no process is left.
+
+        Python would wait for them at its end, and for ever.
+        """
+        try:
+            super().run()
+        finally:
+            for process in self.processes:
+                process.process.kill()
+                process.process.join()
+
     def init_processes(self) -> None:
         """Start all."""
         self.processes = [self._start() for _ in range(self.processes_num)]

@@ -209,6 +209,15 @@ def test_one_that_has_just_been_started_ends_with_its_supervisor(tmp_path: Path)
         assert alive == []
 
 
+def test_none_is_left_by_a_supervisor_that_fails(tmp_path: Path) -> None:
+    """As where nobody reads the address any more that it prints."""
+    program = SERVE.format(data_dir=str(tmp_path), n=2).replace("print(url, flush=True)", "1 / 0")
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=False, cwd=ROOT, capture_output=True, text=True, timeout=3 * DEADLINE_S
+    )
+    assert ended.returncode == 1 and "ZeroDivisionError" in ended.stderr.splitlines()[-1]
+
+
 def test_a_start_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("where a folder is needed")
     program = SERVE.format(data_dir=str(tmp_path), n=2).replace(

@@ -1,7 +1,5 @@
 """Retention: what is older than the operator wants is deleted, as by a request, and its space returned."""
 
-from __future__ import annotations
-
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Webhooks: what ended, as a signed POST to the operator's URL, in the form of standardwebhooks.com."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """A network as a drawing: its layers from left to right, with their sizes and how many parameters lie between them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The reliability curve: how often a model is right, by how sure it is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 

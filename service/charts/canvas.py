@@ -1,7 +1,5 @@
 """A chart over steps: its lines, bands and marks, and axes that fit them."""
 
-from __future__ import annotations
-
 from typing import Any, Unpack
 
 import numpy as np

@@ -12,8 +12,6 @@ Images are uint8, ``(28, 28)``; ``upscale`` is 1 to 16. All raise `InvalidField`
 `ValueError` for arrays of other shapes, for no image at all, or for captions that do not fit.
 """
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias

@@ -4,8 +4,6 @@ Every chart has a figure of its own and never touches pyplot, so that any number
 Imported by `new_sheet` and `new_canvas` only, because it imports matplotlib.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any

@@ -1,7 +1,5 @@
 """Small pictures in rows and columns, with captions, in the colours of a scale that is shown below them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec

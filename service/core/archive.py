@@ -1,7 +1,5 @@
 """Zip archives of others: nothing that one declares about itself is trusted, and all that it takes is bounded."""
 
-from __future__ import annotations
-
 import io
 import struct
 import zipfile

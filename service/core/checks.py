@@ -4,8 +4,6 @@ A check needs only the weights it is made of. So those are set aside, training g
 are made together: the wider a matrix product, the nearer it runs to what the processor can do.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future

@@ -5,8 +5,6 @@ headers by a pattern instead of evaluating them, and allocates no more than it w
 files belong to others.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import re

@@ -1,7 +1,5 @@
 """Tables as CSV, for programs and spreadsheets."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO

@@ -1,7 +1,5 @@
 """What a model is trained for, images as it sees them, and its parameters as one flat row."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property

@@ -4,8 +4,6 @@ A stack is a set of runs that share data and batch order. Their parameters stand
 loop serves them all, while a model computes each by itself; a run that ends leaves the stack at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace

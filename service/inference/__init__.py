@@ -5,8 +5,6 @@ the form of MNIST, pixels are used as given. `ModelCatalogue` finds the model th
 `predict` computes its predictions, `judge` what they are worth, and `answer` writes both in the form of the HTTP API.
 """
 
-from __future__ import annotations
-
 from .catalogue import ModelCatalogue
 from .comparison import compare
 from .decoding import decode_pixels, decode_upload, has_known_start, is_small_upload

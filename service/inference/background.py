@@ -1,7 +1,5 @@
 """The background of a picture: what it would be if nothing were written on it."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """The models that predictions are made with, loaded once each and kept."""
 
-from __future__ import annotations
-
 import time
 from collections import OrderedDict
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """From the content of a request to model inputs: the one place that detects the kind of content."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How well a model does on the test images of its data, which no training has seen."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any

@@ -1,7 +1,5 @@
 """Why a model takes an image for a digit: its logit is a sum with one term a pixel."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict, dataclass
 from typing import Any

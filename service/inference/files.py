@@ -1,7 +1,5 @@
 """Many files at once: those of a form and the members of zip archives, each decoded, or refused, by itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath

@@ -1,7 +1,5 @@
 """A small change to an image that changes what a model takes it for: of a linear model the smallest."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any

@@ -1,7 +1,5 @@
 """Histograms of 256 levels, and the level that divides one best."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Data sets from the files of people: pictures, each preprocessed, tables as CSV, archives of both, and arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath

@@ -1,7 +1,5 @@
 """Printed lines around and below a digit: frames, boxes of forms, cells of tables, ruled and squared paper."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

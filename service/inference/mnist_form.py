@@ -6,8 +6,6 @@ largest value is 254 or 255, the longer side 20 (in 16 of them 19), the centre o
 (14, 14).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

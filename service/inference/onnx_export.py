@@ -1,7 +1,5 @@
 """A version as an ONNX file, which other programs run without Inkling."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from service.errors import ExtraMissing

@@ -1,7 +1,5 @@
 """An ONNX file of dense layers, as other programs write it: read node by node, and never run."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Connected components of ink, and which of them are strokes of the same digit."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

@@ -11,8 +11,6 @@ How each kind of pixel is read:
 - A picture with a side of more than 1,000 pixels is reduced by a whole factor, averaging, to at most that.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

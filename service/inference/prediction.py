@@ -1,7 +1,5 @@
 """Images and a model to digits with their probabilities, the same bits in every company."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ The steps are those by which MNIST itself was made: one grey value a pixel, ligh
 ink, fitted into 20x20 pixels, centred by its centre of mass.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

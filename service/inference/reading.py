@@ -1,7 +1,5 @@
 """Every digit of a picture in reading order, line by line, with decimal points, minus signs and what is neither."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any

@@ -1,7 +1,5 @@
 """The width of strokes, brought to what is usual in MNIST: thin ones are thickened, thick ones thinned."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

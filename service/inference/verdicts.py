@@ -1,7 +1,5 @@
 """What a prediction is worth: a digit, an unsure one, or none at all."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 

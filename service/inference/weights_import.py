@@ -1,7 +1,5 @@
 """Weights that were trained elsewhere, or exported from another Inkling, as a version of a model."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The detector of digits: whether there is a digit in an image at all. ``benchmarks/detector.py`` makes it."""
 
-from __future__ import annotations
-
 import hashlib
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The derivations of both assignments, each formula as LaTeX and, for a screen reader or a terminal, as plain text."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

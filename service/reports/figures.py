@@ -1,7 +1,5 @@
 """The figures of a report, each with its caption and the runs that it shows."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """The runs of the second assignment, each an improvement of the one before, and what its staff's own code finds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

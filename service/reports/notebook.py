@@ -1,7 +1,5 @@
 """A report as a Jupyter notebook that trains it anew on a service, by the client `inkling`, and shows each task."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -3,8 +3,6 @@
 Imported on first use, because fpdf takes long to import.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from base64 import b64encode

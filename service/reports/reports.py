@@ -4,8 +4,6 @@ A report is a query. Its row holds the options; its runs are ordinary jobs with 
 numbers, sentences and figures are computed from the records of the runs on request.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The answers of a report, written from its findings: other numbers, other sentences."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

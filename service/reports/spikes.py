@@ -1,7 +1,5 @@
 """The cause of regular spikes in the accuracy of a run without shuffling: one batch, and the period of its checks."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """What augmentation does beyond the validation images: on distorted ones, drawings, and digits of other writers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache

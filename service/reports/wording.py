@@ -1,7 +1,5 @@
 """How a report writes its numbers: shares, losses, differences, counts."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The body of a request with images: files or pixels, decoded only when there is capacity for it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ Pure functions; the routes are in `service.web.routes.inference_protocol`. Every
 ``{"error": "..."}``, which `service.web.problems` writes.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

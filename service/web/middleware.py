@@ -7,8 +7,6 @@ something must not come from another origin. (Starlette's TrustedHostMiddleware 
 takes any number of Host headers.)
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import time

@@ -4,8 +4,6 @@ Body limits are settings, which are not known where a route is declared, and the
 not those of FastAPI, which has them declared with the route and answers in plain text.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence

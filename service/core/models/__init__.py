@@ -1,7 +1,5 @@
 """The models: one file each, or for each family, and the table that names them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

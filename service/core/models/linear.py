@@ -1,7 +1,5 @@
 """Softmax and logistic regression: Z = XW, one matrix of a row for each pixel and the bias."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Networks with hidden layers under either output, with backpropagation by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

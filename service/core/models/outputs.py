@@ -1,7 +1,5 @@
 """What logits mean: softmax over any number of classes, or the log-odds of the first of two."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The Open Inference Protocol, version 2: the addresses that Triton's and KServe's clients know."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, ClassVar, TypeAlias
 

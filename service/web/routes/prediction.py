@@ -1,7 +1,5 @@
 """Images in; digits, and why, out."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from io import BytesIO

@@ -1,7 +1,5 @@
 """A picture in; all its digits, line by line, out."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from fastapi import Query

@@ -84,7 +84,8 @@ def test_a_running_job_is_cancelled_and_keeps_its_best_weights(client: httpx.Cli
 def test_a_job_is_trained_step_by_step(client: httpx.Client) -> None:
     def continue_to(step: int, **by: int) -> None:
         answer = client.post(f"/jobs/{job['id']}/continue", json=by)
-        assert (answer.status_code, answer.json()["state"], answer.json()["pause_at_step"]) == (202, "queued", step)
+        assert (answer.status_code, answer.json()["pause_at_step"]) == (202, step)
+        assert answer.json()["state"] in ("queued", "running"), "a worker may have taken it already"
         with client.stream("GET", f"/jobs/{job['id']}/events") as events:
             assert any(f"Before step {step}." in line for line in events.iter_lines())
 

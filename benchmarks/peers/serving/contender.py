@@ -94,7 +94,7 @@ def _v2(octets: bytes) -> Request:
 
 def inkling(octets: bytes, png: bytes) -> dict[str, Request]:
     """Inkling's own requests, and the V2 protocol's."""
-    path = "/api/v1/predict"
+    path = "/api/v1/models/mnist-softmax/predict"
     return {
         RAW: Request(path, octets, _OCTETS),
         JSON: Request(path, _pixels(octets), _JSON),

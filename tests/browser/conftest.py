@@ -6,6 +6,7 @@ The whole browser, as the package `chromium` brings it, takes more than twice th
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,8 +95,10 @@ def axe() -> str:
 
 
 @pytest.fixture(scope="session")
-def screenshots() -> Path:
-    """Return the folder for pictures of each page; they stay there, to be looked at."""
+def screenshots() -> Path | None:
+    """Return the folder for pictures of each page, which stay there to be looked at, if they are asked for."""
+    if "SCREENSHOTS" not in os.environ:
+        return None
     folder = Path(__file__).parents[2] / ".screenshots"
     folder.mkdir(exist_ok=True)
     return folder

@@ -73,7 +73,7 @@ def leases() -> None:
     Database.exclusive = property(lambda _: False)  # type: ignore[assignment, method-assign]
     socket.gethostname = lambda: f"host-{os.getpid()}"
     engine.HEARTBEAT_S = 0.2  # how often abandoned claims are looked for
-    engine.LEASE_S = 5.0  # how long a new engine waits before it takes over others' claims
+    engine.LEASE_S = 3.0  # how long a new engine waits before it takes over others' claims
 
 
 def poison() -> None:

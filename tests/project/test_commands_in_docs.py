@@ -106,22 +106,34 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield Running(url, service.keys.create("reader", [Scope.ADMIN])[1])
 
 
-@pytest.fixture
-def folder(tmp_path: Path, root: Path) -> Path:
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     """Return a folder with the files that readers have: pictures of digits, and a data set as MNIST is published."""
+    folder = tmp_path_factory.mktemp("files")
     for name in ("digit.png", "scans/1.jpg", "scans/2.jpg"):
-        file = tmp_path / name
+        file = folder / name
         file.parent.mkdir(exist_ok=True)
         Image.fromarray(load_dataset("mnist").test.images[0]).resize((280, 280)).save(file)
     for file in (root / "service" / "datasets" / "files" / "mnist").glob("*.gz"):
-        shutil.copy(file, tmp_path)
+        shutil.copy(file, folder)
     parts = load_dataset("mnist")
     arrays = {"x_train": parts.training.images, "y_train": parts.training.labels}
     for number in range(8):
-        letter = tmp_path / "letters" / str(3 + 4 * (number % 2)) / f"{number}.png"
+        letter = folder / "letters" / str(3 + 4 * (number % 2)) / f"{number}.png"
         letter.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(parts.test.images[number]).save(letter)
-    np.savez(tmp_path / "fashion.npz", **arrays, x_test=parts.test.images, y_test=parts.test.labels)
+    np.savez(folder / "fashion.npz", **arrays, x_test=parts.test.images, y_test=parts.test.labels)
+    return folder
+
+
+@pytest.fixture
+def folder(files: Path, tmp_path: Path) -> Path:
+    """Return a folder of a page's own with these files. The large ones, which no page writes, are the same."""
+    for file in files.iterdir():
+        if file.is_dir():
+            shutil.copytree(file, tmp_path / file.name)
+        else:
+            (shutil.copy if file.suffix == ".png" else os.link)(file, tmp_path / file.name)
     return tmp_path
 
 
@@ -150,7 +162,7 @@ def script_of(blocks: list[Block], url: str) -> str:
     text = re.sub(rf"(collections \w+ (\w+)) {ID}", collected, text)
     text = re.sub(r'(--epochs |"epochs": )(\d+)', lambda found: f"{found[1]}{max(1, int(found[2]) // 10)}", text)
     text = text.replace("inkling report --", "inkling report --quick --l2-penalties 1 --")
-    text = text.replace("-d '{}'", """-d '{"quick": true, "l2_penalties": [1]}'""")
+    text = re.sub(r"(-d|--json) '\{(\"quick\": true)?\}'", r"""\1 '{"quick": true, "l2_penalties": [1]}'""", text)
     text = re.sub(r"(http://)?\b(127\.0\.0\.1|localhost):8000", url, text).replace("URL/", f"{url}/")
     text = text.replace(".venv/bin/", "").replace("/var/lib/inkling", "$PWD/data")
     return text.replace("8100", str(free_port())).replace("8786", str(free_port()))

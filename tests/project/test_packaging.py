@@ -130,9 +130,9 @@ def wait_until_ready(process: subprocess.Popen[str], port: int) -> None:
 def test_make_run_sets_everything_up_once(root: Path, tmp_path: Path, free_port: int) -> None:
     with make_run(root, tmp_path / "venv", tmp_path / "data", free_port):
         pass
-    later_starts_s = []
     for _ in range(3):
         with make_run(root, tmp_path / "venv", tmp_path / "data", free_port) as ready_after_s:
-            later_starts_s.append(ready_after_s)
-    is_busy = os.getloadavg()[0] > (os.cpu_count() or 1)  # with other work, which is not ours to measure
-    assert min(later_starts_s) < (10 if is_busy else 2)
+            is_busy = os.getloadavg()[0] > (os.cpu_count() or 1)  # with other work, which is not ours to measure
+        if ready_after_s < (10 if is_busy else 2):
+            return
+    pytest.fail(f"a later start took {ready_after_s:.1f} s")

@@ -54,9 +54,13 @@ def search(page: Page, word: str) -> None:
     page.get_by_text(re.compile(r"^[1-9]\d* results$")).wait_for(timeout=30_000)
 
 
-@pytest.fixture(scope="module")
-def requests(site: Path) -> Iterator[list[str]]:
-    """Open every page from the disk in a browser, use the search, and return the addresses that were requested."""
+OF_EACH_KIND = "api index mathematics page routes"
+"""Pages with tables, formulas, pictures, and what is made of the code; all have the same scripts."""
+
+
+@pytest.fixture(scope="module", params=[OF_EACH_KIND, pytest.param("*", marks=pytest.mark.long)])
+def requests(request: pytest.FixtureRequest, site: Path) -> Iterator[list[str]]:
+    """Open pages from the disk in a browser, use the search, and return the addresses that were requested."""
     requested: list[str] = []
     executable = shutil.which("chromium-headless-shell")
     with sync_playwright() as playwright:
@@ -64,9 +68,10 @@ def requests(site: Path) -> Iterator[list[str]]:
         page = browser.new_page()
         page.on("request", lambda request: requested.append(request.url))
         page.on("pageerror", lambda error: requested.append(str(error)))
-        for file in sorted(site.glob("*.html")):
-            if file.stem != "404":  # served for any address, so it names files from the root
-                page.goto(file.as_uri())
+        for name in request.param.split():
+            for file in site.glob(f"{name}.html"):
+                if file.stem != "404":  # served for any address, so it names files from the root
+                    page.goto(file.as_uri())
         page.goto((site / "index.html").as_uri())
         search(page, "idempotency")
         yield requested

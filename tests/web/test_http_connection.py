@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -51,7 +52,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def connected(
-    app: ASGIApp,
+    app: ASGIApp, **socket_options: int
 ) -> AsyncIterator[tuple[Connection, asyncio.StreamReader, asyncio.StreamWriter]]:
     """Yield the server's and the client's end of a connection."""
     config = uvicorn.Config(app, ws="none", log_config=None)
@@ -65,6 +66,8 @@ async def connected(
         return made
 
     async with await asyncio.get_running_loop().create_server(accept, "127.0.0.1", 0) as server:
+        for name, value in socket_options.items():
+            server.sockets[0].setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         async with asyncio.timeout(DEADLINE_S):
             served = await accepted.get()
@@ -274,8 +277,10 @@ def test_a_client_that_leaves_is_missed_by_the_request_that_is_answered() -> Non
     assert noticed == ["/2 http.disconnect"]
 
 
-def test_a_client_that_does_not_read_its_stream_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "SEND_TIMEOUT_S", 0.1)
+@pytest.mark.parametrize("n_bytes", [0, 300])
+def test_a_client_that_hardly_reads_its_stream_is_disconnected(monkeypatch: pytest.MonkeyPatch, n_bytes: int) -> None:
+    """Each byte that it takes tells the kernel that it lives, so the service has to look how many there are."""
+    monkeypatch.setattr(connection, "SEND_TIMEOUT_S", 0.3)
     closed: list[bool] = []
 
     async def events() -> AsyncGenerator[bytes]:
@@ -287,12 +292,17 @@ def test_a_client_that_does_not_read_its_stream_is_disconnected(monkeypatch: pyt
             closed.append(True)
 
     async def follow() -> None:
-        async with connected(EventStream(events())) as (_, reader, writer):
-            writer.write(GET % 1)
-            await reader.readuntil(b"\r\n\r\n")
-            cast(asyncio.Transport, writer.transport).pause_reading()  # uvloop's are no subclass
-            while not closed:
-                await asyncio.sleep(0.01)
+        loop = asyncio.get_running_loop()
+        async with connected(EventStream(events()), SO_SNDBUF=4096) as (served, _, _):  # what is taken shows at once
+            with socket.socket() as client, suppress(ConnectionResetError):
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.setblocking(False)
+                await loop.sock_connect(client, served.transport.get_extra_info("sockname"))
+                await loop.sock_sendall(client, GET % 1)
+                while not closed:
+                    await asyncio.sleep(0.01)
+                    if n_bytes:
+                        await loop.sock_recv(client, n_bytes)
 
     run(follow())
     assert closed == [True]

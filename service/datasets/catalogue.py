@@ -72,7 +72,8 @@ class Datasets:
         found = []
         for name in self.names():
             try:
-                found.append(self.get(name))
+                with suppress(DatasetNotFound):  # deleted meanwhile
+                    found.append(self.get(name))
             except Corrupted:
                 logger.exception("data set %s is damaged and not listed", name)
         return found

@@ -260,6 +260,7 @@ class Uploads:
         try:
             data = self._files.read(f"{name}/{sha256}.idx", max_bytes=_MAX_FILE_BYTES)
         except FileNotFoundError as loss:
+            self._manifest_bytes(name)  # raises if the data set was deleted meanwhile
             raise Corrupted("A file of a data set is missing.") from loss
         if hashlib.sha256(data).hexdigest() != sha256:
             raise Corrupted("A file of a data set is damaged: its checksum differs.")

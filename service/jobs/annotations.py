@@ -5,6 +5,7 @@ Models and data sets are not in the database, and are shown without annotations 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -84,7 +85,11 @@ class Annotations:
             with self._database.read() as connection:
                 names = search.filtered(connection, "versions", {name: name for name in names}, versions=True)
         page, following = _page(names, limit, before)
-        return self._shown(list(map(self._registry.summary, page))), following
+        found = []
+        for name in page:
+            with suppress(ModelNotFound):  # deleted meanwhile
+                found.append(self._registry.summary(name))
+        return self._shown(found), following
 
     def model(self, name: str, *, limit: int = 100, before: int | None = None) -> Json:
         """Return a model with its newest versions, or the newest below one."""

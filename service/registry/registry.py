@@ -240,8 +240,10 @@ class Registry:
         aliases = default = None
         with suppress(Corrupted):
             aliases = self.aliases(name)
-        with suppress(Corrupted):
+        with suppress(Corrupted, ModelNotFound):
             default = self._summary_of(name, self.resolve(name))
+        if default is None and self.versions(name) != versions:  # it was deleted meanwhile
+            return self.summary(name)
         return ModelSummary(name=name, versions=versions, aliases=aliases, default=default)
 
     def version_summaries(
@@ -257,7 +259,11 @@ class Registry:
         numbers = [version for version in self.versions(name) if before is None or version < before]
         page = numbers[-limit:]
         following = page[0] if len(numbers) > limit else None
-        return tuple(self._summary_of(name, version) for version in page), following
+        found = []
+        for version in page:
+            with suppress(ModelNotFound):  # deleted meanwhile
+                found.append(self._summary_of(name, version))
+        return tuple(found), following
 
     # Aliases
 
@@ -362,6 +368,7 @@ class Registry:
         try:
             data = self._store.read(f"{name}/{version}/{WEIGHTS}", max_bytes=manifest.size_bytes)
         except FileNotFoundError as error:
+            self.manifest(name, version)  # raises if the version was deleted meanwhile
             raise Corrupted("The weights of this version are missing.") from error
         if (len(data), hashlib.sha256(data).hexdigest()) != (manifest.size_bytes, manifest.weights_sha256):
             raise Corrupted("The weights of this version do not match their checksum.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -88,3 +89,42 @@ def test_a_request_that_needs_what_is_deleted_leaves_nothing_half(
             if next(n_reads) <= moment:
                 break
     assert moment in accepted, "the last one was accepted before what it needs was deleted"
+
+
+@pytest.mark.parametrize("add", [a_data_set, a_version])
+def test_lists_leave_out_what_is_deleted_while_they_are_read(
+    tmp_path: Path,
+    mnist: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    add: Callable[..., tuple[dict[str, Any], Callable[[], None]]],
+) -> None:
+    """Deleted before each read of the store by the lists in turn: all else is listed, and nothing called damaged."""
+    with build(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
+
+        def listed() -> list[str]:
+            models, datasets = service.annotations.models()[0], service.annotations.datasets()[0]
+            assert {model["state"] for model in models} == {"ready"}
+            return [each["name"] for each in (*models, *datasets) if each["name"] != "passing"]
+
+        others = listed()
+        for moment in count():
+            shutil.rmtree(tmp_path / "model_store" / "passing", ignore_errors=True)  # else each tombstone adds a read
+            _, delete = add(service, mnist, moment)
+            waiting, n_reads = [delete], count()
+
+            def interrupted(real: Callable[..., Any]) -> Callable[..., Any]:
+                def read(*args: Any, **options: Any) -> Any:
+                    if next(n_reads) == moment and waiting:  # noqa: B023
+                        waiting.pop()()  # noqa: B023
+                    return real(*args, **options)
+
+                return read
+
+            with monkeypatch.context() as patched:
+                for name in ("read", "list"):
+                    patched.setattr(LocalStore, name, interrupted(getattr(LocalStore, name)))
+                assert listed() == others
+            if waiting:
+                break
+    assert moment > 3 and "damaged" not in caplog.text

@@ -6,13 +6,15 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from service.errors import InUse, ModelNotFound
 from service.registry import BlobStore, LocalStore, Manifest, Registry, install_shipped
-from tests.registry.test_crashes_and_races import RunDriver
+from tests.registry.test_crashes_and_races import InterruptedStore, RunDriver
 
 Register = Callable[..., Manifest]
 
@@ -41,6 +43,33 @@ def test_aliases_protect_a_version(registry: Registry, register: Register) -> No
     registry.set_alias("digits", "champion", 2)
     registry.delete_version("digits", 1)
     assert registry.aliases("digits") == {"champion": 2}
+
+
+def _summary(registry: Registry, name: str) -> list[str]:
+    return [registry.summary(name).state]
+
+
+def _versions(registry: Registry, name: str) -> list[str]:
+    return [version.state for version in registry.version_summaries(name, limit=9)[0]]
+
+
+def _weights(registry: Registry, name: str) -> list[str]:
+    with suppress(ModelNotFound):
+        registry.load(name, 2)
+    return ["ready"]
+
+
+@pytest.mark.parametrize("states", [_summary, _versions, _weights])
+def test_what_is_read_while_it_is_deleted_is_there_or_not_but_never_damaged(
+    root: Path, registry: Registry, register: Register, states: Callable[[Registry, str], list[str]]
+) -> None:
+    """The newest of two versions, before each operation of the store in turn."""
+    for at in range(1, 12):
+        name = f"digits-{at}"
+        register(name), register(name, seed=1)
+        store = InterruptedStore(root, at=at, act=partial(registry.delete_version, name, 2))
+        assert set(states(Registry(store), name)) == {"ready"}
+    assert registry.versions("digits-1") == (1,)
 
 
 class Interrupted(LocalStore):

@@ -1,6 +1,7 @@
 """``inkling serve`` and ``inkling keys``: the service on this machine."""
 
 import re
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -116,11 +117,12 @@ def _welcome(settings: Settings, url: str) -> str:
             reach = "who can reach it" if settings.allow_anonymous else "on this machine, until there is a key"
             access, curl = f"everybody {reach}", "curl"
     database = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", settings.resolved_database_url)  # without the password
+    command = sys.argv[0] if sys.argv[0].endswith("inkling") else "inkling"  # in .venv/bin it is not on the path
     elsewhere = ""
     if settings.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         elsewhere = "\n  elsewhere      any address of this machine; of a container, where its port is published"
     return f"""\
-Inkling answers at {click.style(url, bold=True)} - documentation of the API: {url}/docs
+Open {click.style(url, bold=True)} in a browser to draw, train and look inside. For programs: {url}/docs
 {elsewhere}
   database       {database}
   model store    {settings.store_place}
@@ -132,7 +134,7 @@ Try it, from another terminal:
   {curl} -o digit.png "{url}/api/v1/datasets/mnist/images/0.png?part=test&upscale=10"
   {curl} -H "Content-Type: image/png" --data-binary @digit.png {url}/api/v1/predict
   {curl} -H "Content-Type: application/json" -d '{{"model": "softmax", "epochs": 20}}' {url}/api/v1/jobs
-  inkling train --follow --url {url}
+  {command} train --follow --url {url}
 
 Ctrl-C stops it; unfinished jobs continue at the next start.
 """

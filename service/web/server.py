@@ -158,9 +158,11 @@ def serve(settings: Settings, listener: socket.socket, on_ready: Callable[[], No
         until_stopped.enter_context(service)
         if service.database.exclusive and has_wal_reset_race(sqlite3.sqlite_version_info):
             _log.warning(
-                "SQLite %s may, very rarely, damage a database (the WAL-reset race). Install the extra sqlite (pip "
-                "install 'inkling-digits[sqlite]'), or use PostgreSQL, and make backups: inkling backup FILE.",
+                "Python's SQLite %s can, very rarely, damage a database (the WAL-reset race). To try the service it "
+                "will do; for lasting work install a newer one (%s -m pip install 'inkling-digits[sqlite]') or use "
+                "PostgreSQL, and make backups (inkling backup FILE).",
                 sqlite3.sqlite_version,
+                sys.executable,
             )
         server = Server(create_app(service), on_ready)
         until_stopped.enter_context(server.handling_signals())

@@ -83,5 +83,5 @@ function Overlay({ runs }) {
   const words = (name) => trained.map(({ label, checks }) => `${label}: ${checks.at(-1)?.[name]?.toFixed(4) ?? "no check yet"}`).join("; ");
   const chart = ([title, name, percent]) => html`<${Chart} key=${name} title=${title} series=${series} percent=${percent} sync="overlay" data=${table(name)} words=${words(name)} />`;
   return html`<div class="charts">${trained.length > 0 && CHARTS.map(chart)}</div>
-    ${missing.length > 0 && html`<p class="hint">No curves for ${missing.join(" and ")}: the training job is not on this server.</p>`}`;
+    ${missing.length > 0 && html`<p class="hint uncharted">No curves for ${missing.join(" and ")}: the training job is not on this server.</p>`}`;
 }

@@ -32,6 +32,7 @@ export function Evidence({ answer, nameOf, chosen, choose, ...attributes }) {
   const against = (label) => choose({ against: label, ...(chosen.digit === "" && answer ? { digit: String(answer.digit) } : {}) });
   return html`<div class=${`card why-card ${answer ? "" : "waiting"}`} id="why" ...${attributes}>
     <h2 class="visually-hidden">Why?</h2>
+    ${!answer && html`<p class="hint awaited-why">Here you will see how much each pixel counts for the digit, or against it.</p>`}
     <div class="row">
       <label for="for-digit">Why</label>
       <select id="for-digit" value=${chosen.digit} onChange=${(event) => choose({ digit: event.target.value })}>

@@ -27,6 +27,7 @@ const STATE_TEXTS = {
   failed: "Failed.",
   cancelled: "Cancelled.",
 };
+const LOW_PATIENCE = 0.3; // of the checks that a run waits for a new lowest loss
 const OVER = ["succeeded", "failed", "cancelled"];
 
 export function Job({ params }) {
@@ -89,10 +90,10 @@ function Watched({ job: first, nameOf, defaults, again }) {
       </div>
     </div>
     ${isStepwise(job) && html`<${Stepwise} job=${job} nameOf=${nameOf} act=${act} />`}
-    <${Annotation} path=${`/jobs/${job.id}`} kind="jobs" view="jobs" tags=${first.tags} notes=${first.notes} changed=${again} />
     <${Curves} job=${job} checks=${checks} past=${past} isOver=${isOver} />
     <${Travel} job=${job} checks=${checks} nameOf=${nameOf} setPast=${setPast} isOver=${isOver} />
     ${config.hidden_layers?.length > 0 && model && isOver && html`<${Architecture} model=${model} nLayers=${config.hidden_layers.length + 2} />`}
+    <${Annotation} path=${`/jobs/${job.id}`} kind="jobs" view="jobs" tags=${first.tags} notes=${first.notes} changed=${again} />
     <${Settings} config=${config} defaults=${defaults} />
   `;
 }
@@ -118,7 +119,7 @@ function Meters({ job, progress, isOver }) {
   const share = isEarly ? "stopped early" : `${Math.round(100 * fraction)} %`;
   return html`
     <${Meter} label="Progress" kind=${isEarly ? "early" : ""} fraction=${isEarly ? 1 : fraction}>${progress ? `${share} — ${where}${eta}` : "–"}<//>
-    ${patience !== null && html`<${Meter} label="Patience left" kind="patience" fraction=${progress ? patience_left / patience : 0}>${progress ? `${patience_left} of ${patience} checks` : "–"}<//>`}
+    ${patience !== null && html`<${Meter} label="Patience left" kind=${patience_left <= LOW_PATIENCE * patience ? "low" : "patience"} fraction=${progress ? patience_left / patience : 0}>${progress ? `${patience_left} of ${patience} checks` : "–"}<//>`}
   `;
 }
 

@@ -6,6 +6,7 @@ import { html, useEffect, useMemo, useNewest, useRef } from "../html.js";
 import { useLoaded } from "../parts/live.js";
 import { LayerTiles } from "../parts/tiles.js";
 
+const MAX_PARTS = 500; // in which a job is trained: the server pauses it no more
 const ACTIONS = [
   { key: "s", label: "One step", by: { steps: 1 } },
   { key: "e", label: "One epoch", by: { epochs: 1 } },
@@ -18,24 +19,28 @@ export const isStepwise = ({ state, pause_at_step }) => pause_at_step !== null &
 // A number that changes whenever a job is paused anew; null while it is not.
 export const restOf = ({ state, pause_at_step }) => (state === "paused" ? pause_at_step : null);
 
-// act(path, body): requests a change of the job. The members of a sweep are trained together, and not paused.
-export function PauseButton({ job: { state, sweep }, act }) {
-  const isPossible = ["queued", "running"].includes(state) && !sweep;
+// Whether it may be paused, or paused again. The members of a sweep are trained together, and not paused.
+export const isPausable = ({ sweep, history }) => !sweep && history.filter(({ state }) => state === "running").length < MAX_PARTS;
+
+// act(path, body): requests a change of the job.
+export function PauseButton({ job, act }) {
+  const isPossible = ["queued", "running"].includes(job.state) && isPausable(job);
   useKeys({ p: () => isPossible && act("pause") });
   return isPossible && html`<button type="button" onClick=${() => act("pause")}>Pause <kbd aria-hidden="true">P</kbd></button>`;
 }
 
 export function Stepwise({ job, nameOf, act }) {
   const rest = restOf(job);
+  const actions = isPausable(job) ? ACTIONS : ACTIONS.slice(-1); // then only to its end
   const proceed = (by) => rest !== null && act("continue", by);
-  useKeys(Object.fromEntries(ACTIONS.map(({ key, by }) => [key, () => proceed(by)])));
+  useKeys(Object.fromEntries(actions.map(({ key, by }) => [key, () => proceed(by)])));
   const { learning_rate, momentum } = job.config;
   const use = momentum ? "It is added to the velocity, of which the step subtracts" : "The step subtracts it";
   // A button that is disabled would lose the focus with every step.
   const button = ({ key, label, by }) => html`<button key=${key} type="button" class=${key === "s" ? "main" : ""} aria-disabled=${rest === null ? "true" : null} onClick=${() => proceed(by)}>${label} <kbd aria-hidden="true">${key.toUpperCase()}</kbd></button>`;
   return html`<div class="card stepwise">
     <h2>Step by step</h2>
-    <div class="row">${ACTIONS.map(button)}</div>
+    <div class="row">${actions.map(button)}</div>
     <p class="rest" role="status">${rest === null ? "Training." : `Paused before step ${number(rest)}, without a worker. It goes on by itself after 24 hours.`}</p>
     <${Numbers} job=${job} what="weight" path="weights?weights=last" nameOf=${nameOf}>Weights<//>
     <${Numbers} job=${job} what="gradient" path="gradient" nameOf=${nameOf}>Gradient of the next step. ${use}, times the learning rate ${learning_rate}<//>

@@ -46,11 +46,11 @@ export function Model({ params }) {
 function Inside({ model, manifest, found, again }) {
   return html`
     <${Head} manifest=${manifest} />
-    <${Annotation} path=${versionPath(manifest.name, manifest.version)} kind="versions" view="models" tags=${manifest.tags} notes=${manifest.notes} changed=${again} />
     <${WeightsCard} manifest=${manifest} found=${found} />
     ${manifest.tensors.length > 1 && html`<${Architecture} model=${manifest} nLayers=${manifest.tensors.length + 1} />`}
     <${Evaluation} manifest=${manifest} />
     <${Versions} model=${model} manifest=${manifest} again=${again} />
+    <${Annotation} path=${versionPath(manifest.name, manifest.version)} kind="versions" view="models" tags=${manifest.tags} notes=${manifest.notes} changed=${again} />
   `;
 }
 

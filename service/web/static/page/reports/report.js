@@ -15,9 +15,6 @@ const WORDS = {
   cancelled: "The report was cancelled.",
 };
 
-// Captions of what stays as it was drawn in the dark, too.
-const PRINTED = /\bwhite\b|\bimages of\b/i;
-
 export function Report({ params }) {
   const id = encodeURIComponent(params.get("report"));
   const load = async () => {
@@ -57,7 +54,7 @@ function Head({ id, options, state, fraction, jobs, sweep, sections, cancel }) {
 
 function Sections({ id, sections }) {
   const figure = ({ name, caption }) => html`<figure key=${name}>
-    <${Picture} class=${`weights ${PRINTED.test(caption) ? "printed" : ""}`} path=${`/reports/${id}/figures/${name}.png`} width="1440" height="864" alt=${caption} />
+    <${Picture} class="weights" path=${`/reports/${id}/figures/${name}.png`} width="1440" height="864" alt=${caption} />
     <figcaption>${caption}</figcaption>
   </figure>`;
   const task = ({ number, title, formulas, sentences, figures, table }) => html`<section class="card task" key=${number}>

@@ -52,11 +52,11 @@ export function Sweep({ params }) {
           ${isOver && html`<${Delete} paths=${[`/sweeps/${id}`]} title="Delete this sweep?" words=${`Its ${sweep.members.length} jobs are deleted with it. The versions that they made stay.`} done=${() => go(address({ view: "sweeps" }))} />`}
         </div>
       </div>
-      <${Annotation} path=${`/sweeps/${id}`} kind="sweeps" view="sweeps" tags=${sweep.tags} notes=${sweep.notes} changed=${again} />
       ${isOver && sweep.best && html`<${Best} sweep=${sweep} />`}
       <${Members} sweep=${sweep} picks=${picks} />
       <${Parallel} sweep=${sweep} metric=${metric} words=${METRICS[metric]} isHigh=${metric.endsWith("accuracy")} format=${metric.endsWith("accuracy") ? percent : (value) => value.toFixed(4)} />
-      ${isOver && sweep.best && html`<${Pictures} sweep=${sweep} />`}`}
+      ${isOver && sweep.best && html`<${Pictures} sweep=${sweep} />`}
+      <${Annotation} path=${`/sweeps/${id}`} kind="sweeps" view="sweeps" tags=${sweep.tags} notes=${sweep.notes} changed=${again} />`}
   `;
 }
 

@@ -71,7 +71,7 @@ function Form({ rows: table, params, speed }) {
     if (row.name === "l2_penalty") return html`<p class="formula">${mathematics(row.formulas[edited.l2_convention] ?? row.formulas.squared)}</p>`;
     if (row.name === "augmentation" && ["soft", "strong"].includes(textOf(row))) {
       const path = `/datasets/${encodeURIComponent(dataset)}/contact-sheet.png?per_class=5&augmentation=${textOf(row)}`;
-      return html`<${Picture} class="weights printed" path=${path} alt=${`Images after ${textOf(row)} augmentation`} />`;
+      return html`<${Picture} class="weights" path=${path} alt=${`Images after ${textOf(row)} augmentation`} />`;
     }
     return null;
   };

@@ -80,11 +80,16 @@ class LossCourse:
             lowest += f"last, after step {self.last_step:,}, it is {loss(self.last)}."
         rises = self.highest > self.start and self.highest_step < self.lowest_step
         rise = f" Earlier it is as high as {loss(self.highest)}, after step {self.highest_step:,}." if rises else ""
+        largest = (
+            f"the largest loss of a batch is {loss(self.largest_training)}, at step {self.largest_step:,}"
+            if self.largest_step
+            else "no batch has a larger loss than the first"
+        )
         return [
-            f"The loss of the first batch, before any step, is {loss(self.start)}. Of its "
-            f"{count(self.n_checks, 'check')}, {lowest}{rise}",
-            f"Over the last {count(self.n_last, 'step')} the mean training loss is {loss(self.last_training)}; the "
-            f"largest loss of a batch is {loss(self.largest_training)}, at step {self.largest_step:,}.",
+            f"The loss of the first batch, before any step, is {loss(self.start)}. Of the "
+            f"{count(self.n_checks, 'check')} of the run, {lowest}{rise}",
+            f"Over the last {count(self.n_last, 'step')} the mean training loss is {loss(self.last_training)}; "
+            f"{largest}.",
         ]
 
 
@@ -239,7 +244,7 @@ class GapTest:
     def words(self) -> str:
         """The result, to stand after "at"."""
         verdict = "more than" if self.p < SIGNIFICANT else "no more than"
-        return f"step {self.step:,} it is {signed(self.gap)}, {verdict} chance explains ({self.printed_p})"
+        return f"step {self.step:,} the gap is {signed(self.gap)}, {verdict} chance explains ({self.printed_p})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,9 +315,10 @@ class Gap:
         """Its growth, its sign, and whether it is more than chance."""
         size = f"at least {count(self.n_checks_a_block, 'check')}"
         blocks = f"The checks are cut into {count(self.n_blocks, 'block')} of {size}"
+        which = "each" if self.n_rises == self.n_later else str(self.n_rises or "none")
+        has = "have" if which not in ("each", "none", "1") else "has"
         later = (
-            f"; of the {count(self.n_later, 'block')} after that, {self.n_rises} "
-            f"{'has' if self.n_rises == 1 else 'have'} a larger mean than the block before"
+            f"; of the {count(self.n_later, 'block')} after that, {which} {has} a larger mean than the block before"
             if self.n_later
             else ", the last one"
         )
@@ -323,9 +329,9 @@ class Gap:
         )
         tests = listed([f"at {test.words}" for test in self.tests])
         return [
-            "The gap, training minus validation accuracy in percentage points, has a mean of "
-            f"{signed(self.first)} over the first block of checks and of {signed(self.last)} over the last. {blocks}; "
-            f"the mean is lowest, {signed(self.lowest)}, from step {self.lowest_from:,} to step "
+            f"{blocks}. The gap, training minus validation accuracy in percentage points, has a mean of "
+            f"{signed(self.first)} over the first block and of {signed(self.last)} over the last. "
+            f"The mean is lowest, {signed(self.lowest)}, from step {self.lowest_from:,} to step "
             f"{self.lowest_to:,}{later}.",
             f"{sign}.",
             f"By a z-test of two proportions, {tests}.",
@@ -355,16 +361,17 @@ class Trend:
         each = listed(
             [f"{text} at λ = {penalty:g}" for penalty, text in zip(self.penalties, self.printed, strict=True)]
         )
-        steps: dict[str, list[str]] = {"falls": [], "rises": [], "stays the same": []}
+        courses: list[tuple[str, float, float]] = []  # each with the penalties from which and to which it goes on
         for (a, before), (b, after) in pairwise(zip(self.penalties, self.values, strict=True)):
             kind = "falls" if after < before else "rises" if after > before else "stays the same"
-            steps[kind].append(f"from λ = {a:g} to λ = {b:g}")
-        kinds = [kind for kind, where in steps.items() if where]
-        if len(self.values) == 1:
+            start = courses.pop()[1] if courses and courses[-1][0] == kind else a
+            courses.append((kind, start, b))
+        if not courses:
             return f"{noun} is {each}."
-        if len(kinds) == 1:
-            return f"{noun} is {each}: it {kinds[0]} with every larger penalty."
-        return f"{noun} is {each}: it " + listed([f"{kind} {listed(steps[kind])}" for kind in kinds]) + "."
+        if len(courses) == 1:
+            return f"{noun} is {each}: it {courses[0][0]} with every larger penalty."
+        parts = [f"{kind} from λ = {a:g} to λ = {b:g}" for kind, a, b in courses]
+        return f"{noun} is {each}: with larger penalties it {listed(parts)}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -460,20 +467,20 @@ class WeightComparison:
         shorter = self.n_steps < self.n_plain_steps
         found = []
         for noun, name in (
-            ("Weights of neighbouring pixels", "neighbours"),
-            ("The weights of a digit and its mean image, less the mean of all,", "mean_images"),
+            ("the weights of neighbouring pixels", "neighbours"),
+            ("the weights of a digit and its mean image, less the mean of all,", "mean_images"),
         ):
             penalised, plain, as_long = (
                 float(getattr(one, name)) for one in (self.penalised, self.plain, self.plain_as_long)
             )
-            words = f"{noun} correlate by {penalised:.3f} with λ = {self.l2_penalty:g} after {after}"
+            words = f"The correlation of {noun} is {penalised:.3f} with λ = {self.l2_penalty:g} after {after}"
             if shorter:
-                words += f", by {as_long:.3f} without a penalty after as many, and by {plain:.3f} after {end}"
+                words += f", {as_long:.3f} without a penalty after as many, and {plain:.3f} after {end}"
                 share = (as_long - plain) / (penalised - plain) if penalised != plain else 0.0
                 if 0 < share < 1:
                     words += f": {100 * share:.0f}% of the difference is due to the shorter training"
             else:
                 longer = "as many" if self.n_steps == self.n_plain_steps else end
-                words += f", and by {plain:.3f} without a penalty after {longer}"
+                words += f", and {plain:.3f} without a penalty after {longer}"
             found.append(f"{words}.")
         return found

@@ -289,10 +289,11 @@ def _cost_table(findings: Findings) -> Table:
             percent(run.best.validation_accuracy),
             signed(run.best.validation_accuracy - plain) if run.l2_penalty else "",
         )
-        for run in findings.softmax
+        for run in sorted(findings.softmax, key=lambda run: run.l2_penalty)
     ]
     return Table(
-        caption="Each run at its lowest validation loss; the last column is in percentage points against λ = 0.",
+        caption="Each run at its lowest validation loss; the last column is the change of the validation accuracy "
+        "against λ = 0, in percentage points. Changes here and above are rounded after subtracting.",
         head=("λ", "last epoch", "validation loss", "training accuracy", "validation accuracy", "change"),
         rows=rows,
     )
@@ -316,8 +317,8 @@ def _comparison_table(findings: Findings) -> Table | None:
         return None
     rows = []
     for row in findings.comparison:
-        known = f"{row.low:g}" if row.low == row.high else f"{row.low:g} to {row.high:g}"
-        ours = _digits(f"{row.ours:.5f}")
+        known = f"{row.low:,g}" if row.low == row.high else f"{row.low:,g} to {row.high:,g}"
+        ours = _digits(f"{row.ours:,.5f}")
         # A difference that vanishes in the rounding of the known digits is none.
         rounded = round(row.difference, 5)
         difference = _digits(f"{rounded:+.5f}").replace("-", "−") if rounded else "0"

@@ -342,12 +342,12 @@ def compare(
         row("validation images of 2 and 3", in_order.n_validation, 2042, tolerance=0)
         row("early stopping, epoch counted from 0", last.epoch, 33, source=SEED_REPORT, tolerance=0)
         row("early stopping, epoch counted from 1", last.epoch + 1, 34, source=SEED_REPORT, tolerance=0)
-        row("validation loss there", last.validation_loss, 0.0658, source=SEED_REPORT, tolerance=5e-5)
+        row("validation loss at the stop", last.validation_loss, 0.0658, source=SEED_REPORT, tolerance=5e-5)
         row("step of early stopping", last.step, 1038, tolerance=0)
-        row("validation loss there", last.validation_loss, 0.06577, tolerance=5e-6)
+        row("validation loss at the stop", last.validation_loss, 0.06577, tolerance=5e-6)
         row("lowest validation loss", in_order.best.validation_loss, 0.06569, tolerance=5e-6)
-        row("validation accuracy there", last.validation_accuracy, 0.97943, tolerance=5e-6)
-        row("training accuracy there", last.train_accuracy, 0.97578, tolerance=5e-6)
+        row("validation accuracy at the stop", last.validation_accuracy, 0.97943, tolerance=5e-6)
+        row("training accuracy at the stop", last.train_accuracy, 0.97578, tolerance=5e-6)
         row("epoch of early stopping if shuffled", shuffled.last.epoch, 16, 36, tolerance=0)
     if options.dataset == "mnist":
         plain = softmax[0].last

@@ -62,7 +62,8 @@ class Holdout:
             f"those of step {test.step:,}, with a loss of {loss(test.loss)} and an accuracy of "
             f"{percent(test.accuracy)} on them. Chosen by a holdout of {held.n_images:,} images of the training part, "
             f"on which neither run trains, they would be those of step {held.step:,}, and the last check that of step "
-            f"{held.last_step:,}; on the test images they have {loss(held.loss)} and {percent(held.accuracy)}.",
+            f"{held.last_step:,}; on the test images they have a loss of {loss(held.loss)} and an accuracy of "
+            f"{percent(held.accuracy)}.",
             f"Using the test images as validation {_effect(self)}.",
         ]
 

@@ -19,12 +19,12 @@ from .derivations import BACKPROPAGATION
 from .figures import Figure, Figures, mean_words
 from .findings import GradientCheck, check_gradient
 from .holdout import Holdout, choose_by_holdout
-from .networks import COLUMNS, NETWORKS, values_of
+from .networks import COLUMNS, COMMON, NETWORKS, values_of
 from .report import NetworkRuns, ReportOptions, Run, RunNumbers, elapsed_s, ended_at, numbers_of
 from .seeds import ChangeOverSeeds, Spread
 from .sentences import accuracy_sentence, early_stopping_sentences, gradient_sentence
 from .transfer import Transfer, drawn_images, other_writers, transfers
-from .wording import count, listed, loss, percent, power, signed
+from .wording import count, loss, percent, power, signed
 
 _FORMS = (",.0f", ".4f", ".4f", ".4f", ".4f")
 """Of `COLUMNS`, in tables."""
@@ -194,7 +194,10 @@ def network_contents(runs: NetworkRuns) -> Contents:
         if runs.options.quick
         else "",
         findings=findings,
-        key_sentences=[answers[task][0] for task in ("2a", "2b", "2c", "2d", "3", "4d", "4e", "4f")],
+        # The first sentence of task 3 says what is added.
+        key_sentences=[
+            answers[task][1 if task == "3" else 0] for task in ("2a", "2b", "2c", "2d", "3", "4d", "4e", "4f")
+        ],
         figures=figures,
         sections=[*sections, sources("6", runs.all_runs)],
     )
@@ -228,9 +231,9 @@ def _answers(findings: NetworkFindings) -> dict[str, list[str]]:
     one_seed = f" and seed {findings.options['seed']}" if findings.over_seeds else ""
     return {
         "1": [
-            "The derivative of the cross-entropy by the logits is ŷ − y, as in softmax regression. The chain rule "
-            "takes it back one layer at a time. With the images of a batch as rows, and a constant 1 as their last "
-            "column, each step is one matrix product; training computes exactly these.",
+            "For one image the derivative of the cross-entropy with respect to the logits is ŷ − y, as in softmax "
+            "regression. The chain rule takes it back one layer at a time. With the images of a batch as rows, and a "
+            "constant 1 as their last column, each step is one matrix product; training computes exactly these.",
         ],
         "2a": [
             f"The pixels of the {run.n_train:,} training images have a mean of {findings.mean:.2f} and a standard "
@@ -244,6 +247,7 @@ def _answers(findings: NetworkFindings) -> dict[str, list[str]]:
             f"biases of the output it would have {sizes['uniform'] - 10:,}."
         ],
         "3": [
+            _what_is_added(),
             *(sentence for key in ("xavier", "improved", "momentum") for sentence in brought[key]),
             f"With all three{one_seed}, {kept[0].lower()}{kept[1:]}",
             findings.holdout.sentences[1],
@@ -259,6 +263,16 @@ def _answers(findings: NetworkFindings) -> dict[str, list[str]]:
         "4f": [*brought["augmented"], *(found.sentence for found in findings.transfers)],
         "5": _beside_staff(findings),
     }
+
+
+def _what_is_added() -> str:
+    plain, last = ({**COMMON, **NETWORKS[key].values} for key in ("improved", "momentum"))
+    return (
+        "Uniform weights are drawn between −1 and 1; Xavier initialization draws those of a unit with n inputs from a "
+        "normal distribution with mean 0 and variance 1/n. The improved sigmoid is 1.7159 tanh(2z/3). Momentum is "
+        f"{last['momentum']:g}, and with it the learning rate is {last['learning_rate']:g} instead of "
+        f"{plain['learning_rate']:g}."
+    )
 
 
 def _beside_staff(findings: NetworkFindings) -> list[str]:
@@ -339,7 +353,7 @@ def _figures(runs: NetworkRuns, findings: NetworkFindings) -> dict[str, Figure]:
                 continue
             figures.add_chart(
                 f"{number}-{noun}",
-                f"Validation {noun} of {listed([_title(key, beside=keys[-1]) for key in keys])}."
+                f"Validation {noun} of the runs: {', '.join(_title(key, beside=keys[-1]) for key in keys)}."
                 + mean_words(runs.options),
                 [run for key in keys for run in runs.by_seed(key)],
                 lines_chart,
@@ -380,8 +394,8 @@ def _layer_norms(run: Run, data: TrainingData) -> dict[str, list[float]]:
         return [float(np.linalg.norm(each)) for each in model.layout.views(gradient).values()]
 
     return {
-        "before training with the plain sigmoid": norms(sigmoid, initial_state(sigmoid, sigmoid.build_model()).last),
-        "before training": norms(config, initial_state(config, config.build_model()).last),
+        "before training, with the plain sigmoid": norms(sigmoid, initial_state(sigmoid, sigmoid.build_model()).last),
+        "before training, with the improved sigmoid": norms(config, initial_state(config, config.build_model()).last),
         "after training": norms(config, run.last),
     }
 
@@ -433,7 +447,8 @@ def _staff_table(findings: NetworkFindings) -> Table | None:
         head: tuple[str, ...] = ("mean", "±", "smallest", "largest", "staff", "within")
     else:
         caption, head = (
-            "This run, at its last check, beside one run of the course staff's own code.",
+            "Each run at its last check, but for the lowest loss, beside one run of the course staff's own code. "
+            "Differences are rounded after subtracting.",
             ("this run", "staff", "difference"),
         )
     return Table(caption=caption, head=("run", "quantity", *head), rows=rows, n_words=2)

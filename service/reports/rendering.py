@@ -6,7 +6,7 @@ Imported on first use, because fpdf takes long to import.
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from importlib.resources import files
 from io import BytesIO
@@ -18,6 +18,7 @@ from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue, TableCellFillMode, XPos, YPos
 from fpdf.fonts import FontFace
 from fpdf.image_datastructures import RasterImageInfo
+from fpdf.util import Padding
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from latex2mathml.converter import convert
 from markupsafe import Markup
@@ -36,7 +37,7 @@ _PT_MM = 25.4 / 72
 _FIGURE_MM, _WIDE_MM = 120.0, 166.0
 _FORMULA_DPI = 600
 _HEADING_MM, _FORMULA_MM, _ANSWER_TOGETHER_MM = 13.0, 12.0, 40.0
-_ROW_MM, _ROWS_TOGETHER = 6.0, 4
+_LINES_TOGETHER, _TABLE_PT, _PADDING_MM, _ROW_MM, _ROWS_TOGETHER = 8, 7.0, 0.8, 6.0, 4
 _PROVENANCE_PT, _AROUND_CAPTION_MM, _SMALLEST_SCALE = 6.0, 3.0, 0.6
 """A figure is made smaller, down to this, where that saves a page that would be left part empty."""
 
@@ -120,7 +121,7 @@ class _Pages(FPDF):
 
     def footer(self) -> None:
         self.set_y(-15)
-        self.ink(_SMALL_PT, colour=_ORANGE if self._notice else _FAINT)
+        self.ink(_TABLE_PT, colour=_ORANGE if self._notice else _FAINT)  # the notice fits between the margins
         self.cell(0, 5, f"{self._notice}  {self.page_no()}".strip(), align="C")
 
     def ink(self, size_pt: float, style: str = "", colour: tuple[int, int, int] = _INK) -> None:
@@ -167,10 +168,32 @@ class _Pages(FPDF):
         """Return the height of a table's caption, its head and the first rows."""
         return self.height_mm(table.caption, _SMALL_PT) + _ROW_MM * (2 + min(len(table.rows), _ROWS_TOGETHER))
 
+    def row_mm(self, cells: Sequence[str], table: Table) -> float:
+        """Return the height of a row of a table."""
+        self.ink(_TABLE_PT, "B" if cells is table.head else "")
+        heights: list[Any] = [
+            self.multi_cell(
+                self.epw * width,
+                _TABLE_PT * _LINE * _PT_MM,
+                cell,
+                align="L",
+                padding=Padding.new(_PADDING_MM),
+                dry_run=True,
+                output=MethodReturnValue.HEIGHT,
+            )
+            for cell, width in zip(cells, table.column_widths(), strict=True)
+            if cell
+        ]
+        return float(max(heights))
+
     def paragraph(self, text: str, *, indent_mm: float = 0.0, after_mm: float = 2.0) -> None:
         """Write text in the chosen font, and move below it."""
-        self.set_x(self.l_margin + indent_mm)
         height = self.font_size_pt * _LINE * _PT_MM
+        lines: Any = self.multi_cell(0, height, unbroken(text), align="L", dry_run=True, output=MethodReturnValue.LINES)
+        # One of a few lines stays whole, so that no line of it is alone on a page.
+        if len(lines) <= _LINES_TOGETHER and self.will_page_break(height * len(lines)):
+            self.add_page()
+        self.set_x(self.l_margin + indent_mm)
         self.multi_cell(0, height, unbroken(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.ln(after_mm)
 
@@ -268,17 +291,28 @@ def _write_table(pages: _Pages, table: Table) -> None:
         pages.add_page()
     pages.ink(_SMALL_PT)
     pages.paragraph(table.caption)
-    pages.ink(7)
     align = tuple("LEFT" if place < table.n_words else "RIGHT" for place in range(len(table.head)))
-    with pages.table(
-        col_widths=tuple(table.column_widths()),
-        text_align=align,
-        borders_layout="HORIZONTAL_LINES",
-        headings_style=FontFace(emphasis="BOLD"),
-        cell_fill_mode=TableCellFillMode.NONE,
-        line_height=7 * _LINE * _PT_MM,
-        padding=0.8,
-    ) as rows:
-        for cells in (table.head, *table.rows):
-            rows.row(cells)
+    head_mm, *rows = [pages.row_mm(cells, table) for cells in (table.head, *table.rows)]
+    y, n_on_page = pages.y + head_mm, 0
+    for height_mm in rows:
+        if y + height_mm > pages.page_break_trigger:
+            y, n_on_page = pages.t_margin + head_mm, 0
+        y, n_on_page = y + height_mm, n_on_page + 1
+    # The last row is not left alone on a page: the one before goes with it, in a table with a head of its own.
+    parts = [table.rows[:-2], table.rows[-2:]] if n_on_page == 1 and len(rows) > 2 else [table.rows]
+    pages.ink(_TABLE_PT)
+    for place, part in enumerate(parts):
+        if place:
+            pages.add_page()
+        with pages.table(
+            col_widths=tuple(table.column_widths()),
+            text_align=align,
+            borders_layout="HORIZONTAL_LINES",
+            headings_style=FontFace(emphasis="BOLD"),
+            cell_fill_mode=TableCellFillMode.NONE,
+            line_height=_TABLE_PT * _LINE * _PT_MM,
+            padding=_PADDING_MM,
+        ) as made:
+            for cells in (table.head, *part):
+                made.row(cells)
     pages.ln(3)

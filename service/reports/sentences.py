@@ -7,7 +7,7 @@ from itertools import pairwise
 from .claims import SIGNIFICANT, TESTED_STEP
 from .findings import Findings, GradientCheck
 from .report import RunNumbers
-from .wording import count, listed, loss, ordinal, percent, points, power, signed
+from .wording import count, listed, loss, ordinal, percent, points, power
 
 Answers = Mapping[str, Sequence[str]]
 
@@ -68,14 +68,14 @@ def verdicts(findings: Findings) -> list[Verdict]:
             task="4b",
             statement="A penalty makes the weights smoother.",
             holds=smoother > 0,
-            by=f"neighbours correlate by {weights.penalised.neighbours:.3f}, without a penalty after as many steps by "
+            by=f"correlation of neighbours {weights.penalised.neighbours:.3f}, without a penalty after as many steps "
             f"{weights.plain_as_long.neighbours:.3f}",
         ),
         Verdict(
             task="4c",
             statement="The larger the penalty, the lower the accuracy.",
             holds=all(falls),
-            by=f"{sum(falls)} of {len(falls)} steps to the next penalty lower it; {trend.printed[0]} at "
+            by=f"{sum(falls)} of {count(len(falls), 'increase')} of the penalty lower it; {trend.printed[0]} at "
             f"λ = {trend.penalties[0]:g}, {trend.printed[-1]} at λ = {trend.penalties[-1]:g}",
         ),
     ]
@@ -86,7 +86,11 @@ def verdicts(findings: Findings) -> list[Verdict]:
                 task="3d",
                 statement=f"The validation accuracy is significantly lower after {TESTED_STEP:,} steps.",
                 holds=early.gap > 0 and early.p < SIGNIFICANT,
-                by=f"{signed(early.gap)} points at step {early.step:,}, {early.printed_p}",
+                by="; ".join(
+                    f"{points(test.gap)} {'lower' if test.gap >= 0 else 'higher'} at step {test.step:,}, "
+                    f"{test.printed_p}"
+                    for test in findings.gap.tests
+                ),
             ),
         )
     if findings.slopes:
@@ -136,10 +140,6 @@ def accuracy_sentence(run: RunNumbers) -> str:
     )
 
 
-def _stop(run: RunNumbers) -> str:
-    return f"epoch {run.last.epoch} (step {run.last.step:,}, epochs counted from 0)"
-
-
 def early_stopping_sentences(run: RunNumbers) -> list[str]:
     """Write where early stopping ended a run, or that it did not."""
     if not run.stopped_early:
@@ -148,9 +148,10 @@ def early_stopping_sentences(run: RunNumbers) -> list[str]:
             f"validation loss is {loss(run.last.validation_loss)}."
         ]
     return [
-        f"Early stopping ends the run in {_stop(run)}, the {ordinal(run.last.epoch + 1)} epoch, at a validation loss "
-        f"of {loss(run.last.validation_loss)}: at none of the last {run.patience} checks was it lower than the "
-        f"{loss(run.best.validation_loss)} of step {run.best.step:,}."
+        f"Early stopping ends the run in epoch {run.last.epoch} (step {run.last.step:,}, epochs counted from 0), the "
+        f"{ordinal(run.last.epoch + 1)} epoch, at a validation loss of {loss(run.last.validation_loss)}: at "
+        f"none of the last {run.patience} checks was it lower than the {loss(run.best.validation_loss)} of step "
+        f"{run.best.step:,}."
     ]
 
 
@@ -160,14 +161,20 @@ def _shuffling(findings: Findings) -> list[str]:
     if not order.stopped_early and not shuffled.stopped_early:
         ends = "Early stopping ends neither run."
     else:
-        with_it, without = (f"in {_stop(run)}" if run.stopped_early else "not at all" for run in (shuffled, order))
+        with_it, without = (
+            f"in epoch {run.last.epoch} (step {run.last.step:,})" if run.stopped_early else "not at all"
+            for run in (shuffled, order)
+        )
         apart = f"{count(abs(difference), 'epoch')} {'later' if difference > 0 else 'earlier'} with shuffling"
         aside = (
             f": {apart if difference else 'in the same epoch'}"
             if order.stopped_early and shuffled.stopped_early
             else ""
         )
-        ends = f"Early stopping ends the run with shuffling {with_it} and the run without it {without}{aside}."
+        ends = (
+            f"Early stopping ends the run with shuffling {with_it} and the run without it {without}, epochs counted "
+            f"from 0{aside}."
+        )
     with_it, without = (loss(run.best.validation_loss) for run in (shuffled, order))
     lowest = f"{with_it} with it and " + ("without" if with_it == without else f"{without} without")
     losses = (
@@ -202,7 +209,8 @@ def _weights(findings: Findings) -> list[str]:
 
 
 def _accuracies(findings: Findings) -> list[str]:
-    ends = [f"with λ = {run.l2_penalty:g} in epoch {run.last.epoch}" for run in findings.softmax if run.stopped_early]
+    runs = sorted(findings.softmax, key=lambda run: run.l2_penalty)
+    ends = [f"with λ = {run.l2_penalty:g} in epoch {run.last.epoch}" for run in runs if run.stopped_early]
     return [
         findings.accuracy_trend.words("The validation accuracy at the last check"),
         f"Early stopping ended the run{'s' if len(ends) > 1 else ''} {listed(ends)}."
@@ -218,11 +226,9 @@ def _costs(findings: Findings) -> list[str]:
         f"change, in percentage points, by {listed([cost.words for cost in costs])}."
     )
     underfitting = [f"λ = {cost.l2_penalty:g}" for cost in costs if cost.underfits]
+    which = "every penalty" if len(underfitting) == len(costs) > 1 else listed(underfitting)
     why = (
-        [
-            f"With {listed(underfitting)} the training images are classified less well too: what the penalty costs is "
-            "underfitting."
-        ]
+        [f"With {which} the training images are classified less well too: what the penalty costs is underfitting."]
         if underfitting
         else []
     )

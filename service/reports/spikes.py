@@ -28,6 +28,7 @@ class Spikes:
     smallest, height, largest : accuracy minus the mean of that at the two checks beside it, at the marked checks: that
         nearest to 0, the mean and that furthest from 0. All have the same sign.
     replayed : validation accuracy after each step of one more epoch, which was trained from the last weights.
+    classes : the two of the run; a positive logit stands for the first.
     batch : the batch in the interval before that check after which the accuracy moves furthest in that direction.
     change : of the validation accuracy by its step.
     logit_change : of the mean validation logit of the positive class by its step.
@@ -52,6 +53,7 @@ class Spikes:
     height: float
     largest: float
     replayed: Sequence[float]
+    classes: Sequence[int]
     batch: int
     change: float
     logit_change: float
@@ -91,14 +93,17 @@ class Spikes:
             else ""
         )
         misclassified = (
-            f"The weights before it misclassify {wrong} (the median of all batches is {self.usual_wrong:g}). "
+            f"The weights before it misclassify {wrong} (the median over all batches is {self.usual_wrong:g}"
+            f"{' image' if self.usual_wrong == 1 else ' images'}). "
             f"They make up {percent(self.wrong_loss_share)} of its loss of {loss(self.loss)} "
-            f"(median {loss(self.usual_loss)}) and {percent(self.wrong_step_share)} of its step, measured along it."
+            f"(median {loss(self.usual_loss)}) and {percent(self.wrong_step_share)} of the length of its step "
+            "(their part of it, projected onto the whole)."
             if self.wrong
             else "The weights before it misclassify none. "
             f"Its loss is {loss(self.loss)}, the median {loss(self.usual_loss)}."
         )
         logits = f"{self.logit_change:+.2f}".replace("-", "−")
+        positive, negative = self.classes
         return [
             f"Without shuffling the accuracy {kind} at each of the {self.n_seen} checks that follow batch "
             f"{self.checked_batch} of an epoch from step {self.first_step:,} on: by {sizes}, against the mean of the "
@@ -108,7 +113,8 @@ class Spikes:
             f"{count(self.batches_per_epoch, 'batch')} of an epoch.",
             f"{cause}: in one more epoch with a check after every step, its step alone changes the "
             f"accuracy by {signed(self.change)} percentage points{recovery}. It has {_of_each(self.labels)}. "
-            f"{misclassified} Its step changes the mean logit of the validation images by {logits}: "
+            f"{misclassified} Its step changes the mean logit of the validation images by {logits} (positive for "
+            f"{positive}, negative for {negative}): "
             f"{_become(self.newly_wrong)} wrong and {_become(self.newly_right)} right.",
         ]
 
@@ -166,6 +172,7 @@ def find_spikes(run: Run, dataset: Dataset) -> Spikes | None:
         height=float(heights.mean()),
         largest=float(heights[size.argmax()]),
         replayed=accuracies[1:].tolist(),
+        classes=config.classes,
         batch=batch,
         change=float(changes[batch]),
         logit_change=float((after - before).mean()),

@@ -25,7 +25,8 @@ _CANVAS_PX, _ENLARGED_PX = 140, 80
 KINDS: Mapping[str, str] = {
     "plain": "the {n:,} validation images as they are",
     "distorted": "the {n:,} validation images turned, slanted, stretched and moved as in augmentation, at random",
-    "drawings": f"{{n:,}} drawings as with a mouse, {_DRAWINGS_A_STYLE} in each of {len(STYLES)} styles",
+    "drawings": "{n:,} drawings that a program makes as with a mouse, "
+    f"{_DRAWINGS_A_STYLE} in each of {len(STYLES)} styles",
     "writers": "{n:,} digits by 13 other writers, scanned at 8 × 8 pixels and enlarged",
 }
 """Source of the last: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (1998), test part, UCI

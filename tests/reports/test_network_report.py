@@ -54,7 +54,16 @@ def test_its_numbers_are_those_of_its_runs(service: Service, networks: Report) -
     titles = NETWORKS["uniform"].title, NETWORKS["xavier"].title
     text = [sentence for section in contents.sections for sentence in section.sentences]
     assert set(Change.of(titles, curves["uniform"], curves["xavier"]).sentences) <= set(text)
-    norms = findings.layer_norms["before training with the plain sigmoid"]
+    beside = ["64 sigmoid units with uniform weights", "sigmoid units with Xavier initialization"]
+    beside += ["the improved sigmoid with Xavier initialization", *["64 units"] * 5]
+    assert [change.before.title for change in findings.changes.values()] == beside
+    assert any(sentence.startswith("A quick report trains fewer epochs on fewer images") for sentence in text)
+    assert (
+        "the learning rate is 0.02 instead of 0.1."
+        in next(s for s in contents.sections if s.number == "3").sentences[0]
+    )
+    assert [jobs[key].config.learning_rate for key in ("improved", "momentum")] == [0.1, 0.02]
+    norms = findings.layer_norms["before training, with the plain sigmoid"]
     assert len(norms) == 11 and norms[0] < norms[-1] / 1000, "the gradient vanishes"
     plain, distorted, drawn, written = findings.transfers
     assert plain.augmented[0] == pytest.approx(findings.runs["augmented"].last.validation_accuracy, abs=0.02)

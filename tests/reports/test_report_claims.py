@@ -75,7 +75,7 @@ def check_loss(curves: Curves) -> None:
         assert said[-2] == pytest.approx(before.max(), abs=1e-4)
         assert losses[steps == said[-1]] == before.max()
     n_last = min(curves.batches_per_epoch or 1, len(curves.train_loss))
-    *mean, largest, step = numbers(training)
+    *mean, largest, step = numbers(training) if "no batch" not in training else [*numbers(training), said[0], 0]
     assert mean == near(n_last, curves.train_loss[-n_last:].mean())
     assert largest == pytest.approx(curves.train_loss.max(), abs=1e-4)
     assert curves.train_loss[curves.train_loss_steps == step] == curves.train_loss.max()
@@ -84,7 +84,7 @@ def check_loss(curves: Curves) -> None:
 def check_gap(curves: Curves, n_train: int, n_validation: int) -> None:
     course, sign, tests = Gap.of(curves, n_train=n_train, n_validation=n_validation).sentences
     steps, gap = curves.check_steps, 100 * (curves.checks["train_accuracy"] - curves.checks["validation_accuracy"])
-    first, last, n_blocks, width, lowest, start, end, *later = numbers(course)
+    n_blocks, width, first, last, lowest, start, end, *later = numbers(course)
     blocks = [gap[i * int(width) : (i + 1) * int(width)] for i in range(int(n_blocks) - 1)]
     blocks.append(gap[(int(n_blocks) - 1) * int(width) :])
     means = [block.mean() for block in blocks]
@@ -93,13 +93,16 @@ def check_gap(curves: Curves, n_train: int, n_validation: int) -> None:
     inside = gap[(steps >= start) & (steps <= end)]
     assert inside.mean() == pytest.approx(min(means))
     at = next(i for i, block in enumerate(blocks) if len(block) == len(inside) and block.mean() == min(means))
-    assert later == ([len(means) - 1 - at, sum(np.diff(means[at:]) > 0)] if at < len(means) - 1 else [])
+    n_rises, n_later = int((np.diff(means[at:]) > 0).sum()), len(means) - 1 - at
+    which = "each" if n_rises == n_later else str(n_rises or "none")
+    assert later == ([n_later, *([n_rises] if which.isdigit() else [])] if n_later else [])
+    assert not n_later or re.search(rf"after that, {which} (has|have) a larger mean than the block before\.$", course)
     if "not the higher" in sign:
         assert gap[-1] <= 0
     else:
         (step,) = numbers(sign)
         assert (gap[steps >= step] > 0).all() and (gap[steps < step][-1:] <= 0).all()
-    said = re.findall(r"at step ([\d,]+) it is (\S+), (no )?more than chance explains \(p [=<] ([\d.]+)\)", tests)
+    said = re.findall(r"at step ([\d,]+) the gap is (\S+), (no )?more than chance explains \(p [=<] ([\d.]+)\)", tests)
     assert len(said) == (2 if steps[-1] > 2500 else 1)
     for number, value, by_chance, p in said:
         (place,) = np.flatnonzero(steps == int(number.replace(",", "")))
@@ -148,12 +151,11 @@ def check_trend(values: Sequence[tuple[float, float]], form: str) -> None:
     if len(set(kinds.values())) == 1:
         assert said.endswith(f"it {kinds[ordered[0], ordered[1]]} with every larger penalty.")
     elif kinds:
-        clauses = re.split(r"(falls|rises|stays the same) from", said.partition(": it ")[2])
-        read = {}
-        for kind, where in zip(clauses[1::2], clauses[2::2], strict=True):
-            for a, b in re.findall(r"λ = (\S+) to λ = (\d[\d.e-]*?\d?)(?=,|\.? |\.$| and)", f"from{where}"):
-                read[float(a), float(b)] = kind
-        assert read == kinds
+        read = re.findall(r"(falls|rises|stays the same) from λ = (\S+) to λ = (\d[\d.]*\d|\d)", said)
+        courses = [(kind, float(a), float(b)) for kind, a, b in read]
+        assert all(kinds[a, b] == kind for kind, start, end in courses for a, b in kinds if start <= a < b <= end)
+        assert [start for _, start, _ in courses] == [ordered[0], *(end for *_, end in courses[:-1])]
+        assert courses[-1][2] == ordered[-1] and all(a[0] != b[0] for a, b in pairwise(courses))
 
 
 @pytest.mark.slow

@@ -19,7 +19,10 @@ from service.bootstrap import Service
 from service.errors import JobNotFound
 from service.reports import Contents, Findings, Report, ReportOptions
 from service.reports.claims import GapTest, Trend
+from service.reports.contents import Table
 from service.reports.derivations import Formula
+from service.reports.findings import compare
+from service.reports.rendering import _Pages, _write_table
 from service.reports.sentences import answers, verdicts
 
 Eventually = Callable[[Callable[[], bool]], None]
@@ -126,7 +129,8 @@ def test_the_cause_of_the_spikes_is_found(findings: Findings) -> None:
     assert (spikes.batch, spikes.period, spikes.first_step, spikes.batches_per_epoch) == (18, 186, 204, 31)
     assert spikes.largest <= spikes.height <= spikes.smallest < -0.01 and spikes.change < -0.01
     became = re.search(
-        r": (\d+) images of 2 become wrong and (\d+) images? of 3 becomes? right\.$", spikes.sentences[2]
+        r" \(positive for 2, negative for 3\): (\d+) images of 2 become wrong and (\d+) images? of 3 becomes? right\.$",
+        spikes.sentences[2],
     )
     assert became and [len(spikes.newly_wrong), len(spikes.newly_right)] == [int(number) for number in became.groups()]
     change = len(spikes.newly_right) - len(spikes.newly_wrong)
@@ -149,7 +153,57 @@ def test_what_the_seed_says_is_held_against_the_findings(findings: Findings) -> 
     assert not next(verdict for verdict in verdicts(opposite) if verdict.task == "4c").holds
     long = replace(findings.gap, tests=[GapTest(step=2480, gap=0.001, p=0.73), *findings.gap.tests])
     significant = next(verdict for verdict in verdicts(replace(findings, gap=long)) if verdict.task == "3d")
-    assert not significant.holds and significant.by == "+0.10 points at step 2,480, p = 0.73"
+    assert not significant.holds and significant.by.startswith("0.10 percentage points lower at step 2,480, p = 0.73; ")
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 12])
+def test_no_row_of_a_table_is_alone_on_the_next_page(n_rows: int) -> None:
+    long_name = "a quantity with so long a name that it takes more than one line of its column, as some do in a table"
+    rows = [(long_name if row % 3 == 0 else "x", "1.00") for row in range(n_rows)]
+    table, pages, taken = Table(caption="Numbers", head=("quantity", "value"), rows=rows), _Pages(""), set()
+    for start_mm in range(180, 272, 4):
+        pages.add_page()
+        first = pages.page_no()
+        pages.set_y(start_mm)
+        least_mm = sum(pages.row_mm(cells, table) for cells in (table.head, *rows[-2:]))
+        _write_table(pages, table)
+        assert pages.page_no() == first or pages.y - pages.t_margin >= least_mm
+        taken.add(pages.page_no() - first)
+    assert 1 in taken
+
+
+def test_no_line_of_a_paragraph_is_alone_on_a_page() -> None:
+    pages, text = _Pages(""), "words of a sentence " * 25
+    for start_mm in range(220, 272, 3):
+        pages.add_page()
+        first = pages.page_no()
+        pages.ink(10)
+        pages.set_y(start_mm)
+        pages.paragraph(text, after_mm=0)
+        begun_mm = start_mm if pages.page_no() == first else pages.t_margin
+        assert pages.y - begun_mm == pytest.approx(pages.height_mm(text, 10))
+
+
+def test_numbers_of_the_comparison(findings: Findings) -> None:
+    """A norm without a penalty differs by up to 5% over the seeds, the others by up to 3%."""
+    options = ReportOptions()
+    for l2_penalty, known, within in ((0.0, 4.89, 0.05), (1.0, 0.60199, 0.03)):
+        for part, agrees in ((0.99, True), (1.01, False)):
+            run = replace(findings.plain, l2_penalty=l2_penalty, norm=known * (1 - within * part))
+            rows = compare(options, findings.in_order, findings.shuffled, [findings.plain, run])
+            assert rows[-1].quantity == f"norm at λ = {l2_penalty:g}" and rows[-1].agrees == agrees
+    by_name = {(row.quantity, row.source): row.ours for row in rows}
+    last = findings.in_order.last
+    assert by_name["validation accuracy at the stop", "reference table"] == last.validation_accuracy
+    assert by_name["training accuracy at the stop", "reference table"] == last.train_accuracy
+
+
+def test_what_is_equal_is_said_once(findings: Findings) -> None:
+    best = findings.in_order.best
+    assert best
+    shuffled = replace(findings.shuffled, best=replace(findings.shuffled.best, validation_loss=best.validation_loss))
+    text = " ".join(answers(replace(findings, shuffled=shuffled))["2e"])
+    assert f"the lowest validation loss is {best.validation_loss:.4f} with it and without." in text
 
 
 @pytest.mark.slow

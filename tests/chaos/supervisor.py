@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 from tests.jobs.job_system import eventually, workers_of
+from tests.new_folder import add_database
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 30.0
@@ -93,6 +94,7 @@ class ForkServer:
         **settings: Any,
     ) -> Served:
         """Start the service on a folder; without a URL if it dies before it answers."""
+        add_database(folder)
         order = {
             "settings": {
                 "data_dir": str(folder),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from service.jobs import (
 from service.registry import LocalStore, Model, Registry
 from tests.compatibility.hidden_layer import UNITS, HiddenLayer
 from tests.jobs.job_system import SHORT, JobSystem
+from tests.new_folder import add_database
 
 HIDDEN: dict[str, Any] = {**SHORT, "model": "hidden", "learning_rate": 0.03, "batch_size": 16, "train_size": 2000}
 
@@ -39,9 +39,9 @@ def registered() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[JobSystem]:
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobSystem]:
     folder = tmp_path_factory.mktemp("hidden")
-    (folder / "inkling.db").write_bytes(migrated_file.read_bytes())
+    add_database(folder)
     system = JobSystem(folder, lambda: InlineExecutor(1))
     system.engine.start()
     yield system

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from service.database import Database, migrate
 from service.jobs import Executor, InlineExecutor, ProcessesExecutor
 from tests.jobs.dask_cluster import DaskCluster
 from tests.jobs.job_system import JobSystem, SharedExecutor
+from tests.new_folder import add_database
 from tests.postgresql import Server
 from tests.side_by_side import ON_DASK, unit_of
 
@@ -24,20 +23,10 @@ EXECUTORS: dict[str, tuple[Callable[[int], Executor], str]] = {
 """Every executor and every kind of database, but not each with each."""
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an empty database of the present schema, to be copied."""
-    path = tmp_path_factory.mktemp("migrated") / "inkling.db"
-    database = Database(f"sqlite:///{path}")
-    migrate(database)
-    database.close()
-    return path
-
-
 @pytest.fixture
-def folder(tmp_path: Path, migrated_file: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """Return a data folder with an empty database."""
-    shutil.copy(migrated_file, tmp_path)
+    add_database(tmp_path)
     return tmp_path
 
 

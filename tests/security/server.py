@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tests.new_folder import add_database
+
 DEADLINE_S = 30.0
 
 
@@ -86,6 +88,7 @@ def running(data_dir: Path, **settings: object) -> Iterator[Server]:
         **settings,
     }
     environment = {**os.environ, **{f"INKLING_{name.upper()}": str(value) for name, value in chosen.items()}}
+    add_database(data_dir)
     log = data_dir / "log"
     with (
         log.open("wb") as stderr,

@@ -18,6 +18,7 @@ import pytest
 from service.errors import ServiceError
 from service.settings import Settings
 from service.web.server import listen, run
+from tests.new_folder import add_database
 from tests.web.serving import DEADLINE_S, LONG
 
 SERVE = """
@@ -33,6 +34,7 @@ run(Settings(port={port}, data_dir=Path({data_dir!r}), executor={executor!r}, wo
 def server_process(
     data_dir: Path, executor: str, port: int = 0, before: str = ""
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    add_database(data_dir)
     script = before + SERVE.format(data_dir=str(data_dir), executor=executor, port=port)
     root = Path(__file__).parents[2]
     with subprocess.Popen(

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from service.web.server import listen
+from tests.new_folder import add_database
 from tests.web.serving import DEADLINE_S, TINY, wait_until_over
 
 pytestmark = pytest.mark.slow
@@ -44,6 +45,7 @@ def several_processes(data_dir: Path, n: int = 2) -> Iterator[tuple[psutil.Proce
     hooks = data_dir / "hooks"
     hooks.mkdir(parents=True, exist_ok=True)
     (hooks / "sitecustomize.py").write_text(HANG)
+    add_database(data_dir)
     with subprocess.Popen(
         [sys.executable, "-c", SERVE.format(data_dir=str(data_dir), n=n)],
         env={**os.environ, "PYTHONPATH": f"{hooks}{os.pathsep}{ROOT}"},

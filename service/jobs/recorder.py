@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from service.core import StopReason, TrainingConfig, TrainingState
+from service.core import Certainty, StopReason, TrainingConfig, TrainingState
 from service.database import (
     ClaimRow,
     Database,
@@ -28,7 +28,7 @@ from service.database import (
     weight_rows,
 )
 from service.datasets import PACKAGED, Datasets
-from service.errors import Corrupted, DatasetNotFound, ServiceError
+from service.errors import Corrupted, DatasetNotFound, ModelNotFound, ServiceError
 from service.registry import ModelDraft, Registry, digit_below
 from service.telemetry import span
 from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint, snapshot_stride
@@ -207,12 +207,26 @@ class Recorder:
             environment=row.environment or {},
             job_id=row.id,
             created_at=datetime.now(UTC),
-            certainty=ended.certainty,
+            certainty=self._certainty(config, ended.certainty),
             digit_below=self._digit_below(row.dataset),
         )
         return self._registry.register(
             row.name, draft, state.best, state.last, first_attempt=not row.publishing
         ).version
+
+    def _certainty(self, config: TrainingConfig, measured: Certainty | None) -> Certainty | None:
+        """Return what was measured; with the threshold of the version that it started from, if that is lower.
+
+        Else a model that was taught a few images more would be unsure of more than before.
+        """
+        start = StartingPoint.of(config)
+        try:
+            before = self._registry.manifest(start.name, start.version).certainty if start else None
+        except (ModelNotFound, Corrupted):
+            return measured
+        if measured is None or before is None:
+            return measured
+        return replace(measured, unsure_below=min(measured.unsure_below, before.unsure_below))
 
     def _digit_below(self, name: str) -> float:
         try:

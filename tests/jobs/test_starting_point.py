@@ -72,6 +72,17 @@ def test_it_begins_with_the_weights_and_has_what_belongs_to_them(system: JobSyst
     assert outcome["identical"] and outcome["differences"] == []
 
 
+def test_it_is_not_unsure_of_more_than_the_version_before(inline: JobSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("service.core.certainty.REFUSED_FRACTION", 0.0)
+        _, first = train(inline, **NETWORK, name="first")
+    monkeypatch.setattr("service.core.certainty.REFUSED_FRACTION", 0.5)
+    _, second = train(inline, start_from="first", name="second", epochs=1, augmentation="none")
+    before, after = first.manifest.certainty, second.manifest.certainty
+    assert before is not None and after is not None and after.part == "test"
+    assert after.unsure_below == before.unsure_below and after.temperature != before.temperature
+
+
 def test_resumed_as_one_long_run(inline: JobSystem) -> None:
     train(inline, **NETWORK, name="first")
     start = {"start_from": "first/1", "learning_rate_schedule": "constant"}

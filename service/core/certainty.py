@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, log
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -44,6 +44,10 @@ class Certainty:
             raise ValueError(f"temperature must be from {MIN_TEMPERATURE} to {MAX_TEMPERATURE}, not {self.temperature}")
         if not 0 <= self.unsure_below <= 1:
             raise ValueError(f"unsure_below must be a probability, not {self.unsure_below}")
+        if self.part not in (None, *get_args(Part)) or not (
+            self.n_images is None or (type(self.n_images) is int and self.n_images >= MIN_IMAGES)
+        ):
+            raise ValueError(f"part must be one of a data set, and n_images {MIN_IMAGES} or more")
 
     @classmethod
     def measure(cls, output: Output, logits: Floats, y: Ints, part: Part | None = None) -> Certainty | None:

@@ -89,6 +89,9 @@ def test_what_is_not_a_sealed_document_is_refused(data: bytes) -> None:
         read_document(data)
 
 
+MEASURED = {"temperature": 1.0, "unsure_below": 0.7, "part": "test", "n_images": 1000}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -101,8 +104,12 @@ def test_what_is_not_a_sealed_document_is_refused(data: bytes) -> None:
         {"digit_below": 1.5},
         {"certainty": ...},
         {"certainty": {}},
-        {"certainty": {"temperature": 0.0}},
-        {"certainty": {"unsure_below": 1.1}},
+        {"certainty": {**MEASURED, "temperature": 0.0}},
+        {"certainty": {**MEASURED, "unsure_below": 1.1}},
+        {"certainty": {**MEASURED, "part": "other"}},
+        {"certainty": {**MEASURED, "part": []}},
+        {"certainty": {**MEASURED, "n_images": -1}},
+        {"certainty": {**MEASURED, "n_images": 1000.5}},
         {"image_shape": ...},
         {"image_shape": [28]},
         {"format": ...},

@@ -175,7 +175,7 @@ class _Pages(FPDF):
             self.multi_cell(
                 self.epw * width,
                 _TABLE_PT * _LINE * _PT_MM,
-                cell,
+                unbroken(cell),
                 align="L",
                 padding=Padding.new(_PADDING_MM),
                 dry_run=True,
@@ -314,5 +314,5 @@ def _write_table(pages: _Pages, table: Table) -> None:
             padding=_PADDING_MM,
         ) as made:
             for cells in (table.head, *part):
-                made.row(cells)
+                made.row([unbroken(cell) for cell in cells])
     pages.ln(3)

@@ -52,7 +52,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 _UNBROKEN = re.compile(
-    r"(?<=[λph]) = | × | ± |"
+    r"(?<=[λph]) [=<] | × | ± |"
     r"(?<=\d) (?=steps?\b|epochs?\b|checks?\b|blocks?\b|images?\b|seeds?\b|percentage\b|of [0-9]\b)"
 )
 

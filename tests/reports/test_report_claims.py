@@ -20,7 +20,7 @@ from service.core import METRICS
 from service.reports import Contents, Findings, Report
 from service.reports.claims import Change, Cost, Fluctuation, Gap, LossCourse, Slopes, Trend
 from service.reports.spikes import most_regular
-from service.reports.wording import ordinal, signed
+from service.reports.wording import ordinal, signed, unbroken
 
 SHARES = st.sampled_from([0.0, 0.5, 0.9, 0.9001, 0.91, 0.95, 1.0])  # few, so that there are ties and flat parts
 LOSSES = st.sampled_from([0.1, 0.10004, 0.3, 0.6931, 2.3, 3.35])
@@ -257,6 +257,11 @@ def test_the_sentences_of_real_runs(service: Service, finished: Report, contents
     check_trend([(run.l2_penalty, run.norm) for run in findings.softmax], ".3f")
     assert findings.spikes is not None
     assert findings.spikes.height == pytest.approx(most_regular(in_order, 186)[1].mean())  # type: ignore[index]
+
+
+def test_numbers_stay_with_what_they_are_of() -> None:
+    for whole in ("λ = 1", "p < 0.01", "p = 0.73", "2 × 10³", "0.1 ± 0.2", "31 steps"):
+        assert " " not in unbroken(whole)
 
 
 def test_ordinals() -> None:

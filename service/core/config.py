@@ -201,7 +201,8 @@ class TrainingConfig:
     momentum: float = _row(
         "number",
         None,
-        "m in V <- m V + gradient, W <- W - learning_rate V (not given: 0.9 with hidden layers, 0 without)",
+        "share m of the velocity V that a step keeps: V <- m V + gradient, W <- W - learning_rate V (not given: 0.9 "
+        "with hidden layers, 0 without)",
         minimum=0,
         maximum=0.999,
         nullable=True,

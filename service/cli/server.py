@@ -122,7 +122,7 @@ def _welcome(settings: Settings, url: str) -> str:
     if settings.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         elsewhere = "\n  elsewhere      any address of this machine; of a container, where its port is published"
     return f"""\
-Open {click.style(url, bold=True)} in a browser to draw, train and look inside. For programs: {url}/docs
+Inkling answers at {click.style(url, bold=True)} - open it in a browser; documentation of the API: {url}/docs
 {elsewhere}
   database       {database}
   model store    {settings.store_place}

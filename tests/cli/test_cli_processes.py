@@ -46,7 +46,7 @@ def served(start: Start, *args: str | Path) -> Iterator[tuple[str, str]]:
             lines.append(line)
             if line.startswith("Ctrl-C"):
                 break
-        yield lines[0].split()[1], "".join(lines)
+        yield lines[0].split()[3], "".join(lines)
     finally:
         server.send_signal(signal.SIGINT)
         _, errors = outcome(server)

@@ -69,7 +69,7 @@ def served(data_dir: Path, **environment: str) -> Iterator[tuple[str, subprocess
     ) as process:
         try:
             assert process.stdout is not None
-            yield process.stdout.readline().split()[1], process
+            yield process.stdout.readline().split()[3], process
         finally:
             process.kill()
 

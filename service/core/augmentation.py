@@ -1,5 +1,7 @@
 """Training images distorted at random, as other hands and pens would: a pure function of seed, epoch and batch."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -51,7 +51,7 @@ ELSEWHERE = {
     61: "test_a_running_job_is_cancelled_and_keeps_its_best_weights",
     62: "test_a_deleted_job_is_gone_and_its_model_stays",
     70: "test_a_finished_job_is_replayed",
-    71: "test_a_client_that_does_not_read_its_stream_is_disconnected",
+    71: "test_a_client_that_hardly_reads_its_stream_is_disconnected",
     88: "test_a_kill_at_any_write_leaves_it_absent_or_whole",
     112: "test_a_queued_job_has_nothing_to_show",
     114: "test_many_at_once",

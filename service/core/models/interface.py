@@ -1,5 +1,7 @@
 """What a model is: a function of one flat row of parameters θ and of images."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

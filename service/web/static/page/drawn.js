@@ -1,8 +1,8 @@
 // The digit that was drawn last in this tab, as the input of the model: 784 grey levels. Without one, a test image.
 
 import { get, send } from "./api.js";
+import { SIDE } from "./pixels.js";
 
-const SIDE = 28;
 const STORAGE_KEY = "inkling-drawn";
 
 export function keepDrawn(pixels) {

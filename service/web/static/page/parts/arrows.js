@@ -2,7 +2,7 @@
 
 export const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
-const SIDE = 28;
+const SIDE = 28; // as in pixels.js, which needs a browser: this is tested without one
 
 // The next pixel of n pictures side by side: beyond the right edge of a tile begins the next one.
 export function moved({ i, row, column }, [down, right], n) {

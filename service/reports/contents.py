@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from io import BytesIO
 from typing import Any, Protocol
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
@@ -24,7 +23,6 @@ from .spikes import Spikes, find_spikes
 from .wording import loss, percent, signed
 
 FORMS = ("html", "pdf", "md", "tex", "ipynb", "json", "zip")
-_KEPT_DOCUMENTS = 32
 HAND_IN = "hand-in.zip"
 """What the archive is to be called where a person keeps it."""
 
@@ -130,6 +128,8 @@ class Contents:
     key_sentences: Sequence[str]
     figures: Mapping[str, Figure]
     sections: Sequence[Section]
+    _documents: dict[str, bytes] = field(default_factory=dict, init=False, repr=False)
+    """Those that were made, by their form: the archive has all the others."""
 
     @classmethod
     def of(cls, runs: Runs, part: LogisticPart) -> Contents:
@@ -174,9 +174,27 @@ class Contents:
         if name.startswith("figures/"):
             stem, _, form = name.removeprefix("figures/").rpartition(".")
             return self.figures[stem].draw("svg" if form == "svg" else "png")
-        return _document(self, name.removeprefix("report."))
+        form = name.removeprefix("report.")
+        if form not in self._documents:
+            self._documents[form] = self._document(form)
+        return self._documents[form]
 
-    def archive(self) -> bytes:
+    def _document(self, form: str) -> bytes:
+        if form == "json":
+            return json.dumps(self.to_dict(), indent=2, ensure_ascii=False).encode()
+        if form == "zip":
+            return self._archive()
+        # Imported on first use: it takes longer to import than all the rest of a server.
+        from .notebook import render_notebook  # noqa: PLC0415
+        from .rendering import render_document, render_latex, render_markdown, render_page  # noqa: PLC0415
+
+        if form == "html":
+            return render_page(self, self._pictures("svg"))
+        if form == "pdf":
+            return render_document(self, self._pictures("png"))
+        return {"md": render_markdown, "tex": render_latex, "ipynb": render_notebook}[form](self)
+
+    def _archive(self) -> bytes:
         """Return all other files in a folder of a ZIP archive; figures of the course also under its names for them."""
         named = {name: name for name in self.file_names() if name != "report.zip"}
         for figure in self.figures.values():
@@ -189,27 +207,8 @@ class Contents:
                 files.writestr(ZipInfo(f"report/{name}", (1980, 1, 1, 0, 0, 0)), self.file(made), method)
         return archive.getvalue()
 
-    def pictures(self, form: FigureFormat) -> dict[str, bytes]:
-        """Return all figures in a format, by name."""
+    def _pictures(self, form: FigureFormat) -> dict[str, bytes]:
         return {name: figure.draw(form) for name, figure in self.figures.items()}
-
-
-@lru_cache(_KEPT_DOCUMENTS)
-def _document(contents: Contents, form: str) -> bytes:
-    """Return a report in one of `FORMS`; the last ones are kept, since the archive has all the others."""
-    if form == "json":
-        return json.dumps(contents.to_dict(), indent=2, ensure_ascii=False).encode()
-    if form == "zip":
-        return contents.archive()
-    # Imported on first use: it takes longer to import than all the rest of a server.
-    from .notebook import render_notebook  # noqa: PLC0415
-    from .rendering import render_document, render_latex, render_markdown, render_page  # noqa: PLC0415
-
-    if form == "html":
-        return render_page(contents, contents.pictures("svg"))
-    if form == "pdf":
-        return render_document(contents, contents.pictures("png"))
-    return {"md": render_markdown, "tex": render_latex, "ipynb": render_notebook}[form](contents)
 
 
 _TITLES = {

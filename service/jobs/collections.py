@@ -94,7 +94,7 @@ class Collections:
             if len(collection_rows.COLLECTIONS.page(connection, limit=MAX_COLLECTIONS, before=None)) == MAX_COLLECTIONS:
                 raise StorageFull("No more collections are kept.", allowed=f"{MAX_COLLECTIONS} collections")
             collection_rows.COLLECTIONS.insert(connection, id=name)
-            return _collection(connection, name)
+            return _collections(connection, [_row(connection, name)])[0]
 
     def page(
         self, *, search: Search = EVERYTHING, limit: int = MAX_COLLECTIONS, before: str | None = None
@@ -105,12 +105,12 @@ class Collections:
             number = parse_cursor(before)
             rows = collection_rows.COLLECTIONS.page(connection, *conditions, limit=limit + 1, before=number)
             shown, following = cut_page(rows, limit)
-            return [_collection(connection, row.id) for row in shown], following
+            return _collections(connection, shown), following
 
     def get(self, name: str) -> Collection:
         """Return a collection."""
         with self._database.read() as connection:
-            return _collection(connection, name)
+            return _collections(connection, [_row(connection, name)])[0]
 
     def delete(self, name: str) -> None:
         """Delete a collection with its images; data sets that it was frozen into stay."""
@@ -327,16 +327,18 @@ def _row(connection: Connection, name: str) -> CollectionRow:
     return row
 
 
-def _collection(connection: Connection, name: str) -> Collection:
-    row = _row(connection, name)
-    n_by_label = collection_rows.count_by_label(connection, name)
-    return Collection(
-        name=row.id,
-        n_by_label=n_by_label,
-        n_versions=row.n_versions,
-        created_at=row.created_at,
-        annotation=annotation_rows.get(connection, "collections", [name])[name],
-    )
+def _collections(connection: Connection, rows: Sequence[CollectionRow]) -> list[Collection]:
+    annotations = annotation_rows.get(connection, "collections", [row.id for row in rows])
+    return [
+        Collection(
+            name=row.id,
+            n_by_label=collection_rows.count_by_label(connection, row.id),
+            n_versions=row.n_versions,
+            created_at=row.created_at,
+            annotation=annotations[row.id],
+        )
+        for row in rows
+    ]
 
 
 def _image(connection: Connection, name: str, image_id: str) -> CollectedImageRow:

@@ -401,7 +401,7 @@ def test_the_drawings_of_a_class_come_together_are_corrected_and_frozen(
         expect(labels).to_have_count(2)
         page.get_by_role("link", name="misread 1").click()
         expect(page.locator(".collected.misread .reads")).to_have_text(re.compile("^reads 7"))
-        page.get_by_role("img", name="A 1, added").click()
+        page.get_by_role("img", name=re.compile("^A 1, added .+ Open it on the paper")).click()
         expect(page.locator("#reading strong")).to_have_text("7")  # its strokes are on the paper again
         page.go_back()
         expect(labels).to_have_count(1)

@@ -120,5 +120,6 @@ function Drawn({ path, alt }) {
     load().catch(() => {}); // it was deleted meanwhile
     return () => (isLeft = true);
   }, [path]);
-  return html`<a href=${address({ ink })}><canvas ref=${canvas} role="img" aria-label=${`${alt}. Open it on the paper.`}></canvas></a>`;
+  // Until the strokes have come there is nothing to open.
+  return html`<a href=${ink ? address({ ink }) : null}><canvas ref=${canvas} role="img" aria-label=${ink ? `${alt}. Open it on the paper.` : alt}></canvas></a>`;
 }

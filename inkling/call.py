@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from uuid import uuid4
 import httpx
 
 from .display import Picture, Record, Table
+from .errors import NotFound
 
 Json = dict[str, Any]
 Result = TypeVar("Result")
@@ -43,8 +45,40 @@ class Call(Generic[Result]):
 
 
 def path_of(*parts: str | int) -> str:
-    """Return a path, each part quoted."""
-    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
+    """Return a path, each part quoted.
+
+    Raises
+    ------
+    NotFound : a part is ``.`` or ``..``, which would make another address of it, or is no Unicode.
+    """
+    try:
+        quoted = [quote(str(part), safe="") for part in parts]
+    except UnicodeEncodeError:
+        quoted = [".."]
+    if not {".", ".."}.isdisjoint(quoted):
+        raise NotFound("Nothing has this name.")
+    return "".join(f"/{part}" for part in quoted)
+
+
+def json_of(value: Any) -> str:
+    """Return a value as JSON: arrays and numbers of NumPy as lists and numbers, sets, ranges and the like as lists.
+
+    NaN and infinities are written, so that the server names the field that they stand in.
+    """
+    return json.dumps(value, default=_plain, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Iterable):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be sent as JSON")
+
+
+def json_body(value: Any, headers: Mapping[str, str] | None = None) -> Json:
+    """Return what sends a value as JSON, as arguments of `httpx.Client.request`."""
+    return {"content": json_of(value).encode(), "headers": {"Content-Type": "application/json", **(headers or {})}}
 
 
 def given(**values: Any) -> Json:
@@ -104,7 +138,7 @@ def post(*parts: str | int, repeatable: bool = False, **request: Any) -> Call[Re
 
 def patch(*parts: str | int, **changes: Any) -> Call[Record]:
     """Change some parts of something."""
-    return Call(method="PATCH", path=path_of(*parts), read=read_record, request={"json": changes}, repeatable=True)
+    return Call(method="PATCH", path=path_of(*parts), read=read_record, request=json_body(changes), repeatable=True)
 
 
 def delete(*parts: str | int, **params: Any) -> Call[None]:
@@ -114,4 +148,4 @@ def delete(*parts: str | int, **params: Any) -> Call[None]:
 
 def submission(*parts: str | int, **body: Any) -> Call[Record]:
     """Submit something. With its Idempotency-Key it may be sent again without being done twice."""
-    return post(*parts, json=body, headers={"Idempotency-Key": uuid4().hex}, repeatable=True)
+    return post(*parts, repeatable=True, **json_body(body, {"Idempotency-Key": uuid4().hex}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
@@ -11,6 +10,8 @@ from .call import (
     Json,
     delete,
     get,
+    json_body,
+    json_of,
     patch,
     post,
     read_bytes,
@@ -41,7 +42,7 @@ class Collections:
     @request
     def add_collection(self, name: str) -> Call[Record]:
         """Make an empty collection."""
-        return post("collections", json={"name": name})
+        return post("collections", **json_body({"name": name}))
 
     @request
     def annotate_collection(self, name: str, **changes: Unpack[Annotation]) -> Call[Record]:
@@ -69,7 +70,7 @@ class Collections:
         strokes : each with its ``width``, ``points`` as [x, y], and ``is_eraser``; whole units of a paper of 560x560.
         """
         body = body_of(image) if strokes is None else {"files": {"file": part_of(image)}}
-        form: Json = {} if strokes is None else {"data": {"strokes": json.dumps(strokes, separators=(",", ":"))}}
+        form: Json = {} if strokes is None else {"data": {"strokes": json_of(strokes)}}
         return post("collections", name, "images", **body, **form, params={"label": label})
 
     @request

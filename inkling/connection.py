@@ -22,6 +22,7 @@ from .call import Call, Json, path_of, read_nothing
 from .errors import (
     InklingError,
     InvalidField,
+    InvalidInput,
     ServerFailed,
     ServiceUnreachable,
     TooManyRequests,
@@ -201,6 +202,8 @@ class _Server(Generic[HttpClient]):
             raise ServiceUnreachable(f"The server {self.place} did not answer in time.") from error
         except httpx.ProxyError as error:
             raise ServiceUnreachable(f"The proxy of the environment does not reach the server {self.place}.") from error
+        except UnicodeEncodeError as error:
+            raise InvalidInput("A text cannot be sent: it holds half of a surrogate pair.") from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ServiceUnreachable(f"No server answers {self.place}; start one with: inkling serve") from error
 

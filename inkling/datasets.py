@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import zipfile
 from collections.abc import Sequence
 from io import BytesIO
@@ -12,7 +11,7 @@ from typing import Literal, Unpack
 
 import httpx
 
-from .call import Call, delete, get, given, patch, post, read_picture, read_record, read_table
+from .call import Call, delete, get, given, json_of, patch, post, read_picture, read_record, read_table
 from .display import Picture, Record, Table
 from .methods import request
 from .nouns import Annotation, Search
@@ -68,7 +67,7 @@ class Datasets:
             test_labels=test_labels,
         )
         files = {part: _part_of(part, content) for part, content in parts.items()}
-        names = None if class_names is None else json.dumps(list(class_names))
+        names = None if class_names is None else json_of(list(class_names))
         words = given(name=name, class_names=names, title=title, source=source, licence=licence)
         return post("datasets", data=words, files=files, timeout=_TIMEOUT, repeatable=True)
 

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from .call import json_body
 from .errors import InvalidField
 
 Image: TypeAlias = Any
@@ -59,7 +60,7 @@ def body_of(image: Image) -> Mapping[str, Any]:
     OSError : the file cannot be read.
     """
     if isinstance(image, list | tuple) and not isinstance(image, File):
-        return {"json": {"pixels": image}}
+        return json_body({"pixels": image})
     return _file_of(image, is_batch=False).body
 
 
@@ -82,7 +83,7 @@ def body_of_all(images: Images) -> Mapping[str, Any]:
     if isinstance(images, File) or not isinstance(images, list | tuple):
         return _file_of(images, is_batch=True).body
     if not any(_is_file_or_array(one) for one in images):
-        return {"json": {"pixels": images}}
+        return json_body({"pixels": images})
     if len({getattr(one, "shape", None) for one in images}) == 1 and not any(map(_is_pillow, images)):
         import numpy as np  # noqa: PLC0415 - these are arrays, so it is there
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypedDict, Unpack
 
-from .call import Call, Json, get, given, post, read_bytes, read_picture, read_record, read_table
+from .call import Call, Json, get, given, json_body, post, read_bytes, read_picture, read_record, read_table
 from .call import submission as submit
 from .connection import Event
 from .display import Picture, PictureFormat, PictureOptions, Record, Table
@@ -120,7 +120,7 @@ class _Job(Noun):
     @request_of_noun
     def proceed(self, *, steps: int | None = None, epochs: int | None = None) -> Call[Record]:
         """Continue it, once it is paused: for so many steps, to the end of so many epochs, or to its end."""
-        return post("jobs", self.id, "continue", json=given(steps=steps, epochs=epochs))
+        return post("jobs", self.id, "continue", **json_body(given(steps=steps, epochs=epochs)))
 
     @request_of_noun
     def resume(self, **changes: Unpack[Continuation]) -> Call[Record]:

@@ -8,7 +8,20 @@ from typing import Any, Literal, TypeVar, Unpack
 
 import httpx
 
-from .call import Call, delete, get, given, patch, path_of, post, read_bytes, read_picture, read_record, read_table
+from .call import (
+    Call,
+    delete,
+    get,
+    given,
+    json_body,
+    patch,
+    path_of,
+    post,
+    read_bytes,
+    read_picture,
+    read_record,
+    read_table,
+)
 from .display import Picture, PictureFormat, PictureOptions, Record, Table
 from .errors import InvalidField
 from .images import File
@@ -168,7 +181,7 @@ class Models:
         self, model: str, alias: str, version: int, *, reason: str | None = None, expected: int | None = None
     ) -> Call[Record]:
         """Let an alias name a version; `AliasMoved` if it names another one than ``expected`` now."""
-        body = {"json": {"version": version, "reason": reason}, "headers": _if_match(expected)}
+        body = json_body({"version": version, "reason": reason}, _if_match(expected))
         return Call(method="PUT", path=path_of("models", model, "aliases", alias), read=read_record, request=body)
 
     @request

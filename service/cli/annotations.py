@@ -36,9 +36,6 @@ def searched(command: _Function) -> _Function:
     return search(tag(command))
 
 
-GROUP_STATE = click.option("--state", type=click.Choice(["running", "finished"]), help="Only those in this state.")
-
-
 def annotates(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a command that changes an annotation; it gets those that are given as ``changes``."""
 

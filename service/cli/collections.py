@@ -11,25 +11,22 @@ from rich.text import Text
 
 from service.errors import InvalidInput, NameTaken
 
-from .annotations import about_column, about_text, annotates, searched
+from .annotations import about_column, about_text
 from .backend import Backend, Json, creates_data, with_backend
 from .images import image_of, image_sources, name_of, reason
-from .names import Noun, argument, completion
+from .names import Noun, completion
+from .noun_commands import add_annotate, add_delete, add_list, in_pages
 from .root import Failure, examples
 from .terminal import (
     AS_JSON,
     age_text,
     columns,
-    deletes,
-    in_long_pages,
-    in_pages,
     percent,
     print_json,
-    print_list,
     print_result,
 )
 
-_NAME = argument("name", Noun.COLLECTION)
+_NAME = Noun.COLLECTION.argument
 _LABEL = click.IntRange(0, 9)
 
 
@@ -39,27 +36,8 @@ def collections() -> None:
     """Collect labelled images of your own, correct them, and freeze them into data sets to train on."""
 
 
-@collections.command("list")
-@searched
-@in_long_pages
-@AS_JSON
-@with_backend
-@examples("collections list", "collections list --tag week-3")
-def list_collections(backend: Backend, *, as_json: bool, **page: Any) -> None:
-    """List the collections, the newest first."""
-    maker = "collections add mine digit.png --label 7"
-    print_list(backend, "collections", _collection_table, page, maker=maker, as_json=as_json)
-
-
-@collections.command()
-@_NAME
-@annotates
-@creates_data
-@examples("collections annotate mine --tag week-3")
-def annotate(backend: Backend, *, name: str, changes: Json) -> None:
-    """Change the title, all the tags or the notes of a collection; what is not given stays."""
-    backend.annotate("collections", name, changes)
-    click.echo(f"{name} is annotated.")
+add_annotate(collections, Noun.COLLECTION)
+add_delete(collections, Noun.COLLECTION, "with its images", "The data sets that were made of it stay.")
 
 
 @collections.command()
@@ -156,17 +134,6 @@ def remove(backend: Backend, *, name: str, images: tuple[str, ...]) -> None:
 
 @collections.command()
 @_NAME
-@deletes
-@with_backend
-@examples("collections delete mine")
-def delete(backend: Backend, *, name: str) -> None:
-    """Delete a collection with its images. The data sets that were made of it stay."""
-    backend.delete_collection(name)
-    click.echo(f"{name} is deleted. The data sets that were made of it stay.")
-
-
-@collections.command()
-@_NAME
 @AS_JSON
 @with_backend
 @examples("collections freeze mine")
@@ -189,3 +156,6 @@ def _collection_table(found: Sequence[Json]) -> Table:
         texts = [about_text(each) for _ in about]
         table.add_row(each["name"], *texts, f"{each['n_images']:,}", version, age_text(each["created_at"]))
     return table
+
+
+add_list(collections, Noun.COLLECTION, _collection_table, maker="collections add mine digit.png --label 7")

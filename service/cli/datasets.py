@@ -1,5 +1,6 @@
 """``inkling datasets``."""
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from rich.text import Text
 
 from service.inference import ImageFile
 
-from .annotations import annotates, print_about, searched
-from .backend import Backend, Json, creates_data, with_backend
-from .names import Noun, argument
+from .annotations import print_about, searched
+from .backend import Backend, Json, with_backend
+from .names import Noun
+from .noun_commands import add_annotate, add_delete, in_pages, print_more
 from .root import Failure, examples
-from .terminal import AS_JSON, columns, deletes, in_long_pages, print_json, print_more, read_file, terminal
+from .terminal import AS_JSON, columns, print_json, read_file, terminal
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FILES = ("npz", "train_images", "train_labels", "test_images", "test_labels")
@@ -27,7 +29,7 @@ def datasets() -> None:
 
 @datasets.command("list")
 @searched
-@in_long_pages
+@functools.partial(in_pages, limit=200)
 @AS_JSON
 @with_backend
 @examples("datasets list", "datasets list --search letters")
@@ -51,29 +53,11 @@ def list_datasets(backend: Backend, *, as_json: bool, **page: Any) -> None:
         table.add_row("all", *(f"{part['n_images']:,}" for part in parts), style="bold")
         console.print()
         console.print(table)
-    print_more(found, "datasets", backend)
+    print_more(found, Noun.DATASET, backend)
 
 
-@datasets.command()
-@argument("name", Noun.DATASET)
-@annotates
-@creates_data
-@examples("datasets annotate fashion --tag week-3")
-def annotate(backend: Backend, *, name: str, changes: Json) -> None:
-    """Change the title, all the tags or the notes of a data set; what is not given stays."""
-    backend.annotate("datasets", name, changes)
-    click.echo(f"{name} is annotated.")
-
-
-@datasets.command()
-@argument("name", Noun.DATASET)
-@deletes
-@creates_data
-@examples("datasets delete fashion")
-def delete(backend: Backend, *, name: str) -> None:
-    """Delete a data set that no unfinished job needs. What was trained on it stays."""
-    backend.delete_dataset(name)
-    click.echo(f"{name} is deleted. Models that were trained on it stay.")
+add_annotate(datasets, Noun.DATASET)
+add_delete(datasets, Noun.DATASET, "that no unfinished job needs", "What was trained on it stays.")
 
 
 @datasets.command()

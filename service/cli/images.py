@@ -3,6 +3,7 @@
 import mimetypes
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,11 +27,12 @@ from .pictures import Pixels, grey_picture, large_digit, weight_picture
 from .root import Failure, examples
 from .terminal import (
     AS_JSON,
+    STANDARD_OUTPUT,
     columns,
     output_option,
     percent,
+    print_and_draw,
     print_json,
-    print_result,
     read_file,
     terminal,
     write_file,
@@ -72,7 +74,7 @@ _MAX_FILE_WIDTH = 32
     "--steps",
     "sheet",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
     help="Write the picture after each step of preprocessing, as one PNG. Only for one image.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a line for each image.")
@@ -122,6 +124,8 @@ def predict(
         (image,) = map(image_of, read)
         drawn_steps = [(name, _picture(backend, image, step)) for step, name in enumerate(steps)]
         write_file(sheet, steps_sheet(drawn_steps))
+        if sheet == STANDARD_OUTPUT:
+            return
     console = terminal()
     if as_json:
         print_json(answer)
@@ -160,9 +164,8 @@ def read(backend: Backend, /, *, file: str, output: Path | None, as_json: bool, 
     """
     _check_version(asked)
     image = _read_image(file)
-    print_result(backend.read(image, **asked), _print_reading, as_json=as_json)
-    if output is not None:
-        write_file(output, backend.reading_picture(image, **asked))
+    answer, draw = partial(backend.read, image, **asked), partial(backend.reading_picture, image, **asked)
+    print_and_draw(answer, _print_reading, draw, output=output, as_json=as_json)
 
 
 @click.command()
@@ -184,9 +187,8 @@ def explain(backend: Backend, /, *, file: str, output: Path | None, as_json: boo
     if question["version"] is not None and question["model"] is None:
         raise click.UsageError("--version needs --model.")
     image = _read_image(file)
-    print_result(backend.explain(image, **question), _print_explanation, as_json=as_json)
-    if output is not None:
-        write_file(output, backend.explanation_picture(image, **question))
+    answer, draw = partial(backend.explain, image, **question), partial(backend.explanation_picture, image, **question)
+    print_and_draw(answer, _print_explanation, draw, output=output, as_json=as_json)
 
 
 def prediction_view(prediction: Json, preprocessed: Sequence[Text] | None, *, source: str) -> RenderableType:

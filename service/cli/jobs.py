@@ -11,7 +11,7 @@ from rich.console import Console
 from service.core import Check
 from service.core.tables import csv_text
 
-from .annotations import annotated, annotates, searched
+from .annotations import annotated
 from .backend import Backend, Json, with_backend
 from .following import follow, submits
 from .hyperparameters import given, hyperparameter_option, hyperparameter_options, training_request
@@ -25,22 +25,20 @@ from .job_view import (
     print_job,
     results,
 )
-from .names import Noun, argument, completion
+from .names import Noun, completion
+from .noun_commands import add_annotate, add_delete, add_list
 from .root import INTERRUPTED, Failure, examples
 from .terminal import (
     AS_JSON,
     PICTURE_OUTPUT,
-    deletes,
-    in_pages,
     picture_file,
     print_commands,
-    print_list,
     print_result,
     terminal,
     write_file,
 )
 
-_JOB = argument("job_id", Noun.JOB, metavar="JOB")
+_JOB = Noun.JOB.argument
 
 
 def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
@@ -135,16 +133,9 @@ def jobs() -> None:
     """
 
 
-@jobs.command("list")
-@click.option("--state", type=click.Choice(list(STATE_STYLES)), help="Only jobs in this state.")
-@searched
-@in_pages
-@AS_JSON
-@with_backend
-@examples("jobs list --state running", "jobs list --tag week-3 --search rate")
-def list_jobs(backend: Backend, *, as_json: bool, **search: Any) -> None:
-    """List jobs, the newest first."""
-    print_list(backend, "jobs", job_table, search, maker="train", as_json=as_json)
+add_list(jobs, Noun.JOB, job_table, maker="train", states=STATE_STYLES)
+add_annotate(jobs, Noun.JOB)
+add_delete(jobs, Noun.JOB, "that is over, with its history", "Its model stays.")
 
 
 @jobs.command()
@@ -171,17 +162,6 @@ def follow_job(ctx: click.Context, backend: Backend, /, *, job_id: str, as_json:
     The exit code is 0 when the job succeeded, 1 when it failed, 130 when it was cancelled.
     """
     ctx.exit(_follow(backend, backend.one("jobs", job_id), as_json=as_json))
-
-
-@jobs.command()
-@_JOB
-@annotates
-@with_backend
-@examples('jobs annotate JOB --title "A larger rate" --tag week-3', "jobs annotate JOB --no-tags")
-def annotate(backend: Backend, *, job_id: str, changes: Json) -> None:
-    """Change the title, all the tags or the notes of a job; what is not given stays."""
-    backend.annotate("jobs", job_id, changes)
-    click.echo("The job is annotated.")
 
 
 @jobs.command()
@@ -234,17 +214,6 @@ def resume(ctx: click.Context, backend: Backend, /, *, job_id: str, **changes: A
     those of one job with the new values.
     """
     return backend.resume(job_id, given(ctx, changes))
-
-
-@jobs.command()
-@_JOB
-@deletes
-@with_backend
-@examples("jobs delete JOB")
-def delete(backend: Backend, *, job_id: str) -> None:
-    """Delete a job that is over, with its history. Its model stays."""
-    backend.delete("jobs", job_id)
-    click.echo("The job is deleted; its model, if it made one, stays.")
 
 
 @jobs.command()

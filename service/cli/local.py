@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Thread
@@ -10,7 +10,7 @@ from typing import Any
 
 from service.bootstrap import Service, build
 from service.charts import digit_picture, evidence_picture, reading_picture, weights_picture
-from service.database import AnnotatedKind, Annotation, Search, migrate
+from service.database import Annotation, Search, migrate
 from service.inference import (
     DecodingLimits,
     Explanation,
@@ -35,7 +35,7 @@ from service.jobs import (
     job_picture,
     sweep_picture,
 )
-from service.registry import Model, Registry
+from service.registry import Model, Registry, parse_version_id
 from service.reports import ReportOptions
 from service.settings import Settings
 
@@ -115,8 +115,20 @@ class LocalBackend:
         return cancelled
 
     def delete(self, noun: str, object_id: str, **options: bool) -> None:
-        """Delete one that is over, with its jobs, those of a report unless ``keep_runs``. Their models stay."""
-        self._service_of(noun).delete(object_id, **options)
+        """Delete one, or of ``models``, ``versions``, ``datasets`` or ``collections``, that nothing needs.
+
+        Jobs, sweeps and reports must be over; with them go their jobs, those of a report unless ``keep_runs``.
+        """
+        if noun in ("models", "versions"):
+            _ = self._registry  # installs the shipped models: the default one is known then
+        deletion = self._migrated.deletion
+        deletes: dict[str, Callable[..., None]] = {
+            "models": deletion.model,
+            "versions": lambda version_id: deletion.version(*parse_version_id(version_id)),
+            "datasets": deletion.dataset,
+        }
+        delete = deletes[noun] if noun in deletes else self._service_of(noun).delete
+        delete(object_id, **options)
 
     def picture(self, noun: str, object_id: str, picture: str, picture_format: PictureFormat) -> bytes:
         """Draw a job or a sweep as far as it is."""
@@ -223,16 +235,6 @@ class LocalBackend:
             provenance=manifest.provenance(),
         )
 
-    def delete_version(self, name: str, version: int) -> None:
-        """Delete a version that nothing needs."""
-        _ = self._registry  # installs the shipped models: the default one is known then
-        self._migrated.deletion.version(name, version)
-
-    def delete_model(self, name: str) -> None:
-        """Delete a model that nothing needs, with its aliases."""
-        _ = self._registry
-        self._migrated.deletion.model(name)
-
     def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
         """Have an alias name a version from now on; return the move."""
         return self._registry.set_alias(name, alias, version, reason=reason).to_dict()
@@ -318,17 +320,9 @@ class LocalBackend:
         """Delete an image of a collection."""
         self._migrated.collections.remove(name, image_id)
 
-    def delete_collection(self, name: str) -> None:
-        """Delete a collection with its images."""
-        self._migrated.collections.delete(name)
-
     def freeze_collection(self, name: str) -> Json:
         """Freeze a collection into a data set."""
         return self._migrated.annotations.dataset(self._migrated.collections.freeze(name).name)
-
-    def delete_dataset(self, name: str) -> None:
-        """Delete a data set that no unfinished job needs."""
-        self._migrated.deletion.dataset(name)
 
     def add_dataset(self, fields: Mapping[str, Any], files: Mapping[str, ImageFile]) -> Json:
         """Add a data set; ``fields`` and ``files`` are the parts of the form that ``POST /datasets`` takes."""
@@ -338,7 +332,7 @@ class LocalBackend:
 
     # What people write about all of these
 
-    def annotate(self, kind: AnnotatedKind, object_id: str, changes: Mapping[str, Any]) -> None:
+    def annotate(self, kind: Any, object_id: str, changes: Mapping[str, Any]) -> None:
         """Change the ``title``, ``tags`` or ``notes`` of what has a list: by id, name or ``name/version``."""
         self._migrated.annotations.change(kind, object_id, changes)
 

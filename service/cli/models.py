@@ -1,7 +1,6 @@
 """``inkling models``."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,22 @@ from service.core import StopReason
 from service.errors import ServiceError
 from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS
 
-from .annotations import about_column, about_text, annotates, print_about, searched
+from .annotations import about_column, about_text, annotates, print_about
 from .backend import Backend, Json, creates_data, split_reference, with_backend
 from .hyperparameters import hyperparameter_option
 from .job_view import check_text
 from .names import Noun, argument
+from .noun_commands import add_list, deletes
 from .pictures import published_tiles, weights_view
-from .root import Failure, examples
+from .root import examples
 from .terminal import (
     AS_JSON,
     age_text,
     columns,
-    deletes,
+    confirm,
     facts,
-    in_long_pages,
     output_option,
     percent,
-    print_list,
     print_result,
     read_file,
     terminal,
@@ -39,7 +37,7 @@ from .terminal import (
     write_file,
 )
 
-_NAME = argument("name", Noun.MODEL)
+_NAME = Noun.MODEL.argument
 _VERSION = click.argument("version", required=False, metavar="[VERSION|ALIAS]")
 _N_CONFUSIONS = 5
 _CHAMPION = "champion"
@@ -53,17 +51,6 @@ def models() -> None:
     A model is a name with numbered versions, which never change. An alias is a movable name for one of them;
     the version that `champion` names predicts when none is given. NAME/3 and NAME@champion name a version too.
     """
-
-
-@models.command("list")
-@searched
-@in_long_pages
-@AS_JSON
-@with_backend
-@examples("models list", "models list --tag handed-in")
-def list_models(backend: Backend, *, as_json: bool, **page: Any) -> None:
-    """List the models, or those of which a version is looked for."""
-    print_list(backend, "models", _model_table, page, maker="train", as_json=as_json)
 
 
 @models.command()
@@ -143,10 +130,6 @@ def promote(backend: Backend, *, name: str, version: int | None, moved: str, rea
     click.echo(f"{move['model']}: {move['alias']} is version {move['version']} now.")
 
 
-def _is_terminal() -> bool:
-    return sys.stdin.isatty()
-
-
 def _confirm_worse(backend: Backend, name: str, version: int) -> None:
     """Ask whether a version is to be the champion although it is worse, with the difference; refuse off a terminal."""
     champion = (backend.model(name)["aliases"] or {}).get(_CHAMPION)
@@ -158,9 +141,8 @@ def _confirm_worse(backend: Backend, name: str, version: int) -> None:
         return
     if found["accuracy_difference"] >= 0:
         return
-    if not _is_terminal():
-        raise Failure(f"{found['sentence']} Promote it all the same with --yes.")
-    click.confirm(f"{found['sentence']}\nPromote version {version}, although it is worse?", abort=True)
+    question = f"{found['sentence']}\nPromote version {version}, although it is worse?"
+    confirm(question, otherwise=f"{found['sentence']} Promote it all the same with --yes.")
 
 
 @models.command()
@@ -214,13 +196,10 @@ def delete(backend: Backend, *, name: str) -> None:
 
     The number of a deleted version is never used again.
     """
-    model, slash, version = name.partition("/")
-    if not slash:
-        backend.delete_model(model)
-    elif version.isdecimal():
-        backend.delete_version(model, int(version))
-    else:
+    _, slash, version = name.partition("/")
+    if slash and not version.isdecimal():
         raise click.UsageError("Name a model, or a version as NAME/NUMBER.")
+    backend.delete("versions" if slash else "models", name)
     click.echo(f"{name} is deleted.")
 
 
@@ -296,6 +275,9 @@ def _model_table(models: Sequence[Json]) -> Table:
             age_text(default["created_at"]),
         )
     return table
+
+
+add_list(models, Noun.MODEL, _model_table, maker="train", order="or those of which a version is looked for")
 
 
 def _print_aliases(histories: Json, console: Console) -> None:

@@ -40,9 +40,28 @@ class Noun(Enum):
         """Its name in paths of the API, in tables and in methods of backends."""
         return f"{self.value.replace(' ', '')}s"
 
+    @property
+    def has_id(self) -> bool:
+        """Whether it is named by an id, which a person does not choose."""
+        return self in (Noun.JOB, Noun.SWEEP, Noun.REPORT)
+
+    @property
+    def example(self) -> str:
+        """What stands for one in examples."""
+        return self.name if self.has_id else "mine"
+
+    @property
+    def argument(self) -> Callable[[Any], Any]:
+        """The argument of a command that names one: ``JOB`` as ``job_id``, or ``NAME`` as ``name``."""
+        return argument(f"{self.value}_id", self, metavar=self.name) if self.has_id else argument("name", self)
+
+    def called(self, name: str) -> str:
+        """Return the subject of a sentence about one: its name, or its kind for an id."""
+        return f"The {self.value}" if self.has_id else name
+
     def known_to(self, backend: Backend) -> list[str]:
         """Return the names that a backend has, or the newest ids."""
-        if self in (Noun.JOB, Noun.SWEEP, Noun.REPORT):
+        if self.has_id:
             return [one["id"] for one in backend.page(self.plural, limit=_N_NEWEST)[self.plural]]
         return [one["name"] for one in every(backend, self.plural)]
 

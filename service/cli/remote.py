@@ -70,7 +70,8 @@ class RemoteBackend:
     one = _asks(lambda client, noun, object_id, **how: getattr(client, noun[:-1])(object_id, **how).data)
     page = _asks(lambda client, noun, **search: _page(noun, getattr(client, noun)(**search)))
     cancel = _asks(lambda client, noun, object_id: _one(client, noun, object_id).cancel().data)
-    delete = _asks(lambda client, noun, object_id, **how: _one(client, noun, object_id).delete(**how))
+    annotate = _asks(lambda client, noun, object_id, changes: _change(client, "annotate", noun, object_id, **changes))
+    delete = _asks(lambda client, noun, object_id, **how: _change(client, "delete", noun, object_id, **how))
     picture = _asks(
         lambda client, noun, object_id, what, form: _one(client, noun, object_id).picture(what, format=form)
     )
@@ -98,8 +99,6 @@ class RemoteBackend:
     onnx_file = _asks(lambda client, name, version: client.weights_file(name, version, format="onnx"))
     import_weights = _asks(lambda client, name, content, **options: client.import_weights(name, content, **options))
     weights_picture = _asks(lambda client, name, version: client.weights(name, version))
-    delete_version = _asks(lambda client, name, version: client.delete_version(name, version))
-    delete_model = _asks(lambda client, name: client.delete_model(name))
     move_alias = _asks(lambda client, *args, **options: client.move_alias(*args, **options))
     alias_history = _asks(lambda client, name, alias: list(client.alias_history(name, alias)))
     evaluation = _asks(lambda client, name, version: client.evaluate(name, version))
@@ -118,25 +117,12 @@ class RemoteBackend:
     collect = _asks(lambda client, name, image, label: client.collect(name, _file(image), label))
     relabel = _asks(lambda client, name, image_id, label: client.relabel(name, image_id, label))
     delete_collected_image = _asks(lambda client, name, image_id: client.delete_collected_image(name, image_id))
-    delete_collection = _asks(lambda client, name: client.delete_collection(name))
     freeze_collection = _asks(lambda client, name: client.freeze_collection(name))
-    delete_dataset = _asks(lambda client, name: client.delete_dataset(name))
     add_dataset = _asks(
         lambda client, fields, files: client.add_dataset(
             **fields, **{part: (file.name or part, file.content) for part, file in files.items()}
         )
     )
-
-    def annotate(self, kind: str, object_id: str, changes: Json) -> None:
-        """See `LocalBackend.annotate`."""
-        with _errors_of_the_service():
-            if kind in _KINDS:
-                _one(self.client, kind, object_id).annotate(**changes)
-            elif kind == "versions":
-                name, _, version = object_id.partition("/")
-                self.client.annotate_version(name, int(version), **changes)
-            else:
-                getattr(self.client, f"annotate_{kind[:-1]}")(object_id, **changes)
 
 
 _KINDS = {"jobs": Job, "sweeps": Sweep, "reports": Report}
@@ -145,6 +131,15 @@ _KINDS = {"jobs": Job, "sweeps": Sweep, "reports": Report}
 def _one(client: InklingClient, noun: str, object_id: str) -> Any:
     """Return a job, sweep or report without asking for it, for what needs its id alone."""
     return _KINDS[noun](client.connection, {"id": object_id})
+
+
+def _change(client: InklingClient, verb: str, noun: str, object_id: str, **how: Any) -> None:
+    """Annotate or delete one of a noun."""
+    if noun in _KINDS:
+        getattr(_one(client, noun, object_id), verb)(**how)
+    else:
+        name, _, version = object_id.partition("/")
+        getattr(client, f"{verb}_{noun[:-1]}")(name, *([int(version)] if version else []), **how)
 
 
 def _numbers(found: Json) -> str:

@@ -8,36 +8,26 @@ import click
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
-from .annotations import (
-    GROUP_STATE,
-    about_column,
-    about_text,
-    annotates,
-    print_about,
-    searched,
-    tags_and_notes,
-)
+from .annotations import about_column, about_text, print_about, tags_and_notes
 from .backend import Backend, Json, creates_data, with_backend
 from .following import follow, poll
 from .job_view import is_final, state_text
-from .names import Noun, argument, completion
+from .names import Noun, completion
+from .noun_commands import GROUP_STATES, add_annotate, add_list, deletes
 from .root import INTERRUPTED, examples
 from .terminal import (
     AS_JSON,
     age_text,
     bar,
     columns,
-    deletes,
     facts,
-    in_pages,
     print_json,
-    print_list,
     print_result,
     time_text,
     writing,
 )
 
-_REPORT = argument("report_id", Noun.REPORT, metavar="REPORT")
+_REPORT = Noun.REPORT.argument
 
 
 @click.command()
@@ -125,16 +115,7 @@ def reports() -> None:
     """
 
 
-@reports.command("list")
-@GROUP_STATE
-@searched
-@in_pages
-@AS_JSON
-@with_backend
-@examples("reports list", "reports list --tag handed-in")
-def list_reports(backend: Backend, *, as_json: bool, **search: Any) -> None:
-    """List reports, the newest first."""
-    print_list(backend, "reports", _report_table, search, maker="report", as_json=as_json)
+add_annotate(reports, Noun.REPORT, "the title in lists")
 
 
 @reports.command()
@@ -159,17 +140,6 @@ def cancel(backend: Backend, *, report_id: str) -> None:
 
 @reports.command()
 @_REPORT
-@annotates
-@with_backend
-@examples('reports annotate REPORT --title "Handed in" --tag handed-in')
-def annotate(backend: Backend, *, report_id: str, changes: Json) -> None:
-    """Change the title in lists, all the tags or the notes of a report; what is not given stays."""
-    backend.annotate("reports", report_id, changes)
-    click.echo("The report is annotated.")
-
-
-@reports.command()
-@_REPORT
 @click.option("--keep-runs", is_flag=True, help="Delete the report alone; its jobs and its sweep stay.")
 @deletes
 @with_backend
@@ -190,6 +160,9 @@ def _report_table(reports: Sequence[Json]) -> Table:
         written = (about_text(report) for _ in about)
         table.add_row(report["id"], kind, state_text(report), *written, age_text(report["created_at"]))
     return table
+
+
+add_list(reports, Noun.REPORT, _report_table, maker="report", states=GROUP_STATES)
 
 
 def _print_report(report: Json, console: Console) -> None:

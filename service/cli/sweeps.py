@@ -14,20 +14,13 @@ from rich.text import Text
 
 from service.core import METRICS
 
-from .annotations import (
-    GROUP_STATE,
-    about_column,
-    about_text,
-    annotated,
-    annotates,
-    print_about,
-    searched,
-)
+from .annotations import about_column, about_text, annotated, print_about
 from .backend import Backend, Json, with_backend
 from .following import follow, poll, submits
 from .hyperparameters import given_grid, grid_option, hyperparameter_options, training_request, value_text
 from .job_view import STATE_STYLES, check_text, is_final, next_commands
-from .names import Noun, argument, completion
+from .names import Noun, completion
+from .noun_commands import GROUP_STATES, add_annotate, add_delete, add_list
 from .root import INTERRUPTED, examples
 from .terminal import (
     AS_JSON,
@@ -35,14 +28,11 @@ from .terminal import (
     age_text,
     bar,
     columns,
-    deletes,
     duration_text,
-    in_pages,
     loss_text,
     percent,
     picture_file,
     print_commands,
-    print_list,
     print_result,
     write_file,
 )
@@ -54,7 +44,7 @@ _MIN_BAR_WIDTH, _MAX_BAR_WIDTH = 6, 20
 _TEXT_WIDTH = 32
 """Kept free for the text beside the bar of the whole."""
 
-_SWEEP = argument("sweep_id", Noun.SWEEP, metavar="SWEEP")
+_SWEEP = Noun.SWEEP.argument
 _RANK_BY = click.option(
     "--rank-by",
     type=click.Choice(list(METRICS)),
@@ -150,16 +140,8 @@ def sweeps() -> None:
     """
 
 
-@sweeps.command("list")
-@GROUP_STATE
-@searched
-@in_pages
-@AS_JSON
-@with_backend
-@examples("sweeps list", "sweeps list --tag week-3 --search seeds")
-def list_sweeps(backend: Backend, *, as_json: bool, **search: Any) -> None:
-    """List sweeps, the newest first."""
-    print_list(backend, "sweeps", sweep_table, search, maker="sweep --grid seed=0..4", as_json=as_json)
+add_annotate(sweeps, Noun.SWEEP)
+add_delete(sweeps, Noun.SWEEP, "that is over, with all its jobs", "Their models stay.")
 
 
 @sweeps.command()
@@ -192,17 +174,6 @@ def follow_sweep(ctx: click.Context, backend: Backend, /, *, sweep_id: str, rank
 
 @sweeps.command()
 @_SWEEP
-@annotates
-@with_backend
-@examples('sweeps annotate SWEEP --title "Five seeds" --tag week-3')
-def annotate(backend: Backend, *, sweep_id: str, changes: Json) -> None:
-    """Change the title, all the tags or the notes of a sweep; what is not given stays."""
-    backend.annotate("sweeps", sweep_id, changes)
-    click.echo("The sweep is annotated.")
-
-
-@sweeps.command()
-@_SWEEP
 @with_backend
 @examples("sweeps cancel SWEEP")
 def cancel(backend: Backend, *, sweep_id: str) -> None:
@@ -212,17 +183,6 @@ def cancel(backend: Backend, *, sweep_id: str) -> None:
     """
     sweep = backend.cancel("sweeps", sweep_id)
     click.echo(f"The members are: {counts_text(sweep['states'])}.")
-
-
-@sweeps.command()
-@_SWEEP
-@deletes
-@with_backend
-@examples("sweeps delete SWEEP")
-def delete(backend: Backend, *, sweep_id: str) -> None:
-    """Delete a sweep that is over, with all its jobs. Their models stay."""
-    backend.delete("sweeps", sweep_id)
-    click.echo("The sweep is deleted; the models that its members made stay.")
 
 
 @sweeps.command()
@@ -390,6 +350,9 @@ def sweep_table(sweeps: Sequence[Json]) -> Table:
         row = [sweep["id"], grid, counts_text(sweep["states"]), *(about_text(sweep) for _ in about)]
         table.add_row(*row, age_text(sweep["created_at"]))
     return table
+
+
+add_list(sweeps, Noun.SWEEP, sweep_table, maker="sweep --grid seed=0..4", states=GROUP_STATES)
 
 
 def counts_text(states: Mapping[str, int]) -> Text:

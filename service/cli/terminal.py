@@ -3,10 +3,8 @@
 Text is never markup: names, reasons and messages are shown as they are.
 """
 
-import functools
 import json
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -52,17 +49,21 @@ def print_result(found: Json, draw: Callable[[Json, Console], object], *, as_jso
         draw(found, terminal())
 
 
-def deletes(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--yes``, without which a command on a terminal asks first whether to delete what its arguments name."""
+def confirm(question: str, *, yes: bool = False, otherwise: str = "") -> None:
+    """Ask the person at a terminal, unless ``--yes`` was given; end the command if the answer is no.
 
-    @click.option("--yes", is_flag=True, help="Do not ask.")
-    @functools.wraps(command)
-    def run(*args: Any, yes: bool, **named: Any) -> Any:
-        if not yes and sys.stdin.isatty():
-            click.confirm(f"Delete {', '.join(map(str, named.values()))}?", abort=True)
-        return command(*args, **named)
+    Elsewhere nobody can answer: go on, or fail with the sentence ``otherwise``.
+    """
+    if yes:
+        return
+    if _is_terminal():
+        click.confirm(question, abort=True)
+    elif otherwise:
+        raise Failure(otherwise)
 
-    return run
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 # Tables
@@ -91,51 +92,6 @@ def facts(values: Mapping[str, str | Text]) -> Table:
 def bar(fraction: float, width: int, style: str = "cyan") -> ProgressBar:
     """Return a bar that is filled to a fraction, 0 to 1."""
     return ProgressBar(total=1.0, completed=fraction, width=width, complete_style=style, finished_style=style)
-
-
-def in_pages(command: Callable[..., Any], *, limit: int = 20) -> Callable[..., Any]:
-    """Add ``--limit`` and ``--before``."""
-    before = click.option("--before", metavar="CURSOR", help="The page after the one that ended with this cursor.")
-    number = click.option(
-        "--limit", type=click.IntRange(1, 200), default=limit, help=f"How many, 1 to 200. [default {limit}]"
-    )
-    return number(before(command))
-
-
-in_long_pages = functools.partial(in_pages, limit=200)
-"""`in_pages` of what there is little of."""
-
-
-def print_list(
-    backend: Backend,
-    noun: str,
-    table: Callable[[Sequence[Json]], Table],
-    search: Mapping[str, Any],
-    *,
-    maker: str,
-    as_json: bool,
-) -> None:
-    """Print what is found of a noun, and the command of the next page or, ``maker``, that of the first entry."""
-    answer = backend.page(noun, **search)
-    if as_json:
-        print_json(answer)
-    elif not answer[noun]:
-        click.echo(f"There are no {noun} {backend.place}. Make one: inkling {maker}{backend.arguments}")
-    else:
-        terminal().print(table(answer[noun]))
-        print_more(answer, noun, backend)
-
-
-def print_more(answer: Json, noun: str, backend: Backend) -> None:
-    """Print the command that shows the next page of the same list, if there is one."""
-    context, asked = click.get_current_context(), ""
-    for name, option in (("q", "--search"), ("tag", "--tag"), ("state", "--state"), ("limit", "--limit")):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            value = context.params[name]
-            values = value if isinstance(value, tuple) else (value,)
-            asked += "".join(f" {option} {shlex.quote(str(each))}" for each in values)
-    if cursor := answer.get("next"):
-        click.echo(f"More: inkling {noun} list{asked} --before {cursor}{backend.arguments}")
 
 
 def print_commands(commands: Sequence[tuple[str, str]], backend: Backend, console: Console) -> None:
@@ -185,16 +141,35 @@ def loss_text(loss: float) -> str:
 
 # Files
 
+STANDARD_OUTPUT = Path("-")
+
 
 def output_option(help_text: str, *, required: bool = False) -> Callable[..., Any]:
-    """Return the option that names the file to be written."""
-    path = click.Path(dir_okay=False, path_type=Path)
+    """Return the option that names the file to be written, or standard output as ``-``."""
+    path = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
     return click.option("-o", "--output", metavar="FILE", type=path, required=required, help=help_text)
 
 
 PICTURE_OUTPUT = output_option(
     "The file to write; a name that ends in .svg gives SVG (not for weights). [default: the picture's name with .png]"
 )
+
+
+def print_and_draw(
+    ask: Callable[[], Json],
+    show: Callable[[Json, Console], object],
+    draw: Callable[[], bytes],
+    *,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Print an answer, and write its picture if an ``output`` is named: that alone if it is standard output."""
+    if output != STANDARD_OUTPUT:
+        print_result(ask(), show, as_json=as_json)
+    elif as_json:
+        raise click.UsageError("--json and -o - exclude each other.")
+    if output is not None:
+        write_file(output, draw())
 
 
 def picture_file(output: Path | None, picture: str) -> tuple[Path, PictureFormat]:
@@ -208,7 +183,12 @@ def picture_file(output: Path | None, picture: str) -> tuple[Path, PictureFormat
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file and report it, or raise `Failure`."""
+    """Write a file and report it, or write to standard output; raise `Failure` if that cannot be."""
+    if path == STANDARD_OUTPUT:
+        if sys.stdout.isatty() and b"\0" in data:
+            raise Failure("This is not text, which a terminal could show: name a file, or redirect the output.")
+        click.echo(data, nl=False)
+        return
     with writing(path):
         path.write_bytes(data)
     click.echo(f"Wrote {path} ({len(data):,} bytes).")

@@ -3,7 +3,6 @@
 import os
 import platform
 import shutil
-import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +23,7 @@ from service.settings import Settings
 
 from .root import cli, examples
 from .settings_options import of_this_machine, read_settings
-from .terminal import AS_JSON, facts, print_json, terminal
+from .terminal import AS_JSON, confirm, facts, print_json, terminal
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _MIN_FREE_BYTES = 256 * 2**20
@@ -143,8 +142,8 @@ def clean(dry_run: bool, yes: bool, as_json: bool, **given: str | None) -> None:
             for item in expired if dry_run else ():
                 click.echo(f"{item.kind:<9}  {item.id:<30}  {item.n_bytes / 1e6:8,.1f} MB")
             click.echo(f"Expired: {counts or 'nothing'}; {n_bytes / 1e6:,.1f} MB.")
-        if expired and not dry_run and not yes and sys.stdin.isatty():
-            click.confirm("Delete it?", abort=True)
+        if expired and not dry_run:
+            confirm("Delete it?", yes=yes)
         deleted, before = [], service.database.size_bytes()
         if not dry_run:
             deleted = [item for item in expired if service.retention.delete(item)]

@@ -94,7 +94,13 @@ def import_weights(
         validation_size=min(_MAX_TEST_IMAGES, len(data_set.test)),
         batch_size=1,
     )
-    training, test = training_images(data_set, config), validation_images(data_set, config)
+    try:
+        training, test = training_images(data_set, config), validation_images(data_set, config)
+    except InvalidField as error:
+        if error.field == "classes":
+            raise
+        needed = "images of each class to train on, and of one at least to test on"
+        raise InvalidField(f"{data_set.name} lacks images of these classes.", field="dataset", allowed=needed) from None
     function = config.build_model()
     rows = {which: _row(function, matrices) for which, matrices in (("best", layers.best), ("last", layers.last))}
     with np.errstate(over="ignore", invalid="ignore"):

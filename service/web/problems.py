@@ -22,8 +22,11 @@ from starlette.routing import Mount
 from starlette.types import Scope
 
 from service.core import HYPERPARAMETERS
-from service.database.annotation_rows import RULES
+from service.database.annotation_rows import RULES, TAG_PATTERN, TEXT_PATTERN, TITLE_PATTERN
 from service.errors import ServiceError, TooManyRequests
+from service.jobs import COLLECTION_NAME, COLLECTION_NAME_RULE
+
+from .requests import CLASSES_PATTERN, NAME_CURSOR, NUMBER_CURSOR
 
 MEDIA_TYPE = "application/problem+json"
 _NOT_FOUND_PAGE = Path(__file__).parent / "static" / "not_found.html"
@@ -302,7 +305,6 @@ _ALLOWED_BY_KIND = {
     "finite_number": "a finite number",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
-    "string_pattern_mismatch": "of the form {pattern}",
     "string_type": "a string",
     "string_unicode": "a string of whole Unicode characters",
     "list_type": "a list",
@@ -312,11 +314,24 @@ _ALLOWED_BY_KIND = {
 }
 
 
+FORMS = {
+    **dict.fromkeys((NUMBER_CURSOR, NAME_CURSOR), "the `next` of an earlier page"),
+    CLASSES_PATTERN: "digits with commas between them, as in 2,3",
+    COLLECTION_NAME: COLLECTION_NAME_RULE,
+    TITLE_PATTERN: RULES["title"],
+    TAG_PATTERN: "a tag, without commas, and no space at its ends",
+    TEXT_PATTERN: "without the character 0",
+}
+"""What each pattern means, in words: nobody is shown a regular expression."""
+
+
 def _allowed(found: Mapping[str, Any]) -> str:
     """Say in words what pydantic would have accepted. Its own messages may hold the input."""
     kind, context = found["type"], found.get("ctx", {})
     if kind == "missing":
         return "given"
+    if kind == "string_pattern_mismatch":
+        return FORMS[context["pattern"]]
     return _ALLOWED_BY_KIND.get(kind, "of another form; see the documentation").format(**context)
 
 

@@ -35,6 +35,9 @@ from service.registry import NAME_RULE
 
 MAX_EVENT_ID = 2**63 - 1
 
+CLASSES_PATTERN = "^([0-9](,[0-9]){0,9})?$"
+NUMBER_CURSOR, NAME_CURSOR = "^[0-9]{1,18}$", "^[a-z0-9][a-z0-9._-]*$"
+
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _KEY = re.compile(r"[ -~]{1,255}")
 
@@ -76,7 +79,7 @@ class Page(Parameters):
     """A page of a listing that has the newest first."""
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    before: Annotated[str | None, Field(pattern="^[0-9]{1,18}$", description="The `next` of an earlier page.")] = None
+    before: Annotated[str | None, Field(pattern=NUMBER_CURSOR, description="The `next` of an earlier page.")] = None
 
 
 TagText = Annotated[str, Field(max_length=MAX_TAG_CHARS, pattern=TAG_PATTERN)]
@@ -113,7 +116,7 @@ class NamesPage(SearchParameters):
     limit: Annotated[int, Field(ge=1, le=200)] = 200
     before: Annotated[
         str | None,
-        Field(max_length=64, pattern="^[a-z0-9][a-z0-9._-]*$", description="The `next` of an earlier page."),
+        Field(max_length=64, pattern=NAME_CURSOR, description="The `next` of an earlier page."),
     ] = None
 
 

@@ -126,15 +126,15 @@ def test_versions_models_data_sets_and_sweeps_are_deleted_unless_they_are_needed
         backend.import_weights("passing", content, classes=(), publish="last", dataset="mnist")["version"]
         for _ in range(2)
     )
-    backend.delete_version("passing", first)
+    backend.delete("versions", f"passing/{first}")
     assert [version["version"] for version in backend.model("passing")["versions"]] == [second]
-    backend.delete_model("passing")
+    backend.delete("models", "passing")
     with pytest.raises(ModelNotFound):
         backend.model("passing")
     with pytest.raises(InUse):
-        backend.delete_model("mnist-digits")
+        backend.delete("models", "mnist-digits")
     with pytest.raises(InUse):
-        backend.delete_dataset("mnist")
+        backend.delete("datasets", "mnist")
     with pytest.raises(JobNotFound):
         backend.delete("sweeps", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
 
@@ -260,10 +260,10 @@ def test_a_collection_from_its_first_image_to_a_data_set(backend: Backend, digit
     assert (found["n_images"], found["images"][0]["digit"], found["next"]) == (1, 7, None)
     assert backend.freeze_collection(name)["name"] == f"{name}-v1"
     backend.delete_collected_image(name, image["id"])
-    backend.delete_collection(name)
+    backend.delete("collections", name)
     with pytest.raises(DatasetNotFound):
         backend.collect(name, ImageFile(content=digit_png.read_bytes()), 3)
-    backend.delete_dataset(f"{name}-v1")
+    backend.delete("datasets", f"{name}-v1")
 
 
 def states(backend: Backend, sweep_id: str, rank_by: str = "validation_loss") -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from PIL import Image
 
 from service.bootstrap import build
 from service.cli.local import LocalBackend
+from service.cli.root import Failure
 from service.cli.sweeps import exit_code_of
+from service.cli.terminal import STANDARD_OUTPUT, write_file
 from service.core import TrainingConfig
 from service.datasets import Dataset
 from service.errors import NoDataYet
@@ -251,7 +253,7 @@ def test_a_worse_champion_is_asked_for(here: Here, tmp_path: Path, monkeypatch: 
     worse = ("models", "promote", "asked/2")
     refused = here(*worse, exit_code=1)
     assert "asked/2" in refused and refused.endswith("Promote it all the same with --yes.\n")
-    monkeypatch.setattr("service.cli.models._is_terminal", lambda: True)
+    monkeypatch.setattr("service.cli.terminal._is_terminal", lambda: True)
     asked = here(*worse, input="n\n", exit_code=1)
     assert "although it is worse? [y/N]" in asked and "version 1" in here("models", "aliases", "asked")
     assert "version 2 now" in here(*worse, input="y\n")
@@ -383,6 +385,30 @@ def test_an_explanation(here: Here, digit_png: Path, tmp_path: Path) -> None:
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads(here("explain", digit_png, "--json"))["digit"] == 7
     assert "another class" in here("explain", digit_png, "--digit", "7", "--against", "7", exit_code=1)
+    assert "exclude each other" in here("explain", digit_png, "--json", "-o", "-", exit_code=2)
+
+
+@pytest.mark.parametrize("command", ["explain {} -o -", "read {} -o -", "predict {} --steps -"])
+def test_a_picture_to_standard_output_is_all_that_is_written(
+    run: Run, digit_png: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    with Image.open(digit_png) as large:
+        large.resize((90, 90)).save(tmp_path / "digit.png")
+    monkeypatch.chdir(tmp_path)
+    result = run(*command.format("digit.png").split(), "--data-dir", tmp_path / "none")
+    assert result.exit_code == 0, result.output
+    with Image.open(BytesIO(result.stdout_bytes)) as picture:
+        picture.load()
+    assert not Path("-").exists()
+
+
+def test_no_picture_is_written_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    master, slave = os.openpty()
+    with open(slave, "w") as screen, monkeypatch.context() as patch:  # noqa: PTH123 - a descriptor
+        patch.setattr(sys, "stdout", screen)
+        with pytest.raises(Failure, match="not text"):
+            write_file(STANDARD_OUTPUT, b"\x89PNG\0")
+    os.close(master)
 
 
 def test_a_number_is_read(here: Here, mnist: Dataset, tmp_path: Path) -> None:

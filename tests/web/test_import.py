@@ -110,6 +110,16 @@ def test_its_data_set_is_found_by_the_number_of_its_classes(client: httpx.Client
         client.delete(f"/datasets/{name}").raise_for_status()
 
 
+def test_a_data_set_without_images_to_test_on(client: httpx.Client, mnist: Dataset) -> None:
+    x, y = mnist.training.images[:1000], mnist.training.labels[:1000]
+    file = saved(x_train=x, y_train=y, x_test=x[y == 0], y_test=y[y == 0])
+    client.post("/datasets", data={"name": "noughts"}, files={"file": file}).raise_for_status()
+    weights = np.zeros((785, 2), np.float32)
+    answer = post(client, npz(best=weights, last=weights), classes="1,2", dataset="noughts").json()
+    assert answer["detail"] == "noughts lacks images of these classes." and "test on" in answer["errors"][0]["allowed"]
+    client.delete("/datasets/noughts").raise_for_status()
+
+
 def test_a_file_of_numpy_itself(client: httpx.Client) -> None:
     made = post(client, saved(best=W.astype(np.float64), last=W.astype(np.float64))).json()
     assert (made["model"], made["dtype"]) == ("softmax", "float64")

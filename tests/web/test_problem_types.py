@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from service.errors import ServiceError
-from service.web.problems import PROBLEM_TYPES
+from service.web.problems import FORMS, PROBLEM_TYPES
+from service.web.requests import Parameters, Strict
 from tests.web.serving import problem_of
 
 
@@ -36,6 +37,26 @@ def test_every_type_can_be_opened(url: str, code: str) -> None:
     explained = httpx.get(f"{url}/problems/{code}").json()
     assert explained["type"] == f"/problems/{code}"
     assert explained["meaning"].endswith(".")
+
+
+def patterns_in(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from (value for name, value in schema.items() if name == "pattern" and isinstance(value, str))
+        for name, part in schema.items():
+            yield from patterns_in(part) if name != "metadata" else ()  # what is only documented
+    elif isinstance(schema, list | tuple):
+        for part in schema:
+            yield from patterns_in(part)
+
+
+def test_no_refusal_shows_a_regular_expression(url: str) -> None:
+    kinds = [Parameters, Strict]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    checked = {pattern for kind in kinds for pattern in patterns_in(kind.__pydantic_core_schema__)}
+    assert checked == FORMS.keys()
+    (entry,) = httpx.get(f"{url}/api/v1/models", params={"before": "BB"}).json()["errors"]
+    assert entry["allowed"] == "the `next` of an earlier page"
 
 
 def test_an_unknown_type_is_not_found(url: str) -> None:

@@ -30,7 +30,7 @@ from service.web.pictures import (
     is_known,
     picture_answer,
 )
-from service.web.requests import NamesPage, Page, Parameters, ServiceDep
+from service.web.requests import CLASSES_PATTERN, NamesPage, Page, Parameters, ServiceDep
 from service.web.routing import AnnotatedAnswer, Answer, NextPage, answer, noun_router
 
 router = noun_router("models")
@@ -152,7 +152,7 @@ class ImportParameters(Parameters):
         bool, Field(description="Fit the temperature to the test images. False keeps what the file computes.")
     ] = True
     classes: Annotated[
-        str, Field(pattern="^([0-9](,[0-9]){0,9})?$", description="Of the outputs; all by default. As in `2,3`.")
+        str, Field(pattern=CLASSES_PATTERN, description="Of the outputs; all by default. As in `2,3`.")
     ] = ""
     publish: Annotated[Literal["best", "last"], Field(description="Which weights predictions use.")] = "best"
     activation: Annotated[

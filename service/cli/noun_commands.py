@@ -1,0 +1,109 @@
+"""Commands that jobs, sweeps, reports, data sets and collections have in common: list, annotate and delete."""
+
+import functools
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from rich.table import Table
+
+from .annotations import annotates, searched
+from .backend import Backend, Json, creates_data, with_backend
+from .names import Noun
+from .root import examples
+from .terminal import AS_JSON, confirm, print_json, terminal
+
+GROUP_STATES = ("running", "finished")
+"""Of what has many jobs."""
+
+
+def add_list(
+    group: click.Group,
+    noun: Noun,
+    table: Callable[[Sequence[Json]], Table],
+    *,
+    maker: str,
+    states: Iterable[str] = (),
+    order: str = "the newest first",
+) -> None:
+    """Add the command ``list``; ``maker`` is the command that makes the first one."""
+
+    def list_(backend: Backend, *, as_json: bool, **search: Any) -> None:
+        answer = backend.page(noun.plural, **search)
+        if as_json:
+            print_json(answer)
+        elif not answer[noun.plural]:
+            click.echo(f"There are no {noun.plural} {backend.place}. Make one: inkling {maker}{backend.arguments}")
+        else:
+            terminal().print(table(answer[noun.plural]))
+            print_more(answer, noun, backend)
+
+    list_.__doc__ = f"List {noun.value}s, {order}."
+    shown = examples(f"{noun.plural} list", f"{noun.plural} list --search rate --tag week-3")
+    command = searched(in_pages(AS_JSON(with_backend(shown(list_))), limit=20 if noun.has_id else 200))
+    if states:
+        command = click.option("--state", type=click.Choice([*states]), help="Only those in this state.")(command)
+    group.command("list")(command)
+
+
+def add_annotate(group: click.Group, noun: Noun, what: str = "the title") -> None:
+    """Add the command ``annotate``."""
+
+    def annotate(backend: Backend, *, changes: Json, **named: str) -> None:
+        (name,) = named.values()
+        backend.annotate(noun.plural, name, changes)
+        click.echo(f"{noun.called(name)} is annotated.")
+
+    annotate.__doc__ = f"Change {what}, all the tags or the notes of a {noun.value}; what is not given stays."
+    shown = examples(f'{noun.plural} annotate {noun.example} --title "A larger rate" --tag week-3')
+    reaches = with_backend if noun.has_id else creates_data
+    group.command("annotate")(noun.argument(annotates(reaches(shown(annotate)))))
+
+
+def add_delete(group: click.Group, noun: Noun, which: str, stays: str) -> None:
+    """Add the command ``delete``; ``which`` can be deleted, and ``stays`` is a sentence on what is kept."""
+
+    def delete(backend: Backend, **named: str) -> None:
+        (name,) = named.values()
+        backend.delete(noun.plural, name)
+        click.echo(f"{noun.called(name)} is deleted. {stays}")
+
+    delete.__doc__ = f"Delete a {noun.value} {which}. {stays}"
+    reaches = creates_data if noun is Noun.DATASET else with_backend
+    shown = examples(f"{noun.plural} delete {noun.example}")
+    group.command("delete")(noun.argument(deletes(reaches(shown(delete)))))
+
+
+def deletes(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--yes``, without which a command on a terminal asks first whether to delete what its arguments name."""
+
+    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @functools.wraps(command)
+    def run(*args: Any, yes: bool, **named: Any) -> Any:
+        confirm(f"Delete {', '.join(map(str, named.values()))}?", yes=yes)
+        return command(*args, **named)
+
+    return run
+
+
+def in_pages(command: Callable[..., Any], *, limit: int = 20) -> Callable[..., Any]:
+    """Add ``--limit`` and ``--before``."""
+    before = click.option("--before", metavar="CURSOR", help="The page after the one that ended with this cursor.")
+    number = click.option(
+        "--limit", type=click.IntRange(1, 200), default=limit, help=f"How many, 1 to 200. [default {limit}]"
+    )
+    return number(before(command))
+
+
+def print_more(answer: Mapping[str, Any], noun: Noun, backend: Backend) -> None:
+    """Print the command that shows the next page of the same list, if there is one."""
+    context, asked = click.get_current_context(), ""
+    for name, option in (("q", "--search"), ("tag", "--tag"), ("state", "--state"), ("limit", "--limit")):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            value = context.params[name]
+            values = value if isinstance(value, tuple) else (value,)
+            asked += "".join(f" {option} {shlex.quote(str(each))}" for each in values)
+    if cursor := answer.get("next"):
+        click.echo(f"More: inkling {noun.plural} list{asked} --before {cursor}{backend.arguments}")

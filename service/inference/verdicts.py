@@ -1,9 +1,9 @@
 """What a prediction is worth: a digit, an unsure one, or none at all."""
 
 from dataclasses import dataclass
+from itertools import repeat
+from operator import itemgetter
 from typing import Any, Literal, TypeAlias
-
-import numpy as np
 
 from service.core import Certainty, Floats, Ints
 from service.registry import Model, load_detector
@@ -63,23 +63,25 @@ def judge(
         most probable first, where the verdict is ``unsure``.
     """
     unsure_below, digit_below = thresholds.of(model)
-    is_unsure = table.max(axis=1) < unsure_below
-    is_other = digit_probabilities(inputs) < digit_below if digit_below else np.zeros(len(inputs), np.bool_)
-    verdicts: list[Verdict] = ["digit"] * len(inputs)
-    rivals: list[list[int]] = [[] for _ in verdicts]
-    doubtful = is_unsure | is_other | np.fromiter(map(bool, inputs.warnings), np.bool_, len(inputs))
-    for place in np.flatnonzero(doubtful).tolist():
-        warnings = inputs.warnings[place]
+    are_digits = digit_probabilities(inputs).tolist() if digit_below else repeat(1.0)
+    verdicts: list[Verdict] = []
+    rivals: list[list[int]] = []
+    rows = zip(digits.tolist(), table.tolist(), are_digits, inputs.warnings, strict=False)
+    for digit, row, is_digit, warnings in rows:  # for a single image, arrays would take ten times as long
+        others: list[int] = []
+        verdict: Verdict = "digit"
         if BLANK in warnings:
-            verdicts[place] = "blank"
-        elif is_other[place]:
-            verdicts[place] = "not-a-digit"
-        elif any(SEVERAL_BLOBS in warning for warning in warnings):
-            verdicts[place] = "several-digits"
-        else:
-            verdicts[place], row = "unsure", table[place]
-            likely = [k for k in np.argsort(-row, kind="stable").tolist() if row[k] >= _RIVAL_PROBABILITY]
-            rivals[place] = [label for label in model.classes[likely].tolist() if label != digits[place]]
+            verdict = "blank"
+        elif is_digit < digit_below:
+            verdict = "not-a-digit"
+        elif warnings and any(SEVERAL_BLOBS in warning for warning in warnings):
+            verdict = "several-digits"
+        elif warnings or max(row) < unsure_below:
+            verdict = "unsure"
+            likely = sorted(zip(row, model.classes.tolist(), strict=True), key=itemgetter(0), reverse=True)
+            others = [label for p, label in likely if p >= _RIVAL_PROBABILITY and label != digit]
+        verdicts.append(verdict)
+        rivals.append(others)
     return verdicts, rivals
 
 

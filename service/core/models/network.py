@@ -114,12 +114,14 @@ class Network(Model):
         return z
 
     def image_logits(self, row: Floats, x: Floats) -> Floats:
-        """See `Model`."""
-        *hidden, last = self._matrices(row)
-        a = x[:, np.newaxis]  # each image by itself: its bits are the same in every company
-        for matrix in hidden:
-            a = self._activate(a @ matrix)
-        return np.swapaxes(a @ last, 1, 2)
+        """See `Model`. Biases are added to each product, so that no activations are copied to stand beside a 1."""
+        first, *others = self._matrices(row)
+        z: Floats = x[:, np.newaxis] @ first  # each image by itself: its bits are the same in every company
+        for matrix in others:
+            self.activation.apply(z, z)
+            z = z @ matrix[:-1]
+            z += matrix[-1]
+        return np.swapaxes(z, 1, 2)
 
     def loss_and_gradient(self, rows: Floats, x: Floats, y: Ints) -> tuple[Floats, Floats]:
         """Return C and dC/dθ, which the next call overwrites.

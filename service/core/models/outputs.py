@@ -106,8 +106,11 @@ class Binary:
         return shares
 
     def probabilities(self, logits: Floats) -> Floats:
-        """See `Output`."""
-        return np.concatenate((_sigmoid(logits), _sigmoid(-logits)), axis=1)
+        """Return sigmoid(z) and sigmoid(-z), each as exact as the other, since tanh(-z / 2) is -tanh(z / 2)."""
+        half = np.tanh(logits / 2)
+        both: Floats = np.concatenate((1 + half, 1 - half), axis=1)
+        both /= 2
+        return both
 
     def class_values(self, values: Floats) -> Floats:
         """Return z for the first class and -z for the second."""

@@ -50,125 +50,95 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="INKLING_", frozen=True, extra="ignore")
 
-    host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535, description="port to listen on; 0 takes a free one")] = 8000
-    data_dir: Annotated[Path, Field(description="folder for the database and the model store")] = Path("data")
-    database_url: Annotated[
-        str | None,
-        Field(
-            description="URL of the database: sqlite:///path or postgresql://user:password@host/name "
-            "(not given: SQLite in the data folder)"
-        ),
-    ] = None
-    store_url: Annotated[
-        str | None,
-        Field(description="folder, or s3://bucket/prefix, of the models (not given: model_store in the data folder)"),
-    ] = None
-    executor: Annotated[
-        Literal["processes", "inline", "dask"],
-        Field(description="where training runs: worker processes, this process, or a Dask cluster"),
-    ] = "processes"
-    dask_scheduler: Annotated[
-        str | None, Field(description="scheduler of the executor dask: tcp://host:port or tls://host:port")
-    ] = None
-    dask_insecure: Annotated[
-        bool, Field(description="accept tcp:// to another machine: whoever reaches it can run code on every worker")
-    ] = False
-    workers: Annotated[
-        int,
-        Field(
-            default_factory=_default_workers, ge=1, le=64, description="jobs trained at a time (cores - 1, at least 1)"
-        ),
-    ]
-    web_workers: Annotated[
-        int,
-        Field(ge=1, le=64, description="web processes on the address; one of them on each host runs the jobs"),
-    ] = 1
-    default_model: Annotated[
-        str | None,
-        Field(
-            description="model that is used when a request names none (not given: the shipped network, or the softmax "
-            "model where you had promoted a version of your own)"
-        ),
-    ] = None
-    allowed_hosts: Annotated[
-        Names,
-        Field(
-            description="host names that requests may use, besides localhost and the address; *.example.com are all "
-            "names below example.com"
-        ),
-    ] = ()
-    allow_anonymous: Annotated[
-        bool, Field(description="allow everything without a key to whoever can reach the address")
-    ] = False
-    trusted_proxies: Annotated[Names, Field(description="addresses of proxies whose X-Forwarded-For is trusted")] = ()
-    max_requests_per_s: Annotated[
-        int, Field(ge=0, description="requests a second with one key, in bursts of twice as many; 0: no limit")
-    ] = 200
-    max_requests_per_s_per_address: Annotated[
-        int, Field(ge=0, description="the same, without a valid key, from one address; 0: no limit")
-    ] = 100
-    max_jobs_per_key: Annotated[int, Field(ge=1, description="jobs of one key that wait or run at a time")] = 2000
-    max_streams_per_client: Annotated[int, Field(ge=1, description="event streams of one client at a time")] = 100
-    keep_jobs_days: Annotated[
-        int | None,
-        Field(
-            ge=1,
-            le=36_500,
-            description="days after which jobs, sweeps and reports that ended are deleted (not given: never)",
-        ),
-    ] = None
-    keep_snapshots_days: Annotated[
-        int | None,
-        Field(ge=1, le=36_500, description="days after which an ended job keeps only 16 snapshots (not given: never)"),
-    ] = None
-    keep_versions: Annotated[
-        int | None,
-        Field(ge=1, description="newest versions of each model that are kept, beside those in use (not given: all)"),
-    ] = None
-    mlflow_url: Annotated[str | None, Field(description="MLflow tracking server to which finished jobs are logged")] = (
-        None
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    data_dir: Path = Field(Path("data"), description="folder for the database and the model store")
+    database_url: str | None = Field(
+        None,
+        description="URL of the database: sqlite:///path or postgresql://user:password@host/name "
+        "(not given: SQLite in the data folder)",
     )
-    mlflow_experiment: Annotated[str, Field(min_length=1, description="experiment in MLflow")] = "inkling"
-    webhook_url: Annotated[
-        str | None,
-        AfterValidator(_check_url),
-        Field(description="URL to which the end of each job, sweep and report, and each new version, is posted"),
-    ] = None
-    webhook_secret: Annotated[
-        SecretStr | None,
-        Field(
-            description="key that signs webhooks: 24 to 64 bytes in base64. Others can see options: give the variable",
-            validate_default=True,
-        ),
-    ] = None
-    webhook_allow_private: Annotated[
-        bool, Field(description="allow a receiver of webhooks whose address is not on the Internet")
-    ] = False
-    max_queue_length: Annotated[int, Field(ge=1, description="jobs that may wait at a time")] = 10_000
-    max_json_bytes: Annotated[int, Field(ge=1024, description="largest JSON body of a request, bytes")] = 262_144
-    max_body_bytes: Annotated[int, Field(ge=1024, description="largest body of a prediction request, bytes")] = (
-        16_777_216
+    store_url: str | None = Field(
+        None, description="folder, or s3://bucket/prefix, of the models (not given: model_store in the data folder)"
     )
-    max_image_bytes: Annotated[int, Field(ge=1024, description="largest image file, bytes")] = 8_388_608
-    max_image_pixels: Annotated[int, Field(ge=N_PIXELS, description="most pixels of an image")] = 25_000_000
-    max_images_per_request: Annotated[int, Field(ge=1, description="most images in one request")] = 10_000
-    header_timeout_s: Annotated[
-        float, Field(gt=0, le=3600, description="longest wait for a request and its headers, s")
-    ] = 10.0
-    body_timeout_s: Annotated[
-        float, Field(gt=0, le=3600, description="longest wait for a body, s, plus 1 s for every 64 KiB received")
-    ] = 30.0
-    max_connections: Annotated[int, Field(ge=16, le=60_000, description="open connections at a time")] = 2000
-    log_format: Annotated[LogFormat, Field(description="text for people, or JSON for programs")] = "text"
-    max_dataset_bytes: Annotated[int, Field(ge=1024, description="largest upload of a data set, bytes")] = 67_108_864
-    max_dataset_expanded_bytes: Annotated[
-        int, Field(ge=1024, description="largest data set after unpacking, bytes")
-    ] = 134_217_728
-    max_datasets: Annotated[int, Field(ge=0, description="data sets that users may upload")] = 100
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Field(description="least important messages that are logged")
-    ] = "info"
+    executor: Literal["processes", "inline", "dask"] = Field(
+        "processes", description="where training runs: worker processes, this process, or a Dask cluster"
+    )
+    dask_scheduler: str | None = Field(
+        None, description="scheduler of the executor dask: tcp://host:port or tls://host:port"
+    )
+    dask_insecure: bool = Field(
+        False, description="accept tcp:// to another machine: whoever reaches it can run code on every worker"
+    )
+    workers: int = Field(
+        default_factory=_default_workers, ge=1, le=64, description="jobs trained at a time (cores - 1, at least 1)"
+    )
+    web_workers: int = Field(
+        1, ge=1, le=64, description="web processes on the address; one of them on each host runs the jobs"
+    )
+    default_model: str | None = Field(
+        None,
+        description="model that is used when a request names none (not given: the shipped network, or the softmax "
+        "model where you had promoted a version of your own)",
+    )
+    allowed_hosts: Names = Field(
+        (),
+        description="host names that requests may use, besides localhost and the address; *.example.com are all "
+        "names below example.com",
+    )
+    allow_anonymous: bool = Field(False, description="allow everything without a key to whoever can reach the address")
+    trusted_proxies: Names = Field((), description="addresses of proxies whose X-Forwarded-For is trusted")
+    max_requests_per_s: int = Field(
+        200, ge=0, description="requests a second with one key, in bursts of twice as many; 0: no limit"
+    )
+    max_requests_per_s_per_address: int = Field(
+        100, ge=0, description="the same, without a valid key, from one address; 0: no limit"
+    )
+    max_jobs_per_key: int = Field(2000, ge=1, description="jobs of one key that wait or run at a time")
+    max_streams_per_client: int = Field(100, ge=1, description="event streams of one client at a time")
+    keep_jobs_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="days after which jobs, sweeps and reports that ended are deleted (not given: never)",
+    )
+    keep_snapshots_days: int | None = Field(
+        None, ge=1, le=36_500, description="days after which an ended job keeps only 16 snapshots (not given: never)"
+    )
+    keep_versions: int | None = Field(
+        None, ge=1, description="newest versions of each model that are kept, beside those in use (not given: all)"
+    )
+    mlflow_url: str | None = Field(None, description="MLflow tracking server to which finished jobs are logged")
+    mlflow_experiment: str = Field("inkling", min_length=1, description="experiment in MLflow")
+    webhook_url: Annotated[str | None, AfterValidator(_check_url)] = Field(
+        None, description="URL to which the end of each job, sweep and report, and each new version, is posted"
+    )
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="key that signs webhooks: 24 to 64 bytes in base64. Others can see options: give the variable",
+        validate_default=True,
+    )
+    webhook_allow_private: bool = Field(
+        False, description="allow a receiver of webhooks whose address is not on the Internet"
+    )
+    max_queue_length: int = Field(10_000, ge=1, description="jobs that may wait at a time")
+    max_json_bytes: int = Field(262_144, ge=1024, description="largest JSON body of a request, bytes")
+    max_body_bytes: int = Field(16_777_216, ge=1024, description="largest body of a prediction request, bytes")
+    max_image_bytes: int = Field(8_388_608, ge=1024, description="largest image file, bytes")
+    max_image_pixels: int = Field(25_000_000, ge=N_PIXELS, description="most pixels of an image")
+    max_images_per_request: int = Field(10_000, ge=1, description="most images in one request")
+    header_timeout_s: float = Field(10.0, gt=0, le=3600, description="longest wait for a request and its headers, s")
+    body_timeout_s: float = Field(
+        30.0, gt=0, le=3600, description="longest wait for a body, s, plus 1 s for every 64 KiB received"
+    )
+    max_connections: int = Field(2000, ge=16, le=60_000, description="open connections at a time")
+    log_format: LogFormat = Field("text", description="text for people, or JSON for programs")
+    max_dataset_bytes: int = Field(67_108_864, ge=1024, description="largest upload of a data set, bytes")
+    max_dataset_expanded_bytes: int = Field(134_217_728, ge=1024, description="largest data set after unpacking, bytes")
+    max_datasets: int = Field(100, ge=0, description="data sets that users may upload")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least important messages that are logged"
+    )
 
     @field_validator("webhook_secret")
     @classmethod

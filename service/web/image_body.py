@@ -50,11 +50,7 @@ IMAGE_BODY: dict[str, Any] = {
             "image/jpeg": BINARY,
             "image/webp": BINARY,
             FORM: {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": _list_of(BINARY["schema"])},
-                }
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": _list_of(BINARY["schema"])}}
             },
             _JSON: {
                 "schema": {

@@ -51,14 +51,14 @@ class _InputParameters(_Strict):
 class _Input(_Strict):
     name: Literal["image"]
     datatype: Literal["UINT8", "FP32"]
-    shape: Annotated[list[Annotated[int, Field(ge=0, le=_MAX_SIDE)]], Field(min_length=2, max_length=3)]
+    shape: list[Annotated[int, Field(ge=0, le=_MAX_SIDE)]] = Field(min_length=2, max_length=3)
     parameters: _InputParameters = _InputParameters()
     data: Any = None
 
 
 class _OutputParameters(_Strict):
     binary_data: bool | None = None
-    classification: Annotated[int, Field(ge=0, le=MAX_CLASSIFICATION)] = 0
+    classification: int = Field(0, ge=0, le=MAX_CLASSIFICATION)
     shared_memory_region: None = None
 
 
@@ -73,8 +73,8 @@ class _RequestParameters(_Strict):
 
 class _Request(_Strict):
     id: Annotated[str, Field(max_length=_MAX_ID_CHARS)] | None = None
-    inputs: Annotated[list[_Input], Field(min_length=1, max_length=1)]
-    outputs: Annotated[list[_Output], Field(max_length=2)] = []
+    inputs: list[_Input] = Field(min_length=1, max_length=1)
+    outputs: list[_Output] = Field([], max_length=2)
     parameters: _RequestParameters = _RequestParameters()
 
 

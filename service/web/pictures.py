@@ -38,6 +38,8 @@ def file_answer(description: str, *media_types: str) -> dict[str, Any]:
 
 
 PNG_ANSWER = file_answer("A PNG file.", PNG)
+PNG_MADE: dict[str, Any] = {**PNG_ANSWER, "responses": {200: PNG_ANSWER["responses"][200]}}
+"""A picture of what was sent, of which no client has a copy."""
 CHART_ANSWER = file_answer("A PNG or SVG file.", PNG, SVG)
 
 Upscale = Annotated[int, Field(ge=1, le=16, description="Pixels to a side of each pixel.")]
@@ -49,11 +51,11 @@ BestOrLast = Annotated[
 class ChartParameters(Parameters):
     """The size of a chart."""
 
-    width_px: Annotated[int, Field(ge=320, le=3840)] = 960
-    height_px: Annotated[int, Field(ge=240, le=2160)] = 600
-    dpi: Annotated[
-        int | None, Field(ge=50, le=600, description="Pixels to an inch of type; not given: what suits the size.")
-    ] = None
+    width_px: int = Field(960, ge=320, le=3840)
+    height_px: int = Field(600, ge=240, le=2160)
+    dpi: int | None = Field(
+        None, ge=50, le=600, description="Pixels to an inch of type; not given: what suits the size."
+    )
 
     @property
     def size(self) -> ChartSize:
@@ -62,14 +64,12 @@ class ChartParameters(Parameters):
 
 
 class _WeightsParameters(Parameters):
-    colours: Annotated[
-        Literal["diverging", "grey"],
-        Field(
-            description="White is 0, red positive, blue negative; or from the smallest, black, to the largest, white."
-        ),
-    ] = "diverging"
-    upscale: Annotated[int, Field(ge=1, le=16, description="Pixels to a side of each weight.")] = 4
-    scale_bar: Annotated[bool, Field(description="With a shared scale, show which colour is which weight.")] = True
+    colours: Literal["diverging", "grey"] = Field(
+        "diverging",
+        description="White is 0, red positive, blue negative; or from the smallest, black, to the largest, white.",
+    )
+    upscale: int = Field(4, ge=1, le=16, description="Pixels to a side of each weight.")
+    scale_bar: bool = Field(True, description="With a shared scale, show which colour is which weight.")
 
     @property
     def style(self) -> dict[str, Any]:
@@ -85,9 +85,7 @@ Layer = Annotated[
 class WeightsParameters(_WeightsParameters):
     """How the weights of one model are drawn."""
 
-    scale: Annotated[Literal["shared", "per_tile"], Field(description="One scale for all tiles, or one for each.")] = (
-        "shared"
-    )
+    scale: Literal["shared", "per_tile"] = Field("shared", description="One scale for all tiles, or one for each.")
 
 
 class LayerPictureParameters(WeightsParameters):
@@ -99,10 +97,9 @@ class LayerPictureParameters(WeightsParameters):
 class WeightsGridParameters(_WeightsParameters):
     """How the weights of several models are drawn, a row for each."""
 
-    scale: Annotated[
-        Literal["shared", "per_row", "per_tile"],
-        Field(description="One scale for all tiles, one for each member, or one for each tile."),
-    ] = "shared"
+    scale: Literal["shared", "per_row", "per_tile"] = Field(
+        "shared", description="One scale for all tiles, one for each member, or one for each tile."
+    )
 
 
 async def picture_answer(request: Request, prepare: Callable[[], Drawing]) -> Response:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from re import compile as pattern
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -47,10 +47,7 @@ _CODES_BY_STATUS = {
     415: "unsupported-media",
     503: "too-busy",
 }
-_DETAILS_BY_STATUS = {
-    404: "There is nothing at this address.",
-    405: "The method is not allowed at this address.",
-}
+_DETAILS_BY_STATUS = {404: "There is nothing at this address.", 405: "The method is not allowed at this address."}
 _FIELDS_IN_HEADERS = {"Content-Encoding", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID"}
 _LOCATIONS = {"body": "pointer", "query": "parameter", "path": "parameter", "header": "header"}
 
@@ -120,12 +117,12 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
 class ProblemEntry(BaseModel):
     """One field that is wrong."""
 
-    pointer: Annotated[str | None, Field(description="Into the JSON body, as in `#/learning_rate`.")] = None
-    parameter: Annotated[str | None, Field(description="Of the address.")] = None
+    pointer: str | None = Field(None, description="Into the JSON body, as in `#/learning_rate`.")
+    parameter: str | None = Field(None, description="Of the address.")
     header: str | None = None
     code: str
     message: str
-    allowed: Annotated[str | None, Field(description="The legal range or values, in words.")] = None
+    allowed: str | None = Field(None, description="The legal range or values, in words.")
 
 
 class Problem(BaseModel):

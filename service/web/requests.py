@@ -71,6 +71,7 @@ class Parameters(BaseModel):
         required = schema.get("required", ())
         return [
             {"name": name, "in": "query", "required": name in required, "schema": each}
+            | {about: each[about] for about in ("description",) if about in each}
             for name, each in schema["properties"].items()
         ]
 
@@ -78,8 +79,8 @@ class Parameters(BaseModel):
 class Page(Parameters):
     """A page of a listing that has the newest first."""
 
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    before: Annotated[str | None, Field(pattern=NUMBER_CURSOR, description="The `next` of an earlier page.")] = None
+    limit: int = Field(50, ge=1, le=200)
+    before: str | None = Field(None, pattern=NUMBER_CURSOR, description="The `next` of an earlier page.")
 
 
 TagText = Annotated[str, Field(max_length=MAX_TAG_CHARS, pattern=TAG_PATTERN)]
@@ -88,17 +89,13 @@ TagText = Annotated[str, Field(max_length=MAX_TAG_CHARS, pattern=TAG_PATTERN)]
 class SearchParameters(Parameters):
     """What is looked for in a listing."""
 
-    q: Annotated[
-        str | None,
-        Field(
-            max_length=MAX_SEARCH_CHARS,
-            pattern=TEXT_PATTERN,
-            description="Words that must all be in name, title, tags or notes, or begin the id, in any case.",
-        ),
-    ] = None
-    tag: Annotated[
-        list[TagText], Field(max_length=MAX_SEARCHED_TAGS, description="Only what has this tag; of several, all.")
-    ] = []
+    q: str | None = Field(
+        None,
+        max_length=MAX_SEARCH_CHARS,
+        pattern=TEXT_PATTERN,
+        description="Words that must all be in name, title, tags or notes, or begin the id, in any case.",
+    )
+    tag: list[TagText] = Field([], max_length=MAX_SEARCHED_TAGS, description="Only what has this tag; of several, all.")
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -113,19 +110,16 @@ class SearchedPage(Page, SearchParameters):
 class NamesPage(SearchParameters):
     """A page of a listing in the order of names, that can be searched."""
 
-    limit: Annotated[int, Field(ge=1, le=200)] = 200
-    before: Annotated[
-        str | None,
-        Field(max_length=64, pattern=NAME_CURSOR, description="The `next` of an earlier page."),
-    ] = None
+    limit: int = Field(200, ge=1, le=200)
+    before: str | None = Field(None, max_length=64, pattern=NAME_CURSOR, description="The `next` of an earlier page.")
 
 
 class GroupsPage(SearchedPage):
     """A page of what consists of many jobs."""
 
-    state: Annotated[
-        GroupState | None, Field(description="Only those in this state; finished: all of their jobs are over.")
-    ] = None
+    state: GroupState | None = Field(
+        None, description="Only those in this state; finished: all of their jobs are over."
+    )
 
 
 def check_id(kind: str) -> Callable[[str], str]:
@@ -239,12 +233,8 @@ class WeightedDataset(Strict):
     """A data set, or a version of a collection, among several to train on."""
 
     name: DatasetName
-    version: Annotated[
-        int | None, Field(ge=1, le=999_999, description="Of a collection; without one it is frozen now.")
-    ] = None
-    weight: Annotated[
-        int, Field(ge=1, le=MAX_WEIGHT, description="How often each image stands in the training part.")
-    ] = 1
+    version: int | None = Field(None, ge=1, le=999_999, description="Of a collection; without one it is frozen now.")
+    weight: int = Field(1, ge=1, le=MAX_WEIGHT, description="How often each image stands in the training part.")
 
 
 WeightedDatasets = Annotated[list[WeightedDataset], Field(min_length=1, max_length=MAX_INGREDIENTS)]
@@ -314,15 +304,13 @@ class SweepRequest(Annotating):
     base: Annotated[
         SweepBase, Field(default_factory=SweepBase, description="What all members share, where it is not the default.")
     ]
-    grid: Annotated[SweepGrid, Field(description=f"Its product is 1 to {MAX_MEMBERS:,} members.")]
-    dataset: Annotated[TrainingSet, Field(description="The data set to train on, or several together.")] = "mnist"
-    name: Annotated[
-        str | None,
-        Field(
-            description="The model of which every member becomes a version: "
-            f"{NAME_RULE}. Not given: data set and model, as in `mnist-softmax-sweep`."
-        ),
-    ] = None
+    grid: SweepGrid = Field(description=f"Its product is 1 to {MAX_MEMBERS:,} members.")
+    dataset: TrainingSet = Field("mnist", description="The data set to train on, or several together.")
+    name: str | None = Field(
+        None,
+        description="The model of which every member becomes a version: "
+        f"{NAME_RULE}. Not given: data set and model, as in `mnist-softmax-sweep`.",
+    )
     title: _Title = ""
 
 
@@ -353,5 +341,5 @@ class ContinueRequest(Strict):
 class AliasMove(Strict):
     """Which version an alias is to name from now on."""
 
-    version: Annotated[int, Field(ge=1, le=999_999_999)]
-    reason: Annotated[str | None, Field(max_length=2000, description="Kept in the alias's history.")] = None
+    version: int = Field(ge=1, le=999_999_999)
+    reason: str | None = Field(None, max_length=2000, description="Kept in the alias's history.")

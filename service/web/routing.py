@@ -148,7 +148,7 @@ NextPage = Annotated[str | None, Field(description="Pass it as `before` for the 
 class AnnotatedAnswer(Answer):
     """An answer about something that people write about."""
 
-    title: Annotated[str, Field(description="What people call it; empty, or a name of its own, until they do.")]
+    title: str = Field(description="What people call it; empty, or a name of its own, until they do.")
     tags: list[str]
     notes: str
 

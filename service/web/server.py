@@ -55,8 +55,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, on_ready: Callable[[], None]) -> None:
         settings: Settings = app.state.service.settings
         limits = ConnectionLimits(
-            header_timeout_s=settings.header_timeout_s,
-            max_connections=_as_many_as_files(settings.max_connections),
+            header_timeout_s=settings.header_timeout_s, max_connections=_as_many_as_files(settings.max_connections)
         )
         config = uvicorn.Config(
             app,

@@ -69,30 +69,26 @@ class LabelParameters(Parameters):
 class CollectedImagesPage(Page):
     """A page of images."""
 
-    label: Annotated[int | None, Field(ge=0, le=DIGITS.n_classes - 1, description="Only images of this digit.")] = None
+    label: int | None = Field(None, ge=0, le=DIGITS.n_classes - 1, description="Only images of this digit.")
 
 
 class ReadingsParameters(CollectedImagesPage):
     """Which readings."""
 
-    model: Annotated[
-        str | None,
-        Field(description="`name`, or `name/version` with a number or an alias; by default, the default model."),
-    ] = None
-    misread: Annotated[
-        bool | None, Field(description="Only images that are read as another digit, or only the others.")
-    ] = None
+    model: str | None = Field(
+        None, description="`name`, or `name/version` with a number or an alias; by default, the default model."
+    )
+    misread: bool | None = Field(None, description="Only images that are read as another digit, or only the others.")
 
 
 class Stroke(Strict):
     """A line that was drawn on a paper of 560 units a side."""
 
-    width: Annotated[int, Field(ge=1, le=PAPER_SIDE)]
+    width: int = Field(ge=1, le=PAPER_SIDE)
     is_eraser: bool = False
-    points: Annotated[
-        list[Annotated[list[_Coordinate], Field(min_length=2, max_length=2)]],
-        Field(min_length=1, description="x and y of each, from the upper left corner."),
-    ]
+    points: list[Annotated[list[_Coordinate], Field(min_length=2, max_length=2)]] = Field(
+        min_length=1, description="x and y of each, from the upper left corner."
+    )
 
 
 _STROKES = TypeAdapter(Annotated[list[Stroke], Field(min_length=1)])
@@ -110,14 +106,14 @@ class CollectionAnswer(AnnotatedAnswer):
     name: str
     n_images: int
     n_by_label: dict[str, int]
-    version: Annotated[int | None, Field(description="The newest; its data set is `{name}-v{version}`.")]
+    version: int | None = Field(description="The newest; its data set is `{name}-v{version}`.")
     created_at: datetime
 
 
 class CollectionsPage(SearchedPage):
     """A page of collections; without `limit`, all."""
 
-    limit: Annotated[int, Field(ge=1, le=200)] = MAX_COLLECTIONS
+    limit: int = Field(MAX_COLLECTIONS, ge=1, le=200)
 
 
 CollectionList = answer(
@@ -130,8 +126,8 @@ class CollectedImageAnswer(Answer):
 
     id: str
     label: int
-    has_original: Annotated[bool, Field(description="Whether the file that was sent is kept: up to 256 KiB it is.")]
-    n_strokes: Annotated[int | None, Field(description="Of a drawing that came with its strokes; else null.")]
+    has_original: bool = Field(description="Whether the file that was sent is kept: up to 256 KiB it is.")
+    n_strokes: int | None = Field(description="Of a drawing that came with its strokes; else null.")
     created_at: datetime
 
 
@@ -146,8 +142,8 @@ class CollectedReading(CollectedImageAnswer):
     digit: int
     class_name: str
     verdict: Verdict
-    probability: Annotated[float, Field(description="Of the digit.")]
-    is_misread: Annotated[bool, Field(description="Whether the digit is not the label.")]
+    probability: float = Field(description="Of the digit.")
+    is_misread: bool = Field(description="Whether the digit is not the label.")
 
 
 class ReadingsAnswer(Answer):
@@ -155,8 +151,8 @@ class ReadingsAnswer(Answer):
 
     model: str
     version: int
-    n_images: Annotated[int, Field(description="In the collection, or of the label.")]
-    n_misread: Annotated[int, Field(description="Of those, whatever is listed.")]
+    n_images: int = Field(description="In the collection, or of the label.")
+    n_misread: int = Field(description="Of those, whatever is listed.")
     images: list[CollectedReading]
     next: NextPage
 
@@ -280,9 +276,7 @@ async def get_collected_image(
 
 
 @router.get(
-    "/collections/{name}/images/{image_id}/original",
-    dependencies=[READ],
-    **file_answer("The file.", *ORIGINAL_TYPES),
+    "/collections/{name}/images/{image_id}/original", dependencies=[READ], **file_answer("The file.", *ORIGINAL_TYPES)
 )
 def get_original(name: str, image_id: ImageId, service: ServiceDep) -> Response:
     """Return the file that an image was made of, as it was sent."""

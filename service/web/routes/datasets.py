@@ -82,7 +82,7 @@ class IngredientAnswer(Answer):
 
     name: str
     sha256: str
-    weight: Annotated[int, Field(description="How often each of its images stands in the training part.")]
+    weight: int = Field(description="How often each of its images stands in the training part.")
 
 
 class DatasetAnswer(AnnotatedAnswer):
@@ -92,12 +92,12 @@ class DatasetAnswer(AnnotatedAnswer):
     source: str
     licence: str
     classes: list[int]
-    class_names: Annotated[list[str], Field(description="What to call each class.")]
+    class_names: list[str] = Field(description="What to call each class.")
     image_shape: list[int]
     sha256: str
     training: DatasetPart
     test: DatasetPart
-    made_of: Annotated[list[IngredientAnswer], Field(description="Of several trained on together; else empty.")]
+    made_of: list[IngredientAnswer] = Field(description="Of several trained on together; else empty.")
 
 
 DatasetList = answer(
@@ -123,15 +123,15 @@ ImageList = answer(
 class PartParameters(Parameters):
     """Which part of a data set."""
 
-    part: Annotated[PartName, Field(description="Which part of the data set.")] = "training"
+    part: PartName = Field("training", description="Which part of the data set.")
 
 
 class ImagesParameters(PartParameters):
     """Which images, and how many."""
 
-    label: Annotated[int | None, Field(ge=0, le=9, description="Only images of this class.")] = None
-    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
-    after: Annotated[int, Field(ge=-1, le=2**53, description="The `next` of an earlier page.")] = -1
+    label: int | None = Field(None, ge=0, le=9, description="Only images of this class.")
+    limit: int = Field(100, ge=1, le=1_000)
+    after: int = Field(-1, ge=-1, le=2**53, description="The `next` of an earlier page.")
 
 
 class ImageParameters(PartParameters):
@@ -143,11 +143,11 @@ class ImageParameters(PartParameters):
 class SheetParameters(PartParameters):
     """How a contact sheet is drawn."""
 
-    per_class: Annotated[int, Field(ge=1, le=100, description="Images of each class.")] = 10
-    augmentation: Annotated[
-        Literal["none", "soft", "strong"], Field(description="Distorted as training with this augmentation sees them.")
-    ] = "none"
-    seed: Annotated[int, Field(ge=0, le=_MAX_SEED, description="Of the distortions.")] = 0
+    per_class: int = Field(10, ge=1, le=100, description="Images of each class.")
+    augmentation: Literal["none", "soft", "strong"] = Field(
+        "none", description="Distorted as training with this augmentation sees them."
+    )
+    seed: int = Field(0, ge=0, le=_MAX_SEED, description="Of the distortions.")
     upscale: Upscale = 2
 
 

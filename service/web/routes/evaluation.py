@@ -25,10 +25,10 @@ Label = Annotated[int, Field(ge=0, le=9)]
 class ClassResult(Answer):
     """How well one class is predicted; null stands for 0 / 0."""
 
-    label: Annotated[int, Field(alias="class")]
-    precision: Annotated[float | None, Field(description="Of the images predicted as it, the share that is correct.")]
-    recall: Annotated[float | None, Field(description="Of its images, the share predicted as it.")]
-    f1: Annotated[float | None, Field(description="The harmonic mean of the two.")]
+    label: int = Field(alias="class")
+    precision: float | None = Field(description="Of the images predicted as it, the share that is correct.")
+    recall: float | None = Field(description="Of its images, the share predicted as it.")
+    f1: float | None = Field(description="The harmonic mean of the two.")
     n_images: int
 
 
@@ -38,7 +38,7 @@ class CalibrationBin(Answer):
     low: float
     high: float
     n_images: int
-    mean_probability: Annotated[float | None, Field(description="Of the predicted class.")]
+    mean_probability: float | None = Field(description="Of the predicted class.")
     accuracy: float | None
 
 
@@ -46,17 +46,17 @@ class Calibration(Answer):
     """How sure a model is, and how often it is correct then."""
 
     bins: list[CalibrationBin]
-    expected_error: Annotated[float, Field(description="The mean gap between accuracy and mean probability.")]
+    expected_error: float = Field(description="The mean gap between accuracy and mean probability.")
 
 
 class HardImage(Answer):
     """An image of high loss."""
 
-    index: Annotated[int, Field(description="In the test part, as the images of a data set count.")]
+    index: int = Field(description="In the test part, as the images of a data set count.")
     true: int
     predicted: int
     loss: float
-    probability: Annotated[float, Field(description="Of the predicted class.")]
+    probability: float = Field(description="Of the predicted class.")
 
 
 class Evaluation(Answer):
@@ -67,12 +67,12 @@ class Evaluation(Answer):
     dataset: str
     n_images: int
     accuracy: float
-    loss: Annotated[float, Field(description="Mean cross-entropy.")]
-    classes: Annotated[list[int], Field(description="Of the rows and columns of `confusion`.")]
-    confusion: Annotated[list[list[int]], Field(description="A row for each true class, a column for each predicted.")]
+    loss: float = Field(description="Mean cross-entropy.")
+    classes: list[int] = Field(description="Of the rows and columns of `confusion`.")
+    confusion: list[list[int]] = Field(description="A row for each true class, a column for each predicted.")
     per_class: list[ClassResult]
     calibration: Calibration
-    hardest: Annotated[list[HardImage], Field(description="The highest loss first.")]
+    hardest: list[HardImage] = Field(description="The highest loss first.")
 
 
 class ConfusionCell(Answer):
@@ -81,8 +81,8 @@ class ConfusionCell(Answer):
     model: str
     version: int
     dataset: str
-    n_images: Annotated[int, Field(description="In the cell; `images` may be fewer.")]
-    images: Annotated[list[HardImage], Field(description="The highest loss first.")]
+    n_images: int = Field(description="In the cell; `images` may be fewer.")
+    images: list[HardImage] = Field(description="The highest loss first.")
 
 
 class ComparedModel(Answer):
@@ -97,16 +97,16 @@ class ComparedModel(Answer):
 class PairedComparison(Answer):
     """One version against the first, image by image. Differences are the other's figure less the first's."""
 
-    first: Annotated[str, Field(description="`name/version`.")]
-    other: Annotated[str, Field(description="`name/version`.")]
+    first: str = Field(description="`name/version`.")
+    other: str = Field(description="`name/version`.")
     accuracy_difference: float
-    accuracy_interval: Annotated[list[float], Field(description="95 %: low and high.")]
+    accuracy_interval: list[float] = Field(description="95 %: low and high.")
     loss_difference: float
-    loss_interval: Annotated[list[float], Field(description="95 %: low and high.")]
+    loss_interval: list[float] = Field(description="95 %: low and high.")
     only_first_right: int
     only_other_right: int
-    p_value: Annotated[float, Field(description="McNemar's test, exact and two-sided.")]
-    sentence: Annotated[str, Field(description="What this means.")]
+    p_value: float = Field(description="McNemar's test, exact and two-sided.")
+    sentence: str = Field(description="What this means.")
 
 
 class ComparisonAnswer(Answer):
@@ -116,30 +116,29 @@ class ComparisonAnswer(Answer):
     n_images: int
     classes: list[int]
     models: list[ComparedModel]
-    comparisons: Annotated[list[PairedComparison], Field(description="Of each other version with the first.")]
+    comparisons: list[PairedComparison] = Field(description="Of each other version with the first.")
 
 
 class EvaluationParameters(Parameters):
     """How much of an evaluation is listed."""
 
-    hardest: Annotated[int, Field(ge=0, le=100, description="Images of the highest loss to list.")] = 20
+    hardest: int = Field(20, ge=0, le=100, description="Images of the highest loss to list.")
 
 
 class CellParameters(Parameters):
     """A cell of a confusion matrix."""
 
-    true: Annotated[Label, Field(description="The class that the images are.")]
-    predicted: Annotated[Label, Field(description="The class that they are predicted as.")]
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    true: Label = Field(description="The class that the images are.")
+    predicted: Label = Field(description="The class that they are predicted as.")
+    limit: int = Field(50, ge=1, le=200)
 
 
 class CompareParameters(Parameters):
     """Which versions are compared."""
 
-    model: Annotated[
-        list[Annotated[str, Field(json_schema_extra={"pattern": "^[^/]+/[^/]+$"})]],
-        Field(min_length=2, max_length=8, description=f"2 to 8 times {_ONE_MODEL}; the first is the baseline."),
-    ]
+    model: list[Annotated[str, Field(json_schema_extra={"pattern": "^[^/]+/[^/]+$"})]] = Field(
+        min_length=2, max_length=8, description=f"2 to 8 times {_ONE_MODEL}; the first is the baseline."
+    )
 
 
 @router.get("/models/{name}/versions/{version}/evaluation", dependencies=[READ], response_model=Evaluation)

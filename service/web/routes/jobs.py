@@ -80,8 +80,8 @@ class Version(Answer):
 class Continuation(Answer):
     """Where a resumed job began."""
 
-    job: Annotated[str, Field(description="The job whose checkpoint it began with; its earlier checks are copies.")]
-    step: Annotated[int, Field(description="The first step that it made itself.")]
+    job: str = Field(description="The job whose checkpoint it began with; its earlier checks are copies.")
+    step: int = Field(description="The first step that it made itself.")
 
 
 class LargestDifference(Answer):
@@ -94,7 +94,7 @@ class LargestDifference(Answer):
 class RecordDifference(Answer):
     """Something in which a record and the training that repeated it differ."""
 
-    what: Annotated[str, Field(description="As in `environment.numpy`, `config.seed`, `dataset.sha256`.")]
+    what: str = Field(description="As in `environment.numpy`, `config.seed`, `dataset.sha256`.")
     recorded: Any
     now: Any
 
@@ -102,9 +102,9 @@ class RecordDifference(Answer):
 class VerificationOutcome(Answer):
     """Whether the same weights came out."""
 
-    identical: Annotated[bool, Field(description="Whether best and last weights are the same to the bit.")]
-    recorded_sha256: Annotated[str, Field(description="Of the weight file of the model.")]
-    retrained_sha256: Annotated[str, Field(description="Of the weight file that this training would make.")]
+    identical: bool = Field(description="Whether best and last weights are the same to the bit.")
+    recorded_sha256: str = Field(description="Of the weight file of the model.")
+    retrained_sha256: str = Field(description="Of the weight file that this training would make.")
     largest_difference: LargestDifference
     differences: list[RecordDifference]
 
@@ -114,7 +114,7 @@ class Verification(Answer):
 
     job: str
     model: Version
-    outcome: Annotated[VerificationOutcome | None, Field(description="null until the job has succeeded.")]
+    outcome: VerificationOutcome | None = Field(description="null until the job has succeeded.")
 
 
 class JobAnswer(AnnotatedAnswer):
@@ -122,22 +122,21 @@ class JobAnswer(AnnotatedAnswer):
 
     id: str
     state: JobState
-    config: Annotated[dict[str, Any], Field(description="The request, with everything that it left open.")]
+    config: dict[str, Any] = Field(description="The request, with everything that it left open.")
     progress: Progress
-    pause_at_step: Annotated[
-        int | None,
-        Field(description="It pauses before this step, or does; 0 while it runs: after the current one. null: never."),
-    ]
+    pause_at_step: int | None = Field(
+        description="It pauses before this step, or does; 0 while it runs: after the current one. null: never."
+    )
     metrics: LatestAndBest
-    stop_reason: Annotated[StopReason | None, Field(description="Why training ended.")]
+    stop_reason: StopReason | None = Field(description="Why training ended.")
     error: Failure | None
-    model: Annotated[Version | None, Field(description="What it made, once it is over; a verification makes none.")]
-    continues: Annotated[Continuation | None, Field(description="Of a resumed job.")]
-    starts_from: Annotated[StartingPoint | None, Field(description="Of a job with `start_from`.")]
-    sweep: Annotated[
-        str | None, Field(description="The sweep of which it is a member: trained with others, it cannot be paused.")
-    ]
-    verification: Annotated[Verification | None, Field(description="Of a job that verifies another.")]
+    model: Version | None = Field(description="What it made, once it is over; a verification makes none.")
+    continues: Continuation | None = Field(description="Of a resumed job.")
+    starts_from: StartingPoint | None = Field(description="Of a job with `start_from`.")
+    sweep: str | None = Field(
+        description="The sweep of which it is a member: trained with others, it cannot be paused."
+    )
+    verification: Verification | None = Field(description="Of a job that verifies another.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -159,36 +158,32 @@ class MetricsAnswer(Answer):
 
     checks: list[RecordedCheck]
     train_loss: LossCurve
-    thinned: Annotated[bool, Field(description="Whether points were left out; minima and maxima stayed.")]
+    thinned: bool = Field(description="Whether points were left out; minima and maxima stayed.")
 
 
 class JobsPage(SearchedPage):
     """A page of jobs."""
 
-    state: Annotated[JobState | None, Field(description="Only jobs in this state.")] = None
+    state: JobState | None = Field(None, description="Only jobs in this state.")
 
 
 class MetricsParameters(Parameters):
     """Which part of a history, and in which form."""
 
-    since: Annotated[int, Field(ge=0, le=MAX_EVENT_ID, description="Only what came after the check of this id.")] = 0
-    max_points: Annotated[
-        int,
-        Field(
-            ge=4,
-            le=MAX_POINTS,
-            description="Thin longer series to this, checks to 10 or more; minima and maxima of every metric stay.",
-        ),
-    ] = DEFAULT_POINTS
-    format: Annotated[Literal["json", "csv"] | None, Field(description="Or by `Accept: text/csv`.")] = None
+    since: int = Field(0, ge=0, le=MAX_EVENT_ID, description="Only what came after the check of this id.")
+    max_points: int = Field(
+        DEFAULT_POINTS,
+        ge=4,
+        le=MAX_POINTS,
+        description="Thin longer series to this, checks to 10 or more; minima and maxima of every metric stay.",
+    )
+    format: Literal["json", "csv"] | None = Field(None, description="Or by `Accept: text/csv`.")
 
 
 class EventsParameters(Parameters):
     """Where a stream begins."""
 
-    after: Annotated[
-        str, Field(description="Begin after the event of this id.", json_schema_extra={**_EVENT_ID_SCHEMA})
-    ] = ""
+    after: str = Field("", description="Begin after the event of this id.", json_schema_extra={**_EVENT_ID_SCHEMA})
 
 
 class LayerParameters(Parameters):
@@ -207,13 +202,12 @@ class LayerNumbersAnswer(Answer):
     """What leads into a layer, as numbers."""
 
     job: str
-    step: Annotated[int, Field(description="The one that comes next.")]
+    step: int = Field(description="The one that comes next.")
     layer: int
-    outputs: Annotated[list[str], Field(description="The classes, or the numbers of hidden units: one a column.")]
-    values: Annotated[
-        list[list[float]],
-        Field(description="A row for each input: of layer 1 a pixel, row after row of the image. The bias is last."),
-    ]
+    outputs: list[str] = Field(description="The classes, or the numbers of hidden units: one a column.")
+    values: list[list[float]] = Field(
+        description="A row for each input: of layer 1 a pixel, row after row of the image. The bias is last."
+    )
 
 
 class JobWeightsParameters(LayerPictureParameters):
@@ -304,12 +298,7 @@ def delete_job(job_id: JobId, service: ServiceDep) -> Response:
     return Response(status_code=204)
 
 
-@router.get(
-    "/jobs/{job_id}/metrics",
-    dependencies=[READ],
-    response_model=MetricsAnswer,
-    responses=_CSV_TOO,
-)
+@router.get("/jobs/{job_id}/metrics", dependencies=[READ], response_model=MetricsAnswer, responses=_CSV_TOO)
 def get_metrics(
     job_id: JobId, query: Annotated[MetricsParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:

@@ -68,14 +68,12 @@ class VersionSummaryAnswer(AnnotatedAnswer):
     """A version in a listing."""
 
     version: int
-    state: Annotated[
-        Literal["ready", "corrupted"], Field(description="corrupted: its manifest is damaged, so it is not used.")
-    ]
+    state: Literal["ready", "corrupted"] = Field(description="corrupted: its manifest is damaged, so it is not used.")
     model: str | None
     classes: list[int] | None
     class_names: list[str] | None
     published: Literal["best", "last"] | None
-    metrics: Annotated[Check | None, Field(description="Of the published weights.")]
+    metrics: Check | None = Field(description="Of the published weights.")
     created_at: datetime | None
     job_id: str | None
 
@@ -86,11 +84,9 @@ class ModelSummaryAnswer(Answer):
     name: str
     state: Literal["ready", "corrupted"]
     versions: list[int]
-    tags: Annotated[list[str], Field(description="Those of all its versions.")]
+    tags: list[str] = Field(description="Those of all its versions.")
     aliases: dict[str, int] | None
-    default: Annotated[
-        VersionSummaryAnswer | None, Field(description="Used when a request names neither version nor alias.")
-    ]
+    default: VersionSummaryAnswer | None = Field(description="Used when a request names neither version nor alias.")
 
 
 ModelList = answer(
@@ -108,8 +104,8 @@ class ModelDetail(Answer):
     name: str
     state: Literal["ready", "corrupted"]
     versions: list[VersionSummaryAnswer]
-    next: Annotated[str | None, Field(description="Pass it as `before` for older versions; null on the last page.")]
-    tags: Annotated[list[str], Field(description="Those of all its versions.")]
+    next: str | None = Field(description="Pass it as `before` for older versions; null on the last page.")
+    tags: list[str] = Field(description="Those of all its versions.")
     aliases: dict[str, int] | None
     default: VersionSummaryAnswer | None
 
@@ -135,37 +131,30 @@ AliasHistory = answer("AliasHistory", "Every move of an alias, the oldest first.
 class VersionsPage(Page):
     """A page of versions."""
 
-    limit: Annotated[int, Field(ge=1, le=200)] = 100
+    limit: int = Field(100, ge=1, le=200)
 
 
 class ImportParameters(Parameters):
     """What imported weights are of."""
 
-    dataset: Annotated[
-        str | None,
-        Field(
-            description="What its classes are of, and what it is measured and calibrated on. By default `mnist` or, of "
-            "weights for another number of classes, the only data set that has so many."
-        ),
-    ] = None
-    calibrate: Annotated[
-        bool, Field(description="Fit the temperature to the test images. False keeps what the file computes.")
-    ] = True
-    classes: Annotated[
-        str, Field(pattern=CLASSES_PATTERN, description="Of the outputs; all by default. As in `2,3`.")
-    ] = ""
-    publish: Annotated[Literal["best", "last"], Field(description="Which weights predictions use.")] = "best"
-    activation: Annotated[
-        Literal[LAYER_ACTIVATIONS] | None,  # type: ignore[valid-type]
-        Field(description="Of hidden layers, where the file does not say."),
-    ] = None
-    input_scaling: Annotated[
-        Literal[INPUT_SCALINGS] | None,  # type: ignore[valid-type]
-        Field(
-            description="What the first layer takes, where the file does not say: `unit` is pixel / 255, `bytes` the "
-            "pixel itself. Of a linear model in a `.npz` file it is `range`."
-        ),
-    ] = None
+    dataset: str | None = Field(
+        None,
+        description="What its classes are of, and what it is measured and calibrated on. By default `mnist` or, of "
+        "weights for another number of classes, the only data set that has so many.",
+    )
+    calibrate: bool = Field(
+        True, description="Fit the temperature to the test images. False keeps what the file computes."
+    )
+    classes: str = Field("", pattern=CLASSES_PATTERN, description="Of the outputs; all by default. As in `2,3`.")
+    publish: Literal["best", "last"] = Field("best", description="Which weights predictions use.")
+    activation: Literal[LAYER_ACTIVATIONS] | None = Field(  # type: ignore[valid-type]
+        None, description="Of hidden layers, where the file does not say."
+    )
+    input_scaling: Literal[INPUT_SCALINGS] | None = Field(  # type: ignore[valid-type]
+        None,
+        description="What the first layer takes, where the file does not say: `unit` is pixel / 255, `bytes` the "
+        "pixel itself. Of a linear model in a `.npz` file it is `range`.",
+    )
 
 
 @router.get("/models", dependencies=[READ], response_model=ModelList)
@@ -280,9 +269,7 @@ async def weights_of_version(
 
 
 @router.get(
-    "/models/{name}/versions/{version}/architecture.svg",
-    dependencies=[READ],
-    **file_answer("An SVG file.", SVG),
+    "/models/{name}/versions/{version}/architecture.svg", dependencies=[READ], **file_answer("An SVG file.", SVG)
 )
 async def draw_architecture(name: str, version: str, request: Request, service: ServiceDep) -> Response:
     """Draw the layers of a version with their sizes, activations and numbers of parameters."""

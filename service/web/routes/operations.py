@@ -42,7 +42,7 @@ class HyperparameterRow(Answer):
     choices: list[str]
     allowed: str
     help: str
-    formulas: Annotated[dict[str, str] | None, Field(description="For the L2 penalty: what each convention means.")]
+    formulas: dict[str, str] | None = Field(description="For the L2 penalty: what each convention means.")
 
 
 HyperparameterList = answer(
@@ -79,14 +79,14 @@ class Readiness(Answer):
 
     ready: bool
     parts: dict[str, bool]
-    reasons: Annotated[dict[str, str], Field(description="Of each part that does not work.")]
+    reasons: dict[str, str] = Field(description="Of each part that does not work.")
 
 
 class AuditPage(Parameters):
     """A page of the audit log."""
 
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    before: Annotated[int | None, Field(ge=1, le=MAX_EVENT_ID, description="Only what is older than this id.")] = None
+    limit: int = Field(100, ge=1, le=1000)
+    before: int | None = Field(None, ge=1, le=MAX_EVENT_ID, description="Only what is older than this id.")
 
 
 @router.get("/audit", dependencies=[ADMIN], response_model=AuditLog)

@@ -1,9 +1,9 @@
 """Images in; digits, and why, out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import orjson
@@ -34,33 +34,32 @@ from service.registry import Model
 from service.web.access_control import PREDICT
 from service.web.image_body import FILES_BODY, IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
-from service.web.pictures import BINARY, PNG, PNG_ANSWER, Upscale
+from service.web.pictures import BINARY, PNG, PNG_MADE, Upscale
 from service.web.problems import Problem, problem_of
 from service.web.requests import Parameters, ServiceDep
 from service.web.routing import CSV, CSV_CONTENT, Answer, answer_type_of, noun_router
 
+from .for_each_model import Reference, for_each_model
+
 router = noun_router("prediction")
 
 _JSON, _NPY = "application/json", "application/x-npy"
-_PICTURE: dict[str, Any] = {**PNG_ANSWER, "responses": {200: PNG_ANSWER["responses"][200]}}
 
 
 class Judged(Answer):
     """What a prediction is worth."""
 
-    verdict: Annotated[
-        Verdict, Field(description="The first that holds of blank, not-a-digit, several-digits, unsure, digit.")
-    ]
-    rivals: Annotated[list[int], Field(description="If unsure, other digits that it may be, the most probable first.")]
+    verdict: Verdict = Field(description="The first that holds of blank, not-a-digit, several-digits, unsure, digit.")
+    rivals: list[int] = Field(description="If unsure, other digits that it may be, the most probable first.")
 
 
 class Prediction(Judged):
     """The prediction for one image."""
 
     digit: int
-    class_name: Annotated[str, Field(description="The data set's name of that class; where it has no names, a number.")]
-    probabilities: Annotated[dict[str, float], Field(description="Of every class; they sum to 1.")]
-    preprocessing: Annotated[list[str], Field(description="The steps of preprocessing, in order.")]
+    class_name: str = Field(description="The data set's name of that class; where it has no names, a number.")
+    probabilities: dict[str, float] = Field(description="Of every class; they sum to 1.")
+    preprocessing: list[str] = Field(description="The steps of preprocessing, in order.")
     warnings: list[str]
     name: Annotated[str, Field(default=None, description="Of the file; only of those in an archive or a form.")]
 
@@ -85,22 +84,19 @@ class Flip(Answer):
 
     digit: int
     pixels: list[list[int]]
-    distance: Annotated[float, Field(description="The root of the sum of squared changes, in grey levels.")]
-    is_local: Annotated[
-        bool,
-        Field(
-            description="Found by a local search, as for every network: others may be nearer. Else it is the nearest."
-        ),
-    ]
+    distance: float = Field(description="The root of the sum of squared changes, in grey levels.")
+    is_local: bool = Field(
+        description="Found by a local search, as for every network: others may be nearer. Else it is the nearest."
+    )
 
 
 class Unit(Answer):
     """A unit of a hidden layer."""
 
     layer: int
-    unit: Annotated[int, Field(description="Its number in the layer, from 1.")]
+    unit: int = Field(description="Its number in the layer, from 1.")
     activation: float
-    share: Annotated[float, Field(description="In the logit: all units of a layer and the bias sum to it.")]
+    share: float = Field(description="In the logit: all units of a layer and the bias sum to it.")
 
 
 class ExplanationAnswer(Judged):
@@ -108,56 +104,44 @@ class ExplanationAnswer(Judged):
 
     model: str
     version: int
-    digit: Annotated[int, Field(description="The class that is explained.")]
-    against: Annotated[int | None, Field(description="The class that it is held against, if one was named.")]
-    rule: Annotated[
-        Literal["weight_times_pixel", "deeplift_rescale"], Field(description="The first for linear models.")
-    ]
-    baseline: Annotated[
-        Literal["zero", "blank"],
-        Field(description="The image whose pixels have no evidence: 0 after scaling, or without ink."),
-    ]
-    logit: Annotated[float, Field(description="Of the class; with `against`, the difference of the two logits.")]
-    bias: Annotated[float, Field(description="The logit of the baseline: for a linear model its bias.")]
-    sum: Annotated[float, Field(description="The evidence of all pixels and the bias: the logit, but for rounding.")]
-    evidence: Annotated[list[list[float]], Field(description="28 rows of 28, one number a pixel, by the rule.")]
-    probabilities: Annotated[dict[str, float], Field(description="Of every class; they sum to 1.")]
-    logits: Annotated[dict[str, float], Field(description="Of every class, uncalibrated; for logistic, z and -z.")]
-    temperature: Annotated[float, Field(description="Logits are divided by it before they become probabilities.")]
-    pixels: Annotated[list[list[int]], Field(description="What the model saw: 28 rows of 28, from 0 to 255.")]
-    units: Annotated[list[Unit], Field(description="Of each hidden layer the up to 16 with the largest shares.")]
-    flip: Annotated[Flip | None, Field(description="Of the predicted class; null if none was found.")]
+    digit: int = Field(description="The class that is explained.")
+    against: int | None = Field(description="The class that it is held against, if one was named.")
+    rule: Literal["weight_times_pixel", "deeplift_rescale"] = Field(description="The first for linear models.")
+    baseline: Literal["zero", "blank"] = Field(
+        description="The image whose pixels have no evidence: 0 after scaling, or without ink."
+    )
+    logit: float = Field(description="Of the class; with `against`, the difference of the two logits.")
+    bias: float = Field(description="The logit of the baseline: for a linear model its bias.")
+    sum: float = Field(description="The evidence of all pixels and the bias: the logit, but for rounding.")
+    evidence: list[list[float]] = Field(description="28 rows of 28, one number a pixel, by the rule.")
+    probabilities: dict[str, float] = Field(description="Of every class; they sum to 1.")
+    logits: dict[str, float] = Field(description="Of every class, uncalibrated; for logistic, z and -z.")
+    temperature: float = Field(description="Logits are divided by it before they become probabilities.")
+    pixels: list[list[int]] = Field(description="What the model saw: 28 rows of 28, from 0 to 255.")
+    units: list[Unit] = Field(description="Of each hidden layer the up to 16 with the largest shares.")
+    flip: Flip | None = Field(description="Of the predicted class; null if none was found.")
     warnings: list[str]
-    steps: Annotated[list[str], Field(description="The steps of preprocessing, in order.")]
-
-
-class AliasParameters(Parameters):
-    """Which version of a model answers."""
-
-    alias: Annotated[str | None, Field(description="The version that this alias names, instead of `champion`.")] = None
+    steps: list[str] = Field(description="The steps of preprocessing, in order.")
 
 
 class PreprocessParameters(Parameters):
     """What of preprocessing is shown."""
 
-    step: Annotated[
-        str | None,
-        Field(description="The picture after this step: its number from 0, or the beginning of its text."),
-    ] = None
+    step: str | None = Field(
+        None, description="The picture after this step: its number from 0, or the beginning of its text."
+    )
 
 
 _Probability: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
-class PredictVersionParameters(Parameters):
+class PredictParameters(Parameters):
     """From where on a prediction is refused; what is not given is as measured for the model."""
 
-    unsure_below: Annotated[
-        _Probability | None, Field(description="The probability below which a prediction is unsure.")
-    ] = None
-    digit_below: Annotated[
-        _Probability | None, Field(description="The probability that it is a digit at all, below which it is none.")
-    ] = None
+    unsure_below: _Probability | None = Field(None, description="The probability below which a prediction is unsure.")
+    digit_below: _Probability | None = Field(
+        None, description="The probability that it is a digit at all, below which it is none."
+    )
 
     @property
     def thresholds(self) -> Thresholds:
@@ -165,74 +149,20 @@ class PredictVersionParameters(Parameters):
         return Thresholds(unsure_below=self.unsure_below, digit_below=self.digit_below)
 
 
-class PredictParameters(PredictVersionParameters, AliasParameters):
-    """From where on a prediction is refused, and which version of a model answers."""
-
-
-class ExplainVersionParameters(Parameters):
+class ExplainParameters(Parameters):
     """Which classes are explained."""
 
-    digit: Annotated[int | None, Field(description="The class to explain; by default the predicted one.")] = None
-    against: Annotated[int | None, Field(description="A second class, for the contrast between the two.")] = None
+    digit: int | None = Field(None, description="The class to explain; by default the predicted one.")
+    against: int | None = Field(None, description="A second class, for the contrast between the two.")
 
 
-class ExplainParameters(ExplainVersionParameters, AliasParameters):
-    """Which classes are explained, with which version."""
-
-
-class DrawVersionParameters(ExplainVersionParameters):
+class DrawParameters(ExplainParameters):
     """Which classes are explained, and how that is drawn."""
 
     upscale: Upscale = 8
 
 
-class DrawParameters(DrawVersionParameters, AliasParameters):
-    """Which classes are explained, with which version, and how that is drawn."""
-
-
-_PREDICT: dict[str, Any] = {
-    "dependencies": [PREDICT],
-    "response_model": PredictionAnswer,
-    "responses": {200: {"content": {_NPY: BINARY, **CSV_CONTENT}}},
-}
-_PREDICT_BY_ALIAS: dict[str, Any] = {
-    **_PREDICT,
-    "openapi_extra": {**FILES_BODY, "parameters": PredictParameters.documented()},
-}
-_EXPLAIN: dict[str, Any] = {
-    "dependencies": [PREDICT],
-    "response_model": ExplanationAnswer,
-    "openapi_extra": IMAGE_BODY,
-}
-_DRAW: dict[str, Any] = {"dependencies": [PREDICT], **_PICTURE, "openapi_extra": IMAGE_BODY}
-
-
-# These read their parameters themselves: FastAPI's dependencies would take as long as all the rest of a prediction.
-@router.post("/predict", **_PREDICT_BY_ALIAS)
-async def predict(request: Request) -> Response:
-    """Predict the digits in images, with the default model."""
-    query = _read(request, PredictParameters)
-    return await _predict(request, query, None, query.alias)
-
-
-@router.post("/models/{name}/predict", **_PREDICT_BY_ALIAS)
-async def predict_with_model(name: str, request: Request) -> Response:
-    """Predict the digits in images, with the champion of a model or the version that an alias names."""
-    query = _read(request, PredictParameters)
-    return await _predict(request, query, name, query.alias)
-
-
-@router.post(
-    "/models/{name}/versions/{version}/predict",
-    **_PREDICT,
-    openapi_extra={**FILES_BODY, "parameters": PredictVersionParameters.documented()},
-)
-async def predict_with_version(name: str, version: str, request: Request) -> Response:
-    """Predict the digits in images, with one version of a model."""
-    return await _predict(request, _read(request, PredictVersionParameters), name, version)
-
-
-@router.post("/preprocess", **_DRAW)
+@router.post("/preprocess", dependencies=[PREDICT], **PNG_MADE, openapi_extra=IMAGE_BODY)
 async def preprocess(
     query: Annotated[PreprocessParameters, Query()], request: Request, service: ServiceDep
 ) -> Response:
@@ -253,67 +183,16 @@ async def preprocess(
     return await limits_of(request).run(draw, body.n_bytes)
 
 
-@router.post("/explain", **_EXPLAIN)
-async def explain_image(query: Annotated[ExplainParameters, Query()], request: Request) -> Response:
-    """Return the evidence of each pixel of an image for a class, with the default model."""
-    return await _explain(request, query, (None, query.alias))
-
-
-@router.post("/models/{name}/explain", **_EXPLAIN)
-async def explain_with_model(name: str, query: Annotated[ExplainParameters, Query()], request: Request) -> Response:
-    """Return the evidence of each pixel for a class, with the champion of a model or the version of an alias."""
-    return await _explain(request, query, (name, query.alias))
-
-
-@router.post("/models/{name}/versions/{version}/explain", **_EXPLAIN)
-async def explain_with_version(
-    name: str,
-    version: str,
-    query: Annotated[ExplainVersionParameters, Query()],
-    request: Request,
-) -> Response:
-    """Return the evidence of each pixel of an image for a class, with one version of a model."""
-    return await _explain(request, query, (name, version))
-
-
-@router.post("/explain.png", **_DRAW)
-async def draw_explanation(query: Annotated[DrawParameters, Query()], request: Request) -> Response:
-    """Draw the evidence of each pixel of an image, red for and blue against, with the default model."""
-    return await _explain(request, query, (None, query.alias), query.upscale)
-
-
-@router.post("/models/{name}/explain.png", **_DRAW)
-async def draw_explanation_with_model(
-    name: str, query: Annotated[DrawParameters, Query()], request: Request
-) -> Response:
-    """Draw the evidence of each pixel, with the champion of a model or the version that an alias names."""
-    return await _explain(request, query, (name, query.alias), query.upscale)
-
-
-@router.post("/models/{name}/versions/{version}/explain.png", **_DRAW)
-async def draw_explanation_with_version(
-    name: str,
-    version: str,
-    query: Annotated[DrawVersionParameters, Query()],
-    request: Request,
-) -> Response:
-    """Draw the evidence of each pixel of an image, with one version of a model."""
-    return await _explain(request, query, (name, version), query.upscale)
-
-
-_Query = TypeVar("_Query", bound=PredictVersionParameters)
-
-
-def _read(request: Request, kind: type[_Query]) -> _Query:
-    if request.scope["query_string"]:
-        return kind.of(request)
-    return kind()
-
-
-async def _predict(
-    request: Request, query: PredictVersionParameters, name: str | None, reference: str | None
-) -> Response:
-    """Decode, predict and write the answer."""
+@for_each_model(
+    router,
+    "predict",
+    PredictParameters,
+    FILES_BODY,
+    response_model=PredictionAnswer,
+    responses={200: {"content": {_NPY: BINARY, **CSV_CONTENT}}},
+)
+async def predict(request: Request, query: PredictParameters, of: Reference) -> Response:
+    """Predict the digits in images, with {model}."""
     service: Service = request.app.state.service
     media_type = answer_type_of(request)
     body = await read_images(request)
@@ -321,7 +200,7 @@ async def _predict(
 
     def work(cached: Model | None = None) -> Response:
         stages.next()
-        model = cached or service.catalogue.get(name, reference)  # before decoding: the cheaper refusal
+        model = cached or service.catalogue.get(*of)  # before decoding: the cheaper refusal
         manifest = model.manifest
         files: list[FileResult] | None = None
         try:
@@ -355,7 +234,7 @@ async def _predict(
         return Response(content, media_type=media_type, headers=of_model)
 
     # What is small is predicted here: switching to a thread and back would take as long as the prediction itself.
-    cached = service.catalogue.get_cached(name, reference) if body.is_small else None
+    cached = service.catalogue.get_cached(*of) if body.is_small else None
     return work(cached) if cached else await limits_of(request).run(work, body.n_bytes)
 
 
@@ -385,32 +264,42 @@ def _to_npy(prediction: tuple[Ints, Floats]) -> bytes:
     return file.getvalue()
 
 
+@for_each_model(router, "explain", ExplainParameters, IMAGE_BODY, response_model=ExplanationAnswer)
+async def explain_image(request: Request, query: ExplainParameters, of: Reference) -> Response:
+    """Return the evidence of each pixel of an image for a class, with {model}."""
+    return await _explain(request, query, of, lambda explanation: JSONResponse(explanation.to_dict()))
+
+
+@for_each_model(router, "explain.png", DrawParameters, IMAGE_BODY, **PNG_MADE)
+async def draw_explanation(request: Request, query: DrawParameters, of: Reference) -> Response:
+    """Draw the evidence of each pixel of an image, red for and blue against, with {model}."""
+
+    def draw(explanation: Explanation) -> Response:
+        picture = evidence_picture(
+            explanation.pixels,
+            explanation.evidence,
+            digit=explanation.digit,
+            against=explanation.against,
+            upscale=query.upscale,
+            provenance=explanation.model.manifest.provenance(),
+        )
+        return Response(picture, media_type=PNG)
+
+    return await _explain(request, query, of, draw)
+
+
 async def _explain(
     request: Request,
-    query: ExplainVersionParameters,
-    reference: tuple[str | None, str | None],
-    upscale: int | None = None,
+    query: ExplainParameters,
+    of: Reference,
+    write: Callable[[Explanation], Response],
 ) -> Response:
-    """Answer with JSON or, where an upscale is given, with a PNG; written where it is computed, in a thread."""
+    """Answer with what is written of an explanation, in the thread in which it is computed."""
     service: Service = request.app.state.service
     body: ImageBody = await read_images(request)
 
     def work() -> Response:
-        model = service.catalogue.get(*reference)  # before decoding: the cheaper refusal
-        explanation = explain(model, body.decode(service.limits), digit=query.digit, against=query.against)
-        if upscale is None:
-            return JSONResponse(explanation.to_dict())
-        return Response(_draw(explanation, upscale), media_type=PNG)
+        model = service.catalogue.get(*of)  # before decoding: the cheaper refusal
+        return write(explain(model, body.decode(service.limits), digit=query.digit, against=query.against))
 
     return await limits_of(request).run(work, body.n_bytes)
-
-
-def _draw(explanation: Explanation, upscale: int) -> bytes:
-    return evidence_picture(
-        explanation.pixels,
-        explanation.evidence,
-        digit=explanation.digit,
-        against=explanation.against,
-        upscale=upscale,
-        provenance=explanation.model.manifest.provenance(),
-    )

@@ -1,23 +1,24 @@
 """A picture in; all its digits, line by line, out."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeAlias
 
-from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.bootstrap import Service
 from service.charts import reading_picture
-from service.inference import read
-from service.web.access_control import PREDICT
+from service.inference import Picture, read
+from service.registry import Model
 from service.web.image_body import PICTURE_BODY, read_images
 from service.web.limits import limits_of
-from service.web.pictures import PNG, PNG_ANSWER
+from service.web.pictures import PNG, PNG_MADE
 from service.web.requests import Parameters
 from service.web.routing import Answer, noun_router
 
-from .prediction import AliasParameters, Judged
+from .for_each_model import Reference, for_each_model
+from .prediction import Judged
 
 router = noun_router("reading")
 
@@ -30,7 +31,7 @@ class ReadDigit(Judged):
     """A digit of a line."""
 
     digit: int
-    class_name: Annotated[str, Field(description="The data set's name of that class; where it has no names, a number.")]
+    class_name: str = Field(description="The data set's name of that class; where it has no names, a number.")
     probability: float
     box: _Box
     warnings: list[str]
@@ -46,7 +47,7 @@ class Mark(Answer):
 class ReadLine(Answer):
     """A line, from left to right."""
 
-    text: Annotated[str, Field(description="Its digits, decimal points and minus signs.")]
+    text: str = Field(description="Its digits, decimal points and minus signs.")
     digits: list[ReadDigit]
     marks: list[Mark]
 
@@ -57,90 +58,46 @@ class ReadingAnswer(Answer):
     model: str
     version: int
     lines: list[ReadLine]
-    preprocessing: Annotated[list[str], Field(description="The steps of preprocessing, in order.")]
+    preprocessing: list[str] = Field(description="The steps of preprocessing, in order.")
     warnings: list[str]
 
 
-class ReadVersionParameters(Parameters):
+class ReadParameters(Parameters):
     """What is known about a number."""
 
-    expect: Annotated[
-        int | None,
-        Field(ge=1, le=300, description="How many digits there are. If others are found, there is a warning."),
-    ] = None
+    expect: int | None = Field(
+        None, ge=1, le=300, description="How many digits there are. If others are found, there is a warning."
+    )
 
 
-class ReadParameters(ReadVersionParameters, AliasParameters):
-    """What is known about a number, and which version reads it."""
+_Reader: TypeAlias = Callable[[Model, Picture, dict[str, Any]], Response]
 
 
-_READ: dict[str, Any] = {
-    "dependencies": [PREDICT],
-    "response_model": ReadingAnswer,
-    "openapi_extra": PICTURE_BODY,
-}
-_DRAW: dict[str, Any] = {
-    "dependencies": [PREDICT],
-    **PNG_ANSWER,
-    "responses": {200: PNG_ANSWER["responses"][200]},
-    "openapi_extra": PICTURE_BODY,
-}
+@for_each_model(router, "read", ReadParameters, PICTURE_BODY, response_model=ReadingAnswer)
+async def read_picture(request: Request, query: ReadParameters, of: Reference) -> Response:
+    """Read all digits of a picture, with {model}."""
+    return await _read(request, query, of, lambda model, picture, reading: JSONResponse(reading))
 
 
-@router.post("/read", **_READ)
-async def read_picture(query: Annotated[ReadParameters, Query()], request: Request) -> Response:
-    """Read all digits of a picture, with the default model."""
-    return await _read(request, query, (None, query.alias))
+@for_each_model(router, "read.png", ReadParameters, PICTURE_BODY, **PNG_MADE)
+async def draw_reading(request: Request, query: ReadParameters, of: Reference) -> Response:
+    """Draw the picture with what was read in it, blue, or orange where a digit is unsure, with {model}."""
+
+    def draw(model: Model, picture: Picture, reading: dict[str, Any]) -> Response:
+        content = reading_picture(picture.pixels, picture.size_px, reading, provenance=model.manifest.provenance())
+        return Response(content, media_type=PNG)
+
+    return await _read(request, query, of, draw)
 
 
-@router.post("/models/{name}/read", **_READ)
-async def read_with_model(name: str, query: Annotated[ReadParameters, Query()], request: Request) -> Response:
-    """Read all digits of a picture, with the champion of a model or the version that an alias names."""
-    return await _read(request, query, (name, query.alias))
-
-
-@router.post("/models/{name}/versions/{version}/read", **_READ)
-async def read_with_version(
-    name: str, version: str, query: Annotated[ReadVersionParameters, Query()], request: Request
-) -> Response:
-    """Read all digits of a picture, with one version of a model."""
-    return await _read(request, query, (name, version))
-
-
-@router.post("/read.png", **_DRAW)
-async def draw_reading(query: Annotated[ReadParameters, Query()], request: Request) -> Response:
-    """Draw the picture with what was read in it, with the default model: blue, or orange where a digit is unsure."""
-    return await _read(request, query, (None, query.alias), is_drawn=True)
-
-
-@router.post("/models/{name}/read.png", **_DRAW)
-async def draw_reading_with_model(name: str, query: Annotated[ReadParameters, Query()], request: Request) -> Response:
-    """Draw the picture with what was read in it, with the champion of a model or the version that an alias names."""
-    return await _read(request, query, (name, query.alias), is_drawn=True)
-
-
-@router.post("/models/{name}/versions/{version}/read.png", **_DRAW)
-async def draw_reading_with_version(
-    name: str, version: str, query: Annotated[ReadVersionParameters, Query()], request: Request
-) -> Response:
-    """Draw the picture with what was read in it, with one version of a model."""
-    return await _read(request, query, (name, version), is_drawn=True)
-
-
-async def _read(
-    request: Request, query: ReadVersionParameters, reference: tuple[str | None, str | None], *, is_drawn: bool = False
-) -> Response:
-    """Answer with JSON or a PNG; both are made in a thread."""
+async def _read(request: Request, query: ReadParameters, of: Reference, write: _Reader) -> Response:
+    """Answer with what is written of a reading, in the thread in which it is made."""
     service: Service = request.app.state.service
     body = await read_images(request)
 
     def work() -> Response:
-        model = service.catalogue.get(*reference)  # before decoding: the cheaper refusal
+        model = service.catalogue.get(*of)  # before decoding: the cheaper refusal
         picture = body.decode_picture(service.limits)
-        reading = read(model, picture, expect=query.expect)
-        if not is_drawn:
-            return JSONResponse(reading)
-        content = reading_picture(picture.pixels, picture.size_px, reading, provenance=model.manifest.provenance())
-        return Response(content, media_type=PNG)
+        return write(model, picture, read(model, picture, expect=query.expect))
 
     return await limits_of(request).run(work, body.n_bytes)

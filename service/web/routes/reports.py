@@ -72,7 +72,7 @@ class ReportRequest(Annotating):
 class DeletionParameters(Parameters):
     """What a deletion leaves."""
 
-    keep_runs: Annotated[bool, Field(description="Delete the report alone; its jobs and its sweep stay.")] = False
+    keep_runs: bool = Field(False, description="Delete the report alone; its jobs and its sweep stay.")
 
 
 class Report(AnnotatedAnswer):
@@ -82,12 +82,11 @@ class Report(AnnotatedAnswer):
     state: JobState
     fraction: float
     options: dict[str, Any]
-    jobs: Annotated[
-        list[str | None],
-        Field(description="By seed. Of assignment 1: in file order, shuffled, then softmax by penalty."),
-    ]
-    sweep: Annotated[str, Field(description="The runs of softmax regression, or of networks.")]
-    links: Annotated[dict[str, str], Field(description="Every file by its name, once all runs have succeeded.")]
+    jobs: list[str | None] = Field(
+        description="By seed. Of assignment 1: in file order, shuffled, then softmax by penalty."
+    )
+    sweep: str = Field(description="The runs of softmax regression, or of networks.")
+    links: dict[str, str] = Field(description="Every file by its name, once all runs have succeeded.")
     created_at: datetime
 
 
@@ -111,8 +110,8 @@ class ReportSection(Answer):
 
     number: str
     title: str
-    formulas: Annotated[list[str], Field(description="As text.")]
-    latex: Annotated[list[str], Field(description="The same formulas.")]
+    formulas: list[str] = Field(description="As text.")
+    latex: list[str] = Field(description="The same formulas.")
     sentences: list[str]
     figures: list[ReportFigure]
     table: ReportTable | None
@@ -121,8 +120,8 @@ class ReportSection(Answer):
 class ReportDetail(Report):
     """A report with its findings."""
 
-    findings: Annotated[dict[str, Any] | None, Field(description="All numbers, once all runs have succeeded.")]
-    sections: Annotated[list[ReportSection], Field(description="What stands in it; empty until then.")]
+    findings: dict[str, Any] | None = Field(description="All numbers, once all runs have succeeded.")
+    sections: list[ReportSection] = Field(description="What stands in it; empty until then.")
 
 
 ReportList = answer("ReportList", "Reports, the newest first.", reports=list[Report], next=NextPage)

@@ -48,27 +48,23 @@ class Snapshot(Answer):
 
     step: int
     epoch: int
-    check: Annotated[int, Field(description="The id of the check that found them so good.")]
+    check: int = Field(description="The id of the check that found them so good.")
 
 
 class SnapshotList(Answer):
     """The snapshots of a job, the oldest first."""
 
     job: str
-    every_checks: Annotated[int, Field(description="One is kept every so many checks: 1, 2, 4 and so on.")]
-    max_snapshots: Annotated[
-        int,
-        Field(description="As many are kept at most: 256 of a job, 16 of a sweep's member, none of a verification."),
-    ]
-    shape: Annotated[
-        list[int],
-        Field(
-            description="Of each: of one matrix [n_inputs, n_outputs], the bias in its last row; else [n_parameters]."
-        ),
-    ]
-    tensors: Annotated[list[Tensor], Field(description="What each is made of, one after the other, row after row.")]
-    operations: Annotated[list[Operation], Field(description="The steps from grey levels to probabilities.")]
-    outputs: Annotated[list[str], Field(description="What each output is for.")]
+    every_checks: int = Field(description="One is kept every so many checks: 1, 2, 4 and so on.")
+    max_snapshots: int = Field(
+        description="As many are kept at most: 256 of a job, 16 of a sweep's member, none of a verification."
+    )
+    shape: list[int] = Field(
+        description="Of each: of one matrix [n_inputs, n_outputs], the bias in its last row; else [n_parameters]."
+    )
+    tensors: list[Tensor] = Field(description="What each is made of, one after the other, row after row.")
+    operations: list[Operation] = Field(description="The steps from grey levels to probabilities.")
+    outputs: list[str] = Field(description="What each output is for.")
     snapshots: list[Snapshot]
 
 
@@ -81,15 +77,13 @@ class SnapshotConfusion(Answer):
     classes: list[int]
     n_images: int
     accuracy: float
-    confusion: Annotated[
-        list[list[int]], Field(description="A row for each true class, a column for each predicted one.")
-    ]
+    confusion: list[list[int]] = Field(description="A row for each true class, a column for each predicted one.")
 
 
 class SinceParameters(Parameters):
     """Which snapshots."""
 
-    since: Annotated[int, Field(ge=-1, le=_MAX_STEP, description="Only those after this step; -1 is all.")] = -1
+    since: int = Field(-1, ge=-1, le=_MAX_STEP, description="Only those after this step; -1 is all.")
 
 
 @router.get("/jobs/{job_id}/snapshots", dependencies=[READ], response_model=SnapshotList)

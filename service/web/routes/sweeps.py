@@ -50,9 +50,9 @@ RankBy = Annotated[Metric, Field(description="What members are compared by, each
 class SweepMember(Answer):
     """A member of a sweep: a job like any other, and the values in which it differs from the rest."""
 
-    rank: Annotated[int, Field(description="1 is the best; those without a check come last.")]
-    values: Annotated[dict[str, Any], Field(description="Of the hyperparameters in the grid.")]
-    job: Annotated[str, Field(description="The id of its job, which has everything else.")]
+    rank: int = Field(description="1 is the best; those without a check come last.")
+    values: dict[str, Any] = Field(description="Of the hyperparameters in the grid.")
+    job: str = Field(description="The id of its job, which has everything else.")
     state: JobState
     progress: Progress
     metrics: LatestAndBest
@@ -67,21 +67,21 @@ class SweepSummaryAnswer(AnnotatedAnswer):
     """A sweep in a listing."""
 
     id: str
-    base: Annotated[dict[str, Any], Field(description="What all members share, as far as it was given.")]
+    base: dict[str, Any] = Field(description="What all members share, as far as it was given.")
     grid: dict[str, list[Any]]
     dataset: str
-    name: Annotated[str, Field(description="The model of which every member becomes a version.")]
-    state: Annotated[Literal["running", "finished"], Field(description="finished: every member is over.")]
-    states: Annotated[dict[JobState, int], Field(description="How many members are in each state.")]
+    name: str = Field(description="The model of which every member becomes a version.")
+    state: Literal["running", "finished"] = Field(description="finished: every member is over.")
+    states: dict[JobState, int] = Field(description="How many members are in each state.")
     created_at: datetime
 
 
 class SweepAnswer(SweepSummaryAnswer):
     """A sweep with its members, the best first."""
 
-    fraction: Annotated[float, Field(description="The mean over the members; those that are over count whole.")]
+    fraction: float = Field(description="The mean over the members; those that are over count whole.")
     ranked_by: Metric
-    best: Annotated[str | None, Field(description="The job of the best member; null before the first check.")]
+    best: str | None = Field(description="The job of the best member; null before the first check.")
     members: list[SweepMember]
 
 
@@ -97,7 +97,7 @@ class SweepParameters(Parameters):
 class NormsParameters(ChartParameters):
     """How norms are drawn."""
 
-    scale: Annotated[Literal["log", "linear"], Field(description="Of the axis of the penalty.")] = "log"
+    scale: Literal["log", "linear"] = Field("log", description="Of the axis of the penalty.")
 
 
 class HeatmapParameters(ChartParameters):
@@ -111,7 +111,7 @@ class MemberWeightsParameters(WeightsGridParameters):
 
     weights: BestOrLast = "best"
     rank_by: RankBy = "validation_loss"
-    limit: Annotated[int, Field(ge=1, le=MAX_ROWS, description="Only so many members, the best.")] = MAX_ROWS
+    limit: int = Field(MAX_ROWS, ge=1, le=MAX_ROWS, description="Only so many members, the best.")
 
 
 @router.post("/sweeps", dependencies=[TRAIN], status_code=202, response_model=SweepAnswer)

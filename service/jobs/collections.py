@@ -321,7 +321,7 @@ def version_name(name: str, version: int) -> str:
 
 
 def _row(connection: Connection, name: str) -> CollectionRow:
-    row = collection_rows.COLLECTIONS.get(connection, name)
+    row = collection_rows.COLLECTIONS.get(connection, name) if re.fullmatch(NAME_PATTERN, name) else None
     if row is None:
         raise DatasetNotFound("There is no collection of this name.")
     return row

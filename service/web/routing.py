@@ -207,6 +207,8 @@ class Route(SecuredRoute):
     def _bounded(self, plain: Request) -> BoundedRequest:
         """Return the request that is to be read; raise an error for what the route does not declare."""
         request = BoundedRequest(plain.scope, plain.receive)
+        if "\0" in plain.scope["path"]:
+            raise HTTPException(404)  # no name has it, and PostgreSQL refuses to look for it
         if plain.scope["query_string"] and not self.parameters:
             Parameters.of(request)
         headers = request.headers

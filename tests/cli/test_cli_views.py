@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from service.cli.annotations import print_about
 from service.cli.hyperparameters import value_text
 from service.cli.images import prediction_table, prediction_view
 from service.cli.job_view import FINAL_STATES, STATE_STYLES, JobView, ending_text, sparkline
@@ -60,6 +61,14 @@ def shown(drawn: Any, width: int = 80, height: int = 50) -> str:
     text = str(console.file.getvalue())  # type: ignore[attr-defined]
     assert max(map(len, text.splitlines())) <= width
     return text
+
+
+def test_nothing_that_people_wrote_is_obeyed_by_the_terminal() -> None:
+    controls = "".join(map(chr, (*range(9), *range(11, 32), *range(127, 160))))
+    written = {"title": f"A{controls} try", "tags": [f"t{controls}"], "notes": f"one{controls}\n\ttwo"}
+    printed = shown(lambda console: print_about(written, console))
+    assert not set(controls) & set(printed)
+    assert [line.split()[0] for line in printed.splitlines()][-1] == "two"
 
 
 def test_states_and_metrics_are_those_of_jobs() -> None:

@@ -88,6 +88,9 @@ def test_a_report_that_is_not_finished(client: httpx.Client) -> None:
         ({"quik": True}, "quik"),
         ({"seed": -1}, "seed"),
         ({"seeds": 11}, "seeds"),
+        ({"title": "two\nlines"}, "title"),
+        ({"authors": ["a\x1b[31mred"]}, "authors"),
+        ({"group": "\0"}, "group"),
     ],
 )
 def test_bad_requests(client: httpx.Client, body: dict[str, object], field: str) -> None:

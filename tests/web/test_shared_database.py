@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -102,6 +104,20 @@ def test_a_service_waits_for_a_database_that_starts_with_it(start: Start, postgr
     service = start()
     starting.join()
     assert service.jobs.page() == ([], None)
+
+
+def test_a_name_that_the_database_cannot_hold_is_not_found(start: Start) -> None:
+    name = "a\0b"
+    with serving(start()) as url, httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client:
+        paths = client.get(f"{url}/openapi.json").json()["paths"]
+        asked = [(method, path) for path, item in paths.items() if "{" in path for method in item]
+        assert len(asked) > 80
+        for method, path in asked:
+            address = re.sub(r"{(version|step|index)}", "1", path).replace("{image_format}", "png")
+            answer = client.request(method, url + re.sub(r"{\w+}", quote(name, safe=""), address))
+            assert answer.status_code in (400, 404, 415, 422), (method, path, answer.text)
+        mixture = {**TINY, "dataset": [{"name": name}]}
+        assert client.post("/jobs", json=mixture).status_code == 422
 
 
 def test_an_event_that_is_committed_late_is_not_missed(start: Start) -> None:

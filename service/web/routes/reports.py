@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from service.charts import Drawing
 from service.core import HYPERPARAMETERS
 from service.database import Annotation
+from service.database.annotation_rows import TITLE_PATTERN
 from service.errors import JobNotFound
 from service.jobs import ImageFormat, JobState
 from service.reports import FORMS, HAND_IN, MAX_PENALTIES, MAX_SEEDS, ReportOptions
@@ -63,9 +64,13 @@ class ReportRequest(Annotating):
         max_length=MAX_PENALTIES + 1,
         description="Of assignment 1, of softmax regression; 0 is always added.",
     )
-    title: str = Field("", max_length=200, description="At the head of the report instead of its subject.")
-    authors: list[Annotated[str, Field(max_length=100)]] = Field([], max_length=20, description="Below the title.")
-    group: str = Field("", max_length=100, description="After the authors.")
+    title: str = Field(
+        "", max_length=200, pattern=TITLE_PATTERN, description="At the head of the report instead of its subject."
+    )
+    authors: list[Annotated[str, Field(max_length=100, pattern=TITLE_PATTERN)]] = Field(
+        [], max_length=20, description="Below the title."
+    )
+    group: str = Field("", max_length=100, pattern=TITLE_PATTERN, description="After the authors.")
     quick: bool = Field(False, description="Train fewer epochs; noted on every page.")
 
 

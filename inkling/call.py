@@ -45,12 +45,7 @@ class Call(Generic[Result]):
 
 
 def path_of(*parts: str | int) -> str:
-    """Return a path, each part quoted.
-
-    Raises
-    ------
-    NotFound : a part is ``.`` or ``..``, which would make another address of it, or is no Unicode.
-    """
+    """Return a path, each part quoted; raise `NotFound` for ``.``, ``..`` and what is no Unicode: other addresses."""
     try:
         quoted = [quote(str(part), safe="") for part in parts]
     except UnicodeEncodeError:

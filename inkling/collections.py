@@ -65,9 +65,7 @@ class Collections:
     ) -> Call[Record]:
         """Add an image to a collection, with the digit that it shows, and the strokes of a drawing.
 
-        Parameters
-        ----------
-        strokes : each with its ``width``, ``points`` as [x, y], and ``is_eraser``; whole units of a paper of 560x560.
+        Each has its ``width``, ``points`` as [x, y], and ``is_eraser``, in whole units of a paper of 560x560.
         """
         body = body_of(image) if strokes is None else {"files": {"file": part_of(image)}}
         form: Json = {} if strokes is None else {"data": {"strokes": json_of(strokes)}}

@@ -48,12 +48,9 @@ class Event:
 
 
 class EventCursor:
-    """How far the events of a job were read, over all connections; lines as the WHATWG standard defines them.
+    """How far the events of a job were read, over all connections, from after the one of an id on; 0 for none.
 
-    Parameters
-    ----------
-    job_id : whose events.
-    after : the id of the last event that is known already; 0 for none.
+    Lines are as the WHATWG standard defines them.
     """
 
     def __init__(self, job_id: str, after: int = 0) -> None:

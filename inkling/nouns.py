@@ -53,13 +53,7 @@ class GroupSearch(Search, total=False):
 
 
 class Noun:
-    """Something that a server trains, as it was when it was asked for last.
-
-    Parameters
-    ----------
-    connection : sends the requests of its methods.
-    data : as the API returns it.
-    """
+    """Something that a server trains: ``data`` as the API returned it when it was asked for last."""
 
     path: ClassVar[str]
     """Where the API has its kind."""
@@ -116,10 +110,7 @@ class Noun:
     def wait(self, *, progress: bool = False, timeout_s: float | None = None) -> Call[Record]:
         """Wait until it is over, whatever its end, or paused: see ``state``.
 
-        Parameters
-        ----------
-        progress : show on standard error how far it is.
-        timeout_s : raise TimeoutError if it is not over by then; it goes on.
+        With ``progress`` standard error shows how far it is. Raise TimeoutError if it is not over by then; it goes on.
         """
         show = ProgressLine().show if progress else lambda _: None
         deadline_s = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)

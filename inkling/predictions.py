@@ -196,9 +196,7 @@ class Predictions:
     def preprocess(self, image: Image, *, step: int | str | None = None) -> Call[Picture]:
         """Return the 28x28 picture that a model would get, or the picture after a step.
 
-        Parameters
-        ----------
-        step : its number in `Prediction.preprocessing`, from 0, or the beginning of its text.
+        A step is its number in `Prediction.preprocessing`, from 0, or the beginning of its text.
         """
         return _ask("preprocess", read_picture, body_of(image), {"step": step})
 

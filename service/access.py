@@ -160,11 +160,8 @@ class Keys:
     def check(self, presented: str) -> tuple[str, frozenset[Scope]] | None:
         """Return the id of a key and its scopes; None if it is unknown, revoked or expired.
 
-        The comparison takes the same time whether or not there is a key of that id.
-
-        Raises
-        ------
-        StorageFailed : the keys in memory are too old to be trusted.
+        The comparison takes the same time whether or not there is a key of that id. Raise `StorageFailed` if the keys
+        in memory are too old to be trusted.
         """
         snapshot = self._snapshot
         if time.monotonic() - snapshot.read_at_s > MAX_AGE_S:

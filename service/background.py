@@ -18,12 +18,9 @@ RETRY_S = 10.0
 
 
 class Background:
-    """A thread that takes one step after the other.
+    """A thread that takes one step after the other, if this process ``is_active``.
 
-    Parameters
-    ----------
-    step : returns the seconds to wait before the next one.
-    is_active : whether this process is the one that does it.
+    A step returns the seconds to wait before the next one.
     """
 
     def __init__(self, name: str, step: Callable[[], float], is_active: Callable[[], bool]):

@@ -96,10 +96,7 @@ def back_up(database: Path, stores: Mapping[str, BlobStore], file: Path, *, vers
 def check(file: Path) -> Backup:
     """Return what a backup contains, after every byte of it was compared with its checksum.
 
-    Raises
-    ------
-    Corrupted : it is no backup, or damaged.
-    StorageFailed : it cannot be read.
+    Raise `Corrupted` if it is no backup, or damaged, and `StorageFailed` if it cannot be read.
     """
     try:
         with _storage_errors(file), zipfile.ZipFile(file) as archive:

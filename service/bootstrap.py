@@ -99,9 +99,7 @@ class Service:
     def prepare_background(self) -> None:
         """Make what runs beside training and import what it needs, which a command that only asks does not.
 
-        Raises
-        ------
-        ExtraMissing : the settings want what needs a package that is not installed.
+        Raise `ExtraMissing` if the settings want what needs a package that is not installed.
         """
         self.background[:] = [Background(name, step, lambda: self.engine.working) for name, step in _steps(self)]
 
@@ -197,9 +195,7 @@ def build(settings: Settings) -> Service:
     registry = Registry(store)
     lock = _engine_lock(database, settings)
     datasets = Datasets(
-        Uploads(dataset_files),
-        max_uploads=settings.max_datasets,
-        limit_bytes=settings.max_dataset_expanded_bytes,
+        Uploads(dataset_files), max_uploads=settings.max_datasets, limit_bytes=settings.max_dataset_expanded_bytes
     )
     metrics = Metrics(service.__version__)
     recorder = Recorder(database, registry, datasets)
@@ -254,9 +250,7 @@ def build(settings: Settings) -> Service:
 def kept(settings: Settings) -> Keep:
     """Return what the settings want to be kept."""
     return Keep(
-        jobs_days=settings.keep_jobs_days,
-        snapshots_days=settings.keep_snapshots_days,
-        versions=settings.keep_versions,
+        jobs_days=settings.keep_jobs_days, snapshots_days=settings.keep_snapshots_days, versions=settings.keep_versions
     )
 
 

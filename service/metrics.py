@@ -61,12 +61,7 @@ class Metrics:
     """All metrics of a service of a ``version``. Recording a request takes about a microsecond."""
 
     def __init__(self, version: str) -> None:
-        from prometheus_client import (  # noqa: PLC0415 - see the module
-            CollectorRegistry,
-            Counter,
-            Histogram,
-            disable_created_metrics,
-        )
+        from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics  # noqa: PLC0415 - see the module
 
         if folder := os.environ.get(_SHARED_DIR):
             Path(folder).mkdir(mode=0o700, exist_ok=True)  # it may have been removed
@@ -124,10 +119,8 @@ class Metrics:
     def exposition(self, gauges: Mapping[str, tuple[str, str, Mapping[str, float]]]) -> bytes:
         """Return everything in the text format of Prometheus.
 
-        Parameters
-        ----------
-        gauges : current values, by name: a help text, the name of a label, and a value for each of its values;
-            without a label, its name is empty and so is the key of its only value.
+        Gauges are current values, by name: a help text, the name of a label, and a value for each of its values;
+        without a label, its name is empty and so is the key of its only value.
         """
         from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # noqa: PLC0415 - see the module
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
@@ -198,15 +191,11 @@ class InferenceFigures:
 
 
 class InferenceCounters:
-    """The counters of all models.
+    """The counters of all models; ``is_shared``: other processes report them too.
 
     An answered request is added to sums of our own, in a tenth of the time that the library's counters take. The sums
     go to the library before anything is collected, after `_MAX_PENDING` predictions, and within `SETTLE_S` where other
     processes may collect. There are as many label values as versions that have answered since the start.
-
-    Parameters
-    ----------
-    is_shared : whether other processes report them too.
     """
 
     def __init__(self, registry: CollectorRegistry, *, is_shared: bool) -> None:
@@ -332,10 +321,7 @@ def share_metrics(data_dir: Path) -> Iterator[None]:
 
     The folder is in memory if possible: its files are mapped, and a process that writes to a mapped page without room
     on the disk is killed. It is locked, and folders of services that were killed, whose locks are free, are removed.
-
-    Raises
-    ------
-    StorageFailed : there is no room in memory, and the data folder is not writable.
+    Raise `StorageFailed` if there is no room in memory, and the data folder is not writable.
     """
     _remove_abandoned([*_MEMORY.glob("inkling-*"), *data_dir.glob("metrics-*")])
     try:

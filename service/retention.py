@@ -131,9 +131,7 @@ class Retention:
 class Upkeep:
     """Retention in a running service, at its start and once an hour, one deletion at a time.
 
-    Parameters
-    ----------
-    record : counts the deliveries that are given up.
+    Deliveries that are given up are counted by ``record``.
     """
 
     def __init__(self, retention: Retention, keep: Keep, database: Database, record: Record):

@@ -92,10 +92,8 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train on samples (n_samples, n_features) and their labels (n_samples,).
 
-        Raises
-        ------
-        ValueError : a parameter is out of range, there are too many features or classes, only one class is
-            present, or the loss stopped being a finite number.
+        Raise ValueError if a parameter is out of range, there are too many features or classes or only one class, or
+        the loss stopped being a finite number.
         """
         features, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
@@ -120,10 +118,7 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         trained, validated = self._parts(len(x), generator)
         y_index = places.astype(np.int64)
         data = TrainingData(
-            x_train=x[trained],
-            y_train=y_index[trained],
-            x_validation=x[validated],
-            y_validation=y_index[validated],
+            x_train=x[trained], y_train=y_index[trained], x_validation=x[validated], y_validation=y_index[validated]
         )
         result = train(config, data)
         if result.stop_reason is StopReason.NON_FINITE_LOSS:

@@ -47,15 +47,7 @@ _PICTURES: tuple[Literal["loss", "accuracy", "weights"], ...] = ("loss", "accura
 class MlflowLog:
     """Logs jobs to an MLflow server: parameters, curves, pictures, and the model that a job made.
 
-    Parameters
-    ----------
-    uri : the tracking server, as in ``http://127.0.0.1:5000``.
-    experiment : its name; created if there is none.
-    jobs, registry : where the jobs are, and the models that they made.
-
-    Raises
-    ------
-    ExtraMissing : MLflow is not installed.
+    The experiment is created if there is none of its name. Raises `ExtraMissing` if MLflow is not installed.
     """
 
     def __init__(self, uri: str, experiment: str, jobs: Jobs, registry: Registry):

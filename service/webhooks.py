@@ -39,12 +39,7 @@ class Webhook:
     """
 
     def __init__(
-        self,
-        url: str,
-        secret: str,
-        *,
-        allow_private: bool,
-        describe: Mapping[str, Callable[[str], Mapping[str, Any]]],
+        self, url: str, secret: str, *, allow_private: bool, describe: Mapping[str, Callable[[str], Mapping[str, Any]]]
     ):
         self._url = httpx.URL(url)
         # Of a name in other letters, as the DNS and certificates have it.
@@ -57,10 +52,8 @@ class Webhook:
     def send(self, row: DeliveryRow) -> None:
         """Post one, and wait for the answer.
 
-        Raises
-        ------
-        InvalidInput : the host has no address that is allowed.
-        ServiceUnreachable : there was no answer in time, or none of 200 to 299.
+        Raise `InvalidInput` if the host has no address that is allowed, and `ServiceUnreachable` unless there was an
+        answer of 200 to 299 in time.
         """
         try:
             status = anyio.run(self._post, *self._message(row))

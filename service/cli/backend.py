@@ -35,11 +35,8 @@ Backend: TypeAlias = "LocalBackend | RemoteBackend"
 def with_backend(command: Callable[..., Any], *, creates: bool = False) -> Callable[..., Any]:
     """Add ``--url``, ``--key-file``, ``--data-dir`` and ``--debug``; call the command with the backend they name.
 
-    A model may be given as ``NAME/3`` or ``NAME@alias`` wherever there is a ``version`` too.
-
-    Parameters
-    ----------
-    creates : whether it may create the data folder.
+    A model may be given as ``NAME/3`` or ``NAME@alias`` wherever there is a ``version`` too. A command that ``creates``
+    may make the data folder.
     """
 
     @click.option(

@@ -17,14 +17,7 @@ from .images import image_of, image_sources, name_of, reason
 from .names import Noun, completion
 from .noun_commands import add_annotate, add_delete, add_list, in_pages
 from .root import Failure, examples
-from .terminal import (
-    AS_JSON,
-    age_text,
-    columns,
-    percent,
-    print_json,
-    print_result,
-)
+from .terminal import AS_JSON, age_text, columns, percent, print_json, print_result
 
 _NAME = Noun.COLLECTION.argument
 _LABEL = click.IntRange(0, 9)

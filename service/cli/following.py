@@ -32,9 +32,7 @@ _MAX_UNANSWERED = 30
 def submits(noun: str, follow: Callable[..., int]) -> Callable[..., Callable[..., Any]]:
     """Make a command of a function that submits a ``noun``, as in ``job``: follow it, or print how to.
 
-    Parameters
-    ----------
-    follow : shows what was submitted until it is over, and returns the exit code.
+    What follows it shows it until it is over, and returns the exit code.
     """
 
     def decorate(command: Callable[..., Json]) -> Callable[..., Any]:

@@ -192,13 +192,7 @@ def explain(backend: Backend, /, *, file: str, output: Path | None, as_json: boo
 
 
 def prediction_view(prediction: Json, preprocessed: Sequence[Text] | None, *, source: str) -> RenderableType:
-    """Draw one prediction.
-
-    Parameters
-    ----------
-    preprocessed : the 28x28 that the model got, drawn, if that is wanted.
-    source : which model and version predicted it.
-    """
+    """Draw one prediction of a ``source``, beside the 28x28 that the model got if they are given, drawn already."""
     grid = Table.grid(padding=(0, 3))
     colour = "bold green" if _is_sure(prediction) else "yellow"
     digit = Text("\n".join(large_digit(prediction["digit"])), style=colour, no_wrap=True)

@@ -15,28 +15,11 @@ from .annotations import annotated
 from .backend import Backend, Json, with_backend
 from .following import follow, submits
 from .hyperparameters import given, hyperparameter_option, hyperparameter_options, training_request
-from .job_view import (
-    STATE_STYLES,
-    JobView,
-    check_table,
-    ending_text,
-    job_table,
-    next_commands,
-    print_job,
-    results,
-)
+from .job_view import STATE_STYLES, JobView, check_table, ending_text, job_table, next_commands, print_job, results
 from .names import Noun, completion
 from .noun_commands import add_annotate, add_delete, add_list
 from .root import INTERRUPTED, Failure, examples
-from .terminal import (
-    AS_JSON,
-    PICTURE_OUTPUT,
-    picture_file,
-    print_commands,
-    print_result,
-    terminal,
-    write_file,
-)
+from .terminal import AS_JSON, PICTURE_OUTPUT, picture_file, print_commands, print_result, terminal, write_file
 
 _JOB = Noun.JOB.argument
 
@@ -121,11 +104,7 @@ def verify(_: click.Context, backend: Backend, /, *, job_id: str) -> Json:
 
 
 @click.group()
-@examples(
-    "jobs list --state running",
-    "jobs follow JOB",
-    "jobs picture JOB loss -o loss.png",
-)
+@examples("jobs list --state running", "jobs follow JOB", "jobs picture JOB loss -o loss.png")
 def jobs() -> None:
     """List, follow, pause, cancel, resume and picture training jobs.
 
@@ -203,10 +182,7 @@ def continue_job(_: click.Context, backend: Backend, /, *, job_id: str, steps: i
 @hyperparameter_option("epochs", help="How many in all, those that were made included. [default: as it was]")
 @hyperparameter_option("patience", help="Not less than it was, or none. [default: as it was]")
 @submits("job", _follow)
-@examples(
-    "jobs resume JOB --epochs 80",
-    "jobs resume JOB --epochs 500 --patience none",
-)
+@examples("jobs resume JOB --epochs 80", "jobs resume JOB --epochs 500 --patience none")
 def resume(ctx: click.Context, backend: Backend, /, *, job_id: str, **changes: Any) -> Json:
     """Continue a job that has ended, for more epochs or with more patience.
 

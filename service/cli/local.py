@@ -28,13 +28,7 @@ from service.inference import (
     write_onnx,
 )
 from service.inference import Picture as ReadPicture
-from service.jobs import (
-    Event,
-    SweepRequest,
-    collected_image_to_dict,
-    job_picture,
-    sweep_picture,
-)
+from service.jobs import Event, SweepRequest, collected_image_to_dict, job_picture, sweep_picture
 from service.registry import Model, Registry, parse_version_id
 from service.reports import ReportOptions
 from service.settings import Settings
@@ -47,12 +41,8 @@ _POLL_S = 0.1
 class LocalBackend:
     """Inkling in the folder that the settings name.
 
-    The database is migrated and the shipped models are installed when they are first needed.
-
-    Attributes
-    ----------
-    place : where it is, in words: ``on this machine, in data``.
-    arguments : what a further command needs to reach the same place, with a space before it; or nothing.
+    The database is migrated and the shipped models are installed when they are first needed. ``place`` is where it
+    is, in words; ``arguments`` are what a further command needs to reach the same place, after a space, or nothing.
     """
 
     is_remote = False

@@ -47,13 +47,9 @@ def grey_picture(image: npt.NDArray[np.uint8], console: Console) -> list[Text]:
 
 
 def weight_picture(tile: Pixels, limit: float, console: Console) -> list[Text]:
-    """Draw weights, (height, width), in the colours of the weight pictures: blue below zero, red above.
+    """Draw weights, (height, width), blue below zero and red above as in the weight pictures: a Text for each two rows.
 
     Without colours, the shade shows how far a weight is above zero.
-
-    Returns
-    -------
-    One Text for each two rows.
     """
     scaled = np.clip(tile.astype(np.float64) / (limit or 1.0), -1, 1)
     return _half_blocks(diverging((scaled + 1) / 2)) if _has_colours(console) else _shaded(np.maximum(scaled, 0))
@@ -62,14 +58,7 @@ def weight_picture(tile: Pixels, limit: float, console: Console) -> list[Text]:
 def published_tiles(manifest: Json, weights_file: bytes) -> tuple[Floats, list[str]]:
     """Return pictures of the weights that predictions use, (n_tiles, height, width), and what to call them.
 
-    Parameters
-    ----------
-    manifest : as the API shows it.
-    weights_file : the ``.npz`` file of the version.
-
-    Raises
-    ------
-    Corrupted : the file does not agree with the manifest.
+    The manifest is as the API shows it; raise `Corrupted` if the ``.npz`` file does not agree with it.
     """
     height, width = manifest.get("image_shape", DIGITS.image_shape)
     task = Task(image_shape=(height, width), n_classes=len(manifest["classes"]))

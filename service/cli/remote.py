@@ -44,9 +44,7 @@ def _asks(ask: Callable[..., Any]) -> Callable[..., Any]:
 class RemoteBackend:
     """Inkling on a server. `LocalBackend` says what each method takes and does, for both.
 
-    Raises
-    ------
-    InvalidField : the URL is not one, or the key cannot be one.
+    Raises `InvalidField` if the URL is not one, or the key cannot be one.
     """
 
     is_remote = True

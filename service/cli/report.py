@@ -15,17 +15,7 @@ from .job_view import is_final, state_text
 from .names import Noun, completion
 from .noun_commands import GROUP_STATES, add_annotate, add_list, deletes
 from .root import INTERRUPTED, examples
-from .terminal import (
-    AS_JSON,
-    age_text,
-    bar,
-    columns,
-    facts,
-    print_json,
-    print_result,
-    time_text,
-    writing,
-)
+from .terminal import AS_JSON, age_text, bar, columns, facts, print_json, print_result, time_text, writing
 
 _REPORT = Noun.REPORT.argument
 

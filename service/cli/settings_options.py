@@ -68,13 +68,7 @@ def of_this_machine(command: Callable[..., Any]) -> Callable[..., Any]:
 def read_settings(given: Mapping[str, Any]) -> Settings:
     """Return the settings: what was given, else the ``INKLING_*`` variables, else the defaults.
 
-    Parameters
-    ----------
-    given : by field; None and an empty tuple count as not given.
-
-    Raises
-    ------
-    click.UsageError : a value is not a legal one; the message names option and variable.
+    None and an empty tuple count as not given. Raise `click.UsageError`, with option and variable, for illegal values.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value not in (None, ())})

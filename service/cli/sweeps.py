@@ -128,9 +128,7 @@ def sweep(
 
 @click.group()
 @examples(
-    "sweeps list",
-    "sweeps show SWEEP --rank-by validation_accuracy",
-    "sweeps picture SWEEP accuracy -o accuracy.png",
+    "sweeps list", "sweeps show SWEEP --rank-by validation_accuracy", "sweeps picture SWEEP accuracy -o accuracy.png"
 )
 def sweeps() -> None:
     """List, follow, cancel and picture sweeps.

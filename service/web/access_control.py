@@ -92,12 +92,9 @@ class AccessControl:
     async def authorize(self, scope: Scope, route: SecuredRoute, needed: access.Scope, send: Send) -> Send:
         """Authorize a request for the route it matched; return what its answer is to be sent with.
 
-        A change has its line in the audit log before it begins, unless the route writes both in one transaction.
-
-        Raises
-        ------
-        Unauthenticated, InsufficientScope, TooManyRequests
-        StorageFull, StorageFailed : the line cannot be written, so nothing is changed.
+        A change has its line in the audit log before it begins, unless the route writes both in one transaction. Raise
+        `Unauthenticated`, `InsufficientScope` or `TooManyRequests`; or `StorageFull` or `StorageFailed` if the line
+        cannot be written, so that nothing is changed.
         """
         needs_no_key = await self.needs_no_key() if self._keys.stale else is_open(self._settings, self._keys)
         client: Client = scope["state"].get("client") or self._identify(scope, needs_no_key)

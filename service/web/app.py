@@ -57,15 +57,10 @@ _DRAWN_AT_ONCE = 2
 
 
 def create_app(service: Service | None = None, settings: Settings | None = None) -> FastAPI:
-    """Compose the application.
+    """Compose the application, by default that of the environment: ``uvicorn --factory service.web.app:create_app``.
 
-    With no arguments it is an application factory: ``uvicorn --factory service.web.app:create_app``.
-
-    Parameters
-    ----------
-    service : what answers; whoever gives it starts and stops it. When none is given, one is built from the
-        settings, and lives as long as the application.
-    settings : the environment's by default; those of the service, if one is given.
+    Whoever gives a service starts and stops it. Otherwise one is built of the settings, and lasts as long as the
+    application.
     """
     settings = service.settings if service else settings or Settings()
 

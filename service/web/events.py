@@ -42,11 +42,8 @@ class _Page:
 class EventHub:
     """Yields the events of jobs as they happen.
 
-    Parameters
-    ----------
-    jobs : where events are read.
-    poll_s : between two polls of the database, while there are streams.
-    heartbeat_s : after so long without an event, a stream sends a comment.
+    The database is polled every ``poll_s`` while there are streams; one without an event for ``heartbeat_s`` sends a
+    comment.
     """
 
     def __init__(self, jobs: Jobs, *, poll_s: float = POLL_S, heartbeat_s: float = HEARTBEAT_S) -> None:
@@ -156,12 +153,9 @@ async def _happened(news: asyncio.Event, within_s: float) -> bool:
 
 
 class EventStream(StreamingResponse):
-    """Server-Sent Events, ready for the wire. A client that does not receive them is disconnected by `Connection`.
+    """Server-Sent Events, ready for the wire, which hold a ``slot`` and are closed when the client leaves.
 
-    Parameters
-    ----------
-    events : closed when the client leaves, whatever it was doing.
-    slot : held as long as the stream is open.
+    A client that does not receive them is disconnected by `Connection`.
     """
 
     media_type = "text/event-stream"

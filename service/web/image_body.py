@@ -134,9 +134,7 @@ class ImageBody:
 async def read_images(request: Request, *, texts: Collection[str] = (), max_text_bytes: int = 1024) -> ImageBody:
     """Read the images of a request, and the texts of a form that may have some.
 
-    Raises
-    ------
-    InvalidInput, InvalidField : as `read_form`, or a form has no file.
+    Raise `InvalidInput` or `InvalidField` as `read_form`, and if a form has no file.
     """
     media_type = media_type_of(request)
     if media_type != FORM:
@@ -152,10 +150,7 @@ async def read_form(
 ) -> tuple[dict[str, str], list[tuple[str, ImageFile]]]:
     """Return the texts of a form by their names, and its files in their order, each with the name of its part.
 
-    Raises
-    ------
-    InvalidInput : a text comes twice, or there can be none.
-    InvalidField : there is no text of this name.
+    Raise `InvalidInput` if a text comes twice, or there can be none, and `InvalidField` if there is none of this name.
     """
     found: dict[str, str] = {}
     files = []

@@ -80,12 +80,9 @@ class _Request(_Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedOutput:
-    """A requested output.
+    """A requested output, as bytes after the JSON if it is ``binary``.
 
-    Parameters
-    ----------
-    binary : as bytes after the JSON, rather than in it.
-    classification : the most probable classes to name instead of the numbers; 0 for the numbers.
+    Instead of the numbers so many of the most probable classes are named as ``classification`` says, if it is not 0.
     """
 
     name: str
@@ -95,14 +92,7 @@ class RequestedOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InferRequest:
-    """A parsed request.
-
-    Parameters
-    ----------
-    id : repeated in the answer, if it was given.
-    images : (n_images, 28, 28) uint8.
-    outputs : in the order of the answer.
-    """
+    """A parsed request: images (n_images, 28, 28) uint8, outputs in the order of the answer, which repeats the id."""
 
     id: str | None
     images: Bytes
@@ -110,14 +100,9 @@ class InferRequest:
 
 
 def parse_infer_request(body: bytes, header_length: str | None, limits: DecodingLimits) -> InferRequest:
-    """Read an inference request.
+    """Read an inference request: JSON, with the bytes of the tensor after it if there is a ``header_length``.
 
-    Parameters
-    ----------
-    body : JSON, or JSON with the bytes of the tensor after it.
-    header_length : the length of the JSON in bytes, as the header ``Inference-Header-Content-Length`` gives it;
-        None where the JSON is all.
-    limits : how many images one request may hold.
+    That is the length of the JSON in bytes, as the header ``Inference-Header-Content-Length`` gives it.
 
     Raises
     ------
@@ -205,17 +190,9 @@ def _outputs(request: _Request) -> tuple[RequestedOutput, ...]:
 def write_infer_response(
     request: InferRequest, manifest: Manifest, labels: Ints, probabilities: Floats
 ) -> tuple[bytes, int | None]:
-    """Write the requested outputs.
+    """Write the requested outputs of labels, (n_images,), and probabilities, (n_images, n_classes).
 
-    Parameters
-    ----------
-    labels : (n_images,) int64.
-    probabilities : (n_images, n_classes), in the order of the manifest's classes.
-
-    Returns
-    -------
-    body : JSON, with the bytes of the binary outputs after it.
-    header_length : of the JSON, in bytes; None where it is all.
+    Return the JSON with the bytes of the binary outputs after it, and the length of the JSON; None where it is all.
     """
     outputs: list[dict[str, Any]] = []
     tails: list[bytes] = []
@@ -274,9 +251,7 @@ def check_shape(shape: Sequence[int]) -> int:
 def tensor_from_bytes(data: memoryview, datatype: str, shape: Sequence[int]) -> NDArray[Any]:
     """Take the bytes of the binary extension, little-endian and row by row, for an array; nothing is copied.
 
-    Raises
-    ------
-    InvalidField : the shape is not that of images, or the bytes are not exactly as many as it takes.
+    Raise `InvalidField` if the shape is not that of images, or the bytes are not exactly as many as it takes.
     """
     dtype = DATATYPES[datatype]
     n_bytes = check_shape(shape) * dtype.itemsize
@@ -290,9 +265,7 @@ def tensor_from_bytes(data: memoryview, datatype: str, shape: Sequence[int]) -> 
 def tensor_from_values(values: Any, datatype: str, shape: Sequence[int]) -> NDArray[Any]:
     """Take JSON's numbers, flat or in lists of lists, for an array.
 
-    Raises
-    ------
-    InvalidField : the shape is not that of images, or there are not exactly as many numbers of the datatype.
+    Raise `InvalidField` if the shape is not that of images, or there are not exactly as many numbers of the datatype.
     """
     n_numbers = check_shape(shape)
     if datatype == "UINT8" and n_numbers == N_PIXELS and (content := image_bytes(values)) is not None:

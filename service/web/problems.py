@@ -153,12 +153,8 @@ def problem_response(
 ) -> Response:
     """Say what is wrong: as problem details or, under ``/v2``, as ``{"error": "..."}``.
 
-    Parameters
-    ----------
-    scope : of the request, for its id.
-    code : of `PROBLEM_TYPES`.
-    detail : a sentence for a person that repeats nothing of the request.
-    errors : one entry for each field; only the first 20 are kept.
+    The code is one of `PROBLEM_TYPES`, the detail a sentence for a person that repeats nothing of the request. Of
+    the entries for fields that are wrong the first 20 are kept.
     """
     body = _problem(scope, code, detail, errors)
     status = body["status"]

@@ -51,7 +51,7 @@ ServiceDep = Annotated[Service, Depends(_service)]
 
 
 class Parameters(BaseModel):
-    """The query parameters of an endpoint, which is all that it takes. Stated as ``Annotated[..., Query()]``."""
+    """The query parameters of an endpoint, which is all that it takes; `service.web.routing.Route` knows them by it."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -12,7 +12,7 @@ from inspect import iscoroutinefunction, signature
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -50,10 +50,8 @@ class BoundedRequest(Request):
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the body in pieces.
 
-        Raises
-        ------
-        InputTooLarge : it is, or is declared as, larger than the limit. What is left is not read.
-        HTTPException : it comes too slowly, or there is no room for it at the moment.
+        Raise `InputTooLarge` if it is, or is declared as, larger than the limit: what is left is not read. Raise
+        HTTPException if it comes too slowly, or there is no room for it at the moment.
         """
         self._check_declared()
         chunks, began_s = super().stream(), asyncio.get_running_loop().time()
@@ -68,10 +66,7 @@ class BoundedRequest(Request):
     async def body(self) -> bytes:
         """Return the body as one. Mostly it came as one, which is worth sparing the generators that `stream` stands on.
 
-        Raises
-        ------
-        InputTooLarge, HTTPException : as `stream`.
-        ClientDisconnect : the client left before the end.
+        Errors are those of `stream`, and ClientDisconnect if the client left before the end.
         """
         if not hasattr(self, "_body"):
             self._check_declared()
@@ -98,13 +93,7 @@ class BoundedRequest(Request):
         return self._parsed
 
     async def read_json(self) -> None:
-        """Read and parse the body.
-
-        Raises
-        ------
-        UnsupportedMedia : it is declared as something else.
-        MalformedInput, InvalidInput : as `parse_json`.
-        """
+        """Parse the body; raise as `parse_json`, and `UnsupportedMedia` if it is declared as something else."""
         if media_type_of(self) != "application/json":
             raise UnsupportedMedia("The body must be JSON.", field="Content-Type", allowed="application/json")
         self._parsed = parse_json(await self.body())
@@ -160,6 +149,9 @@ class Route(SecuredRoute):
     """Content codings in which a body may come. Whoever adds one has to undo it."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        for name, kind in endpoint.__annotations__.items():
+            if isinstance(kind, type) and issubclass(kind, Parameters):  # which FastAPI would take for the body
+                endpoint.__annotations__[name] = Annotated[kind, Query()]
         # An operation is documented under the name of its endpoint.
         super().__init__(path, endpoint, **{**options, "generate_unique_id_function": attrgetter("name")})
 

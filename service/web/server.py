@@ -46,10 +46,7 @@ _FEWEST_OTHER_FILES = 96
 class Server(uvicorn.Server):
     """Uvicorn's server, which by itself would wait until clients that follow a job leave.
 
-    Parameters
-    ----------
-    app : of `create_app`.
-    on_ready : called once requests are answered.
+    Once requests are answered, ``on_ready`` is called.
     """
 
     def __init__(self, app: FastAPI, on_ready: Callable[[], None]) -> None:
@@ -140,15 +137,9 @@ def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) 
 
 
 def serve(settings: Settings, listener: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serve from this process until SIGTERM or SIGINT.
+    """Serve from this process until SIGTERM or SIGINT; errors as `run`.
 
-    Parameters
-    ----------
-    on_ready : called in the event loop once requests are answered.
-
-    Raises
-    ------
-    As `run`.
+    Once requests are answered, ``on_ready`` is called in the event loop.
     """
     _configure_process(settings)
     with ExitStack() as until_stopped:
@@ -198,13 +189,8 @@ def _as_many_as_files(max_connections: int) -> int:
 def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """Take an address before anything else is begun, and know what port 0 became.
 
-    Parameters
-    ----------
-    shared : with other processes that take it so.
-
-    Raises
-    ------
-    ServiceError : it is taken, or it is none of this machine's.
+    It may be ``shared`` with other processes that take it so. Raise `ServiceError` if it is taken, or none of this
+    machine's.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

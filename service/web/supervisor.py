@@ -113,13 +113,7 @@ class WebProcess(Process):
 
 
 class Supervisor(Multiprocess):
-    """Keeps a number of web processes running until a signal comes.
-
-    Parameters
-    ----------
-    settings : theirs.
-    on_ready : called once all answer requests.
-    """
+    """Keeps a number of web processes running until a signal comes; ``on_ready`` is called once all answer requests."""
 
     processes: list[WebProcess]  # type: ignore[assignment]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, TypeAlias
 
-from fastapi import Path, Query
+from fastapi import Path
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -158,7 +158,7 @@ class ReadingsAnswer(Answer):
 
 
 @router.get("/collections", dependencies=[READ], response_model=CollectionList)
-def list_collections(query: Annotated[CollectionsPage, Query()], service: ServiceDep) -> Response:
+def list_collections(query: CollectionsPage, service: ServiceDep) -> Response:
     """List the newest collections first."""
     return JSONResponse(service.page("collections", **query.asked))
 
@@ -203,7 +203,7 @@ def freeze_collection(name: str, service: ServiceDep) -> Response:
 
 
 @router.get("/collections/{name}/images", dependencies=[READ], response_model=CollectedImageList)
-def list_collected_images(name: str, query: Annotated[CollectedImagesPage, Query()], service: ServiceDep) -> Response:
+def list_collected_images(name: str, query: CollectedImagesPage, service: ServiceDep) -> Response:
     """List images with their labels, the newest first."""
     rows, following = service.collections.images(name, limit=query.limit, before=query.before, label=query.label)
     return JSONResponse({"images": list(map(collected_image_to_dict, rows)), "next": following})
@@ -211,7 +211,7 @@ def list_collected_images(name: str, query: Annotated[CollectedImagesPage, Query
 
 @router.get("/collections/{name}/readings", dependencies=[READ], response_model=ReadingsAnswer)
 async def read_collected_images(
-    name: str, query: Annotated[ReadingsParameters, Query()], request: Request, service: ServiceDep
+    name: str, query: ReadingsParameters, request: Request, service: ServiceDep
 ) -> Response:
     """List images with their labels and what a model reads in them, the newest first."""
 
@@ -232,9 +232,7 @@ async def read_collected_images(
     response_model=CollectedImageAnswer,
     openapi_extra=_DRAWING_BODY,
 )
-async def add_collected_image(
-    name: str, query: Annotated[LabelParameters, Query()], request: Request, service: ServiceDep
-) -> Response:
+async def add_collected_image(name: str, query: LabelParameters, request: Request, service: ServiceDep) -> Response:
     """Add one image with its label. It is preprocessed as for a prediction, and the file that was sent is kept too.
 
     A form may also have the `strokes` of a drawing.
@@ -255,11 +253,7 @@ async def add_collected_image(
 
 @router.get("/collections/{name}/images/{image_id}.png", dependencies=[READ], **PNG_ANSWER)
 async def get_collected_image(
-    name: str,
-    image_id: ImageId,
-    query: Annotated[CollectedPictureParameters, Query()],
-    request: Request,
-    service: ServiceDep,
+    name: str, image_id: ImageId, query: CollectedPictureParameters, request: Request, service: ServiceDep
 ) -> Response:
     """Show an image as models get it. Its label is in the header `X-Label`."""
 

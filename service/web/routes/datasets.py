@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from anyio.to_thread import run_sync
-from fastapi import Query
 from numpy.typing import NDArray
 from pydantic import Field
 from starlette.requests import Request
@@ -152,7 +151,7 @@ class SheetParameters(PartParameters):
 
 
 @router.get("/datasets", dependencies=[READ], response_model=DatasetList)
-def list_datasets(query: Annotated[NamesPage, Query()], service: ServiceDep) -> Response:
+def list_datasets(query: NamesPage, service: ServiceDep) -> Response:
     """List the data sets, without those whose files are damaged; found as jobs are, and by their sources."""
     return JSONResponse(service.page("datasets", **query.asked))
 
@@ -191,7 +190,7 @@ def delete_dataset(name: str, service: ServiceDep) -> Response:
 
 
 @router.get("/datasets/{name}/images", dependencies=[READ], response_model=ImageList)
-def list_images(name: str, query: Annotated[ImagesParameters, Query()], service: ServiceDep) -> Response:
+def list_images(name: str, query: ImagesParameters, service: ServiceDep) -> Response:
     """List images by number, with their labels."""
     labels = _part(service.datasets.get(name), query.part).labels
     chosen = np.flatnonzero(labels == query.label) if query.label is not None else np.arange(len(labels))
@@ -202,9 +201,7 @@ def list_images(name: str, query: Annotated[ImagesParameters, Query()], service:
 
 
 @router.get("/datasets/{name}/images/{index}.png", dependencies=[READ], **PNG_ANSWER)
-async def get_image(
-    name: str, index: int, query: Annotated[ImageParameters, Query()], request: Request, service: ServiceDep
-) -> Response:
+async def get_image(name: str, index: int, query: ImageParameters, request: Request, service: ServiceDep) -> Response:
     """Show one image, counted from 0. Its label is in the header `X-Label`."""
 
     def prepare() -> Drawing:
@@ -224,9 +221,7 @@ async def get_image(
 
 
 @router.get("/datasets/{name}/contact-sheet.png", dependencies=[READ], **PNG_ANSWER)
-async def get_contact_sheet(
-    name: str, query: Annotated[SheetParameters, Query()], request: Request, service: ServiceDep
-) -> Response:
+async def get_contact_sheet(name: str, query: SheetParameters, request: Request, service: ServiceDep) -> Response:
     """Show the first images of each class, a row a class, as they are or distorted at random."""
 
     def prepare() -> Drawing:

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-from fastapi import Query
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
@@ -142,18 +141,14 @@ class CompareParameters(Parameters):
 
 
 @router.get("/models/{name}/versions/{version}/evaluation", dependencies=[READ], response_model=Evaluation)
-def get_evaluation(
-    name: str, version: str, query: Annotated[EvaluationParameters, Query()], service: ServiceDep
-) -> Response:
+def get_evaluation(name: str, version: str, query: EvaluationParameters, service: ServiceDep) -> Response:
     """Evaluate a version on the test images of its classes: confusion, calibration, the hardest images."""
     model = service.catalogue.get(name, version)
     return JSONResponse({**_names(model), **evaluate(model, service.datasets).to_dict(hardest=query.hardest)})
 
 
 @router.get("/models/{name}/versions/{version}/evaluation/images", dependencies=[READ], response_model=ConfusionCell)
-def get_images_of_cell(
-    name: str, version: str, query: Annotated[CellParameters, Query()], service: ServiceDep
-) -> Response:
+def get_images_of_cell(name: str, version: str, query: CellParameters, service: ServiceDep) -> Response:
     """List the test images in one cell of the confusion matrix, the highest loss first."""
     model = service.catalogue.get(name, version)
     evaluation = evaluate(model, service.datasets)
@@ -201,7 +196,7 @@ async def calibration_of_version(name: str, version: str, chart: ChartDep, servi
 
 
 @router.get("/compare", dependencies=[READ], response_model=ComparisonAnswer)
-def compare_versions(query: Annotated[CompareParameters, Query()], service: ServiceDep) -> Response:
+def compare_versions(query: CompareParameters, service: ServiceDep) -> Response:
     """Compare versions on the same test images: differences, how certain they are, and whether it may be chance."""
     return JSONResponse(compare([_model(service, text) for text in query.model], service.datasets))
 

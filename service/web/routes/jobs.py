@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from anyio.to_thread import run_sync
-from fastapi import Header, Query
+from fastapi import Header
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -227,7 +227,7 @@ def submit_job(body: requests.TrainingRequest, service: ServiceDep, key: Idempot
 
 
 @router.get("/jobs", dependencies=[READ], response_model=JobList)
-def list_jobs(query: Annotated[JobsPage, Query()], service: ServiceDep) -> Response:
+def list_jobs(query: JobsPage, service: ServiceDep) -> Response:
     """List jobs, the newest first; those in a state, with a tag, or with some words in their names and notes."""
     return JSONResponse(service.page("jobs", **query.asked))
 
@@ -299,9 +299,7 @@ def delete_job(job_id: JobId, service: ServiceDep) -> Response:
 
 
 @router.get("/jobs/{job_id}/metrics", dependencies=[READ], response_model=MetricsAnswer, responses=_CSV_TOO)
-def get_metrics(
-    job_id: JobId, query: Annotated[MetricsParameters, Query()], request: Request, service: ServiceDep
-) -> Response:
+def get_metrics(job_id: JobId, query: MetricsParameters, request: Request, service: ServiceDep) -> Response:
     """Return the metric history. As CSV it is the validation checks, one a line."""
     metrics = service.jobs.metrics(job_id, since=query.since, max_points=query.max_points)
     headers = {"Vary": "Accept"}
@@ -313,7 +311,7 @@ def get_metrics(
 @router.get("/jobs/{job_id}/events", dependencies=[READ], response_class=Response, responses=_STREAM)
 async def follow_job(
     job_id: JobId,
-    query: Annotated[EventsParameters, Query()],
+    query: EventsParameters,
     request: Request,
     service: ServiceDep,
     last_event_id: Annotated[
@@ -350,9 +348,7 @@ async def accuracy_picture(job_id: JobId, chart: ChartDep, service: ServiceDep) 
 
 
 @pictures.get("/jobs/{job_id}/weights.png", dependencies=[READ], **PNG_ANSWER)
-async def weights_of_job(
-    job_id: JobId, query: Annotated[JobWeightsParameters, Query()], request: Request, service: ServiceDep
-) -> Response:
+async def weights_of_job(job_id: JobId, query: JobWeightsParameters, request: Request, service: ServiceDep) -> Response:
     """Draw the weights of the newest checkpoint: a 28x28 tile for each class, each weight a solid block."""
     prepare = partial(prepare_job_weights, service.jobs, job_id, which=query.weights, layer=query.layer, **query.style)
     return await picture_answer(request, prepare)
@@ -360,24 +356,20 @@ async def weights_of_job(
 
 @router.get("/jobs/{job_id}/weights", dependencies=[READ], response_model=LayerNumbersAnswer, responses=_CSV_TOO)
 async def numbers_of_weights(
-    job_id: JobId, query: Annotated[LayerWeightsParameters, Query()], request: Request, service: ServiceDep
+    job_id: JobId, query: LayerWeightsParameters, request: Request, service: ServiceDep
 ) -> Response:
     """Return what `weights.png` draws as numbers: the weights of the newest checkpoint that lead into a layer."""
     return await _numbers(request, service, job_id, "weights", layer=query.layer, which=query.weights)
 
 
 @router.get("/jobs/{job_id}/gradient", dependencies=[READ], response_model=LayerNumbersAnswer, responses=_CSV_TOO)
-async def numbers_of_gradient(
-    job_id: JobId, query: Annotated[LayerParameters, Query()], request: Request, service: ServiceDep
-) -> Response:
+async def numbers_of_gradient(job_id: JobId, query: LayerParameters, request: Request, service: ServiceDep) -> Response:
     """Return what `gradient.png` draws as numbers: the gradient of the next step, of what leads into a layer."""
     return await _numbers(request, service, job_id, "gradient", layer=query.layer, which="last")
 
 
 @pictures.get("/jobs/{job_id}/gradient.png", dependencies=[READ], **PNG_ANSWER)
-async def gradient_of_job(
-    job_id: JobId, query: Annotated[WeightsParameters, Query()], request: Request, service: ServiceDep
-) -> Response:
+async def gradient_of_job(job_id: JobId, query: WeightsParameters, request: Request, service: ServiceDep) -> Response:
     """Draw the gradient of the next step from the newest checkpoint, as `weights.png` draws the weights.
 
     It is that of the objective on the images of that step (of a batch of more than 1,000, the first 1,000). The step

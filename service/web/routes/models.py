@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import Header, Path, Query
+from fastapi import Header, Path
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -158,13 +158,13 @@ class ImportParameters(Parameters):
 
 
 @router.get("/models", dependencies=[READ], response_model=ModelList)
-def list_models(query: Annotated[NamesPage, Query()], service: ServiceDep) -> Response:
+def list_models(query: NamesPage, service: ServiceDep) -> Response:
     """List the models with their versions, their aliases, and the default version; found by any of their versions."""
     return JSONResponse({**service.page("models", **query.asked), "default": service.catalogue.default_name})
 
 
 @router.get("/models/{name}", dependencies=[READ], response_model=ModelDetail)
-def get_model(name: str, query: Annotated[VersionsPage, Query()], service: ServiceDep) -> Response:
+def get_model(name: str, query: VersionsPage, service: ServiceDep) -> Response:
     """Return a model with what is known about its newest versions."""
     before = None if query.before is None else int(query.before)
     return JSONResponse(service.annotations.model(name, limit=query.limit, before=before))
@@ -177,9 +177,7 @@ def get_model(name: str, query: Annotated[VersionsPage, Query()], service: Servi
     response_model=VersionDetail,
     openapi_extra={"requestBody": {"required": True, "content": {_FILE: BINARY}}},
 )
-async def import_version(
-    name: str, query: Annotated[ImportParameters, Query()], request: Request, service: ServiceDep
-) -> Response:
+async def import_version(name: str, query: ImportParameters, request: Request, service: ServiceDep) -> Response:
     """Make the next version of a model of an `.npz` or ONNX file of dense layers."""
     content = await request.body()
     options = {**query.model_dump(), "classes": [int(label) for label in query.classes.split(",") if label]}
@@ -245,7 +243,7 @@ def get_onnx(name: str, version: str, request: Request, service: ServiceDep) -> 
 
 @router.get("/models/{name}/versions/{version}/weights.png", dependencies=[READ], **PNG_ANSWER)
 async def weights_of_version(
-    name: str, version: str, query: Annotated[LayerPictureParameters, Query()], request: Request, service: ServiceDep
+    name: str, version: str, query: LayerPictureParameters, request: Request, service: ServiceDep
 ) -> Response:
     """Draw the published weights: a 28x28 tile for each class or unit, each weight a solid block."""
 

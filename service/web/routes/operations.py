@@ -1,10 +1,9 @@
 """The state of the server, its audit log, and the table of hyperparameters."""
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from anyio.to_thread import run_sync
-from fastapi import Query
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
@@ -90,14 +89,14 @@ class AuditPage(Parameters):
 
 
 @router.get("/audit", dependencies=[ADMIN], response_model=AuditLog)
-def list_changes(query: Annotated[AuditPage, Query()], service: ServiceDep) -> Response:
+def list_changes(query: AuditPage, service: ServiceDep) -> Response:
     """List the calls that changed something, or were to, the newest first: which key, what, and the status."""
     lines = service.audit_log.page(limit=query.limit, before=query.before)
     return JSONResponse({"entries": [{**asdict(line), "at": line.at.isoformat()} for line in lines]})
 
 
 @router.get("/tags", dependencies=[READ], response_model=TagList)
-def list_tags(query: Annotated[TagsParameters, Query()], service: ServiceDep) -> Response:
+def list_tags(query: TagsParameters, service: ServiceDep) -> Response:
     """List the tags of jobs, or of others, those that are used most first."""
     return JSONResponse({"tags": service.annotations.tags(query.kind)})
 

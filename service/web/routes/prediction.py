@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import orjson
-from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -163,9 +162,7 @@ class DrawParameters(ExplainParameters):
 
 
 @router.post("/preprocess", dependencies=[PREDICT], **PNG_MADE, openapi_extra=IMAGE_BODY)
-async def preprocess(
-    query: Annotated[PreprocessParameters, Query()], request: Request, service: ServiceDep
-) -> Response:
+async def preprocess(query: PreprocessParameters, request: Request, service: ServiceDep) -> Response:
     """Return the 28x28 PNG that a model would see, or the picture after one of the steps of preprocessing.
 
     Headers list, as JSON, the steps and the warnings.
@@ -289,10 +286,7 @@ async def draw_explanation(request: Request, query: DrawParameters, of: Referenc
 
 
 async def _explain(
-    request: Request,
-    query: ExplainParameters,
-    of: Reference,
-    write: Callable[[Explanation], Response],
+    request: Request, query: ExplainParameters, of: Reference, write: Callable[[Explanation], Response]
 ) -> Response:
     """Answer with what is written of an explanation, in the thread in which it is computed."""
     service: Service = request.app.state.service

@@ -4,7 +4,6 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -143,7 +142,7 @@ def submit_report(body: ReportRequest, service: ServiceDep, key: IdempotencyKey 
 
 
 @router.get("/reports", dependencies=[READ], response_model=ReportList)
-def list_reports(query: Annotated[GroupsPage, Query()], service: ServiceDep) -> Response:
+def list_reports(query: GroupsPage, service: ServiceDep) -> Response:
     """List reports, the newest first; found as jobs are."""
     return JSONResponse(service.page("reports", **query.asked))
 
@@ -169,7 +168,7 @@ def cancel_report(report_id: ReportId, service: ServiceDep) -> Response:
 
 
 @router.delete("/reports/{report_id}", dependencies=[TRAIN], status_code=204)
-def delete_report(report_id: ReportId, query: Annotated[DeletionParameters, Query()], service: ServiceDep) -> Response:
+def delete_report(report_id: ReportId, query: DeletionParameters, service: ServiceDep) -> Response:
     """Delete a report that is over, with its jobs and its sweep. Their models stay."""
     service.reports.delete(report_id, keep_runs=query.keep_runs)
     return Response(status_code=204)

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
-from fastapi import Path, Query
+from fastapi import Path
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -98,7 +98,7 @@ def list_snapshots(job_id: JobId, service: ServiceDep) -> Response:
 
 @router.get("/jobs/{job_id}/snapshots/weights.f32", dependencies=[READ], **_WEIGHTS_ANSWER)
 async def weights_of_snapshots(
-    job_id: JobId, query: Annotated[SinceParameters, Query()], request: Request, service: ServiceDep
+    job_id: JobId, query: SinceParameters, request: Request, service: ServiceDep
 ) -> Response:
     """Return the weights of all snapshots at once, to move through them without asking again: 31 kB each."""
     steps, weights = await run_sync(partial(service.snapshots.file, job_id, since=query.since))
@@ -111,7 +111,7 @@ async def weights_of_snapshots(
 
 @router.get("/jobs/{job_id}/snapshots/{step}/weights.png", dependencies=[READ], **PNG_ANSWER)
 async def weights_of_snapshot(
-    job_id: JobId, step: Step, query: Annotated[LayerPictureParameters, Query()], request: Request, service: ServiceDep
+    job_id: JobId, step: Step, query: LayerPictureParameters, request: Request, service: ServiceDep
 ) -> Response:
     """Draw the weights of a snapshot, as those of a job."""
 

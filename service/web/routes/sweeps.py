@@ -4,7 +4,6 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias
 
-from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -133,13 +132,13 @@ def submit_sweep(body: requests.SweepRequest, service: ServiceDep, key: Idempote
 
 
 @router.get("/sweeps", dependencies=[READ], response_model=SweepList)
-def list_sweeps(query: Annotated[GroupsPage, Query()], service: ServiceDep) -> Response:
+def list_sweeps(query: GroupsPage, service: ServiceDep) -> Response:
     """List sweeps, the newest first, without their members; found as jobs are."""
     return JSONResponse(service.page("sweeps", **query.asked))
 
 
 @router.get("/sweeps/{sweep_id}", dependencies=[READ], response_model=SweepAnswer)
-def get_sweep(sweep_id: SweepId, query: Annotated[SweepParameters, Query()], service: ServiceDep) -> Response:
+def get_sweep(sweep_id: SweepId, query: SweepParameters, service: ServiceDep) -> Response:
     """Return a sweep as it is now, its members ranked and the best one named."""
     return JSONResponse(service.sweeps.get(sweep_id).to_dict(query.rank_by))
 
@@ -172,11 +171,7 @@ async def sweep_accuracy(sweep_id: SweepId, chart: ChartDep, service: ServiceDep
 
 @router.get("/sweeps/{sweep_id}/norms.{image_format}", dependencies=[READ], **CHART_ANSWER)
 async def sweep_norms(
-    sweep_id: SweepId,
-    image_format: ImageFormat,
-    query: Annotated[NormsParameters, Query()],
-    request: Request,
-    service: ServiceDep,
+    sweep_id: SweepId, image_format: ImageFormat, query: NormsParameters, request: Request, service: ServiceDep
 ) -> Response:
     """Draw the norm of the last weights over the L2 penalty, which must be in the grid."""
     chart = Chart(request, image_format, query)
@@ -185,11 +180,7 @@ async def sweep_norms(
 
 @router.get("/sweeps/{sweep_id}/heatmap.{image_format}", dependencies=[READ], **CHART_ANSWER)
 async def sweep_heatmap(
-    sweep_id: SweepId,
-    image_format: ImageFormat,
-    query: Annotated[HeatmapParameters, Query()],
-    request: Request,
-    service: ServiceDep,
+    sweep_id: SweepId, image_format: ImageFormat, query: HeatmapParameters, request: Request, service: ServiceDep
 ) -> Response:
     """Draw a metric for each pair of values of the two hyperparameters that vary, its mean if seeds do too."""
     chart = Chart(request, image_format, query)
@@ -198,7 +189,7 @@ async def sweep_heatmap(
 
 @router.get("/sweeps/{sweep_id}/weights.png", dependencies=[READ], **PNG_ANSWER)
 async def sweep_weights(
-    sweep_id: SweepId, query: Annotated[MemberWeightsParameters, Query()], request: Request, service: ServiceDep
+    sweep_id: SweepId, query: MemberWeightsParameters, request: Request, service: ServiceDep
 ) -> Response:
     """Draw weights: a row for each member in the order of the grid, a column for each class."""
     chosen = {"which": query.weights, "rank_by": query.rank_by, "limit": query.limit, **query.style}

@@ -4,7 +4,7 @@ A stack is a set of runs that share data and batch order. Their parameters stand
 loop serves them all, while a model computes each by itself; a run that ends leaves the stack at once.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from math import isfinite
@@ -65,8 +65,8 @@ def train_stack(
         velocity <- momentum * velocity + gradient
         theta <- theta - learning_rate * velocity
 
-    Validation checks are made while training goes on. If one of them ends a member, all steps since are discarded
-    and the others go on from there: what comes out is what would come out if training had waited for each check.
+    Validation checks are made while training goes on. If one of them ends a member, its steps since are discarded, and
+    the others keep theirs: what comes out is what would come out if training had waited for each check.
 
     Parameters
     ----------
@@ -154,7 +154,8 @@ class _Member:
 class _Stack:
     """The members still in training; ``rows`` is (n_rows, n_members, n_parameters): first the parameters.
 
-    Steps after a check that is not made yet assume that nobody leaves at it. If that proves wrong, they are discarded.
+    Steps after a check that is not made yet assume that nobody leaves at it. If one does, its own are discarded: no bit
+    of the others depends on it.
     """
 
     def __init__(
@@ -184,7 +185,7 @@ class _Stack:
         self.learning_rates = np.array([c.learning_rate for c in configs], dtype=self.rows.dtype).reshape(-1, 1)
         self.decays = np.stack([decay(config, self.model) for config in configs])
         self.is_penalized = bool(self.decays.any())
-        self.remove_members(StopReason.EARLY_STOPPING, {m.number for m in self.members if m.stopping.stop})
+        self.remove_members({m.number: StopReason.EARLY_STOPPING for m in self.members if m.stopping.stop})
         self.remove_trained()
 
     def make_step(self, x: Floats, y: Ints) -> bool:
@@ -192,8 +193,7 @@ class _Stack:
 
         Returns
         -------
-        Whether training goes on with the next batch. Otherwise a member has left, and `step` says where the others
-        are: at this batch, if a loss was not finite; at the check that ended the one who left.
+        Whether training goes on with the next batch. Otherwise a member has left, and the others go on from `step`.
         """
         parameters = self.rows[0]
         losses, gradient = self.model.loss_and_gradient(parameters, x, y)
@@ -228,16 +228,16 @@ class _Stack:
 
     def remove_trained(self) -> None:
         """Remove the members whose epochs are made."""
-        while trained := self._trained():
+        epoch = self.schedule.epoch_of(self.step)
+        if trained := {member.number for member in self.members if epoch >= member.config.epochs}:
             self.leave(StopReason.MAX_EPOCHS, trained)
 
     def leave(self, reason: StopReason, numbers: Collection[int], *, failed_step: int | None = None) -> None:
-        """Remove members, unless a check before this step ends another one: then all go back to that."""
-        if self._apply_checks():
-            return
-        self._start_checks()
-        if not self._apply_checks():
-            self.remove_members(reason, numbers, failed_step=failed_step)
+        """Remove members before this step, unless a check before it has ended them."""
+        while self.group or self.pending:
+            self._apply_checks()
+            self._start_checks()
+        self.remove_members(dict.fromkeys(numbers, reason), failed_step=failed_step)
 
     def results(self) -> list[TrainingResult]:
         return [self.finished[number] for number in sorted(self.finished)]
@@ -247,32 +247,36 @@ class _Stack:
         n_columns = len(self.members) * self.model.n_outputs
         return group_size(n_columns, self.schedule.check_interval, self.rows.nbytes)
 
-    def _trained(self) -> set[int]:
-        epoch = self.schedule.epoch_of(self.step)
-        return {member.number for member in self.members if epoch >= member.config.epochs}
-
     def _add_pending_check(self) -> bool:
-        """Keep what the check after the newest step is made of; return whether an older one took training back."""
+        """Keep what the check after the newest step is made of; return whether an older one ended a member."""
         step = self.step - 1
         number = step // self.schedule.check_interval
         losses = [member.take_losses() for member in self.members]
         self.pending.append(PendingCheck(number=number, step=step, rows=self.rows.copy(), step_losses=losses))
-        size = self._group_size
-        is_whole = number % size == size - 1
-        if (is_whole or (self.group and self.group.is_made)) and self._apply_checks():
-            return True
-        if is_whole:
+        has_ended = (self._has_whole_group or (self.group is not None and self.group.is_made)) and self._apply_checks()
+        if self._has_whole_group:
             self._start_checks()
-        return False
+        return has_ended
+
+    @property
+    def _has_whole_group(self) -> bool:
+        """Whether nothing is to be added to the oldest group of the pending checks."""
+        if not self.pending:
+            return False
+        size = self._group_size
+        return self.pending[-1].number + 1 >= size * (self.pending[0].number // size + 1)
 
     def _start_checks(self) -> None:
-        """Have the pending checks made."""
+        """Have the pending checks of the oldest group made."""
         if self.pending:
-            self.group = CheckGroup(self.pending, self._group_size, self.model, self.data, self.helper)
-            self.pending = []
+            size = self._group_size
+            numbers = [check.number // size for check in self.pending]
+            n_oldest = numbers.count(numbers[0])
+            self.group = CheckGroup(self.pending[:n_oldest], size, self.model, self.data, self.helper)
+            self.pending = self.pending[n_oldest:]
 
     def _apply_checks(self) -> bool:
-        """Report the checks being made; return whether one of them ended a member and took training back to it."""
+        """Report the checks being made; return whether one of them ended a member, so that the rest is pending."""
         if self.group is None:
             return False
         group, self.group = self.group, None
@@ -303,38 +307,37 @@ class _Stack:
                 )
             stopped = {member.number for member in self.members if member.stopping.stop}
             if lost or stopped:
-                self._roll_back(pending)
-                self.remove_members(StopReason.NON_FINITE_LOSS, lost)
-                self.remove_members(StopReason.EARLY_STOPPING, stopped)
+                self.pending = [*group.pending[place + 1 :], *self.pending]
+                reasons = dict.fromkeys(stopped, StopReason.EARLY_STOPPING)
+                self.remove_members({**reasons, **dict.fromkeys(lost, StopReason.NON_FINITE_LOSS)}, at=pending)
                 return True
         return False
 
-    def _roll_back(self, check: PendingCheck) -> None:
-        """Discard all that came after a check."""
-        self.rows, self.step, self.pending = check.rows, check.step + 1, []
-        for member in self.members:
-            member.losses = []
-
-    def remove_members(self, reason: StopReason, numbers: Collection[int], *, failed_step: int | None = None) -> None:
-        """Take members out of the stack, each with its result."""
+    def remove_members(
+        self, reasons: Mapping[int, StopReason], *, failed_step: int | None = None, at: PendingCheck | None = None
+    ) -> None:
+        """Take members out of the stack, each with its result: that of a check, by default that of the newest step."""
+        rows, step = (self.rows, self.step) if at is None else (at.rows, at.step + 1)
         kept = []
         for place, member in enumerate(self.members):
-            if member.number not in numbers:
+            reason = reasons.get(member.number)
+            if reason is None:
                 kept.append(place)
                 continue
             # The newest update may have overflowed the weights, and no loss have been computed since.
-            if reason is StopReason.NON_FINITE_LOSS or not np.isfinite(self.rows[:, place]).all():
+            if reason is StopReason.NON_FINITE_LOSS or not np.isfinite(rows[:, place]).all():
                 result = TrainingResult(
                     stop_reason=StopReason.NON_FINITE_LOSS,
                     state=member.checked,
-                    failed_step=self.step - 1 if failed_step is None else failed_step,
+                    failed_step=step - 1 if failed_step is None else failed_step,
                 )
             else:
-                member.take_rows(self.rows[:, place])
-                result = TrainingResult(stop_reason=reason, state=member.state(self.step, member.losses))
+                member.take_rows(rows[:, place])
+                result = TrainingResult(stop_reason=reason, state=member.state(step, [] if at else member.losses))
             self.finished[member.number] = result
             self.on_end(member.number, result)
         self.members = [self.members[place] for place in kept]
+        self.pending = [check.of(kept) for check in self.pending if kept]
         places = np.array(kept, np.intp)
         self.rows = np.take(self.rows, places, axis=1)  # in C order, which indexing would not be
         self.decays, self.learning_rates = self.decays[places], self.learning_rates[places]

@@ -83,8 +83,14 @@ def test_when_one_stops_the_others_go_on_as_if_training_had_waited(data_for: Dat
         assert run.checks == expected.checks[-len(run.checks) :]
 
 
-def test_each_step_is_told_of_once_though_some_are_made_again(data_for: DataFor) -> None:
-    for run in record_stack(STACK, data_for(SOFTMAX)):
+def test_each_step_is_made_and_reported_once(data_for: DataFor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who go on keep the steps that they made before the check that ended another one was known."""
+    steps: list[None] = []
+    monkeypatch.setattr("service.core.training.yield_cpu", partial(steps.append, None))
+    runs = record_stack(STACK, data_for(SOFTMAX))
+    assert len({run.result.state.next_step for run in runs}) > 1
+    assert len(steps) == max(run.result.state.next_step for run in runs)
+    for run in runs:
         told = np.concatenate([report.step_losses for report in run.reports])
         assert len(told) + len(run.result.state.pending_losses) == run.result.state.next_step
         assert len({check.step for check in run.checks}) == len(run.checks)

@@ -21,6 +21,6 @@ from .pictures import (
     weights_grid,
     weights_picture,
 )
-from .provenance import Provenance, png_chunks
+from .provenance import Provenance, picture_svg, png_chunks
 from .step_charts import accuracy_chart, gap_chart, lines_chart, loss_chart, shuffle_chart
 from .tiles import TileGrid, diverging, grey

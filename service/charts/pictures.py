@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw, ImageFont
 from service.core import Floats
 from service.errors import NoDataYet
 
-from .provenance import PictureFormat, Provenance, encode_picture, encode_png
+from .provenance import Provenance, encode_png
 from .tiles import (
     INK,
     PAPER,
@@ -89,7 +89,6 @@ def batch_sheet(
     stand_out: Sequence[int] = (),
     n_columns: int = 16,
     upscale: int = 2,
-    image_format: PictureFormat = "png",
     provenance: Provenance,
 ) -> bytes:
     """Draw the images of a batch in their order, row by row, the label of each below it.
@@ -107,7 +106,7 @@ def batch_sheet(
     grid = TileGrid(n_rows=n_rows, n_columns=min(n_columns, len(images)), upscale=upscale, foot_px=foot_px)
     sheet = grid.compose([_as_rgb(images[at : at + n_columns]) for at in range(0, len(images), n_columns)])
     _label_below(sheet, grid, labels, font, stand_out)
-    return encode_picture(sheet, provenance, image_format)
+    return encode_png(sheet, provenance)
 
 
 def evidence_picture(
@@ -209,7 +208,6 @@ def weights_grid(
     colours: Colours = "diverging",
     upscale: int = 4,
     scale_bar: bool = True,
-    image_format: PictureFormat = "png",
     provenance: Provenance,
 ) -> bytes:
     """Draw several models with the same classes, one below the other, in the layout of `TileGrid`.
@@ -246,7 +244,7 @@ def weights_grid(
         if scale_bar and smallest < largest and len(captions) <= _MAX_SCALES:
             middle = [0.0] if colours == "diverging" else []
             picture = grid.add_scale(picture, [smallest, *middle, largest], colour_map, caption)
-    return encode_picture(picture, provenance, image_format)
+    return encode_png(picture, provenance)
 
 
 def _label_below(

@@ -10,7 +10,7 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from io import BytesIO
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from xml.sax.saxutils import escape
 
 from PIL.PngImagePlugin import PngInfo
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 #: The metadata of a picture, in order: ``{"job": ..., "model": ..., "learning_rate": ...}``.
 Provenance: TypeAlias = Mapping[str, str]
-
-PictureFormat: TypeAlias = Literal["png", "svg"]
 
 _MAX_KEY_CHARS = 79  # of a PNG text chunk
 
@@ -42,14 +40,12 @@ def encode_png(image: Image, provenance: Provenance, *, dpi: int | None = None) 
     return file.getvalue()
 
 
-def encode_picture(image: Image, provenance: Provenance, image_format: PictureFormat) -> bytes:
-    """Encode a picture made of pixels as PNG, or as an SVG that holds the PNG and keeps its pixels sharp."""
-    png = encode_png(image, provenance)
-    if image_format == "png":
-        return png
-    size = f'width="{image.width}" height="{image.height}"'
+def picture_svg(png: bytes, provenance: Provenance) -> bytes:
+    """Return an SVG that holds a picture of `encode_png` and keeps its pixels sharp."""
+    width, height = int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
+    size = f'width="{width}" height="{height}"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {image.width} {image.height}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}">'
         f"<desc>{escape(describe(provenance))}</desc>"
         f'<image {size} style="image-rendering: pixelated" '
         f'href="data:image/png;base64,{b64encode(png).decode()}"/></svg>\n'

@@ -151,22 +151,24 @@ class TileGrid:
     ) -> Image.Image:
         """Return the composed picture with a strip of the colour map below it and ``figures`` evenly along it.
 
-        Nothing else moves, and a strip that was added before stays above it. Where the figures have no room side by
-        side, the picture is returned as it is.
+        Nothing else moves, and a strip that was added before stays above it. The figures are as large as the captions,
+        or smaller where there is less room side by side; where even that is not enough, the picture is returned as it
+        is.
 
         Parameters
         ----------
         caption : of a row of tiles: which the strip is for.
         """
-        font_px, bar_px = max(3 * self.upscale, 11), max(3 * self.upscale // 2, 4)
-        font = caption_font(font_px)
+        bar_px = max(3 * self.upscale // 2, 4)
         left, _, _, lower = self.box(self.n_rows - 1, 0)
         _, _, right, _ = self.box(0, min(self.n_columns, _MAX_SCALE_TILES) - 1)
         texts = [f"{figure:.3g}".replace("-", "−") for figure in figures]
-        if font.getlength("  ".join(texts)) > right - left:
+        fonts = self.font, caption_font(max(3 * self.upscale, 11))
+        font = next((font for font in fonts if font.getlength("  ".join(texts)) <= right - left), None)
+        if font is None:
             return picture
         upper = max(lower + self.foot_px + 2 * self.gap_px, picture.height)
-        taller = extended(picture, upper + bar_px + font_px + self.gap_px + 4)
+        taller = extended(picture, upper + bar_px + int(font.size) + self.gap_px + 4)
         strip = colour_map(np.linspace(0, 1, right - left))[np.newaxis].repeat(bar_px, axis=0)
         taller.paste(Image.fromarray(strip), (left, upper))
         draw = ImageDraw.Draw(taller)

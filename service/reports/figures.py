@@ -13,12 +13,14 @@ from service.charts import (
     ChartSize,
     Colours,
     Line,
+    Provenance,
     accuracy_chart,
     batch_sheet,
     gap_chart,
     lines_chart,
     loss_chart,
     norms_chart,
+    picture_svg,
     shuffle_chart,
     weights_grid,
 )
@@ -346,9 +348,10 @@ def _chart(chart: Callable[..., bytes], *values: object, **frame: object) -> Dra
     return {"svg": chart(*values, **frame, image_format="svg", also=also), **also}
 
 
-def _pictures(picture: Callable[..., bytes], *values: object, **style: object) -> Drawn:
+def _pictures(picture: Callable[..., bytes], *values: object, provenance: Provenance, **style: object) -> Drawn:
     """Draw a picture that has no layout in both formats."""
-    return {"svg": picture(*values, **style, image_format="svg"), "png": picture(*values, **style, image_format="png")}
+    png = picture(*values, **style, provenance=provenance)
+    return {"png": png, "svg": picture_svg(png, provenance)}
 
 
 def _once(draw: Callable[[], Drawn]) -> Callable[[FigureFormat], bytes]:

@@ -28,8 +28,8 @@ STEP_WIDTH = 1e-5
 _SELECTED = 500
 """Among so many training images there are enough of any two classes."""
 
-_MOVED = 2_000_000
-"""Parameters that are moved side by side: 16 MB."""
+_MOVED = 500_000
+"""Parameters that are moved side by side: 4 MB."""
 
 _ENTRIES_OF_LAYER = 200
 """So many entries of each layer of a network are compared."""
@@ -142,11 +142,13 @@ def _losses_of_moved(
     x, y = images
     losses = np.empty(len(chosen))
     n_moved = max(1, _MOVED // len(parameters))
+    rows = np.repeat(parameters[np.newaxis], n_moved, axis=0)
     for start in range(0, len(chosen), n_moved):
         entries = chosen[start : start + n_moved]
-        moved = np.repeat(parameters[np.newaxis], len(entries), axis=0)
-        moved[np.arange(len(entries)), entries] += h
+        moved, places = rows[: len(entries)], (np.arange(len(entries)), entries)
+        moved[places] += h
         losses[start : start + n_moved] = function.output.losses(function.joint_logits(moved, x), y).mean(axis=1)
+        moved[places] = parameters[entries]  # the same rows again: to fill new ones takes as long as the product
     return losses
 
 

@@ -116,6 +116,7 @@ class _Pages(FPDF):
         self.n_figures = 0
         for style, file in (("", "DejaVuSerif"), ("B", "DejaVuSerif-Bold"), ("I", "DejaVuSerif-Italic")):
             self.add_font("serif", style, fonts / f"{file}.ttf")
+        self._n_lines: dict[tuple[str, str, float], int] = {}
         self.set_margins(_MARGIN_MM, _MARGIN_MM)
         self.set_auto_page_break(auto=True, margin=_MARGIN_MM)
 
@@ -158,11 +159,17 @@ class _Pages(FPDF):
     def height_mm(self, text: str, size_pt: float) -> float:
         """Return the height of a paragraph over the whole width in this size."""
         self.set_font("serif", "", size_pt)
-        line_mm = size_pt * _LINE * _PT_MM
-        lines: Any = self.multi_cell(
-            0, line_mm, unbroken(text), align="L", dry_run=True, output=MethodReturnValue.LINES
-        )
-        return line_mm * len(lines)
+        return size_pt * _LINE * _PT_MM * self._count_lines(text)
+
+    def _count_lines(self, text: str) -> int:
+        """Return the number of lines of a paragraph in the chosen font."""
+        key = text, self.font_style, self.font_size_pt
+        if key not in self._n_lines:
+            lines: Any = self.multi_cell(
+                0, text=unbroken(text), align="L", dry_run=True, output=MethodReturnValue.LINES
+            )
+            self._n_lines[key] = len(lines)
+        return self._n_lines[key]
 
     def table_start_mm(self, table: Table) -> float:
         """Return the height of a table's caption, its head and the first rows."""
@@ -189,9 +196,9 @@ class _Pages(FPDF):
     def paragraph(self, text: str, *, indent_mm: float = 0.0, after_mm: float = 2.0) -> None:
         """Write text in the chosen font, and move below it."""
         height = self.font_size_pt * _LINE * _PT_MM
-        lines: Any = self.multi_cell(0, height, unbroken(text), align="L", dry_run=True, output=MethodReturnValue.LINES)
+        n_lines = self._count_lines(text)
         # One of a few lines stays whole, so that no line of it is alone on a page.
-        if len(lines) <= _LINES_TOGETHER and self.will_page_break(height * len(lines)):
+        if n_lines <= _LINES_TOGETHER and self.will_page_break(height * n_lines):
             self.add_page()
         self.set_x(self.l_margin + indent_mm)
         self.multi_cell(0, height, unbroken(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from io import BytesIO
 from xml.etree import ElementTree
@@ -10,7 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.charts import Curves, TileGrid, batch_sheet, diverging, gap_chart, loss_chart, shuffle_chart, weights_grid
+from service.charts import (
+    Curves,
+    TileGrid,
+    batch_sheet,
+    diverging,
+    gap_chart,
+    loss_chart,
+    picture_svg,
+    shuffle_chart,
+    weights_grid,
+)
 from service.errors import InvalidField, NoDataYet
 
 MakeCurves = Callable[..., Curves]
@@ -71,12 +82,14 @@ def test_each_row_may_have_its_own_scale() -> None:
 
 def test_an_svg_of_tiles_holds_the_png() -> None:
     tiles, provenance = np.ones((2, 28, 28)), {"job": "<&>"}
-    svg = weights_grid([tiles], image_format="svg", provenance=provenance)
+    png = weights_grid([tiles], provenance=provenance)
+    svg = picture_svg(png, provenance)
     root = ElementTree.fromstring(svg)
     assert root.findtext("{http://www.w3.org/2000/svg}desc") == '{"job": "<&>"}'
     image = root.find("{http://www.w3.org/2000/svg}image")
     assert image is not None
-    assert (image.get("href") or "").startswith("data:image/png;base64,")
+    assert image.get("href") == f"data:image/png;base64,{b64encode(png).decode()}"
+    assert (int(image.get("width", "")), int(image.get("height", ""))) == Image.open(BytesIO(png)).size
 
 
 def test_a_pdf_is_one_page_with_the_same_bytes_each_time(make_curves: MakeCurves) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, ClassVar, Generic, Literal, Self
 
 import httpx
 
 from .call import Call, get, read_table
 from .collections import Collections
-from .connection import TIMEOUT, AsyncConnection, Connection
+from .connection import TIMEOUT, AsyncConnection, Connection, HttpClient
 from .datasets import Datasets
 from .display import Record, Table
 from .jobs import Jobs
@@ -19,8 +20,22 @@ from .predictions import Predictions
 from .sweeps import Reports, Sweeps
 
 
-class _Nouns(Jobs, Sweeps, Reports, Models, Predictions, Datasets, Collections):
+class _Client(Jobs, Sweeps, Reports, Models, Predictions, Datasets, Collections, Generic[HttpClient]):
     """Everything that a server can be asked for."""
+
+    _connection: ClassVar[Callable[..., Any]]
+    connection: Any
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        timeout: float | httpx.Timeout = TIMEOUT,
+        retries: int = 2,
+        http_client: HttpClient | None = None,
+    ) -> None:
+        self.connection = self._connection(url, key, timeout, retries, http_client)
 
     @request
     def hyperparameters(self) -> Call[Table[Record]]:
@@ -40,7 +55,7 @@ class _Nouns(Jobs, Sweeps, Reports, Models, Predictions, Datasets, Collections):
         return get(read_table("entries"), "audit", limit=limit, before=before)
 
 
-class InklingClient(_Nouns, Blocking):
+class InklingClient(_Client[httpx.Client], Blocking):
     """Inkling on a server, from Python.
 
     It goes direct to a server on this machine, and elsewhere by the proxies that the environment names. Every method
@@ -61,16 +76,7 @@ class InklingClient(_Nouns, Blocking):
     ServiceUnreachable : the proxies or certificates that the environment names cannot be used.
     """
 
-    def __init__(
-        self,
-        url: str | None = None,
-        key: str | None = None,
-        *,
-        timeout: float | httpx.Timeout = TIMEOUT,
-        retries: int = 2,
-        http_client: httpx.Client | None = None,
-    ) -> None:
-        self.connection = Connection(url, key, timeout, retries, http_client)
+    _connection = Connection
 
     def __enter__(self) -> Self:
         return self
@@ -85,19 +91,10 @@ class InklingClient(_Nouns, Blocking):
         self.connection.close()
 
 
-class AsyncInklingClient(_Nouns, Awaitable):
+class AsyncInklingClient(_Client[httpx.AsyncClient], Awaitable):
     """Inkling on a server, with methods that are awaited; see `InklingClient`."""
 
-    def __init__(
-        self,
-        url: str | None = None,
-        key: str | None = None,
-        *,
-        timeout: float | httpx.Timeout = TIMEOUT,
-        retries: int = 2,
-        http_client: httpx.AsyncClient | None = None,
-    ) -> None:
-        self.connection = AsyncConnection(url, key, timeout, retries, http_client)
+    _connection = AsyncConnection
 
     async def __aenter__(self) -> Self:
         return self

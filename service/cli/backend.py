@@ -21,7 +21,7 @@ from click.core import ParameterSource
 from service.errors import ModelNotFound, NotFound
 
 from .names import every, meant
-from .root import debug_option
+from .root import debug_option, examples
 
 if TYPE_CHECKING:  # else each is imported when it is opened
     from .local import LocalBackend
@@ -32,55 +32,65 @@ PictureFormat = Literal["png", "svg"]
 Backend: TypeAlias = "LocalBackend | RemoteBackend"
 
 
-def with_backend(command: Callable[..., Any], *, creates: bool = False) -> Callable[..., Any]:
+def with_backend(
+    *shown: str, creates: bool = False, as_json: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--url``, ``--key-file``, ``--data-dir`` and ``--debug``; call the command with the backend they name.
 
-    A model may be given as ``NAME/3`` or ``NAME@alias`` wherever there is a ``version`` too. A command that ``creates``
-    may make the data folder.
+    A model may be given as ``NAME/3`` or ``NAME@alias`` wherever there is a ``version`` too.
+
+    Parameters
+    ----------
+    shown : the examples of its help.
+    creates : whether it may make the data folder.
+    as_json : add ``--json``.
     """
 
-    @click.option(
-        "--url",
-        envvar="INKLING_URL",
-        metavar="URL",
-        help="Use a running server, as in http://127.0.0.1:8000. [INKLING_URL]",
-    )
-    @click.option(
-        "--key-file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        metavar="FILE",
-        help="File with the key for that server. [or the key itself in INKLING_KEY]",
-    )
-    @click.option(
-        "--data-dir",
-        metavar="FOLDER",
-        help="Folder of the database and the model store, if there is no --url. [INKLING_DATA_DIR; default data]",
-    )
-    @debug_option
-    @click.pass_context
-    @functools.wraps(command)
-    def run(
-        ctx: click.Context, /, *, url: str | None, key_file: Path | None, data_dir: str | None, **options: Any
-    ) -> Any:
-        is_url_typed = ctx.get_parameter_source("url") is ParameterSource.COMMANDLINE
-        if data_dir and is_url_typed:
-            raise click.UsageError("--url and --data-dir exclude each other.")
-        _split_reference(options)
-        typed_url, other_url = url if is_url_typed else None, None if data_dir else url
-        with ExitStack() as stack:
-            backend = _open(stack, typed_url, other_url, key_file, data_dir, creates=creates)
-            try:
-                return command(backend, **options)
-            except ModelNotFound as error:
-                raise ModelNotFound(_with_near_names(error.message, backend, options)) from error
-            except NotFound as error:
-                raise type(error)(meant(error.message, backend, options)) from error
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option(
+            "--url",
+            envvar="INKLING_URL",
+            metavar="URL",
+            help="Use a running server, as in http://127.0.0.1:8000. [INKLING_URL]",
+        )
+        @click.option(
+            "--key-file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="File with the key for that server. [or the key itself in INKLING_KEY]",
+        )
+        @click.option(
+            "--data-dir",
+            metavar="FOLDER",
+            help="Folder of the database and the model store, if there is no --url. [INKLING_DATA_DIR; default data]",
+        )
+        @debug_option
+        @click.pass_context
+        @functools.wraps(command)
+        def run(
+            ctx: click.Context, /, *, url: str | None, key_file: Path | None, data_dir: str | None, **options: Any
+        ) -> Any:
+            is_url_typed = ctx.get_parameter_source("url") is ParameterSource.COMMANDLINE
+            if data_dir and is_url_typed:
+                raise click.UsageError("--url and --data-dir exclude each other.")
+            _split_reference(options)
+            typed_url, other_url = url if is_url_typed else None, None if data_dir else url
+            with ExitStack() as stack:
+                backend = _open(stack, typed_url, other_url, key_file, data_dir, creates=creates)
+                try:
+                    return command(backend, **options)
+                except ModelNotFound as error:
+                    raise ModelNotFound(_with_near_names(error.message, backend, options)) from error
+                except NotFound as error:
+                    raise type(error)(meant(error.message, backend, options)) from error
 
-    return run
+        command_ = examples(*shown)(run) if shown else run
+        return AS_JSON(command_) if as_json else command_
+
+    return decorate
 
 
-creates_data = functools.partial(with_backend, creates=True)
-"""`with_backend` of a command that makes something."""
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def split_reference(text: str) -> tuple[str, str | None]:

@@ -12,12 +12,12 @@ from rich.text import Text
 from service.errors import InvalidInput, NameTaken
 
 from .annotations import about_column, about_text
-from .backend import Backend, Json, creates_data, with_backend
+from .backend import Backend, Json, with_backend
 from .images import image_of, image_sources, name_of, reason
 from .names import Noun, completion
 from .noun_commands import add_annotate, add_delete, add_list, in_pages
 from .root import Failure, examples
-from .terminal import AS_JSON, age_text, columns, percent, print_json, print_result
+from .terminal import age_text, columns, percent, print_json, print_result
 
 _NAME = Noun.COLLECTION.argument
 _LABEL = click.IntRange(0, 9)
@@ -44,9 +44,7 @@ add_delete(collections, Noun.COLLECTION, "with its images", "The data sets that 
 @click.option("--label", type=_LABEL, help="Only images of this digit.")
 @click.option("--misread", is_flag=True, default=None, help="Only images that are read as another digit.")
 @in_pages
-@AS_JSON
-@with_backend
-@examples("collections show mine", "collections show mine --misread --model mnist-softmax/1")
+@with_backend("collections show mine", "collections show mine --misread --model mnist-softmax/1", as_json=True)
 def show(backend: Backend, *, name: str, model: str | None, as_json: bool, **asked: Any) -> None:
     """List the images of a collection with their labels and what a model reads in them, the newest first."""
     found = backend.read_collection(name, model=model and model.replace("@", "/", 1), **asked)
@@ -71,10 +69,13 @@ def show(backend: Backend, *, name: str, model: str | None, as_json: bool, **ask
 @_NAME
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--label", type=_LABEL, required=True, help="The digit that they show.")
-@AS_JSON
-@creates_data
+@with_backend(
+    "collections add mine seven.png --label 7",
+    "collections add mine threes.zip scan.jpg --label 3",
+    as_json=True,
+    creates=True,
+)
 @click.pass_context
-@examples("collections add mine seven.png --label 7", "collections add mine threes.zip scan.jpg --label 3")
 def add(
     ctx: click.Context, backend: Backend, /, *, name: str, files: tuple[str, ...], label: int, as_json: bool
 ) -> None:
@@ -104,9 +105,7 @@ def add(
 @_NAME
 @click.argument("image")
 @click.argument("label", type=_LABEL)
-@AS_JSON
-@with_backend
-@examples("collections relabel mine IMAGE 7")
+@with_backend("collections relabel mine IMAGE 7", as_json=True)
 def relabel(backend: Backend, *, name: str, image: str, label: int, as_json: bool) -> None:
     """Correct the label of an image, which its id names. Versions that were made before keep the old one."""
     found = backend.relabel(name, image, label)
@@ -116,8 +115,7 @@ def relabel(backend: Backend, *, name: str, image: str, label: int, as_json: boo
 @collections.command()
 @_NAME
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@with_backend
-@examples("collections remove mine IMAGE")
+@with_backend("collections remove mine IMAGE")
 def remove(backend: Backend, *, name: str, images: tuple[str, ...]) -> None:
     """Delete images, which their ids name, from a collection. Versions that were made before keep them."""
     for image in images:
@@ -127,9 +125,7 @@ def remove(backend: Backend, *, name: str, images: tuple[str, ...]) -> None:
 
 @collections.command()
 @_NAME
-@AS_JSON
-@with_backend
-@examples("collections freeze mine")
+@with_backend("collections freeze mine", as_json=True)
 def freeze(backend: Backend, *, name: str, as_json: bool) -> None:
     """Freeze a collection as it is now into a data set to train on; if nothing has changed, it is the newest one."""
 

@@ -15,7 +15,7 @@ from .backend import Backend, Json, with_backend
 from .names import Noun
 from .noun_commands import add_annotate, add_delete, in_pages, print_more
 from .root import Failure, examples
-from .terminal import AS_JSON, columns, print_json, read_file, terminal
+from .terminal import columns, print_json, read_file, terminal
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FILES = ("npz", "train_images", "train_labels", "test_images", "test_labels")
@@ -30,9 +30,7 @@ def datasets() -> None:
 @datasets.command("list")
 @searched
 @functools.partial(in_pages, limit=200)
-@AS_JSON
-@with_backend
-@examples("datasets list", "datasets list --search letters")
+@with_backend("datasets list", "datasets list --search letters", as_json=True)
 def list_datasets(backend: Backend, *, as_json: bool, **page: Any) -> None:
     """List the data sets, with the number of images of each class."""
     found = backend.page("datasets", **page)
@@ -72,8 +70,7 @@ add_delete(datasets, Noun.DATASET, "that no unfinished job needs", "What was tra
 @click.option("--title", metavar="TEXT", help="What it is. [default: its name]")
 @click.option("--source", metavar="TEXT", help="Who made it.")
 @click.option("--licence", metavar="TEXT", help="Its terms of use.")
-@with_backend
-@examples(
+@with_backend(
     "datasets add letters letters/",
     "datasets add photographs.zip",
     "datasets add kaggle train.csv",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ from rich.live import Live
 
 from service.errors import InvalidJobTransition, ServiceUnreachable
 
-from .backend import Backend, Json, creates_data
+from .backend import Backend, Json, with_backend
+from .names import Noun
 from .root import INTERRUPTED
 from .terminal import print_json, terminal
 
@@ -49,7 +50,7 @@ def submits(noun: str, follow: Callable[..., int]) -> Callable[..., Callable[...
             is_flag=True,
             help=f"Print nothing but the {noun} as JSON, when it is over if followed.",
         )
-        @creates_data
+        @with_backend(creates=True)
         @click.pass_context
         @functools.wraps(command)
         def run(
@@ -73,13 +74,13 @@ def follow(
     view: JobView | SweepView | ReportView,
     backend: Backend,
     *,
-    noun: str,
+    noun: Noun,
+    object_id: str,
     news: Callable[[], Iterable[Any]],
     result: Callable[[], Json],
-    cancel: Callable[[], object],
-    hints: Sequence[str],
     silent: bool,
     transient: bool = False,
+    hint: str = "",
 ) -> Json:
     """Show a view until there are no more news, and return how it ended.
 
@@ -88,12 +89,11 @@ def follow(
 
     Parameters
     ----------
-    noun : what is followed, as in ``job``.
     news : called again after a Ctrl-C.
     result : returns how it ended.
-    hints : the commands that follow or cancel it later.
     silent : print nothing but what the person at the keyboard must know.
     transient : remove the live view at the end.
+    hint : the command that follows it later, if that is not ``follow``.
     """
     console = terminal()
     is_live = console.is_terminal and not silent
@@ -124,14 +124,14 @@ def follow(
                 if interrupted:
                     raise click.exceptions.Exit(INTERRUPTED) from None
                 if not backend.trains_here:
-                    say(f"No longer following; the {noun} continues {backend.place}.")
-                    for hint in hints:
-                        say(f"  inkling {hint}{backend.arguments}")
+                    say(f"No longer following; the {noun.value} continues {backend.place}.")
+                    for command in (hint or f"{noun.plural} follow {object_id}", f"{noun.plural} cancel {object_id}"):
+                        say(f"  inkling {command}{backend.arguments}")
                     raise click.exceptions.Exit(INTERRUPTED) from None
                 interrupted = True
                 say("Cancelling; the best weights so far are kept. Ctrl-C again leaves at once.")
                 with suppress(InvalidJobTransition):  # it is over by now
-                    cancel()
+                    backend.cancel(noun.plural, object_id)
         whole = result()
         view.end(whole)
         print_lines()

@@ -24,9 +24,8 @@ from service.inference import DecodingLimits, ImageFile, RefusedFile, expand_fil
 from .backend import Backend, Json, with_backend
 from .names import Noun, completion
 from .pictures import Pixels, grey_picture, large_digit, weight_picture
-from .root import Failure, examples
+from .root import Failure
 from .terminal import (
-    AS_JSON,
     STANDARD_OUTPUT,
     columns,
     output_option,
@@ -78,17 +77,16 @@ _MAX_FILE_WIDTH = 32
     help="Write the picture after each step of preprocessing, as one PNG. Only for one image.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a line for each image.")
-@AS_JSON
-@with_backend
-@click.pass_context
-@examples(
+@with_backend(
     "predict digit.png",
     "predict digit.png --show",
     "predict photograph.jpg --steps steps.png",
     "predict scans/*.jpg --csv > digits.csv",
     "predict digit.png --model mnist-softmax --version 1",
     "predict - --json < digit.png",
+    as_json=True,
 )
+@click.pass_context
 def predict(
     ctx: click.Context,
     backend: Backend,
@@ -153,9 +151,7 @@ def predict(
 @_VERSION
 @_ALIAS
 @output_option("Write the picture with what was read in it as PNG.")
-@AS_JSON
-@with_backend
-@examples("read number.jpg", "read form.png --expect 5 -o read.png", "read - --json < number.png")
+@with_backend("read number.jpg", "read form.png --expect 5 -o read.png", "read - --json < number.png", as_json=True)
 def read(backend: Backend, /, *, file: str, output: Path | None, as_json: bool, **asked: Any) -> None:
     """Read every digit in a picture, line by line.
 
@@ -175,9 +171,9 @@ def read(backend: Backend, /, *, file: str, output: Path | None, as_json: bool, 
 @_MODEL
 @_VERSION
 @output_option("Write it as PNG.")
-@AS_JSON
-@with_backend
-@examples("explain digit.png", "explain digit.png --digit 3 --against 5", "explain digit.png -o why.png")
+@with_backend(
+    "explain digit.png", "explain digit.png --digit 3 --against 5", "explain digit.png -o why.png", as_json=True
+)
 def explain(backend: Backend, /, *, file: str, output: Path | None, as_json: bool, **question: Any) -> None:
     """Explain a prediction by the evidence of each pixel: red for the digit, blue against it.
 

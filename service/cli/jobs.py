@@ -19,7 +19,7 @@ from .job_view import STATE_STYLES, JobView, check_table, ending_text, job_table
 from .names import Noun, completion
 from .noun_commands import add_annotate, add_delete, add_list
 from .root import INTERRUPTED, Failure, examples
-from .terminal import AS_JSON, PICTURE_OUTPUT, picture_file, print_commands, print_result, terminal, write_file
+from .terminal import PICTURE_OUTPUT, picture_file, print_commands, print_result, terminal, write_file
 
 _JOB = Noun.JOB.argument
 
@@ -40,11 +40,10 @@ def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
     job = follow(
         JobView(job),
         backend,
-        noun="job",
+        noun=Noun.JOB,
+        object_id=job_id,
         news=news,
         result=lambda: backend.one("jobs", job_id),
-        cancel=lambda: backend.cancel("jobs", job_id),
-        hints=(f"jobs follow {job_id}", f"jobs cancel {job_id}"),
         silent=as_json,
     )
 
@@ -119,9 +118,7 @@ add_delete(jobs, Noun.JOB, "that is over, with its history", "Its model stays.")
 
 @jobs.command()
 @_JOB
-@AS_JSON
-@with_backend
-@examples("jobs show JOB")
+@with_backend("jobs show JOB", as_json=True)
 def show(backend: Backend, *, job_id: str, as_json: bool) -> None:
     """Show a job: its state, its best check, its request and its history."""
     print_result(backend.one("jobs", job_id), print_job, as_json=as_json)
@@ -130,9 +127,8 @@ def show(backend: Backend, *, job_id: str, as_json: bool) -> None:
 @jobs.command("follow")
 @_JOB
 @click.option("--json", "as_json", is_flag=True, help="Print nothing but the job as JSON, when it is over.")
-@with_backend
+@with_backend("jobs follow JOB")
 @click.pass_context
-@examples("jobs follow JOB")
 def follow_job(ctx: click.Context, backend: Backend, /, *, job_id: str, as_json: bool) -> None:
     """Watch a job until it is over.
 
@@ -145,8 +141,7 @@ def follow_job(ctx: click.Context, backend: Backend, /, *, job_id: str, as_json:
 
 @jobs.command()
 @_JOB
-@with_backend
-@examples("jobs cancel JOB")
+@with_backend("jobs cancel JOB")
 def cancel(backend: Backend, *, job_id: str) -> None:
     """Cancel a job. The best weights so far become a version of its model."""
     job = backend.cancel("jobs", job_id)
@@ -155,8 +150,7 @@ def cancel(backend: Backend, *, job_id: str) -> None:
 
 @jobs.command()
 @_JOB
-@with_backend
-@examples("jobs pause JOB")
+@with_backend("jobs pause JOB")
 def pause(backend: Backend, *, job_id: str) -> None:
     """Pause a job after its current step. After 24 hours it goes on by itself."""
     job = backend.pause(job_id)
@@ -196,8 +190,7 @@ def resume(ctx: click.Context, backend: Backend, /, *, job_id: str, **changes: A
 @_JOB
 @click.option("--csv", "as_csv", is_flag=True, help="Print every check as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print checks and the training loss of every step as JSON.")
-@with_backend
-@examples("jobs metrics JOB", "jobs metrics JOB --csv > metrics.csv")
+@with_backend("jobs metrics JOB", "jobs metrics JOB --csv > metrics.csv")
 def metrics(backend: Backend, *, job_id: str, as_csv: bool, as_json: bool) -> None:
     """Print the validation checks of a job."""
     if as_csv and as_json:
@@ -217,8 +210,7 @@ def metrics(backend: Backend, *, job_id: str, as_csv: bool, as_json: bool) -> No
 @_JOB
 @click.argument("picture", type=click.Choice(["loss", "accuracy", "weights", "gradient"]))
 @PICTURE_OUTPUT
-@with_backend
-@examples(
+@with_backend(
     "jobs picture JOB loss -o loss.png",
     "jobs picture JOB accuracy -o accuracy.svg",
     "jobs picture JOB weights -o weights.png",

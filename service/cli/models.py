@@ -15,7 +15,7 @@ from service.errors import ServiceError
 from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS
 
 from .annotations import about_column, about_text, annotates, print_about
-from .backend import Backend, Json, creates_data, split_reference, with_backend
+from .backend import Backend, Json, split_reference, with_backend
 from .hyperparameters import hyperparameter_option
 from .job_view import check_text
 from .names import Noun, argument
@@ -23,7 +23,6 @@ from .noun_commands import add_list, deletes
 from .pictures import published_tiles, weights_view
 from .root import examples
 from .terminal import (
-    AS_JSON,
     age_text,
     columns,
     confirm,
@@ -57,9 +56,12 @@ def models() -> None:
 @_NAME
 @_VERSION
 @click.option("--no-picture", is_flag=True, help="Do not draw the weights.")
-@AS_JSON
-@with_backend
-@examples("models show mnist-softmax", "models show mnist-softmax 1 --json", "models show mnist-softmax champion")
+@with_backend(
+    "models show mnist-softmax",
+    "models show mnist-softmax 1 --json",
+    "models show mnist-softmax champion",
+    as_json=True,
+)
 def show(backend: Backend, *, name: str, version: str | None, no_picture: bool, as_json: bool) -> None:
     """Show a version: how it was trained, how well it does, and its weights as a picture."""
     manifest = backend.version(name, version)
@@ -74,8 +76,7 @@ def show(backend: Backend, *, name: str, version: str | None, no_picture: bool, 
 @_NAME
 @_VERSION
 @annotates
-@creates_data
-@examples('models annotate my-digits/3 --title "Distorted" --tag handed-in')
+@with_backend('models annotate my-digits/3 --title "Distorted" --tag handed-in', creates=True)
 def annotate(backend: Backend, *, name: str, version: str | None, changes: Json) -> None:
     """Change the title, all the tags or the notes of a version; what is not given stays."""
     number = backend.version(name, version)["version"]
@@ -86,9 +87,7 @@ def annotate(backend: Backend, *, name: str, version: str | None, changes: Json)
 @models.command()
 @_NAME
 @_VERSION
-@AS_JSON
-@with_backend
-@examples("models evaluate mnist-softmax")
+@with_backend("models evaluate mnist-softmax", as_json=True)
 def evaluate(backend: Backend, *, name: str, version: str | None, as_json: bool) -> None:
     """Evaluate a version on the test images: each class, its most frequent mistakes, its calibration."""
     found = backend.evaluation(name, backend.version(name, version)["version"])
@@ -97,9 +96,7 @@ def evaluate(backend: Backend, *, name: str, version: str | None, as_json: bool)
 
 @models.command()
 @argument("versions", Noun.MODEL, nargs=-1, required=True, metavar="NAME[/VERSION|@ALIAS]...")
-@AS_JSON
-@with_backend
-@examples("models compare mnist-softmax/1 mnist-softmax/2")
+@with_backend("models compare mnist-softmax/1 mnist-softmax/2", as_json=True)
 def compare(backend: Backend, *, versions: tuple[str, ...], as_json: bool) -> None:
     """Compare versions with the first one on the same test images: is the difference more than chance?"""
     if len(versions) < 2:
@@ -115,8 +112,11 @@ def compare(backend: Backend, *, versions: tuple[str, ...], as_json: bool) -> No
 @click.option("--alias", "moved", default=_CHAMPION, metavar="ALIAS", help="The alias to move. [default champion]")
 @click.option("--reason", metavar="TEXT", help="Why, for the alias's history.")
 @click.option("--yes", is_flag=True, help="Do not ask, even if it is worse than the champion.")
-@creates_data
-@examples("models promote mnist-softmax 2", 'models promote mnist-softmax 1 --alias baseline --reason "the first"')
+@with_backend(
+    "models promote mnist-softmax 2",
+    'models promote mnist-softmax 1 --alias baseline --reason "the first"',
+    creates=True,
+)
 def promote(backend: Backend, *, name: str, version: int | None, moved: str, reason: str | None, yes: bool) -> None:
     """Move an alias to a version.
 
@@ -147,9 +147,7 @@ def _confirm_worse(backend: Backend, name: str, version: int) -> None:
 
 @models.command()
 @_NAME
-@AS_JSON
-@with_backend
-@examples("models aliases mnist-softmax")
+@with_backend("models aliases mnist-softmax", as_json=True)
 def aliases(backend: Backend, *, name: str, as_json: bool) -> None:
     """Show the aliases of a model, with every move of each."""
     histories = {alias: backend.alias_history(name, alias) for alias in sorted(backend.model(name)["aliases"] or {})}
@@ -164,8 +162,7 @@ def aliases(backend: Backend, *, name: str, as_json: bool) -> None:
 @output_option(
     "A name that ends in .png gives a picture, one in .npz the numbers (arrays best and last).", required=True
 )
-@with_backend
-@examples("models weights mnist-softmax -o weights.png", "models weights mnist-softmax 1 -o weights.npz")
+@with_backend("models weights mnist-softmax -o weights.png", "models weights mnist-softmax 1 -o weights.npz")
 def weights(backend: Backend, *, name: str, version: str | None, output: Path) -> None:
     """Write a version's weights to a file: as a picture, or as the numbers."""
     _write_version(backend, name, version, output, {".png": backend.weights_picture, ".npz": backend.weights_file})
@@ -175,8 +172,7 @@ def weights(backend: Backend, *, name: str, version: str | None, output: Path) -
 @_NAME
 @_VERSION
 @output_option("A name that ends in .onnx is for ONNX runtimes, one in .npz for NumPy and `import`.", required=True)
-@with_backend
-@examples("models export mnist-softmax -o digits.onnx", "models export mnist-softmax 1 -o digits.npz")
+@with_backend("models export mnist-softmax -o digits.onnx", "models export mnist-softmax 1 -o digits.npz")
 def export(backend: Backend, *, name: str, version: str | None, output: Path) -> None:
     """Write a version to a file for other programs.
 
@@ -189,8 +185,7 @@ def export(backend: Backend, *, name: str, version: str | None, output: Path) ->
 @models.command()
 @argument("name", Noun.MODEL, metavar="NAME[/VERSION]")
 @deletes
-@with_backend
-@examples("models delete my-digits/3", "models delete my-digits --yes")
+@with_backend("models delete my-digits/3", "models delete my-digits --yes")
 def delete(backend: Backend, *, name: str) -> None:
     """Delete a version that no alias and no unfinished job needs, or all of a model with its aliases.
 
@@ -222,12 +217,12 @@ def delete(backend: Backend, *, name: str) -> None:
     type=click.Choice(INPUT_SCALINGS),
     help="What the first layer takes, if the file does not say: unit is pixel / 255, bytes the pixel itself.",
 )
-@creates_data
-@examples(
+@with_backend(
     "models import digits.npz my-digits",
     "models import pair.npz my-pair --classes 2,3",
     "models import layers.npz net --activation relu --input-scaling unit",
     "models import net.onnx net --input-scaling unit",
+    creates=True,
 )
 def import_(backend: Backend, *, file: str, name: str, classes: Any, **options: Any) -> None:
     """Make the next version of a model from a file of dense layers.

@@ -10,10 +10,9 @@ from click.core import ParameterSource
 from rich.table import Table
 
 from .annotations import annotates, searched
-from .backend import Backend, Json, creates_data, with_backend
+from .backend import Backend, Json, with_backend
 from .names import Noun
-from .root import examples
-from .terminal import AS_JSON, confirm, print_json, terminal
+from .terminal import confirm, print_json, terminal
 
 GROUP_STATES = ("running", "finished")
 """Of what has many jobs."""
@@ -41,8 +40,8 @@ def add_list(
             print_more(answer, noun, backend)
 
     list_.__doc__ = f"List {noun.value}s, {order}."
-    shown = examples(f"{noun.plural} list", f"{noun.plural} list --search rate --tag week-3")
-    command = searched(in_pages(AS_JSON(with_backend(shown(list_))), limit=20 if noun.has_id else 200))
+    reaches = with_backend(f"{noun.plural} list", f"{noun.plural} list --search rate --tag week-3", as_json=True)
+    command = searched(in_pages(reaches(list_), limit=20 if noun.has_id else 200))
     if states:
         command = click.option("--state", type=click.Choice([*states]), help="Only those in this state.")(command)
     group.command("list")(command)
@@ -57,9 +56,9 @@ def add_annotate(group: click.Group, noun: Noun, what: str = "the title") -> Non
         click.echo(f"{noun.called(name)} is annotated.")
 
     annotate.__doc__ = f"Change {what}, all the tags or the notes of a {noun.value}; what is not given stays."
-    shown = examples(f'{noun.plural} annotate {noun.example} --title "A larger rate" --tag week-3')
-    reaches = with_backend if noun.has_id else creates_data
-    group.command("annotate")(noun.argument(annotates(reaches(shown(annotate)))))
+    shown = f'{noun.plural} annotate {noun.example} --title "A larger rate" --tag week-3'
+    reaches = with_backend(shown, creates=not noun.has_id)
+    group.command("annotate")(noun.argument(annotates(reaches(annotate))))
 
 
 def add_delete(group: click.Group, noun: Noun, which: str, stays: str) -> None:
@@ -71,9 +70,8 @@ def add_delete(group: click.Group, noun: Noun, which: str, stays: str) -> None:
         click.echo(f"{noun.called(name)} is deleted. {stays}")
 
     delete.__doc__ = f"Delete a {noun.value} {which}. {stays}"
-    reaches = creates_data if noun is Noun.DATASET else with_backend
-    shown = examples(f"{noun.plural} delete {noun.example}")
-    group.command("delete")(noun.argument(deletes(reaches(shown(delete)))))
+    reaches = with_backend(f"{noun.plural} delete {noun.example}", creates=noun is Noun.DATASET)
+    group.command("delete")(noun.argument(deletes(reaches(delete))))
 
 
 def deletes(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,13 +9,13 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
 from .annotations import about_column, about_text, print_about, tags_and_notes
-from .backend import Backend, Json, creates_data, with_backend
+from .backend import Backend, Json, with_backend
 from .following import follow, poll
 from .job_view import is_final, state_text
 from .names import Noun, completion
 from .noun_commands import GROUP_STATES, add_annotate, add_list, deletes
 from .root import INTERRUPTED, examples
-from .terminal import AS_JSON, age_text, bar, columns, facts, print_json, print_result, time_text, writing
+from .terminal import age_text, bar, columns, facts, print_json, print_result, time_text, writing
 
 _REPORT = Noun.REPORT.argument
 
@@ -54,16 +54,16 @@ _REPORT = Noun.REPORT.argument
     help="Continue a report that was begun, or write it once more.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print nothing but the report with all its numbers as JSON.")
-@creates_data
-@click.pass_context
-@examples(
+@with_backend(
     "report --out report",
     "report --quick --seed 3",
     "report --seeds 5",
     "report --assignment 2 --out report2",
     "report --classes 4,9 --l2-penalties 1,0.1,0.01",
     "report --url http://127.0.0.1:8000",
+    creates=True,
 )
+@click.pass_context
 def report(
     ctx: click.Context, backend: Backend, /, *, out: Path, report_id: str | None, as_json: bool, **options: Any
 ) -> None:
@@ -110,9 +110,7 @@ add_annotate(reports, Noun.REPORT, "the title in lists")
 
 @reports.command()
 @_REPORT
-@AS_JSON
-@with_backend
-@examples("reports show REPORT")
+@with_backend("reports show REPORT", as_json=True)
 def show(backend: Backend, *, report_id: str, as_json: bool) -> None:
     """Show a report: its state, its runs and, once they are over, what it says."""
     print_result(backend.one("reports", report_id), _print_report, as_json=as_json)
@@ -120,8 +118,7 @@ def show(backend: Backend, *, report_id: str, as_json: bool) -> None:
 
 @reports.command()
 @_REPORT
-@with_backend
-@examples("reports cancel REPORT")
+@with_backend("reports cancel REPORT")
 def cancel(backend: Backend, *, report_id: str) -> None:
     """Cancel the runs of a report. Their best weights so far stay, as models."""
     report = backend.cancel("reports", report_id)
@@ -132,8 +129,7 @@ def cancel(backend: Backend, *, report_id: str) -> None:
 @_REPORT
 @click.option("--keep-runs", is_flag=True, help="Delete the report alone; its jobs and its sweep stay.")
 @deletes
-@with_backend
-@examples("reports delete REPORT", "reports delete REPORT --keep-runs --yes")
+@with_backend("reports delete REPORT", "reports delete REPORT --keep-runs --yes")
 def delete(backend: Backend, *, report_id: str, keep_runs: bool) -> None:
     """Delete a report that is over, with its jobs and its sweep. Their models stay."""
     backend.delete("reports", report_id, keep_runs=keep_runs)
@@ -195,13 +191,13 @@ def _follow(backend: Backend, report_id: str, *, silent: bool) -> Json:
     return follow(
         ReportView(ask()),
         backend,
-        noun="report",
+        noun=Noun.REPORT,
+        object_id=report_id,
         news=lambda: poll(ask, is_final),
         result=ask,
-        cancel=lambda: backend.cancel("reports", report_id),
-        hints=(f"report --id {report_id}",),
         silent=silent,
         transient=True,
+        hint=f"report --id {report_id}",
     )
 
 

@@ -16,9 +16,10 @@ from service.database import KeyRow
 from service.registry import utc_text
 from service.settings import Settings
 
+from .backend import AS_JSON
 from .root import debug_option, examples
 from .settings_options import GroupedOptions, of_this_machine, read_settings, settings_options
-from .terminal import AS_JSON, columns, print_json, terminal
+from .terminal import columns, print_json, terminal
 
 _ALLOWS = "".join(f"\n\n{scope}: {scope.allows}" for scope in Scope)
 

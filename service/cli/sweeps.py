@@ -23,7 +23,6 @@ from .names import Noun, completion
 from .noun_commands import GROUP_STATES, add_annotate, add_delete, add_list
 from .root import INTERRUPTED, examples
 from .terminal import (
-    AS_JSON,
     PICTURE_OUTPUT,
     age_text,
     bar,
@@ -69,11 +68,10 @@ def _follow(backend: Backend, sweep: Json, *, as_json: bool) -> int:
     over = follow(
         SweepView(sweep),
         backend,
-        noun="sweep",
+        noun=Noun.SWEEP,
+        object_id=sweep_id,
         news=lambda: poll(ask, is_over),
         result=ask,
-        cancel=lambda: backend.cancel("sweeps", sweep_id),
-        hints=(f"sweeps follow {sweep_id}", f"sweeps cancel {sweep_id}"),
         silent=as_json,
         transient=True,  # what is printed at the end takes its place
     )
@@ -145,9 +143,7 @@ add_delete(sweeps, Noun.SWEEP, "that is over, with all its jobs", "Their models 
 @sweeps.command()
 @_SWEEP
 @_RANK_BY
-@AS_JSON
-@with_backend
-@examples("sweeps show SWEEP")
+@with_backend("sweeps show SWEEP", as_json=True)
 def show(backend: Backend, *, sweep_id: str, rank_by: str, as_json: bool) -> None:
     """Show a sweep: all its members, the best first."""
     print_result(backend.one("sweeps", sweep_id, rank_by=rank_by), print_sweep, as_json=as_json)
@@ -157,9 +153,8 @@ def show(backend: Backend, *, sweep_id: str, rank_by: str, as_json: bool) -> Non
 @_SWEEP
 @_RANK_BY
 @click.option("--json", "as_json", is_flag=True, help="Print nothing but the sweep as JSON, when it is over.")
-@with_backend
+@with_backend("sweeps follow SWEEP")
 @click.pass_context
-@examples("sweeps follow SWEEP")
 def follow_sweep(ctx: click.Context, backend: Backend, /, *, sweep_id: str, rank_by: str, as_json: bool) -> None:
     """Watch a sweep until it is over.
 
@@ -172,8 +167,7 @@ def follow_sweep(ctx: click.Context, backend: Backend, /, *, sweep_id: str, rank
 
 @sweeps.command()
 @_SWEEP
-@with_backend
-@examples("sweeps cancel SWEEP")
+@with_backend("sweeps cancel SWEEP")
 def cancel(backend: Backend, *, sweep_id: str) -> None:
     """Cancel every member that is not over. The best weights of those that had begun become versions.
 
@@ -187,8 +181,7 @@ def cancel(backend: Backend, *, sweep_id: str) -> None:
 @_SWEEP
 @click.argument("picture", type=click.Choice(["accuracy", "norms", "weights", "heatmap"]))
 @PICTURE_OUTPUT
-@with_backend
-@examples(
+@with_backend(
     "sweeps picture SWEEP accuracy -o accuracy.png",
     "sweeps picture SWEEP norms",
     "sweeps picture SWEEP weights",

@@ -23,8 +23,6 @@ from .root import Failure
 
 _PIPE_WIDTH = 10_000
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
 
 def terminal() -> Console:
     """Return standard output: with colours and live views only if it is a terminal that shows them.

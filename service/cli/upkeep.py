@@ -21,9 +21,10 @@ from service.errors import InvalidInput, ServiceError
 from service.registry import BlobStore
 from service.settings import Settings
 
+from .backend import AS_JSON
 from .root import cli, examples
 from .settings_options import of_this_machine, read_settings
-from .terminal import AS_JSON, confirm, facts, print_json, terminal
+from .terminal import confirm, facts, print_json, terminal
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _MIN_FREE_BYTES = 256 * 2**20

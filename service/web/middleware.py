@@ -167,8 +167,6 @@ def _without_body(send: Send) -> Send:
 _A_KEY = re.compile(r"(inkling_[0-9a-f]{12}_)[\w-]+")
 _MAX_DECODINGS = 5
 
-_log = logging.getLogger(__name__)
-
 CONTENT_SECURITY_POLICY: Mapping[str, str] = {
     "default-src": "'none'",
     "script-src": "'self'",

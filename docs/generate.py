@@ -118,7 +118,7 @@ def access() -> str:
     limits += [(_sentence(meaning), most, "") for meaning, most in FIXED_LIMITS.items()]
     return (
         ACCESS_PAGE
-        + _table(("scope", "allows to"), [(f"`{scope}`", scope.allows) for scope in Scope])
+        + _table(("scope", "allows to"), [(f"`{scope.of_a_key}`", scope.allows) for scope in Scope])
         + "\n## Routes\n\nA route states its scope where it is declared; one that states none keeps the service from "
         + "starting. `HEAD` is `GET`.\n\n"
         + _table(("route", "scope"), routes)

@@ -27,14 +27,19 @@ MAX_AGE_S = 60.0
 """How old they may be while the database does not answer. After that all requests are refused."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
+_SCOPE = re.compile(r"read|predict|collect:[a-z][a-z0-9-]{0,31}|train|admin")
 _NO_DIGEST = bytes(32)
 
 
 class Scope(StrEnum):
-    """A kind of request: stored with each key, and stated by each route."""
+    """A kind of request: stored with each key, and stated by each route.
+
+    A key has ``collect`` for one collection only, as ``collect:NAME``.
+    """
 
     READ = "read"
     PREDICT = "predict"
+    COLLECT = "collect"
     TRAIN = "train"
     ADMIN = "admin"
 
@@ -43,27 +48,36 @@ class Scope(StrEnum):
         """What it is for, in words."""
         return _ALLOWS[self]
 
+    @property
+    def of_a_key(self) -> str:
+        """How a key states it."""
+        return "collect:NAME" if self is Scope.COLLECT else self.value
+
 
 _ALLOWS: Mapping[Scope, str] = {
     Scope.READ: "read jobs, sweeps, reports, models, data sets and their pictures",
     Scope.PREDICT: "predict, read and explain images, also by the Open Inference Protocol; nothing else",
-    Scope.TRAIN: "submit, cancel and delete jobs, sweeps and reports, upload and delete data sets; includes read",
+    Scope.COLLECT: "add images to the one collection NAME, for a class; includes predict, nothing else",
+    Scope.TRAIN: "submit, cancel and delete jobs, sweeps and reports, upload and delete data sets, fill collections; "
+    "includes read",
     Scope.ADMIN: "move aliases, read the audit log; includes all others",
 }
 
 _INCLUDES: Mapping[Scope, frozenset[Scope]] = {
-    Scope.READ: frozenset({Scope.READ}),
-    Scope.PREDICT: frozenset({Scope.PREDICT}),
-    Scope.TRAIN: frozenset({Scope.TRAIN, Scope.READ}),
+    Scope.READ: frozenset(),
+    Scope.PREDICT: frozenset(),
+    Scope.COLLECT: frozenset({Scope.PREDICT}),
+    Scope.TRAIN: frozenset({Scope.READ, Scope.COLLECT}),
     Scope.ADMIN: frozenset(Scope),
 }
 
-EVERY_SCOPE = frozenset(Scope)
+EVERY_SCOPE: frozenset[str] = frozenset(Scope)
 
 
-def granted(scopes: Iterable[Scope]) -> frozenset[Scope]:
-    """Return scopes with those that they include."""
-    return frozenset[Scope]().union(*(_INCLUDES[scope] for scope in scopes))
+def granted(scopes: Iterable[str]) -> frozenset[str]:
+    """Return the scopes of a key with those that they include; raise ValueError for what is none."""
+    scopes = frozenset(scopes)
+    return scopes.union(*(_INCLUDES[Scope(scope.partition(":")[0])] for scope in scopes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +85,7 @@ class _Entry:
     """What checking a key needs."""
 
     digest: bytes
-    grants: frozenset[Scope]
+    grants: frozenset[str]
     expires_at_s: float
 
 
@@ -92,14 +106,15 @@ class Keys:
         self._snapshot = _Snapshot(entries={}, exist=False, read_at_s=-1e9)
         self._next_load_s = -1e9
 
-    def create(self, name: str, scopes: Iterable[Scope], *, expires_at: datetime | None = None) -> tuple[KeyRow, str]:
+    def create(self, name: str, scopes: Iterable[str], *, expires_at: datetime | None = None) -> tuple[KeyRow, str]:
         """Make a key; return its row, and the key itself this once; raise `InvalidField` for name, scopes or time."""
         scopes = frozenset(scopes)
         if not _NAME.fullmatch(name):
             allowed = "1 to 64 letters, digits, blanks and . _ @ -, the first a letter or digit"
             raise InvalidField("The name cannot be used.", field="name", allowed=allowed)
-        if not scopes:
-            raise InvalidField("A key needs a scope.", field="scope", allowed=", ".join(Scope))
+        if not scopes or not all(map(_SCOPE.fullmatch, scopes)):
+            allowed = ", ".join(scope.of_a_key for scope in Scope)
+            raise InvalidField("A key needs a scope, or several.", field="scope", allowed=allowed)
         now = datetime.now(UTC)
         if expires_at is not None and expires_at <= now:
             raise InvalidField("The key would be expired already.", field="expires_at", allowed="a time to come")
@@ -157,7 +172,7 @@ class Keys:
             read_at_s=time.monotonic(),
         )
 
-    def check(self, presented: str) -> tuple[str, frozenset[Scope]] | None:
+    def check(self, presented: str) -> tuple[str, frozenset[str]] | None:
         """Return the id of a key and its scopes; None if it is unknown, revoked or expired.
 
         The comparison takes the same time whether or not there is a key of that id. Raise `StorageFailed` if the keys
@@ -181,7 +196,7 @@ def _digest(secret: str) -> bytes:
 def _entry(row: KeyRow) -> _Entry:
     return _Entry(
         digest=bytes.fromhex(row.sha256),
-        grants=granted(map(Scope, row.scopes)),
+        grants=granted(row.scopes),
         expires_at_s=row.expires_at.timestamp() if row.expires_at else float("inf"),
     )
 

@@ -21,7 +21,7 @@ from .root import debug_option, examples
 from .settings_options import GroupedOptions, of_this_machine, read_settings, settings_options
 from .terminal import columns, print_json, terminal
 
-_ALLOWS = "".join(f"\n\n{scope}: {scope.allows}" for scope in Scope)
+_ALLOWS = "".join(f"\n\n{scope.of_a_key}: {scope.allows}" for scope in Scope)
 
 
 @click.command(cls=GroupedOptions)
@@ -58,17 +58,21 @@ def keys() -> None:
     "scopes",
     required=True,
     multiple=True,
-    type=click.Choice([scope.value for scope in Scope]),
+    metavar="|".join(scope.of_a_key for scope in Scope),
     help="What it allows; may be given several times.",
 )
 @click.option("--days", type=click.IntRange(1, 36_500), help="How long it is valid. [default: until it is revoked]")
 @of_this_machine
-@examples("keys create laptop --scope admin", "keys create app --scope predict --scope read --days 90")
+@examples(
+    "keys create laptop --scope admin",
+    "keys create app --scope predict --scope read --days 90",
+    "keys create lesson --scope collect:lesson-1 --days 1",
+)
 def create(name: str, scopes: tuple[str, ...], days: int | None, data_dir: str | None) -> None:
     """Create a key and print it, this once: only its checksum is stored."""
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     with _opened(data_dir) as opened:
-        key, secret = opened.create(name, map(Scope, scopes), expires_at=expires_at)
+        key, secret = opened.create(name, scopes, expires_at=expires_at)
     click.echo(f"Key {key.id} for {name}, {', '.join(key.scopes)}. It is shown this once; keep it:", err=True)
     click.echo(secret)
 

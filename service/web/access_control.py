@@ -44,14 +44,15 @@ API_KEY = HTTPBearer(
 )
 PUBLIC = params.Security(API_KEY)
 """Open without a key."""
-READ, PREDICT, TRAIN, ADMIN = (params.Security(API_KEY, scopes=[scope]) for scope in access.Scope)
+READ, PREDICT, COLLECT, TRAIN, ADMIN = (params.Security(API_KEY, scopes=[scope]) for scope in access.Scope)
 
 PUBLIC_MOUNTS = frozenset({"/static"})
 """Folders of files that are open without a key."""
 
-_CHANGES = frozenset({access.Scope.TRAIN, access.Scope.ADMIN})
+_CHANGES = frozenset({access.Scope.COLLECT, access.Scope.TRAIN, access.Scope.ADMIN})
 _LOOKS_LIKE_A_KEY = pattern(rb"inkling_[0-9a-f]{12}_")
 _OBJECT = pattern(r"[\w./@-]{1,200}")
+_OF_A_CLASS = pattern("collect:").match
 _WAIT_FOR_KEYS_S = 1.0
 
 
@@ -64,7 +65,7 @@ class Client:
 
     key_id: str | None
     address: str
-    scopes: frozenset[access.Scope]
+    scopes: frozenset[str]
     limited: bool
 
     @property
@@ -98,7 +99,7 @@ class AccessControl:
         """
         needs_no_key = await self.needs_no_key() if self._keys.stale else is_open(self._settings, self._keys)
         client: Client = scope["state"].get("client") or self._identify(scope, needs_no_key)
-        if needed not in client.scopes:
+        if needed not in client.scopes and f"{needed}:{scope['path_params'].get('name')}" not in client.scopes:
             raise InsufficientScope(f"This needs a key of scope {needed}.")
         scope["state"]["client"] = client
         # Set in any case: a pipelined request starts with the context of the one before it.
@@ -128,7 +129,9 @@ class AccessControl:
         token = _bearer_token(scope)
         found = self._keys.check(token) if token is not None else None
         if found is not None:
-            _take(self._key_buckets, found[0])
+            # A class shares its key: each of its addresses counts by itself.
+            is_shared = any(map(_OF_A_CLASS, found[1]))
+            _take(self._key_buckets, f"{found[0]} {address}" if is_shared else found[0])
             return Client(found[0], address, found[1], limited=True)
         is_owner = needs_no_key and not self._settings.allow_anonymous
         if not is_owner:

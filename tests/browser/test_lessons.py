@@ -64,7 +64,8 @@ def test_early_stopping(open_page: OpenPage) -> None:
         expect(values.last).to_contain_text(" %")  # the cursors of both charts move together
         page.get_by_label("training loss smoothed").check()
         with page.expect_download() as download:
-            page.get_by_role("link", name="Metrics (.csv)").click()
+            page.get_by_text("More", exact=True).click()
+            page.get_by_role("link", name="Save its metrics").click()
         lines = download.value.path().read_text().splitlines()
         assert len(lines) > 100 and "validation_loss" in lines[0]
         page.get_by_role("link", name="Use these settings").click()

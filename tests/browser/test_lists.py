@@ -259,6 +259,13 @@ def test_what_is_deleted_is_gone_and_what_is_needed_says_why(open_page: OpenPage
     client.put("/models/shortlived/aliases/champion", json={"version": 1}).raise_for_status()
     with open_page(f"/?job={jobs[0]}", allowed=("409",)) as page:
         delete, confirm = page.get_by_role("button", name="Delete", exact=True), page.get_by_role("dialog")
+        more = page.get_by_text("More", exact=True)
+        expect(delete).to_be_hidden()
+        more.press("Enter")
+        page.keyboard.press("Escape")
+        expect(delete).to_be_hidden()
+        expect(more).to_be_focused()
+        page.keyboard.press("Enter")
         delete.click()
         expect(confirm).to_contain_text("The version that it made stays.")
         page.keyboard.press("Enter")  # the focus is on what loses nothing

@@ -172,6 +172,8 @@ def test_a_run_is_resumed(open_page: OpenPage, client: httpx.Client) -> None:
     job_id = client.post("/jobs", json={**TINY, "patience": None}).raise_for_status().json()["id"]
     wait_until_over(client, job_id)
     with open_page(f"/?job={job_id}", allowed=("422",)) as page:
+        more = page.get_by_text("More", exact=True)
+        more.click()
         page.get_by_label("Continue to epoch").fill("1")
         page.get_by_role("button", name="Resume").click()
         expect(page.get_by_role("alert").filter(has_text="to resume it needs 3 or more")).to_be_visible()
@@ -182,6 +184,7 @@ def test_a_run_is_resumed(open_page: OpenPage, client: httpx.Client) -> None:
         new_id = page.url.partition("job=")[2]
         assert client.get(f"/jobs/{new_id}").json()["continues"]["job"] == job_id
         expect(page.locator(".chart-card").nth(1)).to_have_attribute("data-points", str(6 * 4))
+        more.click()
         page.get_by_role("button", name="Train it again and compare").click()
         expect(page.locator(".story")).to_contain_text("the weights are identical, bit for bit")
 
@@ -193,6 +196,7 @@ def test_what_is_typed_while_the_curves_arrive_stays(open_page: OpenPage, client
         held: list[Route] = []
         page.route("**/events*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright takes no built-in
         page.goto(page.url + f"?job={job_id}")
+        page.get_by_text("More", exact=True).click()
         page.get_by_label("Continue to epoch").fill("7")
         while not held:
             page.wait_for_timeout(5)  # lets the route be called; pytest's own time limit ends it

@@ -28,6 +28,7 @@ VENDORED = (
     "service/web/static/swagger-ui",
     "service/web/static/inter",
     "service/web/static/preact",
+    "service/web/static/lean-qr",
     "service/web/static/uplot",
     "tests/browser/axe",
     "docs/site/math-licence.txt",

@@ -22,7 +22,7 @@ from service.jobs import (
     ORIGINAL_TYPES,
     collected_image_to_dict,
 )
-from service.web.access_control import READ, TRAIN
+from service.web.access_control import COLLECT, READ, TRAIN
 from service.web.image_body import FORM, IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, file_answer, picture_answer
@@ -227,7 +227,7 @@ async def read_collected_images(
 
 @router.post(
     "/collections/{name}/images",
-    dependencies=[TRAIN],
+    dependencies=[COLLECT],
     status_code=201,
     response_model=CollectedImageAnswer,
     openapi_extra=_DRAWING_BODY,

@@ -62,8 +62,9 @@ def settings(kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest
 
 @pytest.fixture(scope="session")
 def keys(service: Service) -> dict[Scope, str]:
-    """Return a key for each scope."""
-    return {scope: service.keys.create(f"only {scope}", [scope])[1] for scope in Scope}
+    """Return a key for each scope; that to collect is for the collection ``nothing``."""
+    stated = {scope: "collect:nothing" if scope is Scope.COLLECT else scope for scope in Scope}
+    return {scope: service.keys.create(f"only {scope}", [its])[1] for scope, its in stated.items()}
 
 
 @pytest.fixture(scope="session")

@@ -95,9 +95,41 @@ def test_what_scopes_include() -> None:
     """Spelled out a second time: a mistake here grants too much."""
     assert granted([Scope.READ]) == {Scope.READ}
     assert granted([Scope.PREDICT]) == {Scope.PREDICT}
-    assert granted([Scope.TRAIN]) == {Scope.TRAIN, Scope.READ}
+    assert granted(["collect:lesson-1"]) == {"collect:lesson-1", Scope.PREDICT}
+    assert granted([Scope.TRAIN]) == {Scope.TRAIN, Scope.READ, Scope.COLLECT}
     assert granted([Scope.ADMIN]) == set(Scope)
     assert granted([Scope.READ, Scope.PREDICT]) == {Scope.READ, Scope.PREDICT}
+
+
+def test_a_key_of_a_class_adds_to_its_collection_only(client: httpx.Client, service: Service) -> None:
+    """The routes of its collection and of others; `test_every_route_with_every_key` asks every other route."""
+    for name in ("lesson-1", "lesson-10", "lesson"):
+        service.collections.create(name)
+    headers = bearer(service.keys.create("a class", ["collect:lesson-1"])[1])
+    body = {"pixels": [[0] * 28] * 28}
+
+    def add(name: str) -> httpx.Response:
+        return client.post(f"/api/v1/collections/{name}/images", params={"label": 1}, json=body, headers=headers)
+
+    made = add("lesson-1")
+    assert made.status_code == 201
+    for other in ("lesson-10", "lesson", "LESSON-1", "nothing", "lesson-1:lesson"):
+        assert_refused(add(other), 403, "insufficient-scope")
+    image = made.headers["Location"]
+    for method, path in (
+        ("PATCH", image),
+        ("DELETE", image),
+        ("GET", f"{image}/strokes"),
+        ("GET", "/api/v1/collections/lesson-1/images"),
+        ("GET", "/api/v1/collections/lesson-1"),
+        ("DELETE", "/api/v1/collections/lesson-1"),
+        ("POST", "/api/v1/collections/lesson-1/versions"),
+        ("POST", "/api/v1/collections"),
+    ):
+        assert_refused(client.request(method, path, headers=headers), 403, "insufficient-scope")
+    assert service.collections.get("lesson-1").n_by_label[1] == 1
+    (line,) = service.audit_log.page(limit=1)
+    assert (line.route, line.status) == ("/api/v1/collections/{name}/images", 201), "who added it is recorded"
 
 
 def test_a_route_without_a_scope_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from service.access import FRESH_S, KEY_FORM, MAX_AGE_S, Keys, Scope
+from service.access import FRESH_S, KEY_FORM, MAX_AGE_S, Keys, Scope, granted
 from service.bootstrap import Service, opened_keys
 from service.database import Database, migrate
 from service.errors import InvalidField, NotFound, StorageFailed
@@ -45,7 +45,7 @@ def test_only_the_whole_key_opens(database: Database) -> None:
     keys = Keys(database)
     key, secret = keys.create("app", [Scope.TRAIN])
     _, other = keys.create("other", [Scope.ADMIN])
-    assert keys.check(secret) == (key.id, frozenset({Scope.TRAIN, Scope.READ}))
+    assert keys.check(secret) == (key.id, granted([Scope.TRAIN]))
     mixed = other[:-43] + secret[-43:]
     for wrong in (
         "",
@@ -180,3 +180,12 @@ def test_unknown_and_revoked_and_expired_look_alike(
     answers = [client.get("/api/v1/jobs", headers=bearer(key)) for key in (revoked, expired, unknown, "nonsense")]
     assert {answer.status_code for answer in answers} == {401}
     assert len({answer.json()["detail"] for answer in answers}) == 1
+
+
+@pytest.mark.parametrize(
+    "scope", ["", "collect", "collect:", "collect:A", "collect:a/b", "collect:*", "admin:x", "write"]
+)
+def test_what_is_no_scope(database: Database, scope: str) -> None:
+    with pytest.raises(InvalidField, match="needs a scope") as refused:
+        Keys(database).create("app", [Scope.READ, scope])
+    assert "collect:NAME" in str(refused.value.allowed)

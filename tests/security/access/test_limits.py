@@ -132,6 +132,19 @@ def test_requests_of_a_key_and_of_an_address(tmp_path: Path, database_url: str |
         assert client.get("/livez").status_code == 200
 
 
+def test_each_address_of_a_class_has_a_rate_of_its_own(tmp_path: Path) -> None:
+    with limited(tmp_path, trusted_proxies="127.0.0.1", max_requests_per_s=1) as (service, client):
+        shared, own = (service.keys.create("key", [scope])[1] for scope in ("collect:lesson-1", Scope.PREDICT))
+        for key, passing in ((shared, 200), (own, 429)):
+
+            def ask(phone: int, key: str = key) -> int:
+                headers = {**bearer(key), "X-Forwarded-For": f"192.0.2.{phone}"}
+                return client.get("/v2", headers=headers).status_code
+
+            assert 429 in [ask(1) for _ in range(5)]
+            assert ask(2) == passing
+
+
 def test_the_owner_of_the_machine_is_not_limited(tmp_path: Path) -> None:
     with limited(tmp_path, max_requests_per_s_per_address=1, max_streams_per_client=1) as (_, client):
         assert {client.get("/api/v1/hyperparameters").status_code for _ in range(20)} == {200}

@@ -15,6 +15,11 @@ export class Problem extends Error {
     this.fields = Object.fromEntries((body.errors ?? []).map((error) => [(error.pointer ?? "").slice(2), describe(error)]));
   }
 
+  // Whether the key is valid, but not for this.
+  get isScope() {
+    return this.type === "insufficient-scope";
+  }
+
   // Whether the same request may succeed a moment later.
   get isTransient() {
     return this.status === 0 || this.status === 429 || this.status >= 500;

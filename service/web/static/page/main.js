@@ -1,6 +1,7 @@
 // Shows the part of the page that the address names. Its modules are fetched when it is shown first.
 
 import { html, render } from "./html.js";
+import { takeKey } from "./key.js";
 import { address, followLinks, onMove, showAgain, viewOf } from "./url.js";
 
 const RUNS = { jobs: "Jobs", sweeps: "Sweeps", compare: "Compare" };
@@ -27,8 +28,14 @@ const Runs = ({ view }) => html`<nav class="group" aria-label="Runs">
   ${Object.entries(RUNS).map(([name, label]) => html`<a key=${name} class="chip" href=${address({ view: name })} aria-current=${view === name ? "page" : null}>${label}</a>`)}
 </nav>`;
 
+// A browser does not ask again for a module that failed, before the page is loaded anew.
+const Unloaded = () => html`<h1>Not loaded</h1>
+  <p class="note" role="alert">This part of the page could not be loaded: the server cannot be reached.</p>
+  <button type="button" class="main" onClick=${() => location.reload()}>Reload</button>`;
+
 let n_shown = 0;
 
+onMove(takeKey);
 onMove(async (params) => {
   const view = viewOf(params);
   const [load, home] = VIEWS[view];
@@ -39,10 +46,10 @@ onMove(async (params) => {
     } else link.removeAttribute("aria-current");
   }
   const turn = ++n_shown;
-  const Component = await load();
+  const Component = await load().catch(() => Unloaded);
   if (turn !== n_shown) return; // another part was chosen meanwhile
   // The key makes each address a part of its own: nothing of the one before is left in it.
-  render(html`<section key=${turn} id=${view} aria-labelledby=${`${view}-title`}>
+  render(html`<section key=${turn} id=${view} aria-labelledby=${Component === Unloaded ? null : `${view}-title`}>
     ${home === "runs" && html`<${Runs} view=${view} />`}
     <${Component} params=${params} />
   </section>`, place);

@@ -2,9 +2,10 @@
 
 import { all, get, post, versionPath } from "./api.js";
 import { percent } from "./format.js";
-import { html, useEffect, useRef, useState } from "./html.js";
+import { html, useEffect, useRef } from "./html.js";
 import { promote } from "./models/promotion.js";
 import { useLive, useLoaded } from "./parts/live.js";
+import { Act, Refusal } from "./parts/once.js";
 import { Table } from "./parts/table.js";
 import { address } from "./url.js";
 
@@ -84,7 +85,7 @@ function Result({ job, label, read, inputs }) {
   return html`
     <${Table} caption="Before and after" headings=${["", "Before", "After"]} rows=${rows} hasCsv=${false} />
     ${comparison && html`<p class="hint">${comparison.comparisons[0].sentence}</p>`}
-    ${failed && html`<p class="error" role="alert">${failed.message}</p>`}`;
+    <${Refusal} problem=${failed} />`;
 }
 
 const modelOf = (name) => get(`/models/${encodeURIComponent(name)}`);
@@ -92,16 +93,14 @@ const modelOf = (name) => get(`/models/${encodeURIComponent(name)}`);
 // Makes the version the champion, unless it is the one that predicts already.
 function Use({ job: { model: { name, version } }, changed }) {
   const { data: model, problem, again } = useLoaded(() => modelOf(name), [name, version]);
-  const [refused, setRefused] = useState(null);
   const use = async () => {
     if (!(await promote(model, version, "taught on the page"))) return;
     again();
     changed();
   };
   if (model?.default?.version === version) return html`<p role="status">Version ${version} reads drawings now.</p>`;
-  const failed = refused ?? problem;
-  return html`<button type="button" class="main" disabled=${!model} onClick=${() => use().catch(setRefused)}>Use version ${version}</button>
-    ${failed && html`<p class="error" role="alert">${failed.message}</p>`}`;
+  return html`<${Act} class="main" disabled=${!model} act=${use}>Use version ${version}<//>
+    <${Refusal} problem=${problem} />`;
 }
 
 // The digit of a prediction, and its probability.

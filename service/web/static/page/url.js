@@ -16,10 +16,10 @@ export function onMove(listener) {
   listeners.push(listener);
 }
 
-// Go to another part of the page, like a link.
+// Go to another part of the page, like a link; resolves when it is shown.
 export function go(address) {
   history.pushState(null, "", address);
-  showAgain();
+  return showAgain();
 }
 
 // Names this part, once its contents are known.
@@ -48,9 +48,7 @@ export function address(values) {
 // Whether ?hide= names a part, for lessons.
 export const isHidden = (part) => (query().get("hide") ?? "").split(",").includes(part);
 
-export function showAgain() {
-  for (const listener of listeners) listener(query());
-}
+export const showAgain = () => Promise.all(listeners.map((listener) => listener(query())));
 
 export function followLinks() {
   addEventListener("popstate", showAgain);

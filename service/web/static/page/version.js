@@ -6,15 +6,20 @@ import { classPlanes } from "./weights_file.js";
 
 const loaded = new Map();
 
-// {name, version, published, classes, dataset, nameOf, sizes: of the hidden layers, scale, planes: of each class, or null of a network}
+// null for a key that may only predict, or {name, version, published, classes, dataset, nameOf, sizes: of the hidden layers, scale, planes: of each class, or null of a network}
 export function versionOf(name, version) {
   const key = `${name}/${version}`;
   if (!loaded.has(key)) {
-    const loading = load(name, version);
+    const loading = load(name, version).catch(unlessNarrow);
     loading.catch(() => loaded.delete(key));
     loaded.set(key, loading);
   }
   return loaded.get(key);
+}
+
+function unlessNarrow(problem) {
+  if (!problem.isScope) throw problem;
+  return null;
 }
 
 async function load(name, version) {

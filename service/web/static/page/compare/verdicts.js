@@ -49,7 +49,7 @@ function OnTheSameImages({ n_images, models, comparisons }) {
     ];
   });
   const headings = ["Version", "Accuracy", "Difference in points (95 %)", "Loss", "Difference (95 %)", "More than chance?"];
-  return html`<h2>On the same ${number(n_images)} test images</h2><${Table} caption="Versions on the same images" headings=${headings} rows=${rows} />`;
+  return html`<h2>On the same ${number(n_images)} test images</h2><${Table} caption="Versions on the same images" areValues headings=${headings} rows=${rows} />`;
 }
 
 // The interval of the difference of accuracy as a bar, and its meaning as a sentence.

@@ -8,9 +8,11 @@ import { html, useEffect, useRef, useState } from "../html.js";
 import { Annotation, Heading } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLive } from "../parts/live.js";
+import { Act } from "../parts/once.js";
 import { Picture } from "../parts/picture.js";
 import { teach, Taught } from "../teach.js";
 import { address, go, setParameters } from "../url.js";
+import { ClassLink } from "./class_link.js";
 
 const PAGE = 60;
 const SIDE_PX = 84;
@@ -45,7 +47,7 @@ export function Collection({ params }) {
   const remove = (id) => attempt(() => send(`${path}/images/${id}`, { method: "DELETE" }));
   const freeze = async () => {
     const { name: made } = await post(`${path}/versions`);
-    go(address({ view: "data", dataset: made }));
+    await go(address({ view: "data", dataset: made }));
   };
   const readBy = async (made) => {
     const { n_images, n_misread } = await get(`${path}/readings?limit=1&model=${made.name}/${made.version}`);
@@ -62,8 +64,8 @@ export function Collection({ params }) {
     ${data && html`<div class="card">
         <div class="row">
           <span>${count(data.collection.n_images, "image")}${data.collection.version === null ? "" : `, frozen last as ${name}-v${data.collection.version}`}.</span>
-          <button type="button" class="main" disabled=${!data.collection.n_images} onClick=${() => teach(name).then(show, setRefused)}>Teach it</button>
-          <button type="button" disabled=${!data.collection.n_images} onClick=${() => freeze().catch(setRefused)}>Freeze into a data set</button>
+          <${Act} class="main" disabled=${!data.collection.n_images} act=${async () => show(await teach(name))}>Teach it<//>
+          <${Act} disabled=${!data.collection.n_images} act=${freeze}>Freeze into a data set<//>
           <a class="button" href=${address({ view: "draw", collect: name })}>Draw more</a>
           <${Delete} paths=${[path]} title=${`Delete the collection ${name}?`} words=${`Its ${count(data.collection.n_images, "image")} are lost. The data sets that were made of it stay.`} done=${() => go(address({ view: "data" }))} />
         </div>
@@ -81,17 +83,6 @@ export function Collection({ params }) {
   `;
 }
 
-// The address under which everybody's drawings come together.
-function ClassLink({ name }) {
-  const [isCopied, setCopied] = useState(false);
-  const link = `${location.origin}${address({ collect: name })}`;
-  const copy = () => navigator.clipboard?.writeText(link).then(() => setCopied(true), () => {});
-  return html`<div class="row"><label for="class-link">Link for a class</label>
-    <input id="class-link" type="text" readonly value=${link} onFocus=${(event) => event.target.select()} />
-    ${navigator.clipboard && html`<button type="button" onClick=${copy}>${isCopied ? "Copied" : "Copy"}</button>`}
-    <span class="hint">All drawings that are labelled there are shown here.</span></div>`;
-}
-
 function Collected({ path, image, relabel, remove }) {
   const { id, label, class_name: digit, verdict, probability, is_misread: isMisread, n_strokes: isDrawn, created_at: at } = image;
   const alt = `A ${label}, added ${moment(at)}`;
@@ -100,7 +91,7 @@ function Collected({ path, image, relabel, remove }) {
     ${isDrawn ? html`<${Drawn} path=${`${path}/strokes`} alt=${alt} />` : html`<${Picture} path=${`${path}.png?upscale=3`} width=${SIDE_PX} height=${SIDE_PX} alt=${alt} />`}
     <span class="reads">${isMisread ? html`<b>${reads}</b>` : reads}</span>
     <select aria-label="Label" value=${label} onChange=${(event) => relabel(id, event.target.value)}>${DIGITS.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select>
-    <button type="button" aria-label=${`Remove this ${label}`} onClick=${() => remove(id)}>×</button>
+    <${Act} aria-label=${`Remove this ${label}`} act=${() => remove(id)}>×<//>
   </li>`;
 }
 

@@ -2,12 +2,13 @@
 
 import { DATASET, get, post } from "../api.js";
 import { count, number } from "../format.js";
-import { html, useState } from "../html.js";
+import { html } from "../html.js";
 import { namesOf } from "../names.js";
 import { imagePath } from "../parts/gallery.js";
 import { Annotation, Title } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
+import { Refusal, useOnce } from "../parts/once.js";
 import { FileLink, Picture } from "../parts/picture.js";
 import { Older, Search, useSearch } from "../parts/search.js";
 import { address, go, isHidden } from "../url.js";
@@ -54,16 +55,19 @@ function Datasets({ params }) {
 const tagged = (tags) => tags.map((tag) => ` #${tag}`).join("");
 
 function Collections({ collections }) {
-  const [refused, setRefused] = useState(null);
-  const make = async (event) => {
+  const { start, isBusy, problem } = useOnce();
+  const make = (event) => {
     event.preventDefault();
     const { value: name } = event.target.elements.collection;
-    await post("/collections", { name }).then(() => go(address({ view: "data", collection: name })), setRefused);
+    start(async () => {
+      await post("/collections", { name });
+      await go(address({ view: "data", collection: name }));
+    });
   };
   return html`<div class="row collections"><span>Collections</span>
     ${collections.map(({ name, title, tags, n_images }) => html`<a key=${name} class="chip" href=${address({ view: "data", collection: name })}>${title || name}, ${count(n_images, "image")}${tagged(tags)}</a>`)}
-    <form class="row" onSubmit=${make}><input type="text" name="collection" aria-label="Name of a new collection" placeholder="lesson-1" pattern="[a-z][a-z0-9\\-]*" maxlength="32" required /><button type="submit">New collection</button></form>
-    ${refused && html`<span class="error" role="alert">${refused.message}</span>`}
+    <form class="row" onSubmit=${make}><input type="text" name="collection" aria-label="Name of a new collection" placeholder="lesson-1" pattern="[a-z][a-z0-9\\-]*" maxlength="32" required /><button type="submit" disabled=${isBusy}>New collection</button></form>
+    <${Refusal} problem=${problem} />
   </div>`;
 }
 

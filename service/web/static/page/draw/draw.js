@@ -33,6 +33,7 @@ export function Draw({ params }) {
   const [tool, setTool] = useState({ width: WIDTHS.medium, isEraser: false });
   const [chosen, setChosen] = useState(ANY);
   const { data: models, problem: withoutModels } = useLoaded(() => all("models"), []);
+  const isNarrow = Boolean(withoutModels?.isScope); // a key of a class: it predicts and collects
   const [model, setModel] = useState(params.get("model") ?? "");
   const [{ answer, version, content, reading }, setShown] = useState(NOTHING);
   const [batch, setBatch] = useState(null); // files that are read together
@@ -53,7 +54,7 @@ export function Draw({ params }) {
         setProblem(null);
         if (shown.answer) keepDrawn(shown.answer.pixels.flat());
       } catch (error) {
-        showProblem(error);
+        if (error.status !== 429) showProblem(error); // of a hand that is faster than it may be, the rest is read a moment later
         if (error.isTransient) timer = setTimeout(() => newest.run(), RETRY_MS);
       }
     });
@@ -65,7 +66,7 @@ export function Draw({ params }) {
   }, [drawing, chosen, model, models]);
   useEffect(() => request.stop, []);
   useEffect(() => {
-    if (withoutModels) setProblem(withoutModels);
+    if (withoutModels && !isNarrow) setProblem(withoutModels);
   }, [withoutModels]);
   useEffect(() => setModel(params.get("model") ?? ""), [params.get("model")]);
   useEffect(() => {
@@ -133,24 +134,24 @@ export function Draw({ params }) {
   return html`
     <h1 id="draw-title">Draw a digit, and see why</h1>
     <p class="lead">
-      The model weighs every pixel and adds up the results. Draw with a mouse, a pen or a finger, ${""}<a href="/?view=train">or make a model of your own</a>.
+      The model weighs every pixel and adds up the results. Draw with a mouse, a pen or a finger${isNarrow ? "" : html`, ${""}<a href="/?view=train">or make a model of your own</a>`}.
     </p>
     <div class="drawing">
-      <${PaperCard} ...${{ drawing, tool, setTool, live, change, clear, undo, canUndo, another, openAll, reading }} isBlank=${isBlank(drawing) && !answer}>
-        <div hidden=${isHidden("model")}>
+      <${PaperCard} ...${{ drawing, tool, setTool, live, change, clear, undo, canUndo, another, openAll, reading, isNarrow }} isBlank=${isBlank(drawing) && !answer}>
+        <div hidden=${isHidden("model") || isNarrow}>
           <label for="model">Model</label>
           <select id="model" value=${model} onChange=${pick}>${modelOptions(models, model)}</select>
         </div>
       <//>
       <${Verdict} answer=${answer} reading=${reading} nameOf=${nameOf} label=${drawing.source?.label ?? null} problem=${problem}>
-        ${answer && answer.verdict !== "blank" && !isHidden("collect") && html`<${Should} drawing=${drawing} version=${version} taught=${showTaught} />`}
+        ${answer && answer.verdict !== "blank" && !isHidden("collect") && html`<${Should} drawing=${drawing} classes=${version?.classes ?? Object.keys(answer.probabilities)} nameOf=${nameOf} isNarrow=${isNarrow} taught=${showTaught} clear=${clear} />`}
       <//>
       ${taught && html`<${Taught} id=${taught} label="This drawing" read=${readBy} inputs=${[drawing]} changed=${request.run} close=${() => showTaught(null)} />`}
       <${Evidence} answer=${answer} nameOf=${nameOf} chosen=${chosen} choose=${choose} hidden=${isHidden("evidence")} />
       ${batch && html`<${Batch} files=${batch} path=${pathOf(model)} close=${() => setBatch(null)} />`}
       ${answer && html`<${Steps} answer=${answer} content=${content} hidden=${isHidden("steps")} />`}
       ${version && html`<${Cases} version=${version} answer=${answer} choose=${explain} hidden=${isHidden("cases")} />`}
-      ${answer?.units.length > 0 && html`<${Units} answer=${answer} version=${version} hidden=${isHidden("units")} />`}
+      ${answer?.units.length > 0 && version && html`<${Units} answer=${answer} version=${version} hidden=${isHidden("units")} />`}
       ${answer?.flip && html`<${Flip} answer=${answer} nameOf=${nameOf} hidden=${isHidden("flip")} />`}
     </div>
   `;

@@ -7,8 +7,8 @@ import { Boxes, boxesOf } from "./number.js";
 import { Paper } from "./paper.js";
 import { hasCamera, Webcam } from "./webcam.js";
 
-// isBlank: whether to invite to draw. reading: of several digits, or null.
-export function PaperCard({ drawing, tool, setTool, live, change, clear, undo, canUndo, another, openAll, reading, isBlank: isInviting, children }) {
+// isBlank: whether to invite to draw. reading: of several digits, or null. isNarrow: whether the key may not read data sets.
+export function PaperCard({ drawing, tool, setTool, live, change, clear, undo, canUndo, another, openAll, reading, isNarrow, isBlank: isInviting, children }) {
   const [isOver, setOver] = useState(false);
   const [isStarted, setStarted] = useState(false);
   const [isFilmed, setFilmed] = useState(false);
@@ -54,7 +54,7 @@ export function PaperCard({ drawing, tool, setTool, live, change, clear, undo, c
         </div>
       </div>
       <div class="row">
-        <button type="button" id="sample" onClick=${another} hidden=${isHidden("sample")}>Test image <kbd aria-hidden="true">T</kbd></button>
+        <button type="button" id="sample" onClick=${another} hidden=${isHidden("sample") || isNarrow}>Test image <kbd aria-hidden="true">T</kbd></button>
         <label class="button camera">Photograph<input type="file" accept="image/*" capture="environment" onChange=${opened} /></label>
         ${hasCamera() && html`<button type="button" class="webcam" onClick=${() => setFilmed(true)}>Webcam</button>`}
         <label class="button">Open pictures<input type="file" id="picture" accept="image/png,image/jpeg,image/webp,.zip" multiple onChange=${opened} /></label>

@@ -7,13 +7,15 @@ import { namesOf } from "../names.js";
 import { Annotation, Heading } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLoaded } from "../parts/live.js";
+import { Menu } from "../parts/menu.js";
+import { Act } from "../parts/once.js";
 import { FileLink, Picture } from "../parts/picture.js";
 import { Badge, compareAddress } from "../parts/table.js";
 import { settingsOf } from "../train/field.js";
 import { title, written } from "../train/values.js";
 import { address, go, isHidden } from "../url.js";
 import { Curves } from "./curves.js";
-import { Resume } from "./resume.js";
+import { isResumable, Resume } from "./resume.js";
 import { isStepwise, PauseButton, Stepwise } from "./stepwise.js";
 import { Travel } from "./travel.js";
 import { useProgress } from "./progress.js";
@@ -53,16 +55,9 @@ function Watched({ job: first, nameOf, defaults, again }) {
   const { job, reload, checks, progress, isLost, isGone } = useProgress(first);
   const [past, setPast] = useState(null); // the step that is shown in the past
   const [problem, setProblem] = useState(null);
-  const attempt = (act) => async () => {
-    try {
-      await act();
-    } catch (refused) {
-      if (refused.type !== "invalid-job-transition") setProblem(refused);
-    }
-  };
   const act = (path, body) => post(`/jobs/${job.id}/${path}`, body).then(reload, setProblem);
-  const cancel = attempt(() => post(`/jobs/${job.id}/cancel`));
-  const verify = attempt(async () => go(address({ job: (await post(`/jobs/${job.id}/verify`)).id })));
+  const cancel = () => post(`/jobs/${job.id}/cancel`).catch(unlessOver);
+  const verify = async () => go(address({ job: (await post(`/jobs/${job.id}/verify`)).id }));
   const { config, model, state } = job;
   const isOver = OVER.includes(state) && job.finished_at;
   const latest = checks.at(-1) ?? job.metrics.latest;
@@ -78,15 +73,17 @@ function Watched({ job: first, nameOf, defaults, again }) {
       <div class="row" hidden=${isHidden("actions")}>
         ${isOver && model && html`<a class="button main" href=${address({ view: "draw", model: version })}>Draw with it</a>`}
         ${isOver && model && html`<a class="button" href=${address({ view: "models", model: version })}>Look inside</a>`}
-        ${!OVER.includes(state) && state !== "cancelling" && html`<button type="button" onClick=${cancel}>Cancel</button>`}
+        ${!OVER.includes(state) && state !== "cancelling" && html`<${Act} act=${cancel}>Cancel<//>`}
         <${PauseButton} job=${job} act=${act} />
-        ${job.sweep && html`<a class="button" href=${address({ sweep: job.sweep })}>See its sweep</a>`}
-        <a class="button" href=${compareAddress([job.id])}>Compare</a>
-        <a class="button" href=${address({ view: "train", ...settingsOf(config, defaults) })}>Use these settings</a>
-        ${isOver && model && html`<button type="button" onClick=${verify}>Train it again and compare</button>`}
-        ${latest && html`<${FileLink} path=${`/jobs/${job.id}/metrics?format=csv`} name=${`${config.name ?? config.model}-${job.id}.csv`}>Metrics (.csv)<//>`}
-        ${isOver && html`<${Resume} job=${job} showProblem=${setProblem} />`}
-        ${isOver && html`<${Delete} paths=${[`/jobs/${job.id}`]} title="Delete this job?" words="Its curves and its weights at each check are lost. The version that it made stays." done=${() => go(address({ view: "jobs" }))} />`}
+        <a class=${isOver && !model ? "button main" : "button"} href=${address({ view: "train", ...settingsOf(config, defaults) })}>Use these settings</a>
+        <${Menu} label="More">
+          ${job.sweep && html`<a class="button" href=${address({ sweep: job.sweep })}>See its sweep</a>`}
+          <a class="button" href=${compareAddress([job.id])}>Compare with others</a>
+          ${latest && html`<${FileLink} path=${`/jobs/${job.id}/metrics?format=csv`} name=${`${config.name ?? config.model}-${job.id}.csv`}>Save its metrics (.csv)<//>`}
+          ${isOver && isResumable(job) && html`<${Resume} job=${job} />`}
+          ${isOver && model && html`<${Act} act=${verify}>Train it again and compare the bits<//>`}
+          ${isOver && html`<${Delete} paths=${[`/jobs/${job.id}`]} title="Delete this job?" words="Its curves and its weights at each check are lost. The version that it made stays." done=${() => go(address({ view: "jobs" }))} />`}
+        <//>
       </div>
     </div>
     ${isStepwise(job) && html`<${Stepwise} job=${job} nameOf=${nameOf} act=${act} />`}
@@ -96,6 +93,11 @@ function Watched({ job: first, nameOf, defaults, again }) {
     <${Annotation} path=${`/jobs/${job.id}`} kind="jobs" view="jobs" tags=${first.tags} notes=${first.notes} changed=${again} />
     <${Settings} config=${config} defaults=${defaults} />
   `;
+}
+
+// It may have ended meanwhile.
+function unlessOver(problem) {
+  if (problem.type !== "invalid-job-transition") throw problem;
 }
 
 // nLayers: pixels and outputs included.

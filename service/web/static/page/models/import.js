@@ -1,8 +1,9 @@
 // A form that makes a version of weights that were trained elsewhere.
 
 import { all, post } from "../api.js";
-import { html, useState } from "../html.js";
+import { html } from "../html.js";
 import { useLoaded } from "../parts/live.js";
+import { Refusal, useOnce } from "../parts/once.js";
 import { address, go } from "../url.js";
 
 const UNSAID = ["", "as the file says"];
@@ -22,20 +23,15 @@ const CALIBRATIONS = [
 
 export function Import() {
   const { data: sets } = useLoaded(async () => (await all("datasets")).datasets, []);
-  const [isBusy, setBusy] = useState(false);
-  const [problem, setProblem] = useState(null);
-  const submit = async (event) => {
+  const { start, isBusy, problem } = useOnce();
+  const submit = (event) => {
     event.preventDefault();
     const { name, file, ...others } = /** @type {any} */ (Object.fromEntries(new FormData(event.currentTarget)));
     const said = Object.entries(others).filter(([, value]) => value !== "").map(([key, value]) => [key, String(value)]);
-    setBusy(true);
-    try {
+    start(async () => {
       const made = await post(`/models/${encodeURIComponent(name)}/versions?${new URLSearchParams(said)}`, file);
-      go(address({ view: "models", model: `${made.name}/${made.version}` }));
-    } catch (refused) {
-      setProblem(refused);
-      setBusy(false);
-    }
+      await go(address({ view: "models", model: `${made.name}/${made.version}` }));
+    });
   };
   const select = (name, label, options) => html`<div class="field"><label for=${`import-${name}`}>${label}</label>
     <select id=${`import-${name}`} name=${name}>${options.map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}</select>
@@ -50,7 +46,7 @@ export function Import() {
       ${select("input_scaling", "It takes", SCALINGS)}
       ${select("activation", "Function of hidden units", ACTIVATIONS)}
     </div>
-    <p class="error" role="alert" hidden=${!problem}>${problem?.message}</p>
+    <${Refusal} problem=${problem} />
     <button type="submit" class="main" disabled=${isBusy}>${isBusy ? "Importing …" : "Import"}</button>
   </form>`;
 }

@@ -4,6 +4,7 @@ import { moment, percent } from "../format.js";
 import { html, useState } from "../html.js";
 import { Delete } from "../parts/delete.js";
 import { useLoaded } from "../parts/live.js";
+import { Act } from "../parts/once.js";
 import { Table, usePicks } from "../parts/table.js";
 import { address, go, isHidden } from "../url.js";
 import { championOf, historyOf, promote as promoteVersion } from "./promotion.js";
@@ -46,7 +47,7 @@ function rowOf({ version, metrics, created_at: at, state, title, tags }, { model
     at ? moment(at) : "–",
     version === champion
       ? "in use"
-      : html`<button type="button" aria-label=${`Promote version ${version}`} onClick=${() => promote(version, "promoted on the page")}>Promote</button>`,
+      : html`<${Act} aria-label=${`Promote version ${version}`} act=${() => promote(version, "promoted on the page")}>Promote<//>`,
   ];
 }
 
@@ -60,7 +61,7 @@ function History({ model, champion, promote }) {
   return html`
     <div class="row">
       <h2>Champion history</h2>
-      ${before && html`<button type="button" onClick=${() => promote(before.version, `rolled back from version ${champion}`)}>Roll back to version ${before.version}</button>`}
+      ${before && html`<${Act} act=${() => promote(before.version, `rolled back from version ${champion}`)}>Roll back to version ${before.version}<//>`}
     </div>
     <${Table} caption="Champion history" headings=${["Time", "Version", "Reason", "By"]} rows=${rows} />
   `;

@@ -12,20 +12,23 @@ export function useLive(load, inputs) {
   useEffect(() => {
     let timer = null;
     let isLeft = false;
+    let n_rounds = 0;
     const round = async () => {
       clearTimeout(timer);
+      const number = ++n_rounds;
+      const isOld = () => isLeft || number !== n_rounds; // a later one has begun, whose answer may have come already
       let isMore = true;
       try {
         const [data, isUnfinished] = await load();
         isMore = isUnfinished;
-        if (!isLeft) setState({ ...NOTHING, data });
+        if (!isOld()) setState({ ...NOTHING, data });
       } catch (problem) {
-        if (isLeft) return;
+        if (isOld()) return;
         if (problem.status === undefined) throw problem;
         isMore = problem.isTransient;
         setState((state) => (isMore ? { ...state, isLost: true } : { ...NOTHING, problem }));
       }
-      if (isMore && !isLeft) timer = setTimeout(round, EVERY_MS);
+      if (isMore && !isOld()) timer = setTimeout(round, EVERY_MS);
     };
     again.current = round;
     round();

@@ -14,7 +14,7 @@ export function Table({ caption, headings, rows, keys = [], areValues = false, h
   const kind = (k) => kinds[k];
   const table = useRef(null);
   return html`<div class="card"><div class="scroll" tabindex="0" role="region" aria-label=${caption}>
-    <table class="list" ref=${table}>
+    <table class=${areValues ? "list values" : "list"} ref=${table}>
       <caption class="visually-hidden">${caption}</caption>
       <thead><tr>${headings.map((heading, i) => html`<th scope="col" class=${kind(i)}>${heading}</th>`)}</tr></thead>
       <tbody>

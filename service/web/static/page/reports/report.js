@@ -5,6 +5,7 @@ import { html } from "../html.js";
 import { Annotation, Heading } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLive } from "../parts/live.js";
+import { Act } from "../parts/once.js";
 import { FileLink, Picture } from "../parts/picture.js";
 import { Badge, compareAddress, Table } from "../parts/table.js";
 import { address, go } from "../url.js";
@@ -46,7 +47,7 @@ function Head({ id, options, state, fraction, jobs, sweep, sections, cancel }) {
       ${sections.length > 0 && ["html", "pdf", "tex", "ipynb", "json", "zip"].map(save)}
       <a class="button" href=${address({ sweep })}>${options.assignment === 2 ? "All runs" : options.seeds > 1 ? "Other runs" : "Softmax runs"}</a>
       ${options.assignment === 1 && runs.length > 1 && html`<a class="button" href=${compareAddress(runs.slice(0, 2))}>Compare with and without shuffling</a>`}
-      ${!isOver && html`<button type="button" onClick=${cancel}>Cancel</button>`}
+      ${!isOver && html`<${Act} act=${cancel}>Cancel<//>`}
       ${isOver && html`<${Delete} paths=${[`/reports/${id}`]} title="Delete this report?" words=${`Its ${runs.length} runs and its sweep are deleted with it. The versions that they made stay.`} done=${() => go(address({ view: "reports" }))} />`}
     </div>
   </div>`;

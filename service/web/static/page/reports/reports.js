@@ -5,6 +5,7 @@ import { moment } from "../format.js";
 import { html, useState } from "../html.js";
 import { titleCell } from "../parts/annotation.js";
 import { Lost, useLive } from "../parts/live.js";
+import { Refusal, useOnce } from "../parts/once.js";
 import { Nothing, Older, Search, useSearch } from "../parts/search.js";
 import { Badge, Table } from "../parts/table.js";
 import { address, go, isHidden } from "../url.js";
@@ -66,17 +67,10 @@ function request({ assignment, seed, seeds, quick, classes, title, authors, grou
 
 function Form() {
   const [given, setGiven] = useState(EMPTY);
-  const [isBusy, setBusy] = useState(false);
-  const [problem, setProblem] = useState(null);
-  const submit = async (event) => {
+  const { start, isBusy, problem } = useOnce();
+  const submit = (event) => {
     event.preventDefault();
-    setBusy(true);
-    try {
-      go(address({ report: (await post("/reports", request(given))).id }));
-    } catch (refused) {
-      setProblem(refused);
-      setBusy(false);
-    }
+    start(async () => go(address({ report: (await post("/reports", request(given))).id })));
   };
   const set = (name, value) => setGiven((before) => ({ ...before, [name]: value }));
   const text = (name, label, attributes) => html`<span class="pair">
@@ -101,6 +95,6 @@ function Form() {
       <button type="submit" class="main" disabled=${isBusy}>Make a report</button>
     </div>
     <p class="hint">It trains ${ASSIGNMENTS[given.assignment][1]}${given.seeds.trim() === "1" ? "" : ", with each seed"}.</p>
-    <p class="error" role="alert" hidden=${!problem}>${problem?.message}</p>
+    <${Refusal} problem=${problem} />
   </form>`;
 }

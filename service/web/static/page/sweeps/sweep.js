@@ -7,6 +7,7 @@ import { championOf, promote } from "../models/promotion.js";
 import { Annotation, Heading } from "../parts/annotation.js";
 import { Delete } from "../parts/delete.js";
 import { Empty, Lost, useLive, useLoaded } from "../parts/live.js";
+import { Act } from "../parts/once.js";
 import { Picture, WeightsFrame } from "../parts/picture.js";
 import { Badge, Table, usePicks } from "../parts/table.js";
 import { title, written } from "../train/values.js";
@@ -19,7 +20,11 @@ const METRICS = {
   train_loss: "training loss",
   train_accuracy: "training accuracy",
 };
-const [WIDTH, HEIGHT] = [600, 420];
+// Of a chart as its texts are legible: on a phone it is as narrow as the screen, and the texts stay as large.
+const MAX_WIDTH = 600;
+const MIN_WIDTH = 320;
+const MARGINS = 80;
+const ASPECT = 0.75;
 
 export function Sweep({ params }) {
   const id = encodeURIComponent(params.get("sweep"));
@@ -47,7 +52,7 @@ export function Sweep({ params }) {
         <div class="row">
           <label for="rank-by">Ranked by</label>
           <select id="rank-by" value=${metric} onChange=${rank}>${Object.entries(METRICS).map(([value, label]) => html`<option key=${value} value=${value}>${label}</option>`)}</select>
-          ${!isOver && html`<button type="button" onClick=${() => post(`/sweeps/${id}/cancel`).then(again)}>Cancel all</button>`}
+          ${!isOver && html`<${Act} act=${() => post(`/sweeps/${id}/cancel`).then(again)}>Cancel all<//>`}
           ${picks.link}
           ${isOver && html`<${Delete} paths=${[`/sweeps/${id}`]} title="Delete this sweep?" words=${`Its ${sweep.members.length} jobs are deleted with it. The versions that they made stay.`} done=${() => go(address({ view: "sweeps" }))} />`}
         </div>
@@ -62,18 +67,16 @@ export function Sweep({ params }) {
 
 // The best run of all, and whether predictions are made with its weights.
 function Best({ sweep: { name, best, members, ranked_by: metric } }) {
-  const [problem, setProblem] = useState(null);
   const { model: made } = members.find(({ job }) => job === best);
   const { data: model, again } = useLoaded(() => (made ? get(`/models/${encodeURIComponent(made.name)}`) : null), [made?.version]);
   if (!made) return null;
   const { version } = made;
   const isChampion = model && championOf(model) === version;
-  const use = () => promote(model, version, `the best of a sweep by ${METRICS[metric]}`).then(() => again(), setProblem);
+  const use = () => promote(model, version, `the best of a sweep by ${METRICS[metric]}`).then(again);
   return html`<div class="card start" id="best">
     <p>${`The best run made version ${version} of ${name}. `}${isChampion ? "It is the champion: predictions are made with it." : "Predictions use another version so far."}</p>
-    <p class="error" role="alert" hidden=${!problem}>${problem?.message}</p>
     <a class="button" href=${address({ view: "models", model: `${name}/${version}` })}>Look inside</a>
-    ${!isChampion && html`<button type="button" class="main" disabled=${!model} onClick=${use}>Make it the champion</button>`}
+    ${!isChampion && html`<${Act} class="main" disabled=${!model} act=${use}>Make it the champion<//>`}
   </div>`;
 }
 
@@ -101,12 +104,14 @@ function Members({ sweep: { grid, members }, picks }) {
 function Pictures({ sweep: { id, grid } }) {
   const varied = Object.keys(grid).filter((name) => name !== "seed" && grid[name].length > 1);
   const isPlane = varied.length === 2 && varied.every((name) => grid[name].every((value) => typeof value === "number"));
-  const figure = (file, caption) => html`<figure class="card chart-card">
-    <figcaption>${caption}</figcaption>
-    <${Picture} class="weights" path=${`/sweeps/${id}/${file}?width_px=${WIDTH}&height_px=${HEIGHT}`} width=${WIDTH} height=${HEIGHT} alt=${caption} />
+  const width = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, innerWidth - MARGINS));
+  const height = Math.round(ASPECT * width);
+  // The chart has a title of its own.
+  const figure = (file, words) => html`<figure class="card chart-card">
+    <${Picture} class="weights" path=${`/sweeps/${id}/${file}?width_px=${width}&height_px=${height}`} width=${width} height=${height} alt=${words} />
   </figure>`;
   return html`
-    <div class="charts">
+    <div class="charts wide">
       ${figure(`accuracy.svg`, "Validation accuracy of each run")}
       ${grid.l2_penalty && figure(`norms.svg`, "The norm of the weights over the L2 penalty λ")}
       ${isPlane && figure(`heatmap.svg`, `The lowest validation loss for each pair of ${varied.map(title).join(" and ")}`)}

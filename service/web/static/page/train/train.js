@@ -89,7 +89,7 @@ function Form({ rows: table, params, speed }) {
       const { name, dataset, ...shared } = plan.base;
       if (shared.start_from && !edited.hidden_layers) delete shared.hidden_layers; // as the model has them
       const made = await (isSweep ? post("/sweeps", { base: shared, grid: plan.grid, name, dataset }) : post("/jobs", { ...shared, name, dataset, paused }));
-      go(address(isSweep ? { sweep: made.id } : { job: made.id }));
+      await go(address(isSweep ? { sweep: made.id } : { job: made.id }));
       scrollTo(0, 0);
     } catch (problem) {
       const fields = Object.fromEntries(Object.entries(problem.fields ?? {}).filter(([name]) => rows.some((row) => row.name === name)));

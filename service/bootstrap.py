@@ -14,7 +14,7 @@ import service
 from service.access import AuditLog, Keys
 from service.background import Background
 from service.database import Database, Search, delivery_rows, file_size, migrate
-from service.datasets import Datasets, Uploads
+from service.datasets import Datasets
 from service.deliveries import Deliverer
 from service.errors import Corrupted, KeysRequired, StorageFailed
 from service.inference import DecodingLimits, ModelCatalogue, import_weights
@@ -195,7 +195,7 @@ def build(settings: Settings) -> Service:
     registry = Registry(store)
     lock = _engine_lock(database, settings)
     datasets = Datasets(
-        Uploads(dataset_files), max_uploads=settings.max_datasets, limit_bytes=settings.max_dataset_expanded_bytes
+        dataset_files, max_uploads=settings.max_datasets, limit_bytes=settings.max_dataset_expanded_bytes
     )
     metrics = Metrics(service.__version__)
     recorder = Recorder(database, registry, datasets)
@@ -315,7 +315,7 @@ def stored_names(settings: Settings) -> dict[str, list[str]]:
     """Return the names of all ``models`` and ``datasets``; nothing is created or installed for it."""
     store, files = open_stores(settings)
     models = {name for one in (store, LocalStore(shipped_models())) for name in Registry(one).names()}
-    return {"models": sorted(models), "datasets": Datasets(Uploads(files)).names()}
+    return {"models": sorted(models), "datasets": Datasets(files).names()}
 
 
 def disk_use(settings: Settings, database: Database) -> dict[str, int]:

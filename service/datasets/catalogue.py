@@ -1,71 +1,82 @@
-"""The available data sets by name: MNIST, which is in the package as four gzipped IDX files, and those of users."""
+"""The available data sets by name: those of the package, and those of users, kept as immutable files. ::
+
+<name>/<sha256>.idx         the four files, uncompressed, each named by its content
+<name>/manifest.json        written last and deleted first: with it the data set exists
+"""
 
 import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cache, partial
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from threading import Lock
-from types import MappingProxyType
+from typing import Protocol
 
-from service.core import DIGITS
-from service.errors import (
-    Corrupted,
-    DatasetNotFound,
-    InUse,
-    InvalidField,
-    InvalidInput,
-    NameTaken,
-    StorageFailed,
-    StorageFull,
-)
+from service.errors import Corrupted, DatasetNotFound, InUse, InvalidField, NameTaken, StorageFull
 
-from .dataset import Dataset, checksum_of, open_parts
-from .idx import gunzip
-from .mixture import Mixture
-from .uploads import MIXTURE_PREFIX, About, Upload, Uploads, is_mixture, read_class_names
+from .dataset import LOADERS, Dataset, Ingredient, checksum_of, load_dataset, open_parts
+from .mixture import Mixture, files_of
+from .uploads import About, Upload, read_class_names
 
 logger = logging.getLogger(__name__)
 
-# SHA-256 of each file, uncompressed.
-_MNIST_SHA256 = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
-_MAX_MNIST_FILE_BYTES = 16 + 60_000 * DIGITS.n_pixels
-
-_LOADING = Lock()
-
 NAME_RULE = "1 to 40 of a-z, 0-9 and '-', beginning with a letter"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_MIXTURE_PREFIX = "mix-"
+_MANIFEST = "manifest.json"
+_MAX_MANIFEST_BYTES, _MAX_FILE_BYTES = 65_536, 2**30
+_N_KEPT_OPEN = 4
+"""Data sets whose images stay in memory."""
+_OLD_S = 3600.0
+"""No upload takes longer: files that no manifest names and that are as old as this were abandoned."""
+
+
+class Files(Protocol):
+    """A store of files; the stores of the model registry are such, and say what each method does."""
+
+    def read(self, key: str, *, max_bytes: int, fresh: bool = False) -> bytes: ...  # noqa: D102
+
+    def create(self, key: str, data: bytes) -> None: ...  # noqa: D102
+
+    def list(self, folder: str) -> list[str]: ...  # noqa: D102
+
+    def delete(self, key: str) -> None: ...  # noqa: D102
+
+    def walk(self) -> Iterator[tuple[str, float]]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Manifest:
+    about: About
+    class_names: tuple[str, ...]
+    sha256: Mapping[str, str]
+    made_of: tuple[Ingredient, ...] = ()
 
 
 class Datasets:
-    """All data sets of a service.
+    """All data sets of a service. Other processes may add and delete some: manifests are read at each call.
 
     Parameters
     ----------
-    uploads : those of users; None if there can be none.
+    files : the store of those of users; None if there can be none.
     max_uploads : the number that is kept.
     limit_bytes : of one of them, expanded.
     """
 
-    def __init__(
-        self, uploads: Uploads | None = None, *, max_uploads: int = 100, limit_bytes: int = 134_217_728
-    ) -> None:
-        self._uploads = uploads
+    def __init__(self, files: Files | None = None, *, max_uploads: int = 100, limit_bytes: int = 134_217_728) -> None:
+        self._files = files
         self._max_uploads = max_uploads
         self._limit_bytes = limit_bytes
+        self._opened = lru_cache(_N_KEPT_OPEN)(self._open)
+        self._changing = Lock()
 
     def names(self) -> list[str]:
         """Return all names, in alphabetical order."""
-        return sorted([*_LOADERS, *(self._uploads.names() if self._uploads else ())])
+        return sorted([*LOADERS, *self._kept_names()])
 
     def all(self) -> list[Dataset]:
         """Return all that can be opened; damaged ones are logged."""
@@ -79,49 +90,36 @@ class Datasets:
         return found
 
     def get(self, name: str) -> Dataset:
-        """Return the data set of this name.
+        """Return the data set of this name, the same object while it stays the same.
 
-        Fast (milliseconds, then a look-up): images are only read on first use.
+        Fast (milliseconds, then a look-up): images are only read on first use, and verified then.
 
         Raises
         ------
         DatasetNotFound : there is no such data set.
         Corrupted, StorageFailed : its files are damaged or cannot be read; the next call tries again.
         """
-        if name in _LOADERS:
+        if name in LOADERS:
             return load_dataset(name)
-        if self._uploads is None or not _NAME.fullmatch(name):
+        manifest_bytes = self._manifest_bytes(name)
+        if manifest_bytes is None:
             raise self._not_found()
-        try:
-            return self._uploads.open(name, self.get)
-        except DatasetNotFound:
-            raise self._not_found() from None
+        return self._opened(name, manifest_bytes)
 
     def requested(self, name: str) -> Dataset:
-        """Return the data set that a request names in its field ``dataset``.
-
-        Raises
-        ------
-        InvalidField : there is no such data set.
-        Corrupted, StorageFailed : as `get`.
-        """
+        """Return the data set that a request names in its field ``dataset``; raise `InvalidField`, or as `get`."""
         try:
             return self.get(name)
         except DatasetNotFound as error:
             raise InvalidField(error.message, field="dataset", allowed=error.allowed) from None
 
     def receive(self, texts: Mapping[str, str], read: Callable[[Sequence[str] | None, int], Upload]) -> Dataset:
-        """Check and keep a data set from a form.
+        """Check and keep a data set from a form; raise as ``read``, or as `add`.
 
         Parameters
         ----------
         texts : ``name``, and optionally ``class_names`` as a JSON list, ``title``, ``source`` and ``licence``.
         read : reads its files, given the class names and the number of bytes to which they may expand.
-
-        Raises
-        ------
-        InvalidField, InvalidDataset, InputTooLarge : raised by the reader.
-        NameTaken, StorageFull, StorageFailed : as `add`.
         """
         if "name" not in texts:
             raise InvalidField("name is required.", field="name", allowed=NAME_RULE)
@@ -135,20 +133,31 @@ class Datasets:
         ------
         InvalidField : it cannot have this name.
         NameTaken : there is another data set of this name. Sending the same again is harmless.
-        StorageFull, StorageFailed : the store failed, or the maximum number is kept already.
+        StorageFull, StorageFailed : the maximum number is kept already, or the store failed; it is absent or complete.
         """
-        if self._uploads is None or not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(name):
             raise InvalidField("A data set cannot have this name.", field="name", allowed=NAME_RULE)
-        if name in _LOADERS:
-            raise NameTaken("There is another data set of this name.", field="name")
-        there = [each for each in self._uploads.names() if not is_mixture(each)]
+        if name in LOADERS:
+            raise _name_taken()
+        there = [each for each in self._kept_names() if not _is_mixture(each)]
         if name not in there and len(there) >= self._max_uploads:
             raise StorageFull("No more data sets are kept.", allowed=f"{self._max_uploads:,} data sets")
-        self._uploads.add(name, upload, about)
+        sha256 = upload.sha256_by_file
+        manifest = _Manifest(about=about, class_names=upload.class_names, sha256=sha256)
+        with self._changing:
+            self._refuse_another(name, manifest)  # before anything of it is stored
+            for file, data in upload.files.items():
+                with suppress(FileExistsError):  # a file of this name has the same content
+                    self._store.create(f"{name}/{sha256[file]}.idx", data)
+            if not self._put(name, manifest):
+                self._delete_unnamed(name, [f"{each}.idx" for each in sha256.values()])
+                self._refuse_another(name, manifest)
         return self.get(name)
 
     def mixture(self, weights: Sequence[tuple[str, int]]) -> Dataset:
         """Return several data sets as one, the same for the same names and weights; see `Mixture`.
+
+        What is kept of it is what it is made of, and the checksums of the files that it would have.
 
         Raises
         ------
@@ -158,35 +167,49 @@ class Datasets:
         mixture = Mixture(parts=[(self.requested(name), weight) for name, weight in weights])
         mixture.check(limit_bytes=self._limit_bytes)
         recipe = json.dumps([(each.name, each.sha256, each.weight) for each in mixture.ingredients()])
-        name = MIXTURE_PREFIX + hashlib.sha256(recipe.encode()).hexdigest()[:16]
-        if self._uploads is None:
-            raise StorageFull("There is no room for data sets.")
-        with suppress(DatasetNotFound):
-            return self.get(name)
-        self._uploads.add_mixture(name, mixture)
+        name = _MIXTURE_PREFIX + hashlib.sha256(recipe.encode()).hexdigest()[:16]
+        if self._manifest_bytes(name) is None:
+            dataset = mixture.dataset(name)
+            manifest = _Manifest(
+                about=About(title=dataset.title, source="", licence=""),
+                class_names=dataset.class_names,
+                sha256=Upload(files=files_of(dataset), class_names=dataset.class_names).sha256_by_file,
+                made_of=dataset.made_of,
+            )
+            self._put(name, manifest)
         return self.get(name)
 
     def delete(self, name: str) -> None:
-        """Delete an uploaded data set; its name may be used again.
+        """Delete an uploaded data set; its name may be used again. What a crash leaves is deleted by `clean`.
 
         Raises
         ------
         DatasetNotFound : there is none of this name.
-        InUse : it is in the package.
+        InUse : it is in the package, or a mixture is made of it.
         StorageFailed : the store failed; the data set is there as before, or deleted.
         """
-        if name in _LOADERS:
+        if name in LOADERS:
             raise InUse("This data set is part of Inkling and cannot be deleted.")
-        if self._uploads is None or not _NAME.fullmatch(name):
-            raise self._not_found()
-        if mixtures := self._uploads.mixtures_of(name):
-            raise InUse(f"{', '.join(mixtures[:5])} is made of it; delete that first.")
-        self._uploads.delete(name)
+        of_it = [each for each in filter(_is_mixture, self._kept_names()) if name in self._ingredients_of(each)]
+        if of_it:
+            raise InUse(f"{', '.join(of_it[:5])} is made of it; delete that first.")
+        with self._changing:
+            if self._files is None or not _NAME.fullmatch(name) or _MANIFEST not in self._files.list(name):
+                raise self._not_found()
+            self._files.delete(f"{name}/{_MANIFEST}")
+            self._delete_unnamed(name, self._files.list(name))
 
     def clean(self) -> None:
         """Delete the files of uploads and deletions that a crash interrupted."""
-        if self._uploads is not None:
-            self._uploads.clean()
+        old: dict[str, set[str]] = defaultdict(set)
+        for key, age_s in self._files.walk() if self._files else ():
+            if age_s > _OLD_S:
+                name, _, file = key.partition("/")
+                old[name].add(file)
+        with self._changing:
+            for name, files in old.items():
+                with suppress(Corrupted):  # without its manifest nothing is known of its files
+                    self._delete_unnamed(name, files)
 
     def class_names(self, name: str, classes: Sequence[int]) -> tuple[str, ...]:
         """Return the names of some classes of a data set; their numbers if it is gone or damaged."""
@@ -196,89 +219,119 @@ class Datasets:
             return tuple(map(str, classes))
 
     def files_to_send(self, name: str) -> dict[str, bytes] | None:
-        """Return the files that a worker needs besides the package: None if the data set is in the package."""
-        return None if name in _LOADERS or self._uploads is None else self._uploads.files(name, self.get)
+        """Return the files that a worker needs besides the package, verified: None if the data set is in the package.
+
+        Raises as `get`.
+        """
+        if name in LOADERS or self._files is None:
+            return None
+        if _is_mixture(name) and (dataset := self.get(name)).made_of:
+            return dict(files_of(dataset))
+        if (manifest := self._manifest(name)) is None:
+            raise self._not_found()
+        return {file: self._read(name, sha256) for file, sha256 in manifest.sha256.items()}
+
+    @property
+    def _store(self) -> Files:
+        if self._files is None:
+            raise StorageFull("There is no room for data sets.")
+        return self._files
+
+    def _kept_names(self) -> list[str]:
+        """Return the names of those of users that are complete."""
+        return [name for name in self._files.list("") if _MANIFEST in self._files.list(name)] if self._files else []
+
+    def _open(self, name: str, manifest_bytes: bytes) -> Dataset:
+        manifest = _read_manifest(manifest_bytes)
+        if manifest.made_of:
+            mixture = Mixture(parts=[(self.get(each.name), each.weight) for each in manifest.made_of])
+            if mixture.ingredients() != manifest.made_of:
+                raise Corrupted("A data set in a mixture is not the one that it was made of.")
+            return mixture.dataset(name, sha256=checksum_of(manifest.sha256))
+        training, test = open_parts(lambda file: self._read(name, manifest.sha256[file]))
+        return Dataset(
+            name=name,
+            **asdict(manifest.about),
+            class_names=manifest.class_names,
+            training=training,
+            test=test,
+            sha256=checksum_of(manifest.sha256),
+        )
+
+    def _put(self, name: str, manifest: _Manifest) -> bool:
+        """Write a manifest, with which its data set exists; False if there is one."""
+        try:
+            self._store.create(f"{name}/{_MANIFEST}", json.dumps(asdict(manifest)).encode())
+        except FileExistsError:
+            return False
+        return True
+
+    def _refuse_another(self, name: str, manifest: _Manifest) -> None:
+        """Raise `NameTaken` if there is a data set of this name that is not the same."""
+        kept = self._manifest(name)
+        if kept and (kept.sha256, kept.class_names) != (manifest.sha256, manifest.class_names):
+            raise _name_taken()
+
+    def _delete_unnamed(self, name: str, files: Iterable[str]) -> None:
+        """Delete those files that no manifest names."""
+        manifest = self._manifest(name)
+        kept = {f"{sha256}.idx" for sha256 in manifest.sha256.values()} if manifest else set()
+        for file in set(files) - kept - {_MANIFEST}:
+            self._store.delete(f"{name}/{file}")
+
+    def _ingredients_of(self, mixture: str) -> list[str]:
+        manifest = self._manifest(mixture)
+        return [ingredient.name for ingredient in manifest.made_of] if manifest else []
+
+    def _manifest(self, name: str) -> _Manifest | None:
+        content = self._manifest_bytes(name)
+        return None if content is None else _read_manifest(content)
+
+    def _manifest_bytes(self, name: str) -> bytes | None:
+        """Return the manifest of a data set of a user; None if there is none, or none can have the name."""
+        if self._files is None or not _NAME.fullmatch(name):
+            return None
+        try:
+            return self._files.read(f"{name}/{_MANIFEST}", max_bytes=_MAX_MANIFEST_BYTES, fresh=True)
+        except FileNotFoundError:
+            return None
+
+    def _read(self, name: str, sha256: str) -> bytes:
+        try:
+            data = self._store.read(f"{name}/{sha256}.idx", max_bytes=_MAX_FILE_BYTES)
+        except FileNotFoundError as loss:
+            if self._manifest_bytes(name) is None:  # deleted meanwhile
+                raise self._not_found() from None
+            raise Corrupted("A file of a data set is missing.") from loss
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise Corrupted("A file of a data set is damaged: its checksum differs.")
+        return data
 
     def _not_found(self) -> DatasetNotFound:
         return DatasetNotFound("There is no data set of this name.", allowed=", ".join(self.names()))
 
 
-def load_dataset(name: str) -> Dataset:
-    """Return a data set of the package: always the same object, from any thread.
-
-    Raises
-    ------
-    DatasetNotFound : there is no such data set.
-    Corrupted, StorageFailed : its files are damaged or cannot be read; the next call tries again.
-    """
-    if name not in _LOADERS:
-        raise DatasetNotFound("There is no data set of this name.", allowed=", ".join(_LOADERS))
-    with _LOADING:
-        return _load(name)
-
-
-def received_dataset(name: str, files: Mapping[str, bytes]) -> Dataset:
-    """Return a data set of the files that `Datasets.files_to_send` returned in another process."""
-    training, test = open_parts(files.__getitem__)
-    sha256 = {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
-    class_names = tuple(map(str, range(int(training.labels.max()) + 1)))
-    return Dataset(
-        name=name,
-        title=name,
-        source="",
-        licence="",
-        class_names=class_names,
-        training=training,
-        test=test,
-        sha256=checksum_of(sha256),
-    )
-
-
-def load_mnist(folder: Traversable | None = None) -> Dataset:
-    """Open MNIST; the labels are read now, the images on first use.
-
-    Parameters
-    ----------
-    folder : of the four ``.gz`` files; by default, in the package.
-
-    Raises
-    ------
-    Corrupted : a file is not the published one (for images, when they are first read).
-    StorageFailed : a file cannot be read.
-    """
-    training, test = open_parts(partial(_read_verified, folder or files("service.datasets") / "files" / "mnist"))
-    return Dataset(
-        name="mnist",
-        title="MNIST handwritten digits",
-        source="Yann LeCun, Corinna Cortes and Christopher J.C. Burges",
-        licence="CC BY-SA 3.0",
-        class_names=tuple(map(str, range(DIGITS.n_classes))),
-        training=training,
-        test=test,
-        sha256=checksum_of(_MNIST_SHA256),
-    )
-
-
-def _read_verified(folder: Traversable, name: str) -> bytes:
-    try:
-        packed = (folder / f"{name}.gz").read_bytes()
-    except OSError:
-        raise StorageFailed(f"The MNIST file {name} cannot be read.") from None
-    try:
-        data = gunzip(packed, limit_bytes=_MAX_MNIST_FILE_BYTES)
-    except InvalidInput as damage:
-        raise Corrupted(f"The MNIST file {name} is damaged.") from damage
-    if hashlib.sha256(data).hexdigest() != _MNIST_SHA256[name]:
-        raise Corrupted(f"The MNIST file {name} is not the published one: its checksum differs.")
-    return data
-
-
-_LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType({"mnist": load_mnist})
-
 PACKAGED = Datasets()
 """Those of the package alone: the default where no others are given."""
 
 
-@cache
-def _load(name: str) -> Dataset:
-    return _LOADERS[name]()
+def _is_mixture(name: str) -> bool:
+    """Whether a data set of this name may be a mixture."""
+    return name.startswith(_MIXTURE_PREFIX)
+
+
+def _name_taken() -> NameTaken:
+    return NameTaken("There is another data set of this name.", field="name")
+
+
+def _read_manifest(data: bytes) -> _Manifest:
+    try:
+        found = json.loads(data)
+        return _Manifest(
+            about=About(**found["about"]),
+            class_names=tuple(found["class_names"]),
+            sha256=found["sha256"],
+            made_of=tuple(Ingredient(**each) for each in found.get("made_of", ())),
+        )
+    except (ValueError, TypeError, KeyError, RecursionError) as damage:
+        raise Corrupted("The manifest of a data set is damaged.") from damage

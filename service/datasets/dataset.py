@@ -1,18 +1,24 @@
-"""A data set: labelled images in two parts, with their origin, stored as four IDX files known by their checksums."""
+"""A data set: labelled images in two parts, with their origin, stored as four IDX files known by their checksums.
+
+MNIST is in the package, gzipped.
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from service.core import DIGITS, Task
-from service.errors import InvalidDataset
+from service.errors import Corrupted, DatasetNotFound, InvalidDataset, InvalidInput, StorageFailed
 
-from .idx import Images, Labels, parse_idx_images, parse_idx_labels
+from .idx import Images, Labels, gunzip, parse_idx_images, parse_idx_labels
 
 FILE_NAMES = (
     "train-images-idx3-ubyte",
@@ -21,6 +27,17 @@ FILE_NAMES = (
     "t10k-labels-idx1-ubyte",
 )
 """As Yann LeCun named them. The order is part of a data set's own checksum."""
+
+# SHA-256 of each file, uncompressed.
+_MNIST_SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+_MAX_MNIST_FILE_BYTES = 16 + 60_000 * DIGITS.n_pixels
+
+_LOADING = Lock()
 
 ReadFile: TypeAlias = Callable[[str], bytes]
 """Returns the bytes of one of these files, uncompressed; raises if they are damaged."""
@@ -170,3 +187,76 @@ def open_parts(read: ReadFile) -> tuple[LabelledImages, LabelledImages]:
 
 def _images(read: ReadFile, name: str) -> Images:
     return parse_idx_images(read(name))
+
+
+def received_dataset(name: str, files: Mapping[str, bytes]) -> Dataset:
+    """Return a data set of the files that `Datasets.files_to_send` returned in another process."""
+    training, test = open_parts(files.__getitem__)
+    sha256 = {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
+    class_names = tuple(map(str, range(int(training.labels.max()) + 1)))
+    return Dataset(
+        name=name,
+        title=name,
+        source="",
+        licence="",
+        class_names=class_names,
+        training=training,
+        test=test,
+        sha256=checksum_of(sha256),
+    )
+
+
+def load_dataset(name: str) -> Dataset:
+    """Return a data set of the package: always the same object, from any thread.
+
+    Raises
+    ------
+    DatasetNotFound : there is no such data set.
+    Corrupted, StorageFailed : its files are damaged or cannot be read; the next call tries again.
+    """
+    if name not in LOADERS:
+        raise DatasetNotFound("There is no data set of this name.", allowed=", ".join(LOADERS))
+    with _LOADING:
+        return LOADERS[name]()
+
+
+def load_mnist(folder: Traversable | None = None) -> Dataset:
+    """Open MNIST; the labels are read now, the images on first use.
+
+    Parameters
+    ----------
+    folder : of the four ``.gz`` files; by default, in the package.
+
+    Raises
+    ------
+    Corrupted : a file is not the published one (for images, when they are first read).
+    StorageFailed : a file cannot be read.
+    """
+    training, test = open_parts(partial(_read_verified, folder or files("service.datasets") / "files" / "mnist"))
+    return Dataset(
+        name="mnist",
+        title="MNIST handwritten digits",
+        source="Yann LeCun, Corinna Cortes and Christopher J.C. Burges",
+        licence="CC BY-SA 3.0",
+        class_names=tuple(map(str, range(DIGITS.n_classes))),
+        training=training,
+        test=test,
+        sha256=checksum_of(_MNIST_SHA256),
+    )
+
+
+def _read_verified(folder: Traversable, name: str) -> bytes:
+    try:
+        packed = (folder / f"{name}.gz").read_bytes()
+    except OSError:
+        raise StorageFailed(f"The MNIST file {name} cannot be read.") from None
+    try:
+        data = gunzip(packed, limit_bytes=_MAX_MNIST_FILE_BYTES)
+    except InvalidInput as damage:
+        raise Corrupted(f"The MNIST file {name} is damaged.") from damage
+    if hashlib.sha256(data).hexdigest() != _MNIST_SHA256[name]:
+        raise Corrupted(f"The MNIST file {name} is not the published one: its checksum differs.")
+    return data
+
+
+LOADERS: Mapping[str, Callable[[], Dataset]] = MappingProxyType({"mnist": cache(load_mnist)})

@@ -1,20 +1,12 @@
-"""Data sets of users: read from untrusted IDX or ``.npz`` files, and kept as immutable files. ::
-
-<name>/<sha256>.idx         the four files, uncompressed, each named by its content
-<name>/manifest.json        written last and deleted first: with it the data set exists
-"""
+"""Data sets of users, read from untrusted IDX or ``.npz`` files."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
-from threading import Lock
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +16,14 @@ from service.core.npy import read_npy
 from service.core.npz import read_members
 from service.errors import (
     Corrupted,
-    DatasetNotFound,
     InputTooLarge,
     InvalidDataset,
     InvalidField,
     InvalidInput,
     MalformedInput,
-    NameTaken,
 )
 
-from .dataset import FILE_NAMES, Dataset, Ingredient, checksum_of, open_parts
+from .dataset import FILE_NAMES, checksum_of
 from .idx import (
     MAX_CLASSES,
     Images,
@@ -43,7 +33,6 @@ from .idx import (
     parse_idx_images,
     parse_idx_labels,
 )
-from .mixture import Mixture, files_of
 
 PART_NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 """The four IDX files in an upload, in the order of `FILE_NAMES`."""
@@ -54,14 +43,7 @@ ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
 MAX_TEXT_CHARS = 200
 _MAX_CLASS_NAME = 40
 GZIP_MAGIC = b"\x1f\x8b"
-_MANIFEST = "manifest.json"
-_MAX_MANIFEST_BYTES, _MAX_FILE_BYTES = 65_536, 2**30
-MIXTURE_PREFIX = "mix-"
-_N_KEPT_OPEN = 4
-"""Data sets whose images stay in memory."""
 _TEST_SHARE = 6
-_OLD_S = 3600.0
-"""No upload takes longer: files that no manifest names and that are as old as this were abandoned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +54,14 @@ class Upload:
     class_names: tuple[str, ...]
 
     @property
+    def sha256_by_file(self) -> dict[str, str]:
+        """The checksum of each file."""
+        return {file: hashlib.sha256(data).hexdigest() for file, data in self.files.items()}
+
+    @property
     def sha256(self) -> str:
         """The checksum of the data set that it becomes."""
-        return checksum_of({file: hashlib.sha256(data).hexdigest() for file, data in self.files.items()})
+        return checksum_of(self.sha256_by_file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,195 +81,6 @@ class About:
                 allowed = f"at most {MAX_TEXT_CHARS} printable characters"
                 raise InvalidField(f"{field} cannot be used.", field=field, allowed=allowed)
         return cls(**{**given, "title": given["title"] or texts["name"]})
-
-
-class Files(Protocol):
-    """A store of files; the stores of the model registry are such, and say what each method does."""
-
-    def read(self, key: str, *, max_bytes: int, fresh: bool = False) -> bytes: ...  # noqa: D102
-
-    def create(self, key: str, data: bytes) -> None: ...  # noqa: D102
-
-    def list(self, folder: str) -> list[str]: ...  # noqa: D102
-
-    def delete(self, key: str) -> None: ...  # noqa: D102
-
-    def walk(self) -> Iterator[tuple[str, float]]: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Manifest:
-    about: About
-    class_names: tuple[str, ...]
-    sha256: Mapping[str, str]
-    made_of: tuple[Ingredient, ...] = ()
-
-
-class Uploads:
-    """The data sets in a store. Other processes may add and delete them: manifests are read at each call."""
-
-    def __init__(self, files: Files) -> None:
-        self._files = files
-        self._opened = lru_cache(_N_KEPT_OPEN)(self._open)
-        self._changing = Lock()
-
-    def names(self) -> list[str]:
-        """Return the names of the complete ones."""
-        return [name for name in self._files.list("") if _MANIFEST in self._files.list(name)]
-
-    def add(self, name: str, upload: Upload, about: About) -> None:
-        """Keep a data set. Doing so again changes nothing.
-
-        Raises
-        ------
-        NameTaken : there is another one of that name.
-        StorageFull, StorageFailed : the store failed; the data set is absent or complete.
-        """
-        sha256 = {file: hashlib.sha256(data).hexdigest() for file, data in upload.files.items()}
-        manifest = _Manifest(about=about, class_names=upload.class_names, sha256=sha256)
-        with self._changing:
-            with suppress(DatasetNotFound):
-                self._require_same(name, sha256, upload.class_names)  # before anything of it is stored
-            for file, data in upload.files.items():
-                with suppress(FileExistsError):  # a file of this name has the same content
-                    self._files.create(f"{name}/{sha256[file]}.idx", data)
-            try:
-                self._files.create(f"{name}/{_MANIFEST}", json.dumps(asdict(manifest)).encode())
-            except FileExistsError:
-                self._delete_unnamed(name, [f"{each}.idx" for each in sha256.values()])
-                self._require_same(name, sha256, upload.class_names)
-
-    def delete(self, name: str) -> None:
-        """Delete a data set. What a crash leaves of its files is deleted by `clean`.
-
-        Raises
-        ------
-        DatasetNotFound : there is none of this name.
-        StorageFailed : the store failed; the data set is there as before, or deleted.
-        """
-        with self._changing:
-            if _MANIFEST not in self._files.list(name):
-                raise DatasetNotFound("There is no data set of this name.")
-            self._files.delete(f"{name}/{_MANIFEST}")
-            self._delete_unnamed(name, self._files.list(name))
-
-    def clean(self) -> None:
-        """Delete the files of uploads and deletions that a crash interrupted."""
-        old: dict[str, set[str]] = defaultdict(set)
-        for key, age_s in self._files.walk():
-            if age_s > _OLD_S:
-                name, _, file = key.partition("/")
-                old[name].add(file)
-        with self._changing:
-            for name, files in old.items():
-                with suppress(Corrupted):  # without its manifest nothing is known of its files
-                    self._delete_unnamed(name, files)
-
-    def _delete_unnamed(self, name: str, files: Iterable[str]) -> None:
-        """Delete those files that no manifest names."""
-        kept = {_MANIFEST}
-        with suppress(DatasetNotFound):
-            kept |= {f"{sha256}.idx" for sha256 in self._manifest(name).sha256.values()}
-        for file in set(files) - kept:
-            self._files.delete(f"{name}/{file}")
-
-    def add_mixture(self, name: str, mixture: Mixture) -> None:
-        """Keep a mixture: what it is made of, and the checksums of the files that it would have."""
-        dataset = mixture.dataset(name)
-        sha256 = {file: hashlib.sha256(data).hexdigest() for file, data in files_of(dataset).items()}
-        manifest = _Manifest(
-            about=About(title=dataset.title, source="", licence=""),
-            class_names=dataset.class_names,
-            sha256=sha256,
-            made_of=dataset.made_of,
-        )
-        with suppress(FileExistsError):
-            self._files.create(f"{name}/{_MANIFEST}", json.dumps(asdict(manifest)).encode())
-
-    def mixtures_of(self, name: str) -> list[str]:
-        """Return the names of the mixtures that a data set is in."""
-        found = []
-        for mixture in filter(is_mixture, self._files.list("")):
-            with suppress(DatasetNotFound):
-                if name in [ingredient.name for ingredient in self._manifest(mixture).made_of]:
-                    found.append(mixture)
-        return found
-
-    def open(self, name: str, get: Callable[[str], Dataset]) -> Dataset:
-        """Open a data set, the same object while it stays the same; its files are verified as they are read.
-
-        ``get`` opens those that a mixture is made of.
-
-        Raises
-        ------
-        DatasetNotFound, Corrupted, StorageFailed
-        """
-        return self._opened(name, self._manifest_bytes(name), get)
-
-    def _open(self, name: str, manifest_bytes: bytes, get: Callable[[str], Dataset]) -> Dataset:
-        manifest = _read_manifest(manifest_bytes)
-        if manifest.made_of:
-            mixture = Mixture(parts=[(get(each.name), each.weight) for each in manifest.made_of])
-            if mixture.ingredients() != manifest.made_of:
-                raise Corrupted("A data set in a mixture is not the one that it was made of.")
-            return mixture.dataset(name, sha256=checksum_of(manifest.sha256))
-        training, test = open_parts(lambda file: self._read(name, manifest.sha256[file]))
-        return Dataset(
-            name=name,
-            **asdict(manifest.about),
-            class_names=manifest.class_names,
-            training=training,
-            test=test,
-            sha256=checksum_of(manifest.sha256),
-        )
-
-    def files(self, name: str, get: Callable[[str], Dataset]) -> dict[str, bytes]:
-        """Return the four files, verified; raise as `open`."""
-        if is_mixture(name) and (dataset := self.open(name, get)).made_of:
-            return dict(files_of(dataset))
-        return {file: self._read(name, sha256) for file, sha256 in self._manifest(name).sha256.items()}
-
-    def _require_same(self, name: str, sha256: Mapping[str, str], class_names: tuple[str, ...]) -> None:
-        kept = self._manifest(name)
-        if (kept.sha256, kept.class_names) != (sha256, class_names):
-            raise NameTaken("There is another data set of this name.", field="name")
-
-    def _manifest(self, name: str) -> _Manifest:
-        return _read_manifest(self._manifest_bytes(name))
-
-    def _manifest_bytes(self, name: str) -> bytes:
-        try:
-            return self._files.read(f"{name}/{_MANIFEST}", max_bytes=_MAX_MANIFEST_BYTES, fresh=True)
-        except FileNotFoundError:
-            raise DatasetNotFound("There is no data set of this name.") from None
-
-    def _read(self, name: str, sha256: str) -> bytes:
-        try:
-            data = self._files.read(f"{name}/{sha256}.idx", max_bytes=_MAX_FILE_BYTES)
-        except FileNotFoundError as loss:
-            self._manifest_bytes(name)  # raises if the data set was deleted meanwhile
-            raise Corrupted("A file of a data set is missing.") from loss
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise Corrupted("A file of a data set is damaged: its checksum differs.")
-        return data
-
-
-def is_mixture(name: str) -> bool:
-    """Whether a data set of this name may be a mixture."""
-    return name.startswith(MIXTURE_PREFIX)
-
-
-def _read_manifest(data: bytes) -> _Manifest:
-    try:
-        found = json.loads(data)
-        return _Manifest(
-            about=About(**found["about"]),
-            class_names=tuple(found["class_names"]),
-            sha256=found["sha256"],
-            made_of=tuple(Ingredient(**each) for each in found.get("made_of", ())),
-        )
-    except (ValueError, TypeError, KeyError, RecursionError) as damage:
-        raise Corrupted("The manifest of a data set is damaged.") from damage
 
 
 def read_class_names(text: str | None) -> list[str] | None:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from service.backup import restore
 from service.database import Database
-from service.datasets import Datasets, Uploads
+from service.datasets import Datasets
 from service.errors import ServiceError
 from service.jobs import MOVES, Job, Jobs, JobState
 from service.registry import LocalStore, Registry
@@ -193,7 +193,7 @@ class Audit:
             yield f"image {image_id} was acknowledged and is lost"
         for image_id in there & self._ledger.deleted:
             yield f"the deletion of image {image_id} was acknowledged, and it is there"
-        datasets = Datasets(Uploads(LocalStore(self._folder / "datasets")))
+        datasets = Datasets(LocalStore(self._folder / "datasets"))
         for name, sha256 in self._ledger.frozen.items():
             try:
                 if datasets.get(name).sha256 != sha256:

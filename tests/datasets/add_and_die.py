@@ -13,14 +13,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from service.datasets import About, Datasets, Uploads, read_upload
+from service.datasets import About, Datasets, read_upload
 from service.registry import LocalStore
 from tests.killed_child import is_killed_at
 
 sent = {name: bytes.fromhex(data) for name, data in json.load(sys.stdin).items()}
 upload = read_upload(sent, None, limit_bytes=2_000_000)
 for number in itertools.count(1):
-    datasets = Datasets(Uploads(LocalStore(Path(sys.argv[1]) / str(number))))
+    datasets = Datasets(LocalStore(Path(sys.argv[1]) / str(number)))
     add = partial(datasets.add, "digits", upload, About(title="", source="", licence=""))
     change: Callable[[], object] = add
     if sys.argv[2] == "delete":

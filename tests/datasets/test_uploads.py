@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.datasets import PART_NAMES, About, Dataset, Datasets, Uploads, read_upload, received_dataset
+from service.datasets import PART_NAMES, About, Dataset, Datasets, read_upload, received_dataset
 from service.errors import (
     Corrupted,
     DatasetNotFound,
@@ -65,7 +65,7 @@ def parts(arrays: Arrays) -> dict[str, bytes]:
 
 @pytest.fixture
 def datasets(tmp_path: Path) -> Datasets:
-    return Datasets(Uploads(LocalStore(tmp_path / "datasets")), max_uploads=2)
+    return Datasets(LocalStore(tmp_path / "datasets"), max_uploads=2)
 
 
 def test_both_forms_give_the_same(parts: dict[str, bytes], arrays: Arrays) -> None:
@@ -221,7 +221,7 @@ def test_damage_is_noticed(datasets: Datasets, parts: dict[str, bytes], tmp_path
                 path.unlink()
             else:
                 path.write_bytes(damaged)
-            again = Datasets(Uploads(LocalStore(tmp_path / "datasets")))
+            again = Datasets(LocalStore(tmp_path / "datasets"))
             if path.suffix == ".json":
                 assert again.class_names("digits", (2, 0)) == ("2", "0")
             if path.suffix == ".json" and damaged is None:
@@ -246,7 +246,7 @@ def test_a_kill_at_any_write_leaves_it_absent_or_whole(change: str, parts: dict[
     assert n_calls > 10
     for number in range(1, n_calls + 1):
         root = tmp_path / str(number)
-        there = Datasets(Uploads(LocalStore(root)))
+        there = Datasets(LocalStore(root))
         if "digits" in there.names():
             files = there.files_to_send("digits")
             assert files is not None and list(files.values()) == list(parts.values())
@@ -268,7 +268,7 @@ def clean_as_after_two_hours(datasets: Datasets, root: Path) -> None:
 def test_a_deleted_name_may_be_used_again_and_every_process_notices(
     datasets: Datasets, parts: dict[str, bytes], tmp_path: Path
 ) -> None:
-    other_process = Datasets(Uploads(LocalStore(tmp_path / "datasets")))
+    other_process = Datasets(LocalStore(tmp_path / "datasets"))
     first = datasets.add("one", read_upload(parts, None, limit_bytes=LIMIT_BYTES), ABOUT)
     assert other_process.get("one").sha256 == first.sha256
     datasets.delete("one")

@@ -15,7 +15,7 @@ import pytest
 
 from service.bootstrap import shipped_models
 from service.core import design_matrix
-from service.datasets import About, Dataset, Datasets, Uploads, read_upload
+from service.datasets import About, Dataset, Datasets, read_upload
 from service.errors import DatasetNotFound, InvalidInput
 from service.inference import compare, evaluate, predict
 from service.inference.comparison import mcnemar, paired
@@ -49,7 +49,7 @@ def test_what_is_kept_has_the_name_of_its_data_and_none_of_its_images(tmp_path: 
     images = dict.fromkeys(("x_train", "x_test"), mnist.test.images[:500])
     np.savez(file, **images, y_train=labels, y_test=labels)
     upload = read_upload({"file": file.getvalue()}, None, limit_bytes=2**30)
-    datasets = Datasets(Uploads(LocalStore(tmp_path)))
+    datasets = Datasets(LocalStore(tmp_path))
     opened = []
     for name in ("one", "other"):
         opened.append(ref(datasets.add(name, upload, About(title="", source="", licence=""))))

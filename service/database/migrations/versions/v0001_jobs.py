@@ -10,16 +10,15 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create the first tables."""
     op.create_table(
         "jobs",
         sa.Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
-        sa.Column("id", sa.String(26), nullable=False, comment="ULID"),
+        sa.Column("id", sa.String(26), nullable=False, unique=True, comment="ULID"),
         sa.Column("name", sa.String(64), nullable=False, comment="of the model it will be published under"),
         sa.Column("dataset", sa.String(64), nullable=False),
         sa.Column("config", sa.JSON, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
-        sa.Column("idempotency_key", sa.String(255)),
+        sa.Column("idempotency_key", sa.String(255), unique=True),
         sa.Column("request_sha256", sa.String(64), nullable=False),
         sa.Column("fence", sa.Integer, nullable=False, comment="number of the newest claim"),
         sa.Column("losses", sa.Integer, nullable=False, comment="workers that died with it"),
@@ -37,9 +36,6 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("started_at", UtcDateTime),
         sa.Column("finished_at", UtcDateTime),
-        sa.PrimaryKeyConstraint("number", name="pk_jobs"),
-        sa.UniqueConstraint("id", name="uq_jobs_id"),
-        sa.UniqueConstraint("idempotency_key", name="uq_jobs_idempotency_key"),
         sa.CheckConstraint(
             "state IN ('queued', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled')", name="state"
         ),
@@ -49,7 +45,7 @@ def upgrade() -> None:
     op.create_table(
         "events",
         sa.Column("id", RowNumber, primary_key=True, autoincrement=True),
-        sa.Column("job_id", sa.String(26), nullable=False),
+        sa.Column("job_id", sa.String(26), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
         sa.Column("kind", sa.String(8), nullable=False, comment="state or check"),
         sa.Column("at", UtcDateTime, nullable=False),
         sa.Column("state", sa.String(16)),
@@ -61,18 +57,14 @@ def upgrade() -> None:
         sa.Column("validation_accuracy", sa.Double),
         sa.Column("detail", sa.JSON, comment="progress of a check, reason of a state"),
         sa.Column("step_losses", sa.LargeBinary, comment="training losses since the last check, little-endian float32"),
-        sa.PrimaryKeyConstraint("id", name="pk_events"),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="fk_events_job_id", ondelete="CASCADE"),
-        sa.UniqueConstraint("job_id", "step", name="uq_events_job_id_step"),
+        sa.UniqueConstraint("job_id", "step"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_events_job_id_id", "events", ["job_id", "id"])
     op.create_table(
         "checkpoints",
-        sa.Column("job_id", sa.String(26), primary_key=True),
+        sa.Column("job_id", sa.String(26), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("step", sa.Integer, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("at", UtcDateTime, nullable=False),
-        sa.PrimaryKeyConstraint("job_id", name="pk_checkpoints"),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="fk_checkpoints_job_id", ondelete="CASCADE"),
     )

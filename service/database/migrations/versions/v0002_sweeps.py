@@ -1,4 +1,4 @@
-"""Sweeps, and the jobs that are their members."""
+"""Sweeps, and in jobs of which they are members."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,21 +10,17 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Create the table of sweeps, and a reference to it in jobs."""
     op.create_table(
         "sweeps",
         sa.Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
-        sa.Column("id", sa.String(26), nullable=False, comment="ULID"),
+        sa.Column("id", sa.String(26), nullable=False, unique=True, comment="ULID"),
         sa.Column("name", sa.String(64), nullable=False),
         sa.Column("dataset", sa.String(64), nullable=False),
         sa.Column("base", sa.JSON, nullable=False, comment="the hyperparameters that the members share"),
         sa.Column("grid", sa.JSON, nullable=False, comment="the values of those in which they differ"),
-        sa.Column("idempotency_key", sa.String(255)),
+        sa.Column("idempotency_key", sa.String(255), unique=True),
         sa.Column("request_sha256", sa.String(64), nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.PrimaryKeyConstraint("number", name="pk_sweeps"),
-        sa.UniqueConstraint("id", name="uq_sweeps_id"),
-        sa.UniqueConstraint("idempotency_key", name="uq_sweeps_idempotency_key"),
         sqlite_autoincrement=True,
     )
     sweep_id = sa.Column("sweep_id", sa.String(26), comment="of the sweep that it is a member of")

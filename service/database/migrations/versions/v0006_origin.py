@@ -1,4 +1,4 @@
-"""The origin of a job: its request id and its trace."""
+"""The origin of a job: its request id and its trace. It stays empty for existing jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,5 +8,4 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Add the column; it stays empty for existing jobs."""
     op.add_column("jobs", sa.Column("origin", sa.JSON, comment="of the request: its id, and its trace"))

@@ -10,19 +10,16 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Create the tables of keys and of the audit log, and the key of a job."""
     op.create_table(
         "api_keys",
         sa.Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of making"),
-        sa.Column("id", sa.String(12), nullable=False, comment="the part of a key that is no secret"),
+        sa.Column("id", sa.String(12), nullable=False, unique=True, comment="the part of a key that is no secret"),
         sa.Column("name", sa.String(64), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False, comment="of the whole key"),
         sa.Column("scopes", sa.JSON, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("expires_at", UtcDateTime),
         sa.Column("revoked_at", UtcDateTime),
-        sa.PrimaryKeyConstraint("number", name="pk_api_keys"),
-        sa.UniqueConstraint("id", name="uq_api_keys_id"),
         sqlite_autoincrement=True,
     )
     op.create_table(
@@ -35,7 +32,6 @@ def upgrade() -> None:
         sa.Column("object_id", sa.String(200), comment="what was made or changed"),
         sa.Column("status", sa.Integer, nullable=False),
         sa.Column("request_id", sa.String(64), nullable=False, comment="of the answer and of the log"),
-        sa.PrimaryKeyConstraint("id", name="pk_audit"),
         sqlite_autoincrement=True,
     )
     op.add_column("jobs", sa.Column("key_id", sa.String(12), comment="of whom it was submitted by"))

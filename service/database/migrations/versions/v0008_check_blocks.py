@@ -19,18 +19,15 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Make the table of blocks, and move what is there."""
     blocks = op.create_table(
         "check_blocks",
-        sa.Column("job_id", sa.String(26), nullable=False),
-        sa.Column("first_id", RowNumber, nullable=False, comment="of the events that the checks were"),
+        sa.Column("job_id", sa.String(26), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("first_id", RowNumber, primary_key=True, comment="of the events that the checks were"),
         sa.Column("last_id", RowNumber, nullable=False),
         sa.Column("last_step", sa.Integer, nullable=False),
         sa.Column("checks", sa.LargeBinary, nullable=False, comment="their numbers, as an array"),
         sa.Column("details", sa.LargeBinary, nullable=False, comment="their progress, as compressed JSON"),
         sa.Column("step_losses", sa.LargeBinary, nullable=False, comment="as in events, end to end"),
-        sa.PrimaryKeyConstraint("job_id", "first_id", name="pk_check_blocks"),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="fk_check_blocks_job_id", ondelete="CASCADE"),
     )
     connection = op.get_bind()
     jobs = sa.table("jobs", *(sa.column(name, sa.JSON if name.endswith("check") else None) for name in _JOB))

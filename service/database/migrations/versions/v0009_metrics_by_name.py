@@ -1,4 +1,4 @@
-"""What a check measured, by name: a new metric needs no new column.
+"""What a check measured, by name: a new metric needs no new column. Blocks say which metrics they hold.
 
 The four metrics of before are written out here, so that they cannot change with the program.
 """
@@ -13,7 +13,6 @@ _METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accur
 
 
 def upgrade() -> None:
-    """Move the metrics of checks that are rows into one column; blocks say which metrics they hold."""
     metrics = sa.JSON(none_as_null=True)
     op.add_column("events", sa.Column("metrics", metrics, comment="of a check, by name"))
     comment = "which its checks have, in their order; null: the four of before there were names"

@@ -10,33 +10,25 @@ down_revision = "0009"
 
 
 def upgrade() -> None:
-    """Create the tables of collections and of their images."""
     op.create_table(
         "collections",
         sa.Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of making"),
-        sa.Column("id", sa.String(40), nullable=False, comment="its name"),
+        sa.Column("id", sa.String(40), nullable=False, unique=True, comment="its name"),
         sa.Column("n_versions", sa.Integer, nullable=False, comment="how often it was frozen"),
         sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.PrimaryKeyConstraint("number", name="pk_collections"),
-        sa.UniqueConstraint("id", name="uq_collections_id"),
         sqlite_autoincrement=True,
     )
     op.create_table(
         "collection_images",
         sa.Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
-        sa.Column("id", sa.String(26), nullable=False, comment="ULID"),
-        sa.Column("collection_id", sa.String(40), nullable=False),
+        sa.Column("id", sa.String(26), nullable=False, unique=True, comment="ULID"),
+        sa.Column("collection_id", sa.String(40), sa.ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
         sa.Column("label", sa.Integer, nullable=False),
         sa.Column("pixels", sa.LargeBinary, nullable=False, comment="28x28 bytes, as models get them"),
         sa.Column("original", sa.LargeBinary, comment="the file that was sent, unless it is too large"),
         sa.Column("media_type", sa.String(40), comment="of the original"),
         sa.Column("key_id", sa.String(12), comment="of whom it was sent by"),
         sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.PrimaryKeyConstraint("number", name="pk_collection_images"),
-        sa.UniqueConstraint("id", name="uq_collection_images_id"),
-        sa.ForeignKeyConstraint(
-            ["collection_id"], ["collections.id"], name="fk_collection_images_collection_id", ondelete="CASCADE"
-        ),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_collection_images_collection_id_number", "collection_images", ["collection_id", "number"])

@@ -1,4 +1,4 @@
-"""What a resumed job takes over is stored once; earlier ones keep their copies."""
+"""What a resumed job takes over is stored once, and refers to the job that has the bytes; earlier ones keep copies."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,6 @@ down_revision = "0010"
 
 
 def upgrade() -> None:
-    """Let rows of bytes refer to the job that has them."""
     comment = "the job that has the bytes; null: this one"
     for table in ("check_blocks", "checkpoints", "snapshots"):
         op.add_column(table, sa.Column("owner_id", sa.String(26), comment=comment))

@@ -1,4 +1,4 @@
-"""The strokes of collected drawings."""
+"""The strokes of collected drawings. They stay empty for existing images."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,5 @@ down_revision = "0011"
 
 
 def upgrade() -> None:
-    """Add the columns; they stay empty for existing images."""
     op.add_column("collection_images", sa.Column("strokes", sa.LargeBinary, comment="JSON, if it was drawn here"))
     op.add_column("collection_images", sa.Column("n_strokes", sa.Integer))

@@ -10,7 +10,6 @@ down_revision = "0012"
 
 
 def upgrade() -> None:
-    """Create the table of deliveries."""
     op.create_table(
         "deliveries",
         sa.Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
@@ -20,7 +19,6 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("due_at_s", sa.Double, nullable=False, comment="by the database's clock, seconds since 1970"),
         sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.PrimaryKeyConstraint("number", name="pk_deliveries"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_deliveries_target_number", "deliveries", ["target", "number"])

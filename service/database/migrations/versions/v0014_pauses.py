@@ -1,4 +1,4 @@
-"""Jobs that wait to be continued."""
+"""Jobs that wait to be continued: the step at which a job pauses, and the state in which it waits."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,6 @@ _NOW = "state IN ('queued', 'running', 'paused', 'cancelling', 'succeeded', 'fai
 
 
 def upgrade() -> None:
-    """Add the step at which a job pauses, and the state in which it waits."""
     comment = "the first step that it does not make without being continued"
     op.add_column("jobs", sa.Column("pause_at_step", sa.Integer, comment=comment))
     connection = op.get_bind()

@@ -1,4 +1,7 @@
-"""Titles, tags and notes of collections: the column of kinds has room for their name."""
+"""Titles, tags and notes of collections: on PostgreSQL the column of kinds gets room for their name.
+
+SQLite keeps text of any length, and could only copy the table.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +11,6 @@ down_revision = "0015"
 
 
 def upgrade() -> None:
-    """Widen the column, on PostgreSQL; SQLite keeps text of any length, and could only copy the table."""
     if op.get_bind().dialect.name != "postgresql":
         return
     comment = "jobs, sweeps, reports, versions, datasets or collections"

@@ -1,4 +1,7 @@
-"""A sweep of its own for the repeated logistic runs of a report over several seeds."""
+"""A sweep of its own for the repeated logistic runs of a report over several seeds.
+
+In earlier reports its runs are members of the one sweep.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +11,5 @@ down_revision = "0016"
 
 
 def upgrade() -> None:
-    """Name that sweep in the report; in earlier reports its runs are members of the one sweep."""
     comment = "of the runs of logistic regression with further seeds"
     op.add_column("reports", sa.Column("repeats_sweep_id", sa.String(26), comment=comment))

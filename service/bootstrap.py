@@ -32,6 +32,7 @@ from service.jobs import (
     Recorder,
     Snapshots,
     Sweeps,
+    SweepSummary,
     check_scheduler,
 )
 from service.metrics import Metrics
@@ -275,7 +276,7 @@ def _steps(service: Service) -> Iterator[tuple[str, Callable[[], float]]]:
             allow_private=settings.webhook_allow_private,
             describe={
                 "job": lambda job_id: service.jobs.get(job_id).to_dict(),
-                "sweep": lambda sweep_id: service.sweeps.get(sweep_id).summary.to_dict(),
+                "sweep": lambda sweep_id: SweepSummary.to_dict(service.sweeps.get(sweep_id)),
                 "report": lambda report_id: service.reports.get(report_id).to_dict(),
                 "version": lambda object_id: registry.manifest(*parse_version_id(object_id)).to_dict(),
             },

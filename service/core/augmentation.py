@@ -58,12 +58,7 @@ class Augmenter:
         self._bumps: Floats = bumps / np.sqrt(np.square(bumps).sum(axis=0).mean())  # a field of standard deviation 1
 
     def __call__(self, images: Floats, seed: int, epoch: int, batch: int) -> Floats:
-        """Return distorted copies.
-
-        Parameters
-        ----------
-        images : (n_images, n_pixels), 0 for the background.
-        """
+        """Return distorted copies of images, (n_images, n_pixels), 0 for the background."""
         rng = np.random.default_rng([seed, epoch, batch, 2])
         n_images = len(images)
         n_groups = -(-n_images // _GROUP)

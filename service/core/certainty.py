@@ -26,11 +26,8 @@ Part: TypeAlias = Literal["training", "test"]
 class Certainty:
     """What turns logits into probabilities that agree with how often they are right, and which of them are low.
 
-    Parameters
-    ----------
-    temperature : logits are divided by it before they become probabilities; 1 changes nothing.
-    unsure_below : a prediction whose probability is lower is unsure.
-    part, n_images : of which part of the data set it was measured, on how many images; None where that is not known.
+    Logits are divided by the temperature before they become probabilities; a prediction of a probability lower than
+    ``unsure_below`` is unsure. The part is that of the data set on which both were measured; None if not known.
     """
 
     temperature: float = 1.0
@@ -39,7 +36,6 @@ class Certainty:
     n_images: int | None = None
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
         if not MIN_TEMPERATURE <= self.temperature <= MAX_TEMPERATURE:
             raise ValueError(f"temperature must be from {MIN_TEMPERATURE} to {MAX_TEMPERATURE}, not {self.temperature}")
         if not 0 <= self.unsure_below <= 1:
@@ -51,15 +47,11 @@ class Certainty:
 
     @classmethod
     def measure(cls, output: Output, logits: Floats, y: Ints, part: Part | None = None) -> Certainty | None:
-        """Measure both on images held out; None if there are too few.
+        """Measure both on images held out, from a part of the data set; None if there are too few.
 
-        The temperature T is that of the lowest cross-entropy of logits / T, which has one minimum; it is found by
-        halving the interval of log T. Source: Guo et al., On Calibration of Modern Neural Networks (2017).
-
-        Parameters
-        ----------
-        logits : (n_outputs, n_images); y : (n_images,), the place of each image's class.
-        part : of the data set, which the images are from.
+        Logits are (n_outputs, n_images); y, (n_images,), is the place of each image's class. The temperature T is that
+        of the lowest cross-entropy of logits / T, which has one minimum; it is found by halving the interval of log T.
+        Source: Guo et al., On Calibration of Modern Neural Networks (2017).
         """
         if len(y) < MIN_IMAGES:
             return None

@@ -134,9 +134,7 @@ def _row(kind: Kind, default: Any, help: str, **about: Any) -> Any:
 class TrainingConfig:
     """The hyperparameters of one run, in the order in which a person would think of them.
 
-    Raises
-    ------
-    InvalidField : at construction, naming the field and its allowed range.
+    Raises `InvalidField` at construction, naming the field and its allowed range.
     """
 
     model: str = _row(
@@ -302,7 +300,6 @@ class TrainingConfig:
     )
 
     def __post_init__(self) -> None:
-        """Check every field against its row and fill in the classes that were not named."""
         for row in HYPERPARAMETERS:
             value = getattr(self, row.name)
             if row.name == "classes" and (value is None or value == ()):

@@ -17,10 +17,7 @@ from .task import Floats, Ints
 class TrainingData:
     """What a stack of runs is trained and validated on.
 
-    Attributes
-    ----------
-    x_train : (n_train, n_inputs); x_validation : (n_validation, n_inputs), both of the run's dtype.
-    y_train, y_validation : (n,) int64, the place of each image's label among the run's classes.
+    Images are (n, n_inputs), of the run's dtype; y, (n,) int64, is the place of each label among the run's classes.
     """
 
     x_train: Floats
@@ -29,7 +26,6 @@ class TrainingData:
     y_validation: Ints
 
     def __post_init__(self) -> None:
-        """Check shapes that must agree."""
         for x, y in ((self.x_train, self.y_train), (self.x_validation, self.y_validation)):
             if x.ndim != 2 or x.shape[1] != self.x_train.shape[1] or y.shape != (len(x),):
                 raise ValueError(f"images {x.shape} and labels {y.shape} do not fit together")

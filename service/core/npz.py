@@ -35,13 +35,9 @@ _HEADER = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArraySpec:
-    """What an array must be.
+    """What an array must be: of a shape, of which None is any length and ``()`` a scalar, and one of some dtypes.
 
-    Parameters
-    ----------
-    shape : the length of each axis; None for any length. ``()`` is a scalar.
-    dtypes : those allowed, of float32, float64 and int64.
-    finite : whether every value must be finite.
+    These are of float32, float64 and int64; ``finite`` says whether every value must be finite.
     """
 
     shape: tuple[int | None, ...]
@@ -64,16 +60,8 @@ class ArraySpec:
 def write_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Arrays as the bytes of an uncompressed ``.npz`` file, readable with ``np.load``.
 
-    The same arrays give the same bytes: members in the order of their names, fixed time stamps, little-endian
-    numbers in C order.
-
-    Parameters
-    ----------
-    arrays : of any shape, float32, float64 or int64; each name an ASCII identifier.
-
-    Raises
-    ------
-    ValueError : a name or a dtype is none of these.
+    The same arrays give the same bytes: members in the order of their names, fixed time stamps, little-endian numbers
+    in C order. Raises ValueError unless they are float32, float64 or int64, with ASCII identifiers as names.
     """
     archive_bytes = io.BytesIO()
     with zipfile.ZipFile(archive_bytes, "w", zipfile.ZIP_STORED) as archive:
@@ -97,20 +85,8 @@ def read_npz(
 ) -> dict[str, NDArray[Any]]:
     """The arrays of a stored ``.npz`` file that holds exactly the expected ones, and others, which are not read.
 
-    Parameters
-    ----------
-    data : the whole file.
-    expected : what each array must be, by its name.
-    others : the names of the others.
-
-    Returns
-    -------
-    Read-only arrays, by name.
-
-    Raises
-    ------
-    Corrupted : the bytes are not an uncompressed archive of exactly these arrays, or a checksum, a shape, a dtype or a
-        value is wrong.
+    They are read-only. Raises `Corrupted` if the bytes are not an uncompressed archive of exactly these arrays, or a
+    checksum, a shape, a dtype or a value is wrong.
     """
     contents = read_members(data, expected, others=others, max_bytes=len(data), is_stored=True)
     return {name: _read_array(contents[name], spec) for name, spec in expected.items()}
@@ -122,16 +98,8 @@ def read_members(
     """The ``.npy`` files in a ``.npz`` file that holds exactly the named arrays, and others, which are not read.
 
     Nothing that the archive declares about itself is trusted: its directory is limited before it is read, and no more
-    than ``max_bytes`` are expanded.
-
-    Parameters
-    ----------
-    is_stored : refuse compressed members.
-
-    Raises
-    ------
-    Corrupted : the bytes are not such an archive, or a checksum is wrong.
-    InputTooLarge : it expands to more than the limit.
+    than ``max_bytes`` are expanded, else it is `InputTooLarge`. Raises `Corrupted` if the bytes are not such an
+    archive, ``is_stored`` and a member is compressed, or a checksum is wrong.
     """
     members = {f"{name}.npy": name for name in (*names, *others)}
     if not data[-END_RECORD_BYTES:].startswith(END_RECORD):

@@ -177,11 +177,8 @@ class CheckReport:
 class TrainingResult:
     """How a run ended, with all that it needs to go on.
 
-    Attributes
-    ----------
-    state : after the last step; or, of a run whose loss stopped being finite, at the last check before that
-        (where it began, if there was none). The weights in it are always finite.
-    failed_step : the step in which a loss, or a weight, stopped being finite, if that is why the run ended.
+    Its state is that after the last step; or, of a run whose loss or a weight stopped being finite in ``failed_step``,
+    at the last check before that (where it began, if there was none). The weights in it are always finite.
     """
 
     stop_reason: StopReason
@@ -205,19 +202,6 @@ OnEnd = Callable[[int, TrainingResult], None]
 
 ShouldStop = Callable[[int], bool]
 """Asked before each step, for each member by its number in the stack."""
-
-
-def ignore_check(report: CheckReport) -> None:
-    """Do nothing: the callback of a caller who only wants the result."""
-
-
-def ignore_end(member: int, result: TrainingResult) -> None:
-    """Do nothing: the callback of a caller who waits for all results."""
-
-
-def never_stop(member: int) -> bool:
-    """Return False: the answer of a caller who never cancels."""
-    return False
 
 
 _LOSS_FORMAT = bytes([2])

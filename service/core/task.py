@@ -62,16 +62,9 @@ SCALINGS = {"range": RANGE, "standard": InputScaling(divisor=78.567, shift=33.31
 def design_matrix(
     images: npt.NDArray[np.uint8], dtype: npt.DTypeLike = np.float32, scaling: InputScaling = RANGE
 ) -> Floats:
-    """Scale images and append a 1 to each, so that the last row of the weights is the bias.
+    """Scale images, (n_images, height, width) or (n_images, n_pixels), to X, (n_images, n_pixels + 1), in C order.
 
-    Parameters
-    ----------
-    images : bytes of shape (n_images, height, width) or (n_images, n_pixels).
-    dtype : float32 or float64.
-
-    Returns
-    -------
-    X : (n_images, n_pixels + 1), C order.
+    A 1 is appended to each, so that the last row of the weights is the bias.
     """
     n_images = len(images)
     pixels = images.reshape(n_images, prod(images.shape[1:]))
@@ -98,13 +91,9 @@ class Tensor:
 
 
 class Layout:
-    """Which tensors the parameters of a run are, one after the other in one flat row θ.
+    """Which tensors, each with a name of its own, the parameters of a run are, one after the other in one flat row θ.
 
     Everything that keeps, copies, compares or sums parameters does it with rows; only a model knows what is in them.
-
-    Parameters
-    ----------
-    tensors : in their order, each with a name of its own.
     """
 
     def __init__(self, *tensors: Tensor) -> None:

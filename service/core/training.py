@@ -25,9 +25,6 @@ from .results import (
     StopReason,
     TrainingResult,
     TrainingState,
-    ignore_check,
-    ignore_end,
-    never_stop,
 )
 from .task import Floats, Ints
 
@@ -36,8 +33,8 @@ def train(
     config: TrainingConfig,
     data: TrainingData,
     *,
-    on_check: OnCheck = ignore_check,
-    should_stop: ShouldStop = never_stop,
+    on_check: OnCheck = lambda report: None,
+    should_stop: ShouldStop = lambda member: False,
     resume_from: TrainingState | None = None,
     helper: Executor | None = None,
 ) -> TrainingResult:
@@ -50,9 +47,9 @@ def train_stack(
     configs: Sequence[TrainingConfig],
     data: TrainingData,
     *,
-    on_check: OnCheck = ignore_check,
-    on_end: OnEnd = ignore_end,
-    should_stop: ShouldStop = never_stop,
+    on_check: OnCheck = lambda report: None,
+    on_end: OnEnd = lambda member, result: None,
+    should_stop: ShouldStop = lambda member: False,
     resume_from: Sequence[TrainingState] | None = None,
     until_step: int | None = None,
     helper: Executor | None = None,
@@ -66,28 +63,21 @@ def train_stack(
         theta <- theta - learning_rate * velocity
 
     Validation checks are made while training goes on. If one of them ends a member, its steps since are discarded, and
-    the others keep theirs: what comes out is what would come out if training had waited for each check.
+    the others keep theirs: what comes out is what would come out if training had waited for each check. There is always
+    a result for each member: a loss that is not finite is a `StopReason`. Raises ValueError if members, data or states
+    do not belong in one stack.
 
     Parameters
     ----------
     configs : one a member; they must agree in `TrainingConfig.stack_key`.
-    data : of the members' dtype.
-    on_check : called once for each member at each validation check, in the order of the members. It comes later
-        than the step it reports, by two groups of checks at most.
+    on_check : called once for each member at each validation check, in the order of the members. It comes later than
+        the step it reports, by two groups of checks at most.
     on_end : called once for each member as it leaves the stack, while the others go on.
     should_stop : asked before each step for each member; True ends that member with what it has.
-    resume_from : a state for each member, all with the same ``next_step``. A member that has made its epochs,
-        or whose patience has run out, ends at once; more epochs or more patience let it go on.
+    resume_from : a state for each member, all with the same ``next_step``. A member that has made its epochs, or whose
+        patience has run out, ends at once; more epochs or more patience let it go on.
     until_step : the first step not to make; whoever is still there is cancelled, as a run that is made again was.
     helper : an executor with a thread that makes checks on another core. It changes no bit of the result.
-
-    Returns
-    -------
-    One result a member. It is always returned: a loss that is not finite is a `StopReason`, not an exception.
-
-    Raises
-    ------
-    ValueError : the members do not belong in one stack, or the data or the states do not belong to them.
     """
     _check_stack(configs, data, resume_from)
     stack = _Stack(configs, data, resume_from, on_check=on_check, on_end=on_end, helper=helper)
@@ -189,11 +179,9 @@ class _Stack:
         self.remove_trained()
 
     def make_step(self, x: Floats, y: Ints) -> bool:
-        """Update all members by one batch.
+        """Update all members by one batch; return whether training goes on with the next batch.
 
-        Returns
-        -------
-        Whether training goes on with the next batch. Otherwise a member has left, and the others go on from `step`.
+        Otherwise a member has left, and the others go on from `step`.
         """
         parameters = self.rows[0]
         losses, gradient = self.model.loss_and_gradient(parameters, x, y)
@@ -364,12 +352,7 @@ class _Augmentation:
 
 
 def next_gradient(config: TrainingConfig, state: TrainingState, schedule: Schedule, x: Floats, y: Ints) -> Floats:
-    """Return the gradient of the step that follows a state, (n_parameters,), before momentum; see `train_stack`.
-
-    Parameters
-    ----------
-    x, y : the images of its batch and their columns.
-    """
+    """Return the gradient of the step after a state, (n_parameters,), before momentum, on images x and columns y."""
     model = config.build_model()
     x = _Augmentation(config, model, schedule)(x, state.next_step)
     _, (gradient,) = model.loss_and_gradient(state.last[np.newaxis], x, y)

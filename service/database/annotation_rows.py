@@ -39,15 +39,9 @@ RULES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """What people write about something, empty until they do.
+    """What people write about something, empty until they do; tags are sorted, each once.
 
-    Parameters
-    ----------
-    tags : each once, in alphabetical order after construction.
-
-    Raises
-    ------
-    InvalidField : at construction: one of them is not as `RULES` says.
+    Raises `InvalidField` at construction if one of them is not as `RULES` says.
     """
 
     title: str = ""
@@ -55,7 +49,6 @@ class Annotation:
     notes: str = ""
 
     def __post_init__(self) -> None:
-        """Check and sort."""
         object.__setattr__(self, "tags", tuple(sorted(set(self.tags))))
         are_allowed = {
             "title": len(self.title) <= MAX_TITLE_CHARS and re.fullmatch(TITLE_PATTERN, self.title),
@@ -97,13 +90,7 @@ class Search:
         return cls(tuple(dict.fromkeys((text or "").casefold().split())), tuple(tags))
 
     def conditions(self, kind: AnnotatedKind, row_id: ColumnElement[str], *texts: Any) -> list[ColumnElement[bool]]:
-        """Return it as conditions on a query.
-
-        Parameters
-        ----------
-        row_id : the column of the ids.
-        texts : further columns in which words may be.
-        """
+        """Return it as conditions on a query; words may also be in the columns ``texts``."""
         found: list[ColumnElement[bool]] = [row_id.in_(_having(kind, tag=tag)) for tag in self.tags]
         for word in self.words:
             begins_id = func.lower(row_id).startswith(word, autoescape=True)
@@ -116,10 +103,8 @@ class Search:
     ) -> list[str]:
         """Return those ids of things without rows that match, in their order.
 
-        Parameters
-        ----------
-        texts : by id, in what words may be besides annotations.
-        versions : whether the ids are models, the versions of which are annotated.
+        Words may also be in ``texts``, by id. With ``versions`` the ids are models, the versions of which are
+        annotated.
         """
         found = list(texts)
         queries = [(word, _having(kind, word=word)) for word in self.words]

@@ -112,24 +112,19 @@ def now_s(engine: Engine) -> ColumnElement[float]:
 class Database:
     """Short transactions on SQLite or PostgreSQL.
 
-    `read` and `write` each open one transaction; leaving the block commits it, an exception rolls it back.
-    Writers on SQLite take the write lock at the start (``BEGIN IMMEDIATE``): a transaction that begins by reading
-    and then writes fails at once while another one writes.
+    `read` and `write` each open one transaction; leaving the block commits it, an exception rolls it back. Writers on
+    SQLite take the write lock at the start (``BEGIN IMMEDIATE``): a transaction that begins by reading and then writes
+    fails at once while another one writes.
 
     Errors of the database are raised as `StorageFailed` or `StorageFull`. Lost connections, as by a restart of the
     server, are replaced when the next transaction begins.
 
     Parameters
     ----------
-    url : see `ALLOWED_URLS`.
+    url : see `ALLOWED_URLS`; another kind is an `InvalidField`, and one without its driver `StorageFailed`.
     busy_timeout_ms : how long a writer on SQLite waits for another one.
     read_only : never creates or changes a file, not even beside the one of a database that nobody uses.
     targets : programs to which what ends is to be sent; see `delivery_rows`.
-
-    Raises
-    ------
-    InvalidField : the URL is of another kind.
-    StorageFailed : the driver is not installed.
     """
 
     def __init__(
@@ -187,13 +182,9 @@ class Database:
             return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
     def shrink(self, *, rewrite: bool = False) -> None:
-        """Give the pages of SQLite that nothing uses back to the disk, in short transactions.
+        """Give unused pages of SQLite back to the disk, in short transactions. PostgreSQL does so itself.
 
-        PostgreSQL does so itself.
-
-        Parameters
-        ----------
-        rewrite : write a file anew that was made before this was possible; others cannot write meanwhile.
+        With ``rewrite`` a file of before this was possible is written anew; others cannot write meanwhile.
         """
         if not self.exclusive:
             return

@@ -183,11 +183,9 @@ def share_checks(
     next_step: int,
     progress_of: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> None:
-    """Copy the checks of a job before a step to another job, with their ids; the losses stay where they are.
+    """Copy the checks of a job before a step to another one, with their ids; the losses stay where they are.
 
-    Parameters
-    ----------
-    progress_of : maps the progress at a check.
+    ``progress_of`` maps the progress at a check.
     """
     pack_checks(connection, job_id)
     columns = (*_BLOCK, check_blocks.c.details, owner_of(check_blocks))

@@ -141,13 +141,9 @@ def begin_after(
     best_step: int | None,
     progress_of: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> None:
-    """Give a new job what it continues from: the checkpoint of ``before``, and its checks before ``next_step``.
+    """Give a new job the checkpoint of ``before`` and its checks before ``next_step``, with bytes as in `sharing`.
 
-    Bytes are shared, see `sharing`.
-
-    Parameters
-    ----------
-    progress_of : the progress at a check in terms of the new job's epochs and patience.
+    ``progress_of`` maps the progress at a check to the new job's epochs and patience.
     """
     weight_rows.share_checkpoint(connection, before.id, to=job_id)
     event_rows.share_checks(connection, before.id, to=job_id, next_step=next_step, progress_of=progress_of)
@@ -232,7 +228,7 @@ def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max
     """Claim the oldest job that waits and those that can be trained with it; each claim increments its fence number.
 
     Jobs that were cancelled while they waited come first. Jobs that share a stack key are claimed together, at most
-    ``max_members``, if they continue from the same step. The list is empty when nothing waits.
+    ``max_members``, if they continue from the same step.
     """
     for state in _WAITING:
         if claims := _claim_in_state(connection, state, claimed_by, lease_s=lease_s, max_members=max_members):
@@ -277,10 +273,7 @@ def _claim_in_state(
 
 
 def extend_leases(connection: Connection, *, claimed_by: str, lease_s: float) -> None:
-    """Extend the leases of all jobs that an engine has claimed.
-
-    The rows are locked in the order of their numbers, as everywhere, which excludes deadlocks.
-    """
+    """Extend the leases of an engine's jobs, locking rows in the order of their numbers, which excludes deadlocks."""
     mine = jobs.c.claimed_by == claimed_by, jobs.c.state.in_(CLAIMED)
     ids = connection.execute(select(jobs.c.id).where(*mine).order_by(jobs.c.number).with_for_update()).scalars().all()
     connection.execute(
@@ -448,20 +441,10 @@ def remove_members(connection: Connection, sweep_id: str) -> None:
     _delete(connection, jobs.c.sweep_id == sweep_id)
 
 
-def unfinished(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
-    """Return the ids of those jobs with a property that are not over, the oldest first."""
-    query = select(jobs.c.id).where(jobs.c.state.not_in(FINAL), condition).order_by(jobs.c.number)
-    return list(connection.execute(query).scalars())
-
-
-def in_sweep(sweep_id: str) -> ColumnElement[bool]:
-    """Return the condition that a job is a member of a sweep."""
-    return jobs.c.sweep_id == sweep_id
-
-
-def needs_dataset(name: str) -> ColumnElement[bool]:
-    """Return the condition that a job trains on a data set."""
-    return jobs.c.dataset == name
+def unfinished(connection: Connection, *conditions: ColumnElement[bool], **columns: str) -> list[str]:
+    """Return the ids of those jobs, with some properties and values, that are not over, the oldest first."""
+    query = select(jobs.c.id).where(jobs.c.state.not_in(FINAL), *conditions).filter_by(**columns)
+    return list(connection.execute(query.order_by(jobs.c.number)).scalars())
 
 
 def needs_version(name: str, version: int | None = None) -> ColumnElement[bool]:

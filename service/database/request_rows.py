@@ -100,14 +100,6 @@ class ReportRow:
         return (self.sweep_id,) if self.repeats_sweep_id is None else (self.sweep_id, self.repeats_sweep_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """Something that was accepted, and the fingerprint of its request."""
-
-    id: str
-    request_sha256: str
-
-
 sweep_rows = Rows(sweeps, SweepRow)
 report_rows = Rows(reports, ReportRow)
 
@@ -156,10 +148,10 @@ _BY_KEY = {
 }
 
 
-def accepted(connection: Connection, kind: AcceptedKind, key: str) -> Accepted | None:
-    """Return what was accepted under an idempotency key, of one kind."""
+def accepted(connection: Connection, kind: AcceptedKind, key: str) -> tuple[str, str] | None:
+    """Return the id of what was accepted under an idempotency key, of one kind, and the fingerprint of its request."""
     row = connection.execute(_BY_KEY[kind], {"key": key}).first()
-    return None if row is None else Accepted(*row)
+    return None if row is None else (row.id, row.request_sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

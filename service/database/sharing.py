@@ -37,11 +37,7 @@ def hand_over(
 ) -> None:
     """Give the bytes of rows that are about to be deleted or replaced to other jobs whose rows refer to them.
 
-    Parameters
-    ----------
-    job_ids : the owners.
-    only : conditions on the keys of the rows.
-    table : of the rows; all three by default.
+    The owners are ``job_ids``; conditions and a ``table`` choose among the rows, by default of all three tables.
     """
     for one in _BYTES if table is None else (table,):
         _hand_over(connection, one, [one.c.owner_id.in_(job_ids), one.c.job_id.not_in(job_ids), *only])

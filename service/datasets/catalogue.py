@@ -60,11 +60,8 @@ class _Manifest:
 class Datasets:
     """All data sets of a service. Other processes may add and delete some: manifests are read at each call.
 
-    Parameters
-    ----------
-    files : the store of those of users; None if there can be none.
-    max_uploads : the number that is kept.
-    limit_bytes : of one of them, expanded.
+    The store ``files`` has those of users, ``max_uploads`` at most of at most ``limit_bytes`` each, expanded; with None
+    there can be none.
     """
 
     def __init__(self, files: Files | None = None, *, max_uploads: int = 100, limit_bytes: int = 134_217_728) -> None:
@@ -92,12 +89,9 @@ class Datasets:
     def get(self, name: str) -> Dataset:
         """Return the data set of this name, the same object while it stays the same.
 
-        Fast (milliseconds, then a look-up): images are only read on first use, and verified then.
-
-        Raises
-        ------
-        DatasetNotFound : there is no such data set.
-        Corrupted, StorageFailed : its files are damaged or cannot be read; the next call tries again.
+        Fast (milliseconds, then a look-up): images are only read on first use, and verified then. Raises
+        `DatasetNotFound`; `Corrupted` or `StorageFailed` if its files are damaged or cannot be read, which the next
+        call tries again.
         """
         if name in LOADERS:
             return load_dataset(name)
@@ -116,10 +110,8 @@ class Datasets:
     def receive(self, texts: Mapping[str, str], read: Callable[[Sequence[str] | None, int], Upload]) -> Dataset:
         """Check and keep a data set from a form; raise as ``read``, or as `add`.
 
-        Parameters
-        ----------
-        texts : ``name``, and optionally ``class_names`` as a JSON list, ``title``, ``source`` and ``licence``.
-        read : reads its files, given the class names and the number of bytes to which they may expand.
+        The texts are ``name``, and optionally ``class_names`` as a JSON list, ``title``, ``source`` and ``licence``;
+        ``read`` gets the class names and the number of bytes to which the files may expand.
         """
         if "name" not in texts:
             raise InvalidField("name is required.", field="name", allowed=NAME_RULE)
@@ -129,11 +121,8 @@ class Datasets:
     def add(self, name: str, upload: Upload, about: About) -> Dataset:
         """Keep an uploaded data set; it never changes.
 
-        Raises
-        ------
-        InvalidField : it cannot have this name.
-        NameTaken : there is another data set of this name. Sending the same again is harmless.
-        StorageFull, StorageFailed : the maximum number is kept already, or the store failed; it is absent or complete.
+        Raises `InvalidField` if it cannot have this name; `NameTaken` if another one has it, while sending the same
+        again is harmless; `StorageFull` or `StorageFailed`, when it is absent or complete.
         """
         if not _NAME.fullmatch(name):
             raise InvalidField("A data set cannot have this name.", field="name", allowed=NAME_RULE)
@@ -157,12 +146,8 @@ class Datasets:
     def mixture(self, weights: Sequence[tuple[str, int]]) -> Dataset:
         """Return several data sets as one, the same for the same names and weights; see `Mixture`.
 
-        What is kept of it is what it is made of, and the checksums of the files that it would have.
-
-        Raises
-        ------
-        InvalidField : there is no such data set, or they cannot be trained on together.
-        StorageFull, StorageFailed : the store failed.
+        What is kept of it is what it is made of, and the checksums of the files that it would have. Raises
+        `InvalidField` if one does not exist, or they cannot be trained on together; `StorageFull`, `StorageFailed`.
         """
         mixture = Mixture(parts=[(self.requested(name), weight) for name, weight in weights])
         mixture.check(limit_bytes=self._limit_bytes)
@@ -182,11 +167,8 @@ class Datasets:
     def delete(self, name: str) -> None:
         """Delete an uploaded data set; its name may be used again. What a crash leaves is deleted by `clean`.
 
-        Raises
-        ------
-        DatasetNotFound : there is none of this name.
-        InUse : it is in the package, or a mixture is made of it.
-        StorageFailed : the store failed; the data set is there as before, or deleted.
+        Raises `DatasetNotFound`; `InUse` if it is in the package, or a mixture is made of it; `StorageFailed`, when it
+        is there as before, or deleted.
         """
         if name in LOADERS:
             raise InUse("This data set is part of Inkling and cannot be deleted.")

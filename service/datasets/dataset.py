@@ -44,16 +44,11 @@ ReadFile: TypeAlias = Callable[[str], bytes]
 
 
 class LabelledImages:
-    """Labels in memory; images are read on first use and kept from then on.
+    """Labels, uint8 (n_images,), in memory; images are read on first use and kept from then on.
 
-    Checking a configuration, or describing a data set, needs the labels alone: a process that
-    never trains never pays for the images (47 MB for the training part of MNIST).
-
-    Parameters
-    ----------
-    labels : uint8, ``(n_images,)``.
-    read_images : returns the images of these labels, uint8, ``(n_images, 28, 28)``; called at most
-        once at a time, and not again after it has succeeded.
+    Checking a configuration, or describing a data set, needs the labels alone: a process that never trains never pays
+    for the images (47 MB for the training part of MNIST). ``read_images`` returns them, uint8 (n_images, 28, 28); it is
+    called at most once at a time, and not again after it has succeeded.
     """
 
     def __init__(self, labels: Labels, read_images: Callable[[], Images]):
@@ -70,13 +65,7 @@ class LabelledImages:
 
     @property
     def images(self) -> Images:
-        """uint8, ``(n_images, 28, 28)``, read-only.
-
-        Raises
-        ------
-        InvalidDataset : there are not as many images as labels.
-        Corrupted, StorageFailed : raised by the reader.
-        """
+        """uint8, (n_images, 28, 28), read-only; raise as the reader, or `InvalidDataset` for another number."""
         with self._reading:
             if self._images is None:
                 images = _read_only(self._read_images())
@@ -133,7 +122,6 @@ class Dataset:
     n_added: int = 0
 
     def __post_init__(self) -> None:
-        """Take the test part for its own."""
         if not self.test_sha256:
             object.__setattr__(self, "test_sha256", self.sha256)
 
@@ -209,10 +197,7 @@ def received_dataset(name: str, files: Mapping[str, bytes]) -> Dataset:
 def load_dataset(name: str) -> Dataset:
     """Return a data set of the package: always the same object, from any thread.
 
-    Raises
-    ------
-    DatasetNotFound : there is no such data set.
-    Corrupted, StorageFailed : its files are damaged or cannot be read; the next call tries again.
+    Raises `DatasetNotFound`; `Corrupted` or `StorageFailed` for its files, which the next call reads again.
     """
     if name not in LOADERS:
         raise DatasetNotFound("There is no data set of this name.", allowed=", ".join(LOADERS))
@@ -221,16 +206,9 @@ def load_dataset(name: str) -> Dataset:
 
 
 def load_mnist(folder: Traversable | None = None) -> Dataset:
-    """Open MNIST; the labels are read now, the images on first use.
+    """Open MNIST, of a folder of its four ``.gz`` files; the labels are read now, the images on first use.
 
-    Parameters
-    ----------
-    folder : of the four ``.gz`` files; by default, in the package.
-
-    Raises
-    ------
-    Corrupted : a file is not the published one (for images, when they are first read).
-    StorageFailed : a file cannot be read.
+    Raises `Corrupted` if a file is not the published one, of images when they are first read; `StorageFailed`.
     """
     training, test = open_parts(partial(_read_verified, folder or files("service.datasets") / "files" / "mnist"))
     return Dataset(

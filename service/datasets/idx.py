@@ -35,16 +35,7 @@ _MAX_MEMBERS, _PIECE_BYTES = 10_000, 1 << 16
 
 
 def parse_idx_images(data: bytes) -> Images:
-    """Read an uncompressed IDX file of 28 x 28 images.
-
-    Returns
-    -------
-    images : uint8, ``(n_images, 28, 28)``, read-only, ``n_images`` at least 1.
-
-    Raises
-    ------
-    InvalidDataset : anything but exactly such a file.
-    """
+    """Read exactly an uncompressed IDX file of images, (n_images, 28, 28), read-only; else raise `InvalidDataset`."""
     images = _parse(data, rank=3, what="image")
     if images.shape[1:] != (IMAGE_SIDE_PX, IMAGE_SIDE_PX):
         _, height, width = images.shape
@@ -54,16 +45,7 @@ def parse_idx_images(data: bytes) -> Images:
 
 
 def parse_idx_labels(data: bytes, *, n_classes: int = MAX_CLASSES) -> Labels:
-    """Read an uncompressed IDX file of labels ``0 .. n_classes - 1``.
-
-    Returns
-    -------
-    labels : uint8, ``(n_images,)``, read-only, ``n_images`` at least 1.
-
-    Raises
-    ------
-    InvalidDataset : anything but exactly such a file, or a label outside the range.
-    """
+    """Read exactly an IDX file of labels below ``n_classes``, (n_images,), read-only; else raise `InvalidDataset`."""
     labels = _parse(data, rank=1, what="label")
     if labels.max() >= n_classes:
         raise InvalidDataset(f"A label is out of range: labels must be 0 to {n_classes - 1}.")
@@ -78,13 +60,9 @@ def format_idx(array: NDArray[np.uint8]) -> bytes:
 def gunzip(data: bytes, *, limit_bytes: int) -> bytes:
     """Expand gzip members that follow each other, stopping as soon as the result would pass ``limit_bytes``.
 
-    The checksum and the length at the end of each member are verified. Never more than
-    ``limit_bytes + 1`` bytes are expanded, whatever the input declares.
-
-    Raises
-    ------
-    InvalidDataset : not gzip, damaged, truncated, of too many members, or followed by anything else.
-    InputTooLarge : it expands to more than ``limit_bytes``.
+    The checksum and the length at the end of each member are verified. Never more than ``limit_bytes + 1`` bytes are
+    expanded, whatever the input declares; more than the limit are `InputTooLarge`. Raises `InvalidDataset` if it is not
+    gzip, damaged, truncated, of too many members, or followed by anything else.
     """
     view, at, expanded = memoryview(data), 0, bytearray()
     for _ in range(_MAX_MEMBERS):

@@ -26,11 +26,9 @@ _Row = tuple[int, str]
 
 
 class LabelledFiles:
-    """Images by class, gathered file by file. A file or folder that is named ``test`` has the test images.
+    """Images by class, gathered file by file, together at most ``limit_bytes``.
 
-    Parameters
-    ----------
-    limit_bytes : of all images together.
+    A file or folder that is named ``test`` has the test images.
     """
 
     def __init__(self, *, limit_bytes: int) -> None:
@@ -49,12 +47,8 @@ class LabelledFiles:
     def add_csv(self, content: bytes, path: str) -> None:
         """Add a table: a label and 784 pixels a line, 0 the background to 255. It may be gzipped and have a heading.
 
-        A heading names the column of the label: ``label``, ``class`` or ``target``; else that is the first one.
-
-        Raises
-        ------
-        InvalidDataset : it is none; the message names the file and the line.
-        InputTooLarge : there are more bytes than the limit.
+        A heading names the column of the label: ``label``, ``class`` or ``target``; else that is the first one. Raises
+        `InvalidDataset`, naming the file and the line, or `InputTooLarge`.
         """
         if content.startswith(GZIP_MAGIC):
             content = gunzip(content, limit_bytes=self._limit_bytes)
@@ -82,12 +76,9 @@ class LabelledFiles:
         """Return them as a data set; without test images of their own, one in six of each class is for testing.
 
         Classes that are named by digits keep them as their labels: if there is every one from 0, they are all that
-        there is, else the data set has all ten digits. Others are numbered in alphabetical order, and so named.
-
-        Raises
-        ------
-        InvalidDataset : there are too few or too many classes, or one has test images only.
-        InvalidField : the class names do not fit.
+        there is, else the data set has all ten digits. Others are numbered in alphabetical order, and so named. Raises
+        `InvalidDataset` for too few or too many classes, or one with test images only; `InvalidField` if the class
+        names do not fit.
         """
         found = sorted({*self._classes[False], *self._classes[True]})
         if class_names is None and not 2 <= len(found) <= MAX_CLASSES:

@@ -49,29 +49,18 @@ def with_its_classes(config: TrainingConfig, dataset: Dataset) -> TrainingConfig
 def plan_split(dataset: Dataset, config: TrainingConfig) -> SplitPlan:
     """Check that a configuration fits a data set, by the labels alone.
 
-    Raises
-    ------
-    InvalidField : names the field that does not fit, and what it may be: ``classes`` (not in the data set),
-        ``validation_size`` (more images than there are, or none of the classes among them), ``train_size``
-        (more than there are, or a class is missing), ``batch_size`` (more than the selected training images).
+    Raises `InvalidField`, naming what does not fit and what it may be: ``classes`` (not in the data set),
+    ``validation_size`` (more images than there are, or none of the classes among them), ``train_size`` (more than there
+    are, or a class is missing), ``batch_size`` (more than the selected training images).
     """
     training, validation = _select(dataset, config)
     return SplitPlan(n_train=len(training), n_validation=len(validation))
 
 
 def split(dataset: Dataset, config: TrainingConfig) -> TrainingData:
-    """Read, select, filter and scale the images that a configuration asks for.
+    """Read, select, filter and scale the images that a configuration asks for, as `design_matrix` does, in its dtype.
 
-    Returns
-    -------
-    data : ``x_train (n_train, n_inputs)`` and ``x_validation (n_validation, n_inputs)``, of the configuration's dtype,
-        as `service.core.design_matrix` makes them; ``y_train (n_train,)`` and
-        ``y_validation (n_validation,)``, int64.
-
-    Raises
-    ------
-    InvalidField : as `plan_split`.
-    Corrupted, StorageFailed : the images are damaged, or cannot be read.
+    Raises as `plan_split`; `Corrupted` or `StorageFailed` if the images are damaged, or cannot be read.
     """
     training, validation = _select(dataset, config)
     scaling = config.build_model().scaling

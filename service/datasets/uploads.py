@@ -108,10 +108,9 @@ def read_upload(parts: Mapping[str, bytes], class_names: Sequence[str] | None, *
 
     Raises
     ------
-    InvalidField : a part is missing or unknown, or the class names do not fit the labels.
+    InvalidField : a part is missing or unknown, or the class names do not fit the labels. All name it in ``field``.
     InvalidDataset : the data is damaged, or no model could be trained on it.
     InputTooLarge : it expands to more than the limit.
-        All of them name the part in ``field``.
     """
     labels_of = {"training": "train_labels", "test": "test_labels"}
     if parts.keys() == {"file"}:

@@ -30,21 +30,14 @@ class _Resolved:
 class ModelCatalogue:
     """Names and references to models in memory.
 
-    `get` resolves a reference by a listing of names in the registry and nothing more, so a new version or a moved
-    alias answers at once, whichever process made it. `get_cached` answers from memory alone: what this process changed
-    is used at once, what another one changed after `FRESH_S`, or twice that at most. Versions never change, so one
-    that is loaded is never looked at again; the one that has gone unused for longest makes room for a new one.
+    `get` resolves a reference by a listing of names in the registry and nothing more, so a new version or a moved alias
+    answers at once, whichever process made it. `get_cached` answers from memory alone: what this process changed is
+    used at once, what another one changed after `FRESH_S`, or twice that at most. Versions never change, so one that is
+    loaded is never looked at again; of more than ``max_loaded`` the one unused for longest is dropped.
 
-    Safe to use from several threads: a model that two ask for at once is loaded once, and loading one does not
-    hold up requests for those that are loaded.
-
-    Parameters
-    ----------
-    registry : where models are.
-    default_name : the model that predicts when none is named.
-    max_loaded : models to keep at most.
-    clock : monotonic, seconds.
-    background : looks at the registry again; a thread of the catalogue's own by default.
+    Safe to use from several threads: a model that two ask for at once is loaded once, and loading one does not hold up
+    requests for those that are loaded. The ``clock`` is monotonic, in seconds; ``background`` looks at the registry
+    again, a thread of the catalogue's own by default.
     """
 
     def __init__(
@@ -69,18 +62,10 @@ class ModelCatalogue:
         self._loading = Lock()
 
     def get(self, name: str | None = None, reference: int | str | None = None) -> Model:
-        """Return a model.
+        """Return a model: the default one without a name; of its versions as `Registry.resolve` says.
 
-        Parameters
-        ----------
-        name : None for the default model.
-        reference : a version or an alias; None as `Registry.resolve` says.
-
-        Raises
-        ------
-        ModelNotFound : there is no such model, version or alias.
-        Corrupted, StorageFailed : the registry cannot vouch for its file, or cannot read it. It is not kept: the next
-            call tries again.
+        Raises `ModelNotFound`; `Corrupted` or `StorageFailed` if the registry cannot vouch for its file or read it,
+        which the next call tries again.
         """
         name = self.default_name if name is None else name
         key = name, self._resolve(name, reference)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any
 
@@ -20,68 +19,13 @@ _STANDARD_ERRORS = 1.959963984540054
 """Between these, to both sides of its mean, lie 95 % of a normal distribution."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """One model against the first, image by image.
-
-    Parameters
-    ----------
-    first, other : ``name/version``.
-    n_images : that both were shown.
-    only_first_right, only_other_right : images that only one of them classifies correctly.
-    accuracy_difference : of the other less the first.
-    accuracy_interval : 95 % of it, after Agresti and Min (2005): half an image is added to each of the four
-        cells of both right, one right and none right, so that it has a length even where they never differ.
-    loss_difference, loss_interval : likewise, the interval by the standard error of the paired differences.
-    p_value : McNemar's, exact and two-sided: if both were equally good, how often chance would share out the
-        images on which only one is right at least as unevenly.
-    """
-
-    first: str
-    other: str
-    n_images: int
-    only_first_right: int
-    only_other_right: int
-    accuracy_difference: float
-    accuracy_interval: tuple[float, float]
-    loss_difference: float
-    loss_interval: tuple[float, float]
-    p_value: float
-
-    @property
-    def sentence(self) -> str:
-        """What this means, for a person."""
-        one, two = self.only_first_right, self.only_other_right
-        if one == two == 0:
-            return f"{self.first} and {self.other} classified the same of the {self.n_images:,} images correctly."
-        better, worse = (self.other, self.first) if two > one else (self.first, self.other)
-        counts = f"{better} alone classified {max(one, two):,} images correctly, {worse} alone {min(one, two):,}"
-        chance = f"p = {self.p_value:.2g}" if self.p_value >= 1e-4 else "p < 0.0001"
-        if self.p_value < 0.05:
-            return f"{better} is better: {counts}, which is unlikely to be chance ({chance})."
-        return f"Neither is clearly better: {counts}, which may be chance ({chance})."
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as the API shows it."""
-        values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        del values["n_images"]  # which all comparisons have in common
-        return {**values, "sentence": self.sentence}
-
-
 def compare(models: Sequence[Model], datasets: Datasets = PACKAGED) -> dict[str, Any]:
     """Compare models with the first of them, on the test images of the classes that all of them know.
 
-    A model that knows more classes may name one that the others do not know, and is then wrong.
-
-    Returns
-    -------
-    Plain data, as the API shows it: ``dataset``, ``n_images``, ``classes``; ``models``, each with its accuracy
-    and loss on these images; ``comparisons`` of each other one with the first.
-
-    Raises
-    ------
-    InvalidInput : the models have different test images, or share no class.
-    DatasetNotFound, InvalidDataset, Corrupted, StorageFailed : as `evaluate`.
+    A model that knows more classes may name one that the others do not know, and is then wrong. Returns plain data, as
+    the API shows it: ``dataset``, ``n_images``, ``classes``; ``models``, each with its accuracy and loss on these
+    images; ``comparisons`` of each other one with the first. Raises `InvalidInput` if they have different test images
+    or share no class, or as `evaluate`.
     """
     evaluations = [evaluate(model, datasets) for model in models]
     first = evaluations[0]
@@ -107,37 +51,57 @@ def compare(models: Sequence[Model], datasets: Datasets = PACKAGED) -> dict[str,
             for model, (is_right, loss) in zip(models, results, strict=True)
         ],
         "comparisons": [
-            paired(names[0], name, results[0], result).to_dict()
-            for name, result in zip(names[1:], results[1:], strict=True)
+            paired(names[0], name, results[0], result) for name, result in zip(names[1:], results[1:], strict=True)
         ],
     }
 
 
-def paired(first: str, other: str, of_first: Results, of_other: Results) -> Comparison:
-    """Compare what two models said of the same images.
+def paired(first: str, other: str, of_first: Results, of_other: Results) -> dict[str, Any]:
+    """Compare what two models said of the same images, image by image.
 
     Parameters
     ----------
     first, other : what to call them.
     of_first, of_other : which images each classified correctly, bool, and the loss of each, float64; all (n_images,).
+
+    Returns
+    -------
+    only_first_right, only_other_right : images that only one of them classifies correctly.
+    accuracy_difference : of the other less the first.
+    accuracy_interval : 95 % of it, after Agresti and Min (2005): half an image is added to each of the four
+        cells of both right, one right and none right, so that it has a length even where they never differ.
+    loss_difference, loss_interval : likewise, the interval by the standard error of the paired differences.
+    p_value : McNemar's, exact and two-sided: if both were equally good, how often chance would share out the
+        images on which only one is right at least as unevenly.
+    sentence : what this means, for a person.
     """
     (right_a, loss_a), (right_b, loss_b) = of_first, of_other
     n_images = len(right_a)
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    losses = loss_b - loss_a
-    error = float(losses.std()) / sqrt(n_images)
-    return Comparison(
-        first=first,
-        other=other,
-        n_images=n_images,
-        only_first_right=only_a,
-        only_other_right=only_b,
-        accuracy_difference=(only_b - only_a) / n_images,
-        accuracy_interval=_accuracy_interval(only_a, only_b, n_images),
-        loss_difference=float(losses.mean()),
-        loss_interval=_around(float(losses.mean()), error),
-        p_value=mcnemar(only_a, only_b),
-    )
+    losses, p_value = loss_b - loss_a, mcnemar(only_a, only_b)
+    mean, error = float(losses.mean()), float(losses.std()) / sqrt(n_images)
+    better, worse = (other, first) if only_b > only_a else (first, other)
+    more, fewer = max(only_a, only_b), min(only_a, only_b)
+    counts = f"{better} alone classified {more:,} images correctly, {worse} alone {fewer:,}"
+    chance = f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
+    if more == 0:
+        sentence = f"{first} and {other} classified the same of the {n_images:,} images correctly."
+    elif p_value < 0.05:
+        sentence = f"{better} is better: {counts}, which is unlikely to be chance ({chance})."
+    else:
+        sentence = f"Neither is clearly better: {counts}, which may be chance ({chance})."
+    return {
+        "first": first,
+        "other": other,
+        "only_first_right": only_a,
+        "only_other_right": only_b,
+        "accuracy_difference": (only_b - only_a) / n_images,
+        "accuracy_interval": _accuracy_interval(only_a, only_b, n_images),
+        "loss_difference": mean,
+        "loss_interval": _around(mean, error),
+        "p_value": p_value,
+        "sentence": sentence,
+    }
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
@@ -161,11 +125,11 @@ def _on(evaluation: Evaluation, indices: npt.NDArray[np.int64]) -> Results:
     return evaluation.is_right[chosen], evaluation.loss[chosen]
 
 
-def _accuracy_interval(only_a: int, only_b: int, n_images: int) -> tuple[float, float]:
+def _accuracy_interval(only_a: int, only_b: int, n_images: int) -> list[float]:
     a, b, n = only_a + 0.5, only_b + 0.5, n_images + 2
     low, high = _around((b - a) / n, sqrt(a + b - (a - b) ** 2 / n) / n)
-    return max(-1.0, low), min(1.0, high)
+    return [max(-1.0, low), min(1.0, high)]
 
 
-def _around(middle: float, error: float) -> tuple[float, float]:
-    return middle - _STANDARD_ERRORS * error, middle + _STANDARD_ERRORS * error
+def _around(middle: float, error: float) -> list[float]:
+    return [middle - _STANDARD_ERRORS * error, middle + _STANDARD_ERRORS * error]

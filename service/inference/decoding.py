@@ -28,16 +28,11 @@ def decode_upload(
     limits: DecodingLimits = DEFAULT_LIMITS,
     keeps_pictures: bool = False,
 ) -> ModelInputs:
-    """Read a file or a request body.
+    """Read a file or a request body, with the picture after each step if it ``keeps_pictures``.
 
-    Its first bytes decide, before the media type: a PNG, JPEG or WebP is preprocessed; a ``.npy`` file holds
-    pixels, which are used as given. Anything else is raw pixels, 784 bytes an image, if its media type is
-    ``application/octet-stream``, or missing and the number of bytes is right.
-
-    Parameters
-    ----------
-    media_type : as the sender gave it, with or without parameters.
-    keeps_pictures : whether the result has the picture after each step.
+    Its first bytes decide, before the media type, as the sender gave it: a PNG, JPEG or WebP is preprocessed; a
+    ``.npy`` file holds pixels, which are used as given. Anything else is raw pixels, 784 bytes an image, if its media
+    type is ``application/octet-stream``, or missing and the number of bytes is right.
 
     Raises
     ------
@@ -82,15 +77,9 @@ def is_small_upload(content: bytes) -> bool:
 def decode_pixels(values: Any, *, limits: DecodingLimits = DEFAULT_LIMITS) -> ModelInputs:
     """Read pixels that are numbers already, from JSON or as an array; they are used as given.
 
-    Parameters
-    ----------
-    values : numbers from 0 to 255: 784 of them, 28x28, or a batch of either; lists, or an array of integers or floats.
-
-    Raises
-    ------
-    InvalidField : of the field ``pixels``: a wrong number, shape, type or range. One error, however many values are
-        wrong.
-    InputTooLarge : there are more images than the limit.
+    There are 784 of them from 0 to 255, 28x28, or a batch of either; in lists, or an array of integers or floats.
+    Raises one `InvalidField`, of ``pixels``, for a wrong number, shape, type or range; `InputTooLarge` for too many
+    images.
     """
     if isinstance(values, np.ndarray):
         return ModelInputs.as_given(images_from_array(values, limits, field="pixels"))

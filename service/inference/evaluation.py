@@ -148,11 +148,8 @@ class Evaluation:
 def evaluate(model: Model, datasets: Datasets = PACKAGED) -> Evaluation:
     """Evaluate a model on the test images of its classes; the evaluations of the last 16 versions are kept.
 
-    Raises
-    ------
-    DatasetNotFound : the data that the model was trained on is not here any more.
-    InvalidDataset : it holds no test image of the model's classes.
-    Corrupted, StorageFailed : as the data set says.
+    Raises `DatasetNotFound` if the data that it was trained on is not here any more, `InvalidDataset` if that has no
+    test image of its classes; `Corrupted`, `StorageFailed`.
     """
     manifest = model.manifest
     dataset = datasets.get(manifest.dataset["name"])

@@ -60,14 +60,8 @@ def decode_files(
 ) -> list[FileResult]:
     """Decode files in their order, those in an archive in its order; a file that is refused has its error instead.
 
-    Parameters
-    ----------
-    decode : decodes a file that is no archive.
-
-    Raises
-    ------
-    MalformedInput : an archive that came alone cannot be read, or holds no files.
-    InputTooLarge : there are more files or images, or archives expand to more bytes, than one request may hold.
+    ``decode`` is for a file that is no archive. Raises `MalformedInput` if an archive that came alone cannot be read or
+    holds no files; `InputTooLarge` for more files, images or expanded bytes than one request may hold.
     """
     decoded: list[FileResult] = []
     n_images = 0

@@ -25,14 +25,10 @@ Float64s = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Flip:
-    """An image that a model takes for another digit.
+    """An image, (height, width) uint8, that a model takes for another digit.
 
-    Parameters
-    ----------
-    digit : that it takes it for.
-    pixels : (height, width) uint8.
-    distance : the length of the change, the root of its sum of squares, in grey levels.
-    is_local : whether it was found by a local search, so that others may be nearer; else it is the nearest.
+    The distance is the length of the change, the root of its sum of squares, in grey levels. With ``is_local`` it was
+    found by a local search, so that others may be nearer; else it is the nearest.
     """
 
     digit: int
@@ -51,7 +47,7 @@ class Flip:
 
 
 def find_flip(model: Model, image: Bytes) -> Flip | None:
-    """Find an image near to a given one that the model takes for another digit: of a linear model the nearest.
+    """Find an image near to (height, width) that the model takes for another digit: of a linear model the nearest.
 
     With z the logits of the image, k the class that wins and w_j the slopes of z_j for another class j, it solves for
     each j exactly, where slopes are the same everywhere ::
@@ -60,15 +56,8 @@ def find_flip(model: Model, image: Bytes) -> Flip | None:
 
     with the divisor of the input scaling, brings d to whole grey levels, as `whole_change` does, has the result
     predicted, and takes the nearest. For a network, z and w are those of the image that was found last, and what is
-    found is local: another may be nearer.
-
-    Parameters
-    ----------
-    image : (height, width) uint8.
-
-    Returns
-    -------
-    None if no image within the bounds of pixels would be taken for anything else; for a network, if none was found.
+    found is local. None if no image within the bounds of pixels would be taken for anything else; for a network, if
+    none was found.
     """
     at_image = _Linearisation(model, image)
     bounds = sorted(_bounds(image.reshape(-1).astype(np.float64), at_image))
@@ -79,10 +68,7 @@ def find_flip(model: Model, image: Bytes) -> Flip | None:
 class _Linearisation:
     """How far each class is behind the one that wins, and how that changes with each grey level, at an image.
 
-    Parameters
-    ----------
-    pixels : (n_pixels,) or (height, width), uint8.
-    winner : the place of the class that wins; the predicted one by default.
+    The ``winner`` is the place of the class that wins; the predicted one by default.
     """
 
     def __init__(self, model: Model, pixels: Bytes, winner: int | None = None) -> None:
@@ -173,20 +159,11 @@ def _shortened(model: Model, image: Bytes, change: Float64s, flip: Flip) -> Flip
 
 
 def smallest_change(pixels: Float64s, slope: Float64s, gain: float) -> Float64s | None:
-    """Solve exactly: minimise |d|² so that slope·d >= gain and 0 <= pixels + d <= 255.
+    """Solve exactly: minimise |d|², (n,) float64, so that slope·d >= gain and 0 <= pixels + d <= 255.
 
-    The solution is d = λ slope where the bounds allow it, and at the bound where they do not. slope·d grows with
-    λ in straight pieces, each as long as no further pixel reaches its bound; the piece in which it passes
-    ``gain`` says what λ is.
-
-    Parameters
-    ----------
-    pixels, slope : (n,) float64.
-    gain : nothing needs to change for 0 or less.
-
-    Returns
-    -------
-    d, (n,); None if there is no such change.
+    The solution is d = λ slope where the bounds allow it, and at the bound where they do not. slope·d grows with λ in
+    straight pieces, each as long as no further pixel reaches its bound; the piece in which it passes ``gain`` says what
+    λ is. Nothing needs to change for a gain of 0 or less; None if there is no such change.
     """
     level = 0.0 if gain <= 0 else _level(pixels, slope, gain)
     return None if level is None else np.clip(level * slope, -pixels, 255 - pixels)

@@ -118,12 +118,8 @@ class FullInk:
 class Candidate:
     """The parts of a relief that may be strokes.
 
-    Parameters
-    ----------
-    structure : all strong parts, those of printed lines included.
-    strokes : what remains without lines and blobs.
-    labels : of the strokes, (height, width).
-    of_lines : the pixels of lines that were removed.
+    ``structure`` has all strong parts, ``strokes`` those without lines and blobs; ``labels`` and ``of_lines``, the
+    pixels of removed lines, are (height, width).
     """
 
     relief: Relief
@@ -168,12 +164,8 @@ class Located(NamedTuple):
 def locate_strokes(grey: Bytes, max_side_px: int) -> Located | None:
     """Separate all strokes of a (height, width) picture from its background and from printed lines.
 
-    Both dark and light structures are tried. Of two with similar contrast, the one whose box encloses the other is the
-    ink, and the other is what the ink encloses.
-
-    Parameters
-    ----------
-    max_side_px : of the reduced picture, in which the background is estimated.
+    Both dark and light structures are tried, in a picture that is reduced to ``max_side_px``. Of two with similar
+    contrast, the one whose box encloses the other is the ink, and the other is what the ink encloses.
     """
     factor = -(-max(grey.shape) // max_side_px)
     small = np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey

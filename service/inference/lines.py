@@ -32,14 +32,10 @@ class Lines(NamedTuple):
 def find_lines(mask: Mask, depth: Bytes) -> Lines:
     """Find straight horizontal and vertical lines that no digit has.
 
-    Those are two of each direction in one connected component (a frame, whether or not the digit touches it), or
-    any that cross the whole picture. Where a stroke crosses a line, its pixels are not counted: there is ink on both
-    sides of the line, or they are much darker than the line.
-
-    Parameters
-    ----------
-    mask : (height, width) what differs from the background.
-    depth : by how much, in levels.
+    Those are two of each direction in one connected component (a frame, whether or not the digit touches it), or any
+    that cross the whole picture. Where a stroke crosses a line, its pixels are not counted: there is ink on both sides
+    of the line, or they are much darker than the line. ``mask``, (height, width), is what differs from the background,
+    ``depth`` by how many levels.
     """
     import cc3d  # noqa: PLC0415 - nothing but pictures needs it
 

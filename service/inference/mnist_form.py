@@ -49,18 +49,10 @@ def is_mnist_form(image: Bytes) -> bool:
 
 
 def to_mnist_form(ink: Bytes) -> Bytes:
-    """Scale and place the ink as MNIST does.
+    """Scale ink, cropped to itself, 0 for paper to 255, and place it as MNIST does: return (28, 28).
 
-    Each pixel of the result is the mean of the area that it covers. The darkest becomes 255, as in MNIST,
-    because thin strokes lose darkness where they are averaged with the paper.
-
-    Parameters
-    ----------
-    ink : 0 for paper to 255 for ink, (height, width), already cropped to the ink.
-
-    Returns
-    -------
-    (28, 28).
+    Each pixel of the result is the mean of the area that it covers. The darkest becomes 255, as in MNIST, because thin
+    strokes lose darkness where they are averaged with the paper.
     """
     scale = INK_SIDE_PX / max(ink.shape)
     height_px, width_px = (max(1, round(side_px * scale)) for side_px in ink.shape)

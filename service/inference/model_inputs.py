@@ -55,7 +55,6 @@ class DecodingLimits:
     max_archive_bytes: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
-        """Check that every limit is positive."""
         for field in fields(self):
             value = getattr(self, field.name)
             if value < 1:
@@ -86,7 +85,6 @@ class ModelInputs:
     pictures: tuple[Bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that every image has its steps and warnings."""
         if not len(self.images) == len(self.steps) == len(self.warnings):
             raise ValueError("images, steps and warnings must be equally many")
 
@@ -119,11 +117,9 @@ class ModelInputs:
         return cls(images=images, steps=(_AS_GIVEN,) * len(images), warnings=tuple(warnings))
 
     def picture_after(self, step: str) -> Bytes:
-        """Return the only image's picture after a step, given by its number from 0 or by the beginning of its text.
+        """Return the only image's picture after a step, given by its number from 0 or the beginning of its text.
 
-        Raises
-        ------
-        InvalidField : there is no such step.
+        Raises `InvalidField` if there is no such step.
         """
         only, steps = self.only, self.steps[0]
         found = [n for n, text in enumerate(steps) if step and (step == str(n) or text.startswith(step))]
@@ -134,12 +130,7 @@ class ModelInputs:
 
     @classmethod
     def joined(cls, parts: Sequence[ModelInputs], limits: DecodingLimits) -> ModelInputs:
-        """Put the images of several files into one batch, in their order.
-
-        Raises
-        ------
-        InputTooLarge : together they are more than one request may hold.
-        """
+        """Put the images of several files into one batch, in their order; raise `InputTooLarge` for too many."""
         limits.check_n_images(sum(map(len, parts)))
         return cls(
             images=np.concatenate([_NONE, *(part.images for part in parts)]),
@@ -149,20 +140,10 @@ class ModelInputs:
 
 
 def images_from_values(values: Any, limits: DecodingLimits) -> Bytes:
-    """Check pixels that JSON gave as lists of numbers; nothing is rescaled.
+    """Check pixels that JSON gave as 784 numbers, 28x28, or a list of either: return (n_images, 28, 28), rounded.
 
-    Parameters
-    ----------
-    values : 784 numbers, 28x28, or a list of either.
-
-    Returns
-    -------
-    (n_images, 28, 28), rounded to whole numbers.
-
-    Raises
-    ------
-    InvalidField, InputTooLarge : as `images_from_array`, for the field ``pixels``; likewise if a value is no number, as
-        a boolean is none, or if rows differ in length.
+    Raises as `images_from_array`, for the field ``pixels``; likewise if a value is no number, as a boolean is none, or
+    if rows differ in length.
     """
     if (content := image_bytes(_flat(values))) is not None:
         return images_from_bytes(content, limits)
@@ -191,21 +172,11 @@ def array_from_values(values: Any, *, field: str, allowed: str = _SHAPES) -> NDA
 
 
 def images_from_array(array: NDArray[Any], limits: DecodingLimits, *, field: str | None = None) -> Bytes:
-    """Check an array of pixels.
+    """Check an array of pixels: return (n_images, 28, 28), rounded to whole numbers.
 
-    Parameters
-    ----------
-    array : integers or floats from 0 to 255, of shape (784,), (28, 28), (n, 784), (n, 28, 28) or (n, 28, 28, 1).
-    field : the sender's name for them, for the error.
-
-    Returns
-    -------
-    (n_images, 28, 28), rounded to whole numbers.
-
-    Raises
-    ------
-    InvalidField : the shape is another one, there is no image, or a value is out of range or not finite.
-    InputTooLarge : there are more images than the limit.
+    It holds integers or floats from 0 to 255, of shape (784,), (28, 28), (n, 784), (n, 28, 28) or (n, 28, 28, 1).
+    Raises `InvalidField`, with the sender's name for them, for another shape, no image, or a value that is out of range
+    or not finite; `InputTooLarge` for more images than the limit.
     """
     if array.dtype.kind not in "uif":
         raise InvalidField("The pixels are not real numbers.", field=field, allowed=_RANGE)
@@ -226,16 +197,9 @@ def images_from_array(array: NDArray[Any], limits: DecodingLimits, *, field: str
 
 
 def images_from_bytes(content: bytes, limits: DecodingLimits) -> Bytes:
-    """Read bytes as pixels, 784 an image, row by row.
+    """Read bytes as pixels, 784 an image, row by row: (n_images, 28, 28), read-only.
 
-    Returns
-    -------
-    (n_images, 28, 28), read-only.
-
-    Raises
-    ------
-    MalformedInput : their number is not a multiple of 784, or 0.
-    InputTooLarge : there are more images than the limit.
+    Raises `MalformedInput` if their number is not a multiple of 784, or 0; `InputTooLarge` for too many images.
     """
     n_images, n_left = divmod(len(content), N_PIXELS)
     if n_left or not n_images:

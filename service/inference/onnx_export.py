@@ -13,15 +13,11 @@ _ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid"}
 
 
 def write_onnx(model: Model) -> bytes:
-    """Write the published weights as an ONNX model.
+    """Write the published weights as an ONNX model; raise `ExtraMissing` without the package ``onnx``.
 
     Its input is ``image``, UINT8 (n, height, width), from 0 (background) to 255 (ink); its outputs are
     ``probabilities``, FP32 (n, n_classes), and ``digit``, INT64 (n,): the tensors of the inference protocol. It is
     written from `service.core.Model.operations`, scaling of images included, and computes in the weights' type.
-
-    Raises
-    ------
-    ExtraMissing : the package ``onnx`` is not installed.
     """
     try:
         from onnx import TensorProto, checker, helper, numpy_helper  # noqa: PLC0415 - an extra

@@ -35,23 +35,13 @@ def read(model: Model, picture: Picture, *, expect: int | None = None) -> dict[s
     """Read all digits of a picture.
 
     Where one digit ends is decided together with which it is: every candidate is classified, all in one batch, and the
-    chosen digits have the lowest sum of costs: -ln of the model's probability, and what is unlikely in their shapes.
+    chosen digits have the lowest sum of costs: -ln of the model's probability, and what is unlikely in their shapes. Of
+    ways to divide the ink that are nearly as likely, one with as many digits as ``expect`` is chosen; if there is none,
+    the best is returned, with a warning.
 
-    Parameters
-    ----------
-    expect : the number of digits, if it is known: of ways to divide the ink that are nearly as likely, one with as many
-        is chosen. If there is none, the best is returned, with a warning.
-
-    Returns
-    -------
-    In the shape of the HTTP API: ``model``, ``version``; ``lines`` with ``text``, ``digits`` and ``marks``, from top to
-    bottom; ``preprocessing`` and ``warnings`` of the whole picture. Boxes are x, y, width and height in pixels of the
-    picture as it is seen.
-
-    Raises
-    ------
-    InputTooLarge
-        There is more writing than is read at once.
+    Returns, in the shape of the HTTP API, ``model``, ``version``; ``lines`` with ``text``, ``digits`` and ``marks``,
+    from top to bottom; ``preprocessing`` and ``warnings`` of the whole picture. Boxes are x, y, width and height in
+    pixels of the picture as it is seen. Raises `InputTooLarge` if there is more writing than is read at once.
     """
     grey, steps = to_grey(picture.pixels)
     darkness, removed = writing_in(grey)

@@ -82,11 +82,8 @@ class TextLine:
 class Text:
     """All lines of a picture from top to bottom.
 
-    Parameters
-    ----------
-    lines : from top to bottom.
-    labels : (height, width), those of the lines' pieces; 0 is paper.
-    n_left_out : connected components beyond the largest.
+    ``labels``, (height, width), are those of the lines' pieces, 0 is paper; ``n_left_out`` counts connected components
+    beyond the largest.
     """
 
     lines: tuple[TextLine, ...]
@@ -123,13 +120,7 @@ class Segment:
 
 
 def find_text(darkness: Bytes, max_parts: int) -> Text:
-    """Divide ink into lines and pieces.
-
-    Parameters
-    ----------
-    darkness : 0 for paper to 255 for full ink, (height, width).
-    max_parts : connected components, the largest; others are left out.
-    """
+    """Divide ink, 0 for paper to 255, into lines and pieces: of its ``max_parts`` largest components."""
     labels, components = parts(darkness > _EDGE_LEVEL, darkness)
     height_px = typical_height_px(components)
     components = [part for part in components if part.n_pixels >= _MIN_PART_AREA * height_px**2]
@@ -214,12 +205,8 @@ def _cut(darkness: Bytes, height_px: float) -> tuple[Labels, list[float]]:
     """Divide a component from left to right where cuts from its top to its bottom cross little ink.
 
     For every column, the cheapest path through it in the middle row is found by dynamic programming, from above and
-    from below; steps aside cost little. Cuts are where that cost is lowest in its neighbourhood.
-
-    Returns
-    -------
-    pieces : (height, width), from 1 on.
-    cut_inks : of each piece, the ink that the cut to its left crosses, in heights of the line.
+    from below; steps aside cost little. Cuts are where that cost is lowest in its neighbourhood. Returns the pieces,
+    (height, width), from 1 on, and for each the ink that the cut to its left crosses, in heights of the line.
     """
     n_rows, n_columns = darkness.shape
     if n_columns < _CUT_WIDTH * height_px or n_rows < _TALL * height_px:
@@ -413,12 +400,7 @@ class Way:
 
 
 def cheapest_ways(n_pieces: int, segments: Mapping[int, Segment], costs: Sequence[float]) -> dict[int, Way]:
-    """Return, for every possible number of digits, the cheapest way to divide a line.
-
-    Parameters
-    ----------
-    segments, costs : the candidates of the line by their numbers, and the costs of all numbers.
-    """
+    """Return, for every possible number of digits, the cheapest way to divide a line, given its candidates."""
     ways: list[dict[int, Way]] = [{0: Way()}, *({} for _ in range(n_pieces))]
     for number, segment in sorted(segments.items(), key=lambda item: item[1].start):
         for n_digits, before in ways[segment.start].items():

@@ -35,13 +35,10 @@ _FAR_PX = 10_000
 
 
 class Redrawn(NamedTuple):
-    """A drawing with strokes of another width.
+    """A drawing, 0 for paper to 255 for full ink, with strokes of another width, and what was done.
 
-    Parameters
-    ----------
-    darkness : 0 for paper to 255 for full ink.
-    step : what was done, with the former width.
-    is_guess : whether thick strokes had filled so much of its inside that there is little to know their path from.
+    ``is_guess`` says whether thick strokes had filled so much of its inside that there is little to know their path
+    from.
     """
 
     darkness: Bytes
@@ -50,21 +47,16 @@ class Redrawn(NamedTuple):
 
 
 def redraw(darkness: Bytes) -> Redrawn | None:
-    """Give thin and thick strokes a usual width; None if they have it.
-
-    Parameters
-    ----------
-    darkness : 0 for paper to 255 for full ink, (height, width), cropped to the ink.
-    """
+    """Give the strokes of a drawing, (height, width), cropped to its ink, a usual width; None if they have it."""
     return _thickened(darkness) or _thinned(darkness)
 
 
 def _thickened(darkness: Bytes) -> Redrawn | None:
     """Give thin strokes the width that is usual in MNIST; None if they are wide enough.
 
-    Without this, the strokes of a fine pen on a large sheet would nearly vanish in 20 pixels.
-    Each pixel becomes as dark as the darkest one within a square around it. The drawing becomes larger on each side by
-    the growth of its strokes; it is 160 pixels long or more.
+    Without this, the strokes of a fine pen on a large sheet would nearly vanish in 20 pixels. Each pixel becomes as
+    dark as the darkest one within a square around it. The drawing, of 160 pixels or more, grows on each side as its
+    strokes do.
     """
     darkness = _scaled(darkness, max(_MIN_SIDE_PX, *darkness.shape))
     unit_px = max(darkness.shape) / INK_SIDE_PX

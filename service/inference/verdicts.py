@@ -23,11 +23,9 @@ _RIVAL_PROBABILITY = 0.05
 class Thresholds:
     """What a request may ask for; None takes what was measured for the model.
 
-    Parameters
-    ----------
-    unsure_below : the probability below which a prediction is unsure; unmeasured 0.7.
-    digit_below : the probability, according to the detector of digits, below which an image is not taken for one;
-        for models of other data than the detector's 0, which takes all.
+    Below ``unsure_below``, unmeasured 0.7, a prediction is unsure. What the detector of digits gives a lower
+    probability than ``digit_below`` is not taken for one; for models of other data than the detector's it is 0, which
+    takes all.
     """
 
     unsure_below: float | None = None
@@ -48,19 +46,11 @@ AS_MEASURED = Thresholds()
 def judge(
     model: Model, inputs: ModelInputs, digits: Ints, table: Floats, thresholds: Thresholds = AS_MEASURED
 ) -> tuple[list[Verdict], list[list[int]]]:
-    """Judge predictions.
+    """Judge the predictions that `predict` returned.
 
     The first of these that holds is the verdict: ``blank``, nothing stands out from the background; ``not-a-digit``,
     the detector of digits says so; ``several-digits``; ``unsure``, of a low probability or with a warning; ``digit``.
-
-    Parameters
-    ----------
-    digits, table : what `predict` returned for these images.
-
-    Returns
-    -------
-    verdicts, rivals : one entry an image; rivals are the other classes that have a probability of 0.05 or more, the
-        most probable first, where the verdict is ``unsure``.
+    Where it is ``unsure``, rivals are the other classes with a probability of 0.05 or more, the most probable first.
     """
     unsure_below, digit_below = thresholds.of(model)
     are_digits = digit_probabilities(inputs).tolist() if digit_below else repeat(1.0)
@@ -103,18 +93,12 @@ def answer(
     predicted: tuple[Ints, Floats] | None = None,
     thresholds: Thresholds = AS_MEASURED,
 ) -> dict[str, Any]:
-    """Return predictions in the shape in which the HTTP API and the command line give them.
+    """Return predictions in the shape in which the HTTP API and the command line give them, ready for JSON.
 
-    Parameters
-    ----------
-    predicted : what `predict` returned for these images, where it was called already.
-    thresholds : see `judge`.
-
-    Returns
-    -------
-    ``model`` and ``version``, which predicted; and ``predictions``, one for each image, in order: ``digit``,
-    ``class_name``, ``verdict`` and ``rivals``, see `judge`, ``probabilities`` of all classes by label,
-    ``preprocessing`` and ``warnings``; ready for JSON.
+    ``predicted`` is what `predict` returned for these images, where it was called already. Returns ``model`` and
+    ``version``, which predicted; and ``predictions``, one for each image, in order: ``digit``, ``class_name``,
+    ``verdict`` and ``rivals``, see `judge`, ``probabilities`` of all classes by label, ``preprocessing`` and
+    ``warnings``.
     """
     digits, table = predict(model, inputs.images) if predicted is None else predicted
     verdicts, rivals = judge(model, inputs, digits, table, thresholds)

@@ -34,14 +34,8 @@ class Annotations:
     def change(self, kind: AnnotatedKind, object_id: str, changes: Mapping[str, Any]) -> None:
         """Replace the ``title``, the ``tags`` or the ``notes`` of something, those that are given.
 
-        Parameters
-        ----------
-        object_id : an id, the name of a data set or of a collection, or ``name/version``.
-
-        Raises
-        ------
-        JobNotFound, ModelNotFound, DatasetNotFound
-        InvalidField : one of them is too long, or too many.
+        ``object_id`` is an id, the name of a data set or of a collection, or ``name/version``. Raises `JobNotFound`,
+        `ModelNotFound` or `DatasetNotFound`; `InvalidField` for one that is too long, or too many.
         """
         with self._database.write() as connection:
             self._require(connection, kind, object_id)
@@ -69,16 +63,10 @@ class Annotations:
     def models(
         self, search: Search = EVERYTHING, *, limit: int = MAX_LISTED, before: str | None = None
     ) -> tuple[list[Json], str | None]:
-        """Return the models that match a search by their names or versions, each with the tags of all its versions.
+        """Return models that match a search by their names or versions, each with the tags of all its versions.
 
-        Parameters
-        ----------
-        limit, before : at most so many, of those whose names come after one.
-
-        Returns
-        -------
-        models : in the order of their names.
-        before : that of the next page; None on the last.
+        They are in the order of their names, at most ``limit`` of those after ``before``; with them comes the
+        ``before`` of the next page, None on the last.
         """
         names: Sequence[str] = self._registry.names()
         if search != EVERYTHING:

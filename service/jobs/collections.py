@@ -130,14 +130,8 @@ class Collections:
     ) -> CollectedImageRow:
         """Add an image, (28, 28).
 
-        Parameters
-        ----------
-        original : the file that it is from, with its media type; kept if it is not too large.
-        strokes : of a drawing.
-
-        Raises
-        ------
-        DatasetNotFound, StorageFull : there is no such collection, or it has 10,000 images.
+        The ``original`` is the file that it is from, with its media type, kept if it is not too large; ``strokes`` are
+        those of a drawing. Raises `DatasetNotFound`, or `StorageFull` after 10,000 images.
         """
         content, media_type = original or (None, None)
         media_type = (media_type or "").partition(";")[0].strip().lower()
@@ -190,8 +184,7 @@ class Collections:
         Parameters
         ----------
         predict : (n, 28, 28) to predictions as the API has them; called with at most 1,000 images at a time.
-        label : only images of this digit.
-        misread : only those that are read as another digit, or only the others.
+        label, misread : only images of this digit; only those that are read as another digit, or only the others.
 
         Returns
         -------
@@ -262,12 +255,8 @@ class Collections:
         """Return the collection as it is now as a data set, ``<name>-v<number>``: the newest one if nothing changed.
 
         One image in six of each class is in the test part, and at least one where there are two; which, is decided by
-        hashes of their ids. Where every class has one image only, both parts have all.
-
-        Raises
-        ------
-        NoDataYet : it has no images.
-        StorageFull, StorageFailed : as `Datasets.add`.
+        hashes of their ids. Where every class has one image only, both parts have all. Raises `NoDataYet` if it has no
+        images, or as `Datasets.add`.
         """
         with self._database.read() as connection:
             newest = _row(connection, name).n_versions
@@ -289,14 +278,8 @@ class Collections:
     def training_set(self, dataset: str | Sequence[Mapping[str, Any]]) -> str:
         """Return the name of the data set that a request names, or of the mixture of those that it lists.
 
-        Parameters
-        ----------
-        dataset : a name, or for each data set ``name``, ``weight`` and, of a collection, ``version``; without one it is
-            frozen now, unless a data set has its name.
-
-        Raises
-        ------
-        InvalidField : there is no such data set or collection, or they cannot be trained on together.
+        Of each it lists ``name``, ``weight`` and, of a collection, ``version``; without one it is frozen now, unless a
+        data set has its name. Raises `InvalidField` if there is none, or they cannot be trained on together.
         """
         if isinstance(dataset, str):
             return dataset

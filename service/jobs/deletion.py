@@ -17,11 +17,8 @@ class Deletion:
     """Deletes what no unfinished job needs. Jobs that are over need nothing: only verifying them is not possible then.
 
     It excludes submissions while it looks for jobs and deletes. A job whose request was being checked at that moment
-    may still be accepted; it fails, and says why.
-
-    Parameters
-    ----------
-    default_model : returns the name of the model that predicts when none is named.
+    may still be accepted; it fails, and says why. ``default_model`` returns the name of the model that predicts when
+    none is named.
     """
 
     def __init__(
@@ -35,15 +32,13 @@ class Deletion:
     def version(self, name: str, version: int) -> None:
         """Delete a version; no other one gets its number.
 
-        Raises
-        ------
-        ModelNotFound
-        InUse : an alias or an unfinished job needs it, or it is the last one of the default model.
+        Raises `ModelNotFound`, or `InUse` if an alias or an unfinished job needs it, or it is the last of the default
+        model.
         """
         if self._registry.has_version(name, version) and self._registry.versions(name) == (version,):
             self._refuse_default(name)
         delete = partial(self._registry.delete_version, name, version)
-        self._delete("versions", f"{name}/{version}", job_rows.needs_version(name, version), delete)
+        self._delete("versions", f"{name}/{version}", delete, job_rows.needs_version(name, version))
 
     def model(self, name: str) -> None:
         """Delete all versions of a model, and its aliases; errors as for `version`, but aliases protect nothing.
@@ -62,23 +57,25 @@ class Deletion:
     def dataset(self, name: str) -> None:
         """Delete a data set; its name may be used again.
 
-        Raises
-        ------
-        DatasetNotFound
-        InUse : an unfinished job needs it, or it is part of Inkling.
+        Raises `DatasetNotFound`, or `InUse` if an unfinished job needs it or it is part of Inkling.
         """
-        self._delete("datasets", name, job_rows.needs_dataset(name), partial(self._datasets.delete, name))
+        self._delete("datasets", name, partial(self._datasets.delete, name), dataset=name)
 
     def _refuse_default(self, name: str) -> None:
         if name == self._default_model():
             raise InUse("It is the model that predicts when none is named; the setting default_model names another.")
 
     def _delete(
-        self, kind: AnnotatedKind, object_id: str, needed_by: ColumnElement[bool], delete: Callable[[], None]
+        self,
+        kind: AnnotatedKind,
+        object_id: str,
+        delete: Callable[[], None],
+        *needed_by: ColumnElement[bool],
+        **columns: str,
     ) -> None:
         with self._database.write() as connection:
             AdvisoryLock.SUBMISSION.acquire(connection)
-            refuse_needed(job_rows.unfinished(connection, needed_by))
+            refuse_needed(job_rows.unfinished(connection, *needed_by, **columns))
             delete()
             annotation_rows.delete(connection, kind, [object_id])
 

@@ -45,16 +45,13 @@ class StartingPoint:
         return cls(name=found["name"], version=int(found["version"]), weights_sha256=found["sha256"])
 
     def __str__(self) -> str:
-        """Return the text in a record."""
         return f"{self.name}/{self.version}@sha256:{self.weights_sha256}"
 
     def checkpoint(self, registry: Registry, config: TrainingConfig) -> bytes:
         """Return a checkpoint before the first step: the published weights, velocity 0, nothing known of the loss.
 
-        Raises
-        ------
-        ModelNotFound, Corrupted : the version was deleted, or its weights are not those that were there when the job
-            was accepted.
+        Raises `ModelNotFound` or `Corrupted` if the version was deleted, or its weights are not those of when the job
+        was accepted.
         """
         model = registry.load(self.name, self.version)
         if model.manifest.weights_sha256 != self.weights_sha256:
@@ -67,13 +64,8 @@ class StartingPoint:
 def started(values: Mapping[str, Any], registry: Registry | None) -> dict[str, Any]:
     """Return the hyperparameters of a request with the version that it starts from and what it has as that has it.
 
-    Parameters
-    ----------
-    values : what was given; null is not given.
-
-    Raises
-    ------
-    InvalidField : there is no such version, or a field was given otherwise.
+    A null in ``values`` is not given. Raises `InvalidField` if there is no such version, or a field was given
+    otherwise.
     """
     text = values.get("start_from")
     if text is None:
@@ -142,10 +134,8 @@ def resumable_state(row: JobRow, checkpoint: bytes | None) -> TrainingState:
 def continued(row: JobRow, state: TrainingState, changes: Mapping[str, Any]) -> TrainingConfig:
     """Return the configuration of a job that resumes from ``state``: unchanged except for epochs and patience.
 
-    Raises
-    ------
-    InvalidField : nothing would be left to train; or patience is lower than before, so that one long run would have
-        stopped earlier.
+    Raises `InvalidField` if nothing would be left to train; or patience is lower than before, so that one long run
+    would have stopped earlier.
     """
     before = TrainingConfig.from_record(row.config)
     config = replace(before, **changes)
@@ -203,9 +193,7 @@ def is_complete(verification: Mapping[str, Any], stop_reason: StopReason, next_s
 def outcome(model: Model, row: JobRow, state: TrainingState, stop_reason: StopReason) -> dict[str, Any]:
     """Compare the results of a verifying run with a model and its record.
 
-    Returns
-    -------
-    ``identical``, whether both sets of weights are the same to the bit; the SHA-256 of both weight files; the
+    Returns ``identical``, whether both sets of weights are the same to the bit; the SHA-256 of both weight files; the
     largest difference of a weight of either set; and ``differences`` between the record and this training.
     """
     retrained = write_npz(weight_arrays(model.function.layout, state.best, state.last))

@@ -104,10 +104,8 @@ class EngineLock:
 class Engine:
     """Runs jobs until stopped.
 
-    Parameters
-    ----------
-    lock : lets one engine work: of all on a database that allows only one (SQLite), else of those on this host. With
-        None all of them work, kept apart by claims and leases.
+    The ``lock`` lets one engine work: of all on a database that allows only one (SQLite), else of those on this host.
+    With None all of them work, kept apart by claims and leases.
     """
 
     def __init__(

@@ -78,10 +78,8 @@ class Jobs(SubmissionService):
     def request_of(self, body: Mapping[str, Any]) -> JobRequest:
         """Return the request that the body of ``POST /jobs`` makes, with what it takes over from a model.
 
-        Raises
-        ------
-        InvalidField : a field is unknown or outside its range, there is no such model, or a field is not as that model
-            has it.
+        Raises `InvalidField` for one that is unknown, outside its range, or not as the model has it, or without such a
+        model.
         """
         hyperparameters = dict(body)
         about = {key: hyperparameters.pop(key) for key in ("dataset", "name", "paused") if key in hyperparameters}
@@ -94,10 +92,8 @@ class Jobs(SubmissionService):
     def submit(self, request: JobRequest, *, idempotency_key: str | None = None) -> Job:
         """Accept a job, or return the one that was accepted under the same key before.
 
-        Raises
-        ------
-        InvalidField : the request does not fit the data set, or the name cannot be a model's.
-        QueueFull, IdempotencyMismatch : the queue is full, or too many jobs are paused.
+        Raises `InvalidField` if the request does not fit the data set or the name cannot be a model's; `QueueFull`,
+        also where too many jobs are paused; `IdempotencyMismatch`.
         """
         dataset = self._datasets.requested(request.dataset)  # first: the default name of the model contains it
         check_model_name(request.model_name)
@@ -124,20 +120,12 @@ class Jobs(SubmissionService):
         return self._accept_job(idempotency_key, new.request_sha256, insert)
 
     def resume(self, job_id: str, changes: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
-        """Accept a new job that resumes where another one ended.
+        """Accept a new job that resumes where another one ended, with new ``epochs`` or ``patience``.
 
-        The old job stays as it is. The new one begins with its checkpoint and its checks, and ends with the
-        weights, to the bit, of a single job of that many epochs.
-
-        Parameters
-        ----------
-        changes : new values of ``epochs`` and ``patience``, or of one of them.
-
-        Raises
-        ------
-        InvalidField : nothing would be left to train, or patience is lower than before.
-        InvalidJobTransition : the job is not finished, or has no checkpoint, or its data set was deleted.
-        QueueFull, IdempotencyMismatch
+        The old job stays as it is. The new one begins with its checkpoint and its checks, and ends with the weights, to
+        the bit, of a single job of that many epochs. Raises `InvalidField` if nothing would be left to train, or
+        patience is lower than before; `InvalidJobTransition` if the job is not finished, or its checkpoint or data set
+        is missing; or as `submit`.
         """
         request_sha256 = fingerprint({"resume": job_id, **changes})
 
@@ -172,10 +160,8 @@ class Jobs(SubmissionService):
     def verify(self, job_id: str, *, idempotency_key: str | None = None) -> Job:
         """Accept a new job that trains another one again from its record, and then compares the bits.
 
-        Raises
-        ------
-        InvalidJobTransition : the job has no model; or that, or what it was trained on or started from, was deleted.
-        QueueFull, IdempotencyMismatch
+        Raises `InvalidJobTransition` if the job has no model; or that, or what it was trained on or started from, was
+        deleted; or as `submit`.
         """
         request_sha256 = fingerprint({"verify": job_id})
 
@@ -293,11 +279,7 @@ class Jobs(SubmissionService):
         """Return the newest weights, and the gradient with which the next step from there begins, (n_parameters,).
 
         It is that of the objective, on the images of the step as it gets them: of those at most `MAX_GRADIENT_IMAGES`.
-
-        Raises
-        ------
-        NoDataYet : as `weights`.
-        InvalidJobTransition : the data set was deleted.
+        Raises as `weights`, and `InvalidJobTransition` if the data set was deleted.
         """
         row, config, state = self._newest_state(job_id)
         require_dataset(row, self._datasets)
@@ -361,8 +343,7 @@ class Jobs(SubmissionService):
     def events_since(self, event_id: int) -> dict[int, str]:
         """Return the ids of all events of all jobs above ``event_id``, ascending, and the job of each.
 
-        An id below the highest may appear later, when the transaction that writes it ends. The events of one job appear
-        in the order of their ids.
+        An id below the highest may appear later, when its transaction ends; those of one job appear in their order.
         """
         with self._database.read() as connection:
             return event_rows.jobs_since(connection, event_id)
@@ -394,11 +375,7 @@ class EventCursor:
     """Finds the jobs with new events at each call, and misses none.
 
     PostgreSQL assigns ids before a commit, so an event may appear below one that has been seen. An id that is missing
-    below the highest is therefore waited for.
-
-    Parameters
-    ----------
-    clock : seconds, monotonic.
+    below the highest is therefore waited for, by the monotonic ``clock`` in seconds.
     """
 
     def __init__(self, jobs: Jobs, clock: Callable[[], float] = time.monotonic) -> None:

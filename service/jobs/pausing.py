@@ -38,10 +38,8 @@ def pause_waiting(connection: Connection, job_id: str) -> bool:
 def pause(connection: Connection, job_id: str) -> None:
     """Pause a job: one that is running, after its current step. One that is paused stays so.
 
-    Raises
-    ------
-    InvalidJobTransition : it is over or being cancelled, is a member of a sweep, or was paused too often.
-    QueueFull : too many jobs are paused.
+    Raises `InvalidJobTransition` if it is over, being cancelled, a member of a sweep, or was paused too often;
+    `QueueFull` if too many are paused.
     """
     row = job_row(connection, job_id)
     if row.state == JobState.PAUSED:
@@ -62,10 +60,8 @@ def proceed(
 ) -> None:
     """Continue a paused job to its end, or for some steps or to the end of so many epochs, whichever comes first.
 
-    Raises
-    ------
-    InvalidJobTransition : it is not paused, or was paused too often to be paused again.
-    InvalidField : its data set no longer has what it trains on.
+    Raises `InvalidJobTransition` if it is not paused, or may not be paused again; `InvalidField` if its data set no
+    longer has what it trains on.
     """
     row = job_row(connection, job_id)
     if row.state != JobState.PAUSED:
@@ -85,10 +81,7 @@ def proceed(
 def interrupt(connection: Connection, row: JobRow, next_step: int, reason: str, **values: Any) -> bool:
     """Take a running job, whose claim is locked, back from its worker: paused if that was asked for, else queued.
 
-    Parameters
-    ----------
-    reason : why it is queued again.
-    values : further columns.
+    The ``reason`` is why it is queued again; ``values`` are further columns.
     """
     values |= {"allowed_from": [JobState.RUNNING], "fence": row.fence}
     if row.pause_at_step is not None and next_step >= row.pause_at_step:

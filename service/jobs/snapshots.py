@@ -13,7 +13,7 @@ import orjson
 
 from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
 from service.core.tables import weights_csv
-from service.database import ClaimRow, Database, JobRow, JobState, SnapshotRow, weight_rows
+from service.database import ClaimRow, Database, JobRow, JobState, weight_rows
 from service.datasets import PACKAGED, Dataset, Datasets, validation_images
 from service.errors import NotFound
 from service.worker import unpack_snapshot
@@ -43,36 +43,6 @@ def max_snapshots(job: JobRow | ClaimRow) -> int:
     if job.sweep_id is None:
         return min(MAX_SNAPSHOTS, max(2, MAX_BYTES // n_bytes))
     return min(MAX_OF_MEMBER, max(1, MAX_BYTES_OF_MEMBER // n_bytes))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotList:
-    """The snapshots of a job, oldest first; ``labels`` name its outputs."""
-
-    job: JobRow
-    config: TrainingConfig
-    labels: Sequence[str]
-    places: Sequence[SnapshotRow]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        batches_per_epoch = self.job.batches_per_epoch or 1
-        model = self.config.build_model()
-        tensors = model.layout.tensors
-        first, second = (place.number for place in self.places[:2]) if len(self.places) > 1 else (0, 1)
-        return {
-            "job": self.job.id,
-            "every_checks": second - first,
-            "max_snapshots": max_snapshots(self.job),
-            "shape": list(tensors[0].shape) if len(tensors) == 1 else [model.layout.size],
-            "tensors": [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in tensors],
-            "operations": [operation.to_dict() for operation in model.operations()],
-            "outputs": list(self.labels),
-            "snapshots": [
-                {"step": place.step, "epoch": place.step // batches_per_epoch, "check": place.check_id}
-                for place in self.places
-            ],
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -109,12 +79,7 @@ class JobWeights:
         return JobState(self.job.state).final
 
     def pictures(self, layer: int = 1) -> dict[str, Any]:
-        """Return ``tiles``, ``labels`` and ``importance`` of a layer, as `weights_picture` takes them.
-
-        Raises
-        ------
-        InvalidField : there is no such layer.
-        """
+        """Return ``tiles``, ``labels``, ``importance`` of a layer for `weights_picture`; raise `InvalidField`."""
         self.model.check_layer(layer)
         return {
             "tiles": self.model.tiles(self.parameters, layer),
@@ -123,12 +88,7 @@ class JobWeights:
         }
 
     def numbers(self, row: Floats, layer: int) -> LayerNumbers:
-        """Return what leads into a layer, 1 being the first, of the parameters or of their gradient, (n_parameters,).
-
-        Raises
-        ------
-        InvalidField : there is no such layer.
-        """
+        """Return what leads into a layer, of parameters or their gradient, (n_parameters,); raise `InvalidField`."""
         self.model.check_layer(layer)
         values = list(self.model.layout.views(row).values())[layer - 1]
         names = self.model.tile_names(self.class_names, layer)
@@ -206,14 +166,28 @@ class Snapshots:
         self._database = database
         self._datasets = datasets
 
-    def list(self, job_id: str) -> SnapshotList:
-        """Return the list of snapshots; raise `JobNotFound`."""
+    def list(self, job_id: str) -> dict[str, Any]:
+        """Return which snapshots there are, oldest first, and the model, as in an answer; raise `JobNotFound`."""
         with self._database.read() as connection:
             row = job_row(connection, job_id)
             places = weight_rows.list_snapshots(connection, job_id)
         config = TrainingConfig.from_record(row.config)
-        labels = config.build_model().output.names(self._datasets.class_names(row.dataset, config.classes))
-        return SnapshotList(job=row, config=config, labels=labels, places=places)
+        model = config.build_model()
+        tensors = model.layout.tensors
+        first, second = (place.number for place in places[:2]) if len(places) > 1 else (0, 1)
+        return {
+            "job": row.id,
+            "every_checks": second - first,
+            "max_snapshots": max_snapshots(row),
+            "shape": [*tensors[0].shape] if len(tensors) == 1 else [model.layout.size],
+            "tensors": [{"name": tensor.name, "shape": [*tensor.shape]} for tensor in tensors],
+            "operations": [operation.to_dict() for operation in model.operations()],
+            "outputs": model.output.names(self._datasets.class_names(row.dataset, config.classes)),
+            "snapshots": [
+                {"step": place.step, "epoch": place.step // (row.batches_per_epoch or 1), "check": place.check_id}
+                for place in places
+            ],
+        }
 
     def weights(self, job_id: str, step: int) -> JobWeights:
         """Return the weights after the check at a step; raise `JobNotFound`, or `NotFound` without a snapshot of it."""

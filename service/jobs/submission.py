@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -32,24 +32,17 @@ def fingerprint(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
-class _HasId(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-T = TypeVar("T", bound=_HasId)
+T = TypeVar("T", bound=Any)
+"""What is accepted; it has an ``id``."""
+Row = TypeVar("Row", bound=Any)
+"""With a ``number``."""
 
 
 class SubmissionService:
     """Base of the services that accept jobs, alone or many together.
 
-    Parameters
-    ----------
-    database : accepted requests are durable in it before `submit` returns.
-    max_queue_length : jobs that may wait at a time.
-    wake_engine : called after a change that an engine in this process should act on.
-    datasets : for training.
-    registry : of the models that training may start from; None where it cannot.
+    At most ``max_queue_length`` jobs wait at a time. ``wake_engine`` is called after a change that an engine in this
+    process should act on. The ``registry`` has the models that training may start from; None where it cannot.
     """
 
     def __init__(
@@ -84,9 +77,9 @@ class SubmissionService:
         with self._database.write() as connection:
             AdvisoryLock.SUBMISSION.acquire(connection)
             known = accepted(connection, kind, idempotency_key) if idempotency_key else None
-            if known is not None and known.request_sha256 != request_sha256:
+            if known is not None and known[1] != request_sha256:
                 raise IdempotencyMismatch("This idempotency key was used before, with another request.")
-            shown = insert(connection) if known is None else show(connection, known.id)
+            shown = insert(connection) if known is None else show(connection, known[0])
             if call is not None:
                 audit_rows.insert(connection, **call.line(_ACCEPTED, shown.id))
         if call is not None:
@@ -110,14 +103,6 @@ def job_row(connection: Connection, job_id: str) -> JobRow:
     if row is None:
         raise JobNotFound("There is no job of that id.")
     return row
-
-
-class _Numbered(Protocol):
-    @property
-    def number(self) -> int: ...
-
-
-Row = TypeVar("Row", bound=_Numbered)
 
 
 def cut_page(rows: list[Row], limit: int) -> tuple[list[Row], str | None]:

@@ -18,18 +18,11 @@ MAX_MEMBERS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRequest:
-    """A request for a sweep.
+    """A request for a sweep: members are all combinations of the values in ``grid``, the last name changing fastest.
 
-    Parameters
-    ----------
-    base : the hyperparameters that all members share; the others have their defaults.
-    grid : the values of each hyperparameter in which members differ. Members are all combinations, the last name
-        changing fastest.
-
-    Raises
-    ------
-    InvalidField : at construction: a name is unknown or in both, a value is outside its range, or the grid is empty
-        or holds a value twice. ``field`` is ``base.learning_rate``, ``grid.seed`` or ``grid``.
+    They share the hyperparameters of ``base``; the others have their defaults. Raises `InvalidField` at construction,
+    of ``base.learning_rate``, ``grid.seed`` or ``grid``: a name is unknown or in both, a value is outside its range, or
+    the grid is empty or holds a value twice.
     """
 
     base: Mapping[str, Any]
@@ -39,7 +32,6 @@ class SweepRequest:
     annotation: Annotation = NO_ANNOTATION
 
     def __post_init__(self) -> None:
-        """Check every value and convert it to its canonical type."""
         base = {name: _check("base", name, value) for name, value in self.base.items()}
         grid = {name: tuple(_check("grid", name, value) for value in values) for name, values in self.grid.items()}
         for name, values in grid.items():

@@ -84,32 +84,14 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sweep:
+class Sweep(SweepSummary):
     """A sweep with its members, in the order of the grid. Members whose job was deleted are missing.
 
     ``batches_per_epoch`` is None unless all members that have begun agree in it.
     """
 
-    id: str
-    request: SweepRequest
-    created_at: datetime
     members: tuple[Member, ...]
     batches_per_epoch: int | None
-
-    @property
-    def summary(self) -> SweepSummary:
-        """The sweep without its members."""
-        return SweepSummary(id=self.id, request=self.request, created_at=self.created_at, states=self.states)
-
-    @property
-    def states(self) -> Counter[str]:
-        """How many members are in each state."""
-        return Counter(member.job.state.value for member in self.members)
-
-    @property
-    def over(self) -> bool:
-        """Whether every member is finished."""
-        return self.summary.over
 
     @property
     def fraction(self) -> float:
@@ -153,11 +135,11 @@ class Sweep:
         return groups
 
     def to_dict(self, metric: str = "validation_loss") -> dict[str, Any]:
-        """Return plain data, as in an answer, the members ranked."""
+        """Return plain data, as in an answer, with the members ranked."""
         ranked = self.ranked(metric)
         best = ranked[0] if ranked and ranked[0].job.best else None
         return {
-            **self.summary.to_dict(),
+            **SweepSummary.to_dict(self),
             "fraction": self.fraction,
             "ranked_by": metric,
             "best": best.job.id if best else None,
@@ -174,12 +156,8 @@ class Sweeps(SubmissionService):
     def submit(self, request: SweepRequest, *, idempotency_key: str | None = None) -> Sweep:
         """Accept a sweep with all its members, or return the one accepted under the same key before.
 
-        Members that share data and batch order get the same stack key, by which the engine trains them together.
-
-        Raises
-        ------
-        InvalidField : a member is invalid or does not fit the data set, or the name cannot be a model's.
-        QueueFull, IdempotencyMismatch
+        Raises `InvalidField` if a member is invalid or does not fit the data set, or the name cannot be a model's;
+        `QueueFull`, `IdempotencyMismatch`.
         """
         dataset = self._datasets.requested(request.dataset)  # first: the default name of the model contains it
         check_model_name(request.model_name)
@@ -236,12 +214,9 @@ class Sweeps(SubmissionService):
         return self.get(sweep_id)
 
     def delete(self, sweep_id: str) -> None:
-        """Delete a sweep with all its members; their models stay.
+        """Delete a sweep with all its members, but not their models; `InvalidJobTransition` unless all are finished.
 
-        Raises
-        ------
-        InvalidJobTransition : a member is not finished.
-        InUse : a report needs it.
+        Raises `InUse` if a report needs it.
         """
         with self._database.write() as connection:
             _row(connection, sweep_id)
@@ -260,12 +235,8 @@ class Sweeps(SubmissionService):
     def tiles(self, sweep: Sweep, which: str) -> list[Floats | None]:
         """Return pictures of the ``best`` or ``last`` weights of each member, None where it has none yet.
 
-        Of a network they are the hidden units that matter most, as many as the member with the fewest tiles has, and
-        at most 10.
-
-        Raises
-        ------
-        NoDataYet : no member has any.
+        Of a network they are the hidden units that matter most, as many as the member with the fewest tiles has, and at
+        most 10. Raises `NoDataYet` if no member has any.
         """
         found = _some([found and _tiles_in_order(*found) for found in self._parameters(sweep, which)])
         n_tiles = min(len(tiles) for tiles in found if tiles is not None)
@@ -354,7 +325,7 @@ def insert_sweep(
 
 def delete_sweep(connection: Connection, sweep_id: str) -> None:
     """Delete a sweep with its members; raise `InvalidJobTransition` if one of them is not finished."""
-    if n_unfinished := len(job_rows.unfinished(connection, job_rows.in_sweep(sweep_id))):
+    if n_unfinished := len(job_rows.unfinished(connection, sweep_id=sweep_id)):
         raise InvalidJobTransition(f"{n_unfinished:,} members of the sweep are not over; cancel it first.")
     job_rows.remove_members(connection, sweep_id)
     sweep_rows.delete(connection, sweep_id)
@@ -381,6 +352,7 @@ def _sweep(connection: Connection, sweep_id: str) -> Sweep:
         id=row.id,
         request=request,
         created_at=row.created_at,
+        states=Counter(member.state for member in rows),
         members=tuple(_shown_member(request, member) for member in rows),
         batches_per_epoch=paces.pop() if len(paces) == 1 else None,
     )

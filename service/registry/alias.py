@@ -34,14 +34,9 @@ UNSET: Final = Unset.UNSET
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasEntry:
-    """One move of an alias.
+    """One move of an alias of a model, numbered from 1: to a version, or to None, which deletes it.
 
-    Parameters
-    ----------
-    model, alias, number : which move of which alias of which model; numbers count from 1.
-    version : the version that the alias names from now on; None if the move deletes it.
-    at : when, UTC.
-    by, reason : who and why, if given.
+    The time is UTC; ``by`` and ``reason`` say who and why, if given.
     """
 
     model: str
@@ -53,7 +48,6 @@ class AliasEntry:
     reason: str | None
 
     def __post_init__(self) -> None:
-        """Check the version."""
         if self.version is not None and not is_version(self.version):
             raise ValueError(f"version cannot be {self.version!r}")
 

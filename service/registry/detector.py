@@ -28,11 +28,9 @@ _MAX_ADDED = 2_000
 def digit_below(dataset_sha256: str, added: npt.NDArray[np.uint8] | None = None) -> float:
     """Return the probability of a digit below which a model of a data set takes an image for none; 0 refuses nothing.
 
-    Parameters
-    ----------
-    dataset_sha256 : of the data set, or of the first one in a mixture.
-    added : the training images of the others in a mixture, (n, 28, 28), each as often as it is trained on. Whoever
-        added them says that they are digits: of them, too, 1 % are refused at most, if that takes no more than 0.05.
+    The checksum is that of the data set, or of the first one in a mixture; ``added`` are the training images of the
+    others, (n, 28, 28), each as often as it is trained on. Whoever added them says that they are digits: of them, too,
+    1 % are refused at most, if that takes no more than 0.05.
     """
     if dataset_sha256 != _DATASET_SHA256:
         return 0.0
@@ -47,13 +45,7 @@ def digit_below(dataset_sha256: str, added: npt.NDArray[np.uint8] | None = None)
 
 @cache
 def load_detector() -> tuple[Model, Floats]:
-    """Return the model, whose first class is a digit, and its parameters.
-
-    Raises
-    ------
-    Corrupted
-        Its file is not the one that was measured.
-    """
+    """Return the model, whose first class is a digit, and its parameters; raise `Corrupted` for another file."""
     config = {"hidden_layers": [HIDDEN_UNITS], "activation": "relu", "input_scaling": "standard"}
     function, content = build_model("logistic", Task(DIGITS.image_shape, n_classes=2), config), WEIGHTS.read_bytes()
     if hashlib.sha256(content).hexdigest() != SHA256:

@@ -26,10 +26,8 @@ def write_document(fields: Mapping[str, Any]) -> bytes:
 def read_document(data: bytes) -> dict[str, Any]:
     """Return the fields of a sealed document, without the seal.
 
-    Raises
-    ------
-    Corrupted : the text is not, byte for byte, what `write_document` makes of its fields: a repeated field, NaN, other
-        spacing and a wrong seal are all rejected.
+    Raises `Corrupted` unless the text is, byte for byte, what `write_document` makes of its fields: a repeated field,
+    NaN, other spacing and a wrong seal are all rejected.
     """
     try:
         fields = json.loads(data.decode("ascii"))

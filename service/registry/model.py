@@ -18,13 +18,7 @@ from .manifest import Manifest
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Model:
-    """One version with both sets of its weights.
-
-    Parameters
-    ----------
-    manifest : its manifest.
-    best : parameters of the lowest validation loss, (n_parameters,), read-only.
-    last : those after the last step, likewise.
+    """One version with both sets of its weights, (n_parameters,), read-only: of the lowest loss, and the last.
 
     Attributes
     ----------
@@ -44,7 +38,6 @@ class Model:
     name_of: Mapping[int, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Derive what predictions need."""
         object.__setattr__(self, "function", self.manifest.build_model())
         object.__setattr__(self, "parameters", self.best if self.manifest.published == "best" else self.last)
         classes = self.manifest.classes
@@ -80,14 +73,9 @@ class VersionSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSummary:
-    """One model.
+    """One model: its versions, ascending, and the version that each alias names; None if one cannot be read.
 
-    Parameters
-    ----------
-    name : its name.
-    versions : all of them, ascending.
-    aliases : the version that each alias names; None if one of them could not be read.
-    default : the version that is used when none is named; None if its alias could not be read.
+    The default is the version that is used when none is named; None if its alias could not be read.
     """
 
     name: str

@@ -33,18 +33,11 @@ _OLD_S = 3600.0
 
 
 class Registry:
-    """The model registry. It caches nothing, so several processes may share a store.
+    """The model registry, over a store. It caches nothing, so several processes may share one.
 
     A name, version or alias that does not exist raises ModelNotFound, also if it is not a legal one. A store that
-    cannot be read raises StorageFailed.
-
-    Parameters
-    ----------
-    store : where the blobs are.
-
-    Attributes
-    ----------
-    changes : incremented with each version that is made or deleted, and each move of an alias, through this object.
+    cannot be read raises StorageFailed. ``changes`` is incremented with each version that is made or deleted, and each
+    move of an alias, through this object.
     """
 
     def __init__(self, store: BlobStore) -> None:
@@ -56,22 +49,17 @@ class Registry:
     def register(
         self, name: str, draft: ModelDraft, best: Floats, last: Floats, *, first_attempt: bool = False
     ) -> Manifest:
-        """Make the next version of a model, the first one if the name is new.
+        """Make the next version of a model, of weights, (n_parameters,), in the draft's dtype.
 
         Idempotent: the same job with the same weights under the same name returns the existing version.
-
-        Parameters
-        ----------
-        best, last : (n_parameters,), of the draft's dtype.
-        first_attempt : True promises that this job has never begun to register these weights, which saves the
-            search among all versions.
+        ``first_attempt`` promises that this job has never begun to register these weights, which saves the search among
+        all versions.
 
         Raises
         ------
         InvalidField : the name cannot be a model's.
         Corrupted : the weights do not agree with the draft, or are not all finite. Nothing was stored.
-        StorageFull, StorageFailed : the store failed. The version is absent or whole; a repeated call makes or finds
-            it.
+        StorageFull, StorageFailed : the version is absent or whole; a repeated call makes or finds it.
         """
         check_model_name(name)
         layout = draft.build_model().layout
@@ -96,14 +84,8 @@ class Registry:
                 return made
 
     def put(self, manifest: Manifest, weights: bytes) -> bool:
-        """Store a version under the number in its manifest.
+        """Store a version, with its verified weight file, under the number in its manifest.
 
-        Parameters
-        ----------
-        weights : the weight file, verified, as the manifest describes it.
-
-        Returns
-        -------
         False when the number is taken, or was that of a version that is deleted; its holder stays as it is.
         """
         folder = f"{manifest.name}/{manifest.version}"
@@ -128,12 +110,8 @@ class Registry:
     def delete_version(self, name: str, version: int) -> None:
         """Delete a version for ever: no other one gets its number.
 
-        The tombstone decides: what a crash leaves of the files after it is deleted by `clean`.
-
-        Raises
-        ------
-        InUse : an alias names it.
-        StorageFailed : the store failed; the version is there as before, or deleted.
+        The tombstone decides: what a crash leaves of the files after it is deleted by `clean`. Raises `InUse` if an
+        alias names it; `StorageFailed`, when the version is there as before, or deleted.
         """
         if not self.has_version(name, version):
             raise ModelNotFound("There is no model of this name, or no such version.")
@@ -181,10 +159,8 @@ class Registry:
     def load(self, name: str, version: int) -> Model:
         """Return a version with its weights, everything verified.
 
-        Raises
-        ------
-        Corrupted : size, checksum, members, shapes, types or values of its file do not agree with its manifest, or one
-            of the two files is missing or damaged.
+        Raises `Corrupted` if size, checksum, members, shapes, types or values of its file do not agree with its
+        manifest, or one of the two files is missing or damaged.
         """
         return self._read(name, version)[0]
 
@@ -212,14 +188,8 @@ class Registry:
     def resolve(self, name: str, reference: int | str | None = None) -> int:
         """Return the version that a reference means.
 
-        Parameters
-        ----------
-        reference : a version, as a number or in digits; an alias; ``latest`` for the highest version; None
-            for the alias ``champion`` if there is one, else the highest version.
-
-        Raises
-        ------
-        Corrupted : the alias cannot be read.
+        That is a version, as a number or in digits; an alias; ``latest`` for the highest version; None for the alias
+        ``champion`` if there is one, else the highest version. Raises `Corrupted` if the alias cannot be read.
         """
         version: int | None
         if reference is None:
@@ -249,13 +219,7 @@ class Registry:
     def version_summaries(
         self, name: str, *, limit: int, before: int | None = None
     ) -> tuple[tuple[VersionSummary, ...], int | None]:
-        """Return the newest versions of a model, or the newest below one, ascending.
-
-        Returns
-        -------
-        versions : at most ``limit``.
-        before : where the next page begins; None on the last.
-        """
+        """Return the newest versions, or those below one, ascending, and where the next page begins."""
         numbers = [version for version in self.versions(name) if before is None or version < before]
         page = numbers[-limit:]
         following = page[0] if len(numbers) > limit else None
@@ -300,18 +264,11 @@ class Registry:
         by: str | None = None,
         reason: str | None = None,
     ) -> AliasEntry:
-        """Point an alias to a version, in one atomic step.
+        """Point an alias to a version, in one atomic step; ``by`` whom and for which ``reason``, for the history.
 
-        Parameters
-        ----------
-        expected : the version that it must name now, None for none; by default nothing is expected.
-        by, reason : who and why, for the history.
-
-        Raises
-        ------
-        InvalidField : the alias is not a legal one, or a text is too long.
-        AliasMoved : the alias does not name the expected version.
-        Corrupted : a version was expected, and the alias cannot be read.
+        By default nothing is ``expected`` of the version that it names now; None expects none. Raises `InvalidField`
+        for an alias that is not legal or a text that is too long, `AliasMoved`; `Corrupted` if a version was expected
+        and the alias cannot be read.
         """
         check_alias(alias)
         if not self.has_version(name, version):
@@ -335,13 +292,7 @@ class Registry:
         by: str | None = None,
         reason: str | None = None,
     ) -> AliasEntry:
-        """Delete an alias. Its history stays.
-
-        Raises
-        ------
-        AliasMoved : the alias does not name the expected version.
-        Corrupted : the alias cannot be read.
-        """
+        """Delete an alias. Its history stays. Raise as `set_alias`, and `Corrupted` if it cannot be read."""
         if self._current(name, alias) is None:
             raise ModelNotFound("The model has no such alias.")
         entry = self._history(name, alias).move(None, expected=expected, by=by, reason=reason)

@@ -14,20 +14,12 @@ _REASON = "shipped with Inkling"
 
 
 def install_shipped(source: Path, registry: Registry) -> None:
-    """Copy the models that come with Inkling into a user's store, so that prediction works at once.
+    """Copy the models that come with Inkling from a read-only store, if it is there, so that prediction works at once.
 
-    Every version that the registry lacks is copied byte for byte, and every alias that it never had; an alias that
-    only installations have set moves to the version that is shipped for it now. A number that the user's own training
-    has taken stays the user's, and an alias that the user has moved or deleted stays so.
-
-    Parameters
-    ----------
-    source : a read-only store; nothing is installed when it is missing.
-
-    Raises
-    ------
-    Corrupted : a version that would be copied is damaged.
-    StorageFull, StorageFailed : one of the stores failed. What is missing is installed at the next start.
+    Every version that the registry lacks is copied byte for byte, and every alias that it never had; an alias that only
+    installations have set moves to the version that is shipped for it now. A number that the user's own training has
+    taken stays the user's, and an alias that the user has moved or deleted stays so. Raises `Corrupted` if a version is
+    damaged; `StorageFull`, `StorageFailed`, when the next start installs what is missing.
     """
     shipped = Registry(LocalStore(source))
     for name in shipped.names():
@@ -48,15 +40,11 @@ def install_shipped(source: Path, registry: Registry) -> None:
 
 
 def default_model(source: Path, registry: Registry) -> str:
-    """Return the model to use where neither a request nor the settings name one.
+    """Return the model to use where neither a request nor the settings name one, after `install_shipped`.
 
     It is `DEFAULT_MODEL`, once that is installed. Until then it was `FORMER_DEFAULT_MODEL`; whoever had given that a
     champion of their own keeps it. The histories of both aliases decide, so that every process and every start finds
     the same, whatever is promoted later.
-
-    Parameters
-    ----------
-    source, registry : as for `install_shipped`, which has been called.
     """
     shipped = Registry(LocalStore(source))
     with suppress(Corrupted, ModelNotFound):

@@ -14,7 +14,7 @@ import msgpack
 from service import __version__
 from service.telemetry import LogFormat, configure_logging, flush_spans, start_tracing
 
-from .messages import StackSpec, encode_message
+from .messages import encode_message
 from .run import StopRequests, train_packed
 
 NICENESS = 10
@@ -85,19 +85,10 @@ def heartbeats(send: Callable[[bytes], None]) -> Iterator[None]:
         thread.join()
 
 
-def train_request(spec: StackSpec) -> bytes:
-    """Return the request to train a stack."""
-    return _pack({"train": spec.to_bytes()})
-
-
-def cancel_request(member: int) -> bytes:
-    """Return the request to cancel one member of the stack in training."""
-    return _pack({"cancel": member})
-
-
-def hand_back_request() -> bytes:
-    """Return the request to hand back the stack in training."""
-    return _pack({"hand_back": True})
+def pack_request(**request: object) -> bytes:
+    """Return a request: to ``train`` a packed stack, to ``cancel`` one member of it, or to ``hand_back`` all of it."""
+    packed: bytes = msgpack.packb(request)
+    return packed
 
 
 def apply_request(request: Mapping[str, Any], stop: StopRequests) -> None:
@@ -106,11 +97,6 @@ def apply_request(request: Mapping[str, Any], stop: StopRequests) -> None:
         stop.cancel(request["cancel"])
     else:
         stop.hand_back()
-
-
-def _pack(request: dict[str, object]) -> bytes:
-    packed: bytes = msgpack.packb(request)
-    return packed
 
 
 def _receive(connection: Connection, work: queue.SimpleQueue[_Work]) -> None:

@@ -17,11 +17,10 @@ import msgpack
 from threadpoolctl import threadpool_limits
 
 from service import __version__
-from service.errors import WorkerMismatch
 from service.telemetry import flush_spans, start_tracing, tracing
 
-from .channel import HEARTBEAT_S, apply_request
-from .messages import Failed, Message, encode_message, mismatch, n_members_of
+from .channel import HEARTBEAT_S, apply_request, pack_request
+from .messages import Message, encode_message
 from .run import StopRequests, train_packed
 
 logger = logging.getLogger(__name__)
@@ -72,13 +71,8 @@ def train_task(name: str, version: str) -> bool:
         stop = StopRequests()
         for request in waiting[1:]:
             apply_request(request, stop)
-        spec = waiting[0]["train"]
         with _Connection(requests, messages, stop) as connection:
-            if version == __version__:
-                train_packed(spec, connection.send, stop)
-            else:
-                for member in range(n_members_of(spec)):
-                    connection.send(Failed(member=member, code=WorkerMismatch.code, message=mismatch(version)))
+            train_packed(waiting[0]["train"], connection.send, stop, engine=version)
         flush_spans()
         return not connection.broken
 
@@ -107,7 +101,7 @@ class _Connection:
         self._outbox.put(None)
         self._threads[0].join()
         if not self.broken:
-            self._guard(lambda: self._requests.put(msgpack.packb({"over": True}), timeout=ENGINE_TIMEOUT_S))
+            self._guard(lambda: self._requests.put(pack_request(over=True), timeout=ENGINE_TIMEOUT_S))
         if not self.broken:  # where the queue is gone, who waits in it is never answered
             self._threads[1].join(ENGINE_TIMEOUT_S)
 

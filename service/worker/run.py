@@ -10,6 +10,7 @@ from threading import Event
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from service import __version__
 from service.core import (
     Certainty,
     CheckReport,
@@ -39,6 +40,7 @@ from .messages import (
     Progress,
     StackSpec,
     Started,
+    mismatch,
     n_members_of,
 )
 
@@ -75,9 +77,13 @@ class StopRequests:
         return self._hand_back.is_set() and member not in self._cancelled
 
 
-def train_packed(spec: bytes, send: Callable[[Message], None], stop: StopRequests) -> None:
-    """Train a stack as `run_training` does; a specification of another format is sent back as `Failed`."""
+def train_packed(
+    spec: bytes, send: Callable[[Message], None], stop: StopRequests, *, engine: str = __version__
+) -> None:
+    """Train a stack as `run_training` does; one of another format, or of an engine of another version, is `Failed`."""
     try:
+        if engine != __version__:
+            raise WorkerMismatch(mismatch(engine))
         unpacked = StackSpec.from_bytes(spec)
     except WorkerMismatch as error:
         for member in range(n_members_of(spec)):

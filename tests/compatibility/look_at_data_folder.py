@@ -59,11 +59,11 @@ def look(folder: Path) -> dict[str, Any]:
     }
     snapshots = Snapshots(database)
     cancelled = expected["jobs"]["cancelled"]
-    listed = snapshots.list(cancelled)
-    found["snapshots"] = len(listed.places)
-    at = listed.places[-1].step
+    listed = snapshots.list(cancelled)["snapshots"]
+    found["snapshots"] = len(listed)
+    at = listed[-1]["step"]
     assert snapshots.weights(cancelled, at).pictures()["tiles"].shape == (1, 28, 28)
-    assert len(snapshots.file(cancelled)[1]) == 4 * 785 * len(listed.places)
+    assert len(snapshots.file(cancelled)[1]) == 4 * 785 * len(listed)
     assert snapshots.confusion(cancelled, at).n_right > 1900
     request = JobRequest(config=TrainingConfig(**FINISHED["digits"]), name="digits")
     found["accepted"] = jobs.submit(request, idempotency_key="key-digits").id

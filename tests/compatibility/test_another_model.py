@@ -134,7 +134,7 @@ def test_its_evidence_adds_up_and_a_flip_flips(model: Model, mnist: Dataset) -> 
 def test_it_is_drawn_and_looked_back_at(system: JobSystem, job: Job) -> None:
     assert size_of(job_picture(system.jobs, job.id, "weights"))[0] > UNITS * 28 * 4
     snapshots = Snapshots(system.database)
-    listed = snapshots.list(job.id).to_dict()
+    listed = snapshots.list(job.id)
     assert [step["kind"] for step in listed["operations"]] == ["scale", "dense", "tanh", "dense", "softmax"]
     assert listed["tensors"] == [{"name": "W1", "shape": [785, UNITS]}, {"name": "W2", "shape": [UNITS + 1, 10]}]
     step = listed["snapshots"][-1]["step"]

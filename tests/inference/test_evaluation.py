@@ -214,9 +214,9 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(share_a: float, share
         right_a = ~(one < share_b)  # only the other is right
         right_b = ~(one > 1 - share_a)
         found = paired("a", "b", (right_a, losses), (right_b, losses))
-        low, high = found.accuracy_interval
+        low, high = found["accuracy_interval"]
         n_covered += low <= share_b - share_a <= high
-        n_significant += found.p_value < 0.05
+        n_significant += found["p_value"] < 0.05
     assert 0.93 < n_covered / n_trials < 0.98
     if share_a == share_b:
         assert n_significant / n_trials < 0.05
@@ -226,11 +226,11 @@ def test_the_interval_is_that_of_half_an_image_more_in_each_cell() -> None:
     right_a, right_b = np.repeat([True, False, True, False], [40, 30, 5, 25]), np.repeat([True, False], [70, 30])
     right_b[70:75], right_b[75:] = False, False
     found = paired("a", "b", (right_a, np.zeros(100)), (right_b, np.zeros(100)))
-    assert (found.only_first_right, found.only_other_right) == (5, 30)
+    assert (found["only_first_right"], found["only_other_right"]) == (5, 30)
     differences, counts = np.array([0, 1, -1, 0]), np.array([40, 30, 5, 25]) + 0.5
     mean = np.average(differences, weights=counts)
     error = np.sqrt(np.average((differences - mean) ** 2, weights=counts) / 102)
-    assert found.accuracy_interval == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=1e-4)
+    assert found["accuracy_interval"] == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=1e-4)
 
 
 def test_what_chance_may_well_do_is_said_so() -> None:
@@ -238,6 +238,6 @@ def test_what_chance_may_well_do_is_said_so() -> None:
     almost = right.copy()
     almost[:2] = False
     losses = np.zeros(100)
-    assert "Neither is clearly better" in paired("a/1", "b/1", (right, losses), (almost, losses)).sentence
+    assert "Neither is clearly better" in paired("a/1", "b/1", (right, losses), (almost, losses))["sentence"]
     almost[:20] = False
-    assert paired("a/1", "b/1", (right, losses), (almost, losses)).sentence.startswith("a/1 is better: a/1 alone")
+    assert paired("a/1", "b/1", (right, losses), (almost, losses))["sentence"].startswith("a/1 is better: a/1 alone")

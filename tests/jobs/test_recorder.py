@@ -14,7 +14,7 @@ from service.database import ClaimRow, Database, JobRow, job_rows, weight_rows
 from service.errors import StorageFailed, StorageFull
 from service.jobs import MAX_LOSSES, JobState, Recorder
 from service.jobs.recorder import INTERNAL
-from service.jobs.snapshots import MAX_SNAPSHOTS, Snapshots
+from service.jobs.snapshots import MAX_SNAPSHOTS
 from service.registry import LocalStore, Registry
 from service.worker import (
     Checked,
@@ -137,7 +137,8 @@ def test_of_many_checks_at_a_time_only_what_is_kept_of_their_weights_is_written(
 
     monkeypatch.setattr(weight_rows, "append_snapshots", counted)
     assert record_all(idle.recorder, claim, messages)
-    places = Snapshots(idle.database).list(claim.id).places
+    with idle.database.read() as connection:
+        places = weight_rows.list_snapshots(connection, claim.id)
     assert [place.number for place in places] == list(range(0, 800, 4))
     assert written == [200]
 

@@ -109,12 +109,12 @@ def test_a_service_thins_snapshots_and_deletes_at_its_start(tmp_path: Path) -> N
         job_id, old = (submit(service, epochs=n, checks_per_epoch=4, patience=None) for n in (15, 1))
         for each in (job_id, old):
             eventually(lambda: service.jobs.get(each).state.final)  # noqa: B023
-        before = service.snapshots.list(job_id).to_dict()
+        before = service.snapshots.list(job_id)
         age(service, jobs, job_id)
     assert (before["every_checks"], len(before["snapshots"])) == (1, 60)
     with build(settings.model_copy(update={"keep_snapshots_days": 30})) as service:
-        eventually(lambda: len(service.snapshots.list(job_id).places) < 60)
-        after = service.snapshots.list(job_id).to_dict()
+        eventually(lambda: len(service.snapshots.list(job_id)["snapshots"]) < 60)
+        after = service.snapshots.list(job_id)
         assert (after["every_checks"], after["snapshots"]) == (4, before["snapshots"][::4])
         assert service.snapshots.weights(job_id, after["snapshots"][-1]["step"]).parameters.any()
         assert service.audit_log.page(limit=1)[0].route == "/api/v1/jobs/{job_id}/snapshots"

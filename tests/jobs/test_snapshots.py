@@ -45,7 +45,7 @@ def test_weights_come_back_to_the_bit() -> None:
 def test_every_check_of_a_short_run_is_kept(system: JobSystem) -> None:
     job = system.train()
     snapshots = Snapshots(system.database)
-    listed = snapshots.list(job.id).to_dict()
+    listed = snapshots.list(job.id)
     checks = system.jobs.metrics(job.id).checks
     assert listed["snapshots"] == [{"step": check.step, "epoch": check.epoch, "check": check.id} for check in checks]
     assert (listed["every_checks"], listed["shape"]) == (1, [DIGITS.n_inputs, 10])
@@ -75,7 +75,7 @@ def test_the_confusion_is_that_of_the_check(inline: JobSystem, hyperparameters: 
 @pytest.mark.slow
 def test_a_long_run_is_thinned_evenly(inline: JobSystem) -> None:
     job = inline.train(**{**LONG, "epochs": 300, "train_size": 512, "validation_size": 10})
-    listed = Snapshots(inline.database).list(job.id).to_dict()
+    listed = Snapshots(inline.database).list(job.id)
     assert listed["every_checks"] == 2 and listed["max_snapshots"] == MAX_SNAPSHOTS
     assert [snapshot["step"] for snapshot in listed["snapshots"]] == list(range(0, 1200, 8))
 
@@ -86,9 +86,9 @@ def test_of_a_member_fewer_and_of_a_verification_none(inline: JobSystem) -> None
     snapshots = Snapshots(inline.database)
     for member in sweep.members:
         inline.wait(member.job.id)
-        assert len(snapshots.list(member.job.id).places) == 10 <= MAX_OF_MEMBER
+        assert len(snapshots.list(member.job.id)["snapshots"]) == 10 <= MAX_OF_MEMBER
     verified = inline.wait(inline.jobs.verify(sweep.members[0].job.id).id)
-    assert snapshots.list(verified.id).places == []
+    assert snapshots.list(verified.id)["snapshots"] == []
 
 
 def test_a_resumed_job_has_the_earlier_ones(inline: JobSystem) -> None:
@@ -96,7 +96,7 @@ def test_a_resumed_job_has_the_earlier_ones(inline: JobSystem) -> None:
     resumed = inline.wait(inline.jobs.resume(first.id, {"epochs": 4}).id)
     snapshots = Snapshots(inline.database)
     assert snapshots.file(resumed.id) == snapshots.file(whole.id)
-    ids = [place.check_id for place in snapshots.list(resumed.id).places]
+    ids = [place["check"] for place in snapshots.list(resumed.id)["snapshots"]]
     assert ids == [check.id for check in inline.jobs.metrics(resumed.id).checks]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from service.database import job_rows, weight_rows
 from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, NoDataYet, QueueFull
-from service.jobs import InlineExecutor, JobState, Sweep, SweepRequest, Sweeps
+from service.jobs import InlineExecutor, JobState, Sweep, SweepRequest, Sweeps, SweepSummary
 from service.jobs.executors import Execution
 from service.worker import StackSpec
 from tests.jobs.job_system import (
@@ -384,7 +384,7 @@ def test_pages_show_every_sweep_once_newest_first(idle: JobSystem) -> None:
         seen += more
     assert [summary.id for summary in seen] == ids[::-1]
     assert [summary.states for summary in seen] == [{"queued": n} for n in range(5, 0, -1)]
-    assert seen == [sweeps.get(sweep_id).summary for sweep_id in reversed(ids)]
+    assert [one.to_dict() for one in seen] == [SweepSummary.to_dict(sweeps.get(sweep_id)) for sweep_id in reversed(ids)]
 
 
 def test_a_sweep_without_checks_has_nothing_to_show(idle: JobSystem) -> None:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from service.worker import Checked, Ended, Message, StackSpec, Started, decode_message
-from service.worker.channel import DONE, HEARTBEAT, cancel_request, hand_back_request, train_request
+from service.worker.channel import DONE, HEARTBEAT, pack_request
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,7 +63,7 @@ def endless(make_spec: Callable[..., StackSpec]) -> StackSpec:
 def test_it_trains_stack_after_stack(worker: Worker, make_spec: Callable[..., StackSpec]) -> None:
     ends = []
     for _ in range(3):
-        worker.line.send_bytes(train_request(make_spec()))
+        worker.line.send_bytes(pack_request(train=make_spec().to_bytes()))
         messages = worker.hear_out()
         assert isinstance(messages[0], Started) and messages[0].environment.blas_threads == 1
         ends.append(messages[-1])
@@ -71,7 +71,9 @@ def test_it_trains_stack_after_stack(worker: Worker, make_spec: Callable[..., St
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("request_to_stop", "handed_back"), [(cancel_request(0), False), (hand_back_request(), True)])
+@pytest.mark.parametrize(
+    ("request_to_stop", "handed_back"), [(pack_request(cancel=0), False), (pack_request(hand_back=True), True)]
+)
 def test_it_stops_on_request_and_takes_the_next_stack(
     worker: Worker,
     endless: StackSpec,
@@ -79,21 +81,21 @@ def test_it_stops_on_request_and_takes_the_next_stack(
     request_to_stop: bytes,
     handed_back: bool,
 ) -> None:
-    worker.line.send_bytes(train_request(endless))
+    worker.line.send_bytes(pack_request(train=endless.to_bytes()))
     while not isinstance(worker.hear(), Checked):
         pass
     worker.line.send_bytes(request_to_stop)
     ended = worker.hear_out()[-1]
     assert isinstance(ended, Ended) and ended.stop_reason == "cancelled" and ended.handed_back is handed_back
-    worker.line.send_bytes(train_request(make_spec()))
+    worker.line.send_bytes(pack_request(train=make_spec().to_bytes()))
     ended = worker.hear_out()[-1]
     assert isinstance(ended, Ended) and ended.stop_reason == "max_epochs", "the request was for the stack before"
 
 
 @pytest.mark.slow
 def test_a_request_sent_with_the_work_counts(worker: Worker, endless: StackSpec) -> None:
-    worker.line.send_bytes(train_request(endless))
-    worker.line.send_bytes(cancel_request(0))
+    worker.line.send_bytes(pack_request(train=endless.to_bytes()))
+    worker.line.send_bytes(pack_request(cancel=0))
     ended = worker.hear_out()[-1]
     assert isinstance(ended, Ended) and ended.stop_reason == "cancelled"
 
@@ -102,19 +104,19 @@ def test_a_request_sent_with_the_work_counts(worker: Worker, endless: StackSpec)
 def test_it_gives_way_and_ignores_requests_to_terminate_and_a_terminal_that_is_not_its_own(
     worker: Worker, endless: StackSpec
 ) -> None:
-    worker.line.send_bytes(train_request(endless))
+    worker.line.send_bytes(pack_request(train=endless.to_bytes()))
     assert isinstance(worker.hear(), Started)
     niceness = psutil.Process().nice()
     assert psutil.Process(worker.process.pid).nice() == min(19, niceness + 10)
     for request in (signal.SIGTERM, signal.SIGTTOU):
         os.kill(worker.process.pid, request)
-    worker.line.send_bytes(cancel_request(0))
+    worker.line.send_bytes(pack_request(cancel=0))
     assert isinstance(worker.hear_out()[-1], Ended)
 
 
 @pytest.mark.slow
 def test_it_ends_quietly_when_its_engine_hangs_up(worker: Worker, endless: StackSpec) -> None:
-    worker.line.send_bytes(train_request(endless))
+    worker.line.send_bytes(pack_request(train=endless.to_bytes()))
     assert isinstance(worker.hear(), Started)
     worker.line.close()
     _, errors = worker.process.communicate(timeout=10)
@@ -125,7 +127,7 @@ def test_it_ends_quietly_when_its_engine_hangs_up(worker: Worker, endless: Stack
 @pytest.mark.slow
 def test_a_bug_ends_it_with_a_traceback(worker: Worker, make_spec: Callable[..., StackSpec]) -> None:
     members = make_spec().members + make_spec(train_size=600).members
-    worker.line.send_bytes(train_request(StackSpec(dataset="mnist", members=members)))
+    worker.line.send_bytes(pack_request(train=StackSpec(dataset="mnist", members=members).to_bytes()))
     _, errors = worker.process.communicate(timeout=30)
     assert worker.process.returncode == 1
     assert "ValueError: the members of a stack must share data" in errors

@@ -104,12 +104,8 @@ Sources: Glorot and Bengio (2010), in the simple form N(0, 1/fan_in); He et al. 
 class Model(ABC):
     """A model of a task: parameters are a row θ, (n_parameters,), or a stack of rows, (n_members, n_parameters).
 
-    Images are rows of the design matrix, (n_images, n_inputs); everything is computed in their type.
-
-    Parameters
-    ----------
-    task : what it is for.
-    hyperparameters : those of the run, or of its record; a model reads its own.
+    Images are rows of the design matrix, (n_images, n_inputs); everything is computed in their type. Of the
+    hyperparameters, those of the run or of its record, a model reads its own.
     """
 
     name: ClassVar[str]

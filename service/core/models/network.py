@@ -75,13 +75,9 @@ ACTIVATIONS: Mapping[str, Activation] = {
 
 
 class Network(Model):
-    """Dense layers: a_0 = x, z_l = [a_(l-1), 1] W_l, a_l = f(z_l), and the last z are the logits.
+    """Dense layers: a_0 = x, z_l = [a_(l-1), 1] W_l, a_l = f(z_l), and the last z are the logits of an output.
 
     W_l, (fan_in + 1, fan_out), has the biases in its last row.
-
-    Parameters
-    ----------
-    output : what the logits mean.
     """
 
     title = "network with hidden layers"
@@ -101,7 +97,6 @@ class Network(Model):
         return Layout(*(Tensor(f"W{n}", shape, by_column=False) for n, shape in enumerate(shapes, 1)))
 
     def logits(self, rows: Floats, x: Floats) -> Floats:
-        """See `Model`."""
         z = np.empty((len(rows), self.n_outputs, len(x)), rows.dtype)
         for member, row in enumerate(rows):
             *hidden, last = self._matrices(row)
@@ -114,7 +109,7 @@ class Network(Model):
         return z
 
     def image_logits(self, row: Floats, x: Floats) -> Floats:
-        """See `Model`. Biases are added to each product, so that no activations are copied to stand beside a 1."""
+        """Add biases to each product, so that no activations are copied to stand beside a 1."""
         first, *others = self._matrices(row)
         z: Floats = x[:, np.newaxis] @ first  # each image by itself: its bits are the same in every company
         for matrix in others:
@@ -190,7 +185,6 @@ class Network(Model):
         )
 
     def activations(self, row: Floats, x: Floats) -> list[Floats]:
-        """See `Model`."""
         a, found = x, []
         for matrix in self._matrices(row)[:-1]:
             a = self._activate(a @ matrix)
@@ -198,7 +192,7 @@ class Network(Model):
         return found
 
     def slopes(self, row: Floats, x: Floats) -> Floats:
-        """See `Model`: the chain rule, from the output down."""
+        """By the chain rule, from the output down."""
         *hidden, last = self._matrices(row)
         a: Floats = x[np.newaxis]
         derivatives = []
@@ -212,7 +206,6 @@ class Network(Model):
         return jacobian
 
     def hidden_operations(self) -> Sequence[Operation]:
-        """See `Model`."""
         first, *others = (Operation("dense", tensor=tensor.name) for tensor in self.layout.tensors)
         return [first, *(step for dense in others for step in (self.activation.operation, dense))]
 

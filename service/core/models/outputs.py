@@ -16,11 +16,9 @@ class Softmax:
     is_binary = False
 
     def n_outputs(self, n_classes: int) -> int:
-        """See `Output`."""
         return n_classes
 
     def names(self, class_names: Sequence[str]) -> list[str]:
-        """See `Output`."""
         return list(class_names)
 
     def losses(self, logits: Floats, y: Ints) -> Floats:
@@ -52,7 +50,6 @@ class Softmax:
         return shares
 
     def probabilities(self, logits: Floats) -> Floats:
-        """See `Output`."""
         exponentials: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
         exponentials /= exponentials.sum(axis=1, keepdims=True)
         return exponentials
@@ -73,7 +70,6 @@ class Binary:
     is_binary = True
 
     def n_outputs(self, n_classes: int) -> int:
-        """See `Output`."""
         return 1
 
     def names(self, class_names: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from service import __version__
 from service.errors import ExtraMissing, InvalidField
 from service.worker import StackSpec, decode_message
-from service.worker.channel import cancel_request, hand_back_request, train_request
+from service.worker.channel import pack_request
 from service.worker.cluster import MAX_BATCHES, messages_queue, requests_queue, train_task
 
 from .interface import Listener, Outcome
@@ -34,10 +34,8 @@ _END = b""
 def check_scheduler(address: str | None, *, insecure: bool = False) -> str:
     """Return the address of a scheduler, if it may be used.
 
-    Raises
-    ------
-    InvalidField : it is not an address, or one to which others on the network could send code.
-    ExtraMissing : Dask is not installed.
+    Raises `InvalidField` if it is not an address, or one to which others on the network could send code; `ExtraMissing`
+    if Dask is not installed.
     """
     try:
         parts = urlsplit(address or "")
@@ -188,7 +186,7 @@ class _DaskExecution:
     ):
         self._client = client
         self._on_break = on_break
-        self._work = train_request(spec)
+        self._work = pack_request(train=spec.to_bytes())
         # Unique: late messages of an abandoned attempt go to a queue that is not read.
         self._name = f"{spec.members[0].job_id}-{spec.members[0].fence}-{uuid.uuid4().hex[:8]}"
         self._listener = listener
@@ -209,20 +207,18 @@ class _DaskExecution:
 
     @property
     def silent_s(self) -> float:
-        """See `Execution.silent_s`. It is 0 for a task that waits for a worker."""
+        """It is 0 for a task that waits for a worker."""
         received_at = self._received_at
         return 0.0 if self._over or received_at is None else time.monotonic() - received_at
 
     def cancel(self, member: int) -> None:
-        """See `Execution.cancel`."""
-        self._call_soon(lambda: self._requests.put_nowait(cancel_request(member)))
+        self._call_soon(lambda: self._requests.put_nowait(pack_request(cancel=member)))
 
     def hand_back(self) -> None:
-        """See `Execution.hand_back`."""
-        self._call_soon(lambda: self._requests.put_nowait(hand_back_request()))
+        self._call_soon(lambda: self._requests.put_nowait(pack_request(hand_back=True)))
 
     def kill(self) -> None:
-        """See `Execution.kill`. The thread belongs to the cluster: it is requested to stop, and not waited for."""
+        """The thread belongs to the cluster: it is requested to stop, and not waited for."""
         self._call_soon(self._give_up)
 
     def abandon(self) -> None:
@@ -296,7 +292,7 @@ class _DaskExecution:
             return
         try:
             if self._future is not None and not self._future.done():
-                await asyncio.wait_for(self._request_queue.put(hand_back_request()), _CLEANUP_S)
+                await asyncio.wait_for(self._request_queue.put(pack_request(hand_back=True)), _CLEANUP_S)
                 if self.lingers:
                     await self._wait_for_thread()
                 if not self._future.done():

@@ -18,48 +18,35 @@ class InlineExecutor:
     def __init__(self, n_slots: int = 1):
         self.n_slots = n_slots
         self._threads = ThreadPoolExecutor(max_workers=n_slots, thread_name_prefix="training")
-        self._running: list[StopRequests] = []
+        self._running: list[_InlineExecution] = []
 
     def prepare(self) -> None:
         """Do nothing: a thread is always available."""
 
     def submit(self, spec: StackSpec, listener: Listener) -> _InlineExecution:
         """Start a stack in a thread."""
-        stop = StopRequests()
-        self._running.append(stop)
-        self._threads.submit(self._run, spec, listener, stop)
-        return _InlineExecution(stop)
+        execution = _InlineExecution()
+        self._running.append(execution)
+        self._threads.submit(self._run, spec, listener, execution)
+        return execution
 
     def close(self) -> None:
         """Request what is still running to stop, and wait for it."""
-        for stop in list(self._running):
-            stop.hand_back()
+        for execution in list(self._running):
+            execution.hand_back()
         self._threads.shutdown()
 
-    def _run(self, spec: StackSpec, listener: Listener, stop: StopRequests) -> None:
+    def _run(self, spec: StackSpec, listener: Listener, execution: _InlineExecution) -> None:
         try:
-            run_training(spec, listener.on_message, stop)
+            run_training(spec, listener.on_message, execution)
             outcome = Outcome.RETURNED
         except Exception:
             logger.exception("training crashed")
             outcome = Outcome.CRASHED
-        self._running.remove(stop)
+        self._running.remove(execution)
         listener.on_end(outcome)
 
 
-class _InlineExecution:
-    def __init__(self, stop: StopRequests):
-        self._stop = stop
-
-    @property
-    def silent_s(self) -> float:
-        return 0.0
-
-    def cancel(self, member: int) -> None:
-        self._stop.cancel(member)
-
-    def hand_back(self) -> None:
-        self._stop.hand_back()
-
-    def kill(self) -> None:
-        self._stop.hand_back()
+class _InlineExecution(StopRequests):
+    silent_s = 0.0
+    kill = StopRequests.hand_back

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 from service.worker import StackSpec, decode_message
-from service.worker.channel import DONE, HEARTBEAT, cancel_request, hand_back_request, train_request
+from service.worker.channel import DONE, HEARTBEAT, pack_request
 
 from .interface import Listener, Outcome
 
@@ -33,13 +33,9 @@ _EXIT_TIMEOUT_S = 5.0
 class ProcessesExecutor:
     """A process for each slot, one stack at a time each.
 
-    Every process has its own connection and shares nothing with the others, so a kill at any moment leaves no lock
-    held and breaks no other connection. Processes are new programs, not forks, which BLAS and its locks do not survive.
-
-    Parameters
-    ----------
-    on_restart : called for each process that replaces a dead one.
-    log : level and format of the processes' logs.
+    Every process has its own connection and shares nothing with the others, so a kill at any moment leaves no lock held
+    and breaks no other connection. Processes are new programs, not forks, which BLAS and its locks do not survive.
+    ``on_restart`` is called for each that replaces a dead one; ``log`` is level and format of their logs.
     """
 
     def __init__(self, n_slots: int, on_restart: Callable[[], None] = lambda: None, *, log: Sequence[str] = ()):
@@ -143,19 +139,16 @@ class _ProcessExecution:
 
     @property
     def silent_s(self) -> float:
-        """See `Execution.silent_s`. A process may be suspended, or blocked in the kernel."""
+        """A process may be suspended, or blocked in the kernel."""
         return 0.0 if self._over else time.monotonic() - self._received_at
 
     def cancel(self, member: int) -> None:
-        """See `Execution.cancel`."""
-        self._request(cancel_request(member))
+        self._request(pack_request(cancel=member))
 
     def hand_back(self) -> None:
-        """See `Execution.hand_back`."""
-        self._request(hand_back_request())
+        self._request(pack_request(hand_back=True))
 
     def kill(self) -> None:
-        """See `Execution.kill`."""
         with self._lock:
             if not self._over:
                 self._worker.kill()
@@ -183,7 +176,9 @@ class _ProcessExecution:
 
     def _send_and_receive(self) -> bool:
         """Send the stack and forward its messages; False when the connection breaks before the end."""
-        self._send(train_request(self._spec))  # blocks until a new worker reads it, hence in this thread
+        self._send(
+            pack_request(train=self._spec.to_bytes())
+        )  # blocks until a new worker reads it, hence in this thread
         with self._lock:
             self._begun = True
             for request in self._early_requests:

@@ -28,27 +28,17 @@ class BlobStore(Protocol):
     """
 
     def read(self, key: str, *, max_bytes: int, fresh: bool = False) -> bytes:
-        """Return the bytes of a blob.
+        """Return the bytes of a blob; ``fresh``, for keys that may be created again after a deletion, passes caches by.
 
-        ``fresh`` is for keys that may be deleted and created again: no cache answers.
-
-        Raises
-        ------
-        FileNotFoundError : there is no such blob.
-        Corrupted : it is larger than ``max_bytes``, or not a plain file.
-        StorageFailed : the store cannot be read.
+        Raises `FileNotFoundError`; `Corrupted` if it is larger than ``max_bytes``, or not a plain file;
+        `StorageFailed`.
         """
 
     def create(self, key: str, data: bytes) -> None:
         """Create a blob: it is whole, durable and visible when this returns, or absent.
 
-        Of several simultaneous calls with the same key, exactly one succeeds.
-
-        Raises
-        ------
-        FileExistsError : the key is taken by a durable blob, which stays as it is.
-        StorageFull, StorageFailed : the store failed. The blob is absent or, when only its durability could not be
-            confirmed, whole.
+        Of several simultaneous calls with the same key, exactly one succeeds; the others raise `FileExistsError`. With
+        `StorageFull` or `StorageFailed` it is absent or, when only its durability could not be confirmed, whole.
         """
 
     def list(self, folder: str) -> list[str]:

@@ -33,7 +33,6 @@ class LocalStore:
         self._tmp = self._root / ".tmp"
 
     def read(self, key: str, *, max_bytes: int, fresh: bool = False) -> bytes:
-        """See `BlobStore.read`."""
         try:
             descriptor = os.open(self._path(key), _OLD_FILE)
             try:
@@ -51,7 +50,6 @@ class LocalStore:
             raise _storage_error(error) from error
 
     def create(self, key: str, data: bytes) -> None:
-        """See `BlobStore.create`."""
         target = self._path(key)
         tmp = self._tmp / secrets.token_hex(16)
         try:
@@ -74,7 +72,6 @@ class LocalStore:
             raise FileExistsError(key)
 
     def list(self, folder: str) -> list[str]:
-        """See `BlobStore.list`."""
         path = self._path(folder) if folder else self._root
         try:
             with os.scandir(path) as entries:
@@ -85,7 +82,6 @@ class LocalStore:
             raise _storage_error(error) from error
 
     def delete(self, key: str) -> None:
-        """See `BlobStore.delete`."""
         path = self._path(key)
         try:
             path.unlink(missing_ok=True)
@@ -96,7 +92,6 @@ class LocalStore:
             raise _storage_error(error) from error
 
     def walk(self) -> Iterator[tuple[str, float]]:
-        """See `BlobStore.walk`."""
         now_s = time.time()
         for folder, folders, names in os.walk(self._root):
             folders[:] = filter(KEY_PART.fullmatch, folders)
@@ -106,10 +101,10 @@ class LocalStore:
                     yield path.relative_to(self._root).as_posix(), now_s - path.lstat().st_mtime
 
     def check(self) -> None:
-        """See `BlobStore.check`: the kernel guarantees that a link never replaces a file."""
+        """The kernel guarantees that a link never replaces a file."""
 
     def clean(self) -> None:
-        """See `BlobStore.clean`. Called at start; younger files are left for the next start."""
+        """Called at start; younger files are left for the next start."""
         oldest_s = time.time() - _OLD_S
         try:
             for tmp in self._tmp.iterdir():

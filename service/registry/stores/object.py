@@ -28,17 +28,11 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 class ObjectStore:
-    """A `BlobStore` in a bucket. Credentials, region and endpoint come from the ``AWS_*`` variables.
+    """A `BlobStore` in a bucket, ``s3://bucket/prefix``; credentials, region and endpoint are in ``AWS_*`` variables.
 
-    Parameters
-    ----------
-    url : ``s3://bucket/prefix``.
-    cache : a folder; any number of processes may share it, and it may be deleted at any time.
-
-    Raises
-    ------
-    InvalidField : the URL does not name a bucket.
-    StorageFailed : the client is not installed, or rejects the variables.
+    The ``cache`` is a folder; any number of processes may share it, and it may be deleted at any time. Raises
+    `InvalidField` if the URL does not name a bucket; `StorageFailed` if the client is not installed, or rejects the
+    variables.
     """
 
     def __init__(self, url: str, cache: Path) -> None:
@@ -64,7 +58,7 @@ class ObjectStore:
             )
 
     def check(self) -> None:
-        """See `BlobStore.check`: some stores and proxies ignore the condition of a write."""
+        """Some stores and proxies ignore the condition of a write."""
         with suppress(FileExistsError):
             self._put(_PROBE, b"first")
         try:
@@ -74,7 +68,6 @@ class ObjectStore:
         raise StorageFailed("The object store does not honour conditional writes (If-None-Match); it cannot be used.")
 
     def read(self, key: str, *, max_bytes: int, fresh: bool = False) -> bytes:
-        """See `BlobStore.read`."""
         split_key(key)
         cached = None if fresh else self._cached(key)
         if cached is None:
@@ -90,12 +83,10 @@ class ObjectStore:
         return cached
 
     def create(self, key: str, data: bytes) -> None:
-        """See `BlobStore.create`."""
         split_key(key)
         self._put(key, data)
 
     def list(self, folder: str) -> list[str]:
-        """See `BlobStore.list`."""
         if folder:
             split_key(folder)
         with self._storage_errors():
@@ -105,7 +96,6 @@ class ObjectStore:
         return sorted(name for name in names if KEY_PART.fullmatch(name))
 
     def delete(self, key: str) -> None:
-        """See `BlobStore.delete`."""
         split_key(key)
         with suppress(FileNotFoundError), self._storage_errors():
             self._obstore.delete(self._bucket, key)
@@ -113,7 +103,6 @@ class ObjectStore:
             self._path(key).unlink(missing_ok=True)
 
     def walk(self) -> Iterator[tuple[str, float]]:
-        """See `BlobStore.walk`."""
         with self._storage_errors():
             found = [each for page in self._obstore.list(self._bucket) for each in page]
         now = datetime.now(UTC)
@@ -122,7 +111,7 @@ class ObjectStore:
                 yield each["path"], (now - each["last_modified"]).total_seconds()
 
     def clean(self) -> None:
-        """See `BlobStore.clean`: an interrupted write leaves nothing."""
+        """An interrupted write leaves nothing."""
 
     def _put(self, key: str, data: bytes) -> None:
         for _ in range(_CONFLICTS):

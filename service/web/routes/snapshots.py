@@ -93,7 +93,7 @@ def list_snapshots(job_id: JobId, service: ServiceDep) -> Response:
     At every check up to 256; of a longer run every second one is dropped whenever there are more, so that there are
     always 129 to 256, evenly spread. Of a sweep's member 16 at most. They are deleted with the job.
     """
-    return JSONResponse(service.snapshots.list(job_id).to_dict())
+    return JSONResponse(service.snapshots.list(job_id))
 
 
 @router.get("/jobs/{job_id}/snapshots/weights.f32", dependencies=[READ], **_WEIGHTS_ANSWER)

@@ -10,7 +10,7 @@ from .collection_rows import CollectedImageRow, CollectionRow
 from .connection import HEAD, AdvisoryLock, Database, file_size, migrate
 from .delivery_rows import DeliveryRow
 from .event_rows import CHECK, CheckRow, CheckSeries, EventRow, NewCheck, RecordedCheck, StateRow, Transition
-from .job_rows import ClaimRow, JobRow, NewJob
+from .job_rows import JobRow, NewJob
 from .request_rows import (
     AcceptedKind,
     AuditedCall,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, false, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, false, func, or_, select, update
 from ulid import ULID
 
 from service.telemetry import Origin, origin
@@ -43,24 +43,6 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimRow:
-    """A job as the engine that claimed it needs it."""
-
-    id: str
-    name: str
-    dataset: str
-    config: Mapping[str, Any]
-    fence: int
-    losses: int
-    state: str
-    sweep_id: str | None = None
-    verification: Mapping[str, Any] | None = None
-    pause_at_step: int | None = None
-    origin: Origin | None = None
-    created_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow:
     """A job with its latest and its best check."""
 
@@ -71,6 +53,7 @@ class JobRow:
     config: Mapping[str, Any]
     state: str
     fence: int
+    losses: int
     pause_at_step: int | None
     sweep_id: str | None
     batches_per_epoch: int | None
@@ -82,6 +65,7 @@ class JobRow:
     model_version: int | None
     continues: Mapping[str, Any] | None
     verification: Mapping[str, Any] | None
+    origin: Origin | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -90,7 +74,6 @@ class JobRow:
 
 
 _SHOWN = tuple(jobs.c[name] for name in JobRow.__dataclass_fields__)
-_CLAIM = tuple(jobs.c[name] for name in ClaimRow.__dataclass_fields__)
 _NEW = tuple(name for name in NewJob.__dataclass_fields__ if name != "annotation")
 
 # Statements of every submission and engine cycle are built once: building one takes longer than running it.
@@ -224,7 +207,7 @@ def count_claimable(connection: Connection) -> int:
     return n_waiting
 
 
-def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max_members: int) -> list[ClaimRow]:
+def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max_members: int) -> list[JobRow]:
     """Claim the oldest job that waits and those that can be trained with it; each claim increments its fence number.
 
     Jobs that were cancelled while they waited come first. Jobs that share a stack key are claimed together, at most
@@ -238,7 +221,7 @@ def claim_oldest(connection: Connection, *, claimed_by: str, lease_s: float, max
 
 def _claim_in_state(
     connection: Connection, state: JobState, claimed_by: str, *, lease_s: float, max_members: int
-) -> list[ClaimRow]:
+) -> list[JobRow]:
     waiting = (
         select(jobs.c.id, jobs.c.stack_key, checkpoints.c.step)
         .join_from(jobs, checkpoints, checkpoints.c.job_id == jobs.c.id, isouter=True)
@@ -264,9 +247,9 @@ def _claim_in_state(
             lease_expires_at_s=now_s(connection.engine) + lease_s,
             started_at=func.coalesce(jobs.c.started_at, now),
         )
-        .returning(*_CLAIM)
+        .returning(*_SHOWN)
     )
-    claims = sorted((ClaimRow(**row._mapping) for row in rows), key=lambda claim: ids.index(claim.id))
+    claims = sorted((_job(row) for row in rows), key=lambda claim: ids.index(claim.id))
     if state is JobState.QUEUED:
         event_rows.append_states(connection, [claim.id for claim in claims], JobState.RUNNING, at=now)
     return claims
@@ -298,44 +281,6 @@ def request_pause(connection: Connection, job_id: str) -> bool:
     return connection.execute(update(jobs).where(running).values(pause_at_step=PAUSE_NOW)).rowcount == 1
 
 
-def pause(
-    connection: Connection,
-    job_id: str,
-    *,
-    step: int,
-    wait_s: float,
-    allowed_from: Collection[str],
-    fence: int | None = None,
-    **values: Any,
-) -> bool:
-    """Move a job to paused before a step, for ``wait_s`` at most; False as of `move`."""
-    return move(
-        connection,
-        job_id,
-        to=JobState.PAUSED,
-        allowed_from=allowed_from,
-        fence=fence,
-        reason=f"Before step {step:,}.",
-        pause_at_step=step,
-        claimed_by=None,
-        lease_expires_at_s=now_s(connection.engine) + wait_s,
-        **values,
-    )
-
-
-def proceed(connection: Connection, job_id: str, *, pause_at_step: int | None, reason: str | None = None) -> bool:
-    """Queue a paused job again; False if it is not paused."""
-    return move(
-        connection,
-        job_id,
-        to=JobState.QUEUED,
-        allowed_from=[JobState.PAUSED],
-        reason=reason,
-        pause_at_step=pause_at_step,
-        lease_expires_at_s=None,
-    )
-
-
 def expired_pauses(connection: Connection) -> list[str]:
     """Return the jobs that have been paused for as long as they may."""
     expired = jobs.c.state == JobState.PAUSED, jobs.c.lease_expires_at_s < now_s(connection.engine)
@@ -350,7 +295,7 @@ def abandoned(
     with_expired: bool = True,
     held: Collection[str] | None = None,
     dead: str | None = None,
-) -> list[ClaimRow]:
+) -> list[JobRow]:
     """Return claimed jobs that no engine is training any more.
 
     Where only one engine may run jobs (``exclusive``), every claim of another engine is abandoned, whatever its lease.
@@ -363,8 +308,8 @@ def abandoned(
         others = others & (expired | (jobs.c.claimed_by == dead))
     if held is not None:
         others = others | ((jobs.c.claimed_by == claimed_by) & jobs.c.id.not_in(held))
-    rows = connection.execute(select(*_CLAIM).where(jobs.c.state.in_(CLAIMED), others).order_by(jobs.c.number))
-    return [ClaimRow(**row._mapping) for row in rows]
+    rows = connection.execute(select(*_SHOWN).where(jobs.c.state.in_(CLAIMED), others).order_by(jobs.c.number))
+    return [_job(row) for row in rows]
 
 
 def lock_claimed(connection: Connection, job_id: str, fence: int) -> bool:
@@ -386,12 +331,15 @@ def move(
     fence: int | None = None,
     reason: str | None = None,
     final: bool = False,
+    wait_s: float | None = None,
     **values: Any,
 ) -> bool:
-    """Move a job to another state and record the move; False if its present state does not allow it.
+    """Move a job to another state, for ``wait_s`` if given, and record it; False if its present one does not allow it.
 
     With ``fence`` the move also requires that claim to be the newest.
     """
+    if wait_s is not None:
+        values["lease_expires_at_s"] = now_s(connection.engine) + wait_s
     now = datetime.now(UTC)
     condition = (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)
     if fence is not None:
@@ -467,13 +415,11 @@ def _delete(connection: Connection, condition: ColumnElement[bool]) -> list[str]
 
 def _shown(connection: Connection, *conditions: Any, limit: int | None = None) -> list[JobRow]:
     rows = connection.execute(select(*_SHOWN).where(*conditions).order_by(jobs.c.number.desc()).limit(limit))
-    return [
-        JobRow(
-            **{
-                **row._mapping,
-                "latest_check": row.latest_check and event_rows.CheckRow(**row.latest_check),
-                "best_check": row.best_check and event_rows.CheckRow(**row.best_check),
-            }
-        )
-        for row in rows
-    ]
+    return list(map(_job, rows))
+
+
+def _job(row: Row[Any]) -> JobRow:
+    checks = {name: row._mapping[name] for name in ("latest_check", "best_check")}
+    return JobRow(
+        **{**row._mapping, **{name: check and event_rows.CheckRow(**check) for name, check in checks.items()}}
+    )

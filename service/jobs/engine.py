@@ -16,7 +16,7 @@ from pathlib import Path
 from ulid import ULID
 
 from service.core import TrainingConfig
-from service.database import ClaimRow, Database, JobState, job_rows, weight_rows
+from service.database import Database, JobRow, JobState, job_rows, weight_rows
 from service.datasets import PACKAGED, Datasets
 from service.errors import ServiceError, StorageFailed
 from service.telemetry import start_span
@@ -325,7 +325,7 @@ class Engine:
                 return
             self._start_stack(executor, claims, checkpoints)
 
-    def _start_stack(self, executor: Executor, claims: Sequence[ClaimRow], checkpoints: Sequence[bytes | None]) -> None:
+    def _start_stack(self, executor: Executor, claims: Sequence[JobRow], checkpoints: Sequence[bytes | None]) -> None:
         stack = Stack(claims, self._inbox)
         self._stacks.append(stack)
         for claim in claims:

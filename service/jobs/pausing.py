@@ -26,13 +26,8 @@ MAX_STEPS, MAX_EPOCHS = 1_000_000, 10_000
 
 def pause_waiting(connection: Connection, job_id: str) -> bool:
     """Pause a job that is queued, before its next step; False if it is not, as a worker may have taken it by now."""
-    return job_rows.pause(
-        connection,
-        job_id,
-        step=weight_rows.next_step(connection, job_id),
-        wait_s=MAX_PAUSE_S,
-        allowed_from=[JobState.QUEUED],
-    )
+    next_step = weight_rows.next_step(connection, job_id)
+    return _pause_before(connection, job_id, next_step, allowed_from=[JobState.QUEUED])
 
 
 def pause(connection: Connection, job_id: str) -> None:
@@ -75,7 +70,7 @@ def proceed(
         ends.append((next_step // n_batches + epochs) * n_batches)
     if ends:
         _refuse_often(row)
-    job_rows.proceed(connection, job_id, pause_at_step=min(ends, default=None))
+    _queue(connection, job_id, allowed_from=[JobState.PAUSED], pause_at_step=min(ends, default=None))
 
 
 def interrupt(connection: Connection, row: JobRow, next_step: int, reason: str, **values: Any) -> bool:
@@ -85,16 +80,8 @@ def interrupt(connection: Connection, row: JobRow, next_step: int, reason: str, 
     """
     values |= {"allowed_from": [JobState.RUNNING], "fence": row.fence}
     if row.pause_at_step is not None and next_step >= row.pause_at_step:
-        return job_rows.pause(connection, row.id, step=next_step, wait_s=MAX_PAUSE_S, **values)
-    return job_rows.move(
-        connection,
-        row.id,
-        to=JobState.QUEUED,
-        reason=reason,
-        claimed_by=None,
-        lease_expires_at_s=None,
-        **values,
-    )
+        return _pause_before(connection, row.id, next_step, **values)
+    return _queue(connection, row.id, reason=reason, **values)
 
 
 def continue_expired(connection: Connection) -> list[str]:
@@ -102,7 +89,7 @@ def continue_expired(connection: Connection) -> list[str]:
     expired = job_rows.expired_pauses(connection)
     for job_id in expired:
         reason = f"It was paused for {MAX_PAUSE_S / 3600:g} hours and goes on."
-        job_rows.proceed(connection, job_id, pause_at_step=None, reason=reason)
+        _queue(connection, job_id, allowed_from=[JobState.PAUSED], pause_at_step=None, reason=reason)
     return expired
 
 
@@ -110,6 +97,15 @@ def refuse_more_paused(connection: Connection) -> None:
     """Raise `QueueFull` if no more jobs may be paused."""
     if job_rows.count_pauses(connection) >= MAX_PAUSED:
         raise QueueFull(f"At most {MAX_PAUSED:,} jobs may be paused at a time; continue or cancel one.")
+
+
+def _pause_before(connection: Connection, job_id: str, step: int, **values: Any) -> bool:
+    values |= {"reason": f"Before step {step:,}.", "pause_at_step": step, "claimed_by": None, "wait_s": MAX_PAUSE_S}
+    return job_rows.move(connection, job_id, to=JobState.PAUSED, **values)
+
+
+def _queue(connection: Connection, job_id: str, **values: Any) -> bool:
+    return job_rows.move(connection, job_id, to=JobState.QUEUED, claimed_by=None, lease_expires_at_s=None, **values)
 
 
 def _refuse_often(row: JobRow) -> None:

@@ -16,7 +16,6 @@ from sqlalchemy import Connection
 
 from service.core import Certainty, StopReason, TrainingConfig, TrainingState
 from service.database import (
-    ClaimRow,
     Database,
     JobRow,
     JobState,
@@ -84,7 +83,7 @@ class Recorder:
 
     def record(
         self,
-        claim: ClaimRow,
+        claim: JobRow,
         *,
         started: Started | None = None,
         checks: Sequence[Checked] = (),
@@ -116,7 +115,7 @@ class Recorder:
                 weight_rows.put_checkpoint(connection, claim.id, step=checkpoint.step, body=checkpoint.checkpoint)
         return True
 
-    def finish(self, claim: ClaimRow, ended: Ended) -> bool:
+    def finish(self, claim: JobRow, ended: Ended) -> bool:
         """Record the end of a run: its last checkpoint, then its model, durably, then the final state.
 
         A second call, after a crash or an error during the first, continues from what the first wrote.
@@ -161,12 +160,12 @@ class Recorder:
                 **values,
             )
 
-    def fail(self, claim: ClaimRow, failure: Failure, *, stop_reason: StopReason | None = None) -> bool:
+    def fail(self, claim: JobRow, failure: Failure, *, stop_reason: StopReason | None = None) -> bool:
         """Record a failure."""
         with self._database.write() as connection:
             return _fail(connection, claim, failure, stop_reason)
 
-    def lose(self, claim: ClaimRow, reason: str) -> bool:
+    def lose(self, claim: JobRow, reason: str) -> bool:
         """Record that the worker or engine of a job died.
 
         The job returns to the queue, to resume from its last checkpoint, or is paused there if it was to be paused; at
@@ -241,7 +240,7 @@ def _new_check(checked: Checked) -> NewCheck:
     return NewCheck(**checked.check.to_dict(), detail=checked.progress.to_dict(), step_losses=checked.step_losses)
 
 
-def _keep_snapshots(connection: Connection, claim: ClaimRow, new: Sequence[Checked], ids: Mapping[int, int]) -> None:
+def _keep_snapshots(connection: Connection, claim: JobRow, new: Sequence[Checked], ids: Mapping[int, int]) -> None:
     """Insert snapshots; where there would be too many, delete and skip every second one."""
     if not any(checked.snapshot for checked in new):
         return
@@ -257,18 +256,18 @@ def _keep_snapshots(connection: Connection, claim: ClaimRow, new: Sequence[Check
     weight_rows.append_snapshots(connection, claim.id, kept)
 
 
-def _lock(connection: Connection, claim: ClaimRow) -> JobRow | None:
+def _lock(connection: Connection, claim: JobRow) -> JobRow | None:
     """Lock and return the job, if the claim is still the newest."""
     return job_rows.get(connection, claim.id) if job_rows.lock_claimed(connection, claim.id, claim.fence) else None
 
 
-def _fail(connection: Connection, claim: ClaimRow, failure: Failure, stop_reason: StopReason | None = None) -> bool:
+def _fail(connection: Connection, claim: JobRow, failure: Failure, stop_reason: StopReason | None = None) -> bool:
     return _end(
         connection, claim, JobState.FAILED, reason=failure.detail, stop_reason=stop_reason, error=asdict(failure)
     )
 
 
-def _end(connection: Connection, claim: ClaimRow, to: JobState, *, reason: str, **values: Any) -> bool:
+def _end(connection: Connection, claim: JobRow, to: JobState, *, reason: str, **values: Any) -> bool:
     return job_rows.move(
         connection,
         claim.id,
@@ -281,7 +280,7 @@ def _end(connection: Connection, claim: ClaimRow, to: JobState, *, reason: str, 
     )
 
 
-def _diverged(claim: ClaimRow, ended: Ended) -> Failure:
+def _diverged(claim: JobRow, ended: Ended) -> Failure:
     return Failure(
         type="/problems/non-finite-loss",
         title="The loss is no longer a finite number",

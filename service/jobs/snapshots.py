@@ -13,7 +13,7 @@ import orjson
 
 from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
 from service.core.tables import weights_csv
-from service.database import ClaimRow, Database, JobRow, JobState, weight_rows
+from service.database import Database, JobRow, JobState, weight_rows
 from service.datasets import PACKAGED, Dataset, Datasets, validation_images
 from service.errors import NotFound
 from service.worker import unpack_snapshot
@@ -35,7 +35,7 @@ _NUMBERS_AT_ONCE = 100_000
 """Written within 10 ms, for which everybody else waits."""
 
 
-def max_snapshots(job: JobRow | ClaimRow) -> int:
+def max_snapshots(job: JobRow) -> int:
     """Return how many snapshots of a job are kept; none of a verification, which repeats another job's weights."""
     if job.verification is not None:
         return 0

@@ -4,7 +4,7 @@ import queue
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from service.database import ClaimRow
+from service.database import JobRow
 from service.errors import ServiceError
 from service.worker import Checked, Checkpointed, Ended, Failed, Message, Started
 
@@ -17,7 +17,7 @@ KILL_AFTER_S = 5.0
 class Run:
     """One claimed job, with its worker's messages since the last that were recorded."""
 
-    def __init__(self, claim: ClaimRow):
+    def __init__(self, claim: JobRow):
         self.claim = claim
         self.started: Started | None = None
         self.checks: list[Checked] = []
@@ -63,7 +63,7 @@ class Stack:
     touches the runs.
     """
 
-    def __init__(self, claims: Sequence[ClaimRow], inbox: queue.SimpleQueue[Callable[[], None] | None]):
+    def __init__(self, claims: Sequence[JobRow], inbox: queue.SimpleQueue[Callable[[], None] | None]):
         self.runs = [Run(claim) for claim in claims]
         self.outcome: Outcome | None = None
         self.execution: Execution | None = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy import select, text
 
-from service.database import ClaimRow, Database, JobRow, job_rows
+from service.database import Database, JobRow, job_rows
 from service.database.tables import jobs
 
 AddJob = Callable[..., str]
@@ -18,14 +18,12 @@ NOW_S = {
 }
 
 
-def claim_together(
-    database: Database, by: str = "engine", lease_s: float = 30.0, max_members: int = 9
-) -> list[ClaimRow]:
+def claim_together(database: Database, by: str = "engine", lease_s: float = 30.0, max_members: int = 9) -> list[JobRow]:
     with database.write() as connection:
         return job_rows.claim_oldest(connection, claimed_by=by, lease_s=lease_s, max_members=max_members)
 
 
-def claim(database: Database, by: str = "engine", lease_s: float = 30.0) -> ClaimRow | None:
+def claim(database: Database, by: str = "engine", lease_s: float = 30.0) -> JobRow | None:
     return next(iter(claim_together(database, by, lease_s, max_members=1)), None)
 
 

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from service.core import TrainingConfig
-from service.database import ClaimRow, Database, NewJob, job_rows
+from service.database import Database, JobRow, NewJob, job_rows
 from service.errors import StorageFailed, StorageFull
 from service.jobs import EngineLock, InlineExecutor, JobState, Recorder
 from service.jobs.engine import MIN_CYCLE_S
@@ -283,7 +284,7 @@ def away(make_system: MakeSystem, monkeypatch: pytest.MonkeyPatch) -> tuple[JobS
     system, pieces = make_system(inline), []
     record = system.recorder.record
 
-    def away_until_the_end(claim: ClaimRow, **news: Any) -> bool:
+    def away_until_the_end(claim: JobRow, **news: Any) -> bool:
         if not pieces and not system.engine._stacks[0].runs[0].end:
             raise StorageFailed("The database does not answer.")
         pieces.append(len(news["checks"]))
@@ -447,7 +448,7 @@ def test_a_cancel_that_meets_a_lost_worker_is_not_forgotten(make_system: MakeSys
     job_id = system.submit()
     with system.database.write() as connection:
         (claim,) = job_rows.claim_oldest(connection, claimed_by="engine", lease_s=30, max_members=1)
-    assert isinstance(claim, ClaimRow) and claim.state == "running"
+    assert isinstance(claim, JobRow) and claim.state == "running"
     system.jobs.cancel(job_id)
     assert system.recorder.lose(claim, "its worker died")
     assert system.jobs.get(job_id).state is JobState.CANCELLED
@@ -521,10 +522,7 @@ def test_recorder_and_engine_share_one_rule_of_claims(working: JobSystem) -> Non
     working.wait_for_step(job_id, 0)
     with working.database.read() as connection:
         (claim,) = job_rows.abandoned(connection, claimed_by="nobody", exclusive=True)
-    stale = ClaimRow(
-        **{name: getattr(claim, name) for name in ClaimRow.__dataclass_fields__ if name != "fence"},
-        fence=claim.fence - 1,
-    )
+    stale = replace(claim, fence=claim.fence - 1)
     recorder = Recorder(working.database, working.registry)
     assert recorder.lose(stale, "late") is False
     assert working.jobs.get(job_id).state is JobState.RUNNING

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from service.core import StopReason, TrainingConfig
-from service.database import ClaimRow, Database, JobRow, job_rows, weight_rows
+from service.database import Database, JobRow, job_rows, weight_rows
 from service.errors import StorageFailed, StorageFull
 from service.jobs import MAX_LOSSES, JobState, Recorder
 from service.jobs.recorder import INTERNAL
@@ -52,7 +52,7 @@ def ended_of(messages: list[Message]) -> Ended:
     return messages[-1]
 
 
-def record_all(recorder: Recorder, claim: ClaimRow, messages: list[Message]) -> bool:
+def record_all(recorder: Recorder, claim: JobRow, messages: list[Message]) -> bool:
     """Write everything down but the end."""
     return recorder.record(
         claim,
@@ -62,14 +62,14 @@ def record_all(recorder: Recorder, claim: ClaimRow, messages: list[Message]) -> 
     )
 
 
-def claim_next(system: JobSystem, by: str = "engine") -> ClaimRow:
+def claim_next(system: JobSystem, by: str = "engine") -> JobRow:
     with system.database.write() as connection:
         (claim,) = job_rows.claim_oldest(connection, claimed_by=by, lease_s=30, max_members=1)
     return claim
 
 
 @pytest.fixture
-def claim(idle: JobSystem) -> ClaimRow:
+def claim(idle: JobSystem) -> JobRow:
     """Return the claim of a job that was just handed in."""
     idle.submit()
     return claim_next(idle)
@@ -102,7 +102,7 @@ def refusing(idle: JobSystem) -> Iterator[Refusing]:
     yield Refusing(idle.folder / "model_store")
 
 
-def test_a_run_is_recorded(idle: JobSystem, claim: ClaimRow, messages: list[Message]) -> None:
+def test_a_run_is_recorded(idle: JobSystem, claim: JobRow, messages: list[Message]) -> None:
     assert record_all(idle.recorder, claim, messages)
     job = idle.jobs.get(claim.id)
     assert job.state is JobState.RUNNING and job.latest is not None and job.latest.step == 11
@@ -111,7 +111,7 @@ def test_a_run_is_recorded(idle: JobSystem, claim: ClaimRow, messages: list[Mess
     assert idle.jobs.get(claim.id).state is JobState.SUCCEEDED
 
 
-def test_repeated_checks_stay_as_they_are(idle: JobSystem, claim: ClaimRow, messages: list[Message]) -> None:
+def test_repeated_checks_stay_as_they_are(idle: JobSystem, claim: JobRow, messages: list[Message]) -> None:
     """As after a crash: the next attempt begins at a checkpoint before the last recorded checks."""
     checks = [message for message in messages if isinstance(message, Checked)]
     assert idle.recorder.record(claim, checks=checks[:8])
@@ -125,7 +125,7 @@ def test_repeated_checks_stay_as_they_are(idle: JobSystem, claim: ClaimRow, mess
 
 @pytest.mark.slow
 def test_of_many_checks_at_a_time_only_what_is_kept_of_their_weights_is_written(
-    idle: JobSystem, claim: ClaimRow, monkeypatch: pytest.MonkeyPatch
+    idle: JobSystem, claim: JobRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An outage leaves many; to write them all and drop most of them would need the room of all."""
     messages = messages_of(epochs=200, patience=None, validation_size=10, max_snapshots=MAX_SNAPSHOTS)
@@ -143,7 +143,7 @@ def test_of_many_checks_at_a_time_only_what_is_kept_of_their_weights_is_written(
     assert written == [200]
 
 
-def test_finishing_twice_makes_one_version(idle: JobSystem, claim: ClaimRow, messages: list[Message]) -> None:
+def test_finishing_twice_makes_one_version(idle: JobSystem, claim: JobRow, messages: list[Message]) -> None:
     record_all(idle.recorder, claim, messages)
     assert idle.recorder.finish(claim, ended_of(messages)) is True
     before = everything(idle, claim.id)
@@ -174,7 +174,7 @@ def test_the_first_finish_does_not_search_the_versions(
 
 
 def test_a_crash_between_the_model_and_its_row_makes_one_version(
-    idle: JobSystem, claim: ClaimRow, messages: list[Message]
+    idle: JobSystem, claim: JobRow, messages: list[Message]
 ) -> None:
     """The model is stored and the job is still running when the power goes; the next engine comes to the same end."""
     record_all(idle.recorder, claim, messages)
@@ -197,7 +197,7 @@ def test_a_crash_between_the_model_and_its_row_makes_one_version(
 
 
 def test_a_crash_while_a_cancelled_model_is_stored_makes_one_version(
-    idle: JobSystem, claim: ClaimRow, messages: list[Message]
+    idle: JobSystem, claim: JobRow, messages: list[Message]
 ) -> None:
     """Also where the worker had come further than its last checkpoint of before."""
     first = next(message for message in messages if isinstance(message, Checkpointed))
@@ -228,7 +228,7 @@ class _FailsAtTheSecondWrite:
         return self._database.write()
 
 
-def stale_acts(recorder: Recorder, claim: ClaimRow, messages: list[Message]) -> dict[str, Callable[[], bool]]:
+def stale_acts(recorder: Recorder, claim: JobRow, messages: list[Message]) -> dict[str, Callable[[], bool]]:
     ended = ended_of(messages)
     return {
         "record": lambda: record_all(recorder, claim, messages),
@@ -256,7 +256,7 @@ ACTS = ["record", "finish", "hand back", "cancelled", "diverged", "fail", "lose"
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("since", ["queued", "running", "cancelling", "succeeded", "failed", "cancelled"])
 def test_an_older_claim_changes_nothing(
-    idle: JobSystem, claim: ClaimRow, messages: list[Message], act: str, since: str
+    idle: JobSystem, claim: JobRow, messages: list[Message], act: str, since: str
 ) -> None:
     """Whatever a late engine says, and whatever has become of the job since it lost it."""
     idle.recorder.lose(claim, "its engine was thought dead")
@@ -278,7 +278,7 @@ def test_an_older_claim_changes_nothing(
 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_job_that_was_deleted_meanwhile_stays_deleted(
-    idle: JobSystem, claim: ClaimRow, messages: list[Message], act: str
+    idle: JobSystem, claim: JobRow, messages: list[Message], act: str
 ) -> None:
     idle.recorder.fail(claim, INTERNAL)
     idle.jobs.delete(claim.id)
@@ -286,7 +286,7 @@ def test_a_job_that_was_deleted_meanwhile_stays_deleted(
     assert idle.registry.names() == ()
 
 
-def test_the_third_loss_is_the_last(idle: JobSystem, claim: ClaimRow) -> None:
+def test_the_third_loss_is_the_last(idle: JobSystem, claim: JobRow) -> None:
     for loss in range(1, MAX_LOSSES):
         assert idle.recorder.lose(claim, f"loss {loss}")
         assert idle.jobs.get(claim.id).state is JobState.QUEUED
@@ -301,7 +301,7 @@ def test_the_third_loss_is_the_last(idle: JobSystem, claim: ClaimRow) -> None:
 
 
 def test_a_lost_job_that_was_to_stop_is_cancelled_with_what_it_had(
-    idle: JobSystem, claim: ClaimRow, messages: list[Message]
+    idle: JobSystem, claim: JobRow, messages: list[Message]
 ) -> None:
     record_all(idle.recorder, claim, messages)
     idle.jobs.cancel(claim.id)
@@ -311,7 +311,7 @@ def test_a_lost_job_that_was_to_stop_is_cancelled_with_what_it_had(
     assert job.model == {"name": "mnist-softmax", "version": 1}
 
 
-def test_a_lost_job_that_was_to_stop_and_had_nothing_is_cancelled(idle: JobSystem, claim: ClaimRow) -> None:
+def test_a_lost_job_that_was_to_stop_and_had_nothing_is_cancelled(idle: JobSystem, claim: JobRow) -> None:
     idle.jobs.cancel(claim.id)
     assert idle.recorder.lose(claim, "its worker died")
     job = idle.jobs.get(claim.id)
@@ -320,7 +320,7 @@ def test_a_lost_job_that_was_to_stop_and_had_nothing_is_cancelled(idle: JobSyste
 
 
 def test_handing_back_a_job_that_was_to_stop_cancels_it(
-    idle: JobSystem, claim: ClaimRow, messages: list[Message]
+    idle: JobSystem, claim: JobRow, messages: list[Message]
 ) -> None:
     """The service was stopped between the request and its effect."""
     record_all(idle.recorder, claim, messages)
@@ -333,7 +333,7 @@ def test_handing_back_a_job_that_was_to_stop_cancels_it(
 
 
 def test_a_job_that_ends_before_the_cancel_arrives_has_succeeded(
-    idle: JobSystem, claim: ClaimRow, messages: list[Message]
+    idle: JobSystem, claim: JobRow, messages: list[Message]
 ) -> None:
     record_all(idle.recorder, claim, messages)
     idle.jobs.cancel(claim.id)
@@ -341,7 +341,7 @@ def test_a_job_that_ends_before_the_cancel_arrives_has_succeeded(
     assert idle.states(claim.id) == ["queued", "running", "cancelling", "succeeded"]
 
 
-def test_a_job_cancelled_before_its_first_check_has_no_model(idle: JobSystem, claim: ClaimRow) -> None:
+def test_a_job_cancelled_before_its_first_check_has_no_model(idle: JobSystem, claim: JobRow) -> None:
     messages: list[Message] = []
     stop = StopRequests()
     stop.cancel(0)
@@ -353,7 +353,7 @@ def test_a_job_cancelled_before_its_first_check_has_no_model(idle: JobSystem, cl
     assert (job.state, job.model, job.error) == (JobState.CANCELLED, None, None)
 
 
-def test_weights_that_are_not_finite_are_no_obstacle(idle: JobSystem, claim: ClaimRow) -> None:
+def test_weights_that_are_not_finite_are_no_obstacle(idle: JobSystem, claim: JobRow) -> None:
     messages = messages_of(learning_rate=10.0, l2_penalty=100.0, epochs=50, patience=None)
     record_all(idle.recorder, claim, messages)
     assert idle.recorder.finish(claim, ended_of(messages))
@@ -362,7 +362,7 @@ def test_weights_that_are_not_finite_are_no_obstacle(idle: JobSystem, claim: Cla
     assert np.isfinite(idle.jobs.weights(claim.id, "last").parameters).all()
 
 
-def test_a_damaged_checkpoint_fails_the_job(idle: JobSystem, claim: ClaimRow) -> None:
+def test_a_damaged_checkpoint_fails_the_job(idle: JobSystem, claim: JobRow) -> None:
     assert idle.recorder.finish(claim, Ended(member=0, stop_reason=StopReason.MAX_EPOCHS, checkpoint=b"damaged"))
     job = idle.jobs.get(claim.id)
     assert job.state is JobState.FAILED and job.error is not None
@@ -402,7 +402,7 @@ def test_a_model_that_cannot_be_stored_fails_its_job_alone(
 
 
 @only_sqlite
-def test_an_unavailable_database_fails_no_job(idle: JobSystem, claim: ClaimRow, messages: list[Message]) -> None:
+def test_an_unavailable_database_fails_no_job(idle: JobSystem, claim: JobRow, messages: list[Message]) -> None:
     """Neither recording nor finishing is lost: it is tried again."""
     impatient = Database(str(idle.database.engine.url), busy_timeout_ms=20)
     recorder = Recorder(impatient, idle.registry)

@@ -154,6 +154,14 @@ class Route(SecuredRoute):
                 endpoint.__annotations__[name] = Annotated[kind, Query()]
         # An operation is documented under the name of its endpoint.
         super().__init__(path, endpoint, **{**options, "generate_unique_id_function": attrgetter("name")})
+        # What an endpoint of several addresses reads of them itself is documented all the same.
+        dependants = (self.dependant, *self.dependant.dependencies)
+        declared = {field.alias for dependant in dependants for field in dependant.path_params}
+        read = [name for name in self.param_convertors if name not in declared]
+        of_path = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in read]
+        if of_path:
+            extra = self.openapi_extra or {}
+            self.openapi_extra = {**extra, "parameters": [*of_path, *extra.get("parameters", ())]}
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """See `APIRoute.get_route_handler`."""

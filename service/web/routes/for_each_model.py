@@ -16,11 +16,12 @@ Reference: TypeAlias = tuple[str | None, str | None]
 """A model, and its version or alias; None is the default of either."""
 _Answer: TypeAlias = Callable[[Request, _Query, Reference], Awaitable[Response]]
 
-_PLACES = (
-    ("", (), "the default model"),
-    ("/models/{name}", ("name",), "the champion of a model or the version that an alias names"),
-    ("/models/{name}/versions/{version}", ("name", "version"), "one version of a model"),
-)
+_ADDRESSES = {
+    "": ("", "the default model"),
+    "/models/{name}": ("_with_model", "the champion of a model or the version that an alias names"),
+    "/models/{name}/versions/{version}": ("_with_version", "one version of a model"),
+}
+"""Of each the end of its operation's name, and what answers, in words."""
 
 
 class AliasParameters(Parameters):
@@ -47,17 +48,16 @@ def for_each_model(
     def decorate(answer: _Answer[_Query]) -> _Answer[_Query]:
         first: str = answer.__name__
         stem = verb if verb.isalpha() else first
-        for address, names, model in _PLACES:
-            takes: Any = kind if "version" in names else by_alias
-            of_path = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+        for address, (end, model) in _ADDRESSES.items():
+            takes: Any = kind if "{version}" in address else by_alias
             router.add_api_route(
                 f"{address}/{verb}",
                 _endpoint(takes, answer),
                 methods=["POST"],
-                name={0: first, 1: f"{stem}_with_model", 2: f"{stem}_with_version"}[len(names)],
+                name=f"{stem}{end}" if end else first,
                 description=(answer.__doc__ or "").format(model=model),
                 dependencies=[PREDICT],
-                openapi_extra={**body, "parameters": [*of_path, *takes.documented()]},
+                openapi_extra={**body, "parameters": takes.documented()},
                 **options,
             )
         return answer

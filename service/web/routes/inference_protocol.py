@@ -77,16 +77,33 @@ router = APIRouter(
 )
 
 
-@router.post("/models/{name}/infer", **_INFER)
-async def infer(name: str, request: Request) -> Response:
-    """Predict the digits in images, with the champion of a model."""
-    return await _infer(request, name, None)
+@router.post("/models/{name}/infer", name="infer", **_INFER)
+@router.post("/models/{name}/versions/{version}/infer", name="infer_with_version", **_INFER)
+async def infer(request: Request) -> Response:
+    """Predict the digits in images, with the champion of a model, or the version that is named or has the alias."""
+    name, version = _asked(request)
+    service: Service = request.app.state.service
+    content, header_length = await request.body(), request.headers.get(HEADER_LENGTH)
+    is_packed = coding_of(request) != "identity"
+    stages = Stages()
 
+    def work(cached: Model | None = None) -> _Written:
+        stages.next()
+        model = cached or service.catalogue.get(name, version)
+        try:
+            parsed = parse_infer_request(_expanded(request, content), header_length, service.limits)
+        except ServiceError:
+            service.metrics.inference.failed(model.manifest.name, model.manifest.version)
+            raise
+        return _run(service, model, parsed, stages)
 
-@router.post("/models/{name}/versions/{version}/infer", **_INFER)
-async def infer_with_version(name: str, version: str, request: Request) -> Response:
-    """Predict the digits in images, with one version of a model or the one that an alias names."""
-    return await _infer(request, name, version)
+    # As a prediction of /api/v1: what is small is predicted on the event loop. What is packed may be large.
+    n_bytes = service.settings.max_body_bytes if is_packed else len(content)
+    cached = service.catalogue.get_cached(name, version) if n_bytes <= _SMALL_BYTES else None
+    body, json_bytes = work(cached) if cached else await limits_of(request).run(work, n_bytes)
+    if json_bytes is None:
+        return Response(body, media_type="application/json")
+    return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)
 
 
 @router.get("", dependencies=[PREDICT])
@@ -117,52 +134,60 @@ def all_statistics(service: ServiceDep) -> Response:
     return _statistics(service, ((name, version) for name in registry.names() for version in registry.versions(name)))
 
 
-@router.get("/models/{name}/stats", dependencies=[PREDICT])
-def model_statistics(name: str, service: ServiceDep) -> Response:
-    """Return how often each version of a model predicted since the start, and how long it took."""
-    return _statistics(service, ((name, version) for version in service.registry.versions(name)))
+@router.get("/models/{name}/stats", dependencies=[PREDICT], name="model_statistics")
+@router.get("/models/{name}/versions/{version}/stats", dependencies=[PREDICT], name="version_statistics")
+def statistics(request: Request, service: ServiceDep) -> Response:
+    """Return how often each version of a model, or the one named, predicted since the start, and how long it took."""
+    name, version = _asked(request)
+    registry = service.registry
+    numbers = registry.versions(name) if version is None else [registry.resolve(name, version)]
+    return _statistics(service, ((name, number) for number in numbers))
 
 
-@router.get("/models/{name}/versions/{version}/stats", dependencies=[PREDICT])
-def version_statistics(name: str, version: str, service: ServiceDep) -> Response:
-    """Return how often a version predicted since the start, and how long it took."""
-    return _statistics(service, [(name, service.registry.resolve(name, version))])
+@router.get("/models/{name}", dependencies=[PREDICT], name="model_metadata")
+@router.get("/models/{name}/versions/{version}", dependencies=[PREDICT], name="version_metadata")
+def metadata(request: Request, service: ServiceDep) -> Response:
+    """Return the tensors of a version, by default the one that answers. An alias stands for its version."""
+    name, version = _asked(request)
+    registry = service.registry
+    manifest = registry.manifest(name, registry.resolve(name, version))
+    versions = registry.versions(name) if version is None else (manifest.version,)
+    numbers = [str(number) for number in versions]
+    return JSONResponse({"name": name, "versions": numbers, "platform": _PLATFORM, **_tensors(manifest)})
 
 
-@router.get("/models/{name}", dependencies=[PREDICT])
-def model_metadata(name: str, service: ServiceDep) -> Response:
-    """Return the tensors of a model, those of the version that answers by default."""
-    return _metadata(service, name, None)
+@router.get("/models/{name}/config", dependencies=[PREDICT], name="model_config")
+@router.get("/models/{name}/versions/{version}/config", dependencies=[PREDICT], name="version_config")
+def configuration(request: Request, service: ServiceDep) -> Response:
+    """Return the configuration of a version as Triton has it: its tensors without their batch, and the most of one."""
+    name, version = _asked(request)
+    registry = service.registry
+    tensors = _tensors(registry.manifest(name, registry.resolve(name, version)))
+
+    def configured(kind: str) -> list[dict[str, Any]]:
+        return [
+            {"name": each["name"], "data_type": f"TYPE_{each['datatype']}", "dims": each["shape"][1:]}
+            for each in tensors[kind]
+        ]
+
+    return JSONResponse(
+        {
+            "name": name,
+            "platform": _PLATFORM,
+            "max_batch_size": service.limits.max_images_per_request,
+            "input": configured("inputs"),
+            "output": configured("outputs"),
+        }
+    )
 
 
-@router.get("/models/{name}/versions/{version}", dependencies=[PREDICT])
-def version_metadata(name: str, version: str, service: ServiceDep) -> Response:
-    """Return the tensors of a version. An alias stands for its version."""
-    return _metadata(service, name, version)
-
-
-@router.get("/models/{name}/config", dependencies=[PREDICT])
-def model_config(name: str, service: ServiceDep) -> Response:
-    """Return the configuration of a model as Triton has it: its tensors without their batch, and the most of one."""
-    return _configuration(service, name, None)
-
-
-@router.get("/models/{name}/versions/{version}/config", dependencies=[PREDICT])
-def version_config(name: str, version: str, service: ServiceDep) -> Response:
-    """Return the configuration of a version as Triton has it. An alias stands for its version."""
-    return _configuration(service, name, version)
-
-
-@router.get("/models/{name}/ready", dependencies=[PREDICT])
-def model_ready(name: str, service: ServiceDep) -> Response:
-    """Answer 200 if the model can answer: its weights are loaded and verified."""
-    return _ready(service, name, None)
-
-
-@router.get("/models/{name}/versions/{version}/ready", dependencies=[PREDICT])
-def version_ready(name: str, version: str, service: ServiceDep) -> Response:
-    """Answer 200 if the version can answer: its weights are loaded and verified."""
-    return _ready(service, name, version)
+@router.get("/models/{name}/ready", dependencies=[PREDICT], name="model_ready")
+@router.get("/models/{name}/versions/{version}/ready", dependencies=[PREDICT], name="version_ready")
+def ready(request: Request, service: ServiceDep) -> Response:
+    """Answer 200 if a version, by default the one that answers, can: its weights are loaded and verified."""
+    name, version = _asked(request)
+    manifest = service.catalogue.get(name, version).manifest
+    return JSONResponse({"name": name, "version": str(manifest.version), "ready": True})
 
 
 @router.post("/repository/index", dependencies=[PREDICT])
@@ -191,9 +216,9 @@ def _index(service: Service, only_ready: bool) -> list[dict[str, str]]:
     ]
 
 
-def _ready(service: Service, name: str, version: str | None) -> Response:
-    manifest = service.catalogue.get(name, version).manifest
-    return JSONResponse({"name": name, "version": str(manifest.version), "ready": True})
+def _asked(request: Request) -> tuple[str, str | None]:
+    """Return the model of an address, and the version or alias if it names one."""
+    return request.path_params["name"], request.path_params.get("version")
 
 
 def _can_answer(service: Service, name: str | None) -> bool:
@@ -204,35 +229,6 @@ def _can_answer(service: Service, name: str | None) -> bool:
     return True
 
 
-def _metadata(service: Service, name: str, version: str | None) -> Response:
-    registry = service.registry
-    manifest = registry.manifest(name, registry.resolve(name, version))
-    versions = registry.versions(name) if version is None else (manifest.version,)
-    numbers = [str(number) for number in versions]
-    return JSONResponse({"name": name, "versions": numbers, "platform": _PLATFORM, **_tensors(manifest)})
-
-
-def _configuration(service: Service, name: str, version: str | None) -> Response:
-    registry = service.registry
-    tensors = _tensors(registry.manifest(name, registry.resolve(name, version)))
-
-    def configured(kind: str) -> list[dict[str, Any]]:
-        return [
-            {"name": each["name"], "data_type": f"TYPE_{each['datatype']}", "dims": each["shape"][1:]}
-            for each in tensors[kind]
-        ]
-
-    return JSONResponse(
-        {
-            "name": name,
-            "platform": _PLATFORM,
-            "max_batch_size": service.limits.max_images_per_request,
-            "input": configured("inputs"),
-            "output": configured("outputs"),
-        }
-    )
-
-
 def _tensors(manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
     labels = {"labels": list(manifest.class_names)}
     probabilities = {"datatype": "FP32", "shape": [-1, len(manifest.classes)], "parameters": labels}
@@ -240,32 +236,6 @@ def _tensors(manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
         "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, IMAGE_SIDE_PX, IMAGE_SIDE_PX]}],
         "outputs": [{"name": PROBABILITIES, **probabilities}, {"name": DIGIT, "datatype": "INT64", "shape": [-1]}],
     }
-
-
-async def _infer(request: Request, name: str, version: str | None) -> Response:
-    """Decode, predict and write the answer."""
-    service: Service = request.app.state.service
-    content, header_length = await request.body(), request.headers.get(HEADER_LENGTH)
-    is_packed = coding_of(request) != "identity"
-    stages = Stages()
-
-    def work(cached: Model | None = None) -> _Written:
-        stages.next()
-        model = cached or service.catalogue.get(name, version)
-        try:
-            parsed = parse_infer_request(_expanded(request, content), header_length, service.limits)
-        except ServiceError:
-            service.metrics.inference.failed(model.manifest.name, model.manifest.version)
-            raise
-        return _run(service, model, parsed, stages)
-
-    # As a prediction of /api/v1: what is small is predicted on the event loop. What is packed may be large.
-    n_bytes = service.settings.max_body_bytes if is_packed else len(content)
-    cached = service.catalogue.get_cached(name, version) if n_bytes <= _SMALL_BYTES else None
-    body, json_bytes = work(cached) if cached else await limits_of(request).run(work, n_bytes)
-    if json_bytes is None:
-        return Response(body, media_type="application/json")
-    return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)
 
 
 def _run(service: Service, model: Model, parsed: InferRequest, stages: Stages) -> _Written:

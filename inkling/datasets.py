@@ -133,8 +133,13 @@ def packed(path: Path) -> tuple[str, bytes]:
             for each in sorted(path.rglob("*")):
                 name = each.relative_to(path)
                 if each.is_file() and not any(part.startswith(".") for part in name.parts):
-                    archive.write(each, name)
-        return f"{path.resolve().name}.zip", content.getvalue()
+                    archive.write(each, _unicode(name))
+        return f"{_unicode(path.resolve().name)}.zip", content.getvalue()
     if path.suffix.lower() == ".csv":
-        return f"{path.name}.gz", gzip.compress(path.read_bytes(), compresslevel=1)
-    return path.name, path.read_bytes()
+        return f"{_unicode(path.name)}.gz", gzip.compress(path.read_bytes(), compresslevel=1)
+    return _unicode(path.name), path.read_bytes()
+
+
+def _unicode(name: Path | str) -> str:
+    """Return the name of a file, which on disk may be any bytes, so that it can be sent."""
+    return str(name).encode("utf-8", "backslashreplace").decode()

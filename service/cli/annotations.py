@@ -17,9 +17,6 @@ _TITLE = click.option("--title", metavar="TEXT", help="What people call it: one 
 _TAGS = click.option("--tag", "tags", multiple=True, metavar="TAG", help="To find it by; may be given several times.")
 _NOTES = click.option("--notes", metavar="TEXT", help="Whatever is worth knowing about it.")
 
-_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
-"""What a terminal would obey; line ends and tabs are text."""
-
 
 def tags_and_notes(command: _Function) -> _Function:
     """Add ``--tag`` and ``--notes`` to a command that submits something."""
@@ -62,8 +59,7 @@ def annotates(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def about_text(thing: Json) -> str:
     """Return title and tags in a line: ``A smaller rate #baseline #week-3``; nothing of a server without them."""
-    text = " ".join(filter(None, [thing.get("title", ""), *(f"#{tag}" for tag in thing.get("tags", ()))]))
-    return text.translate(_CONTROLS)
+    return " ".join(filter(None, [thing.get("title", ""), *(f"#{tag}" for tag in thing.get("tags", ()))]))
 
 
 def about_column(things: Iterable[Json]) -> tuple[str, ...]:
@@ -73,6 +69,6 @@ def about_column(things: Iterable[Json]) -> tuple[str, ...]:
 
 def print_about(thing: Json, console: Console) -> None:
     """Print title, tags and notes, if there are any."""
-    for text, style in ((about_text(thing), "bold"), (thing.get("notes", "").translate(_CONTROLS), "")):
+    for text, style in ((about_text(thing), "bold"), (thing.get("notes", ""), "")):
         if text:
             console.print(Text(text, style))

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress_bar import ProgressBar
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +23,17 @@ from .backend import Backend, Json, PictureFormat
 from .root import Failure
 
 _PIPE_WIDTH = 10_000
+_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)))
+"""What a terminal would obey, which is left out; line ends and tabs are text."""
+
+
+class _Terminal(Console):
+    """Standard output that obeys nothing of what people, or the files of others, have as text."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """See `rich.console.Console.render`: the only control sequences are those that it makes itself."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(segment.text.translate(_CONTROLS), segment.style)
 
 
 def terminal() -> Console:
@@ -31,7 +43,7 @@ def terminal() -> Console:
     searched or cut into columns.
     """
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(highlight=False, markup=False, emoji=False, width=width)
+    return _Terminal(highlight=False, markup=False, emoji=False, width=width)
 
 
 def print_json(value: Any) -> None:

@@ -24,7 +24,7 @@ from service.cli.sweeps import (
     sweep_table,
     values_text,
 )
-from service.cli.terminal import duration_text, percent
+from service.cli.terminal import duration_text, percent, terminal
 from service.jobs import Event, JobState
 
 COLOURED = Console(file=StringIO(), force_terminal=True, color_system="truecolor", width=80)
@@ -63,12 +63,16 @@ def shown(drawn: Any, width: int = 80, height: int = 50) -> str:
     return text
 
 
-def test_nothing_that_people_wrote_is_obeyed_by_the_terminal() -> None:
+def test_nothing_that_people_wrote_is_obeyed_by_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     controls = "".join(map(chr, (*range(9), *range(11, 32), *range(127, 160))))
     written = {"title": f"A{controls} try", "tags": [f"t{controls}"], "notes": f"one{controls}\n\ttwo"}
-    printed = shown(lambda console: print_about(written, console))
+    predictions = [{"file": f"a{control}b", "error": f"c{control}d"} for control in controls]
+    print_about(written, terminal())
+    terminal().print(prediction_table(predictions))
+    printed = capsys.readouterr().out
     assert not set(controls) & set(printed)
-    assert [line.split()[0] for line in printed.splitlines()][-1] == "two"
+    assert [line.strip() for line in printed.split("\n")][2] == "two"
+    assert printed.count("ab ") == printed.count("cd") == len(controls)
 
 
 def test_states_and_metrics_are_those_of_jobs() -> None:

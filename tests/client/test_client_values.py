@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +14,7 @@ import pytest
 
 from inkling import InklingClient, InklingError, InvalidField, InvalidInput, NotFound
 from inkling.call import json_of
+from inkling.datasets import packed
 from tests.web.serving import TINY
 
 FIELDS: dict[str, Any] = {name: value for name, value in TINY.items() if name != "model"}
@@ -62,3 +67,17 @@ def test_what_json_has_not_is_refused_by_its_field(client: InklingClient) -> Non
         client.read([np.zeros((28, 28), np.uint8)] * 2)
     with pytest.raises(TypeError, match="object"):
         client.train(learning_rate=object())  # type: ignore[arg-type]
+
+
+def test_files_are_sent_whatever_their_names_are(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"scans\xff")
+    (folder / "7").mkdir(parents=True)
+    for name in (b"a\xfe.png", b"a\xff.png", "é.png".encode()):
+        (folder / "7" / os.fsdecode(name)).write_bytes(name)
+    archive_name, content = packed(folder)
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        sent = archive.namelist()
+    assert "\n".join([archive_name, *sent]).encode()
+    assert len(set(sent)) == 3
+    assert "7/é.png" in sent
+    assert packed(folder / "7" / os.fsdecode(b"a\xfe.png"))[0].encode()

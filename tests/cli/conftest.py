@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -45,25 +42,6 @@ def here(run: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory) -
         return result.output
 
     return here
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Start a command line in a process of its own, as a shell does."""
-
-    def start(*args: str | Path, **variables: str) -> subprocess.Popen[str]:
-        root = Path(__file__).parents[2]
-        return subprocess.Popen(
-            [sys.executable, "-m", "service", *map(str, args)],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(root), **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    return start
 
 
 @pytest.fixture(scope="session")

@@ -108,9 +108,13 @@ def test_lists(here: Here, job: dict[str, Any]) -> None:
     assert max(map(len, lines)) <= 80
     model = f"mnist-softmax {job['model']['version']}"
     assert any(job["id"] in line and model in line and "succeeded" in line for line in lines)
+    here("train", *TINY)
     page = here("jobs", "list", "--limit", "1", "--search", "mnist softmax")
     assert "More: inkling jobs list --search 'mnist softmax' --limit 1 --before" in page
-    lines = here("models", "list").splitlines()
+
+
+def test_models_are_listed(run: Run, tmp_path: Path) -> None:
+    lines = run("models", "list", "--data-dir", tmp_path).output.splitlines()
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("mnist-softmax ") and "0 to 9" in line for line in lines)
 
@@ -329,7 +333,8 @@ def test_many_images_in_one_file(here: Here, mnist: Dataset, tmp_path: Path) -> 
 def test_data_sets(here: Here) -> None:
     text = here("datasets", "list")
     assert "60,000" in text
-    assert json.loads(here("datasets", "list", "--json"))["datasets"][0]["test"]["n_images"] == 10_000
+    listed = {each["name"]: each for each in json.loads(here("datasets", "list", "--json"))["datasets"]}
+    assert listed["mnist"]["test"]["n_images"] == 10_000
 
 
 def test_a_data_set_of_one_s_own(here: Here, mnist: Dataset, tmp_path: Path) -> None:

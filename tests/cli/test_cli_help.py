@@ -106,26 +106,38 @@ def test_a_slip_of_the_finger(run: Callable[..., Result]) -> None:
     assert "Did you mean 'train'?" in result.output
 
 
-def complete(words: str, **variables: str) -> list[str]:
-    variables |= {"_INKLING_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-    code = "from service.__main__ import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=variables, capture_output=True, text=True, check=True
-    )
-    assert done.stderr == ""
-    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+Complete = Callable[..., list[str]]
 
 
-@pytest.mark.slow
-def test_completion_knows_commands_and_choices() -> None:
+def to_complete(words: str) -> dict[str, str]:
+    """Return the variables by which a shell asks."""
+    return {"_INKLING_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+
+
+@pytest.fixture
+def complete(run: Callable[..., Result]) -> Complete:
+    def complete(words: str, **variables: str) -> list[str]:
+        result = run(env={**to_complete(words), **variables})
+        assert (result.exit_code, result.stderr) == (0, "")
+        return [line.partition(",")[2] for line in result.stdout.splitlines() if line]
+
+    return complete
+
+
+def test_completion_knows_commands_and_choices(complete: Complete) -> None:
     assert complete("inkling j") == ["jobs"]
     assert complete("inkling train --model s") == ["softmax"]
     assert complete("inkling train --train-size a") == ["all"]
     assert "--l2-penalty" in complete("inkling train --l")
 
 
-@pytest.mark.slow
-def test_completion_knows_names_and_ids_and_changes_nothing(tmp_path: Path) -> None:
+def test_the_program_completes_and_prints_nothing_else() -> None:
+    run = [sys.executable, "-c", "from service.__main__ import main; main()"]
+    done = subprocess.run(run, cwd=ROOT, env=to_complete("inkling j"), capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("plain,jobs\n", "")
+
+
+def test_completion_knows_names_and_ids_and_changes_nothing(tmp_path: Path, complete: Complete) -> None:
     data = tmp_path / "data"
     with closing(LocalBackend(Settings(data_dir=data))) as backend:
         jobs = [backend.submit({"model": "softmax", "epochs": epochs})["id"] for epochs in (1, 2)]

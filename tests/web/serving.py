@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-import schemathesis
 
 from service.bootstrap import Service, build
 from service.settings import Settings
@@ -70,6 +69,8 @@ class Description:
     """What ``/openapi.json`` says of answers, more strictly: they have the documented fields and no others."""
 
     def __init__(self, url: str) -> None:
+        import schemathesis  # here, since it takes a second, and few of a run's processes need it
+
         document = httpx.get(f"{url}/openapi.json", timeout=DEADLINE_S).json()
         for schema in document["components"]["schemas"].values():
             if "properties" in schema:

@@ -23,10 +23,9 @@ def names(answer: httpx.Response) -> list[str]:
     return [each.get("name") if "id" not in each else each["id"] for each in found]
 
 
-@pytest.fixture(scope="module")
-def paths(client: httpx.Client, mnist: Dataset) -> dict[str, str]:
-    """Return the path of one of each kind, none of them annotated."""
-    job = client.post("/jobs", json={**TINY, "name": "annotated"}).raise_for_status().json()
+def make_one_of_each(client: httpx.Client, mnist: Dataset, name: str) -> dict[str, str]:
+    """Return the paths of what was made, none of it annotated."""
+    job = client.post("/jobs", json={**TINY, "name": name}).raise_for_status().json()
     sweep = client.post("/sweeps", json={"base": TINY, "grid": {"seed": [0, 1]}}).raise_for_status().json()
     report = client.post("/reports", json={"quick": True, "l2_penalties": [1]}).raise_for_status().json()
     client.post(f"/reports/{report['id']}/cancel").raise_for_status()
@@ -34,17 +33,27 @@ def paths(client: httpx.Client, mnist: Dataset) -> dict[str, str]:
         wait_until_over(client, each)
     file, (x, y) = io.BytesIO(), (mnist.test.images[:200], mnist.test.labels[:200])
     np.savez(file, x_train=x, y_train=y, x_test=x, y_test=y)
-    client.post("/collections", json={"name": "annotated"}).raise_for_status()
-    form = {"name": "annotated", "title": "Own title"}
+    client.post("/collections", json={"name": name}).raise_for_status()
+    form = {"name": name, "title": "Own title"}
     client.post("/datasets", data=form, files={"file": file.getvalue()}).raise_for_status()
     return {
         "jobs": f"/jobs/{job['id']}",
         "sweeps": f"/sweeps/{sweep['id']}",
         "reports": f"/reports/{report['id']}",
-        "versions": "/models/annotated/versions/1",
-        "datasets": "/datasets/annotated",
-        "collections": "/collections/annotated",
+        "versions": f"/models/{name}/versions/1",
+        "datasets": f"/datasets/{name}",
+        "collections": f"/collections/{name}",
     }
+
+
+@pytest.fixture(scope="module")
+def paths(client: httpx.Client, mnist: Dataset) -> dict[str, str]:
+    return make_one_of_each(client, mnist, "annotated")
+
+
+def tags_of(client: httpx.Client, kind: str) -> dict[str, int]:
+    answer = client.get("/tags", params={"kind": kind}).raise_for_status()
+    return {each["tag"]: each["n_tagged"] for each in answer.json()["tags"]}
 
 
 KINDS = pytest.mark.parametrize("kind", ["jobs", "sweeps", "reports", "versions", "datasets", "collections"])
@@ -54,7 +63,7 @@ KINDS = pytest.mark.parametrize("kind", ["jobs", "sweeps", "reports", "versions"
 @KINDS
 def test_everything_is_annotated_found_and_cleared(client: httpx.Client, paths: dict[str, str], kind: str) -> None:
     path, listed = paths[kind], f"/{'models' if kind == 'versions' else kind}"
-    before = client.get(path).json()
+    before, tags_before = client.get(path).json(), tags_of(client, kind)
     assert (before["tags"], before["notes"]) == ([], "")
     changed = client.patch(path, json={**WRITTEN, "tags": ["uke 3", "baseline", "uke 3"]}).raise_for_status().json()
     assert changed == {**before, **WRITTEN} == client.get(path).json()
@@ -73,10 +82,9 @@ def test_everything_is_annotated_found_and_cleared(client: httpx.Client, paths: 
         assert own in names(client.get(listed, params=found)), found
     for found in ({"q": "åpen nowhere"}, {"q": "firstXline"}, {"tag": "base"}, {"tag": ["baseline", "uke 4"]}):
         assert own not in names(client.get(listed, params=found)), found
-    tags = {each["tag"]: each["n_tagged"] for each in client.get("/tags", params={"kind": kind}).json()["tags"]}
-    assert tags == {"baseline": 1, "uke 3": 1}
+    assert tags_of(client, kind) == {**tags_before, **{tag: tags_before.get(tag, 0) + 1 for tag in WRITTEN["tags"]}}
     assert client.patch(path, json={"title": "", "tags": [], "notes": ""}).json() == before
-    assert client.get("/tags", params={"kind": kind}).json() == {"tags": []}
+    assert tags_of(client, kind) == tags_before
 
 
 @pytest.mark.parametrize(
@@ -189,12 +197,13 @@ def test_the_same_bits_are_trained_and_verified_under_any_title(client: httpx.Cl
 
 
 def test_changes_are_audited(client: httpx.Client, paths: dict[str, str]) -> None:
-    client.patch(paths["versions"], json={"tags": ["audited"]})
+    client.patch(paths["versions"], json={"tags": []})
     line = client.get("/audit?limit=1").json()["entries"][0]
     assert (line["method"], line["object_id"], line["status"]) == ("PATCH", "annotated/1", 200)
 
 
-def test_what_is_deleted_leaves_nothing(client: httpx.Client, service: Service, paths: dict[str, str]) -> None:
+def test_what_is_deleted_leaves_nothing(client: httpx.Client, service: Service, mnist: Dataset) -> None:
+    paths = make_one_of_each(client, mnist, "deleted")
     members = [member["job"] for member in client.get(paths["sweeps"]).json()["members"]]
     for path in (*paths.values(), *(f"/jobs/{job}" for job in members)):
         client.patch(path, json=WRITTEN).raise_for_status()
@@ -203,7 +212,7 @@ def test_what_is_deleted_leaves_nothing(client: httpx.Client, service: Service, 
         with service.database.read() as connection:
             return {each for kind in annotation_rows.ANNOTATED_KINDS for each in annotation_rows.ids(connection, kind)}
 
-    described = {path.split("/")[2] for path in paths.values()} | {"annotated/1", *members}
+    described = {path.split("/")[2] for path in paths.values()} | {"deleted/1", *members}
     assert written() >= described
     for path in paths.values():
         client.delete(path).raise_for_status()

@@ -1,19 +1,16 @@
-"""What Prometheus reads: right counts under few labels, also over several processes."""
+"""What Prometheus reads: right counts under few labels."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service import __version__
 from service.jobs import JobState, ProcessesExecutor
 from tests.web.serving import long_job, wait_for
-from tests.web.test_supervisor import several_processes, until, web_processes
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -110,22 +107,3 @@ def test_worker_restarts_are_counted() -> None:
         assert len(restarts) == 1
     finally:
         executor.close()
-
-
-@pytest.mark.slow
-def test_every_process_answers_for_all(tmp_path: Path) -> None:
-    pixels: dict[str, Any] = {"content": bytes(784), "headers": {"Content-Type": "application/octet-stream"}}
-    body = {"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 784], "data": [0] * 784}]}
-    with several_processes(tmp_path) as (supervisor, url):
-        for _ in range(30):
-            httpx.post(f"{url}/v2/models/mnist-softmax/versions/1/infer", json=body).raise_for_status()
-            httpx.post(f"{url}/api/v1/models/nobody/predict", **pixels)
-        labels = {"method": "POST", "route": "/api/v1/models/{name}/predict", "status": "404"}
-        until(lambda: value(scraped(url), "inkling_http_requests_total", **labels) == 30)
-        assert [value(scraped(url), "inkling_http_requests_total", **labels) for _ in range(6)] == [30] * 6
-        told = {"model": "mnist-softmax", "version": "1"}
-        until(lambda: value(scraped(url), "inkling_inference_count_total", **told) == 30)
-        web_processes(supervisor)[0].kill()  # what it counted is not lost
-        until(lambda: value(scraped(url), "inkling_http_requests_total", **labels) == 30)
-        (figures,) = httpx.get(f"{url}/v2/models/mnist-softmax/versions/1/stats").json()["model_stats"]
-        assert figures["inference_count"] == 30

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from service.database import Database, job_rows
 from service.errors import ServiceError
 from service.settings import Settings
 from service.web.server import listen, run
@@ -73,9 +74,8 @@ def test_a_signal_ends_it_at_once_whoever_is_listening(tmp_path: Path, executor:
             assert process.stderr is not None
             logged = process.stderr.read().splitlines()
             assert [line for line in logged if "WAL-reset race" not in line] == []  # of a SQLite that has it
-    with server_process(tmp_path, executor) as (_, url):
-        job = httpx.get(f"{url}/api/v1/jobs/{job_id}").json()
-        assert job["state"] in ("queued", "running")  # handed back, not lost
+    with closing(Database(f"sqlite:///{tmp_path / 'inkling.db'}")) as database, database.read() as connection:
+        assert job_rows.state_of(connection, job_id) == "queued", "handed back, not lost"
 
 
 def test_an_address_that_is_taken_is_an_error_with_a_sentence(tmp_path: Path) -> None:
@@ -117,15 +117,14 @@ def test_a_few_open_files_are_some_connections_and_a_warning(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("exists", [True, False])
-def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path, exists: bool) -> None:
-    folder = tmp_path / "data"
-    if exists:
-        folder.mkdir(0o555)
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    folder, missing, other = tmp_path / "data", tmp_path / "missing", tmp_path / "other"
+    folder.mkdir(0o555)
+    other.mkdir()
+    add_database(other)
     if as_root := os.geteuid() == 0:  # who may write everywhere
         for parent in [tmp_path, *tmp_path.parents][:-2]:
             parent.chmod(parent.stat().st_mode | 0o055)
-    url = None if exists else f"sqlite:///{folder}/inkling.db"
     program = f"""
 import os
 from pathlib import Path
@@ -134,14 +133,16 @@ from service.errors import ServiceError
 from service.settings import Settings
 
 # Imports what another user may not read.
-build(Settings(data_dir=Path({str(tmp_path / "other")!r}), executor="inline")).stop()
+build(Settings(data_dir=Path({str(other)!r}), executor="inline")).stop()
 if {as_root}:
     os.setuid(65534)
-try:
-    build(Settings(data_dir=Path({str(folder if exists else tmp_path)!r}), database_url={url!r}, executor="inline"))
-except ServiceError as error:
-    print(error.message)
+for folder, url in (({str(folder)!r}, None), ({str(tmp_path)!r}, "sqlite:///{missing}/inkling.db")):
+    try:
+        build(Settings(data_dir=Path(folder), database_url=url, executor="inline"))
+    except ServiceError as error:
+        print(error.message)
 """
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert str(folder) in said
-    assert ("may not write there" if exists else "does not exist") in said
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    not_writable, not_there = run.stdout.splitlines()
+    assert str(folder) in not_writable and "may not write there" in not_writable
+    assert str(missing) in not_there and "does not exist" in not_there

@@ -18,9 +18,11 @@ import httpx
 import psutil
 import pytest
 
+from service.metrics import share_metrics
 from service.web.server import listen
 from tests.new_folder import add_database
 from tests.web.serving import DEADLINE_S, TINY, wait_until_over
+from tests.web.test_metrics import scraped, value
 
 pytestmark = pytest.mark.slow
 
@@ -159,13 +161,28 @@ def test_those_that_die_or_hang_are_replaced(running: tuple[psutil.Process, str]
     ask(running)
 
 
-def test_none_minds_that_somebody_removes_their_figures(running: tuple[psutil.Process, str]) -> None:
+def test_each_answers_for_all_also_when_their_figures_are_removed(running: tuple[psutil.Process, str]) -> None:
     """As a session that ends removes what its user has in memory."""
     supervisor, url = running
+    body = {"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, 784], "data": [0] * 784}]}
+    with new_connections(url) as client:
+        for _ in range(30):
+            client.post("/v2/models/mnist-softmax/versions/1/infer", json=body).raise_for_status()
+            client.post("/api/v1/models/nobody/predict", json={"pixels": [0] * 784})
+    labels = {"method": "POST", "route": "/api/v1/models/{name}/predict", "status": "404"}
+    until(lambda: value(scraped(url), "inkling_http_requests_total", **labels) == 30)
+    assert [value(scraped(url), "inkling_http_requests_total", **labels) for _ in range(6)] == [30] * 6
+    version = {"model": "mnist-softmax", "version": "1"}
+    until(lambda: value(scraped(url), "inkling_inference_count_total", **version) == 30)
     one = web_processes(supervisor)[0]
-    shutil.rmtree(one.environ()["PROMETHEUS_MULTIPROC_DIR"])
+    folder = one.environ()["PROMETHEUS_MULTIPROC_DIR"]
+    one.kill()  # what it counted is not lost
+    until(lambda: value(scraped(url), "inkling_http_requests_total", **labels) == 30)
+    (figures,) = httpx.get(f"{url}/v2/models/mnist-softmax/versions/1/stats").json()["model_stats"]
+    assert figures["inference_count"] == 30
+
+    shutil.rmtree(folder)
     assert {httpx.get(f"{url}/metrics").status_code for _ in range(12)} == {200}
-    one.kill()
     until(lambda: three_serve(supervisor) and one not in web_processes(supervisor))
     ask(running)
 
@@ -181,35 +198,25 @@ def test_none_minds_that_somebody_removes_their_figures(running: tuple[psutil.Pr
     ],
 )
 def test_none_outlives_its_supervisor(tmp_path: Path, sent: signal.Signals, is_suspended: bool) -> None:
-    """Nor keeps the port. What a killed service leaves is removed by the next one."""
+    """Nor keeps the port, also one that is suspended, or that has just been started and imports."""
     with several_processes(tmp_path) as (supervisor, url):
-        processes = supervisor.children(recursive=True)
-        figures = Path(web_processes(supervisor)[0].environ()["PROMETHEUS_MULTIPROC_DIR"])
+        one, other = web_processes(supervisor)
+        figures = Path(one.environ()["PROMETHEUS_MULTIPROC_DIR"])
         assert figures.stat().st_mode & 0o777 == 0o700
+        if sent == signal.SIGKILL:
+            other.kill()
+            until(lambda: bool(set(web_processes(supervisor)) - {one, other}))
         if is_suspended:
-            web_processes(supervisor)[1].suspend()
+            one.suspend()
+        processes = supervisor.children(recursive=True)
         supervisor.send_signal(sent)
         _, alive = psutil.wait_procs([supervisor, *processes], timeout=DEADLINE_S)
         assert alive == []
         listen("127.0.0.1", int(url.rpartition(":")[2])).close()
         # Of a killed one they may be gone already: a service of a test beside this one removes them too.
         assert sent == signal.SIGKILL or not figures.exists()
-    if sent == signal.SIGKILL:
-        with several_processes(tmp_path) as (_, url):
-            assert not figures.exists()
-            assert httpx.get(f"{url}/readyz").json()["ready"]
-
-
-def test_one_that_has_just_been_started_ends_with_its_supervisor(tmp_path: Path) -> None:
-    """While it imports, it does so."""
-    with several_processes(tmp_path) as (supervisor, _):
-        before = {process.pid for process in web_processes(supervisor)}
-        web_processes(supervisor)[0].kill()
-        until(lambda: bool({process.pid for process in web_processes(supervisor)} - before))
-        processes = supervisor.children(recursive=True)
-        supervisor.kill()
-        _, alive = psutil.wait_procs([supervisor, *processes], timeout=DEADLINE_S)
-        assert alive == []
+    with share_metrics(tmp_path):
+        assert not figures.exists(), "the next one removes what a killed one leaves"
 
 
 def test_none_is_left_by_a_supervisor_that_fails(tmp_path: Path) -> None:

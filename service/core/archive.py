@@ -22,8 +22,8 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFErro
 def open_archive(data: bytes, *, max_members: int) -> zipfile.ZipFile:
     """Open an archive after a look at the size of its directory, which `zipfile` reads whole.
 
-    Raises `Corrupted` if the bytes are no such archive, or its directory is larger than that of so many members with
-    names of 200 bytes.
+    Raises `Corrupted` if the bytes are no such archive, or its directory is larger than of so many members with long
+    names.
     """
     start = data.rfind(END_RECORD, max(0, len(data) - _MAX_COMMENT_BYTES - END_RECORD_BYTES))
     end = data[start : start + END_RECORD_BYTES]
@@ -41,8 +41,7 @@ def open_archive(data: bytes, *, max_members: int) -> zipfile.ZipFile:
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """Return the content of a member, of no more bytes than the directory declares; check its checksum.
 
-    Raises `Corrupted` if it is damaged, encrypted, or neither stored nor deflated: other methods expand without a
-    limit.
+    Raises `Corrupted` if it is damaged, encrypted, or neither stored nor deflated: others expand without a limit.
     """
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise Corrupted("A member of the archive is compressed by another method than deflate.")

@@ -16,16 +16,7 @@ from .checks import CheckGroup, PendingCheck, group_size, yield_cpu
 from .config import TrainingConfig
 from .data import Schedule, TrainingData, epoch_batches
 from .models import Model
-from .results import (
-    Check,
-    CheckReport,
-    OnCheck,
-    OnEnd,
-    ShouldStop,
-    StopReason,
-    TrainingResult,
-    TrainingState,
-)
+from .results import Check, CheckReport, OnCheck, OnEnd, ShouldStop, StopReason, TrainingResult, TrainingState
 from .task import Floats, Ints
 
 

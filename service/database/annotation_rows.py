@@ -103,8 +103,7 @@ class Search:
     ) -> list[str]:
         """Return those ids of things without rows that match, in their order.
 
-        Words may also be in ``texts``, by id. With ``versions`` the ids are models, the versions of which are
-        annotated.
+        Words may also be in ``texts``, by id. With ``versions`` the ids are models, whose versions are annotated.
         """
         found = list(texts)
         queries = [(word, _having(kind, word=word)) for word in self.words]

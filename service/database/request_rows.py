@@ -54,12 +54,7 @@ class Rows(Generic[Row]):
         connection.execute(self._table.delete().where(self._table.c.id == row_id))
 
     def page(
-        self,
-        connection: Connection,
-        *conditions: ColumnElement[bool],
-        limit: int,
-        before: int | None,
-        **columns: Any,
+        self, connection: Connection, *conditions: ColumnElement[bool], limit: int, before: int | None, **columns: Any
     ) -> list[Row]:
         """Return the newest rows with these values first, at most ``limit``, those older than number ``before``."""
         query = self._select.where(*conditions).filter_by(**columns).order_by(self._number.desc()).limit(limit)

@@ -168,9 +168,7 @@ check_blocks = Table(
     Column("last_id", RowNumber, nullable=False),
     Column("last_step", Integer, nullable=False),
     Column(
-        "metrics",
-        Document,
-        comment="which its checks have, in their order; null: the four of before there were names",
+        "metrics", Document, comment="which its checks have, in their order; null: the four of before there were names"
     ),
     Column("checks", LargeBinary, nullable=False, comment="their numbers, as an array"),
     Column("details", LargeBinary, nullable=False, comment="their progress, as compressed JSON"),

@@ -60,8 +60,7 @@ class _Manifest:
 class Datasets:
     """All data sets of a service. Other processes may add and delete some: manifests are read at each call.
 
-    The store ``files`` has those of users, ``max_uploads`` at most of at most ``limit_bytes`` each, expanded; with None
-    there can be none.
+    The store ``files`` has those of users, ``max_uploads`` of ``limit_bytes`` at most, expanded; None has none.
     """
 
     def __init__(self, files: Files | None = None, *, max_uploads: int = 100, limit_bytes: int = 134_217_728) -> None:
@@ -90,8 +89,7 @@ class Datasets:
         """Return the data set of this name, the same object while it stays the same.
 
         Fast (milliseconds, then a look-up): images are only read on first use, and verified then. Raises
-        `DatasetNotFound`; `Corrupted` or `StorageFailed` if its files are damaged or cannot be read, which the next
-        call tries again.
+        `DatasetNotFound`; `Corrupted` or `StorageFailed`, where the next call tries again.
         """
         if name in LOADERS:
             return load_dataset(name)

@@ -20,12 +20,7 @@ from service.errors import Corrupted, DatasetNotFound, InvalidDataset, InvalidIn
 
 from .idx import Images, Labels, gunzip, parse_idx_images, parse_idx_labels
 
-FILE_NAMES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+FILE_NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 """As Yann LeCun named them. The order is part of a data set's own checksum."""
 
 # SHA-256 of each file, uncompressed.

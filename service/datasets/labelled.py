@@ -77,8 +77,7 @@ class LabelledFiles:
 
         Classes that are named by digits keep them as their labels: if there is every one from 0, they are all that
         there is, else the data set has all ten digits. Others are numbered in alphabetical order, and so named. Raises
-        `InvalidDataset` for too few or too many classes, or one with test images only; `InvalidField` if the class
-        names do not fit.
+        `InvalidDataset` for too few or many classes, or one with test images only; `InvalidField` if names do not fit.
         """
         found = sorted({*self._classes[False], *self._classes[True]})
         if class_names is None and not 2 <= len(found) <= MAX_CLASSES:

@@ -19,8 +19,8 @@ class Mixture:
     """Data sets, each with how often each of its images stands in the training part.
 
     The test part is that of the first, whose training images come last, once each: the last ones, which a job may hold
-    out to validate on, are of the first data set too, and the first ones, to which a job may limit itself, are all of
-    the others.
+    out to validate on, are of the first data set too, and the first ones, to which it may limit itself, are of the
+    others.
     """
 
     parts: Sequence[tuple[Dataset, int]]

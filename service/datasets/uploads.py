@@ -14,25 +14,10 @@ from numpy.typing import NDArray
 from service.core import IMAGE_SIDE_PX
 from service.core.npy import read_npy
 from service.core.npz import read_members
-from service.errors import (
-    Corrupted,
-    InputTooLarge,
-    InvalidDataset,
-    InvalidField,
-    InvalidInput,
-    MalformedInput,
-)
+from service.errors import Corrupted, InputTooLarge, InvalidDataset, InvalidField, InvalidInput, MalformedInput
 
 from .dataset import FILE_NAMES, checksum_of
-from .idx import (
-    MAX_CLASSES,
-    Images,
-    Labels,
-    format_idx,
-    gunzip,
-    parse_idx_images,
-    parse_idx_labels,
-)
+from .idx import MAX_CLASSES, Images, Labels, format_idx, gunzip, parse_idx_images, parse_idx_labels
 
 PART_NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 """The four IDX files in an upload, in the order of `FILE_NAMES`."""

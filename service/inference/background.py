@@ -16,9 +16,8 @@ def dark_structure_removed(grey: Bytes, window_px: int) -> Bytes:
 
     For each of 32 levels, the pixels at that level or darker fall into connected components. A component into which a
     square of ``window_px``, odd and wider than strokes, fits is background: a shadow, a desk, the border of a scan.
-    What is narrower everywhere is a stroke, and becomes as light as the background that surrounds it. So a background
-    may have any number of levels and sharp edges between them. Source: P. Soille, Morphological Image Analysis (2003),
-    section 6.3.
+    What is narrower everywhere is a stroke, and becomes as light as what surrounds it. So a background may have any
+    number of levels and sharp edges between them. Source: P. Soille, Morphological Image Analysis (2003), section 6.3.
     """
     import cc3d  # noqa: PLC0415 - nothing but pictures needs it
 

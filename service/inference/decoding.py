@@ -78,8 +78,7 @@ def decode_pixels(values: Any, *, limits: DecodingLimits = DEFAULT_LIMITS) -> Mo
     """Read pixels that are numbers already, from JSON or as an array; they are used as given.
 
     There are 784 of them from 0 to 255, 28x28, or a batch of either; in lists, or an array of integers or floats.
-    Raises one `InvalidField`, of ``pixels``, for a wrong number, shape, type or range; `InputTooLarge` for too many
-    images.
+    Raises one `InvalidField`, of ``pixels``, for a wrong number, shape, type or range; or `InputTooLarge`.
     """
     if isinstance(values, np.ndarray):
         return ModelInputs.as_given(images_from_array(values, limits, field="pixels"))

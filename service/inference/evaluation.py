@@ -8,7 +8,8 @@ from weakref import ref
 import numpy as np
 import numpy.typing as npt
 
-from service.core import Ints, design_matrix
+from service.core import Floats, Ints, design_matrix
+from service.core import Model as Function
 from service.datasets import PACKAGED, Dataset, Datasets
 from service.errors import InvalidDataset
 from service.registry import Model
@@ -189,12 +190,16 @@ def _evaluated(question: _Question) -> Evaluation:
     )
 
 
+def logits_of(function: Function, row: Floats, images: npt.NDArray[np.uint8]) -> Floats:
+    """Return Z of images, (1, n_outputs, n_images), in the type of the row of parameters; memory is bounded."""
+    blocks = (images[first : first + _BLOCK_SIZE] for first in range(0, len(images), _BLOCK_SIZE))
+    matrices = (design_matrix(block, row.dtype, function.scaling) for block in blocks)
+    return np.concatenate([function.joint_logits(row[np.newaxis], x) for x in matrices], axis=2)
+
+
 def _losses(model: Model, images: npt.NDArray[np.uint8], true: Ints) -> Float64s:
     """Return the cross-entropy of each image, (n_images,), by the formulas of the core."""
-    function, rows, losses = model.function, model.parameters.astype(np.float64)[np.newaxis], np.empty(len(images))
-    y = np.argmax(true[:, np.newaxis] == model.classes, axis=1)
-    for start in range(0, len(images), _BLOCK_SIZE):
-        part = slice(start, start + _BLOCK_SIZE)
-        logits = function.joint_logits(rows, design_matrix(images[part], np.float64, function.scaling))
-        losses[part] = function.output.losses(function.calibrated(logits), y[part])[0]
-    return losses
+    function = model.function
+    logits = function.calibrated(logits_of(function, model.parameters.astype(np.float64), images))
+    losses = function.output.losses(logits, np.argmax(true[:, np.newaxis] == model.classes, axis=1))
+    return np.asarray(losses[0], np.float64)

@@ -56,8 +56,8 @@ def find_flip(model: Model, image: Bytes) -> Flip | None:
 
     with the divisor of the input scaling, brings d to whole grey levels, as `whole_change` does, has the result
     predicted, and takes the nearest. For a network, z and w are those of the image that was found last, and what is
-    found is local. None if no image within the bounds of pixels would be taken for anything else; for a network, if
-    none was found.
+    found is local. None if no image of pixels in bounds would be taken for anything else; for a network, if none is
+    found.
     """
     at_image = _Linearisation(model, image)
     bounds = sorted(_bounds(image.reshape(-1).astype(np.float64), at_image))

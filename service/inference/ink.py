@@ -271,12 +271,7 @@ def _candidate(relief: Relief, noise_levels: float, strongest: float) -> Candida
     if not strokes:
         return None
     return Candidate(
-        relief=relief,
-        structure=structure,
-        strokes=strokes,
-        labels=labels,
-        of_lines=of_lines,
-        n_lines=n_lines,
+        relief=relief, structure=structure, strokes=strokes, labels=labels, of_lines=of_lines, n_lines=n_lines
     )
 
 

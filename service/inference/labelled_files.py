@@ -28,8 +28,7 @@ def read_dataset(
     """Read and check the files of a data set, each with the name of its part of the form.
 
     ``file`` is an ``.npz`` file; or CSV; or pictures in a folder for each class, by the paths in their names; or zip
-    archives of these. Otherwise they are IDX files, see `read_upload`. Raises as that and `LabelledFiles`, naming the
-    file.
+    archives of these. Otherwise they are IDX files, see `read_upload`. Raises as these, naming the file.
     """
     given = [file for part, file in files if part == FILE]
     if len(given) != len(files) or not given or (len(given) == 1 and _is_npz(given[0])):

@@ -23,8 +23,7 @@ def read_onnx(content: bytes) -> DenseLayers:
     """Read the layers of a graph that makes logits or probabilities of pixels.
 
     Numbers that values are scaled with, or that are added to them, become part of the weights. Raises `MalformedInput`
-    if it is no ONNX file, computes something else, or keeps its weights in another file; `ExtraMissing` without the
-    package ``onnx``.
+    if it is no ONNX file, computes something else, or keeps its weights in another file; or `ExtraMissing`.
     """
     try:
         import onnx  # noqa: PLC0415 - an extra

@@ -82,8 +82,8 @@ class TextLine:
 class Text:
     """All lines of a picture from top to bottom.
 
-    ``labels``, (height, width), are those of the lines' pieces, 0 is paper; ``n_left_out`` counts connected components
-    beyond the largest.
+    ``labels``, (height, width), are those of the lines' pieces, 0 is paper; ``n_left_out`` counts components beyond the
+    largest.
     """
 
     lines: tuple[TextLine, ...]
@@ -298,12 +298,7 @@ def candidates(line: TextLine) -> list[Segment]:
             labels = tuple(piece.label for piece in pieces[start:stop])
             found.append(
                 Segment(
-                    start=start,
-                    stop=stop,
-                    labels=labels,
-                    box=box,
-                    cost=sum(map(mul, against, _COSTS)),
-                    against=against,
+                    start=start, stop=stop, labels=labels, box=box, cost=sum(map(mul, against, _COSTS)), against=against
                 )
             )
         if n_of_component[first.component] == 1:

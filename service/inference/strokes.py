@@ -37,8 +37,7 @@ _FAR_PX = 10_000
 class Redrawn(NamedTuple):
     """A drawing, 0 for paper to 255 for full ink, with strokes of another width, and what was done.
 
-    ``is_guess`` says whether thick strokes had filled so much of its inside that there is little to know their path
-    from.
+    ``is_guess`` says whether thick strokes had filled so much of its inside that their path is hardly known.
     """
 
     darkness: Bytes
@@ -55,8 +54,7 @@ def _thickened(darkness: Bytes) -> Redrawn | None:
     """Give thin strokes the width that is usual in MNIST; None if they are wide enough.
 
     Without this, the strokes of a fine pen on a large sheet would nearly vanish in 20 pixels. Each pixel becomes as
-    dark as the darkest one within a square around it. The drawing, of 160 pixels or more, grows on each side as its
-    strokes do.
+    dark as the darkest one within a square around it. The drawing, of 160 pixels or more, grows as its strokes do.
     """
     darkness = _scaled(darkness, max(_MIN_SIDE_PX, *darkness.shape))
     unit_px = max(darkness.shape) / INK_SIDE_PX

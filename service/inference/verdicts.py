@@ -24,8 +24,7 @@ class Thresholds:
     """What a request may ask for; None takes what was measured for the model.
 
     Below ``unsure_below``, unmeasured 0.7, a prediction is unsure. What the detector of digits gives a lower
-    probability than ``digit_below`` is not taken for one; for models of other data than the detector's it is 0, which
-    takes all.
+    probability than ``digit_below`` is not taken for one; for models of other data it is 0, which takes all.
     """
 
     unsure_below: float | None = None

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from service.core import MODELS, Certainty, Check, Floats, Ints, Model, TrainingConfig, design_matrix
+from service.core import MODELS, Certainty, Check, Floats, Ints, Model, TrainingConfig
 from service.core.models import ACTIVATIONS
 from service.core.task import SCALINGS
 from service.datasets import Dataset, Datasets, Images, training_images, validation_images
@@ -15,14 +15,13 @@ from service.errors import InvalidField, MalformedInput
 from service.registry import Manifest, ModelDraft, Registry, check_model_name, digit_below
 
 from . import dense_layers, onnx_import
+from .evaluation import logits_of
 
 INPUT_SCALINGS = (*SCALINGS, *dense_layers.SCALINGS)
 LAYER_ACTIVATIONS = (*ACTIVATIONS, "tanh")
 _BINARY, _MULTICLASS = "logistic", "softmax"
 _MAX_TRAINING_IMAGES, _MAX_TEST_IMAGES = 20_000, 10_000
 """On which its metrics are measured."""
-_BLOCK_SIZE = 1000
-"""So many of them at a time are a float64 matrix of 6 MB."""
 
 
 def import_weights(
@@ -105,7 +104,7 @@ def import_weights(
     rows = {which: _row(function, matrices) for which, matrices in (("best", layers.best), ("last", layers.last))}
     with np.errstate(over="ignore", invalid="ignore"):
         checks = {which: _measure(function, row, training, test) for which, row in rows.items()}
-        logits, columns = _logits(function, rows[published], test[0]), test[1]
+        logits, columns = logits_of(function, rows[published], test[0]), test[1]
         certainty = Certainty.measure(function.output, logits[0], columns, "test") if calibrate else None
     draft = ModelDraft(
         model=model,
@@ -152,18 +151,11 @@ def _row(function: Model, matrices: Sequence[Floats]) -> Floats:
     return function.layout.row({tensor.name: matrix for tensor, matrix in zip(tensors, matrices, strict=True)})
 
 
-def _logits(function: Model, row: Floats, images: Images) -> Floats:
-    """Return Z, (1, n_outputs, n_images)."""
-    blocks = (images[first : first + _BLOCK_SIZE] for first in range(0, len(images), _BLOCK_SIZE))
-    matrices = (design_matrix(block, row.dtype, function.scaling) for block in blocks)
-    return np.concatenate([function.joint_logits(row[np.newaxis], x) for x in matrices], axis=2)
-
-
 def _measure(function: Model, row: Floats, *parts: tuple[Images, Ints]) -> dict[str, Any]:
     """Return loss and accuracy on the training and the test images, as a check has them."""
     found = []
     for images, y in parts:
-        logits = _logits(function, row, images)
+        logits = logits_of(function, row, images)
         loss = function.output.losses(logits, y).mean(axis=1, dtype=np.float64)
         found += [float(loss[0]), float(function.output.accuracy(logits, y)[0])]
     if not np.isfinite(found).all():

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from service.database import EVERYTHING, AdvisoryLock, AnnotatedKind, Annotation, Database, Search, annotation_rows
 from service.datasets import Datasets
 from service.errors import DatasetNotFound, JobNotFound, ModelNotFound, StorageFailed
-from service.registry import ModelSummary, Registry, VersionSummary, parse_version_id
+from service.registry import Registry, parse_version_id
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -112,33 +112,21 @@ class Annotations:
         dataset = self._datasets.get(name)
         return {**dataset.to_dict(), **self._of("datasets", [name])[name].to_dict(dataset.title)}
 
-    def _shown(self, models: Sequence[ModelSummary], versions: Sequence[VersionSummary] | None = None) -> list[Json]:
+    def _shown(self, models: Sequence[Json], versions: Sequence[Json] | None = None) -> list[Json]:
         """Return models with the tags of all their versions; one model also with some of its versions."""
-        ids = [
-            f"{model.name}/{each.version}" for model in models for each in (*(versions or ()), model.default) if each
-        ]
+        listed = [(model["name"], each) for model in models for each in (*(versions or ()), model["default"]) if each]
+        ids = [f"{name}/{each['version']}" for name, each in listed]
 
         def read(connection: Connection) -> Any:
-            tags = {model.name: annotation_rows.tags_of_model(connection, model.name) for model in models}
+            tags = {model["name"]: annotation_rows.tags_of_model(connection, model["name"]) for model in models}
             return annotation_rows.get(connection, "versions", ids), tags
 
         nothing: Any = (defaultdict(Annotation), defaultdict(list))
         annotations, tags = self._read(read, nothing)
-
-        def show(model: ModelSummary, version: VersionSummary | None) -> Json | None:
-            if version is None:
-                return None
-            return {**version.to_dict(), **annotations[f"{model.name}/{version.version}"].to_dict()}
-
-        return [
-            {
-                **model.to_dict(),
-                **({} if versions is None else {"versions": [show(model, each) for each in versions]}),
-                "tags": tags[model.name],
-                "default": show(model, model.default),
-            }
-            for model in models
-        ]
+        for object_id, (_, each) in zip(ids, listed, strict=True):
+            each.update(annotations[object_id].to_dict())
+        some = {} if versions is None else {"versions": versions}
+        return [{**model, **some, "tags": tags[model["name"]]} for model in models]
 
     def _of(self, kind: AnnotatedKind, object_ids: Iterable[str]) -> Mapping[str, Annotation]:
         return self._read(lambda connection: annotation_rows.get(connection, kind, object_ids), defaultdict(Annotation))

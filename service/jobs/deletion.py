@@ -17,8 +17,8 @@ class Deletion:
     """Deletes what no unfinished job needs. Jobs that are over need nothing: only verifying them is not possible then.
 
     It excludes submissions while it looks for jobs and deletes. A job whose request was being checked at that moment
-    may still be accepted; it fails, and says why. ``default_model`` returns the name of the model that predicts when
-    none is named.
+    may still be accepted; it fails, and says why. ``default_model`` returns the name of the model that predicts by
+    default.
     """
 
     def __init__(
@@ -32,8 +32,7 @@ class Deletion:
     def version(self, name: str, version: int) -> None:
         """Delete a version; no other one gets its number.
 
-        Raises `ModelNotFound`, or `InUse` if an alias or an unfinished job needs it, or it is the last of the default
-        model.
+        Raises `ModelNotFound`, or `InUse` if an alias or unfinished job needs it, or the default model has no other.
         """
         if self._registry.has_version(name, version) and self._registry.versions(name) == (version,):
             self._refuse_default(name)

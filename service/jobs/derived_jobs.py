@@ -50,8 +50,7 @@ class StartingPoint:
     def checkpoint(self, registry: Registry, config: TrainingConfig) -> bytes:
         """Return a checkpoint before the first step: the published weights, velocity 0, nothing known of the loss.
 
-        Raises `ModelNotFound` or `Corrupted` if the version was deleted, or its weights are not those of when the job
-        was accepted.
+        Raises `ModelNotFound` or `Corrupted` if the version was deleted, or is not that of when the job was accepted.
         """
         model = registry.load(self.name, self.version)
         if model.manifest.weights_sha256 != self.weights_sha256:
@@ -64,8 +63,7 @@ class StartingPoint:
 def started(values: Mapping[str, Any], registry: Registry | None) -> dict[str, Any]:
     """Return the hyperparameters of a request with the version that it starts from and what it has as that has it.
 
-    A null in ``values`` is not given. Raises `InvalidField` if there is no such version, or a field was given
-    otherwise.
+    A null in ``values`` is not given. Raises `InvalidField` if there is no such version, or it has another value.
     """
     text = values.get("start_from")
     if text is None:

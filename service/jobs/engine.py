@@ -139,8 +139,7 @@ class Engine:
     def stop(self, *, hand_back_s: float = 6.0) -> None:
         """Claim no more jobs, return the running ones to the queue with a checkpoint, and end.
 
-        Runs that have not stopped after ``hand_back_s`` are killed; the next engine resumes them from their last
-        checkpoint.
+        Runs that have not stopped after ``hand_back_s`` are killed, to be resumed from their last checkpoint.
         """
         self._hand_back_s = hand_back_s
         self._stopping.set()

@@ -327,12 +327,7 @@ def curves_of(job: JobRow, read: ReadPieces, later: NDArray[np.void]) -> Curves:
     if n_losses > _EXACT_LOSSES:
         middle, mean, deviation = average.statistics()
         band = np.maximum(mean - deviation, average.lowest), mean + deviation
-        loss = {
-            "train_loss_steps": middle,
-            "train_loss": mean,
-            "n_averaged": average.length,
-            "train_loss_band": band,
-        }
+        loss = {"train_loss_steps": middle, "train_loss": mean, "n_averaged": average.length, "train_loss_band": band}
     stopped_early = job.stop_reason == StopReason.EARLY_STOPPING
     return Curves(
         check_steps=found["step"],

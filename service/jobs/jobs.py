@@ -14,15 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from service.charts import Curves
-from service.core import (
-    Floats,
-    Schedule,
-    TrainingConfig,
-    TrainingState,
-    epoch_batches,
-    initial_state,
-    next_gradient,
-)
+from service.core import Floats, Schedule, TrainingConfig, TrainingState, epoch_batches, initial_state, next_gradient
 from service.database import (
     EVERYTHING,
     FINAL,
@@ -78,8 +70,7 @@ class Jobs(SubmissionService):
     def request_of(self, body: Mapping[str, Any]) -> JobRequest:
         """Return the request that the body of ``POST /jobs`` makes, with what it takes over from a model.
 
-        Raises `InvalidField` for one that is unknown, outside its range, or not as the model has it, or without such a
-        model.
+        Raises `InvalidField` for a field that is unknown, outside its range, or not as the model has it.
         """
         hyperparameters = dict(body)
         about = {key: hyperparameters.pop(key) for key in ("dataset", "name", "paused") if key in hyperparameters}
@@ -198,12 +189,7 @@ class Jobs(SubmissionService):
             return None
 
     def page(
-        self,
-        *,
-        state: JobState | None = None,
-        search: Search = EVERYTHING,
-        limit: int = 50,
-        before: str | None = None,
+        self, *, state: JobState | None = None, search: Search = EVERYTHING, limit: int = 50, before: str | None = None
     ) -> tuple[list[Job], str | None]:
         """Return the newest jobs first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:

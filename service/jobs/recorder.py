@@ -169,8 +169,7 @@ class Recorder:
         """Record that the worker or engine of a job died.
 
         The job returns to the queue, to resume from its last checkpoint, or is paused there if it was to be paused; at
-        the third loss it fails; and if it was being cancelled it is cancelled, with the best weights of its last
-        checkpoint.
+        the third loss it fails; one that was being cancelled is cancelled, with its best weights so far.
         """
         with self._database.write() as connection:
             row = _lock(connection, claim)

@@ -59,8 +59,8 @@ class Run:
 class Stack:
     """The runs that are trained together; it listens to their execution.
 
-    Messages arrive in the executor's threads and pass through the inbox to the engine's thread, the only one that
-    touches the runs.
+    Messages arrive in the executor's threads and go through the inbox to the engine's, the only one that touches the
+    runs.
     """
 
     def __init__(self, claims: Sequence[JobRow], inbox: queue.SimpleQueue[Callable[[], None] | None]):

@@ -70,8 +70,8 @@ class SubmissionService:
     ) -> T:
         """Insert something new, or return what was accepted under the key before, as it is now.
 
-        One transaction writes it and the call's line of the audit log: neither exists without the other, and the disk
-        is synchronised once.
+        One transaction writes it and the call's line of the audit log: neither exists without the other, for one
+        synchronisation.
         """
         call = audited_call.get()
         with self._database.write() as connection:

@@ -8,7 +8,7 @@ from .alias import UNSET, AliasEntry, Unset
 from .detector import DIGIT_BELOW, digit_below, load_detector
 from .document import utc_text
 from .manifest import MAX_WEIGHTS_BYTES, Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
-from .model import Model, ModelSummary, VersionSummary
+from .model import Model
 from .names import (
     ALIAS_PATTERN,
     ALIAS_RULE,

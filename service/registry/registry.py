@@ -13,6 +13,7 @@ them, and any other registration skips the number, until `Registry.clean` delete
 
 import hashlib
 from contextlib import suppress
+from typing import Any
 
 from service.core import Floats
 from service.core.npz import read_npz, write_npz
@@ -21,7 +22,7 @@ from service.errors import AliasMoved, Corrupted, InUse, ModelNotFound
 from .alias import UNSET, AliasEntry, AliasHistory, Unset
 from .document import MAX_DOCUMENT_BYTES
 from .manifest import Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
-from .model import Model, ModelSummary, VersionSummary
+from .model import Model
 from .names import CHAMPION, LATEST, check_alias, check_model_name, is_alias, is_model_name, is_version, parse_version
 from .stores import BlobStore
 
@@ -52,8 +53,7 @@ class Registry:
         """Make the next version of a model, of weights, (n_parameters,), in the draft's dtype.
 
         Idempotent: the same job with the same weights under the same name returns the existing version.
-        ``first_attempt`` promises that this job has never begun to register these weights, which saves the search among
-        all versions.
+        ``first_attempt`` promises that this job has never begun to register these weights, which saves a search.
 
         Raises
         ------
@@ -204,8 +204,11 @@ class Registry:
             raise ModelNotFound("There is no model of this name, or it has no such version or alias.")
         return version
 
-    def summary(self, name: str) -> ModelSummary:
-        """Return one model for a listing."""
+    def summary(self, name: str) -> dict[str, Any]:
+        """Return one model for a listing, as in an answer; no weight file is read.
+
+        A damaged document does not affect the rest: where an alias cannot be read, all and the default are None.
+        """
         versions = self.versions(name)
         aliases = default = None
         with suppress(Corrupted):
@@ -214,11 +217,13 @@ class Registry:
             default = self._summary_of(name, self.resolve(name))
         if default is None and self.versions(name) != versions:  # it was deleted meanwhile
             return self.summary(name)
-        return ModelSummary(name=name, versions=versions, aliases=aliases, default=default)
+        is_ready = aliases is not None and default is not None and default["state"] == "ready"
+        state = "ready" if is_ready else "corrupted"
+        return {"name": name, "state": state, "versions": [*versions], "aliases": aliases, "default": default}
 
     def version_summaries(
         self, name: str, *, limit: int, before: int | None = None
-    ) -> tuple[tuple[VersionSummary, ...], int | None]:
+    ) -> tuple[list[dict[str, Any]], int | None]:
         """Return the newest versions, or those below one, ascending, and where the next page begins."""
         numbers = [version for version in self.versions(name) if before is None or version < before]
         page = numbers[-limit:]
@@ -227,7 +232,7 @@ class Registry:
         for version in page:
             with suppress(ModelNotFound):  # deleted meanwhile
                 found.append(self._summary_of(name, version))
-        return tuple(found), following
+        return found, following
 
     # Aliases
 
@@ -284,13 +289,7 @@ class Registry:
         return entry
 
     def delete_alias(
-        self,
-        name: str,
-        alias: str,
-        *,
-        expected: int | Unset = UNSET,
-        by: str | None = None,
-        reason: str | None = None,
+        self, name: str, alias: str, *, expected: int | Unset = UNSET, by: str | None = None, reason: str | None = None
     ) -> AliasEntry:
         """Delete an alias. Its history stays. Raise as `set_alias`, and `Corrupted` if it cannot be read."""
         if self._current(name, alias) is None:
@@ -353,11 +352,19 @@ class Registry:
         except Corrupted:
             return False
 
-    def _summary_of(self, name: str, version: int) -> VersionSummary:
+    def _summary_of(self, name: str, version: int) -> dict[str, Any]:
+        """Return a version for a listing; nothing is known of one whose manifest is corrupted."""
         try:
-            return VersionSummary(version=version, manifest=self.manifest(name, version))
+            about = self.manifest(name, version).to_dict()
         except Corrupted:
-            return VersionSummary(version=version, manifest=None)
+            about = {}
+        shown = ("model", "classes", "class_names", "published", "created_at", "job_id")
+        return {
+            "version": version,
+            "state": "ready" if about else "corrupted",
+            **{field: about.get(field) for field in shown},
+            "metrics": about["metrics"]["published"] if about else None,
+        }
 
     def _history(self, name: str, alias: str) -> AliasHistory:
         return AliasHistory(self._store, name, alias)

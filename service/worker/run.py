@@ -204,11 +204,7 @@ class _Run:
             self._checkpoint_step, self._checkpointed_at = report.check.step, now
         if report.check.step == self._checkpoint_step:
             self._send(
-                Checkpointed(
-                    member=report.member,
-                    step=report.check.step,
-                    checkpoint=encode_checkpoint(report.state),
-                )
+                Checkpointed(member=report.member, step=report.check.step, checkpoint=encode_checkpoint(report.state))
             )
 
     def _progress(self, report: CheckReport, *, elapsed_s: float) -> Progress:

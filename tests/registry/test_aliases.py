@@ -172,10 +172,10 @@ def test_a_damaged_alias_shows_in_the_listing_and_can_be_moved(registry: Registr
     (root / "digits/aliases/champion/000001.json").write_bytes(b"")
 
     summary = registry.summary("digits")
-    assert (summary.state, summary.aliases, summary.default) == ("corrupted", None, None)
+    assert (summary["state"], summary["aliases"], summary["default"]) == ("corrupted", None, None)
     with pytest.raises(Corrupted):
         registry.set_alias("digits", "champion", 2, expected=1)
 
     registry.set_alias("digits", "champion", 2)
     assert registry.resolve("digits") == 2
-    assert registry.summary("digits").state == "ready"
+    assert registry.summary("digits")["state"] == "ready"

@@ -46,11 +46,11 @@ def test_aliases_protect_a_version(registry: Registry, register: Register) -> No
 
 
 def _summary(registry: Registry, name: str) -> list[str]:
-    return [registry.summary(name).state]
+    return [registry.summary(name)["state"]]
 
 
 def _versions(registry: Registry, name: str) -> list[str]:
-    return [version.state for version in registry.version_summaries(name, limit=9)[0]]
+    return [version["state"] for version in registry.version_summaries(name, limit=9)[0]]
 
 
 def _weights(registry: Registry, name: str) -> list[str]:

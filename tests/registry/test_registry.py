@@ -331,19 +331,24 @@ def test_a_damaged_manifest_spoils_only_its_own_line_of_a_listing(
 
     summaries = {name: registry.summary(name) for name in registry.names()}
 
-    assert {name: summary.state for name, summary in summaries.items()} == {
+    assert {name: summary["state"] for name, summary in summaries.items()} == {
         "a": "ready",
         "b": "corrupted",
         "c": "ready",
     }
-    assert summaries["a"].default is not None
-    assert summaries["a"].default.manifest == registry.manifest("a", 2)
-    assert summaries["a"].aliases == {}
-    assert summaries["b"].default is not None
-    assert (summaries["b"].default.version, summaries["b"].default.manifest) == (1, None)
-    assert summaries["b"].aliases == {"champion": 1}
+    newest = registry.manifest("a", 2).to_dict()
+    assert summaries["a"]["default"] == {
+        "version": 2,
+        "state": "ready",
+        **{name: newest[name] for name in ("model", "classes", "class_names", "published", "created_at", "job_id")},
+        "metrics": newest["metrics"]["published"],
+    }
+    assert summaries["a"]["aliases"] == {}
+    default = summaries["b"]["default"]
+    assert (default["version"], default["state"], default["metrics"]) == (1, "corrupted", None)
+    assert summaries["b"]["aliases"] == {"champion": 1}
     found, _ = registry.version_summaries("c", limit=9)
-    assert [(s.version, s.state) for s in found] == [(1, "ready"), (2, "corrupted")]
+    assert [(s["version"], s["state"]) for s in found] == [(1, "ready"), (2, "corrupted")]
 
 
 def test_a_listing_reads_no_weight_file(registry: Registry, register: Register, root: Path) -> None:

@@ -67,9 +67,7 @@ ACTIVATIONS: Mapping[str, Activation] = {
     "relu": Activation(Operation("relu"), _relu, _relu_derivative),
     "sigmoid": Activation(Operation("sigmoid"), _sigmoid, _sigmoid_derivative),
     "improved_sigmoid": Activation(
-        Operation("tanh", gain=_GAIN, slope=_SLOPE),
-        _improved_sigmoid,
-        _improved_sigmoid_derivative,
+        Operation("tanh", gain=_GAIN, slope=_SLOPE), _improved_sigmoid, _improved_sigmoid_derivative
     ),
 }
 

@@ -30,8 +30,7 @@ class BlobStore(Protocol):
     def read(self, key: str, *, max_bytes: int, fresh: bool = False) -> bytes:
         """Return the bytes of a blob; ``fresh``, for keys that may be created again after a deletion, passes caches by.
 
-        Raises `FileNotFoundError`; `Corrupted` if it is larger than ``max_bytes``, or not a plain file;
-        `StorageFailed`.
+        Raises `FileNotFoundError`; `Corrupted` if it has more than ``max_bytes`` or is no plain file; `StorageFailed`.
         """
 
     def create(self, key: str, data: bytes) -> None:

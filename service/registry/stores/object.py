@@ -31,7 +31,7 @@ class ObjectStore:
     """A `BlobStore` in a bucket, ``s3://bucket/prefix``; credentials, region and endpoint are in ``AWS_*`` variables.
 
     The ``cache`` is a folder; any number of processes may share it, and it may be deleted at any time. Raises
-    `InvalidField` if the URL does not name a bucket; `StorageFailed` if the client is not installed, or rejects the
+    `InvalidField` if the URL does not name a bucket; `StorageFailed` if there is no client, or it rejects the
     variables.
     """
 

@@ -206,13 +206,13 @@ def _index(service: Service, only_ready: bool) -> list[dict[str, str]]:
     return [
         {
             "name": name,
-            "version": str(version.version),
-            "state": "READY" if version.manifest else "UNAVAILABLE",
-            "reason": "" if version.manifest else "its manifest is damaged",
+            "version": str(version["version"]),
+            "state": "READY" if version["state"] == "ready" else "UNAVAILABLE",
+            "reason": "" if version["state"] == "ready" else "its manifest is damaged",
         }
         for name in registry.names()
         for version in registry.version_summaries(name, limit=_INDEXED_VERSIONS)[0]
-        if version.manifest or not only_ready
+        if version["state"] == "ready" or not only_ready
     ]
 
 

@@ -66,13 +66,4 @@ def _block(rows: Sequence[sa.Row[Any]]) -> dict[str, Any]:
 
 
 _JOB = ("id", "state", "latest_check", "latest_check_id", "best_check", "best_check_id")
-_CHECK = (
-    "id",
-    "epoch",
-    "step",
-    "train_loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "detail",
-)
+_CHECK = ("id", "epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "detail")

@@ -88,48 +88,32 @@ def train_stack(
 
 
 class _Member:
-    """One run of a stack: all that is its own except its rows in the common arrays."""
+    """One run of a stack: its state at its newest check, or where it began, and the losses of its steps since."""
 
     def __init__(self, number: int, config: TrainingConfig, state: TrainingState):
         self.number = number
         self.config = config
         # Patience may have been given anew; what it counts goes on.
-        self.stopping = replace(state.stopping, patience=config.patience)
-        self.last, self.best, self.optimizer = state.last, state.best, state.optimizer
-        self.best_check, self.last_check = state.best_check, state.last_check
+        self.checked = replace(state, stopping=replace(state.stopping, patience=config.patience))
         self.losses: list[float] = state.pending_losses.tolist()  # of the steps since the newest check that is pending
-        self.checked = self.state(state.next_step, self.losses)
 
     def take_losses(self) -> Floats:
         losses, self.losses = np.array(self.losses), []
         return losses
 
-    def take_rows(self, rows: Floats) -> None:
-        """Copy the newest parameters, and what the optimizer keeps, out of the common array, read-only."""
+    def state(self, rows: Floats, next_step: int, losses: Sequence[float]) -> TrainingState:
+        """Return the state before a step, with a read-only copy of parameters and of what the optimizer keeps."""
         rows = rows.copy()
         rows.flags.writeable = False
-        self.last, self.optimizer = rows[0], rows[1:]
+        pending = np.array(losses, dtype=np.float64)
+        return replace(self.checked, next_step=next_step, last=rows[0], optimizer=rows[1:], pending_losses=pending)
 
     def record_check(self, check: Check, rows: Floats) -> None:
         """Take note of a check and of the rows it was made of."""
-        self.take_rows(rows)
-        self.last_check = check
-        self.stopping = self.stopping.after(check.validation_loss)
-        if self.stopping.improved:
-            self.best, self.best_check = self.last, check
-        self.checked = self.state(check.step + 1, [])
-
-    def state(self, next_step: int, pending_losses: Sequence[float]) -> TrainingState:
-        return TrainingState(
-            next_step=next_step,
-            last=self.last,
-            best=self.best,
-            optimizer=self.optimizer,
-            stopping=self.stopping,
-            best_check=self.best_check,
-            last_check=self.last_check,
-            pending_losses=np.array(pending_losses, dtype=np.float64),
-        )
+        state, stopping = self.state(rows, check.step + 1, []), self.checked.stopping.after(check.validation_loss)
+        self.checked = replace(state, stopping=stopping, last_check=check)
+        if stopping.improved:
+            self.checked = replace(self.checked, best=state.last, best_check=check)
 
 
 class _Stack:
@@ -160,13 +144,13 @@ class _Stack:
         self.members = [_Member(number, *run) for number, run in enumerate(zip(configs, states, strict=True))]
         self.finished: dict[int, TrainingResult] = {}
         self.step = states[0].next_step
-        self.rows = np.stack([np.vstack([member.last, member.optimizer]) for member in self.members], axis=1)
+        self.rows = np.stack([np.vstack([state.last, state.optimizer]) for state in states], axis=1)
         self.pending: list[PendingCheck] = []  # checks that nobody makes yet
         self.group: CheckGroup | None = None  # checks that are being made, older than those
         self.learning_rates = np.array([c.learning_rate for c in configs], dtype=self.rows.dtype).reshape(-1, 1)
         self.decays = np.stack([decay(config, self.model) for config in configs])
         self.is_penalized = bool(self.decays.any())
-        self.remove_members({m.number: StopReason.EARLY_STOPPING for m in self.members if m.stopping.stop})
+        self.remove_members({m.number: StopReason.EARLY_STOPPING for m in self.members if m.checked.stopping.stop})
         self.remove_trained()
 
     def make_step(self, x: Floats, y: Ints) -> bool:
@@ -284,7 +268,7 @@ class _Stack:
                         state=member.checked,
                     )
                 )
-            stopped = {member.number for member in self.members if member.stopping.stop}
+            stopped = {member.number for member in self.members if member.checked.stopping.stop}
             if lost or stopped:
                 self.pending = [*group.pending[place + 1 :], *self.pending]
                 reasons = dict.fromkeys(stopped, StopReason.EARLY_STOPPING)
@@ -311,8 +295,8 @@ class _Stack:
                     failed_step=step - 1 if failed_step is None else failed_step,
                 )
             else:
-                member.take_rows(rows[:, place])
-                result = TrainingResult(stop_reason=reason, state=member.state(step, [] if at else member.losses))
+                state = member.state(rows[:, place], step, [] if at else member.losses)
+                result = TrainingResult(stop_reason=reason, state=state)
             self.finished[member.number] = result
             self.on_end(member.number, result)
         self.members = [self.members[place] for place in kept]

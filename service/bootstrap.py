@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -292,24 +292,18 @@ def is_open(settings: Settings, keys: Keys) -> bool:
 @contextmanager
 def opened_keys(settings: Settings) -> Iterator[Keys]:
     """Open the keys of a service, whether or not it runs."""
-    database = _open_database(settings)
-    try:
+    with closing(_open_database(settings)) as database:
         migrate(database)
         keys = Keys(database)
         keys.load()
         yield keys
-    finally:
-        database.close()
 
 
 @contextmanager
 def inspected(settings: Settings) -> Iterator[Database]:
     """Open the database of a service to look at it: nothing is created, migrated or changed."""
-    database = Database(settings.resolved_database_url, read_only=True)
-    try:
+    with closing(Database(settings.resolved_database_url, read_only=True)) as database:
         yield database
-    finally:
-        database.close()
 
 
 def stored_names(settings: Settings) -> dict[str, list[str]]:

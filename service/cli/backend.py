@@ -21,7 +21,7 @@ from click.core import ParameterSource
 from service.errors import ModelNotFound, NotFound
 
 from .names import every, meant
-from .root import debug_option, examples
+from .root import AS_JSON, debug_option, examples
 
 if TYPE_CHECKING:  # else each is imported when it is opened
     from .local import LocalBackend
@@ -88,9 +88,6 @@ def with_backend(
         return AS_JSON(command_) if as_json else command_
 
     return decorate
-
-
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def split_reference(text: str) -> tuple[str, str | None]:

@@ -30,7 +30,7 @@ _RETRY_S = 1.0
 _MAX_UNANSWERED = 30
 
 
-def submits(noun: str, follow: Callable[..., int]) -> Callable[..., Callable[..., Any]]:
+def submits(noun: str, follow: Callable[..., int], *shown: str) -> Callable[..., Callable[..., Any]]:
     """Make a command of a function that submits a ``noun``, as in ``job``: follow it, or print how to.
 
     What follows it shows it until it is over, and returns the exit code.
@@ -50,7 +50,7 @@ def submits(noun: str, follow: Callable[..., int]) -> Callable[..., Callable[...
             is_flag=True,
             help=f"Print nothing but the {noun} as JSON, when it is over if followed.",
         )
-        @with_backend(creates=True)
+        @with_backend(*shown, creates=True)
         @click.pass_context
         @functools.wraps(command)
         def run(

@@ -67,8 +67,9 @@ def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
 @click.option("--name", metavar="NAME", help="Name of the model. [default: data set and model, as in mnist-softmax]")
 @click.option("--paused", is_flag=True, help="Wait before the first step: see `inkling jobs continue`.")
 @annotated
-@submits("job", _follow)
-@examples(
+@submits(
+    "job",
+    _follow,
     "train",
     "train --model softmax --epochs 50 --l2-penalty 0.01 --follow",
     "train --model logistic --classes 2,3 --learning-rate 0.05",
@@ -89,8 +90,7 @@ def train(ctx: click.Context, backend: Backend, /, **options: Any) -> Json:
 
 @click.command()
 @_JOB
-@submits("job", _follow)
-@examples("verify JOB", "verify JOB --url http://127.0.0.1:8000")
+@submits("job", _follow, "verify JOB", "verify JOB --url http://127.0.0.1:8000")
 def verify(_: click.Context, backend: Backend, /, *, job_id: str) -> Json:
     """Train a job again from its record, and compare the weights.
 
@@ -161,8 +161,7 @@ def pause(backend: Backend, *, job_id: str) -> None:
 @_JOB
 @click.option("--steps", type=click.IntRange(1), help="Pause again after so many steps.")
 @click.option("--epochs", type=click.IntRange(1), help="Pause again at the end of so many epochs.")
-@submits("job", _follow)
-@examples("jobs continue JOB --steps 1", "jobs continue JOB --epochs 1", "jobs continue JOB")
+@submits("job", _follow, "jobs continue JOB --steps 1", "jobs continue JOB --epochs 1", "jobs continue JOB")
 def continue_job(_: click.Context, backend: Backend, /, *, job_id: str, steps: int | None, epochs: int | None) -> Json:
     """Continue a paused job, to its end or until it pauses again.
 
@@ -175,8 +174,7 @@ def continue_job(_: click.Context, backend: Backend, /, *, job_id: str, steps: i
 @_JOB
 @hyperparameter_option("epochs", help="How many in all, those that were made included. [default: as it was]")
 @hyperparameter_option("patience", help="Not less than it was, or none. [default: as it was]")
-@submits("job", _follow)
-@examples("jobs resume JOB --epochs 80", "jobs resume JOB --epochs 500 --patience none")
+@submits("job", _follow, "jobs resume JOB --epochs 80", "jobs resume JOB --epochs 500 --patience none")
 def resume(ctx: click.Context, backend: Backend, /, *, job_id: str, **changes: Any) -> Json:
     """Continue a job that has ended, for more epochs or with more patience.
 

@@ -20,6 +20,7 @@ import click
 from service import __version__
 from service.errors import KeysRequired, ServiceError
 
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 INTERRUPTED = 130
 _DEBUG = "service.cli.debug"
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -16,7 +16,6 @@ from service.database import KeyRow
 from service.registry import utc_text
 from service.settings import Settings
 
-from .backend import AS_JSON
 from .root import debug_option, examples
 from .settings_options import GroupedOptions, of_this_machine, read_settings, settings_options
 from .terminal import columns, print_json, terminal
@@ -62,8 +61,7 @@ def keys() -> None:
     help="What it allows; may be given several times.",
 )
 @click.option("--days", type=click.IntRange(1, 36_500), help="How long it is valid. [default: until it is revoked]")
-@of_this_machine
-@examples(
+@of_this_machine(
     "keys create laptop --scope admin",
     "keys create app --scope predict --scope read --days 90",
     "keys create lesson --scope collect:lesson-1 --days 1",
@@ -78,9 +76,7 @@ def create(name: str, scopes: tuple[str, ...], days: int | None, data_dir: str |
 
 
 @keys.command("list")
-@of_this_machine
-@AS_JSON
-@examples("keys list", "keys list --json")
+@of_this_machine("keys list", "keys list --json", as_json=True)
 def list_keys(data_dir: str | None, *, as_json: bool) -> None:
     """List all keys, without their secrets."""
     with _opened(data_dir) as opened:
@@ -100,8 +96,7 @@ def list_keys(data_dir: str | None, *, as_json: bool) -> None:
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
-@of_this_machine
-@examples("keys revoke 3f9c1e0b7a52")
+@of_this_machine("keys revoke 3f9c1e0b7a52")
 def revoke(key_id: str, data_dir: str | None) -> None:
     """Revoke a key. The service still needs one, even if this was the last."""
     with _opened(data_dir) as opened:

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from service.settings import Settings
 
-from .root import debug_option
+from .root import AS_JSON, debug_option, examples
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _ENV_PREFIX = Settings.model_config["env_prefix"]
@@ -52,17 +52,25 @@ def settings_options(function: _Function) -> _Function:
     return function
 
 
-def of_this_machine(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--data-dir`` and ``--debug`` to a command about this machine, which INKLING_URL must not lead elsewhere."""
+def of_this_machine(*shown: str, as_json: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--data-dir`` and ``--debug`` to a command about this machine, which INKLING_URL must not lead elsewhere.
 
-    @functools.wraps(command)
-    def run(*args: Any, **options: Any) -> Any:
-        if url := os.environ.get("INKLING_URL"):
-            raise click.UsageError(f"This command is about this machine, and INKLING_URL names {url}: unset it first.")
-        return command(*args, **options)
+    Its help has the examples that are ``shown``; ``as_json`` adds ``--json``.
+    """
 
-    help_ = "Folder of the service. [INKLING_DATA_DIR; default data]"
-    return click.option("--data-dir", metavar="FOLDER", help=help_)(debug_option(run))
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def run(*args: Any, **options: Any) -> Any:
+            if url := os.environ.get("INKLING_URL"):
+                where = f"and INKLING_URL names {url}: unset it first."
+                raise click.UsageError(f"This command is about this machine, {where}")
+            return command(*args, **options)
+
+        help_ = "Folder of the service. [INKLING_DATA_DIR; default data]"
+        described = debug_option(examples(*shown)(AS_JSON(run) if as_json else run))
+        return click.option("--data-dir", metavar="FOLDER", help=help_)(described)
+
+    return decorate
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:

@@ -98,8 +98,9 @@ def _follow(backend: Backend, sweep: Json, *, as_json: bool) -> int:
 )
 @hyperparameter_options
 @annotated
-@submits("sweep", _follow)
-@examples(
+@submits(
+    "sweep",
+    _follow,
     "sweep --grid l2_penalty=0,1,0.1,0.01,0.001",
     "sweep --grid l2_penalty=0,0.01 --grid seed=0..4 --epochs 20",
     "sweep --grid learning_rate=0.1,0.01 --grid batch_size=32,128",

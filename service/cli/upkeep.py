@@ -21,7 +21,6 @@ from service.errors import InvalidInput, ServiceError
 from service.registry import BlobStore
 from service.settings import Settings
 
-from .backend import AS_JSON
 from .root import cli, examples
 from .settings_options import of_this_machine, read_settings
 from .terminal import confirm, facts, print_json, terminal
@@ -85,9 +84,7 @@ class _Findings:
 
 
 @click.command()
-@of_this_machine
-@AS_JSON
-@examples("doctor --data-dir /var/lib/inkling")
+@of_this_machine("doctor --data-dir /var/lib/inkling", as_json=True)
 def doctor(data_dir: str | None, as_json: bool) -> None:
     """Check versions, the data folder, the database and the keys for problems. Nothing is created or changed.
 
@@ -119,9 +116,7 @@ def doctor(data_dir: str | None, as_json: bool) -> None:
 @click.option(
     "--keep-versions", metavar="NUMBER", help="Keep this many of the newest versions of each model, and those in use."
 )
-@of_this_machine
-@AS_JSON
-@examples("clean --keep-jobs-days 90 --dry-run", "clean --keep-versions 10 --yes")
+@of_this_machine("clean --keep-jobs-days 90 --dry-run", "clean --keep-versions 10 --yes", as_json=True)
 def clean(dry_run: bool, yes: bool, as_json: bool, **given: str | None) -> None:
     """Delete what has expired, and give the space back to the disk. The service may be running.
 
@@ -162,8 +157,7 @@ def clean(dry_run: bool, yes: bool, as_json: bool, **given: str | None) -> None:
 
 @click.command()
 @click.argument("file", type=_FILE)
-@of_this_machine
-@examples("backup digits.backup.zip --data-dir /var/lib/inkling")
+@of_this_machine("backup digits.backup.zip --data-dir /var/lib/inkling")
 def backup(file: Path, data_dir: str | None) -> None:
     """Copy the database, all models and all data sets into one file, and check it. The service may be running.
 
@@ -178,8 +172,7 @@ def backup(file: Path, data_dir: str | None) -> None:
 
 @click.command()
 @click.argument("file", type=_FILE)
-@of_this_machine
-@examples("restore digits.backup.zip --data-dir restored")
+@of_this_machine("restore digits.backup.zip --data-dir restored")
 def restore(file: Path, data_dir: str | None) -> None:
     """Restore a backup into a data folder without a database, every byte checked first.
 

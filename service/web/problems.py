@@ -263,19 +263,13 @@ def _place(location: str, path: Sequence[str | int]) -> dict[str, str]:
     return {kind: "/".join(["#", *names]) if kind == "pointer" else "/".join(names)}
 
 
+_CODES_BY_KIND = {"missing": "missing", "extra_forbidden": "unknown_field", "finite_number": "not_finite"}
+
+
 def _entry_code(kind: str) -> str:
     """Turn pydantic's some hundred kinds of error into few."""
-    match kind:
-        case "missing":
-            return "missing"
-        case "extra_forbidden":
-            return "unknown_field"
-        case "finite_number":
-            return "not_finite"
-        case _ if kind.endswith(("_type", "_parsing", "_unicode", "_from_float")):
-            return "wrong_type"
-        case _:
-            return "out_of_range"
+    is_type = kind.endswith(("_type", "_parsing", "_unicode", "_from_float"))
+    return _CODES_BY_KIND.get(kind, "wrong_type" if is_type else "out_of_range")
 
 
 _ALLOWED_BY_KIND = {
@@ -283,27 +277,20 @@ _ALLOWED_BY_KIND = {
     "greater_than": "more than {gt}",
     "less_than_equal": "at most {le}",
     "less_than": "less than {lt}",
-    "literal_error": "{expected}",
-    "enum": "{expected}",
+    **dict.fromkeys(("literal_error", "enum"), "{expected}"),
     "string_too_short": "at least {min_length} characters",
     "string_too_long": "at most {max_length} characters",
     "too_short": "at least {min_length} items",
     "too_long": "at most {max_length} items",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
     "int_parsing_size": "a whole number of a reasonable size",
-    "float_type": "a number",
-    "float_parsing": "a number",
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
     "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
     "string_type": "a string",
     "string_unicode": "a string of whole Unicode characters",
     "list_type": "a list",
-    "model_attributes_type": "a JSON object",
-    "model_type": "a JSON object",
-    "dict_type": "a JSON object",
+    **dict.fromkeys(("model_attributes_type", "model_type", "dict_type"), "a JSON object"),
 }
 
 

@@ -1,6 +1,7 @@
 """The Open Inference Protocol, version 2: the addresses that Triton's and KServe's clients know."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
 from anyio.to_thread import run_sync
@@ -31,6 +32,8 @@ from service.web.problems import ProtocolError, problem_response
 from service.web.requests import ServiceDep
 from service.web.routing import Route, coding_of
 from service.web.strict_json import parse_json
+
+from .operations import works
 
 _BINARY = "application/octet-stream"
 _PLATFORM = "inkling_numpy"
@@ -122,7 +125,7 @@ async def server_live() -> Response:
 @router.get("/health/ready", dependencies=[PUBLIC])
 def server_ready(request: Request, service: ServiceDep) -> Response:
     """Answer 200 if any model can answer, else 503."""
-    if any(_can_answer(service, name) for name in (None, *service.registry.names())):
+    if any(works(partial(service.catalogue.get, name)) for name in (None, *service.registry.names())):
         return JSONResponse({"ready": True})
     return problem_response(request.scope, "not-ready", "No model can answer.")
 
@@ -219,14 +222,6 @@ def _index(service: Service, only_ready: bool) -> list[dict[str, str]]:
 def _asked(request: Request) -> tuple[str, str | None]:
     """Return the model of an address, and the version or alias if it names one."""
     return request.path_params["name"], request.path_params.get("version")
-
-
-def _can_answer(service: Service, name: str | None) -> bool:
-    try:
-        service.catalogue.get(name)
-    except ServiceError:
-        return False
-    return True
 
 
 def _tensors(manifest: Manifest) -> dict[str, list[dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """The state of the server, its audit log, and the table of hyperparameters."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -142,13 +143,14 @@ def read_metrics(service: ServiceDep) -> Response:
 
 def _parts(service: Service) -> dict[str, bool]:
     return {
-        "database": _works(service.database.ping),
-        "model": _works(service.catalogue.get),
+        "database": works(service.database.ping),
+        "model": works(service.catalogue.get),
         "engine": service.engine.able,
     }
 
 
-def _works(check: Any) -> bool:
+def works(check: Callable[[], object]) -> bool:
+    """Whether a call raises no `ServiceError`."""
     try:
         check()
     except ServiceError:

@@ -201,7 +201,7 @@ class _Server(Generic[HttpClient]):
             raise ServiceUnreachable(f"The proxy of the environment does not reach the server {self.place}.") from error
         except UnicodeEncodeError as error:
             raise InvalidInput("A text cannot be sent: it holds half of a surrogate pair.") from error
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise ServiceUnreachable(f"No server answers {self.place}; start one with: inkling serve") from error
 
     def _again(self, call: Call[Result], error: InklingError) -> Call[Result]:

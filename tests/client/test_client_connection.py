@@ -81,7 +81,13 @@ def problem(status: int, code: str, **headers: str) -> tuple[int, dict[str, str]
     return status, headers, json.dumps({"type": f"/problems/{code}", "title": code, "status": status}).encode()
 
 
-LOST = [None, (502, {}, b"Bad Gateway"), (503, {}, b""), (504, {}, b"")]
+LOST = [
+    None,
+    (502, {}, b"Bad Gateway"),
+    (503, {}, b""),
+    (504, {}, b""),
+    (200, {"Content-Encoding": "gzip"}, b"damaged"),
+]
 
 
 @pytest.mark.parametrize("lost", LOST)

@@ -39,6 +39,7 @@ MAX_ORIGINAL_BYTES = 262_144
 ORIGINAL_TYPES = ("image/png", "image/jpeg", "image/webp", "application/octet-stream")
 NAME_PATTERN = "^[a-z][a-z0-9-]{0,31}$"
 NAME_RULE = "1 to 32 of a-z, 0-9 and '-', beginning with a letter"
+_ABSENT = "There is no collection of this name."
 _BATCH = 1_000
 """Images that are predicted at a time."""
 
@@ -115,7 +116,7 @@ class Collections:
     def delete(self, name: str) -> None:
         """Delete a collection with its images; data sets that it was frozen into stay."""
         with self._database.write() as connection:
-            _row(connection, name)
+            _lock(connection, name)
             collection_rows.COLLECTIONS.delete(connection, name)
             annotation_rows.delete(connection, "collections", [name])
 
@@ -141,8 +142,8 @@ class Collections:
             media_type = ORIGINAL_TYPES[-1]
         who, image_id = submitter.get(), str(ULID())
         with self._database.write() as connection:
-            _row(connection, name)
             AdvisoryLock.SUBMISSION.acquire(connection)
+            _lock(connection, name)
             if collection_rows.count(connection, name) >= MAX_IMAGES:
                 raise StorageFull("The collection is full.", allowed=f"at most {MAX_IMAGES:,} images")
             collection_rows.IMAGES.insert(
@@ -269,7 +270,7 @@ class Collections:
                 return kept
         while True:
             with self._database.write() as connection:
-                _row(connection, name)
+                _lock(connection, name)
                 version = collection_rows.next_version(connection, name)
             about = About(title=f"{name}, version {version}", source=f"The collection {name}", licence="")
             with suppress(NameTaken):  # somebody else's data set has this name: the number is passed over
@@ -306,8 +307,14 @@ def version_name(name: str, version: int) -> str:
 def _row(connection: Connection, name: str) -> CollectionRow:
     row = collection_rows.COLLECTIONS.get(connection, name) if re.fullmatch(NAME_PATTERN, name) else None
     if row is None:
-        raise DatasetNotFound("There is no collection of this name.")
+        raise DatasetNotFound(_ABSENT)
     return row
+
+
+def _lock(connection: Connection, name: str) -> None:
+    """Require a collection, which nobody can delete until the transaction ends."""
+    if not annotation_rows.lock_row(connection, "collections", _row(connection, name).id):
+        raise DatasetNotFound(_ABSENT)
 
 
 def _collections(connection: Connection, rows: Sequence[CollectionRow]) -> list[Collection]:

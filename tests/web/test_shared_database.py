@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+import numpy as np
 import pytest
+from sqlalchemy import text
 
 from service.bootstrap import Service, build
-from service.database import NewJob, job_rows
+from service.database import NewJob, collection_rows, job_rows
+from service.errors import NotFound
 from service.jobs import LATE_S, EventCursor, JobState
 from service.settings import Settings
 from tests.jobs.job_system import eventually
@@ -118,6 +122,33 @@ def test_a_name_that_the_database_cannot_hold_is_not_found(start: Start) -> None
             assert answer.status_code in (400, 404, 415, 422), (method, path, answer.text)
         mixture = {**TINY, "dataset": [{"name": name}]}
         assert client.post("/jobs", json=mixture).status_code == 422
+
+
+def test_what_needs_a_collection_that_is_being_deleted_does_not_find_it(start: Start) -> None:
+    service = start()
+    collections, pixels = service.collections, np.full((28, 28), 255, np.uint8)
+    collections.create("mine")
+    collections.add("mine", 1, pixels)
+    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    def all_wait() -> bool:
+        with service.database.read() as connection:
+            return int(connection.execute(query).scalar_one()) == len(requests)
+
+    requests: list[Callable[[], object]] = [
+        lambda: collections.add("mine", 2, pixels),
+        lambda: collections.freeze("mine"),
+        lambda: collections.delete("mine"),
+        lambda: service.annotations.change("collections", "mine", {"notes": "n"}),
+    ]
+    with ThreadPoolExecutor() as threads:
+        with service.database.write() as connection:
+            collection_rows.COLLECTIONS.delete(connection, "mine")
+            asked = [threads.submit(request) for request in requests]
+            eventually(all_wait)
+        for each in asked:
+            with pytest.raises(NotFound):
+                each.result(DEADLINE_S)
 
 
 def test_an_event_that_is_committed_late_is_not_missed(start: Start) -> None:

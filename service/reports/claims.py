@@ -236,15 +236,31 @@ class GapTest:
         return cls(step=step, gap=gap, p=p)
 
     @property
-    def printed_p(self) -> str:
-        """The probability as it is printed."""
-        return f"p = {self.p:.2f}" if self.p >= 0.01 else "p < 0.01"
-
-    @property
     def words(self) -> str:
         """The result, to stand after "at"."""
-        verdict = "more than" if self.p < SIGNIFICANT else "no more than"
-        return f"step {self.step:,} the gap is {signed(self.gap)}, {verdict} chance explains ({self.printed_p})"
+        return f"step {self.step:,} the gap is {signed(self.gap)}, {chance_words(self.p)}"
+
+
+def printed(p: float) -> str:
+    """Write the probability of a test."""
+    return f"p = {p:.2f}" if p >= 0.01 else "p < 0.01"
+
+
+def chance_words(p: float) -> str:
+    """Return whether a difference is more than chance, to stand after it."""
+    return f"{'more than' if p < SIGNIFICANT else 'no more than'} chance explains ({printed(p)})"
+
+
+def mcnemar_p(n_first: int, n_second: int) -> float:
+    """Return the two-sided probability of McNemar's exact test: that each disagreement is as a coin falls.
+
+    Parameters
+    ----------
+    n_first, n_second : the images that only the first, or only the second, of two models classifies correctly.
+    """
+    n = n_first + n_second
+    as_few = sum(math.comb(n, k) for k in range(min(n_first, n_second) + 1))
+    return min(1.0, 2 * as_few / (1 << n))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -260,7 +260,11 @@ def _answers(findings: NetworkFindings) -> dict[str, list[str]]:
             *brought["59-59"],
         ],
         "4e": [*brought["ten"], *_vanishing(findings.layer_norms)],
-        "4f": [*brought["augmented"], *(found.sentence for found in findings.transfers)],
+        "4f": [
+            *brought["augmented"],
+            *(found.sentence for found in findings.transfers),
+            "Chance is judged by McNemar's exact test, from images that only one of the two runs classifies correctly.",
+        ],
         "5": _beside_staff(findings),
     }
 

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.core import STRENGTHS, Augmenter, Floats, Ints, TrainingData, design_matrix
+from service.core import STRENGTHS, Augmenter, TrainingData, design_matrix
 from service.datasets import Images
 from service.inference import preprocess, to_mnist_form
 
+from .claims import chance_words, mcnemar_p
 from .drawings import STYLES, digit_of, draw
 from .report import Run
 from .seeds import INTERVAL, Spread
@@ -41,12 +42,16 @@ class Transfer:
     ----------
     kind : a key of `KINDS`.
     without, augmented : of the run without augmentation and of that with it, in the order of the seeds.
+    n_lost, n_won : the images that with the first seed only the run without augmentation, or only that with it,
+        classifies correctly.
     """
 
     kind: str
     n_images: int
     without: Sequence[float]
     augmented: Sequence[float]
+    n_lost: int
+    n_won: int
 
     @property
     def sentence(self) -> str:
@@ -55,11 +60,11 @@ class Transfer:
         seeds = ""
         if len(self.without) > 1:
             spread = Spread.of([after - before for before, after in zip(self.without, self.augmented, strict=True)])
-            seeds = f" ({spread.change} over {count(len(self.without), 'seed')}, {INTERVAL})"
+            seeds = f"; {spread.change} over {count(len(self.without), 'seed')}, {INTERVAL}"
         return (
             f"Of {KINDS[self.kind].format(n=self.n_images)}, the weights after the last step classify "
             f"{percent(self.augmented[0])} correctly with augmentation and {percent(self.without[0])} without it: "
-            f"{signed(change)} percentage points{seeds}."
+            f"{signed(change)} percentage points, {chance_words(mcnemar_p(self.n_lost, self.n_won))}{seeds}."
         )
 
 
@@ -76,13 +81,23 @@ def transfers(without: Sequence[Run], augmented: Sequence[Run], data: TrainingDa
         images, labels = make()
         seen[kind] = design_matrix(images, config.float_type, model.scaling), labels
 
-    def shares(runs: Sequence[Run], x: Floats, y: Ints) -> list[float]:
-        return [float(model.output.accuracy(model.joint_logits(run.last[np.newaxis], x), y)[0]) for run in runs]
-
-    return [
-        Transfer(kind=kind, n_images=len(y), without=shares(without, x, y), augmented=shares(augmented, x, y))
-        for kind, (x, y) in seen.items()
-    ]
+    found = []
+    for kind, (x, y) in seen.items():
+        lost, won = (
+            [model.joint_logits(run.last[np.newaxis], x)[0].argmax(axis=0) == y for run in runs]
+            for runs in (without, augmented)
+        )
+        found.append(
+            Transfer(
+                kind=kind,
+                n_images=len(y),
+                without=[float(right.mean()) for right in lost],
+                augmented=[float(right.mean()) for right in won],
+                n_lost=int((lost[0] & ~won[0]).sum()),
+                n_won=int((won[0] & ~lost[0]).sum()),
+            )
+        )
+    return found
 
 
 @lru_cache(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -78,11 +79,22 @@ def test_its_numbers_are_those_of_its_runs(service: Service, networks: Report) -
             assert share[0] == pytest.approx(np.mean(logits.argmax(axis=1) == labels), abs=0.003)
 
 
-@given(st.integers(1, 4).flatmap(lambda n: st.tuples(*[st.lists(st.floats(0, 1), min_size=n, max_size=n)] * 2)))
-def test_what_augmentation_changes_is_read_back(shares: tuple[list[float], list[float]]) -> None:
-    without, augmented = shares
-    sentence = Transfer(kind="drawings", n_images=450, without=without, augmented=augmented).sentence
-    after, before, change = re.findall(r"(\d+\.\d\d)% .* (\d+\.\d\d)% without it: (\S+) percentage", sentence)[0]
+RIGHT = st.lists(st.lists(st.booleans(), min_size=40, max_size=40), min_size=2, max_size=2)
+
+
+@given(st.lists(RIGHT, min_size=1, max_size=4))
+def test_what_augmentation_changes_is_read_back(seeds: list[list[list[bool]]]) -> None:
+    """Of each seed, which images the run without augmentation and that with it classify correctly."""
+    (without, augmented), ((lost, won), *_) = np.mean(seeds, axis=2).T.tolist(), np.array(seeds)
+    n_lost, n_won = int((lost & ~won).sum()), int((won & ~lost).sum())
+    n = {"n_images": 40, "n_lost": n_lost, "n_won": n_won}
+    sentence = Transfer(kind="drawings", without=without, augmented=augmented, **n).sentence
+    numbers = r"(\d+\.\d\d)% .* (\d+\.\d\d)% without it: (\S+) percentage points, (\w+).* \(p (.*?)\)"
+    after, before, change, verdict, printed = re.findall(numbers, sentence)[0]
+    as_coins_fall = reduce(np.convolve, [np.full(2, 0.5)] * (n_won + n_lost), np.ones(1))
+    p = as_coins_fall[as_coins_fall <= as_coins_fall[n_won] * (1 + 1e-9)].sum()
+    assert verdict == ("more" if p < 0.05 else "no")
+    assert printed == "< 0.01" if p < 0.01 else float(printed[2:]) == pytest.approx(p, abs=0.00501)
     assert (float(after), float(before)) == pytest.approx((100 * augmented[0], 100 * without[0]), abs=0.00501)
     assert float(change.replace("−", "-")) == pytest.approx(float(after) - float(before), abs=1e-6)
     assert ("seeds, mean and 95% confidence interval" in sentence) == (len(without) > 1)

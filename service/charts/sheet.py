@@ -239,8 +239,8 @@ class Sheet:
     def _encode(self, image_format: ImageFormat) -> bytes:
         if image_format == "png":
             self._agg.draw()
-            pixels = np.ascontiguousarray(np.asarray(self._agg.buffer_rgba())[..., :3])
-            return encode_png(Image.fromarray(pixels), self._provenance, dpi=self._dpi)
+            picture = Image.fromarray(np.asarray(self._agg.buffer_rgba())).convert("RGB")
+            return encode_png(picture, self._provenance, dpi=self._dpi)
         file = BytesIO()
         description, date = ("Description", "Date") if image_format == "svg" else ("Subject", "CreationDate")
         metadata = {"Title": printable(self._title), "Creator": "Inkling", description: describe(self._provenance)}

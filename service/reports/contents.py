@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from service.datasets import load_dataset
@@ -16,7 +16,7 @@ from service.errors import JobNotFound
 from .derivations import LOGISTIC, PENALISED, SOFTMAX, Formula
 from .figures import Figure, FigureFormat, logistic_figures, softmax_figures
 from .findings import Findings
-from .report import LogisticRuns, ReportOptions, Run, Runs, ended_at
+from .report import LogisticRuns, ReportFindings, ReportOptions, Run, Runs, ended_at
 from .seeds import OverSeeds
 from .sentences import answers, key_sentences, verdicts
 from .spikes import Spikes, find_spikes
@@ -88,33 +88,6 @@ class LogisticPart:
         return cls(spikes=spikes, figures=logistic_figures(runs, spikes))
 
 
-class AnyFindings(Protocol):
-    """All numbers of a report."""
-
-    @property
-    def report(self) -> str:
-        """Its id."""
-
-    @property
-    def dataset(self) -> Mapping[str, str]:
-        """Its data set."""
-
-    @property
-    def elapsed_s(self) -> float:
-        """From the first start of a run to the last end."""
-
-    @property
-    def inkling(self) -> str:
-        """The version that computed them."""
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """Those of the report."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Contents:
     """A whole report."""
@@ -124,7 +97,7 @@ class Contents:
     subtitle: str
     ended_at: datetime
     notice: str
-    findings: AnyFindings
+    findings: ReportFindings
     key_sentences: Sequence[str]
     figures: Mapping[str, Figure]
     sections: Sequence[Section]
@@ -256,7 +229,7 @@ SPREAD_CAPTION = (
 )
 
 
-def subtitle_of(options: ReportOptions, findings: AnyFindings) -> str:
+def subtitle_of(options: ReportOptions, findings: ReportFindings) -> str:
     """Return what a report is of, and which run is meant where one over several seeds names none."""
     first = f" Sentences and figures that name no seeds are of seed {options.seed} alone." if options.seeds > 1 else ""
     return (

@@ -5,21 +5,20 @@ Gradients are checked by central differences.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from service import __version__
 from service.core import Floats, Ints, Model, TrainingConfig, TrainingData, TrainingState, train, train_stack
 from service.datasets import Dataset, load_dataset, split
 
 from .claims import Cost, Fluctuation, Gap, LossCourse, Slopes, Trend, WeightComparison, WeightStatistics
 from .holdout import Holdout
-from .report import ReportOptions, Run, RunNumbers, Runs, elapsed_s, numbers_of
+from .report import ReportFindings, ReportOptions, Run, RunNumbers, Runs, numbers_of
 from .seeds import CostOverSeeds, OverSeeds, Spread
 from .spikes import Spikes
 
@@ -183,13 +182,9 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class Findings(ReportFindings):
     """All results of a report. `to_dict` is its JSON file."""
 
-    report: str
-    inkling: str
-    options: Mapping[str, Any]
-    dataset: Mapping[str, str]
     gradients: Sequence[GradientCheck]
     penalised_gradient: GradientCheck
     in_order: RunNumbers
@@ -209,7 +204,6 @@ class Findings:
     slopes: Slopes | None
     over_seeds: OverSeeds | None
     comparison: Sequence[Comparison]
-    elapsed_s: float
 
     @property
     def plain(self) -> RunNumbers:
@@ -227,10 +221,7 @@ class Findings:
         by_penalty = [(run.l2_penalty, run) for run in softmax]
         plain = softmax[0]
         return cls(
-            report=runs.report_id,
-            inkling=__version__,
-            options=options.to_dict(),
-            dataset={"name": dataset.name, "title": dataset.title, "sha256": dataset.sha256},
+            **cls.common(runs, runs.all_runs),
             gradients=gradients,
             penalised_gradient=penalised_gradient,
             in_order=in_order,
@@ -250,12 +241,7 @@ class Findings:
             slopes=Slopes.of([(l2, run.norm) for l2, run in by_penalty]),
             over_seeds=over_seeds(runs) if options.seeds > 1 else None,
             comparison=compare(options, in_order, shuffled, softmax),
-            elapsed_s=elapsed_s(runs.all_runs),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        return asdict(self)
 
 
 def costs_of(softmax: Sequence[RunNumbers]) -> list[Cost]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from service import __version__
 from service.charts import Line, accuracy_chart, layers_chart, lines_chart, loss_chart
 from service.core import Floats, TrainingConfig, TrainingData, initial_state
 from service.datasets import load_dataset, split
@@ -20,7 +18,7 @@ from .figures import Figure, Figures, mean_words
 from .findings import GradientCheck, check_gradient
 from .holdout import Holdout, choose_by_holdout
 from .networks import COLUMNS, COMMON, NETWORKS, values_of
-from .report import NetworkRuns, ReportOptions, Run, RunNumbers, elapsed_s, ended_at, numbers_of
+from .report import NetworkRuns, ReportFindings, ReportOptions, Run, RunNumbers, ended_at, numbers_of
 from .seeds import ChangeOverSeeds, Spread
 from .sentences import accuracy_sentence, early_stopping_sentences, gradient_sentence
 from .transfer import Transfer, drawn_images, other_writers, transfers
@@ -55,7 +53,7 @@ _N_IMAGES = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkFindings:
+class NetworkFindings(ReportFindings):
     """All results of the report. `to_dict` is its JSON file.
 
     Attributes
@@ -67,10 +65,6 @@ class NetworkFindings:
     layer_norms : of the gradient with respect to each layer's weights, in the network of ten layers.
     """
 
-    report: str
-    inkling: str
-    options: Mapping[str, Any]
-    dataset: Mapping[str, str]
     mean: float
     deviation: float
     gradients: Sequence[GradientCheck]
@@ -83,7 +77,6 @@ class NetworkFindings:
     holdout: Holdout
     layer_norms: Mapping[str, Sequence[float]]
     transfers: Sequence[Transfer]
-    elapsed_s: float
 
     @classmethod
     def of(cls, runs: NetworkRuns) -> NetworkFindings:
@@ -97,10 +90,7 @@ class NetworkFindings:
             for key in (NETWORKS if options.seeds > 1 else ())
         }
         return cls(
-            report=runs.report_id,
-            inkling=__version__,
-            options=options.to_dict(),
-            dataset={"name": dataset.name, "title": dataset.title, "sha256": dataset.sha256},
+            **cls.common(runs, runs.all_runs),
             mean=float(pixels.mean()),
             deviation=float(pixels.std()),
             gradients=check_network_gradients(options),
@@ -119,12 +109,7 @@ class NetworkFindings:
             holdout=Holdout.of(runs.by_key[_HELD_OUT], dataset),
             layer_norms=_layer_norms(runs.by_key["ten"], data),
             transfers=transfers(runs.by_seed("momentum"), runs.by_seed("augmented"), data),
-            elapsed_s=elapsed_s(runs.all_runs),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        return asdict(self)
 
 
 def _changed(key: str) -> str:

@@ -193,14 +193,13 @@ class _Pages(FPDF):
         ]
         return float(max(heights))
 
-    def paragraph(self, text: str, *, indent_mm: float = 0.0, after_mm: float = 2.0) -> None:
+    def paragraph(self, text: str, *, after_mm: float = 2.0) -> None:
         """Write text in the chosen font, and move below it."""
         height = self.font_size_pt * _LINE * _PT_MM
         n_lines = self._count_lines(text)
         # One of a few lines stays whole, so that no line of it is alone on a page.
         if n_lines <= _LINES_TOGETHER and self.will_page_break(height * n_lines):
             self.add_page()
-        self.set_x(self.l_margin + indent_mm)
         self.multi_cell(0, height, unbroken(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.ln(after_mm)
 

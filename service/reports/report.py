@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from service import __version__
 from service.charts import Curves
 from service.core import Check, Floats, TrainingConfig, norm
 from service.database import NO_ANNOTATION, Annotation
@@ -367,11 +368,34 @@ def numbers_of(run: Run) -> RunNumbers:
     )
 
 
-def elapsed_s(runs: Collection[Run]) -> float:
-    """Return the time from the first start of a run to the last end."""
-    jobs = [run.job for run in runs]
-    starts = [job.started_at for job in jobs if job.started_at]
-    return (ended_at(runs) - min(starts)).total_seconds()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFindings:
+    """What every report has in its JSON file; ``elapsed_s`` is from the first start of a run to the last end."""
+
+    report: str
+    inkling: str
+    options: Mapping[str, Any]
+    dataset: Mapping[str, str]
+    elapsed_s: float
+
+    @staticmethod
+    def common(runs: LogisticRuns | NetworkRuns, all_runs: Collection[Run]) -> dict[str, Any]:
+        """Return these values."""
+        dataset = load_dataset(runs.options.dataset)
+        start = min(run.job.started_at for run in all_runs if run.job.started_at)
+        return {
+            "report": runs.report_id,
+            "inkling": __version__,
+            "options": runs.options.to_dict(),
+            "dataset": {"name": dataset.name, "title": dataset.title, "sha256": dataset.sha256},
+            "elapsed_s": (ended_at(all_runs) - start).total_seconds(),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        values = asdict(self)
+        values["elapsed_s"] = values.pop("elapsed_s")  # the last
+        return values
 
 
 def ended_at(runs: Collection[Run]) -> datetime:

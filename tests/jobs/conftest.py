@@ -65,9 +65,12 @@ _cluster: list[DaskCluster] = []
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
-    """Close the cluster once no test on it follows: an idle one takes a tenth of a processor's time."""
-    if _cluster and not (nextitem and unit_of(nextitem.nodeid) == ON_DASK):
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Close the cluster once no test on it follows: an idle one takes a tenth of a processor's time.
+
+    Within a module it stays, since the fixture is that of a module, and tests on other executors may be in between.
+    """
+    if _cluster and not (nextitem and (nextitem.path == item.path or unit_of(nextitem.nodeid) == ON_DASK)):
         _cluster.pop().close()
 
 

@@ -49,13 +49,24 @@ class DaskCluster:
         """Return all processes of it but the scheduler's."""
         return psutil.Process(self._program.pid).children(recursive=True)
 
-    def busy_workers(self) -> list[psutil.Process]:
-        """Return the worker processes that train."""
-        return [worker for worker in self.workers() if worker.cpu_percent(0.1) > 20]
+    def busy_workers(self, n: int) -> list[psutil.Process]:
+        """Wait until so many worker processes train, and return them.
+
+        However little of a busy machine's time they get, each gets much more than one that is idle.
+        """
+        before: dict[psutil.Process, float] = {}
+
+        def training() -> list[psutil.Process] | None:
+            now = {worker: _cpu_s(worker) for worker in self.workers()}
+            used_s = {worker: cpu_s - before.setdefault(worker, cpu_s) for worker, cpu_s in now.items()}
+            most = sorted(used_s, key=used_s.__getitem__, reverse=True)[:n]
+            return most if len(most) == n and used_s[most[-1]] > max(0.2, used_s[most[0]] / 4) else None
+
+        return eventually(training)
 
     def busy_worker(self) -> psutil.Process:
-        """Wait until there is one and return it."""
-        return eventually(self.busy_workers)[0]
+        """Wait until one trains and return it."""
+        return self.busy_workers(1)[0]
 
     def kill(self) -> None:
         """Kill the scheduler and the nannies; their workers notice and leave."""
@@ -75,6 +86,14 @@ class DaskCluster:
         for pipe in (self._program.stdin, self._program.stdout):
             assert pipe
             pipe.close()
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def main(n_workers: int, port: int) -> None:

@@ -94,7 +94,7 @@ def test_two_seeds_spread_over_two_workers(executor: DaskExecutor, two_dask_work
     for inbox, _ in running:
         started = inbox.wait_for(Started)
         assert isinstance(started, Started) and started.environment.blas_threads == 1
-    eventually(lambda: len(two_dask_workers.busy_workers()) == 2)
+    two_dask_workers.busy_workers(2)
     for inbox, execution in running:
         execution.cancel(0)
         assert inbox.outcome() is Outcome.RETURNED

@@ -7,6 +7,7 @@ SoftmaxRegression(epochs=20, pixel_max=255, random_state=0)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ from service.errors import InvalidField
 _MAX_SEED = 2**31 - 1
 
 
+@dataclass(kw_only=True, repr=False, eq=False)
 class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """What both estimators do.
 
@@ -53,41 +55,21 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_features_in_ : at most 784.
     """
 
+    learning_rate: float = 0.1
+    batch_size: int = 32
+    epochs: int = 100
+    l2_penalty: float = 0.0
+    shuffle: bool = True
+    hidden_layers: Any = ()
+    activation: str | None = None
+    initialization: str | None = None
+    momentum: float | None = None
+    learning_rate_schedule: str | None = None
+    patience: int | None = None
+    validation_fraction: float = 0.0
+    pixel_max: float | None = None
+    random_state: Any = None
     _model: ClassVar[str]
-    _function: Model
-
-    def __init__(
-        self,
-        *,
-        learning_rate: float = 0.1,
-        batch_size: int = 32,
-        epochs: int = 100,
-        l2_penalty: float = 0.0,
-        shuffle: bool = True,
-        hidden_layers: Any = (),
-        activation: str | None = None,
-        initialization: str | None = None,
-        momentum: float | None = None,
-        learning_rate_schedule: str | None = None,
-        patience: int | None = None,
-        validation_fraction: float = 0.0,
-        pixel_max: float | None = None,
-        random_state: Any = None,
-    ) -> None:
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.l2_penalty = l2_penalty
-        self.shuffle = shuffle
-        self.hidden_layers = hidden_layers
-        self.activation = activation
-        self.initialization = initialization
-        self.momentum = momentum
-        self.learning_rate_schedule = learning_rate_schedule
-        self.patience = patience
-        self.validation_fraction = validation_fraction
-        self.pixel_max = pixel_max
-        self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train on samples (n_samples, n_features) and their labels (n_samples,).
@@ -123,7 +105,8 @@ class _Regression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         result = train(config, data)
         if result.stop_reason is StopReason.NON_FINITE_LOSS:
             raise ValueError("The loss stopped being a finite number; a smaller learning_rate may help.")
-        self._function, self._parameters = config.build_model(), result.state.best
+        self._function: Model = config.build_model()
+        self._parameters = result.state.best
         self.n_iter_ = result.state.last_check.epoch + 1 if result.state.last_check else 1
         if self.validation_fraction:
             held_out = self._function.joint_logits(self._parameters[np.newaxis], data.x_validation)[0]

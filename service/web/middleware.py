@@ -201,18 +201,6 @@ RAW_SECURITY_HEADERS = [
 _NAMES = frozenset(name for name, _ in RAW_SECURITY_HEADERS)
 
 
-class RequestIds:
-    """A ULID and a number that counts: as unique and as ordered as one ULID each, at a twentieth of the price."""
-
-    def __init__(self) -> None:
-        self._ulid = str(ULID())
-        self._numbers = count(1)
-
-    def next(self) -> str:
-        """Return a new one."""
-        return f"{self._ulid}-{next(self._numbers):06x}"
-
-
 def refusal(path: str, code: str, detail: str) -> bytes:
     """Return a problem as HTTP/1.1, for a connection whose request is not passed to the application, and log it."""
     request_id = str(ULID())
@@ -232,14 +220,15 @@ class RequestContext:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._ids = RequestIds()
+        ulid = str(ULID())  # with a number it is as unique and as ordered as one for each, at a twentieth of the price
+        self._ids = (f"{ulid}-{number:06x}" for number in count(1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = self._ids.next()
+        request_id = next(self._ids)
         scope.setdefault("state", {})["request_id"] = request_id
         current_request_id.set(request_id)
         started_s = time.monotonic()

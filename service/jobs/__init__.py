@@ -15,9 +15,9 @@ from .deletion import Deletion
 from .derived_jobs import StartingPoint
 from .engine import Engine, EngineLock
 from .executors import DaskExecutor, Executor, InlineExecutor, ProcessesExecutor, check_scheduler
-from .job import DEFAULT_POINTS, MAX_POINTS, Event, EventBatch, Job, JobRequest, Metrics
+from .job import DEFAULT_POINTS, MAX_CLAIMS, MAX_POINTS, Event, EventBatch, Job, JobRequest, Metrics
 from .jobs import LATE_S, Census, EventCursor, Jobs
-from .pausing import MAX_CLAIMS, MAX_EPOCHS, MAX_PAUSE_S, MAX_PAUSED, MAX_STEPS
+from .pausing import MAX_EPOCHS, MAX_PAUSE_S, MAX_PAUSED, MAX_STEPS
 from .pictures import (
     MAX_ROWS,
     ImageFormat,

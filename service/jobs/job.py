@@ -34,6 +34,9 @@ from service.worker import Progress
 
 from .derived_jobs import INHERITED, StartingPoint
 
+MAX_CLAIMS = 500
+"""In so many parts a job can be trained: each adds lines to its history, which is in every answer about it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
@@ -104,6 +107,7 @@ class Job:
     state: JobState
     progress: Progress
     pause_at_step: int | None = None
+    can_pause: bool
     latest: RecordedCheck | None = None
     best: RecordedCheck | None = None
     stop_reason: str | None = None
@@ -128,6 +132,7 @@ class Job:
             config=TrainingConfig.from_record(new.config),
             state=JobState.QUEUED,
             progress=Progress(),
+            can_pause=new.sweep_id is None,
             continues=new.continues,
             verification=_shown(new.verification),
             sweep_id=new.sweep_id,
@@ -153,6 +158,7 @@ class Job:
             state=state,
             progress=progress,
             pause_at_step=None if state.final else row.pause_at_step,
+            can_pause=not state.final and row.sweep_id is None and row.fence < MAX_CLAIMS,
             latest=row.latest_check,
             best=row.best_check,
             stop_reason=row.stop_reason,
@@ -193,6 +199,7 @@ class Job:
             "starts_from": asdict(start) if start else None,
             "progress": self.progress.to_dict(),
             "pause_at_step": self.pause_at_step,
+            "can_pause": self.can_pause,
             "metrics": {name: check and check.to_dict() for name, check in checks.items()},
             "stop_reason": self.stop_reason,
             "error": self.error,

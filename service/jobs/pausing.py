@@ -12,14 +12,13 @@ from service.database import JobRow, JobState, job_rows, weight_rows
 from service.datasets import Datasets, plan_split
 from service.errors import InvalidJobTransition, QueueFull
 
+from .job import MAX_CLAIMS
 from .submission import job_row
 
 MAX_PAUSED = 100
 """Jobs that are paused, or will be."""
 MAX_PAUSE_S = 24 * 3600.0
 """After this time a paused job goes on by itself."""
-MAX_CLAIMS = 500
-"""In so many parts a job can be trained: each adds lines to its history, which is in every answer about it."""
 MAX_STEPS, MAX_EPOCHS = 1_000_000, 10_000
 """To continue by, at once."""
 

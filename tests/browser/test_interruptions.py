@@ -38,6 +38,11 @@ def test_a_killed_server_comes_back_and_no_event_is_missing(open_page: OpenPage,
             expect(page.get_by_text(lost)).to_be_hidden(timeout=30_000)
             wait_for_points(page, before)
             expect(page.locator(".state .badge")).to_have_text("succeeded", timeout=60_000)
+            page.get_by_text("History", exact=True).click()
+            expect(page.locator(".settings .badge")).to_have_text(
+                ["queued", "running", "queued", "running", "succeeded"]
+            )
+            expect(page.locator(".settings .reason").nth(2)).to_contain_text("resumes from its last checkpoint")
             checks = httpx.get(f"{url}/api/v1/jobs/{job['id']}/metrics").json()["checks"]
             assert len(checks) == 300 * 5
             wait_until(

@@ -176,12 +176,15 @@ def test_only_so_many_jobs_are_paused_at_a_time(idle: JobSystem, monkeypatch: py
 
 
 def test_a_job_is_paused_only_so_often(idle: JobSystem, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pausing, "MAX_CLAIMS", 1)
+    for module in ("job", "pausing"):
+        monkeypatch.setattr(f"service.jobs.{module}.MAX_CLAIMS", 1)
     job_id = idle.submit(paused=True)
+    assert idle.jobs.get(job_id).can_pause
     idle.jobs.proceed(job_id, steps=1)
     claim = claimed(idle, job_id)
     with idle.database.write() as connection:
         pausing.interrupt(connection, job_rows.get(connection, job_id), next_step=1, reason="")  # type: ignore[arg-type]
+    assert not idle.jobs.get(job_id).can_pause
     for by in ({"steps": 1}, {"epochs": 1}):
         with pytest.raises(InvalidJobTransition, match="in 1 parts"):
             idle.jobs.proceed(job_id, **by)
@@ -196,6 +199,7 @@ def test_what_cannot_be_paused_or_continued_is_refused(idle: JobSystem) -> None:
     idle.jobs.cancel(over)
     sweeps = Sweeps(idle.database, max_queue_length=10, wake_engine=idle.engine.wake)
     sweep = sweeps.submit(SweepRequest(base={"model": "softmax", **SHORT}, grid={"seed": [1, 2]}))
+    assert not idle.jobs.get(over).can_pause and not idle.jobs.get(sweep.members[0].job.id).can_pause
     for job_id, act, reason in (
         (over, idle.jobs.pause, "cancelled"),
         (sweep.members[0].job.id, idle.jobs.pause, "members of a sweep"),

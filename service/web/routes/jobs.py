@@ -16,6 +16,7 @@ from service.core import StopReason
 from service.errors import MalformedInput
 from service.jobs import (
     DEFAULT_POINTS,
+    MAX_CLAIMS,
     MAX_POINTS,
     Failure,
     Job,
@@ -126,6 +127,10 @@ class JobAnswer(AnnotatedAnswer):
     progress: Progress
     pause_at_step: int | None = Field(
         description="It pauses before this step, or does; 0 while it runs: after the current one. null: never."
+    )
+    can_pause: bool = Field(
+        description="Whether it can be paused, now or later: it is not over, no member of a sweep, and was trained in "
+        f"fewer than {MAX_CLAIMS} parts."
     )
     metrics: LatestAndBest
     stop_reason: StopReason | None = Field(description="Why training ended.")

@@ -17,6 +17,6 @@ export function duration(seconds) {
 }
 
 // A time in words.
-export const moment = (text) => new Date(text).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+export const moment = (text, timeStyle = "short") => new Date(text).toLocaleString("en-GB", /** @type {any} */ ({ dateStyle: "medium", timeStyle }));
 
 export const shortened = (text, chars) => (text.length > chars ? `${text.slice(0, chars - 1)}…` : text);

@@ -5,7 +5,7 @@ import { number, percent, signed } from "../format.js";
 import { html } from "../html.js";
 import { useLoaded } from "../parts/live.js";
 import { Table } from "../parts/table.js";
-import { title, written } from "../train/values.js";
+import { inWords, title } from "../train/values.js";
 
 // versions: those of the runs that have one.
 export function Verdicts({ runs, versions }) {
@@ -22,7 +22,7 @@ export function Verdicts({ runs, versions }) {
 // The settings in which the runs differ, and their results.
 function SideBySide({ runs }) {
   const names = [...new Set(runs.flatMap((run) => Object.keys(run.config)))].filter((name) => name !== "name");
-  const setting = (run, name) => written(run.config[name], name) || "none";
+  const setting = (run, name) => inWords(run.config[name], name);
   const differing = names.filter((name) => new Set(runs.map((run) => setting(run, name))).size > 1);
   const best = (run) => run.manifest?.metrics.best ?? run.job?.metrics.best;
   const row = (name, write) => [name, ...runs.map((run) => (best(run) ? write(best(run)) : "–"))];

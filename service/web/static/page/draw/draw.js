@@ -144,7 +144,7 @@ export function Draw({ params }) {
         </div>
       <//>
       <${Verdict} answer=${answer} reading=${reading} nameOf=${nameOf} label=${drawing.source?.label ?? null} problem=${problem}>
-        ${answer && answer.verdict !== "blank" && !isHidden("collect") && html`<${Should} drawing=${drawing} classes=${version?.classes ?? Object.keys(answer.probabilities)} nameOf=${nameOf} isNarrow=${isNarrow} taught=${showTaught} clear=${clear} />`}
+        ${answer && answer.verdict !== "blank" && !reading && !isHidden("collect") && html`<${Should} drawing=${drawing} classes=${version?.classes ?? Object.keys(answer.probabilities)} nameOf=${nameOf} isNarrow=${isNarrow} taught=${showTaught} clear=${clear} />`}
       <//>
       ${taught && html`<${Taught} id=${taught} label="This drawing" read=${readBy} inputs=${[drawing]} changed=${request.run} close=${() => showTaught(null)} />`}
       <${Evidence} answer=${answer} nameOf=${nameOf} chosen=${chosen} choose=${choose} hidden=${isHidden("evidence")} />
@@ -174,10 +174,17 @@ async function explained({ drawing, chosen, model, models }) {
   if (asked.against === asked.digit) delete asked.against;
   const content = await contentOf(drawing);
   const answer = await post(`${pathOf(model)}/explain?${new URLSearchParams(asked)}`, content);
-  const isNumber = answer.verdict === "several-digits";
-  const reading = isNumber ? await post(`${pathOf(model)}/read`, content) : null;
   const version = await versionOf(answer.model, answer.version);
-  return { answer, version, content, reading: reading?.lines.some(({ digits }) => digits.length > 1) ? reading : null };
+  return { answer, version, content, reading: await readingOf(answer, pathOf(model), content) };
+}
+
+// The number that is read, or null. Thick digits side by side may be no digit as a whole: it is a number then if each of them is sure.
+async function readingOf({ verdict }, path, content) {
+  if (verdict !== "several-digits" && verdict !== "not-a-digit") return null;
+  const reading = await post(`${path}/read`, content);
+  const digits = reading.lines.flatMap((line) => line.digits);
+  const isNumber = digits.length > 1 && (verdict === "several-digits" || digits.every((digit) => digit.verdict === "digit"));
+  return isNumber ? reading : null;
 }
 
 function modelOptions(models, chosen) {

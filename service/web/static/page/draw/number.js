@@ -29,5 +29,5 @@ export function Reading({ reading: { lines } }) {
   const isSure = digits.every(({ verdict }) => verdict === "digit");
   const texts = lines.map(({ text }) => text);
   return html`<strong class=${`several ${isSure ? "" : "unsure"}`}>${texts.join("\n")}</strong>
-    <span>${digits.length} digits: ${digits.map((digit) => `${digit.class_name} ${percent(digit.probability)}`).join(", ")}</span>`;
+    <span>${digits.length} digits: ${digits.map((digit) => `${digit.class_name} (${percent(digit.probability)})`).join(", ")}</span>`;
 }

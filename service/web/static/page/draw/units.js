@@ -37,7 +37,7 @@ export function Units({ answer, version, ...attributes }) {
   const about = answer.against === null ? `the logit of ${nameOf(answer.digit)}` : `the logit of ${nameOf(answer.digit)} minus that of ${nameOf(answer.against)}`;
   return html`<div class="card wide" id="units" ref=${place} ...${attributes}>
     <h2>Hidden units with the largest shares</h2>
-    <p class="hint">Each picture shows the weights that lead from the pixels to a unit: ink on red activates it. The number is its share in ${about}.</p>
+    <p class="hint">Each picture shows the weights that lead from the pixels to a unit: ink on red activates it. The number is its share in ${about}, compared to a blank image: a unit that is silent now and was active there has one too.</p>
     ${layers.map((units) => html`<h3>Layer ${units[0].layer}</h3><ul class="tiles units">${units.map(tile)}</ul>`)}
   </div>`;
 }

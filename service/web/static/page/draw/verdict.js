@@ -16,12 +16,12 @@ export const WORDS = { unsure: "not sure", blank: "nothing to read", "not-a-digi
 export function Verdict({ answer, reading, nameOf, label, problem, children }) {
   /** @type {[string, number][]} */
   const ranked = answer ? Object.entries(answer.probabilities).sort(([, a], [, b]) => b - a) : [];
-  const warnings = answer?.warnings ?? [];
+  const warnings = reading ? [] : answer?.warnings ?? []; // a number is no single digit
   return html`<div class="card seen-card">
     <h2 class="visually-hidden">Prediction</h2>
     <p id="reading" class=${`reading ${problem ? "error" : ""}`} role="status">${problem ? problem.message : reading ? html`<${Reading} reading=${reading} />` : answer ? read(answer, ranked, nameOf) : "Nothing drawn yet. Draw a digit."}</p>
     ${(label !== null || query().has("image")) && html`<p class="truth">${label !== null && answer ? truth(nameOf, label, ranked) : "\u00a0"}</p>`}
-    ${reading && html`<p class="hint">Read as one digit:</p>`}
+    ${reading && html`<p class="hint">Taken as one digit, which is what is explained:</p>`}
     <ul id="doubts" class="doubts">${warnings.map((warning) => html`<li key=${warning}>${warning}</li>`)}</ul>
     <${Bars} id="bars" aria-label="Probability of each digit" probabilities=${answer?.probabilities ?? TEN} best=${ranked[0]?.[0]} nameOf=${answer ? nameOf : String} />
     ${children}

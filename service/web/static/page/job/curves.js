@@ -48,6 +48,7 @@ export function Curves({ job, checks, past, isOver }) {
       <div class="row">
         <label class="tick hint"><input type="checkbox" checked=${isLog} onChange=${(event) => setLog(event.target.checked)} />logarithmic</label>
         <label class="tick hint"><input type="checkbox" checked=${isSmooth} onChange=${(event) => setSmooth(event.target.checked)} />training loss smoothed</label>
+        ${isEarly && html`<span class="hint">Shaded: the ${job.config.patience} checks that found no lower validation loss.</span>`}
       </div>
     <//>
     <${Chart} title="Accuracy" ...${common} percent data=${[x, of("train_accuracy"), of("validation_accuracy")]} />

@@ -1,7 +1,7 @@
 // A job during its training, and after.
 
 import { get, post } from "../api.js";
-import { duration, number, percent } from "../format.js";
+import { duration, moment, number, percent } from "../format.js";
 import { html, useState } from "../html.js";
 import { namesOf } from "../names.js";
 import { Annotation, Heading } from "../parts/annotation.js";
@@ -12,9 +12,9 @@ import { Act } from "../parts/once.js";
 import { FileLink, Picture } from "../parts/picture.js";
 import { Badge, compareAddress } from "../parts/table.js";
 import { settingsOf } from "../train/field.js";
-import { title, written } from "../train/values.js";
 import { address, go, isHidden } from "../url.js";
 import { Curves } from "./curves.js";
+import { History, Settings } from "./record.js";
 import { isResumable, Resume } from "./resume.js";
 import { isStepwise, PauseButton, Stepwise } from "./stepwise.js";
 import { Travel } from "./travel.js";
@@ -61,6 +61,7 @@ function Watched({ job: first, nameOf, defaults, again }) {
   const { config, model, state } = job;
   const isOver = OVER.includes(state) && job.finished_at;
   const latest = checks.at(-1) ?? job.metrics.latest;
+  const interruption = isOver ? null : job.history.findLast((each) => each.state === "queued" && each.reason);
   if (isGone) return html`<${Empty} href="/?view=jobs" label="See all jobs">This job has been deleted.<//>`;
   const version = model && `${model.name}/${model.version}`;
   return html`
@@ -68,6 +69,7 @@ function Watched({ job: first, nameOf, defaults, again }) {
       <${Lost} when=${isLost} />
       <p class="state" role="status"><${Badge} state=${state} /> ${STATE_TEXTS[state]}</p>
       <p class="story">${isOver ? summaryOf(job) : latest && `Validation: loss ${latest.validation_loss.toFixed(4)}, accuracy ${percent(latest.validation_accuracy)}.`}</p>
+      ${interruption && html`<p class="hint interruption">${moment(interruption.at)}: ${interruption.reason}</p>`}
       <div class="meters"><${Meters} job=${job} progress=${progress} isOver=${isOver} /></div>
       <p class="error" role="alert" hidden=${!problem}>${problem?.message}</p>
       <div class="row" hidden=${isHidden("actions")}>
@@ -92,6 +94,7 @@ function Watched({ job: first, nameOf, defaults, again }) {
     ${config.hidden_layers?.length > 0 && model && isOver && html`<${Architecture} model=${model} nLayers=${config.hidden_layers.length + 2} />`}
     <${Annotation} path=${`/jobs/${job.id}`} kind="jobs" view="jobs" tags=${first.tags} notes=${first.notes} changed=${again} />
     <${Settings} config=${config} defaults=${defaults} />
+    <${History} job=${job} />
   `;
 }
 
@@ -104,8 +107,7 @@ function unlessOver(problem) {
 export function Architecture({ model: { name, version }, nLayers }) {
   const path = `/models/${encodeURIComponent(name)}/versions/${version}/architecture.svg`;
   return html`<figure class="card architecture">
-    <figcaption>The layers of ${name}, version ${version}</figcaption>
-    <${Picture} class="weights" path=${path} width=${170 * nLayers} height="398" alt="The layers, with their units and numbers of parameters" />
+    <${Picture} class="weights" path=${path} width=${170 * nLayers} height="398" alt=${`The layers of ${name}, version ${version}, with their units and numbers of parameters`} />
     <div class="row"><${FileLink} path=${path} name=${`${name}-${version}.svg`}>Save as SVG<//></div>
   </figure>`;
 }
@@ -146,14 +148,4 @@ function summaryOf({ metrics: { best, latest }, stop_reason, config, state, erro
   }
   if (stop_reason === "cancelled") return `Cancelled at step ${number(latest.step)}; the best check was at ${where}.${which}`;
   return `All epochs are complete; the best check was at ${where}.${which}`;
-}
-
-function Settings({ config, defaults }) {
-  const row = ([name, value]) => html`<tr key=${name} class=${JSON.stringify(value) === JSON.stringify(defaults[name]) ? "" : "changed"}>
-    <th scope="row">${title(name)}</th><td>${written(value, name) || "none"}</td>
-  </tr>`;
-  return html`<details class="card">
-    <summary>Settings of this run</summary>
-    <table class="settings"><tbody>${Object.entries(config).map(row)}</tbody></table>
-  </details>`;
 }

@@ -5,13 +5,21 @@ import { useEffect, useMemo, useRef, useState } from "../html.js";
 import { Newest } from "../newest.js";
 import { JobStream } from "./stream.js";
 
+const RETRY_MS = 1000;
+
 // {job, reload(), checks: by step, progress: of the newest, isLost: whether the connection is, isGone: whether the job was deleted}
 export function useProgress(first) {
   const [job, setJob] = useState(first);
   const [shown, setShown] = useState({ checks: [], progress: first.metrics.latest && first.progress });
   const [link, setLink] = useState({ isLost: false, isGone: false });
   const checks = useRef(new Map());
-  const reloading = useMemo(() => new Newest(() => get(`/jobs/${first.id}`).then(setJob, () => setLink({ isLost: true, isGone: false }))), [first.id]);
+  const retry = useRef(null);
+  const reloading = useMemo(() => new Newest(async () => {
+    clearTimeout(retry.current);
+    const isLost = await get(`/jobs/${first.id}`).then(setJob, (problem) => problem.isTransient);
+    setLink(({ isGone }) => ({ isLost: Boolean(isLost), isGone }));
+    if (isLost) retry.current = setTimeout(reload, RETRY_MS);
+  }), [first.id]);
   const reload = () => reloading.run();
   useEffect(() => {
     let frame = null;
@@ -26,7 +34,7 @@ export function useProgress(first) {
     const stream = new JobStream(first.id, {
       state: ({ state }) => {
         setJob((job) => (job.finished_at ? job : { ...job, state }));
-        if (state === "paused") reload(); // for its step
+        reload(); // for its history, and the step at which it is paused
       },
       check: (check) => {
         checks.current.set(check.step, check);
@@ -41,6 +49,7 @@ export function useProgress(first) {
     });
     return () => {
       stream.close();
+      clearTimeout(retry.current);
       cancelAnimationFrame(frame);
     };
   }, [first.id]);

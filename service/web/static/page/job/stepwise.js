@@ -6,7 +6,6 @@ import { html, useEffect, useMemo, useNewest, useRef } from "../html.js";
 import { useLoaded } from "../parts/live.js";
 import { LayerTiles } from "../parts/tiles.js";
 
-const MAX_PARTS = 500; // in which a job is trained: the server pauses it no more
 const ACTIONS = [
   { key: "s", label: "One step", by: { steps: 1 } },
   { key: "e", label: "One epoch", by: { epochs: 1 } },
@@ -19,19 +18,16 @@ export const isStepwise = ({ state, pause_at_step }) => pause_at_step !== null &
 // A number that changes whenever a job is paused anew; null while it is not.
 export const restOf = ({ state, pause_at_step }) => (state === "paused" ? pause_at_step : null);
 
-// Whether it may be paused, or paused again. The members of a sweep are trained together, and not paused.
-export const isPausable = ({ sweep, history }) => !sweep && history.filter(({ state }) => state === "running").length < MAX_PARTS;
-
 // act(path, body): requests a change of the job.
 export function PauseButton({ job, act }) {
-  const isPossible = ["queued", "running"].includes(job.state) && isPausable(job);
+  const isPossible = ["queued", "running"].includes(job.state) && job.can_pause;
   useKeys({ p: () => isPossible && act("pause") });
   return isPossible && html`<button type="button" onClick=${() => act("pause")}>Pause <kbd aria-hidden="true">P</kbd></button>`;
 }
 
 export function Stepwise({ job, nameOf, act }) {
   const rest = restOf(job);
-  const actions = isPausable(job) ? ACTIONS : ACTIONS.slice(-1); // then only to its end
+  const actions = job.can_pause ? ACTIONS : ACTIONS.slice(-1); // then only to its end
   const proceed = (by) => rest !== null && act("continue", by);
   useKeys(Object.fromEntries(actions.map(({ key, by }) => [key, () => proceed(by)])));
   const { learning_rate, momentum } = job.config;

@@ -54,7 +54,7 @@ export function Chart({ title, series, data, words, marks = [], shade = null, pe
     return () => observer.disconnect();
   }, [isEmpty]);
   return html`<figure class="card chart-card" data-points=${data?.[0].length ?? 0}>
-    <figcaption>${title}</figcaption>
+    <figcaption>${title}${share ? "" : html` <span class="hint">over steps</span>`}</figcaption>
     <p class=${isEmpty ? "hint" : "visually-hidden"}>${words}</p>
     <div class="chart" ref=${frame}></div>
     ${children}

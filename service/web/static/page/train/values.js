@@ -14,6 +14,9 @@ export function written(value, name = "") {
   return Array.isArray(value) ? value.join(",") : String(value);
 }
 
+// A setting as it is read.
+export const inWords = (value, name) => (typeof value === "boolean" ? (value ? "yes" : "no") : written(value, name) || "none");
+
 // Texts of the API, with mathematical signs instead of ASCII, and words for JSON.
 export function mathematics(text) {
   return text

@@ -11,13 +11,13 @@ from ulid import ULID
 
 from service.telemetry import Origin, origin
 
-from . import annotation_rows, delivery_rows, event_rows, weight_rows
+from . import annotation_rows, delivery_rows, event_rows
 from .annotation_rows import NO_ANNOTATION, Annotation, Search
 from .connection import AdvisoryLock, now_s
 from .request_rows import submitter
-from .sharing import hand_over
+from .sharing import hand_over, share
 from .states import FINAL, JobState, sources
-from .tables import checkpoints, jobs
+from .tables import checkpoints, jobs, snapshots
 
 CLAIMED = (JobState.RUNNING, JobState.CANCELLING)
 
@@ -128,9 +128,9 @@ def begin_after(
 
     ``progress_of`` maps the progress at a check to the new job's epochs and patience.
     """
-    weight_rows.share_checkpoint(connection, before.id, to=job_id)
+    share(connection, checkpoints, before.id, to=job_id)
     event_rows.share_checks(connection, before.id, to=job_id, next_step=next_step, progress_of=progress_of)
-    weight_rows.share_snapshots(connection, before.id, to=job_id, next_step=next_step)
+    share(connection, snapshots, before.id, snapshots.c.step < next_step, to=job_id)
     columns: dict[str, Any] = {
         name: getattr(before, name) for name in ("batches_per_epoch", "dataset_sha256", "environment")
     }

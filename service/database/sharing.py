@@ -7,7 +7,7 @@ owner in turn. Before a row is deleted or replaced, `hand_over` makes one of tho
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, case, func, literal, select, update
 
 from .tables import check_blocks, checkpoints, jobs, snapshots
 
@@ -30,6 +30,15 @@ def body_of(table: Table) -> ColumnElement[bytes]:
 def owner_of(table: Table) -> ColumnElement[str]:
     """Return the expression of the job that has a row's bytes."""
     return func.coalesce(table.c.owner_id, table.c.job_id).label("owner_id")
+
+
+def share(connection: Connection, table: Table, job_id: str, *only: ColumnElement[bool], to: str) -> None:
+    """Give another job the rows of a job, whose bytes stay where they are."""
+    name, _ = _BYTES[table]
+    kept = [column for column in table.c if column.name not in ("job_id", name, "owner_id")]
+    source = select(literal(to), *kept, literal(b""), owner_of(table)).where(table.c.job_id == job_id, *only)
+    names = ["job_id", *(column.name for column in kept), name, "owner_id"]
+    connection.execute(table.insert().from_select(names, source))
 
 
 def hand_over(

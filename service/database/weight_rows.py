@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, literal, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
-from .sharing import body_of, hand_over, owner_of
+from .sharing import body_of, hand_over
 from .tables import checkpoints, snapshots
 
 _referring = checkpoints.alias()
@@ -36,13 +36,6 @@ def next_step(connection: Connection, job_id: str) -> int:
         select(checkpoints.c.step).where(checkpoints.c.job_id == job_id)
     ).scalar_one_or_none()
     return 0 if found is None else found + 1
-
-
-def share_checkpoint(connection: Connection, job_id: str, *, to: str) -> None:
-    """Give another job the checkpoint of a job, which stays where it is."""
-    columns = ["job_id", "step", "body", "at", "owner_id"]
-    source = select(literal(to), checkpoints.c.step, literal(b""), checkpoints.c.at, owner_of(checkpoints))
-    connection.execute(checkpoints.insert().from_select(columns, source.where(checkpoints.c.job_id == job_id)))
 
 
 def get_checkpoint(connection: Connection, job_id: str) -> bytes | None:
@@ -80,14 +73,6 @@ def thin_snapshots(connection: Connection, job_id: str, stride: int) -> None:
     is_left_out = snapshots.c.number % stride != 0
     hand_over(connection, [job_id], is_left_out, table=snapshots)
     connection.execute(delete(snapshots).where(snapshots.c.job_id == job_id, is_left_out))
-
-
-def share_snapshots(connection: Connection, job_id: str, *, to: str, next_step: int) -> None:
-    """Give another job the snapshots of a job before a step, which stay where they are."""
-    columns = ["job_id", "number", "step", "check_id", "body", "owner_id"]
-    source = select(literal(to), *_PLACE, literal(b""), owner_of(snapshots))
-    before = source.where(snapshots.c.job_id == job_id, snapshots.c.step < next_step)
-    connection.execute(snapshots.insert().from_select(columns, before))
 
 
 def list_snapshots(connection: Connection, job_id: str) -> list[SnapshotRow]:

@@ -1,9 +1,8 @@
-"""The background of a picture: what it would be if nothing were written on it."""
+"""The background of a picture: what it would be without the ink on it; and the level that divides the two."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .histogram import level_counts, otsu
 from .mnist_form import Bytes, window_extreme
 
 _N_LEVELS = 32
@@ -112,3 +111,28 @@ def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return the start and the stop of every run of True in a row."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.view(np.int8), [0]))))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def level_counts(levels: Bytes) -> NDArray[np.int64]:
+    """Return how often each level occurs, (256,)."""
+    return np.bincount(levels.ravel(), minlength=256)
+
+
+def otsu(counts: NDArray[np.int64]) -> int:
+    """Return the level that divides a histogram best: the lower class is at it or below.
+
+    Otsu (1979) makes w (1 - w) (mean above - mean below)^2 largest, w being the fraction in the lower class.
+    Between two classes that do not touch every level is as good, and the middle one is taken. If only one
+    level occurs, it is the upper class.
+    """
+    n_below = np.cumsum(counts)
+    sum_below = np.cumsum(counts * np.arange(256))
+    n_above = n_below[-1] - n_below
+    divided = (n_below > 0) & (n_above > 0)
+    if not divided.any():
+        return int(counts.argmax()) - 1
+    distance = (sum_below[-1] * n_below - n_below[-1] * sum_below)[divided].astype(np.float64)
+    spread = np.zeros(256)
+    spread[divided] = distance**2 / (n_below * n_above)[divided]
+    best = np.flatnonzero(spread >= spread.max() * (1 - 1e-12))
+    return int(best[0] + best[-1]) // 2

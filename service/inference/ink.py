@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .background import dark_structure_removed, runs, sheet_outline
-from .histogram import level_counts, otsu
+from .background import dark_structure_removed, level_counts, otsu, runs, sheet_outline
 from .lines import find_lines
 from .mnist_form import Bytes, bounding_box, stroke_width_px, widened, window_extreme
 from .parts import Mask, Part, Sides, box_around, joined_strokes, parts

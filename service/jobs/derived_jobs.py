@@ -63,7 +63,7 @@ class StartingPoint:
 def started(values: Mapping[str, Any], registry: Registry | None) -> dict[str, Any]:
     """Return the hyperparameters of a request with the version that it starts from and what it has as that has it.
 
-    A null in ``values`` is not given. Raises `InvalidField` if there is no such version, or it has another value.
+    A null in ``values`` is not given. Raises `InvalidField` if there is no such version, or it has other values.
     """
     text = values.get("start_from")
     if text is None:

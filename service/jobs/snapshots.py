@@ -79,7 +79,7 @@ class JobWeights:
         return JobState(self.job.state).final
 
     def pictures(self, layer: int = 1) -> dict[str, Any]:
-        """Return ``tiles``, ``labels``, ``importance`` of a layer for `weights_picture`; raise `InvalidField`."""
+        """Return ``tiles``, ``labels``, ``importance`` of a layer for `weights_picture`, or raise `InvalidField`."""
         self.model.check_layer(layer)
         return {
             "tiles": self.model.tiles(self.parameters, layer),
@@ -88,7 +88,7 @@ class JobWeights:
         }
 
     def numbers(self, row: Floats, layer: int) -> LayerNumbers:
-        """Return what leads into a layer, of parameters or their gradient, (n_parameters,); raise `InvalidField`."""
+        """Return what leads into a layer, of parameters or their gradient, (n_parameters,), or raise `InvalidField`."""
         self.model.check_layer(layer)
         values = list(self.model.layout.views(row).values())[layer - 1]
         names = self.model.tile_names(self.class_names, layer)

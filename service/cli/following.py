@@ -33,7 +33,7 @@ _MAX_UNANSWERED = 30
 def submits(noun: str, follow: Callable[..., int], *shown: str) -> Callable[..., Callable[..., Any]]:
     """Make a command of a function that submits a ``noun``, as in ``job``: follow it, or print how to.
 
-    What follows it shows it until it is over, and returns the exit code.
+    ``follow`` shows what was submitted until it is over, and returns the exit code; ``shown`` are examples of its help.
     """
 
     def decorate(command: Callable[..., Json]) -> Callable[..., Any]:

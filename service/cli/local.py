@@ -246,17 +246,11 @@ class LocalBackend:
     # Images and data sets
 
     def predict(
-        self,
-        image: ImageFile,
-        *,
-        model: str | None = None,
-        version: int | None = None,
-        alias: str | None = None,
-        **thresholds: float | None,
+        self, image: ImageFile, *, unsure_below: float | None = None, digit_below: float | None = None, **asked: Any
     ) -> Json:
-        """Predict the digit of each image in a file."""
-        inputs = decode_upload(image.content, image.media_type)
-        return answer(self._model(model, version or alias), inputs, thresholds=Thresholds(**thresholds))
+        """Predict the digit of each image in a file, by the ``model``, ``version`` or ``alias`` that is asked."""
+        thresholds = Thresholds(unsure_below=unsure_below, digit_below=digit_below)
+        return answer(self._model(**asked), decode_upload(image.content, image.media_type), thresholds=thresholds)
 
     def explain(self, image: ImageFile, **question: Any) -> Json:
         """Return the evidence of each pixel of one image for a ``digit``, or for one ``against`` another."""
@@ -329,31 +323,18 @@ class LocalBackend:
     def _service_of(self, noun: str) -> Any:
         return getattr(self._migrated, noun)
 
-    def _model(self, name: str | None, reference: int | str | None) -> Model:
+    def _model(self, model: str | None = None, version: int | str | None = None, alias: str | None = None) -> Model:
         _ = self._registry  # installs the shipped models, which the catalogue serves too
-        return self._service.catalogue.get(name, reference)
+        return self._service.catalogue.get(model, version or alias)
 
     def _reading(
-        self,
-        image: ImageFile,
-        *,
-        expect: int | None = None,
-        model: str | None = None,
-        version: int | None = None,
-        alias: str | None = None,
+        self, image: ImageFile, *, expect: int | None = None, **asked: Any
     ) -> tuple[Json, ReadPicture, Mapping[str, str]]:
-        asked = self._model(model, version or alias)
-        picture = read_picture(image.content, DecodingLimits())
-        return read(asked, picture, expect=expect), picture, asked.manifest.provenance()
+        model, picture = self._model(**asked), read_picture(image.content, DecodingLimits())
+        return read(model, picture, expect=expect), picture, model.manifest.provenance()
 
     def _explanation(
-        self,
-        image: ImageFile,
-        *,
-        model: str | None = None,
-        version: int | None = None,
-        digit: int | None = None,
-        against: int | None = None,
+        self, image: ImageFile, *, digit: int | None = None, against: int | None = None, **asked: Any
     ) -> Explanation:
         decoded = decode_upload(image.content, image.media_type)
-        return explain(self._model(model, version), decoded, digit=digit, against=against)
+        return explain(self._model(**asked), decoded, digit=digit, against=against)

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from .contents import Contents, Section
+from .wording import in_markdown
 
 _CONNECT = """\
 import os
@@ -30,8 +31,9 @@ report.findings["key_sentences"]"""
 def render_notebook(contents: Contents) -> bytes:
     """Return a notebook of format 4.5 as UTF-8, without outputs: whoever runs it computes them."""
     options = ", ".join(f"{name}={value!r}" for name, value in contents.findings.options.items() if name != "dataset")
+    head = contents.title, contents.byline, contents.subtitle, contents.notice
     cells = [
-        _words(f"# {contents.title}\n\n{contents.byline}\n\n{contents.subtitle}\n\n{contents.notice}".strip()),
+        _words("# " + "\n\n".join(map(in_markdown, filter(None, head)))),
         _words("Start a service with `inkling serve`, and install the client with the package `inkling-digits`."),
         _code(_CONNECT),
         _code(f"report = client.train_report({options}).wait(progress=True)\nreport"),

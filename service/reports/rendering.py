@@ -7,7 +7,7 @@ import hashlib
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -29,7 +29,7 @@ from service.charts import png_chunks
 from .contents import Contents, Section, Table
 from .derivations import Formula
 from .figures import Figure
-from .wording import unbroken
+from .wording import in_markdown, unbroken
 
 _INK, _FAINT, _BLUE, _ORANGE = (34, 34, 34), (95, 99, 104), (0, 114, 178), (213, 94, 0)
 _MARGIN_MM, _TEXT_PT, _SMALL_PT, _LINE = 22.0, 10.0, 8.0, 1.45
@@ -50,7 +50,7 @@ _STYLE = _template("report.css")
 _PAGES = Environment(loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 _PAGES.filters["mathml"] = lambda formula: Markup(convert(formula.latex, display="block"))  # noqa: S704 - it is ours
 _TEXTS = Environment(loader=FunctionLoader(_template), autoescape=False, undefined=StrictUndefined, trim_blocks=True)  # noqa: S701
-_TEXTS.filters["escaped"] = partial(re.compile(r"([\\`*_\[\]<|#])").sub, r"\\\1")
+_TEXTS.filters["escaped"] = in_markdown
 _SYMBOLS = {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
     **{each: f"\\{each}" for each in "&%$#_{}"},

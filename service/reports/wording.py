@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from service.charts import superscript
 
 
+def in_markdown(text: str) -> str:
+    """Write a text so that nothing in it is taken for Markdown, a formula or HTML."""
+    return re.sub(r"([\\`*_\[\]<|#$])", r"\\\1", text)
+
+
 def ordinal(number: int) -> str:
     """Write 1st, 22nd, 113th."""
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")

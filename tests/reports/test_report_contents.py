@@ -244,11 +244,13 @@ def test_the_latex_source_is_well_formed(contents: Contents) -> None:
 
 
 def test_the_head_has_title_and_authors(contents: Contents) -> None:
-    options = ReportOptions(title="Assignment 1", authors=("A. Student", "B. <Student>"), group="Group 7")
+    options = ReportOptions(title="1 of $5 _or_ $6", authors=("A. Student", "B. <Student>"), group="Group 7")
     assert options.byline == "A. Student and B. <Student>, Group 7"
     headed = replace(contents, title=options.title, byline=options.byline)
     assert "B. &lt;Student&gt;, Group 7</p>" in headed.file("report.html").decode()
-    assert headed.file("report.md").decode().startswith("# Assignment 1\n\nA. Student and B. \\<Student>, Group 7\n")
+    escaped = "# 1 of \\$5 \\_or\\_ \\$6\n\nA. Student and B. \\<Student>, Group 7\n"
+    assert headed.file("report.md").decode().startswith(escaped)
+    assert "".join(json.loads(headed.file("report.ipynb"))["cells"][0]["source"]).startswith(escaped)
     assert headed.file("report.pdf").startswith(b"%PDF-")
     # A request without these has the fingerprint of versions that did not know them.
     assert set(ReportOptions().fingerprinted()) == {"dataset", "seed", "classes", "l2_penalties", "quick"}

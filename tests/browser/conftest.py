@@ -75,7 +75,7 @@ def open_page(browser: Browser, url: str) -> OpenPage:
 
             def on_console(message: ConsoleMessage) -> None:
                 if message.type in ("error", "warning"):
-                    console_errors.append(message.text)
+                    console_errors.append(f"{message.text} {message.location['url']}")
 
             page.on("console", on_console)
             page.on("pageerror", lambda error: console_errors.append(str(error)))

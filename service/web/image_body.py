@@ -40,31 +40,25 @@ def _list_of(schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": schema, "minItems": 1}
 
 
+def _form_of(file: dict[str, Any]) -> dict[str, Any]:
+    return {FORM: {"schema": {"type": "object", "required": ["file"], "properties": {"file": file}}}}
+
+
 _PIXEL = {"type": "number", "minimum": 0, "maximum": 255}
+_PIXELS = {
+    **_list_of({"anyOf": [_PIXEL, _list_of({"anyOf": [_PIXEL, _list_of(_PIXEL)]})]}),
+    "description": "784 numbers, 28x28, or a list of those.",
+}
+_FIELDS = {"properties": {"pixels": _PIXELS}, "required": ["pixels"], "additionalProperties": False}
+_PICTURES = dict.fromkeys(("image/png", "image/jpeg", "image/webp"), BINARY)
 IMAGE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "A picture of any size, or pixels: white ink is 255, background 0.",
         "content": {
-            "image/png": BINARY,
-            "image/jpeg": BINARY,
-            "image/webp": BINARY,
-            FORM: {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": _list_of(BINARY["schema"])}}
-            },
-            _JSON: {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "pixels": {
-                            **_list_of({"anyOf": [_PIXEL, _list_of({"anyOf": [_PIXEL, _list_of(_PIXEL)]})]}),
-                            "description": "784 numbers, 28x28, or a list of those.",
-                        }
-                    },
-                    "required": ["pixels"],
-                    "additionalProperties": False,
-                }
-            },
+            **_PICTURES,
+            **_form_of(_list_of(BINARY["schema"])),
+            _JSON: {"schema": {"type": "object", **_FIELDS}},
             "application/x-npy": BINARY,
             "application/octet-stream": {**BINARY, "description": "784 bytes an image, row by row; or any of these."},
         },
@@ -79,12 +73,7 @@ PICTURE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "One picture of any size.",
-        "content": {
-            "image/png": BINARY,
-            "image/jpeg": BINARY,
-            "image/webp": BINARY,
-            FORM: {"schema": {"type": "object", "required": ["file"], "properties": {"file": BINARY["schema"]}}},
-        },
+        "content": {**_PICTURES, **_form_of(BINARY["schema"])},
     }
 }
 

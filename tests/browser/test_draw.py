@@ -327,7 +327,7 @@ def test_the_first_view_transfers_little(open_page: OpenPage) -> None:
             """() => ["resource", "navigation"].flatMap(kind => performance.getEntriesByType(kind))
                 .reduce((sum, each) => sum + each.transferSize, 0)"""
         )
-    assert 20_000 < n_bytes < 150_000
+    assert 20_000 < n_bytes < 130_000
 
 
 def photograph(path: Path) -> Path:

@@ -135,3 +135,39 @@ def test_a_part_that_cannot_be_loaded_says_so(open_page: OpenPage) -> None:
         page.unroute("**/page/train/train.js")
         page.get_by_role("button", name="Reload").click()
         expect(page.get_by_role("button", name="Start training")).to_be_visible()
+
+
+def test_a_submission_whose_answer_was_lost_is_made_once(open_page: OpenPage, client: httpx.Client) -> None:
+    with open_page("/?view=train&epochs=1&train_size=512&validation_size=500&name=lost", allowed=("ERR_",)) as page:
+        held = Held(page, "/jobs$", "POST")
+        page.get_by_role("button", name="Start training").click()
+        held.wait()
+        for route, _ in held.answers:
+            route.abort()  # the server has accepted it
+        expect(page.locator("#refusal")).to_contain_text("cannot be reached")
+        page.get_by_role("button", name="Start training").click()
+        expect(page.get_by_role("heading", name="Training lost")).to_be_visible()
+        job = page.url.partition("job=")[2]
+    assert [each["id"] for each in client.get("/jobs?q=lost").json()["jobs"]] == [job]
+
+
+def test_back_forward_and_reload_show_what_was_there(open_page: OpenPage) -> None:
+    with open_page() as page:
+        draw(page, SEVEN)
+        expect(page.locator("#reading strong")).to_have_text("7")
+        page.get_by_role("link", name="Train", exact=True).click()
+        page.locator("#field-epochs").fill("7")
+        page.get_by_role("link", name="Runs", exact=True).click()
+        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+        for _ in range(2):
+            page.go_back()
+            expect(page.locator("#field-epochs")).to_have_value("7")
+            page.reload()
+            expect(page.locator("#field-epochs")).to_have_value("7")
+            page.go_forward()
+            expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+        for _ in range(2):
+            page.go_back()
+        expect(page.locator("#reading strong")).to_have_text("7")
+        page.reload()
+        expect(page.locator("#reading strong")).to_have_text("7")

@@ -1,6 +1,6 @@
 // Teaching: the default model trains on with a collection, and what that changed.
 
-import { all, get, post, versionPath } from "./api.js";
+import { all, get, post, postOnce, versionPath } from "./api.js";
 import { percent } from "./format.js";
 import { html, useEffect, useRef } from "./html.js";
 import { promote } from "./models/promotion.js";
@@ -40,7 +40,7 @@ export async function teach(collection) {
     patience: null,
     publish: "last",
   };
-  return (await post("/jobs", job)).id;
+  return (await postOnce("/jobs", job)).id;
 }
 
 // The job that teaches, and at its end the old answer beside the new one, and the accuracy on the test images.

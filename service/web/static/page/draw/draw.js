@@ -17,7 +17,6 @@ import { Should } from "./should.js";
 import { Steps } from "./steps.js";
 import { Units } from "./units.js";
 import { Verdict } from "./verdict.js";
-import { inWords, Taught } from "../teach.js";
 import { versionOf } from "../version.js";
 
 const RETRY_MS = 1000;
@@ -38,6 +37,10 @@ export function Draw({ params }) {
   const [{ answer, version, content, reading }, setShown] = useState(NOTHING);
   const [batch, setBatch] = useState(null); // files that are read together
   const [taught, setTaught] = useState(params.get("taught")); // the job that taught the model
+  const [teaching, setTeaching] = useState(null); // its module, which most visits do not need
+  useEffect(() => {
+    if (taught) import("../teach.js").then(setTeaching, showProblem);
+  }, [taught]);
   const input = useNewest({ drawing, chosen, model, models });
 
   // What is drawn is predicted while a stroke grows; of several requests meanwhile only the last is made.
@@ -124,7 +127,7 @@ export function Draw({ params }) {
   const readBy = async ({ name, version }) => {
     if (isBlank(drawing)) return "–";
     const { predictions } = await post(`${versionPath(name, version)}/predict`, await contentOf(drawing));
-    return inWords(predictions[0]);
+    return teaching.inWords(predictions[0]);
   };
   const pick = (event) => {
     setParameters({ model: event.target.value || null });
@@ -146,7 +149,7 @@ export function Draw({ params }) {
       <${Verdict} answer=${answer} reading=${reading} nameOf=${nameOf} label=${drawing.source?.label ?? null} problem=${problem}>
         ${answer && answer.verdict !== "blank" && !reading && !isHidden("collect") && html`<${Should} drawing=${drawing} classes=${version?.classes ?? Object.keys(answer.probabilities)} nameOf=${nameOf} isNarrow=${isNarrow} taught=${showTaught} clear=${clear} />`}
       <//>
-      ${taught && html`<${Taught} id=${taught} label="This drawing" read=${readBy} inputs=${[drawing]} changed=${request.run} close=${() => showTaught(null)} />`}
+      ${taught && teaching && html`<${teaching.Taught} id=${taught} label="This drawing" read=${readBy} inputs=${[drawing]} changed=${request.run} close=${() => showTaught(null)} />`}
       <${Evidence} answer=${answer} nameOf=${nameOf} chosen=${chosen} choose=${choose} hidden=${isHidden("evidence")} />
       ${batch && html`<${Batch} files=${batch} path=${pathOf(model)} close=${() => setBatch(null)} />`}
       ${answer && html`<${Steps} answer=${answer} content=${content} hidden=${isHidden("steps")} />`}

@@ -3,7 +3,6 @@
 import { post } from "../api.js";
 import { html, useState } from "../html.js";
 import { Act, Refusal, useOnce } from "../parts/once.js";
-import { teach } from "../teach.js";
 import { address, query } from "../url.js";
 import { contentOf } from "./drawing.js";
 
@@ -26,7 +25,7 @@ export function Should({ drawing, classes, nameOf, isNarrow, taught, clear }) {
       <span role="status">Added to ${name} as a ${nameOf(added.label)}.</span>
       <span class="row">
         ${query().has("collect") && html`<button type="button" class="main" onClick=${clear}>Draw the next</button>`}
-        ${!isNarrow && html`<${Act} class=${query().has("collect") ? "" : "main"} act=${async () => taught(await teach(name))}>Teach it<//>
+        ${!isNarrow && html`<${Act} class=${query().has("collect") ? "" : "main"} act=${async () => taught(await (await import("../teach.js")).teach(name))}>Teach it<//>
         <a class="button" href=${address({ view: "data", collection: name })}>See the collection</a>`}
       </span>
     </div>`;

@@ -1,6 +1,6 @@
 // A job during its training, and after.
 
-import { get, post } from "../api.js";
+import { get, post, postOnce } from "../api.js";
 import { duration, moment, number, percent } from "../format.js";
 import { html, useState } from "../html.js";
 import { namesOf } from "../names.js";
@@ -57,7 +57,7 @@ function Watched({ job: first, nameOf, defaults, again }) {
   const [problem, setProblem] = useState(null);
   const act = (path, body) => post(`/jobs/${job.id}/${path}`, body).then(reload, setProblem);
   const cancel = () => post(`/jobs/${job.id}/cancel`).catch(unlessOver);
-  const verify = async () => go(address({ job: (await post(`/jobs/${job.id}/verify`)).id }));
+  const verify = async () => go(address({ job: (await postOnce(`/jobs/${job.id}/verify`)).id }));
   const { config, model, state } = job;
   const isOver = OVER.includes(state) && job.finished_at;
   const latest = checks.at(-1) ?? job.metrics.latest;

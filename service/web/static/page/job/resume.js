@@ -1,6 +1,6 @@
 // More epochs for a finished job: a new job that continues from its end.
 
-import { post } from "../api.js";
+import { postOnce } from "../api.js";
 import { html, useState } from "../html.js";
 import { Refusal, useOnce } from "../parts/once.js";
 import { address, go } from "../url.js";
@@ -17,7 +17,7 @@ export function Resume({ job: { id, config, stop_reason } }) {
   const more = stop_reason === "early_stopping" ? { patience: 2 * config.patience } : {};
   const submit = (event) => {
     event.preventDefault();
-    start(async () => go(address({ job: (await post(`/jobs/${id}/resume`, { epochs: Number(epochs), ...more })).id })));
+    start(async () => go(address({ job: (await postOnce(`/jobs/${id}/resume`, { epochs: Number(epochs), ...more })).id })));
   };
   return html`<form class="row resume" onSubmit=${submit}>
     <label for="resume-epochs">Continue to epoch</label>

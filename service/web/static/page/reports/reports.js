@@ -1,6 +1,6 @@
 // Reports: a list, and a form for a new one.
 
-import { get, post } from "../api.js";
+import { get, postOnce } from "../api.js";
 import { moment } from "../format.js";
 import { html, useState } from "../html.js";
 import { titleCell } from "../parts/annotation.js";
@@ -70,7 +70,7 @@ function Form() {
   const { start, isBusy, problem } = useOnce();
   const submit = (event) => {
     event.preventDefault();
-    start(async () => go(address({ report: (await post("/reports", request(given))).id })));
+    start(async () => go(address({ report: (await postOnce("/reports", request(given))).id })));
   };
   const set = (name, value) => setGiven((before) => ({ ...before, [name]: value }));
   const text = (name, label, attributes) => html`<span class="pair">

@@ -1,6 +1,6 @@
 // Train: a form from the API's own table, kept in the address; one run, or a sweep.
 
-import { DATASET, get, post } from "../api.js";
+import { DATASET, get, postOnce } from "../api.js";
 import { html, useRef, useState } from "../html.js";
 import { useLoaded } from "../parts/live.js";
 import { Picture } from "../parts/picture.js";
@@ -88,7 +88,7 @@ function Form({ rows: table, params, speed }) {
     try {
       const { name, dataset, ...shared } = plan.base;
       if (shared.start_from && !edited.hidden_layers) delete shared.hidden_layers; // as the model has them
-      const made = await (isSweep ? post("/sweeps", { base: shared, grid: plan.grid, name, dataset }) : post("/jobs", { ...shared, name, dataset, paused }));
+      const made = await (isSweep ? postOnce("/sweeps", { base: shared, grid: plan.grid, name, dataset }) : postOnce("/jobs", { ...shared, name, dataset, paused }));
       await go(address(isSweep ? { sweep: made.id } : { job: made.id }));
       scrollTo(0, 0);
     } catch (problem) {

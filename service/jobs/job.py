@@ -177,13 +177,7 @@ class Job:
     @property
     def caption(self) -> str:
         """The caption of a picture of the job."""
-        config = self.config
-        order = "shuffled" if config.shuffle else "in file order"
-        return (
-            f"{config.model} on {self.dataset}, learning rate {config.learning_rate:g}, "
-            f"batch size {config.batch_size}, L2 penalty {config.l2_penalty:g}, {order}, "
-            f"seed {config.seed}; {self.state}"
-        )
+        return f"{self.config.model} on {self.dataset}, {', '.join(in_words(self.config).values())}; {self.state}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as in an answer."""
@@ -212,6 +206,17 @@ class Job:
             "finished_at": self.finished_at and utc_text(self.finished_at),
             "history": list(map(_shown_move, self.history)),
         }
+
+
+def in_words(config: TrainingConfig) -> dict[str, str]:
+    """Return what a caption says about a configuration, by the names of hyperparameters."""
+    return {
+        "learning_rate": f"learning rate {config.learning_rate:g}",
+        "batch_size": f"batch size {config.batch_size}",
+        "l2_penalty": f"L2 penalty {config.l2_penalty:g}",
+        "shuffle": "shuffled" if config.shuffle else "in file order",
+        "seed": f"seed {config.seed}",
+    }
 
 
 def _shown_move(move: Transition) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from service.errors import InUse, InvalidField, InvalidJobTransition, JobNotFoun
 from service.registry import check_model_name, utc_text
 from service.worker import decode_checkpoint
 
-from .job import Job, Series
+from .job import Job, Series, in_words
 from .submission import SubmissionService, check_capacity, cut_page, fingerprint, parse_cursor
 from .sweep_request import SweepRequest
 
@@ -105,14 +105,7 @@ class Sweep(SweepSummary):
         config = TrainingConfig(
             **{**self.request.base, **{name: values[0] for name, values in self.request.grid.items()}}
         )
-        said = {
-            "learning_rate": f"learning rate {config.learning_rate:g}",
-            "batch_size": f"batch size {config.batch_size}",
-            "l2_penalty": f"L2 penalty {config.l2_penalty:g}",
-            "shuffle": "shuffled" if config.shuffle else "in file order",
-            "seed": f"seed {config.seed}",
-        }
-        fixed = [words for name, words in said.items() if name not in self.request.varied]
+        fixed = [words for name, words in in_words(config).items() if name not in self.request.varied]
         model = "" if "model" in self.request.varied else f"{config.model} "
         n_finished, n_members = sum(member.job.state.final for member in self.members), len(self.members)
         return f"{model}on {self.request.dataset}, {', '.join(fixed)}; {n_finished:,} of {n_members:,} members finished"

@@ -114,6 +114,8 @@ def reported(ctx: click.Context) -> Iterator[None]:
             raise  # click ends quietly when the reader of a pipe has closed it
         if isinstance(error, ServiceError):
             raise Failure.of(error) from error
+        if isinstance(error, UnicodeEncodeError):  # Python keeps such bytes as halves of surrogate pairs
+            raise Failure(f"A text that was given is no {error.encoding.upper()}.") from error
         raise Failure(f"An unexpected error occurred ({type(error).__name__}); --debug shows where.") from error
 
 

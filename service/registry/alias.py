@@ -90,6 +90,7 @@ class AliasHistory:
         for field, text, max_chars in (("by", by, MAX_BY_CHARS), ("reason", reason, MAX_REASON_CHARS)):
             if text is not None and len(text) > max_chars:
                 raise InvalidField("The text is too long.", field=field, allowed=f"at most {max_chars} characters")
+            (text or "").encode()  # a half of a surrogate pair could be stored, and in no answer be sent
         while True:
             number = self.length()
             # Without an expectation nothing is read, so that a damaged entry can be superseded.

@@ -33,6 +33,20 @@ def test_debug_shows_where(run: Callable[..., Result], tmp_path: Path) -> None:
         assert type(result.exception).__name__ == "JobNotFound"
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["jobs", "list", "--search", "\udcff"],
+        ["train", "--title", "\udcff"],
+        ["models", "promote", "mnist-softmax", "1", "--reason", "\udcff", "--yes"],
+    ],
+)
+def test_a_text_that_is_no_unicode_is_refused(run: Callable[..., Result], tmp_path: Path, args: list[str]) -> None:
+    result = run(*args, "--data-dir", tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr == "Error: A text that was given is no UTF-8.\n"
+
+
 def test_url_and_folder_exclude_each_other(run: Callable[..., Result], tmp_path: Path) -> None:
     result = run("jobs", "list", "--url", "http://127.0.0.1:1", "--data-dir", tmp_path)
     assert result.exit_code == 2

@@ -74,6 +74,11 @@ _INCLUDES: Mapping[Scope, frozenset[Scope]] = {
 EVERY_SCOPE: frozenset[str] = frozenset(Scope)
 
 
+def is_scope_of_a_key(text: str) -> bool:
+    """Whether a key can have it."""
+    return _SCOPE.fullmatch(text) is not None
+
+
 def granted(scopes: Iterable[str]) -> frozenset[str]:
     """Return the scopes of a key with those that they include; raise ValueError for what is none."""
     scopes = frozenset(scopes)
@@ -112,7 +117,7 @@ class Keys:
         if not _NAME.fullmatch(name):
             allowed = "1 to 64 letters, digits, blanks and . _ @ -, the first a letter or digit"
             raise InvalidField("The name cannot be used.", field="name", allowed=allowed)
-        if not scopes or not all(map(_SCOPE.fullmatch, scopes)):
+        if not scopes or not all(map(is_scope_of_a_key, scopes)):
             allowed = ", ".join(scope.of_a_key for scope in Scope)
             raise InvalidField("A key needs a scope, or several.", field="scope", allowed=allowed)
         now = datetime.now(UTC)

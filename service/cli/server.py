@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from service.access import Keys, Scope
+from service.access import Keys, Scope, is_scope_of_a_key
 from service.bootstrap import is_open, opened_keys
 from service.database import KeyRow
 from service.registry import utc_text
@@ -50,6 +50,13 @@ def keys() -> None:
     """
 
 
+def _check_scopes(_: click.Context, __: click.Parameter, scopes: tuple[str, ...]) -> tuple[str, ...]:
+    for scope in scopes:
+        if not is_scope_of_a_key(scope):
+            raise click.BadParameter(f"{scope!r} is none of {', '.join(each.of_a_key for each in Scope)}.")
+    return scopes
+
+
 @keys.command()
 @click.argument("name")
 @click.option(
@@ -58,6 +65,7 @@ def keys() -> None:
     required=True,
     multiple=True,
     metavar="|".join(scope.of_a_key for scope in Scope),
+    callback=_check_scopes,
     help="What it allows; may be given several times.",
 )
 @click.option("--days", type=click.IntRange(1, 36_500), help="How long it is valid. [default: until it is revoked]")

@@ -126,6 +126,7 @@ def test_sixteen_threads_draw_the_same_bytes(drawings: dict[str, Draw]) -> None:
         assert len({picture for of, picture in drawn if of == name}) == 1, name
 
 
+@pytest.mark.slow
 def test_formats_drawn_together_are_those_drawn_alone(make_curves: Callable[..., Curves]) -> None:
     penalties = np.array([0, 0.01, 1.0])
     charts: list[Callable[..., bytes]] = [

@@ -77,6 +77,7 @@ def test_a_backup_while_others_write(run: Run, original: Service, tmp_path: Path
         assert (refused.exit_code == 1 and "exists" in refused.output) or "already" in refused.output
 
 
+@pytest.mark.slow
 def test_a_changed_backup_is_refused(original: Service, tmp_path: Path) -> None:
     settings, file = original.settings, tmp_path / "digits.zip"
     stores = dict(zip(("model_store", "datasets"), open_stores(settings), strict=True))

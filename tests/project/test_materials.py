@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from packaging.utils import canonicalize_name
 
 from tests.project.test_dependencies import locked
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials(root: Path) -> None:
     tool = [sys.executable, "-P", str(root / "tools" / "sbom.py"), sys.prefix]
     texts = {subprocess.run(tool, capture_output=True, text=True, check=True).stdout for _ in range(2)}

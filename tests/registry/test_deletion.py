@@ -106,6 +106,7 @@ def test_an_alias_that_the_deletion_could_not_see_moves_back(
     assert registry.aliases("digits") == {"champion": 1}
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_system_call_leaves_a_version_whole_or_absent(
     run_driver: RunDriver, register: Register, root: Path, tmp_path: Path
 ) -> None:

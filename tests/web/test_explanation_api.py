@@ -204,6 +204,7 @@ def test_the_picture_of_confusions(client: httpx.Client, service: Service) -> No
     assert client.get(f"{TWO}/confusion.svg").text.startswith("<?xml")
 
 
+@pytest.mark.slow
 def test_the_reliability_curve(client: httpx.Client, service: Service) -> None:
     for version in (f"{TEN}", f"{TWO}", "/models/mnist-digits/versions/1"):
         found = client.get(f"{version}/evaluation").json()["calibration"]

@@ -460,6 +460,7 @@ def test_pictures_while_it_runs_and_before(client: httpx.Client) -> None:
         wait_until_all_over(client, running)
 
 
+@pytest.mark.slow
 def test_a_thousand_members_are_submitted_and_cancelled_by_ten_at_once(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, executor="inline", workers=1)
     with (

@@ -87,7 +87,7 @@ def main() -> None:
 
         page = opened(browser, f"{url}/", WIDTH, 900)
         draw_three(page)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(2000)  # for the prediction of the whole drawing, not of its beginning
         page.goto(f"{url}/?job={job.id}&step=186")
         page.get_by_text("After step 186").wait_for()
         saved(page, "watch", 1605)

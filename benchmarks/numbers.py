@@ -6,11 +6,6 @@ digits well separated. Print the table, or write a sheet with what was read in e
 
     python -m benchmarks.numbers --numbers 200
     python -m benchmarks.numbers --numbers 10 --sheet numbers.png --only-wrong
-
-With ``--fit``, print what `service.inference.segmentation` counts against candidates, fitted to numbers of MNIST's
-training part::
-
-    python -m benchmarks.numbers --fit --numbers 100
 """
 
 from __future__ import annotations
@@ -30,9 +25,6 @@ from PIL import Image, ImageDraw, ImageFont
 from service.bootstrap import shipped_models
 from service.datasets import LabelledImages, load_dataset
 from service.inference import DecodingLimits, decode_upload, predict, read, read_picture
-from service.inference.preprocessing import to_grey
-from service.inference.reading import MAX_PARTS, doubts_of, image_of, writing_in
-from service.inference.segmentation import candidates, find_text
 from service.registry import LocalStore, Model, Registry
 from service.reports.drawings import STYLES, Hand, digit_of, draw
 
@@ -219,39 +211,6 @@ def promised(found: list[Reading]) -> tuple[float, float]:
     return float(p), float(np.mean(p**lengths))
 
 
-def fitted_costs(model: Model, *, n_numbers: int, seed: int = 1) -> tuple[list[float], float]:
-    """Fit a logistic regression to whether a candidate is a digit: whether its box is that of one, but for 13 %.
-
-    Returns
-    -------
-    The costs, the last that of the model's doubt, and the share of candidates that are classified correctly.
-    """
-    rows, is_digit = [], []
-    for name, kind in KINDS.items():
-        rng = np.random.default_rng([seed, list(KINDS).index(name)])
-        for _ in range(n_numbers if min(kind.gaps(rng, 1)) < 0 else n_numbers // 3):
-            number = number_of(kind, rng, load_dataset("mnist").training)
-            picture = read_picture(number.content, DecodingLimits())
-            darkness, _ = writing_in(to_grey(picture.pixels)[0])
-            x, y, width, height = np.array(number.boxes).T * darkness.shape[1] / picture.size_px[0]
-            true = np.stack([y, x, y + height, x + width], axis=1)
-            text = find_text(darkness, MAX_PARTS)
-            for line in text.lines:
-                segments = [segment for segment in candidates(line) if segment.mark is None]
-                table = predict(model, np.array([image_of(darkness, text.labels, one)[0] for one in segments]))[1]
-                rows += [[*one.against, doubt] for one, doubt in zip(segments, doubts_of(table), strict=True)]
-                distances = [np.abs(true - one.box).max(axis=1).min() for one in segments]
-                is_digit += [distance < 0.13 * line.height_px for distance in distances]
-    against, target = np.array(rows), np.array(is_digit, np.float64)
-    scale = np.maximum(np.abs(against).mean(axis=0), 1e-9)
-    x, costs = against / scale, np.zeros(against.shape[1])
-    for _ in range(50):  # Newton's method
-        p = 1 / (1 + np.exp(x @ costs))
-        hessian = (x * (p * (1 - p))[:, np.newaxis]).T @ x + np.eye(len(costs))
-        costs -= np.linalg.solve(hessian, x.T @ (target - p) + costs)
-    return (costs / scale).tolist(), float(np.mean((x @ costs < 0) == target))
-
-
 def tile(name: str, reading: Reading) -> Image.Image:
     """Return a picture with the boxes and the digits that were found."""
     picture = Image.open(BytesIO(reading.number.content)).convert("RGB")
@@ -278,14 +237,9 @@ def main() -> None:
     parser.add_argument("--model", default="mnist-digits", help="a shipped model")
     parser.add_argument("--sheet", type=Path, help="write the pictures with what was read in them")
     parser.add_argument("--only-wrong", action="store_true", help="leave out of the sheet what was read right")
-    parser.add_argument("--fit", action="store_true", help="fit the costs instead")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     model = Registry(LocalStore(shipped_models())).load(options.model, 1)
-    if options.fit:
-        costs, share = fitted_costs(model, n_numbers=options.numbers)
-        print(", ".join(f"{cost:.1f}" for cost in costs), f"  {share:.3f} of the candidates are classified correctly")
-        return
     tiles: list[Image.Image] = []
     print(f"{'kind':<22} {'right':>6} {'count':>6} {'p':>6} {'p^n':>6} {'right/p^n':>9} {'ms each':>8}")
     for name in options.kind or KINDS:

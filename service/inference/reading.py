@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import count
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -9,22 +10,22 @@ from numpy.typing import NDArray
 
 from service.core import IMAGE_SIDE_PX, Floats
 from service.errors import InputTooLarge
-from service.registry import Model
+from service.registry import Model, load_whole_digits
 
 from .ink import LIT_LEVELS, REACH_FRACTION, crop_to_ink, full_ink, lit_depth, locate_strokes
 from .mnist_form import Bytes
 from .model_inputs import ModelInputs
 from .parts import typical_height_px
 from .picture import Picture
-from .prediction import predict
+from .prediction import block_probabilities, predict
 from .preprocessing import BLANK, to_grey, to_image, warnings_of
-from .segmentation import DOUBT_COST, Labels, Segment, Way, candidates, cheapest_ways, find_text
+from .segmentation import COSTS, COSTS_OF_DIGITS, Labels, Segment, Way, candidates, cheapest_ways, find_text
 from .verdicts import answer
 
 MAX_PARTS = 300
 MAX_CANDIDATES = 2_000
 _MARGIN_PX = 2
-_MAX_DOUBT = 3.0
+_MAX_DOUBT, _MAX_LOG_ODDS = 3.0, 6.0
 _MAX_SURPRISE = 4.0
 """By how many nats reading as many digits as expected may be less likely than the best."""
 _CUT = "It touches its neighbour, and was cut off from it."
@@ -58,8 +59,14 @@ def read(model: Model, picture: Picture, *, expect: int | None = None) -> dict[s
             images[number], of_strokes = image_of(darkness, text.labels, segment)
             warnings[number] = (*_warnings_of(segment), *of_strokes)
     labels, table = predict(model, images) if segments else (np.empty(0, np.int64), np.empty((0, len(model.classes))))
-    doubts = DOUBT_COST * doubts_of(table)
-    costs = [s.cost + (float(d) if s.mark is None else 0.0) for s, d in zip(segments, doubts, strict=True)]
+    if model.manifest.digit_below:  # its classes are digits
+        weights, doubts = COSTS_OF_DIGITS, np.column_stack([doubts_of(table), not_whole_of(images)])
+    else:
+        weights, doubts = COSTS, doubts_of(table)[:, np.newaxis]
+    costs = [
+        sum(map(mul, weights, (*segment.against, *of_model))) if segment.mark is None else segment.cost
+        for segment, of_model in zip(segments, doubts.tolist(), strict=True)
+    ]
     ways = [cheapest_ways(len(line.pieces), found, costs) for line, found in zip(text.lines, of_lines, strict=True)]
     chosen = [way.numbers for way in _chosen(ways, expect)]
 
@@ -102,6 +109,19 @@ def doubts_of(table: Floats) -> NDArray[np.float64]:
     """Return -ln of the highest probability in each row, at most 3: what is less likely is equally unlikely."""
     doubts: NDArray[np.float64] = np.minimum(-np.log(table.max(axis=1).clip(1e-9)), _MAX_DOUBT)
     return doubts
+
+
+def not_whole_of(images: Bytes) -> NDArray[np.float64]:
+    """Return the log-odds, from -6 to 6, that an image, (n, 28, 28), is a part of a digit, or of two."""
+    function, parameters = load_whole_digits()
+    return limited_log_odds(block_probabilities(function, parameters, images)[:, 0])
+
+
+def limited_log_odds(p: Floats) -> NDArray[np.float64]:
+    """Return ln((1 - p) / p), from -6 to 6: what is less likely, or more, is equally so."""
+    p = p.astype(np.float64).clip(1e-9, 1 - 1e-9)
+    log_odds: NDArray[np.float64] = np.log((1 - p) / p).clip(-_MAX_LOG_ODDS, _MAX_LOG_ODDS)
+    return log_odds
 
 
 def image_of(darkness: Bytes, labels: Labels, segment: Segment) -> tuple[Bytes, tuple[str, ...]]:

@@ -12,7 +12,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import mul
 from typing import Literal
 
 import numpy as np
@@ -30,23 +29,24 @@ _MIN_PART_AREA = 0.0025
 _TALL = 0.5
 """Heights are fractions of a line's, which is that of its digits; areas, of the square of it."""
 _SAME_LINE, _N_BEFORE = 0.4, 3
-_CUT_WIDTH = 0.62
-_CUT_DISTANCE = 0.12
-_CUTS_PER_HEIGHT = 5
+_CUT_WIDTH = 0.4
+_CUT_DISTANCE = 0.07
+_CUTS_PER_HEIGHT = 8
 _MAX_CUT_INK = 0.6
-_SLANT_COST = 0.25
+_SLANT_COST = 0.4
 _MAX_PIECES = 6
 _MAX_WIDTH = 1.5
 
 _EASY_CUT, _MIDDLE = 0.08, 0.25
 _MIN_SLOPES = 6
 
-_COSTS = (42.3, 1.3, 7.4, 0.5, 17.8, 2.2, 10.0, 15.8, 6.6, 2.0, -1.7)
-DOUBT_COST = 4.6
+COSTS = (49.54, -0.10, 4.54, 0.74, 15.80, 2.25, 10.01, 16.49, 4.61, 0.82, -1.16, 2.72)
 """What speaks against a candidate, in nats: gaps, their number, the ink that its cuts cross, their number, an easy cut
 that was not made, small and large width, a low height, the distances of bottom and top from the line's, a constant, and
 the model's doubt: -ln of the probability of the digit. It is the logit of a logistic regression on the candidates of
-numbers written with MNIST's training part, as ``python -m benchmarks.numbers --fit --numbers 100`` finds it."""
+numbers written with MNIST's training part, as ``python -m benchmarks.segments`` finds it."""
+COSTS_OF_DIGITS = (47.03, -1.83, 0.11, 1.02, 5.51, 1.45, 5.30, 13.25, 3.89, 1.02, -0.86, 0.60, 0.72)
+"""The same for models of digits, with the log-odds that a candidate is no whole digit; see `service.registry`."""
 _N_CUTS = 3
 _MARK_COST, _UNKNOWN_COST, _HIGH_UNKNOWN_COST, _COVERED_COST = 0.0, 4.0, 4.0, 3.0
 """Of a point or minus sign, of another mark, of its size, and of one that is above or below something else."""
@@ -100,18 +100,18 @@ class Segment:
     start, stop : the range of their numbers in the line.
     labels : of their pixels.
     box : around them.
-    cost : of its shape, in nats.
-    against : what speaks against it as a digit, as numbers that have a cost each.
+    against : what speaks against it as a digit, as numbers that have a cost each; see `COSTS`.
     mark : what it is; a digit, if None.
+    cost : of a mark, in nats.
     """
 
     start: int
     stop: int
     labels: tuple[int, ...]
     box: Sides
-    cost: float
     against: tuple[float, ...] = ()
     mark: MarkKind | None = None
+    cost: float = 0.0
 
     @property
     def is_cut(self) -> bool:
@@ -263,7 +263,7 @@ def candidates(line: TextLine) -> list[Segment]:
     found = []
     pieces, height_px = line.pieces, line.height_px
     n_of_component = Counter(piece.component for piece in pieces)
-    before = _predecessors(pieces)
+    cuts = _cuts_between(pieces)
     band = _Band.of(line)
     for start, first in enumerate(pieces):
         box, gaps_px, n_gaps = first.box, 0, 0
@@ -275,11 +275,7 @@ def candidates(line: TextLine) -> list[Segment]:
             width = (box[3] - box[1]) / height_px
             if stop > start + 1 and width > _MAX_WIDTH:
                 break
-            cut_inks = [
-                piece.cut_ink
-                for number, piece in enumerate(pieces)
-                if (start <= number < stop) != (start <= before[number] < stop)
-            ]
+            cut_inks = [ink for left, right, ink in cuts if (start <= left < stop) != (start <= right < stop)]
             uncut = max((_easy_cut(piece, box) for piece in pieces[start + 1 : stop]), default=0.0)
             top_px, bottom_px = band.distances(box)
             against: tuple[float, ...] = (
@@ -296,11 +292,7 @@ def candidates(line: TextLine) -> list[Segment]:
                 1.0,
             )
             labels = tuple(piece.label for piece in pieces[start:stop])
-            found.append(
-                Segment(
-                    start=start, stop=stop, labels=labels, box=box, cost=sum(map(mul, against, _COSTS)), against=against
-                )
-            )
+            found.append(Segment(start=start, stop=stop, labels=labels, box=box, against=against))
         if n_of_component[first.component] == 1:
             kind, cost = _mark(first.box, band, height_px)
             cost += _COVERED_COST * max(
@@ -310,12 +302,13 @@ def candidates(line: TextLine) -> list[Segment]:
     return found
 
 
-def _predecessors(pieces: Sequence[Piece]) -> list[int]:
-    """Return, for each piece, the number of the one to its left in its component; its own if it is the first."""
+def _cuts_between(pieces: Sequence[Piece]) -> list[tuple[int, int, float]]:
+    """Return the numbers of both pieces at each cut through a component, and the ink that it crosses."""
     last: dict[int, int] = {}
     found = []
     for number, piece in enumerate(pieces):
-        found.append(last.get(piece.component, number))
+        if piece.component in last:
+            found.append((last[piece.component], number, piece.cut_ink))
         last[piece.component] = number
     return found
 

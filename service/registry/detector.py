@@ -1,6 +1,8 @@
-"""The detector of digits: whether there is a digit in an image at all. ``benchmarks/detector.py`` makes it."""
+"""Two networks that say of an image what models of digits do not: whether there is a digit in it at all, and whether
+what was cut out of a line is one whole digit. ``benchmarks/detector.py`` and ``benchmarks/segments.py`` make them."""
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +21,9 @@ DIGIT_BELOW = 0.2925
 """An image that is less probably a digit is refused, as are 1 % of MNIST's last 10,000 training images."""
 REFUSED_FRACTION = 0.01
 HIDDEN_UNITS = 64
+WHOLE_WEIGHTS = Path(__file__).with_name("whole_digits.npz")
+WHOLE_SHA256 = "0f7330c2f2267b7a2a4edb5187c4e8cc4c2b5e3aec91345633fc6b21f749f183"
+WHOLE_LAYERS = (128, 64)
 _LEAST_DIGIT_BELOW = 0.05
 """Whatever a user labels as a digit, scribbles too: half of what is no digit, and was refused, still is."""
 _MAX_ADDED = 2_000
@@ -46,9 +51,19 @@ def digit_below(dataset_sha256: str, added: npt.NDArray[np.uint8] | None = None)
 @cache
 def load_detector() -> tuple[Model, Floats]:
     """Return the model, whose first class is a digit, and its parameters; raise `Corrupted` for another file."""
-    config = {"hidden_layers": [HIDDEN_UNITS], "activation": "relu", "input_scaling": "standard"}
-    function, content = build_model("logistic", Task(DIGITS.image_shape, n_classes=2), config), WEIGHTS.read_bytes()
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise Corrupted("The weights of the detector of digits do not match their checksum.")
+    return _load(WEIGHTS, SHA256, [HIDDEN_UNITS])
+
+
+@cache
+def load_whole_digits() -> tuple[Model, Floats]:
+    """Return the model, whose first class is one whole digit; else as `load_detector`."""
+    return _load(WHOLE_WEIGHTS, WHOLE_SHA256, WHOLE_LAYERS)
+
+
+def _load(weights: Path, sha256: str, hidden_layers: Sequence[int]) -> tuple[Model, Floats]:
+    config = {"hidden_layers": hidden_layers, "activation": "relu", "input_scaling": "standard"}
+    function, content = build_model("logistic", Task(DIGITS.image_shape, n_classes=2), config), weights.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise Corrupted(f"The weights in {weights.name} do not match their checksum.")
     specs = {tensor.name: ArraySpec(shape=tensor.shape, dtypes=("float32",)) for tensor in function.layout.tensors}
     return function, function.layout.row(read_npz(content, specs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from types import ModuleType
 from typing import Any
@@ -193,6 +194,15 @@ def test_digits_that_touch_are_cut_apart_and_marked(model: Model, write: Writes)
     assert warned and all(digit["verdict"] != "digit" for digit in warned)
 
 
+def test_a_model_of_other_data_is_not_asked_for_whole_digits(
+    model: Model, write: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its classes may be anything, such as letters."""
+    other = replace(model, manifest=replace(model.manifest, digit_below=0.0))
+    monkeypatch.setattr("service.inference.reading.load_whole_digits", None)
+    assert _texts(_read(other, write("6 curl", "2 plain", "8 figure"))) == ["628"]
+
+
 def test_what_is_no_digit_is_unknown(model: Model, write: Writes) -> None:
     page = write("6 curl", "2 plain")
     page[20:28, 250:600] = 0
@@ -232,4 +242,4 @@ def test_most_numbers_are_read(model: Model, numbers: ModuleType, kind: str, sha
 @pytest.mark.slow
 def test_most_touching_pairs_are_read(model: Model, numbers: ModuleType) -> None:
     found = list(numbers.readings("a touching pair alone", model, n_numbers=30))
-    assert np.mean([one.is_right for one in found]) >= 0.5
+    assert np.mean([one.is_right for one in found]) >= 0.7

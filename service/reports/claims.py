@@ -251,18 +251,6 @@ def chance_words(p: float) -> str:
     return f"{'more than' if p < SIGNIFICANT else 'no more than'} chance explains ({printed(p)})"
 
 
-def mcnemar_p(n_first: int, n_second: int) -> float:
-    """Return the two-sided probability of McNemar's exact test: that each disagreement is as a coin falls.
-
-    Parameters
-    ----------
-    n_first, n_second : the images that only the first, or only the second, of two models classifies correctly.
-    """
-    n = n_first + n_second
-    as_few = sum(math.comb(n, k) for k in range(min(n_first, n_second) + 1))
-    return min(1.0, 2 * as_few / (1 << n))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
     """Training minus validation accuracy of a run, in blocks of its checks, and at single ones.

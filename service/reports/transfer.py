@@ -11,9 +11,9 @@ from PIL import Image
 
 from service.core import STRENGTHS, Augmenter, TrainingData, design_matrix
 from service.datasets import Images
-from service.inference import preprocess, to_mnist_form
+from service.inference import mcnemar, preprocess, to_mnist_form
 
-from .claims import chance_words, mcnemar_p
+from .claims import chance_words
 from .drawings import STYLES, digit_of, draw
 from .report import Run
 from .seeds import INTERVAL, Spread
@@ -64,7 +64,7 @@ class Transfer:
         return (
             f"Of {KINDS[self.kind].format(n=self.n_images)}, the weights after the last step classify "
             f"{percent(self.augmented[0])} correctly with augmentation and {percent(self.without[0])} without it: "
-            f"{signed(change)} percentage points, {chance_words(mcnemar_p(self.n_lost, self.n_won))}{seeds}."
+            f"{signed(change)} percentage points, {chance_words(mcnemar(self.n_lost, self.n_won))}{seeds}."
         )
 
 

@@ -73,6 +73,7 @@ def test_a_finished_job_has_the_documented_shape(system: JobSystem) -> None:
         "starts_from",
         "progress",
         "pause_at_step",
+        "can_pause",
         "metrics",
         "stop_reason",
         "error",

@@ -81,7 +81,7 @@ def test_values_are_frozen(modules: dict[str, ast.Module]) -> None:
         for decorator in map(ast.unparse, node.decorator_list)
         if decorator.startswith("dataclass") and "frozen=True" not in decorator
     ]
-    assert changing == []
+    assert changing == ["service/sklearn.py: _Regression"], "an estimator is changed by set_params"
 
 
 def test_test_files_shadow_nothing(pyproject: dict[str, Any], root: Path) -> None:

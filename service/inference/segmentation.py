@@ -40,12 +40,12 @@ _MAX_WIDTH = 1.5
 _EASY_CUT, _MIDDLE = 0.08, 0.25
 _MIN_SLOPES = 6
 
-COSTS = (49.54, -0.10, 4.54, 0.74, 15.80, 2.25, 10.01, 16.49, 4.61, 0.82, -1.16, 2.72)
+COSTS: tuple[float, ...] = (49.54, -0.10, 4.54, 0.74, 15.80, 2.25, 10.01, 16.49, 4.61, 0.82, -1.16, 2.72)
 """What speaks against a candidate, in nats: gaps, their number, the ink that its cuts cross, their number, an easy cut
 that was not made, small and large width, a low height, the distances of bottom and top from the line's, a constant, and
 the model's doubt: -ln of the probability of the digit. It is the logit of a logistic regression on the candidates of
 numbers written with MNIST's training part, as ``python -m benchmarks.segments`` finds it."""
-COSTS_OF_DIGITS = (47.03, -1.83, 0.11, 1.02, 5.51, 1.45, 5.30, 13.25, 3.89, 1.02, -0.86, 0.60, 0.72)
+COSTS_OF_DIGITS: tuple[float, ...] = (47.03, -1.83, 0.11, 1.02, 5.51, 1.45, 5.30, 13.25, 3.89, 1.02, -0.86, 0.60, 0.72)
 """The same for models of digits, with the log-odds that a candidate is no whole digit; see `service.registry`."""
 _N_CUTS = 3
 _MARK_COST, _UNKNOWN_COST, _HIGH_UNKNOWN_COST, _COVERED_COST = 0.0, 4.0, 4.0, 3.0

@@ -10,7 +10,19 @@ from typing import Annotated, Any, Literal, Self
 
 from fastapi import Depends, Header, Path
 from fastapi.exceptions import RequestValidationError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 from starlette.requests import Request
 
 from service.bootstrap import Service
@@ -40,6 +52,7 @@ NUMBER_CURSOR, NAME_CURSOR = "^[0-9]{1,18}$", "^[a-z0-9][a-z0-9._-]*$"
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _KEY = re.compile(r"[ -~]{1,255}")
+_DECIMAL = re.compile(r"-?[0-9]+")
 
 
 async def _service(request: Request) -> Service:  # a coroutine: FastAPI would run a plain function in a thread
@@ -50,10 +63,27 @@ async def _service(request: Request) -> Service:  # a coroutine: FastAPI would r
 ServiceDep = Annotated[Service, Depends(_service)]
 
 
+def _check_decimal(text: Any) -> Any:
+    """Refuse what pydantic would read as a whole number besides decimal digits: ``5.0``, ``1_0``, ``+5``, `` 5``."""
+    if isinstance(text, str) and not _DECIMAL.fullmatch(text):
+        raise ValueError("not decimal digits")
+    return text
+
+
+DECIMAL = BeforeValidator(_check_decimal)
+"""Of a whole number in the path of an address; it comes last, so that what bounds the number is documented."""
+
+
 class Parameters(BaseModel):
     """The query parameters of an endpoint, which is all that it takes; `service.web.routing.Route` knows them by it."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_whole_number(cls, value: Any, info: ValidationInfo) -> Any:
+        is_whole = cls.model_fields[info.field_name or ""].annotation in (int, int | None)
+        return _check_decimal(value) if is_whole else value
 
     @classmethod
     def of(cls, request: Request) -> Self:

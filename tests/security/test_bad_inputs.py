@@ -19,13 +19,14 @@ import re
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 from PIL import Image
 
 from service.core import HYPERPARAMETERS
-from tests.security.case import CANARY, JSON, Case
+from tests.security.case import CANARY, JSON, NO_JOB, Case
 from tests.security.image_cases import IMAGES, encoded
 from tests.security.job_cases import JOBS, body
 from tests.security.model_cases import DATA_SETS, MODELS
@@ -165,6 +166,31 @@ def test_a_parameter_at_fault_is_named_as_one(client: httpx.Client) -> None:
     assert (error["parameter"], error["code"], error["allowed"]) == ("limit", "out_of_range", "at least 1")
     (error,) = client.get("/jobs?sort=created").json()["errors"]
     assert (error["parameter"], error["allowed"]) == ("sort", "before, limit, q, state, tag")
+
+
+def test_a_number_in_an_address_is_decimal_digits(server: Server, client: httpx.Client) -> None:
+    """Every one that is documented, in a query or a path, in each form that Python or pydantic would take besides."""
+    document, n_numbers = client.get(f"{server.url}/openapi.json").json(), 0
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for number in operation.get("parameters", ()):
+                if "integer" not in types_of(number["schema"]):
+                    continue
+                n_numbers += 1
+                name, is_query = number["name"], number["in"] == "query"
+                for text in ("5.0", "1_0", "+5", " 5", "\u0665"):
+                    values = {part: NO_JOB if part.endswith("_id") else "1" for part in re.findall(r"{(\w+)}", path)}
+                    address = server.url + path.format(**values | ({} if is_query else {name: quote(text)}))
+                    answer = client.request(method, address, params={name: text} if is_query else {}, json={})
+                    assert answer.status_code == 422, (method, address, text)
+                    (error,) = [each for each in answer.json()["errors"] if each.get("parameter") == name]
+                    assert (error["code"], error["allowed"]) == ("wrong_type", "a whole number")
+    assert n_numbers > 30
+    assert client.get("/datasets/mnist/images?after=-1&limit=05").status_code == 200
+
+
+def types_of(schema: dict[str, Any]) -> list[str]:
+    return [kind.get("type", "") for kind in schema.get("anyOf", [schema])]
 
 
 def test_one_acceptable_form_is_enough(client: httpx.Client) -> None:

@@ -19,7 +19,7 @@ from service.web.access_control import READ, TRAIN
 from service.web.image_body import FORM, read_form
 from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, picture_answer
-from service.web.requests import AnnotationChange, NamesPage, Parameters, ServiceDep
+from service.web.requests import DECIMAL, AnnotationChange, NamesPage, Parameters, ServiceDep
 from service.web.routing import AnnotatedAnswer, Answer, BoundedRequest, NextPage, answer, media_type_of, noun_router
 
 router = noun_router("datasets")
@@ -201,7 +201,9 @@ def list_images(name: str, query: ImagesParameters, service: ServiceDep) -> Resp
 
 
 @router.get("/datasets/{name}/images/{index}.png", dependencies=[READ], **PNG_ANSWER)
-async def get_image(name: str, index: int, query: ImageParameters, request: Request, service: ServiceDep) -> Response:
+async def get_image(
+    name: str, index: Annotated[int, DECIMAL], query: ImageParameters, request: Request, service: ServiceDep
+) -> Response:
     """Show one image, counted from 0. Its label is in the header `X-Label`."""
 
     def prepare() -> Drawing:

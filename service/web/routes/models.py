@@ -30,7 +30,7 @@ from service.web.pictures import (
     is_known,
     picture_answer,
 )
-from service.web.requests import CLASSES_PATTERN, NamesPage, Page, Parameters, ServiceDep
+from service.web.requests import CLASSES_PATTERN, DECIMAL, NamesPage, Page, Parameters, ServiceDep
 from service.web.routing import AnnotatedAnswer, Answer, NextPage, answer, noun_router
 
 router = noun_router("models")
@@ -45,7 +45,9 @@ IfMatch = Annotated[
         json_schema_extra={"pattern": f"^{_VERSION.pattern}$"},
     ),
 ]
-VersionNumber = Annotated[int, Path(ge=1, le=MAX_VERSION, description="A number; an alias does not stand for it.")]
+VersionNumber = Annotated[
+    int, Path(ge=1, le=MAX_VERSION, description="A number; an alias does not stand for it."), DECIMAL
+]
 Alias = Annotated[str, Path(description=f"{ALIAS_RULE}.", json_schema_extra={"pattern": ALIAS_PATTERN})]
 
 _OUTPUTS = {"softmax": "softmax", "binary": "sigmoid"}

@@ -24,7 +24,7 @@ from service.web.pictures import (
     is_known,
     picture_answer,
 )
-from service.web.requests import JobId, Parameters, ServiceDep
+from service.web.requests import DECIMAL, JobId, Parameters, ServiceDep
 from service.web.routing import Answer, noun_router
 
 from .models import Tensor
@@ -40,7 +40,7 @@ _WEIGHTS_ANSWER["responses"][200]["headers"] = {
     STEPS: {"description": "The step of each, with commas.", "schema": {"type": "string"}}
 }
 
-Step = Annotated[int, Path(ge=0, le=_MAX_STEP, description="One of those that the list has.")]
+Step = Annotated[int, Path(ge=0, le=_MAX_STEP, description="One of those that the list has."), DECIMAL]
 
 
 class Snapshot(Answer):

@@ -280,10 +280,10 @@ class Registry:
             raise ModelNotFound("There is no model of this name, or no such version.")
         history = self._history(name, alias)
         entry = history.move(version, expected=expected, by=by, reason=reason)
-        if not self.has_version(name, version):  # its deletion may not have seen this entry
-            before = history.entries()[-2].version if entry.number > 1 else None
+        if not self.has_version(name, version):  # its deletion may not have seen this entry, or stops because of it
+            before = history.entries()[entry.number - 2].version if entry.number > 1 else None
             with suppress(AliasMoved):
-                history.move(before, expected=version, by=by, reason="the version was deleted")
+                history.move(before, expected=version, by=by, reason="the version was being deleted")
             raise ModelNotFound("There is no model of this name, or no such version.")
         self.changes += 1
         return entry

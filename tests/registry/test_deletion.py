@@ -6,9 +6,11 @@ import json
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Barrier, Event
 
 import pytest
 
@@ -17,6 +19,7 @@ from service.registry import BlobStore, LocalStore, Manifest, Registry, install_
 from tests.registry.test_crashes_and_races import InterruptedStore, RunDriver
 
 Register = Callable[..., Manifest]
+DEADLINE_S = 30.0
 
 
 def test_a_deleted_version_is_gone_and_its_number_too(registry: Registry, register: Register) -> None:
@@ -103,6 +106,76 @@ def test_an_alias_that_the_deletion_could_not_see_moves_back(
     meanwhile = Interrupted(root, "000002.json", lambda: registry.delete_version("digits", 2))
     with pytest.raises(ModelNotFound):
         Registry(meanwhile).set_alias("digits", "champion", 2)
+    assert registry.aliases("digits") == {"champion": 1}
+
+
+def test_where_move_and_deletion_both_stop_the_history_does_not_say_that_the_version_is_gone(
+    root: Path, registry: Registry, register: Register
+) -> None:
+    register(), register(seed=1)
+    registry.set_alias("digits", "champion", 1)
+    looked, moved, stopping, moved_back = (Event() for _ in range(4))
+    deletions: list[Future[None]] = []
+
+    class Deleting(LocalStore):
+        def create(self, key: str, data: bytes) -> None:
+            looked.set()
+            assert moved.wait(DEADLINE_S)
+            super().create(key, data)
+
+        def delete(self, key: str) -> None:
+            stopping.set()
+            assert moved_back.wait(DEADLINE_S)
+            super().delete(key)
+
+    class Moving(LocalStore):
+        def create(self, key: str, data: bytes) -> None:
+            is_first = key.endswith("000002.json")
+            if is_first:
+                deletions.append(pool.submit(Registry(Deleting(root)).delete_version, "digits", 2))
+                assert looked.wait(DEADLINE_S)
+            super().create(key, data)
+            if is_first:
+                moved.set()
+                assert stopping.wait(DEADLINE_S)
+            else:
+                moved_back.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(ModelNotFound):
+            Registry(Moving(root)).set_alias("digits", "champion", 2)
+        with pytest.raises(InUse, match="champion"):
+            deletions[0].result(DEADLINE_S)
+    assert registry.has_version("digits", 2) and registry.aliases("digits") == {"champion": 1}
+    reasons = [entry.reason for entry in registry.alias_history("digits", "champion")]
+    assert reasons == [None, None, "the version was being deleted"]
+
+
+def test_of_two_who_move_an_alias_to_a_version_while_it_is_deleted_both_move_it_back(
+    root: Path, registry: Registry, register: Register
+) -> None:
+    register(), register(seed=1)
+    registry.set_alias("digits", "champion", 1)
+    both_found_it = Barrier(2, partial(registry.delete_version, "digits", 2), DEADLINE_S)
+    both_moved = Barrier(2, timeout=DEADLINE_S)
+
+    class Moving(LocalStore):
+        is_first = True
+
+        def create(self, key: str, data: bytes) -> None:
+            if self.is_first:
+                self.is_first = False
+                both_found_it.wait()
+            super().create(key, data)
+            if key.endswith(("000002.json", "000003.json")):
+                both_moved.wait()
+
+    def move(_: int) -> None:
+        with pytest.raises(ModelNotFound):
+            Registry(Moving(root)).set_alias("digits", "champion", 2)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(move, range(2)))
     assert registry.aliases("digits") == {"champion": 1}
 
 

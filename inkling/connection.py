@@ -87,8 +87,12 @@ class EventCursor:
         self.is_over = fields.get("event") == "end"
         if self.is_over or not {"id", "event", "data"} <= fields.keys():
             return None
-        self._after = int(fields["id"])
-        return Event(id=self._after, kind=fields["event"], data=json.loads(fields["data"]))
+        try:
+            event = Event(id=int(fields["id"]), kind=fields["event"], data=json.loads(fields["data"]))
+        except (ValueError, RecursionError):
+            raise ServerFailed("What answers with these events is not Inkling.") from None
+        self._after = event.id
+        return event
 
 
 Result = TypeVar("Result")
@@ -188,7 +192,7 @@ class _Server(Generic[HttpClient]):
             return call.read(response)
         except InklingError:
             raise
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):  # the last of JSON that is nested too deeply
             raise ServerFailed(f"What answers {self.place} is not Inkling.", status=response.status_code) from None
 
     @contextmanager

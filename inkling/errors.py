@@ -146,7 +146,7 @@ def raise_for_problem(response: httpx.Response) -> None:
     facts: dict[str, Any] = {"status": status, "retry_after_s": float(seconds) if seconds.isdecimal() else None}
     try:
         error = error_of(response.json(), **facts)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         error_class = ServiceUnreachable if status in (502, 503, 504) else _BY_STATUS.get(status, ServerFailed)
         raise error_class(f"The server answered {status} {response.reason_phrase}.", **facts) from None
     raise error

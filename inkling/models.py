@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Unpack
 
 import httpx
@@ -119,7 +120,7 @@ class Models:
     def import_weights(
         self,
         model: str,
-        content: bytes | Any,
+        content: str | Path | bytes | Any,
         *,
         classes: Sequence[int] = (),
         publish: Literal["best", "last"] = "best",
@@ -132,7 +133,7 @@ class Models:
 
         Parameters
         ----------
-        content : the bytes of the file, or a fitted classifier, of which only arrays are sent.
+        content : the path or the bytes of the file, or a fitted classifier, of which only arrays are sent.
         classes : those of the outputs, if not all; the positive one first, if there is one output.
         publish : which weights predict, if there are two sets.
         dataset : what the classes are of, and what the version is measured and calibrated on; by default ``mnist`` or,
@@ -141,7 +142,9 @@ class Models:
         activation : of hidden layers, where the file does not say.
         input_scaling : of pixels, likewise: ``unit`` is pixel / 255, ``bytes`` the pixel itself.
         """
-        if not isinstance(content, bytes):
+        if isinstance(content, str | Path):
+            content = Path(content).read_bytes()
+        elif not isinstance(content, bytes):
             content, activation, found = _layers_of(content)
             classes = classes or found
         params = {
@@ -198,6 +201,9 @@ class Models:
 
 def _layers_of(classifier: Any) -> tuple[bytes, Any, list[int]]:
     """Return the layers of an `MLPClassifier` as an ``.npz`` file, their activation, and the classes of the outputs."""
+    if not hasattr(classifier, "coefs_"):
+        taken = "the path or the bytes of a file, or a fitted MLPClassifier"
+        raise TypeError(f"weights are {taken}, not {type(classifier).__name__}")
     activation = {"relu": "relu", "logistic": "sigmoid", "tanh": "tanh"}.get(classifier.activation)
     n_outputs, output = len(classifier.intercepts_[-1]), classifier.out_activation_
     if activation is None or output != ("logistic" if n_outputs == 1 else "softmax"):

@@ -21,6 +21,7 @@ JOB: dict[str, Any] = {
     "metrics": {"latest": None, "best": None},
     "finished_at": "now",
 }
+NESTED = b"[" * 200_000 + b"]" * 200_000
 
 
 class Answers(ThreadingHTTPServer):
@@ -164,11 +165,24 @@ def test_a_timeout_is_a_server_that_cannot_be_reached(server: Answers) -> None:
         client.models()
 
 
-@pytest.mark.parametrize("body", [b"<h1>It works!</h1>", b"[]", b"{}", b'{"models": 3}', b'{"models": [3]}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"<h1>It works!</h1>", b"[]", b"{}", b'{"models": 3}', b'{"models": [3]}', NESTED],
+    ids=lambda body: body[:20].decode(),
+)
 def test_another_server_is_recognized(server: Answers, body: bytes) -> None:
     server.entries = [(200, {}, body)]
     with InklingClient(server.url) as client, pytest.raises(ServerFailed, match="is not Inkling"):
         client.models()
+
+
+def test_weights_that_are_none_are_not_sent(server: Answers) -> None:
+    with InklingClient(server.url) as client:
+        with pytest.raises(FileNotFoundError):
+            client.import_weights("a", "no/such/file.npz")
+        with pytest.raises(TypeError, match="the path or the bytes of a file"):
+            client.import_weights("a", 5)
+    assert not server.seen
 
 
 def test_waiting_goes_on_through_a_restart_of_the_server(server: Answers) -> None:

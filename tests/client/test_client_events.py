@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+
+from inkling import ServerFailed
 from inkling.connection import Event, EventCursor
 
 
@@ -39,3 +42,17 @@ def test_the_end_and_when_to_come_back() -> None:
     for line in ("retry: 1500", "", "retry: soon", "", "event: end", ""):
         assert cursor.feed(line) is None
     assert (cursor.retry_s, cursor.is_over) == (1.5, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id: one\nevent: check\ndata: {}\n\n",
+        "id: 1\nevent: check\ndata: {\n\n",
+        f"id: 1\nevent: check\ndata: {'[' * 200_000}\n\n",
+    ],
+    ids=["no id", "no JSON", "nested"],
+)
+def test_events_of_another_server_are_recognized(text: str) -> None:
+    with pytest.raises(ServerFailed, match="is not Inkling"):
+        events(text)

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Coroutine, Iterator
 from io import BytesIO
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, assert_type, get_args, get_origin, get_type_hints
 
@@ -119,7 +120,7 @@ def asked(url: str) -> Iterator[tuple[InklingClient, list[tuple[str, str]]]]:
 
 @pytest.mark.slow
 def test_every_route_has_a_method(
-    asked: tuple[InklingClient, list[tuple[str, str]]], service: Service, mnist: Dataset
+    asked: tuple[InklingClient, list[tuple[str, str]]], service: Service, mnist: Dataset, tmp_path: Path
 ) -> None:
     """Each is used once, and what it asks is compared with the routes of the server."""
     client, requests = asked
@@ -174,7 +175,8 @@ def test_every_route_has_a_method(
     assert client.weights("routes", colours="grey")
     assert client.architecture("routes")._repr_svg_()
     content = client.weights_file("routes")
-    imported = client.import_weights("routes-imported", content, publish="last")
+    (tmp_path / "weights.npz").write_bytes(content)
+    imported = client.import_weights("routes-imported", str(tmp_path / "weights.npz"), publish="last")
     assert client.compare(["routes/1", f"routes-imported/{imported['version']}"])["comparisons"]
     assert client.move_alias("routes", "tested", 1, reason="a test")["version"] == 1
     client.delete_alias("routes", "tested", expected=1)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from service.core import StopReason
 from service.errors import ServiceError
-from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS
+from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS, printed_p
 
 from .annotations import about_column, about_text, annotates, print_about
 from .backend import Backend, Json, split_reference, with_backend
@@ -361,7 +361,7 @@ def _print_comparison(found: Json, console: Console) -> None:
         console.print(row["sentence"], soft_wrap=True)
         console.print(
             f"  accuracy {row['accuracy_difference']:+.2%}, 95 % interval {low:+.2%} to {high:+.2%}; "
-            f"p = {row['p_value']:.3g}",
+            f"{printed_p(row['p_value'])}",
             style="dim",
             soft_wrap=True,
         )

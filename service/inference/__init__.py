@@ -6,7 +6,7 @@ the form of MNIST, pixels are used as given. `ModelCatalogue` finds the model th
 """
 
 from .catalogue import ModelCatalogue
-from .comparison import compare, mcnemar
+from .comparison import SIGNIFICANT, compare, mcnemar, printed_p
 from .decoding import decode_pixels, decode_upload, has_known_start, is_small_upload
 from .evaluation import Evaluation, evaluate
 from .explanation import Explanation, explain

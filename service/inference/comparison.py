@@ -15,6 +15,9 @@ from service.registry import Model
 
 from .evaluation import Evaluation, evaluate
 
+SIGNIFICANT = 0.05
+"""A result with a p below it is taken for more than chance."""
+
 _STANDARD_ERRORS = 1.959963984540054
 """Between these, to both sides of its mean, lie 95 % of a normal distribution."""
 
@@ -83,10 +86,10 @@ def paired(first: str, other: str, of_first: Results, of_other: Results) -> dict
     better, worse = (other, first) if only_b > only_a else (first, other)
     more, fewer = max(only_a, only_b), min(only_a, only_b)
     counts = f"{better} alone classified {more:,} images correctly, {worse} alone {fewer:,}"
-    chance = f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
+    chance = printed_p(p_value)
     if more == 0:
         sentence = f"{first} and {other} classified the same of the {n_images:,} images correctly."
-    elif p_value < 0.05:
+    elif p_value < SIGNIFICANT:
         sentence = f"{better} is better: {counts}, which is unlikely to be chance ({chance})."
     else:
         sentence = f"Neither is clearly better: {counts}, which may be chance ({chance})."
@@ -102,6 +105,14 @@ def paired(first: str, other: str, of_first: Results, of_other: Results) -> dict
         "p_value": p_value,
         "sentence": sentence,
     }
+
+
+def printed_p(p: float) -> str:
+    """Write the probability of a test; one below `SIGNIFICANT` is not rounded to it."""
+    if p < 1e-4:
+        return "p < 0.0001"
+    digits = f"{p:.2g}"
+    return f"p < {SIGNIFICANT}" if p < SIGNIFICANT <= float(digits) else f"p = {digits}"
 
 
 def mcnemar(only_a: int, only_b: int) -> float:

@@ -15,13 +15,13 @@ import numpy as np
 
 from service.charts import Curves
 from service.core import Floats
+from service.inference import SIGNIFICANT, printed_p
 
 from .wording import count, listed, loss, points, signed
 
 N_BLOCKS = 10
 """The number of blocks into which the checks of a run are cut, since single checks are noisy."""
 
-SIGNIFICANT = 0.05
 TESTED_STEP = 2500
 """From here on, the seed report says, the validation accuracy is significantly lower than the training accuracy."""
 
@@ -241,14 +241,9 @@ class GapTest:
         return f"step {self.step:,} the gap is {signed(self.gap)}, {chance_words(self.p)}"
 
 
-def printed(p: float) -> str:
-    """Write the probability of a test."""
-    return f"p = {p:.2f}" if p >= 0.01 else "p < 0.01"
-
-
 def chance_words(p: float) -> str:
     """Return whether a difference is more than chance, to stand after it."""
-    return f"{'more than' if p < SIGNIFICANT else 'no more than'} chance explains ({printed(p)})"
+    return f"{'more than' if p < SIGNIFICANT else 'no more than'} chance explains ({printed_p(p)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

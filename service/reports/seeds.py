@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .claims import SIGNIFICANT, Cost, GapTest
+from service.inference import SIGNIFICANT
+
+from .claims import Cost, GapTest
 from .wording import count, listed, signed
 
 _T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)

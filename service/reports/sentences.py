@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .claims import SIGNIFICANT, TESTED_STEP, printed
+from service.inference import SIGNIFICANT, printed_p
+
+from .claims import TESTED_STEP
 from .findings import Findings, GradientCheck
 from .report import RunNumbers
 from .wording import count, listed, loss, ordinal, percent, points, power
@@ -88,7 +90,7 @@ def verdicts(findings: Findings) -> list[Verdict]:
                 holds=early.gap > 0 and early.p < SIGNIFICANT,
                 by="; ".join(
                     f"{points(test.gap)} {'lower' if test.gap >= 0 else 'higher'} at step {test.step:,}, "
-                    f"{printed(test.p)}"
+                    f"{printed_p(test.p)}"
                     for test in findings.gap.tests
                 ),
             ),

@@ -9,8 +9,8 @@ import numpy as np
 from service.charts import Curves
 from service.core import CheckReport, Floats, Schedule, TrainingData, TrainingState, train
 from service.datasets import Dataset, split
+from service.inference import SIGNIFICANT
 
-from .claims import SIGNIFICANT
 from .report import Run
 from .wording import count, listed, loss, percent, points, signed
 

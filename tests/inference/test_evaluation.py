@@ -18,7 +18,7 @@ from service.core import design_matrix
 from service.datasets import About, Dataset, Datasets, read_upload
 from service.errors import DatasetNotFound, InvalidInput
 from service.inference import compare, evaluate, predict
-from service.inference.comparison import mcnemar, paired
+from service.inference.comparison import mcnemar, paired, printed_p
 from service.registry import LocalStore, Model, Registry
 
 LINEAR = ["mnist-softmax", "mnist-2-vs-3"]
@@ -164,6 +164,21 @@ def test_mcnemar_of_many() -> None:
     assert mcnemar(400, 450) == 2 * sum(comb(850, k) for k in range(401)) / 2**850
     assert 0 < mcnemar(4600, 5400) < 1e-14
     assert mcnemar(0, 10_000) == 0  # below the smallest of floats
+
+
+@pytest.mark.parametrize(
+    ("p", "printed"),
+    [
+        (0, "< 0.0001"),
+        (0.0031, "= 0.0031"),
+        (0.0494, "= 0.049"),
+        (0.0499, "< 0.05"),
+        (0.05, "= 0.05"),
+        (0.726, "= 0.73"),
+    ],
+)
+def test_a_p_that_is_significant_is_printed_as_one(p: float, printed: str) -> None:
+    assert printed_p(p) == f"p {printed}"
 
 
 def test_a_model_against_itself() -> None:

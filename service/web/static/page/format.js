@@ -9,6 +9,16 @@ export const signed = (value, digits) => (value < 0 ? "−" : "+") + Math.abs(va
 
 export const count = (n, noun) => `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
 
+// The probability of a test below which its result is taken for more than chance.
+export const SIGNIFICANT = 0.05;
+
+// One below SIGNIFICANT is not rounded to it.
+export function printedP(p) {
+  if (p < 0.0001) return "p < 0.0001";
+  const digits = p.toPrecision(2);
+  return p < SIGNIFICANT && Number(digits) >= SIGNIFICANT ? `p < ${SIGNIFICANT}` : `p = ${digits}`;
+}
+
 export function duration(seconds) {
   if (seconds < 1) return "a second";
   if (seconds < 90) return count(Math.round(seconds), "second");

@@ -1,7 +1,7 @@
 // Numbers of several runs side by side: their differences, and whether those are more than chance.
 
 import { get } from "../api.js";
-import { number, percent, signed } from "../format.js";
+import { number, percent, printedP, SIGNIFICANT, signed } from "../format.js";
 import { html } from "../html.js";
 import { useLoaded } from "../parts/live.js";
 import { Table } from "../parts/table.js";
@@ -58,7 +58,7 @@ function Verdict({ other, first, accuracy_interval: [low, high], accuracy_differ
   const place = (value) => `${50 + (50 * value) / reach}%`;
   return html`<div class="card verdict">
     <p>${sentence}</p>
-    <div class=${`interval ${p_value < 0.05 ? "sure" : ""}`} aria-hidden="true">
+    <div class=${`interval ${p_value < SIGNIFICANT ? "sure" : ""}`} aria-hidden="true">
       <span class="interval-zero"></span>
       <span class="interval-bar" style=${{ left: place(low), width: `${(50 * (high - low)) / reach}%` }}></span>
       <span class="interval-dot" style=${{ left: place(middle) }}></span>
@@ -69,4 +69,4 @@ function Verdict({ other, first, accuracy_interval: [low, high], accuracy_differ
 
 const points = (middle, [low, high]) => `${signed(100 * middle, 2)} (${signed(100 * low, 2)} to ${signed(100 * high, 2)})`;
 const difference = (middle, [low, high]) => `${signed(middle, 4)} (${signed(low, 4)} to ${signed(high, 4)})`;
-const chance = (p) => (p < 0.05 ? `yes, ${p < 0.0001 ? "p < 0.0001" : `p = ${p.toPrecision(2)}`}` : `not clear, p = ${p.toPrecision(2)}`);
+const chance = (p) => `${p < SIGNIFICANT ? "yes" : "not clear"}, ${printedP(p)}`;

@@ -20,6 +20,7 @@ def test_at_200_percent_nothing_is_cut_off(open_page: OpenPage) -> None:
             expect(page.locator(f"section#{view} h1")).to_be_in_viewport()
             assert page.evaluate("document.documentElement.scrollWidth") <= 720
         page.locator("nav [data-view=draw]").click()
+        expect(page.locator("#pad")).to_be_visible()
         sharp = "() => { const pad = document.getElementById('pad'); return pad.width / pad.clientWidth; }"
         assert page.evaluate(sharp) == pytest.approx(2, abs=0.02)
 

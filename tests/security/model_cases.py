@@ -116,7 +116,7 @@ MODELS: tuple[Case, ...] = (
     get(115, f"/models/sha256:{'a' * 64}", 404, "model-not-found"),
     get(115, f"/models/{'A' * 65}", 404, "model-not-found"),
     get(115, "/models/nobody", 404, "model-not-found"),
-    get(115, f"/models/{CANARY}%00/versions/1/weights.npz", 404, "model-not-found"),
+    get(115, f"/models/{CANARY}%00/versions/1/weights.npz", 404, "not-found"),
     get(115, "/models/mnist-softmax/versions/0", 404, "model-not-found"),
     get(115, "/models/mnist-softmax/versions/-1", 404, "model-not-found"),
     get(115, "/models/mnist-softmax/versions/%D9%A1", 404, "model-not-found"),

@@ -88,7 +88,7 @@ TRANSPORT: tuple[Case, ...] = (
     get(22, "/jobs", 405, "method-not-allowed", name="TRACE", method="TRACE"),
     get(22, "/jobs", 400, "malformed-input", name="a method of nobody", method="BREW"),
     get(22, f"/jobs/{NO_JOB}", 405, "method-not-allowed", method="PUT"),
-    get(23, "/jobs/%00", 404, "job-not-found"),
+    get(23, "/jobs/%00", 404, "not-found"),
     get(23, "/jobs/%ff", 404, "job-not-found"),
     get(23, "/jobs/..%2f..%2fetc", 404, "not-found"),
     get(23, "/models/%2e%2e", 404, "model-not-found"),

@@ -142,12 +142,13 @@ def _append_groups(connection: Connection, target: str, job_id: str) -> None:
     job = connection.execute(select(jobs.c.sweep_id).where(jobs.c.id == job_id)).first()
     if job is None:
         return
-    ended = []
-    if job.sweep_id is not None and not _unfinished(connection, jobs.c.sweep_id == job.sweep_id):
-        ended.append(("sweep.ended", job.sweep_id))
-    singles = reports.c.in_order_job_id, reports.c.shuffled_job_id
-    mine = or_(*(column == job_id for column in singles), *(column == job.sweep_id for column in REPORT_SWEEPS))
-    for report in connection.execute(select(reports.c.id, *singles, *REPORT_SWEEPS).where(mine)):
+    ended, singles = [], (reports.c.in_order_job_id, reports.c.shuffled_job_id)
+    mine = [column == job_id for column in singles]
+    if job.sweep_id is not None:  # reports without a sweep are not those of a job without one
+        mine += [column == job.sweep_id for column in REPORT_SWEEPS]
+        if not _unfinished(connection, jobs.c.sweep_id == job.sweep_id):
+            ended.append(("sweep.ended", job.sweep_id))
+    for report in connection.execute(select(reports.c.id, *singles, *REPORT_SWEEPS).where(or_(*mine))):
         its = or_(jobs.c.id.in_(report[1:3]), jobs.c.sweep_id.in_(report[3:]))
         if not _unfinished(connection, its):
             ended.append(("report.ended", report.id))

@@ -96,6 +96,16 @@ def test_what_ends_is_posted_and_signed(make_service: Callable[..., Service], re
     eventually(lambda: service.deliveries_waiting() == {"webhook": 0})
 
 
+def test_a_report_ends_once_whatever_jobs_end_later(make_service: Callable[..., Service], receiver: Receiver) -> None:
+    service = make_service()
+    report = service.reports.submit(ReportOptions(quick=True))
+    service.reports.cancel(report.id)
+    eventually(lambda: f"report.ended-{report.id}" in receiver.ids())
+    job_id = submit(service)
+    eventually(lambda: f"job.ended-{job_id}" in receiver.ids() and service.deliveries_waiting() == {"webhook": 0})
+    assert receiver.ids().count(f"report.ended-{report.id}") == 1
+
+
 def test_a_receiver_that_fails_hangs_and_comes_back_gets_it(
     make_service: Callable[..., Service],
     receiver: Receiver,

@@ -241,8 +241,9 @@ def _paths(ink: Floats64, height_px: float) -> tuple[Floats64, list[NDArray[np.i
     slant = _SLANT_COST / height_px
     total, back = ink[0], []
     columns = np.arange(ink.shape[1])
+    padded = np.full(ink.shape[1] + 2, np.inf)
     for row in ink[1:]:
-        padded = np.pad(total, 1, constant_values=np.inf)
+        padded[1:-1] = total
         choices = np.stack([total, padded[:-2] + slant, padded[2:] + slant])
         step = choices.argmin(axis=0)
         back.append(columns + np.array([0, -1, 1])[step])

@@ -95,14 +95,15 @@ def _thinned(darkness: Bytes) -> Redrawn | None:
     path = places
     if wide.any():
         notch_px = _NOTCH_FRACTION * pen_px
-        closed = ink | (_distances(_distances(~ink) <= notch_px) > notch_px)
-        beside_notch = _distances(closed) > (1 + _NOTCH_TOLERANCE) * pen_px
-        narrow = places & (_distances(~wide) > _MAX_STRIP * unit_px + 1)
+        closed = ink | ~_is_within(notch_px, _is_within(notch_px, ~ink))
+        beside_notch = ~_is_within((1 + _NOTCH_TOLERANCE) * pen_px, closed)
+        narrow = places & ~_is_within(_MAX_STRIP * unit_px + 1, ~wide)
         border = places & (depths_in_places <= max(0.5, _BORDER * unit_px)) & ~beside_notch
         if (narrow | border).any():
             path = narrow | border
     # Antialiased over half a unit, as the edges of digits in MNIST are.
-    level = (_NEW_RADIUS * unit_px - _distances(~path)) / max(unit_px / 2, 1) + 0.5
+    edge_px = max(unit_px / 2, 1)
+    level = (_NEW_RADIUS * unit_px - _distances(~path, _NEW_RADIUS * unit_px + edge_px)) / edge_px + 0.5
     return Redrawn(
         np.rint(255 * level.clip(0, 1)).astype(np.uint8),
         f"thinned thick strokes, {100 * width / INK_SIDE_PX:.0f} % of the digit's length",
@@ -115,7 +116,7 @@ def _pen_radius_px(ink: Mask, depths: Floats32, kept_fraction: float) -> float:
     low, high, n_pixels = 0.5, float(depths.max()), np.count_nonzero(ink)
     while high - low > _PEN_TOLERANCE_PX:
         middle = (low + high) / 2
-        opened = ink & (_distances(depths < middle) <= middle)
+        opened = ink & _is_within(middle, depths < middle)
         if np.count_nonzero(opened) >= kept_fraction * n_pixels:
             low = middle
         else:
@@ -123,12 +124,17 @@ def _pen_radius_px(ink: Mask, depths: Floats32, kept_fraction: float) -> float:
     return low
 
 
-def _distances(mask: Mask) -> Floats32:
+def _is_within(limit_px: float, mask: Mask) -> Mask:
+    """Return which pixels are at most so far from the nearest pixel that is not in a mask, or are not in it."""
+    return _distances(mask, limit_px) <= limit_px
+
+
+def _distances(mask: Mask, limit_px: float = _FAR_PX) -> Floats32:
     """Return the Euclidean distance of each pixel of a mask from the border of the nearest pixel that is not in it.
 
     The squared distance is separable: the nearest pixel of each column first, then the nearest of the columns. Source:
     P. Felzenszwalb and D. Huttenlocher, Distance Transforms of Sampled Functions (2012). Without any such pixel, or
-    outside of the mask, the values say only that.
+    outside of the mask, the values say only that; beyond ``limit_px`` only that they are beyond it.
     """
     height, width = mask.shape
     rows = np.arange(height, dtype=np.float32)[:, np.newaxis]
@@ -136,7 +142,7 @@ def _distances(mask: Mask) -> Floats32:
     below = np.minimum.accumulate(np.where(mask, np.float32(_FAR_PX), rows)[::-1])[::-1] - rows
     squares = np.minimum(above, below) ** 2
     nearest = squares.copy()
-    for shift in range(1, width):
+    for shift in range(1, min(width, int(limit_px) + 2)):
         step = np.float32(shift * shift)
         if step >= nearest.max():
             break

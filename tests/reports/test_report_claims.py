@@ -102,7 +102,9 @@ def check_gap(curves: Curves, n_train: int, n_validation: int) -> None:
     else:
         (step,) = numbers(sign)
         assert (gap[steps >= step] > 0).all() and (gap[steps < step][-1:] <= 0).all()
-    said = re.findall(r"at step ([\d,]+) the gap is (\S+), (no )?more than chance explains \(p ([=<]) ([\d.]+)\)", tests)
+    said = re.findall(
+        r"at step ([\d,]+) the gap is (\S+), (no )?more than chance explains \(p ([=<]) ([\d.]+)\)", tests
+    )
     assert len(said) == (2 if steps[-1] > 2500 else 1)
     for number, value, by_chance, relation, p in said:
         (place,) = np.flatnonzero(steps == int(number.replace(",", "")))

@@ -50,7 +50,7 @@ export function Draw({ params }) {
     const newest = new Newest(async () => {
       clearTimeout(timer);
       try {
-        const shown = await explained({ ...input.current, ...(live.strokes && { drawing: { strokes: live.strokes, picture: null } }) });
+        const shown = await explained({ ...input.current, ...(live.strokes && { drawing: { strokes: live.strokes, picture: null }, isGrowing: true }) });
         const isOutdated = shown.answer && !live.strokes && isBlank(input.current.drawing);
         if (isOutdated) return;
         setShown(shown);
@@ -166,7 +166,7 @@ const pathOf = (model) => {
 };
 
 // The answer for a drawing, with its version, and of several digits their reading; without ink only the version.
-async function explained({ drawing, chosen, model, models }) {
+async function explained({ drawing, isGrowing, chosen, model, models }) {
   if (isBlank(drawing)) {
     const [name, number] = model.split("/");
     const shown = name || models?.default;
@@ -178,12 +178,13 @@ async function explained({ drawing, chosen, model, models }) {
   const content = await contentOf(drawing);
   const answer = await post(`${pathOf(model)}/explain?${new URLSearchParams(asked)}`, content);
   const version = await versionOf(answer.model, answer.version);
-  return { answer, version, content, reading: await readingOf(answer, pathOf(model), content) };
+  return { answer, version, content, reading: await readingOf(answer, isGrowing, pathOf(model), content) };
 }
 
 // The number that is read, or null. Thick digits side by side may be no digit as a whole: it is a number then if each of them is sure.
-async function readingOf({ verdict }, path, content) {
-  if (verdict !== "several-digits" && verdict !== "not-a-digit") return null;
+async function readingOf({ verdict }, isGrowing, path, content) {
+  // A stroke that grows is mostly no digit yet.
+  if (verdict !== "several-digits" && (verdict !== "not-a-digit" || isGrowing)) return null;
   const reading = await post(`${path}/read`, content);
   const digits = reading.lines.flatMap((line) => line.digits);
   const isNumber = digits.length > 1 && (verdict === "several-digits" || digits.every((digit) => digit.verdict === "digit"));

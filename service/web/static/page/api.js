@@ -41,7 +41,16 @@ export async function all(noun) {
   return found;
 }
 
-export const post = async (path, body, signal) => (await send(path, { method: "POST", signal, ...encoded(body) })).json();
+const change = async (method, path, body, headers = {}) => {
+  const { body: content, headers: kind } = encoded(body);
+  return (await send(path, { method, body: content, headers: { ...kind, ...headers } })).json();
+};
+
+export const post = (path, body) => change("POST", path, body);
+
+export const put = (path, body, headers) => change("PUT", path, body, headers);
+
+export const patch = (path, body) => change("PATCH", path, body);
 
 let unanswered = { text: "", key: "" };
 
@@ -49,18 +58,10 @@ let unanswered = { text: "", key: "" };
 export async function postOnce(path, body) {
   const text = `${path} ${JSON.stringify(body)}`;
   if (unanswered.text !== text) unanswered = { text, key: Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("") };
-  const { body: content, headers } = encoded(body);
-  const answer = await send(path, { method: "POST", body: content, headers: { ...headers, "Idempotency-Key": unanswered.key } });
+  const answer = await change("POST", path, body, { "Idempotency-Key": unanswered.key });
   unanswered = { text: "", key: "" };
-  return answer.json();
+  return answer;
 }
-
-export const put = async (path, body, headers) => {
-  const { body: text, headers: kind } = encoded(body);
-  return (await send(path, { method: "PUT", body: text, headers: { ...kind, ...headers } })).json();
-};
-
-export const patch = async (path, body) => (await send(path, { method: "PATCH", ...encoded(body) })).json();
 
 // path: below /api/v1, or complete as in links of the API. Returns the response, or throws a Problem.
 // A GET that exceeds the rate limit is repeated after Retry-After.

@@ -263,12 +263,7 @@ def _place(location: str, path: Sequence[str | int]) -> dict[str, str]:
     return {kind: "/".join(["#", *names]) if kind == "pointer" else "/".join(names)}
 
 
-_CODES_BY_KIND = {
-    "missing": "missing",
-    "extra_forbidden": "unknown_field",
-    "finite_number": "not_finite",
-    "value_error": "wrong_type",
-}
+_CODES_BY_KIND = {"missing": "missing", "extra_forbidden": "unknown_field", "finite_number": "not_finite"}
 
 
 def _entry_code(kind: str) -> str:
@@ -287,8 +282,7 @@ _ALLOWED_BY_KIND = {
     "string_too_long": "at most {max_length} characters",
     "too_short": "at least {min_length} items",
     "too_long": "at most {max_length} items",
-    # The ValueError of our own is that of a number in an address.
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "value_error"), "a whole number"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
     "int_parsing_size": "a whole number of a reasonable size",
     **dict.fromkeys(("float_type", "float_parsing"), "a number"),
     "finite_number": "a finite number",

@@ -63,14 +63,15 @@ async def _service(request: Request) -> Service:  # a coroutine: FastAPI would r
 ServiceDep = Annotated[Service, Depends(_service)]
 
 
-def _check_decimal(text: Any) -> Any:
-    """Refuse what pydantic would read as a whole number besides decimal digits: ``5.0``, ``1_0``, ``+5``, `` 5``."""
-    if isinstance(text, str) and not _DECIMAL.fullmatch(text):
-        raise ValueError("not decimal digits")
-    return text
+def _decimal(text: Any) -> Any:
+    """Return "", which pydantic refuses as no whole number, for what it would read as one besides decimal digits.
+
+    Those are texts such as ``5.0``, ``1_0``, ``+5`` and `` 5``.
+    """
+    return "" if isinstance(text, str) and not _DECIMAL.fullmatch(text) else text
 
 
-DECIMAL = BeforeValidator(_check_decimal)
+DECIMAL = BeforeValidator(_decimal)
 """Of a whole number in the path of an address; it comes last, so that what bounds the number is documented."""
 
 
@@ -81,9 +82,9 @@ class Parameters(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _check_whole_number(cls, value: Any, info: ValidationInfo) -> Any:
+    def _whole_number(cls, value: Any, info: ValidationInfo) -> Any:
         is_whole = cls.model_fields[info.field_name or ""].annotation in (int, int | None)
-        return _check_decimal(value) if is_whole else value
+        return _decimal(value) if is_whole else value
 
     @classmethod
     def of(cls, request: Request) -> Self:

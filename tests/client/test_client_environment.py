@@ -11,6 +11,7 @@ import pytest
 
 from inkling import AsyncInklingClient, InklingClient, ServiceUnreachable
 from inkling.connection import is_this_machine
+from tests.free_port import free_port
 
 UNUSABLE = [
     ("ALL_PROXY", "socks5://127.0.0.1:1"),
@@ -64,9 +65,7 @@ def test_elsewhere_a_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_proxy_that_does_not_connect_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
     with InklingClient("https://inkling.example", retries=0) as client, pytest.raises(ServiceUnreachable):
         client.models()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from service.database import AdvisoryLock, Database, job_rows
 from service.database.tables import jobs
 from service.errors import InvalidField, StorageFailed
 from tests.database.claim_all import claim_all
+from tests.free_port import free_port
 from tests.postgresql import Server, a_server, only_postgresql
 
 pytestmark = only_postgresql
@@ -172,8 +172,7 @@ def test_eight_processes_claim_each_job_once(database: Database, add_job: AddJob
 @pytest.fixture
 def pooled_url(database: Database) -> Iterator[str]:
     """Return the URL of the same database through a PgBouncer in transaction mode."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     parts = database.engine.url
     socket_folder = Path(str(parts.query.get("host", parts.host)))
     # It refuses to be root, and becomes who may use the socket of the server.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -43,11 +42,3 @@ def own_files() -> list[Path]:
     files = [path for path in ROOT.iterdir() if path.is_file()]
     files += [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     return sorted(path for path in files if "__pycache__" not in path.parts)
-
-
-@pytest.fixture
-def free_port() -> int:
-    """Return a port that is not in use."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

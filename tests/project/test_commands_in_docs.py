@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from service.access import Scope
 from service.bootstrap import build
 from service.datasets import load_dataset
 from service.settings import Settings
+from tests.free_port import free_port
 from tests.web.serving import serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -136,12 +136,6 @@ def folder(files: Path, tmp_path: Path) -> Path:
         else:
             (shutil.copy if file.suffix == ".png" else os.link)(file, tmp_path / file.name)
     return tmp_path
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def script_of(blocks: list[Block], url: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import yaml
 
 from inkling import InklingClient
 from service.datasets import load_dataset
+from tests.free_port import free_port
 from tests.jobs.job_system import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("container"), pytest.mark.timeout(900)]
@@ -56,8 +56,7 @@ class Compose:
     """
 
     def __init__(self, root: Path, folder: Path):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.address = f"127.0.0.1:{listener.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
         override = folder / "override.yaml"
         manifests = yaml.safe_load_all((root / "deploy" / "kubernetes" / "inkling.yaml").read_text())
         (pod,) = (each["spec"]["template"]["spec"] for each in manifests if each["kind"] == "Deployment")

@@ -15,6 +15,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from tests.free_port import free_port
+
 pytestmark = pytest.mark.slow
 
 USE_THE_WHEEL = """
@@ -127,11 +129,12 @@ def wait_until_ready(process: subprocess.Popen[str], port: int) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_make_run_sets_everything_up_once(root: Path, tmp_path: Path, free_port: int) -> None:
-    with make_run(root, tmp_path / "venv", tmp_path / "data", free_port):
+def test_make_run_sets_everything_up_once(root: Path, tmp_path: Path) -> None:
+    port = free_port()
+    with make_run(root, tmp_path / "venv", tmp_path / "data", port):
         pass
     for _ in range(3):
-        with make_run(root, tmp_path / "venv", tmp_path / "data", free_port) as ready_after_s:
+        with make_run(root, tmp_path / "venv", tmp_path / "data", port) as ready_after_s:
             is_busy = os.getloadavg()[0] > (os.cpu_count() or 1)  # with other work, which is not ours to measure
         if ready_after_s < (10 if is_busy else 2):
             return

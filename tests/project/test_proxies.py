@@ -15,6 +15,7 @@ import pytest
 from service.access import Scope
 from service.bootstrap import Service, build
 from service.settings import Settings
+from tests.free_port import free_port
 from tests.web.serving import LONG, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("proxy")]
@@ -36,11 +37,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture(params=["nginx", "caddy"])
-def proxied(
-    request: pytest.FixtureRequest, service: Service, root: Path, tmp_path: Path, free_port: int
-) -> Iterator[httpx.Client]:
+def proxied(request: pytest.FixtureRequest, service: Service, root: Path, tmp_path: Path) -> Iterator[httpx.Client]:
     """Return a client of a proxy that is before the service."""
-    certificate, key, port = tmp_path / "proxy.pem", tmp_path / "proxy.key", free_port
+    certificate, key, port = tmp_path / "proxy.pem", tmp_path / "proxy.key", free_port()
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
     subject = ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"]
     make = ["openssl", "req", "-x509", *curve, "-nodes", *subject, "-keyout", key, "-out", certificate]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import pytest
 
 from service.core import Floats, TrainingConfig
 from service.registry import BlobStore, LocalStore, Manifest, ModelDraft, ObjectStore, Registry
+from tests.free_port import free_port
 
 CHECK = {
     "epoch": 3,
@@ -111,8 +111,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     root, packages = Path(__file__).parents[2], tmp_path_factory.mktemp("moto")
     install = ["-m", "uv", "pip", "install", "--quiet", "--python", sys.executable, "--target", str(packages)]
     subprocess.run([sys.executable, *install, "--require-hashes", "-r", "requirements/s3.txt"], cwd=root, check=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     # One request at a time: two conditional writes at once would both succeed, which no real store allows.
     serve = (
         "import moto.server as s; run = s.run_simple; "

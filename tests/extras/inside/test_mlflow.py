@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from socket import socket
 from typing import Any, Literal
 
 import httpx
@@ -26,6 +25,7 @@ from service.datasets import Dataset
 from service.inference import predict
 from service.jobs import Job, JobRequest, job_picture
 from service.settings import Settings
+from tests.free_port import free_port
 
 DEADLINE_S = 60.0
 PICTURES: tuple[Literal["loss", "accuracy", "weights"], ...] = ("loss", "accuracy", "weights")
@@ -35,9 +35,7 @@ class MlflowServer:
     """`mlflow server` on SQLite, in a folder of its own; it can be stopped, suspended and started again."""
 
     def __init__(self, folder: Path):
-        with socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._address = f"127.0.0.1:{free.getsockname()[1]}"
+        self._address = f"127.0.0.1:{free_port()}"
         self.uri = f"http://{self._address}"
         self._folder = folder
         self.process: subprocess.Popen[bytes] | None = None

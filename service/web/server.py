@@ -122,16 +122,17 @@ def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) 
         if settings.web_workers == 1:
             serve(settings, listener, ready)
             return
-        port = listener.getsockname()[1]  # nobody else has it; now several processes may
-    service = build(settings)
-    try:
-        service.require_keys_if_exposed()  # here, where the command line reports the reason
-        service.prepare_background()  # likewise
-    finally:
-        service.stop()
-    with share_metrics(settings.data_dir):
-        supervisor = Supervisor(settings.model_copy(update={"port": port}), ready)
-        supervisor.run()
+        reserved = _reserve(listener)
+    with reserved:
+        service = build(settings)
+        try:
+            service.require_keys_if_exposed()  # here, where the command line reports the reason
+            service.prepare_background()  # likewise
+        finally:
+            service.stop()
+        with share_metrics(settings.data_dir):
+            supervisor = Supervisor(settings.model_copy(update={"port": reserved.getsockname()[1]}), ready)
+            supervisor.run()
     if supervisor.failed:
         raise ServiceError("A web process ended while it was started; the log says why.")
 
@@ -204,6 +205,18 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
         # Inherited by every connection: the kernel drops a client that takes nothing for so long.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * SEND_TIMEOUT_S))
     return listener
+
+
+def _reserve(listener: socket.socket) -> socket.socket:
+    """Return a socket that keeps the address for those that share it, and accepts nothing.
+
+    While no web process listens yet, or all have died, the port would be anybody's, also that of a connection.
+    """
+    reserved = socket.socket(listener.family)
+    for one in (listener, reserved):
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    reserved.bind(listener.getsockname())
+    return reserved
 
 
 def _url(listener: socket.socket) -> str:

@@ -18,6 +18,7 @@ import httpx
 import psutil
 import pytest
 
+from service.errors import ServiceError
 from service.metrics import share_metrics
 from service.web.server import listen
 from tests.new_folder import add_database
@@ -149,6 +150,22 @@ def test_all_may_be_suspended_together(running: tuple[psutil.Process, str]) -> N
         process.resume()
     ask(running)
     assert web_processes(supervisor) == before
+
+
+def test_the_address_is_kept_while_none_listens(running: tuple[psutil.Process, str]) -> None:
+    supervisor, url = running
+    victims = web_processes(supervisor)
+    supervisor.suspend()
+    try:
+        for victim in victims:
+            victim.kill()
+        until(lambda: all(victim.status() == psutil.STATUS_ZOMBIE for victim in victims))
+        with pytest.raises(ServiceError, match="cannot be listened on"):
+            listen("127.0.0.1", int(url.rpartition(":")[2])).close()
+    finally:
+        supervisor.resume()
+    until(lambda: three_serve(supervisor))
+    ask(running)
 
 
 def test_those_that_die_or_hang_are_replaced(running: tuple[psutil.Process, str]) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks.paired import machine, warn_if_busy
 from benchmarks.start import resident_mb, service
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.core import METRICS, TrainingConfig
 from service.database import EVERYTHING, NewCheck, NewJob, event_rows, job_rows
 from service.jobs import JobRequest, SweepRequest
@@ -40,7 +40,7 @@ _STEPS, _PER_CHECK, _JOBS, _VERSIONS, _MEMBERS = 6_000_000, 60_000, 10_000, 1_00
 
 def fill(folder: Path) -> list[str]:
     """Write all of it; return the paths to ask for."""
-    parts = build(Settings(data_dir=folder, max_queue_length=2 * _JOBS))
+    parts = Service(Settings(data_dir=folder, max_queue_length=2 * _JOBS))
     parts.require_keys_if_exposed()
     parts.install_models()
     config = TrainingConfig().to_record()

@@ -31,7 +31,7 @@ import service.worker.cluster
 from benchmarks.paired import new_figure, warn_if_busy, write
 from benchmarks.start import processor_s
 from benchmarks.web_workers import family
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.database import job_rows
 from service.jobs import JobState, SweepRequest
 from service.jobs.stack import Stack
@@ -114,7 +114,7 @@ def measure(n_workers: int, n_members: int, pattern: Member | None = None) -> tu
             client.run(only_wait, list(pattern.said), pattern.took_s)
         address = cluster.scheduler_address
         settings = Settings(data_dir=Path(folder), executor="dask", dask_scheduler=address, log_level="error")
-        with build(settings) as service, recording(lambda message: received.append((time.monotonic(), message))):
+        with Service(settings) as service, recording(lambda message: received.append((time.monotonic(), message))):
             run(service, max(8, 2 * n_workers))  # every worker imports what it needs, and loads MNIST
             received.clear()
             pids = {

@@ -31,7 +31,7 @@ from sqlalchemy import select, update
 from ulid import ULID
 
 from benchmarks.paired import new_figure, show, warn_if_busy, write
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.core import TrainingConfig
 from service.database import Database, NewCheck, NewJob, event_rows, job_rows, migrate
 from service.database.tables import events, jobs
@@ -54,7 +54,7 @@ def serve(folder: Path) -> None:
     """Serve on a free port, printing it once requests are answered."""
     listener = listen("127.0.0.1", 0)
     settings = Settings(data_dir=folder, log_level="warning", workers=1, max_queue_length=1_000_000)
-    with build(settings) as service:
+    with Service(settings) as service:
         Server(create_app(service), lambda: print(listener.getsockname()[1], flush=True)).run([listener])
 
 

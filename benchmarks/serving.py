@@ -34,7 +34,7 @@ from benchmarks.paired import interleave, new_figure, warn_if_busy, write
 from inkling import InklingClient
 from inkling.call import Call, read_bytes
 from inkling.images import File
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.datasets import load_dataset
 from service.settings import Settings
 from service.web.access_control import PREDICT
@@ -61,7 +61,7 @@ async def nothing(request: Request) -> Response:
 def serve(folder: Path) -> None:
     """Serve on a free port, printing it once requests are answered."""
     listener = listen("127.0.0.1", 0)
-    with build(Settings(data_dir=folder, log_level="warning")) as service:
+    with Service(Settings(data_dir=folder, log_level="warning")) as service:
         app = create_app(service)
         app.add_api_route(NOTHING, nothing, methods=["POST"], dependencies=[PREDICT])
         app.router.routes.insert(0, app.router.routes.pop())  # where it is found first

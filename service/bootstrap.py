@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -61,31 +60,54 @@ DATABASE_WAIT_S = 60.0
 """How long a database server that is still starting is waited for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """All parts, ready to start."""
+    """All parts of a service, built by the settings and ready to start.
 
-    settings: Settings
-    database: Database
-    store: BlobStore
-    dataset_files: BlobStore
-    registry: Registry
-    datasets: Datasets
-    catalogue: ModelCatalogue
-    limits: DecodingLimits
-    jobs: Jobs
-    snapshots: Snapshots
-    sweeps: Sweeps
-    reports: Reports
-    deletion: Deletion
-    annotations: Annotations
-    collections: Collections
-    engine: Engine
-    metrics: Metrics
-    keys: Keys
-    audit_log: AuditLog
-    retention: Retention
-    background: list[Background] = field(default_factory=list)
+    Raises `StorageFailed` if the data folder cannot be made.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.database = _open_database(settings)
+        self.store, self.dataset_files = open_stores(settings)
+        self.registry = Registry(self.store)
+        lock = _engine_lock(self.database, settings)
+        self.datasets = Datasets(
+            self.dataset_files, max_uploads=settings.max_datasets, limit_bytes=settings.max_dataset_expanded_bytes
+        )
+        self.metrics = Metrics(service.__version__)
+        recorder = Recorder(self.database, self.registry, self.datasets)
+        self.engine = Engine(self.database, recorder, _executor_factory(settings, self.metrics), lock, self.datasets)
+        submission: dict[str, Any] = {
+            "datasets": self.datasets,
+            "registry": self.registry,
+            "max_queue_length": settings.max_queue_length,
+            "wake_engine": self.engine.wake,
+        }
+        self.jobs, self.sweeps = Jobs(self.database, **submission), Sweeps(self.database, **submission)
+        self.reports = Reports(self.database, self.jobs, self.sweeps, **submission)
+        self.snapshots = Snapshots(self.database, self.datasets)
+        self.collections = Collections(self.database, self.datasets)
+        self.annotations = Annotations(self.database, self.registry, self.datasets)
+        self.catalogue = ModelCatalogue(self.registry, default_name=settings.default_model or DEFAULT_MODEL)
+        self.limits = DecodingLimits(
+            max_image_bytes=settings.max_image_bytes,
+            max_streamed_pixels=settings.max_image_pixels,
+            max_images_per_request=settings.max_images_per_request,
+        )
+        self.keys = Keys(self.database)
+        self.audit_log = AuditLog(self.database)
+        self.deletion = Deletion(self.database, self.registry, self.datasets, lambda: self.catalogue.default_name)
+        self.retention = Retention(
+            database=self.database,
+            registry=self.registry,
+            jobs=self.jobs,
+            sweeps=self.sweeps,
+            reports=self.reports,
+            deletion=self.deletion,
+            audit_log=self.audit_log,
+        )
+        self.background: list[Background] = []
 
     def require_keys_if_exposed(self) -> None:
         """Raise `KeysRequired` if others could reach a service without keys, unless the settings allow it."""
@@ -102,7 +124,7 @@ class Service:
 
         Raise `ExtraMissing` if the settings want what needs a package that is not installed.
         """
-        self.background[:] = [Background(name, step, lambda: self.engine.working) for name, step in _steps(self)]
+        self.background = [Background(name, step, lambda: self.engine.working) for name, step in _steps(self)]
 
     def start(self) -> None:
         """Migrate, clean the stores, install the shipped models, start the engine; raise `StorageFailed`."""
@@ -189,65 +211,6 @@ class Service:
         self.stop()
 
 
-def build(settings: Settings) -> Service:
-    """Build every part by the settings; raise `StorageFailed` if the data folder cannot be made."""
-    database = _open_database(settings)
-    store, dataset_files = open_stores(settings)
-    registry = Registry(store)
-    lock = _engine_lock(database, settings)
-    datasets = Datasets(
-        dataset_files, max_uploads=settings.max_datasets, limit_bytes=settings.max_dataset_expanded_bytes
-    )
-    metrics = Metrics(service.__version__)
-    recorder = Recorder(database, registry, datasets)
-    engine = Engine(database, recorder, _executor_factory(settings, metrics), lock, datasets)
-    submission: dict[str, Any] = {
-        "datasets": datasets,
-        "registry": registry,
-        "max_queue_length": settings.max_queue_length,
-        "wake_engine": engine.wake,
-    }
-    jobs, sweeps = Jobs(database, **submission), Sweeps(database, **submission)
-    reports = Reports(database, jobs, sweeps, **submission)
-    audit_log = AuditLog(database)
-    catalogue = ModelCatalogue(registry, default_name=settings.default_model or DEFAULT_MODEL)
-    deletion = Deletion(database, registry, datasets, lambda: catalogue.default_name)
-    return Service(
-        settings=settings,
-        database=database,
-        store=store,
-        dataset_files=dataset_files,
-        registry=registry,
-        datasets=datasets,
-        catalogue=catalogue,
-        limits=DecodingLimits(
-            max_image_bytes=settings.max_image_bytes,
-            max_streamed_pixels=settings.max_image_pixels,
-            max_images_per_request=settings.max_images_per_request,
-        ),
-        jobs=jobs,
-        snapshots=Snapshots(database, datasets),
-        sweeps=sweeps,
-        reports=reports,
-        collections=Collections(database, datasets),
-        deletion=deletion,
-        annotations=Annotations(database, registry, datasets),
-        engine=engine,
-        metrics=metrics,
-        keys=Keys(database),
-        audit_log=audit_log,
-        retention=Retention(
-            database=database,
-            registry=registry,
-            jobs=jobs,
-            sweeps=sweeps,
-            reports=reports,
-            deletion=deletion,
-            audit_log=audit_log,
-        ),
-    )
-
-
 def kept(settings: Settings) -> Keep:
     """Return what the settings want to be kept."""
     return Keep(
@@ -316,7 +279,7 @@ def stored_names(settings: Settings) -> dict[str, list[str]]:
 def disk_use(settings: Settings, database: Database) -> dict[str, int]:
     """Return the bytes that the parts of a service use on this machine's disks, or of the database on its server's."""
     folders = {"models": settings.store_dir, "datasets": settings.data_dir / "datasets"}
-    if settings.store_url and "://" in settings.store_url:
+    if settings.bucket_url:
         folders = {"models": settings.data_dir / "store_cache", "datasets": settings.data_dir / "dataset_cache"}
     sizes = {name: sum(map(file_size, folder.rglob("*"))) for name, folder in folders.items()}
     return {"database": database.size_bytes(), **sizes}
@@ -358,10 +321,10 @@ def shipped_models() -> Path:
 
 def open_stores(settings: Settings) -> tuple[BlobStore, BlobStore]:
     """Return the stores of models and of uploaded data sets: in a bucket if the setting is a URL, else in folders."""
-    if settings.store_url and "://" in settings.store_url:
-        datasets_url = f"{settings.store_url.rstrip('/')}/.datasets"  # no model can have this name
+    if url := settings.bucket_url:
+        datasets_url = f"{url.rstrip('/')}/.datasets"  # no model can have this name
         return (
-            ObjectStore(settings.store_url, settings.data_dir / "store_cache"),
+            ObjectStore(url, settings.data_dir / "store_cache"),
             ObjectStore(datasets_url, settings.data_dir / "dataset_cache"),
         )
     return LocalStore(settings.store_dir), LocalStore(settings.data_dir / "datasets")

@@ -171,9 +171,14 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{quote(str(self.data_dir.resolve() / 'inkling.db'))}"
 
     @property
+    def bucket_url(self) -> str | None:
+        """The URL of the model store, unless it is a folder."""
+        return self.store_url if self.store_url and "://" in self.store_url else None
+
+    @property
     def store_place(self) -> str:
         """The URL or folder of the model store, for display."""
-        return self.store_url if self.store_url and "://" in self.store_url else str(self.store_dir.absolute())
+        return self.bucket_url or str(self.store_dir.absolute())
 
     @property
     def store_dir(self) -> Path:

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from inkling import InklingClient
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.settings import Settings
 from tests.browser.conftest import ARGUMENTS
 from tests.web.serving import serving
@@ -70,7 +70,7 @@ def main() -> None:
     """Write them."""
     with (
         tempfile.TemporaryDirectory() as data_dir,
-        build(Settings(data_dir=Path(data_dir), executor="processes", workers=1)) as service,
+        Service(Settings(data_dir=Path(data_dir), executor="processes", workers=1)) as service,
         serving(service) as url,
         sync_playwright() as playwright,
     ):

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.charts import digit_picture, evidence_picture, reading_picture, weights_picture
 from service.database import Annotation, Search, migrate
 from service.inference import (
@@ -52,7 +52,7 @@ class LocalBackend:
         self.arguments = arguments
         # Commands print what happens; the log of their workers is only for those who ask for it.
         level = settings.log_level if "log_level" in settings.model_fields_set else "warning"
-        self._service = build(settings.model_copy(update={"log_level": level}))
+        self._service = Service(settings.model_copy(update={"log_level": level}))
         self._is_started = False
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from service import __version__
 from service.access import Keys
 from service.backup import Backup, back_up
 from service.backup import restore as restore_backup
-from service.bootstrap import build, disk_use, inspected, is_open, kept, open_stores
+from service.bootstrap import Service, disk_use, inspected, is_open, kept, open_stores
 from service.database import HEAD, Database, has_wal_reset_race, migrate, sqlite3
 from service.errors import InvalidInput, ServiceError
 from service.registry import BlobStore
@@ -128,7 +128,7 @@ def clean(dry_run: bool, yes: bool, as_json: bool, **given: str | None) -> None:
             raise InvalidInput(f"There is no database in {database.path.parent}.")
         if dry_run and database.schema() != int(HEAD):
             raise InvalidInput("The database is of another version of Inkling; inkling serve brings it up to date.")
-    service = build(settings)
+    service = Service(settings)
     try:
         migrate(service.database)
         expired = service.retention.expired(kept(settings))

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from service import __version__
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.settings import Settings
 from service.telemetry import tracing
 
@@ -66,7 +66,7 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        own = None if service else await run_sync(build, settings)
+        own = None if service else await run_sync(Service, settings)
         if own:
             await run_sync(own.require_keys_if_exposed)
             await run_sync(own.start)

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from uvicorn.server import HANDLED_SIGNALS
 
 from service import __version__
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.database import has_wal_reset_race, sqlite3
 from service.errors import ServiceError
 from service.metrics import share_metrics
@@ -124,7 +124,7 @@ def run(settings: Settings, on_ready: Callable[[str], None] = lambda url: None) 
             return
         reserved = _reserve(listener)
     with reserved:
-        service = build(settings)
+        service = Service(settings)
         try:
             service.require_keys_if_exposed()  # here, where the command line reports the reason
             service.prepare_background()  # likewise
@@ -144,7 +144,7 @@ def serve(settings: Settings, listener: socket.socket, on_ready: Callable[[], No
     """
     _configure_process(settings)
     with ExitStack() as until_stopped:
-        service = build(settings)
+        service = Service(settings)
         service.require_keys_if_exposed()
         until_stopped.enter_context(service)
         if service.database.exclusive and has_wal_reset_race(sqlite3.sqlite_version_info):

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.settings import Settings
 from tests.web.serving import DEADLINE_S, serving
 
@@ -38,7 +38,7 @@ OpenPage: TypeAlias = Callable[..., Any]
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve, with one worker process; for the tests of one file only, because others count the workers."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), executor="processes", workers=1)
-    with build(settings) as service, serving(service) as url:
+    with Service(settings) as service, serving(service) as url:
         yield url
 
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from service.access import Scope
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.settings import Settings
 from tests.browser.conftest import OpenPage
 from tests.browser.drawing import SEVEN, THREE, draw
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs("browser")]
 @pytest.fixture
 def lesson(tmp_path: Path) -> Iterator[tuple[str, Service]]:
     """Yield the URL of a service that requires a key, and has an empty collection."""
-    with build(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
+    with Service(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
         service.keys.create("teacher", [Scope.ADMIN])
         service.collections.create("lesson-1")
         with serving(service) as url:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from service.access import Scope
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.core import TrainingConfig
 from service.jobs import JobRequest
 from service.settings import Settings
@@ -53,7 +53,7 @@ def test_a_killed_server_comes_back_and_no_event_is_missing(open_page: OpenPage,
 @pytest.fixture
 def closed(tmp_path: Path) -> Iterator[tuple[str, str, str]]:
     """Yield the URL of a service that requires a key, a key to read and predict, and a job."""
-    with build(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
+    with Service(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
         key = service.keys.create("a class", [Scope.READ, Scope.PREDICT])[1]
         job = service.jobs.submit(JobRequest(config=TrainingConfig(epochs=2, train_size=512)))
         with serving(service) as url:

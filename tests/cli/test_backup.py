@@ -16,7 +16,7 @@ from click.testing import Result
 
 from service.backup import back_up, check
 from service.backup import restore as restore_backup
-from service.bootstrap import Service, build, open_stores
+from service.bootstrap import Service, open_stores
 from service.core import TrainingConfig
 from service.errors import Corrupted, StorageFailed
 from service.jobs import JobRequest
@@ -28,7 +28,7 @@ Run = Callable[..., Result]
 @pytest.fixture
 def original(tmp_path: Path) -> Iterator[Service]:
     """Return a service, not started, with models and jobs."""
-    parts = build(Settings(data_dir=tmp_path / "original"))
+    parts = Service(Settings(data_dir=tmp_path / "original"))
     parts.require_keys_if_exposed()
     parts.install_models()
     parts.jobs.submit(JobRequest(config=TrainingConfig()))
@@ -43,7 +43,7 @@ def contents_of(folder: Path) -> dict[str, bytes]:
 
 
 def job_ids(folder: Path) -> list[str]:
-    parts = build(Settings(data_dir=folder))
+    parts = Service(Settings(data_dir=folder))
     try:
         parts.require_keys_if_exposed()
         return [job.id for job in parts.jobs.page(limit=200)[0]]

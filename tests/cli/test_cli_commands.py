@@ -19,7 +19,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.cli.local import LocalBackend
 from service.cli.root import Failure
 from service.cli.sweeps import exit_code_of
@@ -179,7 +179,7 @@ def test_a_model_is_shown_with_its_weights(here: Here, monkeypatch: pytest.Monke
 @pytest.mark.slow
 def test_a_pipe_gets_whole_lines_in_any_encoding(tmp_path: Path) -> None:
     name = "long-" * 10 + "name"
-    idle = build(Settings(data_dir=tmp_path))
+    idle = Service(Settings(data_dir=tmp_path))
     idle.require_keys_if_exposed()
     idle.jobs.submit(JobRequest(config=TrainingConfig(), name=name))
     idle.stop()

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.core import TrainingConfig
 from service.database import migrate
 from service.errors import StorageFailed
@@ -32,7 +32,7 @@ def start(settings: Settings) -> Iterator[Callable[..., Service]]:
     services: list[Service] = []
 
     def start_one(**changes: Any) -> Service:
-        service = build(settings.model_copy(update=changes))
+        service = Service(settings.model_copy(update=changes))
         service.start()
         services.append(service)
         return service
@@ -55,7 +55,7 @@ def held() -> tuple[int, int, int]:
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_a_service_trains_and_releases_everything(settings: Settings, executor: str) -> None:
     before = held()
-    with build(settings.model_copy(update={"executor": executor})) as service:
+    with Service(settings.model_copy(update={"executor": executor})) as service:
         eventually(lambda: service.engine.working)
         job = train(service)
         assert job.state is JobState.SUCCEEDED
@@ -79,7 +79,7 @@ def test_a_start_removes_what_an_interrupted_write_left(
 
 @pytest.mark.parametrize(("named", "expected"), [(None, "mnist-digits"), ("mnist-softmax", "mnist-softmax")])
 def test_the_settings_decide_which_model_is_the_default(settings: Settings, named: str | None, expected: str) -> None:
-    with build(settings.model_copy(update={"default_model": named})) as service:
+    with Service(settings.model_copy(update={"default_model": named})) as service:
         assert service.catalogue.get().manifest.name == service.catalogue.default_name == expected
 
 
@@ -131,15 +131,15 @@ def test_two_data_folders_with_one_database_share_the_work(start: Callable[..., 
 def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageFailed) as failure:
-        build(Settings(data_dir=tmp_path / "file" / "data"))
+        Service(Settings(data_dir=tmp_path / "file" / "data"))
     assert str(tmp_path / "file" / "data") in failure.value.message
 
 
 def test_a_newer_database_stops_the_start(settings: Settings) -> None:
     before = held()
-    with build(settings) as service, service.database.write() as connection:
+    with Service(settings) as service, service.database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StorageFailed, match="newer version"), build(settings):
+    with pytest.raises(StorageFailed, match="newer version"), Service(settings):
         pass
     assert held() == before
 
@@ -147,7 +147,7 @@ def test_a_newer_database_stops_the_start(settings: Settings) -> None:
 @pytest.mark.parametrize("name", ["a b", "what?", "100%41", "#1", "ünï", "a@b:c"])
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     settings = Settings(data_dir=tmp_path / name, executor="inline", workers=1)
-    service = build(settings)
+    service = Service(settings)
     migrate(service.database)
     service.database.close()
     assert (tmp_path / name / "inkling.db").is_file()

@@ -17,7 +17,7 @@ import pytest
 from distributed import Client, Queue
 
 from service import __version__
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.core import TrainingConfig
 from service.datasets import Dataset, read_upload
 from service.errors import InvalidField
@@ -178,7 +178,7 @@ def test_an_uploaded_data_set_goes_to_workers_that_have_no_store(
     config = TrainingConfig(classes=(0, 1, 2), train_size=700, validation_size=300, epochs=3)
     found = []
     for options in ({"executor": "dask", "dask_scheduler": two_dask_workers.address}, {"executor": "inline"}):
-        with build(Settings(data_dir=tmp_path / options["executor"], **options)) as service:
+        with Service(Settings(data_dir=tmp_path / options["executor"], **options)) as service:
             service.datasets.receive(
                 {"name": "three"}, lambda names, limit: read_upload({"file": file.getvalue()}, names, limit_bytes=limit)
             )
@@ -214,10 +214,10 @@ def test_over_tls_a_job_is_trained_and_a_certificate_is_required(tmp_path: Path)
     names = {name: f"DASK_{name}".upper().replace(".", "__").replace("-", "_") for name in ours}
     with closing(DaskCluster(1, {names[name]: file for name, file in ours.items()})) as cluster:
         settings = Settings(executor="dask", dask_scheduler=cluster.address, data_dir=tmp_path / "data")
-        with dask.config.set(ours), build(settings) as service:
+        with dask.config.set(ours), Service(settings) as service:
             trained_in(service, JobRequest(config=TrainingConfig(train_size=512, validation_size=500, epochs=3)))
         with pytest.raises(InvalidField, match="certificate"):
-            build(settings)
+            Service(settings)
         with dask.config.set({**theirs, f"{TLS}.ca-file": ours[f"{TLS}.ca-file"]}), pytest.raises(OSError, match="TLS"):
             Client(cluster.address, timeout=2, set_as_default=False)
         context = ssl.create_default_context(cafile=ours[f"{TLS}.ca-file"])
@@ -269,8 +269,8 @@ def test_an_unencrypted_connection_to_another_machine_is_refused_unless_allowed(
     """Before anything is opened; where it is wanted, an engine waits for the scheduler without a slot."""
     settings = Settings(executor="dask", dask_scheduler="tcp://192.0.2.1:8786", data_dir=tmp_path)
     with pytest.raises(InvalidField, match="pickled code"):
-        build(settings)
-    build(settings.model_copy(update={"dask_insecure": True})).stop()
+        Service(settings)
+    Service(settings.model_copy(update={"dask_insecure": True})).stop()
 
 
 def test_without_a_scheduler_there_are_no_slots_and_closing_is_quick() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.datasets import Dataset, read_upload
 from service.errors import Conflict, InvalidField, NotFound
 from service.jobs import Jobs
@@ -61,7 +61,7 @@ def test_a_request_that_needs_what_is_deleted_leaves_nothing_half(
     """Deleted before each read of a file by the submission in turn, and at last between check and insertion."""
     real_read, real_accept = LocalStore.read, Jobs._accept
     accepted = []
-    with build(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
+    with Service(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
         for moment in count():
             fields, delete = add(service, mnist, moment)
             waiting, n_reads = [delete], count()
@@ -100,7 +100,7 @@ def test_lists_leave_out_what_is_deleted_while_they_are_read(
     add: Callable[..., tuple[dict[str, Any], Callable[[], None]]],
 ) -> None:
     """Deleted before each read of the store by the lists in turn: all else is listed, and nothing called damaged."""
-    with build(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
+    with Service(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
 
         def listed() -> list[str]:
             models, datasets = service.annotations.models()[0], service.annotations.datasets()[0]

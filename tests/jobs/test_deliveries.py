@@ -21,7 +21,7 @@ from sqlalchemy import update
 from standardwebhooks import Webhook
 
 from service import deliveries, webhooks
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.cli.local import LocalBackend
 from service.database import Database, DeliveryRow, delivery_rows
 from service.database.tables import deliveries as rows
@@ -56,7 +56,7 @@ def make_service(tmp_path: Path, receiver: Receiver, impatient: None) -> Iterato
         def make(**changes: Any) -> Service:
             given = {"webhook_url": receiver.url(), "webhook_secret": SECRET, "webhook_allow_private": True, **changes}
             settings = Settings(data_dir=tmp_path / "data", executor="inline", workers=1, **given)
-            return stack.enter_context(build(settings))
+            return stack.enter_context(Service(settings))
 
         yield make
 

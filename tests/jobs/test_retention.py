@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import Table, text, update
 
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.cli.upkeep import clean
 from service.database import Database, migrate, sqlite3
 from service.database.tables import jobs, reports, sweeps
@@ -30,7 +30,7 @@ MONTH = Keep(jobs_days=30, snapshots_days=30)
 @pytest.fixture
 def service(tmp_path: Path, kind: str, url: str) -> Iterator[Service]:
     """Return a service whose engine does not run."""
-    service = build(Settings(data_dir=tmp_path, database_url=url, executor="inline", workers=1))
+    service = Service(Settings(data_dir=tmp_path, database_url=url, executor="inline", workers=1))
     yield service
     service.stop()
 
@@ -105,21 +105,21 @@ def test_the_newest_versions_stay_and_those_in_use(service: Service) -> None:
 @pytest.mark.slow
 def test_a_service_thins_snapshots_and_deletes_at_its_start(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, executor="inline", workers=1)
-    with build(settings) as service:
+    with Service(settings) as service:
         job_id, old = (submit(service, epochs=n, checks_per_epoch=4, patience=None) for n in (15, 1))
         for each in (job_id, old):
             eventually(lambda: service.jobs.get(each).state.final)  # noqa: B023
         before = service.snapshots.list(job_id)
         age(service, jobs, job_id)
     assert (before["every_checks"], len(before["snapshots"])) == (1, 60)
-    with build(settings.model_copy(update={"keep_snapshots_days": 30})) as service:
+    with Service(settings.model_copy(update={"keep_snapshots_days": 30})) as service:
         eventually(lambda: len(service.snapshots.list(job_id)["snapshots"]) < 60)
         after = service.snapshots.list(job_id)
         assert (after["every_checks"], after["snapshots"]) == (4, before["snapshots"][::4])
         assert service.snapshots.weights(job_id, after["snapshots"][-1]["step"]).parameters.any()
         assert service.audit_log.page(limit=1)[0].route == "/api/v1/jobs/{job_id}/snapshots"
         age(service, jobs, old)
-    with build(settings.model_copy(update={"keep_jobs_days": 30})) as service:
+    with Service(settings.model_copy(update={"keep_jobs_days": 30})) as service:
         eventually(lambda: not service.jobs.page()[0])
         assert service.registry.versions("old") == (1, 2), "models stay"
 
@@ -156,7 +156,7 @@ def test_free_pages_are_returned(tmp_path: Path, is_old: bool) -> None:
 
 
 def test_the_command_says_what_deletes_it_and_says_so(tmp_path: Path) -> None:
-    with build(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
+    with Service(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service:
         job_id = submit(service)
         eventually(lambda: service.jobs.get(job_id).state.final)
         age(service, jobs, job_id)

@@ -24,7 +24,7 @@ import pytest
 from PIL import Image
 
 from service.access import Scope
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.datasets import load_dataset
 from service.settings import Settings
 from tests.free_port import free_port
@@ -101,7 +101,7 @@ class Running(NamedTuple):
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     data_dir = tmp_path_factory.mktemp("data")
     with (
-        build(Settings(data_dir=data_dir, executor="processes", workers=1, allow_anonymous=True)) as service,
+        Service(Settings(data_dir=data_dir, executor="processes", workers=1, allow_anonymous=True)) as service,
         serving(service) as url,
     ):
         yield Running(url, service.keys.create("reader", [Scope.ADMIN])[1])

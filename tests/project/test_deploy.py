@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.metrics import Stages
 from service.settings import Settings
 from service.web.routes.operations import read_metrics
@@ -21,7 +21,7 @@ from service.web.routes.operations import read_metrics
 @pytest.fixture(scope="module")
 def metrics(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return what Prometheus reads when everything has happened once."""
-    with build(Settings(data_dir=tmp_path_factory.mktemp("data"), executor="inline", workers=1)) as service:
+    with Service(Settings(data_dir=tmp_path_factory.mktemp("data"), executor="inline", workers=1)) as service:
         stages = Stages()
         for _ in range(4):
             stages.next()

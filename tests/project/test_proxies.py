@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from service.access import Scope
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.settings import Settings
 from tests.free_port import free_port
 from tests.web.serving import LONG, serving
@@ -32,7 +32,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         allowed_hosts=(HOST,),
         trusted_proxies=("127.0.0.1",),
     )
-    with build(settings) as service:
+    with Service(settings) as service:
         yield service
 
 

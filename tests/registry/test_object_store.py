@@ -13,7 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import numpy as np
 import pytest
 
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.core import Floats
 from service.datasets import Dataset, read_upload
 from service.errors import Corrupted, InvalidField, StorageFailed
@@ -200,7 +200,7 @@ def test_engines_that_finish_the_same_job_make_one_version(
 def test_a_service_keeps_its_models_in_a_bucket(bucket: str, tmp_path: Path) -> None:
     """Two of them on one bucket: what one has registered and named, the other serves."""
     first, second = (
-        build(Settings(data_dir=tmp_path / name, store_url=bucket, executor="inline", workers=1)) for name in "ab"
+        Service(Settings(data_dir=tmp_path / name, store_url=bucket, executor="inline", workers=1)) for name in "ab"
     )
     with first, second:
         assert first.catalogue.get("mnist-softmax", None) is not None
@@ -214,7 +214,7 @@ def test_a_service_keeps_data_sets_beside_them(bucket: str, mnist: Dataset, tmp_
     images, labels = mnist.test.images[chosen], mnist.test.labels[chosen]
     np.savez(file := BytesIO(), x_train=images, y_train=labels, x_test=images[:9], y_test=labels[:9])
     first, second = (
-        build(Settings(data_dir=tmp_path / name, store_url=bucket, executor="inline", workers=1)) for name in "ab"
+        Service(Settings(data_dir=tmp_path / name, store_url=bucket, executor="inline", workers=1)) for name in "ab"
     )
     with first, second:
         first.datasets.receive(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.reports import Contents, Findings, Report, ReportOptions
 from service.settings import Settings
 from tests.postgresql import Server
@@ -52,7 +52,7 @@ def start(kind: str, request: pytest.FixtureRequest) -> Iterator[Callable[[Path]
             if server and folder not in urls:
                 urls[folder] = at_end.enter_context(server.migrated_database())
             settings = Settings(data_dir=folder, executor="inline", workers=1, database_url=urls.get(folder))
-            return build(settings)
+            return Service(settings)
 
         yield start_in
 

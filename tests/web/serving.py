@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.settings import Settings
 from service.web.app import create_app
 from service.web.server import Server, listen
@@ -38,7 +38,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="session")
 def service(settings: Settings) -> Iterator[Service]:
-    with build(settings) as service:
+    with Service(settings) as service:
         yield service
 
 

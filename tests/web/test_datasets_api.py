@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.datasets import PART_NAMES, Dataset
 from service.settings import Settings
 from tests.web.serving import problem_of, serving, wait_until_over
@@ -136,7 +136,7 @@ def test_a_folder_of_pictures_is_sent_file_by_file(client: httpx.Client, mnist: 
 def test_it_may_be_larger_than_sixteen_images(npz: bytes, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, executor="inline", workers=1, max_body_bytes=1024)
     assert len(npz) > 16 * settings.max_body_bytes
-    with build(settings) as service, serving(service) as url:
+    with Service(settings) as service, serving(service) as url:
         answer = httpx.post(f"{url}/api/v1/datasets", data={"name": "clothes"}, files={"file": npz})
     assert answer.status_code == 201, answer.text
 

@@ -16,7 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.settings import Settings
 from service.web import connection
 from service.web.app import create_app
@@ -110,7 +110,7 @@ def in_two_pieces(data: bytes, step: int = 7) -> list[list[bytes]]:
 
 def test_it_is_the_client_who_closes_what_is_not_used(tmp_path: Path) -> None:
     """Else a request may be sent just when the server closes."""
-    with build(Settings(data_dir=tmp_path, workers=1)) as service:
+    with Service(Settings(data_dir=tmp_path, workers=1)) as service:
         server = Server(create_app(service), lambda: None)
     assert server.config.timeout_keep_alive > max(ALB_IDLE_S, httpx.Limits().keepalive_expiry or 0)
 

@@ -16,7 +16,7 @@ import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.datasets import Dataset
 from service.inference import predict
 from service.settings import Settings
@@ -201,7 +201,7 @@ def test_statistics_count(server: Any, digits: Any) -> None:
 
 def test_not_ready_without_a_model(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.bootstrap.shipped_models", lambda: tmp_path / "none")
-    with build(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service, serving(service) as url:
+    with Service(Settings(data_dir=tmp_path, executor="inline", workers=1)) as service, serving(service) as url:
         with triton.InferenceServerClient(url.removeprefix("http://")) as client:
             assert client.is_server_live()
             assert not client.is_server_ready()

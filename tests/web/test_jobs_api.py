@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.settings import Settings
 from tests.web.serving import LONG, TINY, long_job, problem_of, serving, wait_for, wait_until_over
 
@@ -167,7 +167,7 @@ def test_a_verified_job_is_the_same(client: httpx.Client, finished_job: dict[str
 
 def test_a_full_queue_says_when_to_come_back(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, executor="inline", workers=1, max_queue_length=1)
-    with build(settings) as service, serving(service) as url, httpx.Client(base_url=f"{url}/api/v1") as client:
+    with Service(settings) as service, serving(service) as url, httpx.Client(base_url=f"{url}/api/v1") as client:
         running = submit(client, LONG)["id"]
         wait_for(client, running, "check")
         submit(client, LONG)

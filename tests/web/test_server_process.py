@@ -128,17 +128,17 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     program = f"""
 import os
 from pathlib import Path
-from service.bootstrap import build
+from service.bootstrap import Service
 from service.errors import ServiceError
 from service.settings import Settings
 
 # Imports what another user may not read.
-build(Settings(data_dir=Path({str(other)!r}), executor="inline")).stop()
+Service(Settings(data_dir=Path({str(other)!r}), executor="inline")).stop()
 if {as_root}:
     os.setuid(65534)
 for folder, url in (({str(folder)!r}, None), ({str(tmp_path)!r}, "sqlite:///{missing}/inkling.db")):
     try:
-        build(Settings(data_dir=Path(folder), database_url=url, executor="inline"))
+        Service(Settings(data_dir=Path(folder), database_url=url, executor="inline"))
     except ServiceError as error:
         print(error.message)
 """

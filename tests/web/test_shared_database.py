@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.database import NewJob, collection_rows, job_rows
 from service.errors import NotFound
 from service.jobs import LATE_S, EventCursor, JobState
@@ -39,7 +39,7 @@ def start(tmp_path: Path, postgresql: Server) -> Iterator[Start]:
 
         def start_one(folder: str = "data", **settings: Any) -> Service:
             options = {"executor": "inline", "workers": 1, "database_url": url, **settings}
-            return at_end.enter_context(build(Settings(data_dir=tmp_path / folder, **options)))
+            return at_end.enter_context(Service(Settings(data_dir=tmp_path / folder, **options)))
 
         yield start_one
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.charts import TileGrid
 from service.core import norm
 from service.settings import Settings
@@ -271,7 +271,7 @@ def test_bad_addresses(client: httpx.Client, method: str, path: str, status: int
 
 def test_a_full_queue_counts_members(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, executor="inline", workers=1, max_queue_length=3)
-    with build(settings) as service, serving(service) as url, httpx.Client(base_url=f"{url}/api/v1") as client:
+    with Service(settings) as service, serving(service) as url, httpx.Client(base_url=f"{url}/api/v1") as client:
         answer = client.post("/sweeps", json={"base": ENDLESS, "grid": {"seed": [0, 1, 2, 3]}})
         assert (answer.status_code, problem_of(answer)) == (429, "queue-full")
         assert client.get("/sweeps").json() == {"sweeps": [], "next": None}
@@ -464,7 +464,7 @@ def test_pictures_while_it_runs_and_before(client: httpx.Client) -> None:
 def test_a_thousand_members_are_submitted_and_cancelled_by_ten_at_once(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, executor="inline", workers=1)
     with (
-        build(settings) as service,
+        Service(settings) as service,
         serving(service) as url,
         httpx.Client(base_url=f"{url}/api/v1", timeout=DEADLINE_S) as client,
     ):

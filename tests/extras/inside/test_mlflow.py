@@ -19,7 +19,7 @@ import yaml
 from mlflow import MlflowClient
 
 from service import deliveries, tracking
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.core import TrainingConfig
 from service.datasets import Dataset
 from service.inference import predict
@@ -122,15 +122,15 @@ def runs(server: MlflowServer, settings: Settings) -> list[Any]:
 
 
 def test_jobs_become_runs(tmp_path: Path, server: MlflowServer, settings: Settings) -> None:
-    with build(settings) as service:
+    with Service(settings) as service:
         before = trained(service, learning_rate=0.05)
-    with build(logging_to(server.uri, settings)) as service:
+    with Service(logging_to(server.uri, settings)) as service:
         until(lambda: len(runs(server, settings)) == 1)
         job = trained(service)
         until(lambda: len(runs(server, settings)) == 2)
         history = service.jobs.metrics(job.id)
         drawn = {f"pictures/{what}.png": job_picture(service.jobs, job.id, what) for what in PICTURES}
-    with build(logging_to(server.uri, settings)) as service:
+    with Service(logging_to(server.uri, settings)) as service:
         third = trained(service, seed=7)
         until(lambda: len(runs(server, settings)) == 3)
 
@@ -161,7 +161,7 @@ def test_jobs_become_runs(tmp_path: Path, server: MlflowServer, settings: Settin
 def test_a_network_is_an_artifact_and_a_registered_model(
     tmp_path: Path, server: MlflowServer, settings: Settings, mnist: Dataset
 ) -> None:
-    with build(logging_to(server.uri, settings)) as service:
+    with Service(logging_to(server.uri, settings)) as service:
         job = trained(service, hidden_layers=(8, 4), activation="relu", input_scaling="standard", name="net")
         (run,) = until(lambda: runs(server, settings))
         model = service.catalogue.get("net")
@@ -184,19 +184,19 @@ def test_a_network_is_an_artifact_and_a_registered_model(
 
 
 def test_what_was_cut_off_is_logged_anew(server: MlflowServer, settings: Settings) -> None:
-    with build(settings) as service:
+    with Service(settings) as service:
         job = trained(service)
     client = MlflowClient(tracking_uri=server.uri)
     experiment = client.create_experiment(settings.mlflow_experiment)
     half = client.create_run(experiment, tags={"inkling.job_id": job.id}).info.run_id
-    with build(logging_to(server.uri, settings)):
+    with Service(logging_to(server.uri, settings)):
         (run,) = until(lambda: runs(server, settings))
     assert run.info.run_id != half
     assert client.get_run(half).info.lifecycle_stage == "deleted"
 
 
 def test_a_server_that_goes_away_holds_nothing_up_and_misses_nothing(server: MlflowServer, settings: Settings) -> None:
-    with build(logging_to(server.uri, settings)) as service:
+    with Service(logging_to(server.uri, settings)) as service:
         first = trained(service)
         until(lambda: len(runs(server, settings)) == 1)
         server.kill()
@@ -206,7 +206,7 @@ def test_a_server_that_goes_away_holds_nothing_up_and_misses_nothing(server: Mlf
         server.signal(signal.SIGSTOP)  # it takes connections, and says nothing
         jobs.append(trained(service, seed=3))
     server.signal(signal.SIGCONT)
-    with build(logging_to(server.uri, settings)):
+    with Service(logging_to(server.uri, settings)):
         until(lambda: len(runs(server, settings)) == 4)
     assert [job.state for job in jobs] == 4 * ["succeeded"]
     assert sorted(run.data.tags["inkling.job_id"] for run in runs(server, settings)) == [job.id for job in jobs]
@@ -219,7 +219,7 @@ def test_a_deleted_experiment_is_named_once_and_written_to_when_it_is_restored(
     experiment = client.create_experiment(settings.mlflow_experiment)
     client.delete_experiment(experiment)
     refused = 'inkling_deliveries_total{outcome="failed",target="mlflow"} 1.0'
-    with build(logging_to(server.uri, settings)) as service:
+    with Service(logging_to(server.uri, settings)) as service:
         for seed in range(2):
             trained(service, seed=seed)
         until(lambda: refused in service.metrics.exposition({}).decode())
@@ -227,7 +227,7 @@ def test_a_deleted_experiment_is_named_once_and_written_to_when_it_is_restored(
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert f"The experiment {settings.mlflow_experiment} was deleted in MLflow" in warning
     client.restore_experiment(experiment)
-    with build(logging_to(server.uri, settings)):
+    with Service(logging_to(server.uri, settings)):
         until(lambda: len(runs(server, settings)) == 2)
 
 
@@ -245,5 +245,5 @@ def test_nothing_is_printed_and_nothing_is_reported_to_others() -> None:
 
 
 def test_a_server_that_never_was_holds_nothing_up(settings: Settings) -> None:
-    with build(logging_to("http://127.0.0.1:9", settings)) as service:
+    with Service(logging_to("http://127.0.0.1:9", settings)) as service:
         assert trained(service).state == "succeeded"

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service.access import Scope
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.settings import Settings
 from service.web.access_control import client_address
 from service.web.limits import Slots, TokenBuckets
@@ -102,7 +102,7 @@ def test_what_a_proxy_forwards_and_is_no_address_is_one_client(
 def limited(data_dir: Path, **settings: object) -> Iterator[tuple[Service, httpx.Client]]:
     """Serve with small limits."""
     made = Settings(data_dir=data_dir, executor="inline", workers=1, **settings)  # type: ignore[arg-type]
-    with build(made) as service, serving(service) as url, httpx.Client(base_url=url, timeout=DEADLINE_S) as client:
+    with Service(made) as service, serving(service) as url, httpx.Client(base_url=url, timeout=DEADLINE_S) as client:
         yield service, client
 
 

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.access import Scope
-from service.bootstrap import Service, build
+from service.bootstrap import Service
 from service.cli import cli
 from service.errors import KeysRequired
 from service.settings import Settings
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 @contextmanager
 def served(data_dir: Path, **settings: Any) -> Iterator[tuple[Service, httpx.Client]]:
     made = Settings(data_dir=data_dir, executor="inline", workers=1, **settings)
-    with build(made) as service, serving(service) as url, httpx.Client(base_url=url, timeout=DEADLINE_S) as client:
+    with Service(made) as service, serving(service) as url, httpx.Client(base_url=url, timeout=DEADLINE_S) as client:
         yield service, client
 
 
@@ -73,7 +73,7 @@ def test_anonymous_is_what_it_says(tmp_path: Path) -> None:
 )
 def test_which_services_others_can_reach(settings: dict[str, Any], is_here: bool, tmp_path: Path) -> None:
     assert Settings(**settings).on_loopback is is_here
-    service = build(Settings(data_dir=tmp_path, **settings))
+    service = Service(Settings(data_dir=tmp_path, **settings))
     if is_here:
         service.require_keys_if_exposed()
     else:

@@ -26,8 +26,8 @@ _MAX_SIDE = 999_999_999
 def read_npy(content: bytes) -> NDArray[Any]:
     """Read an array of integers or floating-point numbers.
 
-    Versions 1.0 to 3.0 of the format are read, in C or Fortran order and of either byte order. No other type is
-    accepted: not bool, not complex, no text and no objects. Raises `MalformedInput` if the header is not one that NumPy
+    It is a read-only view of the bytes. Versions 1.0 to 3.0 of the format are read, in C or Fortran order and of either
+    byte order. No other type is accepted: not bool, not complex, no text and no objects. Raises `MalformedInput` if the header is not one that NumPy
     reads as such an array, or the bytes after it are not exactly as many as it says.
     """
     major = content[6] if content.startswith(MAGIC) and len(content) > 10 and content[7] == 0 else 0
@@ -44,7 +44,10 @@ def read_npy(content: bytes) -> NDArray[Any]:
     if math.prod(shape) * dtype.itemsize != len(content) - data_start:
         raise MalformedInput("The .npy file does not hold as many bytes as its header says.")
     values: NDArray[Any] = np.frombuffer(content, dtype, offset=data_start)
-    return values.reshape(shape, order="F" if fortran_order else "C")
+    try:
+        return values.reshape(shape, order="F" if fortran_order else "C")
+    except ValueError as error:  # an empty array with other axes beyond what NumPy can count
+        raise MalformedInput("The .npy file has an impossible shape.") from error
 
 
 def _header(text: str) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
@@ -53,7 +56,7 @@ def _header(text: str) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
         match ast.literal_eval(_LONG.sub("", text.strip())):
             case {"descr": str(dtype), "fortran_order": bool(fortran_order), "shape": tuple(shape), **others}:
                 sides = [side for side in shape if type(side) is int and 0 <= side <= _MAX_SIDE]
-                is_shape = len(sides) == len(shape) and 1 <= len(shape) <= _MAX_DIMENSIONS
+                is_shape = len(sides) == len(shape) <= _MAX_DIMENSIONS
                 if not others and is_shape and _DTYPE.fullmatch(dtype):
                     return np.dtype(dtype), fortran_order, shape
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # as literal_eval documents

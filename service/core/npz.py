@@ -1,13 +1,10 @@
 """Named arrays to ``.npz`` bytes and back: the one format of weight files and checkpoints.
 
-The writer is deterministic. The reader trusts nothing: it is told which arrays there must be, reads the NumPy
-headers by a pattern instead of evaluating them, and allocates no more than it was given. Both work in memory;
-files belong to others.
+The writer is deterministic. The reader trusts nothing: it is given which arrays there must be, and allocates no more
+than it was given. Both work in memory.
 """
 
 import io
-import math
-import re
 import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,20 +14,15 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from service.errors import Corrupted, InputTooLarge
+from service.errors import Corrupted, InputTooLarge, MalformedInput
 
 from .archive import END_RECORD, END_RECORD_BYTES, open_archive, read_member
+from .npy import read_npy
 
 # By NumPy's name and by the little-endian code that stands in a file.
 _CODES = {"float32": "<f4", "float64": "<f8", "int64": "<i8"}
-_NAMES = {code: name for name, code in _CODES.items()}
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the zip format has no earlier date; a fixed one keeps the bytes the same
-_MAGIC = b"\x93NUMPY\x01\x00"
-_HEADER = re.compile(
-    rb"\{'descr': '(<f4|<f8|<i8)', 'fortran_order': False, "
-    rb"'shape': \((|[0-9]{1,15},|[0-9]{1,15}(?:, [0-9]{1,15})+)\), \} *\n"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,22 +112,13 @@ def read_members(
 
 
 def _read_array(content: bytes, spec: ArraySpec) -> NDArray[Any]:
-    """One ``.npy`` file, version 1.0, as a read-only view of its bytes."""
-    start = len(_MAGIC) + 2 + int.from_bytes(content[len(_MAGIC) : len(_MAGIC) + 2], "little")
-    header = _HEADER.fullmatch(content[len(_MAGIC) + 2 : start])
-    # A multiple of 64, as NumPy writes it, keeps the numbers aligned in memory.
-    if not content.startswith(_MAGIC) or header is None or start % 64:
-        raise Corrupted("An array's header is not one of a plain array of numbers in C order.")
-    dtype = np.dtype(header[1].decode("ascii"))
-    shape = tuple(int(length) for length in re.findall(rb"[0-9]+", header[2]))
-    if _NAMES[dtype.str] not in spec.dtypes or not spec.fits(shape):
-        raise Corrupted("An array does not have the expected shape and type.")
-    if math.prod(shape) * dtype.itemsize != len(content) - start:
-        raise Corrupted("An array has more or fewer bytes than its shape needs.")
     try:
-        array: NDArray[Any] = np.ndarray(shape, dtype, buffer=content, offset=start)
-    except ValueError as error:  # an empty array with another axis beyond what NumPy can count
-        raise Corrupted("An array has an impossible shape.") from error
+        array = read_npy(content)
+    except MalformedInput as error:
+        raise Corrupted("An array cannot be read.") from error
+    is_plain = array.flags.aligned and array.flags.c_contiguous  # as `write_npz` writes them
+    if array.dtype.str not in map(_CODES.get, spec.dtypes) or not spec.fits(array.shape) or not is_plain:
+        raise Corrupted("An array does not have the expected shape and type.")
     if spec.finite and not np.isfinite(array).all():
         raise Corrupted("An array holds a number that is not finite.")
     return array

@@ -200,7 +200,7 @@ def _read_npz(data: bytes, limit_bytes: int) -> tuple[Images, Labels, Images, La
 
 def _as_images(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Images:
     side = IMAGE_SIDE_PX
-    if array.dtype != np.uint8 or len(array) == 0 or array.shape[1:] not in ((side, side), (side * side,)):
+    if array.dtype != np.uint8 or array.size == 0 or array.shape[1:] not in ((side, side), (side * side,)):
         raise InvalidDataset(f"Images must be uint8 of shape (n, {side}, {side}) or (n, {side * side}).")
     images: Images = array.astype(np.uint8, copy=False).reshape(-1, side, side)
     return images

@@ -184,13 +184,11 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "a shape of 300 digits": lambda: with_last(header(PLAIN.replace("10)", "1" * 300 + ")"), n_bytes=502)),
     "a negative length": lambda: with_last(header(PLAIN.replace("10)", "-1)"))),
     "a length that is code": lambda: with_last(header(PLAIN.replace("10)", "__import__('os'))"))),
-    "a Python 2 length": lambda: with_last(header(PLAIN.replace("10)", "10L)"))),
     "bytes missing": lambda: with_last(GOOD[:-4]),
     "bytes too many": lambda: with_last(GOOD + b"\0\0\0\0"),
     "a header cut short": lambda: with_last(GOOD[:40]),
     "an empty member": lambda: with_last(b""),
     "a header of odd length": lambda: with_last(header(PLAIN, n_bytes=101) + bytes(785 * 40)),
-    "NPY version 2": lambda: with_last(npy(np.ones((785, 10), np.float32), version=(2, 0))),
     "NPY version 9": lambda: with_last(header(PLAIN, version=b"\x09\x00") + bytes(785 * 40)),
     "no magic": lambda: with_last(b"\x93NUMPZ" + GOOD[6:]),
 }
@@ -224,12 +222,6 @@ def test_what_an_archive_declares_is_refused_before_anything_is_unpacked(case: s
 def test_the_hostile_table_starts_from_a_good_file() -> None:
     assert read_npz(with_last(GOOD), BOTH)["last"].shape == (785, 10)
     assert read_npz(with_last(header(PLAIN) + bytes(785 * 40)), BOTH)["last"].sum() == 0
-
-
-def test_an_empty_array_of_impossible_shape_is_refused() -> None:
-    text = "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 999999999999999, 999999999999999), }"
-    with pytest.raises(Corrupted):
-        read_npz(archive(("a.npy", header(text))), {"a": ArraySpec(shape=(None, None, None), dtypes=("float64",))})
 
 
 def test_infinity_is_allowed_where_the_spec_says_so() -> None:

@@ -27,8 +27,8 @@ def read_npy(content: bytes) -> NDArray[Any]:
     """Read an array of integers or floating-point numbers.
 
     It is a read-only view of the bytes. Versions 1.0 to 3.0 of the format are read, in C or Fortran order and of either
-    byte order. No other type is accepted: not bool, not complex, no text and no objects. Raises `MalformedInput` if the header is not one that NumPy
-    reads as such an array, or the bytes after it are not exactly as many as it says.
+    byte order. No other type is accepted: not bool, not complex, no text and no objects. Raises `MalformedInput` if the
+    header is not one that NumPy reads as such an array, or the bytes after it are not exactly as many as it says.
     """
     major = content[6] if content.startswith(MAGIC) and len(content) > 10 and content[7] == 0 else 0
     if major not in (1, 2, 3):

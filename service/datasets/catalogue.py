@@ -18,7 +18,7 @@ from typing import Protocol
 
 from service.errors import Corrupted, DatasetNotFound, InUse, InvalidField, NameTaken, StorageFull
 
-from .dataset import LOADERS, Dataset, Ingredient, checksum_of, load_dataset, open_parts
+from .dataset import LOADERS, Dataset, Ingredient, checksum_of, load_dataset, open_dataset
 from .mixture import Mixture, files_of
 from .uploads import About, Upload, read_class_names
 
@@ -228,14 +228,12 @@ class Datasets:
             if mixture.ingredients() != manifest.made_of:
                 raise Corrupted("A data set in a mixture is not the one that it was made of.")
             return mixture.dataset(name, sha256=checksum_of(manifest.sha256))
-        training, test = open_parts(lambda file: self._read(name, manifest.sha256[file]))
-        return Dataset(
-            name=name,
-            **asdict(manifest.about),
+        return open_dataset(
+            name,
+            lambda file: self._read(name, manifest.sha256[file]),
+            manifest.sha256,
             class_names=manifest.class_names,
-            training=training,
-            test=test,
-            sha256=checksum_of(manifest.sha256),
+            **asdict(manifest.about),
         )
 
     def _put(self, name: str, manifest: _Manifest) -> bool:

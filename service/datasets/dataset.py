@@ -159,33 +159,38 @@ def checksum_of(sha256_by_file: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(sha256_by_file[name] for name in FILE_NAMES).encode()).hexdigest()
 
 
-def open_parts(read: ReadFile) -> tuple[LabelledImages, LabelledImages]:
-    """Return the training and the test part; their labels are read now, their images on first use."""
+def open_dataset(
+    name: str,
+    read: ReadFile,
+    sha256_by_file: Mapping[str, str],
+    *,
+    class_names: Sequence[str] = (),
+    title: str = "",
+    source: str = "",
+    licence: str = "",
+) -> Dataset:
+    """Return a data set of four files: their labels are read now, their images on first use.
+
+    Without names of classes, they are numbered.
+    """
     training_images, training_labels, test_images, test_labels = FILE_NAMES
-    return (
-        LabelledImages(parse_idx_labels(read(training_labels)), partial(_images, read, training_images)),
-        LabelledImages(parse_idx_labels(read(test_labels)), partial(_images, read, test_images)),
+    training = LabelledImages(parse_idx_labels(read(training_labels)), lambda: parse_idx_images(read(training_images)))
+    return Dataset(
+        name=name,
+        title=title,
+        source=source,
+        licence=licence,
+        class_names=tuple(class_names or map(str, range(int(training.labels.max()) + 1))),
+        training=training,
+        test=LabelledImages(parse_idx_labels(read(test_labels)), lambda: parse_idx_images(read(test_images))),
+        sha256=checksum_of(sha256_by_file),
     )
-
-
-def _images(read: ReadFile, name: str) -> Images:
-    return parse_idx_images(read(name))
 
 
 def received_dataset(name: str, files: Mapping[str, bytes]) -> Dataset:
     """Return a data set of the files that `Datasets.files_to_send` returned in another process."""
-    training, test = open_parts(files.__getitem__)
-    sha256 = {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
-    class_names = tuple(map(str, range(int(training.labels.max()) + 1)))
-    return Dataset(
-        name=name,
-        title=name,
-        source="",
-        licence="",
-        class_names=class_names,
-        training=training,
-        test=test,
-        sha256=checksum_of(sha256),
+    return open_dataset(
+        name, files.__getitem__, {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
     )
 
 
@@ -205,16 +210,13 @@ def load_mnist(folder: Traversable | None = None) -> Dataset:
 
     Raises `Corrupted` if a file is not the published one, of images when they are first read; `StorageFailed`.
     """
-    training, test = open_parts(partial(_read_verified, folder or files("service.datasets") / "files" / "mnist"))
-    return Dataset(
-        name="mnist",
+    return open_dataset(
+        "mnist",
+        partial(_read_verified, folder or files("service.datasets") / "files" / "mnist"),
+        _MNIST_SHA256,
         title="MNIST handwritten digits",
         source="Yann LeCun, Corinna Cortes and Christopher J.C. Burges",
         licence="CC BY-SA 3.0",
-        class_names=tuple(map(str, range(DIGITS.n_classes))),
-        training=training,
-        test=test,
-        sha256=checksum_of(_MNIST_SHA256),
     )
 
 

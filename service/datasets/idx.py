@@ -44,11 +44,11 @@ def parse_idx_images(data: bytes) -> Images:
     return images
 
 
-def parse_idx_labels(data: bytes, *, n_classes: int = MAX_CLASSES) -> Labels:
-    """Read exactly an IDX file of labels below ``n_classes``, (n_images,), read-only; else raise `InvalidDataset`."""
+def parse_idx_labels(data: bytes) -> Labels:
+    """Read exactly an IDX file of labels from 0 to 9, (n_images,), read-only; else raise `InvalidDataset`."""
     labels = _parse(data, rank=1, what="label")
-    if labels.max() >= n_classes:
-        raise InvalidDataset(f"A label is out of range: labels must be 0 to {n_classes - 1}.")
+    if labels.max() >= MAX_CLASSES:
+        raise InvalidDataset(f"A label is out of range: labels must be 0 to {MAX_CLASSES - 1}.")
     return labels
 
 

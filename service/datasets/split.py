@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core import Floats, Part, TrainingConfig, TrainingData, design_matrix
+from service.core import Floats, Ints, Part, TrainingConfig, TrainingData, design_matrix
 from service.errors import InvalidField
 
 from .dataset import Dataset, LabelledImages
@@ -28,12 +28,48 @@ _N_BYTES = 256
 """Labels are bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitPlan:
-    """The number of images that a configuration selects, known before any image is read."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """The images of some classes within a window of one part of a data set; which they are is known by labels alone.
 
-    n_train: int
-    n_validation: int
+    Parameters
+    ----------
+    window : the first ``train_size`` images, or those to validate on, of whatever class.
+    places : (n,) int64, where those of ``classes`` are in ``part``.
+    """
+
+    part: LabelledImages
+    window: slice
+    classes: tuple[int, ...]
+    places: Ints
+
+    @classmethod
+    def of(cls, part: LabelledImages, window: slice, classes: tuple[int, ...]) -> Selection:
+        """Find the images of some classes."""
+        return cls(part, window, classes, window.start + np.flatnonzero(np.isin(part.labels[window], classes)))
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, which: slice | NDArray[np.int64]) -> Selection:
+        """Return some of them, such as a batch."""
+        return replace(self, places=self.places[which])
+
+    @property
+    def images(self) -> Images:
+        """The images as bytes, (n, 28, 28); raise `Corrupted` or `StorageFailed` if they cannot be read."""
+        return self.part.images[self.places]
+
+    @property
+    def columns(self) -> Ints:
+        """The index of each label in ``classes``, (n,)."""
+        column_of = np.zeros(_N_BYTES, np.int64)
+        column_of[list(self.classes)] = np.arange(len(self.classes))
+        return column_of[self.part.labels[self.places]]
+
+    def arrays(self, config: TrainingConfig) -> tuple[Floats, Ints]:
+        """Return the images scaled as `design_matrix` does, in the dtype of the run, and their columns."""
+        return design_matrix(self.images, config.float_type, config.build_model().scaling), self.columns
 
 
 def with_its_classes(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
@@ -46,99 +82,13 @@ def with_its_classes(config: TrainingConfig, dataset: Dataset) -> TrainingConfig
     return config
 
 
-def plan_split(dataset: Dataset, config: TrainingConfig) -> SplitPlan:
-    """Check that a configuration fits a data set, by the labels alone.
+def select(dataset: Dataset, config: TrainingConfig) -> tuple[Selection, Selection]:
+    """Find the training and the validation images of a configuration, by the labels alone.
 
     Raises `InvalidField`, naming what does not fit and what it may be: ``classes`` (not in the data set),
     ``validation_size`` (more images than there are, or none of the classes among them), ``train_size`` (more than there
     are, or a class is missing), ``batch_size`` (more than the selected training images).
     """
-    training, validation = _select(dataset, config)
-    return SplitPlan(n_train=len(training), n_validation=len(validation))
-
-
-def split(dataset: Dataset, config: TrainingConfig) -> TrainingData:
-    """Read, select, filter and scale the images that a configuration asks for, as `design_matrix` does, in its dtype.
-
-    Raises as `plan_split`; `Corrupted` or `StorageFailed` if the images are damaged, or cannot be read.
-    """
-    training, validation = _select(dataset, config)
-    scaling = config.build_model().scaling
-    return TrainingData(
-        x_train=design_matrix(training.images(), config.float_type, scaling),
-        y_train=training.columns(),
-        x_validation=design_matrix(validation.images(), config.float_type, scaling),
-        y_validation=validation.columns(),
-    )
-
-
-def training_batch(
-    dataset: Dataset, config: TrainingConfig, batch: slice | NDArray[np.int64], *, at_most: int
-) -> tuple[Floats, NDArray[np.int64]]:
-    """Return the first images of a batch of `split`, (n, n_inputs), and their columns, without reading the others."""
-    training, _ = _select(dataset, config)
-    places = np.flatnonzero(training._of_class())[batch][:at_most]
-    images = training.part.images[places]
-    return design_matrix(images, config.float_type, config.build_model().scaling), training.columns()[batch][:at_most]
-
-
-def training_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64]]:
-    """Return the training images of `split` as bytes, (n_train, 28, 28), and their columns; errors as there."""
-    training, _ = _select(dataset, config)
-    return training.images(), training.columns()
-
-
-def validation_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64]]:
-    """Return the validation images of `split` as bytes, (n_validation, 28, 28), and their columns; errors as there."""
-    _, validation = _select(dataset, config)
-    return validation.images(), validation.columns()
-
-
-def unseen_images(dataset: Dataset, config: TrainingConfig) -> tuple[Images, NDArray[np.int64], Part]:
-    """Return images that a run is not trained on, as `validation_images`, and their part: to measure it after it.
-
-    They are the last 10,000 of the training part that are neither trained on nor validated on, if so many are left;
-    else, or if it starts from a model, which may have been trained on those, the validation images.
-    """
-    training, validation = _select(dataset, config)
-    stop = validation.window.start if validation.part is dataset.training else len(dataset.training)
-    if config.start_from is None and stop - training.window.stop >= _N_UNSEEN:
-        validation = _Selection.of(dataset.training, slice(stop - _N_UNSEEN, stop), config.classes)
-    part: Part = "training" if validation.part is dataset.training else "test"
-    return validation.images(), validation.columns(), part
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Selection:
-    """Some images of one part: those of ``classes`` within ``window``, ``n_by_class`` of each."""
-
-    part: LabelledImages
-    window: slice
-    classes: tuple[int, ...]
-    n_by_class: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, part: LabelledImages, window: slice, classes: tuple[int, ...]) -> _Selection:
-        return cls(part, window, classes, np.bincount(part.labels[window], minlength=_N_BYTES)[list(classes)])
-
-    def __len__(self) -> int:
-        return int(self.n_by_class.sum())
-
-    def images(self) -> Images:
-        return self.part.images[self.window][self._of_class()]
-
-    def columns(self) -> NDArray[np.int64]:
-        """Return the index of each label in ``classes``."""
-        column_of = np.zeros(_N_BYTES, np.int64)
-        column_of[list(self.classes)] = np.arange(len(self.classes))
-        return column_of[self.part.labels[self.window][self._of_class()]]
-
-    def _of_class(self) -> NDArray[np.bool_]:
-        return np.isin(self.part.labels[self.window], self.classes)
-
-
-def _select(dataset: Dataset, config: TrainingConfig) -> tuple[_Selection, _Selection]:
-    """Find the training and the validation images, and raise for what does not fit."""
     if not set(config.classes) <= set(dataset.classes):
         allowed = ", ".join(map(str, dataset.classes))
         raise InvalidField("One of the classes is not in the data set.", field="classes", allowed=allowed)
@@ -149,9 +99,9 @@ def _select(dataset: Dataset, config: TrainingConfig) -> tuple[_Selection, _Sele
     train_size = available if config.train_size is None else config.train_size
     _check_size("train_size", train_size, available, "images to train on")
 
-    training = _Selection.of(dataset.training, slice(0, train_size), config.classes)
-    missing = sorted(label for label, n in zip(config.classes, training.n_by_class, strict=True) if n == 0)
-    if missing:
+    training = Selection.of(dataset.training, slice(0, train_size), config.classes)
+    missing = np.setdiff1d(config.classes, training.part.labels[training.places])
+    if len(missing):
         raise InvalidField(
             f"The first {train_size:,} training images contain no {' and no '.join(map(str, missing))}.",
             field="train_size",
@@ -164,7 +114,7 @@ def _select(dataset: Dataset, config: TrainingConfig) -> tuple[_Selection, _Sele
             allowed=_up_to(len(training)),
         )
     start = len(part) - config.validation_size if held_out else 0
-    validation = _Selection.of(part, slice(start, start + config.validation_size), config.classes)
+    validation = Selection.of(part, slice(start, start + config.validation_size), config.classes)
     if len(validation) == 0:
         raise InvalidField(
             "The validation images contain none of the classes.",
@@ -172,6 +122,25 @@ def _select(dataset: Dataset, config: TrainingConfig) -> tuple[_Selection, _Sele
             allowed=f"large enough to contain a class at least once, at most {len(part) - held_out:,}",
         )
     return training, validation
+
+
+def split(dataset: Dataset, config: TrainingConfig) -> TrainingData:
+    """Read and scale the images that `select` finds; raise as that, or as `Selection.images`."""
+    (x_train, y_train), (x_validation, y_validation) = (part.arrays(config) for part in select(dataset, config))
+    return TrainingData(x_train=x_train, y_train=y_train, x_validation=x_validation, y_validation=y_validation)
+
+
+def select_unseen(dataset: Dataset, config: TrainingConfig) -> tuple[Selection, Part]:
+    """Return images that a run is not trained on, to measure it after it, and the name of their part.
+
+    They are the last 10,000 of the training part that are neither trained on nor validated on, if so many are left;
+    else, or if it starts from a model, which may have been trained on those, the validation images.
+    """
+    training, validation = select(dataset, config)
+    stop = validation.window.start if validation.part is dataset.training else len(dataset.training)
+    if config.start_from is None and stop - training.window.stop >= _N_UNSEEN:
+        validation = Selection.of(dataset.training, slice(stop - _N_UNSEEN, stop), config.classes)
+    return validation, "training" if validation.part is dataset.training else "test"
 
 
 def _check_size(field: str, size: int, available: int, what: str) -> None:

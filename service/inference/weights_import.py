@@ -10,7 +10,7 @@ import numpy as np
 from service.core import MODELS, Certainty, Check, Floats, Ints, Model, TrainingConfig
 from service.core.models import ACTIVATIONS
 from service.core.task import SCALINGS
-from service.datasets import Dataset, Datasets, Images, training_images, validation_images
+from service.datasets import Dataset, Datasets, Images, select
 from service.errors import InvalidField, MalformedInput
 from service.registry import Manifest, ModelDraft, Registry, check_model_name, digit_below
 
@@ -94,7 +94,7 @@ def import_weights(
         batch_size=1,
     )
     try:
-        training, test = training_images(data_set, config), validation_images(data_set, config)
+        training, test = ((part.images, part.columns) for part in select(data_set, config))
     except InvalidField as error:
         if error.field == "classes":
             raise

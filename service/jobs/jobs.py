@@ -28,7 +28,7 @@ from service.database import (
     job_rows,
     weight_rows,
 )
-from service.datasets import plan_split, training_batch, with_its_classes
+from service.datasets import select, with_its_classes
 from service.errors import Corrupted, InvalidJobTransition, NoDataYet, StorageFailed
 from service.registry import check_model_name
 from service.worker import decode_checkpoint, decode_pending_losses
@@ -90,7 +90,7 @@ class Jobs(SubmissionService):
         check_model_name(request.model_name)
         StartingPoint.of(request.config)  # raises unless it is a version
         config = with_its_classes(request.config, dataset)
-        plan_split(dataset, config)
+        select(dataset, config)
         new = NewJob(
             name=request.model_name,
             dataset=request.dataset,
@@ -269,10 +269,10 @@ class Jobs(SubmissionService):
         """
         row, config, state = self._newest_state(job_id)
         require_dataset(row, self._datasets)
-        dataset = self._datasets.get(row.dataset)
-        schedule = Schedule.of(config, plan_split(dataset, config).n_train)
+        training, _ = select(self._datasets.get(row.dataset), config)
+        schedule = Schedule.of(config, len(training))
         batch = next(epoch_batches(config, schedule, state.next_step))
-        x, y = training_batch(dataset, config, batch, at_most=MAX_GRADIENT_IMAGES)
+        x, y = training[batch][:MAX_GRADIENT_IMAGES].arrays(config)
         weights = JobWeights.of(row, config, state.last, next_step=state.next_step, datasets=self._datasets)
         return weights, next_gradient(config, state, schedule, x, y)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from service.core import Schedule, TrainingConfig
 from service.database import JobRow, JobState, job_rows, weight_rows
-from service.datasets import Datasets, plan_split
+from service.datasets import Datasets, select
 from service.errors import InvalidJobTransition, QueueFull
 
 from .job import MAX_CLAIMS
@@ -114,5 +114,5 @@ def _refuse_often(row: JobRow) -> None:
 
 def _batches_per_epoch(row: JobRow, datasets: Datasets) -> int:
     config = TrainingConfig.from_record(row.config)
-    n_images = plan_split(datasets.get(row.dataset), config).n_train
-    return Schedule.of(config, n_images).batches_per_epoch
+    training, _ = select(datasets.get(row.dataset), config)
+    return Schedule.of(config, len(training)).batches_per_epoch

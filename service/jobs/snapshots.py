@@ -14,7 +14,7 @@ import orjson
 from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
 from service.core.tables import weights_csv
 from service.database import Database, JobRow, JobState, weight_rows
-from service.datasets import PACKAGED, Dataset, Datasets, validation_images
+from service.datasets import PACKAGED, Dataset, Datasets, select
 from service.errors import NotFound
 from service.worker import unpack_snapshot
 
@@ -231,7 +231,8 @@ def _confusion(key: _Key) -> Ints:
     found, dataset = key.found(), key.dataset()
     assert found is not None and dataset is not None  # the caller holds them
     config, model = found.config, found.model
-    images, true = validation_images(dataset, config)
+    _, validation = select(dataset, config)
+    images, true = validation.images, validation.columns
     n_classes = len(config.classes)
     counts = np.zeros(n_classes * n_classes, np.int64)
     for start in range(0, len(images), _BLOCK_SIZE):

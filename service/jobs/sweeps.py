@@ -29,7 +29,7 @@ from service.database import (
     sweep_rows,
     weight_rows,
 )
-from service.datasets import Dataset, plan_split, with_its_classes
+from service.datasets import Dataset, select, with_its_classes
 from service.errors import InUse, InvalidField, InvalidJobTransition, JobNotFound, NoDataYet
 from service.registry import check_model_name, utc_text
 from service.worker import decode_checkpoint
@@ -276,7 +276,7 @@ def _check_fit(request: SweepRequest, configs: Sequence[TrainingConfig], dataset
     """Raise `InvalidField` unless the data set is sufficient for every member; the seed does not matter."""
     for config in {replace(config, seed=0).stack_key(): config for config in configs}.values():
         try:
-            plan_split(dataset, config)
+            select(dataset, config)
         except InvalidField as error:
             raise request.placed(error) from None
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from service.core import TrainingConfig, design_matrix, train
-from service.datasets import Dataset, plan_split, split, validation_images
+from service.core import TrainingConfig, train
+from service.datasets import Dataset, select, split
 
 from .report import Run
 from .wording import loss, percent, points
@@ -45,7 +45,7 @@ class Holdout:
         if last is None or best is None:
             raise ValueError("a run that has succeeded has checks")
         by_test = Chosen(
-            n_images=plan_split(dataset, run.job.config).n_validation,
+            n_images=len(select(dataset, run.job.config)[1]),
             step=best.step,
             last_step=last.step,
             loss=best.validation_loss,
@@ -93,8 +93,8 @@ def choose_by_holdout(dataset: Dataset, config: TrainingConfig) -> Chosen:
     state = train(holdout, data).state
     if state.best_check is None or state.last_check is None:
         raise ValueError("a run of an epoch has checks")
-    (images, columns), model = validation_images(dataset, config), config.build_model()
-    logits = model.joint_logits(state.best[np.newaxis], design_matrix(images, config.float_type, model.scaling))
+    (x, columns), model = select(dataset, config)[1].arrays(config), config.build_model()
+    logits = model.joint_logits(state.best[np.newaxis], x)
     return Chosen(
         n_images=len(data.y_validation),
         step=state.best_check.step,

@@ -11,7 +11,7 @@ from service import __version__
 from service.charts import Curves
 from service.core import Check, Floats, TrainingConfig, norm
 from service.database import NO_ANNOTATION, Annotation
-from service.datasets import load_dataset, plan_split
+from service.datasets import load_dataset, select
 from service.errors import InvalidField, NoDataYet
 from service.jobs import Job, JobRequest, Jobs, JobState, SweepRequest
 from service.registry import utc_text
@@ -346,7 +346,7 @@ class RunNumbers:
 def numbers_of(run: Run) -> RunNumbers:
     """Return the results of a run."""
     job, curves = run.job, run.curves
-    plan = plan_split(load_dataset(job.dataset), job.config)
+    training, validation = select(load_dataset(job.dataset), job.config)
     if job.latest is None or job.best is None or curves.batches_per_epoch is None:
         raise ValueError("a run that has succeeded has checks")
     return RunNumbers(
@@ -358,8 +358,8 @@ def numbers_of(run: Run) -> RunNumbers:
         batches_per_epoch=curves.batches_per_epoch,
         stopped_early=curves.stop_step is not None,
         patience=job.config.patience,
-        n_train=plan.n_train,
-        n_validation=plan.n_validation,
+        n_train=len(training),
+        n_validation=len(validation),
         first_loss=float(curves.train_loss[0]),
         last=job.latest,
         best=job.best,

@@ -33,7 +33,7 @@ from service.database import (
     job_rows,
     report_rows,
 )
-from service.datasets import load_dataset, plan_split
+from service.datasets import load_dataset, select
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet
 from service.jobs import (
     Job,
@@ -92,7 +92,7 @@ class Reports(SubmissionService):
         requests, sweeps = options.requests()
         all_configs = [request.config for request in requests] + [config for _, configs in sweeps for config in configs]
         for config in all_configs:
-            plan_split(load_dataset(options.dataset), config)
+            select(load_dataset(options.dataset), config)
         request_sha256 = fingerprint({**options.fingerprinted(), **annotation.given()})
 
         def insert(connection: Connection) -> ReportRow:

@@ -20,11 +20,10 @@ from service.core import (
     Schedule,
     StopReason,
     TrainingResult,
-    design_matrix,
     pack_losses,
     train_stack,
 )
-from service.datasets import load_dataset, received_dataset, split, unseen_images
+from service.datasets import load_dataset, received_dataset, select_unseen, split
 from service.errors import ServiceError, WorkerMismatch
 from service.telemetry import start_span
 
@@ -226,9 +225,8 @@ class _Run:
     @cached_property
     def _unseen(self) -> tuple[Floats, Ints, Part]:
         """Images that no member is trained on, as rows of a design matrix, the places of their classes, their part."""
-        config = self._configs[0]
-        images, y, part = unseen_images(self._dataset, config)
-        return design_matrix(images, config.float_type, config.build_model().scaling), y, part
+        images, part = select_unseen(self._dataset, self._configs[0])
+        return *images.arrays(self._configs[0]), part
 
     def _on_end(self, member: int, result: TrainingResult) -> None:
         self._spans[member].end(result.stop_reason.value)

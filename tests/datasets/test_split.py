@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service.core import TrainingConfig, design_matrix
-from service.datasets import Dataset, LabelledImages, SplitPlan, plan_split, split, unseen_images
+from service.datasets import Dataset, LabelledImages, select, select_unseen, split
 from service.errors import InvalidField
 
 
@@ -72,12 +72,12 @@ def test_what_is_measured_after_a_run_was_not_trained_on(
     small: Dataset, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], expected: list[int]
 ) -> None:
     """The last training images that are left, if they are enough; else the validation images."""
-    monkeypatch.setitem(unseen_images.__globals__, "_N_UNSEEN", 3)  # the module has the name of a function
-    images, y, part = unseen_images(small, settings := config(**changes))
+    monkeypatch.setitem(select_unseen.__globals__, "_N_UNSEEN", 3)  # the module has the name of a function
+    found, part = select_unseen(small, settings := config(**changes))
     assert part == ("test" if min(expected) >= 100 else "training")
-    assert images[:, 0, 0].tolist() == expected
+    assert found.images[:, 0, 0].tolist() == expected
     labels = dict(enumerate([0, 1, 2, 0, 1, 2, 2, 1, 0, 2])) | {100: 2, 101: 2, 102: 0}
-    assert [settings.classes[place] for place in y] == [labels[grey] for grey in expected]
+    assert [settings.classes[place] for place in found.columns] == [labels[grey] for grey in expected]
 
 
 def test_holdout_is_the_end_of_the_training_part(small: Dataset) -> None:
@@ -88,7 +88,7 @@ def test_holdout_is_the_end_of_the_training_part(small: Dataset) -> None:
 
 
 def test_no_train_size_means_all_that_are_not_held_out(small: Dataset) -> None:
-    assert plan_split(small, config(train_size=None)).n_train == 10
+    assert len(select(small, config(train_size=None))[0]) == 10
     data = split(small, config(train_size=None, validation="holdout"))
     assert greys(data.x_train) == [0, 1, 2, 3, 4, 5, 6]
 
@@ -121,7 +121,7 @@ def test_scaling_is_the_cores(small: Dataset, dtype: str) -> None:
 def test_what_does_not_fit_is_named_with_its_range(
     small: Dataset, changes: dict[str, Any], field: str, allowed: str
 ) -> None:
-    for check in (plan_split, split):
+    for check in (select, split):
         with pytest.raises(InvalidField) as refusal:
             check(small, config(**changes))
         assert refusal.value.field == field
@@ -130,15 +130,14 @@ def test_what_does_not_fit_is_named_with_its_range(
 
 @pytest.mark.parametrize("changes", [{"train_size": 10}, {"validation_size": 6}, {"batch_size": 6}])
 def test_the_ends_of_the_ranges_fit(small: Dataset, changes: dict[str, Any]) -> None:
-    plan = plan_split(small, config(**changes))
     data = split(small, config(**changes))
-    assert plan == SplitPlan(n_train=len(data.x_train), n_validation=len(data.x_validation))
+    assert list(map(len, select(small, config(**changes)))) == [len(data.x_train), len(data.x_validation)]
 
 
 def test_the_course_reports_counts(mnist: Dataset) -> None:
     logistic = TrainingConfig(model="logistic", classes=(2, 3))
-    assert plan_split(mnist, logistic) == SplitPlan(n_train=4_005, n_validation=2_042)
-    assert plan_split(mnist, TrainingConfig()) == SplitPlan(n_train=20_000, n_validation=10_000)
+    assert list(map(len, select(mnist, logistic))) == [4_005, 2_042]
+    assert list(map(len, select(mnist, TrainingConfig()))) == [20_000, 10_000]
 
 
 def test_planning_reads_no_images(mnist: Dataset) -> None:
@@ -155,7 +154,7 @@ def test_planning_reads_no_images(mnist: Dataset) -> None:
         test=LabelledImages(mnist.test.labels, refuse),
         sha256=mnist.sha256,
     )
-    assert plan_split(blind, TrainingConfig()).n_train == 20_000
+    assert len(select(blind, TrainingConfig())[0]) == 20_000
 
 
 def test_the_real_split_is_the_real_images(mnist: Dataset) -> None:

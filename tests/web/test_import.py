@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from service.bootstrap import Service
-from service.core import Certainty, TrainingConfig, design_matrix
+from service.core import Certainty, TrainingConfig
 from service.core.npz import write_npz
-from service.datasets import Dataset, validation_images
+from service.datasets import Dataset, select
 from service.inference import evaluate, import_weights
 from service.registry import DIGIT_BELOW
 from tests.web.serving import problem_of
@@ -74,8 +74,8 @@ def test_it_is_calibrated_on_the_test_images_of_its_data_set(client: httpx.Clien
     made = post(client, content, "too-sure").json()
     assert made["dataset"]["name"] == "mnist" and made["digit_below"] == DIGIT_BELOW
     model = service.catalogue.get("too-sure", made["version"])
-    images, y = validation_images(service.datasets.get("mnist"), TrainingConfig())
-    logits = model.function.joint_logits(model.parameters[np.newaxis], design_matrix(images))[0]
+    x, y = select(service.datasets.get("mnist"), TrainingConfig())[1].arrays(TrainingConfig())
+    logits = model.function.joint_logits(model.parameters[np.newaxis], x)[0]
     expected = Certainty.measure(model.function.output, logits, y, "test")
     assert expected is not None and made["certainty"] == asdict(expected)
     assert (expected.part, expected.n_images) == ("test", 10_000) and 1.8 < expected.temperature < 2.2

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from service.core import Certainty, StopReason, TrainingConfig, design_matrix, train, unpack_losses
-from service.datasets import load_dataset, split, unseen_images
+from service.datasets import load_dataset, select_unseen, split
 from service.worker import (
     Checked,
     Checkpointed,
@@ -71,9 +71,9 @@ def test_the_end_says_how_certain_the_model_may_be(run: Run, changes: dict[str, 
     """Measured on images that had no part in the training, as the published parameters classify them."""
     about = {"train_size": 1000, "validation_size": 500, "epochs": 3, **changes}
     ended, config = end_of(run(**about)), TrainingConfig(**about)
-    images, y, part = unseen_images(load_dataset("mnist"), config)
+    unseen, part = select_unseen(load_dataset("mnist"), config)
     function, row = config.build_model(), decode_checkpoint(ended.checkpoint, config).best
-    x = design_matrix(images, config.float_type, function.scaling)
+    x, y = unseen.arrays(config)
     logits = function.joint_logits(row[np.newaxis], x)[0]
     assert ended.certainty == Certainty.measure(function.output, logits, y, part)
     assert ended.certainty is not None and ended.certainty.temperature != 1

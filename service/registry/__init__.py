@@ -8,7 +8,6 @@ from .alias import UNSET, AliasEntry, Unset
 from .detector import DIGIT_BELOW, digit_below, load_detector, load_whole_digits
 from .document import utc_text
 from .manifest import MAX_WEIGHTS_BYTES, Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
-from .model import Model
 from .names import (
     ALIAS_PATTERN,
     ALIAS_RULE,
@@ -20,6 +19,6 @@ from .names import (
     check_model_name,
     parse_version_id,
 )
-from .registry import Registry
+from .registry import Model, Registry
 from .shipped import DEFAULT_MODEL, default_model, install_shipped
 from .stores import BlobStore, LocalStore, ObjectStore

@@ -16,7 +16,6 @@ from .document import MAX_DOCUMENT_BYTES, read_document, utc_text, write_documen
 from .names import is_version
 from .stores import BlobStore
 
-MAX_BY_CHARS = 200
 MAX_REASON_CHARS = 2000
 
 _ENTRY = re.compile(r"([0-9]{6,9})\.json")
@@ -36,7 +35,7 @@ UNSET: Final = Unset.UNSET
 class AliasEntry:
     """One move of an alias of a model, numbered from 1: to a version, or to None, which deletes it.
 
-    The time is UTC; ``by`` and ``reason`` say who and why, if given.
+    The time is UTC; ``reason`` says why, if given. ``by`` is None: who moved it stands in the audit log.
     """
 
     model: str
@@ -83,14 +82,12 @@ class AliasHistory:
         number = self.length()
         return self._entry(number).version if number else None
 
-    def move(
-        self, version: int | None, *, expected: int | Unset | None, by: str | None, reason: str | None
-    ) -> AliasEntry:
+    def move(self, version: int | None, *, expected: int | Unset | None, reason: str | None = None) -> AliasEntry:
         """Point the alias to another version, or to none. See `Registry.set_alias`."""
-        for field, text, max_chars in (("by", by, MAX_BY_CHARS), ("reason", reason, MAX_REASON_CHARS)):
-            if text is not None and len(text) > max_chars:
-                raise InvalidField("The text is too long.", field=field, allowed=f"at most {max_chars} characters")
-            (text or "").encode()  # a half of a surrogate pair could be stored, and in no answer be sent
+        if reason is not None and len(reason) > MAX_REASON_CHARS:
+            allowed = f"at most {MAX_REASON_CHARS} characters"
+            raise InvalidField("The text is too long.", field="reason", allowed=allowed)
+        (reason or "").encode()  # a half of a surrogate pair could be stored, and in no answer be sent
         while True:
             number = self.length()
             # Without an expectation nothing is read, so that a damaged entry can be superseded.
@@ -102,7 +99,7 @@ class AliasHistory:
                 number=number + 1,
                 version=version,
                 at=datetime.now(UTC),
-                by=by,
+                by=None,
                 reason=reason,
             )
             try:

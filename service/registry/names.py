@@ -15,21 +15,21 @@ NAME_RULE = "1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a
 ALIAS_RULE = f"{NAME_RULE}; not digits alone, and not '{LATEST}'"
 MAX_VERSION = 999_999_999
 
-ALIAS_PATTERN = rf"^(?![0-9]+$)(?!{LATEST}$)(?!.*\.\.)[a-z0-9][a-z0-9._-]{{0,63}}$"
+_NAME_PATTERN = r"(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,63}$"
+ALIAS_PATTERN = rf"^(?![0-9]+$)(?!{LATEST}$){_NAME_PATTERN}"
 """`ALIAS_RULE`, as a description of the API writes it."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 
 def is_model_name(name: object) -> TypeGuard[str]:
     """Whether ``name`` follows `NAME_RULE`."""
-    return isinstance(name, str) and _NAME.fullmatch(name) is not None and ".." not in name
+    return isinstance(name, str) and re.fullmatch(_NAME_PATTERN, name) is not None
 
 
 def is_alias(alias: object) -> TypeGuard[str]:
     """Whether ``alias`` follows `ALIAS_RULE`, which excludes version numbers."""
-    return is_model_name(alias) and not alias.isdigit() and alias != LATEST
+    return isinstance(alias, str) and re.fullmatch(ALIAS_PATTERN, alias) is not None
 
 
 def is_version(version: object) -> TypeGuard[int]:

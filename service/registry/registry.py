@@ -12,17 +12,21 @@ them, and any other registration skips the number, until `Registry.clean` delete
 """
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
-from service.core import Floats
+import numpy as np
+
+from service.core import Floats, Ints
+from service.core import Model as Function
 from service.core.npz import read_npz, write_npz
 from service.errors import AliasMoved, Corrupted, InUse, ModelNotFound
 
 from .alias import UNSET, AliasEntry, AliasHistory, Unset
 from .document import MAX_DOCUMENT_BYTES
 from .manifest import Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
-from .model import Model
 from .names import CHAMPION, LATEST, check_alias, check_model_name, is_alias, is_model_name, is_version, parse_version
 from .stores import BlobStore
 
@@ -31,6 +35,36 @@ WEIGHTS = "weights.npz"
 TOMBSTONE = "deleted.json"
 _OLD_S = 3600.0
 """No registration takes longer: weights without a manifest that are as old as this were abandoned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Model:
+    """One version with both sets of its weights, (n_parameters,), read-only: of the lowest loss, and the last.
+
+    Attributes
+    ----------
+    function : the model of the core, a function of parameters and images.
+    parameters : the published set of the two, which predictions use.
+    classes : (n_classes,) int64, the label of each class, as in the manifest; ``labels`` are their texts.
+    name_of : the name of the class of each label.
+    """
+
+    manifest: Manifest
+    best: Floats
+    last: Floats
+    function: Function = field(init=False)
+    parameters: Floats = field(init=False)
+    classes: Ints = field(init=False)
+    labels: tuple[str, ...] = field(init=False)
+    name_of: Mapping[int, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "function", self.manifest.build_model())
+        object.__setattr__(self, "parameters", self.best if self.manifest.published == "best" else self.last)
+        classes = self.manifest.classes
+        object.__setattr__(self, "classes", np.array(classes, np.int64))
+        object.__setattr__(self, "labels", tuple(map(str, classes)))
+        object.__setattr__(self, "name_of", dict(zip(classes, self.manifest.class_names, strict=True)))
 
 
 class Registry:
@@ -260,16 +294,9 @@ class Registry:
         return entries
 
     def set_alias(
-        self,
-        name: str,
-        alias: str,
-        version: int,
-        *,
-        expected: int | Unset | None = UNSET,
-        by: str | None = None,
-        reason: str | None = None,
+        self, name: str, alias: str, version: int, *, expected: int | Unset | None = UNSET, reason: str | None = None
     ) -> AliasEntry:
-        """Point an alias to a version, in one atomic step; ``by`` whom and for which ``reason``, for the history.
+        """Point an alias to a version, in one atomic step, for a ``reason`` that its history keeps.
 
         By default nothing is ``expected`` of the version that it names now; None expects none. Raises `InvalidField`
         for an alias that is not legal or a text that is too long, `AliasMoved`; `Corrupted` if a version was expected
@@ -279,22 +306,20 @@ class Registry:
         if not self.has_version(name, version):
             raise ModelNotFound("There is no model of this name, or no such version.")
         history = self._history(name, alias)
-        entry = history.move(version, expected=expected, by=by, reason=reason)
+        entry = history.move(version, expected=expected, reason=reason)
         if not self.has_version(name, version):  # its deletion may not have seen this entry, or stops because of it
             before = history.entries()[entry.number - 2].version if entry.number > 1 else None
             with suppress(AliasMoved):
-                history.move(before, expected=version, by=by, reason="the version was being deleted")
+                history.move(before, expected=version, reason="the version was being deleted")
             raise ModelNotFound("There is no model of this name, or no such version.")
         self.changes += 1
         return entry
 
-    def delete_alias(
-        self, name: str, alias: str, *, expected: int | Unset = UNSET, by: str | None = None, reason: str | None = None
-    ) -> AliasEntry:
+    def delete_alias(self, name: str, alias: str, *, expected: int | Unset = UNSET) -> AliasEntry:
         """Delete an alias. Its history stays. Raise as `set_alias`, and `Corrupted` if it cannot be read."""
         if self._current(name, alias) is None:
             raise ModelNotFound("The model has no such alias.")
-        entry = self._history(name, alias).move(None, expected=expected, by=by, reason=reason)
+        entry = self._history(name, alias).move(None, expected=expected)
         self.changes += 1
         return entry
 

@@ -6,11 +6,9 @@ the two enough: with FastAPI imported and the application composed, `inkling pre
 """
 
 import functools
-import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, closing
-from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -18,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import click
 from click.core import ParameterSource
 
-from service.errors import ModelNotFound, NotFound
+from service.errors import NotFound
 
-from .names import every, meant
+from .names import meant, split_reference
 from .root import AS_JSON, debug_option, examples
 
 if TYPE_CHECKING:  # else each is imported when it is opened
@@ -79,21 +77,13 @@ def with_backend(
                 backend = _open(stack, typed_url, other_url, key_file, data_dir, creates=creates)
                 try:
                     return command(backend, **options)
-                except ModelNotFound as error:
-                    raise ModelNotFound(_with_near_names(error.message, backend, options)) from error
                 except NotFound as error:
-                    raise type(error)(meant(error.message, backend, options)) from error
+                    raise type(error)(meant(error, backend, options)) from error
 
         command_ = examples(*shown)(run) if shown else run
         return AS_JSON(command_) if as_json else command_
 
     return decorate
-
-
-def split_reference(text: str) -> tuple[str, str | None]:
-    """Return the model and the version or alias of ``NAME``, ``NAME/3`` or ``NAME@alias``."""
-    name, _, reference = text.replace("@", "/", 1).partition("/")
-    return name, reference or None
 
 
 def _split_reference(options: dict[str, Any]) -> None:
@@ -107,18 +97,9 @@ def _split_reference(options: dict[str, Any]) -> None:
         options |= {option: name, "alias" if is_alias else "version": reference}
         if reference.isdecimal():
             options["version"] = int(reference)
-
-
-def _with_near_names(message: str, backend: Backend, options: Mapping[str, Any]) -> str:
-    """Name what was not found, and what there is instead."""
-    asked = [options.get("model") or options.get("name"), *options.get("versions", ())]
-    known = {model["name"]: model["versions"] for model in every(backend, "models")}
-    for name in (split_reference(text)[0] for text in asked if isinstance(text, str)):
-        if name not in known:
-            near = get_close_matches(name, known)
-            return f"There is no model {name}." + (f" Did you mean {' or '.join(near)}?" if near else "")
-        message += f" {name} has the versions {', '.join(map(str, known[name][-10:]))}."
-    return message
+    is_by_option = {"model", "version"} <= options.keys() and options["version"] is not None
+    if is_by_option and (options["model"] is None or options.get("alias") is not None):
+        raise click.UsageError("--version needs --model, and excludes --alias.")
 
 
 def _open(
@@ -136,8 +117,7 @@ def _open(
     if url:
         from .remote import RemoteBackend  # noqa: PLC0415
 
-        key = key_file.read_text() if key_file else os.environ.get("INKLING_KEY", "")
-        return stack.enter_context(closing(RemoteBackend(url, key.strip(), arguments=arguments)))
+        return stack.enter_context(closing(RemoteBackend(url, key_file, arguments=arguments)))
     from .local import LocalBackend  # noqa: PLC0415
     from .settings_options import read_settings  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """``inkling predict`` and ``inkling explain``."""
 
 import mimetypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -37,37 +37,34 @@ from .terminal import (
     write_file,
 )
 
-_MODEL = click.option(
-    "--model",
-    metavar="NAME",
-    shell_complete=completion(Noun.MODEL),
-    help="The model that predicts. [default: the default model, mnist-digits]",
-)
-_VERSION = click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="The version of --model.")
 Source: TypeAlias = str | ImageFile | RefusedFile
 """The name of a file that is still to be read, a file, or a member of an archive that cannot be read."""
-_ALIAS = click.option(
-    "--alias", metavar="ALIAS", help="The version by its alias. [default champion, or else the newest]"
-)
-_UNSURE_BELOW = click.option(
-    "--unsure-below", type=click.FloatRange(0, 1), metavar="PROBABILITY",
-    help="A less probable digit is unsure. [default: as measured for the model]",
-)  # fmt: skip
-_DIGIT_BELOW = click.option(
-    "--digit-below", type=click.FloatRange(0, 1), metavar="PROBABILITY",
-    help="What is less probably a digit at all is not called one. [default: as measured]",
-)  # fmt: skip
 _BAR_WIDTH = 24
 _MAX_FILE_WIDTH = 32
 
 
+def asks_a_model(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--model``, ``--version`` and ``--alias``."""
+    model = click.option(
+        "--model",
+        metavar="NAME",
+        shell_complete=completion(Noun.MODEL),
+        help="The model that predicts. [default: the default model, mnist-digits]",
+    )
+    version = click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="The version of --model.")
+    help_ = "The version by its alias. [default champion, or else the newest]"
+    return model(version(click.option("--alias", metavar="ALIAS", help=help_)(command)))
+
+
+def _threshold(option: str, help_text: str) -> Callable[..., Any]:
+    return click.option(option, type=click.FloatRange(0, 1), metavar="PROBABILITY", help=help_text)
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@_MODEL
-@_VERSION
-@_ALIAS
-@_UNSURE_BELOW
-@_DIGIT_BELOW
+@asks_a_model
+@_threshold("--unsure-below", "A less probable digit is unsure. [default: as measured for the model]")
+@_threshold("--digit-below", "What is less probably a digit at all is not called one. [default: as measured]")
 @click.option("--show", "draw", is_flag=True, help="Draw the 28x28 pixels that the model gets.")
 @click.option(
     "--steps",
@@ -107,7 +104,6 @@ def predict(
 
     The exit code is 1 if a file could not be read.
     """
-    _check_version(asked)
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
     sources = list(image_sources(files))
@@ -147,9 +143,7 @@ def predict(
 @click.command()
 @click.argument("file", metavar="FILE")
 @click.option("--expect", type=click.IntRange(1, 300), metavar="NUMBER", help="How many digits there are, if known.")
-@_MODEL
-@_VERSION
-@_ALIAS
+@asks_a_model
 @output_option("Write the picture with what was read in it as PNG.")
 @with_backend("read number.jpg", "read form.png --expect 5 -o read.png", "read - --json < number.png", as_json=True)
 def read(backend: Backend, /, *, file: str, output: Path | None, as_json: bool, **asked: Any) -> None:
@@ -158,7 +152,6 @@ def read(backend: Backend, /, *, file: str, output: Path | None, as_json: bool, 
     FILE is a PNG, JPEG or WebP of any size, or - for standard input. Digits that touch are separated, lines of forms
     are left out, and decimal points and minus signs are recognised.
     """
-    _check_version(asked)
     image = _read_image(file)
     answer, draw = partial(backend.read, image, **asked), partial(backend.reading_picture, image, **asked)
     print_and_draw(answer, _print_reading, draw, output=output, as_json=as_json)
@@ -168,8 +161,7 @@ def read(backend: Backend, /, *, file: str, output: Path | None, as_json: bool, 
 @click.argument("file", metavar="FILE")
 @click.option("--digit", type=int, metavar="DIGIT", help="The class to explain. [default: the predicted one]")
 @click.option("--against", type=int, metavar="DIGIT", help="A second class: why the first and not this one?")
-@_MODEL
-@_VERSION
+@asks_a_model
 @output_option("Write it as PNG.")
 @with_backend(
     "explain digit.png", "explain digit.png --digit 3 --against 5", "explain digit.png -o why.png", as_json=True
@@ -180,8 +172,6 @@ def explain(backend: Backend, /, *, file: str, output: Path | None, as_json: boo
     The evidence of all pixels and the bias sum to the logit. FILE is as for
     the command predict.
     """
-    if question["version"] is not None and question["model"] is None:
-        raise click.UsageError("--version needs --model.")
     image = _read_image(file)
     answer, draw = partial(backend.explain, image, **question), partial(backend.explanation_picture, image, **question)
     print_and_draw(answer, _print_explanation, draw, output=output, as_json=as_json)
@@ -271,11 +261,6 @@ def image_of(source: Source) -> ImageFile:
 def reason(error: InvalidInput | Failure) -> str:
     """Return in a line why a source cannot be used."""
     return (error if isinstance(error, Failure) else Failure.of(error)).message
-
-
-def _check_version(asked: Json) -> None:
-    if asked["version"] is not None and (asked["model"] is None or asked["alias"] is not None):
-        raise click.UsageError("--version needs --model, and excludes --alias.")
 
 
 def _read_image(file: str) -> ImageFile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,10 @@ from rich.text import Text
 from service.core import StopReason
 
 from .annotations import about_column, about_text, print_about
-from .backend import Json
-from .terminal import age_text, bar, columns, duration_text, facts, loss_text, percent
+from .backend import Backend, Json
+from .following import View, is_final
+from .names import Noun
+from .terminal import age_text, bar, columns, duration_text, facts, loss_text, percent, print_commands
 
 if TYPE_CHECKING:
     import service.jobs  # imports the database, of which a command for a server needs nothing
@@ -32,7 +34,6 @@ STATE_STYLES = {
     "cancelled": "yellow",
 }
 """The colour of each state of `service.jobs.JobState`."""
-FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _MAX_WIDTH = 200
@@ -43,20 +44,32 @@ _TEXT_WIDTH = 35
 _BESIDE_SPARKLINE_WIDTH = 34
 
 
-class JobView:
+class JobView(View):
     """A job while it is trained: how far it is, how well it does, and how much patience is left."""
 
+    noun = Noun.JOB
+
     def __init__(self, job: Json) -> None:
-        self._id: str = job["id"]
+        super().__init__(job)
+        self._last_event = 0
         self._config: Json = job["config"]
         self._state: str = job["state"]
         self._progress: Json = job["progress"]
         self._latest: Json | None = job["metrics"]["latest"]
         self._best: Json | None = job["metrics"]["best"]
         self._losses: list[float] = []
-        self._lines = [f"{self._config['name']}, job {self._id}"]
+        self._lines = [f"{self._config['name']}, job {self.id}"]
         self._pending: str | None = None
         """The line of the newest check, printed only if it is the last of its epoch."""
+
+    def updates(self, backend: Backend) -> Iterator[Event | service.jobs.Event]:
+        """Yield events until it is over or paused."""
+        for event in backend.events(self.id, after=self._last_event):
+            self._last_event = event.id
+            yield event
+            is_pause = event.kind == "state" and event.data["state"] == "paused"
+            if is_pause and self.ask(backend)["state"] == "paused":
+                return
 
     def update(self, event: Event | service.jobs.Event) -> None:
         """Take in an event."""
@@ -74,6 +87,7 @@ class JobView:
 
     def end(self, job: Json) -> None:
         """Take in how it ended."""
+        super().end(job)
         self._state, self._progress = job["state"], job["progress"]
         if self._pending:
             self._lines.append(self._pending)
@@ -83,9 +97,20 @@ class JobView:
         lines, self._lines = self._lines, []
         return lines
 
+    def print_end(self, backend: Backend, console: Console) -> None:
+        """Print why it ended, what came of it, and what to do next."""
+        console.print(f"\n{ending_text(self.thing)}", style="bold")
+        console.print(results(self.thing))
+        print_commands(next_commands(self.thing), backend, console)
+
+    def exit_code(self) -> int:
+        """Return 1 also if it trained other weights than those that it verifies."""
+        outcome = (self.thing["verification"] or {}).get("outcome")
+        return 1 if outcome and not outcome["identical"] else super().exit_code()
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the view for the width there is."""
-        yield _title(self._config["name"], self._id, self._state)
+        yield _title(self._config["name"], self.id, self._state)
         if self._latest is None or self._best is None:
             is_queued = self._state == "queued"
             yield Text("waiting for a worker" if is_queued else "before its first check", style="dim")
@@ -137,11 +162,6 @@ def sparkline(losses: Sequence[float], width: int) -> str:
     low, high = min(heights, default=0.0), max(heights, default=0.0)
     scale = (len(_LEVELS) - 1) / (high - low) if high > low else 0.0
     return "".join(_LEVELS[round((height - low) * scale)] for height in heights)
-
-
-def is_final(job: Json) -> bool:
-    """Whether a job, a member of a sweep or a report is over."""
-    return job["state"] in FINAL_STATES
 
 
 def state_text(job: Json) -> Text:

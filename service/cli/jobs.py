@@ -1,62 +1,25 @@
 """``inkling train``, ``inkling verify`` and ``inkling jobs``."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from service.core import Check
 from service.core.tables import csv_text
 
 from .annotations import annotated
 from .backend import Backend, Json, with_backend
-from .following import follow, submits
+from .following import add_follow, submits
 from .hyperparameters import given, hyperparameter_option, hyperparameter_options, training_request
-from .job_view import STATE_STYLES, JobView, check_table, ending_text, job_table, next_commands, print_job, results
+from .job_view import STATE_STYLES, JobView, check_table, job_table, print_job
 from .names import Noun, completion
 from .noun_commands import add_annotate, add_delete, add_list
-from .root import INTERRUPTED, Failure, examples
-from .terminal import PICTURE_OUTPUT, picture_file, print_commands, print_result, terminal, write_file
+from .root import Failure, examples
+from .terminal import PICTURE_OUTPUT, picture_file, print_result, terminal, write_file
 
 _JOB = Noun.JOB.argument
-
-
-def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
-    """Show a job until it is over or paused, print how it ended, and return the exit code."""
-    job_id, last_event = job["id"], 0
-
-    def news() -> Iterator[Any]:
-        nonlocal last_event
-        for event in backend.events(job_id, after=last_event):
-            last_event = event.id
-            yield event
-            is_pause = event.kind == "state" and event.data["state"] == "paused"
-            if is_pause and backend.one("jobs", job_id)["state"] == "paused":
-                return
-
-    job = follow(
-        JobView(job),
-        backend,
-        noun=Noun.JOB,
-        object_id=job_id,
-        news=news,
-        result=lambda: backend.one("jobs", job_id),
-        silent=as_json,
-    )
-
-    def print_ending(job: Json, console: Console) -> None:
-        console.print(f"\n{ending_text(job)}", style="bold")
-        console.print(results(job))
-        print_commands(next_commands(job), backend, console)
-
-    print_result(job, print_ending, as_json=as_json)
-    outcome = (job["verification"] or {}).get("outcome")
-    if outcome and not outcome["identical"]:
-        return 1
-    return {"succeeded": 0, "paused": 0, "cancelled": INTERRUPTED}.get(job["state"], 1)
 
 
 @click.command()
@@ -68,8 +31,7 @@ def _follow(backend: Backend, job: Json, *, as_json: bool) -> int:
 @click.option("--paused", is_flag=True, help="Wait before the first step: see `inkling jobs continue`.")
 @annotated
 @submits(
-    "job",
-    _follow,
+    JobView,
     "train",
     "train --model softmax --epochs 50 --l2-penalty 0.01 --follow",
     "train --model logistic --classes 2,3 --learning-rate 0.05",
@@ -90,7 +52,7 @@ def train(ctx: click.Context, backend: Backend, /, **options: Any) -> Json:
 
 @click.command()
 @_JOB
-@submits("job", _follow, "verify JOB", "verify JOB --url http://127.0.0.1:8000")
+@submits(JobView, "verify JOB", "verify JOB --url http://127.0.0.1:8000")
 def verify(_: click.Context, backend: Backend, /, *, job_id: str) -> Json:
     """Train a job again from its record, and compare the weights.
 
@@ -114,6 +76,7 @@ def jobs() -> None:
 add_list(jobs, Noun.JOB, job_table, maker="train", states=STATE_STYLES)
 add_annotate(jobs, Noun.JOB)
 add_delete(jobs, Noun.JOB, "that is over, with its history", "Its model stays.")
+add_follow(jobs, JobView, "The exit code is 0 when the job succeeded, 1 when it failed, 130 when it was cancelled.")
 
 
 @jobs.command()
@@ -122,21 +85,6 @@ add_delete(jobs, Noun.JOB, "that is over, with its history", "Its model stays.")
 def show(backend: Backend, *, job_id: str, as_json: bool) -> None:
     """Show a job: its state, its best check, its request and its history."""
     print_result(backend.one("jobs", job_id), print_job, as_json=as_json)
-
-
-@jobs.command("follow")
-@_JOB
-@click.option("--json", "as_json", is_flag=True, help="Print nothing but the job as JSON, when it is over.")
-@with_backend("jobs follow JOB")
-@click.pass_context
-def follow_job(ctx: click.Context, backend: Backend, /, *, job_id: str, as_json: bool) -> None:
-    """Watch a job until it is over.
-
-    Without --url this process trains it, if no server uses the folder.
-
-    The exit code is 0 when the job succeeded, 1 when it failed, 130 when it was cancelled.
-    """
-    ctx.exit(_follow(backend, backend.one("jobs", job_id), as_json=as_json))
 
 
 @jobs.command()
@@ -161,7 +109,7 @@ def pause(backend: Backend, *, job_id: str) -> None:
 @_JOB
 @click.option("--steps", type=click.IntRange(1), help="Pause again after so many steps.")
 @click.option("--epochs", type=click.IntRange(1), help="Pause again at the end of so many epochs.")
-@submits("job", _follow, "jobs continue JOB --steps 1", "jobs continue JOB --epochs 1", "jobs continue JOB")
+@submits(JobView, "jobs continue JOB --steps 1", "jobs continue JOB --epochs 1", "jobs continue JOB")
 def continue_job(_: click.Context, backend: Backend, /, *, job_id: str, steps: int | None, epochs: int | None) -> Json:
     """Continue a paused job, to its end or until it pauses again.
 
@@ -174,7 +122,7 @@ def continue_job(_: click.Context, backend: Backend, /, *, job_id: str, steps: i
 @_JOB
 @hyperparameter_option("epochs", help="How many in all, those that were made included. [default: as it was]")
 @hyperparameter_option("patience", help="Not less than it was, or none. [default: as it was]")
-@submits("job", _follow, "jobs resume JOB --epochs 80", "jobs resume JOB --epochs 500 --patience none")
+@submits(JobView, "jobs resume JOB --epochs 80", "jobs resume JOB --epochs 500 --patience none")
 def resume(ctx: click.Context, backend: Backend, /, *, job_id: str, **changes: Any) -> Json:
     """Continue a job that has ended, for more epochs or with more patience.
 

@@ -15,10 +15,10 @@ from service.errors import ServiceError
 from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS, printed_p
 
 from .annotations import about_column, about_text, annotates, print_about
-from .backend import Backend, Json, split_reference, with_backend
+from .backend import Backend, Json, with_backend
 from .hyperparameters import hyperparameter_option
 from .job_view import check_text
-from .names import Noun, argument
+from .names import Noun, argument, split_reference
 from .noun_commands import add_list, deletes
 from .pictures import published_tiles, weights_view
 from .root import examples

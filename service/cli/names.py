@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from service.errors import ModelNotFound, NotFound
+
 if TYPE_CHECKING:
     from .backend import Backend
 
@@ -97,16 +99,32 @@ def completion(noun: Noun) -> Callable[[click.Context, click.Parameter, str], li
     return complete
 
 
-def meant(message: str, backend: Backend, options: Mapping[str, Any]) -> str:
-    """Name what a command did not find, and up to three that are there and alike."""
-    found = _NOT_FOUND.fullmatch(message)
+def split_reference(text: str) -> tuple[str, str | None]:
+    """Return the model and the version or alias of ``NAME``, ``NAME/3`` or ``NAME@alias``."""
+    name, _, reference = text.replace("@", "/", 1).partition("/")
+    return name, reference or None
+
+
+def meant(error: NotFound, backend: Backend, options: Mapping[str, Any]) -> str:
+    """Name what a command did not find, and up to three that are there and alike, or the versions of its model."""
+    if isinstance(error, ModelNotFound):
+        asked = [options.get("model") or options.get("name"), *options.get("versions", ())]
+        names = [split_reference(text)[0] for text in asked if isinstance(text, str)]
+        versions = {model["name"]: model["versions"] for model in every(backend, "models")}
+        for name in names:
+            if name not in versions:
+                return _not_found(Noun.MODEL, name, [*versions])
+        has = (f" {name} has the versions {', '.join(map(str, versions[name][-10:]))}." for name in names)
+        return "".join((error.message, *has))
+    found = _NOT_FOUND.fullmatch(error.message)
     if found is None:
-        return message
+        return error.message
     noun = Noun(found[1])
-    asked = options.get(f"{noun.value}_id") or options.get(noun.plural[:-1]) or options.get("name")
-    if not isinstance(asked, str):
-        return message
-    known = noun.known_to(backend)
+    named = options.get(f"{noun.value}_id") or options.get(noun.plural[:-1]) or options.get("name")
+    return _not_found(noun, named, noun.known_to(backend)) if isinstance(named, str) else error.message
+
+
+def _not_found(noun: Noun, asked: str, known: list[str]) -> str:
     near = [name for name in known if name.startswith(asked)] or get_close_matches(asked, known, cutoff=_ALIKE)
     return f"There is no {noun.value} {asked}." + (f" Did you mean {' or '.join(near[:3])}?" if near else "")
 
@@ -116,9 +134,7 @@ def _names(noun: Noun, given: Mapping[str, Any]) -> list[str]:
     if url:
         from .remote import RemoteBackend  # noqa: PLC0415
 
-        key_file = given.get("key_file")
-        key = key_file.read_text().strip() if key_file else os.environ.get("INKLING_KEY", "")
-        with closing(RemoteBackend(url, key, timeout=_TIMEOUT_S, retries=0)) as backend:
+        with closing(RemoteBackend(url, given.get("key_file"), timeout=_TIMEOUT_S, retries=0)) as backend:
             return noun.known_to(backend)
     from service.bootstrap import inspected, stored_names  # noqa: PLC0415
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from inkling import InklingClient, InklingError, Job, Prediction, Report, Sweep
@@ -44,13 +46,14 @@ def _asks(ask: Callable[..., Any]) -> Callable[..., Any]:
 class RemoteBackend:
     """Inkling on a server. `LocalBackend` says what each method takes and does, for both.
 
-    Raises `InvalidField` if the URL is not one, or the key cannot be one.
+    Its key stands in a file, or in INKLING_KEY. Raises `InvalidField` if the URL is not one, or the key cannot be one.
     """
 
     is_remote = True
     trains_here = False
 
-    def __init__(self, url: str, key: str = "", *, arguments: str = "", **of_client: Any) -> None:
+    def __init__(self, url: str, key_file: Path | None = None, *, arguments: str = "", **of_client: Any) -> None:
+        key = key_file.read_text().strip() if key_file else os.environ.get("INKLING_KEY", "").strip()
         with _errors_of_the_service():
             self.client = InklingClient(url, key, **of_client)
         self.place = self.client.connection.place

@@ -10,12 +10,12 @@ from rich.table import Table
 
 from .annotations import about_column, about_text, print_about, tags_and_notes
 from .backend import Backend, Json, with_backend
-from .following import follow, poll
-from .job_view import is_final, state_text
+from .following import View, follow
+from .job_view import state_text
 from .names import Noun, completion
 from .noun_commands import GROUP_STATES, add_annotate, add_list, deletes
-from .root import INTERRUPTED, examples
-from .terminal import age_text, bar, columns, facts, print_json, print_result, time_text, writing
+from .root import examples
+from .terminal import age_text, bar, columns, facts, print_json, print_result, terminal, time_text, writing
 
 _REPORT = Noun.REPORT.argument
 
@@ -77,11 +77,12 @@ def report(
 
     if report_id is None:
         report_id = str(backend.submit_report(_request(**options))["id"])
-    made = _follow(backend, report_id, silent=as_json)
+    view = ReportView(backend.one("reports", report_id))
+    made = follow(view, backend, silent=as_json)
     if made["state"] != "succeeded":
         jobs = ", ".join(filter(None, made["jobs"]))
         click.echo(f"Report {report_id} has {made['state']}. Its jobs say why: {jobs}", err=True)
-        ctx.exit(INTERRUPTED if made["state"] == "cancelled" else 1)
+        ctx.exit(view.exit_code())
     for name in made["links"]:
         content, path = backend.report_file(report_id, name), out / name.replace("report.zip", HAND_IN)
         with writing(path):
@@ -90,8 +91,7 @@ def report(
     if as_json:
         print_json(made)
         return
-    for sentence in made["findings"]["key_sentences"]:
-        click.echo(f"- {sentence}")
+    view.print_end(backend, terminal())
     click.echo(f"Wrote {len(made['links'])} files to {out}; begin with {out / 'report.html'}.")
 
 
@@ -156,49 +156,35 @@ def _print_report(report: Json, console: Console) -> None:
     values = {"report": report["id"], "state": state_text(report), "done": f"{report['fraction']:.0%}"}
     values |= {"created": time_text(report["created_at"]), "jobs": ", ".join(filter(None, report["jobs"]))}
     console.print(facts({**values, "sweep": report["sweep"]}))
+    _print_findings(report, console)
+
+
+def _print_findings(report: Json, console: Console) -> None:
     for sentence in (report["findings"] or {}).get("key_sentences", ()):
-        console.print(f"- {sentence}", markup=False, soft_wrap=True)
+        console.print(f"- {sentence}", soft_wrap=True)
 
 
-class ReportView:
-    """A report while its runs are trained: a bar."""
+class ReportView(View):
+    """A report while its runs are trained: a bar. Its findings are printed at the end."""
 
-    def __init__(self, report: Json) -> None:
-        self.update(report)
+    noun = Noun.REPORT
+    is_transient = True
 
-    def update(self, report: Json) -> None:
-        """Take in its newest state."""
-        self._report = report
+    @property
+    def follow_command(self) -> str:
+        """The command that continues it."""
+        return f"report --id {self.id}"
 
-    end = update
-
-    def lines(self) -> tuple[str, ...]:
-        """Return nothing: its findings are printed at the end."""
-        return ()
+    def print_end(self, backend: Backend, console: Console) -> None:
+        """Print what it found."""
+        _print_findings(self.thing, console)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the bar."""
         grid = Table.grid(padding=(0, 2))
-        fraction = self._report["fraction"]
-        grid.add_row(self._report["state"], bar(fraction, 40), f"{fraction:.0%}")
+        fraction = self.thing["fraction"]
+        grid.add_row(self.thing["state"], bar(fraction, 40), f"{fraction:.0%}")
         yield grid
-
-
-def _follow(backend: Backend, report_id: str, *, silent: bool) -> Json:
-    def ask() -> Json:
-        return backend.one("reports", report_id)
-
-    return follow(
-        ReportView(ask()),
-        backend,
-        noun=Noun.REPORT,
-        object_id=report_id,
-        news=lambda: poll(ask, is_final),
-        result=ask,
-        silent=silent,
-        transient=True,
-        hint=f"report --id {report_id}",
-    )
 
 
 def _request(

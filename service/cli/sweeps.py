@@ -16,9 +16,9 @@ from service.core import METRICS
 
 from .annotations import about_column, about_text, annotated, print_about
 from .backend import Backend, Json, with_backend
-from .following import follow, poll, submits
+from .following import View, add_follow, is_final, submits
 from .hyperparameters import given_grid, grid_option, hyperparameter_options, training_request, value_text
-from .job_view import STATE_STYLES, check_text, is_final, next_commands
+from .job_view import STATE_STYLES, check_text, next_commands
 from .names import Noun, completion
 from .noun_commands import GROUP_STATES, add_annotate, add_delete, add_list
 from .root import INTERRUPTED, examples
@@ -52,37 +52,78 @@ _RANK_BY = click.option(
 )
 
 
-def exit_code_of(sweep: Json) -> int:
-    """Return 0 if every member succeeded, 1 if one failed, 130 if one was cancelled."""
-    states = sweep["states"]
-    return 1 if states.get("failed") else INTERRUPTED if states.get("cancelled") else 0
+class SweepView(View):
+    """A sweep while it is trained: how far the whole is, and a line for each member.
 
+    Members stand in the order of the grid. Where there are too many of them, the best and the running ones are
+    shown, ranked, and the others counted.
+    """
 
-def _follow(backend: Backend, sweep: Json, *, as_json: bool) -> int:
-    """Show a sweep until it is over, print how it ended, and return the exit code."""
-    sweep_id = sweep["id"]
+    noun = Noun.SWEEP
+    is_transient = True  # what is printed at the end takes its place
 
-    def ask() -> Json:
-        return backend.one("sweeps", sweep_id, rank_by=sweep["ranked_by"])
+    def __init__(self, sweep: Json) -> None:
+        super().__init__(sweep)
+        self._first = sweep["fraction"], time.monotonic()
+        self._ended: set[str] | None = None
+        self._tenths = 0
 
-    over = follow(
-        SweepView(sweep),
-        backend,
-        noun=Noun.SWEEP,
-        object_id=sweep_id,
-        news=lambda: poll(ask, is_over),
-        result=ask,
-        silent=as_json,
-        transient=True,  # what is printed at the end takes its place
-    )
+    def ask(self, backend: Backend) -> Json:
+        """Return it as it is now, ranked as it was."""
+        return backend.one("sweeps", self.id, rank_by=self.thing["ranked_by"])
 
-    def print_ending(sweep: Json, console: Console) -> None:
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each member that has ended and each tenth of the whole since the last call."""
+        sweep, n_members = self.thing, len(self.thing["members"])
+        if self._ended is None:
+            self._ended = set()
+            yield f"{sweep['name']}, sweep {sweep['id']}, {n_members:,} members"
+        for member in in_grid_order(sweep):
+            if is_final(member) and member["job"] not in self._ended:
+                self._ended.add(member["job"])
+                yield f"{values_text(member['values'])}: {member['state']}{_result(sweep, member)}"
+        tenths = int(10 * sweep["fraction"])
+        best = best_member(sweep)
+        if tenths > self._tenths and best is not None and not is_final(sweep):
+            self._tenths = tenths
+            yield (
+                f"{tenths}0% trained, {len(self._ended):,} of {n_members:,} members over; "
+                f"best so far {values_text(best['values'])}{_result(sweep, best)}"
+            )
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the view for the width and the height there are."""
+        sweep = self.thing
+        n_members = len(sweep["members"])
+        yield from _header(sweep)
+        width = max(_MIN_BAR_WIDTH, min(40, options.max_width - _TEXT_WIDTH))
+        grid = Table.grid(padding=(0, 2))
+        grid.add_row(bar(sweep["fraction"], width), f"{sweep['fraction']:.0%}{self._time_left()}")
+        yield grid
+        yield Text()
+        shown = members_to_show(sweep, max(4, min(MAX_ROWS, console.height - _AROUND_ROWS)))
+        yield _live_table(sweep, shown, console, options)
+        if len(shown) < n_members:
+            yield _rest_text(sweep, shown)
+
+    def print_end(self, backend: Backend, console: Console) -> None:
+        """Print the best members and what to do next."""
         console.print()
-        print_sweep(sweep, console, limit=MAX_ROWS)
-        print_commands(next_commands_of_sweep(sweep), backend, console)
+        print_sweep(self.thing, console, limit=MAX_ROWS)
+        print_commands(next_commands_of_sweep(self.thing), backend, console)
 
-    print_result(over, print_ending, as_json=as_json)
-    return exit_code_of(over)
+    def exit_code(self) -> int:
+        """Return 0 if every member succeeded, 1 if one failed, 130 if one was cancelled."""
+        states = self.thing["states"]
+        return 1 if states.get("failed") else INTERRUPTED if states.get("cancelled") else 0
+
+    def _time_left(self) -> str:
+        """Return how long it will take at the speed since following began."""
+        fraction_then, then_s = self._first
+        made = self.thing["fraction"] - fraction_then
+        if made < 0.02:
+            return ""
+        return f", about {duration_text((time.monotonic() - then_s) * (1 - self.thing['fraction']) / made)} left"
 
 
 @click.command()
@@ -99,8 +140,7 @@ def _follow(backend: Backend, sweep: Json, *, as_json: bool) -> int:
 @hyperparameter_options
 @annotated
 @submits(
-    "sweep",
-    _follow,
+    SweepView,
     "sweep --grid l2_penalty=0,1,0.1,0.01,0.001",
     "sweep --grid l2_penalty=0,0.01 --grid seed=0..4 --epochs 20",
     "sweep --grid learning_rate=0.1,0.01 --grid batch_size=32,128",
@@ -139,6 +179,12 @@ def sweeps() -> None:
 
 add_annotate(sweeps, Noun.SWEEP)
 add_delete(sweeps, Noun.SWEEP, "that is over, with all its jobs", "Their models stay.")
+add_follow(
+    sweeps,
+    SweepView,
+    "The exit code is 0 when every member succeeded, 1 when one failed, 130 when one was cancelled.",
+    _RANK_BY,
+)
 
 
 @sweeps.command()
@@ -148,22 +194,6 @@ add_delete(sweeps, Noun.SWEEP, "that is over, with all its jobs", "Their models 
 def show(backend: Backend, *, sweep_id: str, rank_by: str, as_json: bool) -> None:
     """Show a sweep: all its members, the best first."""
     print_result(backend.one("sweeps", sweep_id, rank_by=rank_by), print_sweep, as_json=as_json)
-
-
-@sweeps.command("follow")
-@_SWEEP
-@_RANK_BY
-@click.option("--json", "as_json", is_flag=True, help="Print nothing but the sweep as JSON, when it is over.")
-@with_backend("sweeps follow SWEEP")
-@click.pass_context
-def follow_sweep(ctx: click.Context, backend: Backend, /, *, sweep_id: str, rank_by: str, as_json: bool) -> None:
-    """Watch a sweep until it is over.
-
-    Without --url this process trains it, if no server uses the folder.
-
-    The exit code is 0 when every member succeeded, 1 when one failed, 130 when one was cancelled.
-    """
-    ctx.exit(_follow(backend, backend.one("sweeps", sweep_id, rank_by=rank_by), as_json=as_json))
 
 
 @sweeps.command()
@@ -196,73 +226,6 @@ def picture(backend: Backend, *, sweep_id: str, picture: str, output: Path | Non
     """
     file, picture_format = picture_file(output, picture)
     write_file(file, backend.picture("sweeps", sweep_id, picture, picture_format))
-
-
-class SweepView:
-    """A sweep while it is trained: how far the whole is, and a line for each member.
-
-    Members stand in the order of the grid. Where there are too many of them, the best and the running ones are
-    shown, ranked, and the others counted.
-    """
-
-    def __init__(self, sweep: Json) -> None:
-        self._sweep = sweep
-        self._first = sweep["fraction"], time.monotonic()
-        self._ended: set[str] | None = None
-        self._tenths = 0
-
-    def update(self, sweep: Json) -> None:
-        """Take in its newest state."""
-        self._sweep = sweep
-
-    end = update
-
-    def lines(self) -> Iterator[str]:
-        """Yield a line for each member that has ended and each tenth of the whole since the last call."""
-        sweep, n_members = self._sweep, len(self._sweep["members"])
-        if self._ended is None:
-            self._ended = set()
-            yield f"{sweep['name']}, sweep {sweep['id']}, {n_members:,} members"
-        for member in in_grid_order(sweep):
-            if is_final(member) and member["job"] not in self._ended:
-                self._ended.add(member["job"])
-                yield f"{values_text(member['values'])}: {member['state']}{_result(sweep, member)}"
-        tenths = int(10 * sweep["fraction"])
-        best = best_member(sweep)
-        if tenths > self._tenths and best is not None and not is_over(sweep):
-            self._tenths = tenths
-            yield (
-                f"{tenths}0% trained, {len(self._ended):,} of {n_members:,} members over; "
-                f"best so far {values_text(best['values'])}{_result(sweep, best)}"
-            )
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw the view for the width and the height there are."""
-        sweep = self._sweep
-        n_members = len(sweep["members"])
-        yield from _header(sweep)
-        width = max(_MIN_BAR_WIDTH, min(40, options.max_width - _TEXT_WIDTH))
-        grid = Table.grid(padding=(0, 2))
-        grid.add_row(bar(sweep["fraction"], width), f"{sweep['fraction']:.0%}{self._time_left()}")
-        yield grid
-        yield Text()
-        shown = members_to_show(sweep, max(4, min(MAX_ROWS, console.height - _AROUND_ROWS)))
-        yield _live_table(sweep, shown, console, options)
-        if len(shown) < n_members:
-            yield _rest_text(sweep, shown)
-
-    def _time_left(self) -> str:
-        """Return how long it will take at the speed since following began."""
-        fraction_then, then_s = self._first
-        made = self._sweep["fraction"] - fraction_then
-        if made < 0.02:
-            return ""
-        return f", about {duration_text((time.monotonic() - then_s) * (1 - self._sweep['fraction']) / made)} left"
-
-
-def is_over(sweep: Json) -> bool:
-    """Whether every member is over."""
-    return bool(sweep["state"] == "finished")
 
 
 def values_text(values: Mapping[str, Any]) -> str:
@@ -315,7 +278,7 @@ def print_sweep(sweep: Json, console: Console, *, limit: int | None = None) -> N
     console.print("validation images, at the best check of each member.", style="dim")
     best = best_member(sweep)
     if best is not None:
-        so_far = "" if is_over(sweep) else " so far"
+        so_far = "" if is_final(sweep) else " so far"
         console.print(Text.assemble((f"\nBest{so_far}: {values_text(best['values'])}", "bold green")))
         console.print(check_text(best["metrics"]["best"]))
 

@@ -15,7 +15,7 @@ from service.cli.backend import Backend
 from service.cli.following import poll
 from service.cli.local import LocalBackend
 from service.cli.remote import RemoteBackend
-from service.cli.sweeps import exit_code_of, is_over
+from service.cli.sweeps import SweepView
 from service.datasets import Dataset
 from service.errors import (
     DatasetNotFound,
@@ -267,7 +267,7 @@ def test_a_collection_from_its_first_image_to_a_data_set(backend: Backend, digit
 
 
 def states(backend: Backend, sweep_id: str, rank_by: str = "validation_loss") -> Iterator[dict[str, Any]]:
-    return poll(lambda: backend.one("sweeps", sweep_id, rank_by=rank_by), is_over)
+    return poll(lambda: backend.one("sweeps", sweep_id, rank_by=rank_by))
 
 
 def over(backend: Backend, sweep_id: str, rank_by: str = "validation_loss") -> dict[str, Any]:
@@ -326,7 +326,7 @@ def test_cancelling_a_sweep_keeps_the_best_so_far(backend: Backend) -> None:
     assert sweep["states"] == {"cancelled": 2}
     assert all(member["model"] for member in sweep["members"])
     assert backend.cancel("sweeps", sweep["id"])["states"] == {"cancelled": 2}, "asking again changes nothing"
-    assert exit_code_of(sweep) == 130
+    assert SweepView(sweep).exit_code() == 130
 
 
 def test_errors_of_sweeps_come_back_as_themselves(backend: Backend, finished_sweep: dict[str, Any]) -> None:
@@ -357,14 +357,14 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(monkeypatch: pytest.M
             raise answer
         return answer
 
-    assert [sweep["state"] for sweep in poll(ask, is_over)] == ["running", "finished"]
+    assert [sweep["state"] for sweep in poll(ask)] == ["running", "finished"]
     assert len(pauses) == 2
 
     def away() -> Any:
         raise ServiceUnreachable("away")
 
     with pytest.raises(ServiceUnreachable):
-        next(poll(away, is_over))
+        next(poll(away))
 
 
 def test_everything_is_annotated_and_found(backend: Backend, finished_job: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from PIL import Image
 from service.bootstrap import Service
 from service.cli.local import LocalBackend
 from service.cli.root import Failure
-from service.cli.sweeps import exit_code_of
+from service.cli.sweeps import SweepView
 from service.cli.terminal import STANDARD_OUTPUT, write_file
 from service.core import TrainingConfig
 from service.datasets import Dataset
@@ -507,7 +507,7 @@ def test_an_empty_list_of_sweeps_says_what_to_do(run: Run, tmp_path: Path) -> No
     [({"succeeded": 2}, 0), ({"succeeded": 1, "cancelled": 1}, 130), ({"failed": 1, "cancelled": 1}, 1)],
 )
 def test_exit_codes_of_sweeps(states: dict[str, int], code: int) -> None:
-    assert exit_code_of({"states": states}) == code
+    assert SweepView({"id": "", "fraction": 1.0, "states": states}).exit_code() == code
 
 
 def test_models_and_data_sets_are_deleted_by_name(here: Here) -> None:

@@ -161,8 +161,8 @@ def test_the_first_ctrl_c_cancels_all_members(start: Start, tmp_path: Path) -> N
     assert sweep.stdout is not None
     sweep_id = sweep.stdout.readline().split()[2].removesuffix(",")
     with closing(LocalBackend(Settings(data_dir=tmp_path))) as beside:
-        newest = poll(lambda: beside.one("sweeps", sweep_id), lambda sweep: bool(sweep["best"]))
-        assert list(newest)[-1]["states"] == {"running": 2}
+        checked = (sweep for sweep in poll(lambda: beside.one("sweeps", sweep_id)) if sweep["best"])
+        assert next(checked)["states"] == {"running": 2}
     sweep.send_signal(signal.SIGINT)
     text, errors = outcome(sweep)
     assert sweep.returncode == 130

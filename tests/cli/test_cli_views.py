@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 from service.cli.annotations import print_about
+from service.cli.following import FINAL_STATES
 from service.cli.hyperparameters import value_text
 from service.cli.images import prediction_table, prediction_view
-from service.cli.job_view import FINAL_STATES, STATE_STYLES, JobView, ending_text, sparkline
+from service.cli.job_view import STATE_STYLES, JobView, ending_text, sparkline
 from service.cli.pictures import grey_picture, halved, large_digit, weight_picture, weights_view
 from service.cli.sweeps import (
     MAX_ROWS,
@@ -77,7 +78,7 @@ def test_nothing_that_people_wrote_is_obeyed_by_the_terminal(capsys: pytest.Capt
 
 def test_states_and_metrics_are_those_of_jobs() -> None:
     assert set(STATE_STYLES) == {state.value for state in JobState}
-    assert {state.value for state in JobState if state.final} == FINAL_STATES
+    assert {state.value for state in JobState if state.final} == FINAL_STATES & {state.value for state in JobState}
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

@@ -15,9 +15,9 @@ from .following import add_follow, submits
 from .hyperparameters import given, hyperparameter_option, hyperparameter_options, training_request
 from .job_view import STATE_STYLES, JobView, check_table, job_table, print_job
 from .names import Noun, completion
-from .noun_commands import add_annotate, add_delete, add_list
+from .noun_commands import add_annotate, add_cancel, add_delete, add_list, add_show
 from .root import Failure, examples
-from .terminal import PICTURE_OUTPUT, picture_file, print_result, terminal, write_file
+from .terminal import PICTURE_OUTPUT, picture_file, terminal, write_file
 
 _JOB = Noun.JOB.argument
 
@@ -74,26 +74,11 @@ def jobs() -> None:
 
 
 add_list(jobs, Noun.JOB, job_table, maker="train", states=STATE_STYLES)
+add_cancel(jobs, Noun.JOB, "Cancel a job. The best weights so far become a version of its model.")
 add_annotate(jobs, Noun.JOB)
 add_delete(jobs, Noun.JOB, "that is over, with its history", "Its model stays.")
+add_show(jobs, Noun.JOB, print_job, "its state, its best check, its request and its history")
 add_follow(jobs, JobView, "The exit code is 0 when the job succeeded, 1 when it failed, 130 when it was cancelled.")
-
-
-@jobs.command()
-@_JOB
-@with_backend("jobs show JOB", as_json=True)
-def show(backend: Backend, *, job_id: str, as_json: bool) -> None:
-    """Show a job: its state, its best check, its request and its history."""
-    print_result(backend.one("jobs", job_id), print_job, as_json=as_json)
-
-
-@jobs.command()
-@_JOB
-@with_backend("jobs cancel JOB")
-def cancel(backend: Backend, *, job_id: str) -> None:
-    """Cancel a job. The best weights so far become a version of its model."""
-    job = backend.cancel("jobs", job_id)
-    click.echo(f"The job is {job['state']}.")
 
 
 @jobs.command()

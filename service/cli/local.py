@@ -29,7 +29,7 @@ from service.inference import (
 )
 from service.inference import Picture as ReadPicture
 from service.jobs import Event, SweepRequest, collected_image_to_dict, job_picture, sweep_picture
-from service.registry import Model, Registry, parse_version_id
+from service.registry import Model, parse_version_id
 from service.reports import ReportOptions
 from service.settings import Settings
 
@@ -71,14 +71,16 @@ class LocalBackend:
         return self._service.engine.working
 
     @cached_property
-    def _migrated(self) -> Service:
-        migrate(self._service.database)
+    def _with_models(self) -> Service:
+        """The service with its models, which is all that a prediction needs."""
+        self._service.install_models()
         return self._service
 
     @cached_property
-    def _registry(self) -> Registry:
-        self._service.install_models()
-        return self._service.registry
+    def _migrated(self) -> Service:
+        """The service with its models and its database."""
+        migrate(self._service.database)
+        return self._with_models
 
     # Jobs, sweeps and reports: ``noun`` is ``jobs``, ``sweeps`` or ``reports``
 
@@ -95,8 +97,6 @@ class LocalBackend:
 
         The latter is the ``before`` of the next page; models and data sets are ordered by name, others by age.
         """
-        if noun == "models":
-            _ = self._registry  # installs the shipped models
         return self._migrated.page(noun, Search.of(q, tag), **page)
 
     def cancel(self, noun: str, object_id: str) -> Json:
@@ -109,8 +109,6 @@ class LocalBackend:
 
         Jobs, sweeps and reports must be over; with them go their jobs, those of a report unless ``keep_runs``.
         """
-        if noun in ("models", "versions"):
-            _ = self._registry  # installs the shipped models: the default one is known then
         deletion = self._migrated.deletion
         deletes: dict[str, Callable[..., None]] = {
             "models": deletion.model,
@@ -128,8 +126,6 @@ class LocalBackend:
 
     def submit(self, request: Mapping[str, Any]) -> Json:
         """Submit a training job; return it. ``request`` is the body of ``POST /jobs``."""
-        if request.get("start_from") is not None:
-            self._registry  # noqa: B018 - the shipped models are there to start from
         jobs = self._migrated.jobs
         return jobs.submit(jobs.request_of(request)).to_dict()
 
@@ -194,29 +190,27 @@ class LocalBackend:
 
     def model(self, name: str) -> Json:
         """Return a model with its newest versions."""
-        _ = self._registry
         return self._migrated.annotations.model(name)
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
         """Return the manifest of a version, by default the one that answers, and the aliases that name it."""
-        return self._migrated.version(name, self._registry.resolve(name, reference))
+        return self._migrated.version(name, self._with_models.registry.resolve(name, reference))
 
     def weights_file(self, name: str, version: int) -> bytes:
         """Return a version's weights as ``.npz``."""
-        return self._registry.weights_bytes(name, version)
+        return self._with_models.registry.weights_bytes(name, version)
 
     def onnx_file(self, name: str, version: int) -> bytes:
         """Return a version's published weights as an ONNX model."""
-        return write_onnx(self._registry.load(name, version))
+        return write_onnx(self._with_models.registry.load(name, version))
 
     def import_weights(self, name: str, content: bytes, **options: Any) -> Json:
         """Make the next version of a model of a weight file; see `Service.import_weights`."""
-        _ = self._registry
         return self._migrated.version(name, self._migrated.import_weights(name, content, **options).version)
 
     def weights_picture(self, name: str, version: int) -> bytes:
         """Draw a version's weights as PNG."""
-        model = self._registry.load(name, version)
+        model = self._with_models.registry.load(name, version)
         manifest = model.manifest
         return weights_picture(
             model.function.tiles(model.parameters),
@@ -227,15 +221,15 @@ class LocalBackend:
 
     def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
         """Have an alias name a version from now on; return the move."""
-        return self._registry.set_alias(name, alias, version, reason=reason).to_dict()
+        return self._with_models.registry.set_alias(name, alias, version, reason=reason).to_dict()
 
     def alias_history(self, name: str, alias: str) -> list[Json]:
         """Return every move of an alias, the oldest first."""
-        return [entry.to_dict() for entry in self._registry.alias_history(name, alias)]
+        return [entry.to_dict() for entry in self._with_models.registry.alias_history(name, alias)]
 
     def evaluation(self, name: str, version: int) -> Json:
         """Evaluate a version on the test images."""
-        found = evaluate(self._registry.load(name, version), self._service.datasets)
+        found = evaluate(self._with_models.registry.load(name, version), self._service.datasets)
         return {"model": name, "version": version, **found.to_dict(hardest=20)}
 
     def comparison(self, models: Sequence[str]) -> Json:
@@ -324,8 +318,7 @@ class LocalBackend:
         return getattr(self._migrated, noun)
 
     def _model(self, model: str | None = None, version: int | str | None = None, alias: str | None = None) -> Model:
-        _ = self._registry  # installs the shipped models, which the catalogue serves too
-        return self._service.catalogue.get(model, version or alias)
+        return self._with_models.catalogue.get(model, version or alias)
 
     def _reading(
         self, image: ImageFile, *, expect: int | None = None, **asked: Any

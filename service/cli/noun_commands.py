@@ -1,4 +1,4 @@
-"""Commands that jobs, sweeps, reports, data sets and collections have in common: list, annotate and delete."""
+"""Commands that several nouns have in common: list, show, cancel, annotate and delete."""
 
 import functools
 import shlex
@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+from rich.console import Console
 from rich.table import Table
 
 from .annotations import annotates, searched
 from .backend import Backend, Json, with_backend
 from .names import Noun
-from .terminal import confirm, print_json, terminal
+from .terminal import confirm, print_json, print_result, terminal
 
 GROUP_STATES = ("running", "finished")
 """Of what has many jobs."""
@@ -45,6 +46,33 @@ def add_list(
     if states:
         command = click.option("--state", type=click.Choice([*states]), help="Only those in this state.")(command)
     group.command("list")(command)
+
+
+def add_show(
+    group: click.Group, noun: Noun, draw: Callable[[Json, Console], None], what: str, *options: Callable[..., Any]
+) -> None:
+    """Add the command ``show``, which prints ``what`` there is to know about one; its ``options`` say how to ask."""
+
+    def show(backend: Backend, *, as_json: bool, **asked: Any) -> None:
+        print_result(backend.one(noun.plural, asked.pop(f"{noun.value}_id"), **asked), draw, as_json=as_json)
+
+    show.__doc__ = f"Show a {noun.value}: {what}."
+    command = with_backend(f"{noun.plural} show {noun.example}", as_json=True)(show)
+    for option in (*options, noun.argument):
+        command = option(command)
+    group.command("show")(command)
+
+
+def add_cancel(group: click.Group, noun: Noun, effect: str, outcome: Callable[[Json], str] | None = None) -> None:
+    """Add the command ``cancel``. Its help says the ``effect``; ``outcome`` returns what is printed."""
+
+    def cancel(backend: Backend, **named: str) -> None:
+        (object_id,) = named.values()
+        cancelled = backend.cancel(noun.plural, object_id)
+        click.echo(outcome(cancelled) if outcome else f"The {noun.value} is {cancelled['state']}.")
+
+    cancel.__doc__ = effect
+    group.command("cancel")(noun.argument(with_backend(f"{noun.plural} cancel {noun.example}")(cancel)))
 
 
 def add_annotate(group: click.Group, noun: Noun, what: str = "the title") -> None:

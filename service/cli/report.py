@@ -13,9 +13,9 @@ from .backend import Backend, Json, with_backend
 from .following import View, follow
 from .job_view import state_text
 from .names import Noun, completion
-from .noun_commands import GROUP_STATES, add_annotate, add_list, deletes
+from .noun_commands import GROUP_STATES, add_annotate, add_cancel, add_list, add_show, deletes
 from .root import examples
-from .terminal import age_text, bar, columns, facts, print_json, print_result, terminal, time_text, writing
+from .terminal import age_text, bar, columns, facts, print_json, terminal, time_text, writing
 
 _REPORT = Noun.REPORT.argument
 
@@ -105,24 +105,8 @@ def reports() -> None:
     """
 
 
+add_cancel(reports, Noun.REPORT, "Cancel the runs of a report. Their best weights so far stay, as models.")
 add_annotate(reports, Noun.REPORT, "the title in lists")
-
-
-@reports.command()
-@_REPORT
-@with_backend("reports show REPORT", as_json=True)
-def show(backend: Backend, *, report_id: str, as_json: bool) -> None:
-    """Show a report: its state, its runs and, once they are over, what it says."""
-    print_result(backend.one("reports", report_id), _print_report, as_json=as_json)
-
-
-@reports.command()
-@_REPORT
-@with_backend("reports cancel REPORT")
-def cancel(backend: Backend, *, report_id: str) -> None:
-    """Cancel the runs of a report. Their best weights so far stay, as models."""
-    report = backend.cancel("reports", report_id)
-    click.echo(f"The report is {report['state']}.")
 
 
 @reports.command()
@@ -162,6 +146,9 @@ def _print_report(report: Json, console: Console) -> None:
 def _print_findings(report: Json, console: Console) -> None:
     for sentence in (report["findings"] or {}).get("key_sentences", ()):
         console.print(f"- {sentence}", soft_wrap=True)
+
+
+add_show(reports, Noun.REPORT, _print_report, "its state, its runs and, once they are over, what it says")
 
 
 class ReportView(View):

@@ -20,7 +20,7 @@ from .following import View, add_follow, is_final, submits
 from .hyperparameters import given_grid, grid_option, hyperparameter_options, training_request, value_text
 from .job_view import STATE_STYLES, check_text, next_commands
 from .names import Noun, completion
-from .noun_commands import GROUP_STATES, add_annotate, add_delete, add_list
+from .noun_commands import GROUP_STATES, add_annotate, add_cancel, add_delete, add_list, add_show
 from .root import INTERRUPTED, examples
 from .terminal import (
     PICTURE_OUTPUT,
@@ -32,7 +32,6 @@ from .terminal import (
     percent,
     picture_file,
     print_commands,
-    print_result,
     write_file,
 )
 
@@ -177,6 +176,15 @@ def sweeps() -> None:
     """
 
 
+add_cancel(
+    sweeps,
+    Noun.SWEEP,
+    """Cancel every member that is not over. The best weights of those that had begun become versions.
+
+    To cancel a single member: inkling jobs cancel, with its id.
+    """,
+    lambda sweep: f"The members are: {counts_text(sweep['states'])}.",
+)
 add_annotate(sweeps, Noun.SWEEP)
 add_delete(sweeps, Noun.SWEEP, "that is over, with all its jobs", "Their models stay.")
 add_follow(
@@ -185,27 +193,6 @@ add_follow(
     "The exit code is 0 when every member succeeded, 1 when one failed, 130 when one was cancelled.",
     _RANK_BY,
 )
-
-
-@sweeps.command()
-@_SWEEP
-@_RANK_BY
-@with_backend("sweeps show SWEEP", as_json=True)
-def show(backend: Backend, *, sweep_id: str, rank_by: str, as_json: bool) -> None:
-    """Show a sweep: all its members, the best first."""
-    print_result(backend.one("sweeps", sweep_id, rank_by=rank_by), print_sweep, as_json=as_json)
-
-
-@sweeps.command()
-@_SWEEP
-@with_backend("sweeps cancel SWEEP")
-def cancel(backend: Backend, *, sweep_id: str) -> None:
-    """Cancel every member that is not over. The best weights of those that had begun become versions.
-
-    To cancel a single member: inkling jobs cancel, with its id.
-    """
-    sweep = backend.cancel("sweeps", sweep_id)
-    click.echo(f"The members are: {counts_text(sweep['states'])}.")
 
 
 @sweeps.command()
@@ -293,6 +280,9 @@ def next_commands_of_sweep(sweep: Json) -> list[tuple[str, str]]:
         commands.append(("all curves", f"sweeps picture {sweep['id']} accuracy -o accuracy.png"))
         commands += next_commands({**best, "id": best["job"]})
     return commands
+
+
+add_show(sweeps, Noun.SWEEP, print_sweep, "all its members, the best first", _RANK_BY)
 
 
 def sweep_table(sweeps: Sequence[Json]) -> Table:

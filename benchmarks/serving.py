@@ -1,6 +1,7 @@
 """How many predictions a second one web process on one core answers, beside an endpoint that does nothing.
 
-    python -m benchmarks.serving [--client NAME] [--rounds N] [--seconds N] [--json FILE] [--picture FILE]
+    python -m benchmarks.serving [--client NAME] [--model NAME] [--rounds N] [--seconds N] [--json FILE]
+                                [--picture FILE]
 
 The do-nothing endpoint reads the body and returns ready-made bytes. It is added to Inkling's own application, so that
 both go through the same server and layers. A client asks them in turn from the second core; what counts is the ratio
@@ -107,9 +108,9 @@ def drive_hey(url: str, body: bytes, media_type: str, folder: Path, *, seconds: 
     return float(rate[1])
 
 
-def drive_python(client: str, kind: str, address: str, seconds: float) -> float:
+def drive_python(client: str, model: str | None, kind: str, address: str, seconds: float) -> float:
     """Send one request after another with a Python client, and return how many were answered a second."""
-    path, body, media_type, n_images = kinds()[kind]
+    path, body, media_type, n_images = kinds(model)[kind]
     images = np.frombuffer(body, np.uint8).reshape(-1, 28, 28) if media_type == "application/octet-stream" else None
     with httpx.Client(trust_env=False) as http_client, InklingClient(address) as inkling_client:
         ask: Callable[[], object]
@@ -120,10 +121,10 @@ def drive_python(client: str, kind: str, address: str, seconds: float) -> float:
             call = Call(method="POST", path="/nothing", read=read_bytes, request=File(body).body)
             ask = partial(inkling_client.connection.run, call)
         elif n_images > 1:
-            ask = partial(inkling_client.predict_all, images)
+            ask = partial(inkling_client.predict_all, images, model=model)
         else:
             pixels = json.loads(body)["pixels"] if kind == "JSON" else images[0] if images is not None else body
-            ask = partial(inkling_client.predict, pixels)
+            ask = partial(inkling_client.predict, pixels, model=model)
         ask()
         n_answers, started = 0, time.perf_counter()
         while (took := time.perf_counter() - started) < seconds:
@@ -132,13 +133,16 @@ def drive_python(client: str, kind: str, address: str, seconds: float) -> float:
         return n_answers / took
 
 
-def kinds() -> dict[str, tuple[str, bytes, str, int]]:
-    """Return path, body, media type and number of images of each kind of request."""
+def kinds(model: str | None) -> dict[str, tuple[str, bytes, str, int]]:
+    """Return path, body, media type and number of images of each kind of request, to the default model or another."""
     images = load_dataset("mnist").test.images
     png = BytesIO()
     Image.fromarray(images[0]).save(png, "PNG")
     pixels = json.dumps({"pixels": images[0].reshape(-1).tolist()}).encode()
-    octets, predict = "application/octet-stream", "/api/v1/predict"
+    octets, predict = (
+        "application/octet-stream",
+        "/api/v1/predict" if model is None else f"/api/v1/models/{model}/predict",
+    )
     return {
         "nothing": (NOTHING, images[0].tobytes(), octets, 1),
         "raw": (predict, images[0].tobytes(), octets, 1),
@@ -149,7 +153,7 @@ def kinds() -> dict[str, tuple[str, bytes, str, int]]:
     }
 
 
-def measure(client: str, rounds: int, seconds: int) -> dict[str, list[float]]:
+def measure(client: str, model: str | None, rounds: int, seconds: int) -> dict[str, list[float]]:
     """Return images a second by kind, one number a round."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -167,12 +171,12 @@ def measure(client: str, rounds: int, seconds: int) -> dict[str, list[float]]:
                 if client == "hey":
                     return n_images * drive_hey(url, body, media_type, folder, seconds=seconds, connections=connections)
                 command = ["taskset", "-c", "1", sys.executable, "-m", "benchmarks.serving", "--seconds", str(seconds)]
-                command += ["--drive", client, kind, address]
+                command += [*([] if model is None else ["--model", model]), "--drive", client, kind, address]
                 return n_images * float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
             contenders = {
                 kind: partial(_of_round, partial(rate_of, kind, *what))
-                for kind, what in kinds().items()
+                for kind, what in kinds(model).items()
                 if client == "wrk" or kind != "batch, npy"
             }
             try:
@@ -190,6 +194,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--client", choices=CLIENTS, default="wrk", help="which client asks")
+    parser.add_argument("--model", help="which model is asked, by default the service's default model")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="two short rounds, to try")
@@ -202,10 +207,13 @@ def main() -> None:
         serve(arguments.serve)
         return
     if arguments.drive:
-        print(drive_python(*arguments.drive, arguments.seconds))
+        client, kind, address = arguments.drive
+        print(drive_python(client, arguments.model, kind, address, arguments.seconds))
         return
     warn_if_busy()
-    rates = measure(arguments.client, *((2, 1) if arguments.quick else (arguments.rounds, arguments.seconds)))
+    rates = measure(
+        arguments.client, arguments.model, *((2, 1) if arguments.quick else (arguments.rounds, arguments.seconds))
+    )
     shares = {
         kind: statistics.median(rate / nothing for rate, nothing in zip(values, rates["nothing"], strict=True))
         for kind, values in rates.items()
@@ -219,6 +227,7 @@ def main() -> None:
         print(line)
     facts = {
         "client": arguments.client,
+        "model": arguments.model,
         "rates": rates,
         "shares": shares,
         "wanted_shares": SHARES,

@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 STAGES = ("queue", "compute_input", "compute_infer", "compute_output")
-"""Of a request, in order: waiting for a thread, bytes to images, images to probabilities, those to an answer."""
+"""Of a request, in order: waiting for a thread, bytes to images, images to predictions, and those to an answer. What is
+predicted with other requests takes as long as all of them."""
 
 SETTLE_S = 0.2
 """Other processes may lack what was counted in the last 0.2 s."""
@@ -223,12 +224,18 @@ class InferenceCounters:
         self._last = Gauge(_LAST, "when a model answered last", labels, registry=registry, multiprocess_mode="max")
         self._lock, self._settling = Lock(), Lock()
         self._sums: dict[tuple[str, int], tuple[list[int], float]] = {}
+        self._n_batches: dict[tuple[str, int], int] = defaultdict(int)
         self._predicted: dict[tuple[str, int], list[tuple[Ints, Floats]]] = defaultdict(list)
         self._n_pending = 0
         self._by_version: dict[tuple[str, int], tuple[dict[str, Counter], Gauge]] = {}
         self._changed = Event() if is_shared else None
         if self._changed is not None:
             Thread(target=self._keep_settling, args=(self._changed,), name="metrics", daemon=True).start()
+
+    def executed(self, name: str, version: int) -> None:
+        """Record that a batch, of one request or several, was classified. Its requests succeed after it."""
+        with self._lock:
+            self._n_batches[name, version] += 1
 
     def succeeded(self, name: str, version: int, prediction: tuple[Ints, Floats], stages: Stages) -> None:
         """Record the labels, (n,), and probabilities, (n, n_classes), of a batch, which must not change any more."""
@@ -260,10 +267,13 @@ class InferenceCounters:
     def _settle(self) -> None:
         with self._lock:
             sums, self._sums = self._sums, {}
+            n_batches, self._n_batches = self._n_batches, defaultdict(int)
             predicted, self._predicted, self._n_pending = self._predicted, defaultdict(list), 0
+        for key, number in n_batches.items():
+            self._of(*key)[0]["exec_count"].inc(number)
         for key, ((n_requests, n_images, *durations_ns), last_s) in sums.items():
             counters, last = self._of(*key)
-            amounts: dict[str, float] = {"request_success": n_requests, "exec_count": n_requests, "count": n_images}
+            amounts: dict[str, float] = {"request_success": n_requests, "count": n_images}
             for stage, duration_ns in zip(("request", *STAGES), durations_ns, strict=True):
                 amounts[f"{stage}_duration_us"] = duration_ns / 1000
             for kind, amount in amounts.items():

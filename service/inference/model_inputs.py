@@ -129,9 +129,10 @@ class ModelInputs:
         return self.pictures[found[0]] if self.pictures else only
 
     @classmethod
-    def joined(cls, parts: Sequence[ModelInputs], limits: DecodingLimits) -> ModelInputs:
-        """Put the images of several files into one batch, in their order; raise `InputTooLarge` for too many."""
-        limits.check_n_images(sum(map(len, parts)))
+    def joined(cls, parts: Sequence[ModelInputs], limits: DecodingLimits | None = None) -> ModelInputs:
+        """Put several into one batch, in their order; raise `InputTooLarge` for more images than the limit, if any."""
+        if limits is not None:
+            limits.check_n_images(sum(map(len, parts)))
         return cls(
             images=np.concatenate([_NONE, *(part.images for part in parts)]),
             steps=tuple(chain.from_iterable(part.steps for part in parts)),

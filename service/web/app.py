@@ -18,6 +18,7 @@ from service.telemetry import tracing
 
 from . import problems, routes
 from .access_control import API_KEY, AccessControl, SecuredRoute, scopes_by_route
+from .batches import PredictionBatches
 from .events import EventHub
 from .limits import ConcurrencyLimits
 from .middleware import HostGuard, Methods, OriginGuard, RequestContext
@@ -115,6 +116,7 @@ def _attach(app: FastAPI, service: Service) -> None:
     app.state.service = service
     app.state.access_control = AccessControl(service.keys, service.audit_log, service.settings)
     app.state.event_hub = EventHub(service.jobs)
+    app.state.batches = PredictionBatches(service.metrics.inference)
     settings = service.settings
     app.state.limits = ConcurrencyLimits(
         max_body_bytes=settings.max_body_bytes, max_dataset_bytes=settings.max_dataset_bytes

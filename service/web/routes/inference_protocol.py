@@ -14,10 +14,11 @@ from service.bootstrap import Service
 from service.core import IMAGE_SIDE_PX
 from service.datasets import gunzip
 from service.errors import InvalidField, ServiceError
-from service.inference import predict
+from service.inference import ModelInputs
 from service.metrics import STAGES, InferenceFigures, Stages
 from service.registry import Manifest, Model
 from service.web.access_control import PREDICT, PUBLIC
+from service.web.batches import Predicted, batches_of
 from service.web.inference_protocol import (
     DIGIT,
     HEADER_LENGTH,
@@ -88,22 +89,40 @@ async def infer(request: Request) -> Response:
     service: Service = request.app.state.service
     content, header_length = await request.body(), request.headers.get(HEADER_LENGTH)
     is_packed = coding_of(request) != "identity"
-    stages = Stages()
+    stages, batches = Stages(), batches_of(request)
 
-    def work(cached: Model | None = None) -> _Written:
+    def parse(model: Model) -> InferRequest:
         stages.next()
-        model = cached or service.catalogue.get(name, version)
         try:
             parsed = parse_infer_request(_expanded(request, content), header_length, service.limits)
         except ServiceError:
             service.metrics.inference.failed(model.manifest.name, model.manifest.version)
             raise
-        return _run(service, model, parsed, stages)
+        stages.next()
+        return parsed
+
+    def write(model: Model, parsed: InferRequest, predicted: Predicted) -> _Written:
+        stages.next()
+        manifest, prediction = model.manifest, (predicted.labels, predicted.probabilities)
+        written = write_infer_response(parsed, manifest, *prediction)
+        stages.next()
+        service.metrics.inference.succeeded(manifest.name, manifest.version, prediction, stages)
+        return written
+
+    def work() -> _Written:
+        model = service.catalogue.get(name, version)
+        parsed = parse(model)
+        return write(model, parsed, batches.predict_now(model, ModelInputs.as_given(parsed.images)))
 
     # As a prediction of /api/v1: what is small is predicted on the event loop. What is packed may be large.
     n_bytes = service.settings.max_body_bytes if is_packed else len(content)
-    cached = service.catalogue.get_cached(name, version) if n_bytes <= _SMALL_BYTES else None
-    body, json_bytes = work(cached) if cached else await limits_of(request).run(work, n_bytes)
+    model = service.catalogue.get_cached(name, version) if n_bytes <= _SMALL_BYTES else None
+    if model is None:
+        body, json_bytes = await limits_of(request).run(work, n_bytes)
+    else:
+        parsed = parse(model)
+        predicted = await batches.predict(model, ModelInputs.as_given(parsed.images))
+        body, json_bytes = write(model, parsed, predicted)
     if json_bytes is None:
         return Response(body, media_type="application/json")
     return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)
@@ -231,18 +250,6 @@ def _tensors(manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
         "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, IMAGE_SIDE_PX, IMAGE_SIDE_PX]}],
         "outputs": [{"name": PROBABILITIES, **probabilities}, {"name": DIGIT, "datatype": "INT64", "shape": [-1]}],
     }
-
-
-def _run(service: Service, model: Model, parsed: InferRequest, stages: Stages) -> _Written:
-    """Predict, write the answer, and count it."""
-    stages.next()
-    prediction = predict(model, parsed.images)
-    stages.next()
-    manifest = model.manifest
-    written = write_infer_response(parsed, manifest, *prediction)
-    stages.next()
-    service.metrics.inference.succeeded(manifest.name, manifest.version, prediction, stages)
-    return written
 
 
 async def _body(request: Request) -> bytes:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.bootstrap import Service
 from service.charts import digit_picture, evidence_picture
-from service.core import Floats, Ints
+from service.core import Floats
 from service.errors import ServiceError
 from service.inference import (
     DecodedFile,
@@ -23,14 +23,13 @@ from service.inference import (
     RefusedFile,
     Thresholds,
     Verdict,
-    answer,
     explain,
     predictions_csv,
 )
-from service.inference import predict as predict_images
 from service.metrics import Stages
 from service.registry import Model
 from service.web.access_control import PREDICT
+from service.web.batches import Predicted, batches_of
 from service.web.image_body import FILES_BODY, IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
 from service.web.pictures import BINARY, PNG, PNG_MADE, Upscale
@@ -195,10 +194,8 @@ async def predict(request: Request, query: PredictParameters, of: Reference) -> 
     body = await read_images(request)
     stages = Stages()
 
-    def work(cached: Model | None = None) -> Response:
+    def decode(model: Model) -> tuple[ModelInputs, list[FileResult] | None]:
         stages.next()
-        model = cached or service.catalogue.get(*of)  # before decoding: the cheaper refusal
-        manifest = model.manifest
         files: list[FileResult] | None = None
         try:
             if body.holds_files:
@@ -206,33 +203,45 @@ async def predict(request: Request, query: PredictParameters, of: Reference) -> 
                 refused = [file for file in files if isinstance(file, RefusedFile)]
                 if refused and media_type == _NPY:
                     raise refused[0].error  # a table of numbers has no place for it
-                inputs = ModelInputs.joined(
-                    [file.inputs for file in files if isinstance(file, DecodedFile)], service.limits
-                )
+                decoded = [file.inputs for file in files if isinstance(file, DecodedFile)]
+                inputs = ModelInputs.joined(decoded, service.limits)
             else:
                 inputs = body.decode(service.limits)
         except ServiceError:
-            service.metrics.inference.failed(manifest.name, manifest.version)
+            service.metrics.inference.failed(model.manifest.name, model.manifest.version)
             raise
         stages.next()
-        prediction = predict_images(model, inputs.images)
+        return inputs, files
+
+    def write(model: Model, predicted: Predicted, files: list[FileResult] | None = None) -> Response:
         stages.next()
+        labels, probabilities, found = predicted
         content: str | bytes
-        if media_type == _NPY:
-            content = _to_npy(prediction)
+        if found is None:
+            content = _to_npy(probabilities)
         else:
-            found = answer(model, inputs, prediction, query.thresholds)
             if files is not None:
                 found["predictions"] = _by_file(request, files, found["predictions"])
             content = _to_csv(found["predictions"]) if media_type == CSV else orjson.dumps(found)
         stages.next()
-        service.metrics.inference.succeeded(manifest.name, manifest.version, prediction, stages)
-        of_model = {} if media_type == _JSON else {"X-Model": f"{manifest.name}/{manifest.version}"}
+        name, version = model.manifest.name, model.manifest.version
+        service.metrics.inference.succeeded(name, version, (labels, probabilities), stages)
+        of_model = {} if media_type == _JSON else {"X-Model": f"{name}/{version}"}
         return Response(content, media_type=media_type, headers=of_model)
 
-    # What is small is predicted here: switching to a thread and back would take as long as the prediction itself.
-    cached = service.catalogue.get_cached(*of) if body.is_small else None
-    return work(cached) if cached else await limits_of(request).run(work, body.n_bytes)
+    batches, thresholds = batches_of(request), None if media_type == _NPY else query.thresholds
+
+    def work() -> Response:
+        model = service.catalogue.get(*of)  # before decoding: the cheaper refusal
+        inputs, files = decode(model)
+        return write(model, batches.predict_now(model, inputs, thresholds), files)
+
+    # What is small is predicted on the event loop: switching to a thread and back would take as long.
+    model = service.catalogue.get_cached(*of) if body.is_small else None
+    if model is None:
+        return await limits_of(request).run(work, body.n_bytes)
+    inputs, _ = decode(model)
+    return write(model, await batches.predict(model, inputs, thresholds))
 
 
 def _by_file(request: Request, files: Sequence[FileResult], predictions: Sequence[Any]) -> list[dict[str, Any]]:
@@ -254,10 +263,10 @@ def _to_csv(rows: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _to_npy(prediction: tuple[Ints, Floats]) -> bytes:
+def _to_npy(probabilities: Floats) -> bytes:
     """Write the probabilities alone, a row an image: the cheapest form of a large batch."""
     file = BytesIO()
-    np.save(file, prediction[1])
+    np.save(file, probabilities)
     return file.getvalue()
 
 

@@ -1,0 +1,108 @@
+"""Predictions that are asked for at the same time: computed together, and the same as alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+
+from service.bootstrap import Service
+from service.datasets import load_dataset
+from service.inference import ModelInputs, Thresholds, answer, predict
+from service.web.app import create_app
+from service.web.batches import Predicted, PredictionBatches
+
+IMAGES = load_dataset("mnist").test.images
+MODEL = "mnist-digits"
+
+
+def executions(service: Service) -> tuple[int, int]:
+    """Return how many batches and images the model has classified."""
+    counts = service.metrics.inference_figures()[MODEL, 1].counts
+    return int(counts["exec_count"]), int(counts["count"])
+
+
+@pytest.fixture
+def batches(service: Service) -> PredictionBatches:
+    return PredictionBatches(service.metrics.inference)
+
+
+async def ask_all(app: FastAPI, requests: list[dict[str, Any]]) -> list[httpx.Response]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+        return await asyncio.gather(*(client.post(**request) for request in requests))
+
+
+def test_what_comes_together_is_computed_together_and_answered_as_alone(service: Service) -> None:
+    address = f"/api/v1/models/{MODEL}/versions/1/predict"
+    pixels = {"pixels": IMAGES[7].reshape(-1).tolist()}
+    tensor = {"name": "image", "datatype": "UINT8", "shape": [1, 28, 28], "data": IMAGES[8].reshape(-1).tolist()}
+    requests: list[dict[str, Any]] = [
+        *({"url": address, "content": IMAGES[first : first + n].tobytes()} for first, n in ((0, 1), (1, 3), (4, 2))),
+        {"url": address, "json": pixels},
+        {"url": address, "content": b"no images"},
+        {"url": address, "content": IMAGES[9].tobytes(), "headers": {"Accept": "text/csv"}},
+        {"url": f"{address}?unsure_below=1&digit_below=0", "content": IMAGES[9].tobytes()},
+        {"url": address, "content": IMAGES[9].tobytes(), "headers": {"Accept": "application/x-npy"}},
+        {"url": f"/v2/models/{MODEL}/versions/1/infer", "json": {"inputs": [tensor]}},
+        {"url": "/api/v1/models/mnist-softmax/predict", "content": IMAGES[9].tobytes()},
+    ]
+    app = create_app(service)
+    alone = [asyncio.run(ask_all(app, [request]))[0] for request in requests]
+    for _ in range(20):  # on a busy machine, what names mean may have to be looked up again, in threads
+        before = executions(service)
+        together = asyncio.run(ask_all(app, requests))
+        n_batches, n_images = np.subtract(executions(service), before)
+        assert n_images == 11
+        if n_batches == 3:  # by the usual thresholds, by others, and without a verdict
+            break
+    assert n_batches == 3
+    assert [answer.status_code for answer in together] == [200] * 4 + [415] + [200] * 5
+    del alone[4], together[4]  # each refusal has an id
+    assert [answer.content for answer in together] == [answer.content for answer in alone]
+    assert json.loads(together[5].content)["predictions"][0]["verdict"] == "unsure"
+
+
+def test_a_batch_that_is_full_is_computed(service: Service, batches: PredictionBatches) -> None:
+    model = service.catalogue.get(MODEL, 1)
+    inputs = [ModelInputs.as_given(IMAGES[number : number + 1]) for number in range(70)]
+
+    async def ask() -> list[Predicted]:
+        return await asyncio.gather(*(batches.predict(model, each, Thresholds()) for each in inputs))
+
+    before = executions(service)
+    for predicted, each in zip(asyncio.run(ask()), inputs, strict=True):
+        labels, probabilities = predict(model, each.images)
+        assert predicted.labels == labels
+        assert predicted.probabilities.tobytes() == probabilities.tobytes()
+        assert predicted.answer == answer(model, each)
+    assert executions(service)[0] - before[0] == 3
+
+
+def test_who_leaves_disturbs_nobody(service: Service, batches: PredictionBatches) -> None:
+    model = service.catalogue.get(MODEL, 1)
+
+    async def ask() -> list[Predicted | BaseException]:
+        tasks = [asyncio.create_task(batches.predict(model, ModelInputs.as_given(IMAGES[:1]))) for _ in range(3)]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    first, left, last = asyncio.run(ask())
+    assert isinstance(left, asyncio.CancelledError)
+    assert isinstance(first, Predicted) and isinstance(last, Predicted)
+
+
+def test_all_are_told_of_an_error(service: Service, batches: PredictionBatches) -> None:
+    """Which only a bug can be: the images were checked before."""
+    wrong = ModelInputs(images=np.zeros((1, 27, 28), np.uint8), steps=((),), warnings=((),))
+
+    async def ask() -> list[Predicted | BaseException]:
+        asked = (batches.predict(service.catalogue.get(MODEL, 1), wrong) for _ in range(2))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [type(each) for each in asyncio.run(ask())] == [ValueError] * 2

@@ -169,7 +169,7 @@ class Service:
             found, following = getattr(self.annotations, noun)(search, **page)
         else:
             rows, following = getattr(self, noun).page(search=search, **page)
-            found = [row.to_dict() for row in rows]
+            found = rows if noun == "collections" else [row.to_dict() for row in rows]
         return {noun: found, "next": following}
 
     def version(self, name: str, version: int) -> dict[str, Any]:

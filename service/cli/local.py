@@ -28,8 +28,8 @@ from service.inference import (
     write_onnx,
 )
 from service.inference import Picture as ReadPicture
-from service.jobs import Event, SweepRequest, collected_image_to_dict, job_picture, sweep_picture
-from service.registry import Model, parse_version_id
+from service.jobs import Event, SweepRequest, job_picture, sweep_picture
+from service.registry import Model, parse_version_id, plain
 from service.reports import ReportOptions
 from service.settings import Settings
 
@@ -97,7 +97,7 @@ class LocalBackend:
 
         The latter is the ``before`` of the next page; models and data sets are ordered by name, others by age.
         """
-        return self._migrated.page(noun, Search.of(q, tag), **page)
+        return plain(self._migrated.page(noun, Search.of(q, tag), **page))
 
     def cancel(self, noun: str, object_id: str) -> Json:
         """Cancel what of one is not over; return it."""
@@ -248,12 +248,11 @@ class LocalBackend:
 
     def explain(self, image: ImageFile, **question: Any) -> Json:
         """Return the evidence of each pixel of one image for a ``digit``, or for one ``against`` another."""
-        return self._explanation(image, **question).to_dict()
+        return plain(self._explanation(image, **question)[0])
 
     def explanation_picture(self, image: ImageFile, **question: Any) -> bytes:
         """Draw that evidence as PNG."""
-        found = self._explanation(image, **question)
-        provenance = found.model.manifest.provenance()
+        found, provenance = self._explanation(image, **question)
         return evidence_picture(
             found.pixels, found.evidence, digit=found.digit, against=found.against, upscale=8, provenance=provenance
         )
@@ -278,21 +277,21 @@ class LocalBackend:
         model_name, _, reference = (model or "").partition("/")
         found = self._model(model_name or None, reference or None)
         readings = self._migrated.collections.readings(name, partial(predictions_of, found), **asked)
-        return {"model": found.manifest.name, "version": found.manifest.version, **readings}
+        return plain({"model": found.manifest.name, "version": found.manifest.version, **readings})
 
     def add_collection(self, name: str) -> Json:
         """Make an empty collection."""
-        return self._migrated.collections.create(name).to_dict()
+        return plain(self._migrated.collections.create(name))
 
     def collect(self, name: str, image: ImageFile, label: int) -> Json:
         """Add an image with its label."""
         pixels = decode_upload(image.content, image.media_type).only
         original = image.content, image.media_type
-        return collected_image_to_dict(self._migrated.collections.add(name, label, pixels, original=original))
+        return plain(self._migrated.collections.add(name, label, pixels, original=original))
 
     def relabel(self, name: str, image_id: str, label: int) -> Json:
         """Correct the label of an image."""
-        return collected_image_to_dict(self._migrated.collections.relabel(name, image_id, label))
+        return plain(self._migrated.collections.relabel(name, image_id, label))
 
     def delete_collected_image(self, name: str, image_id: str) -> None:
         """Delete an image of a collection."""
@@ -328,6 +327,6 @@ class LocalBackend:
 
     def _explanation(
         self, image: ImageFile, *, digit: int | None = None, against: int | None = None, **asked: Any
-    ) -> Explanation:
-        decoded = decode_upload(image.content, image.media_type)
-        return explain(self._model(**asked), decoded, digit=digit, against=against)
+    ) -> tuple[Explanation, Mapping[str, str]]:
+        model, decoded = self._model(**asked), decode_upload(image.content, image.media_type)
+        return explain(model, decoded, digit=digit, against=against), model.manifest.provenance()

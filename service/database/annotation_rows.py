@@ -10,10 +10,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
+from service.core import Doc
 from service.errors import InvalidField
 
 from .tables import annotated, collections, jobs, reports, sweeps, tags
@@ -44,7 +45,7 @@ class Annotation:
     Raises `InvalidField` at construction if one of them is not as `RULES` says.
     """
 
-    title: str = ""
+    title: Annotated[str, Doc("What people call it; empty, or a name of its own, until they do.")] = ""
     tags: tuple[str, ...] = ()
     notes: str = ""
 

@@ -11,7 +11,6 @@ from .decoding import decode_pixels, decode_upload, has_known_start, is_small_up
 from .evaluation import Evaluation, evaluate
 from .explanation import Explanation, explain
 from .files import MAX_FILES, DecodedFile, FileResult, ImageFile, RefusedFile, decode_files, expand_files
-from .flip import Flip
 from .labelled_files import FILE, MAX_PICTURES, MAX_PIXELS, MAX_PREPROCESSED, read_dataset
 from .mnist_form import to_mnist_form
 from .model_inputs import DecodingLimits, ModelInputs, array_from_values, image_bytes, images_from_array
@@ -20,5 +19,5 @@ from .picture import Picture, read_picture
 from .prediction import predict, predictions_csv
 from .preprocessing import Preprocessed, preprocess
 from .reading import read
-from .verdicts import Thresholds, Verdict, answer, judge, predictions_of
+from .verdicts import Rivals, Thresholds, Verdict, answer, judge, predictions_of
 from .weights_import import INPUT_SCALINGS, LAYER_ACTIVATIONS, import_weights

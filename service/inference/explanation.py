@@ -1,105 +1,66 @@
 """Why a model takes an image for a digit: its logit is a sum with one term a pixel."""
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from service.core import Attribution, design_matrix
+from service.core import Attribution, Doc, design_matrix
 from service.errors import InvalidField
 from service.registry import Model
 
-from .flip import Flip, find_flip
+from .flip import Flip, Float64s, find_flip
 from .mnist_form import Bytes
 from .model_inputs import ModelInputs
 from .prediction import predict
-from .verdicts import Verdict, judge
+from .verdicts import Rivals, Verdict, judge
 
 _MOST_UNITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitShare:
-    """A unit of a hidden layer, both counted from 1, its activation and its share in the logit."""
+    """A unit of a hidden layer."""
 
     layer: int
-    unit: int
+    unit: Annotated[int, Doc("Its number in the layer, from 1.")]
     activation: float
-    share: float
+    share: Annotated[float, Doc("In the logit: all units of a layer and the bias sum to it.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Explanation:
-    """The share of each pixel in the logit of a class, alone or against another; see `service.core.Model.attribute`.
+    """The evidence of each pixel of an image for a class, alone or against another.
 
     The evidence of all pixels and the bias sum to the logit of the class, or to the difference of two. For a linear
     model, with x_i a pixel's value from -1 (background) to 1 (ink), the evidence for class k is w_ki x_i. For a
     network it is a pixel's share in the difference to a blank page, whose logit takes the place of the bias. Logits
     and evidence are those before calibration, which changes probabilities alone.
-
-    Parameters
-    ----------
-    model : which is explained.
-    digit, against : the label of the class that is explained, and of the one that it is held against, if any.
-    evidence : (height, width) float64.
-    bias, logit : what the pixels' evidence is added to, and what comes out, each computed for itself.
-    logits, probabilities : of each class, in the order of the model's classes.
-    pixels : (height, width) uint8, the image as the model sees it.
-    units : of a network, the units of each hidden layer with the largest shares, at most 16 a layer.
-    flip : the nearest image that the model takes for another digit than this one, for a network a near one; None if
-        there is none, or none was found.
-    verdict, rivals : what the prediction for the image is worth; see `service.inference.judge`.
-    steps, warnings : how the image came about, and what may make the answer wrong.
     """
 
-    model: Model
-    digit: int
-    against: int | None
-    evidence: npt.NDArray[np.float64]
-    bias: float
-    logit: float
-    logits: tuple[float, ...]
-    probabilities: tuple[float, ...]
-    pixels: Bytes
-    units: tuple[UnitShare, ...]
-    flip: Flip | None
+    model: str
+    version: int
+    digit: Annotated[int, Doc("The class that is explained.")]
+    against: Annotated[int | None, Doc("The class that it is held against, if one was named.")]
+    rule: Annotated[Literal["weight_times_pixel", "deeplift_rescale"], Doc("The first for linear models.")]
+    baseline: Annotated[
+        Literal["zero", "blank"], Doc("The image whose pixels have no evidence: 0 after scaling, or without ink.")
+    ]
+    logit: Annotated[float, Doc("Of the class; with `against`, the difference of the two logits.")]
+    bias: Annotated[float, Doc("The logit of the baseline: for a linear model its bias.")]
+    sum: Annotated[float, Doc("The evidence of all pixels and the bias: the logit, but for rounding.")]
+    evidence: Annotated[Float64s, Doc("28 rows of 28, one number a pixel, by the rule.", list[list[float]])]
+    probabilities: Annotated[dict[str, float], Doc("Of every class; they sum to 1.")]
+    logits: Annotated[dict[str, float], Doc("Of every class, uncalibrated; for logistic, z and -z.")]
+    temperature: Annotated[float, Doc("Logits are divided by it before they become probabilities.")]
+    pixels: Annotated[Bytes, Doc("What the model saw: 28 rows of 28, from 0 to 255.", list[list[int]])]
+    units: Annotated[tuple[UnitShare, ...], Doc("Of each hidden layer the up to 16 with the largest shares.")]
+    flip: Annotated[Flip | None, Doc("Of the predicted class; null if none was found.")]
     verdict: Verdict
-    rivals: tuple[int, ...]
-    steps: tuple[str, ...]
+    rivals: Rivals
     warnings: tuple[str, ...]
-
-    @property
-    def total(self) -> float:
-        """The evidence of all pixels and the bias, added up: the logit, but for the last bits."""
-        return math.fsum([*self.evidence.ravel().tolist(), self.bias])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as the API shows it."""
-        labels = [str(label) for label in self.model.manifest.classes]
-        return {
-            "model": self.model.manifest.name,
-            "version": self.model.manifest.version,
-            "digit": self.digit,
-            "against": self.against,
-            "rule": self.model.function.rule,
-            "baseline": self.model.function.baseline,
-            "logit": self.logit,
-            "bias": self.bias,
-            "sum": self.total,
-            "evidence": self.evidence.tolist(),
-            "probabilities": dict(zip(labels, self.probabilities, strict=True)),
-            "logits": dict(zip(labels, self.logits, strict=True)),
-            "temperature": self.model.function.temperature,
-            "pixels": self.pixels.tolist(),
-            "units": [asdict(unit) for unit in self.units],
-            "flip": self.flip and self.flip.to_dict(),
-            "verdict": self.verdict,
-            "rivals": list(self.rivals),
-            "warnings": list(self.warnings),
-            "steps": list(self.steps),
-        }
+    steps: Annotated[tuple[str, ...], Doc("The steps of preprocessing, in order.")]
 
 
 def explain(model: Model, inputs: ModelInputs, *, digit: int | None = None, against: int | None = None) -> Explanation:
@@ -130,24 +91,30 @@ def explain(model: Model, inputs: ModelInputs, *, digit: int | None = None, agai
     (verdict,), (rivals,) = judge(model, inputs, labels, table)
     function, row = model.function, model.parameters.astype(np.float64)
     x = design_matrix(inputs.images, np.float64, function.scaling)[0]
-    places = {label: place for place, label in enumerate(classes)}
-    found = function.attribute(row, x, places[digit], None if against is None else places[against])
+    found = function.attribute(row, x, classes.index(digit), None if against is None else classes.index(against))
+    shares = found.shares.astype(np.float64, copy=False)
+    logits = [function.attribute(row, x, place).logit for place in range(len(classes))]
     return Explanation(
-        model=model,
+        model=model.manifest.name,
+        version=model.manifest.version,
         digit=digit,
         against=against,
-        evidence=found.shares.astype(np.float64, copy=False).reshape(function.task.image_shape),
-        bias=found.constant,
+        rule=function.rule,
+        baseline=function.baseline,
         logit=found.logit,
-        logits=tuple(function.attribute(row, x, place).logit for place in places.values()),
-        probabilities=tuple(table[0].tolist()),
+        bias=found.constant,
+        sum=math.fsum([*shares.tolist(), found.constant]),
+        evidence=shares.reshape(function.task.image_shape),
+        probabilities=dict(zip(model.labels, table[0].tolist(), strict=True)),
+        logits=dict(zip(model.labels, logits, strict=True)),
+        temperature=function.temperature,
         pixels=inputs.images[0],
         units=_largest_units(found),
         flip=find_flip(model, inputs.images[0]),
         verdict=verdict,
-        rivals=tuple(rivals),
-        steps=inputs.steps[0],
+        rivals=rivals,
         warnings=inputs.warnings[0],
+        steps=inputs.steps[0],
     )
 
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
-from service.core import design_matrix
+from service.core import Doc, design_matrix
 from service.registry import Model
 
 from .mnist_form import Bytes
@@ -25,25 +25,14 @@ Float64s = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Flip:
-    """An image, (height, width) uint8, that a model takes for another digit.
-
-    The distance is the length of the change, the root of its sum of squares, in grey levels. With ``is_local`` it was
-    found by a local search, so that others may be nearer; else it is the nearest.
-    """
+    """An image near by that the model predicts as another digit."""
 
     digit: int
-    pixels: Bytes
-    distance: float
-    is_local: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as the API shows it."""
-        return {
-            "digit": self.digit,
-            "pixels": self.pixels.tolist(),
-            "distance": self.distance,
-            "is_local": self.is_local,
-        }
+    pixels: Annotated[Bytes, Doc(written_as=list[list[int]])]
+    distance: Annotated[float, Doc("The root of the sum of squared changes, in grey levels.")]
+    is_local: Annotated[
+        bool, Doc("Found by a local search, as for every network: others may be nearer. Else it is the nearest.")
+    ]
 
 
 def find_flip(model: Model, image: Bytes) -> Flip | None:

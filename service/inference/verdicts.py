@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from itertools import repeat
 from operator import itemgetter
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from service.core import Certainty, Floats, Ints
+from service.core import Certainty, Doc, Floats, Ints
 from service.registry import Model, load_detector
 
 from .mnist_form import Bytes
@@ -13,7 +13,11 @@ from .model_inputs import ModelInputs
 from .prediction import block_probabilities, predict
 from .preprocessing import BLANK, SEVERAL_BLOBS
 
-Verdict: TypeAlias = Literal["digit", "unsure", "blank", "several-digits", "not-a-digit"]
+Verdict: TypeAlias = Annotated[
+    Literal["digit", "unsure", "blank", "several-digits", "not-a-digit"],
+    Doc("The first that holds of blank, not-a-digit, several-digits, unsure, digit."),
+]
+Rivals: TypeAlias = Annotated[list[int], Doc("If unsure, other digits that it may be, the most probable first.")]
 
 _UNMEASURED = Certainty()
 _RIVAL_PROBABILITY = 0.05

@@ -10,7 +10,7 @@ from .collections import MAX_COLLECTIONS as MAX_COLLECTIONS
 from .collections import MAX_IMAGES as MAX_COLLECTED
 from .collections import NAME_PATTERN as COLLECTION_NAME
 from .collections import NAME_RULE as COLLECTION_NAME_RULE
-from .collections import ORIGINAL_TYPES, Collections, collected_image_to_dict
+from .collections import ORIGINAL_TYPES, CollectedImage, Collection, Collections
 from .deletion import Deletion
 from .derived_jobs import StartingPoint
 from .engine import Engine, EngineLock
@@ -32,7 +32,7 @@ from .pictures import (
     sweep_picture,
 )
 from .recorder import MAX_LOSSES, Failure, Recorder
-from .snapshots import MAX_OF_MEMBER, Confusion, LayerValues, Snapshots
+from .snapshots import MAX_OF_MEMBER, Confusion, LayerNumbers, LayerValues, Snapshots
 from .submission import SubmissionService, check_capacity, cut_page, fingerprint, job_row, parse_cursor
 from .sweep_request import MAX_MEMBERS, SweepRequest
 from .sweeps import Member, Sweep, Sweeps, SweepSummary, delete_sweep, insert_sweep

@@ -1,23 +1,24 @@
 """Collections: labelled images that grow one by one, and are frozen into data sets to train on."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 from ulid import ULID
 
-from service.core import DIGITS
+from service.core import DIGITS, Doc
 from service.database import (
     EVERYTHING,
-    NO_ANNOTATION,
     AdvisoryLock,
     Annotation,
     CollectedImageRow,
@@ -30,7 +31,6 @@ from service.database import (
 )
 from service.datasets import About, Dataset, Datasets, Upload, choose_tests, upload_of
 from service.errors import DatasetNotFound, InvalidField, NameTaken, NoDataYet, StorageFull
-from service.registry import utc_text
 
 from .submission import cut_page, parse_cursor
 
@@ -45,36 +45,31 @@ _BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Collection:
-    """A collection: its newest version is the data set ``<name>-v<number>``, None before the first."""
+class Collection(Annotation):
+    """A collection."""
 
     name: str
-    n_by_label: dict[int, int]
-    n_versions: int
+    n_images: int
+    n_by_label: dict[str, int]
+    version: Annotated[int | None, Doc("The newest; its data set is `{name}-v{version}`.")]
     created_at: datetime
-    annotation: Annotation = NO_ANNOTATION
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as in an answer."""
-        return {
-            "name": self.name,
-            **self.annotation.to_dict(),
-            "n_images": sum(self.n_by_label.values()),
-            "n_by_label": {str(label): n for label, n in self.n_by_label.items()},
-            "version": self.n_versions or None,
-            "created_at": utc_text(self.created_at),
-        }
 
 
-def collected_image_to_dict(row: CollectedImageRow) -> dict[str, Any]:
-    """Return plain data about an image, as in an answer."""
-    return {
-        "id": row.id,
-        "label": row.label,
-        "has_original": row.media_type is not None,
-        "n_strokes": row.n_strokes,
-        "created_at": utc_text(row.created_at),
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectedImage:
+    """A labelled image."""
+
+    id: str
+    label: int
+    has_original: Annotated[bool, Doc("Whether the file that was sent is kept: up to 256 KiB it is.")]
+    n_strokes: Annotated[int | None, Doc("Of a drawing that came with its strokes; else null.")]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: CollectedImageRow) -> CollectedImage:
+        """Build from a row."""
+        shown = {name: getattr(row, name) for name in ("id", "label", "n_strokes", "created_at")}
+        return cls(**shown, has_original=row.media_type is not None)
 
 
 class Collections:
@@ -128,7 +123,7 @@ class Collections:
         *,
         original: tuple[bytes, str | None] | None = None,
         strokes: Sequence[Mapping[str, Any]] | None = None,
-    ) -> CollectedImageRow:
+    ) -> CollectedImage:
         """Add an image, (28, 28).
 
         The ``original`` is the file that it is from, with its media type, kept if it is not too large; ``strokes`` are
@@ -158,17 +153,18 @@ class Collections:
                 n_strokes=None if strokes is None else len(strokes),
                 key_id=who.key_id if who else None,
             )
-            return _image(connection, name, image_id)
+            return CollectedImage.of(_image(connection, name, image_id))
 
     def images(
         self, name: str, *, limit: int, before: str | None = None, label: int | None = None
-    ) -> tuple[list[CollectedImageRow], str | None]:
+    ) -> tuple[list[CollectedImage], str | None]:
         """Return the newest images first, of a label if one is given, and the cursor of the next page."""
         having = {"collection_id": name, **({} if label is None else {"label": label})}
         with self._database.read() as connection:
             _row(connection, name)
             rows = collection_rows.IMAGES.page(connection, limit=limit + 1, before=parse_cursor(before), **having)
-        return cut_page(rows, limit)
+        shown, following = cut_page(rows, limit)
+        return list(map(CollectedImage.of, shown)), following
 
     def readings(
         self,
@@ -211,7 +207,7 @@ class Collections:
         return {
             "n_images": len(found),
             "n_misread": sum(reading["is_misread"] for _, reading in found),
-            "images": [{**collected_image_to_dict(row), **reading} for row, reading in shown[:limit]],
+            "images": [{**asdict(CollectedImage.of(row)), **reading} for row, reading in shown[:limit]],
             "next": str(shown[limit - 1][0].number) if len(shown) > limit else None,
         }
 
@@ -241,11 +237,11 @@ class Collections:
         found: list[Any] = json.loads(content)
         return found
 
-    def relabel(self, name: str, image_id: str, label: int) -> CollectedImageRow:
+    def relabel(self, name: str, image_id: str, label: int) -> CollectedImage:
         """Change the label of an image; versions that were made before keep the old one."""
         with self._database.write() as connection:
             collection_rows.IMAGES.update(connection, _image(connection, name, image_id).number, label=label)
-            return _image(connection, name, image_id)
+            return CollectedImage.of(_image(connection, name, image_id))
 
     def remove(self, name: str, image_id: str) -> None:
         """Delete an image; versions that were made before keep it."""
@@ -322,12 +318,14 @@ def _collections(connection: Connection, rows: Sequence[CollectionRow]) -> list[
     return [
         Collection(
             name=row.id,
-            n_by_label=collection_rows.count_by_label(connection, row.id),
-            n_versions=row.n_versions,
+            n_images=sum(n_by_label.values()),
+            n_by_label={str(label): n for label, n in n_by_label.items()},
+            version=row.n_versions or None,
             created_at=row.created_at,
-            annotation=annotations[row.id],
+            **annotations[row.id].to_dict(),
         )
         for row in rows
+        for n_by_label in (collection_rows.count_by_label(connection, row.id),)
     ]
 
 

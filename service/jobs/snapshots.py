@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 from weakref import ref
 
 import numpy as np
 import orjson
 
-from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
+from service.core import Doc, Floats, Ints, Model, TrainingConfig, design_matrix
 from service.core.tables import weights_csv
 from service.database import Database, JobRow, JobState, weight_rows
 from service.datasets import PACKAGED, Dataset, Datasets, select
@@ -92,22 +92,27 @@ class JobWeights:
         self.model.check_layer(layer)
         values = list(self.model.layout.views(row).values())[layer - 1]
         names = self.model.tile_names(self.class_names, layer)
-        return LayerNumbers(job_id=self.job.id, next_step=self.next_step, layer=layer, outputs=names, values=values)
+        return LayerNumbers(job=self.job.id, step=self.next_step, layer=layer, outputs=names, values=values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LayerNumbers:
-    """Parameters of a job before a step, or their gradient, that lead into a layer: (n_inputs + 1, n_outputs)."""
+    """What leads into a layer, parameters of a job or their gradient, as numbers."""
 
-    job_id: str
-    next_step: int
+    job: str
+    step: Annotated[int, Doc("The one that comes next.")]
     layer: int
-    outputs: Sequence[str]
-    values: Floats
+    outputs: Annotated[Sequence[str], Doc("The classes, or the numbers of hidden units: one a column.", list[str])]
+    values: Annotated[
+        Floats,
+        Doc(
+            "A row for each input: of layer 1 a pixel, row after row of the image. The bias is last.", list[list[float]]
+        ),
+    ]
 
     def to_json(self) -> bytes:
         """Return it as JSON, each number as short as its dtype allows."""
-        found = {"job": self.job_id, "step": self.next_step, "layer": self.layer, "outputs": self.outputs}
+        found = {"job": self.job, "step": self.step, "layer": self.layer, "outputs": self.outputs}
         values = b",".join(rows[1:-1] for rows in self._rows_as_json())
         return b'%s,"values":[%s]}' % (orjson.dumps(found)[:-1], values)
 
@@ -125,38 +130,15 @@ class LayerNumbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Confusion:
-    """The confusion matrix of the validation images.
+    """The confusion matrix of the validation images under the weights of a snapshot."""
 
-    ``counts`` is (n_classes, n_classes): a row for each true class, a column for each predicted one.
-    """
-
-    job: JobRow
-    config: TrainingConfig
-    class_names: Sequence[str]
+    job: str
     step: int
-    counts: Ints
-
-    @property
-    def n_right(self) -> int:
-        """How many are classified correctly."""
-        return int(self.counts.trace())
-
-    @property
-    def n_images(self) -> int:
-        """How many images there are."""
-        return int(self.counts.sum())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        return {
-            "job": self.job.id,
-            "step": self.step,
-            "epoch": self.step // (self.job.batches_per_epoch or 1),
-            "classes": list(self.config.classes),
-            "n_images": self.n_images,
-            "accuracy": self.n_right / self.n_images,
-            "confusion": self.counts.tolist(),
-        }
+    epoch: int
+    classes: tuple[int, ...]
+    n_images: int
+    accuracy: float
+    confusion: Annotated[Ints, Doc("A row for each true class, a column for each predicted one.", list[list[int]])]
 
 
 class Snapshots:
@@ -212,8 +194,16 @@ class Snapshots:
         found = self.weights(job_id, step)
         dataset = self._datasets.get(found.job.dataset)
         counts = _confusion(_Key(job_id, step, ref(found), ref(dataset)))
-        names = dataset.names_of(found.config.classes)
-        return Confusion(job=found.job, config=found.config, class_names=names, step=step, counts=counts)
+        n_images = int(counts.sum())
+        return Confusion(
+            job=job_id,
+            step=step,
+            epoch=step // (found.job.batches_per_epoch or 1),
+            classes=found.config.classes,
+            n_images=n_images,
+            accuracy=int(counts.trace()) / n_images,
+            confusion=counts,
+        )
 
 
 @dataclass(frozen=True, slots=True)

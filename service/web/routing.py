@@ -7,18 +7,20 @@ not those of FastAPI, which has them declared with the route and answers in plai
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import is_dataclass
 from functools import lru_cache
 from inspect import iscoroutinefunction, signature
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model, with_config
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from service.errors import InputTooLarge, UnsupportedMedia
+from service.registry import to_json
 
 from .access_control import SecuredRoute
 from .connection import BODY_RECEIVED
@@ -120,10 +122,23 @@ class BoundedRequest(Request):
             raise InputTooLarge("The body is too large.", allowed=f"at most {self.limit_bytes:,} bytes")
 
 
-class Answer(BaseModel):
-    """A documented answer: exactly these fields. It is written without being validated; tests hold it to this."""
+_EXACTLY = ConfigDict(extra="forbid", defer_build=True, json_schema_serialization_defaults_required=True)
+"""Of answers: they have the documented fields, all of them and no others. They are written without being
+validated; tests hold them to this. Their schemas are made when the OpenAPI document is."""
 
-    model_config = ConfigDict(extra="forbid")
+
+class JsonAnswer(JSONResponse):
+    """An answer of JSON: a data class that is the documented answer as it is, or plain data."""
+
+    def render(self, content: Any) -> bytes:
+        """See `to_json`."""
+        return to_json(content)
+
+
+class Answer(BaseModel):
+    """A documented answer that is no value of its own: a page of a list, or plain data that is read or put together."""
+
+    model_config = _EXACTLY
 
 
 def answer(name: str, about: str, **fields: Any) -> Any:
@@ -152,6 +167,9 @@ class Route(SecuredRoute):
         for name, kind in endpoint.__annotations__.items():
             if isinstance(kind, type) and issubclass(kind, Parameters):  # which FastAPI would take for the body
                 endpoint.__annotations__[name] = Annotated[kind, Query()]
+        model = options.get("response_model")
+        if isinstance(model, type) and is_dataclass(model):
+            with_config(_EXACTLY)(model)
         # An operation is documented under the name of its endpoint.
         super().__init__(path, endpoint, **{**options, "generate_unique_id_function": attrgetter("name")})
         # What an endpoint of several addresses reads of them itself is documented all the same.

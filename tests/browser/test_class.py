@@ -55,7 +55,7 @@ def test_a_phone_draws_with_the_key_of_the_link(open_page: OpenPage, lesson: tup
         asked = [address.removeprefix(url) for address in requested if address.startswith(url)]
         refused = [address for address in asked if "/models/" in address and "/versions/" in address]
         assert len(refused) == 1, "what is refused is not asked for again with every stroke"
-    assert service.collections.get("lesson-1").n_by_label == {3: 1, 7: 1}
+    assert service.collections.get("lesson-1").n_by_label == {"3": 1, "7": 1}
 
 
 def test_a_link_brings_its_key_to_a_page_that_is_open(open_page: OpenPage, lesson: tuple[str, Service]) -> None:

@@ -64,7 +64,7 @@ def look(folder: Path) -> dict[str, Any]:
     at = listed[-1]["step"]
     assert snapshots.weights(cancelled, at).pictures()["tiles"].shape == (1, 28, 28)
     assert len(snapshots.file(cancelled)[1]) == 4 * 785 * len(listed)
-    assert snapshots.confusion(cancelled, at).n_right > 1900
+    assert snapshots.confusion(cancelled, at).confusion.trace() > 1900
     request = JobRequest(config=TrainingConfig(**FINISHED["digits"]), name="digits")
     found["accepted"] = jobs.submit(request, idempotency_key="key-digits").id
     swept = SweepRequest(base=SWEPT, grid=GRID, name="swept")

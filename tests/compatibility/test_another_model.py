@@ -125,8 +125,8 @@ def test_it_predicts_and_is_evaluated(model: Model, mnist: Dataset) -> None:
 def test_its_evidence_adds_up_and_a_flip_flips(model: Model, mnist: Dataset) -> None:
     image = mnist.test.images[:1]
     found = explain(model, ModelInputs.as_given(image), against=int(predict(model, image)[0][0]) ^ 1)
-    assert found.total == pytest.approx(found.logit, rel=1e-12)
-    assert found.logit == pytest.approx(found.logits[found.digit] - found.logits[found.digit ^ 1], rel=1e-12)
+    assert found.sum == pytest.approx(found.logit, rel=1e-12)
+    assert found.logit == pytest.approx(found.logits[str(found.digit)] - found.logits[str(found.digit ^ 1)], rel=1e-12)
     assert found.flip is not None
     assert predict(model, found.flip.pixels)[0][0] == found.flip.digit != found.digit
 
@@ -140,7 +140,7 @@ def test_it_is_drawn_and_looked_back_at(system: JobSystem, job: Job) -> None:
     step = listed["snapshots"][-1]["step"]
     assert snapshots.weights(job.id, step).pictures()["labels"] == [str(number) for number in range(1, UNITS + 1)]
     assert job.latest is not None
-    assert snapshots.confusion(job.id, step).to_dict()["accuracy"] == job.latest.validation_accuracy
+    assert snapshots.confusion(job.id, step).accuracy == job.latest.validation_accuracy
 
 
 def size_of(png: bytes) -> tuple[int, int]:

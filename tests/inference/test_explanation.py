@@ -16,7 +16,7 @@ from service.datasets import Dataset
 from service.errors import InvalidField, InvalidInput
 from service.inference import Explanation, ModelInputs, decode_pixels, explain, predict
 from service.inference.flip import smallest_change, whole_change
-from service.registry import LocalStore, Model, Registry
+from service.registry import LocalStore, Model, Registry, plain
 
 SHIPPED = ["mnist-softmax", "mnist-2-vs-3"]
 
@@ -59,7 +59,7 @@ def test_the_evidence_adds_up_to_the_logit(model: Model, mnist: Dataset) -> None
         for found in explanations(model, one(mnist, index)):
             scale = np.abs(found.evidence).sum()
             assert found.evidence.shape == (28, 28) and found.evidence.dtype == np.float64
-            assert abs(found.total - found.logit) <= 1e-14 * scale
+            assert abs(found.sum - found.logit) <= 1e-14 * scale
             assert found.bias + found.evidence.sum() == pytest.approx(found.logit, rel=1e-10, abs=1e-12)
 
 
@@ -68,8 +68,8 @@ def test_the_logits_are_those_that_predictions_come_from(model: Model, mnist: Da
         found = explain(model, one(mnist, index))
         label, table = predict(model, mnist.test.images[index : index + 1])
         assert found.digit == label[0]
-        assert found.probabilities == tuple(table[0].tolist())
-        logits = np.array(found.logits) / found.to_dict()["temperature"]
+        assert list(found.probabilities.values()) == table[0].tolist()
+        logits = np.array([*found.logits.values()]) / found.temperature
         if model.manifest.model == "logistic":
             expected = 1 / (1 + np.exp(-logits))
         else:
@@ -85,8 +85,8 @@ def test_in_double_precision_the_logits_are_the_very_ones(
     for index in range(5):
         found = explain(model, one(mnist, index))
         of_model = (design_matrix(mnist.test.images[index : index + 1], "float64") @ matrix(model))[0]
-        np.testing.assert_allclose(found.logits[: len(of_model)], of_model, rtol=1e-12)
-        assert found.logit == found.logits[model.manifest.classes.index(found.digit)]
+        np.testing.assert_allclose([*found.logits.values()][: len(of_model)], of_model, rtol=1e-12)
+        assert found.logit == found.logits[str(found.digit)]
 
 
 def test_a_contrast_is_the_difference_of_two_explanations(shipped: dict[str, Model], mnist: Dataset) -> None:
@@ -96,7 +96,7 @@ def test_a_contrast_is_the_difference_of_two_explanations(shipped: dict[str, Mod
     np.testing.assert_allclose(contrast.evidence, three.evidence - five.evidence, atol=1e-15)
     assert contrast.logit == pytest.approx(three.logit - five.logit)
     assert contrast.bias == pytest.approx(three.bias - five.bias)
-    assert contrast.logit == pytest.approx(contrast.logits[3] - contrast.logits[5])
+    assert contrast.logit == pytest.approx(contrast.logits["3"] - contrast.logits["5"])
 
 
 def test_the_second_class_of_a_logistic_model_is_the_first_with_the_other_sign(
@@ -108,11 +108,11 @@ def test_the_second_class_of_a_logistic_model_is_the_first_with_the_other_sign(
     assert (two.logit, two.bias) == (-three.logit, -three.bias)
     contrast = explain(model, inputs, digit=2, against=3)
     assert (contrast.evidence == two.evidence).all() and contrast.logit == two.logit
-    assert two.logits == (two.logit, three.logit)
+    assert two.logits == {"2": two.logit, "3": three.logit}
 
 
 def test_plain_data(model: Model, mnist: Dataset) -> None:
-    said = explain(model, one(mnist)).to_dict()
+    said = plain(explain(model, one(mnist)))
     assert (said["model"], said["version"], said["against"]) == (model.manifest.name, 1, None)
     assert np.array(said["evidence"]).shape == np.array(said["pixels"]).shape == (28, 28)
     assert list(said["probabilities"]) == list(said["logits"]) == [str(label) for label in model.manifest.classes]
@@ -163,7 +163,7 @@ def test_a_flip_is_hardly_farther_than_any_change_must_be(shipped: dict[str, Mod
         bounds = []
         for j in range(10):
             if j != k:
-                gap = found.logits[k] - found.logits[j]
+                gap = found.logits[str(k)] - found.logits[str(j)]
                 change = smallest_change(found.pixels.reshape(784).astype(float), w[:, j] - w[:, k], gap)
                 bounds.append(np.inf if change is None else float(np.linalg.norm(change)))
         assert min(bounds) <= found.flip.distance <= 1.1 * min(bounds) + 2
@@ -181,7 +181,7 @@ def test_the_nearest_of_classes_counts_in_whole_grey_levels(make_model: Callable
     assert found.flip is not None
     pixels = np.zeros(784)
     slopes = weights[:784] / 127.5
-    near = [smallest_change(pixels, slopes[:, j], found.logits[0] - found.logits[j]) for j in (1, 2)]
+    near = [smallest_change(pixels, slopes[:, j], found.logits["0"] - found.logits[str(j)]) for j in (1, 2)]
     lengths = [float(np.linalg.norm(change)) for change in near if change is not None]
     assert lengths == pytest.approx([4.2 / np.sqrt(2), 2.98])
     assert (found.digit, found.flip.digit, found.flip.distance) == (0, 2, 3)

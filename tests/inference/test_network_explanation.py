@@ -36,10 +36,10 @@ def test_shares_and_the_blank_page_sum_to_the_logit(network: Model, mnist: Datas
         found = explain(network, decode_pixels(mnist.test.images[index : index + 1]), digit=5)
         x = design_matrix(mnist.test.images[index : index + 1], np.float64, function.scaling)
         logits = function.output.class_values(function.logits(row[np.newaxis], x)[0, :, 0])
-        np.testing.assert_allclose(found.logits, logits, rtol=1e-12, atol=1e-12)
-        assert abs(found.total - found.logit) <= 1e-12 * np.abs(found.evidence).sum()
+        np.testing.assert_allclose([*found.logits.values()], logits, rtol=1e-12, atol=1e-12)
+        assert abs(found.sum - found.logit) <= 1e-12 * np.abs(found.evidence).sum()
         assert found.bias == pytest.approx(blank.logit) and not found.evidence[found.pixels == 0].any()
-        assert (found.to_dict()["rule"], found.to_dict()["baseline"]) == ("deeplift_rescale", "blank")
+        assert (found.rule, found.baseline) == ("deeplift_rescale", "blank")
 
 
 def test_the_units_of_a_layer_sum_to_the_logit_as_well(network: Model, mnist: Dataset) -> None:
@@ -52,11 +52,11 @@ def test_the_units_of_a_layer_sum_to_the_logit_as_well(network: Model, mnist: Da
         ):
             assert shares.sum() + found.constant == pytest.approx(found.logit, abs=1e-9)
             np.testing.assert_allclose(values, computed[0])
-        said = explain(network, decode_pixels(mnist.test.images[index : index + 1])).to_dict()["units"]
+        said = explain(network, decode_pixels(mnist.test.images[index : index + 1])).units
         for layer, n_units in enumerate(network.manifest.config["hidden_layers"], 1):
-            listed = [unit for unit in said if unit["layer"] == layer]
-            assert len({unit["unit"] for unit in listed}) == min(16, n_units)
-            sizes = [abs(unit["share"]) for unit in listed]
+            listed = [unit for unit in said if unit.layer == layer]
+            assert len({unit.unit for unit in listed}) == min(16, n_units)
+            sizes = [abs(unit.share) for unit in listed]
             assert sizes == sorted(sizes, reverse=True)
 
 

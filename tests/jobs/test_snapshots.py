@@ -67,9 +67,9 @@ def test_the_confusion_is_that_of_the_check(inline: JobSystem, hyperparameters: 
     snapshots = Snapshots(inline.database)
     for check in inline.jobs.metrics(job.id).checks[::4]:
         found = snapshots.confusion(job.id, check.step)
-        assert found.to_dict()["accuracy"] == check.validation_accuracy
-        assert found.counts.shape == (len(job.config.classes),) * 2
-    assert snapshots.confusion(job.id, check.step).counts is found.counts
+        assert found.accuracy == check.validation_accuracy
+        assert found.confusion.shape == (len(job.config.classes),) * 2
+    assert snapshots.confusion(job.id, check.step).confusion is found.confusion
 
 
 @pytest.mark.slow

@@ -114,8 +114,8 @@ class Model(ABC):
     scaling: InputScaling = RANGE
     is_linear: ClassVar[bool] = False
     """Whether `slopes` are the same at every image."""
-    rule: ClassVar[str] = "deeplift_rescale"
-    baseline: ClassVar[str] = "blank"
+    rule: ClassVar[Literal["weight_times_pixel", "deeplift_rescale"]] = "deeplift_rescale"
+    baseline: ClassVar[Literal["zero", "blank"]] = "blank"
     """How `attribute` finds shares, and the image that has none: ``blank``, or ``zero``, which is 0 after scaling."""
     temperature: float = 1.0
     """Logits are divided by it before they become probabilities; see `service.core.Certainty`."""

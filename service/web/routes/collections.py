@@ -9,7 +9,7 @@ from fastapi import Path
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from service.charts import Drawing, digit_picture
 from service.core import DIGITS
@@ -20,14 +20,15 @@ from service.jobs import (
     MAX_COLLECTED,
     MAX_COLLECTIONS,
     ORIGINAL_TYPES,
-    collected_image_to_dict,
+    CollectedImage,
+    Collection,
 )
 from service.web.access_control import COLLECT, READ, TRAIN
 from service.web.image_body import FORM, IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, file_answer, picture_answer
 from service.web.requests import AnnotationChange, Page, Parameters, SearchedPage, ServiceDep, Strict, check_id
-from service.web.routing import AnnotatedAnswer, Answer, NextPage, answer, noun_router
+from service.web.routing import Answer, JsonAnswer, NextPage, answer, noun_router
 
 from .datasets import DatasetAnswer
 
@@ -100,45 +101,28 @@ class CollectedPictureParameters(Parameters):
     upscale: Upscale = 1
 
 
-class CollectionAnswer(AnnotatedAnswer):
-    """A collection."""
-
-    name: str
-    n_images: int
-    n_by_label: dict[str, int]
-    version: int | None = Field(description="The newest; its data set is `{name}-v{version}`.")
-    created_at: datetime
-
-
 class CollectionsPage(SearchedPage):
     """A page of collections; without `limit`, all."""
 
     limit: int = Field(MAX_COLLECTIONS, ge=1, le=200)
 
 
-CollectionList = answer(
-    "CollectionList", "Collections, the newest first.", collections=list[CollectionAnswer], next=NextPage
-)
-
-
-class CollectedImageAnswer(Answer):
-    """A labelled image."""
-
-    id: str
-    label: int
-    has_original: bool = Field(description="Whether the file that was sent is kept: up to 256 KiB it is.")
-    n_strokes: int | None = Field(description="Of a drawing that came with its strokes; else null.")
-    created_at: datetime
+CollectionList = answer("CollectionList", "Collections, the newest first.", collections=list[Collection], next=NextPage)
 
 
 CollectedImageList = answer(
-    "CollectedImageList", "Images of a collection, the newest first.", images=list[CollectedImageAnswer], next=NextPage
+    "CollectedImageList", "Images of a collection, the newest first.", images=list[CollectedImage], next=NextPage
 )
 
 
-class CollectedReading(CollectedImageAnswer):
+class CollectedReading(Answer):
     """A labelled image, and what a model reads in it."""
 
+    id: str
+    label: int
+    has_original: bool
+    n_strokes: int | None
+    created_at: datetime
     digit: int
     class_name: str
     verdict: Verdict
@@ -160,27 +144,27 @@ class ReadingsAnswer(Answer):
 @router.get("/collections", dependencies=[READ], response_model=CollectionList)
 def list_collections(query: CollectionsPage, service: ServiceDep) -> Response:
     """List the newest collections first."""
-    return JSONResponse(service.page("collections", **query.asked))
+    return JsonAnswer(service.page("collections", **query.asked))
 
 
-@router.post("/collections", dependencies=[TRAIN], status_code=201, response_model=CollectionAnswer)
+@router.post("/collections", dependencies=[TRAIN], status_code=201, response_model=Collection)
 def create_collection(body: NewCollection, service: ServiceDep) -> Response:
     """Make an empty collection."""
     made = service.collections.create(body.name)
-    return JSONResponse(made.to_dict(), 201, {"Location": f"/api/v1/collections/{made.name}"})
+    return JsonAnswer(made, 201, {"Location": f"/api/v1/collections/{made.name}"})
 
 
-@router.get("/collections/{name}", dependencies=[READ], response_model=CollectionAnswer)
+@router.get("/collections/{name}", dependencies=[READ], response_model=Collection)
 def get_collection(name: str, service: ServiceDep) -> Response:
     """Return how many images of each digit a collection has, and its newest version."""
-    return JSONResponse(service.collections.get(name).to_dict())
+    return JsonAnswer(service.collections.get(name))
 
 
-@router.patch("/collections/{name}", dependencies=[TRAIN], response_model=CollectionAnswer)
+@router.patch("/collections/{name}", dependencies=[TRAIN], response_model=Collection)
 def annotate_collection(name: str, body: AnnotationChange, service: ServiceDep) -> Response:
     """Change the title, the tags or the notes of a collection."""
     service.annotations.change("collections", name, body.model_dump(exclude_unset=True))
-    return JSONResponse(service.collections.get(name).to_dict())
+    return JsonAnswer(service.collections.get(name))
 
 
 @router.delete("/collections/{name}", dependencies=[TRAIN], status_code=204)
@@ -197,16 +181,14 @@ def freeze_collection(name: str, service: ServiceDep) -> Response:
     If nothing changed since the newest version, the answer is that one.
     """
     dataset = service.collections.freeze(name)
-    return JSONResponse(
-        service.annotations.dataset(dataset.name), 201, {"Location": f"/api/v1/datasets/{dataset.name}"}
-    )
+    return JsonAnswer(service.annotations.dataset(dataset.name), 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
 
 @router.get("/collections/{name}/images", dependencies=[READ], response_model=CollectedImageList)
 def list_collected_images(name: str, query: CollectedImagesPage, service: ServiceDep) -> Response:
     """List images with their labels, the newest first."""
     rows, following = service.collections.images(name, limit=query.limit, before=query.before, label=query.label)
-    return JSONResponse({"images": list(map(collected_image_to_dict, rows)), "next": following})
+    return JsonAnswer({"images": rows, "next": following})
 
 
 @router.get("/collections/{name}/readings", dependencies=[READ], response_model=ReadingsAnswer)
@@ -220,7 +202,7 @@ async def read_collected_images(
         model = service.catalogue.get(model_name or None, reference or None)
         asked = query.model_dump(exclude={"model"})
         found = service.collections.readings(name, partial(predictions_of, model), **asked)
-        return JSONResponse({"model": model.manifest.name, "version": model.manifest.version, **found})
+        return JsonAnswer({"model": model.manifest.name, "version": model.manifest.version, **found})
 
     return await limits_of(request).run(work, MAX_COLLECTED * DIGITS.n_pixels)
 
@@ -229,7 +211,7 @@ async def read_collected_images(
     "/collections/{name}/images",
     dependencies=[COLLECT],
     status_code=201,
-    response_model=CollectedImageAnswer,
+    response_model=CollectedImage,
     openapi_extra=_DRAWING_BODY,
 )
 async def add_collected_image(name: str, query: LabelParameters, request: Request, service: ServiceDep) -> Response:
@@ -246,7 +228,7 @@ async def add_collected_image(name: str, query: LabelParameters, request: Reques
         original = (file.content, file.media_type) if is_file else None  # pixels are kept as they are
         row = service.collections.add(name, query.label, pixels, original=original, strokes=strokes)
         location = f"/api/v1/collections/{name}/images/{row.id}"
-        return JSONResponse(collected_image_to_dict(row), 201, {"Location": location})
+        return JsonAnswer(row, 201, {"Location": location})
 
     return await limits_of(request).run(work, body.n_bytes)
 
@@ -281,13 +263,13 @@ def get_original(name: str, image_id: ImageId, service: ServiceDep) -> Response:
 @router.get("/collections/{name}/images/{image_id}/strokes", dependencies=[READ], response_model=list[Stroke])
 def get_strokes(name: str, image_id: ImageId, service: ServiceDep) -> Response:
     """Return the strokes of a drawing, in their order."""
-    return JSONResponse(service.collections.strokes(name, image_id))
+    return JsonAnswer(service.collections.strokes(name, image_id))
 
 
-@router.patch("/collections/{name}/images/{image_id}", dependencies=[TRAIN], response_model=CollectedImageAnswer)
+@router.patch("/collections/{name}/images/{image_id}", dependencies=[TRAIN], response_model=CollectedImage)
 def relabel_collected_image(name: str, image_id: ImageId, body: Relabelling, service: ServiceDep) -> Response:
     """Correct the label of an image. Versions that were made before keep the old one."""
-    return JSONResponse(collected_image_to_dict(service.collections.relabel(name, image_id, body.label)))
+    return JsonAnswer(service.collections.relabel(name, image_id, body.label))
 
 
 @router.delete("/collections/{name}/images/{image_id}", dependencies=[TRAIN], status_code=204)

@@ -21,6 +21,7 @@ from service.jobs import (
     Failure,
     Job,
     JobState,
+    LayerNumbers,
     LayerValues,
     RecordedCheck,
     StartingPoint,
@@ -203,18 +204,6 @@ class LayerWeightsParameters(LayerParameters):
     weights: BestOrLast = "best"
 
 
-class LayerNumbersAnswer(Answer):
-    """What leads into a layer, as numbers."""
-
-    job: str
-    step: int = Field(description="The one that comes next.")
-    layer: int
-    outputs: list[str] = Field(description="The classes, or the numbers of hidden units: one a column.")
-    values: list[list[float]] = Field(
-        description="A row for each input: of layer 1 a pixel, row after row of the image. The bias is last."
-    )
-
-
 class JobWeightsParameters(LayerPictureParameters):
     """Which weights of a job, and how they are drawn."""
 
@@ -359,7 +348,7 @@ async def weights_of_job(job_id: JobId, query: JobWeightsParameters, request: Re
     return await picture_answer(request, prepare)
 
 
-@router.get("/jobs/{job_id}/weights", dependencies=[READ], response_model=LayerNumbersAnswer, responses=_CSV_TOO)
+@router.get("/jobs/{job_id}/weights", dependencies=[READ], response_model=LayerNumbers, responses=_CSV_TOO)
 async def numbers_of_weights(
     job_id: JobId, query: LayerWeightsParameters, request: Request, service: ServiceDep
 ) -> Response:
@@ -367,7 +356,7 @@ async def numbers_of_weights(
     return await _numbers(request, service, job_id, "weights", layer=query.layer, which=query.weights)
 
 
-@router.get("/jobs/{job_id}/gradient", dependencies=[READ], response_model=LayerNumbersAnswer, responses=_CSV_TOO)
+@router.get("/jobs/{job_id}/gradient", dependencies=[READ], response_model=LayerNumbers, responses=_CSV_TOO)
 async def numbers_of_gradient(job_id: JobId, query: LayerParameters, request: Request, service: ServiceDep) -> Response:
     """Return what `gradient.png` draws as numbers: the gradient of the next step, of what leads into a layer."""
     return await _numbers(request, service, job_id, "gradient", layer=query.layer, which="last")

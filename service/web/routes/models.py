@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path
-from pydantic import Field
+from pydantic import ConfigDict, Field, with_config
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -53,6 +53,9 @@ Alias = Annotated[str, Path(description=f"{ALIAS_RULE}.", json_schema_extra={"pa
 _OUTPUTS = {"softmax": "softmax", "binary": "sigmoid"}
 _N_IMAGES = 500
 """Test images over which the activations of hidden units are measured, to order them in a picture."""
+
+# An operation in an answer has the fields that its kind has.
+with_config(ConfigDict(json_schema_serialization_defaults_required=False))(Operation)
 
 _FILE = "application/octet-stream"
 _NPZ_ANSWER = file_answer("An `.npz` file: `best` and `last`, (n_inputs, n_outputs).", _FILE)

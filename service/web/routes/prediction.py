@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import orjson
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from service.bootstrap import Service
 from service.charts import digit_picture, evidence_picture
@@ -21,6 +21,7 @@ from service.inference import (
     FileResult,
     ModelInputs,
     RefusedFile,
+    Rivals,
     Thresholds,
     Verdict,
     explain,
@@ -35,7 +36,7 @@ from service.web.limits import limits_of
 from service.web.pictures import BINARY, PNG, PNG_MADE, Upscale
 from service.web.problems import Problem, problem_of
 from service.web.requests import Parameters, ServiceDep
-from service.web.routing import CSV, CSV_CONTENT, Answer, answer_type_of, noun_router
+from service.web.routing import CSV, CSV_CONTENT, Answer, JsonAnswer, answer_type_of, noun_router
 
 from .for_each_model import Reference, for_each_model
 
@@ -44,16 +45,13 @@ router = noun_router("prediction")
 _JSON, _NPY = "application/json", "application/x-npy"
 
 
-class Judged(Answer):
-    """What a prediction is worth."""
-
-    verdict: Verdict = Field(description="The first that holds of blank, not-a-digit, several-digits, unsure, digit.")
-    rivals: list[int] = Field(description="If unsure, other digits that it may be, the most probable first.")
-
-
-class Prediction(Judged):
+class Prediction(Answer):
     """The prediction for one image."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    verdict: Verdict
+    rivals: Rivals
     digit: int
     class_name: str = Field(description="The data set's name of that class; where it has no names, a number.")
     probabilities: dict[str, float] = Field(description="Of every class; they sum to 1.")
@@ -75,51 +73,6 @@ class PredictionAnswer(Answer):
     model: str
     version: int
     predictions: list[Prediction | RefusedFileAnswer]
-
-
-class Flip(Answer):
-    """An image near by that the model predicts as another digit."""
-
-    digit: int
-    pixels: list[list[int]]
-    distance: float = Field(description="The root of the sum of squared changes, in grey levels.")
-    is_local: bool = Field(
-        description="Found by a local search, as for every network: others may be nearer. Else it is the nearest."
-    )
-
-
-class Unit(Answer):
-    """A unit of a hidden layer."""
-
-    layer: int
-    unit: int = Field(description="Its number in the layer, from 1.")
-    activation: float
-    share: float = Field(description="In the logit: all units of a layer and the bias sum to it.")
-
-
-class ExplanationAnswer(Judged):
-    """The evidence of each pixel of an image for a class."""
-
-    model: str
-    version: int
-    digit: int = Field(description="The class that is explained.")
-    against: int | None = Field(description="The class that it is held against, if one was named.")
-    rule: Literal["weight_times_pixel", "deeplift_rescale"] = Field(description="The first for linear models.")
-    baseline: Literal["zero", "blank"] = Field(
-        description="The image whose pixels have no evidence: 0 after scaling, or without ink."
-    )
-    logit: float = Field(description="Of the class; with `against`, the difference of the two logits.")
-    bias: float = Field(description="The logit of the baseline: for a linear model its bias.")
-    sum: float = Field(description="The evidence of all pixels and the bias: the logit, but for rounding.")
-    evidence: list[list[float]] = Field(description="28 rows of 28, one number a pixel, by the rule.")
-    probabilities: dict[str, float] = Field(description="Of every class; they sum to 1.")
-    logits: dict[str, float] = Field(description="Of every class, uncalibrated; for logistic, z and -z.")
-    temperature: float = Field(description="Logits are divided by it before they become probabilities.")
-    pixels: list[list[int]] = Field(description="What the model saw: 28 rows of 28, from 0 to 255.")
-    units: list[Unit] = Field(description="Of each hidden layer the up to 16 with the largest shares.")
-    flip: Flip | None = Field(description="Of the predicted class; null if none was found.")
-    warnings: list[str]
-    steps: list[str] = Field(description="The steps of preprocessing, in order.")
 
 
 class PreprocessParameters(Parameters):
@@ -270,24 +223,24 @@ def _to_npy(probabilities: Floats) -> bytes:
     return file.getvalue()
 
 
-@for_each_model(router, "explain", ExplainParameters, IMAGE_BODY, response_model=ExplanationAnswer)
+@for_each_model(router, "explain", ExplainParameters, IMAGE_BODY, response_model=Explanation)
 async def explain_image(request: Request, query: ExplainParameters, of: Reference) -> Response:
     """Return the evidence of each pixel of an image for a class, with {model}."""
-    return await _explain(request, query, of, lambda explanation: JSONResponse(explanation.to_dict()))
+    return await _explain(request, query, of, lambda model, explanation: JsonAnswer(explanation))
 
 
 @for_each_model(router, "explain.png", DrawParameters, IMAGE_BODY, **PNG_MADE)
 async def draw_explanation(request: Request, query: DrawParameters, of: Reference) -> Response:
     """Draw the evidence of each pixel of an image, red for and blue against, with {model}."""
 
-    def draw(explanation: Explanation) -> Response:
+    def draw(model: Model, explanation: Explanation) -> Response:
         picture = evidence_picture(
             explanation.pixels,
             explanation.evidence,
             digit=explanation.digit,
             against=explanation.against,
             upscale=query.upscale,
-            provenance=explanation.model.manifest.provenance(),
+            provenance=model.manifest.provenance(),
         )
         return Response(picture, media_type=PNG)
 
@@ -295,7 +248,7 @@ async def draw_explanation(request: Request, query: DrawParameters, of: Referenc
 
 
 async def _explain(
-    request: Request, query: ExplainParameters, of: Reference, write: Callable[[Explanation], Response]
+    request: Request, query: ExplainParameters, of: Reference, write: Callable[[Model, Explanation], Response]
 ) -> Response:
     """Answer with what is written of an explanation, in the thread in which it is computed."""
     service: Service = request.app.state.service
@@ -303,6 +256,6 @@ async def _explain(
 
     def work() -> Response:
         model = service.catalogue.get(*of)  # before decoding: the cheaper refusal
-        return write(explain(model, body.decode(service.limits), digit=query.digit, against=query.against))
+        return write(model, explain(model, body.decode(service.limits), digit=query.digit, against=query.against))
 
     return await limits_of(request).run(work, body.n_bytes)

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.bootstrap import Service
 from service.charts import reading_picture
-from service.inference import Picture, read
+from service.inference import Picture, Rivals, Verdict, read
 from service.registry import Model
 from service.web.image_body import PICTURE_BODY, read_images
 from service.web.limits import limits_of
@@ -18,7 +18,6 @@ from service.web.requests import Parameters
 from service.web.routing import Answer, noun_router
 
 from .for_each_model import Reference, for_each_model
-from .prediction import Judged
 
 router = noun_router("reading")
 
@@ -27,9 +26,11 @@ _Box = Annotated[
 ]
 
 
-class ReadDigit(Judged):
+class ReadDigit(Answer):
     """A digit of a line."""
 
+    verdict: Verdict
+    rivals: Rivals
     digit: int
     class_name: str = Field(description="The data set's name of that class; where it has no names, a number.")
     probability: float

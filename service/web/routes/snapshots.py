@@ -7,11 +7,12 @@ from anyio.to_thread import run_sync
 from fastapi import Path
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from service.bootstrap import Service
 from service.charts import Drawing, weights_picture
 from service.core import Operation
+from service.jobs import Confusion
 from service.web.access_control import READ
 from service.web.pictures import (
     CHART_ANSWER,
@@ -25,7 +26,7 @@ from service.web.pictures import (
     picture_answer,
 )
 from service.web.requests import DECIMAL, JobId, Parameters, ServiceDep
-from service.web.routing import Answer, noun_router
+from service.web.routing import Answer, JsonAnswer, noun_router
 
 from .models import Tensor
 
@@ -68,18 +69,6 @@ class SnapshotList(Answer):
     snapshots: list[Snapshot]
 
 
-class SnapshotConfusion(Answer):
-    """The confusion matrix of the validation images under the weights of a snapshot."""
-
-    job: str
-    step: int
-    epoch: int
-    classes: list[int]
-    n_images: int
-    accuracy: float
-    confusion: list[list[int]] = Field(description="A row for each true class, a column for each predicted one.")
-
-
 class SinceParameters(Parameters):
     """Which snapshots."""
 
@@ -93,7 +82,7 @@ def list_snapshots(job_id: JobId, service: ServiceDep) -> Response:
     At every check up to 256; of a longer run every second one is dropped whenever there are more, so that there are
     always 129 to 256, evenly spread. Of a sweep's member 16 at most. They are deleted with the job.
     """
-    return JSONResponse(service.snapshots.list(job_id))
+    return JsonAnswer(service.snapshots.list(job_id))
 
 
 @router.get("/jobs/{job_id}/snapshots/weights.f32", dependencies=[READ], **_WEIGHTS_ANSWER)
@@ -123,10 +112,10 @@ async def weights_of_snapshot(
     return await picture_answer(request, prepare)
 
 
-@router.get("/jobs/{job_id}/snapshots/{step}/confusion", dependencies=[READ], response_model=SnapshotConfusion)
+@router.get("/jobs/{job_id}/snapshots/{step}/confusion", dependencies=[READ], response_model=Confusion)
 def confusion_of_snapshot(job_id: JobId, step: Step, service: ServiceDep) -> Response:
     """Return how many validation images of each class the weights of a snapshot predict as which class."""
-    return JSONResponse(service.snapshots.confusion(job_id, step).to_dict())
+    return JsonAnswer(service.snapshots.confusion(job_id, step))
 
 
 @router.get("/jobs/{job_id}/snapshots/{step}/confusion.{image_format}", dependencies=[READ], **CHART_ANSWER)
@@ -134,9 +123,9 @@ async def confusion_picture_of_snapshot(job_id: JobId, step: Step, chart: ChartD
     """Draw the confusion matrix of the validation images under the weights of a snapshot."""
 
     def prepare(**form: Any) -> Drawing:
-        found = service.snapshots.confusion(job_id, step)
+        found = service.snapshots.weights(job_id, step)
         return confusion_drawing(
-            found.counts,
+            service.snapshots.confusion(job_id, step).confusion,
             found.class_names,
             title=f"Confusion: {found.job.name}, step {step:,}",
             of="validation images",

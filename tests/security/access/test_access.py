@@ -127,7 +127,7 @@ def test_a_key_of_a_class_adds_to_its_collection_only(client: httpx.Client, serv
         ("POST", "/api/v1/collections"),
     ):
         assert_refused(client.request(method, path, headers=headers), 403, "insufficient-scope")
-    assert service.collections.get("lesson-1").n_by_label[1] == 1
+    assert service.collections.get("lesson-1").n_by_label["1"] == 1
     (line,) = service.audit_log.page(limit=1)
     assert (line.route, line.status) == ("/api/v1/collections/{name}/images", 201), "who added it is recorded"
 

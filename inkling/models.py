@@ -147,16 +147,14 @@ class Models:
         elif not isinstance(content, bytes):
             content, activation, found = _layers_of(content)
             classes = classes or found
-        params = {
-            "classes": ",".join(map(str, classes)),
-            "publish": publish,
-            **given(
-                calibrate=None if calibrate else False,
-                dataset=dataset,
-                activation=activation,
-                input_scaling=input_scaling,
-            ),
-        }
+        params = given(
+            classes=",".join(map(str, classes)),
+            publish=publish,
+            dataset=dataset,
+            calibrate=None if calibrate else False,
+            activation=activation,
+            input_scaling=input_scaling,
+        )
         return post("models", model, "versions", **File(content).body, params=params)
 
     @request

@@ -6,16 +6,15 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from service.errors import InvalidInput, NameTaken
 
 from .annotations import about_column, about_text
 from .backend import Backend, Json, with_backend
-from .images import image_of, image_sources, name_of, reason
+from .images import image_sources, reason
 from .names import Noun, completion
-from .noun_commands import add_annotate, add_delete, add_list, in_pages
+from .noun_commands import add_annotate, add_delete, add_list, in_pages, print_more
 from .root import Failure, examples
 from .terminal import age_text, columns, percent, print_json, print_result
 
@@ -59,8 +58,7 @@ def show(backend: Backend, *, name: str, model: str | None, as_json: bool, **ask
             age = age_text(each["created_at"])
             table.add_row(each["id"], str(each["label"]), reads, percent(each["probability"]), age)
         console.print(table)
-        if found["next"]:
-            click.echo(f"More: inkling collections show {name} --before {found['next']}{backend.arguments}")
+        print_more(found, backend)
 
     print_result(found, draw, as_json=as_json)
 
@@ -88,9 +86,9 @@ def add(
     added, refused = [], []
     for source in image_sources(files):
         try:
-            added.append(backend.collect(name, image_of(source), label))
+            added.append(backend.collect(name, source.read(), label))
         except (InvalidInput, Failure) as error:
-            refused.append(f"{name_of(source)}: {reason(error)}")
+            refused.append(f"{source.name}: {reason(error)}")
     if as_json:
         print_json({"images": added, "errors": refused})
     else:
@@ -137,14 +135,14 @@ def freeze(backend: Backend, *, name: str, as_json: bool) -> None:
     print_result(backend.freeze_collection(name), draw, as_json=as_json)
 
 
-def _collection_table(found: Sequence[Json]) -> Table:
+def _print_collections(found: Sequence[Json], console: Console) -> None:
     about = about_column(found)
     table = columns("collection", *about, right=("images", "newest version", "age"))
     for each in found:
         version = "" if each["version"] is None else f"{each['name']}-v{each['version']}"
         texts = [about_text(each) for _ in about]
         table.add_row(each["name"], *texts, f"{each['n_images']:,}", version, age_text(each["created_at"]))
-    return table
+    console.print(table)
 
 
-add_list(collections, Noun.COLLECTION, _collection_table, maker="collections add mine digit.png --label 7")
+add_list(collections, Noun.COLLECTION, _print_collections, maker="collections add mine digit.png --label 7")

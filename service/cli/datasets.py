@@ -1,21 +1,22 @@
 """``inkling datasets``."""
 
-import functools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.text import Text
 
 from service.inference import ImageFile
 
-from .annotations import print_about, searched
+from .annotations import print_about
 from .backend import Backend, Json, with_backend
 from .names import Noun
-from .noun_commands import add_annotate, add_delete, in_pages, print_more
+from .noun_commands import add_annotate, add_delete, add_list
 from .root import Failure, examples
-from .terminal import columns, print_json, read_file, terminal
+from .terminal import columns, read_file
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FILES = ("npz", "train_images", "train_labels", "test_images", "test_labels")
@@ -27,18 +28,8 @@ def datasets() -> None:
     """List data sets, add and delete your own."""
 
 
-@datasets.command("list")
-@searched
-@functools.partial(in_pages, limit=200)
-@with_backend("datasets list", "datasets list --search letters", as_json=True)
-def list_datasets(backend: Backend, *, as_json: bool, **page: Any) -> None:
-    """List the data sets, with the number of images of each class."""
-    found = backend.page("datasets", **page)
-    if as_json:
-        print_json(found)
-        return
-    console = terminal()
-    for dataset in found["datasets"]:
+def _print_datasets(datasets: Sequence[Json], console: Console) -> None:
+    for dataset in datasets:
         console.print(Text.assemble((dataset["name"], "bold"), f"  {dataset['title']}"))
         print_about({**dataset, "title": ""}, console)
         for line in filter(None, (dataset["source"], dataset["licence"], f"SHA-256 {dataset['sha256']}")):
@@ -51,9 +42,15 @@ def list_datasets(backend: Backend, *, as_json: bool, **page: Any) -> None:
         table.add_row("all", *(f"{part['n_images']:,}" for part in parts), style="bold")
         console.print()
         console.print(table)
-    print_more(found, Noun.DATASET, backend)
 
 
+add_list(
+    datasets,
+    Noun.DATASET,
+    _print_datasets,
+    maker="datasets add NAME FILES",
+    order="with the number of images of each class",
+)
 add_annotate(datasets, Noun.DATASET)
 add_delete(datasets, Noun.DATASET, "that no unfinished job needs", "What was trained on it stays.")
 

@@ -146,13 +146,13 @@ def add_follow(group: click.Group, view: type[View], exit_codes: str, *options: 
 
 def _follow_to_end(view: View, backend: Backend, *, as_json: bool) -> int:
     """Follow something, print how it ended, and return the exit code."""
-    ended = follow(view, backend, silent=as_json)
-    print_result(ended, lambda _, console: view.print_end(backend, console), as_json=as_json)
+    follow(view, backend, silent=as_json)
+    print_result(view.thing, lambda _, console: view.print_end(backend, console), as_json=as_json)
     return view.exit_code()
 
 
-def follow(view: View, backend: Backend, *, silent: bool) -> Json:
-    """Show a view until what it shows is over, and return how that ended.
+def follow(view: View, backend: Backend, *, silent: bool) -> None:
+    """Show a view until what it shows is over.
 
     Ctrl-C cancels what is trained by this process, keeping the best weights so far; a second one, or one while a
     server trains it, only stops following. If ``silent``, only what the person at the keyboard must know is printed.
@@ -194,10 +194,8 @@ def follow(view: View, backend: Backend, *, silent: bool) -> Json:
                 say("Cancelling; the best weights so far are kept. Ctrl-C again leaves at once.")
                 with suppress(InvalidJobTransition):  # it is over by now
                     backend.cancel(noun.plural, view.id)
-        ended = view.ask(backend)
-        view.end(ended)
+        view.end(view.ask(backend))
         print_lines()
-    return ended
 
 
 def poll(ask: Callable[[], Json]) -> Iterator[Json]:

@@ -2,11 +2,10 @@
 
 import mimetypes
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -37,10 +36,21 @@ from .terminal import (
     write_file,
 )
 
-Source: TypeAlias = str | ImageFile | RefusedFile
-"""The name of a file that is still to be read, a file, or a member of an archive that cannot be read."""
 _BAR_WIDTH = 24
 _MAX_FILE_WIDTH = 32
+
+
+class Source(NamedTuple):
+    """The name by which a file or a member of an archive is shown, and its path, its content or why it has none."""
+
+    name: str
+    file: str | ImageFile | Exception
+
+    def read(self) -> ImageFile:
+        """Return the file; raise why it cannot be read."""
+        if isinstance(self.file, Exception):
+            raise self.file
+        return _read_image(self.file) if isinstance(self.file, str) else self.file
 
 
 def asks_a_model(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,12 +120,12 @@ def predict(
     answer = _predict(backend, sources, asked)
     predictions = answer["predictions"]
     predicted = {row["file"] for row in predictions if "error" not in row}
-    read = [each for each in sources if not isinstance(each, RefusedFile) and name_of(each) in predicted]
+    read = [source for source in sources if source.name in predicted]
     if sheet is not None:
         if len(predictions) != 1 or not predictions[0]["preprocessing"]:
             raise Failure("--steps is for one image that is not blank.")
         steps = predictions[0]["preprocessing"]
-        (image,) = map(image_of, read)
+        image = read[0].read()
         drawn_steps = [(name, _picture(backend, image, step)) for step, name in enumerate(steps)]
         write_file(sheet, steps_sheet(drawn_steps))
         if sheet == STANDARD_OUTPUT:
@@ -126,8 +136,7 @@ def predict(
     elif as_csv:
         click.echo(predictions_csv({"name": row["file"], **row} for row in predictions), nl=False)
     else:
-        images = map(image_of, read) if draw else ()
-        drawn = {str(image.name): _preprocessed(backend, image, console) for image in images}
+        drawn = {source.name: _preprocessed(backend, source.read(), console) for source in (read if draw else ())}
         source = f"{answer['model']}, version {answer['version']}"
         if len(predictions) == 1:
             console.print(prediction_view(predictions[0], drawn.get(predictions[0]["file"]), source=source))
@@ -220,15 +229,15 @@ def _predict(backend: Backend, sources: Sequence[Source], asked: Json) -> Json:
     is_quiet = len(sources) == 1 or not console.is_terminal
     for source in track(sources, "Predicting", console=console, transient=True, disable=is_quiet):
         try:
-            one = backend.predict(image_of(source), **asked)
+            one = backend.predict(source.read(), **asked)
         except (InvalidInput, Failure) as error:
             if len(sources) == 1:
                 raise
-            predictions.append({"file": name_of(source), "error": reason(error)})
+            predictions.append({"file": source.name, "error": reason(error)})
             continue
         answer = {"model": one["model"], "version": one["version"]}
         asked = {**asked, **answer, "alias": None}
-        predictions += [{"file": name_of(source), **prediction} for prediction in one["predictions"]]
+        predictions += [{"file": source.name, **prediction} for prediction in one["predictions"]]
     if not answer:
         raise Failure("None of the files could be read as an image.")
     return {**answer, "predictions": predictions}
@@ -238,24 +247,19 @@ def image_sources(files: Sequence[str]) -> Iterator[Source]:
     """Yield the names of files, which are read one at a time, and instead of a zip archive its members."""
     for file in files:
         if file == "-":
-            yield _read_image(file)
+            yield Source("standard input", _read_image(file))  # which can be read once only
         elif Path(file).suffix.lower() != ".zip":
-            yield file
+            yield Source(file, file)
         else:
-            members = expand_files([ImageFile(content=read_file(file))], DecodingLimits())
-            yield from (replace(member, name=f"{file}/{member.name}") for member in members)
-
-
-def name_of(source: Source) -> str:
-    """Return the name by which a source is shown."""
-    return source if isinstance(source, str) else str(source.name)
-
-
-def image_of(source: Source) -> ImageFile:
-    """Return the file of a source, read if it is still to be; raise why it cannot be."""
-    if isinstance(source, RefusedFile):
-        raise source.error
-    return _read_image(source) if isinstance(source, str) else source
+            try:
+                archive = ImageFile(content=read_file(file), name=file)
+                members = [*expand_files([archive], DecodingLimits())]
+            except (InvalidInput, Failure) as error:
+                yield Source(file, error)
+                continue
+            for member in members:
+                name = f"{file}/{member.name}" if archive.is_archive else file
+                yield Source(name, member.error if isinstance(member, RefusedFile) else member)
 
 
 def reason(error: InvalidInput | Failure) -> str:

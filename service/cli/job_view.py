@@ -222,8 +222,8 @@ def next_commands(job: Json) -> list[tuple[str, str]]:
     return commands
 
 
-def job_table(jobs: Sequence[Json]) -> Table:
-    """Return jobs, one a line."""
+def print_jobs(jobs: Sequence[Json], console: Console) -> None:
+    """Print jobs, one a line."""
     about = about_column(jobs)
     table = columns("job", "model", "state", *about, right=("accuracy", "age"))
     table.columns[0].no_wrap = True
@@ -238,7 +238,7 @@ def job_table(jobs: Sequence[Json]) -> Table:
             "" if best is None else percent(best["validation_accuracy"]),
             age_text(job["created_at"]),
         )
-    return table
+    console.print(table)
 
 
 def check_table(checks: Sequence[Json]) -> Table:

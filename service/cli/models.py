@@ -248,8 +248,8 @@ def _write_version(
     write_file(output, makers[output.suffix](name, backend.version(name, version)["version"]))
 
 
-def _model_table(models: Sequence[Json]) -> Table:
-    """Return models, one a line, with the facts of the version that predicts."""
+def _print_models(models: Sequence[Json], console: Console) -> None:
+    """Print models, one a line, with the facts of the version that predicts."""
     about = about_column(models)
     table = columns("name", "versions", "default", "kind", "classes", *about, right=("accuracy", "age"))
     for model in models:
@@ -269,10 +269,10 @@ def _model_table(models: Sequence[Json]) -> Table:
             percent(default["metrics"]["validation_accuracy"]),
             age_text(default["created_at"]),
         )
-    return table
+    console.print(table)
 
 
-add_list(models, Noun.MODEL, _model_table, maker="train", order="or those of which a version is looked for")
+add_list(models, Noun.MODEL, _print_models, maker="train", order="or those of which a version is looked for")
 
 
 def _print_aliases(histories: Json, console: Console) -> None:

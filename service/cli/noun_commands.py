@@ -8,7 +8,6 @@ from typing import Any
 import click
 from click.core import ParameterSource
 from rich.console import Console
-from rich.table import Table
 
 from .annotations import annotates, searched
 from .backend import Backend, Json, with_backend
@@ -17,12 +16,14 @@ from .terminal import confirm, print_json, print_result, terminal
 
 GROUP_STATES = ("running", "finished")
 """Of what has many jobs."""
+_NOT_OF_A_LIST = {"before", "url", "key_file", "data_dir", "as_json"}
+"""Parameters that say where a list is, where its page begins or how it is printed."""
 
 
 def add_list(
     group: click.Group,
     noun: Noun,
-    table: Callable[[Sequence[Json]], Table],
+    draw: Callable[[Sequence[Json], Console], None],
     *,
     maker: str,
     states: Iterable[str] = (),
@@ -35,10 +36,10 @@ def add_list(
         if as_json:
             print_json(answer)
         elif not answer[noun.plural]:
-            click.echo(f"There are no {noun.plural} {backend.place}. Make one: inkling {maker}{backend.arguments}")
+            click.echo(f"There are no {noun.value}s {backend.place}. Make one: inkling {maker}{backend.arguments}")
         else:
-            terminal().print(table(answer[noun.plural]))
-            print_more(answer, noun, backend)
+            draw(answer[noun.plural], terminal())
+            print_more(answer, backend)
 
     list_.__doc__ = f"List {noun.value}s, {order}."
     reaches = with_backend(f"{noun.plural} list", f"{noun.plural} list --search rate --tag week-3", as_json=True)
@@ -123,13 +124,16 @@ def in_pages(command: Callable[..., Any], *, limit: int = 20) -> Callable[..., A
     return number(before(command))
 
 
-def print_more(answer: Mapping[str, Any], noun: Noun, backend: Backend) -> None:
+def print_more(answer: Mapping[str, Any], backend: Backend) -> None:
     """Print the command that shows the next page of the same list, if there is one."""
-    context, asked = click.get_current_context(), ""
-    for name, option in (("q", "--search"), ("tag", "--tag"), ("state", "--state"), ("limit", "--limit")):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            value = context.params[name]
-            values = value if isinstance(value, tuple) else (value,)
-            asked += "".join(f" {option} {shlex.quote(str(each))}" for each in values)
+    context, words = click.get_current_context(), []
+    for param in context.command.params:
+        name = str(param.name)
+        is_typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not is_typed or name in _NOT_OF_A_LIST:
+            continue
+        is_option, value = isinstance(param, click.Option), context.params[name]
+        for each in value if isinstance(value, tuple) else (value,):
+            words += [param.opts[0]] * is_option + [shlex.quote(str(each))] * (each is not True)
     if cursor := answer.get("next"):
-        click.echo(f"More: inkling {noun.plural} list{asked} --before {cursor}{backend.arguments}")
+        click.echo(f"More: {context.command_path} {' '.join([*words, '--before', cursor])}{backend.arguments}")

@@ -53,9 +53,9 @@ class RemoteBackend:
     trains_here = False
 
     def __init__(self, url: str, key_file: Path | None = None, *, arguments: str = "", **of_client: Any) -> None:
-        key = key_file.read_text().strip() if key_file else os.environ.get("INKLING_KEY", "").strip()
+        key = key_file.read_text(errors="replace") if key_file else os.environ.get("INKLING_KEY", "")
         with _errors_of_the_service():
-            self.client = InklingClient(url, key, **of_client)
+            self.client = InklingClient(url, key.strip(), **of_client)
         self.place = self.client.connection.place
         self.arguments = arguments
 

@@ -78,7 +78,8 @@ def report(
     if report_id is None:
         report_id = str(backend.submit_report(_request(**options))["id"])
     view = ReportView(backend.one("reports", report_id))
-    made = follow(view, backend, silent=as_json)
+    follow(view, backend, silent=as_json)
+    made = view.thing
     if made["state"] != "succeeded":
         jobs = ", ".join(filter(None, made["jobs"]))
         click.echo(f"Report {report_id} has {made['state']}. Its jobs say why: {jobs}", err=True)
@@ -121,7 +122,7 @@ def delete(backend: Backend, *, report_id: str, keep_runs: bool) -> None:
     click.echo(f"The report is deleted; {kept}.")
 
 
-def _report_table(reports: Sequence[Json]) -> Table:
+def _print_reports(reports: Sequence[Json], console: Console) -> None:
     about = about_column(reports)
     table = columns("report", "kind", "state", *about, right=("age",))
     table.columns[0].no_wrap = True
@@ -129,10 +130,10 @@ def _report_table(reports: Sequence[Json]) -> Table:
         kind = f"assignment {report['options']['assignment']}{', quick' if report['options']['quick'] else ''}"
         written = (about_text(report) for _ in about)
         table.add_row(report["id"], kind, state_text(report), *written, age_text(report["created_at"]))
-    return table
+    console.print(table)
 
 
-add_list(reports, Noun.REPORT, _report_table, maker="report", states=GROUP_STATES)
+add_list(reports, Noun.REPORT, _print_reports, maker="report", states=GROUP_STATES)
 
 
 def _print_report(report: Json, console: Console) -> None:

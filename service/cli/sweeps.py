@@ -285,8 +285,8 @@ def next_commands_of_sweep(sweep: Json) -> list[tuple[str, str]]:
 add_show(sweeps, Noun.SWEEP, print_sweep, "all its members, the best first", _RANK_BY)
 
 
-def sweep_table(sweeps: Sequence[Json]) -> Table:
-    """Return sweeps, one a line."""
+def print_sweeps(sweeps: Sequence[Json], console: Console) -> None:
+    """Print sweeps, one a line."""
     about = about_column(sweeps)
     table = columns("sweep", "grid", "members", *about, right=("age",))
     table.columns[0].no_wrap = True
@@ -294,10 +294,10 @@ def sweep_table(sweeps: Sequence[Json]) -> Table:
         grid = " x ".join(f"{len(values)} {name.replace('_', ' ')}" for name, values in sweep["grid"].items())
         row = [sweep["id"], grid, counts_text(sweep["states"]), *(about_text(sweep) for _ in about)]
         table.add_row(*row, age_text(sweep["created_at"]))
-    return table
+    console.print(table)
 
 
-add_list(sweeps, Noun.SWEEP, sweep_table, maker="sweep --grid seed=0..4", states=GROUP_STATES)
+add_list(sweeps, Noun.SWEEP, print_sweeps, maker="sweep --grid seed=0..4", states=GROUP_STATES)
 
 
 def counts_text(states: Mapping[str, int]) -> Text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -307,6 +308,30 @@ def test_several_files_one_of_them_no_image(here: Here, digit_png: Path, tmp_pat
     assert [("error" in prediction) for prediction in answer["predictions"]] == [True, False]
     assert "PNG, JPEG or WebP" in here("predict", tmp_path / "note.txt", exit_code=1)
     assert "None of the files" in here("predict", tmp_path / "note.txt", tmp_path / "note.txt", exit_code=1)
+
+
+def test_an_archive_that_cannot_be_read_is_a_row(here: Here, digit_png: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04")
+    files = [tmp_path / "missing.zip", tmp_path / "cut.zip", digit_png]
+    rows = list(csv.DictReader(StringIO(here("predict", *files, "--csv", exit_code=1))))
+    assert [(row["name"], row["digit"]) for row in rows] == [
+        (str(files[0]), ""),
+        (str(files[1]), ""),
+        (str(files[2]), "7"),
+    ]
+    assert "No such file" in rows[0]["error"] and "archive" in rows[1]["error"]
+
+
+def test_the_next_page_of_a_collection_is_one_of_the_same_images(here: Here, digit_png: Path) -> None:
+    here("collections", "add", "paged", digit_png, digit_png, "--label", "7")
+    asked = ("paged", "--model", "mnist-softmax/1", "--label", "7", "--limit", "1")
+    more = here("collections", "show", *asked).splitlines()[-1]
+    assert more.startswith(f"More: inkling collections show {' '.join(asked)} --before ")
+    misread = here("collections", "show", "paged", "--label", "7", "--misread")
+    assert "More" not in misread
+    (page,) = [line for line in here(*shlex.split(more)[2:-2]).splitlines() if "%" in line]
+    assert page not in here("collections", "show", *asked)
+    here("collections", "delete", "paged", "--yes")
 
 
 def test_files_and_archives_as_csv(here: Here, digit_png: Path, tmp_path: Path) -> None:

@@ -47,6 +47,13 @@ def test_a_text_that_is_no_unicode_is_refused(run: Callable[..., Result], tmp_pa
     assert result.stderr == "Error: A text that was given is no UTF-8.\n"
 
 
+def test_a_file_that_holds_no_key_is_named_by_what_it_must_hold(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"\xff\xfe")
+    result = run("jobs", "list", "--url", "http://127.0.0.1:1", "--key-file", tmp_path / "key")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: The key cannot be one")
+
+
 def test_url_and_folder_exclude_each_other(run: Callable[..., Result], tmp_path: Path) -> None:
     result = run("jobs", "list", "--url", "http://127.0.0.1:1", "--data-dir", tmp_path)
     assert result.exit_code == 2

@@ -22,7 +22,7 @@ from service.cli.sweeps import (
     in_grid_order,
     members_to_show,
     print_sweep,
-    sweep_table,
+    print_sweeps,
     values_text,
 )
 from service.cli.terminal import duration_text, percent, terminal
@@ -367,6 +367,6 @@ def test_the_ranking() -> None:
 
 def test_a_list_fits_the_width() -> None:
     large = {**sweep_of(), "states": {"queued": 120, "running": 32, "succeeded": 848}}
-    text = shown(sweep_table([large]))
+    text = shown(lambda console: print_sweeps([large], console))
     assert f"{JOB['id']}  2 l2 penalty x 2" in text
     assert "days" in text

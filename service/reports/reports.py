@@ -34,7 +34,7 @@ from service.database import (
     report_rows,
 )
 from service.datasets import load_dataset, select
-from service.errors import InvalidJobTransition, JobNotFound, NoDataYet
+from service.errors import InvalidJobTransition, JobNotFound, NoDataYet, StorageFailed
 from service.jobs import (
     Job,
     JobRequest,
@@ -190,6 +190,11 @@ class Reports(SubmissionService):
         ended, the figures of the runs of logistic regression, and what is compared with that of the strongest penalty.
         It returns when that is done, or impossible.
         """
+        # Deleted meanwhile, one of its runs failed, or the command is over that wanted it, and its folder gone.
+        with suppress(JobNotFound, NoDataYet, StorageFailed):
+            self._prepare(report_id)
+
+    def _prepare(self, report_id: str) -> None:
         options = self.get(report_id).options
         formulas = [formula for derivation in DERIVATIONS[options.assignment] for formula in derivation]
         if options.assignment == 1:
@@ -204,14 +209,13 @@ class Reports(SubmissionService):
             rendering.typeset(formula)
         if options.assignment == 2:
             return
-        with suppress(JobNotFound, NoDataYet):  # deleted meanwhile, or one of them failed
-            self._wait_for(report_id, slice(1 + options.seeds))
-            for figure in self._logistic_part(report_id).figures.values():
-                figure.draw("svg")  # and with it as PNG
-            strongest = 1 + options.seeds + 1
-            (penalised,) = self._wait_for(report_id, slice(strongest, strongest + 1))
-            if penalised and penalised.latest:
-                weights_after(load_dataset(options.dataset), options.softmax(), penalised.latest.step + 1)
+        self._wait_for(report_id, slice(1 + options.seeds))
+        for figure in self._logistic_part(report_id).figures.values():
+            figure.draw("svg")  # and with it as PNG
+        strongest = 1 + options.seeds + 1
+        (penalised,) = self._wait_for(report_id, slice(strongest, strongest + 1))
+        if penalised and penalised.latest:
+            weights_after(load_dataset(options.dataset), options.softmax(), penalised.latest.step + 1)
 
     def _wait_for(self, report_id: str, chosen: slice) -> Sequence[Job | None]:
         """Wait until some of the jobs of a report are over, and return them; a deleted one is."""

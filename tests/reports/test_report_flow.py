@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,19 @@ def test_preparing_a_cancelled_report_ends(start: Callable[[Path], Service], tmp
     with pytest.raises(NoDataYet):
         service.reports.file(report.id, "figures/2b-loss.png")
     service.stop()
+
+
+def test_preparing_ends_where_the_folder_is_gone(start: Callable[[Path], Service], tmp_path: Path) -> None:
+    """As after a command that has ended; in a thread, nobody would see the error."""
+    folder = tmp_path / "data"
+    service = start(folder)
+    from service.database import migrate
+
+    migrate(service.database)
+    report = service.reports.submit(QUICK)
+    service.stop()
+    shutil.rmtree(folder)
+    service.reports.prepare(report.id)
 
 
 def test_submitting_twice_and_cancelling(start: Callable[[Path], Service], tmp_path: Path) -> None:

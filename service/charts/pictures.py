@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from service.core import Floats
 from service.errors import NoDataYet
@@ -42,9 +42,11 @@ Weights: TypeAlias = NDArray[np.floating[Any]]
 Scale: TypeAlias = Literal["shared", "per_row", "per_tile"]
 Colours: TypeAlias = Literal["diverging", "grey"]
 
-_RED, _BLUE, _ORANGE, _GREY = (200, 30, 30), (20, 90, 200), (210, 100, 0), (120, 120, 120)
+_BLUE, _ORANGE, _GREY = (20, 90, 200), (210, 100, 0), (120, 120, 120)
 _MIN_READING_PX = 600
-_MOST_UNITS, _UNITS_PER_ROW = 64, 16
+_STEP_SIDE_PX = 240
+"""The longer side of the picture after a step of preprocessing."""
+_MOST_UNITS, _TILES_PER_ROW = 64, 16
 _MAX_SCALES = 3
 """More rows with a scale each would need a picture of their own for those."""
 
@@ -55,9 +57,9 @@ def digit_picture(image: NDArray[np.uint8], *, upscale: int = 8, provenance: Pro
     return encode_png(Image.fromarray(magnified(image, upscale)), provenance)
 
 
-def steps_sheet(steps: Sequence[tuple[str, Image.Image]], *, side_px: int = 240) -> bytes:
-    """Draw the pictures after the steps of preprocessing in rows of four, the longer side of each of ``side_px``."""
-    font = caption_font(12)
+def steps_sheet(steps: Sequence[tuple[str, Image.Image]]) -> bytes:
+    """Draw the pictures after the steps of preprocessing in rows of four."""
+    font, side_px = caption_font(12), _STEP_SIDE_PX
     captions = ["\n".join(textwrap.wrap(f"{number}: {name}", side_px // 7)) for number, (name, _) in enumerate(steps)]
     width_px, height_px = side_px + 16, side_px + 16 + 16 * max(caption.count("\n") + 1 for caption in captions)
     sheet = Image.new("RGB", (min(4, len(steps)) * width_px, -(-len(steps) // 4) * height_px), PAPER)
@@ -87,7 +89,6 @@ def batch_sheet(
     labels: Sequence[str],
     *,
     stand_out: Sequence[int] = (),
-    n_columns: int = 16,
     upscale: int = 2,
     provenance: Provenance,
 ) -> bytes:
@@ -100,12 +101,10 @@ def batch_sheet(
     if not 0 < len(images) == len(labels):
         raise ValueError("a batch needs at least one image, and a label for each")
     check_upscale(upscale)
-    font = caption_font(max(8 * upscale, 12))
-    foot_px = int(1.1 * font.size)
-    n_rows = -(-len(images) // n_columns)
-    grid = TileGrid(n_rows=n_rows, n_columns=min(n_columns, len(images)), upscale=upscale, foot_px=foot_px)
-    sheet = grid.compose([_as_rgb(images[at : at + n_columns]) for at in range(0, len(images), n_columns)])
-    _label_below(sheet, grid, labels, font, stand_out)
+    rows = _in_rows(_as_rgb(images))
+    grid = TileGrid(n_rows=len(rows), n_columns=len(rows[0]), upscale=upscale, foot_font_px=max(8 * upscale, 12))
+    sheet = grid.compose(rows)
+    grid.add_labels(sheet, labels, stand_out)
     return encode_png(sheet, provenance)
 
 
@@ -162,41 +161,13 @@ def weights_picture(
     if importance is None:
         return weights_grid([tiles], column_captions=labels, provenance=provenance, **style)
     order = np.argsort(-importance, kind="stable")[:_MOST_UNITS]
-    return _units_picture(
-        tiles[order].astype(np.float64),
-        [labels[place] for place in order],
-        stand_out=[n for n, place in enumerate(order) if importance[place] == 0],
+    return weights_grid(
+        [tiles[order]],
+        unit_labels=[labels[place] for place in order],
+        dead_units=[n for n, place in enumerate(order) if importance[place] == 0],
         provenance=provenance,
         **style,
     )
-
-
-def _units_picture(
-    tiles: Weights,
-    labels: Sequence[str],
-    *,
-    stand_out: Sequence[int],
-    scale: Scale = "shared",
-    colours: Colours = "diverging",
-    upscale: int = 4,
-    scale_bar: bool = True,
-    provenance: Provenance,
-) -> bytes:
-    if not np.isfinite(tiles).all():
-        raise NoDataYet("The weights are not finite, so there is nothing to draw.")
-    check_upscale(upscale)
-    low, high = _limits(tiles[np.newaxis], scale, colours)
-    colour_map = diverging if colours == "diverging" else grey
-    font = caption_font(max(5 * upscale, 10))
-    n_rows, n_columns = -(-len(tiles) // _UNITS_PER_ROW), min(_UNITS_PER_ROW, len(tiles))
-    grid = TileGrid(n_rows=n_rows, n_columns=n_columns, upscale=upscale, foot_px=int(1.1 * font.size))
-    drawn = list(colour_map(_fractions(tiles[np.newaxis], low, high)[0]))
-    picture = grid.compose([drawn[at : at + n_columns] for at in range(0, len(drawn), n_columns)])
-    _label_below(picture, grid, labels, font, stand_out)
-    if scale_bar and scale == "shared" and low.item() < high.item():
-        middle = [0.0] if colours == "diverging" else []
-        picture = grid.add_scale(picture, [low.item(), *middle, high.item()], colour_map)
-    return encode_png(picture, provenance)
 
 
 def weights_grid(
@@ -204,6 +175,8 @@ def weights_grid(
     *,
     row_captions: Sequence[str] = (),
     column_captions: Sequence[str] = (),
+    unit_labels: Sequence[str] = (),
+    dead_units: Sequence[int] = (),
     scale: Scale = "shared",
     colours: Colours = "diverging",
     upscale: int = 4,
@@ -216,6 +189,8 @@ def weights_grid(
     ----------
     members : ``(n_tiles, 28, 28)`` each, as `service.core.Model.tiles` makes them.
     row_captions, column_captions : one for each member and for each tile, or none.
+    unit_labels : of one member alone: its tiles are drawn in rows of 16, with these labels below them.
+    dead_units : the numbers of those that are framed, their labels red.
     scale_bar : with a shared scale, or one for each of a few rows with captions, show below the tiles which colours
         are which weights, if there is room.
 
@@ -229,41 +204,29 @@ def weights_grid(
         raise ValueError(f"a tile must be {TILE_SIDE} x {TILE_SIDE}, not {sides}")
     if not np.isfinite(tiles).all():
         raise NoDataYet("The weights are not finite, so there is nothing to draw.")
-    low, high = _limits(tiles, scale, colours)
-    colour_map = diverging if colours == "diverging" else grey
+    check_upscale(upscale)
+    if unit_labels:
+        n_rows, n_columns = -(-n_columns // _TILES_PER_ROW), min(n_columns, _TILES_PER_ROW)
     grid = TileGrid(
         n_rows=n_rows,
         n_columns=n_columns,
         upscale=upscale,
         row_captions=row_captions,
         column_captions=column_captions,
+        foot_font_px=max(5 * upscale, 10) if unit_labels else 0,
     )
-    picture = grid.compose(list(colour_map(_fractions(tiles, low, high))))
+    low, high = _limits(tiles, scale, colours)
+    colour_map = diverging if colours == "diverging" else grey
+    drawn = colour_map(_fractions(tiles, low, high))
+    picture = grid.compose(_in_rows(drawn[0]) if unit_labels else list(drawn))
+    if unit_labels:
+        grid.add_labels(picture, unit_labels, dead_units)
     captions = [""] if scale == "shared" else row_captions if scale == "per_row" else []
     for smallest, largest, caption in zip(low.ravel().tolist(), high.ravel().tolist(), captions, strict=False):
         if scale_bar and smallest < largest and len(captions) <= _MAX_SCALES:
             middle = [0.0] if colours == "diverging" else []
             picture = grid.add_scale(picture, [smallest, *middle, largest], colour_map, caption)
     return encode_png(picture, provenance)
-
-
-def _label_below(
-    picture: Image.Image,
-    grid: TileGrid,
-    labels: Sequence[str],
-    font: ImageFont.FreeTypeFont,
-    stand_out: Sequence[int],
-) -> None:
-    """Write the label of each tile in the room below it; frame those that stand out, their labels red."""
-    draw, chosen, upscale = ImageDraw.Draw(picture), set(stand_out), grid.upscale
-    for place, label in enumerate(labels):
-        left, upper, right, lower = grid.box(*divmod(place, grid.n_columns))
-        colour = _RED if place in chosen else INK
-        line = "".join(fit_to(label, font, grid.tile_px))
-        draw.text(((left + right) / 2, lower + grid.foot_px), line, colour, font, anchor="ms")
-        if place in chosen:
-            frame = left - upscale, upper - upscale, right + upscale - 1, lower + upscale - 1
-            draw.rectangle(frame, None, _RED, upscale)
 
 
 def reading_picture(
@@ -320,5 +283,9 @@ def _fractions(tiles: Floats, low: Floats, high: Floats) -> Floats:
     return np.divide(tiles / 2 - low / 2, span, out=np.full_like(tiles, 0.5), where=span > 0)
 
 
-def _as_rgb(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    return [np.stack([image] * 3, axis=-1) for image in images]
+def _as_rgb(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.stack([images] * 3, axis=-1)
+
+
+def _in_rows(tiles: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    return [tiles[at : at + _TILES_PER_ROW] for at in range(0, len(tiles), _TILES_PER_ROW)]

@@ -1,7 +1,8 @@
 """Small pictures in rows and columns, with captions, in the colours of a scale that is shown below them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,7 +20,7 @@ ColourMap: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.uint8]]
 """Fractions from 0 to 1, of any shape ``(...)``, to colours ``(..., 3)``."""
 
 TILE_SIDE = IMAGE_SIDE_PX
-PAPER, INK, _FRAME = (255, 255, 255), (34, 34, 34), (208, 211, 215)
+PAPER, INK, _FRAME, _RED = (255, 255, 255), (34, 34, 34), (208, 211, 215), (200, 30, 30)
 _MAX_UPSCALE = 16
 # Found without importing matplotlib, which takes long. Pillow's own font has no Greek letters.
 _MATPLOTLIB = find_spec("matplotlib")
@@ -48,7 +49,7 @@ def grey(fractions: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     return np.stack([np.rint(255 * fractions).astype(np.uint8)] * 3, axis=-1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TileGrid:
     """The layout of a picture of tiles, each 28 x 28 solid blocks of ``upscale`` x ``upscale`` pixels.
 
@@ -58,7 +59,7 @@ class TileGrid:
     upscale : 1 to 16.
     row_captions : one to the left of each row, or none at all.
     column_captions : one above each column, or none at all.
-    foot_px : room to write in below each tile.
+    foot_font_px : the size of the font in which labels are written below the tiles; 0 without labels.
 
     Raises
     ------
@@ -72,22 +73,14 @@ class TileGrid:
     upscale: int
     row_captions: Sequence[str] = ()
     column_captions: Sequence[str] = ()
-    foot_px: int = 0
-    _fitted_row_captions: tuple[str, ...] = field(init=False, repr=False)
-    _left_px: int = field(init=False, repr=False)
+    foot_font_px: int = 0
 
     def __post_init__(self) -> None:
-        """Check the captions and the size, and make room for the captions of the rows."""
+        """Check the captions and the size."""
         for captions, number in ((self.row_captions, self.n_rows), (self.column_captions, self.n_columns)):
             if len(captions) not in (0, number):
                 raise ValueError(f"there are {len(captions)} captions for {number} rows or columns of tiles")
         check_upscale(self.upscale)
-        font = self.font
-        fitted = tuple("\n".join(fit_to(caption, font, 10 * font.size, max_lines=2)) for caption in self.row_captions)
-        lines = "\n".join(fitted).split("\n")
-        room_px = self.gap_px + int(max(font.getlength(line) for line in lines)) if fitted else 0
-        object.__setattr__(self, "_fitted_row_captions", fitted)
-        object.__setattr__(self, "_left_px", room_px)
         width_px, height_px = self.size_px
         if width_px * height_px > _MAX_PIXELS:
             allowed = f"small enough for at most {_MAX_PIXELS:,} pixels in all"
@@ -110,6 +103,11 @@ class TileGrid:
         return 2 * self.upscale
 
     @property
+    def foot_px(self) -> int:
+        """The room for a label below each tile."""
+        return int(1.1 * self.foot_font_px)
+
+    @property
     def size_px(self) -> tuple[int, int]:
         """Width and height of the picture."""
         _, _, right, lower = self.box(self.n_rows - 1, self.n_columns - 1)
@@ -120,7 +118,7 @@ class TileGrid:
         """The font of the captions, in proportion to the tiles."""
         return caption_font(min(max(5 * self.upscale, 12), 32))
 
-    def compose(self, tiles: Sequence[Sequence[NDArray[np.uint8]]]) -> Image.Image:
+    def compose(self, tiles: Iterable[Iterable[NDArray[np.uint8]]]) -> Image.Image:
         """Put tiles, each in a thin frame, and captions on a white background.
 
         Parameters
@@ -145,6 +143,18 @@ class TileGrid:
             line = "".join(fit_to(caption, font, self.tile_px))
             draw.text(((left + right) / 2, self._top_px), line, INK, font, anchor="ms")
         return picture
+
+    def add_labels(self, picture: Image.Image, labels: Sequence[str], stand_out: Sequence[int]) -> None:
+        """Write the label of each tile below it; frame those that stand out, by number, with their labels in red."""
+        draw, font, chosen = ImageDraw.Draw(picture), caption_font(self.foot_font_px), set(stand_out)
+        for place, label in enumerate(labels):
+            left, upper, right, lower = self.box(*divmod(place, self.n_columns))
+            colour = _RED if place in chosen else INK
+            line = "".join(fit_to(label, font, self.tile_px))
+            draw.text(((left + right) / 2, lower + self.foot_px), line, colour, font, anchor="ms")
+            if place in chosen:
+                frame = left - self.upscale, upper - self.upscale, right + self.upscale - 1, lower + self.upscale - 1
+                draw.rectangle(frame, None, _RED, self.upscale)
 
     def add_scale(
         self, picture: Image.Image, figures: Sequence[float], colour_map: ColourMap, caption: str = ""
@@ -182,6 +192,16 @@ class TileGrid:
     @property
     def _top_px(self) -> int:
         return self.gap_px + int(self.font.size) if self.column_captions else 0
+
+    @cached_property
+    def _left_px(self) -> int:
+        lines = "\n".join(self._fitted_row_captions).split("\n")
+        return self.gap_px + int(max(map(self.font.getlength, lines))) if self.row_captions else 0
+
+    @cached_property
+    def _fitted_row_captions(self) -> list[str]:
+        font = self.font
+        return ["\n".join(fit_to(caption, font, 10 * font.size, max_lines=2)) for caption in self.row_captions]
 
 
 def magnified(tile: NDArray[np.uint8], upscale: int) -> NDArray[np.uint8]:

@@ -48,22 +48,22 @@ def test_the_gap_has_its_mean_and_its_mark(make_curves: MakeCurves) -> None:
 
 
 def test_a_batch_is_drawn_in_its_order() -> None:
-    images = np.random.default_rng(1).integers(0, 256, (10, 28, 28), np.uint8)
-    png = batch_sheet(images, "2323232323", stand_out=[9], n_columns=4, provenance={})
+    images = np.random.default_rng(1).integers(0, 256, (20, 28, 28), np.uint8)
+    png = batch_sheet(images, "23" * 10, stand_out=[19], provenance={})
     sheet = np.asarray(Image.open(BytesIO(png)))
-    grid = TileGrid(n_rows=3, n_columns=4, upscale=2, foot_px=17)
+    grid = TileGrid(n_rows=2, n_columns=16, upscale=2, foot_font_px=16)
     assert sheet.shape[1::-1] == grid.size_px
     for place, image in enumerate(images):
-        left, upper, right, lower = grid.box(*divmod(place, 4))
+        left, upper, right, lower = grid.box(*divmod(place, 16))
         np.testing.assert_array_equal(sheet[upper:lower:2, left:right:2, 0], image)
         below = sheet[lower + 2 : lower + 19, left:right].astype(int)
         assert below.min() < 128, "there is no label"
         is_red = (below[..., 0] - below[..., 1] > 100).any()
-        assert is_red == (place == 9)
+        assert is_red == (place == 19)
     with pytest.raises(ValueError, match="a label for each"):
         batch_sheet(images, "23", provenance={})
     with pytest.raises(InvalidField):
-        batch_sheet(images, "2323232323", upscale=17, provenance={})
+        batch_sheet(images, "23" * 10, upscale=17, provenance={})
 
 
 def test_each_row_may_have_its_own_scale() -> None:

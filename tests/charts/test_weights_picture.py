@@ -176,7 +176,7 @@ def test_units_are_drawn_in_the_order_of_their_importance_and_dead_ones_are_fram
     labels = [str(number) for number in range(1, 41)]
     png = weights_picture(tiles, labels=labels, importance=importance, upscale=4, scale_bar=False, provenance={})
     order = np.argsort(-importance)
-    grid = TileGrid(n_rows=3, n_columns=16, upscale=4, foot_px=int(1.1 * 20))
+    grid = TileGrid(n_rows=3, n_columns=16, upscale=4, foot_font_px=20)
     fractions = 0.5 + 0.5 * tiles / np.abs(tiles).max()
     for place in (0, 15, 16, 38):
         found = blocks(png, grid, *divmod(place, 16))

@@ -14,7 +14,7 @@ from .files import MAX_FILES, DecodedFile, FileResult, ImageFile, RefusedFile, d
 from .labelled_files import FILE, MAX_PICTURES, MAX_PIXELS, MAX_PREPROCESSED, read_dataset
 from .mnist_form import to_mnist_form
 from .model_inputs import DecodingLimits, ModelInputs, array_from_values, image_bytes, images_from_array
-from .onnx_export import write_onnx
+from .onnx_files import write_onnx
 from .picture import Picture, read_picture
 from .prediction import predict, predictions_csv
 from .preprocessing import Preprocessed, preprocess

@@ -14,7 +14,7 @@ from service.datasets import Dataset, Datasets, Images, select
 from service.errors import InvalidField, MalformedInput
 from service.registry import Manifest, ModelDraft, Registry, check_model_name, digit_below
 
-from . import dense_layers, onnx_import
+from . import dense_layers, onnx_files
 from .evaluation import logits_of
 
 INPUT_SCALINGS = (*SCALINGS, *dense_layers.SCALINGS)
@@ -62,8 +62,8 @@ def import_weights(
         weights or the data set, or activation or scaling are not known.
     """
     check_model_name(name)
-    is_onnx = content.startswith(onnx_import.START)
-    layers = onnx_import.read_onnx(content) if is_onnx else dense_layers.read_npz_layers(content)
+    is_onnx = content.startswith(onnx_files.START)
+    layers = onnx_files.read_onnx(content) if is_onnx else dense_layers.read_npz_layers(content)
     is_network = len(layers.best) > 1
     layers = replace(
         layers,

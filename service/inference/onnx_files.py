@@ -1,4 +1,7 @@
-"""An ONNX file of dense layers, as other programs write it: read node by node, and never run."""
+"""ONNX files: a version written as one, which other programs run without Inkling; and theirs, read and never run.
+
+They are read node by node, as far as they are dense layers.
+"""
 
 from typing import Any
 
@@ -6,9 +9,13 @@ import numpy as np
 
 from service.core import Floats
 from service.errors import ExtraMissing, MalformedInput, ServiceError
+from service.registry import Model
 
 from .dense_layers import DenseLayers
 
+OPSET = 17
+_IR_VERSION = 8
+"""Of the ONNX format: what runtimes since 2022 read."""
 START = b"\x08"
 """The first byte of an ONNX file: the tag of its version."""
 _ALLOWED = (
@@ -16,7 +23,80 @@ _ALLOWED = (
     "classes Sigmoid, at the end"
 )
 _UNCHANGED = {"Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
-_ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
+_ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+
+
+def write_onnx(model: Model) -> bytes:
+    """Write the published weights as an ONNX model; raise `ExtraMissing` without the package ``onnx``.
+
+    Its input is ``image``, UINT8 (n, height, width), from 0 (background) to 255 (ink); its outputs are
+    ``probabilities``, FP32 (n, n_classes), and ``digit``, INT64 (n,): the tensors of the inference protocol. It is
+    written from `service.core.Model.operations`, scaling of images included, and computes in the weights' type.
+    """
+    onnx = _import_onnx()
+    helper, types = onnx.helper, onnx.TensorProto
+    manifest, function = model.manifest, model.function
+    nodes: list[Any] = []
+    constants = {
+        "flat": np.array([-1, function.task.n_pixels], np.int64),
+        "classes": np.array(manifest.classes, np.int64),
+    }
+
+    def add(kind: str, inputs: list[str], output: str, **options: int) -> None:
+        nodes.append(helper.make_node(kind, inputs, [output], **options))
+
+    def constant(name: str, value: Any) -> str:
+        constants[name] = np.array(value, manifest.dtype, order="C")
+        return name
+
+    add("Reshape", ["image", "flat"], "bytes")
+    add("Cast", ["bytes"], "pixels", to=types.FLOAT if manifest.dtype == "float32" else types.DOUBLE)
+    tensors, value = function.layout.views(model.parameters), "pixels"
+    steps = function.operations()
+    for place, step in enumerate(steps):
+        before, value = value, "exact" if place == len(steps) - 1 else f"{step.kind}{place}"
+        match step.kind:
+            case "scale":
+                divisor, shift = constant(f"divisor{place}", step.divisor), constant(f"shift{place}", step.shift)
+                add("Div", [before, divisor], f"divided{place}")
+                add("Sub", [f"divided{place}", shift], value)
+            case "dense":
+                weights = tensors[step.tensor or ""]
+                matrix, bias = constant(f"weights{place}", weights[:-1]), constant(f"bias{place}", weights[-1])
+                add("Gemm", [before, matrix, bias], value)
+            case "binary":
+                add("Sigmoid", [before], "first")
+                add("Neg", [before], "negated")
+                add("Sigmoid", ["negated"], "second")
+                add("Concat", ["first", "second"], value, axis=1)
+            case "softmax":
+                add("Softmax", [before], value, axis=1)
+            case "tanh":
+                slope, gain = constant(f"slope{place}", step.slope), constant(f"gain{place}", step.gain)
+                add("Mul", [before, slope], f"steep{place}")
+                add("Tanh", [f"steep{place}"], f"bent{place}")
+                add("Mul", [f"bent{place}", gain], value)
+            case _:
+                add(_ACTIVATIONS[step.kind], [before], value)
+    add("ArgMax", ["exact"], "place", axis=1, keepdims=0)
+    add("Gather", ["classes", "place"], "digit")
+    add("Cast", ["exact"], "probabilities", to=types.FLOAT)
+    graph = helper.make_graph(
+        nodes,
+        manifest.name,
+        [helper.make_tensor_value_info("image", types.UINT8, ["n", *function.task.image_shape])],
+        [
+            helper.make_tensor_value_info("probabilities", types.FLOAT, ["n", len(manifest.classes)]),
+            helper.make_tensor_value_info("digit", types.INT64, ["n"]),
+        ],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opset = [helper.make_opsetid("", OPSET)]
+    file = helper.make_model(graph, opset_imports=opset, ir_version=_IR_VERSION, producer_name="inkling")
+    helper.set_model_props(file, manifest.provenance())
+    onnx.checker.check_model(file, full_check=True)
+    content: bytes = file.SerializeToString(deterministic=True)
+    return content
 
 
 def read_onnx(content: bytes) -> DenseLayers:
@@ -25,10 +105,7 @@ def read_onnx(content: bytes) -> DenseLayers:
     Numbers that values are scaled with, or that are added to them, become part of the weights. Raises `MalformedInput`
     if it is no ONNX file, computes something else, or keeps its weights in another file; or `ExtraMissing`.
     """
-    try:
-        import onnx  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise ExtraMissing("ONNX files need the extra onnx: pip install 'inkling-digits[onnx]'.") from None
+    onnx = _import_onnx()
     try:
         graph = onnx.load_model_from_string(content).graph
         constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -45,6 +122,16 @@ def read_onnx(content: bytes) -> DenseLayers:
         raise
     except Exception as error:  # a parser that is given hostile bytes may raise anything
         raise MalformedInput("The file is not an ONNX file of dense layers.", allowed=_ALLOWED) from error
+
+
+def _import_onnx() -> Any:
+    try:
+        import onnx.checker  # noqa: PLC0415 - an extra
+        import onnx.helper  # noqa: PLC0415
+        import onnx.numpy_helper  # noqa: PLC0415
+    except ImportError:
+        raise ExtraMissing("ONNX files need the extra onnx: pip install 'inkling-digits[onnx]'.") from None
+    return onnx
 
 
 class _Chain:
@@ -69,8 +156,8 @@ class _Chain:
             self.is_over = True
         elif self._ends_in_sigmoid:
             self.is_over = kind not in _UNCHANGED  # the rest makes labels of the probability
-        elif kind in _ACTIVATIONS and is_after_layer:
-            self._activations.append(_ACTIVATIONS[kind])
+        elif kind in _ACTIVATIONS.values() and is_after_layer:
+            self._activations.append(kind.lower())
         elif kind in ("Add", "Mul") or (kind in ("Sub", "Div") and node.input[0] == self.value):
             self._add_numbers(kind, node, is_after_layer=is_after_layer)
         elif kind not in _UNCHANGED:
@@ -121,14 +208,12 @@ class _Chain:
             self._offset = (self._offset * np.asarray(factor) + summand).item()
 
     def _constant(self, name: str) -> Floats:
-        from onnx import TensorProto, numpy_helper  # noqa: PLC0415 - an extra
-
-        tensor = self._constants[name]
-        if tensor.data_location == TensorProto.EXTERNAL:  # its path would be followed
+        onnx, tensor = _import_onnx(), self._constants[name]
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:  # its path would be followed
             raise MalformedInput(
                 "The ONNX file keeps its weights in another file.", allowed="one file with its weights"
             )
-        array = numpy_helper.to_array(tensor)
+        array = onnx.numpy_helper.to_array(tensor)
         if array.size > 1:
             self._dtypes.add(array.dtype.name)
         return np.asarray(array, np.float64)

@@ -13,7 +13,7 @@ from PIL import Image
 from .background import dark_structure_removed, level_counts, otsu, runs, sheet_outline
 from .lines import find_lines
 from .mnist_form import Bytes, bounding_box, stroke_width_px, widened, window_extreme
-from .parts import Mask, Part, Sides, box_around, joined_strokes, parts
+from .parts import Box, Mask, Part, box_around, joined_strokes, parts
 
 Floats64 = NDArray[np.float64]
 Step = tuple[str, Bytes]
@@ -182,12 +182,13 @@ def _on_sheet(ink: Candidate, paper: Candidate) -> Candidate | None:
     A sheet that is too narrow to be background is a filled quadrilateral that encloses ink.
     """
     sheet = max(paper.strokes, key=lambda part: part.amount)
-    if sheet.touches_border(paper.labels.shape) or sheet.side_px <= _WINDOW_FRACTION * min(paper.labels.shape):
+    shape, box = paper.labels.shape, sheet.box
+    if box.touches_border(shape) or box.side_px <= _WINDOW_FRACTION * min(shape):
         return None
-    outline = sheet_outline(paper.labels[sheet.box] == sheet.label)
+    outline = sheet_outline(paper.labels[box.slices] == sheet.label)
     if outline is None:
         return None
-    n_pixels = np.bincount(ink.labels[sheet.box][outline], minlength=int(ink.labels.max()) + 1)
+    n_pixels = np.bincount(ink.labels[box.slices][outline], minlength=int(ink.labels.max()) + 1)
     written = [part for part in ink.strokes if n_pixels[part.label] > part.n_pixels / 2]
     return replace(ink, strokes=written) if written else None
 
@@ -276,9 +277,9 @@ def _candidate(relief: Relief, noise_levels: float, strongest: float) -> Candida
 
 def _is_blob(part: Part, labels: NDArray[np.integer]) -> bool:
     """Whether a part is large, and about as wide as long."""
-    if part.side_px <= _WINDOW_FRACTION * min(labels.shape):
+    if part.box.side_px <= _WINDOW_FRACTION * min(labels.shape):
         return False
-    return stroke_width_px(labels[part.box] == part.label) > _BLOB_RATIO * part.side_px
+    return stroke_width_px(labels[part.box.slices] == part.label) > _BLOB_RATIO * part.box.side_px
 
 
 def _ink_of(candidates: list[Candidate]) -> Candidate:
@@ -305,16 +306,14 @@ def _ink_of(candidates: list[Candidate]) -> Candidate:
 
 def _inner_parts(candidate: Candidate) -> list[Part]:
     """Return the parts that do not touch the border, where the cells of a table are cut off."""
-    return [part for part in candidate.structure if not part.touches_border(candidate.labels.shape)]
+    return [part for part in candidate.structure if not part.box.touches_border(candidate.labels.shape)]
 
 
 def _enclosed(inner: list[Part], outer: list[Part]) -> float:
     """Return the share of the ink of some parts in the box of others."""
-    top, left, bottom, right = box_around(outer)
-    sides = np.array([part.sides for part in inner])
-    amounts = np.array([part.amount for part in inner])
-    starts, stops = sides[:, :2] >= np.array([top, left]) - 2, sides[:, 2:] <= np.array([bottom, right]) + 2
-    is_inside = starts.all(axis=1) & stops.all(axis=1)
+    around = np.array(box_around(part.box for part in outer)) + np.array([-2, -2, 2, 2])
+    boxes, amounts = np.array([part.box for part in inner]), np.array([part.amount for part in inner])
+    is_inside = (boxes[:, :2] >= around[:2]).all(axis=1) & (boxes[:, 2:] <= around[2:]).all(axis=1)
     return float(amounts[is_inside].sum() / amounts.sum())
 
 
@@ -324,13 +323,16 @@ def _near_the_largest(strokes: list[Part]) -> list[Part]:
     waiting = sorted((p for p in strokes if p.amount > _MIN_PART_FRACTION * most), key=lambda p: -p.amount)
     digit = [waiting.pop(0)]
     while True:
-        top, left, bottom, right = box_around(digit)
-        gap = _NEAR_FRACTION * max(bottom - top, right - left)
-        near = []
-        for part in waiting:
-            above, before, below, behind = part.sides
-            if above < bottom + gap and below > top - gap and before < right + gap and behind > left - gap:
-                near.append(part)
+        box = box_around(part.box for part in digit)
+        gap = _NEAR_FRACTION * box.side_px
+        near = [
+            part
+            for part in waiting
+            if part.box.top < box.bottom + gap
+            and part.box.bottom > box.top - gap
+            and part.box.left < box.right + gap
+            and part.box.right > box.left - gap
+        ]
         if not near:
             return digit
         digit += near
@@ -343,11 +345,9 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
     A pale edge belongs to the digit if it is connected to dark ink and near to it.
     """
     relief = chosen.relief
-    top, left, bottom, right = box_around(digit)
-    side_px = max(bottom - top, right - left)
-    reach_px = max(1, round(REACH_FRACTION * side_px))
-    margin_px = 2 + reach_px
-    small_box = (slice(max(0, top - margin_px), bottom + margin_px), slice(max(0, left - margin_px), right + margin_px))
+    box_of_digit = box_around(part.box for part in digit)
+    reach_px = max(1, round(REACH_FRACTION * box_of_digit.side_px))
+    small_box = box_of_digit.widened(2 + reach_px).slices
     box = tuple(slice(side.start * factor, side.stop * factor) for side in small_box)
     crop = grey[box] if relief.is_dark else 255 - grey[box]
 
@@ -394,18 +394,18 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
         darkness=cropped,
         side_px=max(width_px, height_px),
         n_blobs=n_blobs,
-        is_cut_off=_is_cut_off(cropped, (top, left, bottom, right), chosen.labels.shape),
+        is_cut_off=_is_cut_off(cropped, box_of_digit, chosen.labels.shape),
         steps=tuple(steps),
     )
 
 
-def _is_cut_off(darkness: Bytes, sides: Sides, shape: tuple[int, ...]) -> bool:
+def _is_cut_off(darkness: Bytes, box: Box, shape: tuple[int, ...]) -> bool:
     """Whether strokes of a cropped digit go on beyond the border of the picture.
 
     There, they are as wide as farther inside; what only touches the border is round or flat. What touches opposite
     sides was cropped to itself.
     """
-    top, left, bottom, right = sides[0] == 0, sides[1] == 0, sides[2] == shape[0], sides[3] == shape[1]
+    top, left, bottom, right = box.top == 0, box.left == 0, box.bottom == shape[0], box.right == shape[1]
     if (top and bottom) or (left and right):
         return False
     mask = darkness > _EDGE_FRACTION * 255

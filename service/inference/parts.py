@@ -1,7 +1,10 @@
 """Connected components of ink, and which of them are strokes of the same digit."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +12,6 @@ from numpy.typing import NDArray
 from .mnist_form import Bytes
 
 Mask = NDArray[np.bool_]
-Sides = tuple[int, int, int, int]
-"""Top, left, bottom, right."""
 
 _PART_HEIGHT = 0.5
 """Of a digit's height, that of a mere part of it at most. So are gaps and what follows."""
@@ -22,34 +23,52 @@ _HALVES_GAP, _BROKEN_GAP, _MAX_HEIGHT, _MAX_HALF = 0.15, 0.1, 1.25, 1.25
 """Between two halves, in heights of the whole; of a whole, in heights of other digits; of a half, in its own widths."""
 
 
+class Box(NamedTuple):
+    """The first row and column of a part, and the first ones beyond it."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height_px(self) -> int:
+        """The number of rows."""
+        return self.bottom - self.top
+
+    @property
+    def width_px(self) -> int:
+        """The number of columns."""
+        return self.right - self.left
+
+    @property
+    def side_px(self) -> int:
+        """The longer side."""
+        return max(self.height_px, self.width_px)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The index of its pixels."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def widened(self, reach_px: int) -> Box:
+        """Return the box that reaches so far beyond it to each side, but not beyond the first row and column."""
+        start = max(0, self.top - reach_px), max(0, self.left - reach_px)
+        return Box(*start, self.bottom + reach_px, self.right + reach_px)
+
+    def touches_border(self, shape: tuple[int, ...]) -> bool:
+        """Whether it reaches the border of a picture."""
+        return self.top == 0 or self.left == 0 or self.bottom == shape[0] or self.right == shape[1]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """A connected component; ``amount`` is the sum of its depths."""
 
     label: int
-    box: tuple[slice, ...]
+    box: Box
     n_pixels: int
     amount: float
-
-    @property
-    def sides(self) -> Sides:
-        """Top, left, bottom, right."""
-        rows, columns = self.box
-        return rows.start, columns.start, rows.stop, columns.stop
-
-    @property
-    def side_px(self) -> int:
-        """The longer side."""
-        return max(int(side.stop - side.start) for side in self.box)
-
-    @property
-    def height_px(self) -> int:
-        """From top to bottom."""
-        return int(self.box[0].stop - self.box[0].start)
-
-    def touches_border(self, shape: tuple[int, ...]) -> bool:
-        """Whether it reaches the border of a picture."""
-        return any(side.start == 0 or side.stop == size for side, size in zip(self.box, shape, strict=True))
 
 
 def parts(mask: Mask, depth: Bytes) -> tuple[NDArray[np.integer], list[Part]]:
@@ -65,27 +84,25 @@ def parts(mask: Mask, depth: Bytes) -> tuple[NDArray[np.integer], list[Part]]:
     return labels, [
         Part(
             label=label,
-            box=statistics["bounding_boxes"][label],
+            box=Box(box[0].start, box[1].start, box[0].stop, box[1].stop),
             n_pixels=int(statistics["voxel_counts"][label]),
             amount=float(amounts[label]),
         )
-        for label in range(1, n_parts + 1)
+        for label, box in enumerate(statistics["bounding_boxes"][1:], start=1)
     ]
 
 
-def box_around(some: Iterable[Part]) -> Sides:
-    """Return the sides of the box around several parts."""
-    sides = np.array([part.sides for part in some])
-    top, left = sides[:, :2].min(axis=0).tolist()
-    bottom, right = sides[:, 2:].max(axis=0).tolist()
-    return top, left, bottom, right
+def box_around(boxes: Iterable[Box]) -> Box:
+    """Return the box around several boxes."""
+    top, left, bottom, right = zip(*boxes, strict=True)
+    return Box(min(top), min(left), max(bottom), max(right))
 
 
 def typical_height_px(components: Sequence[Part]) -> float:
     """Return the median height of ink: half of it is in components that are higher."""
     if not components:
         return 1.0
-    by_height = sorted((part.height_px, part.amount) for part in components)
+    by_height = sorted((part.box.height_px, part.amount) for part in components)
     sums = np.cumsum([amount for _, amount in by_height])
     return float(by_height[int(np.searchsorted(sums, sums[-1] / 2))][0])
 
@@ -96,9 +113,8 @@ def joined_strokes(components: Sequence[Part]) -> list[list[Part]]:
     Each belongs to at most one that is not lower: to the nearest of which it is a part, like the hat of a 5, the bar of
     a 7, the bar of a 4; or with which it makes a whole as high as other digits, like the two circles of an 8.
     """
-    ordered = sorted(components, key=lambda part: part.height_px)
-    sides = np.array([part.sides for part in ordered], np.float64).reshape(-1, 4)
-    top, left, bottom, right = sides.T
+    ordered = sorted(components, key=lambda part: part.box.height_px)
+    top, left, bottom, right = np.array([part.box for part in ordered], np.float64).reshape(-1, 4).T
     heights, widths = bottom - top, right - left
     groups: list[list[Part]] = [[part] for part in ordered]
     for number, part in enumerate(ordered):
@@ -128,14 +144,11 @@ def joined_strokes(components: Sequence[Part]) -> list[list[Part]]:
 
 def _is_half(part: Part, other: Part, others: Sequence[Part]) -> bool:
     """Whether two parts, one above the other, are the halves of a digit."""
-    top, _, bottom, _ = box_around((part, other))
-    whole_px = bottom - top
-    gap = (whole_px - part.height_px - other.height_px) / whole_px
-    tall = [each for each in others if each.height_px >= part.height_px]
+    whole_px = box_around((part.box, other.box)).height_px
+    gap = (whole_px - part.box.height_px - other.box.height_px) / whole_px
+    tall = [each for each in others if each.box.height_px >= part.box.height_px]
     if gap > _HALVES_GAP:
         return False
     if tall:
         return whole_px <= _MAX_HEIGHT * typical_height_px(tall)
-    return gap <= _BROKEN_GAP or all(
-        each.height_px <= _MAX_HALF * (each.box[1].stop - each.box[1].start) for each in (part, other)
-    )
+    return gap <= _BROKEN_GAP or all(box.height_px <= _MAX_HALF * box.width_px for box in (part.box, other.box))

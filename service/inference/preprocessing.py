@@ -57,7 +57,7 @@ def preprocess(pixels: Bytes) -> Preprocessed:
     """
     grey, steps = to_grey(pixels)
     if is_mnist_form(grey):
-        return _done(grey, (("already 28x28 in MNIST form", grey),), ())
+        return _done(grey, (*steps, ("already 28x28 in MNIST form", grey)), ())
     ink = find_ink(grey)
     if ink is None:
         return _done(np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8), (), (BLANK,))

@@ -126,8 +126,7 @@ def limited_log_odds(p: Floats) -> NDArray[np.float64]:
 
 def image_of(darkness: Bytes, labels: Labels, segment: Segment) -> tuple[Bytes, tuple[str, ...]]:
     """Return the (28, 28) image of a candidate, with its pieces' pale edges, and warnings about its strokes."""
-    top, left, bottom, right = segment.box
-    box = (slice(max(0, top - _MARGIN_PX), bottom + _MARGIN_PX), slice(max(0, left - _MARGIN_PX), right + _MARGIN_PX))
+    box = segment.box.widened(_MARGIN_PX).slices
     around = labels[box]
     of_others = (around > 0) & ~np.isin(around, segment.labels)
     ink = np.where(of_others, 0, darkness[box])
@@ -176,8 +175,7 @@ def _line_of(
 
 
 def _warnings_of(segment: Segment) -> tuple[str, ...]:
-    top, left, bottom, right = segment.box
-    return (*warnings_of(max(bottom - top, right - left)), *([_CUT] if segment.is_cut else []))
+    return (*warnings_of(segment.box.side_px), *([_CUT] if segment.is_cut else []))
 
 
 def _warnings_of_all(lines: Sequence[Mapping[str, Any]], n_left_out: int, expect: int | None) -> list[str]:

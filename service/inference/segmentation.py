@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .mnist_form import Bytes, bounding_box
-from .parts import Part, Sides, box_around, joined_strokes, parts, typical_height_px
+from .parts import Box, Part, box_around, joined_strokes, parts, typical_height_px
 
 MarkKind = Literal["point", "minus", "unknown"]
 Labels = NDArray[np.int32]
@@ -65,7 +65,7 @@ class Piece:
     """
 
     label: int
-    box: Sides
+    box: Box
     component: int
     cut_ink: float = 0.0
 
@@ -108,7 +108,7 @@ class Segment:
     start: int
     stop: int
     labels: tuple[int, ...]
-    box: Sides
+    box: Box
     against: tuple[float, ...] = ()
     mark: MarkKind | None = None
     cost: float = 0.0
@@ -133,17 +133,17 @@ def find_text(darkness: Bytes, max_parts: int) -> Text:
         line_height_px = typical_height_px(members)
         found: list[Piece] = []
         for part in members:
-            mask = labels[part.box] == part.label
-            of_part, cut_inks = _cut(np.where(mask, darkness[part.box], 0), line_height_px)
-            pieces[part.box][mask] = of_part[mask] + n_pieces
-            top, left, _, _ = part.sides
+            mask = labels[part.box.slices] == part.label
+            of_part, cut_inks = _cut(np.where(mask, darkness[part.box.slices], 0), line_height_px)
+            pieces[part.box.slices][mask] = of_part[mask] + n_pieces
+            top, left, _, _ = part.box
             for number, cut_ink in enumerate(cut_inks, start=1):
                 if (box := bounding_box(mask & (of_part == number))) is not None:
                     rows, columns = box
-                    around = (top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
+                    around = Box(top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
                     found.append(Piece(label=n_pieces + number, box=around, component=part.label, cut_ink=cut_ink))
             n_pieces += len(cut_inks)
-        found.sort(key=lambda piece: piece.box[1] + piece.box[3])
+        found.sort(key=lambda piece: piece.box.left + piece.box.right)
         lines.append(TextLine(pieces=tuple(found), height_px=line_height_px))
     return Text(lines=tuple(lines), labels=pieces, n_left_out=n_left_out)
 
@@ -153,11 +153,10 @@ def _joined(labels: NDArray[np.integer], components: Sequence[Part]) -> tuple[ND
     label_of = np.zeros(int(labels.max()) + 1, labels.dtype)
     wholes = []
     for digit in joined_strokes(components):
-        top, left, bottom, right = box_around(digit)
         label_of[[part.label for part in digit]] = digit[0].label
         whole = Part(
             label=digit[0].label,
-            box=(slice(top, bottom), slice(left, right)),
+            box=box_around(part.box for part in digit),
             n_pixels=sum(part.n_pixels for part in digit),
             amount=sum(part.amount for part in digit),
         )
@@ -169,36 +168,35 @@ def _grouped(components: Sequence[Part], height_px: float) -> list[list[Part]]:
     """Return the components line by line. A line goes on where the next digit is beside the last one."""
     lines: list[list[Part]] = []
     small = []
-    for part in sorted(components, key=lambda part: part.sides[1]):
-        top, _, bottom, _ = part.sides
-        if bottom - top < _TALL * height_px:
+    for part in sorted(components, key=lambda part: part.box.left):
+        if part.box.height_px < _TALL * height_px:
             small.append(part)
             continue
-        shared = [max(_shared_height(part, other) for other in line[-_N_BEFORE:]) for line in lines]
+        shared = [max(_shared_height(part.box, other.box) for other in line[-_N_BEFORE:]) for line in lines]
         if shared and max(shared) > _SAME_LINE:
             lines[int(np.argmax(shared))].append(part)
         else:
             lines.append([part])
-    nearest = [min(lines, key=lambda line: min(_distance(part, member) for member in line)) for part in small if lines]
+    nearest = [
+        min(lines, key=lambda line: min(_distance(part.box, member.box) for member in line)) for part in small if lines
+    ]
     for part, line in zip(small, nearest, strict=False):
         line.append(part)
     return sorted(
         lines or [small] * bool(small),
-        key=lambda line: float(np.mean([part.sides[0] + part.sides[2] for part in line])),
+        key=lambda line: float(np.mean([part.box.top + part.box.bottom for part in line])),
     )
 
 
-def _shared_height(part: Part, other: Part) -> float:
+def _shared_height(box: Box, other: Box) -> float:
     """Return which share of the lower one of two boxes is beside the other."""
-    (top, _, bottom, _), (above, _, below, _) = part.sides, other.sides
-    return (min(bottom, below) - max(top, above)) / min(bottom - top, below - above)
+    return (min(box.bottom, other.bottom) - max(box.top, other.top)) / min(box.height_px, other.height_px)
 
 
-def _distance(part: Part, other: Part) -> float:
+def _distance(box: Box, other: Box) -> float:
     """How far two boxes are apart, above each other counting twice: rows are farther apart than digits."""
-    top, left, bottom, right = part.sides
-    above, before, below, behind = other.sides
-    return max(before - right, left - behind, 0) + 2 * max(above - bottom, top - below, 0)
+    beside_px = max(other.left - box.right, box.left - other.right, 0)
+    return beside_px + 2 * max(other.top - box.bottom, box.top - other.bottom, 0)
 
 
 def _cut(darkness: Bytes, height_px: float) -> tuple[Labels, list[float]]:
@@ -270,10 +268,10 @@ def candidates(line: TextLine) -> list[Segment]:
         box, gaps_px, n_gaps = first.box, 0, 0
         for stop in range(start + 1, min(start + _MAX_PIECES, len(pieces)) + 1):
             if stop > start + 1:
-                gap_px = pieces[stop - 1].box[1] - box[3]
+                gap_px = pieces[stop - 1].box.left - box.right
                 gaps_px, n_gaps = (gaps_px + gap_px, n_gaps + 1) if gap_px > 0 else (gaps_px, n_gaps)
-                box = _around(box, pieces[stop - 1].box)
-            width = (box[3] - box[1]) / height_px
+                box = box_around((box, pieces[stop - 1].box))
+            width = box.width_px / height_px
             if stop > start + 1 and width > _MAX_WIDTH:
                 break
             cut_inks = [ink for left, right, ink in cuts if (start <= left < stop) != (start <= right < stop)]
@@ -287,7 +285,7 @@ def candidates(line: TextLine) -> list[Segment]:
                 uncut * max(0.0, width - 0.5),
                 -width,
                 max(0.0, width - 0.9),
-                max(0.0, 0.85 - (box[2] - box[0]) / height_px),
+                max(0.0, 0.85 - box.height_px / height_px),
                 bottom_px / height_px,
                 top_px / height_px,
                 1.0,
@@ -314,9 +312,9 @@ def _cuts_between(pieces: Sequence[Piece]) -> list[tuple[int, int, float]]:
     return found
 
 
-def _easy_cut(piece: Piece, box: Sides) -> float:
+def _easy_cut(piece: Piece, box: Box) -> float:
     """Return how easily a box could be divided by the cut to the left of a piece: 1 if that crosses no ink."""
-    place = (piece.box[1] - box[1]) / (box[3] - box[1])
+    place = (piece.box.left - box.left) / box.width_px
     is_central = _MIDDLE < place < 1 - _MIDDLE
     return math.exp(-piece.cut_ink / _EASY_CUT) if piece.cut_ink and is_central else 0.0
 
@@ -332,7 +330,7 @@ class _Band:
     @classmethod
     def of(cls, line: TextLine) -> _Band:
         """Take medians; the slope is that of all pairs of pieces (Theil and Sen), if there are enough."""
-        tall = [piece.box for piece in line.pieces if piece.box[2] - piece.box[0] >= _TALL * line.height_px]
+        tall = [piece.box for piece in line.pieces if piece.box.height_px >= _TALL * line.height_px]
         top, left, bottom, right = np.array(tall or [piece.box for piece in line.pieces], np.float64).T
         x, y = (left + right) / 2, (top + bottom) / 2
         first, second = np.triu_indices(len(x), 1)
@@ -343,16 +341,16 @@ class _Band:
             top_px=float(np.median(top - slope * x)), bottom_px=float(np.median(bottom - slope * x)), slope=slope
         )
 
-    def distances(self, box: Sides) -> tuple[float, float]:
+    def distances(self, box: Box) -> tuple[float, float]:
         """Return how far the top and the bottom of a box are from those of the line, in pixels."""
-        drop_px = self.slope * (box[1] + box[3]) / 2
-        return abs(box[0] - drop_px - self.top_px), abs(box[2] - drop_px - self.bottom_px)
+        drop_px = self.slope * (box.left + box.right) / 2
+        return abs(box.top - drop_px - self.top_px), abs(box.bottom - drop_px - self.bottom_px)
 
 
-def _mark(box: Sides, band: _Band, height_px: float) -> tuple[MarkKind, float]:
+def _mark(box: Box, band: _Band, height_px: float) -> tuple[MarkKind, float]:
     """Return which mark a piece may be, and its cost: higher for what is as high as a digit."""
-    height, width = (box[2] - box[0]) / height_px, (box[3] - box[1]) / height_px
-    middle_px = (box[0] + box[2]) / 2 - band.slope * (box[1] + box[3]) / 2 - band.top_px
+    height, width = box.height_px / height_px, box.width_px / height_px
+    middle_px = (box.top + box.bottom) / 2 - band.slope * (box.left + box.right) / 2 - band.top_px
     middle = middle_px / max(band.bottom_px - band.top_px, 1)
     if max(height, width) <= 0.3 and middle > 0.7:
         return "point", _MARK_COST
@@ -361,13 +359,9 @@ def _mark(box: Sides, band: _Band, height_px: float) -> tuple[MarkKind, float]:
     return "unknown", _UNKNOWN_COST + _HIGH_UNKNOWN_COST * max(height, width)
 
 
-def _shared_width(box: Sides, other: Sides) -> float:
+def _shared_width(box: Box, other: Box) -> float:
     """Return which share of a box's width is above or below another box."""
-    return max(0, min(box[3], other[3]) - max(box[1], other[1])) / (box[3] - box[1])
-
-
-def _around(box: Sides, other: Sides) -> Sides:
-    return min(box[0], other[0]), min(box[1], other[1]), max(box[2], other[2]), max(box[3], other[3])
+    return max(0, min(box.right, other.right) - max(box.left, other.left)) / box.width_px
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

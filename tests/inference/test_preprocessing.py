@@ -82,6 +82,20 @@ def test_a_28x28_image_in_another_form_is_preprocessed(change: str, mnist: Datas
     assert difference(done.image, digit) < (30 if change == "small" else 12)
 
 
+@pytest.mark.parametrize(
+    ("mode", "step"),
+    [("LA", "used the opacity as the drawing"), ("RGB", "turned colour into grey"), ("RGBA", "flattened transparency")],
+)
+def test_what_made_a_picture_one_in_mnist_form_is_a_step(mnist: Dataset, mode: str, step: str) -> None:
+    digit = mnist.test.images[0]
+    none = np.zeros_like(digit)
+    nearly_opaque = np.full_like(digit, 255)
+    nearly_opaque[14, 14] = 254
+    channels = {"LA": [none] * 3 + [digit], "RGB": [digit, none, none], "RGBA": [digit] * 3 + [nearly_opaque]}[mode]
+    done = preprocess(np.dstack(channels))
+    assert took(done, step) and took(done, "already 28x28 in MNIST form")
+
+
 # Properties
 
 

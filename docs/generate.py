@@ -19,7 +19,8 @@ from typing import Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from service.access import Scope
-from service.cli.settings_options import option_name, variable_name
+from service.cli.root import option_name
+from service.cli.settings_options import variable_name
 from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
 from service.settings import Settings
 from service.web.access_control import PUBLIC_MOUNTS, scopes_by_route

@@ -122,12 +122,12 @@ def read_nothing(_: httpx.Response) -> None:
 
 
 def get(read: Callable[[httpx.Response], Result | Call[Result]], *parts: str | int, **params: Any) -> Call[Result]:
-    """Ask for something; parameters that are None are left out."""
+    """Get something; parameters that are None are left out."""
     return Call(method="GET", path=path_of(*parts), read=read, request={"params": given(**params)}, repeatable=True)
 
 
 def post(*parts: str | int, repeatable: bool = False, **request: Any) -> Call[Record]:
-    """Ask for a change; ``request`` is further arguments of `httpx.Client.request`."""
+    """Request a change; ``request`` is further arguments of `httpx.Client.request`."""
     return Call(method="POST", path=path_of(*parts), read=read_record, request=request, repeatable=repeatable)
 
 

@@ -21,7 +21,7 @@ from .sweeps import Reports, Sweeps
 
 
 class _Client(Jobs, Sweeps, Reports, Models, Predictions, Datasets, Collections, Generic[HttpClient]):
-    """Everything that a server can be asked for."""
+    """All requests to a server."""
 
     _connection: ClassVar[Callable[..., Any]]
     connection: Any

@@ -96,8 +96,8 @@ class Collections:
         model : ``name``, or ``name/version`` with a number or an alias; by default, the default model.
         misread : only images that are read as another digit than their label, or only the others.
         """
-        asked = {"model": model, "label": label, "misread": misread, "limit": limit, "before": before}
-        return get(read_record, "collections", name, "readings", **asked)
+        params = {"model": model, "label": label, "misread": misread, "limit": limit, "before": before}
+        return get(read_record, "collections", name, "readings", **params)
 
     @request
     def collected_image(self, name: str, image_id: str, *, upscale: int | None = None) -> Call[Picture]:

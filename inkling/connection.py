@@ -109,7 +109,7 @@ _PROXY_VARIABLES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_C
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether a host is the machine that asks: ``localhost``, or an address of its loopback."""
+    """Whether a host is this machine: ``localhost``, or an address of its loopback."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

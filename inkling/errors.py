@@ -20,7 +20,7 @@ class InklingError(Exception):
     code : the last part of the problem type; stable.
     status : of the HTTP response, if there was one.
     errors : the entries of the problem, one for each field that was wrong.
-    retry_after_s : seconds after which to ask again, if the server gave them.
+    retry_after_s : seconds after which to retry, if the server gave them.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class NoDataYet(Conflict):
 
 
 class AliasMoved(Conflict):
-    """Somebody else moved the alias first."""
+    """Another request moved the alias first."""
 
 
 class InUse(Conflict):

@@ -16,7 +16,7 @@ State = Literal["queued", "running", "paused", "cancelling", "succeeded", "faile
 
 
 class Hyperparameters(TypedDict, total=False):
-    """What a training job can be asked for. The server has the defaults, docs/hyperparameters.md the ranges."""
+    """Hyperparameters of a training job. The server has the defaults, docs/hyperparameters.md the ranges."""
 
     classes: Sequence[int] | None
     """The classes to distinguish; for logistic regression the first is the positive one."""
@@ -63,7 +63,7 @@ class TrainingOptions(Hyperparameters, Annotation, total=False):
 
 
 class Continuation(TypedDict, total=False):
-    """What may be more for a job that goes on."""
+    """What can be increased for a job that is resumed."""
 
     epochs: int
     """Those that were made are counted."""
@@ -71,13 +71,13 @@ class Continuation(TypedDict, total=False):
 
 
 class _Job(Noun):
-    """A training job, as it was when it was asked for last."""
+    """A training job, as it was at the last request."""
 
     path = "jobs"
 
     @property
     def config(self) -> Json:
-        """What was asked for, with every default."""
+        """The request, with every default."""
         return dict(self.data["config"])
 
     @property
@@ -114,7 +114,7 @@ class _Job(Noun):
 
     @request_of_noun
     def pause(self) -> Call[Record]:
-        """Ask it to wait after its current step, at most for a day."""
+        """Pause it after its current step, at most for a day."""
         return post("jobs", self.id, "pause")
 
     @request_of_noun
@@ -124,7 +124,7 @@ class _Job(Noun):
 
     @request_of_noun
     def resume(self, **changes: Unpack[Continuation]) -> Call[Record]:
-        """Submit a job that goes on where this one ended, with more ``epochs`` or ``patience``."""
+        """Submit a job that continues where this one ended, with more ``epochs`` or ``patience``."""
         return submit("jobs", self.id, "resume", **changes)
 
     @request_of_noun

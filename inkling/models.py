@@ -181,13 +181,13 @@ class Models:
     def move_alias(
         self, model: str, alias: str, version: int, *, reason: str | None = None, expected: int | None = None
     ) -> Call[Record]:
-        """Let an alias name a version; `AliasMoved` if it names another one than ``expected`` now."""
+        """Have an alias name a version; `AliasMoved` if it names another one than ``expected`` now."""
         body = json_body({"version": version, "reason": reason}, _if_match(expected))
         return Call(method="PUT", path=path_of("models", model, "aliases", alias), read=read_record, request=body)
 
     @request
     def delete_alias(self, model: str, alias: str, *, expected: int | None = None) -> Call[Record]:
-        """Let an alias name no version; its history stays."""
+        """Have an alias name no version; its history stays."""
         path, headers = path_of("models", model, "aliases", alias), {"headers": _if_match(expected)}
         return Call(method="DELETE", path=path, read=read_record, request=headers)
 
@@ -227,14 +227,14 @@ def _read_default(response: httpx.Response) -> int | str:
 def _of_version(
     read: Callable[[httpx.Response], Result], model: str, version: int | str | None, *parts: str, **params: object
 ) -> Call[Result]:
-    """Ask about a version; if none is given, first which one answers predictions."""
+    """Get something of a version; if none is given, first the one that answers predictions."""
 
-    def ask(version: int | str) -> Call[Result]:
+    def get_of(version: int | str) -> Call[Result]:
         return get(read, "models", model, "versions", version, *parts, **params)
 
     if version is not None:
-        return ask(version)
-    return get(lambda response: ask(_read_default(response)), "models", model)
+        return get_of(version)
+    return get(lambda response: get_of(_read_default(response)), "models", model)
 
 
 def _if_match(expected: int | None) -> dict[str, str]:

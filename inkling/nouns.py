@@ -18,7 +18,7 @@ _FINAL = ("succeeded", "failed", "cancelled", "finished")
 _RESTING = (*_FINAL, "paused")
 _MIN_POLL_S, _MAX_POLL_S = 0.05, 1.0
 _PATIENT = 30
-"""How often waiting asks a server again that does not answer: it may restart meanwhile."""
+"""How often waiting repeats a request that a server does not answer: it may restart meanwhile."""
 _BAR_CHARS = 20
 
 
@@ -53,7 +53,7 @@ class GroupSearch(Search, total=False):
 
 
 class Noun:
-    """Something that a server trains: ``data`` as the API returned it when it was asked for last."""
+    """Something that a server trains: ``data`` as the API returned it last."""
 
     path: ClassVar[str]
     """Where the API has its kind."""
@@ -103,14 +103,14 @@ class Noun:
 
     @request_of_noun
     def refresh(self) -> Call[Record]:
-        """Ask for its present state."""
+        """Get its present state."""
         return get(read_record, self.path, self.id)
 
     @request_of_noun
     def wait(self, *, progress: bool = False, timeout_s: float | None = None) -> Call[Record]:
         """Wait until it is over, whatever its end, or paused: see ``state``.
 
-        With ``progress`` standard error shows how far it is. Raise TimeoutError if it is not over by then; it goes on.
+        With ``progress`` standard error shows how far it is. Raise TimeoutError if it is not over then; it continues.
         """
         show = ProgressLine().show if progress else lambda _: None
         deadline_s = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)
@@ -123,7 +123,7 @@ class Noun:
                 if data["state"] in _RESTING:
                     return data
                 if time.monotonic() > deadline_s:
-                    raise TimeoutError(f"It is not over after {timeout_s:g} s; it goes on.")
+                    raise TimeoutError(f"It is not over after {timeout_s:g} s; it continues.")
                 next_s = min(1.5 * pause_s, _MAX_POLL_S)
                 return replace(call, read=poll(next_s), pause_s=pause_s, retries=_PATIENT)
 
@@ -138,7 +138,7 @@ class Noun:
 
     @request_of_noun
     def cancel(self) -> Call[Record]:
-        """Ask it to stop; the best weights so far become a model."""
+        """Cancel it; the best weights so far become a model."""
         return post(self.path, self.id, "cancel")
 
     @request

@@ -31,7 +31,7 @@ class Prediction:
     rivals : if it is unsure, the other digits that it may be, the most probable first.
     probabilities : of every class; they sum to 1.
     preprocessing, warnings : what was done to the image, and what may make the prediction wrong.
-    name : of its file, where `InklingClient.predict_files` was asked.
+    name : of its file, where `InklingClient.predict_files` was used.
     """
 
     model: str
@@ -114,16 +114,16 @@ class Reading:
         return html_of(self)
 
 
-class Asked(TypedDict, total=False):
-    """Which model is asked, in which version or under which alias; by default the champion of the default model."""
+class ModelChoice(TypedDict, total=False):
+    """Which model, in which version or under which alias; by default the champion of the default model."""
 
     model: str | None
     version: int | str | None
     alias: str | None
 
 
-class AskedPrediction(Asked, total=False):
-    """Which model is asked, and the probabilities below which a prediction is unsure, or none of a digit at all."""
+class PredictionOptions(ModelChoice, total=False):
+    """Which model, and the probabilities below which a prediction is unsure, or none of a digit at all."""
 
     unsure_below: float | None
     digit_below: float | None
@@ -136,7 +136,7 @@ class Predictions:
     """What a client does with images."""
 
     @request
-    def predict(self, image: Image, **asked: Unpack[AskedPrediction]) -> Call[Prediction]:
+    def predict(self, image: Image, **options: Unpack[PredictionOptions]) -> Call[Prediction]:
         """Predict the digit in one image; see `inkling.images.Image`."""
 
         def read(response: httpx.Response) -> Prediction:
@@ -145,15 +145,15 @@ class Predictions:
                 raise InvalidInput("There are several images: use predict_all.", field="image", allowed="one image")
             return predictions[0]
 
-        return _ask("predict", read, body_of(image), **asked)
+        return _post_image("predict", read, body_of(image), **options)
 
     @request
-    def predict_all(self, images: Images, **asked: Unpack[AskedPrediction]) -> Call[Table[Prediction]]:
+    def predict_all(self, images: Images, **options: Unpack[PredictionOptions]) -> Call[Table[Prediction]]:
         """Predict the digits in several images, in their order; see `inkling.images.Images`."""
-        return _ask("predict", _read_all, body_of_all(images), **asked)
+        return _post_image("predict", _read_all, body_of_all(images), **options)
 
     @request
-    def predict_files(self, files: Iterable[str | Path], **asked: Unpack[AskedPrediction]) -> Call[_Rows]:
+    def predict_files(self, files: Iterable[str | Path], **options: Unpack[PredictionOptions]) -> Call[_Rows]:
         """Predict the digits in any number of files, in their order and by their names, in requests of at most 8 MB.
 
         A file may also be a zip archive. One that cannot be read as an image is a `RefusedFile`, and the others go on.
@@ -166,7 +166,7 @@ class Predictions:
                 following = next(archives, None)
                 return rows if following is None else send(*following)
 
-            return _ask("predict", read, archive.body, **asked)
+            return _post_image("predict", read, archive.body, **options)
 
         first = next(archives, None)
         if first is None:
@@ -175,7 +175,7 @@ class Predictions:
 
     @request
     def explain(
-        self, image: Image, *, digit: int | None = None, against: int | None = None, **asked: Unpack[Asked]
+        self, image: Image, *, digit: int | None = None, against: int | None = None, **options: Unpack[ModelChoice]
     ) -> Call[Explanation]:
         """Return the evidence of each pixel of an image for a digit: for the predicted one, if none is given."""
 
@@ -189,7 +189,7 @@ class Predictions:
             params = {**call.request["params"], "upscale": 8}
             return replace(call, path=f"{call.path}.png", read=read_drawn, request={**call.request, "params": params})
 
-        call = _ask("explain", read, body_of(image), {"digit": digit, "against": against}, **asked)
+        call = _post_image("explain", read, body_of(image), {"digit": digit, "against": against}, **options)
         return call
 
     @request
@@ -198,10 +198,10 @@ class Predictions:
 
         A step is its number in `Prediction.preprocessing`, from 0, or the beginning of its text.
         """
-        return _ask("preprocess", read_picture, body_of(image), {"step": step})
+        return _post_image("preprocess", read_picture, body_of(image), {"step": step})
 
     @request
-    def read(self, picture: Image, *, expect: int | None = None, **asked: Unpack[Asked]) -> Call[Reading]:
+    def read(self, picture: Image, *, expect: int | None = None, **options: Unpack[ModelChoice]) -> Call[Reading]:
         """Read all digits of a picture, of which there are ``expect``, if that is known."""
 
         def read(response: httpx.Response) -> Reading:
@@ -210,15 +210,17 @@ class Predictions:
             lines = tuple(map(Record, answer["lines"]))
             return Reading(model=answer["model"], version=answer["version"], lines=lines, **lists)
 
-        return _ask("read", read, body_of_picture(picture), {"expect": expect}, **asked)
+        return _post_image("read", read, body_of_picture(picture), {"expect": expect}, **options)
 
     @request
-    def draw_reading(self, picture: Image, *, expect: int | None = None, **asked: Unpack[Asked]) -> Call[Picture]:
+    def draw_reading(
+        self, picture: Image, *, expect: int | None = None, **options: Unpack[ModelChoice]
+    ) -> Call[Picture]:
         """Return a picture with what `read` finds in it: each digit in a box, orange if it is unsure."""
-        return _ask("read.png", read_picture, body_of_picture(picture), {"expect": expect}, **asked)
+        return _post_image("read.png", read_picture, body_of_picture(picture), {"expect": expect}, **options)
 
 
-def _ask(
+def _post_image(
     verb: str,
     read: Callable[[httpx.Response], Result | Call[Result]],
     body: Mapping[str, Any],
@@ -226,13 +228,13 @@ def _ask(
     *,
     model: str | None = None,
     version: int | str | None = None,
-    **asked: Any,
+    **options: Any,
 ) -> Call[Result]:
     if version is not None and model is None:
         raise InvalidField("A version is that of a model.", field="model", allowed="the name of a model")
     of_version = () if version is None else ("versions", version)
     path = path_of(verb) if model is None else path_of("models", model, *of_version, verb)
-    request = {**body, "params": given(**params, **asked)}
+    request = {**body, "params": given(**params, **options)}
     return Call(method="POST", path=path, read=read, request=request, repeatable=True)
 
 

@@ -13,7 +13,7 @@ from .nouns import Annotation, GroupSearch, Noun
 
 
 class _Sweep(Noun):
-    """A grid of training jobs, as it was when it was asked for last."""
+    """A grid of training jobs, as it was at the last request."""
 
     path = "sweeps"
 
@@ -115,7 +115,7 @@ class ReportOptions(TypedDict, total=False):
 
 
 class _Report(Noun):
-    """A course report, as it was when it was asked for last."""
+    """A course report, as it was at the last request."""
 
     path = "reports"
 

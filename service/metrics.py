@@ -327,7 +327,7 @@ def _figures_of(metrics: Iterable[Metric]) -> dict[tuple[str, int], InferenceFig
 
 @contextmanager
 def share_metrics(data_dir: Path) -> Iterator[None]:
-    """Let the processes that this one starts keep their metrics in a common folder.
+    """Have the processes that this one starts keep their metrics in a common folder.
 
     The folder is in memory if possible: its files are mapped, and a process that writes to a mapped page without room
     on the disk is killed. It is locked, and folders of services that were killed, whose locks are free, are removed.

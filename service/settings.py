@@ -16,10 +16,6 @@ from service.core import N_PIXELS
 from service.telemetry import LogFormat
 
 
-def _default_workers() -> int:
-    return max(1, (os.cpu_count() or 1) - 1)
-
-
 def _items(given: Any) -> Any:
     """Return the items of a list that is written with commas or, as JSON, in brackets."""
     if not isinstance(given, str):
@@ -71,7 +67,10 @@ class Settings(BaseSettings):
         False, description="accept tcp:// to another machine: whoever reaches it can run code on every worker"
     )
     workers: int = Field(
-        default_factory=_default_workers, ge=1, le=64, description="jobs trained at a time (cores - 1, at least 1)"
+        default_factory=lambda: max(1, (os.cpu_count() or 1) - 1),
+        ge=1,
+        le=64,
+        description="jobs trained at a time (cores - 1, at least 1)",
     )
     web_workers: int = Field(
         1, ge=1, le=64, description="web processes on the address; one of them on each host runs the jobs"

@@ -77,12 +77,12 @@ class MlflowLog:
         return any(run.data.tags.get(_WHOLE) == "true" for run in runs)
 
     def _add(self, job: Job) -> None:
-        begun, over = _ms(job.started_at or job.created_at), _ms(job.finished_at or job.created_at)
+        started_ms, ended_ms = _ms(job.started_at or job.created_at), _ms(job.finished_at or job.created_at)
         tags = {_JOB: job.id, "inkling.state": job.state.value, "inkling.stop_reason": job.stop_reason or ""}
         if job.model:
             tags |= {"inkling.model": str(job.model["name"]), "inkling.version": str(job.model["version"])}
-        run_id = self._client.create_run(self._experiment_id(), begun, tags, job.name).info.run_id
-        values = self._metrics(job, begun, over)
+        run_id = self._client.create_run(self._experiment_id(), started_ms, tags, job.name).info.run_id
+        values = self._metrics(job, started_ms, ended_ms)
         self._client.log_batch(run_id, params=_params(job))
         self._log_dataset(run_id, job)
         for start in range(0, len(values), _MAX_BATCH):
@@ -93,7 +93,7 @@ class MlflowLog:
             with suppress(ModelNotFound):  # it was deleted
                 self._log_model(run_id, self._registry.manifest(job.model["name"], job.model["version"]))
         self._client.set_tag(run_id, _WHOLE, "true")
-        self._client.set_terminated(run_id, _STATUS[job.state], over)
+        self._client.set_terminated(run_id, _STATUS[job.state], ended_ms)
 
     def _experiment_id(self) -> str:
         found = self._client.get_experiment_by_name(self._experiment)
@@ -104,7 +104,7 @@ class MlflowLog:
             )
         return str(found.experiment_id if found else self._client.create_experiment(self._experiment))
 
-    def _metrics(self, job: Job, begun_ms: int, over_ms: int) -> list[Any]:
+    def _metrics(self, job: Job, started_ms: int, ended_ms: int) -> list[Any]:
         """Return the curves. MLflow needs a time for each point; steps are evenly spaced in time."""
         from mlflow.entities import Metric  # noqa: PLC0415 - see above
 
@@ -119,7 +119,8 @@ class MlflowLog:
             ]
         last = max((step for _, step, _ in points), default=0) or 1
         return [
-            Metric(name, value, begun_ms + (over_ms - begun_ms) * step // last, step) for name, step, value in points
+            Metric(name, value, started_ms + (ended_ms - started_ms) * step // last, step)
+            for name, step, value in points
         ]
 
     def _log_dataset(self, run_id: str, job: Job) -> None:

@@ -18,7 +18,7 @@ from click.core import ParameterSource
 
 from service.errors import NotFound
 
-from .names import meant, split_reference
+from .names import not_found_message, split_reference
 from .root import AS_JSON, debug_option, examples
 
 if TYPE_CHECKING:  # else each is imported when it is opened
@@ -78,7 +78,7 @@ def with_backend(
                 try:
                     return command(backend, **options)
                 except NotFound as error:
-                    raise type(error)(meant(error, backend, options)) from error
+                    raise type(error)(not_found_message(error, backend, options)) from error
 
         command_ = examples(*shown)(run) if shown else run
         return AS_JSON(command_) if as_json else command_

@@ -44,9 +44,9 @@ add_delete(collections, Noun.COLLECTION, "with its images", "The data sets that 
 @click.option("--misread", is_flag=True, default=None, help="Only images that are read as another digit.")
 @in_pages
 @with_backend("collections show mine", "collections show mine --misread --model mnist-softmax/1", as_json=True)
-def show(backend: Backend, *, name: str, model: str | None, as_json: bool, **asked: Any) -> None:
+def show(backend: Backend, *, name: str, model: str | None, as_json: bool, **options: Any) -> None:
     """List the images of a collection with their labels and what a model reads in them, the newest first."""
-    found = backend.read_collection(name, model=model and model.replace("@", "/", 1), **asked)
+    found = backend.read_collection(name, model=model and model.replace("@", "/", 1), **options)
 
     def draw(found: Json, console: Console) -> None:
         version = f"{found['model']}, version {found['version']}"

@@ -46,13 +46,13 @@ class View(ABC):
         """The command that follows it later."""
         return f"{self.noun.plural} follow {self.id}"
 
-    def ask(self, backend: Backend) -> Json:
+    def fetch(self, backend: Backend) -> Json:
         """Return it as it is now."""
         return backend.one(self.noun.plural, self.id)
 
     def updates(self, backend: Backend) -> Iterator[Any]:
         """Yield what `update` takes, until it is over. It is called again after a Ctrl-C."""
-        return poll(functools.partial(self.ask, backend))
+        return poll(functools.partial(self.fetch, backend))
 
     def update(self, update: Any) -> None:
         """Take in what happened, which is its present state unless `updates` says otherwise."""
@@ -126,11 +126,11 @@ def submits(view: type[View], *shown: str) -> Callable[..., Callable[..., Any]]:
 
 
 def add_follow(group: click.Group, view: type[View], exit_codes: str, *options: Callable[..., Any]) -> None:
-    """Add the command ``follow``. Its ``options`` say how it is asked for, and ``exit_codes`` is a sentence."""
+    """Add the command ``follow``. Its ``options`` say how it is fetched, and ``exit_codes`` is a sentence."""
     noun = view.noun
 
-    def follow_(ctx: click.Context, backend: Backend, /, *, as_json: bool, **asked: Any) -> None:
-        found = backend.one(noun.plural, asked.pop(f"{noun.value}_id"), **asked)
+    def follow_(ctx: click.Context, backend: Backend, /, *, as_json: bool, **given: Any) -> None:
+        found = backend.one(noun.plural, given.pop(f"{noun.value}_id"), **given)
         ctx.exit(_follow_to_end(view(found), backend, as_json=as_json))
 
     follow_.__doc__ = (
@@ -194,17 +194,17 @@ def follow(view: View, backend: Backend, *, silent: bool) -> None:
                 say("Cancelling; the best weights so far are kept. Ctrl-C again leaves at once.")
                 with suppress(InvalidJobTransition):  # it is over by now
                     backend.cancel(noun.plural, view.id)
-        view.end(view.ask(backend))
+        view.end(view.fetch(backend))
         print_lines()
 
 
-def poll(ask: Callable[[], Json]) -> Iterator[Json]:
-    """Yield what ``ask`` returns until that is over; a server that does not answer is asked again for a while."""
+def poll(fetch: Callable[[], Json]) -> Iterator[Json]:
+    """Yield what ``fetch`` returns until that is over; a server that does not answer is retried for a while."""
     unanswered = 0
     while True:
         asked_at_s = time.monotonic()
         try:
-            whole = ask()
+            whole = fetch()
         except ServiceUnreachable:
             unanswered += 1
             if unanswered > _MAX_UNANSWERED:

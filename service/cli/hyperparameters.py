@@ -12,6 +12,8 @@ from service.core import HYPERPARAMETERS, Hyperparameter
 from service.errors import InvalidField
 
 from .backend import Json
+from .names import Noun, completion
+from .root import option_help, option_name
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -97,7 +99,7 @@ def hyperparameter_options(function: _Function) -> _Function:
 
 def hyperparameter_option(name: str, *, help: str) -> Callable[[Any], Any]:
     """Return the option of one row of the table, with a help text of its own."""
-    return click.option(_option_name(name), name, type=HyperparameterType(_ROWS[name]), help=help)
+    return click.option(option_name(name), name, type=HyperparameterType(_ROWS[name]), help=help)
 
 
 def grid_option(function: _Function) -> _Function:
@@ -114,8 +116,13 @@ def grid_option(function: _Function) -> _Function:
     return option(function)
 
 
+DATASET_OPTION = click.option(
+    "--dataset", metavar="NAME", shell_complete=completion(Noun.DATASET), help="The data set. [default mnist]"
+)
+
+
 def training_request(ctx: click.Context, options: Mapping[str, Any]) -> Json:
-    """Return the model and the options that were given; for the others whoever trains has the defaults."""
+    """Return the model and the options that were given; the process that trains has the defaults of the others."""
     return {"model": options["model"], **given(ctx, options)}
 
 
@@ -133,7 +140,7 @@ def given_grid(ctx: click.Context, grid: Sequence[tuple[str, list[Any]]]) -> dic
         if name in values:
             raise click.UsageError(f"--grid {name} was given twice; put all values into one.")
         if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise click.UsageError(f"{_option_name(name)} and --grid {name} exclude each other.")
+            raise click.UsageError(f"{option_name(name)} and --grid {name} exclude each other.")
         values[name] = of_name
     return values
 
@@ -167,31 +174,20 @@ def _allowed(row: Hyperparameter) -> str:
 
 
 def _option(row: Hyperparameter) -> Callable[[Any], Any]:
-    option = _option_name(row.name)
+    option, text = option_name(row.name), row.help.replace("; null: all", "").replace("null:", f"{_null_word(row)}:")
+    for name in _ROWS:
+        if "_" in name:
+            text = text.replace(name, option_name(name))
     if row.kind == "boolean":
         negative = option.replace("--", "--no-")
-        help_ = f"{_help(row)} [{option if row.default else negative}]"
+        help_ = option_help(text, [option if row.default else negative])
         return click.option(f"{option}/{negative}", row.name, default=None, help=help_)
     facts = [_allowed(row).rpartition("number from ")[2]] if row.kind in ("integer", "number") else []
     if row.kind != "classes":
         default = _null_word(row) if row.default in (None, ()) else format(row.default, _FORMATS[row.kind])
         facts.append(f"default {default}")
-    help_ = f"{_help(row)} [{'; '.join(facts)}]" if facts else _help(row)
     value = row.default if row.name == "model" else None
-    return click.option(option, row.name, type=HyperparameterType(row), default=value, help=help_)
-
-
-def _help(row: Hyperparameter) -> str:
-    """Return the help of a row, with the names of options."""
-    text = row.help.replace("; null: all", "").replace("null:", f"{_null_word(row)}:")
-    for name in _ROWS:
-        if "_" in name:
-            text = text.replace(name, _option_name(name))
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _option_name(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return click.option(option, row.name, type=HyperparameterType(row), default=value, help=option_help(text, facts))
 
 
 def _value_texts(row: Hyperparameter, text: str) -> list[str]:

@@ -53,7 +53,7 @@ class Source(NamedTuple):
         return _read_image(self.file) if isinstance(self.file, str) else self.file
 
 
-def asks_a_model(command: Callable[..., Any]) -> Callable[..., Any]:
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--model``, ``--version`` and ``--alias``."""
     model = click.option(
         "--model",
@@ -72,16 +72,12 @@ def _threshold(option: str, help_text: str) -> Callable[..., Any]:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@asks_a_model
+@model_options
 @_threshold("--unsure-below", "A less probable digit is unsure. [default: as measured for the model]")
 @_threshold("--digit-below", "What is less probably a digit at all is not called one. [default: as measured]")
 @click.option("--show", "draw", is_flag=True, help="Draw the 28x28 pixels that the model gets.")
-@click.option(
-    "--steps",
-    "sheet",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    help="Write the picture after each step of preprocessing, as one PNG. Only for one image.",
+@output_option(
+    "Write the picture after each step of preprocessing, as one PNG. Only for one image.", "--steps", "sheet"
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a line for each image.")
 @with_backend(
@@ -104,7 +100,7 @@ def predict(
     sheet: Path | None,
     as_csv: bool,
     as_json: bool,
-    **asked: Any,
+    **options: Any,
 ) -> None:
     """Predict which digit an image shows.
 
@@ -117,7 +113,7 @@ def predict(
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
     sources = list(image_sources(files))
-    answer = _predict(backend, sources, asked)
+    answer = _predict(backend, sources, options)
     predictions = answer["predictions"]
     predicted = {row["file"] for row in predictions if "error" not in row}
     read = [source for source in sources if source.name in predicted]
@@ -152,17 +148,17 @@ def predict(
 @click.command()
 @click.argument("file", metavar="FILE")
 @click.option("--expect", type=click.IntRange(1, 300), metavar="NUMBER", help="How many digits there are, if known.")
-@asks_a_model
+@model_options
 @output_option("Write the picture with what was read in it as PNG.")
 @with_backend("read number.jpg", "read form.png --expect 5 -o read.png", "read - --json < number.png", as_json=True)
-def read(backend: Backend, /, *, file: str, output: Path | None, as_json: bool, **asked: Any) -> None:
+def read(backend: Backend, /, *, file: str, output: Path | None, as_json: bool, **options: Any) -> None:
     """Read every digit in a picture, line by line.
 
     FILE is a PNG, JPEG or WebP of any size, or - for standard input. Digits that touch are separated, lines of forms
     are left out, and decimal points and minus signs are recognised.
     """
     image = _read_image(file)
-    answer, draw = partial(backend.read, image, **asked), partial(backend.reading_picture, image, **asked)
+    answer, draw = partial(backend.read, image, **options), partial(backend.reading_picture, image, **options)
     print_and_draw(answer, _print_reading, draw, output=output, as_json=as_json)
 
 
@@ -170,7 +166,7 @@ def read(backend: Backend, /, *, file: str, output: Path | None, as_json: bool, 
 @click.argument("file", metavar="FILE")
 @click.option("--digit", type=int, metavar="DIGIT", help="The class to explain. [default: the predicted one]")
 @click.option("--against", type=int, metavar="DIGIT", help="A second class: why the first and not this one?")
-@asks_a_model
+@model_options
 @output_option("Write it as PNG.")
 @with_backend(
     "explain digit.png", "explain digit.png --digit 3 --against 5", "explain digit.png -o why.png", as_json=True
@@ -218,7 +214,7 @@ def prediction_table(predictions: Sequence[Json]) -> Table:
     return table
 
 
-def _predict(backend: Backend, sources: Sequence[Source], asked: Json) -> Json:
+def _predict(backend: Backend, sources: Sequence[Source], options: Json) -> Json:
     """Predict one file after the other, so that one which is no image has an error of its own.
 
     The version that predicts the first predicts all, even if an alias moves meanwhile.
@@ -229,14 +225,14 @@ def _predict(backend: Backend, sources: Sequence[Source], asked: Json) -> Json:
     is_quiet = len(sources) == 1 or not console.is_terminal
     for source in track(sources, "Predicting", console=console, transient=True, disable=is_quiet):
         try:
-            one = backend.predict(source.read(), **asked)
+            one = backend.predict(source.read(), **options)
         except (InvalidInput, Failure) as error:
             if len(sources) == 1:
                 raise
             predictions.append({"file": source.name, "error": reason(error)})
             continue
         answer = {"model": one["model"], "version": one["version"]}
-        asked = {**asked, **answer, "alias": None}
+        options = {**options, **answer, "alias": None}
         predictions += [{"file": source.name, **prediction} for prediction in one["predictions"]]
     if not answer:
         raise Failure("None of the files could be read as an image.")

@@ -68,7 +68,7 @@ class JobView(View):
             self._last_event = event.id
             yield event
             is_pause = event.kind == "state" and event.data["state"] == "paused"
-            if is_pause and self.ask(backend)["state"] == "paused":
+            if is_pause and self.fetch(backend)["state"] == "paused":
                 return
 
     def update(self, event: Event | service.jobs.Event) -> None:
@@ -182,7 +182,7 @@ def ending_text(job: Json) -> str:
     if job["error"]:
         return str(job["error"].get("detail") or job["error"]["title"])
     if job["state"] == "paused":
-        return f"It is paused before step {job['pause_at_step']:,}, and goes on by itself after 24 hours."
+        return f"It is paused before step {job['pause_at_step']:,}, and continues by itself after 24 hours."
     if job["stop_reason"] is None or job["started_at"] is None:
         return f"It was {job['state']} before it began."
     return StopReason(job["stop_reason"]).sentence

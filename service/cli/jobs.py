@@ -12,9 +12,9 @@ from service.core.tables import csv_text
 from .annotations import annotated
 from .backend import Backend, Json, with_backend
 from .following import add_follow, submits
-from .hyperparameters import given, hyperparameter_option, hyperparameter_options, training_request
+from .hyperparameters import DATASET_OPTION, given, hyperparameter_option, hyperparameter_options, training_request
 from .job_view import STATE_STYLES, JobView, check_table, print_job, print_jobs
-from .names import Noun, completion
+from .names import Noun
 from .noun_commands import add_annotate, add_cancel, add_delete, add_list, add_show
 from .root import Failure, examples
 from .terminal import PICTURE_OUTPUT, picture_file, terminal, write_file
@@ -24,9 +24,7 @@ _JOB = Noun.JOB.argument
 
 @click.command()
 @hyperparameter_options
-@click.option(
-    "--dataset", metavar="NAME", shell_complete=completion(Noun.DATASET), help="The data set. [default mnist]"
-)
+@DATASET_OPTION
 @click.option("--name", metavar="NAME", help="Name of the model. [default: data set and model, as in mnist-softmax]")
 @click.option("--paused", is_flag=True, help="Wait before the first step: see `inkling jobs continue`.")
 @annotated
@@ -85,7 +83,7 @@ add_follow(jobs, JobView, "The exit code is 0 when the job succeeded, 1 when it 
 @_JOB
 @with_backend("jobs pause JOB")
 def pause(backend: Backend, *, job_id: str) -> None:
-    """Pause a job after its current step. After 24 hours it goes on by itself."""
+    """Pause a job after its current step. After 24 hours it continues by itself."""
     job = backend.pause(job_id)
     click.echo("The job is paused." if job["state"] == "paused" else "The job pauses after its current step.")
 

@@ -240,11 +240,11 @@ class LocalBackend:
     # Images and data sets
 
     def predict(
-        self, image: ImageFile, *, unsure_below: float | None = None, digit_below: float | None = None, **asked: Any
+        self, image: ImageFile, *, unsure_below: float | None = None, digit_below: float | None = None, **options: Any
     ) -> Json:
-        """Predict the digit of each image in a file, by the ``model``, ``version`` or ``alias`` that is asked."""
+        """Predict the digit of each image in a file, by the ``model``, ``version`` or ``alias`` that is options."""
         thresholds = Thresholds(unsure_below=unsure_below, digit_below=digit_below)
-        return answer(self._model(**asked), decode_upload(image.content, image.media_type), thresholds=thresholds)
+        return answer(self._model(**options), decode_upload(image.content, image.media_type), thresholds=thresholds)
 
     def explain(self, image: ImageFile, **question: Any) -> Json:
         """Return the evidence of each pixel of one image for a ``digit``, or for one ``against`` another."""
@@ -263,20 +263,20 @@ class LocalBackend:
         picture = inputs.only if step is None else inputs.picture_after(str(step))
         return digit_picture(picture, upscale=1, provenance={})
 
-    def read(self, image: ImageFile, **asked: Any) -> Json:
+    def read(self, image: ImageFile, **options: Any) -> Json:
         """Read all digits of a picture."""
-        return self._reading(image, **asked)[0]
+        return self._reading(image, **options)[0]
 
-    def reading_picture(self, image: ImageFile, **asked: Any) -> bytes:
+    def reading_picture(self, image: ImageFile, **options: Any) -> bytes:
         """Draw the picture with what was read in it as PNG."""
-        found, picture, provenance = self._reading(image, **asked)
+        found, picture, provenance = self._reading(image, **options)
         return reading_picture(picture.pixels, picture.size_px, found, provenance=provenance)
 
-    def read_collection(self, name: str, *, model: str | None = None, **asked: Any) -> Json:
+    def read_collection(self, name: str, *, model: str | None = None, **options: Any) -> Json:
         """Return what a model, ``name`` or ``name/version``, reads in the images of a collection."""
         model_name, _, reference = (model or "").partition("/")
         found = self._model(model_name or None, reference or None)
-        readings = self._migrated.collections.readings(name, partial(predictions_of, found), **asked)
+        readings = self._migrated.collections.readings(name, partial(predictions_of, found), **options)
         return plain({"model": found.manifest.name, "version": found.manifest.version, **readings})
 
     def add_collection(self, name: str) -> Json:
@@ -320,13 +320,13 @@ class LocalBackend:
         return self._with_models.catalogue.get(model, version or alias)
 
     def _reading(
-        self, image: ImageFile, *, expect: int | None = None, **asked: Any
+        self, image: ImageFile, *, expect: int | None = None, **options: Any
     ) -> tuple[Json, ReadPicture, Mapping[str, str]]:
-        model, picture = self._model(**asked), read_picture(image.content, DecodingLimits())
+        model, picture = self._model(**options), read_picture(image.content, DecodingLimits())
         return read(model, picture, expect=expect), picture, model.manifest.provenance()
 
     def _explanation(
-        self, image: ImageFile, *, digit: int | None = None, against: int | None = None, **asked: Any
+        self, image: ImageFile, *, digit: int | None = None, against: int | None = None, **options: Any
     ) -> tuple[Explanation, Mapping[str, str]]:
-        model, decoded = self._model(**asked), decode_upload(image.content, image.media_type)
+        model, decoded = self._model(**options), decode_upload(image.content, image.media_type)
         return explain(model, decoded, digit=digit, against=against), model.manifest.provenance()

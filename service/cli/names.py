@@ -105,7 +105,7 @@ def split_reference(text: str) -> tuple[str, str | None]:
     return name, reference or None
 
 
-def meant(error: NotFound, backend: Backend, options: Mapping[str, Any]) -> str:
+def not_found_message(error: NotFound, backend: Backend, options: Mapping[str, Any]) -> str:
     """Name what a command did not find, and up to three that are there and alike, or the versions of its model."""
     if isinstance(error, ModelNotFound):
         asked = [options.get("model") or options.get("name"), *options.get("versions", ())]

@@ -54,8 +54,8 @@ def add_show(
 ) -> None:
     """Add the command ``show``, which prints ``what`` there is to know about one; its ``options`` say how to ask."""
 
-    def show(backend: Backend, *, as_json: bool, **asked: Any) -> None:
-        print_result(backend.one(noun.plural, asked.pop(f"{noun.value}_id"), **asked), draw, as_json=as_json)
+    def show(backend: Backend, *, as_json: bool, **given: Any) -> None:
+        print_result(backend.one(noun.plural, given.pop(f"{noun.value}_id"), **given), draw, as_json=as_json)
 
     show.__doc__ = f"Show a {noun.value}: {what}."
     command = with_backend(f"{noun.plural} show {noun.example}", as_json=True)(show)

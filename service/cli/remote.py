@@ -33,12 +33,12 @@ def _errors_of_the_service() -> Iterator[None]:
         raise kind(error.message, field=error.field, allowed=error.allowed) from error
 
 
-def _asks(ask: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a method of what asks the client."""
+def _call(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a method that calls the client."""
 
     def method(self: RemoteBackend, *args: Any, **options: Any) -> Any:
         with _errors_of_the_service():
-            return ask(self.client, *args, **options)
+            return call(self.client, *args, **options)
 
     return method
 
@@ -68,24 +68,24 @@ class RemoteBackend:
 
     # Jobs, sweeps and reports
 
-    one = _asks(lambda client, noun, object_id, **how: getattr(client, noun[:-1])(object_id, **how).data)
-    page = _asks(lambda client, noun, **search: _page(noun, getattr(client, noun)(**search)))
-    cancel = _asks(lambda client, noun, object_id: _one(client, noun, object_id).cancel().data)
-    annotate = _asks(lambda client, noun, object_id, changes: _change(client, "annotate", noun, object_id, **changes))
-    delete = _asks(lambda client, noun, object_id, **how: _change(client, "delete", noun, object_id, **how))
-    picture = _asks(
+    one = _call(lambda client, noun, object_id, **how: getattr(client, noun[:-1])(object_id, **how).data)
+    page = _call(lambda client, noun, **search: _page(noun, getattr(client, noun)(**search)))
+    cancel = _call(lambda client, noun, object_id: _one(client, noun, object_id).cancel().data)
+    annotate = _call(lambda client, noun, object_id, changes: _change(client, "annotate", noun, object_id, **changes))
+    delete = _call(lambda client, noun, object_id, **how: _change(client, "delete", noun, object_id, **how))
+    picture = _call(
         lambda client, noun, object_id, what, form: _one(client, noun, object_id).picture(what, format=form)
     )
-    submit = _asks(lambda client, request: client.train(**request).data)
-    pause = _asks(lambda client, job_id: _one(client, "jobs", job_id).pause().data)
-    proceed = _asks(lambda client, job_id, **by: _one(client, "jobs", job_id).proceed(**by).data)
-    resume = _asks(lambda client, job_id, changes: _one(client, "jobs", job_id).resume(**changes).data)
-    verify = _asks(lambda client, job_id: _one(client, "jobs", job_id).verify().data)
-    metrics = _asks(lambda client, job_id: _one(client, "jobs", job_id).history())
-    numbers = _asks(lambda client, job_id, what: _numbers(_one(client, "jobs", job_id).numbers(what)))
-    submit_sweep = _asks(lambda client, request: _submit_sweep(client, **request).data)
-    submit_report = _asks(lambda client, request: client.train_report(**request).data)
-    report_file = _asks(lambda client, report_id, name: _report_file(_one(client, "reports", report_id), name))
+    submit = _call(lambda client, request: client.train(**request).data)
+    pause = _call(lambda client, job_id: _one(client, "jobs", job_id).pause().data)
+    proceed = _call(lambda client, job_id, **by: _one(client, "jobs", job_id).proceed(**by).data)
+    resume = _call(lambda client, job_id, changes: _one(client, "jobs", job_id).resume(**changes).data)
+    verify = _call(lambda client, job_id: _one(client, "jobs", job_id).verify().data)
+    metrics = _call(lambda client, job_id: _one(client, "jobs", job_id).history())
+    numbers = _call(lambda client, job_id, what: _numbers(_one(client, "jobs", job_id).numbers(what)))
+    submit_sweep = _call(lambda client, request: _submit_sweep(client, **request).data)
+    submit_report = _call(lambda client, request: client.train_report(**request).data)
+    report_file = _call(lambda client, report_id, name: _report_file(_one(client, "reports", report_id), name))
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Any]:
         """See `LocalBackend.events`."""
@@ -94,32 +94,32 @@ class RemoteBackend:
 
     # Models
 
-    model = _asks(lambda client, name: client.model(name))
-    version = _asks(lambda client, name, reference=None: client.version(name, reference))
-    weights_file = _asks(lambda client, name, version: client.weights_file(name, version))
-    onnx_file = _asks(lambda client, name, version: client.weights_file(name, version, format="onnx"))
-    import_weights = _asks(lambda client, name, content, **options: client.import_weights(name, content, **options))
-    weights_picture = _asks(lambda client, name, version: client.weights(name, version))
-    move_alias = _asks(lambda client, *args, **options: client.move_alias(*args, **options))
-    alias_history = _asks(lambda client, name, alias: list(client.alias_history(name, alias)))
-    evaluation = _asks(lambda client, name, version: client.evaluate(name, version))
-    comparison = _asks(lambda client, models: client.compare(models))
+    model = _call(lambda client, name: client.model(name))
+    version = _call(lambda client, name, reference=None: client.version(name, reference))
+    weights_file = _call(lambda client, name, version: client.weights_file(name, version))
+    onnx_file = _call(lambda client, name, version: client.weights_file(name, version, format="onnx"))
+    import_weights = _call(lambda client, name, content, **options: client.import_weights(name, content, **options))
+    weights_picture = _call(lambda client, name, version: client.weights(name, version))
+    move_alias = _call(lambda client, *args, **options: client.move_alias(*args, **options))
+    alias_history = _call(lambda client, name, alias: list(client.alias_history(name, alias)))
+    evaluation = _call(lambda client, name, version: client.evaluate(name, version))
+    comparison = _call(lambda client, models: client.compare(models))
 
     # Images and data sets
 
-    predict = _asks(lambda client, image, **asked: _answer(client.predict_all(_file(image), **asked)))
-    read = _asks(lambda client, image, **asked: _plain(client.read(_file(image), **asked)))
-    reading_picture = _asks(lambda client, image, **asked: client.draw_reading(_file(image), **asked))
-    explain = _asks(lambda client, image, **question: client.explain(_file(image), **question).details)
-    explanation_picture = _asks(lambda client, image, **question: client.explain(_file(image), **question).picture)
-    preprocess = _asks(lambda client, image, step=None: client.preprocess(_file(image), step=step))
-    read_collection = _asks(lambda client, name, **asked: client.read_collection(name, **asked))
-    add_collection = _asks(lambda client, name: client.add_collection(name))
-    collect = _asks(lambda client, name, image, label: client.collect(name, _file(image), label))
-    relabel = _asks(lambda client, name, image_id, label: client.relabel(name, image_id, label))
-    delete_collected_image = _asks(lambda client, name, image_id: client.delete_collected_image(name, image_id))
-    freeze_collection = _asks(lambda client, name: client.freeze_collection(name))
-    add_dataset = _asks(
+    predict = _call(lambda client, image, **options: _answer(client.predict_all(_file(image), **options)))
+    read = _call(lambda client, image, **options: _plain(client.read(_file(image), **options)))
+    reading_picture = _call(lambda client, image, **options: client.draw_reading(_file(image), **options))
+    explain = _call(lambda client, image, **question: client.explain(_file(image), **question).details)
+    explanation_picture = _call(lambda client, image, **question: client.explain(_file(image), **question).picture)
+    preprocess = _call(lambda client, image, step=None: client.preprocess(_file(image), step=step))
+    read_collection = _call(lambda client, name, **options: client.read_collection(name, **options))
+    add_collection = _call(lambda client, name: client.add_collection(name))
+    collect = _call(lambda client, name, image, label: client.collect(name, _file(image), label))
+    relabel = _call(lambda client, name, image_id, label: client.relabel(name, image_id, label))
+    delete_collected_image = _call(lambda client, name, image_id: client.delete_collected_image(name, image_id))
+    freeze_collection = _call(lambda client, name: client.freeze_collection(name))
+    add_dataset = _call(
         lambda client, fields, files: client.add_dataset(
             **fields, **{part: (file.name or part, file.content) for part, file in files.items()}
         )

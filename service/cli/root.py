@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from inspect import cleandoc
@@ -117,6 +117,16 @@ def reported(ctx: click.Context) -> Iterator[None]:
         if isinstance(error, UnicodeEncodeError):  # Python keeps such bytes as halves of surrogate pairs
             raise Failure(f"A text that was given is no {error.encoding.upper()}.") from error
         raise Failure(f"An unexpected error occurred ({type(error).__name__}); --debug shows where.") from error
+
+
+def option_name(field: str) -> str:
+    """Return the option of a setting or a hyperparameter."""
+    return f"--{field.replace('_', '-')}"
+
+
+def option_help(description: str, facts: Sequence[str]) -> str:
+    """Return the help of an option: a sentence, and in brackets the facts about it."""
+    return f"{description[:1].upper()}{description[1:]}." + (f" [{'; '.join(facts)}]" if facts else "")
 
 
 def examples(*lines: str) -> Callable[[_Function], _Function]:

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from service.settings import Settings
 
-from .root import AS_JSON, debug_option, examples
+from .root import AS_JSON, debug_option, examples, option_help, option_name
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _ENV_PREFIX = Settings.model_config["env_prefix"]
@@ -86,11 +86,6 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
         raise click.UsageError(f"{option_name(name)} or {variable_name(name)}: {first['msg']}.") from None
 
 
-def option_name(field: str) -> str:
-    """Return the option of a setting."""
-    return f"--{field.replace('_', '-')}"
-
-
 def variable_name(field: str) -> str:
     """Return the environment variable of a setting."""
     return f"{_ENV_PREFIX}{field.upper()}"
@@ -103,7 +98,7 @@ def _option(name: str, field: FieldInfo) -> Callable[[Any], Any]:
     if default not in (None, (), False):
         facts.append(f"default {default:,}" if isinstance(default, int) and name != "port" else f"default {default}")
     if field.annotation is bool:
-        return click.option(option_name(name), name, is_flag=True, default=None, help=_help(description, facts))
+        return click.option(option_name(name), name, is_flag=True, default=None, help=option_help(description, facts))
     is_choice = get_origin(field.annotation) is Literal
     return click.option(
         option_name(name),
@@ -111,9 +106,5 @@ def _option(name: str, field: FieldInfo) -> Callable[[Any], Any]:
         type=click.Choice(get_args(field.annotation)) if is_choice else str,
         multiple=field.annotation == _SEVERAL,
         metavar=None if is_choice else "NUMBER" if field.annotation is int else "TEXT",
-        help=_help(description, facts),
+        help=option_help(description, facts),
     )
-
-
-def _help(description: str, facts: Sequence[str]) -> str:
-    return f"{description[:1].upper()}{description[1:]}. [{'; '.join(facts)}]"

@@ -17,9 +17,16 @@ from service.core import METRICS
 from .annotations import about_column, about_text, annotated, print_about
 from .backend import Backend, Json, with_backend
 from .following import View, add_follow, is_final, submits
-from .hyperparameters import given_grid, grid_option, hyperparameter_options, training_request, value_text
+from .hyperparameters import (
+    DATASET_OPTION,
+    given_grid,
+    grid_option,
+    hyperparameter_options,
+    training_request,
+    value_text,
+)
 from .job_view import STATE_STYLES, check_text, next_commands
-from .names import Noun, completion
+from .names import Noun
 from .noun_commands import GROUP_STATES, add_annotate, add_cancel, add_delete, add_list, add_show
 from .root import INTERRUPTED, examples
 from .terminal import (
@@ -67,7 +74,7 @@ class SweepView(View):
         self._ended: set[str] | None = None
         self._tenths = 0
 
-    def ask(self, backend: Backend) -> Json:
+    def fetch(self, backend: Backend) -> Json:
         """Return it as it is now, ranked as it was."""
         return backend.one("sweeps", self.id, rank_by=self.thing["ranked_by"])
 
@@ -128,9 +135,7 @@ class SweepView(View):
 @click.command()
 @grid_option
 @_RANK_BY
-@click.option(
-    "--dataset", metavar="NAME", shell_complete=completion(Noun.DATASET), help="The data set. [default mnist]"
-)
+@DATASET_OPTION
 @click.option(
     "--name",
     metavar="NAME",

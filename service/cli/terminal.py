@@ -28,7 +28,7 @@ _CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)))
 
 
 class _Terminal(Console):
-    """Standard output that obeys nothing of what people, or the files of others, have as text."""
+    """Standard output without the control characters that texts of people and files may contain."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """See `rich.console.Console.render`: the only control sequences are those that it makes itself."""
@@ -154,10 +154,11 @@ def loss_text(loss: float) -> str:
 STANDARD_OUTPUT = Path("-")
 
 
-def output_option(help_text: str, *, required: bool = False) -> Callable[..., Any]:
-    """Return the option that names the file to be written, or standard output as ``-``."""
+def output_option(help_text: str, *names: str, required: bool = False) -> Callable[..., Any]:
+    """Return the option that names the file to be written, or standard output as ``-``; by default ``-o``."""
     path = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
-    return click.option("-o", "--output", metavar="FILE", type=path, required=required, help=help_text)
+    names = names or ("-o", "--output")
+    return click.option(*names, metavar="FILE", type=path, required=required, help=help_text)
 
 
 PICTURE_OUTPUT = output_option(

@@ -43,11 +43,11 @@ class _Findings:
                 "Install the extra sqlite (pip install 'inkling-digits[sqlite]'), or use PostgreSQL."
             )
         try:
-            self._look()
+            self._check_folder()
         except ServiceError as error:
             self.errors.append(error.message)
 
-    def _look(self) -> None:
+    def _check_folder(self) -> None:
         settings, folder = self._settings, self._settings.data_dir.absolute()
         if not folder.is_dir():
             self.facts["data folder"] = f"{folder}, not created yet"
@@ -63,13 +63,13 @@ class _Findings:
         with inspected(settings) as database:
             keys = Keys(database)
             if database.path is None or database.path.exists():
-                self._look_at(database, keys)
+                self._check_database(database, keys)
             is_open_ = is_open(settings, keys)
         self.facts["access"] = "without a key" if is_open_ else "with a key"
         if not is_open_ and not any(key.state == "valid" for key in keys.all()):
             self.errors.append("There is no valid key, so nobody has access: inkling keys create NAME --scope admin")
 
-    def _look_at(self, database: Database, keys: Keys) -> None:
+    def _check_database(self, database: Database, keys: Keys) -> None:
         schema, head = database.schema() or 0, int(HEAD)
         later = ": it will migrate at start" if schema < head else ""
         self.facts["database"] = f"schema {schema}, this program {head}{later}"

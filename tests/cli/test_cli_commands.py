@@ -85,7 +85,7 @@ def test_a_job_is_trained_step_by_step(here: Here) -> None:
     job = json.loads(here("train", *TINY, "--paused", "--json"))
     assert (job["state"], job["pause_at_step"]) == ("paused", 0)
     assert "paused" in here("jobs", "list", "--state", "paused")
-    assert "It is paused before step 1, and goes on by itself" in here("jobs", "continue", job["id"], "--steps", "1")
+    assert "It is paused before step 1, and continues by itself" in here("jobs", "continue", job["id"], "--steps", "1")
     assert "paused before step 4," in here("jobs", "continue", job["id"], "--epochs", "1")
     assert here("jobs", "pause", job["id"]) == "The job is paused.\n"
     assert f"inkling jobs continue {job['id']} --steps 1" in here("jobs", "follow", job["id"])

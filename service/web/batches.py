@@ -14,8 +14,8 @@ from service.inference import ModelInputs, Thresholds, answer, predict
 from service.metrics import InferenceCounters
 from service.registry import Model
 
-_MAX_REQUESTS = 32
-"""Predicted at once, so that a turn of the event loop takes milliseconds at most."""
+_MAX_IMAGES = 64
+"""With so many a batch is full. One request may bring as many, and more together would save nothing."""
 _Asked: TypeAlias = tuple[Model, Thresholds | None]
 
 
@@ -52,7 +52,7 @@ class PredictionBatches:
             loop.call_soon(self._predict_waiting, asked)
         predicted: asyncio.Future[Predicted] = loop.create_future()
         waiting.append((inputs, predicted))
-        if len(waiting) == _MAX_REQUESTS:
+        if sum(len(each) for each, _ in waiting) >= _MAX_IMAGES:
             self._predict_waiting(asked)
         return await predicted
 

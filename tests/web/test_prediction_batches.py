@@ -69,7 +69,7 @@ def test_what_comes_together_is_computed_together_and_answered_as_alone(service:
 
 def test_a_batch_that_is_full_is_computed(service: Service, batches: PredictionBatches) -> None:
     model = service.catalogue.get(MODEL, 1)
-    inputs = [ModelInputs.as_given(IMAGES[number : number + 1]) for number in range(70)]
+    inputs = [ModelInputs.as_given(IMAGES[number : number + 1]) for number in range(130)]
 
     async def ask() -> list[Predicted]:
         return await asyncio.gather(*(batches.predict(model, each, Thresholds()) for each in inputs))

@@ -12,7 +12,7 @@ How each kind of pixel is read:
 """
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from types import MappingProxyType
@@ -50,18 +50,16 @@ _MAX_EXIF_BYTES = 65_536
 _LOW_BYTES_AS = MappingProxyType({"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"})
 _RAW_PROFILE = b"Raw profile type exif\0"
 
-_TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
-    {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_270,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_90,
-    }
+_TURNS = (
+    Image.Transpose.FLIP_LEFT_RIGHT,
+    Image.Transpose.ROTATE_180,
+    Image.Transpose.FLIP_TOP_BOTTOM,
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
 )
-_KEEPING_SIZE = (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.ROTATE_180)
+"""Of the orientations of EXIF from 2 on; those from 5 on make width of height."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -123,11 +121,11 @@ class _Opened(NamedTuple):
 
 
 def _open_png(content: bytes, limits: DecodingLimits) -> _Opened:
-    stripped = _strip_png(content)
-    image = PngImagePlugin.PngImageFile(BytesIO(stripped.content))
+    stripped, exif = _strip_png(content)
+    image = PngImagePlugin.PngImageFile(BytesIO(stripped))
     _check_size(image.size, limits)
-    low_bytes = PngImagePlugin.PngImageFile(BytesIO(stripped.content)) if _low_bytes_as(image) else None
-    return _Opened(image, image.size, stripped.exif, low_bytes)
+    low_bytes = PngImagePlugin.PngImageFile(BytesIO(stripped)) if _low_bytes_as(image) else None
+    return _Opened(image, image.size, exif, low_bytes)
 
 
 def _low_bytes_as(image: ImageFile.ImageFile) -> str | None:
@@ -136,17 +134,17 @@ def _low_bytes_as(image: ImageFile.ImageFile) -> str | None:
 
 
 def _open_jpeg(content: bytes, limits: DecodingLimits) -> _Opened:
-    stripped, n_in_first_scan = _strip_jpeg(content)
-    image = JpegImagePlugin.JpegImageFile(BytesIO(stripped.content))
+    stripped, exif, n_in_first_scan = _strip_jpeg(content)
+    image = JpegImagePlugin.JpegImageFile(BytesIO(stripped))
     # The pixels come row by row, unless their parts are spread over several scans.
     is_streamed = n_in_first_scan == image.layers and "progressive" not in image.info
     _check_size(image.size, limits, is_streamed=is_streamed)
-    if not is_streamed and stripped.content.count(_START_OF_SCAN) > MAX_SCANS:
+    if not is_streamed and stripped.count(_START_OF_SCAN) > MAX_SCANS:
         raise InvalidImage("The JPEG has too many scans.", allowed=f"at most {MAX_SCANS} scans")
     declared_size_px = image.size
     shrinking = max(1, max(image.size) / MAX_SIDE_PX)
     image.draft(None, (round(image.width / shrinking), round(image.height / shrinking)))
-    return _Opened(image, declared_size_px, stripped.exif)
+    return _Opened(image, declared_size_px, exif)
 
 
 def _open_webp(content: bytes, limits: DecodingLimits) -> _Opened:
@@ -187,11 +185,10 @@ def _decode(opened: _Opened) -> Picture:
         image = image.reduce(factor)
     if image.size != opened.declared_size_px:
         steps += (f"reduced to {image.width}x{image.height} pixels",)
-    size_px = opened.declared_size_px
-    turn = _TURNS.get(exif_orientation(opened.exif))
-    if turn is not None:  # one of them counts as false
-        image = image.transpose(turn)
-        size_px = size_px if turn in _KEEPING_SIZE else size_px[::-1]
+    size_px, orientation = opened.declared_size_px, exif_orientation(opened.exif)
+    if 2 <= orientation <= 8:
+        image = image.transpose(_TURNS[orientation - 2])
+        size_px = size_px[::-1] if orientation >= 5 else size_px
         steps += ("turned by its EXIF orientation",)
     return Picture(pixels=np.asarray(image), size_px=size_px, steps=steps)
 
@@ -241,19 +238,10 @@ def _of_16_bit_colours(image: Image.Image, low_bytes: ImageFile.ImageFile) -> tu
     return Image.fromarray(high if opacity is None else np.dstack([high, opacity])), steps
 
 
-class _Stripped(NamedTuple):
-    """A file without its metadata, and its EXIF block, which may be empty."""
+def _strip_png(content: bytes) -> tuple[bytes, bytes]:
+    """Return a PNG with the chunks that make up its only, or first, frame, and its EXIF block, which may be empty.
 
-    content: bytes
-    exif: bytes
-
-
-def _strip_png(content: bytes) -> _Stripped:
-    """Keep the chunks of a PNG that make up its only, or first, frame.
-
-    Raises
-    ------
-    InvalidImage : there are more than 10,000 chunks.
+    Raises `InvalidImage` if there are more than 10,000 chunks.
     """
     kept, exif = [content[:8]], b""
     for number, (kind, start, end) in enumerate(png_chunks(content)):
@@ -267,7 +255,7 @@ def _strip_png(content: bytes) -> _Stripped:
             exif = exif or _raw_profile(content[start + 8 + len(_RAW_PROFILE) : end - 4], is_packed=kind == b"zTXt")
         if kind == b"IEND":
             break
-    return _Stripped(b"".join(kept), exif)
+    return b"".join(kept), exif
 
 
 def _raw_profile(data: bytes, *, is_packed: bool) -> bytes:
@@ -279,22 +267,17 @@ def _raw_profile(data: bytes, *, is_packed: bool) -> bytes:
         return b""
 
 
-def _strip_jpeg(content: bytes) -> tuple[_Stripped, int]:
-    """Keep the segments of a JPEG that its pixels depend on, and all from the first scan on.
+def _strip_jpeg(content: bytes) -> tuple[bytes, bytes, int]:
+    """Return a JPEG with the segments that its pixels depend on, and all from the first scan on.
 
-    Returns
-    -------
-    The file, and the number of components in its first scan.
-
-    Raises
-    ------
-    InvalidImage : what precedes the first scan is not a series of at most 10,000 segments.
+    With it come its EXIF block, which may be empty, and the number of components in its first scan. Raises
+    `InvalidImage` if what precedes that is not a series of at most 10,000 segments.
     """
     kept, exif, start = [content[:2]], b"", 2
     for _ in range(MAX_PARTS):
         marker, size = content[start : start + 2], int.from_bytes(content[start + 2 : start + 4])
         if marker == _START_OF_SCAN:
-            return _Stripped(b"".join((*kept, content[start:])), exif), content[start + 4]
+            return b"".join((*kept, content[start:])), exif, content[start + 4]
         if marker[:1] != b"\xff":
             break
         end = start + (1 if marker == b"\xff\xff" else 2 + size)  # 0xff may be repeated before a marker
@@ -317,7 +300,10 @@ def _webp_size_px(content: bytes) -> tuple[int, int]:
 
 
 def exif_orientation(exif: bytes) -> int:
-    """Return the orientation in an EXIF block, 1 to 8, or another number if there is none."""
+    """Return the orientation in an EXIF block, 1 to 8, or another number if there is none.
+
+    Pillow would read all entries, each of which may take as many bytes as there are.
+    """
     tiff = exif.removeprefix(_EXIF)
     order: Literal["little", "big"] = "little" if tiff.startswith(b"II") else "big"
     start = int.from_bytes(tiff[4:8], order)

@@ -98,9 +98,9 @@ class LabelledFiles:
             raise InvalidDataset("Training and test images are needed, so two of a class at least.", field="file")
         arrays = images[False], labels[False], images[True], labels[True]
         if are_digits and class_names is None and found != names[: len(found)]:
-            return upload_of(*arrays)
+            return upload_of(arrays)
         given = class_names if are_digits else names
-        return checked_upload(*arrays, given, labels_of=dict.fromkeys(("training", "test"), "file"))
+        return checked_upload(arrays, given, labels_of=dict.fromkeys(("training", "test"), "file"))
 
     def _add(self, images: Images, classes: Sequence[str], *, is_test: bool) -> None:
         self._n_bytes += images.nbytes

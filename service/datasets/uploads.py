@@ -25,6 +25,9 @@ PART_NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
 """The arrays of an ``.npz`` file, in the same order."""
 
+Arrays = tuple[Images, Labels, Images, Labels]
+"""The same, checked: images and labels to train on, then those to test on."""
+
 MAX_TEXT_CHARS = 200
 _MAX_CLASS_NAME = 40
 GZIP_MAGIC = b"\x1f\x8b"
@@ -101,25 +104,18 @@ def read_upload(parts: Mapping[str, bytes], class_names: Sequence[str] | None, *
     if parts.keys() == {"file"}:
         labels_of = dict.fromkeys(labels_of, "file")
         with _naming_part("file"):
-            images_and_labels = _read_npz(parts["file"], limit_bytes)
+            arrays = _read_npz(parts["file"], limit_bytes)
     elif parts.keys() == set(PART_NAMES):
-        images_and_labels = _read_idx(parts, limit_bytes)
+        arrays = _read_idx(parts, limit_bytes)
     else:
         allowed = f"file alone, or {', '.join(PART_NAMES)}"
         raise InvalidField("These are not the files of a data set.", field=min(parts, default="file"), allowed=allowed)
-    return checked_upload(*images_and_labels, class_names, labels_of=labels_of)
+    return checked_upload(arrays, class_names, labels_of=labels_of)
 
 
-def checked_upload(
-    x_train: Images,
-    y_train: Labels,
-    x_test: Images,
-    y_test: Labels,
-    class_names: Sequence[str] | None,
-    *,
-    labels_of: Mapping[str, str],
-) -> Upload:
+def checked_upload(arrays: Arrays, class_names: Sequence[str] | None, *, labels_of: Mapping[str, str]) -> Upload:
     """Return labelled images as a data set; errors as `read_upload`, of the field that ``labels_of`` has for a part."""
+    x_train, y_train, x_test, y_test = arrays
     for images, labels, part in ((x_train, y_train, "training"), (x_test, y_test, "test")):
         if len(images) != len(labels):
             message = f"The {part} part has {len(images):,} images but {len(labels):,} labels."
@@ -130,14 +126,12 @@ def checked_upload(
             "The training images must show every label from 0 to the largest, and two of them at least.",
             field=labels_of["training"],
         )
-    upload = upload_of(x_train, y_train, x_test, y_test)
-    return replace(upload, class_names=_check_names(class_names, n_classes))
+    return replace(upload_of(arrays), class_names=_check_names(class_names, n_classes))
 
 
-def upload_of(x_train: Images, y_train: Labels, x_test: Images, y_test: Labels) -> Upload:
+def upload_of(arrays: Arrays) -> Upload:
     """Return labelled digits as a data set of ten classes, some of which may have no image."""
-    arrays = dict(zip(FILE_NAMES, (x_train, y_train, x_test, y_test), strict=True))
-    files = {name: format_idx(array) for name, array in arrays.items()}
+    files = {name: format_idx(array) for name, array in zip(FILE_NAMES, arrays, strict=True)}
     return Upload(files=files, class_names=tuple(map(str, range(MAX_CLASSES))))
 
 
@@ -164,7 +158,7 @@ def _check_names(names: Sequence[str] | None, n_classes: int) -> tuple[str, ...]
     return tuple(names)
 
 
-def _read_idx(parts: Mapping[str, bytes], limit_bytes: int) -> tuple[Images, Labels, Images, Labels]:
+def _read_idx(parts: Mapping[str, bytes], limit_bytes: int) -> Arrays:
     left_bytes, arrays = limit_bytes, []
     for name, parse in zip(PART_NAMES, 2 * (parse_idx_images, parse_idx_labels), strict=True):
         data = parts[name]
@@ -189,7 +183,7 @@ def _naming_part(part: str) -> Iterator[None]:
         raise
 
 
-def _read_npz(data: bytes, limit_bytes: int) -> tuple[Images, Labels, Images, Labels]:
+def _read_npz(data: bytes, limit_bytes: int) -> Arrays:
     try:
         contents = read_members(data, ARRAY_NAMES, max_bytes=limit_bytes)
         x_train, y_train, x_test, y_test = (read_npy(contents[name]) for name in ARRAY_NAMES)

@@ -20,7 +20,8 @@ from benchmarks.not_digits import SIDE_PX, TRAINING_FONTS, printed, training_pic
 from service.core import TrainingConfig, TrainingData, design_matrix, train
 from service.core.npz import write_npz
 from service.datasets import load_dataset
-from service.inference.mnist_form import bounding_box, to_mnist_form
+from service.inference.masks import bounding_box
+from service.inference.mnist_form import to_mnist_form
 from service.registry.detector import HIDDEN_UNITS, REFUSED_FRACTION, WEIGHTS
 from service.reports.drawings import STYLES, draw
 

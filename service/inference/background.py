@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .mnist_form import Bytes, window_extreme
+from .masks import runs, window_extreme
+from .mnist_form import Bytes
 
 _N_LEVELS = 32
 _MIN_QUADRILATERAL_FRACTION, _MIN_SHEET_FRACTION = 0.97, 0.8
@@ -105,12 +106,6 @@ def _is_quadrilateral(outline: NDArray[np.bool_]) -> bool:
 def _cross(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     product: NDArray[np.float64] = first[0] * second[..., 1] - first[1] * second[..., 0]
     return product
-
-
-def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the start and the stop of every run of True in a row."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.view(np.int8), [0]))))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def level_counts(levels: Bytes) -> NDArray[np.int64]:

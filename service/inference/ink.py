@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .background import dark_structure_removed, level_counts, otsu, runs, sheet_outline
+from .background import dark_structure_removed, level_counts, otsu, sheet_outline
 from .lines import find_lines
-from .mnist_form import Bytes, bounding_box, stroke_width_px, widened, window_extreme
-from .parts import Box, Mask, Part, box_around, joined_strokes, parts
+from .masks import Mask, bounding_box, runs, stroke_width_px, widened, window_extreme
+from .mnist_form import Bytes
+from .parts import Box, Part, box_around, joined_strokes, parts
 
 Floats64 = NDArray[np.float64]
 Step = tuple[str, Bytes]

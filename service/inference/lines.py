@@ -3,12 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .background import runs
+from .masks import Mask, runs
 from .mnist_form import Bytes
+from .parts import parts
 
-Mask = NDArray[np.bool_]
 Band = tuple[int, int]
 
 _MIN_SIDE_PX = 40
@@ -37,15 +36,11 @@ def find_lines(mask: Mask, depth: Bytes) -> Lines:
     of the line, or they are much darker than the line. ``mask``, (height, width), is what differs from the background,
     ``depth`` by how many levels.
     """
-    import cc3d  # noqa: PLC0415 - nothing but pictures needs it
-
     of_lines, n_lines = np.zeros_like(mask), 0
-    labels, n_components = cc3d.connected_components(mask.view(np.uint8), connectivity=8, return_N=True)
-    if not n_components:
-        return Lines(of_lines, 0)
-    boxes = cc3d.statistics(labels)["bounding_boxes"]
-    for label, box in enumerate(boxes[1:], start=1):
-        component = labels[box] == label
+    labels, components = parts(mask, depth)
+    for part in components:
+        box = part.box.slices
+        component = labels[box] == part.label
         spans = component.shape[0] / mask.shape[0], component.shape[1] / mask.shape[1]
         if min(component.shape) < _MIN_SIDE_PX and max(spans) < 1:
             continue

@@ -1,12 +1,10 @@
-"""The form of an MNIST image: the width of strokes, scaling and centring in 28x28 pixels, and a test for it.
+"""The form of an MNIST image: scaling and centring in 28x28 pixels, and a test for it.
 
 MNIST's authors fitted each digit into 20x20 pixels, its proportions kept and its edges antialiased, and moved
 it by whole pixels until its centre of mass was nearest to that of the frame. All 70,000 images conform: the
 largest value is 254 or 255, the longer side 20 (in 16 of them 19), the centre of mass within 0.53 pixels of
 (14, 14).
 """
-
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +19,6 @@ CENTRE_PX = IMAGE_SIDE_PX // 2
 _SIDES_PX = (INK_SIDE_PX - 1, INK_SIDE_PX)
 _FULL_INK = 250
 _CENTRING_TOLERANCE_PX = 0.55
-
-
-def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
-    """Return the rows and columns that hold every True of a (height, width) mask, or None if there is none."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return None
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def is_mnist_form(image: Bytes) -> bool:
@@ -75,33 +65,3 @@ def _profiles(image: Bytes) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
 def _centre(profile: NDArray[np.uint64]) -> float:
     """Return the centre of mass along a profile, in pixels; that of the first pixel is 0."""
     return float(profile @ np.arange(len(profile)) / profile.sum())
-
-
-def stroke_width_px(mask: NDArray[np.bool_]) -> float:
-    """Twice the area of all strokes over the length of their outline."""
-    padded = np.pad(mask, 1)
-    n_edges = sum(np.count_nonzero(np.diff(padded, axis=axis)) for axis in (0, 1))
-    # Counted along rows and columns, an outline that runs in all directions seems 4/pi times as long.
-    return 2 * np.count_nonzero(mask) / max(n_edges * np.pi / 4, 1)
-
-
-def window_extreme(image: Bytes, side_px: int, extreme: Callable[[Bytes, Bytes], Bytes]) -> Bytes:
-    """Return the extreme (np.maximum or np.minimum) of the square of odd ``side_px`` around each pixel.
-
-    The window is doubled until it has its size, so the cost grows with the logarithm of the side.
-    """
-    radius = side_px // 2
-    image = np.pad(image, radius, mode="edge")
-    for _ in range(2):
-        span = 1
-        while span < side_px:
-            shift = min(span, side_px - span)
-            image = extreme(image[:-shift], image[shift:])
-            span += shift
-        image = image.T
-    return image
-
-
-def widened(mask: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:
-    """Return the pixels within a square that reaches so far around any pixel of a mask."""
-    return window_extreme(mask.view(np.uint8), 2 * reach_px + 1, np.maximum).view(np.bool_)

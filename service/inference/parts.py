@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .masks import Mask
 from .mnist_form import Bytes
-
-Mask = NDArray[np.bool_]
 
 _PART_HEIGHT = 0.5
 """Of a digit's height, that of a mere part of it at most. So are gaps and what follows."""

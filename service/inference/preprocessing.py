@@ -13,7 +13,8 @@ from PIL import Image
 from service.core import IMAGE_SIDE_PX
 
 from .ink import Step, crop_to_ink, find_ink
-from .mnist_form import INK_SIDE_PX, Bytes, bounding_box, is_mnist_form, to_mnist_form
+from .masks import bounding_box
+from .mnist_form import INK_SIDE_PX, Bytes, is_mnist_form, to_mnist_form
 from .strokes import redraw
 
 BLANK = "The image is blank: nothing in it stands out from the background."

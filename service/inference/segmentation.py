@@ -17,7 +17,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .mnist_form import Bytes, bounding_box
+from .masks import bounding_box
+from .mnist_form import Bytes
 from .parts import Box, Part, box_around, joined_strokes, parts, typical_height_px
 
 MarkKind = Literal["point", "minus", "unknown"]

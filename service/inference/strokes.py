@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .mnist_form import INK_SIDE_PX, Bytes, bounding_box, stroke_width_px, window_extreme
+from .masks import Mask, bounding_box, stroke_width_px, window_extreme
+from .mnist_form import INK_SIDE_PX, Bytes
 
-Mask = NDArray[np.bool_]
 Floats32 = NDArray[np.float32]
 
 _MIN_SIDE_PX = 8 * INK_SIDE_PX

@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 
 from service.datasets import Dataset
 from service.inference import Preprocessed, decode_upload, preprocess
-from service.inference.mnist_form import bounding_box, is_mnist_form, to_mnist_form
+from service.inference.masks import bounding_box
+from service.inference.mnist_form import is_mnist_form, to_mnist_form
 from service.inference.parts import parts
 
 Bytes = NDArray[np.uint8]

@@ -348,4 +348,4 @@ def _upload(images: list[tuple[str, int, bytes]]) -> Upload:
     pixels = np.frombuffer(b"".join(content for *_, content in images), np.uint8).reshape(-1, *DIGITS.image_shape)
     is_test = choose_tests(labels, [hashlib.sha256(image_id.encode()).digest() for image_id, *_ in images])
     train, test = (~is_test, is_test) if is_test.any() else (~is_test, ~is_test)
-    return upload_of(pixels[train], labels[train], pixels[test], labels[test])
+    return upload_of((pixels[train], labels[train], pixels[test], labels[test]))

@@ -31,7 +31,6 @@ from service.jobs import (
     Recorder,
     Snapshots,
     Sweeps,
-    SweepSummary,
     check_scheduler,
 )
 from service.metrics import Metrics
@@ -45,6 +44,7 @@ from service.registry import (
     default_model,
     install_shipped,
     parse_version_id,
+    plain,
 )
 from service.reports import Reports
 from service.retention import Keep, Retention, Upkeep
@@ -169,7 +169,7 @@ class Service:
             found, following = getattr(self.annotations, noun)(search, **page)
         else:
             rows, following = getattr(self, noun).page(search=search, **page)
-            found = rows if noun == "collections" else [row.to_dict() for row in rows]
+            found = [row.to_dict() for row in rows] if noun == "reports" else rows
         return {noun: found, "next": following}
 
     def version(self, name: str, version: int) -> dict[str, Any]:
@@ -238,8 +238,8 @@ def _steps(service: Service) -> Iterator[tuple[str, Callable[[], float]]]:
             settings.webhook_secret.get_secret_value(),
             allow_private=settings.webhook_allow_private,
             describe={
-                "job": lambda job_id: service.jobs.get(job_id).to_dict(),
-                "sweep": lambda sweep_id: SweepSummary.to_dict(service.sweeps.get(sweep_id)),
+                "job": lambda job_id: plain(service.jobs.get(job_id)),
+                "sweep": lambda sweep_id: plain(service.sweeps.get(sweep_id).summary),
                 "report": lambda report_id: service.reports.get(report_id).to_dict(),
                 "version": lambda object_id: registry.manifest(*parse_version_id(object_id)).to_dict(),
             },

@@ -197,7 +197,7 @@ def _unless_unsupported(what: str) -> Iterator[None]:
 def _params(job: Job) -> list[Any]:
     from mlflow.entities import Param  # noqa: PLC0415 - see above
 
-    return [Param(name, str(value)) for name, value in {**job.config.to_dict(), "dataset": job.dataset}.items()]
+    return [Param(name, str(value)) for name, value in {**job.hyperparameters(), "dataset": job.dataset}.items()]
 
 
 def _ms(time: datetime) -> int:

@@ -89,8 +89,8 @@ class LocalBackend:
         if noun == "reports":
             return self._migrated.reports.describe(object_id)
         if noun == "sweeps":
-            return self._migrated.sweeps.get(object_id).to_dict(rank_by)
-        return self._migrated.jobs.get(object_id).to_dict()
+            return plain(self._migrated.sweeps.get(object_id).ranking(rank_by))
+        return plain(self._migrated.jobs.get(object_id))
 
     def page(self, noun: str, *, q: str | None = None, tag: Sequence[str] = (), **page: Any) -> Json:
         """Return those that are found, also of ``models``, ``datasets`` and ``collections``, and ``next``.
@@ -101,8 +101,10 @@ class LocalBackend:
 
     def cancel(self, noun: str, object_id: str) -> Json:
         """Cancel what of one is not over; return it."""
-        cancelled: Json = self._service_of(noun).cancel(object_id).to_dict()
-        return cancelled
+        cancelled = self._service_of(noun).cancel(object_id)
+        if noun == "reports":
+            return dict(cancelled.to_dict())
+        return plain(cancelled.ranking() if noun == "sweeps" else cancelled)
 
     def delete(self, noun: str, object_id: str, **options: bool) -> None:
         """Delete one, or of ``models``, ``versions``, ``datasets`` or ``collections``, that nothing needs.
@@ -127,7 +129,7 @@ class LocalBackend:
     def submit(self, request: Mapping[str, Any]) -> Json:
         """Submit a training job; return it. ``request`` is the body of ``POST /jobs``."""
         jobs = self._migrated.jobs
-        return jobs.submit(jobs.request_of(request)).to_dict()
+        return plain(jobs.submit(jobs.request_of(request)))
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
         """Yield the events of a job after one of them, and then as they happen, until the job is over."""
@@ -145,19 +147,19 @@ class LocalBackend:
 
     def pause(self, job_id: str) -> Json:
         """Pause a job; return it."""
-        return self._migrated.jobs.pause(job_id).to_dict()
+        return plain(self._migrated.jobs.pause(job_id))
 
     def proceed(self, job_id: str, *, steps: int | None = None, epochs: int | None = None) -> Json:
         """Continue a paused job; return it."""
-        return self._migrated.jobs.proceed(job_id, steps=steps, epochs=epochs).to_dict()
+        return plain(self._migrated.jobs.proceed(job_id, steps=steps, epochs=epochs))
 
     def resume(self, job_id: str, changes: Mapping[str, Any]) -> Json:
         """Submit a job that continues one that has ended, with new ``epochs`` or ``patience``; return it."""
-        return self._migrated.jobs.resume(job_id, changes).to_dict()
+        return plain(self._migrated.jobs.resume(job_id, changes))
 
     def verify(self, job_id: str) -> Json:
         """Submit a job that trains another again and compares the weights; return it."""
-        return self._migrated.jobs.verify(job_id).to_dict()
+        return plain(self._migrated.jobs.verify(job_id))
 
     def metrics(self, job_id: str) -> Json:
         """Return the metric history: ``checks`` and ``train_loss``."""
@@ -169,9 +171,7 @@ class LocalBackend:
 
     def submit_sweep(self, request: Mapping[str, Any]) -> Json:
         """Submit a sweep; return it. ``request`` is the body of ``POST /sweeps``."""
-        fields = dict(request)
-        annotation = Annotation.taken_from(fields)
-        return self._migrated.sweeps.submit(SweepRequest(**fields, annotation=annotation)).to_dict()
+        return plain(self._migrated.sweeps.submit(SweepRequest(**request)).ranking())
 
     def submit_report(self, request: Mapping[str, Any]) -> Json:
         """Submit a report; return it. ``request`` is the body of ``POST /reports``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -111,10 +111,6 @@ class Check:
     train_accuracy: float
     validation_loss: float
     validation_accuracy: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        return {name: getattr(self, name) for name in Check.__dataclass_fields__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
@@ -68,10 +68,10 @@ class Annotation:
 
     def given(self) -> dict[str, Any]:
         """Return what is not empty, by name: a request without is the same as before there were annotations."""
-        return {name: value for name, value in asdict(self).items() if value}
+        return {name: getattr(self, name) for name in RULES if getattr(self, name)}
 
-    def to_dict(self, title: str = "") -> dict[str, Any]:
-        """Return plain data, as in an answer; ``title`` is what it is called unless a person named it."""
+    def texts(self, title: str = "") -> dict[str, Any]:
+        """Return all of it by name; ``title`` is what it is called unless a person named it."""
         return {"title": self.title or title, "tags": list(self.tags), "notes": self.notes}
 
 

@@ -63,16 +63,17 @@ class RecordedCheck(Check):
 
     id: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON, the id first."""
-        return {"id": self.id, **Check.to_dict(self)}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow(RecordedCheck):
     """A recorded validation check. ``detail`` is the progress at that moment."""
 
     detail: Mapping[str, Any]
+
+    @property
+    def recorded(self) -> RecordedCheck:
+        """The check without it."""
+        return RecordedCheck(**{name: getattr(self, name) for name in RecordedCheck.__dataclass_fields__})
 
 
 _SHOWN = tuple(name for name in CheckRow.__dataclass_fields__ if name != "id")

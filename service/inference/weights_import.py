@@ -1,7 +1,7 @@
 """Weights that were trained elsewhere, or exported from another Inkling, as a version of a model."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -161,4 +161,4 @@ def _measure(function: Model, row: Floats, *parts: tuple[Images, Ints]) -> dict[
     if not np.isfinite(found).all():
         raise MalformedInput("The weights are so large that their loss is not finite.")
     names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
-    return Check(epoch=0, step=0, **dict(zip(names, found, strict=True))).to_dict()
+    return asdict(Check(epoch=0, step=0, **dict(zip(names, found, strict=True))))

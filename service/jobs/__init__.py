@@ -12,10 +12,21 @@ from .collections import NAME_PATTERN as COLLECTION_NAME
 from .collections import NAME_RULE as COLLECTION_NAME_RULE
 from .collections import ORIGINAL_TYPES, CollectedImage, Collection, Collections
 from .deletion import Deletion
-from .derived_jobs import StartingPoint
+from .derived_jobs import ModelVersion, StartingPoint
 from .engine import Engine, EngineLock
 from .executors import DaskExecutor, Executor, InlineExecutor, ProcessesExecutor, check_scheduler
-from .job import DEFAULT_POINTS, MAX_CLAIMS, MAX_POINTS, Event, EventBatch, Job, JobRequest, Metrics
+from .job import (
+    DEFAULT_POINTS,
+    MAX_CLAIMS,
+    MAX_POINTS,
+    Event,
+    EventBatch,
+    Failure,
+    Job,
+    JobRequest,
+    LatestAndBest,
+    Metrics,
+)
 from .jobs import LATE_S, Census, EventCursor, Jobs
 from .pausing import MAX_EPOCHS, MAX_PAUSE_S, MAX_PAUSED, MAX_STEPS
 from .pictures import (
@@ -31,8 +42,8 @@ from .pictures import (
     prepare_sweep_weights,
     sweep_picture,
 )
-from .recorder import MAX_LOSSES, Failure, Recorder
+from .recorder import MAX_LOSSES, Recorder
 from .snapshots import MAX_OF_MEMBER, Confusion, LayerNumbers, LayerValues, Snapshots
 from .submission import SubmissionService, check_capacity, cut_page, fingerprint, job_row, parse_cursor
 from .sweep_request import MAX_MEMBERS, SweepRequest
-from .sweeps import Member, Sweep, Sweeps, SweepSummary, delete_sweep, insert_sweep
+from .sweeps import Member, RankedSweep, Sweep, Sweeps, SweepSummary, delete_sweep, insert_sweep

@@ -90,7 +90,7 @@ class Annotations:
         manifest = self._registry.manifest(name, version)
         annotation = self._of("versions", [f"{name}/{version}"])[f"{name}/{version}"]
         aliases = self._registry.aliases_of(name, version)
-        return {**manifest.to_dict(), **annotation.to_dict(), "aliases": aliases}
+        return {**manifest.to_dict(), **annotation.texts(), "aliases": aliases}
 
     def datasets(
         self, search: Search = EVERYTHING, *, limit: int = MAX_LISTED, before: str | None = None
@@ -104,13 +104,13 @@ class Annotations:
                 names = search.filtered(connection, "datasets", texts)
         page, following = _page(names, limit, before)
         annotations = self._of("datasets", page)
-        shown = [{**every[name].to_dict(), **annotations[name].to_dict(every[name].title)} for name in page]
+        shown = [{**every[name].to_dict(), **annotations[name].texts(every[name].title)} for name in page]
         return shown, following
 
     def dataset(self, name: str) -> Json:
         """Return a data set."""
         dataset = self._datasets.get(name)
-        return {**dataset.to_dict(), **self._of("datasets", [name])[name].to_dict(dataset.title)}
+        return {**dataset.to_dict(), **self._of("datasets", [name])[name].texts(dataset.title)}
 
     def _shown(self, models: Sequence[Json], versions: Sequence[Json] | None = None) -> list[Json]:
         """Return models with the tags of all their versions; one model also with some of its versions."""
@@ -124,7 +124,7 @@ class Annotations:
         nothing: Any = (defaultdict(Annotation), defaultdict(list))
         annotations, tags = self._read(read, nothing)
         for object_id, (_, each) in zip(ids, listed, strict=True):
-            each.update(annotations[object_id].to_dict())
+            each.update(annotations[object_id].texts())
         some = {} if versions is None else {"versions": versions}
         return [{**model, **some, "tags": tags[model["name"]]} for model in models]
 

@@ -322,7 +322,7 @@ def _collections(connection: Connection, rows: Sequence[CollectionRow]) -> list[
             n_by_label={str(label): n for label, n in n_by_label.items()},
             version=row.n_versions or None,
             created_at=row.created_at,
-            **annotations[row.id].to_dict(),
+            **annotations[row.id].texts(),
         )
         for row in rows
         for n_by_label in (collection_rows.count_by_label(connection, row.id),)

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from service.core import DIGITS, Floats, StopReason, TrainingConfig, TrainingState, completed
+from service.core import DIGITS, Doc, Floats, StopReason, TrainingConfig, TrainingState, completed
 from service.core.npz import write_npz
 from service.database import JobRow, JobState
 from service.datasets import Datasets
@@ -24,6 +24,59 @@ INHERITED = ("model", "classes", "hidden_layers", "activation", "input_scaling",
 
 _REFERENCE = re.compile(r"(?P<name>[^/@]+)([/@](?P<version>(?!sha256:)[^/@]+))?(@sha256:(?P<sha256>[0-9a-f]{64}))?")
 _ALLOWED = "a model, model/version or model@alias"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """A version of a model."""
+
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """Where a resumed job began."""
+
+    job: Annotated[str, Doc("The job whose checkpoint it began with; its earlier checks are copies.")]
+    step: Annotated[int, Doc("The first step that it made itself.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LargestDifference:
+    """Of two sets of weights, the largest absolute difference; null where their shapes differ."""
+
+    best: float | None
+    last: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordDifference:
+    """Something in which a record and the training that repeated it differ."""
+
+    what: Annotated[str, Doc("As in `environment.numpy`, `config.seed`, `dataset.sha256`.")]
+    recorded: Any
+    now: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationOutcome:
+    """Whether the same weights came out."""
+
+    identical: Annotated[bool, Doc("Whether best and last weights are the same to the bit.")]
+    recorded_sha256: Annotated[str, Doc("Of the weight file of the model.")]
+    retrained_sha256: Annotated[str, Doc("Of the weight file that this training would make.")]
+    largest_difference: LargestDifference
+    differences: list[RecordDifference]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What a job trains again, and what came of it."""
+
+    job: str
+    model: ModelVersion
+    outcome: Annotated[VerificationOutcome | None, Doc("null until the job has succeeded.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,28 +241,24 @@ def is_complete(verification: Mapping[str, Any], stop_reason: StopReason, next_s
     return stop_reason is not StopReason.CANCELLED or next_step == verification["until_step"]
 
 
-def outcome(model: Model, row: JobRow, state: TrainingState, stop_reason: StopReason) -> dict[str, Any]:
-    """Compare the results of a verifying run with a model and its record.
-
-    Returns ``identical``, whether both sets of weights are the same to the bit; the SHA-256 of both weight files; the
-    largest difference of a weight of either set; and ``differences`` between the record and this training.
-    """
+def outcome(model: Model, row: JobRow, state: TrainingState, stop_reason: StopReason) -> VerificationOutcome:
+    """Compare the results of a verifying run with a model and its record."""
     retrained = write_npz(weight_arrays(model.function.layout, state.best, state.last))
     manifest = model.manifest
     recorded = _facts(manifest.config, manifest.dataset["sha256"], manifest.environment, manifest.stop_reason)
     now = _facts(row.config, row.dataset_sha256, row.environment or {}, stop_reason.value)
     pairs = {"best": (model.best, state.best), "last": (model.last, state.last)}
-    return {
-        "identical": all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs.values()),
-        "recorded_sha256": manifest.weights_sha256,
-        "retrained_sha256": hashlib.sha256(retrained).hexdigest(),
-        "largest_difference": {which: _largest_difference(*pair) for which, pair in pairs.items()},
-        "differences": [
-            {"what": what, "recorded": recorded.get(what), "now": now.get(what)}
+    return VerificationOutcome(
+        identical=all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs.values()),
+        recorded_sha256=manifest.weights_sha256,
+        retrained_sha256=hashlib.sha256(retrained).hexdigest(),
+        largest_difference=LargestDifference(**{which: _largest_difference(*pair) for which, pair in pairs.items()}),
+        differences=[
+            RecordDifference(what=what, recorded=recorded.get(what), now=now.get(what))
             for what in {**recorded, **now}
             if recorded.get(what) != now.get(what)
         ],
-    }
+    )
 
 
 def _facts(

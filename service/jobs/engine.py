@@ -23,8 +23,9 @@ from service.telemetry import start_span
 from service.worker import Ended, Failed, MemberSpec, StackSpec
 
 from .executors import Executor, Outcome
+from .job import INTERNAL, Failure
 from .pausing import continue_expired
-from .recorder import INTERNAL, Failure, Recorder
+from .recorder import Recorder
 from .snapshots import max_snapshots
 from .stack import Run, Stack
 

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.charts import BlockAverage, Curves, Thinning, steps_averaged
-from service.core import METRICS, Check, Floats, Ints, StopReason, TrainingConfig
+from service.core import METRICS, Check, Doc, Floats, Ints, StopReason, TrainingConfig, completed
 from service.core.tables import csv_text
 from service.database import (
     CHECK,
@@ -29,10 +29,11 @@ from service.database import (
     StateRow,
     Transition,
 )
-from service.registry import utc_text
+from service.errors import ServiceError
+from service.registry import plain
 from service.worker import Progress
 
-from .derived_jobs import INHERITED, StartingPoint
+from .derived_jobs import INHERITED, Continuation, ModelVersion, StartingPoint, Verification
 
 MAX_CLAIMS = 500
 """In so many parts a job can be trained: each adds lines to its history, which is in every answer about it."""
@@ -58,10 +59,6 @@ class JobRequest:
         """The given name, or one made of data set and model."""
         return f"{self.dataset}-{self.config.model}" if self.name is None else self.name
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data: the hyperparameters flat, as in a request."""
-        return {**self.config.to_dict(), "dataset": self.dataset, "name": self.model_name}
-
     def to_record(self) -> dict[str, Any]:
         """Return the data by which equal requests are recognised, wherever an alias points meanwhile."""
         record = self.config.to_record()
@@ -84,8 +81,8 @@ class Event:
     def of(cls, row: EventRow) -> Event:
         """Build from a row."""
         if isinstance(row, StateRow):
-            return cls(id=row.id, kind="state", data=_shown_move(row.move))
-        return cls(id=row.id, kind="check", data={**row.to_dict(), "progress": dict(row.detail)})
+            return cls(id=row.id, kind="state", data=plain(row.move))
+        return cls(id=row.id, kind="check", data={**asdict(row.recorded), "progress": dict(row.detail)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,115 +94,162 @@ class EventBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A job without its curves and weights."""
+class Failure:
+    """Why a job failed, as in its answer. ``type`` is that of a problem, as in ``/problems/worker-lost``."""
 
-    id: str
-    name: str
+    type: str
+    title: str
+    detail: str
+
+    @classmethod
+    def of(cls, error: Exception, title: str) -> Failure:
+        """Build from an error of the service; any other error is internal."""
+        if isinstance(error, ServiceError):
+            return cls(type=f"/problems/{error.code}", title=title, detail=error.message)
+        return INTERNAL
+
+
+INTERNAL = Failure(
+    type="/problems/internal-error", title="An internal error", detail="A bug stopped the training; see the log."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobConfig(TrainingConfig):
+    """The request for a job: its hyperparameters, its data set and the name of its model; a version to start from."""
+
     dataset: str
-    config: TrainingConfig
-    state: JobState
-    progress: Progress
-    pause_at_step: int | None = None
-    can_pause: bool
+    name: str
+
+    @classmethod
+    def of(cls, row: JobRow | NewJob, start: StartingPoint | None) -> JobConfig:
+        """Build from a row and where it begins."""
+        start_from = f"{start.name}/{start.version}" if start else None
+        return cls(**{**completed(row.config), "start_from": start_from}, dataset=row.dataset, name=row.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatestAndBest:
+    """The newest check, and the one with the lowest validation loss."""
+
     latest: RecordedCheck | None = None
     best: RecordedCheck | None = None
-    stop_reason: str | None = None
-    error: Mapping[str, Any] | None = None
-    model: Mapping[str, Any] | None = None
-    continues: Mapping[str, Any] | None = None
-    verification: Mapping[str, Any] | None = None
-    sweep_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Annotation):
+    """A training job."""
+
+    id: str
+    state: JobState
+    config: Annotated[JobConfig, Doc("The request, with everything that it left open.", dict[str, Any])]
+    progress: Progress
+    pause_at_step: Annotated[
+        int | None,
+        Doc("It pauses before this step, or does; 0 while it runs: after the current one. null: never."),
+    ] = None
+    can_pause: Annotated[
+        bool,
+        Doc(
+            "Whether it can be paused, now or later: it is not over, no member of a sweep, and was trained in "
+            f"fewer than {MAX_CLAIMS} parts."
+        ),
+    ]
+    metrics: LatestAndBest = LatestAndBest()
+    stop_reason: Annotated[str | None, Doc("Why training ended.", StopReason | None)] = None
+    error: Annotated[Mapping[str, Any] | None, Doc(written_as=Failure | None)] = None
+    model: Annotated[
+        Mapping[str, Any] | None,
+        Doc("What it made, once it is over; a verification makes none.", ModelVersion | None),
+    ] = None
+    continues: Annotated[Mapping[str, Any] | None, Doc("Of a resumed job.", Continuation | None)]
+    starts_from: Annotated[StartingPoint | None, Doc("Of a job with `start_from`.")]
+    sweep: Annotated[str | None, Doc("The sweep of which it is a member: trained with others, it cannot be paused.")]
+    verification: Annotated[Mapping[str, Any] | None, Doc("Of a job that verifies another.", Verification | None)]
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
     history: tuple[Transition, ...]
-    annotation: Annotation = NO_ANNOTATION
 
     @classmethod
     def accepted(cls, new: NewJob, at: datetime) -> Job:
         """Build from what was inserted just now, without reading it again."""
+        start = StartingPoint.of(TrainingConfig.from_record(new.config))
         return cls(
             id=new.id,
-            name=new.name,
-            dataset=new.dataset,
-            config=TrainingConfig.from_record(new.config),
+            config=JobConfig.of(new, start),
             state=JobState.QUEUED,
             progress=Progress(),
             can_pause=new.sweep_id is None,
             continues=new.continues,
+            starts_from=start,
+            sweep=new.sweep_id,
             verification=_shown(new.verification),
-            sweep_id=new.sweep_id,
             created_at=at,
             history=(Transition(state=JobState.QUEUED, at=at, reason=None),),
-            annotation=new.annotation,
+            **new.annotation.texts(),
         )
 
     @classmethod
     def of(cls, row: JobRow, history: Sequence[StateRow], annotation: Annotation = NO_ANNOTATION) -> Job:
         """Build from a row, its recorded moves, and what was written about it."""
-        state = JobState(row.state)
-        progress = Progress(**row.latest_check.detail) if row.latest_check else Progress()
+        state, latest, best = JobState(row.state), row.latest_check, row.best_check
+        progress = Progress(**latest.detail) if latest else Progress()
         if state is JobState.SUCCEEDED:
             progress = replace(progress, fraction=1.0)
         if state.final or state is JobState.PAUSED:
             progress = replace(progress, eta_s=0.0 if state.final else None)
+        start = StartingPoint.of(TrainingConfig.from_record(row.config))
         return cls(
             id=row.id,
-            name=row.name,
-            dataset=row.dataset,
-            config=TrainingConfig.from_record(row.config),
+            config=JobConfig.of(row, start),
             state=state,
             progress=progress,
             pause_at_step=None if state.final else row.pause_at_step,
             can_pause=not state.final and row.sweep_id is None and row.fence < MAX_CLAIMS,
-            latest=row.latest_check,
-            best=row.best_check,
+            metrics=LatestAndBest(latest=latest and latest.recorded, best=best and best.recorded),
             stop_reason=row.stop_reason,
             error=row.error,
             model={"name": row.name, "version": row.model_version} if row.model_version else None,
             continues=row.continues,
+            starts_from=start,
+            sweep=row.sweep_id,
             verification=_shown(row.verification),
-            sweep_id=row.sweep_id,
             created_at=row.created_at,
             started_at=row.started_at,
             finished_at=row.finished_at,
             history=tuple(row.move for row in history),
-            annotation=annotation,
+            **annotation.texts(),
         )
+
+    @property
+    def name(self) -> str:
+        """The name of its model."""
+        return self.config.name
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set that it is trained on."""
+        return self.config.dataset
+
+    @property
+    def latest(self) -> RecordedCheck | None:
+        """The newest check."""
+        return self.metrics.latest
+
+    @property
+    def best(self) -> RecordedCheck | None:
+        """The check of the lowest validation loss."""
+        return self.metrics.best
 
     @property
     def caption(self) -> str:
         """The caption of a picture of the job."""
         return f"{self.config.model} on {self.dataset}, {', '.join(in_words(self.config).values())}; {self.state}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as in an answer."""
-        start, checks = StartingPoint.of(self.config), {"latest": self.latest, "best": self.best}
-        return {
-            "id": self.id,
-            **self.annotation.to_dict(),
-            "state": self.state.value,
-            "config": {
-                **JobRequest(config=self.config, dataset=self.dataset, name=self.name).to_dict(),
-                "start_from": f"{start.name}/{start.version}" if start else None,
-            },
-            "starts_from": asdict(start) if start else None,
-            "progress": self.progress.to_dict(),
-            "pause_at_step": self.pause_at_step,
-            "can_pause": self.can_pause,
-            "metrics": {name: check and check.to_dict() for name, check in checks.items()},
-            "stop_reason": self.stop_reason,
-            "error": self.error,
-            "model": self.model,
-            "continues": self.continues,
-            "verification": self.verification,
-            "sweep": self.sweep_id,
-            "created_at": utc_text(self.created_at),
-            "started_at": self.started_at and utc_text(self.started_at),
-            "finished_at": self.finished_at and utc_text(self.finished_at),
-            "history": list(map(_shown_move, self.history)),
-        }
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return them by name, with the checksum of the weights that it starts from."""
+        return {**self.config.to_dict(), "start_from": self.starts_from and str(self.starts_from)}
 
 
 def in_words(config: TrainingConfig) -> dict[str, str]:
@@ -217,10 +261,6 @@ def in_words(config: TrainingConfig) -> dict[str, str]:
         "shuffle": "shuffled" if config.shuffle else "in file order",
         "seed": f"seed {config.seed}",
     }
-
-
-def _shown_move(move: Transition) -> dict[str, Any]:
-    return {"state": move.state.value, "at": utc_text(move.at), "reason": move.reason}
 
 
 def _shown(verification: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -111,7 +111,7 @@ def prepare_sweep_accuracy(sweeps: Sweeps, sweep_id: str, **form: Unpack[Form]) 
             metric=metric.name,
             swept=", ".join(map(_words, names)),
             batches_per_epoch=sweep.batches_per_epoch,
-            title=f"{metric.title.capitalize()}: {sweep.request.model_name}",
+            title=f"{metric.title.capitalize()}: {sweep.model_name}",
             caption=sweep.caption,
             provenance=provenance,
             **form,
@@ -127,7 +127,7 @@ def prepare_sweep_norms(
 ) -> Drawing:
     """Prepare the mean norm of last weights over the L2 penalty; raise `InvalidInput` if that is not in the grid."""
     sweep = sweeps.get(sweep_id)
-    if "l2_penalty" not in sweep.request.grid:
+    if "l2_penalty" not in sweep.grid:
         raise InvalidInput("The norms are drawn over l2_penalty, which is not in the grid of this sweep.")
     provenance = {**sweeps.provenance(sweep), "weights": "last"}
     norm_of = {m.job.id: norm for m, norm in zip(sweep.members, sweeps.norms(sweep), strict=True)}
@@ -137,8 +137,8 @@ def prepare_sweep_norms(
         if found:
             points.append((penalty, float(np.mean(found)), min(found), max(found)))
     penalties, means, lowest, highest = np.array(points).T
-    others = [name for name in sweep.request.varied if name != "l2_penalty"]
-    n_repeats = len(sweep.members) // len(sweep.request.grid["l2_penalty"])
+    others = [name for name in sweep.varied if name != "l2_penalty"]
+    n_repeats = len(sweep.members) // len(sweep.grid["l2_penalty"])
     band = f"mean of {n_repeats} {'seeds' if others == ['seed'] else 'members'}, bars from min to max"
     return Drawing.of(
         norms_chart,
@@ -146,7 +146,7 @@ def prepare_sweep_norms(
         means,
         **({"lower": lowest, "upper": highest, "band": band} if others else {}),
         scale=scale,
-        title=f"Weight norm: {sweep.request.model_name}",
+        title=f"Weight norm: {sweep.model_name}",
         caption=sweep.caption,
         provenance=provenance,
         **form,
@@ -158,10 +158,10 @@ def prepare_sweep_heatmap(
 ) -> Drawing:
     """Prepare a cell for each pair of two numbers, the mean over seeds; raise `InvalidInput` unless just two vary."""
     sweep = sweeps.get(sweep_id)
-    axes = list(sweep.request.varied)
+    axes = list(sweep.varied)
     if len(axes) > 2 and "seed" in axes:
         axes.remove("seed")
-    values_of = {name: sorted(sweep.request.grid[name], key=lambda value: _order([value])) for name in axes}
+    values_of = {name: sorted(sweep.grid[name], key=lambda value: _order([value])) for name in axes}
     if len(axes) != 2 or not _NUMBERS.issuperset(axes) or any(None in values for values in values_of.values()):
         raise InvalidInput("A heat map needs a grid of two numbers with several values each, besides the seed.")
     provenance = {**sweeps.provenance(sweep), "metric": metric}
@@ -171,7 +171,7 @@ def prepare_sweep_heatmap(
         found = [value for member in members if (value := member.metric(metric)) is not None]
         if found:
             cells[values_of[y].index(y_value), values_of[x].index(x_value)] = np.mean(found)
-    seeds = f", mean of {len(sweep.request.grid['seed'])} seeds" if len(sweep.request.varied) > 2 else ""
+    seeds = f", mean of {len(sweep.grid['seed'])} seeds" if len(sweep.varied) > 2 else ""
     return Drawing.of(
         heatmap_chart,
         _words(x),
@@ -180,7 +180,7 @@ def prepare_sweep_heatmap(
         values_of[y],
         cells,
         metric=metric,
-        title=f"{METRICS[metric].title.capitalize()}: {sweep.request.model_name}",
+        title=f"{METRICS[metric].title.capitalize()}: {sweep.model_name}",
         caption=f"each at its best check{seeds}; {sweep.caption}",
         provenance=provenance,
         **form,
@@ -223,7 +223,7 @@ def prepare_sweep_weights(
 
 
 def _shown_names(sweep: Sweep) -> Sequence[str]:
-    return sweep.request.varied or tuple(sweep.request.grid)
+    return sweep.varied or tuple(sweep.grid)
 
 
 def _order(values: Iterable[Any]) -> list[tuple[bool, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ from service.telemetry import span
 from service.worker import Checked, Checkpointed, Ended, Started, decode_checkpoint, snapshot_stride
 
 from .derived_jobs import StartingPoint, is_complete, outcome
+from .job import Failure
 from .pausing import interrupt
 from .snapshots import max_snapshots
 
@@ -42,25 +43,6 @@ MAX_LOSSES = 3
 """A job whose workers have died this many times fails: it is the likely cause."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why a job failed, as in its answer. ``type`` is that of a problem, as in ``/problems/worker-lost``."""
-
-    type: str
-    title: str
-    detail: str
-
-    @classmethod
-    def of(cls, error: Exception, title: str) -> Failure:
-        """Build from an error of the service; any other error is internal."""
-        if isinstance(error, ServiceError):
-            return cls(type=f"/problems/{error.code}", title=title, detail=error.message)
-        return INTERNAL
-
-
-INTERNAL = Failure(
-    type="/problems/internal-error", title="An internal error", detail="A bug stopped the training; see the log."
-)
 _WORKER_LOST = Failure(
     type="/problems/worker-lost",
     title="Its workers died",
@@ -144,7 +126,7 @@ class Recorder:
             elif is_complete(row.verification, stop_reason, state.next_step):
                 model = self._registry.load(**row.verification["model"])
                 found = outcome(model, row, state, stop_reason)
-                values["verification"] = {**row.verification, "outcome": found}
+                values["verification"] = {**row.verification, "outcome": asdict(found)}
         except Exception as error:
             logger.exception("the results of job %s could not be stored", claim.id)
             return self.fail(claim, Failure.of(error, "The model was not stored"))
@@ -191,7 +173,7 @@ class Recorder:
         """Register the model of a run, unless it was cancelled before its first check; return the version."""
         if state.best_check is None or state.last_check is None:
             return None
-        checks = {"best": state.best_check.to_dict(), "last": state.last_check.to_dict()}
+        checks = {"best": asdict(state.best_check), "last": asdict(state.last_check)}
         draft = ModelDraft(
             model=config.model,
             classes=config.classes,
@@ -236,7 +218,7 @@ class Recorder:
 
 
 def _new_check(checked: Checked) -> NewCheck:
-    return NewCheck(**checked.check.to_dict(), detail=checked.progress.to_dict(), step_losses=checked.step_losses)
+    return NewCheck(**asdict(checked.check), detail=asdict(checked.progress), step_losses=checked.step_losses)
 
 
 def _keep_snapshots(connection: Connection, claim: JobRow, new: Sequence[Checked], ids: Mapping[int, int]) -> None:

@@ -4,10 +4,10 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from service.core import BY_NAME, TrainingConfig
-from service.database import NO_ANNOTATION, Annotation
+from service.core import BY_NAME, Doc, TrainingConfig
+from service.database import Annotation
 from service.errors import InvalidField
 from service.registry import Registry
 
@@ -17,7 +17,7 @@ MAX_MEMBERS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepRequest:
+class SweepRequest(Annotation):
     """A request for a sweep: members are all combinations of the values in ``grid``, the last name changing fastest.
 
     They share the hyperparameters of ``base``; the others have their defaults. Raises `InvalidField` at construction,
@@ -25,13 +25,13 @@ class SweepRequest:
     the grid is empty or holds a value twice.
     """
 
-    base: Mapping[str, Any]
-    grid: Mapping[str, Sequence[Any]]
+    base: Annotated[Mapping[str, Any], Doc("What all members share, as far as it was given.", dict[str, Any])]
+    grid: Annotated[Mapping[str, Sequence[Any]], Doc(written_as=dict[str, list[Any]])]
     dataset: str = "mnist"
     name: str | None = None
-    annotation: Annotation = NO_ANNOTATION
 
     def __post_init__(self) -> None:
+        Annotation.__post_init__(self)
         base = {name: _check("base", name, value) for name, value in self.base.items()}
         grid = {name: tuple(_check("grid", name, value) for value in values) for name, values in self.grid.items()}
         for name, values in grid.items():

@@ -1,17 +1,19 @@
 """Sweeps: `Sweeps` submits, reads and cancels them; their members are ordinary jobs."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from sqlalchemy import Connection
 from ulid import ULID
 
-from service.core import METRICS, Floats, Ints, Model, TrainingConfig, completed, norm
+from service.core import METRICS, Doc, Floats, Ints, Model, StopReason, TrainingConfig, completed, norm
 from service.database import (
     EVERYTHING,
     Annotation,
@@ -31,38 +33,39 @@ from service.database import (
 )
 from service.datasets import Dataset, select, with_its_classes
 from service.errors import InUse, InvalidField, InvalidJobTransition, JobNotFound, NoDataYet
-from service.registry import check_model_name, utc_text
-from service.worker import decode_checkpoint
+from service.registry import check_model_name
+from service.worker import Progress, decode_checkpoint
 
-from .job import Job, Series, in_words
+from .derived_jobs import ModelVersion
+from .job import Failure, Job, LatestAndBest, Series, in_words
 from .submission import SubmissionService, check_capacity, cut_page, fingerprint, parse_cursor
 from .sweep_request import SweepRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepSummary:
-    """A sweep without its members, for a listing; ``states`` counts the members in each state."""
+class SweepSummary(SweepRequest):
+    """A sweep without its members, for a listing."""
 
     id: str
-    request: SweepRequest
+    name: Annotated[str, Doc("The model of which every member becomes a version.")]
+    state: Annotated[Literal["running", "finished"], Doc("finished: every member is over.")]
+    states: Annotated[Mapping[str, int], Doc("How many members are in each state.", dict[JobState, int])]
     created_at: datetime
-    states: Mapping[str, int]
+
+    @staticmethod
+    def fields_of(row: SweepRow, states: Mapping[str, int], annotation: Annotation) -> dict[str, Any]:
+        """Return them of a row, the states of the members, and what was written about it."""
+        return {
+            **{name: getattr(row, name) for name in ("id", "base", "grid", "dataset", "name", "created_at")},
+            "state": "finished" if all(JobState(state).final for state in states) else "running",
+            "states": states,
+            **annotation.texts(),
+        }
 
     @property
-    def over(self) -> bool:
-        """Whether every member is finished."""
-        return all(JobState(state).final for state in self.states)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        return {
-            "id": self.id,
-            **self.request.annotation.to_dict(),
-            **self.request.to_dict(),
-            "state": "finished" if self.over else "running",
-            "states": dict(self.states),
-            "created_at": utc_text(self.created_at),
-        }
+    def summary(self) -> SweepSummary:
+        """What a listing has of it."""
+        return SweepSummary(**{name: getattr(self, name) for name in SweepSummary.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +79,39 @@ class Member:
         """Return a metric at the member's best check, None before its first."""
         return None if self.job.best is None else float(getattr(self.job.best, name))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as in an answer."""
-        job = self.job.to_dict()
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedMember:
+    """A member of a sweep: a job like any other, and the values in which it differs from the rest."""
+
+    rank: Annotated[int, Doc("1 is the best; those without a check come last.")]
+    values: Annotated[Mapping[str, Any], Doc("Of the hyperparameters in the grid.", dict[str, Any])]
+    job: Annotated[str, Doc("The id of its job, which has everything else.")]
+    state: JobState
+    progress: Progress
+    metrics: LatestAndBest
+    stop_reason: Annotated[str | None, Doc(written_as=StopReason | None)]
+    error: Annotated[Mapping[str, Any] | None, Doc(written_as=Failure | None)]
+    model: Annotated[Mapping[str, Any] | None, Doc(written_as=ModelVersion | None)]
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, member: Member, rank: int) -> RankedMember:
+        """Build from a member and its rank."""
         shown = ("state", "progress", "metrics", "stop_reason", "error", "model", "started_at", "finished_at")
-        return {"values": dict(self.values), "job": self.job.id, **{name: job[name] for name in shown}}
+        of_job = {name: getattr(member.job, name) for name in shown}
+        return cls(rank=rank, values=member.values, job=member.job.id, **of_job)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedSweep(SweepSummary):
+    """A sweep with its members, the best first."""
+
+    fraction: Annotated[float, Doc("The mean over the members; those that are over count whole.")]
+    ranked_by: Annotated[str, Doc(written_as=Literal[tuple(METRICS)])]
+    best: Annotated[str | None, Doc("The job of the best member; null before the first check.")]
+    members: tuple[RankedMember, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +133,11 @@ class Sweep(SweepSummary):
     @property
     def caption(self) -> str:
         """The caption of a picture of the sweep."""
-        config = TrainingConfig(
-            **{**self.request.base, **{name: values[0] for name, values in self.request.grid.items()}}
-        )
-        fixed = [words for name, words in in_words(config).items() if name not in self.request.varied]
-        model = "" if "model" in self.request.varied else f"{config.model} "
+        config = TrainingConfig(**{**self.base, **{name: values[0] for name, values in self.grid.items()}})
+        fixed = [words for name, words in in_words(config).items() if name not in self.varied]
+        model = "" if "model" in self.varied else f"{config.model} "
         n_finished, n_members = sum(member.job.state.final for member in self.members), len(self.members)
-        return f"{model}on {self.request.dataset}, {', '.join(fixed)}; {n_finished:,} of {n_members:,} members finished"
+        return f"{model}on {self.dataset}, {', '.join(fixed)}; {n_finished:,} of {n_members:,} members finished"
 
     def ranked(self, metric: str) -> list[Member]:
         """Return the members, best first; those without a check come last."""
@@ -127,17 +156,17 @@ class Sweep(SweepSummary):
             groups[tuple(getattr(member.job.config, name) for name in names)].append(member)
         return groups
 
-    def to_dict(self, metric: str = "validation_loss") -> dict[str, Any]:
-        """Return plain data, as in an answer, with the members ranked."""
+    def ranking(self, metric: str = "validation_loss") -> RankedSweep:
+        """Return it as an answer, with the members ranked by a metric."""
         ranked = self.ranked(metric)
-        best = ranked[0] if ranked and ranked[0].job.best else None
-        return {
-            **SweepSummary.to_dict(self),
-            "fraction": self.fraction,
-            "ranked_by": metric,
-            "best": best.job.id if best else None,
-            "members": [{**member.to_dict(), "rank": rank} for rank, member in enumerate(ranked, start=1)],
-        }
+        best = ranked[0].job if ranked and ranked[0].job.best else None
+        return RankedSweep(
+            **{name: getattr(self, name) for name in SweepSummary.__dataclass_fields__},
+            fraction=self.fraction,
+            ranked_by=metric,
+            best=best.id if best else None,
+            members=tuple(RankedMember.of(member, rank) for rank, member in enumerate(ranked, start=1)),
+        )
 
 
 T = TypeVar("T")
@@ -188,13 +217,7 @@ class Sweeps(SubmissionService):
             states = job_rows.count_members_by_state(connection, ids)
             annotations = annotation_rows.get(connection, "sweeps", ids)
         summaries = [
-            SweepSummary(
-                id=row.id,
-                request=_request(row, annotations[row.id]),
-                created_at=row.created_at,
-                states=states.get(row.id, {}),
-            )
-            for row in rows
+            SweepSummary(**SweepSummary.fields_of(row, states.get(row.id, {}), annotations[row.id])) for row in rows
         ]
         return summaries, following
 
@@ -247,12 +270,12 @@ class Sweeps(SubmissionService):
         with self._database.read() as connection:
             row = job_rows.get(connection, begun.id)
         environment: Mapping[str, Any] = (row.environment if row else None) or {}
-        grid = {name: list(values) for name, values in sweep.request.grid.items()}
+        grid = {name: list(values) for name, values in sweep.grid.items()}
         return {
             "sweep": sweep.id,
             "states": json.dumps(dict(sweep.states)),
-            **{name: json.dumps(value) for name, value in {**begun.config.to_dict(), **grid}.items()},
-            "dataset": sweep.request.dataset,
+            **{name: json.dumps(value) for name, value in {**begun.hyperparameters(), **grid}.items()},
+            "dataset": sweep.dataset,
             "dataset_sha256": (row.dataset_sha256 if row else None) or "",
             **{name: str(value) for name, value in environment.items()},
         }
@@ -262,7 +285,7 @@ class Sweeps(SubmissionService):
         config = sweep.members[0].job.config
         if any(len(member.job.config.build_model().layout.tensors) > 1 for member in sweep.members):
             return []
-        return config.build_model().tile_names(self._datasets.class_names(sweep.request.dataset, config.classes))
+        return config.build_model().tile_names(self._datasets.class_names(sweep.dataset, config.classes))
 
     def _parameters(self, sweep: Sweep, which: str) -> Iterator[tuple[Model, Floats] | None]:
         """Yield one at a time: a thousand checkpoints would fill the memory of a small machine."""
@@ -284,7 +307,7 @@ def _check_fit(request: SweepRequest, configs: Sequence[TrainingConfig], dataset
 def _fingerprint(request: SweepRequest, configs: Sequence[TrainingConfig]) -> str:
     """Return the fingerprint of a request, equal also if defaults are written out or the grid is reordered."""
     members = sorted(json.dumps(config.to_record(), sort_keys=True) for config in configs)
-    about = {"dataset": request.dataset, "name": request.model_name, **request.annotation.given()}
+    about = {"dataset": request.dataset, "name": request.model_name, **request.given()}
     return fingerprint({"members": members, **about})
 
 
@@ -302,7 +325,7 @@ def insert_sweep(
     sweep_id = str(ULID())
     columns = {**request.to_dict(), "idempotency_key": idempotency_key, "request_sha256": request_sha256}
     sweep_rows.insert(connection, id=sweep_id, **columns)
-    annotation_rows.put(connection, "sweeps", sweep_id, request.annotation)
+    annotation_rows.put(connection, "sweeps", sweep_id, request)
     return sweep_id, [
         NewJob(
             name=request.model_name,
@@ -332,28 +355,21 @@ def _row(connection: Connection, sweep_id: str) -> SweepRow:
     return row
 
 
-def _request(row: SweepRow, annotation: Annotation) -> SweepRequest:
-    return SweepRequest(base=row.base, grid=row.grid, dataset=row.dataset, name=row.name, annotation=annotation)
-
-
 def _sweep(connection: Connection, sweep_id: str) -> Sweep:
     row = _row(connection, sweep_id)
     annotation = annotation_rows.get(connection, "sweeps", [row.id])[row.id]
-    rows, request = job_rows.members(connection, row.id), _request(row, annotation)
+    rows = job_rows.members(connection, row.id)
     paces = {member.batches_per_epoch for member in rows} - {None}
     return Sweep(
-        id=row.id,
-        request=request,
-        created_at=row.created_at,
-        states=Counter(member.state for member in rows),
-        members=tuple(_shown_member(request, member) for member in rows),
+        **SweepSummary.fields_of(row, Counter(member.state for member in rows), annotation),
+        members=tuple(_shown_member(row.grid, member) for member in rows),
         batches_per_epoch=paces.pop() if len(paces) == 1 else None,
     )
 
 
-def _shown_member(request: SweepRequest, row: JobRow) -> Member:
+def _shown_member(grid: Collection[str], row: JobRow) -> Member:
     config = completed(row.config)
-    return Member(values={name: config[name] for name in request.grid}, job=Job.of(row, ()))
+    return Member(values={name: config[name] for name in grid}, job=Job.of(row, ()))
 
 
 def _tiles_in_order(model: Model, row: Floats) -> Floats:

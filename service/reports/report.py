@@ -193,7 +193,7 @@ class Report:
         """Return the report as in the API, without its findings."""
         return {
             "id": self.id,
-            **self.annotation.to_dict(self.options.title),
+            **self.annotation.texts(self.options.title),
             "state": self.state.value,
             "fraction": self.fraction,
             "options": self.options.to_dict(),

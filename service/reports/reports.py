@@ -288,7 +288,9 @@ def _new_job(request: JobRequest) -> NewJob:
         name=request.model_name,
         dataset=request.dataset,
         config=request.config.to_record(),
-        request_sha256=fingerprint(request.to_dict()),
+        request_sha256=fingerprint(
+            {**request.config.to_dict(), "dataset": request.dataset, "name": request.model_name}
+        ),
     )
 
 

@@ -131,10 +131,6 @@ class Progress:
     eta_s: float | None = None
     patience_left: int | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,7 @@ def look(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         "weights_sha256": {name: weights(job_id) for name, job_id in expected["jobs"].items()},
         "checks": {
-            name: [check.to_dict() for check in jobs.metrics(job_id).checks]
-            for name, job_id in expected["jobs"].items()
+            name: [asdict(check) for check in jobs.metrics(job_id).checks] for name, job_id in expected["jobs"].items()
         },
         "models": {name: _predictions(registry, name) for name in expected["models"]},
     }

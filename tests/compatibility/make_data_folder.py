@@ -19,6 +19,7 @@ import sqlite3
 import sys
 import tarfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -103,7 +104,7 @@ def make(folder: Path) -> dict[str, Any]:
         "interrupted_next_step": jobs.weights(interrupted, "last").next_step,
         "interrupted_to_its_end_sha256": {which: sha256(getattr(whole, which)) for which in ("best", "last")},
         "models": models,
-        "checks": {name: [check.to_dict() for check in jobs.metrics(job_id).checks] for name, job_id in ids.items()},
+        "checks": {name: [asdict(check) for check in jobs.metrics(job_id).checks] for name, job_id in ids.items()},
         "weights_sha256": {
             name: {which: sha256(jobs.weights(job_id, which).weights) for which in ("best", "last")}
             for name, job_id in ids.items()

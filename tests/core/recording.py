@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ class Recording:
 
     def metrics(self) -> Any:
         """Epoch, step, losses and accuracies: (n_checks, 6)."""
-        return np.array([list(check.to_dict().values()) for check in self.checks])
+        return np.array([list(asdict(check).values()) for check in self.checks])
 
 
 def record_stack(configs: Sequence[TrainingConfig], data: TrainingData, **options: Any) -> list[Recording]:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -172,7 +173,7 @@ class JobSystem:
         assert metrics.loss_steps.tolist() == list(range(len(metrics.loss_steps)))
         steps = [check.step for check in metrics.checks]
         assert steps == sorted(set(steps))
-        return [tuple(list(check.to_dict().values())[1:]) for check in metrics.checks]
+        return [tuple(asdict(check).values())[:-1] for check in metrics.checks]
 
 
 def workers_of(process: psutil.Process | None = None) -> list[psutil.Process]:

@@ -28,6 +28,7 @@ from service.database.tables import deliveries as rows
 from service.deliveries import Deliverer, give_up_removed
 from service.errors import InvalidInput, ServiceUnreachable
 from service.jobs import InlineExecutor, SweepRequest, Sweeps
+from service.registry import plain
 from service.reports import ReportOptions
 from service.settings import Settings
 from service.webhooks import is_public
@@ -89,7 +90,7 @@ def test_what_ends_is_posted_and_signed(make_service: Callable[..., Service], re
         assert Webhook(SECRET).verify(received.body, received.headers) == received.message
         assert (received.path, received.headers["content-type"]) == ("/hook?token=unsaid", "application/json")
     message = sent[f"job.ended-{job_id}"].message
-    assert message["type"] == "job.ended" and message["data"] == service.jobs.get(job_id).to_dict()
+    assert message["type"] == "job.ended" and message["data"] == plain(service.jobs.get(job_id))
     assert sent[f"sweep.ended-{sweep.id}"].message["data"]["state"] == "finished"
     assert sent[f"report.ended-{report.id}"].message["data"]["state"] == "cancelled"
     assert sent["version.created-told/1"].message["data"]["job_id"] == job_id

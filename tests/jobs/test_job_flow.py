@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from service.database import NewJob, job_rows
 from service.database.tables import jobs
 from service.errors import InvalidJobTransition, NoDataYet
 from service.jobs import Event, EventBatch, Job, JobRequest, JobState, RecordedCheck
+from service.registry import plain
 from tests.jobs.job_system import ENDLESS, LONG, JobSystem, SharedExecutor, eventually, in_this_process, on_sqlite
 
 CHECK_KEYS = {"id", "epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"}
@@ -31,10 +33,10 @@ def events_of(system: JobSystem, job_id: str) -> tuple[Event, ...]:
     return system.jobs.events(job_id).events
 
 
-def strictly(plain: Any) -> Any:
+def strictly(found: Any) -> Any:
     """Return plain data as JSON brings it back, which must not be changed by it; NaN and infinity are refused."""
-    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
-    return plain
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    return found
 
 
 def test_a_job_becomes_a_model(system: JobSystem) -> None:
@@ -49,7 +51,7 @@ def test_a_job_becomes_a_model(system: JobSystem) -> None:
     assert model.manifest.environment["blas_threads"] == 1
     assert model.manifest.stop_reason == "max_epochs"
     assert job.best is not None and job.latest is not None
-    without_id = {key: value for key, value in job.best.to_dict().items() if key != "id"}
+    without_id = {key: value for key, value in asdict(job.best).items() if key != "id"}
     assert model.manifest.metrics["best"] == model.manifest.metrics["published"] == without_id
     for which in ("best", "last"):
         weights = system.jobs.weights(job.id, which)
@@ -62,8 +64,8 @@ def test_a_finished_job_has_the_documented_shape(system: JobSystem) -> None:
     before = datetime.now(UTC)
     job_id = system.submit(model="logistic", batch_size=32, learning_rate=0.05, seed=7)
     system.wait(job_id)
-    plain = strictly(system.jobs.get(job_id).to_dict())
-    assert list(plain) == [
+    shown = strictly(plain(system.jobs.get(job_id)))
+    assert set(shown) == {
         "id",
         "title",
         "tags",
@@ -85,10 +87,10 @@ def test_a_finished_job_has_the_documented_shape(system: JobSystem) -> None:
         "started_at",
         "finished_at",
         "history",
-    ]
-    assert plain["id"] == job_id
-    assert plain["state"] == "succeeded"
-    assert plain["config"] == {
+    }
+    assert shown["id"] == job_id
+    assert shown["state"] == "succeeded"
+    assert shown["config"] == {
         "model": "logistic",
         "classes": [2, 3],
         "dataset": "mnist",
@@ -117,29 +119,29 @@ def test_a_finished_job_has_the_documented_shape(system: JobSystem) -> None:
         "learning_rate_schedule": "constant",
         "start_from": None,
     }
-    assert set(plain["progress"]) == PROGRESS_KEYS
-    assert plain["progress"]["fraction"] == 1.0 and plain["progress"]["eta_s"] == 0.0
-    assert plain["progress"]["images_per_s"] > 0
-    assert set(plain["metrics"]) == {"latest", "best"}
-    for check in plain["metrics"].values():
+    assert set(shown["progress"]) == PROGRESS_KEYS
+    assert shown["progress"]["fraction"] == 1.0 and shown["progress"]["eta_s"] == 0.0
+    assert shown["progress"]["images_per_s"] > 0
+    assert set(shown["metrics"]) == {"latest", "best"}
+    for check in shown["metrics"].values():
         assert set(check) == CHECK_KEYS
-    assert plain["metrics"]["latest"]["step"] == plain["progress"]["step"]
-    assert plain["stop_reason"] == "max_epochs"
-    assert plain["error"] is None
-    assert plain["model"] == {"name": "mnist-logistic", "version": 1}
-    created, started, finished = (parsed(plain[f"{name}_at"]) for name in ("created", "started", "finished"))
+    assert shown["metrics"]["latest"]["step"] == shown["progress"]["step"]
+    assert shown["stop_reason"] == "max_epochs"
+    assert shown["error"] is None
+    assert shown["model"] == {"name": "mnist-logistic", "version": 1}
+    created, started, finished = (parsed(shown[f"{name}_at"]) for name in ("created", "started", "finished"))
     assert before.replace(microsecond=0) <= created <= started <= finished <= datetime.now(UTC)
-    assert [line["state"] for line in plain["history"]] == ["queued", "running", "succeeded"]
-    assert [parsed(line["at"]) for line in plain["history"]] == [created, started, finished]
-    assert [line["reason"] for line in plain["history"]] == [None, None, "All epochs were trained."]
+    assert [line["state"] for line in shown["history"]] == ["queued", "running", "succeeded"]
+    assert [parsed(line["at"]) for line in shown["history"]] == [created, started, finished]
+    assert [line["reason"] for line in shown["history"]] == [None, None, "All epochs were trained."]
 
 
 @in_this_process
 def test_a_waiting_job_has_the_same_shape(system: JobSystem) -> None:
     first = system.submit(**ENDLESS)
-    plain = strictly(system.jobs.get(system.submit()).to_dict())
-    assert plain["state"] == "queued"
-    assert plain["progress"] == {
+    shown = strictly(plain(system.jobs.get(system.submit())))
+    assert shown["state"] == "queued"
+    assert shown["progress"] == {
         "fraction": 0.0,
         "epoch": 0,
         "step": 0,
@@ -147,8 +149,8 @@ def test_a_waiting_job_has_the_same_shape(system: JobSystem) -> None:
         "eta_s": None,
         "patience_left": None,
     }
-    assert plain["metrics"] == {"latest": None, "best": None}
-    assert [plain[key] for key in ("stop_reason", "error", "model", "started_at", "finished_at")] == [None] * 5
+    assert shown["metrics"] == {"latest": None, "best": None}
+    assert [shown[key] for key in ("stop_reason", "error", "model", "started_at", "finished_at")] == [None] * 5
     system.jobs.cancel(first)
 
 
@@ -258,7 +260,7 @@ def test_a_diverging_job_fails_and_says_where(system: JobSystem) -> None:
     steps = [int(word) for word in job.error["detail"].split() if word.isdigit()]
     assert steps[0] > job.latest.step  # type: ignore[union-attr]
     assert "learning rate 10" in job.error["detail"]
-    strictly(job.to_dict())
+    strictly(plain(job))
     strictly(system.jobs.metrics(job.id).to_dict())
     for event in events_of(system, job.id):
         strictly(dict(event.data))
@@ -329,12 +331,12 @@ def test_events_contain_everything_in_order(system: JobSystem) -> None:
     kinds = [event.kind for event in events]
     assert kinds == ["state", "state", *["check"] * 16, "state"]
     states = [event.data for event in events if event.kind == "state"]
-    assert states == job.to_dict()["history"]
+    assert states == plain(job)["history"]
     checks = [event for event in events if event.kind == "check"]
     for event, check in zip(checks, system.jobs.metrics(job.id).checks, strict=True):
         data = dict(event.data)
         progress = data.pop("progress")
-        assert data == check.to_dict() and event.id == check.id
+        assert data == asdict(check) and event.id == check.id
         assert set(progress) == PROGRESS_KEYS and progress["step"] == check.step
     fractions = [event.data["progress"]["fraction"] for event in checks]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0

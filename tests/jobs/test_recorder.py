@@ -13,7 +13,7 @@ from service.core import StopReason, TrainingConfig
 from service.database import Database, JobRow, job_rows, weight_rows
 from service.errors import StorageFailed, StorageFull
 from service.jobs import MAX_LOSSES, JobState, Recorder
-from service.jobs.recorder import INTERNAL
+from service.jobs.job import INTERNAL
 from service.jobs.snapshots import MAX_SNAPSHOTS
 from service.registry import LocalStore, Registry
 from service.worker import (
@@ -120,7 +120,7 @@ def test_repeated_checks_stay_as_they_are(idle: JobSystem, claim: JobRow, messag
     assert idle.jobs.events(claim.id).events[: len(before)] == before
     assert len(idle.curve(claim.id)) == 12
     lowest = min(idle.jobs.metrics(claim.id).checks, key=lambda check: check.validation_loss)
-    assert idle.jobs.get(claim.id).best.to_dict() == lowest.to_dict()
+    assert idle.jobs.get(claim.id).best == lowest
 
 
 @pytest.mark.slow

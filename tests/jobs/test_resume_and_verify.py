@@ -14,7 +14,7 @@ from service.core import HYPERPARAMETERS, TrainingConfig
 from service.database import job_rows
 from service.errors import IdempotencyMismatch, InvalidField, InvalidJobTransition, JobNotFound
 from service.jobs import InlineExecutor, Job, JobState, SweepRequest, Sweeps
-from service.jobs.recorder import INTERNAL
+from service.jobs.job import INTERNAL
 from service.worker import Checked, Checkpointed, MemberSpec, Message, StackSpec, Started, StopRequests, run_training
 from tests.database.histories import check_series
 from tests.jobs.job_system import ENDLESS, LONG, SHORT, JobSystem

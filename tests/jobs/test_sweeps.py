@@ -11,7 +11,7 @@ import pytest
 
 from service.database import job_rows, weight_rows
 from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, NoDataYet, QueueFull
-from service.jobs import InlineExecutor, JobState, Sweep, SweepRequest, Sweeps, SweepSummary
+from service.jobs import InlineExecutor, JobState, Sweep, SweepRequest, Sweeps
 from service.jobs.executors import Execution
 from service.worker import StackSpec
 from tests.jobs.job_system import (
@@ -384,7 +384,7 @@ def test_pages_show_every_sweep_once_newest_first(idle: JobSystem) -> None:
         seen += more
     assert [summary.id for summary in seen] == ids[::-1]
     assert [summary.states for summary in seen] == [{"queued": n} for n in range(5, 0, -1)]
-    assert [one.to_dict() for one in seen] == [SweepSummary.to_dict(sweeps.get(sweep_id)) for sweep_id in reversed(ids)]
+    assert seen == [sweeps.get(sweep_id).summary for sweep_id in reversed(ids)]
 
 
 def test_a_sweep_without_checks_has_nothing_to_show(idle: JobSystem) -> None:
@@ -393,8 +393,8 @@ def test_a_sweep_without_checks_has_nothing_to_show(idle: JobSystem) -> None:
         with pytest.raises(NoDataYet):
             ask(sweep)
     assert sweeps.series(sweep, "validation_accuracy") == {}
-    plain = sweep.to_dict()
-    assert (plain["best"], plain["fraction"], plain["state"]) == (None, 0, "running")
+    found = sweep.ranking()
+    assert (found.best, found.fraction, found.state) == (None, 0, "running")
 
 
 @in_this_process
@@ -414,7 +414,7 @@ def test_what_a_finished_sweep_shows(system: JobSystem) -> None:
     assert sweep.caption == "softmax on mnist, learning rate 0.01, batch size 128, shuffled; 4 of 4 members finished"
     best = sweep.ranked("validation_loss")[0]
     assert best.metric("validation_loss") == min(member.metric("validation_loss") or 9 for member in sweep.members)
-    assert sweep.to_dict()["best"] == best.job.id
+    assert sweep.ranking().best == best.job.id
 
 
 @pytest.mark.slow
@@ -427,7 +427,7 @@ def test_a_thousand_members_are_accepted_quickly(idle: JobSystem) -> None:
         sweep = sweeps.submit(SweepRequest(base={}, grid=grid))
         assert time.process_time() - started_at < 3
         started_at = time.process_time()
-        assert len(sweeps.get(sweep.id).to_dict()["members"]) == 1000
+        assert len(sweeps.get(sweep.id).ranking().members) == 1000
         assert time.process_time() - started_at < 1
     assert len(claim(idle)) == 1
     sweeps.cancel(sweep.id)

@@ -172,7 +172,7 @@ def test_a_report_over_seeds(
     assert row and row.repeats_sweep_id
     for sweep_id, n_members in zip(row.sweep_ids, (4, 1), strict=True):
         sweep = service.sweeps.get(sweep_id)
-        assert len(sweep.members) == n_members == math.prod(map(len, sweep.request.grid.values()))
+        assert len(sweep.members) == n_members == math.prod(map(len, sweep.grid.values()))
         assert prepare_sweep_weights(service.sweeps, sweep_id).draw()
         with pytest.raises(InUse):
             service.sweeps.delete(sweep_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
@@ -185,7 +186,7 @@ def test_a_diverging_run_says_where(run: Run, dtype: str) -> None:
     assert ended.stop_reason is StopReason.NON_FINITE_LOSS
     assert ended.failed_step is not None and ended.failed_step > checks_of(messages)[-1].check.step
     for checked in checks_of(messages):
-        assert np.isfinite(list(checked.check.to_dict().values())).all()
+        assert np.isfinite(list(asdict(checked.check).values())).all()
         assert np.isfinite(unpack_losses(checked.step_losses)).all()
 
 

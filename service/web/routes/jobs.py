@@ -1,7 +1,6 @@
 """Training jobs: submit, look, follow, pause, cancel, resume, verify, delete; and their pictures at any time."""
 
 import re
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -12,20 +11,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from service.bootstrap import Service
-from service.core import StopReason
 from service.errors import MalformedInput
 from service.jobs import (
     DEFAULT_POINTS,
-    MAX_CLAIMS,
     MAX_POINTS,
-    Failure,
     Job,
     JobState,
     LayerNumbers,
     LayerValues,
     RecordedCheck,
-    StartingPoint,
-    Transition,
     prepare_job_curves,
     prepare_job_gradient,
     prepare_job_weights,
@@ -45,8 +39,7 @@ from service.web.pictures import (
     picture_answer,
 )
 from service.web.requests import MAX_EVENT_ID, IdempotencyKey, JobId, Parameters, SearchedPage, ServiceDep
-from service.web.routing import CSV, CSV_CONTENT, AnnotatedAnswer, Answer, NextPage, answer, answer_type_of, noun_router
-from service.worker import Progress
+from service.web.routing import CSV, CSV_CONTENT, Answer, JsonAnswer, NextPage, answer, answer_type_of, noun_router
 
 router = noun_router("jobs")
 pictures = noun_router("pictures")
@@ -65,91 +58,7 @@ _EVENT_ID = re.compile(r"[0-9]{0,18}")
 _EVENT_ID_SCHEMA = {"pattern": f"^{_EVENT_ID.pattern}$"}
 
 
-class LatestAndBest(Answer):
-    """The newest check, and the one with the lowest validation loss."""
-
-    latest: RecordedCheck | None
-    best: RecordedCheck | None
-
-
-class Version(Answer):
-    """A version of a model."""
-
-    name: str
-    version: int
-
-
-class Continuation(Answer):
-    """Where a resumed job began."""
-
-    job: str = Field(description="The job whose checkpoint it began with; its earlier checks are copies.")
-    step: int = Field(description="The first step that it made itself.")
-
-
-class LargestDifference(Answer):
-    """Of two sets of weights, the largest absolute difference; null where their shapes differ."""
-
-    best: float | None
-    last: float | None
-
-
-class RecordDifference(Answer):
-    """Something in which a record and the training that repeated it differ."""
-
-    what: str = Field(description="As in `environment.numpy`, `config.seed`, `dataset.sha256`.")
-    recorded: Any
-    now: Any
-
-
-class VerificationOutcome(Answer):
-    """Whether the same weights came out."""
-
-    identical: bool = Field(description="Whether best and last weights are the same to the bit.")
-    recorded_sha256: str = Field(description="Of the weight file of the model.")
-    retrained_sha256: str = Field(description="Of the weight file that this training would make.")
-    largest_difference: LargestDifference
-    differences: list[RecordDifference]
-
-
-class Verification(Answer):
-    """What a job trains again, and what came of it."""
-
-    job: str
-    model: Version
-    outcome: VerificationOutcome | None = Field(description="null until the job has succeeded.")
-
-
-class JobAnswer(AnnotatedAnswer):
-    """A training job."""
-
-    id: str
-    state: JobState
-    config: dict[str, Any] = Field(description="The request, with everything that it left open.")
-    progress: Progress
-    pause_at_step: int | None = Field(
-        description="It pauses before this step, or does; 0 while it runs: after the current one. null: never."
-    )
-    can_pause: bool = Field(
-        description="Whether it can be paused, now or later: it is not over, no member of a sweep, and was trained in "
-        f"fewer than {MAX_CLAIMS} parts."
-    )
-    metrics: LatestAndBest
-    stop_reason: StopReason | None = Field(description="Why training ended.")
-    error: Failure | None
-    model: Version | None = Field(description="What it made, once it is over; a verification makes none.")
-    continues: Continuation | None = Field(description="Of a resumed job.")
-    starts_from: StartingPoint | None = Field(description="Of a job with `start_from`.")
-    sweep: str | None = Field(
-        description="The sweep of which it is a member: trained with others, it cannot be paused."
-    )
-    verification: Verification | None = Field(description="Of a job that verifies another.")
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    history: list[Transition]
-
-
-JobList = answer("JobList", "Jobs, the newest first.", jobs=list[JobAnswer], next=NextPage)
+JobList = answer("JobList", "Jobs, the newest first.", jobs=list[Job], next=NextPage)
 
 
 class LossCurve(Answer):
@@ -210,7 +119,7 @@ class JobWeightsParameters(LayerPictureParameters):
     weights: BestOrLast = "best"
 
 
-@router.post("/jobs", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
+@router.post("/jobs", dependencies=[TRAIN], status_code=202, response_model=Job)
 def submit_job(body: requests.TrainingRequest, service: ServiceDep, key: IdempotencyKey = None) -> Response:
     """Submit a training job. It is durable before this answers; training starts when a worker is free."""
     fields = body.model_dump(exclude_unset=True)
@@ -223,48 +132,48 @@ def submit_job(body: requests.TrainingRequest, service: ServiceDep, key: Idempot
 @router.get("/jobs", dependencies=[READ], response_model=JobList)
 def list_jobs(query: JobsPage, service: ServiceDep) -> Response:
     """List jobs, the newest first; those in a state, with a tag, or with some words in their names and notes."""
-    return JSONResponse(service.page("jobs", **query.asked))
+    return JsonAnswer(service.page("jobs", **query.asked))
 
 
-@router.get("/jobs/{job_id}", dependencies=[READ], response_model=JobAnswer)
+@router.get("/jobs/{job_id}", dependencies=[READ], response_model=Job)
 def get_job(job_id: JobId, service: ServiceDep) -> Response:
     """Return a job as it is now: state, progress, latest and best check, history."""
-    return JSONResponse(service.jobs.get(job_id).to_dict())
+    return JsonAnswer(service.jobs.get(job_id))
 
 
-@router.patch("/jobs/{job_id}", dependencies=[TRAIN], response_model=JobAnswer)
+@router.patch("/jobs/{job_id}", dependencies=[TRAIN], response_model=Job)
 def annotate_job(job_id: JobId, body: requests.AnnotationChange, service: ServiceDep) -> Response:
     """Change the title, the tags or the notes of a job, in any state. Nothing else depends on them."""
     service.annotations.change("jobs", job_id, body.model_dump(exclude_unset=True))
-    return JSONResponse(service.jobs.get(job_id).to_dict())
+    return JsonAnswer(service.jobs.get(job_id))
 
 
-@router.post("/jobs/{job_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
+@router.post("/jobs/{job_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=Job)
 def cancel_job(job_id: JobId, service: ServiceDep) -> Response:
     """Ask a job to stop. Its best weights so far are kept and become a model; asking again changes nothing."""
-    return JSONResponse(service.jobs.cancel(job_id).to_dict(), 202)
+    return JsonAnswer(service.jobs.cancel(job_id), 202)
 
 
-@router.post("/jobs/{job_id}/pause", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
+@router.post("/jobs/{job_id}/pause", dependencies=[TRAIN], status_code=202, response_model=Job)
 def pause_job(job_id: JobId, service: ServiceDep) -> Response:
     """Ask a job to wait after its current step. It keeps no worker meanwhile; asking again changes nothing.
 
     At most 100 jobs are paused at a time, each at most 500 times; after 24 hours it goes on by itself. A member of a
     sweep cannot be paused.
     """
-    return JSONResponse(service.jobs.pause(job_id).to_dict(), 202)
+    return JsonAnswer(service.jobs.pause(job_id), 202)
 
 
-@router.post("/jobs/{job_id}/continue", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
+@router.post("/jobs/{job_id}/continue", dependencies=[TRAIN], status_code=202, response_model=Job)
 def continue_job(job_id: JobId, body: requests.ContinueRequest, service: ServiceDep) -> Response:
     """Continue a paused job, for some steps, to the end of some epochs, or to its end.
 
     Its weights are, to the bit, those of a job that was never paused.
     """
-    return JSONResponse(service.jobs.proceed(job_id, steps=body.steps, epochs=body.epochs).to_dict(), 202)
+    return JsonAnswer(service.jobs.proceed(job_id, steps=body.steps, epochs=body.epochs), 202)
 
 
-@router.post("/jobs/{job_id}/resume", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
+@router.post("/jobs/{job_id}/resume", dependencies=[TRAIN], status_code=202, response_model=Job)
 def resume_job(
     job_id: JobId, body: requests.ResumeRequest, service: ServiceDep, key: IdempotencyKey = None
 ) -> Response:
@@ -276,7 +185,7 @@ def resume_job(
     return _accepted(service.jobs.resume(job_id, body.model_dump(exclude_unset=True), idempotency_key=key))
 
 
-@router.post("/jobs/{job_id}/verify", dependencies=[TRAIN], status_code=202, response_model=JobAnswer)
+@router.post("/jobs/{job_id}/verify", dependencies=[TRAIN], status_code=202, response_model=Job)
 def verify_job(job_id: JobId, service: ServiceDep, key: IdempotencyKey = None) -> Response:
     """Submit a job that trains another one again from its record, and then reports whether the same bits came out.
 
@@ -384,7 +293,7 @@ async def _numbers(request: Request, service: Service, job_id: str, what: LayerV
 
 
 def _accepted(job: Job) -> Response:
-    return JSONResponse(job.to_dict(), 202, {"Location": f"/api/v1/jobs/{job.id}"})
+    return JsonAnswer(job, 202, {"Location": f"/api/v1/jobs/{job.id}"})
 
 
 def _event_id(field: str, text: str) -> int:

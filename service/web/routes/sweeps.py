@@ -1,21 +1,19 @@
 """Sweeps: a grid of jobs submitted as one, ranked, cancelled and pictured together."""
 
-from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from service.core import METRICS, StopReason
-from service.database import Annotation
+from service.core import METRICS
 from service.jobs import (
     MAX_ROWS,
-    Failure,
     ImageFormat,
-    JobState,
+    RankedSweep,
     SweepRequest,
+    SweepSummary,
     prepare_sweep_accuracy,
     prepare_sweep_heatmap,
     prepare_sweep_norms,
@@ -34,10 +32,7 @@ from service.web.pictures import (
     picture_answer,
 )
 from service.web.requests import GroupsPage, IdempotencyKey, Parameters, ServiceDep, SweepId
-from service.web.routing import AnnotatedAnswer, Answer, NextPage, answer, noun_router
-from service.worker import Progress
-
-from .jobs import LatestAndBest, Version
+from service.web.routing import JsonAnswer, NextPage, answer, noun_router
 
 router = noun_router("sweeps")
 
@@ -46,45 +41,7 @@ Metric: TypeAlias = Literal[tuple(METRICS)]  # type: ignore[valid-type]  # made 
 RankBy = Annotated[Metric, Field(description="What members are compared by, each at its best check.")]
 
 
-class SweepMember(Answer):
-    """A member of a sweep: a job like any other, and the values in which it differs from the rest."""
-
-    rank: int = Field(description="1 is the best; those without a check come last.")
-    values: dict[str, Any] = Field(description="Of the hyperparameters in the grid.")
-    job: str = Field(description="The id of its job, which has everything else.")
-    state: JobState
-    progress: Progress
-    metrics: LatestAndBest
-    stop_reason: StopReason | None
-    error: Failure | None
-    model: Version | None
-    started_at: datetime | None
-    finished_at: datetime | None
-
-
-class SweepSummaryAnswer(AnnotatedAnswer):
-    """A sweep in a listing."""
-
-    id: str
-    base: dict[str, Any] = Field(description="What all members share, as far as it was given.")
-    grid: dict[str, list[Any]]
-    dataset: str
-    name: str = Field(description="The model of which every member becomes a version.")
-    state: Literal["running", "finished"] = Field(description="finished: every member is over.")
-    states: dict[JobState, int] = Field(description="How many members are in each state.")
-    created_at: datetime
-
-
-class SweepAnswer(SweepSummaryAnswer):
-    """A sweep with its members, the best first."""
-
-    fraction: float = Field(description="The mean over the members; those that are over count whole.")
-    ranked_by: Metric
-    best: str | None = Field(description="The job of the best member; null before the first check.")
-    members: list[SweepMember]
-
-
-SweepList = answer("SweepList", "Sweeps, the newest first.", sweeps=list[SweepSummaryAnswer], next=NextPage)
+SweepList = answer("SweepList", "Sweeps, the newest first.", sweeps=list[SweepSummary], next=NextPage)
 
 
 class SweepParameters(Parameters):
@@ -113,7 +70,7 @@ class MemberWeightsParameters(WeightsGridParameters):
     limit: int = Field(MAX_ROWS, ge=1, le=MAX_ROWS, description="Only so many members, the best.")
 
 
-@router.post("/sweeps", dependencies=[TRAIN], status_code=202, response_model=SweepAnswer)
+@router.post("/sweeps", dependencies=[TRAIN], status_code=202, response_model=RankedSweep)
 def submit_sweep(body: requests.SweepRequest, service: ServiceDep, key: IdempotencyKey = None) -> Response:
     """Submit a grid of training jobs. All of them are durable before this answers.
 
@@ -125,35 +82,37 @@ def submit_sweep(body: requests.SweepRequest, service: ServiceDep, key: Idempote
         grid=body.grid.model_dump(exclude_unset=True),
         dataset=service.collections.training_set(body.model_dump(include={"dataset"})["dataset"]),
         name=body.name,
-        annotation=Annotation(title=body.title, tags=tuple(body.tags), notes=body.notes),
+        title=body.title,
+        tags=tuple(body.tags),
+        notes=body.notes,
     )
     sweep = service.sweeps.submit(request, idempotency_key=key)
-    return JSONResponse(sweep.to_dict(), 202, {"Location": f"/api/v1/sweeps/{sweep.id}"})
+    return JsonAnswer(sweep.ranking(), 202, {"Location": f"/api/v1/sweeps/{sweep.id}"})
 
 
 @router.get("/sweeps", dependencies=[READ], response_model=SweepList)
 def list_sweeps(query: GroupsPage, service: ServiceDep) -> Response:
     """List sweeps, the newest first, without their members; found as jobs are."""
-    return JSONResponse(service.page("sweeps", **query.asked))
+    return JsonAnswer(service.page("sweeps", **query.asked))
 
 
-@router.get("/sweeps/{sweep_id}", dependencies=[READ], response_model=SweepAnswer)
+@router.get("/sweeps/{sweep_id}", dependencies=[READ], response_model=RankedSweep)
 def get_sweep(sweep_id: SweepId, query: SweepParameters, service: ServiceDep) -> Response:
     """Return a sweep as it is now, its members ranked and the best one named."""
-    return JSONResponse(service.sweeps.get(sweep_id).to_dict(query.rank_by))
+    return JsonAnswer(service.sweeps.get(sweep_id).ranking(query.rank_by))
 
 
-@router.patch("/sweeps/{sweep_id}", dependencies=[TRAIN], response_model=SweepAnswer)
+@router.patch("/sweeps/{sweep_id}", dependencies=[TRAIN], response_model=RankedSweep)
 def annotate_sweep(sweep_id: SweepId, body: requests.AnnotationChange, service: ServiceDep) -> Response:
     """Change the title, the tags or the notes of a sweep; its jobs have their own."""
     service.annotations.change("sweeps", sweep_id, body.model_dump(exclude_unset=True))
-    return JSONResponse(service.sweeps.get(sweep_id).to_dict())
+    return JsonAnswer(service.sweeps.get(sweep_id).ranking())
 
 
-@router.post("/sweeps/{sweep_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=SweepAnswer)
+@router.post("/sweeps/{sweep_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=RankedSweep)
 def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> Response:
     """Ask all members that are not over to stop, as each can be by its own job. Asking again changes nothing."""
-    return JSONResponse(service.sweeps.cancel(sweep_id).to_dict(), 202)
+    return JsonAnswer(service.sweeps.cancel(sweep_id).ranking(), 202)
 
 
 @router.delete("/sweeps/{sweep_id}", dependencies=[TRAIN], status_code=204)

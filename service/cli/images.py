@@ -240,22 +240,22 @@ def _predict(backend: Backend, sources: Sequence[Source], options: Json) -> Json
 
 
 def image_sources(files: Sequence[str]) -> Iterator[Source]:
-    """Yield the names of files, which are read one at a time, and instead of a zip archive its members."""
+    """Yield files, which are read one at a time, and instead of a zip archive its members."""
     for file in files:
-        if file == "-":
-            yield Source("standard input", _read_image(file))  # which can be read once only
-        elif Path(file).suffix.lower() != ".zip":
+        if file != "-" and Path(file).suffix.lower() != ".zip":
             yield Source(file, file)
-        else:
-            try:
-                archive = ImageFile(content=read_file(file), name=file)
-                members = [*expand_files([archive], DecodingLimits())]
-            except (InvalidInput, Failure) as error:
-                yield Source(file, error)
-                continue
-            for member in members:
-                name = f"{file}/{member.name}" if archive.is_archive else file
-                yield Source(name, member.error if isinstance(member, RefusedFile) else member)
+            continue
+        name = "standard input" if file == "-" else file
+        try:
+            image = _read_image(file)
+            members = [*expand_files([image], DecodingLimits())] if image.is_archive else []
+        except (InvalidInput, Failure) as error:
+            yield Source(name, error)
+            continue
+        if not image.is_archive:
+            yield Source(name, image)
+        for member in members:
+            yield Source(f"{name}/{member.name}", member.error if isinstance(member, RefusedFile) else member)
 
 
 def reason(error: InvalidInput | Failure) -> str:

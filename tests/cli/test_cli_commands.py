@@ -346,6 +346,9 @@ def test_files_and_archives_as_csv(here: Here, digit_png: Path, tmp_path: Path) 
         (name, digit, not digit) for name, digit in zip(names, ["7", "", "", "7"], strict=True)
     ]
     assert rows[0]["probability"] == rows[3]["probability"]
+    piped = list(csv.DictReader(StringIO(here("predict", "-", "--csv", exit_code=1, input=files[0].read_bytes()))))
+    assert [row["name"] for row in piped] == [f"standard input/{digit_png.name}", "standard input/note.txt"]
+    assert [row["digit"] for row in piped] == ["7", ""]
     here("predict", digit_png, "--csv", "--json", exit_code=2)
 
 

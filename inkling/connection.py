@@ -133,7 +133,7 @@ class _Server(Generic[HttpClient]):
         http_client: HttpClient | None,
     ) -> None:
         url = (url or os.environ.get("INKLING_URL") or "http://127.0.0.1:8000").rstrip("/")
-        key = os.environ.get("INKLING_KEY", "") if key is None else key
+        key = os.environ.get("INKLING_KEY", "").strip() if key is None else key
         try:
             self.url = httpx.URL(url)
             if not re.match(r"https?://[^/]", url):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 from click.core import ParameterSource
@@ -26,7 +26,6 @@ if TYPE_CHECKING:  # else each is imported when it is opened
     from .remote import RemoteBackend
 
 Json = dict[str, Any]
-PictureFormat = Literal["png", "svg"]
 Backend: TypeAlias = "LocalBackend | RemoteBackend"
 
 

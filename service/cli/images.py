@@ -27,6 +27,7 @@ from .root import Failure
 from .terminal import (
     STANDARD_OUTPUT,
     columns,
+    ending_of,
     output_option,
     percent,
     print_and_draw,
@@ -112,6 +113,8 @@ def predict(
     """
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
+    if sheet is not None:
+        ending_of(sheet, ".png")
     sources = list(image_sources(files))
     answer = _predict(backend, sources, options)
     predictions = answer["predictions"]

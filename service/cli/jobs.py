@@ -17,7 +17,7 @@ from .job_view import STATE_STYLES, JobView, check_table, print_job, print_jobs
 from .names import Noun
 from .noun_commands import add_annotate, add_cancel, add_delete, add_list, add_show
 from .root import Failure, examples
-from .terminal import PICTURE_OUTPUT, picture_file, terminal, write_file
+from .terminal import PICTURE_OUTPUT, ending_of, terminal, write_file
 
 _JOB = Noun.JOB.argument
 
@@ -150,8 +150,9 @@ def picture(backend: Backend, *, job_id: str, picture: str, output: Path | None)
 
     Of weights and gradient a FILE that ends in .csv has the numbers: a line for each pixel and the bias.
     """
-    if output and output.suffix == ".csv" and picture in ("weights", "gradient"):
-        write_file(output, backend.numbers(job_id, picture).encode())
-        return
-    file, picture_format = picture_file(output, picture)
-    write_file(file, backend.picture("jobs", job_id, picture, picture_format))
+    file = output or Path(f"{picture}.png")
+    ending = ending_of(file, ".png", ".csv" if picture in ("weights", "gradient") else ".svg")
+    if ending == ".csv":
+        write_file(file, backend.numbers(job_id, picture).encode())
+    else:
+        write_file(file, backend.picture("jobs", job_id, picture, ending[1:]))

@@ -33,7 +33,7 @@ from service.registry import Model, parse_version_id, plain
 from service.reports import ReportOptions
 from service.settings import Settings
 
-from .backend import Json, PictureFormat
+from .backend import Json
 
 _POLL_S = 0.1
 
@@ -120,7 +120,7 @@ class LocalBackend:
         delete = deletes[noun] if noun in deletes else self._service_of(noun).delete
         delete(object_id, **options)
 
-    def picture(self, noun: str, object_id: str, picture: str, picture_format: PictureFormat) -> bytes:
+    def picture(self, noun: str, object_id: str, picture: str, picture_format: str) -> bytes:
         """Draw a job or a sweep as far as it is."""
         draw: Any = job_picture if noun == "jobs" else sweep_picture
         drawn: bytes = draw(self._service_of(noun), object_id, picture, image_format=picture_format)
@@ -242,7 +242,7 @@ class LocalBackend:
     def predict(
         self, image: ImageFile, *, unsure_below: float | None = None, digit_below: float | None = None, **options: Any
     ) -> Json:
-        """Predict the digit of each image in a file, by the ``model``, ``version`` or ``alias`` that is options."""
+        """Predict the digit of each image in a file, by the ``model``, ``version`` or ``alias`` that is given."""
         thresholds = Thresholds(unsure_below=unsure_below, digit_below=digit_below)
         return answer(self._model(**options), decode_upload(image.content, image.media_type), thresholds=thresholds)
 

@@ -26,6 +26,7 @@ from .terminal import (
     age_text,
     columns,
     confirm,
+    ending_of,
     facts,
     output_option,
     percent,
@@ -243,9 +244,8 @@ def _write_version(
     backend: Backend, name: str, version: str | None, output: Path, makers: Mapping[str, Callable[[str, int], bytes]]
 ) -> None:
     """Write a file of a version; the ending of its name says which."""
-    if output.suffix not in makers:
-        raise click.UsageError(f"The name of the file must end in {' or '.join(makers)}.")
-    write_file(output, makers[output.suffix](name, backend.version(name, version)["version"]))
+    make = makers[ending_of(output, *makers)]
+    write_file(output, make(name, backend.version(name, version)["version"]))
 
 
 def _print_models(models: Sequence[Json], console: Console) -> None:

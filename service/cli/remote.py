@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -53,9 +52,9 @@ class RemoteBackend:
     trains_here = False
 
     def __init__(self, url: str, key_file: Path | None = None, *, arguments: str = "", **of_client: Any) -> None:
-        key = key_file.read_text(errors="replace") if key_file else os.environ.get("INKLING_KEY", "")
+        key = key_file.read_text(errors="replace").strip() if key_file else None
         with _errors_of_the_service():
-            self.client = InklingClient(url, key.strip(), **of_client)
+            self.client = InklingClient(url, key, **of_client)
         self.place = self.client.connection.place
         self.arguments = arguments
 

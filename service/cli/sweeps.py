@@ -35,9 +35,9 @@ from .terminal import (
     bar,
     columns,
     duration_text,
+    ending_of,
     loss_text,
     percent,
-    picture_file,
     print_commands,
     write_file,
 )
@@ -216,8 +216,9 @@ def picture(backend: Backend, *, sweep_id: str, picture: str, output: Path | Non
     accuracy: a line for each member; norms: how large the weights are under each L2 penalty; weights: a row for
     each member; heatmap: a grid of two hyperparameters.
     """
-    file, picture_format = picture_file(output, picture)
-    write_file(file, backend.picture("sweeps", sweep_id, picture, picture_format))
+    file = output or Path(f"{picture}.png")
+    ending = ending_of(file, ".png", *([] if picture == "weights" else [".svg"]))
+    write_file(file, backend.picture("sweeps", sweep_id, picture, ending[1:]))
 
 
 def values_text(values: Mapping[str, Any]) -> str:

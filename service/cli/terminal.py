@@ -19,7 +19,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from .backend import Backend, Json, PictureFormat
+from .backend import Backend, Json
 from .root import Failure
 
 _PIPE_WIDTH = 10_000
@@ -174,7 +174,9 @@ def print_and_draw(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Print an answer, and write its picture if an ``output`` is named: that alone if it is standard output."""
+    """Print an answer, and write its picture as PNG if an ``output`` is named: that alone if it is standard output."""
+    if output is not None:
+        ending_of(output, ".png")
     if output != STANDARD_OUTPUT:
         print_result(ask(), show, as_json=as_json)
     elif as_json:
@@ -183,14 +185,12 @@ def print_and_draw(
         write_file(output, draw())
 
 
-def picture_file(output: Path | None, picture: str) -> tuple[Path, PictureFormat]:
-    """Return the file and the format of a picture; raise `click.UsageError` for weights as SVG."""
-    output = output or Path(f"{picture}.png")
-    if output.suffix != ".svg":
-        return output, "png"
-    if picture == "weights":
-        raise click.UsageError("The picture of the weights consists of pixels: there is no SVG of it.")
-    return output, "svg"
+def ending_of(output: Path, *endings: str) -> str:
+    """Return which of some endings the name of a file has, the first if it has none; else raise `click.UsageError`."""
+    ending = output.suffix.lower() or endings[0]
+    if ending not in endings:
+        raise click.UsageError(f"The name of the file must end in {' or '.join(endings)}.")
+    return ending
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -150,10 +150,30 @@ def test_pictures(here: Here, job: dict[str, Any], tmp_path: Path) -> None:
         file = tmp_path / f"{picture}.{suffix}"
         assert f"Wrote {file}" in here("jobs", "picture", job["id"], picture, "-o", file)
         assert file.read_bytes().startswith(start)
-    here("jobs", "picture", job["id"], "weights", "-o", "weights.svg", exit_code=2)
     assert "cannot be written" in here(
         "jobs", "picture", job["id"], "loss", "-o", tmp_path / "no" / "x.png", exit_code=1
     )
+
+
+def test_a_file_is_in_the_form_that_its_name_says(
+    here: Here, job: dict[str, Any], digit_png: Path, tmp_path: Path
+) -> None:
+    for file, *command in (
+        ("loss.pdf", "jobs", "picture", job["id"], "loss", "-o"),
+        ("loss.csv", "jobs", "picture", job["id"], "loss", "-o"),
+        ("weights.svg", "jobs", "picture", job["id"], "weights", "-o"),
+        ("gradient.svg", "jobs", "picture", job["id"], "gradient", "-o"),
+        ("weights.onnx", "models", "weights", "mnist-softmax", "-o"),
+        ("digits.png", "models", "export", "mnist-softmax", "-o"),
+        ("why.svg", "explain", digit_png, "-o"),
+        ("read.jpg", "read", digit_png, "-o"),
+        ("steps.gif", "predict", digit_png, "--steps"),
+    ):
+        assert "must end in" in here(*command, tmp_path / file, exit_code=2)
+    assert not [*tmp_path.iterdir()]
+    here("explain", digit_png, "-o", tmp_path / "WHY.PNG")
+    here("jobs", "picture", job["id"], "loss", "-o", tmp_path / "loss")
+    assert {file.read_bytes()[:4] for file in tmp_path.iterdir()} == {b"\x89PNG"}
 
 
 def test_weights(here: Here, tmp_path: Path) -> None:

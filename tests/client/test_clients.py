@@ -157,6 +157,8 @@ def test_whereabouts_come_from_the_environment(url: str, monkeypatch: pytest.Mon
     with InklingClient() as client:
         assert client.connection.place == f"at {url}"
         assert client.models()
+    monkeypatch.setenv("INKLING_KEY", "of-a-file\n")
+    InklingClient().close()  # the end of a line is no part of a key
 
 
 def test_numbers_are_read_from_files_and_arrays(client: InklingClient, mnist: Dataset, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ Every chart has a figure of its own and never touches pyplot, so that any number
 Imported by `new_sheet` and `new_canvas` only, because it imports matplotlib.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -233,19 +235,23 @@ class Sheet:
 
     def encode(self) -> bytes:
         """Return the picture as a file; a PDF is one page, and like an SVG has no pixels."""
-        self._also.update({each: self._encode(each) for each in self._also})
-        return self._encode(self._format)
+        # While a PNG is compressed, which needs no interpreter, the next format is drawn.
+        with ThreadPoolExecutor(1) as compressing:
+            files = {each: compressing.submit(self._encode(each)) for each in (*self._also, self._format)}
+        self._also.update({each: files[each].result() for each in self._also})
+        return files[self._format].result()
 
-    def _encode(self, image_format: ImageFormat) -> bytes:
+    def _encode(self, image_format: ImageFormat) -> Callable[[], bytes]:
+        """Draw the picture, and return what makes the file of it."""
         if image_format == "png":
             self._agg.draw()
             picture = Image.fromarray(np.asarray(self._agg.buffer_rgba())).convert("RGB")
-            return encode_png(picture, self._provenance, dpi=self._dpi)
+            return partial(encode_png, picture, self._provenance, dpi=self._dpi)
         file = BytesIO()
         description, date = ("Description", "Date") if image_format == "svg" else ("Subject", "CreationDate")
         metadata = {"Title": printable(self._title), "Creator": "Inkling", description: describe(self._provenance)}
         self.figure.savefig(file, format=image_format, metadata={**metadata, date: None})
-        return file.getvalue()
+        return file.getvalue
 
     def _draw_colour_bar(
         self, bar: Axes, height_in: float, colours: Sequence[str], labels: Sequence[str], title: str

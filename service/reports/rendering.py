@@ -116,7 +116,7 @@ class _Pages(FPDF):
         self.n_figures = 0
         for style, file in (("", "DejaVuSerif"), ("B", "DejaVuSerif-Bold"), ("I", "DejaVuSerif-Italic")):
             self.add_font("serif", style, fonts / f"{file}.ttf")
-        self._n_lines: dict[tuple[str, str, float], int] = {}
+        self._broken: dict[tuple[str, str, float], list[str]] = {}
         self.set_margins(_MARGIN_MM, _MARGIN_MM)
         self.set_auto_page_break(auto=True, margin=_MARGIN_MM)
 
@@ -159,17 +159,17 @@ class _Pages(FPDF):
     def height_mm(self, text: str, size_pt: float) -> float:
         """Return the height of a paragraph over the whole width in this size."""
         self.set_font("serif", "", size_pt)
-        return size_pt * _LINE * _PT_MM * self._count_lines(text)
+        return size_pt * _LINE * _PT_MM * len(self._lines(text))
 
-    def _count_lines(self, text: str) -> int:
-        """Return the number of lines of a paragraph in the chosen font."""
+    def _lines(self, text: str) -> list[str]:
+        """Return the lines of a paragraph in the chosen font, broken once: that takes longer than to write them."""
         key = text, self.font_style, self.font_size_pt
-        if key not in self._n_lines:
+        if key not in self._broken:
             lines: Any = self.multi_cell(
                 0, text=unbroken(text), align="L", dry_run=True, output=MethodReturnValue.LINES
             )
-            self._n_lines[key] = len(lines)
-        return self._n_lines[key]
+            self._broken[key] = lines
+        return self._broken[key]
 
     def table_start_mm(self, table: Table) -> float:
         """Return the height of a table's caption, its head and the first rows."""
@@ -196,11 +196,12 @@ class _Pages(FPDF):
     def paragraph(self, text: str, *, after_mm: float = 2.0) -> None:
         """Write text in the chosen font, and move below it."""
         height = self.font_size_pt * _LINE * _PT_MM
-        n_lines = self._count_lines(text)
+        lines = self._lines(text)
         # One of a few lines stays whole, so that no line of it is alone on a page.
-        if n_lines <= _LINES_TOGETHER and self.will_page_break(height * n_lines):
+        if len(lines) <= _LINES_TOGETHER and self.will_page_break(height * len(lines)):
             self.add_page()
-        self.multi_cell(0, height, unbroken(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        for line in lines:
+            self.cell(0, height, line, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.ln(after_mm)
 
 

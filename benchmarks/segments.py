@@ -24,7 +24,7 @@ from service.core.npz import write_npz
 from service.datasets import load_dataset
 from service.inference import DecodingLimits, predict, read_picture
 from service.inference.preprocessing import to_grey
-from service.inference.reading import MAX_PARTS, doubts_of, image_of, limited_log_odds, writing_in
+from service.inference.reading import MAX_PARTS, image_of, limited_log_odds, nll_of, writing_in
 from service.inference.segmentation import candidates, find_text
 from service.registry import LocalStore, Model, Registry
 from service.registry.detector import WHOLE_LAYERS, WHOLE_WEIGHTS
@@ -50,13 +50,13 @@ class Candidates:
 
     Parameters
     ----------
-    against : (n, n_costs) what speaks against them, the model's doubt last.
+    features : (n, n_costs), the negative log-likelihood last.
     images : (n, 28, 28) uint8.
     is_digit : (n,) whether they are one whole digit.
     number : (n,) of which number they are.
     """
 
-    against: NDArray[np.float64]
+    features: NDArray[np.float64]
     images: NDArray[np.uint8]
     is_digit: NDArray[np.bool_]
     number: NDArray[np.int64]
@@ -64,7 +64,7 @@ class Candidates:
 
 def collected(model: Model, *, n_numbers: int, seed: int = 21) -> Candidates:
     """Write numbers of every kind, a third as many where none touch, and take all candidates of them."""
-    against, images, is_digit, number = [], [], [], []
+    features, images, is_digit, number = [], [], [], []
     n_written = 0
     for place, kind in enumerate(KINDS.values()):
         rng = np.random.default_rng([seed, place])
@@ -78,15 +78,15 @@ def collected(model: Model, *, n_numbers: int, seed: int = 21) -> Candidates:
             for line in text.lines:
                 segments = [segment for segment in candidates(line) if segment.mark is None]
                 of_line = np.array([image_of(darkness, text.labels, one)[0] for one in segments])
-                doubts = doubts_of(predict(model, of_line)[1])
+                nll = nll_of(predict(model, of_line)[1])
                 images.append(of_line)
-                against += [[*one.against, doubt] for one, doubt in zip(segments, doubts, strict=True)]
+                features += [[*one.features, of_model] for one, of_model in zip(segments, nll, strict=True)]
                 distances = [np.abs(true - one.box).max(axis=1).min() for one in segments]
                 is_digit += [distance < _NEAR * line.height_px for distance in distances]
                 number += [n_written] * len(segments)
             n_written += 1
     return Candidates(
-        against=np.array(against), images=np.concatenate(images), is_digit=np.array(is_digit), number=np.array(number)
+        features=np.array(features), images=np.concatenate(images), is_digit=np.array(is_digit), number=np.array(number)
     )
 
 
@@ -101,15 +101,15 @@ def trained(found: Candidates, is_fitted: NDArray[np.bool_]) -> tuple[bytes, Flo
     return write_npz(function.layout.views(row)), function.probabilities(row, x)[:, 0]
 
 
-def fitted(against: NDArray[np.float64], is_digit: NDArray[np.bool_]) -> tuple[list[float], float]:
+def fitted(features: NDArray[np.float64], is_digit: NDArray[np.bool_]) -> tuple[list[float], float]:
     """Fit a logistic regression, with an L2 penalty on costs in units of the usual values, by Newton's method.
 
     Returns
     -------
     The costs, and the share of candidates that are classified correctly.
     """
-    scale = np.maximum(np.abs(against).mean(axis=0), 1e-9)
-    x, costs = against / scale, np.zeros(against.shape[1])
+    scale = np.maximum(np.abs(features).mean(axis=0), 1e-9)
+    x, costs = features / scale, np.zeros(features.shape[1])
     for _ in range(50):
         p = 1 / (1 + np.exp((x @ costs).clip(-50, 50)))
         hessian = (x * (p * (1 - p))[:, np.newaxis]).T @ x + np.eye(len(costs))
@@ -129,12 +129,12 @@ def main() -> None:
     content, p = trained(found, is_fitted)
     WHOLE_WEIGHTS.write_bytes(content)
     print(f"WHOLE_SHA256 = {hashlib.sha256(content).hexdigest()!r}")
-    with_network = np.column_stack([found.against, limited_log_odds(p)])[is_fitted]
-    for name, against, is_digit in (
-        ("COSTS", found.against, found.is_digit),
+    with_network = np.column_stack([found.features, limited_log_odds(p)])[is_fitted]
+    for name, features, is_digit in (
+        ("COSTS", found.features, found.is_digit),
         ("COSTS_OF_DIGITS", with_network, found.is_digit[is_fitted]),
     ):
-        costs, share = fitted(against, is_digit)
+        costs, share = fitted(features, is_digit)
         print(f"{name} = ({', '.join(f'{cost:.2f}' for cost in costs)}), {share:.3f} are classified correctly")
 
 

@@ -39,7 +39,7 @@ def compare(models: Sequence[Model], datasets: Datasets = PACKAGED) -> dict[str,
     if len(indices) == 0:
         raise InvalidInput("The models share no class, so there are no images to compare them on.")
     names = [f"{model.manifest.name}/{model.manifest.version}" for model in models]
-    results = [_on(evaluation, indices) for evaluation in evaluations]
+    results = [_results_on(evaluation, indices) for evaluation in evaluations]
     return {
         "dataset": first.dataset,
         "n_images": len(indices),
@@ -60,7 +60,7 @@ def compare(models: Sequence[Model], datasets: Datasets = PACKAGED) -> dict[str,
 
 
 def paired(first: str, other: str, of_first: Results, of_other: Results) -> dict[str, Any]:
-    """Compare what two models said of the same images, image by image.
+    """Compare the predictions of two models for the same images, image by image.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def paired(first: str, other: str, of_first: Results, of_other: Results) -> dict
         "accuracy_difference": (only_b - only_a) / n_images,
         "accuracy_interval": _accuracy_interval(only_a, only_b, n_images),
         "loss_difference": mean,
-        "loss_interval": _around(mean, error),
+        "loss_interval": _interval(mean, error),
         "p_value": p_value,
         "sentence": sentence,
     }
@@ -131,16 +131,16 @@ def mcnemar(only_a: int, only_b: int) -> float:
 Results = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
 
 
-def _on(evaluation: Evaluation, indices: npt.NDArray[np.int64]) -> Results:
+def _results_on(evaluation: Evaluation, indices: npt.NDArray[np.int64]) -> Results:
     chosen = np.isin(evaluation.indices, indices)
     return evaluation.is_right[chosen], evaluation.loss[chosen]
 
 
 def _accuracy_interval(only_a: int, only_b: int, n_images: int) -> list[float]:
     a, b, n = only_a + 0.5, only_b + 0.5, n_images + 2
-    low, high = _around((b - a) / n, sqrt(a + b - (a - b) ** 2 / n) / n)
+    low, high = _interval((b - a) / n, sqrt(a + b - (a - b) ** 2 / n) / n)
     return [max(-1.0, low), min(1.0, high)]
 
 
-def _around(middle: float, error: float) -> list[float]:
+def _interval(middle: float, error: float) -> list[float]:
     return [middle - _STANDARD_ERRORS * error, middle + _STANDARD_ERRORS * error]

@@ -61,7 +61,7 @@ class DenseLayers:
         """
         translated = self
         if self.activation == "tanh":
-            translated = replace(translated.each(_bent), activation="improved_sigmoid")
+            translated = replace(translated.each(_with_improved_sigmoid), activation="improved_sigmoid")
         if self.input_scaling in SCALINGS:
             gain = SCALINGS[self.input_scaling] * RANGE.divisor
             translated = translated.each(lambda matrices: _with_input(matrices, gain, gain * RANGE.shift))
@@ -116,7 +116,7 @@ def _read_arrays(content: bytes) -> Mapping[str, Floats]:
     return arrays
 
 
-def _bent(matrices: list[Floats]) -> list[Floats]:
+def _with_improved_sigmoid(matrices: list[Floats]) -> list[Floats]:
     for before, after in pairwise(matrices):
         before[:] /= _TANH.slope
         after[:-1] /= _TANH.gain

@@ -25,9 +25,9 @@ from .verdicts import answer
 MAX_PARTS = 300
 MAX_CANDIDATES = 2_000
 _MARGIN_PX = 2
-_MAX_DOUBT, _MAX_LOG_ODDS = 3.0, 6.0
-_MAX_SURPRISE = 4.0
-"""By how many nats reading as many digits as expected may be less likely than the best."""
+_MAX_NLL, _MAX_LOG_ODDS = 3.0, 6.0
+_MAX_EXTRA_COST = 4.0
+"""In nats: how much more than the cheapest reading one with as many digits as expected may cost."""
 _CUT = "It touches its neighbour, and was cut off from it."
 _SIGNS: Mapping[str | None, str] = {"point": ".", "minus": "-"}
 
@@ -60,12 +60,12 @@ def read(model: Model, picture: Picture, *, expect: int | None = None) -> dict[s
             warnings[number] = (*_warnings_of(segment), *of_strokes)
     labels, table = predict(model, images) if segments else (np.empty(0, np.int64), np.empty((0, len(model.classes))))
     if model.manifest.digit_below:  # its classes are digits
-        weights, doubts = COSTS_OF_DIGITS, np.column_stack([doubts_of(table), not_whole_of(images)])
+        weights, of_models = COSTS_OF_DIGITS, np.column_stack([nll_of(table), not_whole_of(images)])
     else:
-        weights, doubts = COSTS, doubts_of(table)[:, np.newaxis]
+        weights, of_models = COSTS, nll_of(table)[:, np.newaxis]
     costs = [
-        sum(map(mul, weights, (*segment.against, *of_model))) if segment.mark is None else segment.cost
-        for segment, of_model in zip(segments, doubts.tolist(), strict=True)
+        sum(map(mul, weights, (*segment.features, *of_model))) if segment.mark is None else segment.cost
+        for segment, of_model in zip(segments, of_models.tolist(), strict=True)
     ]
     ways = [cheapest_ways(len(line.pieces), found, costs) for line, found in zip(text.lines, of_lines, strict=True)]
     chosen = [way.numbers for way in _chosen(ways, expect)]
@@ -105,10 +105,10 @@ def writing_in(grey: Bytes) -> tuple[Bytes, tuple[str, ...]]:
     return full.darkness(depth), (relief.background_removed, *[candidate.lines_removed] * bool(candidate.n_lines))
 
 
-def doubts_of(table: Floats) -> NDArray[np.float64]:
-    """Return -ln of the highest probability in each row, at most 3: what is less likely is equally unlikely."""
-    doubts: NDArray[np.float64] = np.minimum(-np.log(table.max(axis=1).clip(1e-9)), _MAX_DOUBT)
-    return doubts
+def nll_of(table: Floats) -> NDArray[np.float64]:
+    """Return the negative log-likelihood of the predicted class in each row, at most 3: no doubt is greater."""
+    nll: NDArray[np.float64] = np.minimum(-np.log(table.max(axis=1).clip(1e-9)), _MAX_NLL)
+    return nll
 
 
 def not_whole_of(images: Bytes) -> NDArray[np.float64]:
@@ -149,7 +149,7 @@ def _chosen(ways: Sequence[Mapping[int, Way]], expect: int | None) -> list[Way]:
                     longer[n_after] = total, [*before, way]
         totals = longer
     cost, expected = totals.get(expect, (np.inf, []))
-    return expected if cost <= sum(way.cost for way in cheapest) + _MAX_SURPRISE else cheapest
+    return expected if cost <= sum(way.cost for way in cheapest) + _MAX_EXTRA_COST else cheapest
 
 
 def _line_of(

@@ -42,10 +42,10 @@ _EASY_CUT, _MIDDLE = 0.08, 0.25
 _MIN_SLOPES = 6
 
 COSTS: tuple[float, ...] = (49.54, -0.10, 4.54, 0.74, 15.80, 2.25, 10.01, 16.49, 4.61, 0.82, -1.16, 2.72)
-"""What speaks against a candidate, in nats: gaps, their number, the ink that its cuts cross, their number, an easy cut
-that was not made, small and large width, a low height, the distances of bottom and top from the line's, a constant, and
-the model's doubt: -ln of the probability of the digit. It is the logit of a logistic regression on the candidates of
-numbers written with MNIST's training part, as ``python -m benchmarks.segments`` finds it."""
+"""The coefficients of a candidate's features, in nats: gaps, their number, the ink that its cuts cross, their number,
+an easy cut that was not made, small and large width, a low height, the distances of bottom and top from the line's, a
+constant, and the negative log-likelihood of the digit. They are those of a logistic regression on the candidates of
+numbers written with MNIST's training part, as ``python -m benchmarks.segments`` fits it."""
 COSTS_OF_DIGITS: tuple[float, ...] = (47.03, -1.83, 0.11, 1.02, 5.51, 1.45, 5.30, 13.25, 3.89, 1.02, -0.86, 0.60, 0.72)
 """The same for models of digits, with the log-odds that a candidate is no whole digit; see `service.registry`."""
 _N_CUTS = 3
@@ -101,7 +101,7 @@ class Segment:
     start, stop : the range of their numbers in the line.
     labels : of their pixels.
     box : around them.
-    against : what speaks against it as a digit, as numbers that have a cost each; see `COSTS`.
+    features : of the candidate for a digit, in the order of `COSTS`, but for those of the model.
     mark : what it is; a digit, if None.
     cost : of a mark, in nats.
     """
@@ -110,14 +110,14 @@ class Segment:
     stop: int
     labels: tuple[int, ...]
     box: Box
-    against: tuple[float, ...] = ()
+    features: tuple[float, ...] = ()
     mark: MarkKind | None = None
     cost: float = 0.0
 
     @property
     def is_cut(self) -> bool:
         """Whether a connected component goes on beyond it."""
-        return bool(self.against) and self.against[_N_CUTS] > 0
+        return bool(self.features) and self.features[_N_CUTS] > 0
 
 
 def find_text(darkness: Bytes, max_parts: int) -> Text:
@@ -278,7 +278,7 @@ def candidates(line: TextLine) -> list[Segment]:
             cut_inks = [ink for left, right, ink in cuts if (start <= left < stop) != (start <= right < stop)]
             uncut = max((_easy_cut(piece, box) for piece in pieces[start + 1 : stop]), default=0.0)
             top_px, bottom_px = band.distances(box)
-            against: tuple[float, ...] = (
+            features: tuple[float, ...] = (
                 gaps_px / height_px,
                 n_gaps,
                 sum(cut_inks),
@@ -292,7 +292,7 @@ def candidates(line: TextLine) -> list[Segment]:
                 1.0,
             )
             labels = tuple(piece.label for piece in pieces[start:stop])
-            found.append(Segment(start=start, stop=stop, labels=labels, box=box, against=against))
+            found.append(Segment(start=start, stop=stop, labels=labels, box=box, features=features))
         if n_of_component[first.component] == 1:
             kind, cost = _mark(first.box, band, height_px)
             cost += _COVERED_COST * max(

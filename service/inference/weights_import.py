@@ -65,18 +65,15 @@ def import_weights(
     is_onnx = content.startswith(onnx_files.START)
     layers = onnx_files.read_onnx(content) if is_onnx else dense_layers.read_npz_layers(content)
     is_network = len(layers.best) > 1
-    layers = replace(
-        layers,
-        activation=_known("activation", layers.activation, activation, LAYER_ACTIVATIONS) if is_network else None,
-        input_scaling="range"
-        if input_scaling is None and not (is_network or is_onnx)
-        else _known("input_scaling", layers.input_scaling, input_scaling, INPUT_SCALINGS),
-    ).translated()
+    chosen = _choose("activation", layers.activation, activation, LAYER_ACTIVATIONS) if is_network else None
+    scaling = "range" if input_scaling is None and not (is_network or is_onnx) else input_scaling
+    scaling = _choose("input_scaling", layers.input_scaling, scaling, INPUT_SCALINGS)
+    layers = replace(layers, activation=chosen, input_scaling=scaling).translated()
     n_outputs = layers.best[-1].shape[1]
     model = _BINARY if n_outputs == 1 else _MULTICLASS
     n_classes = 2 if MODELS[model].output.is_binary else n_outputs
-    is_told = dataset or classes or n_outputs == 1  # of one output nothing says which class is the positive one
-    data_set = datasets.get(dataset or "mnist") if is_told else _dataset_of(datasets, n_classes)
+    is_given = dataset or classes or n_outputs == 1  # the positive class of one output cannot be guessed
+    data_set = datasets.get(dataset or "mnist") if is_given else _dataset_of(datasets, n_classes)
     labels = tuple(classes) or data_set.classes
     if len(labels) != n_classes:
         raise InvalidField("The weights are for another number of classes.", field="classes", allowed=f"{n_classes}")
@@ -137,8 +134,8 @@ def _dataset_of(datasets: Datasets, n_classes: int) -> Dataset:
     return found[0]
 
 
-def _known(field: str, found: str | None, given: str | None, allowed: Sequence[str]) -> str:
-    """Return what the file says, or else what was given."""
+def _choose(field: str, found: str | None, given: str | None, allowed: Sequence[str]) -> str:
+    """Return the value in the file, or else the one that was given."""
     value = found or given
     if value not in allowed or (found and given not in (None, found)):
         message = f"The file has another {field}." if found else f"The file does not say its {field}."

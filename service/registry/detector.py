@@ -1,5 +1,5 @@
-"""Two networks that say of an image what models of digits do not: whether there is a digit in it at all, and whether
-what was cut out of a line is one whole digit. ``benchmarks/detector.py`` and ``benchmarks/segments.py`` make them."""
+"""Two binary networks beside models of digits: whether there is a digit in an image at all, and whether what was cut
+out of a line is one whole digit. ``benchmarks/detector.py`` and ``benchmarks/segments.py`` train them."""
 
 import hashlib
 from collections.abc import Sequence
@@ -27,15 +27,15 @@ WHOLE_LAYERS = (128, 64)
 _LEAST_DIGIT_BELOW = 0.05
 """Whatever a user labels as a digit, scribbles too: half of what is no digit, and was refused, still is."""
 _MAX_ADDED = 2_000
-"""More images say hardly more, and take a second."""
+"""More images would change the threshold little, and take a second."""
 
 
 def digit_below(dataset_sha256: str, added: npt.NDArray[np.uint8] | None = None) -> float:
     """Return the probability of a digit below which a model of a data set takes an image for none; 0 refuses nothing.
 
     The checksum is that of the data set, or of the first one in a mixture; ``added`` are the training images of the
-    others, (n, 28, 28), each as often as it is trained on. Whoever added them says that they are digits: of them, too,
-    1 % are refused at most, if that takes no more than 0.05.
+    others, (n, 28, 28), each as often as it is trained on. They are labelled as digits, so 1 % of them are refused at
+    most, unless that needs less than 0.05.
     """
     if dataset_sha256 != _DATASET_SHA256:
         return 0.0

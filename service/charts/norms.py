@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
 import numpy as np
@@ -22,11 +22,9 @@ _NUMBER_IN = 0.42
 
 
 def norms_chart(
-    penalties: Series,
-    norms: Series,
+    penalties: Iterable[float],
+    norms: Iterable[Sequence[float]],
     *,
-    lower: Series | None = None,
-    upper: Series | None = None,
     band: str = "",
     scale: PenaltyScale = "log",
     inverse: bool = False,
@@ -39,50 +37,43 @@ def norms_chart(
 
     Parameters
     ----------
-    penalties : ``(n,)``, none negative, none twice; in any order.
-    norms : ``(n,)``; those that are not finite are left out.
-    lower, upper : ``(n,)``, the spread over repeated runs; both or neither.
-    band : the meaning of the spread, for the legend.
+    penalties : none negative, none twice; in any order.
+    norms : of each penalty those of its runs, whose mean is drawn; means that are not finite are left out.
+    band : if given, bars reach from the smallest to the largest norm, and this is their meaning in the legend.
     inverse : draw the norm on a logarithmic axis too, without a penalty of 0, and beside it the line that a norm
         inversely proportional to the penalty would be, of slope -1, through the norm of the smallest one.
 
     Raises
     ------
     NoDataYet : no norm is finite.
-    ValueError : the arrays differ in length, only one edge is given, or a penalty is negative, not finite or
-        there twice.
+    ValueError : the arguments differ in length, or a penalty is negative, not finite or there twice.
     """
-    edges = [edge for edge in (lower, upper) if edge is not None]
-    if len(edges) == 1:
-        raise ValueError("norms have both edges of their spread or neither")
-    if penalties.ndim != 1 or any(series.shape != penalties.shape for series in (norms, *edges)):
-        raise ValueError("penalties and norms differ in length")
-    if not (np.isfinite(penalties).all() and (penalties >= 0).all()) or len(np.unique(penalties)) < len(penalties):
+    at = np.array(sorted(zip(penalties, map(np.mean, norms), map(min, norms), map(max, norms), strict=True))).reshape(
+        -1, 4
+    )
+    if not (np.isfinite(at[:, 0]) & (at[:, 0] >= 0)).all() or not np.diff(at[:, 0]).all():
         raise ValueError("penalties must be finite, not negative and all different")
-    order = np.argsort(penalties)
-    order = order[np.abs(norms[order]) <= LARGEST_DRAWN]
+    at = at[np.abs(at[:, 1]) <= LARGEST_DRAWN]
     if inverse:
-        order = order[(penalties[order] > 0) & (norms[order] > 0)]
-    if len(order) == 0:
+        at = at[(at[:, :2] > 0).all(axis=1)]
+    if len(at) == 0:
         raise NoDataYet("There is no norm to draw yet.")
-    penalties, norms = penalties[order], norms[order]
-    is_log = scale == "log" and bool(penalties[-1] > 0)
-    places = _log_places(penalties) if is_log else penalties.astype(np.float64)
+    penalty, norm, low, high = at.T
+    is_log = scale == "log" and bool(penalty[-1] > 0)
+    places = _log_places(penalty) if is_log else penalty
     sheet = new_sheet(**frame)
     axes = sheet.axes
-    beyond_break = is_log and penalties[0] == 0
+    beyond_break = is_log and penalty[0] == 0
     joined = slice(1, None) if beyond_break else slice(None)
-    axes.plot(places[joined], norms[joined], color=TRAINING, zorder=3)
-    axes.plot(places[:2], norms[:2], color=TRAINING, linewidth=1.2, linestyle=(0, (3, 3)) if beyond_break else "-")
-    axes.plot(places, norms, "o", color=TRAINING, markersize=5.5, zorder=4)
-    highest = norms
-    if edges:
-        low, high = (edge[order] for edge in edges)
-        bars = axes.errorbar(places, norms, (norms - low, high - norms), fmt="none", ecolor=TRAINING, capsize=4)
+    axes.plot(places[joined], norm[joined], color=TRAINING, zorder=3)
+    axes.plot(places[:2], norm[:2], color=TRAINING, linewidth=1.2, linestyle=(0, (3, 3)) if beyond_break else "-")
+    axes.plot(places, norm, "o", color=TRAINING, markersize=5.5, zorder=4)
+    highest = high if band else norm
+    if band:
+        bars = axes.errorbar(places, norm, (norm - low, high - norm), fmt="none", ecolor=TRAINING, capsize=4)
         sheet.add_to_legend(bars, band)
-        highest = high
     if inverse:
-        (line,) = axes.plot(places, norms[0] * penalties[0] / penalties, color=VALIDATION, linestyle=(0, (4, 3)))
+        (line,) = axes.plot(places, norm[0] * penalty[0] / penalty, color=VALIDATION, linestyle=(0, (4, 3)))
         sheet.add_to_legend(line, "inversely proportional to the penalty: slope −1")
     height_in = sheet.place_axes(sheet.write_header())
     if inverse:
@@ -95,10 +86,10 @@ def norms_chart(
     axes.set_xlabel("L2 penalty λ" + (" (log scale)" if is_log else ""))
     sheet.pad_x_axis(places)
     if is_log:
-        _mark_decades(sheet, penalties, places)
+        _mark_decades(sheet, penalty, places)
     if len(places) <= _MAX_NUMBERED and sheet.are_apart(places, _NUMBER_IN):
-        for place, norm, top in zip(places, norms, highest, strict=True):
-            axes.annotate(f"{norm:.3g}", (place, top), (4, 4), textcoords="offset points", fontsize=9)
+        for place, value, top in zip(places, norm, highest, strict=True):
+            axes.annotate(f"{value:.3g}", (place, top), (4, 4), textcoords="offset points", fontsize=9)
     return sheet.encode()
 
 

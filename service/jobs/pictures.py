@@ -131,20 +131,19 @@ def prepare_sweep_norms(
         raise InvalidInput("The norms are drawn over l2_penalty, which is not in the grid of this sweep.")
     provenance = {**sweeps.provenance(sweep), "weights": "last"}
     norm_of = {m.job.id: norm for m, norm in zip(sweep.members, sweeps.norms(sweep), strict=True)}
-    points = []
-    for (penalty,), members in sweep.grouped(["l2_penalty"]).items():
-        found = [norm for member in members if (norm := norm_of[member.job.id]) is not None]
-        if found:
-            points.append((penalty, float(np.mean(found)), min(found), max(found)))
-    penalties, means, lowest, highest = np.array(points).T
+    norms = {
+        penalty: [norm for member in members if (norm := norm_of[member.job.id]) is not None]
+        for (penalty,), members in sweep.grouped(["l2_penalty"]).items()
+    }
+    norms = {penalty: found for penalty, found in norms.items() if found}
     others = [name for name in sweep.varied if name != "l2_penalty"]
     n_repeats = len(sweep.members) // len(sweep.grid["l2_penalty"])
     band = f"mean of {n_repeats} {'seeds' if others == ['seed'] else 'members'}, bars from min to max"
     return Drawing.of(
         norms_chart,
-        penalties,
-        means,
-        **({"lower": lowest, "upper": highest, "band": band} if others else {}),
+        [*norms],
+        [*norms.values()],
+        band=band if others else "",
         scale=scale,
         title=f"Weight norm: {sweep.model_name}",
         caption=sweep.caption,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -283,34 +283,28 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     )
     penalties = np.array(runs.options.l2_penalties)
     norms = np.array([[norm(run.last) for run in seed] for seed in runs.softmax_by_seed])
-    spread: dict[str, Any] = {}
-    if n_seeds > 1:
-        spread = {
-            "lower": norms.min(axis=0),
-            "upper": norms.max(axis=0),
-            "band": f"smallest to largest of {n_seeds} seeds",
-        }
+    band = f"smallest to largest of {n_seeds} seeds" if n_seeds > 1 else ""
     figures.add_chart(
         "4e-norms",
         "Frobenius norm of the last weights, bias row included, over the penalty."
-        + (f" Points are means of {n_seeds} seeds, bars reach from the smallest to the largest." if spread else ""),
+        + (f" Points are means of {n_seeds} seeds, bars reach from the smallest to the largest." if band else ""),
         every,
         norms_chart,
         penalties,
-        norms.mean(axis=0),
-        **spread,
+        norms.T,
+        band=band,
         title="Weight norm against L2 penalty",
         note="last weights of each run",
     )
     if findings.slopes:
         figures.add_chart(
             "4e-slopes",
-            (f"The norms with seed {runs.options.seed}" if spread else "The same norms")
+            (f"The norms with seed {runs.options.seed}" if band else "The same norms")
             + " on logarithmic axes, beside a line of slope −1, which inverse proportionality would have.",
             every,
             norms_chart,
             penalties,
-            norms[0],
+            norms[:1].T,
             title="Is the norm inversely proportional to the penalty?",
             note="last weights of each run",
             inverse=True,

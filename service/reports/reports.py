@@ -13,7 +13,6 @@ from operator import attrgetter
 from threading import Lock
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection
 from ulid import ULID
 
@@ -203,7 +202,7 @@ class Reports(SubmissionService):
             mean_images(load_dataset(options.dataset), options.softmax())
         else:
             prepare_networks(options)
-        norms_chart(np.ones(1), np.ones(1), title="", provenance={})
+        norms_chart([1], [[1]], title="", provenance={})
         rendering = import_module(f"{__package__}.rendering")  # it takes longer to import than all the rest of a server
         for formula in formulas:
             rendering.typeset(formula)

@@ -19,7 +19,7 @@ line = Line(label="a", steps=np.arange(2), values=np.array([0.1, 0.2]))
 charts = [
     lambda: lines_chart([line], metric="train_loss", title="t", provenance={}),
     lambda: confusion_chart(np.eye(2, dtype=int), ["0", "1"], title="t", provenance={}),
-    lambda: norms_chart(np.array([0.1, 1.0]), np.array([2.0, 1.0]), title="t", provenance={}),
+    lambda: norms_chart([0.1, 1.0], [[2.0], [1.0]], title="t", provenance={}),
 ] * 4
 together = Barrier(len(charts))
 

@@ -63,9 +63,9 @@ def drawings(make_curves: Callable[..., Curves]) -> dict[str, Draw]:
         "loss": lambda provenance: loss_chart(make_curves(9), title="A run", provenance=provenance),
         "accuracy": lambda provenance: accuracy_chart(make_curves(9), title="A run", provenance=provenance),
         "lines": lambda provenance: lines_chart(lines, metric="train_accuracy", title="Runs", provenance=provenance),
-        "norms": lambda provenance: norms_chart(np.arange(4.0), grid[0], title="Norms", provenance=provenance),
+        "norms": lambda provenance: norms_chart(range(4), grid[:1].T, title="Norms", provenance=provenance),
         "slopes": lambda provenance: norms_chart(
-            np.arange(4.0), grid[0], title="Norms", inverse=True, provenance=provenance
+            range(4), grid[:1].T, title="Norms", inverse=True, provenance=provenance
         ),
         "heat map": lambda provenance: heatmap_chart(
             "x", range(4), "y", range(3), grid, metric="train_loss", title="Grid", provenance=provenance
@@ -131,7 +131,7 @@ def test_formats_drawn_together_are_those_drawn_alone(make_curves: Callable[...,
     penalties = np.array([0, 0.01, 1.0])
     charts: list[Callable[..., bytes]] = [
         partial(loss_chart, make_curves(9)),
-        partial(norms_chart, penalties, 1 / (1 + penalties), inverse=True),
+        partial(norms_chart, penalties, 1 / (1 + penalties[:, np.newaxis]), inverse=True),
     ]
     for chart in charts:
         also: dict[Any, bytes] = {"png": b"", "pdf": b""}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -30,8 +31,9 @@ def accuracy(lines: list[Line], **options: object) -> bytes:
     return lines_chart(lines, metric="validation_accuracy", title="", provenance={}, **options)  # type: ignore[arg-type]
 
 
-def norms(penalties: list[float], values: list[float], **options: object) -> bytes:
-    return norms_chart(np.array(penalties), np.array(values), title="", provenance={}, **options)  # type: ignore[arg-type]
+def norms(penalties: Sequence[float], values: Sequence[Any], **options: object) -> bytes:
+    of_each = [np.atleast_1d(value).tolist() for value in values]
+    return norms_chart(penalties, of_each, title="", provenance={}, **options)  # type: ignore[arg-type]
 
 
 def heatmap(values: list[list[float]], **options: object) -> bytes:
@@ -131,7 +133,7 @@ def test_a_penalty_of_zero_stands_beyond_a_break() -> None:
 @pytest.mark.parametrize("scale", ["log", "linear"])
 def test_any_penalties_are_drawn(penalties: list[float], scale: str) -> None:
     values = np.linspace(5, 0, len(penalties))
-    assert norms(penalties, values.tolist(), scale=scale, lower=values - 0.1, upper=values + 0.1, band="min to max")
+    assert norms(penalties, [(value - 0.1, value + 0.1) for value in values], scale=scale, band="min to max")
 
 
 def test_norms_that_cannot_be_drawn() -> None:
@@ -139,7 +141,7 @@ def test_norms_that_cannot_be_drawn() -> None:
     with pytest.raises(NoDataYet):
         norms([0, 1], [np.nan, np.inf])
     for penalties, values in ([0, 1], [1.0]), ([-1, 1], [1.0, 2]), ([1, 1], [1.0, 2]), ([0, np.nan], [1.0, 2]):
-        with pytest.raises(ValueError, match="penalties"):
+        with pytest.raises(ValueError, match=r"penalties|zip"):
             norms(penalties, values)
 
 

@@ -221,21 +221,21 @@ class LocalBackend:
 
     def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
         """Have an alias name a version from now on; return the move."""
-        return self._with_models.registry.set_alias(name, alias, version, reason=reason).to_dict()
+        return plain(self._with_models.registry.set_alias(name, alias, version, reason=reason))
 
     def alias_history(self, name: str, alias: str) -> list[Json]:
         """Return every move of an alias, the oldest first."""
-        return [entry.to_dict() for entry in self._with_models.registry.alias_history(name, alias)]
+        return [plain(entry) for entry in self._with_models.registry.alias_history(name, alias)]
 
     def evaluation(self, name: str, version: int) -> Json:
         """Evaluate a version on the test images."""
-        found = evaluate(self._with_models.registry.load(name, version), self._service.datasets)
-        return {"model": name, "version": version, **found.to_dict(hardest=20)}
+        model = self._with_models.registry.load(name, version)
+        return plain(evaluate(model, self._service.datasets).summary(model, hardest=20))
 
     def comparison(self, models: Sequence[str]) -> Json:
         """Compare versions, each as ``name/version``, with the first of them."""
         pairs = [text.partition("/") for text in models]
-        return compare([self._model(name, version) for name, _, version in pairs], self._service.datasets)
+        return plain(compare([self._model(name, version) for name, _, version in pairs], self._service.datasets))
 
     # Images and data sets
 

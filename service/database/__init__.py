@@ -5,7 +5,7 @@ Queries take an open connection, so that rows that belong together are written i
 """
 
 from . import annotation_rows, collection_rows, delivery_rows, event_rows, job_rows, retention_rows, weight_rows
-from .annotation_rows import ANNOTATED_KINDS, EVERYTHING, NO_ANNOTATION, AnnotatedKind, Annotation, Search
+from .annotation_rows import ANNOTATED_KINDS, EVERYTHING, NO_ANNOTATION, AnnotatedKind, Annotation, Search, TagCount
 from .collection_rows import CollectedImageRow, CollectionRow
 from .connection import HEAD, AdvisoryLock, Database, file_size, migrate
 from .delivery_rows import DeliveryRow

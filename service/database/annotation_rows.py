@@ -79,6 +79,14 @@ NO_ANNOTATION = Annotation()
 
 
 @dataclass(frozen=True, slots=True)
+class TagCount:
+    """A tag, and how many have it."""
+
+    tag: str
+    n_tagged: int
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """What is looked for: every word, in any case, at the beginning of an id or in a name or annotation; every tag."""
 
@@ -165,12 +173,12 @@ def ids(connection: Connection, kind: AnnotatedKind) -> list[str]:
     return list(connection.execute(select(annotated.c.object_id).where(annotated.c.kind == kind)).scalars())
 
 
-def count_by_tag(connection: Connection, kind: AnnotatedKind) -> list[tuple[str, int]]:
-    """Return the tags that are used most, and how often each is."""
+def count_by_tag(connection: Connection, kind: AnnotatedKind) -> list[TagCount]:
+    """Return the tags that are used most."""
     n = func.count()
     query = select(tags.c.tag, n).where(tags.c.kind == kind).group_by(tags.c.tag)
     rows = connection.execute(query.order_by(n.desc(), tags.c.tag).limit(MAX_LISTED_TAGS))
-    return [(tag, n_tagged) for tag, n_tagged in rows]
+    return [TagCount(tag, n_tagged) for tag, n_tagged in rows]
 
 
 def tags_of_model(connection: Connection, name: str) -> list[str]:

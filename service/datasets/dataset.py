@@ -11,11 +11,11 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from threading import Lock
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 
-from service.core import DIGITS, Task
+from service.core import DIGITS, Doc, Task
 from service.errors import Corrupted, DatasetNotFound, InvalidDataset, InvalidInput, StorageFailed
 
 from .idx import Images, Labels, gunzip, parse_idx_images, parse_idx_labels
@@ -82,11 +82,11 @@ class LabelledImages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingredient:
-    """A data set in a mixture of several: which, and how often each of its images stands in the training part."""
+    """A data set in a mixture."""
 
     name: str
     sha256: str
-    weight: int
+    weight: Annotated[int, Doc("How often each of its images stands in the training part.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)

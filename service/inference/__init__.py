@@ -6,9 +6,9 @@ the form of MNIST, pixels are used as given. `ModelCatalogue` finds the model th
 """
 
 from .catalogue import ModelCatalogue
-from .comparison import SIGNIFICANT, compare, mcnemar, printed_p
+from .comparison import SIGNIFICANT, Comparison, compare, mcnemar, printed_p
 from .decoding import decode_pixels, decode_upload, has_known_start, is_small_upload
-from .evaluation import Evaluation, evaluate
+from .evaluation import ConfusionCell, Evaluation, EvaluationSummary, evaluate
 from .explanation import Explanation, explain
 from .files import MAX_FILES, DecodedFile, FileResult, ImageFile, RefusedFile, decode_files, expand_files
 from .labelled_files import FILE, MAX_PICTURES, MAX_PIXELS, MAX_PREPROCESSED, read_dataset

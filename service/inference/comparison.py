@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import sqrt
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
+from service.core import Doc
 from service.datasets import PACKAGED, Datasets
 from service.errors import InvalidInput
 from service.registry import Model
@@ -22,13 +24,48 @@ _STANDARD_ERRORS = 1.959963984540054
 """Between these, to both sides of its mean, lie 95 % of a normal distribution."""
 
 
-def compare(models: Sequence[Model], datasets: Datasets = PACKAGED) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedModel:
+    """How well a version does on the images that all are compared on."""
+
+    model: str
+    version: int
+    accuracy: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedComparison:
+    """One version against the first, image by image. Differences are the other's figure less the first's."""
+
+    first: Annotated[str, Doc("`name/version`.")]
+    other: Annotated[str, Doc("`name/version`.")]
+    accuracy_difference: float
+    accuracy_interval: Annotated[list[float], Doc("95 %: low and high.")]
+    loss_difference: float
+    loss_interval: Annotated[list[float], Doc("95 %: low and high.")]
+    only_first_right: int
+    only_other_right: int
+    p_value: Annotated[float, Doc("McNemar's test, exact and two-sided.")]
+    sentence: Annotated[str, Doc("What this means.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Versions on the test images of the classes that all of them know."""
+
+    dataset: str
+    n_images: int
+    classes: list[int]
+    models: list[ComparedModel]
+    comparisons: Annotated[list[PairedComparison], Doc("Of each other version with the first.")]
+
+
+def compare(models: Sequence[Model], datasets: Datasets = PACKAGED) -> Comparison:
     """Compare models with the first of them, on the test images of the classes that all of them know.
 
-    A model that knows more classes may name one that the others do not know, and is then wrong. Returns plain data, as
-    the API shows it: ``dataset``, ``n_images``, ``classes``; ``models``, each with its accuracy and loss on these
-    images; ``comparisons`` of each other one with the first. Raises `InvalidInput` if they have different test images
-    or share no class, or as `evaluate`.
+    A model that knows more classes may name one that the others do not know, and is then wrong. Raises `InvalidInput`
+    if they have different test images or share no class, or as `evaluate`.
     """
     evaluations = [evaluate(model, datasets) for model in models]
     first = evaluations[0]
@@ -38,45 +75,31 @@ def compare(models: Sequence[Model], datasets: Datasets = PACKAGED) -> dict[str,
     indices = first.indices[np.isin(first.true, classes)]
     if len(indices) == 0:
         raise InvalidInput("The models share no class, so there are no images to compare them on.")
-    names = [f"{model.manifest.name}/{model.manifest.version}" for model in models]
+    names = [(model.manifest.name, model.manifest.version) for model in models]
     results = [_results_on(evaluation, indices) for evaluation in evaluations]
-    return {
-        "dataset": first.dataset,
-        "n_images": len(indices),
-        "classes": classes,
-        "models": [
-            {
-                "model": model.manifest.name,
-                "version": model.manifest.version,
-                "accuracy": float(is_right.mean()),
-                "loss": float(loss.mean()),
-            }
-            for model, (is_right, loss) in zip(models, results, strict=True)
+    baseline, *others = [f"{name}/{version}" for name, version in names]
+    return Comparison(
+        dataset=first.dataset,
+        n_images=len(indices),
+        classes=classes,
+        models=[
+            ComparedModel(model=name, version=version, accuracy=float(is_right.mean()), loss=float(loss.mean()))
+            for (name, version), (is_right, loss) in zip(names, results, strict=True)
         ],
-        "comparisons": [
-            paired(names[0], name, results[0], result) for name, result in zip(names[1:], results[1:], strict=True)
+        comparisons=[
+            paired(baseline, other, results[0], result) for other, result in zip(others, results[1:], strict=True)
         ],
-    }
+    )
 
 
-def paired(first: str, other: str, of_first: Results, of_other: Results) -> dict[str, Any]:
-    """Compare the predictions of two models for the same images, image by image.
+def paired(first: str, other: str, of_first: Results, of_other: Results) -> PairedComparison:
+    """Compare the predictions of two models, named, for the same images, image by image.
 
-    Parameters
-    ----------
-    first, other : what to call them.
-    of_first, of_other : which images each classified correctly, bool, and the loss of each, float64; all (n_images,).
-
-    Returns
-    -------
-    only_first_right, only_other_right : images that only one of them classifies correctly.
-    accuracy_difference : of the other less the first.
-    accuracy_interval : 95 % of it, after Agresti and Min (2005): half an image is added to each of the four
-        cells of both right, one right and none right, so that it has a length even where they never differ.
-    loss_difference, loss_interval : likewise, the interval by the standard error of the paired differences.
-    p_value : McNemar's, exact and two-sided: if both were equally good, how often chance would share out the
-        images on which only one is right at least as unevenly.
-    sentence : what this means, for a person.
+    Of each there is which images it classified correctly, bool, and the loss of each, float64; both (n_images,). The
+    interval of the accuracy's difference is after Agresti and Min (2005): half an image is added to each of the four
+    cells of both right, one right and none right, so that it has a length even where they never differ; that of the
+    loss is by the standard error of the paired differences. p is McNemar's: if both were equally good, how often chance
+    would share out the images on which only one is right at least as unevenly.
     """
     (right_a, loss_a), (right_b, loss_b) = of_first, of_other
     n_images = len(right_a)
@@ -93,18 +116,18 @@ def paired(first: str, other: str, of_first: Results, of_other: Results) -> dict
         sentence = f"{better} is better: {counts}, which is unlikely to be chance ({chance})."
     else:
         sentence = f"Neither is clearly better: {counts}, which may be chance ({chance})."
-    return {
-        "first": first,
-        "other": other,
-        "only_first_right": only_a,
-        "only_other_right": only_b,
-        "accuracy_difference": (only_b - only_a) / n_images,
-        "accuracy_interval": _accuracy_interval(only_a, only_b, n_images),
-        "loss_difference": mean,
-        "loss_interval": _interval(mean, error),
-        "p_value": p_value,
-        "sentence": sentence,
-    }
+    return PairedComparison(
+        first=first,
+        other=other,
+        accuracy_difference=(only_b - only_a) / n_images,
+        accuracy_interval=_accuracy_interval(only_a, only_b, n_images),
+        loss_difference=mean,
+        loss_interval=_interval(mean, error),
+        only_first_right=only_a,
+        only_other_right=only_b,
+        p_value=p_value,
+        sentence=sentence,
+    )
 
 
 def printed_p(p: float) -> str:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
 
-from service.core import Floats, Ints, design_matrix
+from service.core import Doc, Floats, Ints, design_matrix
 from service.core import Model as Function
 from service.datasets import PACKAGED, Dataset, Datasets
 from service.errors import InvalidDataset
@@ -18,9 +18,79 @@ from .prediction import predict
 
 N_BINS = 10
 _N_KEPT = 16
+_OF_AN_IMAGE = ("true", "predicted", "loss", "probability")
 _BLOCK_SIZE = 1000  # images a float64 matrix of 6 MB
 
 Float64s = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScore:
+    """How well one class is predicted; null stands for 0 / 0."""
+
+    label: int = field(metadata={"alias": "class"})  # in Python a keyword, which is why each is a dict
+    precision: Annotated[float | None, Doc("Of the images predicted as it, the share that is correct.")]
+    recall: Annotated[float | None, Doc("Of its images, the share predicted as it.")]
+    f1: Annotated[float | None, Doc("The harmonic mean of the two: 2 correct / (predicted + true).")]
+    n_images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationBin:
+    """Images whose predicted class has a probability from ``low`` up to ``high``, which only the last bin includes."""
+
+    low: float
+    high: float
+    n_images: int
+    mean_probability: Annotated[float | None, Doc("Of the predicted class; null where there is no image.")]
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """How sure a model is, and how often it is correct then."""
+
+    bins: list[CalibrationBin]
+    expected_error: Annotated[float, Doc("The mean gap between accuracy and mean probability.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardImage:
+    """An image of high loss."""
+
+    index: Annotated[int, Doc("In the test part, as the images of a data set count.")]
+    true: int
+    predicted: int
+    loss: float
+    probability: Annotated[float, Doc("Of the predicted class.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfusionCell:
+    """The test images of one class that a version predicts as one class."""
+
+    model: str
+    version: int
+    dataset: str
+    n_images: Annotated[int, Doc("In the cell; `images` may be fewer.")]
+    images: Annotated[list[HardImage], Doc("The highest loss first.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EvaluationSummary:
+    """How well a version does on the test images of its classes."""
+
+    model: str
+    version: int
+    dataset: str
+    n_images: int
+    accuracy: float
+    loss: Annotated[float, Doc("Mean cross-entropy.")]
+    classes: Annotated[tuple[int, ...], Doc("Of the rows and columns of `confusion`.")]
+    confusion: Annotated[Ints, Doc("A row for each true class, a column for each predicted.", list[list[int]])]
+    per_class: Annotated[list[dict[str, Any]], Doc(written_as=list[ClassScore])]
+    calibration: Calibration
+    hardest: Annotated[list[HardImage], Doc("The highest loss first.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,10 +138,7 @@ class Evaluation:
         return counts
 
     def per_class(self) -> list[dict[str, Any]]:
-        """Return of each class: precision, recall, F1 = 2 correct / (predicted + true), and its number of images.
-
-        What would be 0 / 0, such as the precision of a class that is never predicted, is None.
-        """
+        """Return the fields of a `ClassScore` for each class."""
         counts = self.confusion()
         right, own, predicted = counts.diagonal().tolist(), counts.sum(axis=1).tolist(), counts.sum(axis=0).tolist()
         return [
@@ -85,65 +152,64 @@ class Evaluation:
             for k, label in enumerate(self.classes)
         ]
 
-    def calibration(self) -> dict[str, Any]:
+    def calibration(self) -> Calibration:
         """Hold how sure the model is against how often it is right, in 10 bins of equal width.
 
-        A bin has the images whose predicted class has a probability from ``low`` up to ``high``, which only the
-        last includes; of an empty bin both means are None. The expected error is the mean over all images of
-        the gap in their bin, |accuracy - mean probability|.
+        The expected error is the mean over all images of the gap in their bin, |accuracy - mean probability|.
         """
         places = np.minimum((self.probability * N_BINS).astype(np.int64), N_BINS - 1)
         n_images = np.bincount(places, minlength=N_BINS)
         sure = np.bincount(places, self.probability, N_BINS)
         right = np.bincount(places, self.is_right, N_BINS)
         bins = [
-            {
-                "low": k / N_BINS,
-                "high": (k + 1) / N_BINS,
-                "n_images": n,
-                "mean_probability": float(sure[k]) / n if n else None,
-                "accuracy": float(right[k]) / n if n else None,
-            }
+            CalibrationBin(
+                low=k / N_BINS,
+                high=(k + 1) / N_BINS,
+                n_images=n,
+                mean_probability=float(sure[k]) / n if n else None,
+                accuracy=float(right[k]) / n if n else None,
+            )
             for k, n in enumerate(n_images.tolist())
         ]
-        return {"bins": bins, "expected_error": float(np.abs(right - sure).sum() / len(self.true))}
+        return Calibration(bins=bins, expected_error=float(np.abs(right - sure).sum() / len(self.true)))
 
-    def hardest(self, number: int, chosen: npt.NDArray[np.bool_] | None = None) -> list[dict[str, Any]]:
+    def hardest(self, number: int, chosen: npt.NDArray[np.bool_] | None = None) -> list[HardImage]:
         """Return the images of the highest loss, the worst first; those of equal loss in their order.
 
         ``chosen``, (n_images,), says which images are meant; None for all.
         """
         worst = np.argsort(-self.loss, kind="stable")
         worst = (worst if chosen is None else worst[chosen[worst]])[:number]
-        return [
-            {"index": index, "true": true, "predicted": predicted, "loss": loss, "probability": probability}
-            for index, true, predicted, loss, probability in zip(
-                *(
-                    values[worst].tolist()
-                    for values in (self.indices, self.true, self.predicted, self.loss, self.probability)
-                ),
-                strict=True,
-            )
-        ]
+        columns = {"index": self.indices, **{name: getattr(self, name) for name in _OF_AN_IMAGE}}
+        rows = zip(*(values[worst].tolist() for values in columns.values()), strict=True)
+        return [HardImage(**dict(zip(columns, row, strict=True))) for row in rows]
 
-    def cell(self, true: int, predicted: int, number: int) -> dict[str, Any]:
-        """Return what lies in one cell of the confusion: how many images, and those of the highest loss."""
+    def cell(self, model: Model, true: int, predicted: int, number: int) -> ConfusionCell:
+        """Return what lies in one cell of the confusion of a model: how many images, and those of the highest loss."""
         chosen = np.equal(self.true, true) & np.equal(self.predicted, predicted)
-        return {"dataset": self.dataset, "n_images": int(chosen.sum()), "images": self.hardest(number, chosen)}
+        return ConfusionCell(
+            model=model.manifest.name,
+            version=model.manifest.version,
+            dataset=self.dataset,
+            n_images=int(chosen.sum()),
+            images=self.hardest(number, chosen),
+        )
 
-    def to_dict(self, *, hardest: int) -> dict[str, Any]:
-        """Return plain data, as the API shows it, with so many of the hardest images."""
-        return {
-            "dataset": self.dataset,
-            "n_images": len(self.true),
-            "accuracy": self.accuracy,
-            "loss": float(self.loss.mean()),
-            "classes": list(self.classes),
-            "confusion": self.confusion().tolist(),
-            "per_class": self.per_class(),
-            "calibration": self.calibration(),
-            "hardest": self.hardest(hardest),
-        }
+    def summary(self, model: Model, *, hardest: int) -> EvaluationSummary:
+        """Return what is shown of the evaluation of a model, with so many of the hardest images."""
+        return EvaluationSummary(
+            model=model.manifest.name,
+            version=model.manifest.version,
+            dataset=self.dataset,
+            n_images=len(self.true),
+            accuracy=self.accuracy,
+            loss=float(self.loss.mean()),
+            classes=self.classes,
+            confusion=self.confusion(),
+            per_class=self.per_class(),
+            calibration=self.calibration(),
+            hardest=self.hardest(hardest),
+        )
 
 
 def evaluate(model: Model, datasets: Datasets = PACKAGED) -> Evaluation:

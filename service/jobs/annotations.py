@@ -11,7 +11,16 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from service.database import EVERYTHING, AdvisoryLock, AnnotatedKind, Annotation, Database, Search, annotation_rows
+from service.database import (
+    EVERYTHING,
+    AdvisoryLock,
+    AnnotatedKind,
+    Annotation,
+    Database,
+    Search,
+    TagCount,
+    annotation_rows,
+)
 from service.datasets import Datasets
 from service.errors import DatasetNotFound, JobNotFound, ModelNotFound, StorageFailed
 from service.registry import Registry, parse_version_id
@@ -42,11 +51,10 @@ class Annotations:
             present = annotation_rows.get(connection, kind, [object_id])[object_id]
             annotation_rows.put(connection, kind, object_id, replace(present, **changes))
 
-    def tags(self, kind: AnnotatedKind) -> list[Json]:
-        """Return the tags that are used most, and how often each is."""
+    def tags(self, kind: AnnotatedKind) -> list[TagCount]:
+        """Return the tags that are used most."""
         with self._database.read() as connection:
-            found = annotation_rows.count_by_tag(connection, kind)
-        return [{"tag": tag, "n_tagged": n_tagged} for tag, n_tagged in found]
+            return annotation_rows.count_by_tag(connection, kind)
 
     def clean(self) -> None:
         """Delete what was written about versions and data sets whose deletion a crash interrupted."""

@@ -155,7 +155,7 @@ class Job(Annotation):
             f"fewer than {MAX_CLAIMS} parts."
         ),
     ]
-    metrics: LatestAndBest = LatestAndBest()
+    metrics: LatestAndBest
     stop_reason: Annotated[str | None, Doc("Why training ended.", StopReason | None)] = None
     error: Annotated[Mapping[str, Any] | None, Doc(written_as=Failure | None)] = None
     model: Annotated[
@@ -181,6 +181,7 @@ class Job(Annotation):
             state=JobState.QUEUED,
             progress=Progress(),
             can_pause=new.sweep_id is None,
+            metrics=LatestAndBest(),
             continues=new.continues,
             starts_from=start,
             sweep=new.sweep_id,

@@ -8,11 +8,11 @@ import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from service.errors import AliasMoved, Corrupted, InvalidField
 
-from .document import MAX_DOCUMENT_BYTES, read_document, utc_text, write_document
+from .document import MAX_DOCUMENT_BYTES, read_document, write_document
 from .names import is_version
 from .stores import BlobStore
 
@@ -50,13 +50,9 @@ class AliasEntry:
         if self.version is not None and not is_version(self.version):
             raise ValueError(f"version cannot be {self.version!r}")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the move as the API shows it."""
-        return {**asdict(self), "at": utc_text(self.at)}
-
     def to_json(self) -> bytes:
         """Return the stored form: a sealed document, the time to the microsecond."""
-        return write_document({**self.to_dict(), "at": self.at.isoformat()})
+        return write_document({**asdict(self), "at": self.at.isoformat()})
 
 
 class AliasHistory:

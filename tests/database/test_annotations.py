@@ -7,7 +7,17 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from service.database import EVERYTHING, NO_ANNOTATION, Annotation, Database, Search, annotation_rows, job_rows, tables
+from service.database import (
+    EVERYTHING,
+    NO_ANNOTATION,
+    Annotation,
+    Database,
+    Search,
+    TagCount,
+    annotation_rows,
+    job_rows,
+    tables,
+)
 from service.errors import InvalidField
 
 ONE = Annotation(title="Ærlig MODELL", tags=("b", "a b", "b"), notes="50 %_of\nall \\ 'quoted'")
@@ -36,7 +46,7 @@ def test_what_is_put_is_got_and_found(database: Database, add_job: Callable[...,
     assert found(database, None, "b") == found(database, "first", "b", "a b") == [first]
     assert found(database, None, "a") == found(database, None, "B") == []
     with database.read() as connection:
-        assert annotation_rows.count_by_tag(connection, "jobs") == [("a b", 1), ("b", 1)]
+        assert annotation_rows.count_by_tag(connection, "jobs") == [TagCount("a b", 1), TagCount("b", 1)]
 
 
 def test_an_empty_annotation_and_a_deleted_job_leave_no_rows(database: Database, add_job: Callable[..., str]) -> None:

@@ -104,41 +104,41 @@ def test_a_class_that_is_never_predicted_has_no_precision(make_model: Callable[.
     five, six = found.per_class()
     assert (five["recall"], six["precision"], six["recall"], six["f1"]) == (1, None, 0, 0)
     assert found.loss == pytest.approx(np.full(len(found.loss), np.log(2)))
-    bins = found.calibration()["bins"]  # at one half, which belongs to the bin that begins there
-    assert [entry["n_images"] for entry in bins] == [0] * 5 + [len(found.true)] + [0] * 4
-    assert found.calibration()["expected_error"] == pytest.approx(abs(found.accuracy - 0.5))
+    bins = found.calibration().bins  # at one half, which belongs to the bin that begins there
+    assert [entry.n_images for entry in bins] == [0] * 5 + [len(found.true)] + [0] * 4
+    assert found.calibration().expected_error == pytest.approx(abs(found.accuracy - 0.5))
 
 
 def test_calibration_counts_every_image_once(model: Model) -> None:
     found = evaluate(model)
     calibration = found.calibration()
-    bins, gaps = calibration["bins"], 0.0
-    assert len(bins) == 10 and sum(entry["n_images"] for entry in bins) == len(found.true)
+    bins, gaps = calibration.bins, 0.0
+    assert len(bins) == 10 and sum(entry.n_images for entry in bins) == len(found.true)
     for entry in bins:
-        inside = (found.probability >= entry["low"]) & (found.probability < entry["high"])
-        if entry["high"] == 1:
+        inside = (found.probability >= entry.low) & (found.probability < entry.high)
+        if entry.high == 1:
             inside |= found.probability == 1
-        assert entry["n_images"] == inside.sum()
+        assert entry.n_images == inside.sum()
         if not inside.any():
-            assert entry["mean_probability"] is entry["accuracy"] is None
+            assert entry.mean_probability is entry.accuracy is None
             continue
-        assert entry["mean_probability"] == pytest.approx(found.probability[inside].mean())
-        assert entry["accuracy"] == pytest.approx(found.is_right[inside].mean())
-        gaps += inside.mean() * abs(entry["accuracy"] - entry["mean_probability"])
-    assert calibration["expected_error"] == pytest.approx(gaps)
-    assert 0 < calibration["expected_error"] < 0.05
+        assert entry.mean_probability == pytest.approx(found.probability[inside].mean())
+        assert entry.accuracy == pytest.approx(found.is_right[inside].mean())
+        gaps += inside.mean() * abs((entry.accuracy or 0.0) - (entry.mean_probability or 0.0))
+    assert calibration.expected_error == pytest.approx(gaps)
+    assert 0 < calibration.expected_error < 0.05
 
 
 def test_the_hardest_images_are_where_they_say(model: Model, mnist: Dataset) -> None:
     hardest = evaluate(model).hardest(20)
-    losses = [image["loss"] for image in hardest]
+    losses = [image.loss for image in hardest]
     assert losses == sorted(losses, reverse=True) and losses[0] == evaluate(model).loss.max()
     for image in hardest:
-        label, table = predict(model, mnist.test.images[[image["index"]]])
-        assert (image["true"], image["predicted"]) == (mnist.test.labels[image["index"]], label[0])
-        assert image["probability"] == table[0].max()
-        of_true = table[0][model.manifest.classes.index(image["true"])]
-        assert image["loss"] == pytest.approx(-np.log(of_true), rel=1e-4)
+        label, table = predict(model, mnist.test.images[[image.index]])
+        assert (image.true, image.predicted) == (mnist.test.labels[image.index], label[0])
+        assert image.probability == table[0].max()
+        of_true = table[0][model.manifest.classes.index(image.true)]
+        assert image.loss == pytest.approx(-np.log(of_true), rel=1e-4)
     assert evaluate(model).hardest(0) == []
 
 
@@ -183,34 +183,34 @@ def test_a_p_that_is_significant_is_printed_as_one(p: float, printed: str) -> No
 
 def test_a_model_against_itself() -> None:
     model = load("mnist-softmax")
-    (found,) = compare([model, model])["comparisons"]
-    assert (found["accuracy_difference"], found["loss_difference"], found["p_value"]) == (0, 0, 1)
-    low, high = found["accuracy_interval"]
+    (found,) = compare([model, model]).comparisons
+    assert (found.accuracy_difference, found.loss_difference, found.p_value) == (0, 0, 1)
+    low, high = found.accuracy_interval
     assert -0.001 < low < 0 < high < 0.001
-    assert "10,000" in found["sentence"]
+    assert "10,000" in found.sentence
 
 
 def test_models_that_share_two_classes() -> None:
     both = [load(name) for name in LINEAR]
     found = compare(both)
-    assert (found["dataset"], found["n_images"], found["classes"]) == ("mnist", 2042, [2, 3])
-    ten, two = found["models"]
-    assert two["accuracy"] == evaluate(both[1]).accuracy
+    assert (found.dataset, found.n_images, found.classes) == ("mnist", 2042, [2, 3])
+    ten, two = found.models
+    assert two.accuracy == evaluate(both[1]).accuracy
     true = evaluate(both[0]).true
-    assert ten["accuracy"] == evaluate(both[0]).is_right[np.isin(true, [2, 3])].mean()
-    (against,) = found["comparisons"]
-    assert against["accuracy_difference"] == pytest.approx(two["accuracy"] - ten["accuracy"])
-    assert against["loss_difference"] == pytest.approx(two["loss"] - ten["loss"])
+    assert ten.accuracy == evaluate(both[0]).is_right[np.isin(true, [2, 3])].mean()
+    (against,) = found.comparisons
+    assert against.accuracy_difference == pytest.approx(two.accuracy - ten.accuracy)
+    assert against.loss_difference == pytest.approx(two.loss - ten.loss)
     for name in ("accuracy", "loss"):
-        low, high = against[f"{name}_interval"]
-        assert low < against[f"{name}_difference"] < high
-    assert against["sentence"].startswith("mnist-2-vs-3/1 is better: ")
-    (reverse,) = compare(both[::-1])["comparisons"]
-    assert reverse["accuracy_difference"] == -against["accuracy_difference"]
-    assert reverse["p_value"] == against["p_value"]
-    assert (reverse["only_first_right"], reverse["only_other_right"]) == (
-        against["only_other_right"],
-        against["only_first_right"],
+        low, high = getattr(against, f"{name}_interval")
+        assert low < getattr(against, f"{name}_difference") < high
+    assert against.sentence.startswith("mnist-2-vs-3/1 is better: ")
+    (reverse,) = compare(both[::-1]).comparisons
+    assert reverse.accuracy_difference == -against.accuracy_difference
+    assert reverse.p_value == against.p_value
+    assert (reverse.only_first_right, reverse.only_other_right) == (
+        against.only_other_right,
+        against.only_first_right,
     )
 
 
@@ -229,9 +229,9 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(share_a: float, share
         right_a = ~(one < share_b)  # only the other is right
         right_b = ~(one > 1 - share_a)
         found = paired("a", "b", (right_a, losses), (right_b, losses))
-        low, high = found["accuracy_interval"]
+        low, high = found.accuracy_interval
         n_covered += low <= share_b - share_a <= high
-        n_significant += found["p_value"] < 0.05
+        n_significant += found.p_value < 0.05
     assert 0.93 < n_covered / n_trials < 0.98
     if share_a == share_b:
         assert n_significant / n_trials < 0.05
@@ -241,11 +241,11 @@ def test_the_interval_is_that_of_half_an_image_more_in_each_cell() -> None:
     right_a, right_b = np.repeat([True, False, True, False], [40, 30, 5, 25]), np.repeat([True, False], [70, 30])
     right_b[70:75], right_b[75:] = False, False
     found = paired("a", "b", (right_a, np.zeros(100)), (right_b, np.zeros(100)))
-    assert (found["only_first_right"], found["only_other_right"]) == (5, 30)
+    assert (found.only_first_right, found.only_other_right) == (5, 30)
     differences, counts = np.array([0, 1, -1, 0]), np.array([40, 30, 5, 25]) + 0.5
     mean = np.average(differences, weights=counts)
     error = np.sqrt(np.average((differences - mean) ** 2, weights=counts) / 102)
-    assert found["accuracy_interval"] == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=1e-4)
+    assert found.accuracy_interval == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=1e-4)
 
 
 def test_what_chance_may_well_do_is_said_so() -> None:
@@ -253,6 +253,6 @@ def test_what_chance_may_well_do_is_said_so() -> None:
     almost = right.copy()
     almost[:2] = False
     losses = np.zeros(100)
-    assert "Neither is clearly better" in paired("a/1", "b/1", (right, losses), (almost, losses))["sentence"]
+    assert "Neither is clearly better" in paired("a/1", "b/1", (right, losses), (almost, losses)).sentence
     almost[:20] = False
-    assert paired("a/1", "b/1", (right, losses), (almost, losses))["sentence"].startswith("a/1 is better: a/1 alone")
+    assert paired("a/1", "b/1", (right, losses), (almost, losses)).sentence.startswith("a/1 is better: a/1 alone")

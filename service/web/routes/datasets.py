@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.charts import Drawing, contact_sheet, digit_picture
 from service.core import BY_NAME, STRENGTHS, Augmenter
-from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
+from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, Ingredient, LabelledImages
 from service.errors import DatasetNotFound, InvalidInput, UnsupportedMedia
 from service.inference import FILE, ImageFile, read_dataset
 from service.web.access_control import READ, TRAIN
@@ -76,14 +76,6 @@ class DatasetPart(Answer):
     n_by_class: dict[str, int]
 
 
-class IngredientAnswer(Answer):
-    """A data set in a mixture."""
-
-    name: str
-    sha256: str
-    weight: int = Field(description="How often each of its images stands in the training part.")
-
-
 class DatasetAnswer(AnnotatedAnswer):
     """A data set."""
 
@@ -96,7 +88,7 @@ class DatasetAnswer(AnnotatedAnswer):
     sha256: str
     training: DatasetPart
     test: DatasetPart
-    made_of: list[IngredientAnswer] = Field(description="Of several trained on together; else empty.")
+    made_of: list[Ingredient] = Field(description="Of several trained on together; else empty.")
 
 
 DatasetList = answer(

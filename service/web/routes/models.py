@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Header, Path
 from pydantic import ConfigDict, Field, with_config
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from service.charts import Drawing, DrawnLayer, architecture_picture, weights_picture
 from service.core import Check, Operation, design_matrix
@@ -31,7 +31,7 @@ from service.web.pictures import (
     picture_answer,
 )
 from service.web.requests import CLASSES_PATTERN, DECIMAL, NamesPage, Page, Parameters, ServiceDep
-from service.web.routing import AnnotatedAnswer, Answer, NextPage, answer, noun_router
+from service.web.routing import AnnotatedAnswer, Answer, JsonAnswer, NextPage, answer, noun_router
 
 router = noun_router("models")
 
@@ -165,14 +165,14 @@ class ImportParameters(Parameters):
 @router.get("/models", dependencies=[READ], response_model=ModelList)
 def list_models(query: NamesPage, service: ServiceDep) -> Response:
     """List the models with their versions, their aliases, and the default version; found by any of their versions."""
-    return JSONResponse({**service.page("models", **query.asked), "default": service.catalogue.default_name})
+    return JsonAnswer({**service.page("models", **query.asked), "default": service.catalogue.default_name})
 
 
 @router.get("/models/{name}", dependencies=[READ], response_model=ModelDetail)
 def get_model(name: str, query: VersionsPage, service: ServiceDep) -> Response:
     """Return a model with what is known about its newest versions."""
     before = None if query.before is None else int(query.before)
-    return JSONResponse(service.annotations.model(name, limit=query.limit, before=before))
+    return JsonAnswer(service.annotations.model(name, limit=query.limit, before=before))
 
 
 @router.post(
@@ -189,7 +189,7 @@ async def import_version(name: str, query: ImportParameters, request: Request, s
 
     def work() -> Response:
         version = service.import_weights(name, content, **options).version
-        return JSONResponse(
+        return JsonAnswer(
             service.version(name, version), 201, {"Location": f"/api/v1/models/{name}/versions/{version}"}
         )
 
@@ -200,7 +200,7 @@ async def import_version(name: str, query: ImportParameters, request: Request, s
 @router.get("/models/{name}/versions/{version}", dependencies=[READ], response_model=VersionDetail)
 def get_version(name: str, version: str, service: ServiceDep) -> Response:
     """Return the manifest of a version, and the aliases that name it. An alias stands for its version."""
-    return JSONResponse(service.version(name, service.registry.resolve(name, version)))
+    return JsonAnswer(service.version(name, service.registry.resolve(name, version)))
 
 
 @router.patch("/models/{name}/versions/{version}", dependencies=[TRAIN], response_model=VersionDetail)
@@ -209,7 +209,7 @@ def annotate_version(
 ) -> Response:
     """Change the title, the tags or the notes of a version; its manifest and its weights stay as they are."""
     service.annotations.change("versions", f"{name}/{version}", body.model_dump(exclude_unset=True))
-    return JSONResponse(service.version(name, version))
+    return JsonAnswer(service.version(name, version))
 
 
 @router.delete("/models/{name}/versions/{version}", dependencies=[ADMIN], status_code=204)
@@ -309,20 +309,20 @@ def move_alias(
 ) -> Response:
     """Let an alias name a version from now on, in one atomic step."""
     entry = service.registry.set_alias(name, alias, body.version, expected=_expected(if_match), reason=body.reason)
-    return JSONResponse(entry.to_dict())
+    return JsonAnswer(entry)
 
 
 @router.delete("/models/{name}/aliases/{alias}", dependencies=[ADMIN], response_model=AliasEntry)
 def delete_alias(name: str, alias: Alias, service: ServiceDep, if_match: IfMatch = None) -> Response:
     """Let an alias name no version any more. Its history stays."""
     entry = service.registry.delete_alias(name, alias, expected=_expected(if_match))
-    return JSONResponse(entry.to_dict())
+    return JsonAnswer(entry)
 
 
 @router.get("/models/{name}/aliases/{alias}/history", dependencies=[READ], response_model=AliasHistory)
 def get_alias_history(name: str, alias: str, service: ServiceDep) -> Response:
     """Return every move of an alias, the oldest first."""
-    return JSONResponse({"history": [entry.to_dict() for entry in service.registry.alias_history(name, alias)]})
+    return JsonAnswer({"history": service.registry.alias_history(name, alias)})
 
 
 def _file_headers(manifest: Manifest, suffix: str, *made_of: Any) -> dict[str, str]:

@@ -6,17 +6,17 @@ from typing import Any, Literal
 
 from anyio.to_thread import run_sync
 from pydantic import Field
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from service.bootstrap import Service, disk_use
 from service.core import FORMULAS, HYPERPARAMETERS, Hyperparameter
-from service.database import AnnotatedKind, AuditRow
+from service.database import AnnotatedKind, AuditRow, TagCount
 from service.errors import ServiceError
 from service.jobs import JobState
 from service.metrics import CONTENT_TYPE
 from service.web.access_control import ADMIN, PUBLIC, READ
 from service.web.requests import MAX_EVENT_ID, Parameters, ServiceDep
-from service.web.routing import Answer, answer, noun_router
+from service.web.routing import Answer, JsonAnswer, answer, noun_router
 
 router = noun_router("operations")
 _TEXT = "text/plain"
@@ -55,13 +55,6 @@ HyperparameterList = answer(
 AuditLog = answer("AuditLog", "Calls that change something, the newest first.", entries=list[AuditRow])
 
 
-class TagCount(Answer):
-    """A tag, and how many have it."""
-
-    tag: str
-    n_tagged: int
-
-
 TagList = answer("TagList", "The 200 tags that are used most.", tags=list[TagCount])
 
 
@@ -93,25 +86,25 @@ class AuditPage(Parameters):
 def list_changes(query: AuditPage, service: ServiceDep) -> Response:
     """List the calls that changed something, or were to, the newest first: which key, what, and the status."""
     lines = service.audit_log.page(limit=query.limit, before=query.before)
-    return JSONResponse({"entries": [{**asdict(line), "at": line.at.isoformat()} for line in lines]})
+    return JsonAnswer({"entries": [{**asdict(line), "at": line.at.isoformat()} for line in lines]})
 
 
 @router.get("/tags", dependencies=[READ], response_model=TagList)
 def list_tags(query: TagsParameters, service: ServiceDep) -> Response:
     """List the tags of jobs, or of others, those that are used most first."""
-    return JSONResponse({"tags": service.annotations.tags(query.kind)})
+    return JsonAnswer({"tags": service.annotations.tags(query.kind)})
 
 
 @router.get("/hyperparameters", dependencies=[READ], response_model=HyperparameterList)
 def list_hyperparameters() -> Response:
     """Return the table from which this schema, the command line's help and every range in an error are made."""
-    return JSONResponse({"hyperparameters": [_row(row) for row in HYPERPARAMETERS]})
+    return JsonAnswer({"hyperparameters": [_row(row) for row in HYPERPARAMETERS]})
 
 
 @probes.get("/livez", dependencies=[PUBLIC], response_model=Liveness)
 async def live() -> Response:
     """Answer if the process does."""
-    return JSONResponse({"live": True})
+    return JsonAnswer({"live": True})
 
 
 @probes.get("/readyz", dependencies=[PUBLIC], response_model=Readiness, responses={503: {"model": Readiness}})
@@ -119,7 +112,7 @@ async def ready(service: ServiceDep) -> Response:
     """Answer 200 if the database can be reached, a model can answer, and an engine trains; else 503, saying which."""
     parts = await run_sync(_parts, service)
     reasons = {name: _REASONS[name] for name, works in parts.items() if not works}
-    return JSONResponse({"ready": not reasons, "parts": parts, "reasons": reasons}, 503 if reasons else 200)
+    return JsonAnswer({"ready": not reasons, "parts": parts, "reasons": reasons}, 503 if reasons else 200)
 
 
 @probes.get(

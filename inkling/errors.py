@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
+
+BY_NAME: dict[str, type[InklingError]] = {}
+"""The class of a problem by its name: ``job-not-found`` is a `JobNotFound`."""
 
 
 class InklingError(Exception):
@@ -42,6 +44,9 @@ class InklingError(Exception):
         self.status = status
         self.errors = errors
         self.retry_after_s = retry_after_s
+
+    def __init_subclass__(cls) -> None:
+        BY_NAME[cls.__name__] = cls
 
     def __str__(self) -> str:
         """The message, with the allowed range where it does not contain that."""
@@ -113,15 +118,6 @@ class ServerFailed(InklingError):
 class ServiceUnreachable(InklingError):
     """The server does not answer, or what stands before it does not reach it."""
 
-
-def _tree(root: type[InklingError]) -> Iterator[type[InklingError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from _tree(child)
-
-
-BY_NAME = {error.__name__: error for error in _tree(InklingError)}
-"""The class of a problem by its name: ``job-not-found`` is a `JobNotFound`."""
 
 _BY_STATUS = {
     401: Unauthenticated,

@@ -145,12 +145,12 @@ class Predictions:
                 raise InvalidInput("There are several images: use predict_all.", field="image", allowed="one image")
             return predictions[0]
 
-        return _post_image("predict", read, body_of(image), **options)
+        return post_image("predict", read, body_of(image), **options)
 
     @request
     def predict_all(self, images: Images, **options: Unpack[PredictionOptions]) -> Call[Table[Prediction]]:
         """Predict the digits in several images, in their order; see `inkling.images.Images`."""
-        return _post_image("predict", _read_all, body_of_all(images), **options)
+        return post_image("predict", _read_all, body_of_all(images), **options)
 
     @request
     def predict_files(self, files: Iterable[str | Path], **options: Unpack[PredictionOptions]) -> Call[_Rows]:
@@ -166,7 +166,7 @@ class Predictions:
                 following = next(archives, None)
                 return rows if following is None else send(*following)
 
-            return _post_image("predict", read, archive.body, **options)
+            return post_image("predict", read, archive.body, **options)
 
         first = next(archives, None)
         if first is None:
@@ -189,7 +189,7 @@ class Predictions:
             params = {**call.request["params"], "upscale": 8}
             return replace(call, path=f"{call.path}.png", read=read_drawn, request={**call.request, "params": params})
 
-        call = _post_image("explain", read, body_of(image), {"digit": digit, "against": against}, **options)
+        call = post_image("explain", read, body_of(image), {"digit": digit, "against": against}, **options)
         return call
 
     @request
@@ -198,7 +198,7 @@ class Predictions:
 
         A step is its number in `Prediction.preprocessing`, from 0, or the beginning of its text.
         """
-        return _post_image("preprocess", read_picture, body_of(image), {"step": step})
+        return post_image("preprocess", read_picture, body_of(image), {"step": step})
 
     @request
     def read(self, picture: Image, *, expect: int | None = None, **options: Unpack[ModelChoice]) -> Call[Reading]:
@@ -210,17 +210,17 @@ class Predictions:
             lines = tuple(map(Record, answer["lines"]))
             return Reading(model=answer["model"], version=answer["version"], lines=lines, **lists)
 
-        return _post_image("read", read, body_of_picture(picture), {"expect": expect}, **options)
+        return post_image("read", read, body_of_picture(picture), {"expect": expect}, **options)
 
     @request
     def draw_reading(
         self, picture: Image, *, expect: int | None = None, **options: Unpack[ModelChoice]
     ) -> Call[Picture]:
         """Return a picture with what `read` finds in it: each digit in a box, orange if it is unsure."""
-        return _post_image("read.png", read_picture, body_of_picture(picture), {"expect": expect}, **options)
+        return post_image("read.png", read_picture, body_of_picture(picture), {"expect": expect}, **options)
 
 
-def _post_image(
+def post_image(
     verb: str,
     read: Callable[[httpx.Response], Result | Call[Result]],
     body: Mapping[str, Any],
@@ -230,6 +230,7 @@ def _post_image(
     version: int | str | None = None,
     **options: Any,
 ) -> Call[Result]:
+    """Do something with an image; ``body`` sends it, and options that are None are left out."""
     if version is not None and model is None:
         raise InvalidField("A version is that of a model.", field="model", allowed="the name of a model")
     of_version = () if version is None else ("versions", version)

@@ -38,6 +38,8 @@
 import re
 from typing import ClassVar
 
+_BY_CODE: dict[str, type["ServiceError"]] = {}
+
 
 class ServiceError(Exception):
     """The root. ``code``, the name of the class in kebab case, is stable: it is the problem type of an answer.
@@ -54,6 +56,7 @@ class ServiceError(Exception):
     def __init_subclass__(cls) -> None:
         """Derive the code."""
         cls.code = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+        _BY_CODE[cls.code] = cls
 
     def __init__(self, message: str, *, field: str | None = None, allowed: str | None = None):
         super().__init__(message)
@@ -188,9 +191,4 @@ class ExtraMissing(ServiceError):
 
 def error_of_code(code: str) -> type[ServiceError]:
     """Return the class with this ``code``; the root if there is none."""
-    classes: list[type[ServiceError]] = [ServiceError]
-    for known in classes:
-        if known.code == code:
-            return known
-        classes += known.__subclasses__()
-    return ServiceError
+    return _BY_CODE.get(code, ServiceError)

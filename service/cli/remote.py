@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inkling import InklingClient, InklingError, Job, Prediction, Report, Sweep
+from inkling import InklingClient, InklingError, Job, Report, Sweep
+from inkling.call import read_record
 from inkling.images import File
+from inkling.predictions import post_image
 from service.core.tables import weights_csv
 from service.errors import TooManyRequests, Unauthenticated, error_of_code
 from service.inference import ImageFile
@@ -93,31 +93,31 @@ class RemoteBackend:
 
     # Models
 
-    model = _call(lambda client, name: client.model(name))
-    version = _call(lambda client, name, reference=None: client.version(name, reference))
-    weights_file = _call(lambda client, name, version: client.weights_file(name, version))
+    model = _call(InklingClient.model)
+    version = _call(InklingClient.version)
+    weights_file = _call(InklingClient.weights_file)
     onnx_file = _call(lambda client, name, version: client.weights_file(name, version, format="onnx"))
-    import_weights = _call(lambda client, name, content, **options: client.import_weights(name, content, **options))
-    weights_picture = _call(lambda client, name, version: client.weights(name, version))
-    move_alias = _call(lambda client, *args, **options: client.move_alias(*args, **options))
+    import_weights = _call(InklingClient.import_weights)
+    weights_picture = _call(InklingClient.weights)
+    move_alias = _call(InklingClient.move_alias)
     alias_history = _call(lambda client, name, alias: list(client.alias_history(name, alias)))
-    evaluation = _call(lambda client, name, version: client.evaluate(name, version))
-    comparison = _call(lambda client, models: client.compare(models))
+    evaluation = _call(InklingClient.evaluate)
+    comparison = _call(InklingClient.compare)
 
     # Images and data sets
 
-    predict = _call(lambda client, image, **options: _answer(client.predict_all(_file(image), **options)))
-    read = _call(lambda client, image, **options: _plain(client.read(_file(image), **options)))
+    predict = _call(lambda client, image, **options: _answer(client, "predict", image, {}, **options))
+    read = _call(lambda client, image, expect=None, **of: _answer(client, "read", image, {"expect": expect}, **of))
     reading_picture = _call(lambda client, image, **options: client.draw_reading(_file(image), **options))
     explain = _call(lambda client, image, **question: client.explain(_file(image), **question).details)
     explanation_picture = _call(lambda client, image, **question: client.explain(_file(image), **question).picture)
     preprocess = _call(lambda client, image, step=None: client.preprocess(_file(image), step=step))
-    read_collection = _call(lambda client, name, **options: client.read_collection(name, **options))
-    add_collection = _call(lambda client, name: client.add_collection(name))
+    read_collection = _call(InklingClient.read_collection)
+    add_collection = _call(InklingClient.add_collection)
     collect = _call(lambda client, name, image, label: client.collect(name, _file(image), label))
-    relabel = _call(lambda client, name, image_id, label: client.relabel(name, image_id, label))
-    delete_collected_image = _call(lambda client, name, image_id: client.delete_collected_image(name, image_id))
-    freeze_collection = _call(lambda client, name: client.freeze_collection(name))
+    relabel = _call(InklingClient.relabel)
+    delete_collected_image = _call(InklingClient.delete_collected_image)
+    freeze_collection = _call(InklingClient.freeze_collection)
     add_dataset = _call(
         lambda client, fields, files: client.add_dataset(
             **fields, **{part: (file.name or part, file.content) for part, file in files.items()}
@@ -160,18 +160,10 @@ def _report_file(report: Report, name: str) -> bytes:
     return report.document(form) if stem == "report" else report.figure(stem.removeprefix("figures/"), format=form)
 
 
-def _answer(predictions: list[Prediction]) -> Json:
-    """Return predictions as the API does: model and version once, since they are those of all."""
-    shown = [_plain(one) for one in predictions]
-    for one in shown:
-        del one["name"]  # that of the command line stands for it
-        source = {name: one.pop(name) for name in ("model", "version")}
-    return {**source, "predictions": shown}
-
-
-def _plain(answer: Any) -> Json:
-    shown: Json = json.loads(json.dumps(asdict(answer)))
-    return shown
+def _answer(client: InklingClient, verb: str, image: ImageFile, params: Json, **options: Any) -> Json:
+    """Return the answer itself, which the client makes values of."""
+    answer: Json = client.connection.run(post_image(verb, read_record, _file(image).body, params, **options))
+    return answer
 
 
 def _file(image: ImageFile) -> File:

@@ -121,7 +121,7 @@ def test_a_job_that_is_over_can_be_deleted(backend: Backend) -> None:
 def test_versions_models_data_sets_and_sweeps_are_deleted_unless_they_are_needed(
     backend: Backend, finished_job: dict[str, Any]
 ) -> None:
-    content = backend.weights_file(**finished_job["model"])
+    content = backend.weights_file(finished_job["model"]["name"], finished_job["model"]["version"])
     first, second = (
         backend.import_weights("passing", content, classes=(), publish="last", dataset="mnist")["version"]
         for _ in range(2)

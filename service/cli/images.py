@@ -1,4 +1,4 @@
-"""``inkling predict`` and ``inkling explain``."""
+"""``inkling predict``, ``read`` and ``explain``."""
 
 import mimetypes
 from collections.abc import Callable, Iterator, Sequence

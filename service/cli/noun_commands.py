@@ -104,12 +104,14 @@ def add_delete(group: click.Group, noun: Noun, which: str, stays: str) -> None:
 
 
 def deletes(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--yes``, without which a command on a terminal asks first whether to delete what its arguments name."""
+    """Add ``--yes``, without which a command on a terminal asks first whether to delete what its argument names."""
 
     @click.option("--yes", is_flag=True, help="Do not ask.")
     @functools.wraps(command)
     def run(*args: Any, yes: bool, **named: Any) -> Any:
-        confirm(f"Delete {', '.join(map(str, named.values()))}?", yes=yes)
+        context = click.get_current_context()
+        (name,) = (named[str(each.name)] for each in context.command.params if isinstance(each, click.Argument))
+        confirm(f"Delete {name}?", yes=yes)
         return command(*args, **named)
 
     return run

@@ -286,6 +286,14 @@ def test_a_worse_champion_is_asked_for(here: Here, tmp_path: Path, monkeypatch: 
     assert "version 2 now" in here(*worse, "--yes")
 
 
+@pytest.mark.parametrize(
+    "command", ["jobs delete", "sweeps delete", "reports delete --keep-runs", "datasets delete", "models delete"]
+)
+def test_a_deletion_asks_by_the_name_alone(here: Here, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setattr("service.cli.terminal._is_terminal", lambda: True)
+    assert here(*command.split(), "mine", input="n\n", exit_code=1).startswith("Delete mine? [y/N]")
+
+
 def test_a_prediction(here: Here, digit_png: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     text = here("predict", digit_png, "--model", "mnist-softmax", "--version", "1", "--show")

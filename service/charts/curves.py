@@ -68,23 +68,19 @@ class Line:
     label : what the line stands for; lines with the same label have the same colour.
     steps : ``(n,)``, increasing.
     values : ``(n,)``.
-    lower, upper : ``(n,)``, the edges of the band; both or neither.
+    band : ``(n,)`` each, its lower and upper edge.
     meaning : of line and band, written once in the legend: ``mean of 5 seeds, band from min to max``.
     """
 
     label: str
     steps: Steps
     values: Series
-    lower: Series | None = None
-    upper: Series | None = None
+    band: tuple[Series, Series] | None = None
     meaning: str = ""
 
     def __post_init__(self) -> None:
         """Check that the arrays fit together."""
-        edges = [edge for edge in (self.lower, self.upper) if edge is not None]
-        if len(edges) == 1:
-            raise ValueError("a line has both edges of its band or neither")
-        _check(self.steps, self.values, *edges)
+        _check(self.steps, self.values, *(self.band or ()))
 
     @classmethod
     def mean(cls, label: str, repeats: Sequence[tuple[Steps, Series]]) -> Line:
@@ -103,12 +99,10 @@ class Line:
         if any((other[:length] != steps).any() for other, _ in repeats):
             raise ValueError("runs must be checked at the same steps to have a mean")
         values = np.stack([series[:length] for _, series in repeats])
-        mean = values.mean(axis=0)
         if len(values) == 1:
-            return cls(label=label, steps=steps, values=mean)
-        lower, upper = values.min(axis=0), values.max(axis=0)
-        meaning = f"mean of {len(values)} seeds, band from min to max"
-        return cls(label=label, steps=steps, values=mean, lower=lower, upper=upper, meaning=meaning)
+            return cls(label=label, steps=steps, values=values[0])
+        band, meaning = (values.min(axis=0), values.max(axis=0)), f"mean of {len(values)} seeds, band from min to max"
+        return cls(label=label, steps=steps, values=values.mean(axis=0), band=band, meaning=meaning)
 
 
 class Thinning:

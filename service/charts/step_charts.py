@@ -171,8 +171,8 @@ def lines_chart(
     explained: set[str] = set()
     for line in lines:
         colour = colour_of[line.label]
-        if line.lower is not None and line.upper is not None:
-            canvas.band(line.steps, line.lower, line.upper, colour=colour)
+        if line.band:
+            canvas.band(line.steps, *line.band, colour=colour)
         label = line.label if in_legend and line.label not in explained else None
         canvas.line(
             line.steps,
@@ -198,11 +198,9 @@ def _gaps(curves: Curves) -> tuple[Steps, Series]:
 
 def _add_range(canvas: Canvas, repeats: Sequence[tuple[Steps, Series]], what: str) -> None:
     """Draw a band from the smallest to the largest value, up to the end of the shortest run."""
-    if len(repeats) > 1:
-        line = Line.mean("", repeats)
-        if line.lower is not None and line.upper is not None:
-            shown = canvas.band(line.steps, line.lower, line.upper, colour=TRAINING)
-            canvas.sheet.add_to_legend(shown, f"{what}, range over {len(repeats)} seeds")
+    if len(repeats) > 1 and (line := Line.mean("", repeats)).band:
+        shown = canvas.band(line.steps, *line.band, colour=TRAINING)
+        canvas.sheet.add_to_legend(shown, f"{what}, range over {len(repeats)} seeds")
 
 
 def _with_validation(canvas: Canvas, curves: Curves, metric: str, best_label: str) -> bytes:

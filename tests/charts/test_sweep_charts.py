@@ -96,14 +96,13 @@ def test_the_mean_of_seeds_ends_with_the_first_to_stop() -> None:
     steps = 10 * np.arange(4)
     repeats = [(steps, np.array([1.0, 2, 3, 4])), (steps[:3], np.array([3.0, 2, 7]))]
     line = Line.mean("0.1", repeats)
-    assert line.lower is not None
-    assert line.upper is not None
+    assert line.band is not None
     assert line.steps.tolist() == [0, 10, 20]
     assert line.values.tolist() == [2, 2, 5]
-    assert (line.lower.tolist(), line.upper.tolist()) == ([1, 2, 3], [3, 2, 7])
+    assert [edge.tolist() for edge in line.band] == [[1, 2, 3], [3, 2, 7]]
     legend = texts(accuracy([line], swept="L2 penalty", image_format="svg"))
     assert "L2 penalty – mean of 2 seeds, band from min to max" in legend
-    assert Line.mean("0.1", repeats[:1]).lower is None
+    assert Line.mean("0.1", repeats[:1]).band is None
 
 
 def test_lines_must_fit_together() -> None:
@@ -112,8 +111,8 @@ def test_lines_must_fit_together() -> None:
         Line(label="", steps=steps, values=values[:2])
     with pytest.raises(ValueError, match="increase"):
         Line(label="", steps=steps[::-1], values=values)
-    with pytest.raises(ValueError, match="both edges"):
-        Line(label="", steps=steps, values=values, lower=values)
+    with pytest.raises(ValueError, match="length"):
+        Line(label="", steps=steps, values=values, band=(values, values[:2]))
     with pytest.raises(ValueError, match="same steps"):
         Line.mean("", [(steps, values), (steps + 1, values)])
     with pytest.raises(ValueError, match="at least one run"):

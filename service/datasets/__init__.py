@@ -12,4 +12,4 @@ from .idx import Images, Labels, gunzip, parse_idx_images, parse_idx_labels
 from .labelled import LabelledFiles, shown
 from .mixture import MAX_INGREDIENTS, MAX_WEIGHT
 from .split import Selection, select, select_unseen, split, with_its_classes
-from .uploads import MAX_TEXT_CHARS, PART_NAMES, About, Upload, choose_tests, read_upload, upload_of
+from .uploads import MAX_TEXT_CHARS, PART_NAMES, About, Upload, read_upload, upload_of, with_tests

@@ -13,7 +13,7 @@ from service.core import DIGITS
 from service.errors import InputTooLarge, InvalidDataset
 
 from .idx import MAX_CLASSES, Images, gunzip
-from .uploads import GZIP_MAGIC, Upload, checked_upload, choose_tests, upload_of
+from .uploads import GZIP_MAGIC, Upload, checked_upload, upload_of, with_tests
 
 _TEST = {"test", "testing", "validation", "valid", "val"}
 _TRAINING = {"train", "training"}
@@ -86,17 +86,18 @@ class LabelledFiles:
         names = list(map(str, range(MAX_CLASSES))) if are_digits else list(class_names or found)
         if missing := [name for name in found if name not in names]:
             raise InvalidDataset(f"{shown(missing[0])} is none of the class names.", field="class_names")
-        labels = {
-            part: np.array([names.index(name) for name in self._classes[part]], np.uint8) for part in (False, True)
-        }
-        images = {part: np.concatenate([_NONE, *self._images.pop(part)]) for part in (False, True)}
-        if not len(labels[True]):
-            is_test = choose_tests(labels[False], [hashlib.sha256(image).digest() for image in images[False]])
-            images = {part: images[False][is_test == part] for part in (False, True)}
-            labels = {part: labels[False][is_test == part] for part in (False, True)}
-        if not len(labels[False]) or not len(labels[True]):
+        training, test = (
+            (
+                np.concatenate([_NONE, *self._images.pop(part)]),
+                np.array(list(map(names.index, self._classes[part])), np.uint8),
+            )
+            for part in (False, True)
+        )
+        arrays = *training, *test
+        if not len(test[1]):
+            arrays = with_tests(*training, [hashlib.sha256(image).digest() for image in training[0]])
+        if not all(map(len, arrays)):
             raise InvalidDataset("Training and test images are needed, so two of a class at least.", field="file")
-        arrays = images[False], labels[False], images[True], labels[True]
         if are_digits and class_names is None and found != names[: len(found)]:
             return upload_of(arrays)
         given = class_names if are_digits else names

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.core import IMAGE_SIDE_PX
 from service.core.npy import read_npy
@@ -135,14 +134,14 @@ def upload_of(arrays: Arrays) -> Upload:
     return Upload(files=files, class_names=tuple(map(str, range(MAX_CLASSES))))
 
 
-def choose_tests(labels: Labels, keys: Sequence[bytes]) -> NDArray[np.bool_]:
-    """Return which images are for testing: one in six of a class, at least one of two, those whose keys sort first."""
+def with_tests(images: Images, labels: Labels, keys: Sequence[bytes]) -> Arrays:
+    """Choose images for testing: one in six of a class, at least one of two, those whose keys sort first."""
     is_test = np.zeros(len(labels), np.bool_)
     for label in np.unique(labels):
         of_label = sorted(np.flatnonzero(labels == label).tolist(), key=lambda place: keys[place])
         n_test = max(len(of_label) // _TEST_SHARE, 1) if len(of_label) > 1 else 0
         is_test[of_label[:n_test]] = True
-    return is_test
+    return images[~is_test], labels[~is_test], images[is_test], labels[is_test]
 
 
 def _check_names(names: Sequence[str] | None, n_classes: int) -> tuple[str, ...]:

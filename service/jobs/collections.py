@@ -29,7 +29,7 @@ from service.database import (
     collection_rows,
     submitter,
 )
-from service.datasets import About, Dataset, Datasets, Upload, choose_tests, upload_of
+from service.datasets import About, Dataset, Datasets, Upload, upload_of, with_tests
 from service.errors import DatasetNotFound, InvalidField, NameTaken, NoDataYet, StorageFull
 
 from .submission import cut_page, parse_cursor
@@ -346,6 +346,5 @@ def _reading(row: CollectedImageRow, prediction: Mapping[str, Any]) -> dict[str,
 def _upload(images: list[tuple[str, int, bytes]]) -> Upload:
     labels = np.array([label for _, label, _ in images], np.uint8)
     pixels = np.frombuffer(b"".join(content for *_, content in images), np.uint8).reshape(-1, *DIGITS.image_shape)
-    is_test = choose_tests(labels, [hashlib.sha256(image_id.encode()).digest() for image_id, *_ in images])
-    train, test = (~is_test, is_test) if is_test.any() else (~is_test, ~is_test)
-    return upload_of((pixels[train], labels[train], pixels[test], labels[test]))
+    arrays = with_tests(pixels, labels, [hashlib.sha256(image_id.encode()).digest() for image_id, *_ in images])
+    return upload_of(arrays if len(arrays[3]) else (pixels, labels, pixels, labels))

@@ -1,9 +1,9 @@
 """How well a model does on the test images of its data, which no training has seen."""
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import lru_cache
+from threading import Lock
 from typing import Annotated, Any
-from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
@@ -212,32 +212,34 @@ class Evaluation:
         )
 
 
+_kept: OrderedDict[tuple[Any, ...], Evaluation] = OrderedDict()
+"""By all that decides them, the one used last at the end."""
+_keeping = Lock()
+
+
 def evaluate(model: Model, datasets: Datasets = PACKAGED) -> Evaluation:
-    """Evaluate a model on the test images of its classes; the evaluations of the last 16 versions are kept.
+    """Evaluate a model on the test images of its classes; the last 16 evaluations are kept.
 
     Raises `DatasetNotFound` if the data that it was trained on is not here any more, `InvalidDataset` if that has no
     test image of its classes; `Corrupted`, `StorageFailed`.
     """
-    manifest = model.manifest
+    manifest, function = model.manifest, model.function
     dataset = datasets.get(manifest.dataset["name"])
-    data = dataset.name, dataset.sha256
-    key = manifest.weights_sha256, manifest.published, manifest.model, manifest.classes, manifest.certainty, data
-    return _evaluated(_Question(key, model, ref(dataset)))
+    of_model = manifest.weights_sha256, manifest.published, manifest.classes, *function.operations()
+    key = *of_model, function.temperature, dataset.name, dataset.sha256
+    with _keeping:
+        if found := _kept.get(key):
+            _kept.move_to_end(key)
+            return found
+    found = _evaluated(model, dataset)
+    with _keeping:
+        _kept[key] = found
+        if len(_kept) > _N_KEPT:
+            _kept.popitem(last=False)
+    return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """A model, known by its checksum and by what else decides its predictions. What is kept keeps no images."""
-
-    key: tuple[Any, ...]
-    model: Model = field(compare=False)
-    dataset: ref[Dataset] = field(compare=False)
-
-
-@lru_cache(maxsize=_N_KEPT)
-def _evaluated(question: _Question) -> Evaluation:
-    model, dataset = question.model, question.dataset()
-    assert dataset is not None  # whoever asks holds it
+def _evaluated(model: Model, dataset: Dataset) -> Evaluation:
     manifest = model.manifest
     indices = np.flatnonzero(np.isin(dataset.test.labels, manifest.classes))
     if len(indices) == 0:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from io import BytesIO
 from math import comb
 from pathlib import Path
+from typing import Any
 from weakref import ref
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 
 from service.bootstrap import shipped_models
 from service.core import design_matrix
-from service.datasets import About, Dataset, Datasets, read_upload
+from service.datasets import About, Dataset, Datasets, load_dataset, read_upload
 from service.errors import DatasetNotFound, InvalidInput
 from service.inference import compare, evaluate, predict
 from service.inference.comparison import mcnemar, paired, printed_p
@@ -59,6 +60,23 @@ def test_what_is_kept_has_the_name_of_its_data_and_none_of_its_images(tmp_path: 
     del datasets
     gc.collect()
     assert [dataset() for dataset in opened] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"config": {"activation": "sigmoid"}}, {"config": {"input_scaling": "range"}}, {"certainty": None}],
+    ids=str,
+)
+def test_the_same_weights_are_evaluated_anew_where_something_else_decides(changes: dict[str, Any]) -> None:
+    """As of an ONNX or ``.npz`` file that is imported twice, as another function of the same matrices."""
+    model = load("mnist-digits")
+    manifest = model.manifest
+    config = {**manifest.config, **changes.get("config", {})}
+    other = replace(model, manifest=replace(manifest, **{**changes, "config": config}))
+    first, second = evaluate(model), evaluate(other)
+    labels, table = predict(other, load_dataset("mnist").test.images)
+    assert (second.predicted == labels).all() and (second.probability == table.max(axis=1)).all()
+    assert first.probability.tolist() != second.probability.tolist()
 
 
 @pytest.mark.parametrize("kind", [*LINEAR, "mnist-digits", ("softmax", (7, 1, 4)), ("logistic", (3, 2))])

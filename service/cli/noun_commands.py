@@ -35,6 +35,8 @@ def add_list(
         answer = backend.page(noun.plural, **search)
         if as_json:
             print_json(answer)
+        elif not answer[noun.plural] and any(value for name, value in search.items() if name != "limit"):
+            click.echo(f"There are no such {noun.value}s {backend.place}.")
         elif not answer[noun.plural]:
             click.echo(f"There are no {noun.value}s {backend.place}. Make one: inkling {maker}{backend.arguments}")
         else:

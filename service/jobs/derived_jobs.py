@@ -201,7 +201,9 @@ def continued(row: JobRow, state: TrainingState, changes: Mapping[str, Any]) -> 
     if config.epochs < n_epochs + (rest > 0) or (config.epochs == n_epochs and not rest):
         allowed = f"{n_epochs + 1:,} or more"
         raise InvalidField(
-            f"The job has trained {n_epochs:,} epochs; to resume it needs {allowed}.", field="epochs", allowed=allowed
+            f"The job has trained {n_epochs:,} epoch{'' if n_epochs == 1 else 's'}; to resume it needs {allowed}.",
+            field="epochs",
+            allowed=allowed,
         )
     least = max(inf if before.patience is None else before.patience, state.stopping.checks_without_improvement + 1)
     if config.patience is not None and config.patience < least:

@@ -114,6 +114,11 @@ def test_lists(here: Here, job: dict[str, Any]) -> None:
     assert "More: inkling jobs list --search 'mnist softmax' --limit 1 --before" in page
 
 
+@pytest.mark.parametrize("noun", ["jobs", "models", "datasets"])
+def test_a_search_that_finds_nothing_does_not_say_that_there_is_nothing(here: Here, noun: str) -> None:
+    assert here(noun, "list", "--search", "nosuchword").startswith("There are no such ")
+
+
 def test_models_are_listed(run: Run, tmp_path: Path) -> None:
     lines = run("models", "list", "--data-dir", tmp_path).output.splitlines()
     assert max(map(len, lines)) <= 80

@@ -123,7 +123,7 @@ def promote(backend: Backend, *, name: str, version: int | None, moved: str, rea
 
     A version that is worse on the test images than the champion becomes it only after a question, or with --yes.
     """
-    if version is None:
+    if not isinstance(version, int):  # none, or the alias of NAME@alias
         raise click.UsageError("Name a version: NAME VERSION, or NAME/VERSION.")
     if moved == _CHAMPION and not yes:
         _confirm_worse(backend, name, version)

@@ -268,6 +268,7 @@ def test_aliases(here: Here) -> None:
     assert "mine is version 1" in text
     assert "it is [red]good[/]" in text
     assert "no such version" in here("models", "promote", "mnist-softmax", "99", exit_code=1)
+    assert "NAME/VERSION" in here("models", "promote", "mnist-softmax@mine", exit_code=2)
     assert "An alias cannot have this name" in here(
         "models", "promote", "mnist-softmax", "1", "--alias", "1", exit_code=1
     )

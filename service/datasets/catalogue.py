@@ -19,8 +19,8 @@ from typing import Protocol
 from service.errors import Corrupted, DatasetNotFound, InUse, InvalidField, NameTaken, StorageFull
 
 from .dataset import LOADERS, Dataset, Ingredient, checksum_of, load_dataset, open_dataset
-from .mixture import Mixture, files_of
-from .uploads import About, Upload, read_class_names
+from .mixture import Mixture
+from .uploads import About, Upload, read_class_names, upload_of
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ class Datasets:
             manifest = _Manifest(
                 about=About(title=dataset.title, source="", licence=""),
                 class_names=dataset.class_names,
-                sha256=Upload(files=files_of(dataset), class_names=dataset.class_names).sha256_by_file,
+                sha256=upload_of(dataset.arrays).sha256_by_file,
                 made_of=dataset.made_of,
             )
             self._put(name, manifest)
@@ -206,7 +206,7 @@ class Datasets:
         if name in LOADERS or self._files is None:
             return None
         if _is_mixture(name) and (dataset := self.get(name)).made_of:
-            return dict(files_of(dataset))
+            return dict(upload_of(dataset.arrays).files)
         if (manifest := self._manifest(name)) is None:
             raise self._not_found()
         return {file: self._read(name, sha256) for file, sha256 in manifest.sha256.items()}

@@ -34,6 +34,8 @@ _MAX_MNIST_FILE_BYTES = 16 + 60_000 * DIGITS.n_pixels
 
 _LOADING = Lock()
 
+Arrays: TypeAlias = tuple[Images, Labels, Images, Labels]
+"""Images and labels to train on, then those to test on, in the order of the files."""
 ReadFile: TypeAlias = Callable[[str], bytes]
 """Returns the bytes of one of these files, uncompressed; raises if they are damaged."""
 
@@ -129,6 +131,11 @@ class Dataset:
     def classes(self) -> tuple[int, ...]:
         """Every label that may occur, in order."""
         return tuple(range(len(self.class_names)))
+
+    @property
+    def arrays(self) -> Arrays:
+        """Images and labels of both parts."""
+        return self.training.images, self.training.labels, self.test.images, self.test.labels
 
     def names_of(self, classes: Sequence[int]) -> tuple[str, ...]:
         """Return the names of some classes."""

@@ -1,4 +1,4 @@
-"""Images with the names of their classes, as people have them: pictures in folders, and tables of pixels as CSV."""
+"""Images with the names of their classes, as users have them: pictures in folders, and tables of pixels as CSV."""
 
 import hashlib
 import re

@@ -1,6 +1,6 @@
 """Several data sets as one, to train on together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,8 @@ import numpy as np
 from service.core import IMAGE_SIDE_PX
 from service.errors import InvalidField
 
-from .dataset import FILE_NAMES, Dataset, Ingredient, LabelledImages
-from .idx import Images, format_idx
+from .dataset import Dataset, Ingredient, LabelledImages
+from .idx import Images
 
 MAX_INGREDIENTS, MAX_WEIGHT = 8, 1_000
 
@@ -71,10 +71,3 @@ class Mixture:
             test_sha256=first.test_sha256,
             n_added=sum(map(len, labels[:-1])),
         )
-
-
-def files_of(dataset: Dataset) -> Mapping[str, bytes]:
-    """Return a data set as four IDX files, by the names in `FILE_NAMES`."""
-    training, test = dataset.training, dataset.test
-    arrays = (training.images, training.labels, test.images, test.labels)
-    return {name: format_idx(array) for name, array in zip(FILE_NAMES, arrays, strict=True)}

@@ -15,7 +15,7 @@ from service.core.npy import read_npy
 from service.core.npz import read_members
 from service.errors import Corrupted, InputTooLarge, InvalidDataset, InvalidField, InvalidInput, MalformedInput
 
-from .dataset import FILE_NAMES, checksum_of
+from .dataset import FILE_NAMES, Arrays, checksum_of
 from .idx import MAX_CLASSES, Images, Labels, format_idx, gunzip, parse_idx_images, parse_idx_labels
 
 PART_NAMES = ("train_images", "train_labels", "test_images", "test_labels")
@@ -23,9 +23,6 @@ PART_NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
 """The arrays of an ``.npz`` file, in the same order."""
-
-Arrays = tuple[Images, Labels, Images, Labels]
-"""The same, checked: images and labels to train on, then those to test on."""
 
 MAX_TEXT_CHARS = 200
 _MAX_CLASS_NAME = 40

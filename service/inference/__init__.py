@@ -7,11 +7,11 @@ the form of MNIST, pixels are used as given. `ModelCatalogue` finds the model th
 
 from .catalogue import ModelCatalogue
 from .comparison import SIGNIFICANT, Comparison, compare, mcnemar, printed_p
+from .dataset_files import FILE, MAX_PICTURES, MAX_PIXELS, MAX_PREPROCESSED, read_dataset
 from .decoding import decode_pixels, decode_upload, has_known_start, is_small_upload
 from .evaluation import ConfusionCell, Evaluation, EvaluationSummary, evaluate
 from .explanation import Explanation, explain
 from .files import MAX_FILES, DecodedFile, FileResult, ImageFile, RefusedFile, decode_files, expand_files
-from .labelled_files import FILE, MAX_PICTURES, MAX_PIXELS, MAX_PREPROCESSED, read_dataset
 from .mnist_form import to_mnist_form
 from .model_inputs import DecodingLimits, ModelInputs, array_from_values, image_bytes, images_from_array
 from .onnx_files import write_onnx

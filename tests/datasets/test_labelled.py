@@ -174,5 +174,5 @@ def test_limits(some: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyP
         read({"a.zip": bomb.getvalue()})
     for bound in ("MAX_PICTURES", "MAX_PREPROCESSED", "MAX_PIXELS"):
         with monkeypatch.context() as patch, pytest.raises(InputTooLarge, match="too many pictures"):
-            patch.setattr(f"service.inference.labelled_files.{bound}", 1)
+            patch.setattr(f"service.inference.dataset_files.{bound}", 1)
             read({f"{k}/a.png": png(255 - images[k].repeat(2, 0).repeat(2, 1)) for k in range(3)})

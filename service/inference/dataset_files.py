@@ -1,4 +1,4 @@
-"""Data sets from the files of people: pictures, each preprocessed, tables as CSV, archives of both, and arrays."""
+"""Data sets from uploaded files: pictures, each preprocessed, tables as CSV, archives of both, and arrays."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -168,8 +168,7 @@ class Service:
         if noun in ("models", "datasets"):
             found, following = getattr(self.annotations, noun)(search, **page)
         else:
-            rows, following = getattr(self, noun).page(search=search, **page)
-            found = [row.to_dict() for row in rows] if noun == "reports" else rows
+            found, following = getattr(self, noun).page(search=search, **page)
         return {noun: found, "next": following}
 
     def version(self, name: str, version: int) -> dict[str, Any]:
@@ -240,8 +239,8 @@ def _steps(service: Service) -> Iterator[tuple[str, Callable[[], float]]]:
             describe={
                 "job": lambda job_id: plain(service.jobs.get(job_id)),
                 "sweep": lambda sweep_id: plain(service.sweeps.get(sweep_id).summary),
-                "report": lambda report_id: service.reports.get(report_id).to_dict(),
-                "version": lambda object_id: registry.manifest(*parse_version_id(object_id)).to_dict(),
+                "report": lambda report_id: plain(service.reports.get(report_id).shown()),
+                "version": lambda object_id: plain(registry.manifest(*parse_version_id(object_id)).to_dict()),
             },
         )
         yield WEBHOOK, Deliverer(service.database, WEBHOOK, webhook.send, record=record).step

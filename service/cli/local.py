@@ -87,7 +87,7 @@ class LocalBackend:
     def one(self, noun: str, object_id: str, *, rank_by: str = "validation_loss") -> Json:
         """Return one as it is now; the members of a sweep are ranked by a metric, a report has its findings."""
         if noun == "reports":
-            return self._migrated.reports.describe(object_id)
+            return plain(self._migrated.reports.describe(object_id))
         if noun == "sweeps":
             return plain(self._migrated.sweeps.get(object_id).ranking(rank_by))
         return plain(self._migrated.jobs.get(object_id))
@@ -103,7 +103,7 @@ class LocalBackend:
         """Cancel what of one is not over; return it."""
         cancelled = self._service_of(noun).cancel(object_id)
         if noun == "reports":
-            return dict(cancelled.to_dict())
+            return plain(cancelled.shown())
         return plain(cancelled.ranking() if noun == "sweeps" else cancelled)
 
     def delete(self, noun: str, object_id: str, **options: bool) -> None:
@@ -180,7 +180,7 @@ class LocalBackend:
         written = {name: fields.pop(name) for name in ("tags", "notes") if name in fields}
         report = reports.submit(ReportOptions.from_dict(fields), annotation=Annotation(**written))
         Thread(target=reports.prepare, args=(report.id,), daemon=True).start()  # while the workers train
-        return report.to_dict()
+        return plain(report.shown())
 
     def report_file(self, report_id: str, name: str) -> bytes:
         """Return one of the files that the links of a report name."""
@@ -190,11 +190,11 @@ class LocalBackend:
 
     def model(self, name: str) -> Json:
         """Return a model with its newest versions."""
-        return self._migrated.annotations.model(name)
+        return plain(self._migrated.annotations.model(name))
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
         """Return the manifest of a version, by default the one that answers, and the aliases that name it."""
-        return self._migrated.version(name, self._with_models.registry.resolve(name, reference))
+        return plain(self._migrated.version(name, self._with_models.registry.resolve(name, reference)))
 
     def weights_file(self, name: str, version: int) -> bytes:
         """Return a version's weights as ``.npz``."""
@@ -206,7 +206,7 @@ class LocalBackend:
 
     def import_weights(self, name: str, content: bytes, **options: Any) -> Json:
         """Make the next version of a model of a weight file; see `Service.import_weights`."""
-        return self._migrated.version(name, self._migrated.import_weights(name, content, **options).version)
+        return plain(self._migrated.version(name, self._migrated.import_weights(name, content, **options).version))
 
     def weights_picture(self, name: str, version: int) -> bytes:
         """Draw a version's weights as PNG."""
@@ -299,13 +299,13 @@ class LocalBackend:
 
     def freeze_collection(self, name: str) -> Json:
         """Freeze a collection into a data set."""
-        return self._migrated.annotations.dataset(self._migrated.collections.freeze(name).name)
+        return plain(self._migrated.annotations.dataset(self._migrated.collections.freeze(name).name))
 
     def add_dataset(self, fields: Mapping[str, Any], files: Mapping[str, ImageFile]) -> Json:
         """Add a data set; ``fields`` and ``files`` are the parts of the form that ``POST /datasets`` takes."""
         form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
         read = partial(read_dataset, list(files.items()), limits=self._service.limits)
-        return self._migrated.annotations.dataset(self._service.datasets.receive(form, read).name)
+        return plain(self._migrated.annotations.dataset(self._service.datasets.receive(form, read).name))
 
     # What people write about all of these
 

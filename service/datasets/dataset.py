@@ -5,13 +5,13 @@ MNIST is in the package, gzipped.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from threading import Lock
 from types import MappingProxyType
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
 
@@ -76,11 +76,6 @@ class LabelledImages:
         classes, counts = np.unique(self.labels, return_counts=True)
         return dict(zip(classes.tolist(), counts.tolist(), strict=True))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers of images, as in the API."""
-        by_class = {str(label): count for label, count in self.count_by_class().items()}
-        return {"n_images": len(self), "n_by_class": by_class}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingredient:
@@ -140,19 +135,6 @@ class Dataset:
     def names_of(self, classes: Sequence[int]) -> tuple[str, ...]:
         """Return the names of some classes."""
         return tuple(self.class_names[label] for label in classes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the description of the API."""
-        return {
-            **{name: getattr(self, name) for name in ("name", "title", "source", "licence")},
-            "classes": list(self.classes),
-            "class_names": list(self.class_names),
-            "image_shape": list(self.task.image_shape),
-            "sha256": self.sha256,
-            "training": self.training.to_dict(),
-            "test": self.test.to_dict(),
-            "made_of": [asdict(ingredient) for ingredient in self.made_of],
-        }
 
 
 def _read_only(array: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Images:

@@ -5,7 +5,7 @@
 
 from service.database import MOVES, JobState, RecordedCheck, Transition
 
-from .annotations import Annotations
+from .annotations import Annotations, DatasetSummary
 from .collections import MAX_COLLECTIONS as MAX_COLLECTIONS
 from .collections import MAX_IMAGES as MAX_COLLECTED
 from .collections import NAME_PATTERN as COLLECTION_NAME

@@ -3,14 +3,17 @@
 Models and data sets are not in the database, and are shown without annotations while that does not answer.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, TypeVar
 
 from sqlalchemy import Connection
 
+from service.core import Doc
 from service.database import (
     EVERYTHING,
     AdvisoryLock,
@@ -21,7 +24,7 @@ from service.database import (
     TagCount,
     annotation_rows,
 )
-from service.datasets import Datasets
+from service.datasets import Dataset, Datasets, Ingredient, LabelledImages
 from service.errors import DatasetNotFound, JobNotFound, ModelNotFound, StorageFailed
 from service.registry import Registry, parse_version_id
 
@@ -30,6 +33,50 @@ T = TypeVar("T")
 
 MAX_LISTED = 200
 """Models or data sets in an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetPart:
+    """The training or the test part of a data set."""
+
+    n_images: int
+    n_by_class: dict[str, int]
+
+    @classmethod
+    def of(cls, part: LabelledImages) -> DatasetPart:
+        """Count the images."""
+        return cls(n_images=len(part), n_by_class={str(label): n for label, n in part.count_by_class().items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSummary(Annotation):
+    """A data set."""
+
+    name: str
+    source: str
+    licence: str
+    classes: tuple[int, ...]
+    class_names: Annotated[tuple[str, ...], Doc("What to call each class.")]
+    image_shape: Annotated[tuple[int, int], Doc(written_as=list[int])]
+    sha256: str
+    training: DatasetPart
+    test: DatasetPart
+    made_of: Annotated[tuple[Ingredient, ...], Doc("Of several trained on together; else empty.")]
+
+    def __post_init__(self) -> None:
+        """Accept any title: that of a mixture may be longer than what people may write."""
+
+    @classmethod
+    def of(cls, dataset: Dataset, annotation: Annotation) -> DatasetSummary:
+        """Build from a data set and what was written about it."""
+        same = ("name", "source", "licence", "classes", "class_names", "sha256", "made_of")
+        return cls(
+            **{name: getattr(dataset, name) for name in same},
+            image_shape=dataset.task.image_shape,
+            training=DatasetPart.of(dataset.training),
+            test=DatasetPart.of(dataset.test),
+            **annotation.texts(dataset.title),
+        )
 
 
 class Annotations:
@@ -102,7 +149,7 @@ class Annotations:
 
     def datasets(
         self, search: Search = EVERYTHING, *, limit: int = MAX_LISTED, before: str | None = None
-    ) -> tuple[list[Json], str | None]:
+    ) -> tuple[list[DatasetSummary], str | None]:
         """Return the data sets that match a search by their names, sources or annotations, as `models`."""
         every = {dataset.name: dataset for dataset in self._datasets.all()}
         names = list(every)
@@ -112,13 +159,11 @@ class Annotations:
                 names = search.filtered(connection, "datasets", texts)
         page, following = _page(names, limit, before)
         annotations = self._of("datasets", page)
-        shown = [{**every[name].to_dict(), **annotations[name].texts(every[name].title)} for name in page]
-        return shown, following
+        return [DatasetSummary.of(every[name], annotations[name]) for name in page], following
 
-    def dataset(self, name: str) -> Json:
+    def dataset(self, name: str) -> DatasetSummary:
         """Return a data set."""
-        dataset = self._datasets.get(name)
-        return {**dataset.to_dict(), **self._of("datasets", [name])[name].texts(dataset.title)}
+        return DatasetSummary.of(self._datasets.get(name), self._of("datasets", [name])[name])
 
     def _shown(self, models: Sequence[Json], versions: Sequence[Json] | None = None) -> list[Json]:
         """Return models with the tags of all their versions; one model also with some of its versions."""

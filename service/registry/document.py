@@ -52,9 +52,12 @@ def utc_text(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+
+
 def to_json(value: Any) -> bytes:
     """Return an answer as JSON: data classes as objects of their fields, arrays as lists, times as `utc_text`."""
-    return orjson.dumps(value, _plain, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(value, _plain, _OPTIONS)
 
 
 def plain(value: Any) -> dict[str, Any]:

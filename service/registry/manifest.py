@@ -13,7 +13,7 @@ from service.core.npz import ArraySpec
 from service.errors import Corrupted
 
 from .detector import digit_below
-from .document import read_document, utc_text, write_document
+from .document import read_document, write_document
 from .names import is_model_name, is_version
 
 FORMAT = 4
@@ -136,16 +136,6 @@ class ModelDraft:
         """The names of the pictures of its weights."""
         return self.build_model().tile_names(self.class_names)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as in an answer."""
-        return {
-            **asdict(self),
-            "classes": list(self.classes),
-            "class_names": list(self.class_names),
-            "image_shape": list(self.image_shape),
-            "created_at": utc_text(self.created_at),
-        }
-
     def as_version(self, *, name: str, version: int, weights_sha256: str, size_bytes: int) -> Manifest:
         """Return the manifest of this draft as one version of a model."""
         drafted = {field.name: getattr(self, field.name) for field in fields(ModelDraft)}
@@ -179,17 +169,17 @@ class Manifest(ModelDraft):
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as in an answer, with the tensors and operations of the model."""
+        """Return its fields, with the tensors and operations of the model, as in an answer."""
         model = self.build_model()
         return {
-            **ModelDraft.to_dict(self),
+            **asdict(self),
             "tensors": [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in model.layout.tensors],
             "operations": [operation.to_dict() for operation in model.operations()],
         }
 
     def to_json(self) -> bytes:
         """Return the stored form: sealed JSON, the time to the microsecond. The same manifest gives the same bytes."""
-        stored = {"format": self.format, **ModelDraft.to_dict(self), "created_at": self.created_at.isoformat()}
+        stored = {"format": self.format, **asdict(self), "created_at": self.created_at.isoformat()}
         for first, name in _SINCE.items():
             if self.format < first:
                 del stored[name]

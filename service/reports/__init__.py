@@ -4,7 +4,7 @@
 `Contents` puts both in their order, for a page, a document and a JSON file alike.
 """
 
-from .contents import FORMS, HAND_IN, Contents
+from .contents import FORMS, HAND_IN, Contents, ReportDetail
 from .findings import Findings
-from .report import MAX_PENALTIES, MAX_SEEDS, Report, ReportOptions
+from .report import MAX_PENALTIES, MAX_SEEDS, Report, ReportOptions, ReportSummary
 from .reports import Reports

@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
-from typing import Any
+from typing import Annotated, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
+from service.core import Doc
 from service.datasets import load_dataset
 from service.errors import JobNotFound
 
 from .derivations import LOGISTIC, PENALISED, SOFTMAX, Formula
 from .figures import Figure, FigureFormat, logistic_figures, softmax_figures
 from .findings import Findings
-from .report import LogisticRuns, ReportFindings, ReportOptions, Run, Runs, ended_at
+from .report import LogisticRuns, ReportFindings, ReportOptions, ReportSummary, Run, Runs, ended_at
 from .seeds import OverSeeds
 from .sentences import answers, key_sentences, verdicts
 from .spikes import Spikes, find_spikes
@@ -56,22 +57,56 @@ class Section:
     figures: Sequence[Figure] = ()
     table: Table | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as in the API; figures by name and caption."""
-        table = self.table and {
-            "caption": self.table.caption,
-            "head": list(self.table.head),
-            "rows": [list(row) for row in self.table.rows],
-        }
-        return {
-            "number": self.number,
-            "title": self.title,
-            "formulas": [formula.text for formula in self.formulas],
-            "latex": [formula.latex for formula in self.formulas],
-            "sentences": list(self.sentences),
-            "figures": [{"name": figure.name, "caption": figure.caption} for figure in self.figures],
-            "table": table,
-        }
+    def shown(self) -> ReportSection:
+        """Return it as in an answer."""
+        table = self.table
+        return ReportSection(
+            number=self.number,
+            title=self.title,
+            formulas=[formula.text for formula in self.formulas],
+            latex=[formula.latex for formula in self.formulas],
+            sentences=self.sentences,
+            figures=[ReportFigure(name=figure.name, caption=figure.caption) for figure in self.figures],
+            table=ReportTable(caption=table.caption, head=table.head, rows=table.rows) if table else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFigure:
+    """A figure: `figures/{name}.png` and `.svg`."""
+
+    name: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportTable:
+    """A table of words."""
+
+    caption: str
+    head: Annotated[Sequence[str], Doc(written_as=list[str])]
+    rows: Annotated[Sequence[Sequence[str]], Doc(written_as=list[list[str]])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSection:
+    """One task: the answer to it, and what shows it."""
+
+    number: str
+    title: str
+    formulas: Annotated[list[str], Doc("As text.")]
+    latex: Annotated[list[str], Doc("The same formulas.")]
+    sentences: Annotated[Sequence[str], Doc(written_as=list[str])]
+    figures: list[ReportFigure]
+    table: ReportTable | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDetail(ReportSummary):
+    """A report with its findings."""
+
+    findings: Annotated[dict[str, Any] | None, Doc("All numbers, once all runs have succeeded.")] = None
+    sections: Annotated[Sequence[ReportSection], Doc("What stands in it; empty until then.", list[ReportSection])] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

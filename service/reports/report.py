@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from service import __version__
 from service.charts import Curves
-from service.core import Check, Floats, TrainingConfig, norm
+from service.core import Check, Doc, Floats, TrainingConfig, norm
 from service.database import NO_ANNOTATION, Annotation
 from service.datasets import load_dataset, select
 from service.errors import InvalidField, NoDataYet
 from service.jobs import Job, JobRequest, Jobs, JobState, SweepRequest
-from service.registry import utc_text
 
 from .networks import NETWORKS, values_of
 from .wording import listed
@@ -189,19 +188,35 @@ class Report:
         done = [job.progress.fraction if job and not job.state.final else 1.0 for job in self.jobs]
         return sum(done) / len(done)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as in the API, without its findings."""
+    def shown(self, **files: str) -> dict[str, Any]:
+        """Return the fields of its `ReportSummary`, with links to its files."""
         return {
             "id": self.id,
-            **self.annotation.texts(self.options.title),
-            "state": self.state.value,
+            "state": self.state,
             "fraction": self.fraction,
-            "options": self.options.to_dict(),
-            "jobs": [job.id if job else None for job in self.jobs],
+            "options": self.options,
+            "jobs": [job and job.id for job in self.jobs],
             "sweep": self.sweep_id,
-            "links": {},
-            "created_at": utc_text(self.created_at),
+            "links": files,
+            "created_at": self.created_at,
+            **self.annotation.texts(self.options.title),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSummary(Annotation):
+    """A report and how far it is."""
+
+    id: str
+    state: JobState
+    fraction: float
+    options: Annotated[ReportOptions, Doc(written_as=dict[str, Any])]
+    jobs: Annotated[
+        list[str | None], Doc("By seed. Of assignment 1: in file order, shuffled, then softmax by penalty.")
+    ]
+    sweep: Annotated[str, Doc("The runs of softmax regression, or of networks.")]
+    links: Annotated[dict[str, str], Doc("Every file by its name, once all runs have succeeded.")]
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

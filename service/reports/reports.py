@@ -49,12 +49,12 @@ from service.jobs import (
     parse_cursor,
 )
 
-from .contents import Contents, LogisticPart
+from .contents import Contents, LogisticPart, ReportDetail
 from .derivations import DERIVATIONS
 from .findings import check_gradients, mean_images, weights_after
 from .holdout import choose_by_holdout
 from .network_report import network_contents, prepare_networks
-from .report import LogisticRuns, NetworkRuns, Report, ReportOptions, Runs
+from .report import LogisticRuns, NetworkRuns, Report, ReportOptions, ReportSummary, Runs
 
 _KEPT_REPORTS = 4
 _POLL_S = 0.25
@@ -132,14 +132,15 @@ class Reports(SubmissionService):
         search: Search = EVERYTHING,
         limit: int = 50,
         before: str | None = None,
-    ) -> tuple[list[Report], str | None]:
+    ) -> tuple[list[ReportSummary], str | None]:
         """Return the newest reports first and, if there are more, the cursor to ask for them with."""
         with self._database.read() as connection:
             conditions = found_reports(search, state)
             found = report_rows.page(connection, *conditions, before=parse_cursor(before), limit=limit + 1)
             rows, following = cut_page(found, limit)
             annotations = annotation_rows.get(connection, "reports", [row.id for row in rows])
-        return [self._report(row, annotations[row.id]) for row in rows], following
+        reports = [self._report(row, annotations[row.id]) for row in rows]
+        return [ReportSummary(**report.shown()) for report in reports], following
 
     def cancel(self, report_id: str) -> Report:
         """Request every run that has not ended to stop. A second request changes nothing.
@@ -224,16 +225,15 @@ class Reports(SubmissionService):
                 return jobs
             time.sleep(_POLL_S)
 
-    def describe(self, report_id: str) -> dict[str, Any]:
+    def describe(self, report_id: str) -> ReportDetail:
         """Return a report as in the API; once it has succeeded, with findings, text and links to its figures."""
         report = self.get(report_id)
-        shown = report.to_dict()
         if report.state is not JobState.SUCCEEDED:
-            return {**shown, "findings": None, "sections": []}
+            return ReportDetail(**report.shown())
         contents = self._contents(report_id)
         links = {name: f"/api/v1/reports/{report_id}/{name}" for name in contents.file_names()}
-        sections = [section.to_dict() for section in contents.sections]
-        return {**shown, "links": links, "findings": contents.to_dict(), "sections": sections}
+        sections = [section.shown() for section in contents.sections]
+        return ReportDetail(**report.shown(**links), findings=contents.to_dict(), sections=sections)
 
     def file_names(self, report_id: str) -> list[str]:
         """Return the names of all files of a report; raise `NoDataYet` until every run has succeeded."""

@@ -149,14 +149,6 @@ def answer(name: str, about: str, **fields: Any) -> Any:
 NextPage = Annotated[str | None, Field(description="Pass it as `before` for the next page; null on the last.")]
 
 
-class AnnotatedAnswer(Answer):
-    """An answer about something that people write about."""
-
-    title: str = Field(description="What people call it; empty, or a name of its own, until they do.")
-    tags: list[str]
-    notes: str
-
-
 class Route(SecuredRoute):
     """A route that refuses what its declaration does not mention: parameters, encodings, media types."""
 

@@ -105,7 +105,8 @@ def test_lists_leave_out_what_is_deleted_while_they_are_read(
         def listed() -> list[str]:
             models, datasets = service.annotations.models()[0], service.annotations.datasets()[0]
             assert {model["state"] for model in models} == {"ready"}
-            return [each["name"] for each in (*models, *datasets) if each["name"] != "passing"]
+            names = [*(model["name"] for model in models), *(dataset.name for dataset in datasets)]
+            return [name for name in names if name != "passing"]
 
         others = listed()
         for moment in count():

@@ -22,6 +22,7 @@ from service.jobs import (
     ORIGINAL_TYPES,
     CollectedImage,
     Collection,
+    DatasetSummary,
 )
 from service.web.access_control import COLLECT, READ, TRAIN
 from service.web.image_body import FORM, IMAGE_BODY, ImageBody, read_images
@@ -29,8 +30,6 @@ from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, file_answer, picture_answer
 from service.web.requests import AnnotationChange, Page, Parameters, SearchedPage, ServiceDep, Strict, check_id
 from service.web.routing import Answer, JsonAnswer, NextPage, answer, noun_router
-
-from .datasets import DatasetAnswer
 
 router = noun_router("collections")
 
@@ -174,7 +173,7 @@ def delete_collection(name: str, service: ServiceDep) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/collections/{name}/versions", dependencies=[TRAIN], status_code=201, response_model=DatasetAnswer)
+@router.post("/collections/{name}/versions", dependencies=[TRAIN], status_code=201, response_model=DatasetSummary)
 def freeze_collection(name: str, service: ServiceDep) -> Response:
     """Freeze the collection as it is now into a data set, `{name}-v{number}`, to train on.
 

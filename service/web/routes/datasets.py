@@ -8,19 +8,20 @@ from anyio.to_thread import run_sync
 from numpy.typing import NDArray
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from service.charts import Drawing, contact_sheet, digit_picture
 from service.core import BY_NAME, STRENGTHS, Augmenter
-from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, Ingredient, LabelledImages
+from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
 from service.errors import DatasetNotFound, InvalidInput, UnsupportedMedia
 from service.inference import FILE, ImageFile, read_dataset
+from service.jobs import DatasetSummary
 from service.web.access_control import READ, TRAIN
 from service.web.image_body import FORM, read_form
 from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, picture_answer
 from service.web.requests import DECIMAL, AnnotationChange, NamesPage, Parameters, ServiceDep
-from service.web.routing import AnnotatedAnswer, Answer, BoundedRequest, NextPage, answer, media_type_of, noun_router
+from service.web.routing import Answer, BoundedRequest, JsonAnswer, NextPage, answer, media_type_of, noun_router
 
 router = noun_router("datasets")
 
@@ -69,30 +70,8 @@ _UPLOAD: dict[str, Any] = {
 }
 
 
-class DatasetPart(Answer):
-    """The training or the test part of a data set."""
-
-    n_images: int
-    n_by_class: dict[str, int]
-
-
-class DatasetAnswer(AnnotatedAnswer):
-    """A data set."""
-
-    name: str
-    source: str
-    licence: str
-    classes: list[int]
-    class_names: list[str] = Field(description="What to call each class.")
-    image_shape: list[int]
-    sha256: str
-    training: DatasetPart
-    test: DatasetPart
-    made_of: list[Ingredient] = Field(description="Of several trained on together; else empty.")
-
-
 DatasetList = answer(
-    "DatasetList", "Data sets, in the order of their names.", datasets=list[DatasetAnswer], next=NextPage
+    "DatasetList", "Data sets, in the order of their names.", datasets=list[DatasetSummary], next=NextPage
 )
 
 
@@ -145,10 +124,10 @@ class SheetParameters(PartParameters):
 @router.get("/datasets", dependencies=[READ], response_model=DatasetList)
 def list_datasets(query: NamesPage, service: ServiceDep) -> Response:
     """List the data sets, without those whose files are damaged; found as jobs are, and by their sources."""
-    return JSONResponse(service.page("datasets", **query.asked))
+    return JsonAnswer(service.page("datasets", **query.asked))
 
 
-@router.post("/datasets", dependencies=[TRAIN], status_code=201, response_model=DatasetAnswer, openapi_extra=_UPLOAD)
+@router.post("/datasets", dependencies=[TRAIN], status_code=201, response_model=DatasetSummary, openapi_extra=_UPLOAD)
 async def add_dataset(request: Request, service: ServiceDep) -> Response:
     """Add a data set in up to ten classes: pictures by class, CSV, one `.npz` file, or four IDX files of 28x28 images.
 
@@ -158,20 +137,20 @@ async def add_dataset(request: Request, service: ServiceDep) -> Response:
     receive = partial(service.datasets.receive, texts, partial(read_dataset, files, limits=service.limits))
     dataset = await limits_of(request).run(receive, service.settings.max_dataset_expanded_bytes)
     shown = await run_sync(service.annotations.dataset, dataset.name)
-    return JSONResponse(shown, 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
+    return JsonAnswer(shown, 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
 
-@router.get("/datasets/{name}", dependencies=[READ], response_model=DatasetAnswer)
+@router.get("/datasets/{name}", dependencies=[READ], response_model=DatasetSummary)
 def get_dataset(name: str, service: ServiceDep) -> Response:
     """Describe a data set: its classes, how many images of each, its checksum, its licence."""
-    return JSONResponse(service.annotations.dataset(name))
+    return JsonAnswer(service.annotations.dataset(name))
 
 
-@router.patch("/datasets/{name}", dependencies=[TRAIN], response_model=DatasetAnswer)
+@router.patch("/datasets/{name}", dependencies=[TRAIN], response_model=DatasetSummary)
 def annotate_dataset(name: str, body: AnnotationChange, service: ServiceDep) -> Response:
     """Change the title, the tags or the notes of a data set; an empty title is that of the upload."""
     service.annotations.change("datasets", name, body.model_dump(exclude_unset=True))
-    return JSONResponse(service.annotations.dataset(name))
+    return JsonAnswer(service.annotations.dataset(name))
 
 
 @router.delete("/datasets/{name}", dependencies=[TRAIN], status_code=204)
@@ -189,7 +168,7 @@ def list_images(name: str, query: ImagesParameters, service: ServiceDep) -> Resp
     chosen = chosen[chosen > query.after]
     shown = chosen[: query.limit].tolist()
     images = [{"index": index, "label": int(labels[index])} for index in shown]
-    return JSONResponse({"images": images, "next": shown[-1] if len(chosen) > query.limit else None})
+    return JsonAnswer({"images": images, "next": shown[-1] if len(chosen) > query.limit else None})
 
 
 @router.get("/datasets/{name}/images/{index}.png", dependencies=[READ], **PNG_ANSWER)

@@ -31,7 +31,7 @@ from service.web.pictures import (
     picture_answer,
 )
 from service.web.requests import CLASSES_PATTERN, DECIMAL, NamesPage, Page, Parameters, ServiceDep
-from service.web.routing import AnnotatedAnswer, Answer, JsonAnswer, NextPage, answer, noun_router
+from service.web.routing import Answer, JsonAnswer, NextPage, answer, noun_router
 
 router = noun_router("models")
 
@@ -69,9 +69,12 @@ class Tensor(Answer):
     shape: list[int]
 
 
-class VersionSummaryAnswer(AnnotatedAnswer):
+class VersionSummaryAnswer(Answer):
     """A version in a listing."""
 
+    title: str
+    tags: list[str]
+    notes: str
     version: int
     state: Literal["ready", "corrupted"] = Field(description="corrupted: its manifest is damaged, so it is not used.")
     model: str | None

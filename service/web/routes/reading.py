@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from service.bootstrap import Service
 from service.charts import reading_picture
@@ -15,7 +15,7 @@ from service.web.image_body import PICTURE_BODY, read_images
 from service.web.limits import limits_of
 from service.web.pictures import PNG, PNG_MADE
 from service.web.requests import Parameters
-from service.web.routing import Answer, noun_router
+from service.web.routing import Answer, JsonAnswer, noun_router
 
 from .for_each_model import Reference, for_each_model
 
@@ -77,7 +77,7 @@ _Reader: TypeAlias = Callable[[Model, Picture, dict[str, Any]], Response]
 @for_each_model(router, "read", ReadParameters, PICTURE_BODY, response_model=ReadingAnswer)
 async def read_picture(request: Request, query: ReadParameters, of: Reference) -> Response:
     """Read all digits of a picture, with {model}."""
-    return await _read(request, query, of, lambda model, picture, reading: JSONResponse(reading))
+    return await _read(request, query, of, lambda model, picture, reading: JsonAnswer(reading))
 
 
 @for_each_model(router, "read.png", ReadParameters, PICTURE_BODY, **PNG_MADE)

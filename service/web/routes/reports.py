@@ -1,20 +1,19 @@
 """The course report: one request for all its runs, one page, document and file of numbers for all that they show."""
 
-from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from service.charts import Drawing
 from service.core import HYPERPARAMETERS
 from service.database import Annotation
 from service.database.annotation_rows import TITLE_PATTERN
 from service.errors import JobNotFound
-from service.jobs import ImageFormat, JobState
-from service.reports import FORMS, HAND_IN, MAX_PENALTIES, MAX_SEEDS, ReportOptions
+from service.jobs import ImageFormat
+from service.reports import FORMS, HAND_IN, MAX_PENALTIES, MAX_SEEDS, ReportDetail, ReportOptions, ReportSummary
 from service.web.access_control import READ, TRAIN
 from service.web.middleware import policy
 from service.web.pictures import CHART_ANSWER, PNG, SVG, file_answer, picture_answer
@@ -27,7 +26,7 @@ from service.web.requests import (
     ReportId,
     ServiceDep,
 )
-from service.web.routing import AnnotatedAnswer, Answer, NextPage, answer, noun_router
+from service.web.routing import JsonAnswer, NextPage, answer, noun_router
 
 router = noun_router("reports")
 
@@ -79,56 +78,7 @@ class DeletionParameters(Parameters):
     keep_runs: bool = Field(False, description="Delete the report alone; its jobs and its sweep stay.")
 
 
-class Report(AnnotatedAnswer):
-    """A report and how far it is."""
-
-    id: str
-    state: JobState
-    fraction: float
-    options: dict[str, Any]
-    jobs: list[str | None] = Field(
-        description="By seed. Of assignment 1: in file order, shuffled, then softmax by penalty."
-    )
-    sweep: str = Field(description="The runs of softmax regression, or of networks.")
-    links: dict[str, str] = Field(description="Every file by its name, once all runs have succeeded.")
-    created_at: datetime
-
-
-class ReportFigure(Answer):
-    """A figure: `figures/{name}.png` and `.svg`."""
-
-    name: str
-    caption: str
-
-
-class ReportTable(Answer):
-    """A table of words."""
-
-    caption: str
-    head: list[str]
-    rows: list[list[str]]
-
-
-class ReportSection(Answer):
-    """One task: the answer to it, and what shows it."""
-
-    number: str
-    title: str
-    formulas: list[str] = Field(description="As text.")
-    latex: list[str] = Field(description="The same formulas.")
-    sentences: list[str]
-    figures: list[ReportFigure]
-    table: ReportTable | None
-
-
-class ReportDetail(Report):
-    """A report with its findings."""
-
-    findings: dict[str, Any] | None = Field(description="All numbers, once all runs have succeeded.")
-    sections: list[ReportSection] = Field(description="What stands in it; empty until then.")
-
-
-ReportList = answer("ReportList", "Reports, the newest first.", reports=list[Report], next=NextPage)
+ReportList = answer("ReportList", "Reports, the newest first.", reports=list[ReportSummary], next=NextPage)
 
 
 @router.post("/reports", dependencies=[TRAIN], status_code=202, response_model=ReportDetail)
@@ -138,33 +88,33 @@ def submit_report(body: ReportRequest, service: ServiceDep, key: IdempotencyKey 
     annotation = Annotation(tags=options.pop("tags"), notes=options.pop("notes"))
     report = service.reports.submit(ReportOptions.from_dict(options), annotation=annotation, idempotency_key=key)
     shown = service.reports.describe(report.id)
-    return JSONResponse(shown, 202, {"Location": f"/api/v1/reports/{report.id}"})
+    return JsonAnswer(shown, 202, {"Location": f"/api/v1/reports/{report.id}"})
 
 
 @router.get("/reports", dependencies=[READ], response_model=ReportList)
 def list_reports(query: GroupsPage, service: ServiceDep) -> Response:
     """List reports, the newest first; found as jobs are."""
-    return JSONResponse(service.page("reports", **query.asked))
+    return JsonAnswer(service.page("reports", **query.asked))
 
 
 @router.get("/reports/{report_id}", dependencies=[READ], response_model=ReportDetail)
 def get_report(report_id: ReportId, service: ServiceDep) -> Response:
     """Return how far a report is and, once all its runs have succeeded, every number and sentence of it."""
-    return JSONResponse(service.reports.describe(report_id))
+    return JsonAnswer(service.reports.describe(report_id))
 
 
 @router.patch("/reports/{report_id}", dependencies=[TRAIN], response_model=ReportDetail)
 def annotate_report(report_id: ReportId, body: AnnotationChange, service: ServiceDep) -> Response:
     """Change the title of a report in lists, its tags or its notes. What stands at its head is an option of it."""
     service.annotations.change("reports", report_id, body.model_dump(exclude_unset=True))
-    return JSONResponse(service.reports.describe(report_id))
+    return JsonAnswer(service.reports.describe(report_id))
 
 
 @router.post("/reports/{report_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=ReportDetail)
 def cancel_report(report_id: ReportId, service: ServiceDep) -> Response:
     """Ask every run that is not over to stop; asking again changes nothing."""
     service.reports.cancel(report_id)
-    return JSONResponse(service.reports.describe(report_id), 202)
+    return JsonAnswer(service.reports.describe(report_id), 202)
 
 
 @router.delete("/reports/{report_id}", dependencies=[TRAIN], status_code=204)

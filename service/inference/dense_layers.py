@@ -94,7 +94,7 @@ def read_npz_layers(content: bytes) -> DenseLayers:
     elif arrays.keys() == {f"{which}_W{n}" for which in ("best", "last") for n in numbers}:
         best, last = ([arrays[f"{which}_W{n}"] for n in numbers] for which in ("best", "last"))
     elif arrays.keys() == {f"{kind}{n}" for kind in "Wb" for n in numbers}:
-        if any(arrays[f"W{n}"].shape[1:] != arrays[f"b{n}"].shape for n in numbers):
+        if any(arrays[f"W{n}"].ndim != 2 or arrays[f"W{n}"].shape[1:] != arrays[f"b{n}"].shape for n in numbers):
             raise MalformedInput("The weights and biases of a layer do not fit.", allowed=ALLOWED)
         best = last = [np.vstack((arrays[f"W{n}"], arrays[f"b{n}"])) for n in numbers]
     else:

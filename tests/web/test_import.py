@@ -223,6 +223,21 @@ BAD: dict[str, tuple[bytes, dict[str, str], int, str]] = {
         "malformed-input",
     ),
     "a layer without biases": (saved(W1=np.ones((784, 10))), {}, 400, "malformed-input"),
+    **{
+        f"a layer {weights} with biases {biases}": (
+            saved(W1=np.ones(weights), b1=np.ones(biases)),
+            {},
+            400,
+            "malformed-input",
+        )
+        for weights, biases in [
+            ((), ()),
+            ((784,), ()),
+            ((784, 2, 10), (2, 10)),
+            ((784, 10), (9,)),
+            ((784, 10), (1, 10)),
+        ]
+    },
     "an unknown activation": (saved(**layers(12, 10)), {"activation": "gelu"}, 422, "invalid-field"),
     "too many parameters": (
         saved(**{name: array.astype(np.float32) for name, array in layers(2048, 1000, 10).items()}),

@@ -163,7 +163,8 @@ class LocalBackend:
 
     def metrics(self, job_id: str) -> Json:
         """Return the metric history: ``checks`` and ``train_loss``."""
-        return self._migrated.jobs.metrics(job_id).to_dict()
+        found: Json = json.loads("".join(self._migrated.jobs.metrics(job_id).json_pieces()))
+        return found
 
     def numbers(self, job_id: str, what: Any) -> str:
         """Return the weights of a job into the first layer, or their gradient, as CSV."""

@@ -88,11 +88,11 @@ class StartingPoint:
     weights_sha256: str
 
     @classmethod
-    def of(cls, config: TrainingConfig) -> StartingPoint | None:
+    def of(cls, start_from: str | None) -> StartingPoint | None:
         """Return where an accepted job begins, None with new weights."""
-        if config.start_from is None:
+        if start_from is None:
             return None
-        found = _REFERENCE.fullmatch(config.start_from)
+        found = _REFERENCE.fullmatch(start_from)
         if found is None or found["sha256"] is None or not (found["version"] or "").isdecimal():
             raise _refused("It does not say which version.")
         return cls(name=found["name"], version=int(found["version"]), weights_sha256=found["sha256"])
@@ -164,7 +164,7 @@ def require_dataset(row: JobRow, datasets: Datasets) -> None:
 def require_versions(row: JobRow, registry: Registry | None) -> None:
     """Raise `InvalidJobTransition` if the version that a job made, or the one that it started from, was deleted."""
     needed: list[tuple[str, int | None]] = [(row.name, row.model_version)]
-    if start := StartingPoint.of(TrainingConfig.from_record(row.config)):
+    if start := StartingPoint.of(row.config.get("start_from")):
         needed.append((start.name, start.version))
     for name, version in needed:
         if registry and version is not None and not registry.has_version(name, version):

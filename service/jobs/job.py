@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -82,7 +82,9 @@ class Event:
         """Build from a row."""
         if isinstance(row, StateRow):
             return cls(id=row.id, kind="state", data=plain(row.move))
-        return cls(id=row.id, kind="check", data={**asdict(row.recorded), "progress": dict(row.detail)})
+        return cls(
+            id=row.id, kind="check", data={**{name: getattr(row, name) for name in _SHOWN}, "progress": row.detail}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +147,7 @@ class Job(Annotation):
     config: Annotated[JobConfig, Doc("The request, with everything that it left open.", dict[str, Any])]
     progress: Progress
     pause_at_step: Annotated[
-        int | None,
-        Doc("It pauses before this step, or does; 0 while it runs: after the current one. null: never."),
+        int | None, Doc("It pauses before this step, or does; 0 while it runs: after the current one. null: never.")
     ] = None
     can_pause: Annotated[
         bool,
@@ -159,8 +160,7 @@ class Job(Annotation):
     stop_reason: Annotated[str | None, Doc("Why training ended.", StopReason | None)] = None
     error: Annotated[Mapping[str, Any] | None, Doc(written_as=Failure | None)] = None
     model: Annotated[
-        Mapping[str, Any] | None,
-        Doc("What it made, once it is over; a verification makes none.", ModelVersion | None),
+        Mapping[str, Any] | None, Doc("What it made, once it is over; a verification makes none.", ModelVersion | None)
     ] = None
     continues: Annotated[Mapping[str, Any] | None, Doc("Of a resumed job.", Continuation | None)]
     starts_from: Annotated[StartingPoint | None, Doc("Of a job with `start_from`.")]
@@ -174,7 +174,7 @@ class Job(Annotation):
     @classmethod
     def accepted(cls, new: NewJob, at: datetime) -> Job:
         """Build from what was inserted just now, without reading it again."""
-        start = StartingPoint.of(TrainingConfig.from_record(new.config))
+        start = StartingPoint.of(new.config.get("start_from"))
         return cls(
             id=new.id,
             config=JobConfig.of(new, start),
@@ -200,7 +200,7 @@ class Job(Annotation):
             progress = replace(progress, fraction=1.0)
         if state.final or state is JobState.PAUSED:
             progress = replace(progress, eta_s=0.0 if state.final else None)
-        start = StartingPoint.of(TrainingConfig.from_record(row.config))
+        start = StartingPoint.of(row.config.get("start_from"))
         return cls(
             id=row.id,
             config=JobConfig.of(row, start),
@@ -324,16 +324,8 @@ class Metrics:
         """Return checks as plain data, ready for JSON."""
         return [dict(zip(_SHOWN, row, strict=True)) for row in self.recorded[places].tolist()]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        return {
-            "checks": self.rows(),
-            "train_loss": {"steps": self.loss_steps.tolist(), "values": self.loss_values.tolist()},
-            "thinned": self.thinned,
-        }
-
     def json_pieces(self) -> Iterator[str]:
-        """Yield the JSON of `to_dict`, so that no piece takes long or much memory."""
+        """Yield it as JSON, ``checks``, ``train_loss`` and ``thinned``, so that no piece takes long or much memory."""
         yield '{"checks":['
         yield from self._joined(len(self.recorded), self.rows)
         for opening, values in (('],"train_loss":{"steps":[', self.loss_steps), ('],"values":[', self.loss_values)):

@@ -88,7 +88,7 @@ class Jobs(SubmissionService):
         """
         dataset = self._datasets.requested(request.dataset)  # first: the default name of the model contains it
         check_model_name(request.model_name)
-        StartingPoint.of(request.config)  # raises unless it is a version
+        StartingPoint.of(request.config.start_from)  # raises unless it is a version
         config = with_its_classes(request.config, dataset)
         select(dataset, config)
         new = NewJob(
@@ -291,7 +291,7 @@ class Jobs(SubmissionService):
             checkpoint = weight_rows.get_checkpoint(connection, job_id)
         config = TrainingConfig.from_record(row.config)
         if checkpoint is None and row.state == JobState.PAUSED:
-            start = StartingPoint.of(config)
+            start = StartingPoint.of(config.start_from)
             if start is None or self._registry is None:
                 return row, config, initial_state(config, config.build_model())
             checkpoint = start.checkpoint(self._registry, config)

@@ -60,7 +60,7 @@ class Recorder:
 
     def starting_checkpoint(self, config: TrainingConfig) -> bytes | None:
         """Return the state in which a job begins that starts from a model; see `StartingPoint.checkpoint`."""
-        start = StartingPoint.of(config)
+        start = StartingPoint.of(config.start_from)
         return start.checkpoint(self._registry, config) if start else None
 
     def record(
@@ -199,7 +199,7 @@ class Recorder:
 
         Else a model that was taught a few images more would be unsure of more than before.
         """
-        start = StartingPoint.of(config)
+        start = StartingPoint.of(config.start_from)
         try:
             before = self._registry.manifest(start.name, start.version).certainty if start else None
         except (ModelNotFound, Corrupted):

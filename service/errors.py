@@ -3,36 +3,12 @@
 ::
 
     ServiceError
-    ├── InvalidInput              the input cannot be used
-    │   ├── InvalidField          a named field is outside its allowed range
-    │   ├── MalformedInput        the input cannot be parsed
-    │   ├── UnsupportedMedia      a kind of content that is not accepted
-    │   ├── InvalidImage          an image that is empty, truncated or degenerate
-    │   ├── InputTooLarge         more bytes, pixels or items than the stated limit
-    │   └── InvalidDataset        training data that is inconsistent or damaged
-    ├── NotFound
-    │   ├── JobNotFound
-    │   ├── ModelNotFound         the name, the version or the alias is unknown
-    │   └── DatasetNotFound       the data set, or the image in it, is unknown
-    ├── Conflict                  not possible in the present state
-    │   ├── InvalidJobTransition  the state machine has no such move
-    │   ├── NoDataYet             there are no results so far
-    │   ├── AliasMoved            another request moved the alias first
-    │   ├── IdempotencyMismatch   the key was used before with another request
-    │   ├── NameTaken             the name is already in use
-    │   └── InUse                 something else needs it, so it cannot be deleted
-    ├── AccessDenied
-    │   ├── Unauthenticated       there is no key, or it is not a valid one
-    │   ├── InsufficientScope     the key is valid, but lacks the scope
-    │   └── KeysRequired          the service would be exposed without a key
-    ├── QueueFull                 no more jobs are accepted now
-    ├── TooManyRequests           a client exceeds its rate or its concurrent requests
-    ├── Corrupted                 stored bytes do not match their checksum
-    ├── StorageFailed             the disk or the database failed
-    │   └── StorageFull           no space is left
-    ├── WorkerMismatch            engine and worker are not of the same version
-    ├── ServiceUnreachable        the server named by ``--url`` does not answer
-    └── ExtraMissing              a package that is needed is not installed
+    ├── InvalidInput: InvalidField, MalformedInput, UnsupportedMedia, InvalidImage, InputTooLarge, InvalidDataset
+    ├── NotFound: JobNotFound, ModelNotFound, DatasetNotFound
+    ├── Conflict: InvalidJobTransition, NoDataYet, AliasMoved, IdempotencyMismatch, NameTaken, InUse
+    ├── AccessDenied: Unauthenticated, InsufficientScope, KeysRequired
+    ├── StorageFailed: StorageFull
+    └── QueueFull, TooManyRequests, Corrupted, WorkerMismatch, ServiceUnreachable, ExtraMissing
 """
 
 import re

@@ -52,13 +52,8 @@ class JobView(View):
     def __init__(self, job: Json) -> None:
         super().__init__(job)
         self._last_event = 0
-        self._config: Json = job["config"]
-        self._state: str = job["state"]
-        self._progress: Json = job["progress"]
-        self._latest: Json | None = job["metrics"]["latest"]
-        self._best: Json | None = job["metrics"]["best"]
         self._losses: list[float] = []
-        self._lines = [f"{self._config['name']}, job {self.id}"]
+        self._lines = [f"{job['config']['name']}, job {self.id}"]
         self._pending: str | None = None
         """The line of the newest check, printed only if it is the last of its epoch."""
 
@@ -74,21 +69,21 @@ class JobView(View):
     def update(self, event: Event | service.jobs.Event) -> None:
         """Take in an event."""
         if event.kind == "state":
-            self._state = event.data["state"]
+            self.thing = {**self.thing, "state": event.data["state"]}
             return
         check: Json = dict(event.data)
-        if self._pending and self._latest and check["epoch"] != self._latest["epoch"]:
+        latest, best = self.thing["metrics"]["latest"], self.thing["metrics"]["best"]
+        if self._pending and latest and check["epoch"] != latest["epoch"]:
             self._lines.append(self._pending)
         self._pending = _check_line(check)
-        self._latest, self._progress = check, check["progress"]
         self._losses.append(check["validation_loss"])
-        if self._best is None or check["validation_loss"] < self._best["validation_loss"]:
-            self._best = self._latest
+        if best is None or check["validation_loss"] < best["validation_loss"]:
+            best = check
+        self.thing = {**self.thing, "progress": check["progress"], "metrics": {"latest": check, "best": best}}
 
     def end(self, job: Json) -> None:
         """Take in how it ended."""
         super().end(job)
-        self._state, self._progress = job["state"], job["progress"]
         if self._pending:
             self._lines.append(self._pending)
 
@@ -110,25 +105,27 @@ class JobView(View):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the view for the width there is."""
-        yield _title(self._config["name"], self.id, self._state)
-        if self._latest is None or self._best is None:
-            is_queued = self._state == "queued"
+        job = self.thing
+        yield _title(job)
+        latest, best = job["metrics"]["latest"], job["metrics"]["best"]
+        if latest is None or best is None:
+            is_queued = job["state"] == "queued"
             yield Text("waiting for a worker" if is_queued else "before its first check", style="dim")
             return
         width = min(options.max_width, _MAX_WIDTH)
         yield self._bars(width)
         yield Text()
-        yield self._numbers(self._latest, self._best, width)
+        yield self._numbers(latest, best, width)
 
     def _bars(self, max_width: int) -> Table:
-        progress, patience = self._progress, self._config["patience"]
-        text = f"{progress['fraction']:.0%}, epoch {progress['epoch'] + 1:,} of {self._config['epochs']:,}"
+        progress, config = self.thing["progress"], self.thing["config"]
+        text = f"{progress['fraction']:.0%}, epoch {progress['epoch'] + 1:,} of {config['epochs']:,}"
         if progress["eta_s"]:
             text += f", {duration_text(progress['eta_s'])} left"
         width = max(4, min(_MAX_BAR_WIDTH, max_width - _LABEL_WIDTH - max(_TEXT_WIDTH, len(text))))
         grid = Table.grid(padding=(0, 2))
         grid.add_row(Text("training", style="dim"), bar(progress["fraction"], width), text)
-        left = progress["patience_left"]
+        left, patience = progress["patience_left"], config["patience"]
         if patience is not None and left is not None:
             colour = "red" if 3 * left <= patience else "yellow" if left < patience else "green"
             label, text = Text("patience", style="dim"), f"{left:,} of {patience:,} checks left"
@@ -136,7 +133,7 @@ class JobView(View):
         return grid
 
     def _numbers(self, latest: Json, best: Json, max_width: int) -> Table:
-        rate = self._progress["images_per_s"]
+        rate = self.thing["progress"]["images_per_s"]
         speed = "" if rate is None else f", {rate:,.0f} images/s"
         losses = Text(sparkline(self._losses, max(8, max_width - _BESIDE_SPARKLINE_WIDTH)), style="cyan")
         grid = Table.grid(padding=(0, 2))
@@ -190,7 +187,7 @@ def ending_text(job: Json) -> str:
 
 def print_job(job: Json, console: Console) -> None:
     """Print a job in full."""
-    console.print(_title(job["config"]["name"], job["id"], job["state"]))
+    console.print(_title(job))
     print_about(job, console)
     if is_final(job) or job["state"] == "paused":
         console.print(ending_text(job))
@@ -284,8 +281,8 @@ def results(job: Json) -> Table:
     return facts(found)
 
 
-def _title(name: str, id_: str, state: str) -> Text:
-    return Text.assemble((name, "bold"), "  ", (state, STATE_STYLES[state]), "  ", (f"job {id_}", "dim"))
+def _title(job: Json) -> Text:
+    return Text.assemble((job["config"]["name"], "bold"), "  ", state_text(job), "  ", (f"job {job['id']}", "dim"))
 
 
 def _check_line(check: Json) -> str:

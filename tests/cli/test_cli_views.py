@@ -108,7 +108,8 @@ def test_the_view_follows_the_state() -> None:
     assert "waiting for a worker" in shown(view)
     view.update(Event(id=1, kind="state", data={"state": "running"}))
     view.update(check(1, 1.0))
-    view.end({**JOB, "state": "succeeded", "progress": {**JOB["progress"], "fraction": 1.0, "eta_s": 0.0}})
+    progress = {**JOB["progress"], "fraction": 1.0, "eta_s": 0.0}
+    view.end({**JOB, "state": "succeeded", "progress": progress, "metrics": view.thing["metrics"]})
     assert "succeeded" in shown(view)
     assert "100%" in shown(view)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from service import errors
 from service.errors import ServiceError
 from service.web.problems import FORMS, PROBLEM_TYPES
 from service.web.requests import Parameters, Strict
@@ -17,6 +18,16 @@ def tree(root: type[ServiceError]) -> Iterator[type[ServiceError]]:
     yield root
     for child in root.__subclasses__():
         yield from tree(child)
+
+
+def test_the_tree_is_drawn_as_it_is() -> None:
+    drawn = {ServiceError.__name__: ServiceError.__base__}
+    for line in (errors.__doc__ or "").splitlines():
+        if line.startswith(("    ├── ", "    └── ")):
+            parent, _, children = line[8:].rpartition(": ")
+            drawn |= dict.fromkeys(children.split(", "), getattr(errors, parent) if parent else ServiceError)
+            drawn |= {parent: ServiceError} if parent else {}
+    assert drawn == {error.__name__: error.__base__ for error in tree(ServiceError)}
 
 
 @pytest.mark.parametrize("error", list(tree(ServiceError)), ids=lambda error: error.__name__)

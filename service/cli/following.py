@@ -193,7 +193,7 @@ def follow(view: View, backend: Backend, *, silent: bool) -> None:
                 interrupted = True
                 say("Cancelling; the best weights so far are kept. Ctrl-C again leaves at once.")
                 with suppress(InvalidJobTransition):  # it is over by now
-                    backend.cancel(noun.plural, view.id)
+                    backend.act(noun.plural, view.id, "cancel")
         view.end(view.fetch(backend))
         print_lines()
 

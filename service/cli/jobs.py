@@ -59,7 +59,7 @@ def verify(_: click.Context, backend: Backend, /, *, job_id: str) -> Json:
 
     The exit code is 0 when every bit is the same, 1 when not or when training failed, 130 when it was cancelled.
     """
-    return backend.verify(job_id)
+    return backend.act("jobs", job_id, "verify")
 
 
 @click.group()
@@ -84,7 +84,7 @@ add_follow(jobs, JobView, "The exit code is 0 when the job succeeded, 1 when it 
 @with_backend("jobs pause JOB")
 def pause(backend: Backend, *, job_id: str) -> None:
     """Pause a job after its current step. After 24 hours it continues by itself."""
-    job = backend.pause(job_id)
+    job = backend.act("jobs", job_id, "pause")
     click.echo("The job is paused." if job["state"] == "paused" else "The job pauses after its current step.")
 
 
@@ -98,7 +98,7 @@ def continue_job(_: click.Context, backend: Backend, /, *, job_id: str, steps: i
 
     Its weights are, to the bit, those of a job that was never paused.
     """
-    return backend.proceed(job_id, steps=steps, epochs=epochs)
+    return backend.act("jobs", job_id, "proceed", steps=steps, epochs=epochs)
 
 
 @jobs.command()
@@ -112,7 +112,7 @@ def resume(ctx: click.Context, backend: Backend, /, *, job_id: str, **changes: A
     That is a new job, which begins with the checkpoint and the checks of the old one. Its weights are, to the bit,
     those of one job with the new values.
     """
-    return backend.resume(job_id, given(ctx, changes))
+    return backend.act("jobs", job_id, "resume", changes=given(ctx, changes))
 
 
 @jobs.command()

@@ -99,12 +99,14 @@ class LocalBackend:
         """
         return plain(self._migrated.page(noun, Search.of(q, tag), **page))
 
-    def cancel(self, noun: str, object_id: str) -> Json:
-        """Cancel what of one is not over; return it."""
-        cancelled = self._service_of(noun).cancel(object_id)
-        if noun == "reports":
-            return plain(cancelled.shown())
-        return plain(cancelled.ranking() if noun == "sweeps" else cancelled)
+    def act(self, noun: str, object_id: str, verb: str, **options: Any) -> Json:
+        """``cancel`` what of one is not over; ``pause``, ``proceed`` with, ``resume`` or ``verify`` a job.
+
+        Return it, or the job that was submitted by that. ``proceed`` takes ``steps`` or ``epochs``, ``resume`` the
+        ``changes`` of ``epochs`` or ``patience``.
+        """
+        changed = getattr(self._service_of(noun), verb)(object_id, **options)
+        return plain(changed) if noun == "jobs" else self.one(noun, object_id)
 
     def delete(self, noun: str, object_id: str, **options: bool) -> None:
         """Delete one, or of ``models``, ``versions``, ``datasets`` or ``collections``, that nothing needs.
@@ -144,22 +146,6 @@ class LocalBackend:
                 return
             if not batch.events:
                 time.sleep(_POLL_S)
-
-    def pause(self, job_id: str) -> Json:
-        """Pause a job; return it."""
-        return plain(self._migrated.jobs.pause(job_id))
-
-    def proceed(self, job_id: str, *, steps: int | None = None, epochs: int | None = None) -> Json:
-        """Continue a paused job; return it."""
-        return plain(self._migrated.jobs.proceed(job_id, steps=steps, epochs=epochs))
-
-    def resume(self, job_id: str, changes: Mapping[str, Any]) -> Json:
-        """Submit a job that continues one that has ended, with new ``epochs`` or ``patience``; return it."""
-        return plain(self._migrated.jobs.resume(job_id, changes))
-
-    def verify(self, job_id: str) -> Json:
-        """Submit a job that trains another again and compares the weights; return it."""
-        return plain(self._migrated.jobs.verify(job_id))
 
     def metrics(self, job_id: str) -> Json:
         """Return the metric history: ``checks`` and ``train_loss``."""

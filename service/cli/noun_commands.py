@@ -71,7 +71,7 @@ def add_cancel(group: click.Group, noun: Noun, effect: str, outcome: Callable[[J
 
     def cancel(backend: Backend, **named: str) -> None:
         (object_id,) = named.values()
-        cancelled = backend.cancel(noun.plural, object_id)
+        cancelled = backend.act(noun.plural, object_id, "cancel")
         click.echo(outcome(cancelled) if outcome else f"The {noun.value} is {cancelled['state']}.")
 
     cancel.__doc__ = effect

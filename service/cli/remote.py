@@ -69,17 +69,17 @@ class RemoteBackend:
 
     one = _call(lambda client, noun, object_id, **how: getattr(client, noun[:-1])(object_id, **how).data)
     page = _call(lambda client, noun, **search: _page(noun, getattr(client, noun)(**search)))
-    cancel = _call(lambda client, noun, object_id: _one(client, noun, object_id).cancel().data)
+    act = _call(
+        lambda client, noun, object_id, verb, changes=None, **options: (
+            getattr(_one(client, noun, object_id), verb)(**(changes or options)).data
+        )
+    )
     annotate = _call(lambda client, noun, object_id, changes: _change(client, "annotate", noun, object_id, **changes))
     delete = _call(lambda client, noun, object_id, **how: _change(client, "delete", noun, object_id, **how))
     picture = _call(
         lambda client, noun, object_id, what, form: _one(client, noun, object_id).picture(what, format=form)
     )
     submit = _call(lambda client, request: client.train(**request).data)
-    pause = _call(lambda client, job_id: _one(client, "jobs", job_id).pause().data)
-    proceed = _call(lambda client, job_id, **by: _one(client, "jobs", job_id).proceed(**by).data)
-    resume = _call(lambda client, job_id, changes: _one(client, "jobs", job_id).resume(**changes).data)
-    verify = _call(lambda client, job_id: _one(client, "jobs", job_id).verify().data)
     metrics = _call(lambda client, job_id: _one(client, "jobs", job_id).history())
     numbers = _call(lambda client, job_id, what: _numbers(_one(client, "jobs", job_id).numbers(what)))
     submit_sweep = _call(lambda client, request: _submit_sweep(client, **request).data)

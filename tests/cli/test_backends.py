@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -64,32 +65,32 @@ def test_cancelling_keeps_the_best_so_far(backend: Backend) -> None:
     for event in events:
         if event.kind == "check":
             break
-    assert backend.cancel("jobs", job["id"])["state"] in ("cancelling", "cancelled")
+    assert backend.act("jobs", job["id"], "cancel")["state"] in ("cancelling", "cancelled")
     list(events)
     over = backend.one("jobs", job["id"])
     assert (over["state"], over["stop_reason"]) == ("cancelled", "cancelled")
     assert over["model"] is not None
     with pytest.raises(InvalidJobTransition):
-        backend.cancel("jobs", job["id"])
+        backend.act("jobs", job["id"], "cancel")
 
 
 def test_paused_and_continued(backend: Backend) -> None:
     job = backend.submit({**TINY, "paused": True})
-    assert backend.pause(job["id"])["state"] == "paused"
-    assert backend.proceed(job["id"], steps=1, epochs=None)["state"] == "queued"
+    assert backend.act("jobs", job["id"], "pause")["state"] == "paused"
+    assert backend.act("jobs", job["id"], "proceed", steps=1, epochs=None)["state"] == "queued"
     for event in backend.events(job["id"]):
         if event.kind == "state" and event.data["reason"] == "Before step 1.":
             break
     assert backend.picture("jobs", job["id"], "gradient", "png").startswith(b"\x89PNG")
     assert backend.numbers(job["id"], "gradient").startswith("input,0,1,")
-    backend.proceed(job["id"])
+    backend.act("jobs", job["id"], "proceed")
     assert list(backend.events(job["id"]))[-1].data["state"] == "succeeded"
 
 
 def test_resumed_and_verified(backend: Backend, finished_job: dict[str, Any]) -> None:
-    resumed = backend.resume(finished_job["id"], {"epochs": 3})
+    resumed = backend.act("jobs", finished_job["id"], "resume", changes={"epochs": 3})
     list(backend.events(resumed["id"]))
-    verifying = backend.verify(resumed["id"])
+    verifying = backend.act("jobs", resumed["id"], "verify")
     list(backend.events(verifying["id"]))
     assert backend.one("jobs", resumed["id"])["continues"]["job"] == finished_job["id"]
     assert backend.one("jobs", verifying["id"])["verification"]["outcome"]["identical"]
@@ -311,7 +312,7 @@ def test_both_return_the_same_of_sweeps(
 
 
 def test_pages_of_sweeps(backend: Backend, finished_sweep: dict[str, Any]) -> None:
-    backend.cancel("sweeps", backend.submit_sweep({"base": TINY, "grid": {"seed": [5]}})["id"])
+    backend.act("sweeps", backend.submit_sweep({"base": TINY, "grid": {"seed": [5]}})["id"], "cancel")
     newest = backend.page("sweeps", limit=1)
     older = backend.page("sweeps", limit=1, before=newest["next"])
     assert older["sweeps"][0]["id"] < newest["sweeps"][0]["id"]
@@ -321,16 +322,16 @@ def test_cancelling_a_sweep_keeps_the_best_so_far(backend: Backend) -> None:
     sweep = backend.submit_sweep({"base": LONG, "grid": {"learning_rate": [0.01, 0.02]}})
     news = states(backend, sweep["id"])
     next(newest for newest in news if newest["best"])
-    assert set(backend.cancel("sweeps", sweep["id"])["states"]) <= {"cancelling", "cancelled"}
+    assert set(backend.act("sweeps", sweep["id"], "cancel")["states"]) <= {"cancelling", "cancelled"}
     *_, sweep = news
     assert sweep["states"] == {"cancelled": 2}
     assert all(member["model"] for member in sweep["members"])
-    assert backend.cancel("sweeps", sweep["id"])["states"] == {"cancelled": 2}, "asking again changes nothing"
+    assert backend.act("sweeps", sweep["id"], "cancel")["states"] == {"cancelled": 2}, "asking again changes nothing"
     assert SweepView(sweep).exit_code() == 130
 
 
 def test_errors_of_sweeps_come_back_as_themselves(backend: Backend, finished_sweep: dict[str, Any]) -> None:
-    for ask in (backend.one, backend.cancel):
+    for ask in (backend.one, partial(backend.act, verb="cancel")):
         with pytest.raises(JobNotFound):
             ask("sweeps", NO_SWEEP)
     with pytest.raises(InvalidField):
@@ -338,7 +339,7 @@ def test_errors_of_sweeps_come_back_as_themselves(backend: Backend, finished_swe
     with pytest.raises(InvalidField, match="members"):
         backend.submit_sweep({"base": {"model": "softmax"}, "grid": {"seed": list(range(1001))}})
     sweep = backend.submit_sweep({"base": LONG, "grid": {"learning_rate": [0.01, 0.02]}})
-    backend.cancel("sweeps", sweep["id"])
+    backend.act("sweeps", sweep["id"], "cancel")
     over(backend, sweep["id"])
     with pytest.raises(InvalidInput):
         backend.picture("sweeps", sweep["id"], "norms", "png")
@@ -374,7 +375,7 @@ def test_everything_is_annotated_and_found(backend: Backend, finished_job: dict[
     sweep = backend.submit_sweep({"base": TINY, "grid": {"seed": [0]}, "tags": ["both"]})
     list(backend.events(sweep["members"][0]["job"]))
     report = backend.submit_report({"quick": True, "l2_penalties": [1.0], "notes": "both of them"})
-    backend.cancel("reports", report["id"])
+    backend.act("reports", report["id"], "cancel")
     for run in report["jobs"]:
         list(backend.events(run))
     for kind, object_id in (("reports", report["id"]), ("versions", version), ("datasets", "mnist")):

@@ -588,7 +588,7 @@ def test_what_people_write_is_set_changed_printed_and_searched(here: Here) -> No
     assert (job["title"], job["tags"], job["notes"]) == ("A larger rate", ["both words", "week-3"], "It oscillates.")
     search = ("--tag", "week-3", "--search", "OSCILLATES")
     assert "A larger rate #both words #week-3" in here("jobs", "list", *search, env={"COLUMNS": "120"})
-    assert "There are no jobs" in here("jobs", "list", "--tag", "week-4")
+    assert "There are no such jobs" in here("jobs", "list", "--tag", "week-4")
     assert "It oscillates." in here("jobs", "show", job["id"])
     assert "annotated" in here("jobs", "annotate", job["id"], "--no-tags", "--title", "Renamed")
     changed = json.loads(here("jobs", "show", job["id"], "--json"))

@@ -129,7 +129,7 @@ def test_ctrl_c_at_a_server_only_stops_following(start: Start, server: Server) -
     assert train.returncode == 130
     assert f"inkling jobs cancel {job_id} --url {server.url}" in errors
     with closing(RemoteBackend(server.url)) as remote:
-        assert remote.cancel("jobs", job_id)["state"] in ("cancelling", "cancelled")
+        assert remote.act("jobs", job_id, "cancel")["state"] in ("cancelling", "cancelled")
 
 
 @pytest.mark.needs("curl")

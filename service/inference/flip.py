@@ -1,7 +1,7 @@
 """A small change to an image that changes what a model takes it for: of a linear model the smallest."""
 
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from typing import Annotated
 
 import numpy as np
@@ -48,10 +48,16 @@ def find_flip(model: Model, image: Bytes) -> Flip | None:
     found is local. None if no image of pixels in bounds would be taken for anything else; for a network, if none is
     found.
     """
-    at_image = _Linearisation(model, image)
-    bounds = sorted(_bounds(image.reshape(-1).astype(np.float64), at_image))
-    find = _nearest_flip if model.function.is_linear else _local_flip
-    return find(model, image, at_image, bounds)
+    at, is_linear = _Linearisation(model, image), model.function.is_linear
+    best: Flip | None = None
+    for n_tried, (bound, j) in enumerate(_bounds(image.reshape(-1).astype(np.float64), at)):
+        # Whole grey levels can only be farther than the bound.
+        if best is not None and (bound >= best.distance if is_linear else n_tried >= _N_NEAR_CLASSES):
+            break
+        found = (_nearest_flip if is_linear else _local_flip)(model, image, at, j)
+        if found is not None and (best is None or found.distance < best.distance):
+            best = found
+    return best
 
 
 class _Linearisation:
@@ -77,36 +83,18 @@ class _Linearisation:
         }
 
 
-def _nearest_flip(model: Model, image: Bytes, at: _Linearisation, bounds: list[tuple[float, int]]) -> Flip | None:
+def _nearest_flip(model: Model, image: Bytes, at: _Linearisation, j: int) -> Flip | None:
     """Solve exactly, for a model whose slopes are the same everywhere."""
     pixels = image.reshape(-1).astype(np.float64)
-    best: Flip | None = None
-    for bound, j in bounds:
-        if best is not None and bound >= best.distance:
-            break  # whole grey levels can only be farther
-        for margin in _MARGINS:
-            change = whole_change(pixels, at.slopes[j], max(0.0, at.gaps[j]) + margin * at.scale)
-            found = None if change is None else _flipped(model, image, change)
-            if found is not None and found.digit != model.manifest.classes[at.winner]:
-                best = found if best is None or found.distance < best.distance else best
-                break
-    return best
+    for margin in _MARGINS:
+        change = whole_change(pixels, at.slopes[j], max(0.0, at.gaps[j]) + margin * at.scale)
+        found = None if change is None else _flipped(model, image, change)
+        if found is not None and found.digit != model.manifest.classes[at.winner]:
+            return found
+    return None
 
 
-def _local_flip(model: Model, image: Bytes, at: _Linearisation, bounds: list[tuple[float, int]]) -> Flip | None:
-    """Linearise, solve, shorten what flips, and do it again from there, for the classes that seem to be nearest."""
-    best: Flip | None = None
-    reachable = [j for _, j in bounds]
-    for n_tried, j in enumerate([*reachable, *(j for j in at.gaps if j not in reachable)]):
-        if best is not None and n_tried >= _N_NEAR_CLASSES:
-            break
-        found = _flip_towards(model, image, at, j)
-        if found is not None and (best is None or found.distance < best.distance):
-            best = found
-    return best
-
-
-def _flip_towards(model: Model, image: Bytes, at: _Linearisation, j: int) -> Flip | None:
+def _local_flip(model: Model, image: Bytes, at: _Linearisation, j: int) -> Flip | None:
     """Walk to an image that flips, each step from where the last one led; from there solve for the original image.
 
     Solved for the original image from the beginning, it would go to and fro across a kink of relu.
@@ -216,9 +204,9 @@ def _level(pixels: Float64s, slope: Float64s, gain: float) -> float | None:
 
 
 def _bounds(pixels: Float64s, at: _Linearisation) -> list[tuple[float, int]]:
-    """Return for each class that can be reached how far it is at least, with no margin and any real change."""
+    """Return how far each class is at least, with no margin and any real change; infinity if it is beyond reach."""
     changes = {j: smallest_change(pixels, slope, at.gaps[j]) for j, slope in at.slopes.items()}
-    return [(sqrt(change @ change), j) for j, change in changes.items() if change is not None]
+    return sorted((inf if change is None else sqrt(change @ change), j) for j, change in changes.items())
 
 
 def _flipped(model: Model, image: Bytes, change: Float64s) -> Flip:

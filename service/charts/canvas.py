@@ -3,12 +3,12 @@
 from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 from .curves import AVERAGED_STEPS, MAX_POINTS, AnySteps, Curves, Series, Steps, block_statistics, steps_averaged, thin
-from .frame import INK, LARGEST_DRAWN, Frame, power_of_ten
+from .frame import INK, LARGEST_DRAWN, Frame
 from .sheet import Sheet
 
 _EPOCHS_IN = 0.42
@@ -165,25 +165,20 @@ class Canvas:
         axis = self._axes.xaxis
         self._axes.set_xlim(-0.01 * self._last_step, 1.01 * self._last_step)
         axis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-        axis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
+        axis.set_major_formatter("{x:,.0f}")
         self._axes.set_xlabel("step")
 
     def _finish_y_axis(self, height_in: float) -> None:
         drawn = self._drawn or [(np.zeros(1), np.zeros(1))]
         values = np.concatenate([each for _, each in drawn])
         if values.min() > 1 / LARGEST_DRAWN and values.max() > _LOG_SCALE_FROM_RATIO * values.min():
-            self._make_y_axis_logarithmic()
+            self.sheet.make_y_axis_logarithmic()
+            self._axes.yaxis.set_major_locator(LogLocator(numticks=8))
+            self._axes.yaxis.set_minor_formatter(NullFormatter())
         else:
             self._fit_y_axis(drawn, values)
         scale = " (log scale)" if self._axes.get_yscale() == "log" else ""
         self.sheet.label_y_axis(self._y_label, scale, height_in)
-
-    def _make_y_axis_logarithmic(self) -> None:
-        axis = self._axes.yaxis
-        self._axes.set_yscale("log")
-        axis.set_major_locator(LogLocator(numticks=8))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
-        axis.set_minor_formatter(NullFormatter())
 
     def _fit_y_axis(self, drawn: list[tuple[Series, Series]], values: Series) -> None:
         self.sheet.number_y_axis()

@@ -22,7 +22,7 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from PIL import Image
 
 from .curves import Series
-from .frame import INK, ChartSize, ImageFormat, fit_lines
+from .frame import INK, ChartSize, ImageFormat, fit_lines, power_of_ten
 from .provenance import Provenance, describe, encode_png, printable
 
 _FAINT_INK = "#5f6368"
@@ -171,6 +171,11 @@ class Sheet:
         formatter = ScalarFormatter(useOffset=False)
         formatter.set_powerlimits((-5, 6))
         self.axes.yaxis.set_major_formatter(formatter)
+
+    def make_y_axis_logarithmic(self) -> None:
+        """Write powers of ten along a logarithmic y axis."""
+        self.axes.set_yscale("log")
+        self.axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))
 
     def label_y_axis(self, label: str, addition: str, height_in: float) -> None:
         """Name the finished y axis; by the label's last word alone where there is no room for more.

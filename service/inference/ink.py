@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -368,36 +369,46 @@ def _cut_out(grey: Bytes, chosen: Candidate, digit: list[Part], factor: int) -> 
         return None
     darkness, components = _darkness(depth, full, noise_levels)
     cropped = crop_to_ink(darkness)
-    # What is far from the digit may be another one, or a speck.
-    of_digit_amount = sum(part.amount for part in digit)
-    far = np.array([part.amount for part in chosen.strokes if part not in digit]) / of_digit_amount
-    kept = [part for part in components if part.amount > _SPECK_FRACTION * max(one.amount for one in components)]
-    digits = np.array([sum(part.amount for part in digit) for digit in joined_strokes(kept)])
-    n_blobs = int((digits > _BLOB_FRACTION * digits.sum()).sum() + (far > _BLOB_FRACTION).sum())
-    n_specks = len(components) - len(kept) + int((far <= _BLOB_FRACTION).sum())
-    steps: list[Step] = []
-    evened = 255 - grey
-    if is_lit:
-        level = relief.background[small_box] if relief.is_dark else 255 - relief.background[small_box]
-        name = f"evened out the lighting, where the background is from {level.min()} to {level.max()}"
-        evened = relief.depth
-        steps.append((name, 255 - evened if relief.is_dark else evened))
-    if relief.is_dark:
-        steps.append(("inverted, as the ink is darker than its background", evened))
-    steps.append((relief.background_removed, relief.depth))
-    if chosen.n_lines:
-        steps.append((chosen.lines_removed, relief.depth * ~chosen.of_lines))
-    if n_specks:
-        steps.append((f"removed {n_specks} {'speck' if n_specks == 1 else 'specks'}", relief.depth * of_digit))
+    n_blobs, n_specks = _counts(chosen, digit, components)
     width_px, height_px = cropped.shape[1] * reduction, cropped.shape[0] * reduction
-    steps.append((f"cropped to the ink, {width_px}x{height_px} pixels", cropped))
+    lighting = relief.background[small_box] if is_lit else None
     return Ink(
         darkness=cropped,
         side_px=max(width_px, height_px),
         n_blobs=n_blobs,
         is_cut_off=_is_cut_off(cropped, box_of_digit, chosen.labels.shape),
-        steps=tuple(steps),
+        steps=(
+            *_steps(grey, chosen, lighting, of_digit, n_specks),
+            (f"cropped to the ink, {width_px}x{height_px} pixels", cropped),
+        ),
     )
+
+
+def _counts(chosen: Candidate, digit: list[Part], components: list[Part]) -> tuple[int, int]:
+    """Return how many separate digits and how many specks there are: what is far from the digit may be either."""
+    far = np.array([part.amount for part in chosen.strokes if part not in digit]) / sum(part.amount for part in digit)
+    kept = [part for part in components if part.amount > _SPECK_FRACTION * max(one.amount for one in components)]
+    digits = np.array([sum(part.amount for part in strokes) for strokes in joined_strokes(kept)])
+    n_blobs = int((digits > _BLOB_FRACTION * digits.sum()).sum() + (far > _BLOB_FRACTION).sum())
+    return n_blobs, len(components) - len(kept) + int((far <= _BLOB_FRACTION).sum())
+
+
+def _steps(grey: Bytes, chosen: Candidate, lighting: Bytes | None, of_digit: Mask, n_specks: int) -> Iterator[Step]:
+    """Yield what was done before the cropping; ``lighting`` is the uneven background of the digit, if it is uneven."""
+    relief = chosen.relief
+    oriented = 255 - grey
+    if lighting is not None:
+        levels = lighting if relief.is_dark else 255 - lighting
+        oriented = relief.depth
+        name = f"evened out the lighting, where the background is from {levels.min()} to {levels.max()}"
+        yield name, 255 - oriented if relief.is_dark else oriented
+    if relief.is_dark:
+        yield "inverted, as the ink is darker than its background", oriented
+    yield relief.background_removed, relief.depth
+    if chosen.n_lines:
+        yield chosen.lines_removed, relief.depth * ~chosen.of_lines
+    if n_specks:
+        yield f"removed {n_specks} {'speck' if n_specks == 1 else 'specks'}", relief.depth * of_digit
 
 
 def _is_cut_off(darkness: Bytes, box: Box, shape: tuple[int, ...]) -> bool:

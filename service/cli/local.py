@@ -165,7 +165,7 @@ class LocalBackend:
         reports = self._migrated.reports
         fields = dict(request)
         written = {name: fields.pop(name) for name in ("tags", "notes") if name in fields}
-        report = reports.submit(ReportOptions.from_dict(fields), annotation=Annotation(**written))
+        report = reports.submit(ReportOptions(**fields), annotation=Annotation(**written))
         Thread(target=reports.prepare, args=(report.id,), daemon=True).start()  # while the workers train
         return plain(report.shown())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from io import BytesIO
 from typing import Annotated, Any
@@ -163,7 +163,7 @@ class Contents:
     def to_dict(self) -> dict[str, Any]:
         """Return all numbers, with the sentences that were written from them, as plain data."""
         by_task = {section.number: list(section.sentences) for section in self.sections if section.sentences}
-        return {**self.findings.to_dict(), "key_sentences": list(self.key_sentences), "answers": by_task}
+        return {**asdict(self.findings), "key_sentences": list(self.key_sentences), "answers": by_task}
 
     def file_names(self) -> list[str]:
         """Return the names of all files of the report; figures are in a folder of their own."""

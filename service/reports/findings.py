@@ -183,7 +183,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings(ReportFindings):
-    """All results of a report. `to_dict` is its JSON file."""
+    """All results of a report. They are its JSON file."""
 
     gradients: Sequence[GradientCheck]
     penalised_gradient: GradientCheck

@@ -54,7 +54,7 @@ _N_IMAGES = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFindings(ReportFindings):
-    """All results of the report. `to_dict` is its JSON file.
+    """All results of the report. They are its JSON file.
 
     Attributes
     ----------

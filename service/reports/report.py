@@ -74,19 +74,10 @@ class ReportOptions:
         self.logistic(shuffle=True)
         self.requests()
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ReportOptions:
-        """Build from the plain data of `to_dict`."""
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
     def fingerprinted(self) -> dict[str, Any]:
         """Return what identifies a request: later options only where they are used, as before there were any."""
-        later = {"assignment": 1, "seeds": 1, "title": "", "authors": [], "group": ""}
-        return {name: value for name, value in self.to_dict().items() if name not in later or value != later[name]}
+        later = {"assignment": 1, "seeds": 1, "title": "", "authors": (), "group": ""}
+        return {name: value for name, value in asdict(self).items() if name not in later or value != later[name]}
 
     @property
     def byline(self) -> str:
@@ -401,16 +392,10 @@ class ReportFindings:
         return {
             "report": runs.report_id,
             "inkling": __version__,
-            "options": runs.options.to_dict(),
+            "options": asdict(runs.options),
             "dataset": {"name": dataset.name, "title": dataset.title, "sha256": dataset.sha256},
             "elapsed_s": (ended_at(all_runs) - start).total_seconds(),
         }
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        values = asdict(self)
-        values["elapsed_s"] = values.pop("elapsed_s")  # the last
-        return values
 
 
 def ended_at(runs: Collection[Run]) -> datetime:

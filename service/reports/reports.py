@@ -7,6 +7,7 @@ numbers, sentences and figures are computed from the records of the runs on requ
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from functools import lru_cache
 from importlib import import_module
 from operator import attrgetter
@@ -105,7 +106,7 @@ class Reports(SubmissionService):
             report_rows.insert(
                 connection,
                 id=report_id,
-                options=options.to_dict(),
+                options=asdict(options),
                 in_order_job_id=in_order,
                 shuffled_job_id=shuffled,
                 sweep_id=inserted[-1][0],
@@ -265,7 +266,7 @@ class Reports(SubmissionService):
         return LogisticPart.of(LogisticRuns.of(self.get(report_id), self._jobs))
 
     def _report(self, row: ReportRow, annotation: Annotation) -> Report:
-        options = ReportOptions.from_dict(row.options)
+        options = ReportOptions(**row.options)
         requests, sweeps = options.requests()
         # Reports over several seeds of earlier versions have all of these runs in one sweep.
         values = attrgetter("model", "seed", *sweeps[-1][0].grid)

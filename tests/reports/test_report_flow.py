@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -132,4 +134,4 @@ def test_impossible_options_are_refused(options: Any, field: str) -> None:
 def test_options_have_an_order_and_a_plain_form() -> None:
     options = ReportOptions(l2_penalties=(0.01, 1, 0.01, 0))
     assert options.l2_penalties == (0.0, 1.0, 0.01)
-    assert ReportOptions.from_dict(options.to_dict()) == options
+    assert ReportOptions(**json.loads(json.dumps(asdict(options)))) == options

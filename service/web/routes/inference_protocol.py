@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeAlias
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from service import __version__
 from service.bootstrap import Service
@@ -31,7 +31,7 @@ from service.web.inference_protocol import (
 from service.web.limits import limits_of
 from service.web.problems import ProtocolError, problem_response
 from service.web.requests import ServiceDep
-from service.web.routing import Route, coding_of
+from service.web.routing import JsonAnswer, Route, coding_of
 from service.web.strict_json import parse_json
 
 from .operations import works
@@ -132,20 +132,20 @@ async def infer(request: Request) -> Response:
 async def server_metadata() -> Response:
     """Return the server's name and version, and which extensions of the protocol it has."""
     extensions = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
-    return JSONResponse({"name": "inkling", "version": __version__, "extensions": extensions})
+    return JsonAnswer({"name": "inkling", "version": __version__, "extensions": extensions})
 
 
 @router.get("/health/live", dependencies=[PUBLIC])
 async def server_live() -> Response:
     """Answer if the process does."""
-    return JSONResponse({"live": True})
+    return JsonAnswer({"live": True})
 
 
 @router.get("/health/ready", dependencies=[PUBLIC])
 def server_ready(request: Request, service: ServiceDep) -> Response:
     """Answer 200 if any model can answer, else 503."""
     if any(works(partial(service.catalogue.get, name)) for name in (None, *service.registry.names())):
-        return JSONResponse({"ready": True})
+        return JsonAnswer({"ready": True})
     return problem_response(request.scope, "not-ready", "No model can answer.")
 
 
@@ -175,7 +175,7 @@ def metadata(request: Request, service: ServiceDep) -> Response:
     manifest = registry.manifest(name, registry.resolve(name, version))
     versions = registry.versions(name) if version is None else (manifest.version,)
     numbers = [str(number) for number in versions]
-    return JSONResponse({"name": name, "versions": numbers, "platform": _PLATFORM, **_tensors(manifest)})
+    return JsonAnswer({"name": name, "versions": numbers, "platform": _PLATFORM, **_tensors(manifest)})
 
 
 @router.get("/models/{name}/config", dependencies=[PREDICT], name="model_config")
@@ -192,7 +192,7 @@ def configuration(request: Request, service: ServiceDep) -> Response:
             for each in tensors[kind]
         ]
 
-    return JSONResponse(
+    return JsonAnswer(
         {
             "name": name,
             "platform": _PLATFORM,
@@ -209,7 +209,7 @@ def ready(request: Request, service: ServiceDep) -> Response:
     """Answer 200 if a version, by default the one that answers, can: its weights are loaded and verified."""
     name, version = _asked(request)
     manifest = service.catalogue.get(name, version).manifest
-    return JSONResponse({"name": name, "version": str(manifest.version), "ready": True})
+    return JsonAnswer({"name": name, "version": str(manifest.version), "ready": True})
 
 
 @router.post("/repository/index", dependencies=[PREDICT])
@@ -220,7 +220,7 @@ async def repository_index(request: Request, service: ServiceDep) -> Response:
     ready = options.get("ready", False) if isinstance(options, dict) else None
     if not isinstance(ready, bool):
         raise InvalidField("ready must be true or false.", field="ready", allowed='{"ready": true} or nothing')
-    return JSONResponse(await run_sync(_index, service, ready))
+    return JsonAnswer(await run_sync(_index, service, ready))
 
 
 def _index(service: Service, only_ready: bool) -> list[dict[str, str]]:
@@ -264,9 +264,7 @@ def _expanded(request: Request, content: bytes) -> bytes:
 
 def _statistics(service: Service, versions: Iterable[tuple[str, int]]) -> Response:
     figures = service.metrics.inference_figures()
-    return JSONResponse(
-        {"model_stats": [_statistics_of(*key, figures.get(key, InferenceFigures())) for key in versions]}
-    )
+    return JsonAnswer({"model_stats": [_statistics_of(*key, figures.get(key, InferenceFigures())) for key in versions]})
 
 
 def _statistics_of(name: str, version: int, figures: InferenceFigures) -> dict[str, Any]:

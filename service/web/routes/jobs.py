@@ -8,7 +8,7 @@ from anyio.to_thread import run_sync
 from fastapi import Header
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from service.bootstrap import Service
 from service.errors import MalformedInput
@@ -208,7 +208,7 @@ def get_metrics(job_id: JobId, query: MetricsParameters, request: Request, servi
     headers = {"Vary": "Accept"}
     if query.format == "csv" or (query.format is None and answer_type_of(request) == CSV):
         return StreamingResponse(metrics.csv_pieces(), headers=headers, media_type=CSV)
-    return StreamingResponse(metrics.json_pieces(), headers=headers, media_type=JSONResponse.media_type)
+    return StreamingResponse(metrics.json_pieces(), headers=headers, media_type=JsonAnswer.media_type)
 
 
 @router.get("/jobs/{job_id}/events", dependencies=[READ], response_class=Response, responses=_STREAM)
@@ -287,7 +287,7 @@ async def _numbers(request: Request, service: Service, job_id: str, what: LayerV
     def work() -> Response:
         found = service.jobs.numbers(job_id, what, **asked)
         content = found.to_csv() if is_csv else found.to_json()
-        return Response(content, headers=headers, media_type=CSV if is_csv else JSONResponse.media_type)
+        return Response(content, headers=headers, media_type=CSV if is_csv else JsonAnswer.media_type)
 
     return await limits_of(request).run(work, _MAX_NUMBERS_BYTES)
 

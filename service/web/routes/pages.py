@@ -6,13 +6,14 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from service.web.access_control import PUBLIC, SecuredRoute
 from service.web.middleware import CONTENT_SECURITY_POLICY, policy
 from service.web.problems import PROBLEM_TYPES, title
+from service.web.routing import JsonAnswer
 
 router = APIRouter(include_in_schema=False, route_class=SecuredRoute)
 
@@ -54,7 +55,7 @@ async def documentation() -> Response:
 async def description(request: Request) -> Response:
     """Return the API as an OpenAPI document."""
     document = request.app.openapi()
-    return JSONResponse(_without_keys(document) if await request.app.state.access_control.needs_no_key() else document)
+    return JsonAnswer(_without_keys(document) if await request.app.state.access_control.needs_no_key() else document)
 
 
 @router.get("/favicon.ico", dependencies=[PUBLIC])
@@ -70,7 +71,7 @@ async def explain_problem(code: str) -> Response:
     if problem is None:
         raise HTTPException(404)
     body = {"type": f"/problems/{code}", "title": title(code), "status": problem.status, "meaning": problem.meaning}
-    return JSONResponse(body)
+    return JsonAnswer(body)
 
 
 def _without_keys(document: dict[str, Any]) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def submit_report(body: ReportRequest, service: ServiceDep, key: IdempotencyKey 
     """Submit a course report: all its runs, as ordinary jobs. They are durable before this answers."""
     options = body.model_dump()
     annotation = Annotation(tags=options.pop("tags"), notes=options.pop("notes"))
-    report = service.reports.submit(ReportOptions.from_dict(options), annotation=annotation, idempotency_key=key)
+    report = service.reports.submit(ReportOptions(**options), annotation=annotation, idempotency_key=key)
     shown = service.reports.describe(report.id)
     return JsonAnswer(shown, 202, {"Location": f"/api/v1/reports/{report.id}"})
 

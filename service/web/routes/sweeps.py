@@ -81,10 +81,7 @@ def submit_sweep(body: requests.SweepRequest, service: ServiceDep, key: Idempote
         base=body.base.model_dump(exclude_unset=True),
         grid=body.grid.model_dump(exclude_unset=True),
         dataset=service.collections.training_set(body.model_dump(include={"dataset"})["dataset"]),
-        name=body.name,
-        title=body.title,
-        tags=tuple(body.tags),
-        notes=body.notes,
+        **body.model_dump(include={"name", "title", "tags", "notes"}),
     )
     sweep = service.sweeps.submit(request, idempotency_key=key)
     return JsonAnswer(sweep.ranking(), 202, {"Location": f"/api/v1/sweeps/{sweep.id}"})

@@ -55,7 +55,7 @@ def norms_chart(
         raise ValueError("penalties must be finite, not negative and all different")
     at = at[np.abs(at[:, 1]) <= LARGEST_DRAWN]
     if inverse:
-        at = at[(at[:, :2] > 0).all(axis=1)]
+        at = at[(at[:, 0] > 0) & (at[:, 1] > 1 / LARGEST_DRAWN)]
     if len(at) == 0:
         raise NoDataYet("There is no norm to draw yet.")
     penalty, norm, low, high = at.T
@@ -99,7 +99,7 @@ def layers_chart(lines: Sequence[Line], *, y_label: str, **frame: Unpack[Frame])
     ------
     NoDataYet : no value can be drawn.
     """
-    drawn = [(line, (line.values > 0) & (line.values <= LARGEST_DRAWN)) for line in lines]
+    drawn = [(line, (line.values > 1 / LARGEST_DRAWN) & (line.values <= LARGEST_DRAWN)) for line in lines]
     if not any(shown.any() for _, shown in drawn):
         raise NoDataYet("There is no layer to draw.")
     sheet = new_sheet(**frame)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.charts import ChartSize, Line, heatmap_chart, lines_chart, norms_chart
+from service.charts import ChartSize, Line, heatmap_chart, layers_chart, lines_chart, norms_chart
 from service.charts.frame import new_canvas
 from service.errors import NoDataYet
 
@@ -137,6 +137,9 @@ def test_any_penalties_are_drawn(penalties: list[float], scale: str) -> None:
 
 def test_norms_that_cannot_be_drawn() -> None:
     assert norms([0, 1, 10], [4, np.nan, np.inf])
+    assert norms([1, 10], [4, 1e-320], inverse=True)
+    tiny = Line(label="", steps=np.arange(3), values=np.array([1e-320, 1e-3, 1]))
+    assert layers_chart([tiny], y_label="norm", title="", provenance={})
     with pytest.raises(NoDataYet):
         norms([0, 1], [np.nan, np.inf])
     for penalties, values in ([0, 1], [1.0]), ([-1, 1], [1.0, 2]), ([1, 1], [1.0, 2]), ([0, np.nan], [1.0, 2]):

@@ -1,7 +1,7 @@
 """Titles, tags and notes on the command line: options that set, change and search them, and how they are printed."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
@@ -60,11 +60,6 @@ def annotates(command: Callable[..., Any]) -> Callable[..., Any]:
 def about_text(thing: Json) -> str:
     """Return title and tags in a line: ``A smaller rate #baseline #week-3``; nothing of a server without them."""
     return " ".join(filter(None, [thing.get("title", ""), *(f"#{tag}" for tag in thing.get("tags", ()))]))
-
-
-def about_column(things: Iterable[Json]) -> tuple[str, ...]:
-    """Return the heading of a column of `about_text`, if there is something in it."""
-    return ("about",) if any(map(about_text, things)) else ()
 
 
 def print_about(thing: Json, console: Console) -> None:

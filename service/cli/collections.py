@@ -1,6 +1,5 @@
 """``inkling collections``."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,11 +9,10 @@ from rich.text import Text
 
 from service.errors import InvalidInput, NameTaken
 
-from .annotations import about_column, about_text
 from .backend import Backend, Json, with_backend
 from .images import image_sources, reason
 from .names import Noun, completion
-from .noun_commands import add_annotate, add_delete, add_list, in_pages, print_more
+from .noun_commands import add_annotate, add_delete, add_list, in_pages, in_rows, print_more
 from .root import Failure, examples
 from .terminal import age_text, columns, percent, print_json, print_result
 
@@ -135,14 +133,15 @@ def freeze(backend: Backend, *, name: str, as_json: bool) -> None:
     print_result(backend.freeze_collection(name), draw, as_json=as_json)
 
 
-def _print_collections(found: Sequence[Json], console: Console) -> None:
-    about = about_column(found)
-    table = columns("collection", *about, right=("images", "newest version", "age"))
-    for each in found:
-        version = "" if each["version"] is None else f"{each['name']}-v{each['version']}"
-        texts = [about_text(each) for _ in about]
-        table.add_row(each["name"], *texts, f"{each['n_images']:,}", version, age_text(each["created_at"]))
-    console.print(table)
+def _row(collection: Json) -> dict[str, str | Text]:
+    name, version = collection["name"], collection["version"]
+    newest = "" if version is None else f"{name}-v{version}"
+    return {"collection": name, "images": f"{collection['n_images']:,}", "newest version": newest}
 
 
-add_list(collections, Noun.COLLECTION, _print_collections, maker="collections add mine digit.png --label 7")
+add_list(
+    collections,
+    Noun.COLLECTION,
+    in_rows(_row, "images", "newest version"),
+    maker="collections add mine digit.png --label 7",
+)

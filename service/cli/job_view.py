@@ -14,11 +14,11 @@ from rich.text import Text
 
 from service.core import StopReason
 
-from .annotations import about_column, about_text, print_about
+from .annotations import print_about
 from .backend import Backend, Json
 from .following import View, is_final
 from .names import Noun
-from .terminal import age_text, bar, columns, duration_text, facts, loss_text, percent, print_commands
+from .terminal import bar, columns, duration_text, facts, loss_text, percent, print_commands
 
 if TYPE_CHECKING:
     import service.jobs  # imports the database, of which a command for a server needs nothing
@@ -219,23 +219,16 @@ def next_commands(job: Json) -> list[tuple[str, str]]:
     return commands
 
 
-def print_jobs(jobs: Sequence[Json], console: Console) -> None:
-    """Print jobs, one a line."""
-    about = about_column(jobs)
-    table = columns("job", "model", "state", *about, right=("accuracy", "age"))
-    table.columns[0].no_wrap = True
-    for job in jobs:
-        best, model = job["metrics"]["best"], job["model"]
-        done = "" if is_final(job) else f" {job['progress']['fraction']:.0%}"
-        table.add_row(
-            job["id"],
-            f"{model['name']} {model['version']}" if model else job["config"]["name"],
-            Text(f"{job['state']}{done}", STATE_STYLES[job["state"]]),
-            *(about_text(job) for _ in about),
-            "" if best is None else percent(best["validation_accuracy"]),
-            age_text(job["created_at"]),
-        )
-    console.print(table)
+def job_row(job: Json) -> dict[str, str | Text]:
+    """Return what a list shows of a job."""
+    best, model = job["metrics"]["best"], job["model"]
+    done = "" if is_final(job) else f" {job['progress']['fraction']:.0%}"
+    return {
+        "job": job["id"],
+        "model": f"{model['name']} {model['version']}" if model else job["config"]["name"],
+        "state": Text(f"{job['state']}{done}", STATE_STYLES[job["state"]]),
+        "accuracy": "" if best is None else percent(best["validation_accuracy"]),
+    }
 
 
 def check_table(checks: Sequence[Json]) -> Table:

@@ -13,9 +13,9 @@ from .annotations import annotated
 from .backend import Backend, Json, with_backend
 from .following import add_follow, submits
 from .hyperparameters import DATASET_OPTION, given, hyperparameter_option, hyperparameter_options, training_request
-from .job_view import STATE_STYLES, JobView, check_table, print_job, print_jobs
+from .job_view import STATE_STYLES, JobView, check_table, job_row, print_job
 from .names import Noun
-from .noun_commands import add_annotate, add_cancel, add_delete, add_list, add_show
+from .noun_commands import add_annotate, add_cancel, add_delete, add_list, add_show, in_rows
 from .root import Failure, examples
 from .terminal import PICTURE_OUTPUT, ending_of, terminal, write_file
 
@@ -71,7 +71,7 @@ def jobs() -> None:
     """
 
 
-add_list(jobs, Noun.JOB, print_jobs, maker="train", states=STATE_STYLES)
+add_list(jobs, Noun.JOB, in_rows(job_row, "accuracy"), maker="train", states=STATE_STYLES)
 add_cancel(jobs, Noun.JOB, "Cancel a job. The best weights so far become a version of its model.")
 add_annotate(jobs, Noun.JOB)
 add_delete(jobs, Noun.JOB, "that is over, with its history", "Its model stays.")

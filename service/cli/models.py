@@ -14,12 +14,12 @@ from service.core import StopReason
 from service.errors import ServiceError
 from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS, printed_p
 
-from .annotations import about_column, about_text, annotates, print_about
+from .annotations import annotates, print_about
 from .backend import Backend, Json, with_backend
 from .hyperparameters import hyperparameter_option
 from .job_view import check_text
 from .names import Noun, argument, split_reference
-from .noun_commands import add_list, deletes
+from .noun_commands import add_list, deletes, in_rows
 from .pictures import published_tiles, weights_view
 from .root import examples
 from .terminal import (
@@ -248,31 +248,27 @@ def _write_version(
     write_file(output, make(name, backend.version(name, version)["version"]))
 
 
-def _print_models(models: Sequence[Json], console: Console) -> None:
-    """Print models, one a line, with the facts of the version that predicts."""
-    about = about_column(models)
-    table = columns("name", "versions", "default", "kind", "classes", *about, right=("accuracy", "age"))
-    for model in models:
-        default, numbers = model["default"], model["versions"]
-        versions = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
-        if default is None or default["state"] != "ready":
-            table.add_row(model["name"], versions, Text("damaged", "red"))
-            continue
-        names = [alias for alias, version in (model["aliases"] or {}).items() if version == default["version"]]
-        table.add_row(
-            model["name"],
-            versions,
-            f"{default['version']} ({', '.join(names)})" if names else str(default["version"]),
-            default["model"],
-            _classes(default["classes"]),
-            *(about_text(model) for _ in about),
-            percent(default["metrics"]["validation_accuracy"]),
-            age_text(default["created_at"]),
-        )
-    console.print(table)
+def _row(model: Json) -> dict[str, str | Text]:
+    """Return what a list shows of a model: facts of the version that predicts."""
+    default, numbers = model["default"], model["versions"]
+    versions = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    row: dict[str, str | Text] = {"name": model["name"], "versions": versions}
+    if default is None or default["state"] != "ready":
+        return {**row, "default": Text("damaged", "red"), "age": ""}
+    names = [alias for alias, version in (model["aliases"] or {}).items() if version == default["version"]]
+    return {
+        **row,
+        "default": f"{default['version']} ({', '.join(names)})" if names else str(default["version"]),
+        "kind": default["model"],
+        "classes": _classes(default["classes"]),
+        "accuracy": percent(default["metrics"]["validation_accuracy"]),
+        "age": age_text(default["created_at"]),
+    }
 
 
-add_list(models, Noun.MODEL, _print_models, maker="train", order="or those of which a version is looked for")
+add_list(
+    models, Noun.MODEL, in_rows(_row, "accuracy"), maker="train", order="or those of which a version is looked for"
+)
 
 
 def _print_aliases(histories: Json, console: Console) -> None:

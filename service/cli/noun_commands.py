@@ -8,11 +8,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 from rich.console import Console
+from rich.text import Text
 
-from .annotations import annotates, searched
+from .annotations import about_text, annotates, searched
 from .backend import Backend, Json, with_backend
 from .names import Noun
-from .terminal import confirm, print_json, print_result, terminal
+from .terminal import age_text, columns, confirm, print_json, print_result, terminal
 
 GROUP_STATES = ("running", "finished")
 """Of what has many jobs."""
@@ -49,6 +50,28 @@ def add_list(
     if states:
         command = click.option("--state", type=click.Choice([*states]), help="Only those in this state.")(command)
     group.command("list")(command)
+
+
+def in_rows(row_of: Callable[[Json], dict[str, str | Text]], *right: str) -> Callable[[Sequence[Json], Console], None]:
+    """Return what prints things, one a line: the columns of their rows, title and tags if any has some, and the age.
+
+    The columns that ``right`` names stand last, aligned right.
+    """
+
+    def draw(things: Sequence[Json], console: Console) -> None:
+        rows = [row_of(thing) for thing in things]
+        titles = dict.fromkeys(title for row in rows for title in row if title not in (*right, "age"))
+        left = [*titles, *(["about"] if any(map(about_text, things)) else [])]
+        table = columns(*left, right=(*right, "age"))
+        table.columns[0].no_wrap = "id" in things[0]
+        for thing, row in zip(things, rows, strict=True):
+            row["about"] = about_text(thing)
+            if "age" not in row:
+                row["age"] = age_text(thing["created_at"])
+            table.add_row(*(row.get(title, "") for title in (*left, *right, "age")))
+        console.print(table)
+
+    return draw
 
 
 def add_show(

@@ -1,21 +1,21 @@
 """``inkling report`` and ``inkling reports``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+from rich.text import Text
 
-from .annotations import about_column, about_text, print_about, tags_and_notes
+from .annotations import print_about, tags_and_notes
 from .backend import Backend, Json, with_backend
 from .following import View, follow
 from .job_view import state_text
 from .names import Noun, completion
-from .noun_commands import GROUP_STATES, add_annotate, add_cancel, add_list, add_show, deletes
+from .noun_commands import GROUP_STATES, add_annotate, add_cancel, add_list, add_show, deletes, in_rows
 from .root import examples
-from .terminal import age_text, bar, columns, facts, print_json, terminal, time_text, writing
+from .terminal import bar, facts, print_json, terminal, time_text, writing
 
 _REPORT = Noun.REPORT.argument
 
@@ -122,18 +122,12 @@ def delete(backend: Backend, *, report_id: str, keep_runs: bool) -> None:
     click.echo(f"The report is deleted; {kept}.")
 
 
-def _print_reports(reports: Sequence[Json], console: Console) -> None:
-    about = about_column(reports)
-    table = columns("report", "kind", "state", *about, right=("age",))
-    table.columns[0].no_wrap = True
-    for report in reports:
-        kind = f"assignment {report['options']['assignment']}{', quick' if report['options']['quick'] else ''}"
-        written = (about_text(report) for _ in about)
-        table.add_row(report["id"], kind, state_text(report), *written, age_text(report["created_at"]))
-    console.print(table)
+def _row(report: Json) -> dict[str, str | Text]:
+    kind = f"assignment {report['options']['assignment']}{', quick' if report['options']['quick'] else ''}"
+    return {"report": report["id"], "kind": kind, "state": state_text(report)}
 
 
-add_list(reports, Noun.REPORT, _print_reports, maker="report", states=GROUP_STATES)
+add_list(reports, Noun.REPORT, in_rows(_row), maker="report", states=GROUP_STATES)
 
 
 def _print_report(report: Json, console: Console) -> None:

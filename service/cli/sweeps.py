@@ -14,7 +14,7 @@ from rich.text import Text
 
 from service.core import METRICS
 
-from .annotations import about_column, about_text, annotated, print_about
+from .annotations import annotated, print_about
 from .backend import Backend, Json, with_backend
 from .following import View, add_follow, is_final, submits
 from .hyperparameters import (
@@ -27,11 +27,10 @@ from .hyperparameters import (
 )
 from .job_view import STATE_STYLES, check_text, next_commands
 from .names import Noun
-from .noun_commands import GROUP_STATES, add_annotate, add_cancel, add_delete, add_list, add_show
+from .noun_commands import GROUP_STATES, add_annotate, add_cancel, add_delete, add_list, add_show, in_rows
 from .root import INTERRUPTED, examples
 from .terminal import (
     PICTURE_OUTPUT,
-    age_text,
     bar,
     columns,
     duration_text,
@@ -291,19 +290,13 @@ def next_commands_of_sweep(sweep: Json) -> list[tuple[str, str]]:
 add_show(sweeps, Noun.SWEEP, print_sweep, "all its members, the best first", _RANK_BY)
 
 
-def print_sweeps(sweeps: Sequence[Json], console: Console) -> None:
-    """Print sweeps, one a line."""
-    about = about_column(sweeps)
-    table = columns("sweep", "grid", "members", *about, right=("age",))
-    table.columns[0].no_wrap = True
-    for sweep in sweeps:
-        grid = " x ".join(f"{len(values)} {name.replace('_', ' ')}" for name, values in sweep["grid"].items())
-        row = [sweep["id"], grid, counts_text(sweep["states"]), *(about_text(sweep) for _ in about)]
-        table.add_row(*row, age_text(sweep["created_at"]))
-    console.print(table)
+def sweep_row(sweep: Json) -> dict[str, str | Text]:
+    """Return what a list shows of a sweep."""
+    grid = " x ".join(f"{len(values)} {name.replace('_', ' ')}" for name, values in sweep["grid"].items())
+    return {"sweep": sweep["id"], "grid": grid, "members": counts_text(sweep["states"])}
 
 
-add_list(sweeps, Noun.SWEEP, print_sweeps, maker="sweep --grid seed=0..4", states=GROUP_STATES)
+add_list(sweeps, Noun.SWEEP, in_rows(sweep_row), maker="sweep --grid seed=0..4", states=GROUP_STATES)
 
 
 def counts_text(states: Mapping[str, int]) -> Text:

@@ -15,6 +15,7 @@ from service.cli.following import FINAL_STATES
 from service.cli.hyperparameters import value_text
 from service.cli.images import prediction_table, prediction_view
 from service.cli.job_view import STATE_STYLES, JobView, ending_text, sparkline
+from service.cli.noun_commands import in_rows
 from service.cli.pictures import grey_picture, halved, large_digit, weight_picture, weights_view
 from service.cli.sweeps import (
     MAX_ROWS,
@@ -22,7 +23,7 @@ from service.cli.sweeps import (
     in_grid_order,
     members_to_show,
     print_sweep,
-    print_sweeps,
+    sweep_row,
     values_text,
 )
 from service.cli.terminal import duration_text, percent, terminal
@@ -368,6 +369,6 @@ def test_the_ranking() -> None:
 
 def test_a_list_fits_the_width() -> None:
     large = {**sweep_of(), "states": {"queued": 120, "running": 32, "succeeded": 848}}
-    text = shown(lambda console: print_sweeps([large], console))
+    text = shown(lambda console: in_rows(sweep_row)([large], console))
     assert f"{JOB['id']}  2 l2 penalty x 2" in text
     assert "days" in text

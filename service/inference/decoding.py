@@ -52,11 +52,12 @@ def decode_upload(
         return ModelInputs.as_given(images_from_bytes(content, limits))
     picture = read_picture(content, limits)
     preprocessed = preprocess(picture.pixels)
+    pictures = (*(picture.pixels for _ in picture.steps), *(after for _, after in preprocessed.steps))
     return ModelInputs(
         images=preprocessed.image[np.newaxis],
-        steps=((*picture.steps, *preprocessed.steps),),
+        steps=((*picture.steps, *(step for step, _ in preprocessed.steps)),),
         warnings=(preprocessed.warnings,),
-        pictures=(*(picture.pixels for _ in picture.steps), *preprocessed.pictures) if keeps_pictures else (),
+        pictures=pictures if keeps_pictures else (),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,34 +147,24 @@ def find_ink(grey: Bytes) -> Ink | None:
     The strokes are located where the picture is reduced to 256 pixels or less. The digit is the largest stroke with
     those near it, and is cut out in full resolution.
     """
-    located = locate_strokes(grey, _LOCATING_SIDE_PX)
-    if located is None:
-        return None
-    digit = _near_the_largest(located.candidate.strokes)
-    return _cut_out(grey, located.candidate, digit, located.factor)
+    factor = -(-max(grey.shape) // _LOCATING_SIDE_PX)
+    small = np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey
+    located = locate_strokes(small)
+    return None if located is None else _cut_out(grey, located, _near_the_largest(located.strokes), factor)
 
 
-class Located(NamedTuple):
-    """The strokes of a picture that was reduced by a whole factor."""
-
-    candidate: Candidate
-    factor: int
-
-
-def locate_strokes(grey: Bytes, max_side_px: int) -> Located | None:
+def locate_strokes(grey: Bytes) -> Candidate | None:
     """Separate all strokes of a (height, width) picture from its background and from printed lines.
 
-    Both dark and light structures are tried, in a picture that is reduced to ``max_side_px``. Of two with similar
-    contrast, the one whose box encloses the other is the ink, and the other is what the ink encloses.
+    Both dark and light structures are tried. Of two with similar contrast, the one whose box encloses the other is the
+    ink, and the other is what the ink encloses.
     """
-    factor = -(-max(grey.shape) // max_side_px)
-    small = np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey
-    noise_levels = _noise_levels(small)
-    reliefs = _reliefs(small, noise_levels)
+    noise_levels = _noise_levels(grey)
+    reliefs = _reliefs(grey, noise_levels)
     strongest = max((relief.full.level for relief in reliefs), default=0.0)
     found = [_candidate(relief, noise_levels, strongest) for relief in reliefs]
     candidates = [candidate for candidate in found if candidate is not None]
-    return Located(_ink_of(candidates), factor) if candidates else None
+    return _ink_of(candidates) if candidates else None
 
 
 def _on_sheet(ink: Candidate, paper: Candidate) -> Candidate | None:

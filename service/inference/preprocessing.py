@@ -28,21 +28,19 @@ _UNIFORM_LEVELS = 32
 _SAMPLE_SIDE_PX = 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Preprocessed:
     """A picture as the model takes it.
 
     Parameters
     ----------
     image : (28, 28) uint8, light ink on black.
-    steps : of preprocessing, in order.
-    pictures : after each step; grey, RGB or RGBA.
+    steps : of preprocessing, in order, with the picture after each; grey, RGB or RGBA.
     warnings : possible reasons for a wrong prediction, one sentence each.
     """
 
     image: Bytes
-    steps: tuple[str, ...]
-    pictures: tuple[Bytes, ...]
+    steps: tuple[Step, ...]
     warnings: tuple[str, ...]
 
 
@@ -58,13 +56,13 @@ def preprocess(pixels: Bytes) -> Preprocessed:
     """
     grey, steps = to_grey(pixels)
     if is_mnist_form(grey):
-        return _done(grey, (*steps, ("already 28x28 in MNIST form", grey)), ())
+        return Preprocessed(grey, (*steps, ("already 28x28 in MNIST form", grey)), ())
     ink = find_ink(grey)
     if ink is None:
-        return _done(np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8), (), (BLANK,))
+        return Preprocessed(np.zeros((IMAGE_SIDE_PX, IMAGE_SIDE_PX), np.uint8), (), (BLANK,))
     image, scaling, of_strokes = to_image(ink.darkness)
     warnings = (*warnings_of(ink.side_px, ink.n_blobs, is_cut_off=ink.is_cut_off), *of_strokes)
-    return _done(image, (*steps, *ink.steps, *scaling), warnings)
+    return Preprocessed(image, (*steps, *ink.steps, *scaling), warnings)
 
 
 def to_image(darkness: Bytes) -> tuple[Bytes, tuple[Step, ...], tuple[str, ...]]:
@@ -87,11 +85,6 @@ def to_image(darkness: Bytes) -> tuple[Bytes, tuple[Step, ...], tuple[str, ...]]
         (f"centred by centre of mass in {IMAGE_SIDE_PX}x{IMAGE_SIDE_PX}", image),
     )
     return image, steps, warnings
-
-
-def _done(image: Bytes, steps: tuple[Step, ...], warnings: tuple[str, ...]) -> Preprocessed:
-    names, pictures = tuple(name for name, _ in steps), tuple(picture for _, picture in steps)
-    return Preprocessed(image=image, steps=names, pictures=pictures, warnings=warnings)
 
 
 def to_grey(pixels: Bytes) -> tuple[Bytes, tuple[Step, ...]]:

@@ -88,10 +88,9 @@ def read(model: Model, picture: Picture, *, expect: int | None = None) -> dict[s
 def writing_in(grey: Bytes) -> tuple[Bytes, tuple[str, ...]]:
     """Return all strokes of a (height, width) picture, 0 for paper to 255 for full ink, and the steps."""
     blank = np.zeros_like(grey)
-    located = locate_strokes(grey, max(grey.shape))
-    if located is None:
+    candidate = locate_strokes(grey)
+    if candidate is None:
         return blank, ()
-    candidate = located.candidate
     relief = candidate.relief
     reach_px = max(1, round(REACH_FRACTION * typical_height_px(candidate.strokes)))
     _, near = candidate.reach(candidate.strokes, reach_px)

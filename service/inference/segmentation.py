@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -365,22 +365,11 @@ def _shared_width(box: Box, other: Box) -> float:
     return max(0, min(box.right, other.right) - max(box.left, other.left)) / box.width_px
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """A way to divide the beginning of a line: its cost, its last segment, and the way to what precedes that."""
+class Way(NamedTuple):
+    """A way to divide the beginning of a line: its cost, and the numbers of its segments, from left to right."""
 
     cost: float = 0.0
-    number: int = -1
-    before: Way | None = None
-
-    @property
-    def numbers(self) -> list[int]:
-        """The numbers of its segments, from left to right."""
-        numbers, way = [], self
-        while way.before is not None:
-            numbers.append(way.number)
-            way = way.before
-        return numbers[::-1]
+    numbers: tuple[int, ...] = ()
 
 
 def cheapest_ways(n_pieces: int, segments: Mapping[int, Segment], costs: Sequence[float]) -> dict[int, Way]:
@@ -390,5 +379,5 @@ def cheapest_ways(n_pieces: int, segments: Mapping[int, Segment], costs: Sequenc
         for n_digits, before in ways[segment.start].items():
             after, cost = n_digits + (segment.mark is None), before.cost + costs[number]
             if after not in ways[segment.stop] or cost < ways[segment.stop][after].cost:
-                ways[segment.stop][after] = Way(cost=cost, number=number, before=before)
+                ways[segment.stop][after] = Way(cost, (*before.numbers, number))
     return ways[-1]

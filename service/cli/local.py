@@ -78,8 +78,14 @@ class LocalBackend:
 
     @cached_property
     def _migrated(self) -> Service:
-        """The service with its models and its database."""
+        """The service with its database. Its store may be away: what only concerns jobs does not need it."""
         migrate(self._service.database)
+        return self._service
+
+    @property
+    def _whole(self) -> Service:
+        """The service with both."""
+        _ = self._migrated
         return self._with_models
 
     # Jobs, sweeps and reports: ``noun`` is ``jobs``, ``sweeps`` or ``reports``
@@ -97,7 +103,8 @@ class LocalBackend:
 
         The latter is the ``before`` of the next page; models and data sets are ordered by name, others by age.
         """
-        return plain(self._migrated.page(noun, Search.of(q, tag), **page))
+        service = self._whole if noun == "models" else self._migrated
+        return plain(service.page(noun, Search.of(q, tag), **page))
 
     def act(self, noun: str, object_id: str, verb: str, **options: Any) -> Json:
         """``cancel`` what of one is not over; ``pause``, ``proceed`` with, ``resume`` or ``verify`` a job.
@@ -113,7 +120,7 @@ class LocalBackend:
 
         Jobs, sweeps and reports must be over; with them go their jobs, those of a report unless ``keep_runs``.
         """
-        deletion = self._migrated.deletion
+        deletion = (self._whole if noun in ("models", "versions") else self._migrated).deletion
         deletes: dict[str, Callable[..., None]] = {
             "models": deletion.model,
             "versions": lambda version_id: deletion.version(*parse_version_id(version_id)),
@@ -130,7 +137,7 @@ class LocalBackend:
 
     def submit(self, request: Mapping[str, Any]) -> Json:
         """Submit a training job; return it. ``request`` is the body of ``POST /jobs``."""
-        jobs = self._migrated.jobs
+        jobs = self._whole.jobs
         return plain(jobs.submit(jobs.request_of(request)))
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
@@ -158,7 +165,7 @@ class LocalBackend:
 
     def submit_sweep(self, request: Mapping[str, Any]) -> Json:
         """Submit a sweep; return it. ``request`` is the body of ``POST /sweeps``."""
-        return plain(self._migrated.sweeps.submit(SweepRequest(**request)).ranking())
+        return plain(self._whole.sweeps.submit(SweepRequest(**request)).ranking())
 
     def submit_report(self, request: Mapping[str, Any]) -> Json:
         """Submit a report; return it. ``request`` is the body of ``POST /reports``."""
@@ -177,11 +184,11 @@ class LocalBackend:
 
     def model(self, name: str) -> Json:
         """Return a model with its newest versions."""
-        return plain(self._migrated.annotations.model(name))
+        return plain(self._whole.annotations.model(name))
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
         """Return the manifest of a version, by default the one that answers, and the aliases that name it."""
-        return plain(self._migrated.version(name, self._with_models.registry.resolve(name, reference)))
+        return plain(self._whole.version(name, self._with_models.registry.resolve(name, reference)))
 
     def weights_file(self, name: str, version: int) -> bytes:
         """Return a version's weights as ``.npz``."""
@@ -193,7 +200,7 @@ class LocalBackend:
 
     def import_weights(self, name: str, content: bytes, **options: Any) -> Json:
         """Make the next version of a model of a weight file; see `Service.import_weights`."""
-        return plain(self._migrated.version(name, self._migrated.import_weights(name, content, **options).version))
+        return plain(self._whole.version(name, self._whole.import_weights(name, content, **options).version))
 
     def weights_picture(self, name: str, version: int) -> bytes:
         """Draw a version's weights as PNG."""

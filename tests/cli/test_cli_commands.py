@@ -560,6 +560,11 @@ def test_a_grid_that_is_too_large(here: Here) -> None:
     assert "1 to 1,000 members" in text
 
 
+def test_a_sweep_in_a_new_folder_starts_from_a_shipped_model(run: Run, tmp_path: Path) -> None:
+    sweep = run("sweep", "--grid", "seed=0,1", "--start-from", "mnist-softmax", "--no-follow", "--data-dir", tmp_path)
+    assert sweep.exit_code == 0, sweep.output
+
+
 def test_an_empty_list_of_sweeps_says_what_to_do(run: Run, tmp_path: Path) -> None:
     assert "inkling sweep --grid seed=0..4 --data-dir" in run("sweeps", "list", "--data-dir", tmp_path).output
 

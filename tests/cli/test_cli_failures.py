@@ -98,3 +98,10 @@ def test_a_folder_that_cannot_be_made(run: Callable[..., Result], tmp_path: Path
     result = run("train", "--data-dir", tmp_path / "file" / "folder")
     assert result.exit_code == 1
     assert f"The data folder {tmp_path / 'file' / 'folder'} cannot be created" in result.stderr
+
+
+def test_jobs_are_listed_while_the_store_is_away(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    where = {"INKLING_STORE_URL": str(tmp_path / "file" / "store")}
+    assert run("jobs", "list", "--data-dir", tmp_path, env=where).exit_code == 0
+    assert run("models", "list", "--data-dir", tmp_path, env=where).exit_code == 1

@@ -8,11 +8,10 @@ from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 from .curves import AVERAGED_STEPS, MAX_POINTS, AnySteps, Curves, Series, Steps, block_statistics, steps_averaged, thin
-from .frame import INK, LARGEST_DRAWN, Frame
+from .frame import INK, LARGEST_DRAWN, MAX_MARKERS, Frame
 from .sheet import Sheet
 
 _EPOCHS_IN = 0.42
-_MAX_MARKERS = 40
 
 _LOG_SCALE_FROM_RATIO = 1_000
 _FIRST_STEPS_FRACTION = 0.05
@@ -59,7 +58,7 @@ class Canvas:
         if len(values) == 0:
             return
         kept = thin(values, max_points)
-        marker = "o" if len(values) <= _MAX_MARKERS else None
+        marker = "o" if len(values) <= MAX_MARKERS else None
         (line,) = self._axes.plot(at[kept], values[kept], **({"color": colour, "marker": marker, "zorder": 3} | style))
         if label is not None:
             self.sheet.add_to_legend(line, label)

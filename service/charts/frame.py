@@ -31,6 +31,8 @@ INK = "#222222"
 LARGEST_DRAWN = 1e30
 """Beyond it, squares and axis limits would overflow."""
 
+MAX_MARKERS = 40
+"""Of a line: with more points, none has a marker."""
 _MAX_CHARACTERS = 400
 _importing = Lock()
 
@@ -58,9 +60,9 @@ class ChartSize:
 
     def __post_init__(self) -> None:
         """Check all three ranges; that of ``dpi`` depends on the others."""
-        _check("width_px", self.width_px, 320, 3840)
-        _check("height_px", self.height_px, 240, 2160)
-        _check("dpi", self.dots_per_inch, 50, min(600, self.width_px // 4, self.height_px // 3))
+        check_whole("width_px", self.width_px, 320, 3840)
+        check_whole("height_px", self.height_px, 240, 2160)
+        check_whole("dpi", self.dots_per_inch, 50, min(600, self.width_px // 4, self.height_px // 3))
 
     @property
     def dots_per_inch(self) -> int:
@@ -175,7 +177,8 @@ def superscript(number: int) -> str:
     return str(number).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def _check(field: str, value: int, smallest: int, largest: int) -> None:
+def check_whole(field: str, value: int, smallest: int, largest: int) -> None:
+    """Raise `InvalidField` unless a value is a whole number in a range."""
     if not isinstance(value, int) or not smallest <= value <= largest:
         allowed = f"a whole number from {smallest} to {largest}"
         raise InvalidField(f"{field} must be {allowed}.", field=field, allowed=allowed)

@@ -12,14 +12,13 @@ from service.core import METRICS
 from service.errors import NoDataYet
 
 from .curves import Curves, Line, Series, Steps, block_statistics
-from .frame import CATEGORIES, TRAINING, VALIDATION, Frame, new_canvas
+from .frame import CATEGORIES, MAX_MARKERS, TRAINING, VALIDATION, Frame, new_canvas
 
 if TYPE_CHECKING:
     from .canvas import Canvas
 
 _MAX_POINTS_IN_ALL = 40_000
 _OFF_SCALE = 0.01
-_MAX_MARKERS = 40
 
 
 def loss_chart(curves: Curves, *, n_averaged: int = 10, **frame: Unpack[Frame]) -> bytes:
@@ -164,7 +163,7 @@ def lines_chart(
     last_step = max(line.steps[-1] for line in lines)
     style: Any = {
         "max_points": max(100, _MAX_POINTS_IN_ALL // len(lines)),
-        "marker": "o" if max(len(line.steps) for line in lines) <= _MAX_MARKERS else None,
+        "marker": "o" if max(len(line.steps) for line in lines) <= MAX_MARKERS else None,
     }
     widest, narrowest = (3.0, 1.0) if coincide else (1.5, 1.5) if in_legend else (1.1, 1.1)
     widths = dict(zip(labels, np.linspace(widest, narrowest, len(labels)).tolist(), strict=True))

@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from service.core import IMAGE_SIDE_PX
-from service.errors import InputTooLarge, InvalidField
+from service.errors import InputTooLarge
 
-from .frame import fit_lines
+from .frame import check_whole, fit_lines
 
 ColourMap: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.uint8]]
 """Fractions from 0 to 1, of any shape ``(...)``, to colours ``(..., 3)``."""
 
 TILE_SIDE = IMAGE_SIDE_PX
 PAPER, INK, _FRAME, _RED = (255, 255, 255), (34, 34, 34), (208, 211, 215), (200, 30, 30)
-_MAX_UPSCALE = 16
 # Found without importing matplotlib, which takes long. Pillow's own font has no Greek letters.
 _MATPLOTLIB = find_spec("matplotlib")
 _FONT = Path((_MATPLOTLIB and _MATPLOTLIB.origin) or "").parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -228,6 +227,4 @@ def fit_to(text: str, font: ImageFont.FreeTypeFont, width_px: float, max_lines: 
 
 def check_upscale(upscale: int) -> None:
     """Raise `InvalidField` unless ``upscale`` is a whole number from 1 to 16."""
-    if not isinstance(upscale, int) or not 1 <= upscale <= _MAX_UPSCALE:
-        allowed = f"a whole number from 1 to {_MAX_UPSCALE}"
-        raise InvalidField(f"upscale must be {allowed}.", field="upscale", allowed=allowed)
+    check_whole("upscale", upscale, 1, 16)

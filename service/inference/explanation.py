@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -84,9 +84,10 @@ def explain(model: Model, inputs: ModelInputs, *, digit: int | None = None, agai
     digit = int(labels[0]) if digit is None else digit
     for field, label in (("digit", digit), ("against", against)):
         if label is not None and label not in classes:
-            raise InvalidField(f"{field} must be a class of the model.", field=field, allowed=_listed(classes))
+            allowed = ", ".join(model.labels)
+            raise InvalidField(f"{field} must be a class of the model.", field=field, allowed=allowed)
     if against == digit:
-        others = _listed(label for label in classes if label != digit)
+        others = ", ".join(label for label in model.labels if label != str(digit))
         raise InvalidField("against must be another class than the one explained.", field="against", allowed=others)
     (verdict,), (rivals,) = judge(model, inputs, labels, table)
     function, row = model.function, model.parameters.astype(np.float64)
@@ -125,7 +126,3 @@ def _largest_units(found: Attribution) -> tuple[UnitShare, ...]:
         for layer, (shares, values) in enumerate(zip(found.unit_shares, found.activations, strict=True), 1)
         for place in np.argsort(-np.abs(shares), kind="stable")[:_MOST_UNITS]
     )
-
-
-def _listed(labels: Any) -> str:
-    return ", ".join(map(str, labels))

@@ -249,8 +249,7 @@ def _candidate(relief: Relief, noise_levels: float, strongest: float) -> Candida
     most = max(part.amount for part in structure)
     structure = [part for part in structure if part.amount > 0.05 * most]
     # A thin line may have lost half of its contrast where the picture was reduced.
-    lines = find_lines(depth > max(_LINE_FRACTION * strongest, _NOISE_SIGMAS * noise_levels), depth)
-    of_lines, n_lines = lines.of_lines, lines.n_lines
+    of_lines, n_lines = find_lines(depth > max(_LINE_FRACTION * strongest, _NOISE_SIGMAS * noise_levels), depth)
     labels, remaining = parts(mask & ~of_lines, depth)
     if sum(part.amount for part in remaining) < _MIN_REST_FRACTION * sum(part.amount for part in structure):
         of_lines, n_lines = np.zeros_like(mask), 0  # an angular 0 or 8 is no frame around nothing

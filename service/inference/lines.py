@@ -1,7 +1,5 @@
 """Printed lines around and below a digit: frames, boxes of forms, cells of tables, ruled and squared paper."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from .masks import Mask, runs
@@ -21,15 +19,8 @@ _MIN_CROSSING_FRACTION = 0.97
 _INK_GAIN = 1.4
 
 
-class Lines(NamedTuple):
-    """Their pixels, (height, width), and their number."""
-
-    of_lines: Mask
-    n_lines: int
-
-
-def find_lines(mask: Mask, depth: Bytes) -> Lines:
-    """Find straight horizontal and vertical lines that no digit has.
+def find_lines(mask: Mask, depth: Bytes) -> tuple[Mask, int]:
+    """Find straight horizontal and vertical lines that no digit has; return their pixels and their number.
 
     Those are two of each direction in one connected component (a frame, whether or not the digit touches it), or any
     that cross the whole picture. Where a stroke crosses a line, its pixels are not counted: there is ink on both sides
@@ -57,7 +48,7 @@ def find_lines(mask: Mask, depth: Bytes) -> Lines:
         here = of_lines[box]
         here |= _pixels_of(component, depth[box], bands[0]) | _pixels_of(component.T, depth[box].T, bands[1]).T
         n_lines += sum(map(len, bands))
-    return Lines(of_lines, n_lines)
+    return of_lines, n_lines
 
 
 def _tolerance_px(length_px: int) -> int:

@@ -16,7 +16,6 @@ from .masks import Mask, bounding_box, runs, stroke_width_px, widened, window_ex
 from .mnist_form import Bytes
 from .parts import Box, Part, box_around, joined_strokes, parts
 
-Floats64 = NDArray[np.float64]
 Step = tuple[str, Bytes]
 """What was done, and the picture after it."""
 

@@ -151,10 +151,7 @@ class Job(Annotation):
     ] = None
     can_pause: Annotated[
         bool,
-        Doc(
-            "Whether it can be paused, now or later: it is not over, no member of a sweep, and was trained in "
-            f"fewer than {MAX_CLAIMS} parts."
-        ),
+        Doc(f"Now or later: it is not over, no member of a sweep, and was trained in fewer than {MAX_CLAIMS} parts."),
     ]
     metrics: LatestAndBest
     stop_reason: Annotated[str | None, Doc("Why training ended.", StopReason | None)] = None

@@ -104,10 +104,7 @@ class LayerNumbers:
     layer: int
     outputs: Annotated[Sequence[str], Doc("The classes, or the numbers of hidden units: one a column.", list[str])]
     values: Annotated[
-        Floats,
-        Doc(
-            "A row for each input: of layer 1 a pixel, row after row of the image. The bias is last.", list[list[float]]
-        ),
+        Floats, Doc("A row for each input: of layer 1 a pixel, row after row. The bias is last.", list[list[float]])
     ]
 
     def to_json(self) -> bytes:

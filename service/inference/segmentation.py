@@ -178,15 +178,12 @@ def _grouped(components: Sequence[Part], height_px: float) -> list[list[Part]]:
             lines[int(np.argmax(shared))].append(part)
         else:
             lines.append([part])
-    nearest = [
-        min(lines, key=lambda line: min(_distance(part.box, member.box) for member in line)) for part in small if lines
-    ]
-    for part, line in zip(small, nearest, strict=False):
+    if not lines:
+        return [small] * bool(small)
+    nearest = [min(lines, key=lambda line: min(_distance(part.box, other.box) for other in line)) for part in small]
+    for part, line in zip(small, nearest, strict=True):
         line.append(part)
-    return sorted(
-        lines or [small] * bool(small),
-        key=lambda line: float(np.mean([part.box.top + part.box.bottom for part in line])),
-    )
+    return sorted(lines, key=lambda line: float(np.mean([part.box.top + part.box.bottom for part in line])))
 
 
 def _shared_height(box: Box, other: Box) -> float:

@@ -14,6 +14,8 @@ from service.inference import ModelInputs, Thresholds, answer, predict
 from service.metrics import InferenceCounters
 from service.registry import Model
 
+from .connection import IN_PROGRESS
+
 _MAX_IMAGES = 64
 """With so many a batch is full. One request may bring as many, and more together would save nothing."""
 _Asked: TypeAlias = tuple[Model, Thresholds | None]
@@ -35,15 +37,19 @@ class PredictionBatches:
 
     One by one, each prediction reads the weights and the code of all its steps from memory again, since what the
     framework does in between has replaced them in the processor's caches; that takes longer than computing. Nothing
-    waits for others to come: what comes alone is predicted alone. The bits are the same in every company.
+    waits for others to come: what comes alone is predicted at once. The bits are the same in every company.
     """
 
     def __init__(self, counters: InferenceCounters) -> None:
         self._counters = counters
         self._waiting: dict[_Asked, list[tuple[ModelInputs, asyncio.Future[Predicted]]]] = {}
 
-    async def predict(self, model: Model, inputs: ModelInputs, thresholds: Thresholds | None = None) -> Predicted:
+    async def predict(
+        self, request: Request, model: Model, inputs: ModelInputs, thresholds: Thresholds | None = None
+    ) -> Predicted:
         """Predict the few images of a request, together with those of others that ask the same of the same version."""
+        if len(request.scope["state"].get(IN_PROGRESS, ())) == 1:
+            return self.predict_now(model, inputs, thresholds)  # there is nobody to wait for
         loop = asyncio.get_running_loop()
         asked = model, thresholds
         waiting = self._waiting.get(asked)

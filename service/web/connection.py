@@ -27,6 +27,8 @@ _LINGER_S = 3.0
 """In which an answered client may still send, unread: closed at once, it might not see the answer."""
 BODY_RECEIVED = "body_received"
 """In the state of a scope once the whole body is here, so that no time need be measured while it is read."""
+IN_PROGRESS = "in_progress"
+"""In the state of a scope: the tasks of all requests that the server works on, this one among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +175,7 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         super().on_message_complete()
-        self.scope["state"][BODY_RECEIVED] = True
+        self.scope["state"] |= {BODY_RECEIVED: True, IN_PROGRESS: self.tasks}
         self._receiving = "nothing"
         self._stop_waiting()
         if self._is_idle():  # answered early, and read to its end since

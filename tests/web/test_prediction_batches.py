@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from starlette.requests import Request
 
 from service.bootstrap import Service
 from service.datasets import load_dataset
@@ -19,6 +20,7 @@ from service.web.batches import Predicted, PredictionBatches
 
 IMAGES = load_dataset("mnist").test.images
 MODEL = "mnist-digits"
+REQUEST = Request({"type": "http", "state": {}})
 
 
 def executions(service: Service) -> tuple[int, int]:
@@ -72,7 +74,7 @@ def test_a_batch_that_is_full_is_computed(service: Service, batches: PredictionB
     inputs = [ModelInputs.as_given(IMAGES[number : number + 1]) for number in range(130)]
 
     async def ask() -> list[Predicted]:
-        return await asyncio.gather(*(batches.predict(model, each, Thresholds()) for each in inputs))
+        return await asyncio.gather(*(batches.predict(REQUEST, model, each, Thresholds()) for each in inputs))
 
     before = executions(service)
     for predicted, each in zip(asyncio.run(ask()), inputs, strict=True):
@@ -87,7 +89,9 @@ def test_who_leaves_disturbs_nobody(service: Service, batches: PredictionBatches
     model = service.catalogue.get(MODEL, 1)
 
     async def ask() -> list[Predicted | BaseException]:
-        tasks = [asyncio.create_task(batches.predict(model, ModelInputs.as_given(IMAGES[:1]))) for _ in range(3)]
+        tasks = [
+            asyncio.create_task(batches.predict(REQUEST, model, ModelInputs.as_given(IMAGES[:1]))) for _ in range(3)
+        ]
         await asyncio.sleep(0)
         tasks[1].cancel()
         return await asyncio.gather(*tasks, return_exceptions=True)
@@ -102,7 +106,7 @@ def test_all_are_told_of_an_error(service: Service, batches: PredictionBatches) 
     wrong = ModelInputs(images=np.zeros((1, 27, 28), np.uint8), steps=((),), warnings=((),))
 
     async def ask() -> list[Predicted | BaseException]:
-        asked = (batches.predict(service.catalogue.get(MODEL, 1), wrong) for _ in range(2))
+        asked = (batches.predict(REQUEST, service.catalogue.get(MODEL, 1), wrong) for _ in range(2))
         return await asyncio.gather(*asked, return_exceptions=True)
 
     assert [type(each) for each in asyncio.run(ask())] == [ValueError] * 2

@@ -121,7 +121,7 @@ async def infer(request: Request) -> Response:
         body, json_bytes = await limits_of(request).run(work, n_bytes)
     else:
         parsed = parse(model)
-        predicted = await batches.predict(model, ModelInputs.as_given(parsed.images))
+        predicted = await batches.predict(request, model, ModelInputs.as_given(parsed.images))
         body, json_bytes = write(model, parsed, predicted)
     if json_bytes is None:
         return Response(body, media_type="application/json")

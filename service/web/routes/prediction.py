@@ -194,7 +194,7 @@ async def predict(request: Request, query: PredictParameters, of: Reference) -> 
     if model is None:
         return await limits_of(request).run(work, body.n_bytes)
     inputs, _ = decode(model)
-    return write(model, await batches.predict(model, inputs, thresholds))
+    return write(model, await batches.predict(request, model, inputs, thresholds))
 
 
 def _by_file(request: Request, files: Sequence[FileResult], predictions: Sequence[Any]) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 
 PYTEST = $(BIN)/python -P -m pytest
-# Two more than there are cores, since many tests wait for processes that they have started.
-SIDE_BY_SIDE = -q -n $(shell expr $$(nproc) + 2) --maxprocesses 6
+# One more than there are cores, since many tests wait for processes that they have started; two more take as long.
+SIDE_BY_SIDE = -q -n $(shell expr $$(nproc) + 1) --maxprocesses 6
 
 # What tests write ends with them: in memory, if there is much of it, nobody waits for a disk.
 IN_MEMORY = $(shell [ -w /dev/shm ] && ! grep -q '/dev/shm .*noexec' /proc/mounts && \

@@ -133,7 +133,7 @@ def drive_python(client: str, model: str | None, kind: str, address: str, second
         return n_answers / took
 
 
-def kinds(model: str | None) -> dict[str, tuple[str, bytes, str, int]]:
+def kinds(model: str | None = None) -> dict[str, tuple[str, bytes, str, int]]:
     """Return path, body, media type and number of images of each kind of request, to the default model or another."""
     images = load_dataset("mnist").test.images
     png = BytesIO()

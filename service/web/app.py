@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from threading import Lock
 from typing import Any
 
 from anyio import CapacityLimiter
@@ -125,11 +126,14 @@ def _attach(app: FastAPI, service: Service) -> None:
 
 
 def _describe(app: FastAPI) -> None:
-    """Add to the application's OpenAPI document what belongs to no single route."""
-    collect = app.openapi
+    """Add to the application's OpenAPI document what belongs to no single route. Any thread may ask for it."""
+    collect, making = app.openapi, Lock()
 
     def openapi() -> dict[str, Any]:
-        document = collect()
+        with making:
+            return described(collect())
+
+    def described(document: dict[str, Any]) -> dict[str, Any]:
         components = document.setdefault("components", {})
         schemas = components.setdefault("schemas", {})
         if "securitySchemes" not in components:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,26 @@ def test_large_answers_are_compressed_for_who_asks(url: str, path: str, is_compr
     assert "content-encoding" not in plain.headers and plain.content == compressed.content
     assert (compressed.headers.get("content-encoding") == "gzip") is is_compressed
     assert not is_compressed or int(compressed.headers["content-length"]) < len(plain.content) / 4
+
+
+def test_the_description_is_made_in_a_thread_and_whole(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first time it takes a second, in which the event loop serves others."""
+    app, made_in = create_app(service), []
+    make = app.openapi
+
+    def noting_where() -> dict[str, Any]:
+        made_in.append(threading.current_thread())
+        return make()
+
+    monkeypatch.setattr(app, "openapi", noting_where)
+
+    async def ask() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            return await asyncio.gather(*(client.get("/openapi.json") for _ in range(4)))
+
+    (content,) = {answer.content for answer in asyncio.run(ask())}
+    assert b'"Problem"' in content
+    assert made_in and threading.current_thread() not in made_in
 
 
 def test_openapi_describes_every_route(url: str, service: Service) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -54,7 +55,7 @@ async def documentation() -> Response:
 @router.get("/openapi.json", dependencies=[PUBLIC])
 async def description(request: Request) -> Response:
     """Return the API as an OpenAPI document."""
-    document = request.app.openapi()
+    document = await run_sync(request.app.openapi)  # the first time it takes a second
     return JsonAnswer(_without_keys(document) if await request.app.state.access_control.needs_no_key() else document)
 
 

@@ -91,7 +91,7 @@ async def infer(request: Request) -> Response:
     is_packed = coding_of(request) != "identity"
     stages, batches = Stages(), batches_of(request)
 
-    def parse(model: Model) -> InferRequest:
+    def parse(model: Model) -> tuple[InferRequest, ModelInputs]:
         stages.next()
         try:
             parsed = parse_infer_request(_expanded(request, content), header_length, service.limits)
@@ -99,7 +99,8 @@ async def infer(request: Request) -> Response:
             service.metrics.inference.failed(model.manifest.name, model.manifest.version)
             raise
         stages.next()
-        return parsed
+        nothing = ((),) * len(parsed.images)  # of steps and warnings, which this protocol does not show
+        return parsed, ModelInputs(images=parsed.images, steps=nothing, warnings=nothing)
 
     def write(model: Model, parsed: InferRequest, predicted: Predicted) -> _Written:
         stages.next()
@@ -111,8 +112,8 @@ async def infer(request: Request) -> Response:
 
     def work() -> _Written:
         model = service.catalogue.get(name, version)
-        parsed = parse(model)
-        return write(model, parsed, batches.predict_now(model, ModelInputs.as_given(parsed.images)))
+        parsed, inputs = parse(model)
+        return write(model, parsed, batches.predict_now(model, inputs))
 
     # As a prediction of /api/v1: what is small is predicted on the event loop. What is packed may be large.
     n_bytes = service.settings.max_body_bytes if is_packed else len(content)
@@ -120,9 +121,8 @@ async def infer(request: Request) -> Response:
     if model is None:
         body, json_bytes = await limits_of(request).run(work, n_bytes)
     else:
-        parsed = parse(model)
-        predicted = await batches.predict(request, model, ModelInputs.as_given(parsed.images))
-        body, json_bytes = write(model, parsed, predicted)
+        parsed, inputs = parse(model)
+        body, json_bytes = write(model, parsed, await batches.predict(request, model, inputs))
     if json_bytes is None:
         return Response(body, media_type="application/json")
     return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)

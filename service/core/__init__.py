@@ -40,6 +40,7 @@ from .task import (
     IMAGE_SIDE_PX,
     N_PIXELS,
     RANGE,
+    Float64s,
     Floats,
     InputScaling,
     Ints,

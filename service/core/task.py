@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
+Float64s = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 

@@ -1,14 +1,14 @@
 """How well a model does on the test images of its data, which no training has seen."""
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
-from threading import Lock
+from functools import lru_cache
 from typing import Annotated, Any
+from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
 
-from service.core import Doc, Floats, Ints, design_matrix
+from service.core import Doc, Float64s, Floats, Ints, design_matrix
 from service.core import Model as Function
 from service.datasets import PACKAGED, Dataset, Datasets
 from service.errors import InvalidDataset
@@ -20,8 +20,6 @@ N_BINS = 10
 _N_KEPT = 16
 _OF_AN_IMAGE = ("true", "predicted", "loss", "probability")
 _BLOCK_SIZE = 1000  # images a float64 matrix of 6 MB
-
-Float64s = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,11 +210,6 @@ class Evaluation:
         )
 
 
-_kept: OrderedDict[tuple[Any, ...], Evaluation] = OrderedDict()
-"""By all that decides them, the one used last at the end."""
-_keeping = Lock()
-
-
 def evaluate(model: Model, datasets: Datasets = PACKAGED) -> Evaluation:
     """Evaluate a model on the test images of its classes; the last 16 evaluations are kept.
 
@@ -226,20 +219,23 @@ def evaluate(model: Model, datasets: Datasets = PACKAGED) -> Evaluation:
     manifest, function = model.manifest, model.function
     dataset = datasets.get(manifest.dataset["name"])
     of_model = manifest.weights_sha256, manifest.published, manifest.classes, *function.operations()
-    key = *of_model, function.temperature, dataset.name, dataset.sha256
-    with _keeping:
-        if found := _kept.get(key):
-            _kept.move_to_end(key)
-            return found
-    found = _evaluated(model, dataset)
-    with _keeping:
-        _kept[key] = found
-        if len(_kept) > _N_KEPT:
-            _kept.popitem(last=False)
-    return found
+    decides = *of_model, function.temperature, dataset.name, dataset.sha256
+    return _evaluated(_Key(decides, ref(model), ref(dataset)))
 
 
-def _evaluated(model: Model, dataset: Dataset) -> Evaluation:
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """Key of the cache: all that decides. The weak references serve to compute the value, and are not compared."""
+
+    decides: tuple[Any, ...]
+    model: ref[Model] = field(compare=False)
+    dataset: ref[Dataset] = field(compare=False)
+
+
+@lru_cache(maxsize=_N_KEPT)
+def _evaluated(key: _Key) -> Evaluation:
+    model, dataset = key.model(), key.dataset()
+    assert model is not None and dataset is not None  # the caller holds them
     manifest = model.manifest
     indices = np.flatnonzero(np.isin(dataset.test.labels, manifest.classes))
     if len(indices) == 0:

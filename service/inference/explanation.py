@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from service.core import Attribution, Doc, design_matrix
+from service.core import Attribution, Doc, Float64s, design_matrix
 from service.errors import InvalidField
 from service.registry import Model
 
-from .flip import Flip, Float64s, find_flip
+from .flip import Flip, find_flip
 from .mnist_form import Bytes
 from .model_inputs import ModelInputs
 from .prediction import predict

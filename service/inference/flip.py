@@ -5,9 +5,8 @@ from math import inf, sqrt
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 
-from service.core import Doc, design_matrix
+from service.core import Doc, Float64s, design_matrix
 from service.registry import Model
 
 from .mnist_form import Bytes
@@ -19,8 +18,6 @@ _MARGINS = (1e-4, 1e-3, 1e-2, 1e-1)
 _N_NEAR_CLASSES, _N_LINEARISATIONS, _N_HALVINGS = 3, 8, 7
 """For how many classes a network is searched if one of them gives a flip, how often each, and how finely a flip is
 shortened."""
-
-Float64s = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

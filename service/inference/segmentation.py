@@ -17,13 +17,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core import Float64s
+
 from .masks import bounding_box
 from .mnist_form import Bytes
 from .parts import Box, Part, box_around, joined_strokes, parts, typical_height_px
 
 MarkKind = Literal["point", "minus", "unknown"]
 Labels = NDArray[np.int32]
-Floats64 = NDArray[np.float64]
 
 _EDGE_LEVEL = 102
 _MIN_PART_AREA = 0.0025
@@ -232,7 +233,7 @@ def _cut(darkness: Bytes, height_px: float) -> tuple[Labels, list[float]]:
     return pieces, [0.0, *(float(cost[column]) for column in lowest)]
 
 
-def _paths(ink: Floats64, height_px: float) -> tuple[Floats64, list[NDArray[np.int64]]]:
+def _paths(ink: Float64s, height_px: float) -> tuple[Float64s, list[NDArray[np.int64]]]:
     """Return the cost of the cheapest path from the first row to each column of the last, and each row's way back."""
     slant = _SLANT_COST / height_px
     total, back = ink[0], []

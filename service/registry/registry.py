@@ -37,7 +37,7 @@ _OLD_S = 3600.0
 """No registration takes longer: weights without a manifest that are as old as this were abandoned."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Model:
     """One version with both sets of its weights, (n_parameters,), read-only: of the lowest loss, and the last.
 

@@ -6,6 +6,9 @@ largest value is 254 or 255, the longer side 20 (in 16 of them 19), the centre o
 (14, 14).
 """
 
+from itertools import count
+from operator import mul
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -23,12 +26,12 @@ _CENTRING_TOLERANCE_PX = 0.55
 
 def is_mnist_form(image: Bytes) -> bool:
     """Whether scaling and centring would leave a (height, width) image as it is."""
-    if image.shape != (IMAGE_SIDE_PX, IMAGE_SIDE_PX) or image.max() < _FULL_INK:
+    if image.shape != (IMAGE_SIDE_PX, IMAGE_SIDE_PX) or np.maximum.reduce(image, axis=None) < _FULL_INK:
         return False
     longer_px = 0
     for profile in _profiles(image):
-        inked = profile.nonzero()[0]
-        start, stop = int(inked[0]), int(inked[-1]) + 1
+        inked = [position for position, ink in enumerate(profile) if ink]
+        start, stop = inked[0], inked[-1] + 1
         longer_px = max(longer_px, stop - start)
         centre_px = _centre(profile)
         too_low = CENTRE_PX - centre_px > _CENTRING_TOLERANCE_PX and stop < IMAGE_SIDE_PX
@@ -57,11 +60,13 @@ def to_mnist_form(ink: Bytes) -> Bytes:
     return image
 
 
-def _profiles(image: Bytes) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Return the sums of the rows and those of the columns."""
-    return image.sum(axis=1), image.sum(axis=0)
+def _profiles(image: Bytes) -> tuple[list[int], list[int]]:
+    """Return the sums of the rows and those of the columns, as lists: so few numbers would wait for NumPy."""
+    rows, columns = (np.add.reduce(image, axis=axis, dtype=np.uint64).tolist() for axis in (1, 0))
+    return rows, columns
 
 
-def _centre(profile: NDArray[np.uint64]) -> float:
+def _centre(profile: list[int]) -> float:
     """Return the centre of mass along a profile, in pixels; that of the first pixel is 0."""
-    return float(profile @ np.arange(len(profile)) / profile.sum())
+    moment: int = sum(map(mul, profile, count()))
+    return moment / sum(profile)

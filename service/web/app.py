@@ -117,7 +117,7 @@ def _attach(app: FastAPI, service: Service) -> None:
     app.state.service = service
     app.state.access_control = AccessControl(service.keys, service.audit_log, service.settings)
     app.state.event_hub = EventHub(service.jobs)
-    app.state.batches = PredictionBatches(service.metrics.inference)
+    app.state.batches = PredictionBatches(service)
     settings = service.settings
     app.state.limits = ConcurrencyLimits(
         max_body_bytes=settings.max_body_bytes, max_dataset_bytes=settings.max_dataset_bytes

@@ -1,24 +1,31 @@
-"""Predictions of requests that wait at the same time, computed together, as Triton's dynamic batcher does."""
+"""From images in a request to its answer; requests that wait at the same time are one batch, as in Triton's batcher."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 from starlette.requests import Request
+from starlette.responses import Response
 
+from service.bootstrap import Service
 from service.core import Floats, Ints
+from service.errors import ServiceError
 from service.inference import ModelInputs, Thresholds, answer, predict
-from service.metrics import InferenceCounters
+from service.metrics import Stages
 from service.registry import Model
 
 from .connection import IN_PROGRESS
+from .limits import limits_of
 
 _MAX_IMAGES = 64
 """With so many a batch is full. One request may bring as many, and more together would save nothing."""
-_Asked: TypeAlias = tuple[Model, Thresholds | None]
+Reference: TypeAlias = tuple[str | None, str | None]
+"""A model, and its version or alias; None is the default of either."""
 
 
 class Predicted(NamedTuple):
@@ -32,65 +39,124 @@ class Predicted(NamedTuple):
     answer: dict[str, Any] | None
 
 
-class PredictionBatches:
-    """Predicts at the end of a turn of the event loop what was asked for in it.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PredictionRequest:
+    """What a request asks for, in any protocol.
 
-    One by one, each prediction reads the weights and the code of all its steps from memory again, since what the
-    framework does in between has replaced them in the processor's caches; that takes longer than computing. Nothing
-    waits for others to come: what comes alone is predicted at once. The bits are the same in every company.
+    Parameters
+    ----------
+    of : what predicts.
+    thresholds : for `service.inference.answer`; None if only labels and probabilities are wanted.
+    decode : return the images; what it refuses is counted as failed.
+    n_bytes : what decoding works on.
+    is_small : whether that takes as little time as switching to a thread and back.
+    write : make the answer of what was predicted.
     """
 
-    def __init__(self, counters: InferenceCounters) -> None:
-        self._counters = counters
-        self._waiting: dict[_Asked, list[tuple[ModelInputs, asyncio.Future[Predicted]]]] = {}
+    of: Reference
+    thresholds: Thresholds | None
+    decode: Callable[[], ModelInputs]
+    n_bytes: int
+    is_small: bool
+    write: Callable[[Model, Predicted], Response]
+    stages: Stages = field(default_factory=Stages)
 
-    async def predict(
-        self, request: Request, model: Model, inputs: ModelInputs, thresholds: Thresholds | None = None
-    ) -> Predicted:
-        """Predict the few images of a request, together with those of others that ask the same of the same version."""
-        if len(request.scope["state"].get(IN_PROGRESS, ())) == 1:
-            return self.predict_now(model, inputs, thresholds)  # there is nobody to wait for
+
+_Waiting: TypeAlias = tuple[PredictionRequest, "asyncio.Future[Predicted]"]
+
+
+class PredictionBatches:
+    """Answers predictions. Those on the event loop are decoded and computed at the end of the turn they came in.
+
+    One by one, each reads the weights and the code of all its steps from memory again, since what the framework does
+    in between has replaced them in the processor's caches; that takes longer than computing. Nothing waits for others
+    to come: what comes alone is predicted at once. The bits are the same in every company.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._catalogue = service.catalogue
+        self._counters = service.metrics.inference
+        self._waiting: dict[tuple[Model, Thresholds | None], list[_Waiting]] = {}
+
+    async def respond(self, request: Request, asked: PredictionRequest) -> Response:
+        """Answer a request: on the event loop if it is small and its model is loaded, else in a thread."""
+        model = self._catalogue.get_cached(*asked.of) if asked.is_small else None
+        if model is None:
+            return await limits_of(request).run(partial(self._respond_now, asked), asked.n_bytes)
+        if len(request.scope["state"].get(IN_PROGRESS, ())) == 1:  # there is nobody to wait for
+            return self._respond_now(asked)
         loop = asyncio.get_running_loop()
-        asked = model, thresholds
-        waiting = self._waiting.get(asked)
-        if waiting is None:
-            waiting = self._waiting[asked] = []
-            loop.call_soon(self._predict_waiting, asked)
+        waiting = self._waiting.setdefault((model, asked.thresholds), [])
+        if not waiting:
+            loop.call_soon(self._predict_waiting, model, asked.thresholds)
         predicted: asyncio.Future[Predicted] = loop.create_future()
-        waiting.append((inputs, predicted))
-        if sum(len(each) for each, _ in waiting) >= _MAX_IMAGES:
-            self._predict_waiting(asked)
-        return await predicted
+        waiting.append((asked, predicted))
+        return self._written(asked, model, await predicted)
 
-    def predict_now(self, model: Model, inputs: ModelInputs, thresholds: Thresholds | None = None) -> Predicted:
-        """Predict the images of one request as a batch of its own, in any thread."""
+    def _respond_now(self, asked: PredictionRequest) -> Response:
+        model = self._catalogue.get(*asked.of)  # before decoding: the cheaper refusal
+        inputs = self._decoded(asked, model)
+        return self._written(asked, model, self._predicted(model, inputs, asked.thresholds))
+
+    def _decoded(self, asked: PredictionRequest, model: Model) -> ModelInputs:
+        asked.stages.next()
+        try:
+            inputs = asked.decode()
+        except ServiceError:
+            self._counters.failed(model.manifest.name, model.manifest.version)
+            raise
+        asked.stages.next()
+        return inputs
+
+    def _predicted(self, model: Model, inputs: ModelInputs, thresholds: Thresholds | None) -> Predicted:
         predicted = predict(model, inputs.images)
         self._counters.executed(model.manifest.name, model.manifest.version)
         return Predicted(*predicted, None if thresholds is None else answer(model, inputs, predicted, thresholds))
 
-    def _predict_waiting(self, asked: _Asked) -> None:
-        waiting = self._waiting.pop(asked, ())  # nothing waits if the batch was full before
-        try:
-            results = self._predict_each(asked, [inputs for inputs, _ in waiting]) if waiting else ()
-        except Exception as error:
-            for _, predicted in waiting:
-                if not predicted.done():
-                    predicted.set_exception(error)
-            return
-        for (_, predicted), result in zip(waiting, results, strict=True):
-            if not predicted.done():  # its client may have left
-                predicted.set_result(result)
+    def _written(self, asked: PredictionRequest, model: Model, predicted: Predicted) -> Response:
+        asked.stages.next()
+        response = asked.write(model, predicted)
+        asked.stages.next()
+        manifest = model.manifest
+        self._counters.succeeded(manifest.name, manifest.version, predicted[:2], asked.stages)
+        return response
 
-    def _predict_each(self, asked: _Asked, requests: Sequence[ModelInputs]) -> Sequence[Predicted]:
-        model, thresholds = asked
-        if len(requests) == 1:
-            return (self.predict_now(model, requests[0], thresholds),)
-        labels, table, found = self.predict_now(model, ModelInputs.joined(requests), thresholds)
-        parts = [slice(*ends) for ends in pairwise((0, *accumulate(map(len, requests))))]
-        return [
-            Predicted(labels[part], table[part], found and {**found, "predictions": found["predictions"][part]})
-            for part in parts
-        ]
+    def _predict_waiting(self, model: Model, thresholds: Thresholds | None) -> None:
+        decoded: list[tuple[ModelInputs, asyncio.Future[Predicted]]] = []
+        n_images = 0
+        for asked, predicted in self._waiting.pop((model, thresholds)):
+            if predicted.done():
+                continue  # its client has left
+            try:
+                inputs = self._decoded(asked, model)
+            except Exception as error:
+                predicted.set_exception(error)
+                continue
+            decoded.append((inputs, predicted))
+            n_images += len(inputs)
+            if n_images >= _MAX_IMAGES:
+                self._predict_batch(model, thresholds, decoded)
+                decoded, n_images = [], 0
+        if decoded:
+            self._predict_batch(model, thresholds, decoded)
+
+    def _predict_batch(
+        self,
+        model: Model,
+        thresholds: Thresholds | None,
+        decoded: list[tuple[ModelInputs, asyncio.Future[Predicted]]],
+    ) -> None:
+        inputs = [each for each, _ in decoded]
+        try:
+            all_ = self._predicted(model, inputs[0] if len(inputs) == 1 else ModelInputs.joined(inputs), thresholds)
+        except Exception as error:
+            for _, predicted in decoded:
+                predicted.set_exception(error)
+            return
+        ends = pairwise((0, *accumulate(map(len, inputs))))
+        for (_, predicted), part in zip(decoded, [slice(*each) for each in ends], strict=True):
+            found = all_.answer and {**all_.answer, "predictions": all_.answer["predictions"][part]}
+            predicted.set_result(Predicted(all_.labels[part], all_.probabilities[part], found))
 
 
 def batches_of(request: Request) -> PredictionBatches:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import httpx
@@ -11,16 +13,47 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
+from starlette.responses import Response
 
 from service.bootstrap import Service
 from service.datasets import load_dataset
+from service.errors import InvalidImage
 from service.inference import ModelInputs, Thresholds, answer, predict
+from service.registry import Model
 from service.web.app import create_app
-from service.web.batches import Predicted, PredictionBatches
+from service.web.batches import Predicted, PredictionBatches, PredictionRequest
 
 IMAGES = load_dataset("mnist").test.images
 MODEL = "mnist-digits"
 REQUEST = Request({"type": "http", "state": {}})
+
+
+def image(number: int) -> ModelInputs:
+    return ModelInputs.as_given(IMAGES[number : number + 1])
+
+
+async def ask(
+    batches: PredictionBatches, images: Sequence[Callable[[], ModelInputs]], leaves: int | None = None
+) -> list[Predicted | BaseException]:
+    """Return what requests of these images get, all at the same time; the client of one of them may leave."""
+
+    async def predicted(decode: Callable[[], ModelInputs]) -> Predicted:
+        def write(model: Model, predicted: Predicted) -> Response:
+            found.append(predicted)
+            return Response()
+
+        found: list[Predicted] = []
+        asked = PredictionRequest(
+            of=(MODEL, "1"), thresholds=Thresholds(), decode=decode, n_bytes=784, is_small=True, write=write
+        )
+        await batches.respond(REQUEST, asked)
+        return found[0]
+
+    tasks = [asyncio.create_task(predicted(decode)) for decode in images]
+    await asyncio.sleep(0)  # all wait now
+    if leaves is not None:
+        tasks[leaves].cancel()
+    return await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def executions(service: Service) -> tuple[int, int]:
@@ -31,7 +64,8 @@ def executions(service: Service) -> tuple[int, int]:
 
 @pytest.fixture
 def batches(service: Service) -> PredictionBatches:
-    return PredictionBatches(service.metrics.inference)
+    service.catalogue.get(MODEL, "1")  # so that it is loaded
+    return PredictionBatches(service)
 
 
 async def ask_all(app: FastAPI, requests: list[dict[str, Any]]) -> list[httpx.Response]:
@@ -70,43 +104,44 @@ def test_what_comes_together_is_computed_together_and_answered_as_alone(service:
 
 
 def test_a_batch_that_is_full_is_computed(service: Service, batches: PredictionBatches) -> None:
-    model = service.catalogue.get(MODEL, 1)
-    inputs = [ModelInputs.as_given(IMAGES[number : number + 1]) for number in range(130)]
-
-    async def ask() -> list[Predicted]:
-        return await asyncio.gather(*(batches.predict(REQUEST, model, each, Thresholds()) for each in inputs))
-
     before = executions(service)
-    for predicted, each in zip(asyncio.run(ask()), inputs, strict=True):
-        labels, probabilities = predict(model, each.images)
+    for number, predicted in enumerate(asyncio.run(ask(batches, [partial(image, number) for number in range(130)]))):
+        assert isinstance(predicted, Predicted)
+        model, inputs = service.catalogue.get(MODEL, 1), image(number)
+        labels, probabilities = predict(model, inputs.images)
         assert predicted.labels == labels
         assert predicted.probabilities.tobytes() == probabilities.tobytes()
-        assert predicted.answer == answer(model, each)
+        assert predicted.answer == answer(model, inputs)
     assert executions(service)[0] - before[0] == 3
 
 
 def test_who_leaves_disturbs_nobody(service: Service, batches: PredictionBatches) -> None:
-    model = service.catalogue.get(MODEL, 1)
+    def decode(number: int) -> ModelInputs:
+        decoded.append(number)
+        return image(number)
 
-    async def ask() -> list[Predicted | BaseException]:
-        tasks = [
-            asyncio.create_task(batches.predict(REQUEST, model, ModelInputs.as_given(IMAGES[:1]))) for _ in range(3)
-        ]
-        await asyncio.sleep(0)
-        tasks[1].cancel()
-        return await asyncio.gather(*tasks, return_exceptions=True)
-
-    first, left, last = asyncio.run(ask())
+    decoded: list[int] = []
+    first, left, last = asyncio.run(ask(batches, [partial(decode, number) for number in range(3)], leaves=1))
     assert isinstance(left, asyncio.CancelledError)
+    assert isinstance(first, Predicted) and isinstance(last, Predicted)
+    assert decoded == [0, 2]
+
+
+def test_what_is_refused_disturbs_nobody(service: Service, batches: PredictionBatches) -> None:
+    def refuse() -> ModelInputs:
+        raise InvalidImage("The image is empty.")
+
+    def refusals() -> float:
+        return service.metrics.inference_figures()[MODEL, 1].counts["request_failure"]
+
+    before = refusals()
+    first, refused, last = asyncio.run(ask(batches, [partial(image, 0), refuse, partial(image, 1)]))
+    assert isinstance(refused, InvalidImage) and refusals() == before + 1
     assert isinstance(first, Predicted) and isinstance(last, Predicted)
 
 
-def test_all_are_told_of_an_error(service: Service, batches: PredictionBatches) -> None:
-    """Which only a bug can be: the images were checked before."""
-    wrong = ModelInputs(images=np.zeros((1, 27, 28), np.uint8), steps=((),), warnings=((),))
+def test_a_bug_ends_every_request_of_its_batch(service: Service, batches: PredictionBatches) -> None:
+    def wrong() -> ModelInputs:
+        return ModelInputs(images=np.zeros((1, 27, 28), np.uint8), steps=((),), warnings=((),))
 
-    async def ask() -> list[Predicted | BaseException]:
-        asked = (batches.predict(REQUEST, service.catalogue.get(MODEL, 1), wrong) for _ in range(2))
-        return await asyncio.gather(*asked, return_exceptions=True)
-
-    assert [type(each) for each in asyncio.run(ask())] == [ValueError] * 2
+    assert [type(each) for each in asyncio.run(ask(batches, [wrong, wrong]))] == [ValueError] * 2

@@ -9,11 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.web.access_control import PREDICT
+from service.web.batches import Reference
 from service.web.requests import Parameters
 
 _Query = TypeVar("_Query", bound=Parameters)
-Reference: TypeAlias = tuple[str | None, str | None]
-"""A model, and its version or alias; None is the default of either."""
 _Answer: TypeAlias = Callable[[Request, _Query, Reference], Awaitable[Response]]
 
 _ADDRESSES = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
@@ -13,12 +13,12 @@ from service import __version__
 from service.bootstrap import Service
 from service.core import IMAGE_SIDE_PX
 from service.datasets import gunzip
-from service.errors import InvalidField, ServiceError
+from service.errors import InvalidField
 from service.inference import ModelInputs
-from service.metrics import STAGES, InferenceFigures, Stages
+from service.metrics import STAGES, InferenceFigures
 from service.registry import Manifest, Model
 from service.web.access_control import PREDICT, PUBLIC
-from service.web.batches import Predicted, batches_of
+from service.web.batches import Predicted, PredictionRequest, batches_of
 from service.web.inference_protocol import (
     DIGIT,
     HEADER_LENGTH,
@@ -28,7 +28,6 @@ from service.web.inference_protocol import (
     parse_infer_request,
     write_infer_response,
 )
-from service.web.limits import limits_of
 from service.web.problems import ProtocolError, problem_response
 from service.web.requests import ServiceDep
 from service.web.routing import JsonAnswer, Route, coding_of
@@ -70,9 +69,6 @@ class _ProtocolRoute(Route):
     """Clients of the protocol may compress what they send."""
 
 
-_Written: TypeAlias = tuple[bytes, int | None]
-"""A body, and how much of it is JSON if bytes of tensors follow."""
-
 _INDEXED_VERSIONS = 200
 """Of each model in the index: the newest."""
 
@@ -85,47 +81,34 @@ router = APIRouter(
 @router.post("/models/{name}/versions/{version}/infer", name="infer_with_version", **_INFER)
 async def infer(request: Request) -> Response:
     """Predict the digits in images, with the champion of a model, or the version that is named or has the alias."""
-    name, version = _asked(request)
     service: Service = request.app.state.service
     content, header_length = await request.body(), request.headers.get(HEADER_LENGTH)
     is_packed = coding_of(request) != "identity"
-    stages, batches = Stages(), batches_of(request)
+    parsed: InferRequest | None = None
 
-    def parse(model: Model) -> tuple[InferRequest, ModelInputs]:
-        stages.next()
-        try:
-            parsed = parse_infer_request(_expanded(request, content), header_length, service.limits)
-        except ServiceError:
-            service.metrics.inference.failed(model.manifest.name, model.manifest.version)
-            raise
-        stages.next()
+    def parse() -> ModelInputs:
+        nonlocal parsed
+        parsed = parse_infer_request(_expanded(request, content), header_length, service.limits)
         nothing = ((),) * len(parsed.images)  # of steps and warnings, which this protocol does not show
-        return parsed, ModelInputs(images=parsed.images, steps=nothing, warnings=nothing)
+        return ModelInputs(images=parsed.images, steps=nothing, warnings=nothing)
 
-    def write(model: Model, parsed: InferRequest, predicted: Predicted) -> _Written:
-        stages.next()
-        manifest, prediction = model.manifest, (predicted.labels, predicted.probabilities)
-        written = write_infer_response(parsed, manifest, *prediction)
-        stages.next()
-        service.metrics.inference.succeeded(manifest.name, manifest.version, prediction, stages)
-        return written
+    def write(model: Model, predicted: Predicted) -> Response:
+        assert parsed is not None
+        body, json_bytes = write_infer_response(parsed, model.manifest, predicted.labels, predicted.probabilities)
+        if json_bytes is None:
+            return Response(body, media_type="application/json")
+        return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)
 
-    def work() -> _Written:
-        model = service.catalogue.get(name, version)
-        parsed, inputs = parse(model)
-        return write(model, parsed, batches.predict_now(model, inputs))
-
-    # As a prediction of /api/v1: what is small is predicted on the event loop. What is packed may be large.
-    n_bytes = service.settings.max_body_bytes if is_packed else len(content)
-    model = service.catalogue.get_cached(name, version) if n_bytes <= _SMALL_BYTES else None
-    if model is None:
-        body, json_bytes = await limits_of(request).run(work, n_bytes)
-    else:
-        parsed, inputs = parse(model)
-        body, json_bytes = write(model, parsed, await batches.predict(request, model, inputs))
-    if json_bytes is None:
-        return Response(body, media_type="application/json")
-    return Response(body, headers={HEADER_LENGTH: str(json_bytes)}, media_type=_BINARY)
+    n_bytes = service.settings.max_body_bytes if is_packed else len(content)  # what is packed may be large
+    asked = PredictionRequest(
+        of=_asked(request),
+        thresholds=None,
+        decode=parse,
+        n_bytes=n_bytes,
+        is_small=n_bytes <= _SMALL_BYTES,
+        write=write,
+    )
+    return await batches_of(request).respond(request, asked)
 
 
 @router.get("", dependencies=[PREDICT])

@@ -14,7 +14,6 @@ from starlette.responses import Response
 from service.bootstrap import Service
 from service.charts import digit_picture, evidence_picture
 from service.core import Floats
-from service.errors import ServiceError
 from service.inference import (
     DecodedFile,
     Explanation,
@@ -27,10 +26,9 @@ from service.inference import (
     explain,
     predictions_csv,
 )
-from service.metrics import Stages
 from service.registry import Model
 from service.web.access_control import PREDICT
-from service.web.batches import Predicted, batches_of
+from service.web.batches import Predicted, PredictionRequest, Reference, batches_of
 from service.web.image_body import FILES_BODY, IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
 from service.web.pictures import BINARY, PNG, PNG_MADE, Upscale
@@ -38,7 +36,7 @@ from service.web.problems import Problem, problem_of
 from service.web.requests import Parameters, ServiceDep
 from service.web.routing import CSV, CSV_CONTENT, Answer, JsonAnswer, answer_type_of, noun_router
 
-from .for_each_model import Reference, for_each_model
+from .for_each_model import for_each_model
 
 router = noun_router("prediction")
 
@@ -145,56 +143,38 @@ async def predict(request: Request, query: PredictParameters, of: Reference) -> 
     service: Service = request.app.state.service
     media_type = answer_type_of(request)
     body = await read_images(request)
-    stages = Stages()
+    files: list[FileResult] = []
 
-    def decode(model: Model) -> tuple[ModelInputs, list[FileResult] | None]:
-        stages.next()
-        files: list[FileResult] | None = None
-        try:
-            if body.holds_files:
-                files = body.decode_each(service.limits)
-                refused = [file for file in files if isinstance(file, RefusedFile)]
-                if refused and media_type == _NPY:
-                    raise refused[0].error  # a table of numbers has no place for it
-                decoded = [file.inputs for file in files if isinstance(file, DecodedFile)]
-                inputs = ModelInputs.joined(decoded, service.limits)
-            else:
-                inputs = body.decode(service.limits)
-        except ServiceError:
-            service.metrics.inference.failed(model.manifest.name, model.manifest.version)
-            raise
-        stages.next()
-        return inputs, files
+    def decode() -> ModelInputs:
+        if not body.holds_files:
+            return body.decode(service.limits)
+        files.extend(body.decode_each(service.limits))
+        refused = [file for file in files if isinstance(file, RefusedFile)]
+        if refused and media_type == _NPY:
+            raise refused[0].error  # a table of numbers has no place for it
+        decoded = [file.inputs for file in files if isinstance(file, DecodedFile)]
+        return ModelInputs.joined(decoded, service.limits)
 
-    def write(model: Model, predicted: Predicted, files: list[FileResult] | None = None) -> Response:
-        stages.next()
-        labels, probabilities, found = predicted
+    def write(model: Model, predicted: Predicted) -> Response:
         content: str | bytes
-        if found is None:
-            content = _to_npy(probabilities)
+        if (found := predicted.answer) is None:
+            content = _to_npy(predicted.probabilities)
         else:
-            if files is not None:
+            if files:
                 found["predictions"] = _by_file(request, files, found["predictions"])
             content = _to_csv(found["predictions"]) if media_type == CSV else orjson.dumps(found)
-        stages.next()
-        name, version = model.manifest.name, model.manifest.version
-        service.metrics.inference.succeeded(name, version, (labels, probabilities), stages)
-        of_model = {} if media_type == _JSON else {"X-Model": f"{name}/{version}"}
+        of_model = {} if media_type == _JSON else {"X-Model": f"{model.manifest.name}/{model.manifest.version}"}
         return Response(content, media_type=media_type, headers=of_model)
 
-    batches, thresholds = batches_of(request), None if media_type == _NPY else query.thresholds
-
-    def work() -> Response:
-        model = service.catalogue.get(*of)  # before decoding: the cheaper refusal
-        inputs, files = decode(model)
-        return write(model, batches.predict_now(model, inputs, thresholds), files)
-
-    # What is small is predicted on the event loop: switching to a thread and back would take as long.
-    model = service.catalogue.get_cached(*of) if body.is_small else None
-    if model is None:
-        return await limits_of(request).run(work, body.n_bytes)
-    inputs, _ = decode(model)
-    return write(model, await batches.predict(request, model, inputs, thresholds))
+    asked = PredictionRequest(
+        of=of,
+        thresholds=None if media_type == _NPY else query.thresholds,
+        decode=decode,
+        n_bytes=body.n_bytes,
+        is_small=body.is_small,
+        write=write,
+    )
+    return await batches_of(request).respond(request, asked)
 
 
 def _by_file(request: Request, files: Sequence[FileResult], predictions: Sequence[Any]) -> list[dict[str, Any]]:

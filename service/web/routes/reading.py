@@ -11,13 +11,14 @@ from service.bootstrap import Service
 from service.charts import reading_picture
 from service.inference import Picture, Rivals, Verdict, read
 from service.registry import Model
+from service.web.batches import Reference
 from service.web.image_body import PICTURE_BODY, read_images
 from service.web.limits import limits_of
 from service.web.pictures import PNG, PNG_MADE
 from service.web.requests import Parameters
 from service.web.routing import Answer, JsonAnswer, noun_router
 
-from .for_each_model import Reference, for_each_model
+from .for_each_model import for_each_model
 
 router = noun_router("reading")
 

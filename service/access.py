@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from service.database import AuditRow, Database, KeyRow, audit_rows, key_rows
-from service.errors import InvalidField, NotFound, StorageFailed
+from service.database import AuditRow, Database, KeyRow, audit_rows, key_rows, revoke_key
+from service.errors import InvalidField, StorageFailed
 
 logger = logging.getLogger(__name__)
 
@@ -140,15 +140,13 @@ class Keys:
     def all(self) -> list[KeyRow]:
         """Return every key that was ever made, the oldest first."""
         with self._database.read() as connection:
-            return key_rows.all_rows(connection)
+            return key_rows.all(connection)
 
     def revoke(self, key_id: str) -> KeyRow:
         """Revoke a key, also again; raise `NotFound` if there is none of that id."""
         with self._database.write() as connection:
-            key_rows.revoke(connection, key_id, at=datetime.now(UTC))
+            revoke_key(connection, key_id)
             row = key_rows.get(connection, key_id)
-        if row is None:
-            raise NotFound("There is no key of that id.")
         self.load()
         return row
 
@@ -167,7 +165,7 @@ class Keys:
         self._next_load_s = time.monotonic() + FRESH_S
         try:
             with self._database.read() as connection:
-                rows = key_rows.all_rows(connection)
+                rows = key_rows.all(connection)
         except StorageFailed:
             logger.warning("the keys could not be read again; those known so far stay valid")
             return
@@ -225,4 +223,4 @@ class AuditLog:
     def page(self, *, limit: int, before: int | None = None) -> list[AuditRow]:
         """Return the newest lines first, those older than the one of id ``before``."""
         with self._database.read() as connection:
-            return audit_rows.page(connection, limit=limit, before=before)
+            return audit_rows.page(connection, limit=limit, before=None if before is None else str(before))[0]

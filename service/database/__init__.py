@@ -18,6 +18,7 @@ from .request_rows import (
     GroupState,
     KeyRow,
     ReportRow,
+    Rows,
     Submitter,
     SweepRow,
     accepted,
@@ -26,8 +27,10 @@ from .request_rows import (
     found_reports,
     found_sweeps,
     key_rows,
+    parse_cursor,
     report_of_sweep,
     report_rows,
+    revoke_key,
     submitter,
     sweep_rows,
 )

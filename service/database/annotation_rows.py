@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 from service.core import Doc
 from service.errors import InvalidField
 
-from .tables import annotated, collections, jobs, reports, sweeps, tags
+from .tables import annotated, tags
 
 AnnotatedKind: TypeAlias = Literal["jobs", "sweeps", "reports", "versions", "datasets", "collections"]
 ANNOTATED_KINDS: tuple[AnnotatedKind, ...] = get_args(AnnotatedKind)
@@ -160,12 +160,6 @@ def delete(connection: Connection, kind: AnnotatedKind, object_ids: Iterable[str
     """Delete the annotations of some ids, with their tags."""
     these = annotated.c.object_id.in_(list(object_ids))
     connection.execute(annotated.delete().where(annotated.c.kind == kind, these))
-
-
-def lock_row(connection: Connection, kind: Literal["jobs", "sweeps", "reports", "collections"], object_id: str) -> bool:
-    """Lock what is to be annotated until the transaction ends; False if there is none, or no more."""
-    table = {"jobs": jobs, "sweeps": sweeps, "reports": reports, "collections": collections}[kind]
-    return connection.execute(select(table.c.id).where(table.c.id == object_id).with_for_update()).first() is not None
 
 
 def ids(connection: Connection, kind: AnnotatedKind) -> list[str]:

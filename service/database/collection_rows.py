@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
+from service.errors import DatasetNotFound
+
 from .annotation_rows import Search
 from .request_rows import Rows
 from .tables import collection_images, collections
@@ -37,8 +39,8 @@ class CollectedImageRow:
     created_at: datetime
 
 
-COLLECTIONS = Rows(collections, CollectionRow)
-IMAGES = Rows(collection_images, CollectedImageRow)
+COLLECTIONS = Rows(collections, CollectionRow, DatasetNotFound, "There is no collection of this name.")
+IMAGES = Rows(collection_images, CollectedImageRow, DatasetNotFound, "There is no image of this id in the collection.")
 
 
 def found_collections(search: Search) -> list[ColumnElement[bool]]:

@@ -12,11 +12,12 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, literal, or_, select, update
+from sqlalchemy import Connection, Select, delete, exists, func, literal, or_, select, update
 
 from .connection import now_s
+from .request_rows import Rows, is_open, of_report, of_sweep
 from .states import FINAL
-from .tables import REPORT_SWEEPS, deliveries, jobs, reports
+from .tables import deliveries, jobs, reports, sweeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,8 @@ class DeliveryRow:
     created_at: datetime
 
 
-_ROW = tuple(deliveries.c[name] for name in DeliveryRow.__dataclass_fields__)
+_ROWS = Rows(deliveries, DeliveryRow)
+_NEW = ["target", "event", "object_id"]
 
 
 def append(connection: Connection, event: str, *object_ids: str) -> None:
@@ -60,8 +62,7 @@ def append_newest_jobs(connection: Connection, target: str, n_jobs: int) -> None
     newest = over.order_by(jobs.c.number.desc()).limit(n_jobs).subquery()
     waiting = select(deliveries.c.object_id).where(deliveries.c.target == target)
     rows = select(literal(target), literal("job.ended"), newest.c.id).where(newest.c.id.not_in(waiting))
-    columns = ["target", "event", "object_id"]
-    connection.execute(deliveries.insert().from_select(columns, rows.order_by(newest.c.number)))
+    connection.execute(deliveries.insert().from_select(_NEW, rows.order_by(newest.c.number)))
 
 
 def is_due(connection: Connection, target: str) -> bool:
@@ -76,14 +77,13 @@ def claim(connection: Connection, target: str, *, lease_s: float) -> DeliveryRow
         update(deliveries)
         .where(deliveries.c.number == due.scalar_subquery())
         .values(attempts=deliveries.c.attempts + 1, due_at_s=now_s(connection.engine) + lease_s)
-        .returning(*_ROW)
-    ).first()
-    if claimed is None:
-        return None
-    row = DeliveryRow(**claimed._mapping)
-    if row.attempts == 1 and row.event == "job.ended":
-        _append_groups(connection, target, row.object_id)
-    return row
+        .returning(*_ROWS.columns)
+    )
+    for row in _ROWS.read(claimed):
+        if row.attempts == 1 and row.event == "job.ended":
+            _append_groups(connection, target, row.object_id)
+        return row
+    return None
 
 
 def append_groups(connection: Connection, job_id: str) -> None:
@@ -106,7 +106,7 @@ def release(connection: Connection, target: str) -> None:
 
 def remove(connection: Connection, number: int) -> None:
     """Delete a row: it was sent, or given up."""
-    connection.execute(delete(deliveries).where(deliveries.c.number == number))
+    _ROWS.delete(connection, number)
 
 
 def give_up(connection: Connection, target: str, *, max_waiting: int, max_age: timedelta) -> int:
@@ -139,25 +139,9 @@ def _due(connection: Connection, target: str) -> Select[int]:
 
 def _append_groups(connection: Connection, target: str, job_id: str) -> None:
     """Insert the end of the sweep and of the report of a job, if every job of it is over, unless it waits already."""
-    job = connection.execute(select(jobs.c.sweep_id).where(jobs.c.id == job_id)).first()
-    if job is None:
-        return
-    ended, singles = [], (reports.c.in_order_job_id, reports.c.shuffled_job_id)
-    mine = [column == job_id for column in singles]
-    if job.sweep_id is not None:  # reports without a sweep are not those of a job without one
-        mine += [column == job.sweep_id for column in REPORT_SWEEPS]
-        if not _unfinished(connection, jobs.c.sweep_id == job.sweep_id):
-            ended.append(("sweep.ended", job.sweep_id))
-    for report in connection.execute(select(reports.c.id, *singles, *REPORT_SWEEPS).where(or_(*mine))):
-        its = or_(jobs.c.id.in_(report[1:3]), jobs.c.sweep_id.in_(report[3:]))
-        if not _unfinished(connection, its):
-            ended.append(("report.ended", report.id))
-    for event, object_id in ended:
-        columns = {"target": target, "event": event, "object_id": object_id}
-        if not connection.execute(select(exists(select(deliveries.c.number).filter_by(**columns)))).scalar_one():
-            connection.execute(deliveries.insert().values(columns))
-
-
-def _unfinished(connection: Connection, condition: ColumnElement[bool]) -> bool:
-    query = select(jobs.c.number).where(condition, jobs.c.state.not_in(FINAL))
-    return connection.execute(select(exists(query))).scalar_one()
+    every = jobs.alias()
+    for event, group, of_group in (("sweep.ended", sweeps, of_sweep), ("report.ended", reports, of_report)):
+        its = select(literal(target), literal(event), group.c.id).join_from(jobs, group, of_group())
+        waiting = select(deliveries.c.object_id).filter_by(target=target, event=event)
+        over = its.where(jobs.c.id == job_id, ~exists().where(of_group(every), is_open(every)))
+        connection.execute(deliveries.insert().from_select(_NEW, over.where(group.c.id.not_in(waiting))))

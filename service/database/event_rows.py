@@ -70,11 +70,6 @@ class CheckRow(RecordedCheck):
 
     detail: Mapping[str, Any]
 
-    @property
-    def recorded(self) -> RecordedCheck:
-        """The check without it."""
-        return RecordedCheck(**{name: getattr(self, name) for name in RecordedCheck.__dataclass_fields__})
-
 
 _SHOWN = tuple(name for name in CheckRow.__dataclass_fields__ if name != "id")
 _NUMBERS = ("id", "epoch", "step", *METRICS)

@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, false, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, false, func, or_, select, update
 from ulid import ULID
 
+from service.errors import JobNotFound
 from service.telemetry import Origin, origin
 
 from . import annotation_rows, delivery_rows, event_rows
 from .annotation_rows import NO_ANNOTATION, Annotation, Search
 from .connection import AdvisoryLock, now_s
-from .request_rows import submitter
+from .request_rows import Rows, is_open, submitter
 from .sharing import hand_over, share
-from .states import FINAL, JobState, sources
+from .states import JobState, sources
 from .tables import checkpoints, jobs, snapshots
 
 CLAIMED = (JobState.RUNNING, JobState.CANCELLING)
@@ -44,7 +45,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow:
-    """A job with its latest and its best check."""
+    """A job; its latest and its best check are as `NewCheck.shown` returns them."""
 
     number: int
     id: str
@@ -69,11 +70,11 @@ class JobRow:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    latest_check: event_rows.CheckRow | None
-    best_check: event_rows.CheckRow | None
+    latest_check: Mapping[str, Any] | None
+    best_check: Mapping[str, Any] | None
 
 
-_SHOWN = tuple(jobs.c[name] for name in JobRow.__dataclass_fields__)
+JOBS = Rows(jobs, JobRow, JobNotFound, "There is no job of that id.")
 _NEW = tuple(name for name in NewJob.__dataclass_fields__ if name != "annotation")
 
 # Statements of every submission and engine cycle are built once: building one takes longer than running it.
@@ -86,7 +87,7 @@ _WAITING = {
 """Of jobs that wait for a worker, in the order in which they are claimed."""
 _N_ENDING, _N_QUEUED = (select(func.count()).where(waits).scalar_subquery() for waits in _WAITING.values())
 _COUNT_CLAIMABLE = select(_N_ENDING + _N_QUEUED)
-_COUNT_UNFINISHED = select(func.count()).where(jobs.c.key_id == bindparam("key_id"), jobs.c.state.not_in(FINAL))
+_COUNT_UNFINISHED = select(func.count()).where(jobs.c.key_id == bindparam("key_id"), is_open())
 _STATE = select(jobs.c.state).where(jobs.c.id == bindparam("job_id"))
 _UPDATE = update(jobs).where(jobs.c.id == bindparam("job_id"))
 _TO_STOP = select(jobs.c.id, jobs.c.state).where(
@@ -140,30 +141,16 @@ def begin_after(
     update_columns(connection, job_id, **columns)
 
 
-def get(connection: Connection, job_id: str) -> JobRow | None:
-    """Return one job."""
-    return next(iter(_shown(connection, jobs.c.id == job_id)), None)
-
-
 def state_of(connection: Connection, job_id: str) -> str | None:
     """Return the state of a job, None if there is no such job."""
     state: str | None = connection.execute(_STATE, {"job_id": job_id}).scalar_one_or_none()
     return state
 
 
-def page(connection: Connection, *, state: str | None, search: Search, before: int | None, limit: int) -> list[JobRow]:
-    """Return the newest jobs first, at most ``limit``, those older than number ``before``."""
-    conditions = search.conditions("jobs", jobs.c.id, jobs.c.name, jobs.c.dataset)
-    if state is not None:
-        conditions.append(jobs.c.state == state)
-    if before is not None:
-        conditions.append(jobs.c.number < before)
-    return _shown(connection, *conditions, limit=limit)
-
-
-def members(connection: Connection, sweep_id: str) -> list[JobRow]:
-    """Return the jobs of a sweep in the order of its grid."""
-    return _shown(connection, jobs.c.sweep_id == sweep_id)[::-1]
+def found_jobs(search: Search, state: str | None) -> list[ColumnElement[bool]]:
+    """Return the conditions on jobs that match a search."""
+    in_state = [] if state is None else [jobs.c.state == state]
+    return [*search.conditions("jobs", jobs.c.id, jobs.c.name, jobs.c.dataset), *in_state]
 
 
 def count(connection: Connection, state: str) -> int:
@@ -237,7 +224,7 @@ def _claim_in_state(
         together = connection.execute(waiting.where(jobs.c.stack_key == oldest.stack_key).limit(max_members))
         ids = [row.id for row in together if row.step == oldest.step]
     now = datetime.now(UTC)
-    rows = connection.execute(
+    claimed = connection.execute(
         update(jobs)
         .where(jobs.c.id.in_(ids), jobs.c.state == state)
         .values(
@@ -247,9 +234,9 @@ def _claim_in_state(
             lease_expires_at_s=now_s(connection.engine) + lease_s,
             started_at=func.coalesce(jobs.c.started_at, now),
         )
-        .returning(*_SHOWN)
+        .returning(*JOBS.columns)
     )
-    claims = sorted((_job(row) for row in rows), key=lambda claim: ids.index(claim.id))
+    claims = sorted(JOBS.read(claimed), key=lambda claim: ids.index(claim.id))
     if state is JobState.QUEUED:
         event_rows.append_states(connection, [claim.id for claim in claims], JobState.RUNNING, at=now)
     return claims
@@ -271,7 +258,7 @@ def to_stop(connection: Connection, *, claimed_by: str) -> dict[str, str]:
 
 def count_pauses(connection: Connection) -> int:
     """Return how many jobs are paused, or will be."""
-    pauses = jobs.c.state.not_in(FINAL), jobs.c.pause_at_step.is_not(None)
+    pauses = is_open(), jobs.c.pause_at_step.is_not(None)
     return connection.execute(select(func.count()).where(*pauses)).scalar_one()
 
 
@@ -308,8 +295,7 @@ def abandoned(
         others = others & (expired | (jobs.c.claimed_by == dead))
     if held is not None:
         others = others | ((jobs.c.claimed_by == claimed_by) & jobs.c.id.not_in(held))
-    rows = connection.execute(select(*_SHOWN).where(jobs.c.state.in_(CLAIMED), others).order_by(jobs.c.number))
-    return [_job(row) for row in rows]
+    return JOBS.all(connection, jobs.c.state.in_(CLAIMED), others)
 
 
 def lock_claimed(connection: Connection, job_id: str, fence: int) -> bool:
@@ -391,7 +377,7 @@ def remove_members(connection: Connection, sweep_id: str) -> None:
 
 def unfinished(connection: Connection, *conditions: ColumnElement[bool], **columns: str) -> list[str]:
     """Return the ids of those jobs, with some properties and values, that are not over, the oldest first."""
-    query = select(jobs.c.id).where(jobs.c.state.not_in(FINAL), *conditions).filter_by(**columns)
+    query = select(jobs.c.id).where(is_open(), *conditions).filter_by(**columns)
     return list(connection.execute(query.order_by(jobs.c.number)).scalars())
 
 
@@ -411,15 +397,3 @@ def _delete(connection: Connection, condition: ColumnElement[bool]) -> list[str]
     deleted = list(connection.execute(delete(jobs).where(condition).returning(jobs.c.id)).scalars())
     annotation_rows.delete(connection, "jobs", deleted)  # after the jobs: nobody can annotate them any more
     return deleted
-
-
-def _shown(connection: Connection, *conditions: Any, limit: int | None = None) -> list[JobRow]:
-    rows = connection.execute(select(*_SHOWN).where(*conditions).order_by(jobs.c.number.desc()).limit(limit))
-    return list(map(_job, rows))
-
-
-def _job(row: Row[Any]) -> JobRow:
-    checks = {name: row._mapping[name] for name in ("latest_check", "best_check")}
-    return JobRow(
-        **{**row._mapping, **{name: check and event_rows.CheckRow(**check) for name, check in checks.items()}}
-    )

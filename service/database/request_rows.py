@@ -11,11 +11,13 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Result, Table, bindparam, exists, or_, select, update
+
+from service.errors import InvalidField, JobNotFound, NotFound
 
 from .annotation_rows import Search
 from .states import FINAL
-from .tables import REPORT_SWEEPS, api_keys, audit, jobs, reports, sweeps
+from .tables import REPORT_JOBS, REPORT_SWEEPS, api_keys, audit, jobs, reports, sweeps
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -25,15 +27,25 @@ AcceptedKind: TypeAlias = Literal["jobs", "sweeps", "reports"]
 
 
 class Rows(Generic[Row]):
-    """Rows of a table that are inserted and read as they are; the fields of ``row`` are the columns that are read."""
+    """Rows of a table that are inserted and read as they are.
 
-    def __init__(self, table: Table, row: type[Row]):
+    Parameters
+    ----------
+    row : the fields are the columns that are read.
+    missing, sentence : what is raised where there is no row of an id.
+    """
+
+    def __init__(self, table: Table, row: type[Row], missing: type[NotFound] = NotFound, sentence: str = ""):
         self._table = table
         self._row = row
+        self._missing, self._sentence = missing, sentence
         (self._number,) = table.primary_key
+        self._id = table.c.get("id", self._number)
+        self.columns = tuple(table.c[field.name] for field in fields(row))
         # Built once: building a statement takes longer than running it.
         self._insert = table.insert()
-        self._select = select(*(table.c[field.name] for field in fields(row)))
+        self._select = select(*self.columns)
+        self._by_id = self._select.where(self._id == bindparam("row_id"))
 
     def insert(self, connection: Connection, **columns: Any) -> int:
         """Insert a row and return its number."""
@@ -44,23 +56,62 @@ class Rows(Generic[Row]):
         """Change some columns of a row."""
         connection.execute(self._table.update().where(self._number == number).values(columns))
 
-    def get(self, connection: Connection, row_id: str) -> Row | None:
-        """Return one row by its id."""
-        row = connection.execute(self._select.where(self._table.c.id == row_id)).first()
-        return None if row is None else self._row(**row._mapping)
+    def read(self, result: Result[Any]) -> list[Row]:
+        """Return the rows of a result that has `columns`."""
+        return [self._row(**row._mapping) for row in result]
 
-    def delete(self, connection: Connection, row_id: str) -> None:
+    def find(self, connection: Connection, row_id: str, **columns: Any) -> Row | None:
+        """Return the row of an id, None if there is none, or with other values."""
+        query = self._by_id.filter_by(**columns) if columns else self._by_id
+        return next(iter(self.read(connection.execute(query, {"row_id": row_id}))), None)
+
+    def get(self, connection: Connection, row_id: str, **columns: Any) -> Row:
+        """Return the row of an id; raise an error if there is none, or with other values."""
+        if (row := self.find(connection, row_id, **columns)) is None:
+            raise self._missing(self._sentence)
+        return row
+
+    def lock(self, connection: Connection, row_id: str) -> None:
+        """Lock a row until the transaction ends; raise an error if there is none, or no more."""
+        query = select(self._id).where(self._id == row_id)
+        if connection.execute(query.with_for_update()).first() is None:
+            raise self._missing(self._sentence)
+
+    def delete(self, connection: Connection, row_id: str | int) -> None:
         """Delete one row by its id."""
-        connection.execute(self._table.delete().where(self._table.c.id == row_id))
+        connection.execute(self._table.delete().where(self._id == row_id))
+
+    def all(self, connection: Connection, *conditions: ColumnElement[bool], **columns: Any) -> list[Row]:
+        """Return the rows with these values, the oldest first."""
+        query = self._select.where(*conditions).filter_by(**columns)
+        return self.read(connection.execute(query.order_by(self._number)))
 
     def page(
-        self, connection: Connection, *conditions: ColumnElement[bool], limit: int, before: int | None, **columns: Any
-    ) -> list[Row]:
-        """Return the newest rows with these values first, at most ``limit``, those older than number ``before``."""
-        query = self._select.where(*conditions).filter_by(**columns).order_by(self._number.desc()).limit(limit)
-        if before is not None:
-            query = query.where(self._number < before)
-        return [self._row(**row._mapping) for row in connection.execute(query)]
+        self,
+        connection: Connection,
+        *conditions: ColumnElement[bool],
+        limit: int,
+        before: str | None = None,
+        **columns: Any,
+    ) -> tuple[list[Row], str | None]:
+        """Return the newest rows with these values first and, if there are more, the cursor of the next page.
+
+        ``before`` is the cursor of this one.
+        """
+        query = self._select.where(*conditions).filter_by(**columns).order_by(self._number.desc()).limit(limit + 1)
+        if (number := parse_cursor(before)) is not None:
+            query = query.where(self._number < number)
+        rows = self.read(connection.execute(query))
+        return rows[:limit], str(getattr(rows[limit - 1], self._number.name)) if len(rows) > limit else None
+
+
+def parse_cursor(cursor: str | None) -> int | None:
+    """Return the row number in a cursor; raise `InvalidField` for any other text."""
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidField("The cursor must be one that an earlier answer gave.", field="before")
+    return int(cursor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +146,23 @@ class ReportRow:
         return (self.sweep_id,) if self.repeats_sweep_id is None else (self.sweep_id, self.repeats_sweep_id)
 
 
-sweep_rows = Rows(sweeps, SweepRow)
-report_rows = Rows(reports, ReportRow)
+sweep_rows = Rows(sweeps, SweepRow, JobNotFound, "There is no sweep of that id.")
+report_rows = Rows(reports, ReportRow, JobNotFound, "There is no report of that id.")
+
+
+def of_sweep(its_jobs: FromClause = jobs) -> ColumnElement[bool]:
+    """Return the condition that a job is a member of a sweep."""
+    return its_jobs.c.sweep_id == sweeps.c.id
+
+
+def of_report(its_jobs: FromClause = jobs) -> ColumnElement[bool]:
+    """Return the condition that a job is a run of a report, alone or in a sweep."""
+    return or_(its_jobs.c.id.in_(REPORT_JOBS), its_jobs.c.sweep_id.in_(REPORT_SWEEPS))
+
+
+def is_open(its_jobs: FromClause = jobs) -> ColumnElement[bool]:
+    """Return the condition that a job is not over."""
+    return its_jobs.c.state.not_in(FINAL)
 
 
 GroupState: TypeAlias = Literal["running", "finished"]
@@ -105,29 +171,17 @@ GroupState: TypeAlias = Literal["running", "finished"]
 
 def found_sweeps(search: Search, state: GroupState | None) -> list[ColumnElement[bool]]:
     """Return the conditions on sweeps that match a search."""
-    is_running = sweeps.c.id.in_(select(jobs.c.sweep_id).where(_UNFINISHED, jobs.c.sweep_id.is_not(None)))
-    return [*search.conditions("sweeps", sweeps.c.id, sweeps.c.name, sweeps.c.dataset), *_as(state, is_running)]
+    return [*search.conditions("sweeps", sweeps.c.id, sweeps.c.name, sweeps.c.dataset), *_in_state(state, of_sweep())]
 
 
 def found_reports(search: Search, state: GroupState | None) -> list[ColumnElement[bool]]:
     """Return the conditions on reports that match a search."""
-    runs = select(jobs.c.sweep_id, jobs.c.id).where(_UNFINISHED).subquery()
-    single = (reports.c.in_order_job_id, reports.c.shuffled_job_id)
-    is_running = or_(
-        *(
-            column.is_not(None) & column.in_(select(runs.c.sweep_id).where(runs.c.sweep_id.is_not(None)))
-            for column in REPORT_SWEEPS
-        ),
-        *(job_id.is_not(None) & job_id.in_(select(runs.c.id)) for job_id in single),
-    )
     texts = (reports.c.options[name].as_string() for name in ("title", "group", "dataset"))
-    return [*search.conditions("reports", reports.c.id, *texts), *_as(state, is_running)]
+    return [*search.conditions("reports", reports.c.id, *texts), *_in_state(state, of_report())]
 
 
-_UNFINISHED = jobs.c.state.not_in(FINAL)
-
-
-def _as(state: GroupState | None, is_running: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+def _in_state(state: GroupState | None, of_group: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+    is_running = exists().where(of_group, is_open())
     return [] if state is None else [is_running if state == "running" else ~is_running]
 
 
@@ -169,15 +223,10 @@ class KeyRow:
         return "expired" if self.expires_at is not None and self.expires_at <= datetime.now(UTC) else "valid"
 
 
-class _KeyRows(Rows[KeyRow]):
-    def all_rows(self, connection: Connection) -> list[KeyRow]:
-        """Return every key, the oldest first."""
-        return [KeyRow(**row._mapping) for row in connection.execute(self._select.order_by(self._number))]
-
-    def revoke(self, connection: Connection, key_id: str, *, at: datetime) -> None:
-        """Set when a key was revoked, unless it has been already."""
-        unrevoked = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
-        connection.execute(update(api_keys).where(unrevoked).values(revoked_at=at))
+def revoke_key(connection: Connection, key_id: str) -> None:
+    """Set when a key was revoked, unless it has been already."""
+    unrevoked = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
+    connection.execute(update(api_keys).where(unrevoked).values(revoked_at=datetime.now(UTC)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +243,7 @@ class AuditRow:
     at: datetime
 
 
-key_rows = _KeyRows(api_keys, KeyRow)
+key_rows = Rows(api_keys, KeyRow, NotFound, "There is no key of that id.")
 audit_rows = Rows(audit, AuditRow)
 
 

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, or_, select
 
+from .request_rows import is_open, of_report, of_sweep
 from .states import FINAL
-from .tables import REPORT_SWEEPS, check_blocks, checkpoints, events, jobs, reports, snapshots, sweeps
+from .tables import REPORT_JOBS, REPORT_SWEEPS, check_blocks, checkpoints, events, jobs, reports, snapshots, sweeps
 
 _BYTES = (
     checkpoints.c.body,
@@ -28,18 +29,17 @@ class ExpiredRow:
 
 def ended_before(connection: Connection, time: datetime) -> Iterator[ExpiredRow]:
     """Yield reports with all their runs, sweeps of no report, and jobs of neither, the oldest of each first."""
-    is_open = or_(jobs.c.state.not_in(FINAL), jobs.c.finished_at >= time)
-    single = jobs.c.id.in_([reports.c.in_order_job_id, reports.c.shuffled_job_id])
-    run = or_(single, jobs.c.sweep_id.in_(REPORT_SWEEPS))
-    member = jobs.c.sweep_id == sweeps.c.id
+    is_kept = or_(is_open(), jobs.c.finished_at >= time)
+    has_kept_run, has_kept_member = (exists().where(of_group, is_kept) for of_group in (of_report(), of_sweep()))
     in_report = exists().where(sweeps.c.id.in_(REPORT_SWEEPS))
+    is_single = exists().where(jobs.c.id.in_(REPORT_JOBS))
     queries = {
-        "report": select(reports.c.id).where(reports.c.created_at < time, ~exists().where(run, is_open)),
-        "sweep": select(sweeps.c.id).where(sweeps.c.created_at < time, ~exists().where(member, is_open), ~in_report),
-        "job": select(jobs.c.id).where(~is_open, jobs.c.sweep_id.is_(None), ~exists().where(single)),
+        "report": select(reports.c.id).where(reports.c.created_at < time, ~has_kept_run),
+        "sweep": select(sweeps.c.id).where(sweeps.c.created_at < time, ~has_kept_member, ~in_report),
+        "job": select(jobs.c.id).where(~is_kept, jobs.c.sweep_id.is_(None), ~is_single),
     }
     its_jobs: dict[str, ColumnElement[bool]] = {
-        "report": exists().where(reports.c.id == bindparam("its_id"), run),
+        "report": exists().where(reports.c.id == bindparam("its_id"), of_report()),
         "sweep": jobs.c.sweep_id == bindparam("its_id"),
         "job": jobs.c.id == bindparam("its_id"),
     }

@@ -139,6 +139,7 @@ reports = _submitted(
     Column("sweep_id", String(26), ForeignKey("sweeps.id"), nullable=False),
     Column("repeats_sweep_id", String(26), comment="of the runs of logistic regression with further seeds"),
 )
+REPORT_JOBS = reports.c.in_order_job_id, reports.c.shuffled_job_id
 REPORT_SWEEPS = reports.c.sweep_id, reports.c.repeats_sweep_id
 
 events = Table(

@@ -44,6 +44,6 @@ from .pictures import (
 )
 from .recorder import MAX_LOSSES, Recorder
 from .snapshots import MAX_OF_MEMBER, Confusion, LayerNumbers, LayerValues, Snapshots
-from .submission import SubmissionService, check_capacity, cut_page, fingerprint, job_row, parse_cursor
+from .submission import SubmissionService, check_capacity, fingerprint
 from .sweep_request import MAX_MEMBERS, SweepRequest
 from .sweeps import Member, RankedSweep, Sweep, Sweeps, SweepSummary, delete_sweep, insert_sweep

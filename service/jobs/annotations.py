@@ -20,17 +20,28 @@ from service.database import (
     AnnotatedKind,
     Annotation,
     Database,
+    Rows,
     Search,
     TagCount,
     annotation_rows,
+    collection_rows,
+    job_rows,
+    report_rows,
+    sweep_rows,
 )
 from service.datasets import Dataset, Datasets, Ingredient, LabelledImages
-from service.errors import DatasetNotFound, JobNotFound, ModelNotFound, StorageFailed
+from service.errors import DatasetNotFound, ModelNotFound, StorageFailed
 from service.registry import Registry, parse_version_id
 
 Json = dict[str, Any]
 T = TypeVar("T")
 
+_ROWS: Mapping[str, Rows[Any]] = {
+    "jobs": job_rows.JOBS,
+    "sweeps": sweep_rows,
+    "reports": report_rows,
+    "collections": collection_rows.COLLECTIONS,
+}
 MAX_LISTED = 200
 """Models or data sets in an answer."""
 
@@ -193,12 +204,9 @@ class Annotations:
 
     def _require(self, connection: Connection, kind: AnnotatedKind, object_id: str) -> None:
         """Raise unless there is such a thing, and nobody can delete it until the transaction ends."""
-        if kind in ("jobs", "sweeps", "reports", "collections"):
-            if annotation_rows.lock_row(connection, kind, object_id):
-                return
-            if kind == "collections":
-                raise DatasetNotFound("There is no collection of this name.")
-            raise JobNotFound(f"There is no {kind.removesuffix('s')} of that id.")
+        if kind in _ROWS:
+            _ROWS[kind].lock(connection, object_id)
+            return
         AdvisoryLock.SUBMISSION.acquire(connection)  # as `Deletion` does
         if not self._stored(kind, [object_id]):
             if kind == "versions":

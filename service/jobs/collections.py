@@ -27,19 +27,17 @@ from service.database import (
     Search,
     annotation_rows,
     collection_rows,
+    parse_cursor,
     submitter,
 )
 from service.datasets import About, Dataset, Datasets, Upload, upload_of, with_tests
 from service.errors import DatasetNotFound, InvalidField, NameTaken, NoDataYet, StorageFull
-
-from .submission import cut_page, parse_cursor
 
 MAX_IMAGES, MAX_COLLECTIONS = 10_000, 100
 MAX_ORIGINAL_BYTES = 262_144
 ORIGINAL_TYPES = ("image/png", "image/jpeg", "image/webp", "application/octet-stream")
 NAME_PATTERN = "^[a-z][a-z0-9-]{0,31}$"
 NAME_RULE = "1 to 32 of a-z, 0-9 and '-', beginning with a letter"
-_ABSENT = "There is no collection of this name."
 _BATCH = 1_000
 """Images that are predicted at a time."""
 
@@ -85,9 +83,9 @@ class Collections:
             raise InvalidField("A collection cannot have this name.", field="name", allowed=NAME_RULE)
         with self._database.write() as connection:
             AdvisoryLock.SUBMISSION.acquire(connection)
-            if collection_rows.COLLECTIONS.get(connection, name):
+            if collection_rows.COLLECTIONS.find(connection, name):
                 raise NameTaken("There is another collection of this name.", field="name")
-            if len(collection_rows.COLLECTIONS.page(connection, limit=MAX_COLLECTIONS, before=None)) == MAX_COLLECTIONS:
+            if len(collection_rows.COLLECTIONS.all(connection)) == MAX_COLLECTIONS:
                 raise StorageFull("No more collections are kept.", allowed=f"{MAX_COLLECTIONS} collections")
             collection_rows.COLLECTIONS.insert(connection, id=name)
             return _collections(connection, [_row(connection, name)])[0]
@@ -98,9 +96,7 @@ class Collections:
         """Return the newest collections first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
             conditions = collection_rows.found_collections(search)
-            number = parse_cursor(before)
-            rows = collection_rows.COLLECTIONS.page(connection, *conditions, limit=limit + 1, before=number)
-            shown, following = cut_page(rows, limit)
+            shown, following = collection_rows.COLLECTIONS.page(connection, *conditions, limit=limit, before=before)
             return _collections(connection, shown), following
 
     def get(self, name: str) -> Collection:
@@ -162,8 +158,7 @@ class Collections:
         having = {"collection_id": name, **({} if label is None else {"label": label})}
         with self._database.read() as connection:
             _row(connection, name)
-            rows = collection_rows.IMAGES.page(connection, limit=limit + 1, before=parse_cursor(before), **having)
-        shown, following = cut_page(rows, limit)
+            shown, following = collection_rows.IMAGES.page(connection, limit=limit, before=before, **having)
         return list(map(CollectedImage.of, shown)), following
 
     def readings(
@@ -191,7 +186,7 @@ class Collections:
         number = parse_cursor(before)
         with self._database.read() as connection:
             _row(connection, name)
-            rows = collection_rows.IMAGES.page(connection, limit=MAX_IMAGES, before=None, **having)
+            rows = collection_rows.IMAGES.all(connection, **having)[::-1]
             pixels = {row_id: content for row_id, _, content in collection_rows.labelled_pixels(connection, **having)}
         found: list[tuple[CollectedImageRow, dict[str, Any]]] = []
         for start in range(0, len(rows), _BATCH):
@@ -301,16 +296,13 @@ def version_name(name: str, version: int) -> str:
 
 
 def _row(connection: Connection, name: str) -> CollectionRow:
-    row = collection_rows.COLLECTIONS.get(connection, name) if re.fullmatch(NAME_PATTERN, name) else None
-    if row is None:
-        raise DatasetNotFound(_ABSENT)
-    return row
+    # PostgreSQL cannot compare the character 0, which no name has.
+    return collection_rows.COLLECTIONS.get(connection, name if re.fullmatch(NAME_PATTERN, name) else "")
 
 
 def _lock(connection: Connection, name: str) -> None:
     """Require a collection, which nobody can delete until the transaction ends."""
-    if not annotation_rows.lock_row(connection, "collections", _row(connection, name).id):
-        raise DatasetNotFound(_ABSENT)
+    collection_rows.COLLECTIONS.lock(connection, _row(connection, name).id)
 
 
 def _collections(connection: Connection, rows: Sequence[CollectionRow]) -> list[Collection]:
@@ -330,10 +322,7 @@ def _collections(connection: Connection, rows: Sequence[CollectionRow]) -> list[
 
 
 def _image(connection: Connection, name: str, image_id: str) -> CollectedImageRow:
-    row = collection_rows.IMAGES.get(connection, image_id)
-    if row is None or row.collection_id != name:
-        raise DatasetNotFound("There is no image of this id in the collection.")
-    return row
+    return collection_rows.IMAGES.get(connection, image_id, collection_id=name)
 
 
 def _reading(row: CollectedImageRow, prediction: Mapping[str, Any]) -> dict[str, Any]:

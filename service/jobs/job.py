@@ -191,8 +191,8 @@ class Job(Annotation):
     @classmethod
     def of(cls, row: JobRow, history: Sequence[StateRow], annotation: Annotation = NO_ANNOTATION) -> Job:
         """Build from a row, its recorded moves, and what was written about it."""
-        state, latest, best = JobState(row.state), row.latest_check, row.best_check
-        progress = Progress(**latest.detail) if latest else Progress()
+        state, latest = JobState(row.state), row.latest_check
+        progress = Progress(**latest["detail"]) if latest else Progress()
         if state is JobState.SUCCEEDED:
             progress = replace(progress, fraction=1.0)
         if state.final or state is JobState.PAUSED:
@@ -205,7 +205,7 @@ class Job(Annotation):
             progress=progress,
             pause_at_step=None if state.final else row.pause_at_step,
             can_pause=not state.final and row.sweep_id is None and row.fence < MAX_CLAIMS,
-            metrics=LatestAndBest(latest=latest and latest.recorded, best=best and best.recorded),
+            metrics=LatestAndBest(latest=_recorded(latest), best=_recorded(row.best_check)),
             stop_reason=row.stop_reason,
             error=row.error,
             model={"name": row.name, "version": row.model_version} if row.model_version else None,
@@ -259,6 +259,10 @@ def in_words(config: TrainingConfig) -> dict[str, str]:
         "shuffle": "shuffled" if config.shuffle else "in file order",
         "seed": f"seed {config.seed}",
     }
+
+
+def _recorded(check: Mapping[str, Any] | None) -> RecordedCheck | None:
+    return RecordedCheck(**{name: check[name] for name in _SHOWN}) if check else None
 
 
 def _shown(verification: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
@@ -375,8 +379,8 @@ def curves_of(job: JobRow, read: ReadPieces, later: NDArray[np.void]) -> Curves:
         check_steps=found["step"],
         checks={name: found[name] for name in METRICS},
         **loss,
-        best_step=job.best_check.step if job.best_check else None,
-        stop_step=job.latest_check.step if job.latest_check and stopped_early else None,
+        best_step=job.best_check["step"] if job.best_check else None,
+        stop_step=job.latest_check["step"] if job.latest_check and stopped_early else None,
         batches_per_epoch=job.batches_per_epoch,
     )
 

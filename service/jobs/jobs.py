@@ -46,7 +46,7 @@ from .derived_jobs import (
 )
 from .job import DEFAULT_POINTS, Event, EventBatch, Job, JobRequest, Metrics, curves_of, losses_after
 from .snapshots import JobWeights, LayerNumbers, LayerValues
-from .submission import SubmissionService, check_capacity, cut_page, fingerprint, job_row, parse_cursor
+from .submission import SubmissionService, check_capacity, fingerprint
 
 LATE_S = 20.0
 """No writing transaction takes longer: the id of an event that is missing for so long was rolled back."""
@@ -121,7 +121,7 @@ class Jobs(SubmissionService):
         request_sha256 = fingerprint({"resume": job_id, **changes})
 
         def insert(connection: Connection) -> Job:
-            row, checkpoint = job_row(connection, job_id), weight_rows.get_checkpoint(connection, job_id)
+            row, checkpoint = job_rows.JOBS.get(connection, job_id), weight_rows.get_checkpoint(connection, job_id)
             state = resumable_state(row, checkpoint)
             require_dataset(row, self._datasets)
             config = continued(row, state, changes)
@@ -157,7 +157,7 @@ class Jobs(SubmissionService):
         request_sha256 = fingerprint({"verify": job_id})
 
         def insert(connection: Connection) -> Job:
-            row = job_row(connection, job_id)
+            row = job_rows.JOBS.get(connection, job_id)
             verification = verification_of(row, weight_rows.next_step(connection, job_id))
             require_dataset(row, self._datasets)
             require_versions(row, self._registry)
@@ -193,9 +193,8 @@ class Jobs(SubmissionService):
     ) -> tuple[list[Job], str | None]:
         """Return the newest jobs first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
-            number = parse_cursor(before)
-            rows = job_rows.page(connection, state=state, search=search, before=number, limit=limit + 1)
-            shown, following = cut_page(rows, limit)
+            conditions = job_rows.found_jobs(search, state)
+            shown, following = job_rows.JOBS.page(connection, *conditions, limit=limit, before=before)
             ids = [row.id for row in shown]
             histories = defaultdict(list)
             for recorded in event_rows.states(connection, ids):
@@ -215,7 +214,7 @@ class Jobs(SubmissionService):
         """Cancel a job, also again, keeping its best weights; raise `InvalidJobTransition` if it is finished."""
         with self._database.write() as connection:
             if not job_rows.cancel(connection, [job_id]):
-                row = job_row(connection, job_id)
+                row = job_rows.JOBS.get(connection, job_id)
                 if JobState(row.state).final:
                     raise InvalidJobTransition(f"The job is already {row.state}.")
         self._wake_engine()
@@ -239,19 +238,19 @@ class Jobs(SubmissionService):
         """Delete a job, but not its model; raise `InvalidJobTransition` unless it is finished."""
         with self._database.write() as connection:
             if not job_rows.remove(connection, job_id, allowed_from=FINAL):
-                row = job_row(connection, job_id)
+                row = job_rows.JOBS.get(connection, job_id)
                 raise InvalidJobTransition(f"The job is {row.state}; cancel it first.")
 
     def metrics(self, job_id: str, *, since: int = 0, max_points: int = DEFAULT_POINTS) -> Metrics:
         """Return the history of a job after an event, thinned to ``max_points`` if it is longer."""
         with self._database.read() as connection:
-            later = _losses_after_last_check(connection, job_row(connection, job_id))
+            later = _losses_after_last_check(connection, job_rows.JOBS.get(connection, job_id))
             return Metrics.of(partial(event_rows.check_pieces, connection, job_id, since=since), later, max_points)
 
     def curves(self, job_id: str) -> Curves:
         """Return the history of a job for the charts."""
         with self._database.read() as connection:
-            row = job_row(connection, job_id)
+            row = job_rows.JOBS.get(connection, job_id)
             later = _losses_after_last_check(connection, row)
             return curves_of(row, partial(event_rows.check_pieces, connection, job_id), later)
 
@@ -287,7 +286,7 @@ class Jobs(SubmissionService):
     def _newest_state(self, job_id: str) -> tuple[JobRow, TrainingConfig, TrainingState]:
         """Return the state of the newest checkpoint, of a job that was paused before its first step where it begins."""
         with self._database.read() as connection:
-            row = job_row(connection, job_id)
+            row = job_rows.JOBS.get(connection, job_id)
             checkpoint = weight_rows.get_checkpoint(connection, job_id)
         config = TrainingConfig.from_record(row.config)
         if checkpoint is None and row.state == JobState.PAUSED:
@@ -302,7 +301,7 @@ class Jobs(SubmissionService):
     def provenance(self, job_id: str) -> Mapping[str, str]:
         """Return the provenance that a picture of this job contains."""
         with self._database.read() as connection:
-            row = job_row(connection, job_id)
+            row = job_rows.JOBS.get(connection, job_id)
         environment: Mapping[str, Any] = row.environment or {}
         return {
             "job": row.id,
@@ -344,7 +343,7 @@ class Jobs(SubmissionService):
 
 def _job(connection: Connection, job_id: str) -> Job:
     annotation = annotation_rows.get(connection, "jobs", [job_id])[job_id]
-    return Job.of(job_row(connection, job_id), event_rows.states(connection, [job_id]), annotation)
+    return Job.of(job_rows.JOBS.get(connection, job_id), event_rows.states(connection, [job_id]), annotation)
 
 
 def _losses_after_last_check(connection: Connection, row: JobRow) -> NDArray[np.void]:
@@ -352,8 +351,8 @@ def _losses_after_last_check(connection: Connection, row: JobRow) -> NDArray[np.
     if row.state in (*FINAL, JobState.PAUSED) and (checkpoint := weight_rows.get_checkpoint(connection, row.id)):
         with suppress(Corrupted):  # the rest of the history does not need it
             last_check, losses = decode_pending_losses(checkpoint)
-            if row.latest_check and last_check and last_check.step == row.latest_check.step:
-                return losses_after(row.latest_check.step, losses)
+            if row.latest_check and last_check and last_check.step == row.latest_check["step"]:
+                return losses_after(last_check.step, losses)
     return losses_after(0, np.zeros(0))
 
 

@@ -239,7 +239,7 @@ def _keep_snapshots(connection: Connection, claim: JobRow, new: Sequence[Checked
 
 def _lock(connection: Connection, claim: JobRow) -> JobRow | None:
     """Lock and return the job, if the claim is still the newest."""
-    return job_rows.get(connection, claim.id) if job_rows.lock_claimed(connection, claim.id, claim.fence) else None
+    return job_rows.JOBS.get(connection, claim.id) if job_rows.lock_claimed(connection, claim.id, claim.fence) else None
 
 
 def _fail(connection: Connection, claim: JobRow, failure: Failure, stop_reason: StopReason | None = None) -> bool:

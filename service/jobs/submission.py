@@ -11,7 +11,6 @@ from service.database import (
     AcceptedKind,
     AdvisoryLock,
     Database,
-    JobRow,
     JobState,
     accepted,
     audit_rows,
@@ -20,7 +19,7 @@ from service.database import (
     submitter,
 )
 from service.datasets import PACKAGED, Datasets
-from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, QueueFull
+from service.errors import IdempotencyMismatch, QueueFull
 from service.registry import Registry
 
 _ACCEPTED = 202
@@ -34,8 +33,6 @@ def fingerprint(request: Mapping[str, Any]) -> str:
 
 T = TypeVar("T", bound=Any)
 """What is accepted; it has an ``id``."""
-Row = TypeVar("Row", bound=Any)
-"""With a ``number``."""
 
 
 class SubmissionService:
@@ -95,25 +92,3 @@ def check_capacity(connection: Connection, n_jobs: int, max_queue_length: int) -
         raise QueueFull(f"At most {who.max_jobs:,} jobs of one key may wait or run at a time; try again later.")
     if job_rows.count(connection, JobState.QUEUED) + n_jobs > max_queue_length:
         raise QueueFull(f"At most {max_queue_length:,} jobs may wait at a time; try again later.")
-
-
-def job_row(connection: Connection, job_id: str) -> JobRow:
-    """Return a job; raise `JobNotFound`."""
-    row = job_rows.get(connection, job_id)
-    if row is None:
-        raise JobNotFound("There is no job of that id.")
-    return row
-
-
-def cut_page(rows: list[Row], limit: int) -> tuple[list[Row], str | None]:
-    """Return at most ``limit`` of the rows, of which one more was read, and the cursor of the next page, if any."""
-    return rows[:limit], str(rows[limit - 1].number) if len(rows) > limit else None
-
-
-def parse_cursor(cursor: str | None) -> int | None:
-    """Return the row number in a cursor; raise `InvalidField` for any other text."""
-    if cursor is None:
-        return None
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise InvalidField("The cursor must be one that an earlier answer gave.", field="before")
-    return int(cursor)

@@ -32,13 +32,13 @@ from service.database import (
     weight_rows,
 )
 from service.datasets import Dataset, select, with_its_classes
-from service.errors import InUse, InvalidField, InvalidJobTransition, JobNotFound, NoDataYet
+from service.errors import InUse, InvalidField, InvalidJobTransition, NoDataYet
 from service.registry import check_model_name
 from service.worker import Progress, decode_checkpoint
 
 from .derived_jobs import ModelVersion
 from .job import Failure, Job, LatestAndBest, Series, in_words
-from .submission import SubmissionService, check_capacity, cut_page, fingerprint, parse_cursor
+from .submission import SubmissionService, check_capacity, fingerprint
 from .sweep_request import SweepRequest
 
 
@@ -210,9 +210,7 @@ class Sweeps(SubmissionService):
     ) -> tuple[list[SweepSummary], str | None]:
         """Return the newest sweeps first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
-            conditions = found_sweeps(search, state)
-            found = sweep_rows.page(connection, *conditions, before=parse_cursor(before), limit=limit + 1)
-            rows, following = cut_page(found, limit)
+            rows, following = sweep_rows.page(connection, *found_sweeps(search, state), limit=limit, before=before)
             ids = [row.id for row in rows]
             states = job_rows.count_members_by_state(connection, ids)
             annotations = annotation_rows.get(connection, "sweeps", ids)
@@ -224,7 +222,7 @@ class Sweeps(SubmissionService):
     def cancel(self, sweep_id: str) -> Sweep:
         """Cancel every member that is not finished. Idempotent."""
         with self._database.write() as connection:
-            _row(connection, sweep_id)
+            sweep_rows.get(connection, sweep_id)
             job_rows.cancel(connection, sweep_ids=[sweep_id])
         self._wake_engine()
         return self.get(sweep_id)
@@ -235,7 +233,7 @@ class Sweeps(SubmissionService):
         Raises `InUse` if a report needs it.
         """
         with self._database.write() as connection:
-            _row(connection, sweep_id)
+            sweep_rows.get(connection, sweep_id)
             if report_id := report_of_sweep(connection, sweep_id):
                 raise InUse(f"Report {report_id} needs this sweep; delete that first.")
             delete_sweep(connection, sweep_id)
@@ -268,7 +266,7 @@ class Sweeps(SubmissionService):
         if begun is None:
             raise NoDataYet("No member has results yet; they follow the first validation checks.")
         with self._database.read() as connection:
-            row = job_rows.get(connection, begun.id)
+            row = job_rows.JOBS.find(connection, begun.id)
         environment: Mapping[str, Any] = (row.environment if row else None) or {}
         grid = {name: list(values) for name, values in sweep.grid.items()}
         return {
@@ -348,17 +346,10 @@ def delete_sweep(connection: Connection, sweep_id: str) -> None:
     annotation_rows.delete(connection, "sweeps", [sweep_id])
 
 
-def _row(connection: Connection, sweep_id: str) -> SweepRow:
-    row = sweep_rows.get(connection, sweep_id)
-    if row is None:
-        raise JobNotFound("There is no sweep of that id.")
-    return row
-
-
 def _sweep(connection: Connection, sweep_id: str) -> Sweep:
-    row = _row(connection, sweep_id)
+    row = sweep_rows.get(connection, sweep_id)
     annotation = annotation_rows.get(connection, "sweeps", [row.id])[row.id]
-    rows = job_rows.members(connection, row.id)
+    rows = job_rows.JOBS.all(connection, sweep_id=row.id)
     paces = {member.batches_per_epoch for member in rows} - {None}
     return Sweep(
         **SweepSummary.fields_of(row, Counter(member.state for member in rows), annotation),

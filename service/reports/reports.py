@@ -43,11 +43,9 @@ from service.jobs import (
     SubmissionService,
     Sweeps,
     check_capacity,
-    cut_page,
     delete_sweep,
     fingerprint,
     insert_sweep,
-    parse_cursor,
 )
 
 from .contents import Contents, LogisticPart, ReportDetail
@@ -115,14 +113,14 @@ class Reports(SubmissionService):
                 request_sha256=request_sha256,
             )
             annotation_rows.put(connection, "reports", report_id, annotation)
-            return _row(connection, report_id)
+            return report_rows.get(connection, report_id)
 
-        return self.get(self._accept("reports", idempotency_key, request_sha256, insert, _row).id)
+        return self.get(self._accept("reports", idempotency_key, request_sha256, insert, report_rows.get).id)
 
     def get(self, report_id: str) -> Report:
         """Return a report; raise `JobNotFound`."""
         with self._database.read() as connection:
-            row = _row(connection, report_id)
+            row = report_rows.get(connection, report_id)
             annotation = annotation_rows.get(connection, "reports", [report_id])[report_id]
         return self._report(row, annotation)
 
@@ -136,9 +134,7 @@ class Reports(SubmissionService):
     ) -> tuple[list[ReportSummary], str | None]:
         """Return the newest reports first and, if there are more, the cursor to ask for them with."""
         with self._database.read() as connection:
-            conditions = found_reports(search, state)
-            found = report_rows.page(connection, *conditions, before=parse_cursor(before), limit=limit + 1)
-            rows, following = cut_page(found, limit)
+            rows, following = report_rows.page(connection, *found_reports(search, state), limit=limit, before=before)
             annotations = annotation_rows.get(connection, "reports", [row.id for row in rows])
         reports = [self._report(row, annotations[row.id]) for row in rows]
         return [ReportSummary(**report.shown()) for report in reports], following
@@ -154,7 +150,7 @@ class Reports(SubmissionService):
         if state.final:
             raise InvalidJobTransition(f"The report has already ended: it is {state}.")
         with self._database.write() as connection:
-            row = _row(connection, report_id)
+            row = report_rows.get(connection, report_id)
             singles = filter(None, (row.in_order_job_id, row.shuffled_job_id))
             job_rows.cancel(connection, [*singles], row.sweep_ids)
         self._wake_engine()
@@ -170,7 +166,7 @@ class Reports(SubmissionService):
         if not self.get(report_id).state.final:
             raise InvalidJobTransition("The report has not ended; cancel it first.")
         with self._database.write() as connection:
-            row = _row(connection, report_id)
+            row = report_rows.get(connection, report_id)
             report_rows.delete(connection, report_id)
             annotation_rows.delete(connection, "reports", [report_id])
             if not keep_runs:
@@ -239,7 +235,7 @@ class Reports(SubmissionService):
     def file_names(self, report_id: str) -> list[str]:
         """Return the names of all files of a report; raise `NoDataYet` until every run has succeeded."""
         with self._database.read() as connection:
-            _row(connection, report_id)  # what is kept may be of one that is deleted
+            report_rows.get(connection, report_id)  # what is kept may be of one that is deleted
         return self._contents(report_id).file_names()
 
     def file(self, report_id: str, name: str) -> bytes:
@@ -292,10 +288,3 @@ def _new_job(request: JobRequest) -> NewJob:
             {**request.config.to_dict(), "dataset": request.dataset, "name": request.model_name}
         ),
     )
-
-
-def _row(connection: Connection, report_id: str) -> ReportRow:
-    row = report_rows.get(connection, report_id)
-    if row is None:
-        raise JobNotFound("There is no report of that id.")
-    return row

@@ -57,7 +57,7 @@ def no_fence() -> None:
     """Let an engine whose claim has been taken over write."""
 
     def held_by_anybody(connection: Any, job_id: str, fence: int) -> bool:
-        row = job_rows.get(connection, job_id)
+        row = job_rows.JOBS.find(connection, job_id)
         return row is not None and row.state in job_rows.CLAIMED
 
     def move_by_anybody(*args: Any, fence: int | None = None, **kwargs: Any) -> bool:

@@ -34,7 +34,7 @@ def move(database: Database, job_id: str, to: str, allowed_from: str, fence: int
 
 def row_of(database: Database, job_id: str) -> JobRow:
     with database.read() as connection:
-        row = job_rows.get(connection, job_id)
+        row = job_rows.JOBS.find(connection, job_id)
     assert row is not None
     return row
 

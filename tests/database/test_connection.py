@@ -201,7 +201,7 @@ def test_times_come_back_aware_and_in_utc(database: Database, add_job: Callable[
     before = datetime.now(UTC)
     job_id = add_job()
     with database.read() as connection:
-        row = job_rows.get(connection, job_id)
+        row = job_rows.JOBS.find(connection, job_id)
     assert row is not None and row.created_at.tzinfo is UTC
     assert before <= row.created_at <= datetime.now(UTC)
 

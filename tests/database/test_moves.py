@@ -45,7 +45,7 @@ def test_a_move_is_made_from_its_sources_only(
     put_into(database, job_id, state)
     with database.write() as connection:
         moved = job_rows.move(connection, job_id, to=to, allowed_from=sources(to), reason="because")
-        row = job_rows.get(connection, job_id)
+        row = job_rows.JOBS.find(connection, job_id)
     assert row is not None
     allowed = to in MOVES[state]
     assert moved is allowed
@@ -63,10 +63,10 @@ def test_only_a_job_that_is_over_can_be_deleted(database: Database, add_job: Add
         weight_rows.put_checkpoint(connection, other, step=1, body=b"weights")
         assert job_rows.remove(connection, job_id, allowed_from=FINAL) is state.final
     with database.read() as connection:
-        assert (job_rows.get(connection, job_id) is None) is state.final
+        assert (job_rows.JOBS.find(connection, job_id) is None) is state.final
         assert (weight_rows.get_checkpoint(connection, job_id) is None) is state.final
         assert (event_rows.states(connection, [job_id]) == []) is state.final
-        assert job_rows.get(connection, other) is not None
+        assert job_rows.JOBS.find(connection, other) is not None
         assert weight_rows.get_checkpoint(connection, other) == b"weights"
 
 
@@ -74,13 +74,13 @@ def test_numbers_of_deleted_jobs_and_events_are_not_used_again(database: Databas
     """A cursor or a Last-Event-ID must not come to mean another job."""
     job_id = add_job()
     with database.write() as connection:
-        newest, number = event_rows.newest_id(connection), job_rows.get(connection, job_id).number  # type: ignore[union-attr]
+        newest, number = event_rows.newest_id(connection), job_rows.JOBS.find(connection, job_id).number  # type: ignore[union-attr]
         job_rows.update_columns(connection, job_id, state="failed")
         assert job_rows.remove(connection, job_id, allowed_from=FINAL)
     again = add_job()
     with database.read() as connection:
         assert event_rows.newest_id(connection) > newest
-        assert job_rows.get(connection, again).number > number  # type: ignore[union-attr]
+        assert job_rows.JOBS.find(connection, again).number > number  # type: ignore[union-attr]
 
 
 def test_a_move_carries_its_time_reason_and_columns(database: Database, add_job: AddJob) -> None:
@@ -97,7 +97,7 @@ def test_a_move_carries_its_time_reason_and_columns(database: Database, add_job:
             stop_reason="cancelled",
         )
     with database.read() as connection:
-        row, (_, move) = job_rows.get(connection, job_id), event_rows.states(connection, [job_id])
+        row, (_, move) = job_rows.JOBS.find(connection, job_id), event_rows.states(connection, [job_id])
     assert row is not None and row.finished_at is not None and before <= row.finished_at == move.move.at
     assert (row.stop_reason, move.move.reason) == ("cancelled", "nobody wants it")
 

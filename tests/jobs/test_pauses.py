@@ -183,7 +183,7 @@ def test_a_job_is_paused_only_so_often(idle: JobSystem, monkeypatch: pytest.Monk
     idle.jobs.proceed(job_id, steps=1)
     claim = claimed(idle, job_id)
     with idle.database.write() as connection:
-        pausing.interrupt(connection, job_rows.get(connection, job_id), next_step=1, reason="")  # type: ignore[arg-type]
+        pausing.interrupt(connection, job_rows.JOBS.find(connection, job_id), next_step=1, reason="")  # type: ignore[arg-type]
     assert not idle.jobs.get(job_id).can_pause
     for by in ({"steps": 1}, {"epochs": 1}):
         with pytest.raises(InvalidJobTransition, match="in 1 parts"):

@@ -77,7 +77,7 @@ def claim(idle: JobSystem) -> JobRow:
 
 def row_of(database: Database, job_id: str) -> tuple[JobRow | None, bytes | None]:
     with database.read() as connection:
-        return job_rows.get(connection, job_id), weight_rows.get_checkpoint(connection, job_id)
+        return job_rows.JOBS.find(connection, job_id), weight_rows.get_checkpoint(connection, job_id)
 
 
 def everything(system: JobSystem, job_id: str) -> tuple[object, ...]:

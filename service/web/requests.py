@@ -5,6 +5,7 @@ The fields of a training request are made from the table of hyperparameters.
 
 import re
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
@@ -52,7 +53,7 @@ NUMBER_CURSOR, NAME_CURSOR = "^[0-9]{1,18}$", "^[a-z0-9][a-z0-9._-]*$"
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _KEY = re.compile(r"[ -~]{1,255}")
-_DECIMAL = re.compile(r"-?[0-9]+")
+_DECIMAL, _ONE_SPELLING = re.compile(r"-?[0-9]+"), re.compile(r"0|-?[1-9][0-9]*")
 
 
 async def _service(request: Request) -> Service:  # a coroutine: FastAPI would run a plain function in a thread
@@ -63,16 +64,18 @@ async def _service(request: Request) -> Service:  # a coroutine: FastAPI would r
 ServiceDep = Annotated[Service, Depends(_service)]
 
 
-def _decimal(text: Any) -> Any:
+def _decimal(text: Any, form: re.Pattern[str] = _DECIMAL) -> Any:
     """Return "", which pydantic refuses as no whole number, for what it would read as one besides decimal digits.
 
     Those are texts such as ``5.0``, ``1_0``, ``+5`` and `` 5``.
     """
-    return "" if isinstance(text, str) and not _DECIMAL.fullmatch(text) else text
+    return "" if isinstance(text, str) and not form.fullmatch(text) else text
 
 
-DECIMAL = BeforeValidator(_decimal)
-"""Of a whole number in the path of an address; it comes last, so that what bounds the number is documented."""
+DECIMAL = BeforeValidator(partial(_decimal, form=_ONE_SPELLING))
+"""Of a whole number in the path of an address, where a thing has one name: ``01`` is not 1.
+
+It comes last, so that what bounds the number is documented."""
 
 
 class Parameters(BaseModel):

@@ -22,7 +22,7 @@ from .access_control import API_KEY, AccessControl, SecuredRoute, scopes_by_rout
 from .batches import PredictionBatches
 from .events import EventHub
 from .limits import ConcurrencyLimits
-from .middleware import HostGuard, Methods, OriginGuard, RequestContext
+from .middleware import Guard, Methods, RequestContext
 from .problems import Problem
 from .routes.pages import PageFiles
 
@@ -93,8 +93,7 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
         telemetry={"tracing": tracing(), "metrics": False, "logs": False, "operation_spans": False},
         middleware=[
             Middleware(RequestContext),
-            Middleware(HostGuard, bound=settings.host, allowed=settings.allowed_hosts),
-            Middleware(OriginGuard),
+            Middleware(Guard, bound=settings.host, allowed=settings.allowed_hosts),
             Middleware(Methods),
         ],
     )

@@ -35,8 +35,8 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
-class HostGuard:
-    """Refuses requests whose Host header does not name this server.
+class Guard:
+    """Refuses requests whose Host header does not name this server, and changes that a page of another origin sends.
 
     Parameters
     ----------
@@ -54,20 +54,9 @@ class HostGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        hosts = Headers(scope=scope).getlist("host") if scope["type"] == "http" else None
-        if hosts is None or self.is_own(hosts):
-            await self._app(scope, receive, send)
-            return
-        detail = "A request needs one Host header."
-        if len(hosts) == 1 and (match := _HOST.fullmatch(hosts[0])):
-            name = match["name"][:_MAX_NAME_LENGTH]
-            detail = (
-                f"The Host header names {name}, which is none of this server's names; its operator can allow it: "
-                f"--allowed-hosts {name} (INKLING_ALLOWED_HOSTS)."
-            )
-            _log.warning("refused: %s", detail)
-        answer = problem_response(scope, "bad-host", detail)
-        await answer(scope, receive, send)
+        refused = self._refusal(scope) if scope["type"] == "http" else None
+        serve = problem_response(scope, *refused) if refused else self._app
+        await serve(scope, receive, send)
 
     def is_own(self, hosts: list[str]) -> bool:
         """Whether there is one Host header and it names this server."""
@@ -79,20 +68,28 @@ class HostGuard:
             return True
         return self._any_address and _is_address(name.strip("[]"))
 
+    def _refusal(self, scope: Scope) -> tuple[str, str] | None:
+        """Return the code and the detail of the problem that a request has, if it has one."""
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if not self.is_own(hosts):
+            return "bad-host", _detail_of(hosts)
+        # Browsers send Origin with every request that is not safe, and other programs need not send it.
+        if scope["method"] in _SAFE_METHODS or all(_names_host(each, hosts[0]) for each in headers.getlist("origin")):
+            return None
+        return "cross-origin", "A page of another origin may not change anything here."
 
-class OriginGuard:
-    """Refuses requests that would change something and that a page of another origin sent."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or _is_same_origin(scope):
-            await self._app(scope, receive, send)
-            return
-        answer = problem_response(scope, "cross-origin", "A page of another origin may not change anything here.")
-        await answer(scope, receive, send)
+def _detail_of(hosts: list[str]) -> str:
+    if len(hosts) != 1 or not (match := _HOST.fullmatch(hosts[0])):
+        return "A request needs one Host header."
+    name = match["name"][:_MAX_NAME_LENGTH]
+    detail = (
+        f"The Host header names {name}, which is none of this server's names; its operator can allow it: "
+        f"--allowed-hosts {name} (INKLING_ALLOWED_HOSTS)."
+    )
+    _log.warning("refused: %s", detail)
+    return detail
 
 
 class Methods:
@@ -114,13 +111,6 @@ class Methods:
                 scope["route"] = as_get.get("route")  # for the middleware outside
         else:
             await self._app(scope, receive, send)
-
-
-def _is_same_origin(scope: Scope) -> bool:
-    """Browsers send Origin with every request that is not safe, and other programs need not send it."""
-    headers = Headers(scope=scope)
-    host = headers.get("host", "")
-    return all(_names_host(origin, host) for origin in headers.getlist("origin"))
 
 
 def _names_host(origin: str, host: str) -> bool:

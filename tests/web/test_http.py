@@ -13,7 +13,7 @@ from service.bootstrap import Service
 from service.settings import Settings
 from service.web.access_control import PUBLIC
 from service.web.app import create_app
-from service.web.middleware import HostGuard
+from service.web.middleware import Guard
 from service.web.routing import noun_router
 from tests.web.serving import TINY, problem_of
 
@@ -121,7 +121,7 @@ def test_no_host_at_all(url: str) -> None:
     ],
 )
 def test_names_follow_the_address_that_is_bound(bound: str, host: str, known: bool) -> None:
-    guard = HostGuard(create_app(settings=Settings()), bound=bound, allowed=("digits.example", "*.lab.example"))
+    guard = Guard(create_app(settings=Settings()), bound=bound, allowed=("digits.example", "*.lab.example"))
     assert guard.is_own([host]) is known
 
 

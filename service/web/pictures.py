@@ -1,20 +1,20 @@
 """Pictures over HTTP: drawn only when the client's copy is out of date, and never on the event loop."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from anyio.to_thread import run_sync
-from fastapi import Depends, Query
+from numpy.typing import NDArray
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from service import __version__
-from service.charts import MEDIA_TYPES, ChartSize, Drawing, confusion_chart
+from service.charts import MEDIA_TYPES, ChartSize, Drawing, confusion_chart, digit_picture
 from service.core import MAX_LAYERS, Ints
 from service.jobs import ImageFormat
 
@@ -57,10 +57,10 @@ class ChartParameters(Parameters):
         None, ge=50, le=600, description="Pixels to an inch of type; not given: what suits the size."
     )
 
-    @property
-    def size(self) -> ChartSize:
-        """As the charts take it."""
-        return ChartSize(width_px=self.width_px, height_px=self.height_px, dpi=self.dpi)
+    def form(self, image_format: ImageFormat) -> dict[str, Any]:
+        """Return both as the arguments of a chart."""
+        size = ChartSize(width_px=self.width_px, height_px=self.height_px, dpi=self.dpi)
+        return {"size": size, "image_format": image_format}
 
 
 class _WeightsParameters(Parameters):
@@ -102,30 +102,32 @@ class WeightsGridParameters(_WeightsParameters):
     )
 
 
-async def picture_answer(request: Request, prepare: Callable[[], Drawing]) -> Response:
-    """Answer with the picture that ``prepare`` reads, called in a thread, or with 304 if the client has it."""
-    picture = await run_sync(prepare)
-    tag = entity_tag(picture.media_type, *picture.made_of)
-    headers = {"ETag": tag, "Cache-Control": "no-cache", **dict(picture.headers)}
-    if is_known(request, tag):
-        return Response(status_code=304, headers=headers)
-    content = await run_sync(picture.draw, limiter=request.app.state.drawing)
-    return Response(content, headers=headers, media_type=picture.media_type)
+class DrawingResponse(Response):
+    """A picture, drawn in a thread when it is sent, or 304 if the client has it."""
+
+    def __init__(self, drawing: Drawing) -> None:
+        super().__init__()
+        self._drawing = drawing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `Response`."""
+        drawing, request = self._drawing, Request(scope)
+        tag = entity_tag(drawing.media_type, *drawing.made_of)
+        headers = {"ETag": tag, "Cache-Control": "no-cache", **dict(drawing.headers)}
+        answer = Response(status_code=304, headers=headers)
+        if not is_known(request, tag):
+            content = await run_sync(drawing.draw, limiter=request.app.state.drawing)
+            answer = Response(content, headers=headers, media_type=drawing.media_type)
+        await answer(scope, receive, send)
 
 
-class Chart:
-    """A chart that a client asks for, in its format and size."""
-
-    def __init__(self, request: Request, image_format: ImageFormat, query: Annotated[ChartParameters, Query()]) -> None:
-        self._request = request
-        self._form = {"size": query.size, "image_format": image_format}
-
-    async def answer(self, prepare: Callable[..., Drawing], *args: Any, **options: Any) -> Response:
-        """Answer as `picture_answer`; ``prepare`` also gets size and format."""
-        return await picture_answer(self._request, partial(prepare, *args, **options, **self._form))
-
-
-ChartDep = Annotated[Chart, Depends()]
+def labelled_picture(
+    pixels: NDArray[np.uint8], label: int, *, upscale: int, provenance: dict[str, str]
+) -> DrawingResponse:
+    """Answer with an image as models get it, and its label in the header ``X-Label``."""
+    provenance = {**provenance, "label": str(label)}
+    drawing = Drawing.of(digit_picture, pixels, upscale=upscale, provenance=provenance)
+    return DrawingResponse(replace(drawing, headers=(("X-Label", str(label)),)))
 
 
 def confusion_drawing(counts: Ints, labels: Sequence[str], *, of: str, **frame: Any) -> Drawing:

@@ -11,7 +11,6 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.charts import Drawing, digit_picture
 from service.core import DIGITS
 from service.inference import Verdict, predictions_of
 from service.jobs import (
@@ -27,7 +26,7 @@ from service.jobs import (
 from service.web.access_control import COLLECT, READ, TRAIN
 from service.web.image_body import FORM, IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
-from service.web.pictures import PNG_ANSWER, Upscale, file_answer, picture_answer
+from service.web.pictures import PNG_ANSWER, Upscale, file_answer, labelled_picture
 from service.web.requests import AnnotationChange, Page, Parameters, SearchedPage, ServiceDep, Strict, check_id
 from service.web.routing import Answer, JsonAnswer, NextPage, answer, noun_router
 
@@ -233,21 +232,13 @@ async def add_collected_image(name: str, query: LabelParameters, request: Reques
 
 
 @router.get("/collections/{name}/images/{image_id}.png", dependencies=[READ], **PNG_ANSWER)
-async def get_collected_image(
-    name: str, image_id: ImageId, query: CollectedPictureParameters, request: Request, service: ServiceDep
+def get_collected_image(
+    name: str, image_id: ImageId, query: CollectedPictureParameters, service: ServiceDep
 ) -> Response:
     """Show an image as models get it. Its label is in the header `X-Label`."""
-
-    def prepare() -> Drawing:
-        pixels, label = service.collections.pixels(name, image_id)
-        provenance = {"collection": name, "image": image_id, "label": str(label)}
-
-        def draw() -> bytes:
-            return digit_picture(pixels, upscale=query.upscale, provenance=provenance)
-
-        return Drawing(made_of=(provenance, query.upscale), draw=draw, headers=(("X-Label", str(label)),))
-
-    return await picture_answer(request, prepare)
+    pixels, label = service.collections.pixels(name, image_id)
+    provenance = {"collection": name, "image": image_id}
+    return labelled_picture(pixels, label, upscale=query.upscale, provenance=provenance)
 
 
 @router.get(

@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.charts import Drawing, contact_sheet, digit_picture
+from service.charts import Drawing, contact_sheet
 from service.core import BY_NAME, STRENGTHS, Augmenter
 from service.datasets import MAX_TEXT_CHARS, NAME_RULE, PART_NAMES, Dataset, LabelledImages
 from service.errors import DatasetNotFound, InvalidInput, UnsupportedMedia
@@ -19,7 +19,7 @@ from service.jobs import DatasetSummary
 from service.web.access_control import READ, TRAIN
 from service.web.image_body import FORM, read_form
 from service.web.limits import limits_of
-from service.web.pictures import PNG_ANSWER, Upscale, picture_answer
+from service.web.pictures import PNG_ANSWER, DrawingResponse, Upscale, labelled_picture
 from service.web.requests import DECIMAL, AnnotationChange, NamesPage, Parameters, ServiceDep
 from service.web.routing import Answer, BoundedRequest, JsonAnswer, NextPage, answer, media_type_of, noun_router
 
@@ -172,40 +172,26 @@ def list_images(name: str, query: ImagesParameters, service: ServiceDep) -> Resp
 
 
 @router.get("/datasets/{name}/images/{index}.png", dependencies=[READ], **PNG_ANSWER)
-async def get_image(
-    name: str, index: Annotated[int, DECIMAL], query: ImageParameters, request: Request, service: ServiceDep
-) -> Response:
+def get_image(name: str, index: Annotated[int, DECIMAL], query: ImageParameters, service: ServiceDep) -> Response:
     """Show one image, counted from 0. Its label is in the header `X-Label`."""
-
-    def prepare() -> Drawing:
-        dataset = service.datasets.get(name)
-        images = _part(dataset, query.part)
-        if not 0 <= index < len(images):
-            raise DatasetNotFound("There is no image of this number.", allowed=f"0 to {len(images) - 1:,}")
-        label = str(images.labels[index])
-        provenance = {**_provenance(dataset, query.part), "index": str(index), "label": label}
-
-        def draw() -> bytes:
-            return digit_picture(images.images[index], upscale=query.upscale, provenance=provenance)
-
-        return Drawing(made_of=(provenance, query.upscale), draw=draw, headers=(("X-Label", label),))
-
-    return await picture_answer(request, prepare)
+    dataset = service.datasets.get(name)
+    images = _part(dataset, query.part)
+    if not 0 <= index < len(images):
+        raise DatasetNotFound("There is no image of this number.", allowed=f"0 to {len(images) - 1:,}")
+    provenance = {**_provenance(dataset, query.part), "index": str(index)}
+    pixels, label = images.images[index], int(images.labels[index])
+    return labelled_picture(pixels, label, upscale=query.upscale, provenance=provenance)
 
 
 @router.get("/datasets/{name}/contact-sheet.png", dependencies=[READ], **PNG_ANSWER)
-async def get_contact_sheet(name: str, query: SheetParameters, request: Request, service: ServiceDep) -> Response:
+def get_contact_sheet(name: str, query: SheetParameters, service: ServiceDep) -> Response:
     """Show the first images of each class, a row a class, as they are or distorted at random."""
-
-    def prepare() -> Drawing:
-        dataset = service.datasets.get(name)
-        provenance = {**_provenance(dataset, query.part), "per_class": str(query.per_class)}
-        if query.augmentation != "none":
-            provenance |= {"augmentation": query.augmentation, "seed": str(query.seed)}
-        draw = partial(_draw_sheet, dataset, query, provenance)
-        return Drawing(made_of=(provenance, query.upscale), draw=draw)
-
-    return await picture_answer(request, prepare)
+    dataset = service.datasets.get(name)
+    provenance = {**_provenance(dataset, query.part), "per_class": str(query.per_class)}
+    if query.augmentation != "none":
+        provenance |= {"augmentation": query.augmentation, "seed": str(query.seed)}
+    draw = partial(_draw_sheet, dataset, query, provenance)
+    return DrawingResponse(Drawing(made_of=(provenance, query.upscale), draw=draw))
 
 
 def _draw_sheet(dataset: Dataset, query: SheetParameters, provenance: dict[str, str]) -> bytes:

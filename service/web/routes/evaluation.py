@@ -1,7 +1,7 @@
 """How well versions do on images that they were not trained on, alone and against each other."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 from starlette.responses import Response
@@ -9,9 +9,10 @@ from starlette.responses import Response
 from service.charts import Drawing, calibration_chart
 from service.errors import InvalidField
 from service.inference import Comparison, ConfusionCell, EvaluationSummary, compare, evaluate
+from service.jobs import ImageFormat
 from service.registry import Model
 from service.web.access_control import READ
-from service.web.pictures import CHART_ANSWER, ChartDep, confusion_drawing
+from service.web.pictures import CHART_ANSWER, ChartParameters, DrawingResponse, confusion_drawing
 from service.web.requests import Parameters, ServiceDep
 from service.web.routing import JsonAnswer, noun_router
 
@@ -60,43 +61,41 @@ def get_images_of_cell(name: str, version: str, query: CellParameters, service: 
 
 
 @router.get("/models/{name}/versions/{version}/confusion.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def confusion_of_version(name: str, version: str, chart: ChartDep, service: ServiceDep) -> Response:
+def confusion_of_version(
+    name: str, version: str, image_format: ImageFormat, query: ChartParameters, service: ServiceDep
+) -> Response:
     """Draw the confusion matrix of the test images."""
-
-    def prepare(**form: Any) -> Drawing:
-        model = service.catalogue.get(name, version)
-        manifest, evaluation = model.manifest, evaluate(model, service.datasets)
-        return confusion_drawing(
-            evaluation.confusion(),
-            manifest.class_names,
-            title=f"Confusion: {manifest.name}, version {manifest.version}",
-            of=f"test images of {evaluation.dataset}",
-            provenance={**manifest.provenance(), "part": "test"},
-            **form,
-        )
-
-    return await chart.answer(prepare)
+    model = service.catalogue.get(name, version)
+    manifest, evaluation = model.manifest, evaluate(model, service.datasets)
+    drawing = confusion_drawing(
+        evaluation.confusion(),
+        manifest.class_names,
+        title=f"Confusion: {manifest.name}, version {manifest.version}",
+        of=f"test images of {evaluation.dataset}",
+        provenance={**manifest.provenance(), "part": "test"},
+        **query.form(image_format),
+    )
+    return DrawingResponse(drawing)
 
 
 @router.get("/models/{name}/versions/{version}/calibration.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def calibration_of_version(name: str, version: str, chart: ChartDep, service: ServiceDep) -> Response:
+def calibration_of_version(
+    name: str, version: str, image_format: ImageFormat, query: ChartParameters, service: ServiceDep
+) -> Response:
     """Draw the reliability curve: the accuracy on the test images by the probability of what is predicted."""
-
-    def prepare(**form: Any) -> Drawing:
-        model = service.catalogue.get(name, version)
-        manifest, evaluation = model.manifest, evaluate(model, service.datasets)
-        calibration = evaluation.calibration()
-        return Drawing.of(
-            calibration_chart,
-            [asdict(each) for each in calibration.bins],
-            title=f"Calibration: {manifest.name}, version {manifest.version}",
-            caption=f"On {len(evaluation.true):,} test images of {evaluation.dataset}, probability and accuracy differ "
-            f"by {calibration.expected_error:.2%} on average.",
-            provenance={**manifest.provenance(), "part": "test"},
-            **form,
-        )
-
-    return await chart.answer(prepare)
+    model = service.catalogue.get(name, version)
+    manifest, evaluation = model.manifest, evaluate(model, service.datasets)
+    calibration = evaluation.calibration()
+    drawing = Drawing.of(
+        calibration_chart,
+        [asdict(each) for each in calibration.bins],
+        title=f"Calibration: {manifest.name}, version {manifest.version}",
+        caption=f"On {len(evaluation.true):,} test images of {evaluation.dataset}, probability and accuracy differ "
+        f"by {calibration.expected_error:.2%} on average.",
+        provenance={**manifest.provenance(), "part": "test"},
+        **query.form(image_format),
+    )
+    return DrawingResponse(drawing)
 
 
 @router.get("/compare", dependencies=[READ], response_model=Comparison)

@@ -1,7 +1,6 @@
 """Training jobs: submit, look, follow, pause, cancel, resume, verify, delete; and their pictures at any time."""
 
 import re
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from anyio.to_thread import run_sync
@@ -15,6 +14,7 @@ from service.errors import MalformedInput
 from service.jobs import (
     DEFAULT_POINTS,
     MAX_POINTS,
+    ImageFormat,
     Job,
     JobState,
     LayerNumbers,
@@ -32,11 +32,11 @@ from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
     BestOrLast,
-    ChartDep,
+    ChartParameters,
+    DrawingResponse,
     Layer,
     LayerPictureParameters,
     WeightsParameters,
-    picture_answer,
 )
 from service.web.requests import MAX_EVENT_ID, IdempotencyKey, JobId, Parameters, SearchedPage, ServiceDep
 from service.web.routing import CSV, CSV_CONTENT, Answer, JsonAnswer, NextPage, answer, answer_type_of, noun_router
@@ -239,22 +239,22 @@ async def follow_job(
 
 
 @pictures.get("/jobs/{job_id}/loss.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def loss_picture(job_id: JobId, chart: ChartDep, service: ServiceDep) -> Response:
+def loss_picture(job_id: JobId, image_format: ImageFormat, query: ChartParameters, service: ServiceDep) -> Response:
     """Draw training and validation loss over steps, with the best check and an early stop marked."""
-    return await chart.answer(prepare_job_curves, service.jobs, job_id, "loss")
+    return DrawingResponse(prepare_job_curves(service.jobs, job_id, "loss", **query.form(image_format)))
 
 
 @pictures.get("/jobs/{job_id}/accuracy.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def accuracy_picture(job_id: JobId, chart: ChartDep, service: ServiceDep) -> Response:
+def accuracy_picture(job_id: JobId, image_format: ImageFormat, query: ChartParameters, service: ServiceDep) -> Response:
     """Draw training and validation accuracy at every check."""
-    return await chart.answer(prepare_job_curves, service.jobs, job_id, "accuracy")
+    return DrawingResponse(prepare_job_curves(service.jobs, job_id, "accuracy", **query.form(image_format)))
 
 
 @pictures.get("/jobs/{job_id}/weights.png", dependencies=[READ], **PNG_ANSWER)
-async def weights_of_job(job_id: JobId, query: JobWeightsParameters, request: Request, service: ServiceDep) -> Response:
+def weights_of_job(job_id: JobId, query: JobWeightsParameters, service: ServiceDep) -> Response:
     """Draw the weights of the newest checkpoint: a 28x28 tile for each class, each weight a solid block."""
-    prepare = partial(prepare_job_weights, service.jobs, job_id, which=query.weights, layer=query.layer, **query.style)
-    return await picture_answer(request, prepare)
+    chosen = {"which": query.weights, "layer": query.layer, **query.style}
+    return DrawingResponse(prepare_job_weights(service.jobs, job_id, **chosen))
 
 
 @router.get("/jobs/{job_id}/weights", dependencies=[READ], response_model=LayerNumbers, responses=_CSV_TOO)
@@ -272,13 +272,13 @@ async def numbers_of_gradient(job_id: JobId, query: LayerParameters, request: Re
 
 
 @pictures.get("/jobs/{job_id}/gradient.png", dependencies=[READ], **PNG_ANSWER)
-async def gradient_of_job(job_id: JobId, query: WeightsParameters, request: Request, service: ServiceDep) -> Response:
+def gradient_of_job(job_id: JobId, query: WeightsParameters, service: ServiceDep) -> Response:
     """Draw the gradient of the next step from the newest checkpoint, as `weights.png` draws the weights.
 
     It is that of the objective on the images of that step (of a batch of more than 1,000, the first 1,000). The step
     subtracts it, times the learning rate, or adds it to the velocity where there is momentum.
     """
-    return await picture_answer(request, partial(prepare_job_gradient, service.jobs, job_id, **query.style))
+    return DrawingResponse(prepare_job_gradient(service.jobs, job_id, **query.style))
 
 
 async def _numbers(request: Request, service: Service, job_id: str, what: LayerValues, **asked: Any) -> Response:

@@ -24,11 +24,11 @@ from service.web.pictures import (
     BINARY,
     PNG_ANSWER,
     SVG,
+    DrawingResponse,
     LayerPictureParameters,
     entity_tag,
     file_answer,
     is_known,
-    picture_answer,
 )
 from service.web.requests import CLASSES_PATTERN, DECIMAL, NamesPage, Page, Parameters, ServiceDep
 from service.web.routing import Answer, JsonAnswer, NextPage, answer, noun_router
@@ -250,60 +250,41 @@ def get_onnx(name: str, version: str, request: Request, service: ServiceDep) -> 
 
 
 @router.get("/models/{name}/versions/{version}/weights.png", dependencies=[READ], **PNG_ANSWER)
-async def weights_of_version(
-    name: str, version: str, query: LayerPictureParameters, request: Request, service: ServiceDep
-) -> Response:
+def weights_of_version(name: str, version: str, query: LayerPictureParameters, service: ServiceDep) -> Response:
     """Draw the published weights: a 28x28 tile for each class or unit, each weight a solid block."""
-
-    def prepare() -> Drawing:
-        model = service.catalogue.get(name, version)
-        manifest = model.manifest
-        function, row, n_layers = model.function, model.parameters, len(model.function.layout.tensors)
-        function.check_layer(query.layer)
-        provenance = {**manifest.provenance(), **({"layer": str(query.layer)} if n_layers > 1 else {})}
-        x = None
-        with suppress(DatasetNotFound):  # deleted: then the weights alone give the order of the units
-            if n_layers > 1:
-                images = service.datasets.get(manifest.dataset["name"]).test.images[:_N_IMAGES]
-                x = design_matrix(images, manifest.dtype, function.scaling)
-        tiles, importance = function.tiles(row, query.layer), function.importance(row, query.layer, x)
-        labels = function.tile_names(manifest.class_names, query.layer)
-        named = {"labels": labels, "importance": importance}
-        return Drawing.of(weights_picture, tiles, **named, provenance=provenance, **query.style)
-
-    return await picture_answer(request, prepare)
+    model = service.catalogue.get(name, version)
+    manifest = model.manifest
+    function, row, n_layers = model.function, model.parameters, len(model.function.layout.tensors)
+    function.check_layer(query.layer)
+    provenance = {**manifest.provenance(), **({"layer": str(query.layer)} if n_layers > 1 else {})}
+    x = None
+    with suppress(DatasetNotFound):  # deleted: then the weights alone give the order of the units
+        if n_layers > 1:
+            images = service.datasets.get(manifest.dataset["name"]).test.images[:_N_IMAGES]
+            x = design_matrix(images, manifest.dtype, function.scaling)
+    tiles, importance = function.tiles(row, query.layer), function.importance(row, query.layer, x)
+    named = {"labels": function.tile_names(manifest.class_names, query.layer), "importance": importance}
+    return DrawingResponse(Drawing.of(weights_picture, tiles, **named, provenance=provenance, **query.style))
 
 
 @router.get(
     "/models/{name}/versions/{version}/architecture.svg", dependencies=[READ], **file_answer("An SVG file.", SVG)
 )
-async def draw_architecture(name: str, version: str, request: Request, service: ServiceDep) -> Response:
+def draw_architecture(name: str, version: str, service: ServiceDep) -> Response:
     """Draw the layers of a version with their sizes, activations and numbers of parameters."""
-
-    def prepare() -> Drawing:
-        manifest = service.registry.manifest(name, service.registry.resolve(name, version))
-        function, provenance = manifest.build_model(), manifest.provenance()
-        height, width = manifest.image_shape
-        layers = [DrawnLayer(title="pixels", function=f"{height} × {width}, scaled", n_units=height * width)]
-        for number, tensor in enumerate(function.layout.tensors, 1):
-            names = function.tile_names(manifest.class_names, number)
-            is_last = number == len(function.layout.tensors)
-            layers.append(
-                DrawnLayer(
-                    title="outputs" if is_last else f"layer {number}",
-                    function=_OUTPUTS.get(function.output.operation.kind, "")
-                    if is_last
-                    else manifest.config["activation"],
-                    n_units=tensor.shape[1],
-                    shape=tensor.shape,
-                    names=names if is_last else (),
-                )
-            )
-        title = f"{manifest.name}, version {manifest.version}"
-        draw = partial(architecture_picture, layers, title=title, provenance=provenance)
-        return Drawing(made_of=(layers, title, provenance), draw=draw, media_type=SVG)
-
-    return await picture_answer(request, prepare)
+    manifest = service.registry.manifest(name, service.registry.resolve(name, version))
+    function, provenance = manifest.build_model(), manifest.provenance()
+    height, width = manifest.image_shape
+    layers = [DrawnLayer(title="pixels", function=f"{height} × {width}, scaled", n_units=height * width)]
+    *hidden, last = [tensor.shape for tensor in function.layout.tensors]
+    for number, shape in enumerate(hidden, 1):
+        activation = manifest.config["activation"]
+        layers.append(DrawnLayer(title=f"layer {number}", function=activation, n_units=shape[1], shape=shape))
+    names, output = function.output.names(manifest.class_names), _OUTPUTS.get(function.output.operation.kind, "")
+    layers.append(DrawnLayer(title="outputs", function=output, n_units=last[1], shape=last, names=names))
+    title = f"{manifest.name}, version {manifest.version}"
+    draw = partial(architecture_picture, layers, title=title, provenance=provenance)
+    return DrawingResponse(Drawing(made_of=(layers, title, provenance), draw=draw, media_type=SVG))
 
 
 @router.put("/models/{name}/aliases/{alias}", dependencies=[ADMIN], response_model=AliasEntry)

@@ -4,7 +4,6 @@ from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from service.charts import Drawing
@@ -16,7 +15,7 @@ from service.jobs import ImageFormat
 from service.reports import FORMS, HAND_IN, MAX_PENALTIES, MAX_SEEDS, ReportDetail, ReportOptions, ReportSummary
 from service.web.access_control import READ, TRAIN
 from service.web.middleware import policy
-from service.web.pictures import CHART_ANSWER, PNG, SVG, file_answer, picture_answer
+from service.web.pictures import CHART_ANSWER, PNG, SVG, DrawingResponse, file_answer
 from service.web.requests import (
     Annotating,
     AnnotationChange,
@@ -129,39 +128,30 @@ def delete_report(report_id: ReportId, query: DeletionParameters, service: Servi
     dependencies=[READ],
     **file_answer("The report.", *(_MEDIA_TYPES[form] for form in FORMS)),
 )
-async def report_file(
-    report_id: ReportId,
-    form: Literal["html", "pdf", "md", "tex", "ipynb", "json", "zip"],
-    request: Request,
-    service: ServiceDep,
+def report_file(
+    report_id: ReportId, form: Literal["html", "pdf", "md", "tex", "ipynb", "json", "zip"], service: ServiceDep
 ) -> Response:
     """Return the report as a page that needs nothing else, as PDF, text, notebook or numbers, or all in an archive."""
-    return await _file(report_id, f"report.{form}", request, service)
+    return _file(report_id, f"report.{form}", service)
 
 
 @router.get("/reports/{report_id}/figures/{name}.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def report_figure(
-    report_id: ReportId, name: str, image_format: ImageFormat, request: Request, service: ServiceDep
-) -> Response:
+def report_figure(report_id: ReportId, name: str, image_format: ImageFormat, service: ServiceDep) -> Response:
     """Return a figure of the report."""
-    return await _file(report_id, f"figures/{name}.{image_format}", request, service)
+    return _file(report_id, f"figures/{name}.{image_format}", service)
 
 
-async def _file(report_id: str, name: str, request: Request, service: ServiceDep) -> Response:
+def _file(report_id: str, name: str, service: ServiceDep) -> Response:
     form = name.rpartition(".")[2]
+    if name not in service.reports.file_names(report_id):
+        raise JobNotFound("This report has no figure of that name.")
+    headers: tuple[tuple[str, str], ...] = ()
+    if form == "html":
+        from service.reports.rendering import CONTENT_SECURITY_POLICY  # noqa: PLC0415 - it takes a while
 
-    def prepare() -> Drawing:
-        if name not in service.reports.file_names(report_id):
-            raise JobNotFound("This report has no figure of that name.")
-        headers: tuple[tuple[str, str], ...] = ()
-        if form == "html":
-            from service.reports.rendering import CONTENT_SECURITY_POLICY  # noqa: PLC0415 - it takes a while
-
-            headers = (("Content-Security-Policy", policy(CONTENT_SECURITY_POLICY)),)
-        if form == "zip":
-            headers = (("Content-Disposition", f'attachment; filename="{HAND_IN}"'),)
-        # Runs that are over never change, so neither does what is made of them.
-        draw = partial(service.reports.file, report_id, name)
-        return Drawing(made_of=(report_id, name), draw=draw, media_type=_MEDIA_TYPES[form], headers=headers)
-
-    return await picture_answer(request, prepare)
+        headers = (("Content-Security-Policy", policy(CONTENT_SECURITY_POLICY)),)
+    if form == "zip":
+        headers = (("Content-Disposition", f'attachment; filename="{HAND_IN}"'),)
+    # Runs that are over never change, so neither does what is made of them.
+    draw, media_type = partial(service.reports.file, report_id, name), _MEDIA_TYPES[form]
+    return DrawingResponse(Drawing(made_of=(report_id, name), draw=draw, media_type=media_type, headers=headers))

@@ -1,9 +1,7 @@
 """The past of a job: its weights at each check, and what they predict of the validation images."""
 
-from functools import partial
 from typing import Annotated, Any
 
-from anyio.to_thread import run_sync
 from fastapi import Path
 from pydantic import Field
 from starlette.requests import Request
@@ -12,18 +10,18 @@ from starlette.responses import Response
 from service.bootstrap import Service
 from service.charts import Drawing, weights_picture
 from service.core import Operation
-from service.jobs import Confusion
+from service.jobs import Confusion, ImageFormat
 from service.web.access_control import READ
 from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
-    ChartDep,
+    ChartParameters,
+    DrawingResponse,
     LayerPictureParameters,
     confusion_drawing,
     entity_tag,
     file_answer,
     is_known,
-    picture_answer,
 )
 from service.web.requests import DECIMAL, JobId, Parameters, ServiceDep
 from service.web.routing import Answer, JsonAnswer, noun_router
@@ -86,11 +84,9 @@ def list_snapshots(job_id: JobId, service: ServiceDep) -> Response:
 
 
 @router.get("/jobs/{job_id}/snapshots/weights.f32", dependencies=[READ], **_WEIGHTS_ANSWER)
-async def weights_of_snapshots(
-    job_id: JobId, query: SinceParameters, request: Request, service: ServiceDep
-) -> Response:
+def weights_of_snapshots(job_id: JobId, query: SinceParameters, request: Request, service: ServiceDep) -> Response:
     """Return the weights of all snapshots at once, to move through them without asking again: 31 kB each."""
-    steps, weights = await run_sync(partial(service.snapshots.file, job_id, since=query.since))
+    steps, weights = service.snapshots.file(job_id, since=query.since)
     tag = entity_tag(job_id, query.since, steps)
     headers = {"ETag": tag, "Cache-Control": "no-cache", STEPS: ",".join(map(str, steps))}
     if is_known(request, tag):
@@ -99,17 +95,11 @@ async def weights_of_snapshots(
 
 
 @router.get("/jobs/{job_id}/snapshots/{step}/weights.png", dependencies=[READ], **PNG_ANSWER)
-async def weights_of_snapshot(
-    job_id: JobId, step: Step, query: LayerPictureParameters, request: Request, service: ServiceDep
-) -> Response:
+def weights_of_snapshot(job_id: JobId, step: Step, query: LayerPictureParameters, service: ServiceDep) -> Response:
     """Draw the weights of a snapshot, as those of a job."""
-
-    def prepare() -> Drawing:
-        found = service.snapshots.weights(job_id, step)
-        provenance = _provenance(service, job_id, step)
-        return Drawing.of(weights_picture, **found.pictures(query.layer), provenance=provenance, **query.style)
-
-    return await picture_answer(request, prepare)
+    found, provenance = service.snapshots.weights(job_id, step), _provenance(service, job_id, step)
+    drawn = {**found.pictures(query.layer), **query.style}
+    return DrawingResponse(Drawing.of(weights_picture, **drawn, provenance=provenance))
 
 
 @router.get("/jobs/{job_id}/snapshots/{step}/confusion", dependencies=[READ], response_model=Confusion)
@@ -119,21 +109,20 @@ def confusion_of_snapshot(job_id: JobId, step: Step, service: ServiceDep) -> Res
 
 
 @router.get("/jobs/{job_id}/snapshots/{step}/confusion.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def confusion_picture_of_snapshot(job_id: JobId, step: Step, chart: ChartDep, service: ServiceDep) -> Response:
+def confusion_picture_of_snapshot(
+    job_id: JobId, step: Step, image_format: ImageFormat, query: ChartParameters, service: ServiceDep
+) -> Response:
     """Draw the confusion matrix of the validation images under the weights of a snapshot."""
-
-    def prepare(**form: Any) -> Drawing:
-        found = service.snapshots.weights(job_id, step)
-        return confusion_drawing(
-            service.snapshots.confusion(job_id, step).confusion,
-            found.class_names,
-            title=f"Confusion: {found.job.name}, step {step:,}",
-            of="validation images",
-            provenance=_provenance(service, job_id, step),
-            **form,
-        )
-
-    return await chart.answer(prepare)
+    found = service.snapshots.weights(job_id, step)
+    drawing = confusion_drawing(
+        service.snapshots.confusion(job_id, step).confusion,
+        found.class_names,
+        title=f"Confusion: {found.job.name}, step {step:,}",
+        of="validation images",
+        provenance=_provenance(service, job_id, step),
+        **query.form(image_format),
+    )
+    return DrawingResponse(drawing)
 
 
 def _provenance(service: Service, job_id: str, step: int) -> dict[str, str]:

@@ -1,10 +1,8 @@
 """Sweeps: a grid of jobs submitted as one, ranked, cancelled and pictured together."""
 
-from functools import partial
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from service.core import METRICS
@@ -25,11 +23,9 @@ from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
     BestOrLast,
-    Chart,
-    ChartDep,
     ChartParameters,
+    DrawingResponse,
     WeightsGridParameters,
-    picture_answer,
 )
 from service.web.requests import GroupsPage, IdempotencyKey, Parameters, ServiceDep, SweepId
 from service.web.routing import JsonAnswer, NextPage, answer, noun_router
@@ -120,33 +116,31 @@ def delete_sweep(sweep_id: SweepId, service: ServiceDep) -> Response:
 
 
 @router.get("/sweeps/{sweep_id}/accuracy.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def sweep_accuracy(sweep_id: SweepId, chart: ChartDep, service: ServiceDep) -> Response:
+def sweep_accuracy(
+    sweep_id: SweepId, image_format: ImageFormat, query: ChartParameters, service: ServiceDep
+) -> Response:
     """Draw the validation accuracy of each member over steps; of repeated seeds their mean, in a band."""
-    return await chart.answer(prepare_sweep_accuracy, service.sweeps, sweep_id)
+    return DrawingResponse(prepare_sweep_accuracy(service.sweeps, sweep_id, **query.form(image_format)))
 
 
 @router.get("/sweeps/{sweep_id}/norms.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def sweep_norms(
-    sweep_id: SweepId, image_format: ImageFormat, query: NormsParameters, request: Request, service: ServiceDep
-) -> Response:
+def sweep_norms(sweep_id: SweepId, image_format: ImageFormat, query: NormsParameters, service: ServiceDep) -> Response:
     """Draw the norm of the last weights over the L2 penalty, which must be in the grid."""
-    chart = Chart(request, image_format, query)
-    return await chart.answer(prepare_sweep_norms, service.sweeps, sweep_id, scale=query.scale)
+    chosen = {"scale": query.scale, **query.form(image_format)}
+    return DrawingResponse(prepare_sweep_norms(service.sweeps, sweep_id, **chosen))
 
 
 @router.get("/sweeps/{sweep_id}/heatmap.{image_format}", dependencies=[READ], **CHART_ANSWER)
-async def sweep_heatmap(
-    sweep_id: SweepId, image_format: ImageFormat, query: HeatmapParameters, request: Request, service: ServiceDep
+def sweep_heatmap(
+    sweep_id: SweepId, image_format: ImageFormat, query: HeatmapParameters, service: ServiceDep
 ) -> Response:
     """Draw a metric for each pair of values of the two hyperparameters that vary, its mean if seeds do too."""
-    chart = Chart(request, image_format, query)
-    return await chart.answer(prepare_sweep_heatmap, service.sweeps, sweep_id, metric=query.metric)
+    chosen = {"metric": query.metric, **query.form(image_format)}
+    return DrawingResponse(prepare_sweep_heatmap(service.sweeps, sweep_id, **chosen))
 
 
 @router.get("/sweeps/{sweep_id}/weights.png", dependencies=[READ], **PNG_ANSWER)
-async def sweep_weights(
-    sweep_id: SweepId, query: MemberWeightsParameters, request: Request, service: ServiceDep
-) -> Response:
+def sweep_weights(sweep_id: SweepId, query: MemberWeightsParameters, service: ServiceDep) -> Response:
     """Draw weights: a row for each member in the order of the grid, a column for each class."""
     chosen = {"which": query.weights, "rank_by": query.rank_by, "limit": query.limit, **query.style}
-    return await picture_answer(request, partial(prepare_sweep_weights, service.sweeps, sweep_id, **chosen))
+    return DrawingResponse(prepare_sweep_weights(service.sweeps, sweep_id, **chosen))

@@ -98,6 +98,7 @@ LAYERS = {
     "registry": "weight files",
     "core": "the mathematics, in NumPy alone",
     "sklearn": "for scikit-learn",
+    "answers": "values as JSON",
     "background": "threads beside training",
     "telemetry": "log lines and spans",
     "errors": "one tree of everything that goes wrong on purpose",

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import service
 from service.access import AuditLog, Keys
+from service.answers import plain
 from service.background import Background
 from service.database import Database, Search, delivery_rows, file_size, migrate
 from service.datasets import Datasets
@@ -43,7 +44,6 @@ from service.registry import (
     default_model,
     install_shipped,
     parse_version_id,
-    plain,
 )
 from service.reports import Reports
 from service.retention import Keep, Retention, Upkeep

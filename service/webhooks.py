@@ -14,9 +14,9 @@ import anyio
 import httpx
 
 from service import __version__
+from service.answers import utc_text
 from service.database import DeliveryRow
 from service.errors import InvalidInput, NotFound, ServiceUnreachable
-from service.registry import utc_text
 
 TIMEOUT_S = 10.0
 """For all of a delivery: finding the address, connecting, sending, and the head of the answer."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from service.answers import plain
 from service.bootstrap import Service
 from service.charts import digit_picture, evidence_picture, reading_picture, weights_picture
 from service.database import Annotation, Search, migrate
@@ -29,7 +30,7 @@ from service.inference import (
 )
 from service.inference import Picture as ReadPicture
 from service.jobs import Event, SweepRequest, job_picture, sweep_picture
-from service.registry import Model, parse_version_id, plain
+from service.registry import Model, parse_version_id
 from service.reports import ReportOptions
 from service.settings import Settings
 

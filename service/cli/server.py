@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from service.access import Keys, Scope, is_scope_of_a_key
+from service.answers import utc_text
 from service.bootstrap import is_open, opened_keys
 from service.database import KeyRow
-from service.registry import utc_text
 from service.settings import Settings
 
 from .root import debug_option, examples

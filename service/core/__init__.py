@@ -20,7 +20,6 @@ from .config import (
     completed,
 )
 from .data import Schedule, TrainingData, epoch_batches
-from .documentation import Doc
 from .models import MODELS, Attribution, Model, Operation, build_model
 from .results import (
     METRICS,

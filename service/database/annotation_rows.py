@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from service.core import Doc
+from service.answers import Doc
 from service.errors import InvalidField
 
 from .tables import annotated, tags

@@ -15,7 +15,8 @@ from typing import Annotated, TypeAlias
 
 import numpy as np
 
-from service.core import DIGITS, Doc, Task
+from service.answers import Doc
+from service.core import DIGITS, Task
 from service.errors import Corrupted, DatasetNotFound, InvalidDataset, InvalidInput, StorageFailed
 
 from .idx import Images, Labels, gunzip, parse_idx_images, parse_idx_labels

@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 
-from service.core import Doc
+from service.answers import Doc
 from service.datasets import PACKAGED, Datasets
 from service.errors import InvalidInput
 from service.registry import Model

@@ -8,7 +8,8 @@ from weakref import ref
 import numpy as np
 import numpy.typing as npt
 
-from service.core import Doc, Float64s, Floats, Ints, design_matrix
+from service.answers import Doc
+from service.core import Float64s, Floats, Ints, design_matrix
 from service.core import Model as Function
 from service.datasets import PACKAGED, Dataset, Datasets
 from service.errors import InvalidDataset

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from service.core import Attribution, Doc, Float64s, design_matrix
+from service.answers import Doc
+from service.core import Attribution, Float64s, design_matrix
 from service.errors import InvalidField
 from service.registry import Model
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import numpy as np
 
-from service.core import Doc, Float64s, design_matrix
+from service.answers import Doc
+from service.core import Float64s, design_matrix
 from service.registry import Model
 
 from .mnist_form import Bytes

@@ -5,7 +5,8 @@ from itertools import repeat
 from operator import itemgetter
 from typing import Annotated, Any, Literal, TypeAlias
 
-from service.core import Certainty, Doc, Floats, Ints
+from service.answers import Doc
+from service.core import Certainty, Floats, Ints
 from service.registry import Model, load_detector
 
 from .mnist_form import Bytes

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 from sqlalchemy import Connection
 
-from service.core import Doc
+from service.answers import Doc
 from service.database import (
     EVERYTHING,
     AdvisoryLock,

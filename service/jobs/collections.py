@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 from ulid import ULID
 
-from service.core import DIGITS, Doc
+from service.answers import Doc
+from service.core import DIGITS
 from service.database import (
     EVERYTHING,
     AdvisoryLock,

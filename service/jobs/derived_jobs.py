@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from service.core import DIGITS, Doc, Floats, StopReason, TrainingConfig, TrainingState, completed
+from service.answers import Doc
+from service.core import DIGITS, Floats, StopReason, TrainingConfig, TrainingState, completed
 from service.core.npz import write_npz
 from service.database import JobRow, JobState
 from service.datasets import Datasets

@@ -13,8 +13,9 @@ from typing import Annotated, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from service.answers import Doc, plain
 from service.charts import BlockAverage, Curves, Thinning, steps_averaged
-from service.core import METRICS, Check, Doc, Floats, Ints, StopReason, TrainingConfig, completed
+from service.core import METRICS, Check, Floats, Ints, StopReason, TrainingConfig, completed
 from service.core.tables import csv_text
 from service.database import (
     CHECK,
@@ -30,7 +31,6 @@ from service.database import (
     Transition,
 )
 from service.errors import ServiceError
-from service.registry import plain
 from service.worker import Progress
 
 from .derived_jobs import INHERITED, Continuation, ModelVersion, StartingPoint, Verification

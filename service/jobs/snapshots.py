@@ -11,7 +11,8 @@ from weakref import ref
 import numpy as np
 import orjson
 
-from service.core import Doc, Floats, Ints, Model, TrainingConfig, design_matrix
+from service.answers import Doc
+from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
 from service.core.tables import weights_csv
 from service.database import Database, JobRow, JobState, job_rows, weight_rows
 from service.datasets import PACKAGED, Dataset, Datasets, select

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from service.core import BY_NAME, Doc, TrainingConfig
+from service.answers import Doc
+from service.core import BY_NAME, TrainingConfig
 from service.database import Annotation
 from service.errors import InvalidField
 from service.registry import Registry

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from sqlalchemy import Connection
 from ulid import ULID
 
-from service.core import METRICS, Doc, Floats, Ints, Model, StopReason, TrainingConfig, completed, norm
+from service.answers import Doc
+from service.core import METRICS, Floats, Ints, Model, StopReason, TrainingConfig, completed, norm
 from service.database import (
     EVERYTHING,
     Annotation,

@@ -6,11 +6,7 @@ Without the checksum a flipped bit could turn a version number, or an accuracy, 
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
-
-import numpy as np
-import orjson
 
 from service.errors import Corrupted
 
@@ -45,33 +41,3 @@ def read_document(data: bytes) -> dict[str, Any]:
 
 def _text(fields: Mapping[str, Any]) -> bytes:
     return (json.dumps(fields, indent=2, allow_nan=False) + "\n").encode("ascii")
-
-
-def utc_text(time: datetime) -> str:
-    """Return a UTC time as ISO 8601 with a Z, to the millisecond: the form of every time in an answer."""
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-
-
-def to_json(value: Any) -> bytes:
-    """Return an answer as JSON: data classes as objects of their fields, arrays as lists, times as `utc_text`."""
-    return orjson.dumps(value, _plain, _OPTIONS)
-
-
-def plain(value: Any) -> dict[str, Any]:
-    """Return an answer as plain data: what a client gets of its JSON."""
-    found: dict[str, Any] = orjson.loads(to_json(value))
-    return found
-
-
-def _plain(value: Any) -> Any:
-    """Return what orjson cannot write as something that it can."""
-    if isinstance(value, datetime):
-        return utc_text(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, np.ndarray):  # not in one piece
-        return value.tolist()
-    raise TypeError(f"no answer can hold {value!r}")

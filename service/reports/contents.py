@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Annotated, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from service.core import Doc
+from service.answers import Doc
 from service.datasets import load_dataset
 from service.errors import JobNotFound
 

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 
 from service import __version__
+from service.answers import Doc
 from service.charts import Curves
-from service.core import Check, Doc, Floats, TrainingConfig, norm
+from service.core import Check, Floats, TrainingConfig, norm
 from service.database import NO_ANNOTATION, Annotation
 from service.datasets import load_dataset, select
 from service.errors import InvalidField, NoDataYet

@@ -19,8 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from service.answers import to_json
 from service.errors import InputTooLarge, UnsupportedMedia
-from service.registry import to_json
 
 from .access_control import SecuredRoute
 from .connection import BODY_RECEIVED

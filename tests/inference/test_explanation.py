@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.answers import plain
 from service.bootstrap import shipped_models
 from service.core import Floats, design_matrix
 from service.datasets import Dataset
 from service.errors import InvalidField, InvalidInput
 from service.inference import Explanation, ModelInputs, decode_pixels, explain, predict
 from service.inference.flip import smallest_change, whole_change
-from service.registry import LocalStore, Model, Registry, plain
+from service.registry import LocalStore, Model, Registry
 
 SHIPPED = ["mnist-softmax", "mnist-2-vs-3"]
 

@@ -21,6 +21,7 @@ from sqlalchemy import update
 from standardwebhooks import Webhook
 
 from service import deliveries, webhooks
+from service.answers import plain
 from service.bootstrap import Service
 from service.cli.local import LocalBackend
 from service.database import Database, DeliveryRow, delivery_rows
@@ -28,7 +29,6 @@ from service.database.tables import deliveries as rows
 from service.deliveries import Deliverer, give_up_removed
 from service.errors import InvalidInput, ServiceUnreachable
 from service.jobs import InlineExecutor, SweepRequest, Sweeps
-from service.registry import plain
 from service.reports import ReportOptions
 from service.settings import Settings
 from service.webhooks import is_public

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.answers import plain
 from service.core import METRICS
 from service.database import NewJob, job_rows
 from service.database.tables import jobs
 from service.errors import InvalidJobTransition, NoDataYet
 from service.jobs import Event, EventBatch, Job, JobRequest, JobState, RecordedCheck
-from service.registry import plain
 from tests.jobs.job_system import ENDLESS, LONG, JobSystem, SharedExecutor, eventually, in_this_process, on_sqlite
 
 CHECK_KEYS = {"id", "epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"}

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.answers import plain
 from service.core import TrainingConfig
 from service.database import NewJob, job_rows
 from service.errors import InvalidField
 from service.jobs import InlineExecutor, Job, JobRequest, JobState, SweepRequest, Sweeps
-from service.registry import AliasEntry, Model, plain
+from service.registry import AliasEntry, Model
 from tests.jobs.job_system import SHORT, JobSystem
 
 NETWORK: dict[str, Any] = {

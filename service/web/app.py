@@ -100,7 +100,7 @@ def create_app(service: Service | None = None, settings: Settings | None = None)
     problems.install(app)
     app.router.route_class = SecuredRoute
     # Not by `include_router`, which looks every request up twice.
-    app.router.routes.extend(route for router in routes.ROUTERS for route in router.routes)
+    app.router.routes.extend(routes.in_order())
     app.mount("/static", GZipMiddleware(PageFiles()), name="static")
     for route in app.routes:  # predictions, which are small, do without
         if isinstance(route, APIRoute) and "GET" in (route.methods or ()):

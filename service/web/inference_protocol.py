@@ -40,7 +40,8 @@ _SHAPES = f"[n, {IMAGE_SIDE_PX}, {IMAGE_SIDE_PX}] or [n, {N_PIXELS}], n at least
 class _Strict(BaseModel):
     """What the protocol's JSON may hold. Parameters that mean nothing here, such as a priority, are left alone."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=True)
+    # Frozen, so that no request copies the defaults.
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=True, frozen=True)
 
 
 class _InputParameters(_Strict):

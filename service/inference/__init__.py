@@ -18,6 +18,6 @@ from .onnx_files import write_onnx
 from .picture import Picture, read_picture
 from .prediction import predict, predictions_csv
 from .preprocessing import Preprocessed, preprocess
-from .reading import read
+from .reading import MAX_CANDIDATES, read
 from .verdicts import Rivals, Thresholds, Verdict, answer, judge, predictions_of
 from .weights_import import INPUT_SCALINGS, LAYER_ACTIVATIONS, import_weights

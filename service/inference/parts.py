@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core import Float64s
+
 from .masks import Mask
 from .mnist_form import Bytes
 
@@ -102,8 +104,13 @@ def typical_height_px(components: Sequence[Part]) -> float:
     if not components:
         return 1.0
     by_height = sorted((part.box.height_px, part.amount) for part in components)
-    sums = np.cumsum([amount for _, amount in by_height])
-    return float(by_height[int(np.searchsorted(sums, sums[-1] / 2))][0])
+    return _typical(*np.array(by_height, np.float64).T)
+
+
+def _typical(heights: Float64s, amounts: Float64s) -> float:
+    """Return the median of ascending heights, weighted by amounts of ink."""
+    sums = np.cumsum(amounts)
+    return float(heights[np.searchsorted(sums, sums[-1] / 2)])
 
 
 def joined_strokes(components: Sequence[Part]) -> list[list[Part]]:
@@ -115,8 +122,9 @@ def joined_strokes(components: Sequence[Part]) -> list[list[Part]]:
     ordered = sorted(components, key=lambda part: part.box.height_px)
     top, left, bottom, right = np.array([part.box for part in ordered], np.float64).reshape(-1, 4).T
     heights, widths = bottom - top, right - left
+    amounts, is_squat = np.array([part.amount for part in ordered]), heights <= _MAX_HALF * widths
     groups: list[list[Part]] = [[part] for part in ordered]
-    for number, part in enumerate(ordered):
+    for number in range(len(ordered)):
         higher = slice(number + 1, None)
         shared = np.minimum(right[number], right[higher]) - np.maximum(left[number], left[higher])
         shared /= np.minimum(widths[number], widths[higher])
@@ -131,23 +139,19 @@ def joined_strokes(components: Sequence[Part]) -> list[list[Part]]:
             np.where(is_low, (shared >= _SHARED) & is_at_top & ~is_speck, shared >= _WITHIN),
             (shared >= _SHARED) & is_low & (gaps <= np.where(is_speck, _SPECK_GAP, _GAP) * height),
         ) & (widths[number] <= _MAX_WIDTH * height)
-        for place in np.flatnonzero(~belongs & ~is_beside & (shared >= _SHARED)).tolist():
-            others = [*ordered[:number], *ordered[number + 1 : number + 1 + place], *ordered[number + 2 + place :]]
-            belongs[place] = _is_half(part, ordered[number + 1 + place], others)
+        wholes = np.maximum(bottom[number], bottom[higher]) - np.minimum(top[number], top[higher])
+        gap_shares = gaps / wholes
+        may_be_halves = ~belongs & ~is_beside & (shared >= _SHARED) & (gap_shares <= _HALVES_GAP)
+        for place in np.flatnonzero(may_be_halves).tolist():  # many only in a picture that is made for it
+            of_others = amounts.copy()
+            of_others[: np.searchsorted(heights, heights[number])] = 0  # what is lower says nothing
+            of_others[[number, number + 1 + place]] = 0
+            if of_others.any():
+                belongs[place] = wholes[place] <= _MAX_HEIGHT * _typical(heights, of_others)
+            else:
+                belongs[place] = gap_shares[place] <= _BROKEN_GAP or is_squat[[number, number + 1 + place]].all()
         if belongs.any():
             distances = np.where(belongs, np.maximum(gaps, 0) + (1 - shared) * heights[number], np.inf)
             groups[number + 1 + int(np.argmin(distances))] += groups[number]
             groups[number] = []
     return [group for group in groups if group]
-
-
-def _is_half(part: Part, other: Part, others: Sequence[Part]) -> bool:
-    """Whether two parts, one above the other, are the halves of a digit."""
-    whole_px = box_around((part.box, other.box)).height_px
-    gap = (whole_px - part.box.height_px - other.box.height_px) / whole_px
-    tall = [each for each in others if each.box.height_px >= part.box.height_px]
-    if gap > _HALVES_GAP:
-        return False
-    if tall:
-        return whole_px <= _MAX_HEIGHT * typical_height_px(tall)
-    return gap <= _BROKEN_GAP or all(box.height_px <= _MAX_HALF * box.width_px for box in (part.box, other.box))

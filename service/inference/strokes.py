@@ -1,5 +1,6 @@
 """The width of strokes, brought to what is usual in MNIST: thin ones are thickened, thick ones thinned."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -78,13 +79,15 @@ def _thinned(darkness: Bytes) -> Redrawn | None:
     width = stroke_width_px(darkness > 127) * INK_SIDE_PX / max(darkness.shape)
     if width < _THICK_PX:
         return None
-    ink = np.pad(_scaled(darkness, _PEN_SIDE_PX) > 127, _PEN_SIDE_PX // 6)
+    margin_px = _PEN_SIDE_PX // 6
+    ink = np.pad(_scaled(darkness, _PEN_SIDE_PX) > 127, margin_px)
     depths = _distances(ink)
-    pen_px = _PEN_FRACTION * _pen_radius_px(ink, depths, _ROUND_FRACTION)
+    inside = np.s_[margin_px:-margin_px, margin_px:-margin_px]
+    pen_px = _PEN_FRACTION * _pen_radius_px(ink[inside], depths[inside], _ROUND_FRACTION)
     # With a narrower pen, loops that a digit needs would be open; it may be one that draws corners.
     is_filled = 2 * pen_px > _FILLING_FRACTION * _PEN_SIDE_PX
     if not is_filled:
-        pen_px = _pen_radius_px(ink, depths, _OPEN_FRACTION)
+        pen_px = _pen_radius_px(ink[inside], depths[inside], _OPEN_FRACTION)
     places = depths >= pen_px
     box = bounding_box(places)
     if box is None:
@@ -125,8 +128,18 @@ def _pen_radius_px(ink: Mask, depths: Floats32, kept_fraction: float) -> float:
 
 
 def _is_within(limit_px: float, mask: Mask) -> Mask:
-    """Return which pixels are at most so far from the nearest pixel that is not in a mask, or are not in it."""
-    return _distances(mask, limit_px) <= limit_px
+    """Return which pixels are at most so far from the nearest pixel that is not in a mask, or are not in it.
+
+    Without the distances themselves it takes a fifth of the time.
+    """
+    most = int((limit_px + 0.5) ** 2)  # of a drawing of fewer than 200 pixels a side
+    squares = np.minimum(_distances_in_columns(mask), 255).astype(np.uint16) ** 2
+    within: Mask = squares <= most
+    for shift in range(1, min(mask.shape[1], math.isqrt(most) + 1)):
+        is_near = squares <= most - shift * shift
+        within[:, shift:] |= is_near[:, :-shift]
+        within[:, :-shift] |= is_near[:, shift:]
+    return within
 
 
 def _distances(mask: Mask, limit_px: float = _FAR_PX) -> Floats32:
@@ -136,13 +149,9 @@ def _distances(mask: Mask, limit_px: float = _FAR_PX) -> Floats32:
     P. Felzenszwalb and D. Huttenlocher, Distance Transforms of Sampled Functions (2012). Without any such pixel, or
     outside of the mask, the values say only that; beyond ``limit_px`` only that they are beyond it.
     """
-    height, width = mask.shape
-    rows = np.arange(height, dtype=np.float32)[:, np.newaxis]
-    above = rows - np.maximum.accumulate(np.where(mask, np.float32(-_FAR_PX), rows))
-    below = np.minimum.accumulate(np.where(mask, np.float32(_FAR_PX), rows)[::-1])[::-1] - rows
-    squares = np.minimum(above, below) ** 2
+    squares = _distances_in_columns(mask).astype(np.float32) ** 2
     nearest = squares.copy()
-    for shift in range(1, min(width, int(limit_px) + 2)):
+    for shift in range(1, min(mask.shape[1], int(limit_px) + 2)):
         step = np.float32(shift * shift)
         if step >= nearest.max():
             break
@@ -150,6 +159,15 @@ def _distances(mask: Mask, limit_px: float = _FAR_PX) -> Floats32:
         np.minimum(nearest[:, :-shift], squares[:, shift:] + step, out=nearest[:, :-shift])
     distances: Floats32 = np.sqrt(nearest) - np.float32(0.5)
     return distances
+
+
+def _distances_in_columns(mask: Mask) -> NDArray[np.int16]:
+    """Return how far the nearest pixel of each one's column is that is not in a mask; some 10,000 if there is none."""
+    rows = np.arange(len(mask), dtype=np.int16)[:, np.newaxis]
+    above = rows - np.maximum.accumulate(np.where(mask, np.int16(-_FAR_PX), rows))
+    below = np.minimum.accumulate(np.where(mask, np.int16(_FAR_PX), rows)[::-1])[::-1] - rows
+    nearest: NDArray[np.int16] = np.minimum(above, below)
+    return nearest
 
 
 def _scaled(darkness: Bytes, side_px: int) -> Bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
+from time import process_time
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,8 @@ from PIL import Image
 from service.bootstrap import shipped_models
 from service.errors import InputTooLarge
 from service.inference import DecodingLimits, answer, decode_upload, read, read_picture
+from service.inference.parts import Box, Part, joined_strokes
+from service.inference.reading import MAX_PARTS
 from service.registry import LocalStore, Model, Registry
 
 HEIGHT_PX, PEN_PX, BASE_PX = 80, 9, 130
@@ -225,6 +228,22 @@ def test_what_is_read_is_bounded(model: Model, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr("service.inference.reading.MAX_CANDIDATES", 2)
     with pytest.raises(InputTooLarge):
         _read(model, page)
+
+
+def _bars(number: int) -> Box:
+    return Box(8 * number, 0, 8 * number + 5, 200)
+
+
+def _two_rows_of_slanting_strokes(number: int) -> Box:
+    return Box(0, number, 100, number + 900) if number % 2 else Box(100, number, 205, number + 900)
+
+
+@pytest.mark.parametrize("box_of", [_bars, _two_rows_of_slanting_strokes])
+def test_joining_strokes_takes_a_bounded_time(box_of: Callable[[int], Box]) -> None:
+    strokes = [Part(label=number + 1, box=box_of(number), n_pixels=9, amount=9.0) for number in range(MAX_PARTS)]
+    begun_s = process_time()
+    joined_strokes(strokes)
+    assert process_time() - begun_s < 1.5  # of pairs that are halves of a digit there may be 20,000
 
 
 @pytest.mark.slow

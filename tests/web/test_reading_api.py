@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from threading import Event
 from typing import Any
 
 import httpx
@@ -11,6 +14,7 @@ import pytest
 from PIL import Image
 
 from service.datasets import Dataset
+from service.inference import read
 from tests.web.serving import problem_of
 
 TEN = "/models/mnist-digits/versions/1"
@@ -76,3 +80,19 @@ def test_bad_questions(
 def test_one_picture_at_a_time_is_read(client: httpx.Client, number: bytes) -> None:
     files: Any = [("file", number), ("file", number)]
     assert problem_of(client.post("/read", files=files)) == "invalid-input"
+
+
+def test_predictions_do_not_wait_for_readings(
+    client: httpx.Client, number: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = Event()
+    monkeypatch.setattr("service.web.routes.reading.read", lambda *of, **more: may_end.wait() and read(*of, **more))
+    n_readings = 2 * (os.cpu_count() or 1) + 4
+    with ThreadPoolExecutor(n_readings) as threads:
+        try:
+            readings = [threads.submit(client.post, "/read", files={"file": number}) for _ in range(n_readings)]
+            predicted = client.post("/predict", files={"file": number}, timeout=5)
+        finally:
+            may_end.set()
+        assert predicted.status_code == 200
+        assert {reading.result().status_code for reading in readings} == {200}

@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from service.bootstrap import Service
 from service.charts import reading_picture
-from service.inference import Picture, Rivals, Verdict, read
+from service.core import DIGITS
+from service.inference import MAX_CANDIDATES, Picture, Rivals, Verdict, read
 from service.registry import Model
 from service.web.batches import Reference
 from service.web.image_body import PICTURE_BODY, read_images
@@ -102,4 +103,5 @@ async def _read(request: Request, query: ReadParameters, of: Reference, write: _
         picture = body.decode_picture(service.limits)
         return write(model, picture, read(model, picture, expect=query.expect))
 
-    return await limits_of(request).run(work, body.n_bytes)
+    # A page of thick digits takes seconds: predictions do not wait for it.
+    return await limits_of(request).run(work, MAX_CANDIDATES * DIGITS.n_pixels)

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def fill(folder: Path) -> str:
 
     with database.write() as connection:
         job_rows.insert(connection, new)
-        shown = check(0).shown(0)
+        shown = asdict(check(0).row(0))
         over = {"state": "cancelled", "latest_check": shown, "best_check": shown, "finished_at": datetime.now(UTC)}
         connection.execute(update(jobs).values(over))
         event_rows.append_states(connection, [job.id for job in new], "cancelled", at=datetime.now(UTC))

@@ -37,4 +37,4 @@ from .request_rows import (
 from .retention_rows import ExpiredRow
 from .sqlite_driver import has_wal_reset_race, sqlite3
 from .states import FINAL, MOVES, JobState, sources
-from .weight_rows import NewSnapshot, SnapshotRow
+from .weight_rows import SnapshotRow

@@ -4,11 +4,13 @@ A check is written as an event, and later packed with up to 999 others into a ro
 directly. It keeps the id of its event, so that streams are not affected.
 """
 
+from __future__ import annotations
+
 import json
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -52,9 +54,9 @@ class NewCheck(Check):
     detail: Mapping[str, Any]
     step_losses: bytes
 
-    def shown(self, event_id: int) -> dict[str, Any]:
-        """Return the fields of its `CheckRow`, as a job stores its newest and its best check."""
-        return {"id": event_id, **{name: getattr(self, name) for name in _SHOWN}}
+    def row(self, event_id: int) -> CheckRow:
+        """Return it as it is read again."""
+        return CheckRow(id=event_id, **{name: getattr(self, name) for name in _SHOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,6 @@ class StateRow:
     """A recorded move of a job."""
 
     id: int
-    job_id: str
     move: Transition
 
 
@@ -143,10 +144,10 @@ class CheckSeries:
     step_losses: Floats
 
 
-def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck], *, at: datetime) -> dict[int, int]:
-    """Insert checks in their order; return the id of each by its step."""
+def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck], *, at: datetime) -> list[CheckRow]:
+    """Insert checks in their order, and return them with their ids."""
     if not checks:
-        return {}
+        return []
     common = {"job_id": job_id, "kind": "check", "at": at}
     rows = [
         {name: getattr(check, name) for name in _WRITTEN}
@@ -154,8 +155,8 @@ def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck
         | common
         for check in checks
     ]
-    written = connection.execute(_INSERT, rows)
-    return {row.step: row.id for row in written}
+    ids = {row.step: row.id for row in connection.execute(_INSERT, rows)}
+    return [check.row(ids[check.step]) for check in checks]
 
 
 def pack_checks(connection: Connection, job_id: str) -> None:
@@ -193,11 +194,11 @@ def share_checks(
             _insert(connection, to, checks, details, b"", owner_id=block.owner_id)
 
 
-def check_at_step(connection: Connection, job_id: str, step: int) -> dict[str, Any]:
-    """Return the check at a step, which must be in a block, in the form of `NewCheck.shown`."""
+def check_at_step(connection: Connection, job_id: str, step: int) -> CheckRow:
+    """Return the check at a step, which must be in a block."""
     blocks = _blocks(job_id, *_BLOCK, check_blocks.c.details).where(check_blocks.c.last_step >= step)
     block = connection.execute(blocks.limit(1)).one()
-    return next(asdict(check) for check in _rows(block) if check.step == step)
+    return next(check for check in _rows(block) if check.step == step)
 
 
 def newest_check_step(connection: Connection, job_id: str) -> int:
@@ -366,12 +367,13 @@ def after(connection: Connection, job_id: str, event_id: int, limit: int) -> lis
     return sorted([*packed, *map(_event, rows)], key=lambda event: event.id)[:limit]
 
 
-def states(connection: Connection, job_ids: Collection[str]) -> list[StateRow]:
-    """Return the histories of jobs, oldest first."""
-    rows = connection.execute(
-        select(*_EVENT).where(events.c.job_id.in_(job_ids), events.c.kind == "state").order_by(events.c.id)
-    )
-    return [row for row in map(_event, rows) if isinstance(row, StateRow)]
+def states(connection: Connection, job_ids: Collection[str]) -> Mapping[str, list[Transition]]:
+    """Return the history of each job, oldest first."""
+    moves = select(*_EVENT).where(events.c.job_id.in_(job_ids), events.c.kind == "state").order_by(events.c.id)
+    histories: dict[str, list[Transition]] = defaultdict(list)
+    for row in connection.execute(moves):
+        histories[row.job_id].append(_move(row))
+    return histories
 
 
 def newest_id(connection: Connection) -> int:
@@ -389,6 +391,8 @@ def jobs_since(connection: Connection, event_id: int) -> dict[int, str]:
 def _event(row: Row[Any]) -> EventRow:
     if row.kind == "check":
         return CheckRow(id=row.id, epoch=row.epoch, step=row.step, detail=row.detail, **_values(row.metrics))
-    reason = row.detail["reason"] if row.detail else None
-    move = Transition(state=JobState(row.state), at=row.at, reason=reason)
-    return StateRow(id=row.id, job_id=row.job_id, move=move)
+    return StateRow(id=row.id, move=_move(row))
+
+
+def _move(row: Row[Any]) -> Transition:
+    return Transition(state=JobState(row.state), at=row.at, reason=row.detail["reason"] if row.detail else None)

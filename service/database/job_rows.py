@@ -1,8 +1,10 @@
 """Rows of ``jobs``. Every move between states is one conditional UPDATE, stated here with its condition."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,7 +47,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow:
-    """A job; its latest and its best check are as `NewCheck.shown` returns them."""
+    """A job; its latest and its best check have the fields of a `CheckRow`."""
 
     number: int
     id: str
@@ -53,25 +55,33 @@ class JobRow:
     dataset: str
     config: Mapping[str, Any]
     state: str
-    fence: int
-    losses: int
-    pause_at_step: int | None
+    fence: int = 0
+    losses: int = 0
+    pause_at_step: int | None = None
     sweep_id: str | None
-    batches_per_epoch: int | None
-    dataset_sha256: str | None
-    environment: Mapping[str, Any] | None
-    stop_reason: str | None
-    error: Mapping[str, Any] | None
-    publishing: bool
-    model_version: int | None
+    batches_per_epoch: int | None = None
+    dataset_sha256: str | None = None
+    environment: Mapping[str, Any] | None = None
+    stop_reason: str | None = None
+    error: Mapping[str, Any] | None = None
+    publishing: bool = False
+    model_version: int | None = None
     continues: Mapping[str, Any] | None
     verification: Mapping[str, Any] | None
-    origin: Origin | None
+    origin: Origin | None = None
     created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    latest_check: Mapping[str, Any] | None
-    best_check: Mapping[str, Any] | None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    latest_check: Mapping[str, Any] | None = None
+    best_check: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, new: NewJob, at: datetime) -> JobRow:
+        """Return the row of a job that was inserted at a time, but for its number, which is 0 here."""
+        same = {
+            name: getattr(new, name) for name in cls.__dataclass_fields__.keys() & NewJob.__dataclass_fields__.keys()
+        }
+        return cls(number=0, state=JobState.QUEUED, created_at=at, **same)
 
 
 JOBS = Rows(jobs, JobRow, JobNotFound, "There is no job of that id.")
@@ -137,7 +147,7 @@ def begin_after(
     }
     for column, step in (("latest_check", latest_step), ("best_check", best_step)):
         if step is not None:
-            columns[column] = event_rows.check_at_step(connection, job_id, step)
+            columns[column] = asdict(event_rows.check_at_step(connection, job_id, step))
     update_columns(connection, job_id, **columns)
 
 

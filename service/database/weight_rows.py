@@ -52,20 +52,14 @@ class SnapshotRow:
     check_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSnapshot(SnapshotRow):
-    """A snapshot to be written: the weights as the worker packed them."""
-
-    body: bytes
-
-
 _PLACE = tuple(snapshots.c[name] for name in SnapshotRow.__dataclass_fields__)
 
 
-def append_snapshots(connection: Connection, job_id: str, new: Sequence[NewSnapshot]) -> None:
-    """Insert snapshots."""
+def append_snapshots(connection: Connection, job_id: str, new: Sequence[tuple[SnapshotRow, bytes]]) -> None:
+    """Insert snapshots, each with its weights as the worker packed them."""
     if new:
-        connection.execute(snapshots.insert(), [{**asdict(snapshot), "job_id": job_id} for snapshot in new])
+        rows = [{**asdict(snapshot), "body": body, "job_id": job_id} for snapshot, body in new]
+        connection.execute(snapshots.insert(), rows)
 
 
 def thin_snapshots(connection: Connection, job_id: str, stride: int) -> None:

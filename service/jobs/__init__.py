@@ -45,5 +45,4 @@ from .pictures import (
 from .recorder import MAX_LOSSES, Recorder
 from .snapshots import MAX_OF_MEMBER, Confusion, LayerNumbers, LayerValues, Snapshots
 from .submission import SubmissionService, check_capacity, fingerprint
-from .sweep_request import MAX_MEMBERS, SweepRequest
-from .sweeps import Member, RankedSweep, Sweep, Sweeps, SweepSummary, delete_sweep, insert_sweep
+from .sweeps import MAX_MEMBERS, RankedSweep, Sweep, SweepRequest, Sweeps, SweepSummary, delete_sweep, insert_sweep

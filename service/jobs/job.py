@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -25,7 +25,6 @@ from service.database import (
     EventRow,
     JobRow,
     JobState,
-    NewJob,
     RecordedCheck,
     StateRow,
     Transition,
@@ -124,7 +123,7 @@ class JobConfig(TrainingConfig):
     name: str
 
     @classmethod
-    def of(cls, row: JobRow | NewJob, start: StartingPoint | None) -> JobConfig:
+    def of(cls, row: JobRow, start: StartingPoint | None) -> JobConfig:
         """Build from a row and where it begins."""
         start_from = f"{start.name}/{start.version}" if start else None
         return cls(**{**completed(row.config), "start_from": start_from}, dataset=row.dataset, name=row.name)
@@ -169,27 +168,7 @@ class Job(Annotation):
     history: tuple[Transition, ...]
 
     @classmethod
-    def accepted(cls, new: NewJob, at: datetime) -> Job:
-        """Build from what was inserted just now, without reading it again."""
-        start = StartingPoint.of(new.config.get("start_from"))
-        return cls(
-            id=new.id,
-            config=JobConfig.of(new, start),
-            state=JobState.QUEUED,
-            progress=Progress(),
-            can_pause=new.sweep_id is None,
-            metrics=LatestAndBest(),
-            continues=new.continues,
-            starts_from=start,
-            sweep=new.sweep_id,
-            verification=_shown(new.verification),
-            created_at=at,
-            history=(Transition(state=JobState.QUEUED, at=at, reason=None),),
-            **new.annotation.texts(),
-        )
-
-    @classmethod
-    def of(cls, row: JobRow, history: Sequence[StateRow], annotation: Annotation = NO_ANNOTATION) -> Job:
+    def of(cls, row: JobRow, history: Iterable[Transition], annotation: Annotation = NO_ANNOTATION) -> Job:
         """Build from a row, its recorded moves, and what was written about it."""
         state, latest = JobState(row.state), row.latest_check
         progress = Progress(**latest["detail"]) if latest else Progress()
@@ -216,7 +195,7 @@ class Job(Annotation):
             created_at=row.created_at,
             started_at=row.started_at,
             finished_at=row.finished_at,
-            history=tuple(row.move for row in history),
+            history=tuple(history),
             **annotation.texts(),
         )
 
@@ -239,6 +218,10 @@ class Job(Annotation):
     def best(self) -> RecordedCheck | None:
         """The check of the lowest validation loss."""
         return self.metrics.best
+
+    def metric(self, name: str) -> float | None:
+        """Return a metric at its best check, None before its first."""
+        return None if self.best is None else float(getattr(self.best, name))
 
     @property
     def caption(self) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from service.database import (
     JobState,
     NewJob,
     Search,
+    Transition,
     annotation_rows,
     event_rows,
     job_rows,
@@ -196,9 +196,7 @@ class Jobs(SubmissionService):
             conditions = job_rows.found_jobs(search, state)
             shown, following = job_rows.JOBS.page(connection, *conditions, limit=limit, before=before)
             ids = [row.id for row in shown]
-            histories = defaultdict(list)
-            for recorded in event_rows.states(connection, ids):
-                histories[recorded.job_id].append(recorded)
+            histories = event_rows.states(connection, ids)
             annotations = annotation_rows.get(connection, "jobs", ids)
         jobs = [Job.of(row, histories[row.id], annotations[row.id]) for row in shown]
         return jobs, following
@@ -338,12 +336,14 @@ class Jobs(SubmissionService):
 
     def _insert(self, connection: Connection, new: NewJob) -> Job:
         check_capacity(connection, 1, self._max_queue_length)
-        return Job.accepted(new, job_rows.insert(connection, [new]))
+        at = job_rows.insert(connection, [new])
+        queued = Transition(state=JobState.QUEUED, at=at, reason=None)
+        return Job.of(JobRow.of(new, at), [queued], new.annotation)  # what was just written is known
 
 
 def _job(connection: Connection, job_id: str) -> Job:
     annotation = annotation_rows.get(connection, "jobs", [job_id])[job_id]
-    return Job.of(job_rows.JOBS.get(connection, job_id), event_rows.states(connection, [job_id]), annotation)
+    return Job.of(job_rows.JOBS.get(connection, job_id), event_rows.states(connection, [job_id])[job_id], annotation)
 
 
 def _losses_after_last_check(connection: Connection, row: JobRow) -> NDArray[np.void]:

@@ -103,7 +103,7 @@ def prepare_sweep_accuracy(sweeps: Sweeps, sweep_id: str, **form: Unpack[Form]) 
         series = sweeps.series(sweep, metric.name)
         lines = []
         for values, members in sorted(sweep.grouped(names).items(), key=lambda group: _order(group[0])):
-            repeats = [series[member.job.id] for member in members if member.job.id in series]
+            repeats = [series[member.id] for member in members if member.id in series]
             if repeats:
                 lines.append(Line.mean(", ".join(map(_text, values)) or metric.title, repeats))
         return lines_chart(
@@ -117,7 +117,7 @@ def prepare_sweep_accuracy(sweeps: Sweeps, sweep_id: str, **form: Unpack[Form]) 
             **form,
         )
 
-    checked = [(member.job.id, member.job.latest and member.job.latest.id) for member in sweep.members]
+    checked = [(member.id, member.latest and member.latest.id) for member in sweep.members]
     media_type = MEDIA_TYPES[form.get("image_format", "png")]
     return Drawing(made_of=("accuracy", checked, form, sweep.caption, provenance), draw=draw, media_type=media_type)
 
@@ -130,9 +130,9 @@ def prepare_sweep_norms(
     if "l2_penalty" not in sweep.grid:
         raise InvalidInput("The norms are drawn over l2_penalty, which is not in the grid of this sweep.")
     provenance = {**sweeps.provenance(sweep), "weights": "last"}
-    norm_of = {m.job.id: norm for m, norm in zip(sweep.members, sweeps.norms(sweep), strict=True)}
+    norm_of = {m.id: norm for m, norm in zip(sweep.members, sweeps.norms(sweep), strict=True)}
     norms = {
-        penalty: [norm for member in members if (norm := norm_of[member.job.id]) is not None]
+        penalty: [norm for member in members if (norm := norm_of[member.id]) is not None]
         for (penalty,), members in sweep.grouped(["l2_penalty"]).items()
     }
     norms = {penalty: found for penalty, found in norms.items() if found}
@@ -200,8 +200,8 @@ def prepare_sweep_weights(
     if len(sweep.grouped(["model", "classes"])) > 1:
         raise InvalidInput("The members have different classes, so their weights have no common columns.")
     provenance = {**sweeps.provenance(sweep), "weights": which}
-    chosen = {member.job.id for member in sweep.ranked(rank_by)[:limit]}
-    sweep = replace(sweep, members=tuple(member for member in sweep.members if member.job.id in chosen))
+    chosen = {member.id for member in sweep.ranked(rank_by)[:limit]}
+    sweep = replace(sweep, members=tuple(member for member in sweep.members if member.id in chosen))
     found = [
         (member, tiles)
         for member, tiles in zip(sweep.members, sweeps.tiles(sweep, which), strict=True)
@@ -212,8 +212,7 @@ def prepare_sweep_weights(
         weights_grid,
         [tiles for _, tiles in found],
         row_captions=[
-            ", ".join(f"{_words(name)} {_text(getattr(member.job.config, name))}" for name in names)
-            for member, _ in found
+            ", ".join(f"{_words(name)} {_text(getattr(member.config, name))}" for name in names) for member, _ in found
         ],
         column_captions=sweeps.tile_names(sweep),
         provenance=provenance,

@@ -7,7 +7,7 @@ another engine has the job.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,11 +16,12 @@ from sqlalchemy import Connection
 
 from service.core import Certainty, StopReason, TrainingConfig, TrainingState
 from service.database import (
+    CheckRow,
     Database,
     JobRow,
     JobState,
     NewCheck,
-    NewSnapshot,
+    SnapshotRow,
     event_rows,
     job_rows,
     sources,
@@ -84,13 +85,12 @@ class Recorder:
             new = [checked for checked in checks if checked.check.step > newest]
             if new and new[0].number // event_rows.BLOCK_LENGTH < (new[-1].number + 1) // event_rows.BLOCK_LENGTH:
                 event_rows.pack_checks(connection, claim.id)  # the earlier ones; followers read new ones as events
-            rows = list(map(_new_check, new))
-            ids = event_rows.append_checks(connection, claim.id, rows, at=datetime.now(UTC))
+            rows = event_rows.append_checks(connection, claim.id, list(map(_new_check, new)), at=datetime.now(UTC))
             if new:
-                columns["latest_check"] = rows[-1].shown(ids[rows[-1].step])
-                _keep_snapshots(connection, claim, new, ids)
+                columns["latest_check"] = asdict(rows[-1])
+                _keep_snapshots(connection, claim, new, rows)
             if improved := [row for checked, row in zip(new, rows, strict=True) if checked.improved]:
-                columns["best_check"] = improved[-1].shown(ids[improved[-1].step])
+                columns["best_check"] = asdict(improved[-1])
             if columns:
                 job_rows.update_columns(connection, claim.id, **columns)
             if checkpoint is not None:
@@ -221,7 +221,7 @@ def _new_check(checked: Checked) -> NewCheck:
     return NewCheck(**asdict(checked.check), detail=asdict(checked.progress), step_losses=checked.step_losses)
 
 
-def _keep_snapshots(connection: Connection, claim: JobRow, new: Sequence[Checked], ids: Mapping[int, int]) -> None:
+def _keep_snapshots(connection: Connection, claim: JobRow, new: Sequence[Checked], rows: Sequence[CheckRow]) -> None:
     """Insert snapshots; where there would be too many, delete and skip every second one."""
     if not any(checked.snapshot for checked in new):
         return
@@ -230,9 +230,9 @@ def _keep_snapshots(connection: Connection, claim: JobRow, new: Sequence[Checked
     if stride > snapshot_stride(new[0].number, limit):
         weight_rows.thin_snapshots(connection, claim.id, stride)
     kept = [
-        NewSnapshot(number=checked.number, step=step, check_id=ids[step], body=checked.snapshot)
-        for checked in new
-        if checked.snapshot is not None and checked.number % stride == 0 and (step := checked.check.step) in ids
+        (SnapshotRow(number=checked.number, step=row.step, check_id=row.id), checked.snapshot)
+        for checked, row in zip(new, rows, strict=True)
+        if checked.snapshot is not None and checked.number % stride == 0
     ]
     weight_rows.append_snapshots(connection, claim.id, kept)
 

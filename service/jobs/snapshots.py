@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeAlias
-from weakref import ref
 
 import numpy as np
 import orjson
@@ -15,7 +14,7 @@ from service.answers import Doc
 from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
 from service.core.tables import weights_csv
 from service.database import Database, JobRow, JobState, job_rows, weight_rows
-from service.datasets import PACKAGED, Dataset, Datasets, select
+from service.datasets import PACKAGED, Datasets, select
 from service.errors import NotFound
 from service.worker import unpack_snapshot
 
@@ -44,7 +43,7 @@ def max_snapshots(job: JobRow) -> int:
     return min(MAX_OF_MEMBER, max(1, MAX_BYTES_OF_MEMBER // n_bytes))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class JobWeights:
     """Parameters of a job before a step, (n_parameters,), of a snapshot or of the newest checkpoint.
 
@@ -143,6 +142,7 @@ class Snapshots:
     def __init__(self, database: Database, datasets: Datasets = PACKAGED):
         self._database = database
         self._datasets = datasets
+        self._counts = lru_cache(_N_KEPT)(self._count)
 
     def list(self, job_id: str) -> dict[str, Any]:
         """Return which snapshots there are, oldest first, and the model, as in an answer; raise `JobNotFound`."""
@@ -187,9 +187,7 @@ class Snapshots:
 
     def confusion(self, job_id: str, step: int) -> Confusion:
         """Classify the validation images of a job by a snapshot; errors as `weights`."""
-        found = self.weights(job_id, step)
-        dataset = self._datasets.get(found.job.dataset)
-        counts = _confusion(_Key(job_id, step, ref(found), ref(dataset)))
+        found, counts = self.weights(job_id, step), self._counts(job_id, step)
         n_images = int(counts.sum())
         return Confusion(
             job=job_id,
@@ -201,31 +199,18 @@ class Snapshots:
             confusion=counts,
         )
 
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """Key of the cache: job and step. The weak references serve to compute the value, and are not compared."""
-
-    job_id: str
-    step: int
-    found: ref[JobWeights] = field(compare=False)
-    dataset: ref[Dataset] = field(compare=False)
-
-
-@lru_cache(maxsize=_N_KEPT)
-def _confusion(key: _Key) -> Ints:
-    found, dataset = key.found(), key.dataset()
-    assert found is not None and dataset is not None  # the caller holds them
-    config, model = found.config, found.model
-    _, validation = select(dataset, config)
-    images, true = validation.images, validation.columns
-    n_classes = len(config.classes)
-    counts = np.zeros(n_classes * n_classes, np.int64)
-    for start in range(0, len(images), _BLOCK_SIZE):
-        part = slice(start, start + _BLOCK_SIZE)
-        predicted = model.probabilities(
-            found.parameters, design_matrix(images[part], np.float32, model.scaling)
-        ).argmax(axis=1)
-        counts += np.bincount(true[part] * n_classes + predicted, minlength=len(counts))
-    counts.flags.writeable = False
-    return counts.reshape(n_classes, n_classes)
+    def _count(self, job_id: str, step: int) -> Ints:
+        """Return how many validation images of each class are classified as each, (n_classes, n_classes)."""
+        found = self.weights(job_id, step)
+        config, model = found.config, found.model
+        _, validation = select(self._datasets.get(found.job.dataset), config)
+        images, true = validation.images, validation.columns
+        n_classes = len(config.classes)
+        counts = np.zeros(n_classes * n_classes, np.int64)
+        for start in range(0, len(images), _BLOCK_SIZE):
+            part = slice(start, start + _BLOCK_SIZE)
+            x = design_matrix(images[part], np.float32, model.scaling)
+            predicted = model.probabilities(found.parameters, x).argmax(axis=1)
+            counts += np.bincount(true[part] * n_classes + predicted, minlength=len(counts))
+        counts.flags.writeable = False
+        return counts.reshape(n_classes, n_classes)

@@ -1,11 +1,13 @@
-"""Sweeps: `Sweeps` submits, reads and cancels them; their members are ordinary jobs."""
+"""Sweeps: a grid of hyperparameters, with an ordinary job for each of its points."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
@@ -14,12 +16,11 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from service.answers import Doc
-from service.core import METRICS, Floats, Ints, Model, StopReason, TrainingConfig, completed, norm
+from service.core import BY_NAME, METRICS, Floats, Ints, Model, StopReason, TrainingConfig, norm
 from service.database import (
     EVERYTHING,
     Annotation,
     GroupState,
-    JobRow,
     JobState,
     NewJob,
     Search,
@@ -34,13 +35,77 @@ from service.database import (
 )
 from service.datasets import Dataset, select, with_its_classes
 from service.errors import InUse, InvalidField, InvalidJobTransition, NoDataYet
-from service.registry import check_model_name
+from service.registry import Registry, check_model_name
 from service.worker import Progress, decode_checkpoint
 
-from .derived_jobs import ModelVersion
+from .derived_jobs import ModelVersion, started
 from .job import Failure, Job, LatestAndBest, Series, in_words
 from .submission import SubmissionService, check_capacity, fingerprint
-from .sweep_request import SweepRequest
+
+MAX_MEMBERS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRequest(Annotation):
+    """A request for a sweep: members are all combinations of the values in ``grid``, the last name changing fastest.
+
+    They share the hyperparameters of ``base``; the others have their defaults. Raises `InvalidField` at construction,
+    of ``base.learning_rate``, ``grid.seed`` or ``grid``: a name is unknown or in both, a value is outside its range, or
+    the grid is empty or holds a value twice.
+    """
+
+    base: Annotated[Mapping[str, Any], Doc("What all members share, as far as it was given.", dict[str, Any])]
+    grid: Annotated[Mapping[str, Sequence[Any]], Doc(written_as=dict[str, list[Any]])]
+    dataset: str = "mnist"
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        Annotation.__post_init__(self)
+        base = {name: _check("base", name, value) for name, value in self.base.items()}
+        grid = {name: tuple(_check("grid", name, value) for value in values) for name, values in self.grid.items()}
+        for name, values in grid.items():
+            if name in base:
+                raise InvalidField(f"{name} is in the grid too.", field=f"base.{name}", allowed="in one of the two")
+            if not values or len(set(values)) != len(values):
+                allowed = "one value or more, each once"
+                raise InvalidField(f"The grid must hold {allowed}, of {name}.", field=f"grid.{name}", allowed=allowed)
+        if not grid:
+            raise _wrong_size()
+        object.__setattr__(self, "base", base)
+        object.__setattr__(self, "grid", grid)
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The hyperparameters of the grid that have several values."""
+        return tuple(name for name, values in self.grid.items() if len(values) > 1)
+
+    def configs(self, registry: Registry | None = None) -> list[TrainingConfig]:
+        """Return each member's configuration, of a model where it starts from one; raise `InvalidField` as above."""
+        if math.prod(map(len, self.grid.values())) > MAX_MEMBERS:
+            raise _wrong_size()
+        points = itertools.product(*self.grid.values())
+        members = [{**self.base, **dict(zip(self.grid, point, strict=True))} for point in points]
+        try:
+            return [TrainingConfig(**started(values, registry)) for values in members]
+        except InvalidField as error:
+            raise self.placed(error) from None
+
+    def placed(self, error: InvalidField) -> InvalidField:
+        """Return the error of a member with its field named as in this request."""
+        place = "grid" if error.field in self.grid else "base"
+        return InvalidField(error.message, field=f"{place}.{error.field}", allowed=error.allowed)
+
+    @property
+    def model_name(self) -> str:
+        """The given name, or one made of data set and model."""
+        if self.name is not None:
+            return self.name
+        return f"{self.dataset}-{self.base.get('model', 'softmax')}-sweep"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        grid = {name: list(values) for name, values in self.grid.items()}
+        return {"base": dict(self.base), "grid": grid, "dataset": self.dataset, "name": self.model_name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +135,6 @@ class SweepSummary(SweepRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One job of a sweep, without its history, and its values of the grid."""
-
-    values: Mapping[str, Any]
-    job: Job
-
-    def metric(self, name: str) -> float | None:
-        """Return a metric at the member's best check, None before its first."""
-        return None if self.job.best is None else float(getattr(self.job.best, name))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RankedMember:
     """A member of a sweep: a job like any other, and the values in which it differs from the rest."""
 
@@ -98,11 +151,16 @@ class RankedMember:
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, member: Member, rank: int) -> RankedMember:
-        """Build from a member and its rank."""
+    def of(cls, member: Job, rank: int, grid: Iterable[str]) -> RankedMember:
+        """Build from a member, its rank, and the names in the grid."""
         shown = ("state", "progress", "metrics", "stop_reason", "error", "model", "started_at", "finished_at")
-        of_job = {name: getattr(member.job, name) for name in shown}
-        return cls(rank=rank, values=member.values, job=member.job.id, **of_job)
+        values = member.hyperparameters()
+        return cls(
+            rank=rank,
+            values={name: values[name] for name in grid},
+            job=member.id,
+            **{name: getattr(member, name) for name in shown},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +180,13 @@ class Sweep(SweepSummary):
     ``batches_per_epoch`` is None unless all members that have begun agree in it.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[Job, ...]
     batches_per_epoch: int | None
 
     @property
     def fraction(self) -> float:
         """The mean progress of the members, 1 for those that are finished."""
-        done = [1.0 if m.job.state.final else m.job.progress.fraction for m in self.members]
+        done = [1.0 if m.state.final else m.progress.fraction for m in self.members]
         return sum(done) / len(done) if done else 1.0
 
     @property
@@ -137,36 +195,36 @@ class Sweep(SweepSummary):
         config = TrainingConfig(**{**self.base, **{name: values[0] for name, values in self.grid.items()}})
         fixed = [words for name, words in in_words(config).items() if name not in self.varied]
         model = "" if "model" in self.varied else f"{config.model} "
-        n_finished, n_members = sum(member.job.state.final for member in self.members), len(self.members)
+        n_finished, n_members = sum(member.state.final for member in self.members), len(self.members)
         return f"{model}on {self.dataset}, {', '.join(fixed)}; {n_finished:,} of {n_members:,} members finished"
 
-    def ranked(self, metric: str) -> list[Member]:
+    def ranked(self, metric: str) -> list[Job]:
         """Return the members, best first; those without a check come last."""
         sign = METRICS[metric].sign
 
-        def key(member: Member) -> tuple[bool, float]:
+        def key(member: Job) -> tuple[bool, float]:
             value = member.metric(metric)
             return (value is None, sign * (value or 0.0))
 
         return sorted(self.members, key=key)
 
-    def grouped(self, names: Collection[str]) -> dict[tuple[Any, ...], list[Member]]:
+    def grouped(self, names: Collection[str]) -> dict[tuple[Any, ...], list[Job]]:
         """Return the members in groups that agree in these hyperparameters, by their values."""
-        groups: dict[tuple[Any, ...], list[Member]] = defaultdict(list)
+        groups: dict[tuple[Any, ...], list[Job]] = defaultdict(list)
         for member in self.members:
-            groups[tuple(getattr(member.job.config, name) for name in names)].append(member)
+            groups[tuple(getattr(member.config, name) for name in names)].append(member)
         return groups
 
     def ranking(self, metric: str = "validation_loss") -> RankedSweep:
         """Return it as an answer, with the members ranked by a metric."""
         ranked = self.ranked(metric)
-        best = ranked[0].job if ranked and ranked[0].job.best else None
+        best = ranked[0] if ranked and ranked[0].best else None
         return RankedSweep(
             **{name: getattr(self, name) for name in SweepSummary.__dataclass_fields__},
             fraction=self.fraction,
             ranked_by=metric,
             best=best.id if best else None,
-            members=tuple(RankedMember.of(member, rank) for rank, member in enumerate(ranked, start=1)),
+            members=tuple(RankedMember.of(member, rank, self.grid) for rank, member in enumerate(ranked, start=1)),
         )
 
 
@@ -241,10 +299,10 @@ class Sweeps(SubmissionService):
 
     def series(self, sweep: Sweep, metric: str) -> dict[str, tuple[Ints, Series]]:
         """Return steps and values of a metric at all checks of each member, by job, as of when the sweep was read."""
-        newest = max((m.job.latest.id for m in sweep.members if m.job.latest), default=0)
+        newest = max((m.latest.id for m in sweep.members if m.latest), default=0)
         with self._database.read() as connection:
             found = event_rows.checks_of_sweep(connection, sweep.id, up_to=newest)
-        wanted = [member.job.id for member in sweep.members if len(found.get(member.job.id, ()))]
+        wanted = [member.id for member in sweep.members if len(found.get(member.id, ()))]
         return {job_id: (found[job_id]["step"], found[job_id][metric]) for job_id in wanted}
 
     def tiles(self, sweep: Sweep, which: str) -> list[Floats | None]:
@@ -263,7 +321,7 @@ class Sweeps(SubmissionService):
 
     def provenance(self, sweep: Sweep) -> Mapping[str, str]:
         """Return the provenance that a picture of this sweep contains; raise `NoDataYet` before the first check."""
-        begun = next((member.job for member in sweep.members if member.job.latest), None)
+        begun = next((member for member in sweep.members if member.latest), None)
         if begun is None:
             raise NoDataYet("No member has results yet; they follow the first validation checks.")
         with self._database.read() as connection:
@@ -281,8 +339,8 @@ class Sweeps(SubmissionService):
 
     def tile_names(self, sweep: Sweep) -> list[str]:
         """Return the names of the pictures of a member's weights: none if there are hidden units among them."""
-        config = sweep.members[0].job.config
-        if any(len(member.job.config.build_model().layout.tensors) > 1 for member in sweep.members):
+        config = sweep.members[0].config
+        if any(len(member.config.build_model().layout.tensors) > 1 for member in sweep.members):
             return []
         return config.build_model().tile_names(self._datasets.class_names(sweep.dataset, config.classes))
 
@@ -290,8 +348,8 @@ class Sweeps(SubmissionService):
         """Yield one at a time: a thousand checkpoints would fill the memory of a small machine."""
         with self._database.read() as connection:
             for member in sweep.members:
-                body = weight_rows.get_checkpoint(connection, member.job.id)
-                yield None if body is None else _decode(body, member.job.config, which)
+                body = weight_rows.get_checkpoint(connection, member.id)
+                yield None if body is None else _decode(body, member.config, which)
 
 
 def _check_fit(request: SweepRequest, configs: Sequence[TrainingConfig], dataset: Dataset) -> None:
@@ -354,14 +412,9 @@ def _sweep(connection: Connection, sweep_id: str) -> Sweep:
     paces = {member.batches_per_epoch for member in rows} - {None}
     return Sweep(
         **SweepSummary.fields_of(row, Counter(member.state for member in rows), annotation),
-        members=tuple(_shown_member(row.grid, member) for member in rows),
+        members=tuple(Job.of(member, ()) for member in rows),
         batches_per_epoch=paces.pop() if len(paces) == 1 else None,
     )
-
-
-def _shown_member(grid: Collection[str], row: JobRow) -> Member:
-    config = completed(row.config)
-    return Member(values={name: config[name] for name in grid}, job=Job.of(row, ()))
 
 
 def _tiles_in_order(model: Model, row: Floats) -> Floats:
@@ -378,3 +431,18 @@ def _some(found: list[T | None]) -> list[T | None]:
 def _decode(body: bytes, config: TrainingConfig, which: str) -> tuple[Model, Floats]:
     state = decode_checkpoint(body, config)
     return config.build_model(), state.best if which == "best" else state.last
+
+
+def _wrong_size() -> InvalidField:
+    allowed = f"1 to {MAX_MEMBERS:,} members"
+    return InvalidField(f"A sweep has {allowed}, the product of its grid.", field="grid", allowed=allowed)
+
+
+def _check(place: str, name: str, value: Any) -> Any:
+    field = f"{place}.{name}"
+    if name not in BY_NAME:
+        raise InvalidField("There is no hyperparameter of that name.", field=field, allowed=", ".join(BY_NAME))
+    try:
+        return BY_NAME[name].check(value)
+    except InvalidField as error:
+        raise InvalidField(error.message, field=field, allowed=error.allowed) from None

@@ -266,7 +266,7 @@ class Reports(SubmissionService):
         requests, sweeps = options.requests()
         # Reports over several seeds of earlier versions have all of these runs in one sweep.
         values = attrgetter("model", "seed", *sweeps[-1][0].grid)
-        members = {values(each.job.config): each.job for id_ in row.sweep_ids for each in self._sweeps.get(id_).members}
+        members = {values(each.config): each for id_ in row.sweep_ids for each in self._sweeps.get(id_).members}
         ids = (row.in_order_job_id, row.shuffled_job_id)[: len(requests)]
         single = [self._jobs.get(job_id) if job_id else None for job_id in ids]
         return Report(

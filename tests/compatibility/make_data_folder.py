@@ -72,9 +72,9 @@ def make(folder: Path) -> dict[str, Any]:
     ids["resumed"] = jobs.resume(ids["digits"], {"epochs": 5}, idempotency_key="key-resumed").id
     wait(ids["resumed"])
     sweep = sweeps.submit(SweepRequest(base=SWEPT, grid=GRID, name="swept"), idempotency_key="key-swept")
-    for member in sweep.members:
-        wait(member.job.id)
-    ids |= {f"swept-{number}": member.job.id for number, member in enumerate(sweep.members)}
+    for number, member in enumerate(sweep.members):
+        ids[f"swept-{number}"] = member.job.id  # type: ignore[attr-defined]  # a member has its job at that commit
+        wait(ids[f"swept-{number}"])
     ids["cancelled"] = submit("cancelled", LONG)
     wait(ids["cancelled"], 8000)
     jobs.cancel(ids["cancelled"])

@@ -92,8 +92,8 @@ def test_members_of_a_sweep_have_the_bits_of_the_job_alone(system: JobSystem, jo
     sweeps = Sweeps(system.database, max_queue_length=10, wake_engine=system.engine.wake)
     sweep = sweeps.submit(SweepRequest(base=HIDDEN, grid={"l2_penalty": [0.0, 0.1]}, name="swept"))
     for member in sweep.members:
-        system.wait(member.job.id)
-    assert system.weights_sha256(sweep.members[0].job.id) == system.weights_sha256(job.id)
+        system.wait(member.id)
+    assert system.weights_sha256(sweep.members[0].id) == system.weights_sha256(job.id)
     sweep = sweeps.get(sweep.id)
     first, second = sweeps.norms(sweep)
     assert first is not None and second is not None and first > second

@@ -26,7 +26,7 @@ def put_into(database: Database, job_id: str, state: str) -> None:
 
 def states_of(database: Database, job_id: str) -> list[str]:
     with database.read() as connection:
-        return [row.move.state for row in event_rows.states(connection, [job_id])]
+        return [move.state for move in event_rows.states(connection, [job_id])[job_id]]
 
 
 def test_the_database_rejects_other_states(database: Database, add_job: AddJob) -> None:
@@ -65,7 +65,7 @@ def test_only_a_job_that_is_over_can_be_deleted(database: Database, add_job: Add
     with database.read() as connection:
         assert (job_rows.JOBS.find(connection, job_id) is None) is state.final
         assert (weight_rows.get_checkpoint(connection, job_id) is None) is state.final
-        assert (event_rows.states(connection, [job_id]) == []) is state.final
+        assert (event_rows.states(connection, [job_id])[job_id] == []) is state.final
         assert job_rows.JOBS.find(connection, other) is not None
         assert weight_rows.get_checkpoint(connection, other) == b"weights"
 
@@ -97,9 +97,9 @@ def test_a_move_carries_its_time_reason_and_columns(database: Database, add_job:
             stop_reason="cancelled",
         )
     with database.read() as connection:
-        row, (_, move) = job_rows.JOBS.find(connection, job_id), event_rows.states(connection, [job_id])
-    assert row is not None and row.finished_at is not None and before <= row.finished_at == move.move.at
-    assert (row.stop_reason, move.move.reason) == ("cancelled", "nobody wants it")
+        row, (_, move) = job_rows.JOBS.find(connection, job_id), event_rows.states(connection, [job_id])[job_id]
+    assert row is not None and row.finished_at is not None and before <= row.finished_at == move.at
+    assert (row.stop_reason, move.reason) == ("cancelled", "nobody wants it")
 
 
 def test_a_check_is_written_once(database: Database, add_job: AddJob) -> None:
@@ -120,8 +120,7 @@ def test_a_check_is_written_once(database: Database, add_job: AddJob) -> None:
             for step in steps
         ]
         with database.write() as connection:
-            ids = event_rows.append_checks(connection, job_id, checks, at=datetime.now(UTC))
-            return [ids[step] for step in steps]
+            return [row.id for row in event_rows.append_checks(connection, job_id, checks, at=datetime.now(UTC))]
 
     ids = [*append(0, 3), *append(), *append(6)]
     assert ids == sorted(ids)
@@ -157,7 +156,7 @@ def append_checks(database: Database, job_id: str, steps: range) -> list[int]:
         for step in steps
     ]
     with database.write() as connection:
-        return list(event_rows.append_checks(connection, job_id, checks, at=datetime.now(UTC)).values())
+        return [row.id for row in event_rows.append_checks(connection, job_id, checks, at=datetime.now(UTC))]
 
 
 def test_packing_changes_nothing_that_is_seen(database: Database, add_job: AddJob) -> None:

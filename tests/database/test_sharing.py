@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from service.core import METRICS
-from service.database import FINAL, Database, NewCheck, NewSnapshot, event_rows, job_rows, weight_rows
+from service.database import FINAL, Database, NewCheck, SnapshotRow, event_rows, job_rows, weight_rows
 from service.database.tables import check_blocks, checkpoints, snapshots
 from tests.database.histories import check_series
 
@@ -24,9 +24,9 @@ def train(connection: Connection, job_id: str, steps: Sequence[int], *, checkpoi
     for step in steps:
         values = dict.fromkeys(METRICS, 0.5)
         check = NewCheck(epoch=0, step=step, detail={"fraction": 0.5}, step_losses=bytes([step] * 4), **values)
-        ids = event_rows.append_checks(connection, job_id, [check], at=datetime.now(UTC))
-        new = NewSnapshot(number=step, step=step, check_id=ids[step], body=f"{job_id} {step}".encode())
-        weight_rows.append_snapshots(connection, job_id, [new])
+        (row,) = event_rows.append_checks(connection, job_id, [check], at=datetime.now(UTC))
+        place = SnapshotRow(number=step, step=step, check_id=row.id)
+        weight_rows.append_snapshots(connection, job_id, [(place, f"{job_id} {step}".encode())])
     if checkpoint:
         weight_rows.put_checkpoint(connection, job_id, step=steps[-1], body=f"{job_id} {steps}".encode())
     event_rows.pack_checks(connection, job_id)

@@ -79,7 +79,7 @@ def test_what_ends_is_posted_and_signed(make_service: Callable[..., Service], re
     command = LocalBackend(service.settings)
     command.import_weights("brought", content.getvalue(), classes=range(10), publish="best", dataset="mnist")
     command.close()
-    members = {member.job.id for member in sweep.members} | {job.id for job in report.jobs if job}
+    members = {member.id for member in sweep.members} | {job.id for job in report.jobs if job}
     expected = {f"job.ended-{id_}" for id_ in (*members, job_id)}
     expected |= {f"sweep.ended-{id_}" for id_ in (sweep.id, report.sweep_id)} | {f"report.ended-{report.id}"}
     expected |= {f"version.created-{version}" for version in ("told/1", "brought/1", "grid/1", "grid/2")}
@@ -291,7 +291,7 @@ def test_two_processes_do_not_send_the_same_and_a_kill_does_not_lose_it(waiting:
 def test_a_sweep_ends_though_its_last_member_is_deleted_at_once(waiting: Database, system: JobSystem) -> None:
     sweeps = Sweeps(waiting, max_queue_length=10, wake_engine=lambda: None)
     sweep = sweeps.submit(SweepRequest(base=SHORT, grid={"seed": [1, 2]}))
-    first, last = (member.job.id for member in sweep.members)
+    first, last = (member.id for member in sweep.members)
     events = []
 
     def send(row: DeliveryRow) -> None:

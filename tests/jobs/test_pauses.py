@@ -199,10 +199,10 @@ def test_what_cannot_be_paused_or_continued_is_refused(idle: JobSystem) -> None:
     idle.jobs.cancel(over)
     sweeps = Sweeps(idle.database, max_queue_length=10, wake_engine=idle.engine.wake)
     sweep = sweeps.submit(SweepRequest(base={"model": "softmax", **SHORT}, grid={"seed": [1, 2]}))
-    assert not idle.jobs.get(over).can_pause and not idle.jobs.get(sweep.members[0].job.id).can_pause
+    assert not idle.jobs.get(over).can_pause and not idle.jobs.get(sweep.members[0].id).can_pause
     for job_id, act, reason in (
         (over, idle.jobs.pause, "cancelled"),
-        (sweep.members[0].job.id, idle.jobs.pause, "members of a sweep"),
+        (sweep.members[0].id, idle.jobs.pause, "members of a sweep"),
         (queued, idle.jobs.proceed, "queued"),
         (over, idle.jobs.proceed, "cancelled"),
     ):

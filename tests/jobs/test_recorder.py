@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from service.core import StopReason, TrainingConfig
-from service.database import Database, JobRow, job_rows, weight_rows
+from service.database import Database, JobRow, SnapshotRow, job_rows, weight_rows
 from service.errors import StorageFailed, StorageFull
 from service.jobs import MAX_LOSSES, JobState, Recorder
 from service.jobs.job import INTERNAL
@@ -131,7 +131,7 @@ def test_of_many_checks_at_a_time_only_what_is_kept_of_their_weights_is_written(
     messages = messages_of(epochs=200, patience=None, validation_size=10, max_snapshots=MAX_SNAPSHOTS)
     append, written = weight_rows.append_snapshots, []
 
-    def counted(connection: Connection, job_id: str, new: Sequence[weight_rows.NewSnapshot]) -> None:
+    def counted(connection: Connection, job_id: str, new: Sequence[tuple[SnapshotRow, bytes]]) -> None:
         written.append(len(new))
         append(connection, job_id, new)
 

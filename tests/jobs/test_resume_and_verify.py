@@ -208,7 +208,7 @@ class TestVerify:
     def test_a_member_of_a_sweep(self, inline: JobSystem) -> None:
         sweeps = Sweeps(inline.database, max_queue_length=10, wake_engine=inline.engine.wake)
         sweep = sweeps.submit(SweepRequest(base=SHORT, grid={"l2_penalty": [0.0, 0.1]}))
-        found = (verify(inline, inline.wait(sweep.members[1].job.id)).verification or {})["outcome"]
+        found = (verify(inline, inline.wait(sweep.members[1].id)).verification or {})["outcome"]
         assert found["identical"] and found["differences"] == []
 
     def test_a_cancelled_verification_has_no_outcome(self, inline: JobSystem) -> None:

@@ -63,7 +63,7 @@ def test_jobs_sweeps_and_reports_go_when_all_of_them_ended_long_ago(service: Ser
         service.reports.cancel(each.id)
     age(service, sweeps, swept.id, mixed.id, report.sweep_id, new_report.sweep_id)
     age(service, reports, report.id, new_report.id)
-    age(service, jobs, old, *(member.job.id for member in swept.members), mixed.members[0].job.id)
+    age(service, jobs, old, *(member.id for member in swept.members), mixed.members[0].id)
     age(service, jobs, *(job.id for job in report.jobs if job), *(job.id for job in new_report.jobs[1:] if job))
     expired = service.retention.expired(MONTH)
     expected = [f"report {report.id}", f"sweep {swept.id}", f"job {old}"]
@@ -74,7 +74,7 @@ def test_jobs_sweeps_and_reports_go_when_all_of_them_ended_long_ago(service: Ser
     for get, gone in ((service.reports.get, report), (service.sweeps.get, swept), (service.sweeps.get, report)):
         with pytest.raises(NotFound):
             get(gone.sweep_id if get == service.sweeps.get and gone is report else gone.id)
-    assert {job.id for job in service.jobs.page(limit=1000)[0]} >= {young, waiting, mixed.members[0].job.id}
+    assert {job.id for job in service.jobs.page(limit=1000)[0]} >= {young, waiting, mixed.members[0].id}
     lines = service.audit_log.page(limit=10)
     assert [(line.object_id, line.status) for line in reversed(lines)] == [
         (item.id, status) for status in (204, 404) for item in expired

@@ -85,9 +85,9 @@ def test_of_a_member_fewer_and_of_a_verification_none(inline: JobSystem) -> None
     sweep = sweeps.submit(SweepRequest(base={**SHORT, "epochs": 5}, grid={"l2_penalty": [0.0, 0.1]}))
     snapshots = Snapshots(inline.database)
     for member in sweep.members:
-        inline.wait(member.job.id)
-        assert len(snapshots.list(member.job.id)["snapshots"]) == 10 <= MAX_OF_MEMBER
-    verified = inline.wait(inline.jobs.verify(sweep.members[0].job.id).id)
+        inline.wait(member.id)
+        assert len(snapshots.list(member.id)["snapshots"]) == 10 <= MAX_OF_MEMBER
+    verified = inline.wait(inline.jobs.verify(sweep.members[0].id).id)
     assert snapshots.list(verified.id)["snapshots"] == []
 
 

@@ -176,7 +176,7 @@ def test_members_of_a_sweep_have_the_bits_of_the_job_alone(inline: JobSystem) ->
     base = {"start_from": "first", "epochs": 2, "train_size": 1500, "validation_size": 500}
     sweep = sweeps.submit(SweepRequest(base=base, grid={"learning_rate": [0.01, 0.1]}, name="swept"))
     alone, _ = train(inline, start_from="first", learning_rate=0.1)
-    member = inline.wait(sweep.members[1].job.id)
+    member = inline.wait(sweep.members[1].id)
     assert replace(member.config, name=alone.name) == alone.config
     assert inline.weights_sha256(member.id) == inline.weights_sha256(alone.id)
     with pytest.raises(InvalidField) as refusal:

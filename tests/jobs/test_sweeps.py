@@ -11,7 +11,7 @@ import pytest
 
 from service.database import job_rows, weight_rows
 from service.errors import IdempotencyMismatch, InvalidField, JobNotFound, NoDataYet, QueueFull
-from service.jobs import InlineExecutor, JobState, Sweep, SweepRequest, Sweeps
+from service.jobs import InlineExecutor, Job, JobState, Sweep, SweepRequest, Sweeps
 from service.jobs.executors import Execution
 from service.worker import StackSpec
 from tests.jobs.job_system import (
@@ -56,8 +56,12 @@ def submit(system: JobSystem, grid: dict[str, list[Any]], **base: Any) -> Sweep:
     return sweeps_of(system).submit(SweepRequest(base=shared, grid=grid))
 
 
+def values_of(sweep: Sweep, member: Job) -> dict[str, Any]:
+    return {name: getattr(member.config, name) for name in sweep.grid}
+
+
 def ids_of(sweep: Sweep) -> list[str]:
-    return [member.job.id for member in sweep.members]
+    return [member.id for member in sweep.members]
 
 
 def wait(system: JobSystem, sweep: Sweep) -> Sweep:
@@ -107,10 +111,10 @@ def test_members_of_a_stack_end_as_each_would_alone(
     sweep = wait(system, submit(system, {"l2_penalty": [0, 4], "learning_rate": [0.01, 0.02]}, **base))
     assert watched.stacks == [ids_of(sweep)]
     for member in sweep.members:
-        alone = system.train(**base, **member.values)
-        assert_agreement(system, member.job.id, alone.id)
+        alone = system.train(**base, **values_of(sweep, member))
+        assert_agreement(system, member.id, alone.id)
     assert watched.stacks[1:] == [[job_id] for (job_id,) in watched.stacks[1:]]
-    reasons = {member.job.stop_reason for member in sweep.members}
+    reasons = {member.stop_reason for member in sweep.members}
     assert "early_stopping" in reasons and (model == "logistic" or "max_epochs" in reasons)
 
 
@@ -122,10 +126,10 @@ def test_the_report_s_penalties(in_processes: tuple[JobSystem, Watched]) -> None
     sweep = wait(system, submit(system, {"l2_penalty": [1, 0.1, 0.01, 0.001]}, **base))
     assert len(watched.stacks) == 1
     np.testing.assert_allclose(sweeps_of(system).norms(sweep), [0.602, 1.655, 3.268, 4.507], rtol=0.01)  # type: ignore[arg-type]
-    assert [m.job.progress.epoch for m in sweep.members] == [5, 17, 37, 44], "as in the tests of the core"
-    assert {m.job.stop_reason for m in sweep.members} == {"early_stopping"}
+    assert [m.progress.epoch for m in sweep.members] == [5, 17, 37, 44], "as in the tests of the core"
+    assert {m.stop_reason for m in sweep.members} == {"early_stopping"}
     for member in sweep.members:
-        assert_agreement(system, member.job.id, system.train(**base, **member.values).id)
+        assert_agreement(system, member.id, system.train(**base, **values_of(sweep, member)).id)
 
 
 @pytest.mark.slow
@@ -133,14 +137,14 @@ def test_a_member_that_stops_early_is_over_at_once(system: JobSystem, watched: W
     sweep = submit(system, {"epochs": [1, 10_000], "patience": [1, None]}, **{**ENDLESS, "l2_penalty": 5.0})
     *early, lasting = sweep.members
     for member in early:
-        job = system.wait(member.job.id)
+        job = system.wait(member.id)
         assert job.state is JobState.SUCCEEDED and job.model is not None
         assert system.jobs.weights(job.id, "best").final
-    assert {system.jobs.get(member.job.id).stop_reason for member in early} == {"max_epochs", "early_stopping"}
-    reached = system.wait_for_step(lasting.job.id, 15 * 20)
+    assert {system.jobs.get(member.id).stop_reason for member in early} == {"max_epochs", "early_stopping"}
+    reached = system.wait_for_step(lasting.id, 15 * 20)
     assert reached.state is JobState.RUNNING
-    system.jobs.cancel(lasting.job.id)
-    assert system.wait(lasting.job.id).state is JobState.CANCELLED
+    system.jobs.cancel(lasting.id)
+    assert system.wait(lasting.id).state is JobState.CANCELLED
     assert watched.stacks == [ids_of(sweep)]
 
 
@@ -159,22 +163,22 @@ def test_cancelling_one_member_does_not_affect_the_others(system: JobSystem, wat
     sweep = wait(system, sweep)
     assert sweep.states == {"succeeded": 2, "cancelled": 1}
     for job_id, other in ((first, undisturbed.members[0]), (third, undisturbed.members[2])):
-        assert_agreement(system, job_id, other.job.id)
+        assert_agreement(system, job_id, other.id)
     assert watched.stacks[1:] == [[first, second, third]]
 
 
 def test_all_members_are_cancelled_waiting_or_running(system: JobSystem) -> None:
     sweep = submit(system, {"l2_penalty": [0, 0.1], "seed": [0, 1]}, **ENDLESS)
     sweeps = sweeps_of(system)
-    running = [member for member in sweep.members if member.values["seed"] == 0]
+    running = [member for member in sweep.members if member.config.seed == 0]
     for member in running:
-        system.wait_for_step(member.job.id, 15)
+        system.wait_for_step(member.id, 15)
     assert sweeps.get(sweep.id).states == {"running": 2, "queued": 2}
     asked = sweeps.cancel(sweep.id)
     assert asked.states["cancelled"] >= 2 and asked.states["queued"] == asked.states["running"] == 0
     sweep = wait(system, sweep)
     assert sweep.states == {"cancelled": 4}
-    assert [member.job.model is not None for member in sweep.members] == [True, False, True, False]
+    assert [member.model is not None for member in sweep.members] == [True, False, True, False]
     assert sweeps.cancel(sweep.id) == sweep, "asking again changes nothing"
 
 
@@ -184,7 +188,7 @@ def test_members_that_do_not_fit_together_are_trained_separately(system: JobSyst
     sweep = submit(system, {"l2_penalty": [0, 0.1], "seed": [0, 1], "batch_size": [64, 128]})
     wait(system, sweep)
     groups = sweep.grouped(["seed", "batch_size"])
-    assert watched.stacks == [[member.job.id for member in members] for members in groups.values()]
+    assert watched.stacks == [[member.id for member in members] for members in groups.values()]
     assert list(map(len, watched.stacks)) == [2, 2, 2, 2]
 
 
@@ -227,7 +231,7 @@ def test_a_killed_worker_s_members_resume_together(in_processes: tuple[JobSystem
     base = {**LONG, "dtype": "float64"}
     undisturbed = wait(system, submit(system, grid, **base))
     sweep = submit(system, grid, **base)
-    short = [member.job.id for member in sweep.members if member.values["epochs"] == 2]
+    short = [member.id for member in sweep.members if member.config.epochs == 2]
     rest = [job_id for job_id in ids_of(sweep) if job_id not in short]
     for job_id in rest:
         system.wait_for_step(job_id, 15 * 20)
@@ -244,7 +248,7 @@ def test_a_killed_worker_s_members_resume_together(in_processes: tuple[JobSystem
     for job_id in short:
         assert system.states(job_id) == ["queued", "running", "succeeded"]
     for member, other in zip(sweep.members, undisturbed.members, strict=True):
-        assert_agreement(system, member.job.id, other.job.id)
+        assert_agreement(system, member.id, other.id)
 
 
 @pytest.mark.slow
@@ -285,7 +289,7 @@ def test_members_queue_with_other_jobs(idle: JobSystem) -> None:
     sweep = submit(idle, {"l2_penalty": [0, 1], "seed": [0, 1]})
     after = idle.submit()
     one, other = sweep.grouped(["seed"]).values()
-    expected = [[before], [member.job.id for member in one], [member.job.id for member in other], [after], []]
+    expected = [[before], [member.id for member in one], [member.id for member in other], [after], []]
     assert [claim(idle) for _ in range(5)] == expected
 
 
@@ -403,18 +407,18 @@ def test_what_a_finished_sweep_shows(system: JobSystem) -> None:
     sweeps = sweeps_of(system)
     series = sweeps.series(sweep, "validation_accuracy")
     for member, norm, last in zip(sweep.members, sweeps.norms(sweep), sweeps.tiles(sweep, "last"), strict=True):
-        curves = system.jobs.curves(member.job.id)
-        steps, values = series[member.job.id]
+        curves = system.jobs.curves(member.id)
+        steps, values = series[member.id]
         np.testing.assert_array_equal(steps, curves.check_steps)
         np.testing.assert_array_equal(values, curves.checks["validation_accuracy"])
-        found = system.jobs.weights(member.job.id, "last")
+        found = system.jobs.weights(member.id, "last")
         np.testing.assert_array_equal(last, found.pictures()["tiles"])
         assert norm == pytest.approx(float(np.linalg.norm(found.parameters)))
     assert sweep.batches_per_epoch == 4
     assert sweep.caption == "softmax on mnist, learning rate 0.01, batch size 128, shuffled; 4 of 4 members finished"
     best = sweep.ranked("validation_loss")[0]
     assert best.metric("validation_loss") == min(member.metric("validation_loss") or 9 for member in sweep.members)
-    assert sweep.ranking().best == best.job.id
+    assert sweep.ranking().best == best.id
 
 
 @pytest.mark.slow

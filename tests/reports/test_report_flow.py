@@ -27,7 +27,7 @@ def test_the_runs_are_jobs(service: Service, finished: Report) -> None:
     in_order, shuffled, *softmax = (job for job in finished.jobs if job)
     assert (in_order.config.model, in_order.config.shuffle, shuffled.config.shuffle) == ("logistic", False, True)
     assert [job.config.l2_penalty for job in softmax] == [0.0, 1.0]
-    assert [member.job.id for member in service.sweeps.get(finished.sweep_id).members] == [job.id for job in softmax]
+    assert [member.id for member in service.sweeps.get(finished.sweep_id).members] == [job.id for job in softmax]
     for job in (in_order, shuffled, *softmax):
         assert job.model is not None
     assert finished.id in [report.id for report in service.reports.page()[0]]

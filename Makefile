@@ -54,9 +54,12 @@ fuzz:  ## give every reader 25,000 inputs, then the API ten minutes of requests
 packages:
 	@tools/system_packages.sh
 
+# To collect the tests shows that they can be imported, and compiles them before several processes do it at once.
 check:  ## lint, format, types, layers and generated pages; types and lint of the page's modules
 	@tools/environment.sh dev
-	@printf '%s\n' 'mypy --no-error-summary' 'lint-imports --no-logo' 'python -P docs/generate.py --check' \
+	@printf '%s\n' 'mypy --no-error-summary' \
+	    'python -P -m pytest --collect-only -qq >$(VENV)/collected || { tail -n 50 $(VENV)/collected; exit 1; }' \
+	    'lint-imports --no-logo' 'python -P docs/generate.py --check' \
 	    'ruff check --quiet .' 'ruff format --quiet --check .' 'deno lint --quiet' \
 	    'deno check --quiet service/web/static/page/main.js' | DENO_DIR=$(VENV)/deno xargs -P 2 -I CHECK sh -c '$(BIN)/CHECK'
 

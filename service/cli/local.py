@@ -10,7 +10,7 @@ from typing import Any
 
 from service.answers import plain
 from service.bootstrap import Service
-from service.charts import digit_picture, evidence_picture, reading_picture, weights_picture
+from service.charts import digit_picture, evidence_picture, reading_picture
 from service.database import Annotation, Search, migrate
 from service.inference import (
     DecodingLimits,
@@ -23,6 +23,7 @@ from service.inference import (
     evaluate,
     explain,
     predictions_of,
+    prepare_weights,
     read,
     read_dataset,
     read_picture,
@@ -205,14 +206,7 @@ class LocalBackend:
 
     def weights_picture(self, name: str, version: int) -> bytes:
         """Draw a version's weights as PNG."""
-        model = self._with_models.registry.load(name, version)
-        manifest = model.manifest
-        return weights_picture(
-            model.function.tiles(model.parameters),
-            labels=manifest.tile_names,
-            importance=model.function.importance(model.parameters),
-            provenance=manifest.provenance(),
-        )
+        return prepare_weights(self._with_models.registry.load(name, version), self._service.datasets).draw()
 
     def move_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Json:
         """Have an alias name a version from now on; return the move."""

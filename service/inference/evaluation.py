@@ -1,5 +1,6 @@
 """How well a model does on the test images of its data, which no training has seen."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated, Any
@@ -9,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from service.answers import Doc
+from service.charts import Drawing, weights_picture
 from service.core import Float64s, Floats, Ints, design_matrix
 from service.core import Model as Function
 from service.datasets import PACKAGED, Dataset, Datasets
-from service.errors import InvalidDataset
+from service.errors import DatasetNotFound, InvalidDataset
 from service.registry import Model
 
 from .prediction import predict
@@ -21,6 +23,8 @@ N_BINS = 10
 _N_KEPT = 16
 _OF_AN_IMAGE = ("true", "predicted", "loss", "probability")
 _BLOCK_SIZE = 1000  # images a float64 matrix of 6 MB
+_N_ACTIVATED = 500
+"""Test images over which the activations of hidden units are measured, to order them in a picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +257,24 @@ def _evaluated(key: _Key) -> Evaluation:
         probability=table.max(axis=1).astype(np.float64),
         loss=_losses(model, images, true),
     )
+
+
+def prepare_weights(model: Model, datasets: Datasets, *, layer: int = 1, **style: Any) -> Drawing:
+    """Prepare the weights into a layer, in a style of `weights_picture`; units that do most on test images come first.
+
+    Raises `InvalidField` if there is no such layer.
+    """
+    manifest, function, row = model.manifest, model.function, model.parameters
+    function.check_layer(layer)
+    provenance, x = manifest.provenance(), None
+    if len(function.layout.tensors) > 1:
+        provenance |= {"layer": str(layer)}
+        with suppress(DatasetNotFound):  # deleted: then the weights alone give the order of the units
+            images = datasets.get(manifest.dataset["name"]).test.images[:_N_ACTIVATED]
+            x = design_matrix(images, manifest.dtype, function.scaling)
+    named = {"labels": function.tile_names(manifest.class_names, layer), "provenance": provenance}
+    importance = function.importance(row, layer, x)
+    return Drawing.of(weights_picture, function.tiles(row, layer), importance=importance, **named, **style)
 
 
 def logits_of(function: Function, row: Floats, images: npt.NDArray[np.uint8]) -> Floats:

@@ -131,11 +131,6 @@ class ModelDraft:
         model.temperature = self.certainty.temperature if self.certainty else 1.0
         return model
 
-    @property
-    def tile_names(self) -> list[str]:
-        """The names of the pictures of its weights."""
-        return self.build_model().tile_names(self.class_names)
-
     def as_version(self, *, name: str, version: int, weights_sha256: str, size_bytes: int) -> Manifest:
         """Return the manifest of this draft as one version of a model."""
         drafted = {field.name: getattr(self, field.name) for field in fields(ModelDraft)}

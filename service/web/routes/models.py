@@ -1,7 +1,6 @@
 """The model registry: immutable versions, aliases that move between them, and how well versions do on test images."""
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,10 +11,10 @@ from pydantic import ConfigDict, Field, with_config
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.charts import Drawing, DrawnLayer, architecture_picture, weights_picture
-from service.core import Check, Operation, design_matrix
-from service.errors import DatasetNotFound, MalformedInput
-from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS, write_onnx
+from service.charts import Drawing, DrawnLayer, architecture_picture
+from service.core import Check, Operation
+from service.errors import MalformedInput
+from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS, prepare_weights, write_onnx
 from service.registry import ALIAS_PATTERN, ALIAS_RULE, MAX_VERSION, UNSET, AliasEntry, Manifest, Unset
 from service.web import requests
 from service.web.access_control import ADMIN, READ, TRAIN
@@ -51,8 +50,6 @@ VersionNumber = Annotated[
 Alias = Annotated[str, Path(description=f"{ALIAS_RULE}.", json_schema_extra={"pattern": ALIAS_PATTERN})]
 
 _OUTPUTS = {"softmax": "softmax", "binary": "sigmoid"}
-_N_IMAGES = 500
-"""Test images over which the activations of hidden units are measured, to order them in a picture."""
 
 # An operation in an answer has the fields that its kind has.
 with_config(ConfigDict(json_schema_serialization_defaults_required=False))(Operation)
@@ -253,18 +250,7 @@ def get_onnx(name: str, version: str, request: Request, service: ServiceDep) -> 
 def weights_of_version(name: str, version: str, query: LayerPictureParameters, service: ServiceDep) -> Response:
     """Draw the published weights: a 28x28 tile for each class or unit, each weight a solid block."""
     model = service.catalogue.get(name, version)
-    manifest = model.manifest
-    function, row, n_layers = model.function, model.parameters, len(model.function.layout.tensors)
-    function.check_layer(query.layer)
-    provenance = {**manifest.provenance(), **({"layer": str(query.layer)} if n_layers > 1 else {})}
-    x = None
-    with suppress(DatasetNotFound):  # deleted: then the weights alone give the order of the units
-        if n_layers > 1:
-            images = service.datasets.get(manifest.dataset["name"]).test.images[:_N_IMAGES]
-            x = design_matrix(images, manifest.dtype, function.scaling)
-    tiles, importance = function.tiles(row, query.layer), function.importance(row, query.layer, x)
-    named = {"labels": function.tile_names(manifest.class_names, query.layer), "importance": importance}
-    return DrawingResponse(Drawing.of(weights_picture, tiles, **named, provenance=provenance, **query.style))
+    return DrawingResponse(prepare_weights(model, service.datasets, layer=query.layer, **query.style))
 
 
 @router.get(

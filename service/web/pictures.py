@@ -33,6 +33,7 @@ def file_answer(description: str, *media_types: str) -> dict[str, Any]:
     content = dict.fromkeys(media_types, BINARY)
     return {
         "response_class": Response,
+        "response_model": None,
         "responses": {200: {"description": description, "content": content}, **NOT_MODIFIED},
     }
 
@@ -121,13 +122,11 @@ class DrawingResponse(Response):
         await answer(scope, receive, send)
 
 
-def labelled_picture(
-    pixels: NDArray[np.uint8], label: int, *, upscale: int, provenance: dict[str, str]
-) -> DrawingResponse:
-    """Answer with an image as models get it, and its label in the header ``X-Label``."""
+def labelled_picture(pixels: NDArray[np.uint8], label: int, *, upscale: int, provenance: dict[str, str]) -> Drawing:
+    """Prepare an image as models get it, with its label in the header ``X-Label``."""
     provenance = {**provenance, "label": str(label)}
     drawing = Drawing.of(digit_picture, pixels, upscale=upscale, provenance=provenance)
-    return DrawingResponse(replace(drawing, headers=(("X-Label", str(label)),)))
+    return replace(drawing, headers=(("X-Label", str(label)),))
 
 
 def confusion_drawing(counts: Ints, labels: Sequence[str], *, of: str, **frame: Any) -> Drawing:

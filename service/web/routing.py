@@ -8,23 +8,26 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import is_dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from inspect import iscoroutinefunction, signature
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from fastapi import APIRouter, Query
+from fastapi.datastructures import DefaultPlaceholder
 from pydantic import BaseModel, ConfigDict, Field, create_model, with_config
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from service.answers import to_json
+from service.charts import Drawing
 from service.errors import InputTooLarge, UnsupportedMedia
 
 from .access_control import SecuredRoute
 from .connection import BODY_RECEIVED
 from .limits import ConcurrencyLimits
+from .pictures import DrawingResponse
 from .problems import MEDIA_TYPE as PROBLEM
 from .requests import Parameters
 from .strict_json import parse_json
@@ -160,13 +163,15 @@ class Route(SecuredRoute):
             if isinstance(kind, type) and issubclass(kind, Parameters):  # which FastAPI would take for the body
                 endpoint.__annotations__[name] = Annotated[kind, Query()]
         model = options.get("response_model")
+        if isinstance(model, DefaultPlaceholder):
+            model = endpoint.__annotations__.get("return")
         if isinstance(model, type) and is_dataclass(model):
             with_config(_EXACTLY)(model)
         # An operation is documented under the name of its endpoint.
-        super().__init__(path, endpoint, **{**options, "generate_unique_id_function": attrgetter("name")})
+        options |= {"generate_unique_id_function": attrgetter("name")}
+        super().__init__(path, _answering(endpoint, options.get("status_code")), **options)
         # What an endpoint of several addresses reads of them itself is documented all the same.
-        dependants = (self.dependant, *self.dependant.dependencies)
-        declared = {field.alias for dependant in dependants for field in dependant.path_params}
+        declared = {field.alias for field in self.dependant.path_params}
         read = [name for name in self.param_convertors if name not in declared]
         of_path = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in read]
         if of_path:
@@ -200,8 +205,7 @@ class Route(SecuredRoute):
     def _declared_parameters(self) -> frozenset[str]:
         """Return the names of all query parameters, whether FastAPI reads them or the endpoint."""
         names = {each["name"] for each in (self.openapi_extra or {}).get("parameters", ()) if each["in"] == "query"}
-        dependants = (self.dependant, *self.dependant.dependencies)
-        for field in (field for dependant in dependants for field in dependant.query_params):
+        for field in self.dependant.query_params:
             model = field.field_info.annotation
             if not (isinstance(model, type) and issubclass(model, Parameters)):
                 raise TypeError(f"{self.name} must declare its query parameters as one model of Parameters")
@@ -246,6 +250,26 @@ class Route(SecuredRoute):
                 allowed=" or ".join(self.encodings),
             )
         return codings[0]
+
+
+def _answering(endpoint: Callable[..., Any], status: int | None) -> Callable[..., Any]:
+    """Send what a plain function returns: a drawing, or a value as JSON, which FastAPI would validate and copy."""
+    if iscoroutinefunction(endpoint):  # it returns a response
+        return endpoint
+
+    @wraps(endpoint)
+    def answer(*args: Any, **options: Any) -> Response:
+        match endpoint(*args, **options):
+            case Response() as response:
+                return response
+            case Drawing() as drawing:
+                return DrawingResponse(drawing)
+            case None:
+                return Response(status_code=204)
+            case value:
+                return JsonAnswer(value, status or 200)
+
+    return answer
 
 
 def noun_router(tag: str, *, prefix: str = "/api/v1") -> APIRouter:

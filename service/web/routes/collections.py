@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.charts import Drawing
 from service.core import DIGITS
 from service.inference import Verdict, predictions_of
 from service.jobs import (
@@ -140,9 +141,9 @@ class ReadingsAnswer(Answer):
 
 
 @router.get("/collections", dependencies=[READ], response_model=CollectionList)
-def list_collections(query: CollectionsPage, service: ServiceDep) -> Response:
+def list_collections(query: CollectionsPage, service: ServiceDep) -> Any:
     """List the newest collections first."""
-    return JsonAnswer(service.page("collections", **query.asked))
+    return service.page("collections", **query.asked)
 
 
 @router.post("/collections", dependencies=[TRAIN], status_code=201, response_model=Collection)
@@ -152,24 +153,23 @@ def create_collection(body: NewCollection, service: ServiceDep) -> Response:
     return JsonAnswer(made, 201, {"Location": f"/api/v1/collections/{made.name}"})
 
 
-@router.get("/collections/{name}", dependencies=[READ], response_model=Collection)
-def get_collection(name: str, service: ServiceDep) -> Response:
+@router.get("/collections/{name}", dependencies=[READ])
+def get_collection(name: str, service: ServiceDep) -> Collection:
     """Return how many images of each digit a collection has, and its newest version."""
-    return JsonAnswer(service.collections.get(name))
+    return service.collections.get(name)
 
 
-@router.patch("/collections/{name}", dependencies=[TRAIN], response_model=Collection)
-def annotate_collection(name: str, body: AnnotationChange, service: ServiceDep) -> Response:
+@router.patch("/collections/{name}", dependencies=[TRAIN])
+def annotate_collection(name: str, body: AnnotationChange, service: ServiceDep) -> Collection:
     """Change the title, the tags or the notes of a collection."""
     service.annotations.change("collections", name, body.model_dump(exclude_unset=True))
-    return JsonAnswer(service.collections.get(name))
+    return service.collections.get(name)
 
 
 @router.delete("/collections/{name}", dependencies=[TRAIN], status_code=204)
-def delete_collection(name: str, service: ServiceDep) -> Response:
+def delete_collection(name: str, service: ServiceDep) -> None:
     """Delete a collection with its images. The data sets that were made of it stay."""
     service.collections.delete(name)
-    return Response(status_code=204)
 
 
 @router.post("/collections/{name}/versions", dependencies=[TRAIN], status_code=201, response_model=DatasetSummary)
@@ -183,10 +183,10 @@ def freeze_collection(name: str, service: ServiceDep) -> Response:
 
 
 @router.get("/collections/{name}/images", dependencies=[READ], response_model=CollectedImageList)
-def list_collected_images(name: str, query: CollectedImagesPage, service: ServiceDep) -> Response:
+def list_collected_images(name: str, query: CollectedImagesPage, service: ServiceDep) -> Any:
     """List images with their labels, the newest first."""
     rows, following = service.collections.images(name, limit=query.limit, before=query.before, label=query.label)
-    return JsonAnswer({"images": rows, "next": following})
+    return {"images": rows, "next": following}
 
 
 @router.get("/collections/{name}/readings", dependencies=[READ], response_model=ReadingsAnswer)
@@ -234,7 +234,7 @@ async def add_collected_image(name: str, query: LabelParameters, request: Reques
 @router.get("/collections/{name}/images/{image_id}.png", dependencies=[READ], **PNG_ANSWER)
 def get_collected_image(
     name: str, image_id: ImageId, query: CollectedPictureParameters, service: ServiceDep
-) -> Response:
+) -> Drawing:
     """Show an image as models get it. Its label is in the header `X-Label`."""
     pixels, label = service.collections.pixels(name, image_id)
     provenance = {"collection": name, "image": image_id}
@@ -251,22 +251,21 @@ def get_original(name: str, image_id: ImageId, service: ServiceDep) -> Response:
 
 
 @router.get("/collections/{name}/images/{image_id}/strokes", dependencies=[READ], response_model=list[Stroke])
-def get_strokes(name: str, image_id: ImageId, service: ServiceDep) -> Response:
+def get_strokes(name: str, image_id: ImageId, service: ServiceDep) -> Any:
     """Return the strokes of a drawing, in their order."""
-    return JsonAnswer(service.collections.strokes(name, image_id))
+    return service.collections.strokes(name, image_id)
 
 
-@router.patch("/collections/{name}/images/{image_id}", dependencies=[TRAIN], response_model=CollectedImage)
-def relabel_collected_image(name: str, image_id: ImageId, body: Relabelling, service: ServiceDep) -> Response:
+@router.patch("/collections/{name}/images/{image_id}", dependencies=[TRAIN])
+def relabel_collected_image(name: str, image_id: ImageId, body: Relabelling, service: ServiceDep) -> CollectedImage:
     """Correct the label of an image. Versions that were made before keep the old one."""
-    return JsonAnswer(service.collections.relabel(name, image_id, body.label))
+    return service.collections.relabel(name, image_id, body.label)
 
 
 @router.delete("/collections/{name}/images/{image_id}", dependencies=[TRAIN], status_code=204)
-def delete_collected_image(name: str, image_id: ImageId, service: ServiceDep) -> Response:
+def delete_collected_image(name: str, image_id: ImageId, service: ServiceDep) -> None:
     """Delete an image. Versions that were made before keep it."""
     service.collections.remove(name, image_id)
-    return Response(status_code=204)
 
 
 def _strokes(body: ImageBody) -> list[dict[str, Any]] | None:

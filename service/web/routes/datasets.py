@@ -19,7 +19,7 @@ from service.jobs import DatasetSummary
 from service.web.access_control import READ, TRAIN
 from service.web.image_body import FORM, read_form
 from service.web.limits import limits_of
-from service.web.pictures import PNG_ANSWER, DrawingResponse, Upscale, labelled_picture
+from service.web.pictures import PNG_ANSWER, Upscale, labelled_picture
 from service.web.requests import DECIMAL, AnnotationChange, NamesPage, Parameters, ServiceDep
 from service.web.routing import Answer, BoundedRequest, JsonAnswer, NextPage, answer, media_type_of, noun_router
 
@@ -122,9 +122,9 @@ class SheetParameters(PartParameters):
 
 
 @router.get("/datasets", dependencies=[READ], response_model=DatasetList)
-def list_datasets(query: NamesPage, service: ServiceDep) -> Response:
+def list_datasets(query: NamesPage, service: ServiceDep) -> Any:
     """List the data sets, without those whose files are damaged; found as jobs are, and by their sources."""
-    return JsonAnswer(service.page("datasets", **query.asked))
+    return service.page("datasets", **query.asked)
 
 
 @router.post("/datasets", dependencies=[TRAIN], status_code=201, response_model=DatasetSummary, openapi_extra=_UPLOAD)
@@ -140,39 +140,38 @@ async def add_dataset(request: Request, service: ServiceDep) -> Response:
     return JsonAnswer(shown, 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
 
-@router.get("/datasets/{name}", dependencies=[READ], response_model=DatasetSummary)
-def get_dataset(name: str, service: ServiceDep) -> Response:
+@router.get("/datasets/{name}", dependencies=[READ])
+def get_dataset(name: str, service: ServiceDep) -> DatasetSummary:
     """Describe a data set: its classes, how many images of each, its checksum, its licence."""
-    return JsonAnswer(service.annotations.dataset(name))
+    return service.annotations.dataset(name)
 
 
-@router.patch("/datasets/{name}", dependencies=[TRAIN], response_model=DatasetSummary)
-def annotate_dataset(name: str, body: AnnotationChange, service: ServiceDep) -> Response:
+@router.patch("/datasets/{name}", dependencies=[TRAIN])
+def annotate_dataset(name: str, body: AnnotationChange, service: ServiceDep) -> DatasetSummary:
     """Change the title, the tags or the notes of a data set; an empty title is that of the upload."""
     service.annotations.change("datasets", name, body.model_dump(exclude_unset=True))
-    return JsonAnswer(service.annotations.dataset(name))
+    return service.annotations.dataset(name)
 
 
 @router.delete("/datasets/{name}", dependencies=[TRAIN], status_code=204)
-def delete_dataset(name: str, service: ServiceDep) -> Response:
+def delete_dataset(name: str, service: ServiceDep) -> None:
     """Delete a data set that no unfinished job needs. What was trained on it stays; its name may be used again."""
     service.deletion.dataset(name)
-    return Response(status_code=204)
 
 
 @router.get("/datasets/{name}/images", dependencies=[READ], response_model=ImageList)
-def list_images(name: str, query: ImagesParameters, service: ServiceDep) -> Response:
+def list_images(name: str, query: ImagesParameters, service: ServiceDep) -> Any:
     """List images by number, with their labels."""
     labels = _part(service.datasets.get(name), query.part).labels
     chosen = np.flatnonzero(labels == query.label) if query.label is not None else np.arange(len(labels))
     chosen = chosen[chosen > query.after]
     shown = chosen[: query.limit].tolist()
     images = [{"index": index, "label": int(labels[index])} for index in shown]
-    return JsonAnswer({"images": images, "next": shown[-1] if len(chosen) > query.limit else None})
+    return {"images": images, "next": shown[-1] if len(chosen) > query.limit else None}
 
 
 @router.get("/datasets/{name}/images/{index}.png", dependencies=[READ], **PNG_ANSWER)
-def get_image(name: str, index: Annotated[int, DECIMAL], query: ImageParameters, service: ServiceDep) -> Response:
+def get_image(name: str, index: Annotated[int, DECIMAL], query: ImageParameters, service: ServiceDep) -> Drawing:
     """Show one image, counted from 0. Its label is in the header `X-Label`."""
     dataset = service.datasets.get(name)
     images = _part(dataset, query.part)
@@ -184,14 +183,14 @@ def get_image(name: str, index: Annotated[int, DECIMAL], query: ImageParameters,
 
 
 @router.get("/datasets/{name}/contact-sheet.png", dependencies=[READ], **PNG_ANSWER)
-def get_contact_sheet(name: str, query: SheetParameters, service: ServiceDep) -> Response:
+def get_contact_sheet(name: str, query: SheetParameters, service: ServiceDep) -> Drawing:
     """Show the first images of each class, a row a class, as they are or distorted at random."""
     dataset = service.datasets.get(name)
     provenance = {**_provenance(dataset, query.part), "per_class": str(query.per_class)}
     if query.augmentation != "none":
         provenance |= {"augmentation": query.augmentation, "seed": str(query.seed)}
     draw = partial(_draw_sheet, dataset, query, provenance)
-    return DrawingResponse(Drawing(made_of=(provenance, query.upscale), draw=draw))
+    return Drawing(made_of=(provenance, query.upscale), draw=draw)
 
 
 def _draw_sheet(dataset: Dataset, query: SheetParameters, provenance: dict[str, str]) -> bytes:

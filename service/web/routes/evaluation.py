@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import Field
-from starlette.responses import Response
 
 from service.charts import Drawing, calibration_chart
 from service.errors import InvalidField
@@ -12,9 +11,9 @@ from service.inference import Comparison, ConfusionCell, EvaluationSummary, comp
 from service.jobs import ImageFormat
 from service.registry import Model
 from service.web.access_control import READ
-from service.web.pictures import CHART_ANSWER, ChartParameters, DrawingResponse, confusion_drawing
+from service.web.pictures import CHART_ANSWER, ChartParameters, confusion_drawing
 from service.web.requests import Parameters, ServiceDep
-from service.web.routing import JsonAnswer, noun_router
+from service.web.routing import noun_router
 
 router = noun_router("models")
 
@@ -45,29 +44,29 @@ class CompareParameters(Parameters):
     )
 
 
-@router.get("/models/{name}/versions/{version}/evaluation", dependencies=[READ], response_model=EvaluationSummary)
-def get_evaluation(name: str, version: str, query: EvaluationParameters, service: ServiceDep) -> Response:
+@router.get("/models/{name}/versions/{version}/evaluation", dependencies=[READ])
+def get_evaluation(name: str, version: str, query: EvaluationParameters, service: ServiceDep) -> EvaluationSummary:
     """Evaluate a version on the test images of its classes: confusion, calibration, the hardest images."""
     model = service.catalogue.get(name, version)
-    return JsonAnswer(evaluate(model, service.datasets).summary(model, hardest=query.hardest))
+    return evaluate(model, service.datasets).summary(model, hardest=query.hardest)
 
 
-@router.get("/models/{name}/versions/{version}/evaluation/images", dependencies=[READ], response_model=ConfusionCell)
-def get_images_of_cell(name: str, version: str, query: CellParameters, service: ServiceDep) -> Response:
+@router.get("/models/{name}/versions/{version}/evaluation/images", dependencies=[READ])
+def get_images_of_cell(name: str, version: str, query: CellParameters, service: ServiceDep) -> ConfusionCell:
     """List the test images in one cell of the confusion matrix, the highest loss first."""
     model = service.catalogue.get(name, version)
     evaluation = evaluate(model, service.datasets)
-    return JsonAnswer(evaluation.cell(model, query.true, query.predicted, query.limit))
+    return evaluation.cell(model, query.true, query.predicted, query.limit)
 
 
 @router.get("/models/{name}/versions/{version}/confusion.{image_format}", dependencies=[READ], **CHART_ANSWER)
 def confusion_of_version(
     name: str, version: str, image_format: ImageFormat, query: ChartParameters, service: ServiceDep
-) -> Response:
+) -> Drawing:
     """Draw the confusion matrix of the test images."""
     model = service.catalogue.get(name, version)
     manifest, evaluation = model.manifest, evaluate(model, service.datasets)
-    drawing = confusion_drawing(
+    return confusion_drawing(
         evaluation.confusion(),
         manifest.class_names,
         title=f"Confusion: {manifest.name}, version {manifest.version}",
@@ -75,18 +74,17 @@ def confusion_of_version(
         provenance={**manifest.provenance(), "part": "test"},
         **query.form(image_format),
     )
-    return DrawingResponse(drawing)
 
 
 @router.get("/models/{name}/versions/{version}/calibration.{image_format}", dependencies=[READ], **CHART_ANSWER)
 def calibration_of_version(
     name: str, version: str, image_format: ImageFormat, query: ChartParameters, service: ServiceDep
-) -> Response:
+) -> Drawing:
     """Draw the reliability curve: the accuracy on the test images by the probability of what is predicted."""
     model = service.catalogue.get(name, version)
     manifest, evaluation = model.manifest, evaluate(model, service.datasets)
     calibration = evaluation.calibration()
-    drawing = Drawing.of(
+    return Drawing.of(
         calibration_chart,
         [asdict(each) for each in calibration.bins],
         title=f"Calibration: {manifest.name}, version {manifest.version}",
@@ -95,13 +93,12 @@ def calibration_of_version(
         provenance={**manifest.provenance(), "part": "test"},
         **query.form(image_format),
     )
-    return DrawingResponse(drawing)
 
 
-@router.get("/compare", dependencies=[READ], response_model=Comparison)
-def compare_versions(query: CompareParameters, service: ServiceDep) -> Response:
+@router.get("/compare", dependencies=[READ])
+def compare_versions(query: CompareParameters, service: ServiceDep) -> Comparison:
     """Compare versions on the same test images: differences, how certain they are, and whether it may be chance."""
-    return JsonAnswer(compare([_model(service, text) for text in query.model], service.datasets))
+    return compare([_model(service, text) for text in query.model], service.datasets)
 
 
 def _model(service: ServiceDep, text: str) -> Model:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from service.bootstrap import Service
+from service.charts import Drawing
 from service.errors import MalformedInput
 from service.jobs import (
     DEFAULT_POINTS,
@@ -33,7 +34,6 @@ from service.web.pictures import (
     PNG_ANSWER,
     BestOrLast,
     ChartParameters,
-    DrawingResponse,
     Layer,
     LayerPictureParameters,
     WeightsParameters,
@@ -130,47 +130,47 @@ def submit_job(body: requests.TrainingRequest, service: ServiceDep, key: Idempot
 
 
 @router.get("/jobs", dependencies=[READ], response_model=JobList)
-def list_jobs(query: JobsPage, service: ServiceDep) -> Response:
+def list_jobs(query: JobsPage, service: ServiceDep) -> Any:
     """List jobs, the newest first; those in a state, with a tag, or with some words in their names and notes."""
-    return JsonAnswer(service.page("jobs", **query.asked))
+    return service.page("jobs", **query.asked)
 
 
-@router.get("/jobs/{job_id}", dependencies=[READ], response_model=Job)
-def get_job(job_id: JobId, service: ServiceDep) -> Response:
+@router.get("/jobs/{job_id}", dependencies=[READ])
+def get_job(job_id: JobId, service: ServiceDep) -> Job:
     """Return a job as it is now: state, progress, latest and best check, history."""
-    return JsonAnswer(service.jobs.get(job_id))
+    return service.jobs.get(job_id)
 
 
-@router.patch("/jobs/{job_id}", dependencies=[TRAIN], response_model=Job)
-def annotate_job(job_id: JobId, body: requests.AnnotationChange, service: ServiceDep) -> Response:
+@router.patch("/jobs/{job_id}", dependencies=[TRAIN])
+def annotate_job(job_id: JobId, body: requests.AnnotationChange, service: ServiceDep) -> Job:
     """Change the title, the tags or the notes of a job, in any state. Nothing else depends on them."""
     service.annotations.change("jobs", job_id, body.model_dump(exclude_unset=True))
-    return JsonAnswer(service.jobs.get(job_id))
+    return service.jobs.get(job_id)
 
 
-@router.post("/jobs/{job_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=Job)
-def cancel_job(job_id: JobId, service: ServiceDep) -> Response:
+@router.post("/jobs/{job_id}/cancel", dependencies=[TRAIN], status_code=202)
+def cancel_job(job_id: JobId, service: ServiceDep) -> Job:
     """Ask a job to stop. Its best weights so far are kept and become a model; asking again changes nothing."""
-    return JsonAnswer(service.jobs.cancel(job_id), 202)
+    return service.jobs.cancel(job_id)
 
 
-@router.post("/jobs/{job_id}/pause", dependencies=[TRAIN], status_code=202, response_model=Job)
-def pause_job(job_id: JobId, service: ServiceDep) -> Response:
+@router.post("/jobs/{job_id}/pause", dependencies=[TRAIN], status_code=202)
+def pause_job(job_id: JobId, service: ServiceDep) -> Job:
     """Ask a job to wait after its current step. It keeps no worker meanwhile; asking again changes nothing.
 
     At most 100 jobs are paused at a time, each at most 500 times; after 24 hours it goes on by itself. A member of a
     sweep cannot be paused.
     """
-    return JsonAnswer(service.jobs.pause(job_id), 202)
+    return service.jobs.pause(job_id)
 
 
-@router.post("/jobs/{job_id}/continue", dependencies=[TRAIN], status_code=202, response_model=Job)
-def continue_job(job_id: JobId, body: requests.ContinueRequest, service: ServiceDep) -> Response:
+@router.post("/jobs/{job_id}/continue", dependencies=[TRAIN], status_code=202)
+def continue_job(job_id: JobId, body: requests.ContinueRequest, service: ServiceDep) -> Job:
     """Continue a paused job, for some steps, to the end of some epochs, or to its end.
 
     Its weights are, to the bit, those of a job that was never paused.
     """
-    return JsonAnswer(service.jobs.proceed(job_id, steps=body.steps, epochs=body.epochs), 202)
+    return service.jobs.proceed(job_id, steps=body.steps, epochs=body.epochs)
 
 
 @router.post("/jobs/{job_id}/resume", dependencies=[TRAIN], status_code=202, response_model=Job)
@@ -195,10 +195,9 @@ def verify_job(job_id: JobId, service: ServiceDep, key: IdempotencyKey = None) -
 
 
 @router.delete("/jobs/{job_id}", dependencies=[TRAIN], status_code=204)
-def delete_job(job_id: JobId, service: ServiceDep) -> Response:
+def delete_job(job_id: JobId, service: ServiceDep) -> None:
     """Delete a job that is over. The model it made stays."""
     service.jobs.delete(job_id)
-    return Response(status_code=204)
 
 
 @router.get("/jobs/{job_id}/metrics", dependencies=[READ], response_model=MetricsAnswer, responses=_CSV_TOO)
@@ -239,22 +238,22 @@ async def follow_job(
 
 
 @pictures.get("/jobs/{job_id}/loss.{image_format}", dependencies=[READ], **CHART_ANSWER)
-def loss_picture(job_id: JobId, image_format: ImageFormat, query: ChartParameters, service: ServiceDep) -> Response:
+def loss_picture(job_id: JobId, image_format: ImageFormat, query: ChartParameters, service: ServiceDep) -> Drawing:
     """Draw training and validation loss over steps, with the best check and an early stop marked."""
-    return DrawingResponse(prepare_job_curves(service.jobs, job_id, "loss", **query.form(image_format)))
+    return prepare_job_curves(service.jobs, job_id, "loss", **query.form(image_format))
 
 
 @pictures.get("/jobs/{job_id}/accuracy.{image_format}", dependencies=[READ], **CHART_ANSWER)
-def accuracy_picture(job_id: JobId, image_format: ImageFormat, query: ChartParameters, service: ServiceDep) -> Response:
+def accuracy_picture(job_id: JobId, image_format: ImageFormat, query: ChartParameters, service: ServiceDep) -> Drawing:
     """Draw training and validation accuracy at every check."""
-    return DrawingResponse(prepare_job_curves(service.jobs, job_id, "accuracy", **query.form(image_format)))
+    return prepare_job_curves(service.jobs, job_id, "accuracy", **query.form(image_format))
 
 
 @pictures.get("/jobs/{job_id}/weights.png", dependencies=[READ], **PNG_ANSWER)
-def weights_of_job(job_id: JobId, query: JobWeightsParameters, service: ServiceDep) -> Response:
+def weights_of_job(job_id: JobId, query: JobWeightsParameters, service: ServiceDep) -> Drawing:
     """Draw the weights of the newest checkpoint: a 28x28 tile for each class, each weight a solid block."""
     chosen = {"which": query.weights, "layer": query.layer, **query.style}
-    return DrawingResponse(prepare_job_weights(service.jobs, job_id, **chosen))
+    return prepare_job_weights(service.jobs, job_id, **chosen)
 
 
 @router.get("/jobs/{job_id}/weights", dependencies=[READ], response_model=LayerNumbers, responses=_CSV_TOO)
@@ -272,13 +271,13 @@ async def numbers_of_gradient(job_id: JobId, query: LayerParameters, request: Re
 
 
 @pictures.get("/jobs/{job_id}/gradient.png", dependencies=[READ], **PNG_ANSWER)
-def gradient_of_job(job_id: JobId, query: WeightsParameters, service: ServiceDep) -> Response:
+def gradient_of_job(job_id: JobId, query: WeightsParameters, service: ServiceDep) -> Drawing:
     """Draw the gradient of the next step from the newest checkpoint, as `weights.png` draws the weights.
 
     It is that of the objective on the images of that step (of a batch of more than 1,000, the first 1,000). The step
     subtracts it, times the learning rate, or adds it to the velocity where there is momentum.
     """
-    return DrawingResponse(prepare_job_gradient(service.jobs, job_id, **query.style))
+    return prepare_job_gradient(service.jobs, job_id, **query.style)
 
 
 async def _numbers(request: Request, service: Service, job_id: str, what: LayerValues, **asked: Any) -> Response:

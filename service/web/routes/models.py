@@ -23,7 +23,6 @@ from service.web.pictures import (
     BINARY,
     PNG_ANSWER,
     SVG,
-    DrawingResponse,
     LayerPictureParameters,
     entity_tag,
     file_answer,
@@ -163,16 +162,16 @@ class ImportParameters(Parameters):
 
 
 @router.get("/models", dependencies=[READ], response_model=ModelList)
-def list_models(query: NamesPage, service: ServiceDep) -> Response:
+def list_models(query: NamesPage, service: ServiceDep) -> Any:
     """List the models with their versions, their aliases, and the default version; found by any of their versions."""
-    return JsonAnswer({**service.page("models", **query.asked), "default": service.catalogue.default_name})
+    return {**service.page("models", **query.asked), "default": service.catalogue.default_name}
 
 
 @router.get("/models/{name}", dependencies=[READ], response_model=ModelDetail)
-def get_model(name: str, query: VersionsPage, service: ServiceDep) -> Response:
+def get_model(name: str, query: VersionsPage, service: ServiceDep) -> Any:
     """Return a model with what is known about its newest versions."""
     before = None if query.before is None else int(query.before)
-    return JsonAnswer(service.annotations.model(name, limit=query.limit, before=before))
+    return service.annotations.model(name, limit=query.limit, before=before)
 
 
 @router.post(
@@ -198,32 +197,28 @@ async def import_version(name: str, query: ImportParameters, request: Request, s
 
 
 @router.get("/models/{name}/versions/{version}", dependencies=[READ], response_model=VersionDetail)
-def get_version(name: str, version: str, service: ServiceDep) -> Response:
+def get_version(name: str, version: str, service: ServiceDep) -> Any:
     """Return the manifest of a version, and the aliases that name it. An alias stands for its version."""
-    return JsonAnswer(service.version(name, service.registry.resolve(name, version)))
+    return service.version(name, service.registry.resolve(name, version))
 
 
 @router.patch("/models/{name}/versions/{version}", dependencies=[TRAIN], response_model=VersionDetail)
-def annotate_version(
-    name: str, version: VersionNumber, body: requests.AnnotationChange, service: ServiceDep
-) -> Response:
+def annotate_version(name: str, version: VersionNumber, body: requests.AnnotationChange, service: ServiceDep) -> Any:
     """Change the title, the tags or the notes of a version; its manifest and its weights stay as they are."""
     service.annotations.change("versions", f"{name}/{version}", body.model_dump(exclude_unset=True))
-    return JsonAnswer(service.version(name, version))
+    return service.version(name, version)
 
 
 @router.delete("/models/{name}/versions/{version}", dependencies=[ADMIN], status_code=204)
-def delete_version(name: str, version: VersionNumber, service: ServiceDep) -> Response:
+def delete_version(name: str, version: VersionNumber, service: ServiceDep) -> None:
     """Delete a version that no alias and no unfinished job needs. No other version gets its number."""
     service.deletion.version(name, version)
-    return Response(status_code=204)
 
 
 @router.delete("/models/{name}", dependencies=[ADMIN], status_code=204)
-def delete_model(name: str, service: ServiceDep) -> Response:
+def delete_model(name: str, service: ServiceDep) -> None:
     """Delete all versions of a model, and its aliases. Repeat it if it was interrupted."""
     service.deletion.model(name)
-    return Response(status_code=204)
 
 
 @router.get("/models/{name}/versions/{version}/weights.npz", dependencies=[READ], **_NPZ_ANSWER)
@@ -247,16 +242,16 @@ def get_onnx(name: str, version: str, request: Request, service: ServiceDep) -> 
 
 
 @router.get("/models/{name}/versions/{version}/weights.png", dependencies=[READ], **PNG_ANSWER)
-def weights_of_version(name: str, version: str, query: LayerPictureParameters, service: ServiceDep) -> Response:
+def weights_of_version(name: str, version: str, query: LayerPictureParameters, service: ServiceDep) -> Drawing:
     """Draw the published weights: a 28x28 tile for each class or unit, each weight a solid block."""
     model = service.catalogue.get(name, version)
-    return DrawingResponse(prepare_weights(model, service.datasets, layer=query.layer, **query.style))
+    return prepare_weights(model, service.datasets, layer=query.layer, **query.style)
 
 
 @router.get(
     "/models/{name}/versions/{version}/architecture.svg", dependencies=[READ], **file_answer("An SVG file.", SVG)
 )
-def draw_architecture(name: str, version: str, service: ServiceDep) -> Response:
+def draw_architecture(name: str, version: str, service: ServiceDep) -> Drawing:
     """Draw the layers of a version with their sizes, activations and numbers of parameters."""
     manifest = service.registry.manifest(name, service.registry.resolve(name, version))
     function, provenance = manifest.build_model(), manifest.provenance()
@@ -270,29 +265,27 @@ def draw_architecture(name: str, version: str, service: ServiceDep) -> Response:
     layers.append(DrawnLayer(title="outputs", function=output, n_units=last[1], shape=last, names=names))
     title = f"{manifest.name}, version {manifest.version}"
     draw = partial(architecture_picture, layers, title=title, provenance=provenance)
-    return DrawingResponse(Drawing(made_of=(layers, title, provenance), draw=draw, media_type=SVG))
+    return Drawing(made_of=(layers, title, provenance), draw=draw, media_type=SVG)
 
 
-@router.put("/models/{name}/aliases/{alias}", dependencies=[ADMIN], response_model=AliasEntry)
+@router.put("/models/{name}/aliases/{alias}", dependencies=[ADMIN])
 def move_alias(
     name: str, alias: Alias, body: requests.AliasMove, service: ServiceDep, if_match: IfMatch = None
-) -> Response:
+) -> AliasEntry:
     """Let an alias name a version from now on, in one atomic step."""
-    entry = service.registry.set_alias(name, alias, body.version, expected=_expected(if_match), reason=body.reason)
-    return JsonAnswer(entry)
+    return service.registry.set_alias(name, alias, body.version, expected=_expected(if_match), reason=body.reason)
 
 
-@router.delete("/models/{name}/aliases/{alias}", dependencies=[ADMIN], response_model=AliasEntry)
-def delete_alias(name: str, alias: Alias, service: ServiceDep, if_match: IfMatch = None) -> Response:
+@router.delete("/models/{name}/aliases/{alias}", dependencies=[ADMIN])
+def delete_alias(name: str, alias: Alias, service: ServiceDep, if_match: IfMatch = None) -> AliasEntry:
     """Let an alias name no version any more. Its history stays."""
-    entry = service.registry.delete_alias(name, alias, expected=_expected(if_match))
-    return JsonAnswer(entry)
+    return service.registry.delete_alias(name, alias, expected=_expected(if_match))
 
 
 @router.get("/models/{name}/aliases/{alias}/history", dependencies=[READ], response_model=AliasHistory)
-def get_alias_history(name: str, alias: str, service: ServiceDep) -> Response:
+def get_alias_history(name: str, alias: str, service: ServiceDep) -> Any:
     """Return every move of an alias, the oldest first."""
-    return JsonAnswer({"history": service.registry.alias_history(name, alias)})
+    return {"history": service.registry.alias_history(name, alias)}
 
 
 def _file_headers(manifest: Manifest, suffix: str, *made_of: Any) -> dict[str, str]:

@@ -83,22 +83,22 @@ class AuditPage(Parameters):
 
 
 @router.get("/audit", dependencies=[ADMIN], response_model=AuditLog)
-def list_changes(query: AuditPage, service: ServiceDep) -> Response:
+def list_changes(query: AuditPage, service: ServiceDep) -> Any:
     """List the calls that changed something, or were to, the newest first: which key, what, and the status."""
     lines = service.audit_log.page(limit=query.limit, before=query.before)
-    return JsonAnswer({"entries": [{**asdict(line), "at": line.at.isoformat()} for line in lines]})
+    return {"entries": [{**asdict(line), "at": line.at.isoformat()} for line in lines]}
 
 
 @router.get("/tags", dependencies=[READ], response_model=TagList)
-def list_tags(query: TagsParameters, service: ServiceDep) -> Response:
+def list_tags(query: TagsParameters, service: ServiceDep) -> Any:
     """List the tags of jobs, or of others, those that are used most first."""
-    return JsonAnswer({"tags": service.annotations.tags(query.kind)})
+    return {"tags": service.annotations.tags(query.kind)}
 
 
 @router.get("/hyperparameters", dependencies=[READ], response_model=HyperparameterList)
-def list_hyperparameters() -> Response:
+def list_hyperparameters() -> Any:
     """Return the table from which this schema, the command line's help and every range in an error are made."""
-    return JsonAnswer({"hyperparameters": [_row(row) for row in HYPERPARAMETERS]})
+    return {"hyperparameters": [_row(row) for row in HYPERPARAMETERS]}
 
 
 @probes.get("/livez", dependencies=[PUBLIC], response_model=Liveness)

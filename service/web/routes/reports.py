@@ -1,7 +1,7 @@
 """The course report: one request for all its runs, one page, document and file of numbers for all that they show."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.responses import Response
@@ -15,7 +15,7 @@ from service.jobs import ImageFormat
 from service.reports import FORMS, HAND_IN, MAX_PENALTIES, MAX_SEEDS, ReportDetail, ReportOptions, ReportSummary
 from service.web.access_control import READ, TRAIN
 from service.web.middleware import policy
-from service.web.pictures import CHART_ANSWER, PNG, SVG, DrawingResponse, file_answer
+from service.web.pictures import CHART_ANSWER, PNG, SVG, file_answer
 from service.web.requests import (
     Annotating,
     AnnotationChange,
@@ -91,36 +91,35 @@ def submit_report(body: ReportRequest, service: ServiceDep, key: IdempotencyKey 
 
 
 @router.get("/reports", dependencies=[READ], response_model=ReportList)
-def list_reports(query: GroupsPage, service: ServiceDep) -> Response:
+def list_reports(query: GroupsPage, service: ServiceDep) -> Any:
     """List reports, the newest first; found as jobs are."""
-    return JsonAnswer(service.page("reports", **query.asked))
+    return service.page("reports", **query.asked)
 
 
-@router.get("/reports/{report_id}", dependencies=[READ], response_model=ReportDetail)
-def get_report(report_id: ReportId, service: ServiceDep) -> Response:
+@router.get("/reports/{report_id}", dependencies=[READ])
+def get_report(report_id: ReportId, service: ServiceDep) -> ReportDetail:
     """Return how far a report is and, once all its runs have succeeded, every number and sentence of it."""
-    return JsonAnswer(service.reports.describe(report_id))
+    return service.reports.describe(report_id)
 
 
-@router.patch("/reports/{report_id}", dependencies=[TRAIN], response_model=ReportDetail)
-def annotate_report(report_id: ReportId, body: AnnotationChange, service: ServiceDep) -> Response:
+@router.patch("/reports/{report_id}", dependencies=[TRAIN])
+def annotate_report(report_id: ReportId, body: AnnotationChange, service: ServiceDep) -> ReportDetail:
     """Change the title of a report in lists, its tags or its notes. What stands at its head is an option of it."""
     service.annotations.change("reports", report_id, body.model_dump(exclude_unset=True))
-    return JsonAnswer(service.reports.describe(report_id))
+    return service.reports.describe(report_id)
 
 
-@router.post("/reports/{report_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=ReportDetail)
-def cancel_report(report_id: ReportId, service: ServiceDep) -> Response:
+@router.post("/reports/{report_id}/cancel", dependencies=[TRAIN], status_code=202)
+def cancel_report(report_id: ReportId, service: ServiceDep) -> ReportDetail:
     """Ask every run that is not over to stop; asking again changes nothing."""
     service.reports.cancel(report_id)
-    return JsonAnswer(service.reports.describe(report_id), 202)
+    return service.reports.describe(report_id)
 
 
 @router.delete("/reports/{report_id}", dependencies=[TRAIN], status_code=204)
-def delete_report(report_id: ReportId, query: DeletionParameters, service: ServiceDep) -> Response:
+def delete_report(report_id: ReportId, query: DeletionParameters, service: ServiceDep) -> None:
     """Delete a report that is over, with its jobs and its sweep. Their models stay."""
     service.reports.delete(report_id, keep_runs=query.keep_runs)
-    return Response(status_code=204)
 
 
 @router.get(
@@ -130,18 +129,18 @@ def delete_report(report_id: ReportId, query: DeletionParameters, service: Servi
 )
 def report_file(
     report_id: ReportId, form: Literal["html", "pdf", "md", "tex", "ipynb", "json", "zip"], service: ServiceDep
-) -> Response:
+) -> Drawing:
     """Return the report as a page that needs nothing else, as PDF, text, notebook or numbers, or all in an archive."""
     return _file(report_id, f"report.{form}", service)
 
 
 @router.get("/reports/{report_id}/figures/{name}.{image_format}", dependencies=[READ], **CHART_ANSWER)
-def report_figure(report_id: ReportId, name: str, image_format: ImageFormat, service: ServiceDep) -> Response:
+def report_figure(report_id: ReportId, name: str, image_format: ImageFormat, service: ServiceDep) -> Drawing:
     """Return a figure of the report."""
     return _file(report_id, f"figures/{name}.{image_format}", service)
 
 
-def _file(report_id: str, name: str, service: ServiceDep) -> Response:
+def _file(report_id: str, name: str, service: ServiceDep) -> Drawing:
     form = name.rpartition(".")[2]
     if name not in service.reports.file_names(report_id):
         raise JobNotFound("This report has no figure of that name.")
@@ -154,4 +153,4 @@ def _file(report_id: str, name: str, service: ServiceDep) -> Response:
         headers = (("Content-Disposition", f'attachment; filename="{HAND_IN}"'),)
     # Runs that are over never change, so neither does what is made of them.
     draw, media_type = partial(service.reports.file, report_id, name), _MEDIA_TYPES[form]
-    return DrawingResponse(Drawing(made_of=(report_id, name), draw=draw, media_type=media_type, headers=headers))
+    return Drawing(made_of=(report_id, name), draw=draw, media_type=media_type, headers=headers)

@@ -16,7 +16,6 @@ from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
     ChartParameters,
-    DrawingResponse,
     LayerPictureParameters,
     confusion_drawing,
     entity_tag,
@@ -24,7 +23,7 @@ from service.web.pictures import (
     is_known,
 )
 from service.web.requests import DECIMAL, JobId, Parameters, ServiceDep
-from service.web.routing import Answer, JsonAnswer, noun_router
+from service.web.routing import Answer, noun_router
 
 from .models import Tensor
 
@@ -74,13 +73,13 @@ class SinceParameters(Parameters):
 
 
 @router.get("/jobs/{job_id}/snapshots", dependencies=[READ], response_model=SnapshotList)
-def list_snapshots(job_id: JobId, service: ServiceDep) -> Response:
+def list_snapshots(job_id: JobId, service: ServiceDep) -> Any:
     """List the weights that were kept of a job, while it runs too.
 
     At every check up to 256; of a longer run every second one is dropped whenever there are more, so that there are
     always 129 to 256, evenly spread. Of a sweep's member 16 at most. They are deleted with the job.
     """
-    return JsonAnswer(service.snapshots.list(job_id))
+    return service.snapshots.list(job_id)
 
 
 @router.get("/jobs/{job_id}/snapshots/weights.f32", dependencies=[READ], **_WEIGHTS_ANSWER)
@@ -95,26 +94,26 @@ def weights_of_snapshots(job_id: JobId, query: SinceParameters, request: Request
 
 
 @router.get("/jobs/{job_id}/snapshots/{step}/weights.png", dependencies=[READ], **PNG_ANSWER)
-def weights_of_snapshot(job_id: JobId, step: Step, query: LayerPictureParameters, service: ServiceDep) -> Response:
+def weights_of_snapshot(job_id: JobId, step: Step, query: LayerPictureParameters, service: ServiceDep) -> Drawing:
     """Draw the weights of a snapshot, as those of a job."""
     found, provenance = service.snapshots.weights(job_id, step), _provenance(service, job_id, step)
     drawn = {**found.pictures(query.layer), **query.style}
-    return DrawingResponse(Drawing.of(weights_picture, **drawn, provenance=provenance))
+    return Drawing.of(weights_picture, **drawn, provenance=provenance)
 
 
-@router.get("/jobs/{job_id}/snapshots/{step}/confusion", dependencies=[READ], response_model=Confusion)
-def confusion_of_snapshot(job_id: JobId, step: Step, service: ServiceDep) -> Response:
+@router.get("/jobs/{job_id}/snapshots/{step}/confusion", dependencies=[READ])
+def confusion_of_snapshot(job_id: JobId, step: Step, service: ServiceDep) -> Confusion:
     """Return how many validation images of each class the weights of a snapshot predict as which class."""
-    return JsonAnswer(service.snapshots.confusion(job_id, step))
+    return service.snapshots.confusion(job_id, step)
 
 
 @router.get("/jobs/{job_id}/snapshots/{step}/confusion.{image_format}", dependencies=[READ], **CHART_ANSWER)
 def confusion_picture_of_snapshot(
     job_id: JobId, step: Step, image_format: ImageFormat, query: ChartParameters, service: ServiceDep
-) -> Response:
+) -> Drawing:
     """Draw the confusion matrix of the validation images under the weights of a snapshot."""
     found = service.snapshots.weights(job_id, step)
-    drawing = confusion_drawing(
+    return confusion_drawing(
         service.snapshots.confusion(job_id, step).confusion,
         found.class_names,
         title=f"Confusion: {found.job.name}, step {step:,}",
@@ -122,7 +121,6 @@ def confusion_picture_of_snapshot(
         provenance=_provenance(service, job_id, step),
         **query.form(image_format),
     )
-    return DrawingResponse(drawing)
 
 
 def _provenance(service: Service, job_id: str, step: int) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """Sweeps: a grid of jobs submitted as one, ranked, cancelled and pictured together."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 from starlette.responses import Response
 
+from service.charts import Drawing
 from service.core import METRICS
 from service.jobs import (
     MAX_ROWS,
@@ -24,7 +25,6 @@ from service.web.pictures import (
     PNG_ANSWER,
     BestOrLast,
     ChartParameters,
-    DrawingResponse,
     WeightsGridParameters,
 )
 from service.web.requests import GroupsPage, IdempotencyKey, Parameters, ServiceDep, SweepId
@@ -84,63 +84,62 @@ def submit_sweep(body: requests.SweepRequest, service: ServiceDep, key: Idempote
 
 
 @router.get("/sweeps", dependencies=[READ], response_model=SweepList)
-def list_sweeps(query: GroupsPage, service: ServiceDep) -> Response:
+def list_sweeps(query: GroupsPage, service: ServiceDep) -> Any:
     """List sweeps, the newest first, without their members; found as jobs are."""
-    return JsonAnswer(service.page("sweeps", **query.asked))
+    return service.page("sweeps", **query.asked)
 
 
-@router.get("/sweeps/{sweep_id}", dependencies=[READ], response_model=RankedSweep)
-def get_sweep(sweep_id: SweepId, query: SweepParameters, service: ServiceDep) -> Response:
+@router.get("/sweeps/{sweep_id}", dependencies=[READ])
+def get_sweep(sweep_id: SweepId, query: SweepParameters, service: ServiceDep) -> RankedSweep:
     """Return a sweep as it is now, its members ranked and the best one named."""
-    return JsonAnswer(service.sweeps.get(sweep_id).ranking(query.rank_by))
+    return service.sweeps.get(sweep_id).ranking(query.rank_by)
 
 
-@router.patch("/sweeps/{sweep_id}", dependencies=[TRAIN], response_model=RankedSweep)
-def annotate_sweep(sweep_id: SweepId, body: requests.AnnotationChange, service: ServiceDep) -> Response:
+@router.patch("/sweeps/{sweep_id}", dependencies=[TRAIN])
+def annotate_sweep(sweep_id: SweepId, body: requests.AnnotationChange, service: ServiceDep) -> RankedSweep:
     """Change the title, the tags or the notes of a sweep; its jobs have their own."""
     service.annotations.change("sweeps", sweep_id, body.model_dump(exclude_unset=True))
-    return JsonAnswer(service.sweeps.get(sweep_id).ranking())
+    return service.sweeps.get(sweep_id).ranking()
 
 
-@router.post("/sweeps/{sweep_id}/cancel", dependencies=[TRAIN], status_code=202, response_model=RankedSweep)
-def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> Response:
+@router.post("/sweeps/{sweep_id}/cancel", dependencies=[TRAIN], status_code=202)
+def cancel_sweep(sweep_id: SweepId, service: ServiceDep) -> RankedSweep:
     """Ask all members that are not over to stop, as each can be by its own job. Asking again changes nothing."""
-    return JsonAnswer(service.sweeps.cancel(sweep_id).ranking(), 202)
+    return service.sweeps.cancel(sweep_id).ranking()
 
 
 @router.delete("/sweeps/{sweep_id}", dependencies=[TRAIN], status_code=204)
-def delete_sweep(sweep_id: SweepId, service: ServiceDep) -> Response:
+def delete_sweep(sweep_id: SweepId, service: ServiceDep) -> None:
     """Delete a sweep that is over, with all its jobs. Their models stay."""
     service.sweeps.delete(sweep_id)
-    return Response(status_code=204)
 
 
 @router.get("/sweeps/{sweep_id}/accuracy.{image_format}", dependencies=[READ], **CHART_ANSWER)
 def sweep_accuracy(
     sweep_id: SweepId, image_format: ImageFormat, query: ChartParameters, service: ServiceDep
-) -> Response:
+) -> Drawing:
     """Draw the validation accuracy of each member over steps; of repeated seeds their mean, in a band."""
-    return DrawingResponse(prepare_sweep_accuracy(service.sweeps, sweep_id, **query.form(image_format)))
+    return prepare_sweep_accuracy(service.sweeps, sweep_id, **query.form(image_format))
 
 
 @router.get("/sweeps/{sweep_id}/norms.{image_format}", dependencies=[READ], **CHART_ANSWER)
-def sweep_norms(sweep_id: SweepId, image_format: ImageFormat, query: NormsParameters, service: ServiceDep) -> Response:
+def sweep_norms(sweep_id: SweepId, image_format: ImageFormat, query: NormsParameters, service: ServiceDep) -> Drawing:
     """Draw the norm of the last weights over the L2 penalty, which must be in the grid."""
     chosen = {"scale": query.scale, **query.form(image_format)}
-    return DrawingResponse(prepare_sweep_norms(service.sweeps, sweep_id, **chosen))
+    return prepare_sweep_norms(service.sweeps, sweep_id, **chosen)
 
 
 @router.get("/sweeps/{sweep_id}/heatmap.{image_format}", dependencies=[READ], **CHART_ANSWER)
 def sweep_heatmap(
     sweep_id: SweepId, image_format: ImageFormat, query: HeatmapParameters, service: ServiceDep
-) -> Response:
+) -> Drawing:
     """Draw a metric for each pair of values of the two hyperparameters that vary, its mean if seeds do too."""
     chosen = {"metric": query.metric, **query.form(image_format)}
-    return DrawingResponse(prepare_sweep_heatmap(service.sweeps, sweep_id, **chosen))
+    return prepare_sweep_heatmap(service.sweeps, sweep_id, **chosen)
 
 
 @router.get("/sweeps/{sweep_id}/weights.png", dependencies=[READ], **PNG_ANSWER)
-def sweep_weights(sweep_id: SweepId, query: MemberWeightsParameters, service: ServiceDep) -> Response:
+def sweep_weights(sweep_id: SweepId, query: MemberWeightsParameters, service: ServiceDep) -> Drawing:
     """Draw weights: a row for each member in the order of the grid, a column for each class."""
     chosen = {"which": query.weights, "rank_by": query.rank_by, "limit": query.limit, **query.style}
-    return DrawingResponse(prepare_sweep_weights(service.sweeps, sweep_id, **chosen))
+    return prepare_sweep_weights(service.sweeps, sweep_id, **chosen)

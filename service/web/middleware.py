@@ -247,17 +247,17 @@ class RequestContext:
             answer = problem_response(scope, "internal-error", "Something went wrong on the server.")
             await answer(scope, receive, scope["state"].get("send", send_with_headers))  # a line of the audit log, too
         finally:
-            record(scope, status, time.monotonic() - started_s)
+            _record(scope, status, time.monotonic() - started_s)
 
 
-def record(scope: Scope, status: int, duration_s: float) -> None:
+def _record(scope: Scope, status: int, duration_s: float) -> None:
     """Count a request that was answered, and give it its line in the log."""
-    scope["app"].state.service.metrics.request(*_labels(scope), status, duration_s)
-    if _log.isEnabledFor(logging.INFO):
-        _log_line(scope, status, duration_s)
-
-
-def _log_line(scope: Scope, status: int, duration_s: float) -> None:
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    # Templates of addresses, of which there are few, whatever clients ask for.
+    route = getattr(scope.get("route"), "path", None) or scope["root_path"] or "none"
+    scope["app"].state.service.metrics.request(method, route, status, duration_s)
+    if not _log.isEnabledFor(logging.INFO):
+        return
     path = _without_keys(scope.get("raw_path", b"").decode("ascii", "backslashreplace"))
     client = scope["state"].get("client")
     key_id = client.key_id if client else None
@@ -290,9 +290,3 @@ def _without_keys(path: str) -> str:
             return path
         decoded = unquote(decoded)
     return "(encoded too often)"
-
-
-def _labels(scope: Scope) -> tuple[str, str]:
-    """Return the method and the template of the address, of which there are few, whatever clients ask for."""
-    route = getattr(scope.get("route"), "path", None) or scope["root_path"] or "none"
-    return scope["method"] if scope["method"] in _METHODS else "other", route

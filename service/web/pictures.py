@@ -59,9 +59,10 @@ class ChartParameters(Parameters):
     )
 
     def form(self, image_format: ImageFormat) -> dict[str, Any]:
-        """Return both as the arguments of a chart."""
+        """Return all that a client may choose, as the arguments of a chart."""
         size = ChartSize(width_px=self.width_px, height_px=self.height_px, dpi=self.dpi)
-        return {"size": size, "image_format": image_format}
+        others = self.model_dump(exclude={"width_px", "height_px", "dpi"})
+        return {"size": size, "image_format": image_format, **others}
 
 
 class _WeightsParameters(Parameters):

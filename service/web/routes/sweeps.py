@@ -125,8 +125,7 @@ def sweep_accuracy(
 @router.get("/sweeps/{sweep_id}/norms.{image_format}", dependencies=[READ], **CHART_ANSWER)
 def sweep_norms(sweep_id: SweepId, image_format: ImageFormat, query: NormsParameters, service: ServiceDep) -> Drawing:
     """Draw the norm of the last weights over the L2 penalty, which must be in the grid."""
-    chosen = {"scale": query.scale, **query.form(image_format)}
-    return prepare_sweep_norms(service.sweeps, sweep_id, **chosen)
+    return prepare_sweep_norms(service.sweeps, sweep_id, **query.form(image_format))
 
 
 @router.get("/sweeps/{sweep_id}/heatmap.{image_format}", dependencies=[READ], **CHART_ANSWER)
@@ -134,8 +133,7 @@ def sweep_heatmap(
     sweep_id: SweepId, image_format: ImageFormat, query: HeatmapParameters, service: ServiceDep
 ) -> Drawing:
     """Draw a metric for each pair of values of the two hyperparameters that vary, its mean if seeds do too."""
-    chosen = {"metric": query.metric, **query.form(image_format)}
-    return prepare_sweep_heatmap(service.sweeps, sweep_id, **chosen)
+    return prepare_sweep_heatmap(service.sweeps, sweep_id, **query.form(image_format))
 
 
 @router.get("/sweeps/{sweep_id}/weights.png", dependencies=[READ], **PNG_ANSWER)

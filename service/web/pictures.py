@@ -20,7 +20,7 @@ from service.jobs import ImageFormat
 
 from .requests import Parameters
 
-PNG, SVG = MEDIA_TYPES["png"], MEDIA_TYPES["svg"]
+PNG, SVG, BYTES = MEDIA_TYPES["png"], MEDIA_TYPES["svg"], "application/octet-stream"
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
@@ -105,7 +105,7 @@ class WeightsGridParameters(_WeightsParameters):
 
 
 class DrawingResponse(Response):
-    """A picture, drawn in a thread when it is sent, or 304 if the client has it."""
+    """A picture or another file, made in a thread when it is sent, or 304 if the client has it."""
 
     def __init__(self, drawing: Drawing) -> None:
         super().__init__()
@@ -114,11 +114,12 @@ class DrawingResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See `Response`."""
         drawing, request = self._drawing, Request(scope)
-        tag = entity_tag(drawing.media_type, *drawing.made_of)
+        tag = _entity_tag(drawing.media_type, *drawing.made_of)
         headers = {"ETag": tag, "Cache-Control": "no-cache", **dict(drawing.headers)}
         answer = Response(status_code=304, headers=headers)
-        if not is_known(request, tag):
-            content = await run_sync(drawing.draw, limiter=request.app.state.drawing)
+        if not _is_known(request, tag):
+            limiter = None if drawing.media_type == BYTES else request.app.state.drawing  # these are only read
+            content = await run_sync(drawing.draw, limiter=limiter)
             answer = Response(content, headers=headers, media_type=drawing.media_type)
         await answer(scope, receive, send)
 
@@ -137,7 +138,7 @@ def confusion_drawing(counts: Ints, labels: Sequence[str], *, of: str, **frame: 
     return Drawing.of(confusion_chart, counts, labels, caption=caption, **frame)
 
 
-def entity_tag(*parts: Any) -> str:
+def _entity_tag(*parts: Any) -> str:
     """Return a strong entity tag for what is made of these parts by this version of the program."""
     digest = hashlib.sha256()
     for piece in _pieces([__version__, *parts]):
@@ -146,7 +147,7 @@ def entity_tag(*parts: Any) -> str:
     return f'"{digest.hexdigest()[:32]}"'
 
 
-def is_known(request: Request, tag: str) -> bool:
+def _is_known(request: Request, tag: str) -> bool:
     """Whether ``If-None-Match`` lists the tag."""
     tags = [given.strip().removeprefix("W/") for given in request.headers.get("if-none-match", "").split(",")]
     return tag in tags or "*" in tags

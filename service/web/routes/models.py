@@ -1,6 +1,7 @@
 """The model registry: immutable versions, aliases that move between them, and how well versions do on test images."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,15 +20,7 @@ from service.registry import ALIAS_PATTERN, ALIAS_RULE, MAX_VERSION, UNSET, Alia
 from service.web import requests
 from service.web.access_control import ADMIN, READ, TRAIN
 from service.web.limits import limits_of
-from service.web.pictures import (
-    BINARY,
-    PNG_ANSWER,
-    SVG,
-    LayerPictureParameters,
-    entity_tag,
-    file_answer,
-    is_known,
-)
+from service.web.pictures import BINARY, BYTES, PNG_ANSWER, SVG, LayerPictureParameters, file_answer
 from service.web.requests import CLASSES_PATTERN, DECIMAL, NamesPage, Page, Parameters, ServiceDep
 from service.web.routing import Answer, JsonAnswer, NextPage, answer, noun_router
 
@@ -53,9 +46,8 @@ _OUTPUTS = {"softmax": "softmax", "binary": "sigmoid"}
 # An operation in an answer has the fields that its kind has.
 with_config(ConfigDict(json_schema_serialization_defaults_required=False))(Operation)
 
-_FILE = "application/octet-stream"
-_NPZ_ANSWER = file_answer("An `.npz` file: `best` and `last`, (n_inputs, n_outputs).", _FILE)
-_ONNX_ANSWER = file_answer("An ONNX model: `image` to `probabilities` and `digit`.", _FILE)
+_NPZ_ANSWER = file_answer("An `.npz` file: `best` and `last`, (n_inputs, n_outputs).", BYTES)
+_ONNX_ANSWER = file_answer("An ONNX model: `image` to `probabilities` and `digit`.", BYTES)
 
 
 class Tensor(Answer):
@@ -179,7 +171,7 @@ def get_model(name: str, query: VersionsPage, service: ServiceDep) -> Any:
     dependencies=[TRAIN],
     status_code=201,
     response_model=VersionDetail,
-    openapi_extra={"requestBody": {"required": True, "content": {_FILE: BINARY}}},
+    openapi_extra={"requestBody": {"required": True, "content": {BYTES: BINARY}}},
 )
 async def import_version(name: str, query: ImportParameters, request: Request, service: ServiceDep) -> Response:
     """Make the next version of a model of an `.npz` or ONNX file of dense layers."""
@@ -222,23 +214,19 @@ def delete_model(name: str, service: ServiceDep) -> None:
 
 
 @router.get("/models/{name}/versions/{version}/weights.npz", dependencies=[READ], **_NPZ_ANSWER)
-def get_weights(name: str, version: str, request: Request, service: ServiceDep) -> Response:
+def get_weights(name: str, version: str, service: ServiceDep) -> Drawing:
     """Return the weight file, verified against its checksum."""
     manifest = service.registry.manifest(name, service.registry.resolve(name, version))
-    headers = _file_headers(manifest, "npz", manifest.weights_sha256)
-    if is_known(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(service.registry.weights_bytes(name, manifest.version), headers=headers, media_type=_FILE)
+    read = partial(service.registry.weights_bytes, name, manifest.version)
+    return _file(manifest, "npz", read, manifest.weights_sha256)
 
 
 @router.get("/models/{name}/versions/{version}/weights.onnx", dependencies=[READ], **_ONNX_ANSWER)
-def get_onnx(name: str, version: str, request: Request, service: ServiceDep) -> Response:
+def get_onnx(name: str, version: str, service: ServiceDep) -> Drawing:
     """Return the published weights as an ONNX model, from images to probabilities and digits."""
     model = service.catalogue.get(name, version)
-    headers = _file_headers(model.manifest, "onnx", (model.manifest.weights_sha256, model.manifest.provenance()))
-    if is_known(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(write_onnx(model), headers=headers, media_type=_FILE)
+    manifest = model.manifest
+    return _file(manifest, "onnx", partial(write_onnx, model), manifest.weights_sha256, manifest.provenance())
 
 
 @router.get("/models/{name}/versions/{version}/weights.png", dependencies=[READ], **PNG_ANSWER)
@@ -288,12 +276,9 @@ def get_alias_history(name: str, alias: str, service: ServiceDep) -> Any:
     return {"history": service.registry.alias_history(name, alias)}
 
 
-def _file_headers(manifest: Manifest, suffix: str, *made_of: Any) -> dict[str, str]:
-    return {
-        "ETag": entity_tag(*made_of),
-        "Cache-Control": "no-cache",
-        "Content-Disposition": f'attachment; filename="{manifest.name}-{manifest.version}.{suffix}"',
-    }
+def _file(manifest: Manifest, suffix: str, read: Callable[[], bytes], *made_of: Any) -> Drawing:
+    name = f'attachment; filename="{manifest.name}-{manifest.version}.{suffix}"'
+    return Drawing(made_of=made_of, draw=read, media_type=BYTES, headers=(("Content-Disposition", name),))
 
 
 def _expected(if_match: str | None) -> int | Unset:

@@ -4,8 +4,6 @@ from typing import Annotated, Any
 
 from fastapi import Path
 from pydantic import Field
-from starlette.requests import Request
-from starlette.responses import Response
 
 from service.bootstrap import Service
 from service.charts import Drawing, weights_picture
@@ -13,14 +11,13 @@ from service.core import Operation
 from service.jobs import Confusion, ImageFormat
 from service.web.access_control import READ
 from service.web.pictures import (
+    BYTES,
     CHART_ANSWER,
     PNG_ANSWER,
     ChartParameters,
     LayerPictureParameters,
     confusion_drawing,
-    entity_tag,
     file_answer,
-    is_known,
 )
 from service.web.requests import DECIMAL, JobId, Parameters, ServiceDep
 from service.web.routing import Answer, noun_router
@@ -31,9 +28,8 @@ router = noun_router("snapshots")
 
 STEPS = "Snapshot-Steps"
 
-_FILE = "application/octet-stream"
 _MAX_STEP = 2**31 - 1
-_WEIGHTS_ANSWER: dict[str, Any] = file_answer("Little-endian float32, (n_snapshots, *shape), without a header.", _FILE)
+_WEIGHTS_ANSWER: dict[str, Any] = file_answer("Little-endian float32, (n_snapshots, *shape), without a header.", BYTES)
 _WEIGHTS_ANSWER["responses"][200]["headers"] = {
     STEPS: {"description": "The step of each, with commas.", "schema": {"type": "string"}}
 }
@@ -83,14 +79,11 @@ def list_snapshots(job_id: JobId, service: ServiceDep) -> Any:
 
 
 @router.get("/jobs/{job_id}/snapshots/weights.f32", dependencies=[READ], **_WEIGHTS_ANSWER)
-def weights_of_snapshots(job_id: JobId, query: SinceParameters, request: Request, service: ServiceDep) -> Response:
+def weights_of_snapshots(job_id: JobId, query: SinceParameters, service: ServiceDep) -> Drawing:
     """Return the weights of all snapshots at once, to move through them without asking again: 31 kB each."""
     steps, weights = service.snapshots.file(job_id, since=query.since)
-    tag = entity_tag(job_id, query.since, steps)
-    headers = {"ETag": tag, "Cache-Control": "no-cache", STEPS: ",".join(map(str, steps))}
-    if is_known(request, tag):
-        return Response(status_code=304, headers=headers)
-    return Response(weights, headers=headers, media_type=_FILE)
+    headers = ((STEPS, ",".join(map(str, steps))),)
+    return Drawing(made_of=(job_id, query.since, steps), draw=lambda: weights, media_type=BYTES, headers=headers)
 
 
 @router.get("/jobs/{job_id}/snapshots/{step}/weights.png", dependencies=[READ], **PNG_ANSWER)

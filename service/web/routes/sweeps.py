@@ -20,13 +20,7 @@ from service.jobs import (
 )
 from service.web import requests
 from service.web.access_control import READ, TRAIN
-from service.web.pictures import (
-    CHART_ANSWER,
-    PNG_ANSWER,
-    BestOrLast,
-    ChartParameters,
-    WeightsGridParameters,
-)
+from service.web.pictures import CHART_ANSWER, PNG_ANSWER, BestOrLast, ChartParameters, WeightsGridParameters
 from service.web.requests import GroupsPage, IdempotencyKey, Parameters, ServiceDep, SweepId
 from service.web.routing import JsonAnswer, NextPage, answer, noun_router
 

@@ -1,7 +1,7 @@
 """The course report: all its figures and numbers, computed from runs that are ordinary jobs.
 
-`Reports` has its operations. `Findings` are all its numbers, `sentences` are written from them, and
-`Contents` puts both in their order, for a page, a document and a JSON file alike.
+`Reports` has its operations. `Findings` are all its numbers; the templates `assignment-1.txt` and `assignment-2.txt`
+are its text, which `text.py` fills in with them; and `Contents` are both, with the figures, in every form of file.
 """
 
 from .contents import FORMS, HAND_IN, Contents, ReportDetail

@@ -1,7 +1,7 @@
-"""What the sentences of a report claim: each a frozen value computed from a history, which writes its own words.
+"""What the sentences of a report claim: each a frozen value computed from a history.
 
-A claim keeps every number that its sentences print, so that whoever has the history can compute it again. Steps,
-epochs and batches count from 0; shares are fractions and printed in percent, their differences in percentage points.
+A claim keeps every number that its sentences print, so that whoever has the history can compute it again; the sentences
+themselves are in `templates/claims.txt`. Steps, epochs and batches count from 0; shares are fractions.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ import numpy as np
 
 from service.charts import Curves
 from service.core import Floats
-from service.inference import SIGNIFICANT, printed_p
-
-from .wording import count, listed, loss, points, signed
 
 N_BLOCKS = 10
 """The number of blocks into which the checks of a run are cut, since single checks are noisy."""
@@ -68,30 +65,6 @@ class LossCourse:
             largest_step=int(curves.train_loss_steps[curves.train_loss.argmax()]),
         )
 
-    @property
-    def sentences(self) -> list[str]:
-        """Its course, and the training loss at the end."""
-        if self.lowest_step == self.last_step:
-            lowest = f"the last, after step {self.last_step:,}, has the lowest validation loss: {loss(self.lowest)}."
-        else:
-            lowest = (
-                f"the one after step {self.lowest_step:,} has the lowest validation loss, {loss(self.lowest)}; at the "
-            )
-            lowest += f"last, after step {self.last_step:,}, it is {loss(self.last)}."
-        rises = self.highest > self.start and self.highest_step < self.lowest_step
-        rise = f" Earlier it is as high as {loss(self.highest)}, after step {self.highest_step:,}." if rises else ""
-        largest = (
-            f"the largest loss of a batch is {loss(self.largest_training)}, at step {self.largest_step:,}"
-            if self.largest_step
-            else "no batch has a larger loss than the first"
-        )
-        return [
-            f"The loss of the first batch, before any step, is {loss(self.start)}. Of the "
-            f"{count(self.n_checks, 'check')} of the run, {lowest}{rise}",
-            f"Over the last {count(self.n_last, 'step')} the mean training loss is {loss(self.last_training)}; "
-            f"{largest}.",
-        ]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fluctuation:
@@ -110,16 +83,6 @@ class Fluctuation:
                 return None
             found.append(float(changes[len(changes) // 2 :].std()))
         return cls(in_order=found[0], shuffled=found[1])
-
-    @property
-    def sentences(self) -> list[str]:
-        """Both, and their ratio where there is one."""
-        ratio = f": without it {self.in_order / self.shuffled:.1f} times as much" if self.shuffled else ""
-        return [
-            "In the second half of each run the accuracy changes from check to check by "
-            f"{points(self.in_order)} (standard deviation) without shuffling and {points(self.shuffled)} with it"
-            f"{ratio}."
-        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,47 +136,6 @@ class Change:
         low = np.flatnonzero(after.checks["validation_loss"] <= one.lowest)
         return cls(before=one, after=other, reached=int(after.check_steps[low[0]]) if len(low) else None)
 
-    @property
-    def sentences(self) -> list[str]:
-        """Convergence, generalisation and overfitting, each with a sentence."""
-        one, other = self.before, self.after
-        reached = (
-            f"reaches the lowest validation loss of the other at step {self.reached:,} instead of {one.lowest_step:,}"
-            if self.reached is not None
-            else f"never reaches the lowest validation loss of the other, that of step {one.lowest_step:,}"
-        )
-        return [
-            f"{other.title[0].upper()}{other.title[1:]} (beside {one.title}). Convergence: the run {reached}; "
-            f"{self._ends}.",
-            f"Generalisation: its lowest validation loss is {compared(other.lowest, one.lowest, '.4f')}, its "
-            f"validation accuracy at the last check {compared(other.accuracy, one.accuracy, '.2%')}.",
-            f"Overfitting: at the last check training minus validation accuracy is {signed(other.gap)} percentage "
-            f"points, that of the other {signed(one.gap)}.",
-        ]
-
-    @property
-    def _ends(self) -> str:
-        """How both runs end."""
-        if (self.before.stopped_early, self.before.last_step) == (self.after.stopped_early, self.after.last_step):
-            ends = "early stopping ends both" if self.after.stopped_early else "the last check of both is"
-            return f"{ends} after step {self.after.last_step:,}"
-        one, other = (f"after step {run.last_step:,}" for run in (self.before, self.after))
-        if self.before.stopped_early and self.after.stopped_early:
-            return f"early stopping ends it {other} and the other {one}"
-        if self.after.stopped_early:
-            return f"early stopping ends it {other}; the last check of the other is {one}"
-        if self.before.stopped_early:
-            return f"its last check is {other}; early stopping ends the other {one}"
-        return f"its last check is {other}, that of the other {one}"
-
-
-def compared(value: float, other: float, form: str) -> str:
-    """Write a value beside another, as they are printed: .1349, lower than .2924."""
-    mine, theirs = format(value, form), format(other, form)
-    if mine == theirs:
-        return f"{mine}, the same as the other's"
-    return f"{mine}, {'lower' if value < other else 'higher'} than {theirs}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapTest:
@@ -234,16 +156,6 @@ class GapTest:
         gap = train - validation
         p = math.erfc(abs(gap) / math.sqrt(2 * variance)) if variance > 0 else 1.0
         return cls(step=step, gap=gap, p=p)
-
-    @property
-    def words(self) -> str:
-        """The result, to stand after "at"."""
-        return f"step {self.step:,} the gap is {signed(self.gap)}, {chance_words(self.p)}"
-
-
-def chance_words(p: float) -> str:
-    """Return whether a difference is more than chance, to stand after it."""
-    return f"{'more than' if p < SIGNIFICANT else 'no more than'} chance explains ({printed_p(p)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,33 +221,6 @@ class Gap:
             ],
         )
 
-    @property
-    def sentences(self) -> list[str]:
-        """Its growth, its sign, and whether it is more than chance."""
-        size = f"at least {count(self.n_checks_a_block, 'check')}"
-        blocks = f"The checks are cut into {count(self.n_blocks, 'block')} of {size}"
-        which = "each" if self.n_rises == self.n_later else str(self.n_rises or "none")
-        has = "have" if which not in ("each", "none", "1") else "has"
-        later = (
-            f"; of the {count(self.n_later, 'block')} after that, {which} {has} a larger mean than the block before"
-            if self.n_later
-            else ", the last one"
-        )
-        sign = (
-            "At the last check the training accuracy is not the higher one"
-            if self.positive_from is None
-            else f"The training accuracy is the higher one at every check from step {self.positive_from:,} on"
-        )
-        tests = listed([f"at {test.words}" for test in self.tests])
-        return [
-            f"{blocks}. The gap, training minus validation accuracy in percentage points, has a mean of "
-            f"{signed(self.first)} over the first block and of {signed(self.last)} over the last. "
-            f"The mean is lowest, {signed(self.lowest)}, from step {self.lowest_from:,} to step "
-            f"{self.lowest_to:,}{later}.",
-            f"{sign}.",
-            f"By a z-test of two proportions, {tests}.",
-        ]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
@@ -355,22 +240,20 @@ class Trend:
             values=[float(format(value, form).rstrip("%")) for _, value in values],
         )
 
-    def words(self, noun: str) -> str:
-        """Return all values, and how each larger penalty compares with the one before."""
-        each = listed(
-            [f"{text} at λ = {penalty:g}" for penalty, text in zip(self.penalties, self.printed, strict=True)]
-        )
-        courses: list[tuple[str, float, float]] = []  # each with the penalties from which and to which it goes on
+    @property
+    def courses(self) -> list[tuple[str, float, float]]:
+        """Whether the value falls or rises with larger penalties, and from which penalty to which."""
+        courses: list[tuple[str, float, float]] = []
         for (a, before), (b, after) in pairwise(zip(self.penalties, self.values, strict=True)):
             kind = "falls" if after < before else "rises" if after > before else "stays the same"
             start = courses.pop()[1] if courses and courses[-1][0] == kind else a
             courses.append((kind, start, b))
-        if not courses:
-            return f"{noun} is {each}."
-        if len(courses) == 1:
-            return f"{noun} is {each}: it {courses[0][0]} with every larger penalty."
-        parts = [f"{kind} from λ = {a:g} to λ = {b:g}" for kind, a, b in courses]
-        return f"{noun} is {each}: with larger penalties it {listed(parts)}."
+        return courses
+
+    @property
+    def falls(self) -> list[bool]:
+        """Whether each penalty has a smaller value than the one before."""
+        return [after < before for before, after in pairwise(self.values)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,18 +279,6 @@ class Slopes:
         """Whether every slope is that of a norm inversely proportional to the penalty, to a tenth."""
         return all(abs(slope + 1) <= 0.1 for slope in self.slopes)
 
-    @property
-    def sentences(self) -> list[str]:
-        """Each slope, beside that of inverse proportionality."""
-        each = [
-            f"{slope:.2f} from λ = {a:g} to λ = {b:g}".replace("-", "−", 1 if slope < 0 else 0)
-            for slope, (a, b) in zip(self.slopes, pairwise(self.penalties), strict=True)
-        ]
-        return [
-            f"On logarithmic axes the slope is {listed(each)}. A norm inversely proportional to the penalty has a "
-            f"slope of −1, so this one is {'' if self.proportional else 'not '}inversely proportional to it."
-        ]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
@@ -416,11 +287,6 @@ class Cost:
     l2_penalty: float
     validation: float
     train: float
-
-    @property
-    def words(self) -> str:
-        """Both changes."""
-        return f"{signed(-self.validation)} and {signed(-self.train)} with λ = {self.l2_penalty:g}"
 
     @property
     def underfits(self) -> bool:
@@ -458,28 +324,3 @@ class WeightComparison:
     penalised: WeightStatistics
     plain: WeightStatistics
     plain_as_long: WeightStatistics
-
-    @property
-    def sentences(self) -> list[str]:
-        """Both correlations of the three, and how much of the difference the number of steps makes."""
-        after, end = f"{self.n_steps:,} steps", f"{self.n_plain_steps:,} steps"
-        shorter = self.n_steps < self.n_plain_steps
-        found = []
-        for noun, name in (
-            ("the weights of neighbouring pixels", "neighbours"),
-            ("the weights of a digit and its mean image, less the mean of all,", "mean_images"),
-        ):
-            penalised, plain, as_long = (
-                float(getattr(one, name)) for one in (self.penalised, self.plain, self.plain_as_long)
-            )
-            words = f"The correlation of {noun} is {penalised:.3f} with λ = {self.l2_penalty:g} after {after}"
-            if shorter:
-                words += f", {as_long:.3f} without a penalty after as many, and {plain:.3f} after {end}"
-                share = (as_long - plain) / (penalised - plain) if penalised != plain else 0.0
-                if 0 < share < 1:
-                    words += f": {100 * share:.0f}% of the difference is due to the shorter training"
-            else:
-                longer = "as many" if self.n_steps == self.n_plain_steps else end
-                words += f", and {plain:.3f} without a penalty after {longer}"
-            found.append(f"{words}.")
-        return found

@@ -28,7 +28,7 @@ from service.core import norm
 from service.datasets import Images, load_dataset, split
 
 from .findings import Findings
-from .report import LogisticRuns, ReportOptions, Run, Runs, numbers_of
+from .report import ReportOptions, Run, Runs
 from .spikes import Spikes
 from .wording import signed
 
@@ -73,14 +73,15 @@ _SIZE = ChartSize(width_px=1440, height_px=864)
 class Figure:
     """A figure in either format, drawn once; ``runs`` are the jobs that it shows.
 
-    ``course_name`` is that of its file in the course's own code, empty if that draws none like it.
+    ``course_name`` is that of its file in the course's own code, empty if that draws none like it. The text of the
+    report gives it its ``caption``.
     """
 
     name: str
     course_name: str
-    caption: str
     runs: Sequence[Run]
     draw: Callable[[FigureFormat], bytes]
+    caption: str = ""
 
     @property
     def provenance(self) -> str:
@@ -99,7 +100,7 @@ class Figures:
         self._report_id, self._quick = report_id, options.quick
         self._course_names = _COURSE_NAMES[options.assignment]
 
-    def add(self, name: str, caption: str, runs: Sequence[Run], draw: Callable[..., Drawn]) -> None:
+    def add(self, name: str, runs: Sequence[Run], draw: Callable[..., Drawn]) -> None:
         """Add a figure drawn by ``draw(provenance=...)``."""
         provenance = {"report": self._report_id, "figure": name, **runs[0].provenance}
         if len(runs) > 1:
@@ -109,12 +110,11 @@ class Figures:
             provenance["quick"] = "fewer epochs"
         course_name = self._course_names.get(name, "")
         drawn_once = _once(partial(draw, provenance=provenance))
-        self.made[name] = Figure(name=name, course_name=course_name, caption=caption, runs=runs, draw=drawn_once)
+        self.made[name] = Figure(name=name, course_name=course_name, runs=runs, draw=drawn_once)
 
     def add_chart(
         self,
         name: str,
-        caption: str,
         runs: Sequence[Run],
         chart: Callable[..., bytes],
         *values: object,
@@ -124,18 +124,16 @@ class Figures:
     ) -> None:
         """Add a chart of these values with a title and a note below it, by default the caption of its first run."""
         text = (note or runs[0].job.caption) + ("; quick report, fewer epochs" if self._quick else "")
-        self.add(name, caption, runs, partial(_chart, chart, *values, title=title, caption=text, size=_SIZE, **more))
+        self.add(name, runs, partial(_chart, chart, *values, title=title, caption=text, size=_SIZE, **more))
 
 
-def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Figure]:
+def logistic_figures(runs: Runs, spikes: Spikes | None) -> dict[str, Figure]:
     """Return the figures of task 2 by name, without those that have nothing to show."""
     a, b = runs.options.classes
     figures = Figures(runs.report_id, runs.options)
-    logistic, numbers = runs.in_order, numbers_of(runs.in_order)
+    logistic = runs.in_order
     figures.add_chart(
         "2b-loss",
-        f"Loss of logistic regression, {a} versus {b}, in file order. The training loss is that of each batch before "
-        "its step, averaged; the validation loss is that of all validation images.",
         [logistic],
         loss_chart,
         logistic.curves,
@@ -143,8 +141,6 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
     )
     figures.add_chart(
         "2c-accuracy",
-        f"Accuracy of the same run on all {numbers.n_train:,} training and all "
-        f"{numbers.n_validation:,} validation images, at every check.",
         [logistic],
         accuracy_chart,
         logistic.curves,
@@ -152,13 +148,10 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
     )
     figures.add_chart(
         "2e-shuffle",
-        "Validation accuracy of two runs that differ only in the order of their images."
-        + _range_words(runs.options, "the shuffled run")
-        + (f" Triangles: the checks that follow batch {spikes.checked_batch} of an epoch." if spikes else ""),
         [logistic, *runs.shuffled_by_seed],
         shuffle_chart,
         logistic.curves,
-        runs.shuffled.curves,
+        runs.shuffled_by_seed[0].curves,
         title="Shuffle against no shuffle",
         note=f"logistic regression, {a} versus {b}; the runs differ only in the order of their images",
         first_spike=spikes.first_step if spikes else None,
@@ -168,8 +161,6 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
         accuracy, steps = np.array(spikes.replayed), np.arange(len(spikes.replayed))
         figures.add_chart(
             "2e-epoch",
-            "One more epoch in file order, trained from the last weights and checked after every step instead of "
-            f"every {spikes.check_interval}: the effect of each batch on the validation accuracy.",
             [logistic],
             lines_chart,
             [Line(label="validation accuracy after each step", steps=steps, values=accuracy)],
@@ -181,8 +172,6 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
         images = _images_of(logistic, spikes.images)
         figures.add(
             "2e-batch",
-            f"The {len(images)} images of batch {spikes.batch}, in their order. Framed: those that the weights before "
-            "this batch misclassify.",
             [logistic],
             partial(_pictures, batch_sheet, images, list(map(str, spikes.labels)), stand_out=spikes.wrong, upscale=3),
         )
@@ -192,7 +181,7 @@ def logistic_figures(runs: LogisticRuns, spikes: Spikes | None) -> dict[str, Fig
 def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     """Return the figures of tasks 3 and 4 by name."""
     figures = Figures(runs.report_id, runs.options)
-    plain, strongest = runs.softmax[:2]
+    plain, strongest = runs.softmax_by_seed[0][:2]
     metric = "validation_accuracy"
     n_seeds = runs.options.seeds
     groups = list(zip(*runs.softmax_by_seed, strict=True))
@@ -200,7 +189,6 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     model = plain.job.config.build_model()
     figures.add_chart(
         "3b-loss",
-        "Loss of softmax regression over all ten digits, shuffled, without a penalty.",
         [plain],
         loss_chart,
         plain.curves,
@@ -209,7 +197,6 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     )
     figures.add_chart(
         "3c-accuracy",
-        "Accuracy of the same run on all training and all validation images, at every check.",
         [plain],
         accuracy_chart,
         plain.curves,
@@ -217,8 +204,6 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     )
     figures.add_chart(
         "3d-gap",
-        "Training accuracy minus validation accuracy of the same run, in percentage points."
-        + _range_words(runs.options, "the run"),
         [seed[0] for seed in runs.softmax_by_seed],
         gap_chart,
         plain.curves,
@@ -227,25 +212,10 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
         repeats=[seed[0].curves for seed in runs.softmax_by_seed],
     )
     tiles = [model.tiles(run.last) for run in (plain, strongest)]
-    largest = [float(np.abs(each).max()) for each in tiles]
-    schemes: tuple[tuple[str, Colours, str], ...] = (
-        (
-            "4b-weights",
-            "grey",
-            "White is the largest weight of a row, black the smallest; the scale of each row is below.",
-        ),
-        (
-            "4b-weights-colour",
-            "diverging",
-            "Red is positive, blue negative, white 0; the scale of each row is below, to its largest absolute weight "
-            f"of {largest[0]:.3f} and {largest[1]:.3f}.",
-        ),
-    )
-    for name, colours, meaning in schemes:
+    schemes: Mapping[str, Colours] = {"4b-weights": "grey", "4b-weights-colour": "diverging"}
+    for name, colours in schemes.items():
         figures.add(
             name,
-            f"Weights of the last step without a penalty and with λ = {strongest.l2_penalty:g}, a tile for each digit. "
-            f"{meaning}",
             [plain, strongest],
             partial(
                 _pictures,
@@ -260,10 +230,6 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
         )
     figures.add_chart(
         "4c-accuracy",
-        "Validation accuracy of softmax regression under each penalty. The runs "
-        + ("with the same seed " if n_seeds > 1 else "")
-        + "share every batch and were trained as one stack."
-        + mean_words(runs.options),
         every,
         lines_chart,
         [
@@ -286,8 +252,6 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     band = f"smallest to largest of {n_seeds} seeds" if n_seeds > 1 else ""
     figures.add_chart(
         "4e-norms",
-        "Frobenius norm of the last weights, bias row included, over the penalty."
-        + (f" Points are means of {n_seeds} seeds, bars reach from the smallest to the largest." if band else ""),
         every,
         norms_chart,
         penalties,
@@ -299,8 +263,6 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     if findings.slopes:
         figures.add_chart(
             "4e-slopes",
-            (f"The norms with seed {runs.options.seed}" if band else "The same norms")
-            + " on logarithmic axes, beside a line of slope −1, which inverse proportionality would have.",
             every,
             norms_chart,
             penalties,
@@ -312,21 +274,10 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     return figures.made
 
 
-def _range_words(options: ReportOptions, what: str) -> str:
-    """Return what a band beside a line shows, as a sentence of a caption."""
-    if options.seeds == 1:
-        return ""
-    return f" The band is the range of {what} over the {options.seed_words}, as far as all of them were trained."
-
-
-def mean_words(options: ReportOptions) -> str:
-    """Return what lines with bands show, as a sentence of a caption."""
-    if options.seeds == 1:
-        return ""
-    return (
-        f" Lines are means over the {options.seed_words}, bands reach from the smallest to the largest value; a line "
-        "ends with the first run that stops."
-    )
+def largest_weights(runs: Runs) -> tuple[float, ...]:
+    """Return the largest absolute weights without a penalty and with the strongest one, bias row left out."""
+    model = runs.softmax_by_seed[0][0].job.config.build_model()
+    return tuple(float(np.abs(model.tiles(run.last)).max()) for run in runs.softmax_by_seed[0][:2])
 
 
 def _images_of(run: Run, places: Sequence[int]) -> Images:

@@ -214,27 +214,27 @@ class Findings(ReportFindings):
     def of(cls, runs: Runs, spikes: Spikes | None) -> Findings:
         """Compute everything but the spikes of the run in file order, which are found before all runs have ended."""
         options, dataset = runs.options, load_dataset(runs.options.dataset)
-        in_order, shuffled = numbers_of(runs.in_order), numbers_of(runs.shuffled)
-        softmax = [numbers_of(run) for run in runs.softmax]
-
+        in_order, shuffled = numbers_of(runs.in_order), numbers_of(runs.shuffled_by_seed[0])
+        plain_run, strongest_run, *_ = runs.softmax_by_seed[0]
+        softmax = [numbers_of(run) for run in runs.softmax_by_seed[0]]
         *gradients, penalised_gradient = check_gradients(options)
         by_penalty = [(run.l2_penalty, run) for run in softmax]
         plain = softmax[0]
         return cls(
-            **cls.common(runs, runs.all_runs),
+            **cls.common(runs),
             gradients=gradients,
             penalised_gradient=penalised_gradient,
             in_order=in_order,
             shuffled=shuffled,
             in_order_loss=LossCourse.of(runs.in_order.curves),
-            shuffled_loss=LossCourse.of(runs.shuffled.curves),
+            shuffled_loss=LossCourse.of(runs.shuffled_by_seed[0].curves),
             holdout=Holdout.of(runs.in_order, dataset),
             spikes=spikes,
-            fluctuation=Fluctuation.of(runs.in_order.curves, runs.shuffled.curves),
+            fluctuation=Fluctuation.of(runs.in_order.curves, runs.shuffled_by_seed[0].curves),
             softmax=softmax,
-            softmax_loss=LossCourse.of(runs.plain.curves),
-            gap=Gap.of(runs.plain.curves, n_train=plain.n_train, n_validation=plain.n_validation),
-            weights=compare_weights(runs.plain, runs.softmax[1], dataset),
+            softmax_loss=LossCourse.of(plain_run.curves),
+            gap=Gap.of(plain_run.curves, n_train=plain.n_train, n_validation=plain.n_validation),
+            weights=compare_weights(plain_run, strongest_run, dataset),
             accuracy_trend=Trend.of([(l2, run.last.validation_accuracy) for l2, run in by_penalty], ".2%"),
             costs=costs_of(softmax),
             norm_trend=Trend.of([(l2, run.norm) for l2, run in by_penalty], ".3f"),

@@ -11,7 +11,6 @@ from service.core import TrainingConfig, train
 from service.datasets import Dataset, select, split
 
 from .report import Run
-from .wording import loss, percent, points
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,37 +51,6 @@ class Holdout:
             accuracy=best.validation_accuracy,
         )
         return cls(by_test=by_test, by_holdout=choose_by_holdout(dataset, run.job.config))
-
-    @property
-    def sentences(self) -> list[str]:
-        """Both choices, and how much better the test images make their own look."""
-        test, held = self.by_test, self.by_holdout
-        return [
-            "The weights kept are those with the lowest loss on the validation images, which are the test images here: "
-            f"those of step {test.step:,}, with a loss of {loss(test.loss)} and an accuracy of "
-            f"{percent(test.accuracy)} on them. Chosen by a holdout of {held.n_images:,} images of the training part, "
-            f"on which neither run trains, they would be those of step {held.step:,}, and the last check that of step "
-            f"{held.last_step:,}; on the test images they have a loss of {loss(held.loss)} and an accuracy of "
-            f"{percent(held.accuracy)}.",
-            f"Using the test images as validation {_effect(self)}.",
-        ]
-
-
-def _effect(found: Holdout) -> str:
-    """Compare the numbers as they are printed."""
-    test, held = found.by_test, found.by_holdout
-    effects = []
-    if (difference := float(loss(held.loss)) - float(loss(test.loss))) > 0:
-        effects.append(f"makes the loss look {difference:.4f} lower")
-    elif difference < 0:  # only weights that the other run has not reached can have a lower loss on its own images
-        early = f"ends the run before step {held.step:,} and " if held.step > test.last_step else ""
-        effects.append(f"{early}leaves the loss {-difference:.4f} higher")
-    if gain := float(percent(test.accuracy)[:-1]) - float(percent(held.accuracy)[:-1]):
-        direction = "higher" if gain > 0 else "lower"
-        effects.append(
-            f"{'' if effects else 'makes '}the accuracy {'' if effects else 'look '}{points(gain / 100)} {direction}"
-        )
-    return " and ".join(effects) or "changes neither that loss nor that accuracy, as they are printed"
 
 
 @lru_cache(32)

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from .contents import Contents, Section
+from .contents import Contents
+from .text import Section
 from .wording import in_markdown
 
 _CONNECT = """\

@@ -8,7 +8,6 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,16 @@ from fpdf.enums import Align, MethodReturnValue, TableCellFillMode, XPos, YPos
 from fpdf.fonts import FontFace
 from fpdf.image_datastructures import RasterImageInfo
 from fpdf.util import Padding
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from latex2mathml.converter import convert
 from markupsafe import Markup
 from PIL import Image
 
 from service.charts import png_chunks
 
-from .contents import Contents, Section, Table
-from .derivations import Formula
+from .contents import Contents
 from .figures import Figure
-from .wording import in_markdown, unbroken
+from .text import TEXTS, Formula, Section, Table, template
+from .wording import unbroken
 
 _INK, _FAINT, _BLUE, _ORANGE = (34, 34, 34), (95, 99, 104), (0, 114, 178), (213, 94, 0)
 _MARGIN_MM, _TEXT_PT, _SMALL_PT, _LINE = 22.0, 10.0, 8.0, 1.45
@@ -42,15 +40,6 @@ _PROVENANCE_PT, _AROUND_CAPTION_MM, _SMALLEST_SCALE = 6.0, 3.0, 0.6
 """A figure is made smaller, down to this, where that saves a page that would be left part empty."""
 
 
-def _template(name: str) -> str:
-    return (files(__package__) / "templates" / name).read_text("utf-8")
-
-
-_STYLE = _template("report.css")
-_PAGES = Environment(loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-_PAGES.filters["mathml"] = lambda formula: Markup(convert(formula.latex, display="block"))  # noqa: S704 - it is ours
-_TEXTS = Environment(loader=FunctionLoader(_template), autoescape=False, undefined=StrictUndefined, trim_blocks=True)  # noqa: S701
-_TEXTS.filters["escaped"] = in_markdown
 _SYMBOLS = {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
     **{each: f"\\{each}" for each in "&%$#_{}"},
@@ -60,7 +49,7 @@ _SYMBOLS = {
 }
 _IN_A_LONG_NAME = re.compile(r"(?<![\\\w])(?=\w{24})\w{8}|(?<=\w{8})\w{8}(?=\w)", re.ASCII)
 """Where the name of a job or a SHA-256 may be broken, every 8 letters."""
-_LATEX = _TEXTS.overlay(
+_LATEX = TEXTS.overlay(
     block_start_string="<%",
     block_end_string="%>",
     variable_start_string="<<",
@@ -68,14 +57,14 @@ _LATEX = _TEXTS.overlay(
     comment_start_string="<#",
     comment_end_string="#>",
 )
-_LATEX.filters["tex"] = lambda text: _IN_A_LONG_NAME.sub(
+TEXTS.filters["tex"] = lambda text: _IN_A_LONG_NAME.sub(
     r"\g<0>\\allowbreak{}", "".join(_SYMBOLS.get(letter, letter) for letter in text)
 )
-_LATEX.filters["unbroken"] = unbroken
+TEXTS.filters["mathml"] = lambda formula: Markup(convert(formula.latex, display="block"))  # noqa: S704 - it is ours
+_STYLE = template("report.css")
+_PAGE = TEXTS.overlay(autoescape=True).get_template("report.html")
+_MARKDOWN = TEXTS.get_template("report.md")
 _SOURCE = _LATEX.get_template("report.tex")
-_MARKDOWN = _TEXTS.get_template("report.md")
-_PAGES.filters["unbroken"] = unbroken
-_PAGE = _PAGES.get_template("report.html")
 
 CONTENT_SECURITY_POLICY = {
     "default-src": "'none'",

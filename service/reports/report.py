@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias
@@ -227,101 +227,66 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LogisticRuns:
-    """The runs of task 2, which end long before the others; ``shuffled_by_seed`` has those with shuffling."""
+class Runs:
+    """The runs of a report in the order of its jobs: all, or only those of logistic regression, which end long before.
+
+    Of assignment 1 they are also found by what they are, of assignment 2 by their key in `NETWORKS`.
+    """
 
     report_id: str
     options: ReportOptions
-    in_order: Run
-    shuffled_by_seed: tuple[Run, ...]
-
-    @property
-    def shuffled(self) -> Run:
-        """The run with the first seed."""
-        return self.shuffled_by_seed[0]
+    all_runs: tuple[Run, ...]
 
     @classmethod
-    def of(cls, report: Report, jobs: Jobs) -> LogisticRuns:
+    def of(cls, report: Report, jobs: Jobs, *, only_logistic: bool = False) -> Runs:
         """Read what was recorded.
 
         Raises
         ------
-        NoDataYet : one of them has not succeeded.
+        NoDataYet : not all of these runs have succeeded.
         """
-        runs = [_run(job, jobs) for job in report.logistic_jobs if job and job.state is JobState.SUCCEEDED]
-        if len(runs) < len(report.logistic_jobs):
-            raise NoDataYet("The runs of logistic regression can be read once all of them have succeeded.")
-        return cls(report_id=report.id, options=report.options, in_order=runs[0], shuffled_by_seed=tuple(runs[1:]))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Runs(LogisticRuns):
-    """All runs of a report; ``softmax_by_seed`` has for each seed penalty 0 first and then falling."""
-
-    softmax_by_seed: tuple[tuple[Run, ...], ...]
-
-    @property
-    def softmax(self) -> tuple[Run, ...]:
-        """The runs of tasks 3 and 4 with the first seed."""
-        return self.softmax_by_seed[0]
+        wanted = report.logistic_jobs if only_logistic else report.jobs
+        found = [job for job in wanted if job and job.state is JobState.SUCCEEDED]
+        if len(found) < len(wanted):
+            raise NoDataYet(f"The report is {report.state}; it can be read once all its runs have succeeded.")
+        runs = [
+            Run(
+                job=job,
+                curves=jobs.curves(job.id),
+                last=jobs.weights(job.id, "last").parameters,
+                provenance=jobs.provenance(job.id),
+            )
+            for job in found
+        ]
+        return cls(report_id=report.id, options=report.options, all_runs=tuple(runs))
 
     @property
-    def plain(self) -> Run:
-        """Softmax regression without a penalty, the run of task 3."""
-        return self.softmax[0]
+    def in_order(self) -> Run:
+        """The run of task 2 in file order."""
+        return self.all_runs[0]
 
     @property
-    def all_runs(self) -> list[Run]:
-        """Every run."""
-        return [self.in_order, *self.shuffled_by_seed, *(run for runs in self.softmax_by_seed for run in runs)]
-
-    @classmethod
-    def of(cls, report: Report, jobs: Jobs) -> Runs:
-        """Read what was recorded.
-
-        Raises
-        ------
-        NoDataYet : not every run has succeeded.
-        """
-        runs, n_logistic, n = _runs(report, jobs), len(report.logistic_jobs), len(report.options.l2_penalties)
-        return cls(
-            report_id=report.id,
-            options=report.options,
-            in_order=runs[0],
-            shuffled_by_seed=tuple(runs[1:n_logistic]),
-            softmax_by_seed=tuple(tuple(runs[at : at + n]) for at in range(n_logistic, len(runs), n)),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class NetworkRuns:
-    """The runs of the second assignment, by their keys in `NETWORKS`: of the first seed, and of each further one."""
-
-    report_id: str
-    options: ReportOptions
-    by_key: Mapping[str, Run]
-    further: tuple[Mapping[str, Run], ...] = ()
+    def shuffled_by_seed(self) -> Sequence[Run]:
+        """The same with shuffling, with each seed."""
+        return self.all_runs[1 : 1 + self.options.seeds]
 
     @property
-    def all_runs(self) -> list[Run]:
-        """Every run, seed by seed."""
-        return [run for runs in (self.by_key, *self.further) for run in runs.values()]
+    def softmax_by_seed(self) -> Sequence[Sequence[Run]]:
+        """Those of tasks 3 and 4: for each seed without a penalty, which is the run of task 3, and then falling."""
+        return _cut(self.all_runs[1 + self.options.seeds :], len(self.options.l2_penalties))
+
+    @property
+    def networks_by_seed(self) -> Sequence[Mapping[str, Run]]:
+        """The runs of the second assignment by key, for each seed."""
+        return [dict(zip(NETWORKS, runs, strict=True)) for runs in _cut(self.all_runs, len(NETWORKS))]
 
     def by_seed(self, key: str) -> list[Run]:
-        """Return a run with each seed."""
-        return [runs[key] for runs in (self.by_key, *self.further)]
+        """Return a run of the second assignment with each seed."""
+        return [runs[key] for runs in self.networks_by_seed]
 
-    @classmethod
-    def of(cls, report: Report, jobs: Jobs) -> NetworkRuns:
-        """Read what was recorded.
 
-        Raises
-        ------
-        NoDataYet : not every run has succeeded.
-        """
-        runs, n = _runs(report, jobs), len(NETWORKS)
-        first, *further = (dict(zip(NETWORKS, runs[at : at + n], strict=True)) for at in range(0, len(runs), n))
-        return cls(report_id=report.id, options=report.options, by_key=first, further=tuple(further))
+def _cut(runs: Sequence[Run], length: int) -> list[Sequence[Run]]:
+    return [runs[at : at + length] for at in range(0, len(runs), length)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,35 +351,19 @@ class ReportFindings:
     elapsed_s: float
 
     @staticmethod
-    def common(runs: LogisticRuns | NetworkRuns, all_runs: Collection[Run]) -> dict[str, Any]:
+    def common(runs: Runs) -> dict[str, Any]:
         """Return these values."""
-        dataset = load_dataset(runs.options.dataset)
-        start = min(run.job.started_at for run in all_runs if run.job.started_at)
+        dataset, jobs = load_dataset(runs.options.dataset), [run.job for run in runs.all_runs]
+        start = min(job.started_at for job in jobs if job.started_at)
         return {
             "report": runs.report_id,
             "inkling": __version__,
             "options": asdict(runs.options),
             "dataset": {"name": dataset.name, "title": dataset.title, "sha256": dataset.sha256},
-            "elapsed_s": (ended_at(all_runs) - start).total_seconds(),
+            "elapsed_s": (ended_at(jobs) - start).total_seconds(),
         }
 
 
-def ended_at(runs: Collection[Run]) -> datetime:
+def ended_at(jobs: Sequence[Job]) -> datetime:
     """Return when the last run ended."""
-    return max(run.job.finished_at for run in runs if run.job.finished_at)
-
-
-def _runs(report: Report, jobs: Jobs) -> list[Run]:
-    """Return all runs of a report in their order; raise `NoDataYet` if it has not succeeded."""
-    if report.state is not JobState.SUCCEEDED:
-        raise NoDataYet(f"The report is {report.state}; it can be read once all its runs have succeeded.")
-    return [_run(job, jobs) for job in report.jobs if job]
-
-
-def _run(job: Job, jobs: Jobs) -> Run:
-    return Run(
-        job=job,
-        curves=jobs.curves(job.id),
-        last=jobs.weights(job.id, "last").parameters,
-        provenance=jobs.provenance(job.id),
-    )
+    return max(job.finished_at for job in jobs if job.finished_at)

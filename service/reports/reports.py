@@ -48,12 +48,13 @@ from service.jobs import (
     insert_sweep,
 )
 
-from .contents import Contents, LogisticPart, ReportDetail
-from .derivations import DERIVATIONS
-from .findings import check_gradients, mean_images, weights_after
+from .contents import Contents, ReportDetail, ReportSection
+from .figures import Figure, largest_weights, logistic_figures, softmax_figures
+from .findings import Findings, check_gradients, mean_images, weights_after
 from .holdout import choose_by_holdout
 from .network_report import network_contents, prepare_networks
-from .report import LogisticRuns, NetworkRuns, Report, ReportOptions, ReportSummary, Runs
+from .report import Report, ReportOptions, ReportSummary, Runs
+from .spikes import Spikes, find_spikes
 
 _KEPT_REPORTS = 4
 _POLL_S = 0.25
@@ -193,7 +194,6 @@ class Reports(SubmissionService):
 
     def _prepare(self, report_id: str) -> None:
         options = self.get(report_id).options
-        formulas = [formula for derivation in DERIVATIONS[options.assignment] for formula in derivation]
         if options.assignment == 1:
             check_gradients(options)
             choose_by_holdout(load_dataset(options.dataset), options.logistic(shuffle=False).config)
@@ -202,12 +202,12 @@ class Reports(SubmissionService):
             prepare_networks(options)
         norms_chart([1], [[1]], title="", provenance={})
         rendering = import_module(f"{__package__}.rendering")  # it takes longer to import than all the rest of a server
-        for formula in formulas:
+        for formula in import_module(f"{__package__}.text").formulas(options.assignment):
             rendering.typeset(formula)
         if options.assignment == 2:
             return
         self._wait_for(report_id, slice(1 + options.seeds))
-        for figure in self._logistic_part(report_id).figures.values():
+        for figure in self._logistic_part(report_id)[1].values():
             figure.draw("svg")  # and with it as PNG
         strongest = 1 + options.seeds + 1
         (penalised,) = self._wait_for(report_id, slice(strongest, strongest + 1))
@@ -229,7 +229,7 @@ class Reports(SubmissionService):
             return ReportDetail(**report.shown())
         contents = self._contents(report_id)
         links = {name: f"/api/v1/reports/{report_id}/{name}" for name in contents.file_names()}
-        sections = [section.shown() for section in contents.sections]
+        sections = [ReportSection.of(section) for section in contents.sections]
         return ReportDetail(**report.shown(**links), findings=contents.to_dict(), sections=sections)
 
     def file_names(self, report_id: str) -> list[str]:
@@ -250,16 +250,23 @@ class Reports(SubmissionService):
 
     def _make_contents(self, report_id: str) -> Contents:
         report = self.get(report_id)
+        runs = Runs.of(report, self._jobs)
         if report.options.assignment == 2:
-            return network_contents(NetworkRuns.of(report, self._jobs))
-        return Contents.of(Runs.of(report, self._jobs), self._logistic_part(report_id))
+            return network_contents(runs)
+        spikes, figures = self._logistic_part(report_id)
+        findings = Findings.of(runs, spikes)
+        figures = {**figures, **softmax_figures(runs, findings)}
+        return Contents.of(runs, findings, figures, largest_weights=largest_weights(runs))
 
-    def _logistic_part(self, report_id: str) -> LogisticPart:
+    def _logistic_part(self, report_id: str) -> tuple[Spikes | None, dict[str, Figure]]:
+        """Return what needs only the runs of logistic regression: it can be made while the others still train."""
         with self._making_part:  # a second caller waits instead of making it twice
             return self._part(report_id)
 
-    def _make_part(self, report_id: str) -> LogisticPart:
-        return LogisticPart.of(LogisticRuns.of(self.get(report_id), self._jobs))
+    def _make_part(self, report_id: str) -> tuple[Spikes | None, dict[str, Figure]]:
+        runs = Runs.of(self.get(report_id), self._jobs, only_logistic=True)
+        spikes = find_spikes(runs.in_order, load_dataset(runs.options.dataset))
+        return spikes, logistic_figures(runs, spikes)
 
     def _report(self, row: ReportRow, annotation: Annotation) -> Report:
         options = ReportOptions(**row.options)

@@ -6,15 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.inference import SIGNIFICANT
-
 from .claims import Cost, GapTest
-from .wording import count, listed, signed
+from .wording import minus, signed
 
 _T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """Of Student's t at 0.975, for 1 to 9 degrees of freedom. Source: any table of it, as NIST/SEMATECH 1.3.6.7.2."""
-
-INTERVAL = "mean and 95% confidence interval"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +40,8 @@ class Spread:
 
     def cells(self, form: str) -> tuple[str, ...]:
         """Mean, interval, least and greatest, for a table."""
-        return tuple(_cell(value, form) for value in (self.mean, self.half_width, min(self.values), max(self.values)))
-
-
-def _cell(value: float, form: str) -> str:
-    return format(value, form).replace("-", "−")
+        numbers = self.mean, self.half_width, min(self.values), max(self.values)
+        return tuple(minus(format(number, form)) for number in numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,46 +83,9 @@ class OverSeeds:
     numbers: Sequence[tuple[str, str, Spread]]
 
     @property
-    def words(self) -> str:
-        """The seeds, to begin a sentence with."""
-        return f"Over the {count(len(self.seeds), 'seed')} from {self.seeds[0]} to {self.seeds[-1]}"
-
-    @property
-    def stop_sentence(self) -> str:
-        """Where early stopping ends shuffled training, and how often before that in file order."""
-        stopped = [epoch for epoch in self.stop_epochs if epoch is not None]
-        if not stopped:
-            return f"{self.words} early stopping never ends the run with shuffling."
-        others = f", and not at all with {len(self.stop_epochs) - len(stopped)}" if None in self.stop_epochs else ""
-        compared = ""
-        if self.in_order_epoch is not None:
-            earlier = sum(epoch < self.in_order_epoch for epoch in stopped)
-            compared = f": before epoch {self.in_order_epoch}, where it ends the run in file order, with {earlier} of "
-            compared += count(len(self.seeds), "seed")
-        where = listed(list(map(str, stopped)))
-        return f"{self.words} early stopping ends the run with shuffling in epoch {where}{others}{compared}."
-
-    @property
-    def gap_sentence(self) -> str:
-        """The gap at the last check, and how often it is more than chance."""
-        spread = Spread.of([gap.gap for gap in self.gaps])
-        significant = sum(gap.p < SIGNIFICANT for gap in self.gaps)
-        return (
-            f"{self.words} the gap at the last check is {spread.change} percentage points ({INTERVAL}); by the same "
-            f"test it is more than chance explains with {significant} of {count(len(self.seeds), 'seed')}."
-        )
-
-    @property
-    def cost_sentences(self) -> list[str]:
-        """Each cost, and for which penalties the validation accuracy does not differ from that without one."""
-        costs = sorted(self.costs, key=lambda cost: cost.l2_penalty)
-        each = [f"{cost.validation.change} and {cost.train.change} with λ = {cost.l2_penalty:g}" for cost in costs]
-        unclear = [f"λ = {cost.l2_penalty:g}" for cost in costs if not cost.validation.differs_from_0]
-        within = f"With {listed(unclear)} the interval of the validation accuracy contains 0." if unclear else ""
-        return [
-            f"{self.words} these changes of validation and training accuracy are {listed(each)} ({INTERVAL}).",
-            *filter(None, [within or "No interval of the validation accuracy contains 0."]),
-        ]
+    def gap(self) -> Spread:
+        """The gaps alone."""
+        return Spread.of([test.gap for test in self.gaps])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,15 +97,3 @@ class ChangeOverSeeds:
 
     loss: Spread
     accuracy: Spread
-
-    @property
-    def sentence(self) -> str:
-        """Both differences, and with how many seeds the loss falls."""
-        n = len(self.loss.values)
-        lower = sum(value < 0 for value in self.loss.values)
-        loss = f"{self.loss.mean:+.4f}".replace("-", "−")
-        return (
-            f"Over {count(n, 'seed')}, each run beside the other with the same seed ({INTERVAL}), the lowest "
-            f"validation loss changes by {loss} ± {self.loss.half_width:.4f} and the validation accuracy at the last "
-            f"check by {self.accuracy.change} percentage points; the loss is lower with {lower} of {count(n, 'seed')}."
-        )

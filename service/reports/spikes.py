@@ -12,7 +12,6 @@ from service.datasets import Dataset, split
 from service.inference import SIGNIFICANT
 
 from .report import Run
-from .wording import count, listed, loss, percent, points, signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,56 +74,9 @@ class Spikes:
         return abs(self.change) >= abs(self.height) / 2
 
     @property
-    def sentences(self) -> list[str]:
-        """The recurrence, its period and the batch that causes it."""
-        kind = "drops" if self.height < 0 else "rises"
-        sizes = f"{100 * abs(self.smallest):.2f} to {points(self.largest)}, on average {100 * abs(self.height):.2f}"
-        where = "that same batch" if self.batch == self.checked_batch else f"batch {self.batch}"
-        cause = (
-            f"The cause is {where}"
-            if self.is_cause
-            else "None of the batches since the check before makes half of that alone; "
-            f"{where} moves the accuracy furthest"
-        )
-        wrong = _of_each([self.labels[place] for place in self.wrong])
-        recovery = (
-            f", at least half of which is reversed {count(self.steps_to_recover, 'step')} later"
-            if self.steps_to_recover
-            else ""
-        )
-        misclassified = (
-            f"The weights before it misclassify {wrong} (the median over all batches is {self.usual_wrong:g}"
-            f"{' image' if self.usual_wrong == 1 else ' images'}). "
-            f"They make up {percent(self.wrong_loss_share)} of its loss of {loss(self.loss)} "
-            f"(median {loss(self.usual_loss)}) and {percent(self.wrong_step_share)} of the length of its step "
-            "(their part of it, projected onto the whole)."
-            if self.wrong
-            else "The weights before it misclassify none. "
-            f"Its loss is {loss(self.loss)}, the median {loss(self.usual_loss)}."
-        )
-        logits = f"{self.logit_change:+.2f}".replace("-", "−")
-        positive, negative = self.classes
-        return [
-            f"Without shuffling the accuracy {kind} at each of the {self.n_seen} checks that follow batch "
-            f"{self.checked_batch} of an epoch from step {self.first_step:,} on: by {sizes}, against the mean of the "
-            "checks before and after.",
-            f"A check follows the same batch every {self.period} steps, the least common multiple of the "
-            f"{count(self.check_interval, 'step')} from check to check and the "
-            f"{count(self.batches_per_epoch, 'batch')} of an epoch.",
-            f"{cause}: in one more epoch with a check after every step, its step alone changes the "
-            f"accuracy by {signed(self.change)} percentage points{recovery}. It has {_of_each(self.labels)}. "
-            f"{misclassified} Its step changes the mean logit of the validation images by {logits} (positive for "
-            f"{positive}, negative for {negative}): "
-            f"{_become(self.newly_wrong)} wrong and {_become(self.newly_right)} right.",
-        ]
-
-
-def _become(labels: Sequence[int]) -> str:
-    return f"{_of_each(labels) or 'none'} {'become' if len(labels) > 1 else 'becomes'}"
-
-
-def _of_each(labels: Sequence[int]) -> str:
-    return listed([f"{count(labels.count(label), 'image')} of {label}" for label in sorted(set(labels))])
+    def wrong_labels(self) -> list[int]:
+        """The labels of the images that the weights before it misclassify."""
+        return [self.labels[place] for place in self.wrong]
 
 
 def find_spikes(run: Run, dataset: Dataset) -> Spikes | None:

@@ -1,6 +1,6 @@
 """What augmentation does beyond the validation images: on distorted ones, drawings, and digits of other writers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -11,27 +11,15 @@ from PIL import Image
 
 from service.core import STRENGTHS, Augmenter, TrainingData, design_matrix
 from service.datasets import Images
-from service.inference import mcnemar, preprocess, to_mnist_form
+from service.inference import preprocess, to_mnist_form
 
-from .claims import chance_words
 from .drawings import STYLES, digit_of, draw
 from .report import Run
-from .seeds import INTERVAL, Spread
-from .wording import count, percent, signed
+from .seeds import Spread
 
 _DRAWINGS_A_STYLE = 10
 _CANVAS_PX, _ENLARGED_PX = 140, 80
 """The sides of a drawing, and of an enlarged 8x8 digit."""
-
-KINDS: Mapping[str, str] = {
-    "plain": "the {n:,} validation images as they are",
-    "distorted": "the {n:,} validation images turned, slanted, stretched and moved as in augmentation, at random",
-    "drawings": "{n:,} drawings that a program makes as with a mouse, "
-    f"{_DRAWINGS_A_STYLE} in each of {len(STYLES)} styles",
-    "writers": "{n:,} digits by 13 other writers, scanned at 8 × 8 pixels and enlarged",
-}
-"""Source of the last: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (1998), test part, UCI
-Machine Learning Repository, doi:10.24432/C50P49, CC BY 4.0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +28,7 @@ class Transfer:
 
     Attributes
     ----------
-    kind : a key of `KINDS`.
+    kind : the validation images plain or distorted, drawings, or digits of other writers.
     without, augmented : of the run without augmentation and of that with it, in the order of the seeds.
     n_lost, n_won : the images that with the first seed only the run without augmentation, or only that with it,
         classifies correctly.
@@ -54,22 +42,13 @@ class Transfer:
     n_won: int
 
     @property
-    def sentence(self) -> str:
-        """Both shares with the first seed and their difference, as they are printed; its mean over the seeds."""
-        change = round(self.augmented[0], 4) - round(self.without[0], 4)
-        seeds = ""
-        if len(self.without) > 1:
-            spread = Spread.of([after - before for before, after in zip(self.without, self.augmented, strict=True)])
-            seeds = f"; {spread.change} over {count(len(self.without), 'seed')}, {INTERVAL}"
-        return (
-            f"Of {KINDS[self.kind].format(n=self.n_images)}, the weights after the last step classify "
-            f"{percent(self.augmented[0])} correctly with augmentation and {percent(self.without[0])} without it: "
-            f"{signed(change)} percentage points, {chance_words(mcnemar(self.n_lost, self.n_won))}{seeds}."
-        )
+    def over_seeds(self) -> Spread:
+        """What augmentation changes, of two seeds or more."""
+        return Spread.of([after - before for before, after in zip(self.without, self.augmented, strict=True)])
 
 
 def transfers(without: Sequence[Run], augmented: Sequence[Run], data: TrainingData) -> list[Transfer]:
-    """Classify images of each of `KINDS` by runs without augmentation and with it, a pair for each seed."""
+    """Classify images of each kind by runs without augmentation and with it, a pair for each seed."""
     config = without[0].job.config
     model = config.build_model()
     augment = Augmenter(model.task.image_shape, STRENGTHS["soft"])
@@ -111,7 +90,11 @@ def drawn_images() -> tuple[Images, NDArray[np.int64]]:
 
 @lru_cache(1)
 def other_writers() -> tuple[Images, NDArray[np.int64]]:
-    """Return the digits of the last of `KINDS`, enlarged, cropped and placed as those of MNIST, and what they are."""
+    """Return digits of 13 other writers, enlarged, cropped and placed as those of MNIST, and what they are.
+
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (1998), test part, UCI Machine Learning
+    Repository, doi:10.24432/C50P49, CC BY 4.0.
+    """
     with files(__package__).joinpath("other_writers.npz").open("rb") as file:
         packed = np.load(file, allow_pickle=False)
         levels, labels = packed["images"], packed["labels"]

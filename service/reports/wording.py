@@ -1,4 +1,4 @@
-"""How a report writes its numbers: shares, losses, differences, counts."""
+"""How a report writes its numbers: shares, losses, differences, counts. `FILTERS` are those of its templates."""
 
 import re
 from collections.abc import Sequence
@@ -31,12 +31,27 @@ def points(difference: float) -> str:
 def signed(difference: float) -> str:
     """Write a difference of shares with its sign, in percentage points: −1.76."""
     text = f"{100 * difference:+.2f}"
-    return text.replace("-", "−") if float(text) else "0.00"
+    return minus(text) if float(text) else "0.00"
+
+
+def minus(number: str) -> str:
+    """Write a number with a minus sign instead of a hyphen."""
+    return number.replace("-", "−")
+
+
+def short(number: str) -> str:
+    """Write decimals without the zeros at their end."""
+    return number.rstrip("0").rstrip(".")
 
 
 def loss(value: float) -> str:
     """Write a loss with four decimals."""
     return f"{value:.4f}"
+
+
+def penalty(value: float) -> str:
+    """Write an L2 penalty: λ = 0.001."""
+    return f"λ = {value:g}"
 
 
 def power(value: float) -> str:
@@ -49,6 +64,11 @@ def count(number: int, noun: str) -> str:
     """Write how many there are: 1 step, 1,038 steps."""
     plural = noun + ("es" if noun.endswith("tch") else "s")
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def of_each(labels: Sequence[int]) -> str:
+    """Write how many images there are of each class: 2 images of 3 and 1 image of 5."""
+    return listed([f"{count(labels.count(label), 'image')} of {label}" for label in sorted(set(labels))])
 
 
 def listed(words: Sequence[str]) -> str:
@@ -65,3 +85,8 @@ _UNBROKEN = re.compile(
 def unbroken(text: str) -> str:
     """Put non-breaking spaces where a line must not end: in λ = 1, in 2 × 10³, between a number and its unit."""
     return _UNBROKEN.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+
+
+FILTERS = (
+    in_markdown, ordinal, percent, points, signed, minus, short, loss, penalty, power, count, of_each, listed, unbroken,
+)  # fmt: skip

@@ -18,6 +18,7 @@ from service.reports.claims import Change
 from service.reports.network_report import NetworkFindings
 from service.reports.networks import NETWORKS
 from service.reports.transfer import Transfer, drawn_images, other_writers
+from tests.reports.texts import said
 
 
 def test_the_runs_are_those_of_the_assignment() -> None:
@@ -54,7 +55,7 @@ def test_its_numbers_are_those_of_its_runs(service: Service, networks: Report) -
     curves = {key: service.jobs.curves(job.id) for key, job in jobs.items()}
     titles = NETWORKS["uniform"].title, NETWORKS["xavier"].title
     text = [sentence for section in contents.sections for sentence in section.sentences]
-    assert set(Change.of(titles, curves["uniform"], curves["xavier"]).sentences) <= set(text)
+    assert set(said("change", Change.of(titles, curves["uniform"], curves["xavier"]))) <= set(text)
     beside = ["64 sigmoid units with uniform weights", "sigmoid units with Xavier initialization"]
     beside += ["the improved sigmoid with Xavier initialization", *["64 units"] * 5]
     assert [change.before.title for change in findings.changes.values()] == beside
@@ -69,7 +70,7 @@ def test_its_numbers_are_those_of_its_runs(service: Service, networks: Report) -
     plain, distorted, drawn, written = findings.transfers
     assert plain.augmented[0] == pytest.approx(findings.runs["augmented"].last.validation_accuracy, abs=0.02)
     assert (plain.n_images, distorted.n_images, drawn.n_images, written.n_images) == (1000, 1000, 450, 1797)
-    assert {found.sentence for found in findings.transfers} <= set(text)
+    assert {said("transfer", found)[0] for found in findings.transfers} <= set(text)
     for found, (images, labels) in ((drawn, drawn_images()), (written, other_writers())):
         for key, share in (("momentum", found.without), ("augmented", found.augmented)):
             config, weights = jobs[key].config, service.jobs.weights(jobs[key].id, "last").parameters
@@ -88,7 +89,7 @@ def test_what_augmentation_changes_is_read_back(seeds: list[list[list[bool]]]) -
     (without, augmented), ((lost, won), *_) = np.mean(seeds, axis=2).T.tolist(), np.array(seeds)
     n_lost, n_won = int((lost & ~won).sum()), int((won & ~lost).sum())
     n = {"n_images": 40, "n_lost": n_lost, "n_won": n_won}
-    sentence = Transfer(kind="drawings", without=without, augmented=augmented, **n).sentence
+    (sentence,) = said("transfer", Transfer(kind="drawings", without=without, augmented=augmented, **n))
     numbers = r"(\d+\.\d\d)% .* (\d+\.\d\d)% without it: (\S+) percentage points, (\w+).* \(p (.*?)\)"
     after, before, change, verdict, printed = re.findall(numbers, sentence)[0]
     as_coins_fall = reduce(np.convolve, [np.full(2, 0.5)] * (n_won + n_lost), np.ones(1))

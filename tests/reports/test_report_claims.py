@@ -21,6 +21,7 @@ from service.reports import Contents, Findings, Report
 from service.reports.claims import Change, Cost, Fluctuation, Gap, LossCourse, Slopes, Trend
 from service.reports.spikes import most_regular
 from service.reports.wording import ordinal, signed, unbroken
+from tests.reports.texts import said
 
 SHARES = st.sampled_from([0.0, 0.5, 0.9, 0.9001, 0.91, 0.95, 1.0])  # few, so that there are ties and flat parts
 LOSSES = st.sampled_from([0.1, 0.10004, 0.3, 0.6931, 2.3, 3.35])
@@ -60,29 +61,30 @@ def near(*values: float) -> Any:
 
 
 def check_loss(curves: Curves) -> None:
-    course, training = LossCourse.of(curves).sentences
+    course, training = said("loss_course", LossCourse.of(curves))
     losses, steps = curves.checks["validation_loss"], curves.check_steps
     lowest = int(np.flatnonzero(losses == losses.min())[0])
-    said = numbers(course)
-    assert said[:2] == near(curves.train_loss[0], len(losses))
+    read = numbers(course)
+    assert read[:2] == near(curves.train_loss[0], len(losses))
     if lowest == len(losses) - 1:
-        assert said[2:4] == near(steps[-1], losses[-1])
+        assert read[2:4] == near(steps[-1], losses[-1])
     else:
-        assert said[2:6] == near(steps[lowest], losses[lowest], steps[-1], losses[-1])
+        assert read[2:6] == near(steps[lowest], losses[lowest], steps[-1], losses[-1])
     before = losses[:lowest]
     assert ("as high as" in course) == (len(before) > 0 and before.max() > curves.train_loss[0])
     if "as high as" in course:
-        assert said[-2] == pytest.approx(before.max(), abs=1e-4)
-        assert losses[steps == said[-1]] == before.max()
+        assert read[-2] == pytest.approx(before.max(), abs=1e-4)
+        assert losses[steps == read[-1]] == before.max()
     n_last = min(curves.batches_per_epoch or 1, len(curves.train_loss))
-    *mean, largest, step = numbers(training) if "no batch" not in training else [*numbers(training), said[0], 0]
+    *mean, largest, step = numbers(training) if "no batch" not in training else [*numbers(training), read[0], 0]
     assert mean == near(n_last, curves.train_loss[-n_last:].mean())
     assert largest == pytest.approx(curves.train_loss.max(), abs=1e-4)
     assert curves.train_loss[curves.train_loss_steps == step] == curves.train_loss.max()
 
 
 def check_gap(curves: Curves, n_train: int, n_validation: int) -> None:
-    course, sign, tests = Gap.of(curves, n_train=n_train, n_validation=n_validation).sentences
+    gap_of_run = Gap.of(curves, n_train=n_train, n_validation=n_validation)
+    course, sign, tests = said("gap_of", gap_of_run)
     steps, gap = curves.check_steps, 100 * (curves.checks["train_accuracy"] - curves.checks["validation_accuracy"])
     n_blocks, width, first, last, lowest, start, end, *later = numbers(course)
     blocks = [gap[i * int(width) : (i + 1) * int(width)] for i in range(int(n_blocks) - 1)]
@@ -102,11 +104,11 @@ def check_gap(curves: Curves, n_train: int, n_validation: int) -> None:
     else:
         (step,) = numbers(sign)
         assert (gap[steps >= step] > 0).all() and (gap[steps < step][-1:] <= 0).all()
-    said = re.findall(
+    read = re.findall(
         r"at step ([\d,]+) the gap is (\S+), (no )?more than chance explains \(p ([=<]) ([\d.]+)\)", tests
     )
-    assert len(said) == (2 if steps[-1] > 2500 else 1)
-    for number, value, by_chance, relation, p in said:
+    assert len(read) == (2 if steps[-1] > 2500 else 1)
+    for number, value, by_chance, relation, p in read:
         (place,) = np.flatnonzero(steps == int(number.replace(",", "")))
         assert value == signed(gap[place] / 100)
         train, validation = curves.checks["train_accuracy"][place], curves.checks["validation_accuracy"][place]
@@ -144,19 +146,19 @@ def check_spikes(curves: Curves) -> None:
 
 
 def check_trend(values: Sequence[tuple[float, float]], form: str) -> None:
-    said = Trend.of(values, form).words("It")
+    (sentence,) = said("trend", Trend.of(values, form), "It")
     printed = {penalty: format(value, form) for penalty, value in values}
     for penalty, text in printed.items():
-        assert f"{text} at λ = {penalty:g}" in said
+        assert f"{text} at λ = {penalty:g}" in sentence
     ordered = sorted(printed)
     kinds = {}
     for a, b in pairwise(ordered):
         before, after = (float(printed[penalty].rstrip("%")) for penalty in (a, b))
         kinds[a, b] = "falls" if after < before else "rises" if after > before else "stays the same"
     if len(set(kinds.values())) == 1:
-        assert said.endswith(f"it {kinds[ordered[0], ordered[1]]} with every larger penalty.")
+        assert sentence.endswith(f"it {kinds[ordered[0], ordered[1]]} with every larger penalty.")
     elif kinds:
-        read = re.findall(r"(falls|rises|stays the same) from λ = (\S+) to λ = (\d[\d.]*\d|\d)", said)
+        read = re.findall(r"(falls|rises|stays the same) from λ = (\S+) to λ = (\d[\d.]*\d|\d)", sentence)
         courses = [(kind, float(a), float(b)) for kind, a, b in read]
         assert all(kinds[a, b] == kind for kind, start, end in courses for a, b in kinds if start <= a < b <= end)
         assert [start for _, start, _ in courses] == [ordered[0], *(end for *_, end in courses[:-1])]
@@ -174,9 +176,9 @@ def test_histories_of_every_kind(curves: Curves, other: Curves) -> None:
     assert (found is None) == any(len(each) == 0 for each in changes)
     if found:
         deviations = [100 * each[len(each) // 2 :].std() for each in changes]
-        said = numbers(found.sentences[0])
-        assert said[:2] == near(*deviations)
-        assert said[2:] == ([pytest.approx(deviations[0] / deviations[1], abs=0.051)] if deviations[1] else [])
+        read = numbers(said("fluctuation", found)[0])
+        assert read[:2] == near(*deviations)
+        assert read[2:] == ([pytest.approx(deviations[0] / deviations[1], abs=0.051)] if deviations[1] else [])
 
 
 @given(
@@ -194,15 +196,15 @@ def test_trends_in_every_order(values: list[tuple[float, float]]) -> None:
         expected = np.diff(np.log10([value for _, value in positive])) / np.diff(
             np.log10([penalty for penalty, _ in positive])
         )
-        (said,) = slopes.sentences
-        assert [float(text.replace("−", "-")) for text in re.findall(r"(−?[\d.]+) from", said)] == near(*expected)
-        assert ("not inversely" in said) == bool((np.abs(expected + 1) > 0.1).any())
+        (sentence,) = said("slopes_of", slopes)
+        assert [float(text.replace("−", "-")) for text in re.findall(r"(−?[\d.]+) from", sentence)] == near(*expected)
+        assert ("not inversely" in sentence) == bool((np.abs(expected + 1) > 0.1).any())
 
 
 @pytest.mark.slow
 @given(histories(), histories())
 def test_what_a_change_brought(before: Curves, after: Curves) -> None:
-    convergence, generalisation, overfitting = Change.of(("one", "other"), before, after).sentences
+    convergence, generalisation, overfitting = said("change", Change.of(("one", "other"), before, after))
     lowest = [curves.checks["validation_loss"].min() for curves in (before, after)]
     at = before.check_steps[before.checks["validation_loss"] == lowest[0]][0]
     reached = after.check_steps[after.checks["validation_loss"] <= lowest[0]]
@@ -225,8 +227,8 @@ def test_what_a_change_brought(before: Curves, after: Curves) -> None:
 
 @given(st.floats(-1, 1), st.floats(-1, 1))
 def test_costs(validation: float, train: float) -> None:
-    said = numbers(Cost(l2_penalty=0.1, validation=validation, train=train).words)
-    assert said == near(-100 * validation, -100 * train, 0.1)
+    (words,) = said("cost", Cost(l2_penalty=0.1, validation=validation, train=train))
+    assert numbers(words) == near(-100 * validation, -100 * train, 0.1)
 
 
 def test_a_single_rise_among_drops_is_no_spike() -> None:
@@ -253,12 +255,10 @@ def test_the_sentences_of_real_runs(service: Service, finished: Report, contents
         check_gap(curves, 20_000, 10_000)
         check_spikes(curves)
     plain = findings.plain
-    claims = (
-        LossCourse.of(in_order),
-        LossCourse.of(softmax[0]),
-        Gap.of(softmax[0], n_train=plain.n_train, n_validation=plain.n_validation),
-    )
-    assert {sentence for claim in claims for sentence in claim.sentences} <= text
+    gap = Gap.of(softmax[0], n_train=plain.n_train, n_validation=plain.n_validation)
+    for curves in (in_order, softmax[0]):
+        assert set(said("loss_course", LossCourse.of(curves))) <= text
+    assert set(said("gap_of", gap)) <= text
     check_trend([(run.l2_penalty, run.norm) for run in findings.softmax], ".3f")
     assert findings.spikes is not None
     assert findings.spikes.height == pytest.approx(most_regular(in_order, 186)[1].mean())  # type: ignore[index]

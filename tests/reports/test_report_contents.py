@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -19,11 +20,10 @@ from service.bootstrap import Service
 from service.errors import JobNotFound
 from service.reports import Contents, Findings, Report, ReportOptions
 from service.reports.claims import GapTest, Trend
-from service.reports.contents import Table
-from service.reports.derivations import Formula
 from service.reports.findings import compare
 from service.reports.rendering import _Pages, _write_table
-from service.reports.sentences import answers, verdicts
+from service.reports.text import Formula, Table
+from tests.reports.texts import said, written
 
 Eventually = Callable[[Callable[[], bool]], None]
 
@@ -43,15 +43,15 @@ class Resources(HTMLParser):
 
 
 @pytest.mark.slow
-def test_the_page_is_self_contained(service: Service, finished: Report, contents: Contents, findings: Findings) -> None:
+def test_the_page_is_self_contained(service: Service, finished: Report, contents: Contents) -> None:
     page = service.reports.file(finished.id, "report.html").decode()
     resources = Resources()
     resources.feed(page)
     assert not resources.tags & {"script", "link", "iframe", "object", "embed"}
     assert all(name.startswith(("data:image/svg+xml;base64,", "#task-")) for name in resources.named)
     assert "url(" not in page and "@import" not in page
-    for sentences in answers(findings).values():
-        for sentence in sentences:
+    for section in contents.sections:
+        for sentence in section.sentences:
             assert sentence.split("<")[0][:60] in page.replace("&#39;", "'").replace("\N{NO-BREAK SPACE}", " ")
     assert page.count("<math ") == sum(len(section.formulas) for section in contents.sections) == 12
     assert page.count("<figure>") == len(contents.figures) == 12
@@ -103,13 +103,13 @@ def test_the_numbers_and_the_figures_are_files(service: Service, finished: Repor
             service.reports.file(finished.id, name)
 
 
-def test_sentences_follow_the_numbers(findings: Findings) -> None:
-    assert "does not end this run" in answers(findings)["2d"][0]
+def test_sentences_follow_the_numbers(findings: Findings, contents: Contents) -> None:
+    assert "does not end this run" in written(findings, contents)["2d"].sentences[0]
     last = replace(findings.in_order.last, epoch=21, step=680, validation_loss=0.1234)
     stopped = replace(findings, in_order=replace(findings.in_order, stopped_early=True, last=last))
-    answer = answers(stopped)["2d"][0]
+    answer = written(stopped, contents)["2d"].sentences[0]
     assert "in epoch 21 (step 680" in answer and "the 22nd epoch" in answer and "0.1234" in answer
-    assert "No spike recurs" in answers(replace(findings, spikes=None))["2e"][-1]
+    assert "No spike recurs" in written(replace(findings, spikes=None), contents)["2e"].sentences[-1]
 
 
 def test_the_gradient_checks_were_made(findings: Findings) -> None:
@@ -130,30 +130,40 @@ def test_the_cause_of_the_spikes_is_found(findings: Findings) -> None:
     assert spikes.largest <= spikes.height <= spikes.smallest < -0.01 and spikes.change < -0.01
     became = re.search(
         r" \(positive for 2, negative for 3\): (\d+) images of 2 become wrong and (\d+) images? of 3 becomes? right\.$",
-        spikes.sentences[2],
+        said("spikes_of", spikes)[2],
     )
     assert became and [len(spikes.newly_wrong), len(spikes.newly_right)] == [int(number) for number in became.groups()]
     change = len(spikes.newly_right) - len(spikes.newly_wrong)
     assert change / findings.in_order.n_validation == pytest.approx(spikes.change, abs=1e-6)
     assert set(spikes.newly_wrong) == {2} and {spikes.labels[place] for place in spikes.wrong} == {3}
-    assert spikes.is_cause and "The cause is that same batch" in spikes.sentences[2]
+    assert spikes.is_cause and "The cause is that same batch" in said("spikes_of", spikes)[2]
     small = replace(spikes, change=spikes.height / 2.1)
-    assert small.sentences[2].startswith("None of the batches since the check before makes half of that alone; ")
+    assert said("spikes_of", small)[2].startswith(
+        "None of the batches since the check before makes half of that alone; "
+    )
     assert spikes.logit_change < -1 and spikes.wrong_step_share > 0.5
     assert spikes.loss > 2 * spikes.usual_loss
     assert len(spikes.images) == 128 and len(spikes.wrong) > spikes.usual_wrong
 
 
-def test_what_the_seed_says_is_held_against_the_findings(findings: Findings) -> None:
-    by_task = {verdict.task: verdict for verdict in verdicts(findings)}
-    assert "3d" not in by_task, "the quick run has no step 2,500"
-    assert by_task["4c"].holds == all(a > b for a, b in pairwise(findings.accuracy_trend.values))
-    opposite = replace(findings, spikes=None, accuracy_trend=Trend.of([(0.0, 0.5), (1.0, 0.6)], ".2%"))
-    assert [verdict.holds for verdict in verdicts(opposite) if verdict.task == "2e"][1:] == [False]
-    assert not next(verdict for verdict in verdicts(opposite) if verdict.task == "4c").holds
+def test_what_the_seed_says_is_held_against_the_findings(findings: Findings, contents: Contents) -> None:
+    def verdicts(findings: Findings) -> dict[str, list[tuple[str, str]]]:
+        """By task, whether each statement holds, and by how much."""
+        table, by_task = written(findings, contents)["6"].table, defaultdict(list)
+        assert table
+        for task, _, holds, by in table.rows:
+            by_task[task].append((holds, by))
+        return by_task
+
+    found = verdicts(findings)
+    assert "3d" not in found, "the quick run has no step 2,500"
+    falls = all(a > b for a, b in pairwise(findings.accuracy_trend.values))
+    assert found["4c"][0][0] == ("yes" if falls else "no")
+    opposite = verdicts(replace(findings, spikes=None, accuracy_trend=Trend.of([(0.0, 0.5), (1.0, 0.6)], ".2%")))
+    assert [holds for holds, _ in (opposite["2e"][1], opposite["4c"][0])] == ["no", "no"]
     long = replace(findings.gap, tests=[GapTest(step=2480, gap=0.001, p=0.73), *findings.gap.tests])
-    significant = next(verdict for verdict in verdicts(replace(findings, gap=long)) if verdict.task == "3d")
-    assert not significant.holds and significant.by.startswith("0.10 percentage points lower at step 2,480, p = 0.73; ")
+    [(holds, by)] = verdicts(replace(findings, gap=long))["3d"]
+    assert holds == "no" and by.startswith("0.10 percentage points lower at step 2,480, p = 0.73; ")
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 12])
@@ -198,11 +208,11 @@ def test_numbers_of_the_comparison(findings: Findings) -> None:
     assert by_name["training accuracy at the stop", "reference table"] == last.train_accuracy
 
 
-def test_what_is_equal_is_said_once(findings: Findings) -> None:
+def test_what_is_equal_is_said_once(findings: Findings, contents: Contents) -> None:
     best = findings.in_order.best
     assert best
     shuffled = replace(findings.shuffled, best=replace(findings.shuffled.best, validation_loss=best.validation_loss))
-    text = " ".join(answers(replace(findings, shuffled=shuffled))["2e"])
+    text = " ".join(written(replace(findings, shuffled=shuffled), contents)["2e"].sentences)
     assert f"the lowest validation loss is {best.validation_loss:.4f} with it and without." in text
 
 

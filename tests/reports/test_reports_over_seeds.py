@@ -25,9 +25,10 @@ from service.reports.claims import Cost, GapTest
 from service.reports.holdout import Chosen, Holdout
 from service.reports.network_report import NetworkFindings, network_contents
 from service.reports.networks import COLUMNS, NETWORKS
-from service.reports.report import MAX_SEEDS, NetworkRuns
+from service.reports.report import MAX_SEEDS, Runs
 from service.reports.seeds import _T_QUANTILES, CostOverSeeds, OverSeeds, Spread
 from service.reports.wording import signed
+from tests.reports.texts import said
 
 QUICK = ReportOptions(quick=True, l2_penalties=(1.0,))
 DIFFERENCES = st.sampled_from([-0.02, -0.0004, 0.0, 0.0001, 0.0123, 0.3])
@@ -87,7 +88,7 @@ def over_some_seeds(draw: st.DrawFn) -> OverSeeds:
 def test_sentences_over_seeds_of_every_kind(found: OverSeeds) -> None:
     n = len(found.seeds)
     stopped = [epoch for epoch in found.stop_epochs if epoch is not None]
-    stop = found.stop_sentence
+    (stop,) = said("stops_over_seeds", found)
     assert stop.startswith(f"Over the {n} seeds from 3 to {n + 2} early stopping ")
     if stopped:
         listed = re.search(r"in epoch ((?:\d+(?:, | and )?)+)", stop)
@@ -101,15 +102,16 @@ def test_sentences_over_seeds_of_every_kind(found: OverSeeds) -> None:
             assert int(beside[2]) == sum(epoch < int(beside[1]) for epoch in stopped)
     else:
         assert "never ends the run with shuffling" in stop
-    gap = re.search(r"is (\S+) ± ([\d.]+) percentage points .* chance explains with (\d+) of", found.gap_sentence)
+    (sentence,) = said("gap_over_seeds", found)
+    gap = re.search(r"is (\S+) ± ([\d.]+) percentage points .* chance explains with (\d+) of", sentence)
     assert gap and int(gap[3]) == sum(each.p < 0.05 for each in found.gaps)
     assert [number(gap[1]), number(gap[2])] == pytest.approx(
         [100 * value for value in interval([each.gap for each in found.gaps])], rel=2e-3, abs=0.0051
     )
-    each, unclear = found.cost_sentences
-    said = re.findall(r"(\S+) ± ([\d.]+) and (\S+) ± ([\d.]+) with λ = ([\d.]*\d)", each)
-    assert [float(penalty) for *_, penalty in said] == [0.1, 1.0]
-    for (*numbers, _), cost in zip(said, reversed(found.costs), strict=True):
+    each, unclear = said("costs_over_seeds", found)
+    read = re.findall(r"(\S+) ± ([\d.]+) and (\S+) ± ([\d.]+) with λ = ([\d.]*\d)", each)
+    assert [float(penalty) for *_, penalty in read] == [0.1, 1.0]
+    for (*numbers, _), cost in zip(read, reversed(found.costs), strict=True):
         expected = [*interval(list(cost.validation.values)), *interval(list(cost.train.values))]
         assert [number(text) for text in numbers] == pytest.approx(
             [100 * value for value in expected], rel=2e-3, abs=0.0051
@@ -186,10 +188,11 @@ def test_a_report_over_seeds(
 
 
 def test_networks_over_seeds(service: Service, networks: Report) -> None:
-    runs = NetworkRuns.of(networks, service.jobs)
+    runs = Runs.of(networks, service.jobs)
     # The same runs stand for those of another seed, but for one that is swapped.
-    other = {**runs.by_key, "xavier": runs.by_key["improved"]}
-    many = replace(runs, options=replace(runs.options, seeds=2), further=(other,))
+    (by_key,) = runs.networks_by_seed
+    other = {**by_key, "xavier": by_key["improved"]}
+    many = replace(runs, options=replace(runs.options, seeds=2), all_runs=(*runs.all_runs, *other.values()))
     contents = network_contents(many)
     findings = contents.findings
     assert isinstance(findings, NetworkFindings)
@@ -207,7 +210,7 @@ def test_networks_over_seeds(service: Service, networks: Report) -> None:
     for row, (key, column) in zip(
         staff.rows, ((k, c) for k in NETWORKS if NETWORKS[k].staff for c in COLUMNS), strict=True
     ):
-        assert row[:2] == (NETWORKS[key].title, column)
+        assert row[:2] == [NETWORKS[key].title, column]
         low, high, theirs = (float(cell.replace(",", "")) for cell in row[4:7])
         inside += row[7] == "yes"
         assert (low - 1e-4 <= theirs <= high + 1e-4) == (row[7] == "yes")
@@ -246,7 +249,7 @@ def test_a_holdout_chooses_the_weights(service: Service, finished: Report, findi
     assert (chosen.loss, chosen.accuracy) == pytest.approx((test_loss, accuracy), abs=1e-3)
     best = job.best
     assert best and (findings.holdout.by_test.step, findings.holdout.by_test.loss) == (best.step, best.validation_loss)
-    assert service.reports.contents(finished.id).to_dict()["answers"]["2d"][1:] == findings.holdout.sentences
+    assert service.reports.contents(finished.id).to_dict()["answers"]["2d"][1:] == said("holdout", findings.holdout)
 
 
 LOSSES = st.sampled_from([0.06571, 0.06574, 0.0661, 0.3])
@@ -258,20 +261,19 @@ def test_the_effect_of_the_test_images(
     test_loss: float, held_loss: float, test: float, held: float, held_step: int
 ) -> None:
     chosen = Chosen(n_images=2042, step=978, last_step=1038, loss=test_loss, accuracy=test)
-    first, effect = Holdout(
-        by_test=chosen, by_holdout=replace(chosen, step=held_step, loss=held_loss, accuracy=held)
-    ).sentences
+    other = replace(chosen, step=held_step, loss=held_loss, accuracy=held)
+    first, effect = said("holdout", Holdout(by_test=chosen, by_holdout=other))
     printed = re.findall(r"0\.\d{4}|\d+\.\d\d%", first)
     assert printed == [f"{test_loss:.4f}", f"{test:.2%}", f"{held_loss:.4f}", f"{held:.2%}"]
-    said = re.search(r"(?:makes the loss look (\S+) (?=lower)|leaves the loss (\S+) (?=higher))(lower|higher)", effect)
-    assert (said is None) == (printed[0] == printed[2])
-    if said:
-        assert float(said[1] or said[2]) == pytest.approx(abs(float(printed[0]) - float(printed[2])), abs=1e-9)
-        assert (said[3] == "lower") == (test_loss < held_loss)
-        assert ("ends the run before step 1,200" in effect) == (said[3] == "higher" and held_step > 1038)
+    read = re.search(r"(?:makes the loss look (\S+) (?=lower)|leaves the loss (\S+) (?=higher))(lower|higher)", effect)
+    assert (read is None) == (printed[0] == printed[2])
+    if read:
+        assert float(read[1] or read[2]) == pytest.approx(abs(float(printed[0]) - float(printed[2])), abs=1e-9)
+        assert (read[3] == "lower") == (test_loss < held_loss)
+        assert ("ends the run before step 1,200" in effect) == (read[3] == "higher" and held_step > 1038)
     gain = re.search(r"accuracy (?:look )?(\S+) percentage points? (lower|higher)", effect)
     assert (gain is None) == (printed[1] == printed[3])
     if gain:
         assert float(gain[1]) == pytest.approx(abs(float(printed[1][:-1]) - float(printed[3][:-1])), abs=1e-9)
         assert (gain[2] == "higher") == (test > held)
-    assert ("changes neither" in effect) == (said is None and gain is None)
+    assert ("changes neither" in effect) == (read is None and gain is None)

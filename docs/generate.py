@@ -50,10 +50,10 @@ A key has one or several of these. A request whose key has not the scope that it
 CONFIGURATION = f"""{NOTICE}
 # Configuration
 
-Every setting is an option of `inkling serve` and a variable of the environment; the option wins. There is no
-configuration file. A setting that takes several values is an option given several times, or a list with
-commas, as in `INKLING_ALLOWED_HOSTS=digits.example,*.lab.example`, or in JSON. A value that is not
-legal ends the start with one sentence that names it.
+Every setting is an option of `inkling serve` and a variable of the environment; the option wins. A variable
+that is empty counts as not given. There is no configuration file. A setting that takes several values is an option
+given several times, or a list with commas, as in `INKLING_ALLOWED_HOSTS=digits.example,*.lab.example`, or in JSON. A
+value that is not legal ends the start with one sentence that names it.
 
 """
 

@@ -156,7 +156,7 @@ def error_of(problem: Any, *, status: int, **facts: Any) -> InklingError:
         facts |= {"field": _field(entries[0]), "allowed": entries[0].get("allowed")}
     message = " ".join([message, *(str(entry.get("message", "")) for entry in entries if len(entries) > 1)])
     if status == 401:
-        message += " Give it in INKLING_KEY, or as the client's key."
+        message += " Give one in INKLING_KEY, or as the client's key."
     error_class = BY_NAME.get("".join(map(str.capitalize, code.split("-")))) or _BY_STATUS.get(status)
     error_class = error_class or (InvalidInput if status < 500 else ServerFailed)
     return error_class(message, code=code, errors=entries, status=status, **facts)

@@ -38,13 +38,18 @@ def _check_url(given: str | None) -> str | None:
     raise ValueError("this is not a URL such as https://host/path")
 
 
+def _host_names(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of hosts that may be written as addresses of pages are, with a scheme or a port."""
+    return tuple(urlsplit(each if "://" in each else f"//{each}").hostname or each for each in given)
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
 
 
 class Settings(BaseSettings):
     """Read from ``INKLING_*`` variables; the options of ``inkling serve`` override them."""
 
-    model_config = SettingsConfigDict(env_prefix="INKLING_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="INKLING_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
@@ -80,7 +85,7 @@ class Settings(BaseSettings):
         description="model that is used when a request names none (not given: the shipped network, or the softmax "
         "model where you had promoted a version of your own)",
     )
-    allowed_hosts: Names = Field(
+    allowed_hosts: Annotated[Names, AfterValidator(_host_names)] = Field(
         (),
         description="host names that requests may use, besides localhost and the address; *.example.com are all "
         "names below example.com",

@@ -13,11 +13,11 @@ from .backend import Backend, Json, with_backend
 from .images import image_sources, reason
 from .names import Noun, completion
 from .noun_commands import add_annotate, add_delete, add_list, in_pages, in_rows, print_more
-from .root import Failure, examples
+from .root import Failure, WholeNumber, examples
 from .terminal import age_text, columns, percent, print_json, print_result
 
 _NAME = Noun.COLLECTION.argument
-_LABEL = click.IntRange(0, 9)
+_LABEL = WholeNumber(0, 9)
 
 
 @click.group()

@@ -23,7 +23,7 @@ from service.inference import DecodingLimits, ImageFile, RefusedFile, expand_fil
 from .backend import Backend, Json, with_backend
 from .names import Noun, completion
 from .pictures import Pixels, grey_picture, large_digit, weight_picture
-from .root import Failure
+from .root import Failure, Number, WholeNumber
 from .terminal import (
     STANDARD_OUTPUT,
     columns,
@@ -62,13 +62,13 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
         shell_complete=completion(Noun.MODEL),
         help="The model that predicts. [default: the default model, mnist-digits]",
     )
-    version = click.option("--version", type=click.IntRange(1), metavar="NUMBER", help="The version of --model.")
+    version = click.option("--version", type=WholeNumber(1), metavar="NUMBER", help="The version of --model.")
     help_ = "The version by its alias. [default champion, or else the newest]"
     return model(version(click.option("--alias", metavar="ALIAS", help=help_)(command)))
 
 
 def _threshold(option: str, help_text: str) -> Callable[..., Any]:
-    return click.option(option, type=click.FloatRange(0, 1), metavar="PROBABILITY", help=help_text)
+    return click.option(option, type=Number(0, 1), metavar="PROBABILITY", help=help_text)
 
 
 @click.command()
@@ -150,7 +150,7 @@ def predict(
 
 @click.command()
 @click.argument("file", metavar="FILE")
-@click.option("--expect", type=click.IntRange(1, 300), metavar="NUMBER", help="How many digits there are, if known.")
+@click.option("--expect", type=WholeNumber(1, 300), metavar="NUMBER", help="How many digits there are, if known.")
 @model_options
 @output_option("Write the picture with what was read in it as PNG.")
 @with_backend("read number.jpg", "read form.png --expect 5 -o read.png", "read - --json < number.png", as_json=True)

@@ -16,7 +16,7 @@ from .hyperparameters import DATASET_OPTION, given, hyperparameter_option, hyper
 from .job_view import STATE_STYLES, JobView, check_table, job_row, print_job
 from .names import Noun
 from .noun_commands import add_annotate, add_cancel, add_delete, add_list, add_show, in_rows
-from .root import Failure, examples
+from .root import Failure, WholeNumber, examples
 from .terminal import PICTURE_OUTPUT, ending_of, terminal, write_file
 
 _JOB = Noun.JOB.argument
@@ -90,8 +90,8 @@ def pause(backend: Backend, *, job_id: str) -> None:
 
 @jobs.command("continue")
 @_JOB
-@click.option("--steps", type=click.IntRange(1), help="Pause again after so many steps.")
-@click.option("--epochs", type=click.IntRange(1), help="Pause again at the end of so many epochs.")
+@click.option("--steps", type=WholeNumber(1), help="Pause again after so many steps.")
+@click.option("--epochs", type=WholeNumber(1), help="Pause again at the end of so many epochs.")
 @submits(JobView, "jobs continue JOB --steps 1", "jobs continue JOB --epochs 1", "jobs continue JOB")
 def continue_job(_: click.Context, backend: Backend, /, *, job_id: str, steps: int | None, epochs: int | None) -> Json:
     """Continue a paused job, to its end or until it pauses again.

@@ -21,7 +21,7 @@ from .job_view import check_text
 from .names import Noun, argument, split_reference
 from .noun_commands import add_list, deletes, in_rows
 from .pictures import published_tiles, weights_view
-from .root import examples
+from .root import WholeNumber, examples
 from .terminal import (
     age_text,
     columns,
@@ -109,7 +109,7 @@ def compare(backend: Backend, *, versions: tuple[str, ...], as_json: bool) -> No
 
 @models.command()
 @_NAME
-@click.argument("version", type=click.IntRange(1), required=False)
+@click.argument("version", type=WholeNumber(1), required=False)
 @click.option("--alias", "moved", default=_CHAMPION, metavar="ALIAS", help="The alias to move. [default champion]")
 @click.option("--reason", metavar="TEXT", help="Why, for the alias's history.")
 @click.option("--yes", is_flag=True, help="Do not ask, even if it is worse than the champion.")

@@ -13,6 +13,7 @@ from rich.text import Text
 from .annotations import about_text, annotates, searched
 from .backend import Backend, Json, with_backend
 from .names import Noun
+from .root import WholeNumber
 from .terminal import age_text, columns, confirm, print_json, print_result, terminal
 
 GROUP_STATES = ("running", "finished")
@@ -146,7 +147,7 @@ def in_pages(command: Callable[..., Any], *, limit: int = 20) -> Callable[..., A
     """Add ``--limit`` and ``--before``."""
     before = click.option("--before", metavar="CURSOR", help="The page after the one that ended with this cursor.")
     number = click.option(
-        "--limit", type=click.IntRange(1, 200), default=limit, help=f"How many, 1 to 200. [default {limit}]"
+        "--limit", type=WholeNumber(1, 200), default=limit, help=f"How many, 1 to 200. [default {limit}]"
     )
     return number(before(command))
 

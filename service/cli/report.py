@@ -14,7 +14,7 @@ from .following import View, follow
 from .job_view import state_text
 from .names import Noun, completion
 from .noun_commands import GROUP_STATES, add_annotate, add_cancel, add_list, add_show, deletes, in_rows
-from .root import examples
+from .root import WholeNumber, examples
 from .terminal import bar, facts, print_json, terminal, time_text, writing
 
 _REPORT = Noun.REPORT.argument
@@ -31,7 +31,7 @@ _REPORT = Noun.REPORT.argument
 )
 @click.option(
     "--assignment",
-    type=click.IntRange(1, 2),
+    type=WholeNumber(1, 2),
     metavar="N",
     help="1: logistic and softmax regression, the default. 2: networks with hidden layers.",
 )

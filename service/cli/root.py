@@ -62,6 +62,18 @@ INKLING_DATA_DIR names. With --url or INKLING_URL the commands use a running
 server instead. All commands: inkling --help. Examples: inkling COMMAND --help."""
 
 
+class WholeNumber(click.IntRange):
+    """A whole number within a range; what is none was called "not a valid integer range"."""
+
+    name = "whole number"
+
+
+class Number(click.FloatRange):
+    """A number within a range."""
+
+    name = "number"
+
+
 class Failure(click.ClickException):
     """An error as one line."""
 

@@ -16,7 +16,7 @@ from service.bootstrap import is_open, opened_keys
 from service.database import KeyRow
 from service.settings import Settings
 
-from .root import debug_option, examples
+from .root import WholeNumber, debug_option, examples
 from .settings_options import GroupedOptions, of_this_machine, read_settings, settings_options
 from .terminal import columns, print_json, terminal
 
@@ -53,7 +53,9 @@ def keys() -> None:
 def _check_scopes(_: click.Context, __: click.Parameter, scopes: tuple[str, ...]) -> tuple[str, ...]:
     for scope in scopes:
         if not is_scope_of_a_key(scope):
-            raise click.BadParameter(f"{scope!r} is none of {', '.join(each.of_a_key for each in Scope)}.")
+            scopes_of_a_key = ", ".join(each.of_a_key for each in Scope)
+            rule = " NAME is that of a collection: a-z, 0-9 and '-'." if scope.startswith("collect") else ""
+            raise click.BadParameter(f"{scope!r} is none of {scopes_of_a_key}; each has a --scope of its own.{rule}")
     return scopes
 
 
@@ -68,7 +70,7 @@ def _check_scopes(_: click.Context, __: click.Parameter, scopes: tuple[str, ...]
     callback=_check_scopes,
     help="What it allows; may be given several times.",
 )
-@click.option("--days", type=click.IntRange(1, 36_500), help="How long it is valid. [default: until it is revoked]")
+@click.option("--days", type=WholeNumber(1, 36_500), help="How long it is valid. [default: until it is revoked]")
 @of_this_machine(
     "keys create laptop --scope admin",
     "keys create app --scope predict --scope read --days 90",

@@ -83,7 +83,12 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0])
-        raise click.UsageError(f"{option_name(name)} or {variable_name(name)}: {first['msg']}.") from None
+        raise click.UsageError(f"{option_name(name)} or {variable_name(name)}: {_words(first['msg'])}.") from None
+
+
+def _words(message: str) -> str:
+    """Return what pydantic says of a setting, without what it says of its input."""
+    return message.replace("Input should be", "it must be").partition(", unable to")[0].removeprefix("Value error, ")
 
 
 def variable_name(field: str) -> str:

@@ -243,7 +243,7 @@ class AuditRow:
     at: datetime
 
 
-key_rows = Rows(api_keys, KeyRow, NotFound, "There is no key of that id.")
+key_rows = Rows(api_keys, KeyRow, NotFound, "There is no key of that id; `inkling keys list` shows them.")
 audit_rows = Rows(audit, AuditRow)
 
 

@@ -100,7 +100,7 @@ class AccessControl:
         needs_no_key = await self.needs_no_key() if self._keys.stale else is_open(self._settings, self._keys)
         client: Client = scope["state"].get("client") or self._identify(scope, needs_no_key)
         if needed not in client.scopes and f"{needed}:{scope['path_params'].get('name')}" not in client.scopes:
-            raise InsufficientScope(f"This needs a key of scope {needed}.")
+            raise InsufficientScope(f"This needs a key of scope {_scope_of_a_key(needed, scope)}.")
         scope["state"]["client"] = client
         # Set in any case: a pipelined request starts with the context of the one before it.
         submitter.set(Submitter(client.key_id, self._settings.max_jobs_per_key) if client.key_id else None)
@@ -139,7 +139,7 @@ class AccessControl:
         if token is not None:
             raise Unauthenticated("The key is not, or no longer, valid.")
         if not needs_no_key:
-            raise Unauthenticated("This needs a key, as in: Authorization: Bearer KEY")
+            raise Unauthenticated("This needs a key, as in `Authorization: Bearer KEY`.")
         return Client(None, address, EVERY_SCOPE, limited=not is_owner)
 
     async def _load_keys(self) -> None:
@@ -267,6 +267,12 @@ def _bearer_token(scope: Scope) -> str | None:
         raise Unauthenticated("There is more than one Authorization header.")
     kind, _, key = values[0].partition(b" ")
     return key.strip().decode("latin-1") if kind.lower() == b"bearer" else None
+
+
+def _scope_of_a_key(needed: access.Scope, scope: Scope) -> str:
+    """Return how a key would state a scope, for a collection with its name."""
+    of_this = f"{needed}:{scope['path_params'].get('name')}"
+    return of_this if needed is access.Scope.COLLECT and access.is_scope_of_a_key(of_this) else needed.of_a_key
 
 
 def _take(buckets: TokenBuckets, client: str) -> None:

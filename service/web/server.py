@@ -1,14 +1,17 @@
 """The server: uvicorn with `Connection`, streams that end when it stops, and one or several processes."""
 
+import errno
 import gc
 import logging
+import os
 import resource
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from ipaddress import ip_network
 
 import uvicorn
 from fastapi import FastAPI
@@ -66,6 +69,9 @@ class Server(uvicorn.Server):
             timeout_keep_alive=KEEP_ALIVE_S,
             ws="none",
         )
+        for name in settings.trusted_proxies:
+            if not _is_network(name):
+                _log.warning("%s of the trusted proxies is no address and no network: nothing is trusted by it", name)
         super().__init__(config)
         self._app = app
         self._on_ready = on_ready
@@ -203,7 +209,10 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
             (host, port), family=family, backlog=_BACKLOG, reuse_port=shared, dualstack_ipv6=both
         )
     except OSError as error:
-        raise ServiceError(f"Port {port} of {host} cannot be listened on: {error.strerror}.") from error
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror  # else the resolver's
+        if error.errno == errno.EADDRINUSE:
+            reason = "another program has it, perhaps an Inkling that runs already; --port (INKLING_PORT) takes another"
+        raise ServiceError(f"Port {port} of {host} cannot be listened on: {reason}.") from error
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         # Inherited by every connection: the kernel drops a client that takes nothing for so long.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * SEND_TIMEOUT_S))
@@ -220,6 +229,13 @@ def _reserve(listener: socket.socket) -> socket.socket:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     reserved.bind(listener.getsockname())
     return reserved
+
+
+def _is_network(text: str) -> bool:
+    """Whether uvicorn compares addresses with it."""
+    with suppress(ValueError):
+        return text == "*" or bool(ip_network(text))
+    return False
 
 
 def _url(listener: socket.socket) -> str:

@@ -112,6 +112,19 @@ def test_an_option_outdoes_its_variable() -> None:
     assert (settings["port"], settings["workers"]) == (8002, 3)
 
 
+def test_an_empty_variable_is_not_given() -> None:
+    """As Compose makes them of ``${INKLING_PORT:-}``; the folder would be the one in which the command is run."""
+    names = ("port", "data_dir", "database_url", "keep_jobs_days", "allow_anonymous", "executor", "mlflow_experiment")
+    empty = CliRunner(env={f"INKLING_{name.upper()}": "" for name in names}).invoke(show_settings)
+    assert json.loads(empty.output) == json.loads(CliRunner().invoke(show_settings).output)
+
+
+@pytest.mark.parametrize("written", ["https://a.example", "a.example:8443", "http://a.example:80/x", "a.example"])
+def test_a_host_may_be_written_as_an_address_of_it(written: str) -> None:
+    settings = json.loads(CliRunner().invoke(show_settings, ["--allowed-hosts", written]).output)
+    assert settings["allowed_hosts"] == ["a.example"]
+
+
 def test_several_hosts_can_be_allowed() -> None:
     args = ["--allowed-hosts", "a.example", "--allowed-hosts", "b.example"]
     settings = json.loads(CliRunner().invoke(show_settings, args).output)
@@ -149,7 +162,7 @@ def test_whatever_stands_in_a_variable_is_taken_or_named(name: str) -> None:
 def test_a_setting_that_is_refused_is_named(args: list[str], variables: dict[str, str]) -> None:
     result = CliRunner(env=variables).invoke(show_settings, args)
     assert result.exit_code == 2
-    assert "--port or INKLING_PORT: " in result.output
+    assert "--port or INKLING_PORT: it must be a valid integer.\n" in result.output
 
 
 @pytest.mark.parametrize(

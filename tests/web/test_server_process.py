@@ -15,10 +15,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.bootstrap import Service
 from service.database import Database, job_rows
 from service.errors import ServiceError
 from service.settings import Settings
-from service.web.server import listen, run
+from service.web.app import create_app
+from service.web.server import Server, listen, run
 from tests.new_folder import add_database
 from tests.web.serving import DEADLINE_S, LONG
 
@@ -81,13 +83,22 @@ def test_a_signal_ends_it_at_once_whoever_is_listening(tmp_path: Path, executor:
 def test_an_address_that_is_taken_is_an_error_with_a_sentence(tmp_path: Path) -> None:
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(ServiceError, match=f"Port {port} of 127.0.0.1 cannot be listened on"):
+        taken = f"Port {port} of 127.0.0.1 cannot be listened on: another program has it, .*--port"
+        with pytest.raises(ServiceError, match=taken):
             run(Settings(port=port, data_dir=tmp_path))
 
 
 def test_an_address_of_another_machine() -> None:
-    with pytest.raises(ServiceError, match="cannot be listened on"):
+    with pytest.raises(ServiceError, match=r"cannot be listened on: Cannot assign requested address\.$"):
         listen("192.0.2.1", 8000)
+
+
+@pytest.mark.parametrize("proxy", ["*", "10.0.0.1", "10.0.0.0/8", "fd00::/8", "caddy", "10.0.0.1/8"])
+def test_a_proxy_that_is_no_address_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture, proxy: str) -> None:
+    with Service(Settings(data_dir=tmp_path, executor="inline", trusted_proxies=(proxy,))) as service:
+        Server(create_app(service), lambda: None)
+    is_named = any(f"{proxy} of the trusted proxies" in line for line in caplog.messages)
+    assert is_named == (proxy in ("caddy", "10.0.0.1/8"))
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="the machine has no IPv6")

@@ -167,4 +167,5 @@ class ObjectStore:
                 raise StorageFailed("The bucket of the model store does not exist.") from error
             raise FileNotFoundError from error
         except self._obstore.exceptions.BaseError as error:
+            logger.warning("the object store: %.500s", str(error).partition("\n")[0])
             raise StorageFailed("The object store cannot be read or written.") from error

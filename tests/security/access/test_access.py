@@ -115,6 +115,8 @@ def test_a_key_of_a_class_adds_to_its_collection_only(client: httpx.Client, serv
     assert made.status_code == 201
     for other in ("lesson-10", "lesson", "LESSON-1", "nothing", "lesson-1:lesson"):
         assert_refused(add(other), 403, "insufficient-scope")
+    assert add("lesson").json()["detail"] == "This needs a key of scope collect:lesson."
+    assert add("LESSON").json()["detail"] == "This needs a key of scope collect:NAME."
     image = made.headers["Location"]
     for method, path in (
         ("PATCH", image),

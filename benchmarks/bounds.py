@@ -29,7 +29,7 @@ from benchmarks.paired import machine, warn_if_busy
 from benchmarks.start import resident_mb, service
 from service.bootstrap import Service
 from service.core import METRICS, TrainingConfig
-from service.database import NewCheck, NewJob, event_rows, job_rows
+from service.database import JOBS, NewCheck, NewJob, event_rows, job_rows
 from service.jobs import JobRequest, SweepRequest
 from service.settings import Settings
 
@@ -56,7 +56,7 @@ def fill(folder: Path) -> list[str]:
             check = NewCheck(epoch=number, step=step, detail={"fraction": 0.5}, step_losses=losses, **values)
             event_rows.append_checks(connection, job.id, [check], at=datetime.now(UTC))
         event_rows.pack_checks(connection, job.id)
-        for found in job_rows.JOBS.all(connection):
+        for found in JOBS.all(connection):
             job_rows.update_columns(connection, found.id, state="cancelled")
     manifest, weights = parts.registry.manifest("mnist-softmax", 1), parts.registry.weights_bytes("mnist-softmax", 1)
     for version in range(1, _VERSIONS + 1):

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from service.database import AuditRow, Database, KeyRow, audit_rows, key_rows, revoke_key
+from service.database import AUDIT_LINES, KEYS, AuditRow, Database, KeyRow, revoke_key
 from service.errors import InvalidField, StorageFailed
 
 logger = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ class Keys:
                 "sha256": _digest(secret).hex(),
                 "scopes": sorted(scopes),
             }
-            key_rows.insert(connection, **made, created_at=now, expires_at=expires_at)
+            KEYS.insert(connection, **made, created_at=now, expires_at=expires_at)
         self.load()
         key = KeyRow(**made, created_at=now, expires_at=expires_at, revoked_at=None)
         return key, secret
@@ -140,13 +140,13 @@ class Keys:
     def all(self) -> list[KeyRow]:
         """Return every key that was ever made, the oldest first."""
         with self._database.read() as connection:
-            return key_rows.all(connection)
+            return KEYS.all(connection)
 
     def revoke(self, key_id: str) -> KeyRow:
         """Revoke a key, also again; raise `NotFound` if there is none of that id."""
         with self._database.write() as connection:
             revoke_key(connection, key_id)
-            row = key_rows.get(connection, key_id)
+            row = KEYS.get(connection, key_id)
         self.load()
         return row
 
@@ -165,7 +165,7 @@ class Keys:
         self._next_load_s = time.monotonic() + FRESH_S
         try:
             with self._database.read() as connection:
-                rows = key_rows.all(connection)
+                rows = KEYS.all(connection)
         except StorageFailed:
             logger.warning("the keys could not be read again; those known so far stay valid")
             return
@@ -213,14 +213,14 @@ class AuditLog:
     def append(self, line: Mapping[str, Any]) -> int:
         """Add a line, as `AuditedCall.line` gives it, and return its id. It is durable once this returns."""
         with self._database.write() as connection:
-            return audit_rows.insert(connection, **line)
+            return AUDIT_LINES.insert(connection, **line)
 
     def correct(self, line_id: int, *, status: int, object_id: str | None) -> None:
         """Say in a line that was written before a change what came of it."""
         with self._database.write() as connection:
-            audit_rows.update(connection, line_id, status=status, object_id=object_id)
+            AUDIT_LINES.update(connection, line_id, status=status, object_id=object_id)
 
     def page(self, *, limit: int, before: int | None = None) -> list[AuditRow]:
         """Return the newest lines first, those older than the one of id ``before``."""
         with self._database.read() as connection:
-            return audit_rows.page(connection, limit=limit, before=None if before is None else str(before))[0]
+            return AUDIT_LINES.page(connection, limit=limit, before=None if before is None else str(before))[0]

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from service.access import AuditLog
-from service.database import AdvisoryLock, AuditedCall, Database, ExpiredRow, job_rows, retention_rows, weight_rows
+from service.database import (
+    JOBS,
+    AdvisoryLock,
+    AuditedCall,
+    Database,
+    ExpiredRow,
+    job_rows,
+    retention_rows,
+    weight_rows,
+)
 from service.deliveries import Record, give_up_removed
 from service.errors import Conflict, Corrupted, NotFound
 from service.jobs import MAX_OF_MEMBER, Deletion, Jobs, Sweeps
@@ -123,7 +132,7 @@ class Retention:
     def _thin(self, job_id: str) -> None:
         with self._database.write() as connection:
             AdvisoryLock.SUBMISSION.acquire(connection)  # nobody may resume from it meanwhile, and share its bytes
-            job_rows.JOBS.get(connection, job_id)
+            JOBS.get(connection, job_id)
             last = weight_rows.list_snapshots(connection, job_id)[-1]
             weight_rows.thin_snapshots(connection, job_id, snapshot_stride(last.number + 1, MAX_OF_MEMBER))
 

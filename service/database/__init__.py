@@ -6,13 +6,16 @@ Queries take an open connection, so that rows that belong together are written i
 
 from . import annotation_rows, collection_rows, delivery_rows, event_rows, job_rows, retention_rows, weight_rows
 from .annotation_rows import ANNOTATED_KINDS, EVERYTHING, NO_ANNOTATION, AnnotatedKind, Annotation, Search, TagCount
-from .collection_rows import CollectedImageRow, CollectionRow
+from .collection_rows import COLLECTED_IMAGES, COLLECTIONS, CollectedImageRow, CollectionRow
 from .connection import HEAD, AdvisoryLock, Database, file_size, migrate
 from .delivery_rows import DeliveryRow
 from .event_rows import CHECK, CheckRow, CheckSeries, EventRow, NewCheck, RecordedCheck, StateRow, Transition
-from .job_rows import JobRow, NewJob
+from .job_rows import JOBS, JobRow, NewJob
 from .request_rows import (
-    AcceptedKind,
+    AUDIT_LINES,
+    KEYS,
+    REPORTS,
+    SWEEPS,
     AuditedCall,
     AuditRow,
     GroupState,
@@ -21,18 +24,13 @@ from .request_rows import (
     Rows,
     Submitter,
     SweepRow,
-    accepted,
-    audit_rows,
     audited_call,
     found_reports,
     found_sweeps,
-    key_rows,
     parse_cursor,
     report_of_sweep,
-    report_rows,
     revoke_key,
     submitter,
-    sweep_rows,
 )
 from .retention_rows import ExpiredRow
 from .sqlite_driver import has_wal_reset_race, sqlite3

@@ -40,7 +40,9 @@ class CollectedImageRow:
 
 
 COLLECTIONS = Rows(collections, CollectionRow, DatasetNotFound, "There is no collection of this name.")
-IMAGES = Rows(collection_images, CollectedImageRow, DatasetNotFound, "There is no image of this id in the collection.")
+COLLECTED_IMAGES = Rows(
+    collection_images, CollectedImageRow, DatasetNotFound, "There is no image of this id in the collection."
+)
 
 
 def found_collections(search: Search) -> list[ColumnElement[bool]]:

@@ -326,7 +326,6 @@ def move(
     allowed_from: Collection[str],
     fence: int | None = None,
     reason: str | None = None,
-    final: bool = False,
     wait_s: float | None = None,
     **values: Any,
 ) -> bool:
@@ -336,7 +335,7 @@ def move(
     """
     if wait_s is not None:
         values["lease_expires_at_s"] = now_s(connection.engine) + wait_s
-    now = datetime.now(UTC)
+    now, final = datetime.now(UTC), JobState(to).final
     condition = (jobs.c.id == job_id) & jobs.c.state.in_(allowed_from)
     if fence is not None:
         condition = condition & (jobs.c.fence == fence)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Row = TypeVar("Row", bound="DataclassInstance")
-AcceptedKind: TypeAlias = Literal["jobs", "sweeps", "reports"]
 
 
 class Rows(Generic[Row]):
@@ -46,6 +45,9 @@ class Rows(Generic[Row]):
         self._insert = table.insert()
         self._select = select(*self.columns)
         self._by_id = self._select.where(self._id == bindparam("row_id"))
+        if "idempotency_key" in table.c:
+            accepted = select(table.c.id, table.c.request_sha256)
+            self._by_key = accepted.where(table.c.idempotency_key == bindparam("key"))
 
     def insert(self, connection: Connection, **columns: Any) -> int:
         """Insert a row and return its number."""
@@ -70,6 +72,11 @@ class Rows(Generic[Row]):
         if (row := self.find(connection, row_id, **columns)) is None:
             raise self._missing(self._sentence)
         return row
+
+    def accepted(self, connection: Connection, key: str) -> tuple[str, str] | None:
+        """Return the id of what was accepted under an idempotency key, and the fingerprint of its request."""
+        row = connection.execute(self._by_key, {"key": key}).first()
+        return None if row is None else (row.id, row.request_sha256)
 
     def lock(self, connection: Connection, row_id: str) -> None:
         """Lock a row until the transaction ends; raise an error if there is none, or no more."""
@@ -146,8 +153,8 @@ class ReportRow:
         return (self.sweep_id,) if self.repeats_sweep_id is None else (self.sweep_id, self.repeats_sweep_id)
 
 
-sweep_rows = Rows(sweeps, SweepRow, JobNotFound, "There is no sweep of that id.")
-report_rows = Rows(reports, ReportRow, JobNotFound, "There is no report of that id.")
+SWEEPS = Rows(sweeps, SweepRow, JobNotFound, "There is no sweep of that id.")
+REPORTS = Rows(reports, ReportRow, JobNotFound, "There is no report of that id.")
 
 
 def of_sweep(its_jobs: FromClause = jobs) -> ColumnElement[bool]:
@@ -191,18 +198,6 @@ def report_of_sweep(connection: Connection, sweep_id: str) -> str | None:
     return connection.execute(select(reports.c.id).where(is_its)).scalars().first()
 
 
-_BY_KEY = {
-    table.name: select(table.c.id, table.c.request_sha256).where(table.c.idempotency_key == bindparam("key"))
-    for table in (jobs, sweeps, reports)
-}
-
-
-def accepted(connection: Connection, kind: AcceptedKind, key: str) -> tuple[str, str] | None:
-    """Return the id of what was accepted under an idempotency key, of one kind, and the fingerprint of its request."""
-    row = connection.execute(_BY_KEY[kind], {"key": key}).first()
-    return None if row is None else (row.id, row.request_sha256)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRow:
     """A key, as its owner sees it: never the key itself, but its checksum."""
@@ -243,8 +238,8 @@ class AuditRow:
     at: datetime
 
 
-key_rows = Rows(api_keys, KeyRow, NotFound, "There is no key of that id; `inkling keys list` shows them.")
-audit_rows = Rows(audit, AuditRow)
+KEYS = Rows(api_keys, KeyRow, NotFound, "There is no key of that id; `inkling keys list` shows them.")
+AUDIT_LINES = Rows(audit, AuditRow)
 
 
 class AuditedCall:

@@ -73,18 +73,22 @@ metadata = MetaData(
 )
 
 
+def _numbered(name: str, order: str, *items: SchemaItem) -> Table:
+    """Return a table whose rows are numbered in an order."""
+    number = Column("number", RowNumber, primary_key=True, autoincrement=True, comment=order)
+    return Table(name, metadata, number, *items, sqlite_autoincrement=True)
+
+
 def _submitted(name: str, *items: SchemaItem) -> Table:
     """Return a table of requests that are accepted once for each idempotency key."""
-    return Table(
+    return _numbered(
         name,
-        metadata,
-        Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
+        "order of arrival",
         Column("id", String(26), nullable=False, unique=True, comment="ULID"),
         *items,
         Column("idempotency_key", String(255), unique=True),
         Column("request_sha256", String(64), nullable=False),
         Column("created_at", UtcDateTime, nullable=False, default=_now),
-        sqlite_autoincrement=True,
     )
 
 
@@ -199,20 +203,17 @@ snapshots = Table(
     UniqueConstraint("job_id", "step"),
 )
 
-collections = Table(
+collections = _numbered(
     "collections",
-    metadata,
-    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of making"),
+    "order of making",
     Column("id", String(40), nullable=False, unique=True, comment="its name"),
     Column("n_versions", Integer, nullable=False, default=0, comment="how often it was frozen"),
     Column("created_at", UtcDateTime, nullable=False, default=_now),
-    sqlite_autoincrement=True,
 )
 
-collection_images = Table(
+collection_images = _numbered(
     "collection_images",
-    metadata,
-    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
+    "order of arrival",
     Column("id", String(26), nullable=False, unique=True, comment="ULID"),
     Column("collection_id", String(40), ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
     Column("label", Integer, nullable=False),
@@ -224,13 +225,11 @@ collection_images = Table(
     Column("strokes", LargeBinary, comment="JSON, if it was drawn here"),
     Column("n_strokes", Integer),
     Index(None, "collection_id", "number"),
-    sqlite_autoincrement=True,
 )
 
-deliveries = Table(
+deliveries = _numbered(
     "deliveries",
-    metadata,
-    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of arrival"),
+    "order of arrival",
     Column("target", String(16), nullable=False, comment="webhook or mlflow"),
     Column("event", String(16), nullable=False, comment="job.ended and the like"),
     Column("object_id", String(200), nullable=False),
@@ -238,7 +237,6 @@ deliveries = Table(
     Column("due_at_s", Double, nullable=False, default=0.0, comment="by the database's clock, seconds since 1970"),
     Column("created_at", UtcDateTime, nullable=False, default=_now),
     Index(None, "target", "number"),
-    sqlite_autoincrement=True,
 )
 
 
@@ -272,10 +270,9 @@ tags = Table(
     Index(None, "kind", "tag"),
 )
 
-api_keys = Table(
+api_keys = _numbered(
     "api_keys",
-    metadata,
-    Column("number", RowNumber, primary_key=True, autoincrement=True, comment="order of making"),
+    "order of making",
     Column("id", String(12), nullable=False, unique=True, comment="the part of a key that is no secret"),
     Column("name", String(64), nullable=False),
     Column("sha256", String(64), nullable=False, comment="of the whole key"),
@@ -283,7 +280,6 @@ api_keys = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
-    sqlite_autoincrement=True,
 )
 
 audit = Table(

@@ -15,7 +15,11 @@ from sqlalchemy import Connection
 
 from service.answers import Doc
 from service.database import (
+    COLLECTIONS,
     EVERYTHING,
+    JOBS,
+    REPORTS,
+    SWEEPS,
     AdvisoryLock,
     AnnotatedKind,
     Annotation,
@@ -24,10 +28,6 @@ from service.database import (
     Search,
     TagCount,
     annotation_rows,
-    collection_rows,
-    job_rows,
-    report_rows,
-    sweep_rows,
 )
 from service.datasets import Dataset, Datasets, Ingredient, LabelledImages
 from service.errors import DatasetNotFound, ModelNotFound, StorageFailed
@@ -37,10 +37,10 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 _ROWS: Mapping[str, Rows[Any]] = {
-    "jobs": job_rows.JOBS,
-    "sweeps": sweep_rows,
-    "reports": report_rows,
-    "collections": collection_rows.COLLECTIONS,
+    "jobs": JOBS,
+    "sweeps": SWEEPS,
+    "reports": REPORTS,
+    "collections": COLLECTIONS,
 }
 MAX_LISTED = 200
 """Models or data sets in an answer."""

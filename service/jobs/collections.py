@@ -19,6 +19,8 @@ from ulid import ULID
 from service.answers import Doc
 from service.core import DIGITS
 from service.database import (
+    COLLECTED_IMAGES,
+    COLLECTIONS,
     EVERYTHING,
     AdvisoryLock,
     Annotation,
@@ -84,11 +86,11 @@ class Collections:
             raise InvalidField("A collection cannot have this name.", field="name", allowed=NAME_RULE)
         with self._database.write() as connection:
             AdvisoryLock.SUBMISSION.acquire(connection)
-            if collection_rows.COLLECTIONS.find(connection, name):
+            if COLLECTIONS.find(connection, name):
                 raise NameTaken("There is another collection of this name.", field="name")
-            if len(collection_rows.COLLECTIONS.all(connection)) == MAX_COLLECTIONS:
+            if len(COLLECTIONS.all(connection)) == MAX_COLLECTIONS:
                 raise StorageFull("No more collections are kept.", allowed=f"{MAX_COLLECTIONS} collections")
-            collection_rows.COLLECTIONS.insert(connection, id=name)
+            COLLECTIONS.insert(connection, id=name)
             return _collections(connection, [_row(connection, name)])[0]
 
     def page(
@@ -97,7 +99,7 @@ class Collections:
         """Return the newest collections first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
             conditions = collection_rows.found_collections(search)
-            shown, following = collection_rows.COLLECTIONS.page(connection, *conditions, limit=limit, before=before)
+            shown, following = COLLECTIONS.page(connection, *conditions, limit=limit, before=before)
             return _collections(connection, shown), following
 
     def get(self, name: str) -> Collection:
@@ -109,7 +111,7 @@ class Collections:
         """Delete a collection with its images; data sets that it was frozen into stay."""
         with self._database.write() as connection:
             _lock(connection, name)
-            collection_rows.COLLECTIONS.delete(connection, name)
+            COLLECTIONS.delete(connection, name)
             annotation_rows.delete(connection, "collections", [name])
 
     def add(
@@ -138,7 +140,7 @@ class Collections:
             _lock(connection, name)
             if collection_rows.count(connection, name) >= MAX_IMAGES:
                 raise StorageFull("The collection is full.", allowed=f"at most {MAX_IMAGES:,} images")
-            collection_rows.IMAGES.insert(
+            COLLECTED_IMAGES.insert(
                 connection,
                 id=image_id,
                 collection_id=name,
@@ -159,7 +161,7 @@ class Collections:
         having = {"collection_id": name, **({} if label is None else {"label": label})}
         with self._database.read() as connection:
             _row(connection, name)
-            shown, following = collection_rows.IMAGES.page(connection, limit=limit, before=before, **having)
+            shown, following = COLLECTED_IMAGES.page(connection, limit=limit, before=before, **having)
         return list(map(CollectedImage.of, shown)), following
 
     def readings(
@@ -187,7 +189,7 @@ class Collections:
         number = parse_cursor(before)
         with self._database.read() as connection:
             _row(connection, name)
-            rows = collection_rows.IMAGES.all(connection, **having)[::-1]
+            rows = COLLECTED_IMAGES.all(connection, **having)[::-1]
             pixels = {row_id: content for row_id, _, content in collection_rows.labelled_pixels(connection, **having)}
         found: list[tuple[CollectedImageRow, dict[str, Any]]] = []
         for start in range(0, len(rows), _BATCH):
@@ -209,40 +211,38 @@ class Collections:
 
     def pixels(self, name: str, image_id: str) -> tuple[NDArray[np.uint8], int]:
         """Return an image as models get it, (28, 28), and its label."""
-        with self._database.read() as connection:
-            row = _image(connection, name, image_id)
-            content = collection_rows.file_of(connection, image_id, "pixels")
+        row, content = self._file(name, image_id, "pixels")
         return np.frombuffer(content or b"", np.uint8).reshape(DIGITS.image_shape), row.label
 
     def original(self, name: str, image_id: str) -> tuple[bytes, str]:
         """Return the file that an image is from, and its media type; raise `NoDataYet` if it is not kept."""
-        with self._database.read() as connection:
-            row = _image(connection, name, image_id)
-            content = collection_rows.file_of(connection, image_id, "original")
+        row, content = self._file(name, image_id, "original")
         if content is None or row.media_type is None:
             raise NoDataYet("The original of this image is not kept.")
         return content, row.media_type
 
     def strokes(self, name: str, image_id: str) -> list[Any]:
         """Return the strokes that a drawing came with; raise `NoDataYet` if there are none."""
-        with self._database.read() as connection:
-            _image(connection, name, image_id)
-            content = collection_rows.file_of(connection, image_id, "strokes")
+        _, content = self._file(name, image_id, "strokes")
         if content is None:
             raise NoDataYet("This image came without strokes.")
         found: list[Any] = json.loads(content)
         return found
 
+    def _file(self, name: str, image_id: str, column: str) -> tuple[CollectedImageRow, bytes | None]:
+        with self._database.read() as connection:
+            return _image(connection, name, image_id), collection_rows.file_of(connection, image_id, column)
+
     def relabel(self, name: str, image_id: str, label: int) -> CollectedImage:
         """Change the label of an image; versions that were made before keep the old one."""
         with self._database.write() as connection:
-            collection_rows.IMAGES.update(connection, _image(connection, name, image_id).number, label=label)
+            COLLECTED_IMAGES.update(connection, _image(connection, name, image_id).number, label=label)
             return CollectedImage.of(_image(connection, name, image_id))
 
     def remove(self, name: str, image_id: str) -> None:
         """Delete an image; versions that were made before keep it."""
         with self._database.write() as connection:
-            collection_rows.IMAGES.delete(connection, _image(connection, name, image_id).id)
+            COLLECTED_IMAGES.delete(connection, _image(connection, name, image_id).id)
 
     def freeze(self, name: str) -> Dataset:
         """Return the collection as it is now as a data set, ``<name>-v<number>``: the newest one if nothing changed.
@@ -298,12 +298,12 @@ def version_name(name: str, version: int) -> str:
 
 def _row(connection: Connection, name: str) -> CollectionRow:
     # PostgreSQL cannot compare the character 0, which no name has.
-    return collection_rows.COLLECTIONS.get(connection, name if re.fullmatch(NAME_PATTERN, name) else "")
+    return COLLECTIONS.get(connection, name if re.fullmatch(NAME_PATTERN, name) else "")
 
 
 def _lock(connection: Connection, name: str) -> None:
     """Require a collection, which nobody can delete until the transaction ends."""
-    collection_rows.COLLECTIONS.lock(connection, _row(connection, name).id)
+    COLLECTIONS.lock(connection, _row(connection, name).id)
 
 
 def _collections(connection: Connection, rows: Sequence[CollectionRow]) -> list[Collection]:
@@ -323,7 +323,7 @@ def _collections(connection: Connection, rows: Sequence[CollectionRow]) -> list[
 
 
 def _image(connection: Connection, name: str, image_id: str) -> CollectedImageRow:
-    return collection_rows.IMAGES.get(connection, image_id, collection_id=name)
+    return COLLECTED_IMAGES.get(connection, image_id, collection_id=name)
 
 
 def _reading(row: CollectedImageRow, prediction: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from service.core import Floats, Schedule, TrainingConfig, TrainingState, epoch_
 from service.database import (
     EVERYTHING,
     FINAL,
+    JOBS,
     Annotation,
     JobRow,
     JobState,
@@ -121,7 +122,7 @@ class Jobs(SubmissionService):
         request_sha256 = fingerprint({"resume": job_id, **changes})
 
         def insert(connection: Connection) -> Job:
-            row, checkpoint = job_rows.JOBS.get(connection, job_id), weight_rows.get_checkpoint(connection, job_id)
+            row, checkpoint = JOBS.get(connection, job_id), weight_rows.get_checkpoint(connection, job_id)
             state = resumable_state(row, checkpoint)
             require_dataset(row, self._datasets)
             config = continued(row, state, changes)
@@ -157,7 +158,7 @@ class Jobs(SubmissionService):
         request_sha256 = fingerprint({"verify": job_id})
 
         def insert(connection: Connection) -> Job:
-            row = job_rows.JOBS.get(connection, job_id)
+            row = JOBS.get(connection, job_id)
             verification = verification_of(row, weight_rows.next_step(connection, job_id))
             require_dataset(row, self._datasets)
             require_versions(row, self._registry)
@@ -194,7 +195,7 @@ class Jobs(SubmissionService):
         """Return the newest jobs first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
             conditions = job_rows.found_jobs(search, state)
-            shown, following = job_rows.JOBS.page(connection, *conditions, limit=limit, before=before)
+            shown, following = JOBS.page(connection, *conditions, limit=limit, before=before)
             ids = [row.id for row in shown]
             histories = event_rows.states(connection, ids)
             annotations = annotation_rows.get(connection, "jobs", ids)
@@ -212,7 +213,7 @@ class Jobs(SubmissionService):
         """Cancel a job, also again, keeping its best weights; raise `InvalidJobTransition` if it is finished."""
         with self._database.write() as connection:
             if not job_rows.cancel(connection, [job_id]):
-                row = job_rows.JOBS.get(connection, job_id)
+                row = JOBS.get(connection, job_id)
                 if JobState(row.state).final:
                     raise InvalidJobTransition(f"The job is already {row.state}.")
         self._wake_engine()
@@ -236,19 +237,19 @@ class Jobs(SubmissionService):
         """Delete a job, but not its model; raise `InvalidJobTransition` unless it is finished."""
         with self._database.write() as connection:
             if not job_rows.remove(connection, job_id, allowed_from=FINAL):
-                row = job_rows.JOBS.get(connection, job_id)
+                row = JOBS.get(connection, job_id)
                 raise InvalidJobTransition(f"The job is {row.state}; cancel it first.")
 
     def metrics(self, job_id: str, *, since: int = 0, max_points: int = DEFAULT_POINTS) -> Metrics:
         """Return the history of a job after an event, thinned to ``max_points`` if it is longer."""
         with self._database.read() as connection:
-            later = _losses_after_last_check(connection, job_rows.JOBS.get(connection, job_id))
+            later = _losses_after_last_check(connection, JOBS.get(connection, job_id))
             return Metrics.of(partial(event_rows.check_pieces, connection, job_id, since=since), later, max_points)
 
     def curves(self, job_id: str) -> Curves:
         """Return the history of a job for the charts."""
         with self._database.read() as connection:
-            row = job_rows.JOBS.get(connection, job_id)
+            row = JOBS.get(connection, job_id)
             later = _losses_after_last_check(connection, row)
             return curves_of(row, partial(event_rows.check_pieces, connection, job_id), later)
 
@@ -284,7 +285,7 @@ class Jobs(SubmissionService):
     def _newest_state(self, job_id: str) -> tuple[JobRow, TrainingConfig, TrainingState]:
         """Return the state of the newest checkpoint, of a job that was paused before its first step where it begins."""
         with self._database.read() as connection:
-            row = job_rows.JOBS.get(connection, job_id)
+            row = JOBS.get(connection, job_id)
             checkpoint = weight_rows.get_checkpoint(connection, job_id)
         config = TrainingConfig.from_record(row.config)
         if checkpoint is None and row.state == JobState.PAUSED:
@@ -299,7 +300,7 @@ class Jobs(SubmissionService):
     def provenance(self, job_id: str) -> Mapping[str, str]:
         """Return the provenance that a picture of this job contains."""
         with self._database.read() as connection:
-            row = job_rows.JOBS.get(connection, job_id)
+            row = JOBS.get(connection, job_id)
         environment: Mapping[str, Any] = row.environment or {}
         return {
             "job": row.id,
@@ -332,7 +333,7 @@ class Jobs(SubmissionService):
             return event_rows.jobs_since(connection, event_id)
 
     def _accept_job(self, idempotency_key: str | None, request_sha256: str, insert: Callable[[Connection], Job]) -> Job:
-        return self._accept("jobs", idempotency_key, request_sha256, insert, _job)
+        return self._accept(JOBS, idempotency_key, request_sha256, insert, _job)
 
     def _insert(self, connection: Connection, new: NewJob) -> Job:
         check_capacity(connection, 1, self._max_queue_length)
@@ -343,7 +344,7 @@ class Jobs(SubmissionService):
 
 def _job(connection: Connection, job_id: str) -> Job:
     annotation = annotation_rows.get(connection, "jobs", [job_id])[job_id]
-    return Job.of(job_rows.JOBS.get(connection, job_id), event_rows.states(connection, [job_id])[job_id], annotation)
+    return Job.of(JOBS.get(connection, job_id), event_rows.states(connection, [job_id])[job_id], annotation)
 
 
 def _losses_after_last_check(connection: Connection, row: JobRow) -> NDArray[np.void]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from service.core import Schedule, TrainingConfig
-from service.database import JobRow, JobState, job_rows, weight_rows
+from service.database import JOBS, JobRow, JobState, job_rows, weight_rows
 from service.datasets import Datasets, select
 from service.errors import InvalidJobTransition, QueueFull
 
@@ -34,7 +34,7 @@ def pause(connection: Connection, job_id: str) -> None:
     Raises `InvalidJobTransition` if it is over, being cancelled, a member of a sweep, or was paused too often;
     `QueueFull` if too many are paused.
     """
-    row = job_rows.JOBS.get(connection, job_id)
+    row = JOBS.get(connection, job_id)
     if row.state == JobState.PAUSED:
         return
     if row.sweep_id is not None:
@@ -56,7 +56,7 @@ def proceed(
     Raises `InvalidJobTransition` if it is not paused, or may not be paused again; `InvalidField` if its data set no
     longer has what it trains on.
     """
-    row = job_rows.JOBS.get(connection, job_id)
+    row = JOBS.get(connection, job_id)
     if row.state != JobState.PAUSED:
         raise InvalidJobTransition(f"The job is {row.state}; only one that is paused can be continued.")
     next_step = weight_rows.next_step(connection, job_id)

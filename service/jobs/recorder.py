@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from service.core import Certainty, StopReason, TrainingConfig, TrainingState
 from service.database import (
+    JOBS,
     CheckRow,
     Database,
     JobRow,
@@ -157,9 +158,9 @@ class Recorder:
             row = _lock(connection, claim)
             if row is None:
                 return False
-            if row.state == JobState.RUNNING and claim.losses + 1 >= MAX_LOSSES:
-                return _fail(connection, claim, _WORKER_LOST)
             if row.state == JobState.RUNNING:
+                if claim.losses + 1 >= MAX_LOSSES:
+                    return _fail(connection, claim, _WORKER_LOST)
                 next_step = weight_rows.next_step(connection, claim.id)
                 return interrupt(connection, row, next_step, reason, losses=claim.losses + 1)
             checkpoint = weight_rows.get_checkpoint(connection, claim.id)
@@ -239,7 +240,7 @@ def _keep_snapshots(connection: Connection, claim: JobRow, new: Sequence[Checked
 
 def _lock(connection: Connection, claim: JobRow) -> JobRow | None:
     """Lock and return the job, if the claim is still the newest."""
-    return job_rows.JOBS.get(connection, claim.id) if job_rows.lock_claimed(connection, claim.id, claim.fence) else None
+    return JOBS.get(connection, claim.id) if job_rows.lock_claimed(connection, claim.id, claim.fence) else None
 
 
 def _fail(connection: Connection, claim: JobRow, failure: Failure, stop_reason: StopReason | None = None) -> bool:
@@ -256,7 +257,6 @@ def _end(connection: Connection, claim: JobRow, to: JobState, *, reason: str, **
         allowed_from=sources(to).intersection(job_rows.CLAIMED),
         fence=claim.fence,
         reason=reason,
-        final=True,
         **values,
     )
 

@@ -13,7 +13,7 @@ import orjson
 from service.answers import Doc
 from service.core import Floats, Ints, Model, TrainingConfig, design_matrix
 from service.core.tables import weights_csv
-from service.database import Database, JobRow, JobState, job_rows, weight_rows
+from service.database import JOBS, Database, JobRow, JobState, weight_rows
 from service.datasets import PACKAGED, Datasets, select
 from service.errors import NotFound
 from service.worker import unpack_snapshot
@@ -147,7 +147,7 @@ class Snapshots:
     def list(self, job_id: str) -> dict[str, Any]:
         """Return which snapshots there are, oldest first, and the model, as in an answer; raise `JobNotFound`."""
         with self._database.read() as connection:
-            row = job_rows.JOBS.get(connection, job_id)
+            row = JOBS.get(connection, job_id)
             places = weight_rows.list_snapshots(connection, job_id)
         config = TrainingConfig.from_record(row.config)
         model = config.build_model()
@@ -170,7 +170,7 @@ class Snapshots:
     def weights(self, job_id: str, step: int) -> JobWeights:
         """Return the weights after the check at a step; raise `JobNotFound`, or `NotFound` without a snapshot of it."""
         with self._database.read() as connection:
-            row = job_rows.JOBS.get(connection, job_id)
+            row = JOBS.get(connection, job_id)
             body = weight_rows.snapshot_body(connection, job_id, step)
         if body is None:
             raise NotFound("There is no snapshot of that step; see the list of snapshots.")
@@ -181,7 +181,7 @@ class Snapshots:
     def file(self, job_id: str, *, since: int = -1) -> tuple[Sequence[int], bytes]:
         """Return the steps of all snapshots after a step, and their parameters, (n, n_parameters), as packed."""
         with self._database.read() as connection:
-            job_rows.JOBS.get(connection, job_id)
+            JOBS.get(connection, job_id)
             found = weight_rows.snapshot_bodies(connection, job_id, since=since)
         return [step for step, _ in found], b"".join(body for _, body in found)
 

@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from service.database import (
-    AcceptedKind,
+    AUDIT_LINES,
     AdvisoryLock,
     Database,
     JobState,
-    accepted,
-    audit_rows,
+    Rows,
     audited_call,
     job_rows,
     submitter,
@@ -59,7 +58,7 @@ class SubmissionService:
 
     def _accept(
         self,
-        kind: AcceptedKind,
+        rows: Rows[Any],
         idempotency_key: str | None,
         request_sha256: str,
         insert: Callable[[Connection], T],
@@ -73,12 +72,12 @@ class SubmissionService:
         call = audited_call.get()
         with self._database.write() as connection:
             AdvisoryLock.SUBMISSION.acquire(connection)
-            known = accepted(connection, kind, idempotency_key) if idempotency_key else None
+            known = rows.accepted(connection, idempotency_key) if idempotency_key else None
             if known is not None and known[1] != request_sha256:
                 raise IdempotencyMismatch("This idempotency key was used before, with another request.")
             shown = insert(connection) if known is None else show(connection, known[0])
             if call is not None:
-                audit_rows.insert(connection, **call.line(_ACCEPTED, shown.id))
+                AUDIT_LINES.insert(connection, **call.line(_ACCEPTED, shown.id))
         if call is not None:
             call.recorded = (_ACCEPTED, shown.id)
         self._wake_engine()

@@ -19,6 +19,8 @@ from service.answers import Doc
 from service.core import BY_NAME, METRICS, Floats, Ints, Model, StopReason, TrainingConfig, norm
 from service.database import (
     EVERYTHING,
+    JOBS,
+    SWEEPS,
     Annotation,
     GroupState,
     JobState,
@@ -30,7 +32,6 @@ from service.database import (
     found_sweeps,
     job_rows,
     report_of_sweep,
-    sweep_rows,
     weight_rows,
 )
 from service.datasets import Dataset, select, with_its_classes
@@ -252,7 +253,7 @@ class Sweeps(SubmissionService):
             job_rows.insert(connection, members)
             return _sweep(connection, sweep_id)
 
-        return self._accept("sweeps", idempotency_key, request_sha256, insert, _sweep)
+        return self._accept(SWEEPS, idempotency_key, request_sha256, insert, _sweep)
 
     def get(self, sweep_id: str) -> Sweep:
         """Return a sweep; raise `JobNotFound`."""
@@ -269,7 +270,7 @@ class Sweeps(SubmissionService):
     ) -> tuple[list[SweepSummary], str | None]:
         """Return the newest sweeps first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
-            rows, following = sweep_rows.page(connection, *found_sweeps(search, state), limit=limit, before=before)
+            rows, following = SWEEPS.page(connection, *found_sweeps(search, state), limit=limit, before=before)
             ids = [row.id for row in rows]
             states = job_rows.count_members_by_state(connection, ids)
             annotations = annotation_rows.get(connection, "sweeps", ids)
@@ -281,7 +282,7 @@ class Sweeps(SubmissionService):
     def cancel(self, sweep_id: str) -> Sweep:
         """Cancel every member that is not finished. Idempotent."""
         with self._database.write() as connection:
-            sweep_rows.get(connection, sweep_id)
+            SWEEPS.get(connection, sweep_id)
             job_rows.cancel(connection, sweep_ids=[sweep_id])
         self._wake_engine()
         return self.get(sweep_id)
@@ -292,7 +293,7 @@ class Sweeps(SubmissionService):
         Raises `InUse` if a report needs it.
         """
         with self._database.write() as connection:
-            sweep_rows.get(connection, sweep_id)
+            SWEEPS.get(connection, sweep_id)
             if report_id := report_of_sweep(connection, sweep_id):
                 raise InUse(f"Report {report_id} needs this sweep; delete that first.")
             delete_sweep(connection, sweep_id)
@@ -325,7 +326,7 @@ class Sweeps(SubmissionService):
         if begun is None:
             raise NoDataYet("No member has results yet; they follow the first validation checks.")
         with self._database.read() as connection:
-            row = job_rows.JOBS.find(connection, begun.id)
+            row = JOBS.find(connection, begun.id)
         environment: Mapping[str, Any] = (row.environment if row else None) or {}
         grid = {name: list(values) for name, values in sweep.grid.items()}
         return {
@@ -381,7 +382,7 @@ def insert_sweep(
     """
     sweep_id = str(ULID())
     columns = {**request.to_dict(), "idempotency_key": idempotency_key, "request_sha256": request_sha256}
-    sweep_rows.insert(connection, id=sweep_id, **columns)
+    SWEEPS.insert(connection, id=sweep_id, **columns)
     annotation_rows.put(connection, "sweeps", sweep_id, request)
     return sweep_id, [
         NewJob(
@@ -401,14 +402,14 @@ def delete_sweep(connection: Connection, sweep_id: str) -> None:
     if n_unfinished := len(job_rows.unfinished(connection, sweep_id=sweep_id)):
         raise InvalidJobTransition(f"{n_unfinished:,} members of the sweep are not over; cancel it first.")
     job_rows.remove_members(connection, sweep_id)
-    sweep_rows.delete(connection, sweep_id)
+    SWEEPS.delete(connection, sweep_id)
     annotation_rows.delete(connection, "sweeps", [sweep_id])
 
 
 def _sweep(connection: Connection, sweep_id: str) -> Sweep:
-    row = sweep_rows.get(connection, sweep_id)
+    row = SWEEPS.get(connection, sweep_id)
     annotation = annotation_rows.get(connection, "sweeps", [row.id])[row.id]
-    rows = job_rows.JOBS.all(connection, sweep_id=row.id)
+    rows = JOBS.all(connection, sweep_id=row.id)
     paces = {member.batches_per_epoch for member in rows} - {None}
     return Sweep(
         **SweepSummary.fields_of(row, Counter(member.state for member in rows), annotation),

@@ -22,6 +22,7 @@ from service.database import (
     EVERYTHING,
     FINAL,
     NO_ANNOTATION,
+    REPORTS,
     Annotation,
     Database,
     GroupState,
@@ -31,7 +32,6 @@ from service.database import (
     annotation_rows,
     found_reports,
     job_rows,
-    report_rows,
 )
 from service.datasets import load_dataset, select
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet, StorageFailed
@@ -102,7 +102,7 @@ class Reports(SubmissionService):
             job_rows.insert(connection, [*single, *(job for _, members in inserted for job in members)])
             in_order, shuffled = (job.id for job in single) if single else (None, None)
             report_id = str(ULID())
-            report_rows.insert(
+            REPORTS.insert(
                 connection,
                 id=report_id,
                 options=asdict(options),
@@ -114,14 +114,14 @@ class Reports(SubmissionService):
                 request_sha256=request_sha256,
             )
             annotation_rows.put(connection, "reports", report_id, annotation)
-            return report_rows.get(connection, report_id)
+            return REPORTS.get(connection, report_id)
 
-        return self.get(self._accept("reports", idempotency_key, request_sha256, insert, report_rows.get).id)
+        return self.get(self._accept(REPORTS, idempotency_key, request_sha256, insert, REPORTS.get).id)
 
     def get(self, report_id: str) -> Report:
         """Return a report; raise `JobNotFound`."""
         with self._database.read() as connection:
-            row = report_rows.get(connection, report_id)
+            row = REPORTS.get(connection, report_id)
             annotation = annotation_rows.get(connection, "reports", [report_id])[report_id]
         return self._report(row, annotation)
 
@@ -135,7 +135,7 @@ class Reports(SubmissionService):
     ) -> tuple[list[ReportSummary], str | None]:
         """Return the newest reports first and, if there are more, the cursor to ask for them with."""
         with self._database.read() as connection:
-            rows, following = report_rows.page(connection, *found_reports(search, state), limit=limit, before=before)
+            rows, following = REPORTS.page(connection, *found_reports(search, state), limit=limit, before=before)
             annotations = annotation_rows.get(connection, "reports", [row.id for row in rows])
         reports = [self._report(row, annotations[row.id]) for row in rows]
         return [ReportSummary(**report.shown()) for report in reports], following
@@ -151,7 +151,7 @@ class Reports(SubmissionService):
         if state.final:
             raise InvalidJobTransition(f"The report has already ended: it is {state}.")
         with self._database.write() as connection:
-            row = report_rows.get(connection, report_id)
+            row = REPORTS.get(connection, report_id)
             singles = filter(None, (row.in_order_job_id, row.shuffled_job_id))
             job_rows.cancel(connection, [*singles], row.sweep_ids)
         self._wake_engine()
@@ -167,8 +167,8 @@ class Reports(SubmissionService):
         if not self.get(report_id).state.final:
             raise InvalidJobTransition("The report has not ended; cancel it first.")
         with self._database.write() as connection:
-            row = report_rows.get(connection, report_id)
-            report_rows.delete(connection, report_id)
+            row = REPORTS.get(connection, report_id)
+            REPORTS.delete(connection, report_id)
             annotation_rows.delete(connection, "reports", [report_id])
             if not keep_runs:
                 for job_id in (row.in_order_job_id, row.shuffled_job_id):
@@ -235,7 +235,7 @@ class Reports(SubmissionService):
     def file_names(self, report_id: str) -> list[str]:
         """Return the names of all files of a report; raise `NoDataYet` until every run has succeeded."""
         with self._database.read() as connection:
-            report_rows.get(connection, report_id)  # what is kept may be of one that is deleted
+            REPORTS.get(connection, report_id)  # what is kept may be of one that is deleted
         return self._contents(report_id).file_names()
 
     def file(self, report_id: str, name: str) -> bytes:

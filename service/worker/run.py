@@ -138,16 +138,11 @@ class _Run:
     def __init__(
         self, spec: StackSpec, send: Callable[[Message], None], stop: StopRequests, spans: Sequence[_TrainingSpan]
     ):
-        self._spans = spans
+        self._spec, self._send, self._stop, self._spans = spec, send, stop, spans
         self._configs = [member.config for member in spec.members]
-        self._until_step, self._pause_at_step = spec.until_step, spec.pause_at_step
-        self._max_snapshots = spec.max_snapshots
-        self._send = send
-        self._stop = stop
         sent = spec.dataset_files
-        dataset = load_dataset(spec.dataset) if sent is None else received_dataset(spec.dataset, sent)
-        self._dataset, self._dataset_sha256 = dataset, dataset.sha256
-        self._data = split(dataset, self._configs[0])
+        self._dataset = load_dataset(spec.dataset) if sent is None else received_dataset(spec.dataset, sent)
+        self._data = split(self._dataset, self._configs[0])
         self._states = [
             decode_checkpoint(member.checkpoint, member.config)
             for member in spec.members
@@ -155,23 +150,17 @@ class _Run:
         ]
         self._checkpoint_step, self._checkpointed_at = -1, 0.0
         self._started_at = time.monotonic()
-        schedule = Schedule.of(self._configs[0], len(self._data.y_train))
-        self._batches_per_epoch, self._check_interval = schedule.batches_per_epoch, schedule.check_interval
-        self._batch_size = schedule.batch_size
+        self._schedule = Schedule.of(self._configs[0], len(self._data.y_train))
         self._first_step = self._states[0].next_step if self._states else 0
         self._layout = self._configs[0].build_model().layout
 
     def train(self, helper: Executor) -> None:
-        environment = Environment.current()
+        environment, n_batches, sha256 = Environment.current(), self._schedule.batches_per_epoch, self._dataset.sha256
         for member in range(len(self._configs)):
-            self._send(
-                Started(
-                    member=member,
-                    environment=environment,
-                    dataset_sha256=self._dataset_sha256,
-                    batches_per_epoch=self._batches_per_epoch,
-                )
+            started = Started(
+                member=member, environment=environment, dataset_sha256=sha256, batches_per_epoch=n_batches
             )
+            self._send(started)
         train_stack(
             self._configs,
             self._data,
@@ -179,25 +168,26 @@ class _Run:
             on_end=self._on_end,
             should_stop=self._stop.should_stop,
             resume_from=self._states or None,
-            until_step=min((s for s in (self._until_step, self._pause_at_step) if s is not None), default=None),
+            until_step=min(
+                (s for s in (self._spec.until_step, self._spec.pause_at_step) if s is not None), default=None
+            ),
             helper=helper,
         )
 
     def _on_check(self, report: CheckReport) -> None:
         now = time.monotonic()
-        number = report.check.step // self._check_interval
-        is_kept = self._max_snapshots > 0 and number % snapshot_stride(number + 1, self._max_snapshots) == 0
-        self._send(
-            Checked(
-                member=report.member,
-                check=report.check,
-                improved=report.state.stopping.improved,
-                progress=self._progress(report, elapsed_s=now - self._started_at),
-                step_losses=pack_losses(report.step_losses),
-                number=number,
-                snapshot=pack_snapshot(self._layout, report.state.last) if is_kept else None,
-            )
+        number = report.check.step // self._schedule.check_interval
+        is_kept = self._spec.max_snapshots > 0 and number % snapshot_stride(number + 1, self._spec.max_snapshots) == 0
+        checked = Checked(
+            member=report.member,
+            check=report.check,
+            improved=report.state.stopping.improved,
+            progress=self._progress(report, elapsed_s=now - self._started_at),
+            step_losses=pack_losses(report.step_losses),
+            number=number,
+            snapshot=pack_snapshot(self._layout, report.state.last) if is_kept else None,
         )
+        self._send(checked)
         # All members of a stack checkpoint at the same checks, so that they can go on together.
         if now - self._checkpointed_at >= CHECKPOINT_INTERVAL_S and report.check.step > self._checkpoint_step:
             self._checkpoint_step, self._checkpointed_at = report.check.step, now
@@ -210,14 +200,14 @@ class _Run:
         """Return how far a member is after a check, ``elapsed_s`` into this attempt."""
         n_made = report.check.step + 1
         n_made_here = n_made + report.steps_since - self._first_step
-        n_steps = self._configs[report.member].epochs * self._batches_per_epoch
+        n_steps = self._configs[report.member].epochs * self._schedule.batches_per_epoch
         # The first step pays for a cold start; its pace says nothing about the others.
         step_s = elapsed_s / n_made_here if n_made_here > 1 and elapsed_s > 0 else None
         return Progress(
             fraction=n_made / n_steps,
             epoch=report.check.epoch,
             step=report.check.step,
-            images_per_s=self._batch_size / step_s if step_s else None,
+            images_per_s=self._schedule.batch_size / step_s if step_s else None,
             eta_s=(n_steps - n_made) * step_s if step_s else None,
             patience_left=report.state.stopping.patience_left,
         )
@@ -230,12 +220,9 @@ class _Run:
 
     def _on_end(self, member: int, result: TrainingResult) -> None:
         self._spans[member].end(result.stop_reason.value)
-        self._send(self._ended(member, result))
-
-    def _ended(self, member: int, result: TrainingResult) -> Ended:
-        is_paused = result.state.next_step == self._pause_at_step
+        is_paused = result.state.next_step == self._spec.pause_at_step
         interrupted = result.stop_reason is StopReason.CANCELLED and (is_paused or self._stop.was_handed_back(member))
-        return Ended(
+        ended = Ended(
             member=member,
             stop_reason=result.stop_reason,
             checkpoint=encode_checkpoint(result.state),
@@ -243,6 +230,7 @@ class _Run:
             failed_step=result.failed_step,
             certainty=None if interrupted else self._certainty(member, result),
         )
+        self._send(ended)
 
     def _certainty(self, member: int, result: TrainingResult) -> Certainty | None:
         """Measure the parameters to be published on images that were not trained on."""

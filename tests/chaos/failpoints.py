@@ -15,7 +15,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from service.bootstrap import Service
-from service.database import Database, collection_rows, delivery_rows, event_rows, job_rows, weight_rows
+from service.database import (
+    COLLECTED_IMAGES,
+    Database,
+    delivery_rows,
+    event_rows,
+    job_rows,
+    weight_rows,
+)
 from service.registry import LocalStore
 
 MODELS = ("alpha", "beta")
@@ -143,7 +150,7 @@ class Failpoints(threading.local):
         self._note(weight_rows, "put_checkpoint", lambda *_, **__: "progress")
         self._note(job_rows, "update_columns", lambda *_, **values: "publishing" if "publishing" in values else None)
         self._note(job_rows, "remove", lambda *_, **__: "deleted")
-        self._note(collection_rows.IMAGES, "insert", lambda *_, **__: "image")
+        self._note(COLLECTED_IMAGES, "insert", lambda *_, **__: "image")
         self._note(delivery_rows, "remove", lambda *_, **__: "delivered")
         self._note(job_rows, "move", _name_of_move)
         self._note(job_rows, "_move_all", lambda _c, ids, to, **_: str(to) if ids else None)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from service.database import Database, job_rows
+from service.database import JOBS, Database, job_rows
 from service.jobs import Recorder, engine
 from service.jobs.executors import processes
 from service.registry import LocalStore, Registry
@@ -57,7 +57,7 @@ def no_fence() -> None:
     """Let an engine whose claim has been taken over write."""
 
     def held_by_anybody(connection: Any, job_id: str, fence: int) -> bool:
-        row = job_rows.JOBS.find(connection, job_id)
+        row = JOBS.find(connection, job_id)
         return row is not None and row.state in job_rows.CLAIMED
 
     def move_by_anybody(*args: Any, fence: int | None = None, **kwargs: Any) -> bool:

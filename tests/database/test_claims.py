@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy import select, text
 
-from service.database import Database, JobRow, job_rows
+from service.database import JOBS, Database, JobRow, job_rows
 from service.database.tables import jobs
 
 AddJob = Callable[..., str]
@@ -34,7 +34,7 @@ def move(database: Database, job_id: str, to: str, allowed_from: str, fence: int
 
 def row_of(database: Database, job_id: str) -> JobRow:
     with database.read() as connection:
-        row = job_rows.JOBS.find(connection, job_id)
+        row = JOBS.find(connection, job_id)
     assert row is not None
     return row
 

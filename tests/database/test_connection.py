@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from service.database import Database, job_rows, migrate
+from service.database import JOBS, Database, job_rows, migrate
 from service.database.tables import checkpoints, jobs
 from service.errors import InvalidField, StorageFailed, StorageFull
 from tests.postgresql import only_sqlite
@@ -201,7 +201,7 @@ def test_times_come_back_aware_and_in_utc(database: Database, add_job: Callable[
     before = datetime.now(UTC)
     job_id = add_job()
     with database.read() as connection:
-        row = job_rows.JOBS.find(connection, job_id)
+        row = JOBS.find(connection, job_id)
     assert row is not None and row.created_at.tzinfo is UTC
     assert before <= row.created_at <= datetime.now(UTC)
 

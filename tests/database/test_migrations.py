@@ -22,7 +22,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from service.database import HEAD, CheckRow, Database, event_rows, job_rows, migrate, migrations, tables
+from service.database import HEAD, JOBS, CheckRow, Database, event_rows, migrate, migrations, tables
 from service.database.tables import metadata
 from service.errors import StorageFailed
 from tests.database.histories import check_series
@@ -153,7 +153,7 @@ def test_what_an_earlier_version_recorded_is_kept(url: str) -> None:
     for number in (1, 2):
         job_id, ids = f"{number:026}", list(range(10 * number, 10 * number + 4))
         with database.read() as connection:
-            row, series = job_rows.JOBS.find(connection, job_id), check_series(connection, job_id)
+            row, series = JOBS.find(connection, job_id), check_series(connection, job_id)
             events = event_rows.after(connection, job_id, ids[0], 10)
             n_loose = connection.execute(text(f"SELECT count(*) FROM events WHERE job_id = '{job_id}'")).scalar_one()
         assert row is not None and row.latest_check is not None and row.best_check is not None

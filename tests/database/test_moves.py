@@ -11,7 +11,18 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from service.core import pack_losses
-from service.database import FINAL, MOVES, Database, JobState, NewCheck, event_rows, job_rows, sources, weight_rows
+from service.database import (
+    FINAL,
+    JOBS,
+    MOVES,
+    Database,
+    JobState,
+    NewCheck,
+    event_rows,
+    job_rows,
+    sources,
+    weight_rows,
+)
 from tests.database.histories import check_series
 from tests.postgresql import only_sqlite
 
@@ -45,7 +56,7 @@ def test_a_move_is_made_from_its_sources_only(
     put_into(database, job_id, state)
     with database.write() as connection:
         moved = job_rows.move(connection, job_id, to=to, allowed_from=sources(to), reason="because")
-        row = job_rows.JOBS.find(connection, job_id)
+        row = JOBS.find(connection, job_id)
     assert row is not None
     allowed = to in MOVES[state]
     assert moved is allowed
@@ -63,10 +74,10 @@ def test_only_a_job_that_is_over_can_be_deleted(database: Database, add_job: Add
         weight_rows.put_checkpoint(connection, other, step=1, body=b"weights")
         assert job_rows.remove(connection, job_id, allowed_from=FINAL) is state.final
     with database.read() as connection:
-        assert (job_rows.JOBS.find(connection, job_id) is None) is state.final
+        assert (JOBS.find(connection, job_id) is None) is state.final
         assert (weight_rows.get_checkpoint(connection, job_id) is None) is state.final
         assert (event_rows.states(connection, [job_id])[job_id] == []) is state.final
-        assert job_rows.JOBS.find(connection, other) is not None
+        assert JOBS.find(connection, other) is not None
         assert weight_rows.get_checkpoint(connection, other) == b"weights"
 
 
@@ -74,13 +85,13 @@ def test_numbers_of_deleted_jobs_and_events_are_not_used_again(database: Databas
     """A cursor or a Last-Event-ID must not come to mean another job."""
     job_id = add_job()
     with database.write() as connection:
-        newest, number = event_rows.newest_id(connection), job_rows.JOBS.find(connection, job_id).number  # type: ignore[union-attr]
+        newest, number = event_rows.newest_id(connection), JOBS.find(connection, job_id).number  # type: ignore[union-attr]
         job_rows.update_columns(connection, job_id, state="failed")
         assert job_rows.remove(connection, job_id, allowed_from=FINAL)
     again = add_job()
     with database.read() as connection:
         assert event_rows.newest_id(connection) > newest
-        assert job_rows.JOBS.find(connection, again).number > number  # type: ignore[union-attr]
+        assert JOBS.find(connection, again).number > number  # type: ignore[union-attr]
 
 
 def test_a_move_carries_its_time_reason_and_columns(database: Database, add_job: AddJob) -> None:
@@ -93,11 +104,10 @@ def test_a_move_carries_its_time_reason_and_columns(database: Database, add_job:
             to="cancelled",
             allowed_from=["queued"],
             reason="nobody wants it",
-            final=True,
             stop_reason="cancelled",
         )
     with database.read() as connection:
-        row, (_, move) = job_rows.JOBS.find(connection, job_id), event_rows.states(connection, [job_id])[job_id]
+        row, (_, move) = JOBS.find(connection, job_id), event_rows.states(connection, [job_id])[job_id]
     assert row is not None and row.finished_at is not None and before <= row.finished_at == move.at
     assert (row.stop_reason, move.reason) == ("cancelled", "nobody wants it")
 
@@ -193,7 +203,7 @@ def test_blocks_are_deleted_with_their_job(database: Database, add_job: AddJob) 
     job_id = add_job()
     append_checks(database, job_id, range(5))
     with database.write() as connection:
-        job_rows.move(connection, job_id, to="cancelled", allowed_from=["queued"], final=True)
+        job_rows.move(connection, job_id, to="cancelled", allowed_from=["queued"])
     with database.write() as connection:
         assert connection.execute(text("SELECT count(*) FROM check_blocks")).scalar_one() == 1
         job_rows.remove(connection, job_id, allowed_from=["cancelled"])

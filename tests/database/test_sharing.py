@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from service.core import METRICS
-from service.database import FINAL, Database, NewCheck, SnapshotRow, event_rows, job_rows, weight_rows
+from service.database import FINAL, JOBS, Database, NewCheck, SnapshotRow, event_rows, job_rows, weight_rows
 from service.database.tables import check_blocks, checkpoints, snapshots
 from tests.database.histories import check_series
 
@@ -33,7 +33,7 @@ def train(connection: Connection, job_id: str, steps: Sequence[int], *, checkpoi
 
 
 def resume(connection: Connection, job_id: str, new: str, next_step: int) -> None:
-    before = job_rows.JOBS.find(connection, job_id)
+    before = JOBS.find(connection, job_id)
     assert before is not None
     steps: Any = {"next_step": next_step, "latest_step": next_step - 1, "best_step": None}
     job_rows.begin_after(connection, new, before, **steps, progress_of=dict)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Connection, update
 
-from service.database import JobState, job_rows, weight_rows
+from service.database import JOBS, JobState, job_rows, weight_rows
 from service.database.tables import jobs
 from service.errors import InvalidJobTransition, NoDataYet, QueueFull
 from service.jobs import InlineExecutor, Job, SweepRequest, Sweeps, job_picture, pausing
@@ -183,7 +183,7 @@ def test_a_job_is_paused_only_so_often(idle: JobSystem, monkeypatch: pytest.Monk
     idle.jobs.proceed(job_id, steps=1)
     claim = claimed(idle, job_id)
     with idle.database.write() as connection:
-        pausing.interrupt(connection, job_rows.JOBS.find(connection, job_id), next_step=1, reason="")  # type: ignore[arg-type]
+        pausing.interrupt(connection, JOBS.find(connection, job_id), next_step=1, reason="")  # type: ignore[arg-type]
     assert not idle.jobs.get(job_id).can_pause
     for by in ({"steps": 1}, {"epochs": 1}):
         with pytest.raises(InvalidJobTransition, match="in 1 parts"):

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from service.core import StopReason, TrainingConfig
-from service.database import Database, JobRow, SnapshotRow, job_rows, weight_rows
+from service.database import JOBS, Database, JobRow, SnapshotRow, job_rows, weight_rows
 from service.errors import StorageFailed, StorageFull
 from service.jobs import MAX_LOSSES, JobState, Recorder
 from service.jobs.job import INTERNAL
@@ -77,7 +77,7 @@ def claim(idle: JobSystem) -> JobRow:
 
 def row_of(database: Database, job_id: str) -> tuple[JobRow | None, bytes | None]:
     with database.read() as connection:
-        return job_rows.JOBS.find(connection, job_id), weight_rows.get_checkpoint(connection, job_id)
+        return JOBS.find(connection, job_id), weight_rows.get_checkpoint(connection, job_id)
 
 
 def everything(system: JobSystem, job_id: str) -> tuple[object, ...]:

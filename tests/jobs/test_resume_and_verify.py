@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from service.core import HYPERPARAMETERS, TrainingConfig
-from service.database import job_rows
+from service.database import JOBS, job_rows
 from service.errors import IdempotencyMismatch, InvalidField, InvalidJobTransition, JobNotFound
 from service.jobs import InlineExecutor, Job, JobState, SweepRequest, Sweeps
 from service.jobs.job import INTERNAL
@@ -256,7 +256,7 @@ def test_a_later_hyperparameter_changes_nothing_of_what_was_before_it(
     inline.wait(inline.submit(key="before"))
     before = inline.jobs.get(inline.submit(key="before"))
     with inline.database.read() as connection:
-        row = job_rows.JOBS.find(connection, before.id)
+        row = JOBS.find(connection, before.id)
     assert row is not None and "drop_last" not in row.config and before.config.drop_last
     monkeypatch.undo()
     with inline.database.write() as connection:

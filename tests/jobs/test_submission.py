@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import event, insert, text
 
 from service.core import TrainingConfig
-from service.database import AuditedCall, Database, JobRow, NewJob, audited_call, job_rows
+from service.database import JOBS, AuditedCall, Database, JobRow, NewJob, audited_call, job_rows
 from service.database.tables import events
 from service.errors import (
     IdempotencyMismatch,
@@ -51,7 +51,7 @@ def test_an_accepted_job_is_stored(idle: JobSystem) -> None:
     job = idle.jobs.submit(JobRequest(config=TrainingConfig()))
     other = Database(idle.url)
     with other.read() as connection:
-        row = job_rows.JOBS.find(connection, job.id)
+        row = JOBS.find(connection, job.id)
     other.close()
     assert isinstance(row, JobRow) and row.state == job.state == JobState.QUEUED
     assert len(job.id) == 26 and job.id.isalnum()

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bootstrap import Service
-from service.database import report_rows
+from service.database import REPORTS
 from service.database.tables import jobs as jobs_table
 from service.database.tables import reports as reports_table
 from service.datasets import load_dataset
@@ -170,7 +170,7 @@ def test_a_report_over_seeds(
     assert table and len(table.rows) == 6 + 2
     # Each of its two sweeps has runs of one kind, which can be drawn together.
     with service.database.read() as connection:
-        row = report_rows.get(connection, report.id)
+        row = REPORTS.get(connection, report.id)
     assert row and row.repeats_sweep_id
     for sweep_id, n_members in zip(row.sweep_ids, (4, 1), strict=True):
         sweep = service.sweeps.get(sweep_id)

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text
 
 from service.bootstrap import Service
-from service.database import NewJob, collection_rows, job_rows
+from service.database import COLLECTIONS, NewJob, job_rows
 from service.errors import NotFound
 from service.jobs import LATE_S, EventCursor, JobState
 from service.settings import Settings
@@ -143,7 +143,7 @@ def test_what_needs_a_collection_that_is_being_deleted_does_not_find_it(start: S
     ]
     with ThreadPoolExecutor() as threads:
         with service.database.write() as connection:
-            collection_rows.COLLECTIONS.delete(connection, "mine")
+            COLLECTIONS.delete(connection, "mine")
             asked = [threads.submit(request) for request in requests]
             eventually(all_wait)
         for each in asked:
@@ -176,7 +176,7 @@ def test_an_event_that_is_committed_late_is_not_missed(start: Start) -> None:
         insert(connection, "r")
         raise RuntimeError("rolled back: its id will never be seen")
     with service.database.write() as connection:
-        job_rows.move(connection, quick, to=JobState.CANCELLED, allowed_from=["queued"], final=True)
+        job_rows.move(connection, quick, to=JobState.CANCELLED, allowed_from=["queued"])
     assert cursor.changed_jobs() == {quick}
     assert cursor._settled < service.jobs.newest_event_id(), "the missing one is waited for"
     now[0] += LATE_S

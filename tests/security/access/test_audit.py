@@ -9,7 +9,7 @@ import pytest
 
 from service.access import AuditLog, Scope
 from service.bootstrap import Service
-from service.database import audit_rows
+from service.database import AUDIT_LINES
 from service.errors import StorageFull
 from service.jobs import Jobs
 from service.registry import Registry
@@ -139,7 +139,7 @@ def test_no_job_is_accepted_without_its_line(
     train = bearer(keys[Scope.TRAIN])
     before = client.get("/api/v1/jobs", headers=train).json()["jobs"]
     with monkeypatch.context() as patch:
-        patch.setattr(audit_rows, "insert", full)
+        patch.setattr(AUDIT_LINES, "insert", full)
         assert client.post("/api/v1/jobs", json=TINY, headers=train).status_code == 507
     assert client.get("/api/v1/jobs", headers=train).json()["jobs"] == before
 

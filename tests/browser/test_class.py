@@ -48,6 +48,7 @@ def test_a_phone_draws_with_the_key_of_the_link(open_page: OpenPage, lesson: tup
             page.get_by_role("button", name="Draw the next").click()
             expect(page.get_by_text("Nothing drawn yet")).to_be_visible()
         expect(page.get_by_role("alert")).to_have_count(0)
+        assert service.collections.get("lesson-1").n_by_label == {"3": 1, "7": 1}
         page.reload()
         expect(page.get_by_text("Nothing drawn yet")).to_be_visible()  # the tab has the key
         expect(page.get_by_role("dialog")).to_have_count(0)
@@ -55,7 +56,21 @@ def test_a_phone_draws_with_the_key_of_the_link(open_page: OpenPage, lesson: tup
         asked = [address.removeprefix(url) for address in requested if address.startswith(url)]
         refused = [address for address in asked if "/models/" in address and "/versions/" in address]
         assert len(refused) == 1, "what is refused is not asked for again with every stroke"
-    assert service.collections.get("lesson-1").n_by_label == {"3": 1, "7": 1}
+
+
+def test_a_class_looks_around_and_goes_on_in_its_collection(open_page: OpenPage, lesson: tuple[str, Service]) -> None:
+    url, service = lesson
+    _, key = service.keys.create("class", ["collect:lesson-1"])
+    with open_page(width=390, allowed=("403", "404")) as page:
+        page.goto(f"{url}/?collect=lesson-1#key={key}")
+        page.get_by_role("link", name="Models", exact=True).click()
+        expect(page.get_by_text("This needs a key of scope read. To use another key")).to_be_visible()
+        page.get_by_role("link", name="Draw", exact=True).click()  # which is to the same collection
+        draw(page, THREE)
+        expect(page.get_by_role("group", name="Add it to lesson-1 as a")).to_be_visible()
+        service.collections.delete("lesson-1")
+        page.get_by_role("button", name="3", exact=True).click()
+        expect(page.get_by_role("alert")).to_have_text("There is no collection of this name.")
 
 
 def test_a_link_brings_its_key_to_a_page_that_is_open(open_page: OpenPage, lesson: tuple[str, Service]) -> None:
@@ -77,6 +92,9 @@ def test_the_link_of_a_class_is_shown_as_a_code(open_page: OpenPage, lesson: tup
         page.goto(f"{url}/?view=data&collection=lesson-1#key={admin}")
         link = page.get_by_role("textbox", name="Link for a class")
         expect(link).to_have_value(f"{url}/?collect=lesson-1")  # the key of the teacher is not in it
+        page.get_by_label("Key for the class").fill(admin)
+        expect(page.get_by_role("alert")).to_contain_text("This is your own key")
+        expect(link).to_have_value(f"{url}/?collect=lesson-1")  # nor where it is taken for that of a class
         page.get_by_label("Key for the class").fill("inkling_0123456789ab_narrow")
         expect(link).to_have_value(f"{url}/?collect=lesson-1#key=inkling_0123456789ab_narrow")
         page.get_by_role("button", name="QR code").click()

@@ -4,20 +4,24 @@ import { askForKey, storedKey } from "./key.js";
 
 const BASE = "/api/v1";
 const MAX_RETRIES = 5;
+const SCOPE = "insufficient-scope";
+const ANOTHER_KEY = "To use another key than that of this tab, open the page in a new tab.";
 const UNREACHABLE = "The server cannot be reached. Is it running? Try again in a moment.";
 
 export class Problem extends Error {
   constructor(body, status) {
     const errors = (body.errors ?? []).map(describe);
-    super(errors.length ? errors.join(" ") : body.detail ?? `The server answered ${status}.`);
+    const type = (body.type ?? "").replace("/problems/", "");
+    const words = errors.length ? errors.join(" ") : body.detail ?? `The server answered ${status}.`;
+    super(type === SCOPE ? `${words} ${ANOTHER_KEY}` : words);
     this.status = status;
-    this.type = (body.type ?? "").replace("/problems/", "");
+    this.type = type;
     this.fields = Object.fromEntries((body.errors ?? []).map((error) => [(error.pointer ?? "").slice(2), describe(error)]));
   }
 
   // Whether the key is valid, but not for this.
   get isScope() {
-    return this.type === "insufficient-scope";
+    return this.type === SCOPE;
   }
 
   // Whether the same request may succeed a moment later.

@@ -37,11 +37,14 @@ export function setParameters(changes) {
   history.replaceState(null, "", `${location.pathname}${params.size ? `?${params}` : ""}`);
 }
 
-// An address within the page that keeps the hidden parts.
+// What all links keep: the collection of a class, who would else add to another after a look around, and hidden parts.
+const KEPT = ["collect", "hide"];
+
+// An address within the page.
 export function address(values) {
   const params = new URLSearchParams(values);
-  const hidden = query().get("hide");
-  if (hidden) params.set("hide", hidden);
+  const here = query();
+  for (const name of KEPT) if (here.has(name) && !params.has(name)) params.set(name, here.get(name));
   return `/?${params}`;
 }
 

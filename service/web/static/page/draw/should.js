@@ -44,6 +44,7 @@ async function collect(name, label, content) {
     if (problem.status !== 404) throw problem;
     // It is the first. Another of the class may make the collection at the same time.
     await post("/collections", { name }).catch((refused) => {
+      if (refused.isScope) throw problem; // the key of a class makes none
       if (refused.status !== 409) throw refused;
     });
     await add();

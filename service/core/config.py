@@ -10,9 +10,6 @@ from dataclasses import dataclass, field, fields
 from math import cos, pi
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from service.errors import InvalidField
 
 from .augmentation import STRENGTHS
@@ -378,11 +375,6 @@ class TrainingConfig:
         if step < n_warm:
             return (step + 1) / n_warm
         return (1 + cos(pi * (step - n_warm) / max(1, n_steps - n_warm))) / 2
-
-    @property
-    def float_type(self) -> npt.DTypeLike:
-        """The NumPy type of images, weights and arithmetic."""
-        return np.float32 if self.dtype == "float32" else np.float64
 
     def stack_key(self) -> tuple[Any, ...]:
         """Return what two runs must have in common to be trained as one stack: data and batch order."""

@@ -181,16 +181,6 @@ class TrainingResult:
     state: TrainingState
     failed_step: int | None = None
 
-    @property
-    def best(self) -> Floats:
-        """Parameters of the lowest validation loss, (n_parameters,)."""
-        return self.state.best
-
-    @property
-    def last(self) -> Floats:
-        """The newest parameters, (n_parameters,)."""
-        return self.state.last
-
 
 OnCheck = Callable[[CheckReport], None]
 OnEnd = Callable[[int, TrainingResult], None]

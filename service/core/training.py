@@ -336,7 +336,7 @@ def next_gradient(config: TrainingConfig, state: TrainingState, schedule: Schedu
 
 def initial_state(config: TrainingConfig, model: Model) -> TrainingState:
     """Return the state in which a run begins; its random numbers are those of no epoch's order."""
-    parameters = model.initial(np.random.default_rng([config.seed, 0, 1])).astype(config.float_type)
+    parameters = model.initial(np.random.default_rng([config.seed, 0, 1])).astype(config.dtype)
     parameters.flags.writeable = False
     return TrainingState.at_start(parameters, config.patience, n_optimizer_rows=config.n_optimizer_rows)
 
@@ -346,7 +346,7 @@ def decay(config: TrainingConfig, model: Model) -> Floats:
 
     Source: course report, task 4a, for ``squared``: d = 2 * lambda everywhere.
     """
-    factor = np.full(model.layout.size, 2 * config.equivalent_squared_penalty, dtype=config.float_type)
+    factor = np.full(model.layout.size, 2 * config.equivalent_squared_penalty, dtype=config.dtype)
     if config.l2_convention == "squared_without_bias":
         factor[model.layout.is_bias()] = 0
     return factor
@@ -356,7 +356,7 @@ def _check_stack(configs: Sequence[TrainingConfig], data: TrainingData, states: 
     if not configs or len({config.stack_key() for config in configs}) != 1:
         raise ValueError("the members of a stack must share data, batch order and dtype")
     first = configs[0]
-    if data.x_train.dtype != first.float_type or data.x_validation.dtype != first.float_type:
+    if data.x_train.dtype != first.dtype or data.x_validation.dtype != first.dtype:
         raise ValueError(f"the data must be {first.dtype}, as the configuration says")
     if data.x_train.shape[1] != first.task.n_inputs:
         raise ValueError(f"the images must have {first.task.n_inputs} inputs, not {data.x_train.shape[1]}")
@@ -368,5 +368,5 @@ def _check_stack(configs: Sequence[TrainingConfig], data: TrainingData, states: 
     rows = [row for state in states for row in (state.last, state.best, *state.optimizer)]
     if any(len(state.optimizer) != first.n_optimizer_rows for state in states):
         raise ValueError("the optimizer of a state must have as many rows as its run")
-    if any(row.shape != (size,) or row.dtype != first.float_type for row in rows):
+    if any(row.shape != (size,) or row.dtype != first.dtype for row in rows):
         raise ValueError("the parameters of a state must be of the layout and dtype of its run")

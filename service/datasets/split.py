@@ -69,7 +69,7 @@ class Selection:
 
     def arrays(self, config: TrainingConfig) -> tuple[Floats, Ints]:
         """Return the images scaled as `design_matrix` does, in the dtype of the run, and their columns."""
-        return design_matrix(self.images, config.float_type, config.build_model().scaling), self.columns
+        return design_matrix(self.images, config.dtype, config.build_model().scaling), self.columns
 
 
 def with_its_classes(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:

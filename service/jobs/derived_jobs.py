@@ -109,7 +109,7 @@ class StartingPoint:
         model = registry.load(self.name, self.version)
         if model.manifest.weights_sha256 != self.weights_sha256:
             raise Corrupted(f"Version {self.version} of {self.name} is not the one that the job was to start from.")
-        parameters = model.parameters.astype(config.float_type)
+        parameters = model.parameters.astype(config.dtype)
         n_rows = config.n_optimizer_rows
         return encode_checkpoint(TrainingState.at_start(parameters, config.patience, n_optimizer_rows=n_rows))
 

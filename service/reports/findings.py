@@ -110,7 +110,7 @@ def check_gradient(
     checks = []
     for l2_penalty in l2_penalties:
         penalised = replace(config, l2_penalty=l2_penalty)
-        gradient = parameters - train(penalised, data, resume_from=TrainingState.at_start(parameters, None)).last
+        gradient = parameters - train(penalised, data, resume_from=TrainingState.at_start(parameters, None)).state.last
         plus, minus = (
             losses + l2_penalty * (squares + (parameters[entries] + h) ** 2)
             for losses, h in ((after, STEP_WIDTH), (before, -STEP_WIDTH))
@@ -378,7 +378,7 @@ def compare_weights(plain: Run, penalised: Run, dataset: Dataset) -> WeightCompa
 def weights_after(dataset: Dataset, config: TrainingConfig, n_steps: int) -> Floats:
     """Return the parameters of a run after so many steps, (n_parameters,), by training it again."""
     unchecked = replace(config, patience=None, checks_per_epoch=1)
-    return train_stack([unchecked], split(dataset, unchecked), until_step=n_steps)[0].last
+    return train_stack([unchecked], split(dataset, unchecked), until_step=n_steps)[0].state.last
 
 
 @lru_cache(4)

@@ -58,7 +58,7 @@ def transfers(without: Sequence[Run], augmented: Sequence[Run], data: TrainingDa
     seen = {"plain": (data.x_validation, data.y_validation), "distorted": (moved, data.y_validation)}
     for kind, make in (("drawings", drawn_images), ("writers", other_writers)):
         images, labels = make()
-        seen[kind] = design_matrix(images, config.float_type, model.scaling), labels
+        seen[kind] = design_matrix(images, config.dtype, model.scaling), labels
 
     found = []
     for kind, (x, y) in seen.items():

@@ -50,7 +50,7 @@ def decode_checkpoint(data: bytes, config: TrainingConfig) -> TrainingState:
         if any(arrays[name].size != layout.size for name in ("last", "best")):
             raise Corrupted("The weights of the checkpoint are not those of such a run.")
         rows = {name: layout.from_stored(arrays[name].ravel()) for name in ("last", "best")}
-        optimizer = np.empty((0, layout.size), config.float_type)
+        optimizer = np.empty((0, layout.size), config.dtype)
     else:
         row = ArraySpec(shape=(layout.size,), dtypes=dtypes)
         optimizers = ArraySpec(shape=(None, layout.size), dtypes=dtypes)

@@ -62,7 +62,7 @@ def assert_agreement(stacked: Recording, alone: Recording) -> None:
     The products of checks are as wide as the stack, and not every BLAS rounds all widths alike.
     """
     for which in ("best", "last"):
-        np.testing.assert_array_equal(getattr(stacked.result, which), getattr(alone.result, which))
+        np.testing.assert_array_equal(getattr(stacked.result.state, which), getattr(alone.result.state, which))
     metrics, expected = stacked.metrics(), alone.metrics()
     assert metrics.shape == expected.shape
     one_training_image, one_validation_image = 1 / len(alone.data.y_train), 1 / len(alone.data.y_validation)

@@ -33,7 +33,7 @@ def everything(configs: list[TrainingConfig], data: TrainingData, **options: Any
     """All that a training told and handed out, in a form that compares by bits."""
     found: list[Any] = []
     for run in record_stack(configs, data, **options):
-        found.append((run.result.stop_reason, run.result.state.next_step, run.result.last.tobytes()))
+        found.append((run.result.stop_reason, run.result.state.next_step, run.result.state.last.tobytes()))
         for report in run.reports:
             weights = (report.state.last.tobytes(), report.state.best.tobytes())
             found.append((report.check, report.step_losses.tobytes(), *weights))
@@ -64,7 +64,9 @@ def test_before_each_step_and_block_whoever_waits_gets_the_core(
     (run,) = record_stack([SOFTMAX], data_for(SOFTMAX))
     assert given["training"] == run.result.state.next_step
     n_blocks = -(-3000 // 512) + -(-1000 // 512)
-    n_groups = -(-len(run.checks) // group_size(10, run.checks[1].step - run.checks[0].step, run.result.last.nbytes))
+    n_groups = -(
+        -len(run.checks) // group_size(10, run.checks[1].step - run.checks[0].step, run.result.state.last.nbytes)
+    )
     assert given["checks"] == n_blocks * n_groups
 
 
@@ -79,7 +81,7 @@ def test_when_one_stops_the_others_go_on_as_if_training_had_waited(data_for: Dat
     states = [next(r.state for r in run.reports if r.state.next_step == step) for run in others]
     alone = record_stack([run.config for run in others], data_for(SOFTMAX), resume_from=states)
     for run, expected in zip(alone, others, strict=True):
-        assert run.result.last.tobytes() == expected.result.last.tobytes()
+        assert run.result.state.last.tobytes() == expected.result.state.last.tobytes()
         assert run.checks == expected.checks[-len(run.checks) :]
 
 

@@ -42,7 +42,7 @@ def test_a_step_of_training_follows_the_gradient_of_the_objective(
     model_, rng = config.build_model(), np.random.default_rng(6)
     weights = rng.normal(scale=0.05, size=(785, model_.n_outputs))
     begin = TrainingState.at_start(model_.layout.row({"W": weights}), None)
-    step = weights - matrix(config, train(config, data, resume_from=begin).last)
+    step = weights - matrix(config, train(config, data, resume_from=begin).state.last)
 
     one_hot = np.eye(len(classes))[y]
 
@@ -81,8 +81,8 @@ def test_logistic_is_softmax_over_two_classes(
     assert softmax.result.stop_reason is logistic.result.stop_reason is StopReason.EARLY_STOPPING
     np.testing.assert_allclose(softmax.metrics(), logistic.metrics(), rtol=0, atol=1e-12)
     np.testing.assert_allclose(
-        two_columns.build_model().probabilities(softmax.result.last, data.x_validation),
-        one_column.build_model().probabilities(logistic.result.last, data.x_validation),
+        two_columns.build_model().probabilities(softmax.result.state.last, data.x_validation),
+        one_column.build_model().probabilities(logistic.result.state.last, data.x_validation),
         rtol=0,
         atol=1e-12,
     )

@@ -115,7 +115,7 @@ def test_training_is_that_of_the_plain_trainer(data_for: DataFor, activation: st
     )
     np.testing.assert_allclose([check.validation_loss for check in fast.checks], curve, rtol=0, atol=1e-10)
     np.testing.assert_allclose(
-        fast.result.last, model.layout.row(dict(zip(start, layers, strict=True))), rtol=0, atol=1e-10
+        fast.result.state.last, model.layout.row(dict(zip(start, layers, strict=True))), rtol=0, atol=1e-10
     )
 
 

@@ -68,7 +68,7 @@ def test_every_check_is_that_of_the_plain_trainer(
         expected = [getattr(row, name) for row in curve]
         found = [getattr(check, ours) for check in fast.checks]
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance, err_msg=name)
-    np.testing.assert_allclose(matrix(config, fast.result.last), weights, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(matrix(config, fast.result.state.last), weights, rtol=0, atol=tolerance)
 
 
 @pytest.mark.slow
@@ -79,6 +79,6 @@ def test_so_is_each_member_of_a_stack(data_for: DataFor) -> None:
     for run in record_stack(configs, data):
         weights, curve = plainly(run.config, data)
         assert [check.step for check in run.checks] == [row.step for row in curve]
-        np.testing.assert_allclose(matrix(run.config, run.result.last), weights, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(matrix(run.config, run.result.state.last), weights, rtol=0, atol=1e-12)
         stops.add(curve[-1].step)
     assert len(stops) > 1

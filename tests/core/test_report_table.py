@@ -110,7 +110,7 @@ class TestSoftmax:
         assert 0.298 < last.validation_loss < 0.301
         assert 0.914 <= last.validation_accuracy <= 0.918
         assert 0.922 <= last.train_accuracy <= 0.925
-        assert norm(run.result.last) == pytest.approx(4.89, abs=0.005)
+        assert norm(run.result.state.last) == pytest.approx(4.89, abs=0.005)
 
     # The report's run with 0.001 went through all its epochs. Whether ours does depends on the seed: seed 0
     # stops in epoch 44 with a norm of 4.507, seed 2 does not stop; without early stopping both come to 4.621.
@@ -133,7 +133,7 @@ class TestSoftmax:
         stop_epoch: int,
     ) -> None:
         run = stack[penalty, patience]
-        assert norm(run.result.last) == pytest.approx(expected_norm, rel=0.01)
+        assert norm(run.result.state.last) == pytest.approx(expected_norm, rel=0.01)
         assert run.checks[-1].epoch == stop_epoch
         stops = StopReason.EARLY_STOPPING if patience else StopReason.MAX_EPOCHS
         assert run.result.stop_reason is stops
@@ -142,7 +142,7 @@ class TestSoftmax:
     def test_a_penalty_of_a_thousandth_may_never_stop(self, trained: Trained) -> None:
         (run,) = trained(softmax(l2_penalty=0.001, seed=2))
         assert run.result.stop_reason is StopReason.MAX_EPOCHS
-        assert norm(run.result.last) == pytest.approx(4.621, rel=0.01)
+        assert norm(run.result.state.last) == pytest.approx(4.621, rel=0.01)
 
     def test_accuracy_falls_as_the_penalty_rises(self, stack: Stack) -> None:
         for which in ("train_accuracy", "validation_accuracy"):

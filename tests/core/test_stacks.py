@@ -48,7 +48,7 @@ def test_equal_members_stay_equal(data_for: DataFor) -> None:
     config = TrainingConfig(train_size=1000, validation_size=500, epochs=2)
     runs = record_stack([config] * 4, data_for(config))
     for run in runs[1:]:
-        np.testing.assert_array_equal(run.result.last, runs[0].result.last)
+        np.testing.assert_array_equal(run.result.state.last, runs[0].result.state.last)
 
 
 def test_one_member_may_be_cancelled(data_for: DataFor) -> None:

@@ -107,7 +107,7 @@ class TestWeights:
             np.testing.assert_array_equal(report.state.last, last, strict=True)
             np.testing.assert_array_equal(report.state.best, best, strict=True)
         of_reports = [report.state.last for report, *_ in seen]
-        for weights in (*of_reports, *(result.last for result in results)):
+        for weights in (*of_reports, *(result.state.last for result in results)):
             assert weights.shape == (785 * config.build_model().n_outputs,)
             assert weights.dtype == np.float32
             assert weights.flags.c_contiguous
@@ -130,24 +130,24 @@ class TestWeights:
         assert lowest is not run.reports[-1]
         assert run.result.state.best_check == lowest.check
         assert run.result.state.last_check == run.checks[-1]
-        np.testing.assert_array_equal(run.result.best, lowest.state.last)
-        assert not np.array_equal(run.result.last, run.result.best)
+        np.testing.assert_array_equal(run.result.state.best, lowest.state.last)
+        assert not np.array_equal(run.result.state.last, run.result.state.best)
 
     @both_models
     def test_the_same_configuration_gives_the_same_bits(self, data_for: DataFor, config: TrainingConfig) -> None:
         once, again = record(config, data_for(config)), record(config, data_for(config))
-        assert once.result.last.tobytes() == again.result.last.tobytes()
+        assert once.result.state.last.tobytes() == again.result.state.last.tobytes()
         assert once.checks == again.checks
         other = record(replace(config, seed=1), data_for(config))
-        assert once.result.last.tobytes() != other.result.last.tobytes()
+        assert once.result.state.last.tobytes() != other.result.state.last.tobytes()
 
     def test_precision_is_what_was_asked_for(self, data_for: DataFor) -> None:
         config = replace(SOFTMAX, dtype="float64", l2_penalty=0.01)
         double = train(config, data_for(config))
         single = train(replace(config, dtype="float32"), data_for(replace(config, dtype="float32")))
-        assert double.last.dtype == np.float64
-        assert single.last.dtype == np.float32
-        np.testing.assert_allclose(single.last, double.last, rtol=0, atol=1e-5)
+        assert double.state.last.dtype == np.float64
+        assert single.state.last.dtype == np.float32
+        np.testing.assert_allclose(single.state.last, double.state.last, rtol=0, atol=1e-5)
 
     def test_norm(self) -> None:
         assert norm(np.full((785, 10), -2, np.float32)) == pytest.approx(2 * np.sqrt(7850), rel=1e-12)
@@ -177,13 +177,13 @@ class TestCancelling:
         result = train(SOFTMAX, data_for(SOFTMAX), on_check=told.append, should_stop=lambda _: len(told) >= 9)
         lowest = min(told, key=lambda report: report.check.validation_loss)
         assert result.state.best_check == lowest.check
-        np.testing.assert_array_equal(result.best, lowest.state.last)
+        np.testing.assert_array_equal(result.state.best, lowest.state.last)
 
     def test_before_the_first_step_there_are_only_zeros(self, data_for: DataFor) -> None:
         result = train(SOFTMAX, data_for(SOFTMAX), should_stop=lambda _: True)
         assert result.stop_reason is StopReason.CANCELLED
-        assert not result.last.any()
-        assert not result.best.any()
+        assert not result.state.last.any()
+        assert not result.state.best.any()
         assert (result.state.best_check, result.state.last_check) == (None, None)
 
 
@@ -226,7 +226,7 @@ class TestDiverging:
         assert resumed.result.stop_reason is StopReason.NON_FINITE_LOSS
         assert resumed.reports == []
         assert resumed.result.state.next_step == 5
-        np.testing.assert_array_equal(resumed.result.last, whole.last)
+        np.testing.assert_array_equal(resumed.result.state.last, whole.state.last)
 
     def test_weights_that_overflowed_are_never_handed_out(self, data_for: DataFor) -> None:
         config = replace(SOFTMAX, checks_per_epoch=1, learning_rate=10, l2_penalty=80)
@@ -236,7 +236,7 @@ class TestDiverging:
         cancelled = train(config, data_for(config), should_stop=after(failed_step))
         assert cancelled.stop_reason is StopReason.NON_FINITE_LOSS
         assert cancelled.failed_step == failed_step - 1
-        assert np.isfinite(cancelled.last).all()
+        assert np.isfinite(cancelled.state.last).all()
 
     @pytest.mark.parametrize("checks_per_epoch", [1, 1000])
     @both_models

@@ -118,8 +118,8 @@ def test_the_result_is_that_of_the_core(run: Run) -> None:
     ended = end_of(run())
     assert ended.stop_reason is result.stop_reason is StopReason.MAX_EPOCHS
     state = decode_checkpoint(ended.checkpoint, config)
-    assert state.last.tobytes() == result.last.tobytes()
-    assert state.best.tobytes() == result.best.tobytes()
+    assert state.last.tobytes() == result.state.last.tobytes()
+    assert state.best.tobytes() == result.state.best.tobytes()
 
 
 @pytest.mark.slow
@@ -217,7 +217,7 @@ def test_members_of_a_stack_speak_for_themselves(make_spec: Callable[..., StackS
     for member in (0, 2):
         alone = train(configs[member], split(load_dataset("mnist"), configs[member]))
         state = decode_checkpoint(ends[member].checkpoint, configs[member])
-        np.testing.assert_allclose(state.last, alone.last, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(state.last, alone.state.last, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -191,7 +191,7 @@ class Service:
         self.engine.stop()
         self.catalogue.close()
         self.database.close()
-        self.metrics.settle()
+        self.metrics.inference.settle()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -341,5 +341,5 @@ def _executor_factory(settings: Settings, metrics: Metrics) -> Callable[[], Exec
         scheduler = check_scheduler(settings.dask_scheduler, insecure=settings.dask_insecure)
         return lambda: DaskExecutor(scheduler)
     return lambda: ProcessesExecutor(
-        settings.workers, metrics.worker_restarted, log=(settings.log_level, settings.log_format)
+        settings.workers, metrics.worker_restarts.inc, log=(settings.log_level, settings.log_format)
     )

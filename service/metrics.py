@@ -79,7 +79,7 @@ class Metrics:
             registry=self._registry,
             buckets=_BUCKETS_S,
         )
-        self._worker_restarts = Counter(
+        self.worker_restarts = Counter(
             "inkling_worker_restarts", "worker processes that died and were replaced", registry=self._registry
         )
         self._deliveries = Counter(
@@ -100,14 +100,6 @@ class Metrics:
             found = self._by_route[key] = children
         found[0].inc()
         found[1].observe(duration_s)
-
-    def settle(self) -> None:
-        """Make everything that was counted visible to other processes."""
-        self.inference.settle()
-
-    def worker_restarted(self) -> None:
-        """Record that a worker process died and was replaced."""
-        self._worker_restarts.inc()
 
     def delivery(self, target: str, outcome: str, number: int) -> None:
         """Record that so many were ``delivered`` to a target, ``failed``, or were ``given up``."""
@@ -141,7 +133,7 @@ class Metrics:
 
     def _collected(self) -> CollectorRegistry:
         """Return the metrics of this process, or of all processes that share them."""
-        self.settle()
+        self.inference.settle()
         folder = os.environ.get(_SHARED_DIR)
         if folder is None or not Path(folder).is_dir():  # not shared, or the folder was removed
             return self._registry
@@ -257,7 +249,7 @@ class InferenceCounters:
         self._of(name, version)[0]["request_failure"].inc()
 
     def settle(self) -> None:
-        """Add all sums to the library's counters."""
+        """Add all sums to the library's counters, where other processes see them too."""
         with self._settling:  # a second caller waits until the sums have arrived
             try:
                 self._settle()

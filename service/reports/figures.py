@@ -36,33 +36,6 @@ FigureFormat: TypeAlias = Literal["png", "svg"]
 Drawn: TypeAlias = Mapping[FigureFormat, bytes]
 """A figure in both formats."""
 
-_COURSE_NAMES: Mapping[int, Mapping[str, str]] = {
-    1: {
-        "2b-loss": "task2b_binary_train_loss",
-        "2c-accuracy": "task2b_binary_train_accuracy",
-        "2e-shuffle": "task2e_train_accuracy_shuffle_difference",
-        "3b-loss": "task3b_softmax_train_loss",
-        "3c-accuracy": "task3b_softmax_train_accuracy",
-        "4b-weights": "task4b_softmax_weight",
-        "4c-accuracy": "task4c_l2_reg_accuracy",
-        "4e-norms": "task4d_l2_reg_norms",
-    },
-    2: {
-        "2c-loss": "task2c_train_loss",
-        "2c-accuracy": "task2c_train_accuracy",
-        "3-loss": "task3_validation_loss",
-        "3-accuracy": "task3_validation_accuracy",
-        "4b-loss": "task4b_hidden_units_validation_loss",
-        "4d-loss": "task4d_two_layers_validation_loss",
-        "4e-loss": "task4e_ten_layers_validation_loss",
-        "4e-gradients": "task4e_ten_layers_gradient_norms",
-        "4f-loss": "task4f_augmentation_validation_loss",
-        "4f-accuracy": "task4f_augmentation_validation_accuracy",
-    },
-}
-"""By assignment and figure: the files that the course's starting code writes. That of the second assignment names its
-first figure only; the others follow its pattern."""
-
 _SOFTMAX_AVERAGED = 50
 _MAX_NAMED = 6
 """More runs than these are not named at a figure, since they would take more room than its caption."""
@@ -73,15 +46,15 @@ _SIZE = ChartSize(width_px=1440, height_px=864)
 class Figure:
     """A figure in either format, drawn once; ``runs`` are the jobs that it shows.
 
-    ``course_name`` is that of its file in the course's own code, empty if that draws none like it. The text of the
-    report gives it its ``caption``.
+    The text of the report has its ``caption``, and its ``course_name``: that of its file in the course's own code,
+    empty if that draws none like it.
     """
 
     name: str
-    course_name: str
     runs: Sequence[Run]
     draw: Callable[[FigureFormat], bytes]
     caption: str = ""
+    course_name: str = ""
 
     @property
     def provenance(self) -> str:
@@ -98,7 +71,6 @@ class Figures:
     def __init__(self, report_id: str, options: ReportOptions):
         self.made: dict[str, Figure] = {}
         self._report_id, self._quick = report_id, options.quick
-        self._course_names = _COURSE_NAMES[options.assignment]
 
     def add(self, name: str, runs: Sequence[Run], draw: Callable[..., Drawn]) -> None:
         """Add a figure drawn by ``draw(provenance=...)``."""
@@ -108,9 +80,7 @@ class Figures:
             provenance["l2_penalty"] = ", ".join(dict.fromkeys(f"{run.l2_penalty:g}" for run in runs))
         if self._quick:
             provenance["quick"] = "fewer epochs"
-        course_name = self._course_names.get(name, "")
-        drawn_once = _once(partial(draw, provenance=provenance))
-        self.made[name] = Figure(name=name, course_name=course_name, runs=runs, draw=drawn_once)
+        self.made[name] = Figure(name=name, runs=runs, draw=_once(partial(draw, provenance=provenance)))
 
     def add_chart(
         self,
@@ -126,26 +96,18 @@ class Figures:
         text = (note or runs[0].job.caption) + ("; quick report, fewer epochs" if self._quick else "")
         self.add(name, runs, partial(_chart, chart, *values, title=title, caption=text, size=_SIZE, **more))
 
+    def add_curves(self, loss: str, accuracy: str, run: Run, what: str, *, n_averaged: int = 10) -> None:
+        """Add the loss, the training loss averaged over so many steps, and the accuracy of a run."""
+        self.add_chart(loss, [run], loss_chart, run.curves, title=f"Loss: {what}", n_averaged=n_averaged)
+        self.add_chart(accuracy, [run], accuracy_chart, run.curves, title=f"Accuracy: {what}")
+
 
 def logistic_figures(runs: Runs, spikes: Spikes | None) -> dict[str, Figure]:
     """Return the figures of task 2 by name, without those that have nothing to show."""
     a, b = runs.options.classes
     figures = Figures(runs.report_id, runs.options)
     logistic = runs.in_order
-    figures.add_chart(
-        "2b-loss",
-        [logistic],
-        loss_chart,
-        logistic.curves,
-        title=f"Loss: logistic regression, {a} versus {b}",
-    )
-    figures.add_chart(
-        "2c-accuracy",
-        [logistic],
-        accuracy_chart,
-        logistic.curves,
-        title=f"Accuracy: logistic regression, {a} versus {b}",
-    )
+    figures.add_curves("2b-loss", "2c-accuracy", logistic, f"logistic regression, {a} versus {b}")
     figures.add_chart(
         "2e-shuffle",
         [logistic, *runs.shuffled_by_seed],
@@ -187,21 +149,7 @@ def softmax_figures(runs: Runs, findings: Findings) -> dict[str, Figure]:
     groups = list(zip(*runs.softmax_by_seed, strict=True))
     every = [run for seed in runs.softmax_by_seed for run in seed]
     model = plain.job.config.build_model()
-    figures.add_chart(
-        "3b-loss",
-        [plain],
-        loss_chart,
-        plain.curves,
-        title="Loss: softmax regression",
-        n_averaged=_SOFTMAX_AVERAGED,
-    )
-    figures.add_chart(
-        "3c-accuracy",
-        [plain],
-        accuracy_chart,
-        plain.curves,
-        title="Accuracy: softmax regression",
-    )
+    figures.add_curves("3b-loss", "3c-accuracy", plain, "softmax regression", n_averaged=_SOFTMAX_AVERAGED)
     figures.add_chart(
         "3d-gap",
         [seed[0] for seed in runs.softmax_by_seed],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.charts import Line, accuracy_chart, layers_chart, lines_chart, loss_chart
+from service.charts import Line, layers_chart, lines_chart
 from service.core import Floats, TrainingConfig, TrainingData, initial_state
 from service.datasets import load_dataset, split
 
@@ -25,23 +25,6 @@ _FORMS = (",.0f", ".4f", ".4f", ".4f", ".4f")
 """Of `COLUMNS`, in tables."""
 
 _CHECKED = (64,), (59, 59), (64,) * 10
-_CHANGES = (
-    ("xavier", "uniform"),
-    ("improved", "xavier"),
-    ("momentum", "improved"),
-    ("32", "momentum"),
-    ("128", "momentum"),
-    ("59-59", "momentum"),
-    ("ten", "momentum"),
-    ("augmented", "momentum"),
-)
-_CHANGED = {
-    "xavier": "sigmoid units with Xavier initialization",
-    "improved": "the improved sigmoid with Xavier initialization",
-    "momentum": "64 units",
-}
-"""What the network of a run is, beside one that adds something else."""
-
 _COMPARED = {
     "3": ("initialization, activation and momentum", ("uniform", "xavier", "improved", "momentum")),
     "4b": ("32, 64 and 128 units", ("32", "momentum", "128")),
@@ -104,12 +87,14 @@ class NetworkFindings(ReportFindings):
             runs={key: numbers_of(run) for key, run in by_key.items()},
             courses={key: LossCourse.of(each) for key, each in curves.items()},
             changes={
-                after: Change.of((_changed(before), NETWORKS[after].title), curves[before], curves[after])
-                for after, before in _CHANGES
+                key: Change.of((NETWORKS[planned.beside].as_base, planned.title), curves[planned.beside], curves[key])
+                for key, planned in NETWORKS.items()
+                if planned.beside
             },
             over_seeds={
-                after: _change_over_seeds(by_seed[before], by_seed[after])
-                for after, before in (_CHANGES if by_seed else ())
+                key: _change_over_seeds(by_seed[NETWORKS[key].beside], rows)
+                for key, rows in by_seed.items()
+                if NETWORKS[key].beside
             },
             spreads={key: [Spread.of(values) for values in zip(*rows, strict=True)] for key, rows in by_seed.items()},
             holdout=Holdout.of(by_key[_HELD_OUT], dataset),
@@ -118,13 +103,9 @@ class NetworkFindings(ReportFindings):
         )
 
 
-def _changed(key: str) -> str:
-    return _CHANGED.get(key, NETWORKS[key].title)
-
-
 def _labels(keys: Sequence[str]) -> dict[str, str]:
     """Return the titles of runs that are compared; the last of task 3 is the network that later ones change."""
-    return {key: "64 units" if key == "momentum" != keys[-1] else NETWORKS[key].title for key in keys}
+    return {key: NETWORKS[key].as_base if key == "momentum" != keys[-1] else NETWORKS[key].title for key in keys}
 
 
 def _columns(numbers: RunNumbers) -> tuple[float, ...]:
@@ -207,21 +188,8 @@ def _figures(runs: Runs, findings: NetworkFindings) -> dict[str, Figure]:
     figures = Figures(runs.report_id, runs.options)
     by_key = runs.networks_by_seed[0]
     first = by_key["uniform"]
-    figures.add_chart(
-        "2c-loss",
-        [first],
-        loss_chart,
-        first.curves,
-        title="Loss: 784-64-10",
-        n_averaged=10 if runs.options.quick else 100,
-    )
-    figures.add_chart(
-        "2c-accuracy",
-        [first],
-        accuracy_chart,
-        first.curves,
-        title="Accuracy: 784-64-10",
-    )
+    n_averaged = 10 if runs.options.quick else 100
+    figures.add_curves("2c-loss", "2c-accuracy", first, "784-64-10", n_averaged=n_averaged)
     for number, (title, keys) in _COMPARED.items():
         for metric, noun in (("validation_loss", "loss"), ("validation_accuracy", "accuracy")):
             if metric == "validation_accuracy" and number not in ("3", "4f"):

@@ -18,10 +18,19 @@ _MOMENTUM = {**_IMPROVED, "momentum": 0.9, "learning_rate": 0.02}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRun:
-    """A run: its title, its hyperparameters besides `COMMON`, and the staff's numbers in the order of `COLUMNS`."""
+    """A run: its title and its hyperparameters besides `COMMON`.
+
+    Parameters
+    ----------
+    beside : the key of the run that it is compared with, to which it adds one thing.
+    as_base : what its network is, beside one that adds something else.
+    staff : the staff's numbers in the order of `COLUMNS`.
+    """
 
     title: str
     values: Mapping[str, Any]
+    beside: str = "momentum"
+    as_base: str = ""
     staff: tuple[float, ...] = ()
 
 
@@ -30,15 +39,33 @@ COLUMNS = ("last step", "validation loss", "validation accuracy", "lowest valida
 
 NETWORKS: Mapping[str, PlannedRun] = {
     "uniform": PlannedRun(
-        title="64 sigmoid units with uniform weights", values=_SIGMOID, staff=(29_875, 0.2949, 0.9176, 0.2924, 0.983)
+        title="64 sigmoid units with uniform weights",
+        values=_SIGMOID,
+        beside="",
+        as_base="64 sigmoid units with uniform weights",
+        staff=(29_875, 0.2949, 0.9176, 0.2924, 0.983),
     ),
     "xavier": PlannedRun(
-        title="Xavier initialization added", values=_XAVIER, staff=(29_000, 0.1365, 0.9596, 0.1349, 0.9997)
+        title="Xavier initialization added",
+        values=_XAVIER,
+        beside="uniform",
+        as_base="sigmoid units with Xavier initialization",
+        staff=(29_000, 0.1365, 0.9596, 0.1349, 0.9997),
     ),
     "improved": PlannedRun(
-        title="improved sigmoid added", values=_IMPROVED, staff=(12_375, 0.1408, 0.9639, 0.1294, 1.0)
+        title="improved sigmoid added",
+        values=_IMPROVED,
+        beside="xavier",
+        as_base="the improved sigmoid with Xavier initialization",
+        staff=(12_375, 0.1408, 0.9639, 0.1294, 1.0),
     ),
-    "momentum": PlannedRun(title="momentum added", values=_MOMENTUM, staff=(9_000, 0.1587, 0.9604, 0.1428, 1.0)),
+    "momentum": PlannedRun(
+        title="momentum added",
+        values=_MOMENTUM,
+        beside="improved",
+        as_base="64 units",
+        staff=(9_000, 0.1587, 0.9604, 0.1428, 1.0),
+    ),
     "32": PlannedRun(
         title="32 units", values={**_MOMENTUM, "hidden_layers": (32,)}, staff=(9_500, 0.2283, 0.9479, 0.1885, 0.996)
     ),

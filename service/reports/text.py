@@ -1,10 +1,10 @@
 """The text of a report: the template of its assignment, filled in with findings and cut into sections.
 
 Templates are written in a small form of Markdown. A blank line ends a paragraph, and what it begins with is its kind:
-``#`` the title, ``>`` the notice of a quick report, ``##`` a section with its number, ``![name]`` the caption of a
-figure, ``:`` the caption of a table with its rows, ``$$`` a formula as plain text and in further lines as LaTeX. All
-others are sentences of the answer to a task; ``*`` marks the most important ones of the report. Any other white space
-counts as one space, and before punctuation as none, so that lines may be broken anywhere.
+``#`` the title, ``>`` the notice of a quick report, ``##`` a section with its number, ``![name](course_name)`` the
+caption of a figure, ``:`` the caption of a table with its rows, ``$$`` a formula as plain text and in further lines as
+LaTeX. All others are sentences of the answer to a task; ``*`` marks the most important ones of the report. Any other
+white space counts as one space, and before punctuation as none, so that lines may be broken anywhere.
 
 Imported on first use, because Jinja takes long to import.
 """
@@ -123,7 +123,8 @@ def write(findings: ReportFindings, figures: Mapping[str, Figure], **values: Any
         elif kind == ":":
             sections[-1] = replace(sections[-1], table=_table(words, rows))
         elif kind.startswith("!["):
-            sections[-1].figures.append(replace(figures[kind[2:-1]], caption=words))
+            name, _, course_name = kind[2:-1].partition("](")
+            sections[-1].figures.append(replace(figures[name], caption=words, course_name=course_name))
         elif kind == "*":
             sections[-1].sentences.append(words)
             key_sentences.append(words)

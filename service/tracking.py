@@ -81,7 +81,7 @@ class MlflowLog:
         tags = {_JOB: job.id, "inkling.state": job.state.value, "inkling.stop_reason": job.stop_reason or ""}
         if job.model:
             tags |= {"inkling.model": str(job.model["name"]), "inkling.version": str(job.model["version"])}
-        run_id = self._client.create_run(self._experiment_id(), started_ms, tags, job.name).info.run_id
+        run_id = self._client.create_run(self._experiment_id(), started_ms, tags, job.config.name).info.run_id
         values = self._metrics(job, started_ms, ended_ms)
         self._client.log_batch(run_id, params=_params(job))
         self._log_dataset(run_id, job)
@@ -128,8 +128,8 @@ class MlflowLog:
         from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415 - see above
 
         if sha256 := self._jobs.provenance(job.id)["dataset_sha256"]:
-            source = json.dumps({"dataset": job.dataset, "sha256": sha256})
-            dataset = Dataset(job.dataset, sha256[:36], source_type="inkling", source=source)
+            source = json.dumps({"dataset": job.config.dataset, "sha256": sha256})
+            dataset = Dataset(job.config.dataset, sha256[:36], source_type="inkling", source=source)
             with _unless_unsupported("records no inputs"):
                 tags = [InputTag("mlflow.data.context", "training")]
                 self._client.log_inputs(run_id, [DatasetInput(dataset, tags)])
@@ -197,7 +197,7 @@ def _unless_unsupported(what: str) -> Iterator[None]:
 def _params(job: Job) -> list[Any]:
     from mlflow.entities import Param  # noqa: PLC0415 - see above
 
-    return [Param(name, str(value)) for name, value in {**job.hyperparameters(), "dataset": job.dataset}.items()]
+    return [Param(name, str(value)) for name, value in {**job.hyperparameters(), "dataset": job.config.dataset}.items()]
 
 
 def _ms(time: datetime) -> int:

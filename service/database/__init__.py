@@ -9,7 +9,7 @@ from .annotation_rows import ANNOTATED_KINDS, EVERYTHING, NO_ANNOTATION, Annotat
 from .collection_rows import COLLECTED_IMAGES, COLLECTIONS, CollectedImageRow, CollectionRow
 from .connection import HEAD, AdvisoryLock, Database, file_size, migrate
 from .delivery_rows import DeliveryRow
-from .event_rows import CHECK, CheckRow, CheckSeries, EventRow, NewCheck, RecordedCheck, StateRow, Transition
+from .event_rows import CHECK, CheckRow, CheckSeries, Event, NewCheck, RecordedCheck, Transition
 from .job_rows import JOBS, JobRow, NewJob
 from .request_rows import (
     AUDIT_LINES,
@@ -25,8 +25,9 @@ from .request_rows import (
     Submitter,
     SweepRow,
     audited_call,
-    found_reports,
-    found_sweeps,
+    in_state,
+    of_report,
+    of_sweep,
     parse_cursor,
     report_of_sweep,
     revoke_key,

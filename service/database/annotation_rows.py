@@ -98,7 +98,7 @@ class Search:
         """Build from the text that somebody typed."""
         return cls(tuple(dict.fromkeys((text or "").casefold().split())), tuple(tags))
 
-    def conditions(self, kind: AnnotatedKind, row_id: ColumnElement[str], *texts: Any) -> list[ColumnElement[bool]]:
+    def conditions(self, kind: str, row_id: ColumnElement[str], *texts: Any) -> list[ColumnElement[bool]]:
         """Return it as conditions on a query; words may also be in the columns ``texts``."""
         found: list[ColumnElement[bool]] = [row_id.in_(_having(kind, tag=tag)) for tag in self.tags]
         for word in self.words:
@@ -185,7 +185,7 @@ def tags_of_model(connection: Connection, name: str) -> list[str]:
 _same_object = and_(tags.c.kind == annotated.c.kind, tags.c.object_id == annotated.c.object_id)
 
 
-def _having(kind: AnnotatedKind, *, word: str | None = None, tag: str | None = None) -> Any:
+def _having(kind: str, *, word: str | None = None, tag: str | None = None) -> Any:
     """Select the ids of what has a tag, or a word in its annotation."""
     if tag is not None:
         return select(tags.c.object_id).where(tags.c.kind == kind, tags.c.tag == tag)

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from service.errors import DatasetNotFound
 
-from .annotation_rows import Search
 from .request_rows import Rows
 from .tables import collection_images, collections
 
@@ -39,15 +37,9 @@ class CollectedImageRow:
     created_at: datetime
 
 
-COLLECTIONS = Rows(collections, CollectionRow, DatasetNotFound, "There is no collection of this name.")
-COLLECTED_IMAGES = Rows(
-    collection_images, CollectedImageRow, DatasetNotFound, "There is no image of this id in the collection."
-)
-
-
-def found_collections(search: Search) -> list[ColumnElement[bool]]:
-    """Return the conditions on collections that match a search."""
-    return search.conditions("collections", collections.c.id, collections.c.id)
+_NO_COLLECTION, _NO_IMAGE = "There is no collection of this name.", "There is no image of this id in the collection."
+COLLECTIONS = Rows(collections, CollectionRow, DatasetNotFound, _NO_COLLECTION, [collections.c.id])
+COLLECTED_IMAGES = Rows(collection_images, CollectedImageRow, DatasetNotFound, _NO_IMAGE)
 
 
 def count(connection: Connection, name: str) -> int:
@@ -76,9 +68,9 @@ def file_of(connection: Connection, image_id: str, column: str) -> bytes | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def labelled_pixels(connection: Connection, **columns: Any) -> list[tuple[str, int, bytes]]:
-    """Return id, label and pixels of all images with these values, in the order of their ids."""
+def labelled_pixels(connection: Connection, name: str, label: int | None = None) -> list[tuple[str, int, bytes]]:
+    """Return id, label and pixels of all images of a collection, or of a label, in the order of their ids."""
     images = collection_images.c
-    having = (images[name] == value for name, value in columns.items())
-    query = select(images.id, images.label, images.pixels).where(*having).order_by(images.id)
-    return [(row.id, row.label, row.pixels) for row in connection.execute(query)]
+    query = select(images.id, images.label, images.pixels).where(images.collection_id == name).order_by(images.id)
+    rows = connection.execute(query if label is None else query.where(images.label == label))
+    return [(row.id, row.label, row.pixels) for row in rows]

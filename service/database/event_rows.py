@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, bindparam, delete, func, select
 
+from service.answers import plain
 from service.core import METRICS, Check, Floats, count_losses, pack_losses, unpack_losses
 
 from .sharing import body_of, owner_of
@@ -114,14 +115,18 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateRow:
-    """A recorded move of a job."""
+class Event:
+    """An event of a job: a ``state`` or a ``check``, and what is said of it. Ids ascend over all jobs."""
 
     id: int
-    move: Transition
+    kind: str
+    data: Mapping[str, Any]
 
-
-EventRow: TypeAlias = CheckRow | StateRow
+    @classmethod
+    def of(cls, check: CheckRow) -> Event:
+        """Build from a check."""
+        data = {**{name: getattr(check, name) for name in _NUMBERS}, "progress": check.detail}
+        return cls(id=check.id, kind="check", data=data)
 
 
 _EVENT = tuple(events.c[name] for name in ("id", "epoch", "step", "metrics", "detail", "job_id", "kind", "state", "at"))
@@ -360,10 +365,10 @@ def append_states(
         connection.execute(_INSERT_STATE, rows)
 
 
-def after(connection: Connection, job_id: str, event_id: int, limit: int) -> list[EventRow]:
+def after(connection: Connection, job_id: str, event_id: int, limit: int) -> list[Event]:
     """Return the events of a job after an event, oldest first."""
     rows = connection.execute(_AFTER, {"job_id": job_id, "after": event_id, "limit": limit})
-    packed = _packed_after(connection, job_id, event_id, limit)
+    packed = map(Event.of, _packed_after(connection, job_id, event_id, limit))
     return sorted([*packed, *map(_event, rows)], key=lambda event: event.id)[:limit]
 
 
@@ -388,10 +393,11 @@ def jobs_since(connection: Connection, event_id: int) -> dict[int, str]:
     return {row.id: row.job_id for row in rows}
 
 
-def _event(row: Row[Any]) -> EventRow:
+def _event(row: Row[Any]) -> Event:
     if row.kind == "check":
-        return CheckRow(id=row.id, epoch=row.epoch, step=row.step, detail=row.detail, **_values(row.metrics))
-    return StateRow(id=row.id, move=_move(row))
+        check = CheckRow(id=row.id, epoch=row.epoch, step=row.step, detail=row.detail, **_values(row.metrics))
+        return Event.of(check)
+    return Event(id=row.id, kind="state", data=plain(_move(row)))
 
 
 def _move(row: Row[Any]) -> Transition:

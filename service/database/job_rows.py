@@ -15,7 +15,7 @@ from service.errors import JobNotFound
 from service.telemetry import Origin, origin
 
 from . import annotation_rows, delivery_rows, event_rows
-from .annotation_rows import NO_ANNOTATION, Annotation, Search
+from .annotation_rows import NO_ANNOTATION, Annotation
 from .connection import AdvisoryLock, now_s
 from .request_rows import Rows, is_open, submitter
 from .sharing import hand_over, share
@@ -84,7 +84,7 @@ class JobRow:
         return cls(number=0, state=JobState.QUEUED, created_at=at, **same)
 
 
-JOBS = Rows(jobs, JobRow, JobNotFound, "There is no job of that id.")
+JOBS = Rows(jobs, JobRow, JobNotFound, "There is no job of that id.", [jobs.c.name, jobs.c.dataset])
 _NEW = tuple(name for name in NewJob.__dataclass_fields__ if name != "annotation")
 
 # Statements of every submission and engine cycle are built once: building one takes longer than running it.
@@ -155,12 +155,6 @@ def state_of(connection: Connection, job_id: str) -> str | None:
     """Return the state of a job, None if there is no such job."""
     state: str | None = connection.execute(_STATE, {"job_id": job_id}).scalar_one_or_none()
     return state
-
-
-def found_jobs(search: Search, state: str | None) -> list[ColumnElement[bool]]:
-    """Return the conditions on jobs that match a search."""
-    in_state = [] if state is None else [jobs.c.state == state]
-    return [*search.conditions("jobs", jobs.c.id, jobs.c.name, jobs.c.dataset), *in_state]
 
 
 def count(connection: Connection, state: str) -> int:

@@ -5,7 +5,7 @@ can name the holder of each. Lines of the audit log are only added. Two context 
 call: its key and limit, and its line of the audit log.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Result, Table, bin
 
 from service.errors import InvalidField, JobNotFound, NotFound
 
-from .annotation_rows import Search
+from .annotation_rows import EVERYTHING, Search
 from .states import FINAL
 from .tables import REPORT_JOBS, REPORT_SWEEPS, api_keys, audit, jobs, reports, sweeps
 
@@ -32,12 +32,21 @@ class Rows(Generic[Row]):
     ----------
     row : the fields are the columns that are read.
     missing, sentence : what is raised where there is no row of an id.
+    searched : where the words of a search may be, besides the id and the annotation, which is of the table's name.
     """
 
-    def __init__(self, table: Table, row: type[Row], missing: type[NotFound] = NotFound, sentence: str = ""):
+    def __init__(
+        self,
+        table: Table,
+        row: type[Row],
+        missing: type[NotFound] = NotFound,
+        sentence: str = "",
+        searched: Sequence[ColumnElement[str]] = (),
+    ):
         self._table = table
         self._row = row
         self._missing, self._sentence = missing, sentence
+        self._searched = searched
         (self._number,) = table.primary_key
         self._id = table.c.get("id", self._number)
         self.columns = tuple(table.c[field.name] for field in fields(row))
@@ -89,27 +98,33 @@ class Rows(Generic[Row]):
         connection.execute(self._table.delete().where(self._id == row_id))
 
     def all(self, connection: Connection, *conditions: ColumnElement[bool], **columns: Any) -> list[Row]:
-        """Return the rows with these values, the oldest first."""
-        query = self._select.where(*conditions).filter_by(**columns)
+        """Return the rows with these values, the oldest first; None is any value."""
+        query = self._select.where(*conditions, *self._equal(columns))
         return self.read(connection.execute(query.order_by(self._number)))
 
     def page(
         self,
         connection: Connection,
         *conditions: ColumnElement[bool],
+        search: Search = EVERYTHING,
         limit: int,
         before: str | None = None,
         **columns: Any,
     ) -> tuple[list[Row], str | None]:
-        """Return the newest rows with these values first and, if there are more, the cursor of the next page.
+        """Return the newest rows that match first and, if there are more, the cursor of the next page.
 
-        ``before`` is the cursor of this one.
+        ``before`` is the cursor of this one. A value of None is any value.
         """
-        query = self._select.where(*conditions).filter_by(**columns).order_by(self._number.desc()).limit(limit + 1)
+        conditions = *conditions, *search.conditions(self._table.name, self._id, *self._searched)
+        query = self._select.where(*conditions, *self._equal(columns))
+        query = query.order_by(self._number.desc()).limit(limit + 1)
         if (number := parse_cursor(before)) is not None:
             query = query.where(self._number < number)
         rows = self.read(connection.execute(query))
         return rows[:limit], str(getattr(rows[limit - 1], self._number.name)) if len(rows) > limit else None
+
+    def _equal(self, columns: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+        return [self._table.c[name] == value for name, value in columns.items() if value is not None]
 
 
 def parse_cursor(cursor: str | None) -> int | None:
@@ -153,8 +168,9 @@ class ReportRow:
         return (self.sweep_id,) if self.repeats_sweep_id is None else (self.sweep_id, self.repeats_sweep_id)
 
 
-SWEEPS = Rows(sweeps, SweepRow, JobNotFound, "There is no sweep of that id.")
-REPORTS = Rows(reports, ReportRow, JobNotFound, "There is no report of that id.")
+SWEEPS = Rows(sweeps, SweepRow, JobNotFound, "There is no sweep of that id.", [sweeps.c.name, sweeps.c.dataset])
+_TEXTS = [reports.c.options[name].as_string() for name in ("title", "group", "dataset")]
+REPORTS = Rows(reports, ReportRow, JobNotFound, "There is no report of that id.", _TEXTS)
 
 
 def of_sweep(its_jobs: FromClause = jobs) -> ColumnElement[bool]:
@@ -176,19 +192,9 @@ GroupState: TypeAlias = Literal["running", "finished"]
 """Of what consists of many jobs: finished once all of them are."""
 
 
-def found_sweeps(search: Search, state: GroupState | None) -> list[ColumnElement[bool]]:
-    """Return the conditions on sweeps that match a search."""
-    return [*search.conditions("sweeps", sweeps.c.id, sweeps.c.name, sweeps.c.dataset), *_in_state(state, of_sweep())]
-
-
-def found_reports(search: Search, state: GroupState | None) -> list[ColumnElement[bool]]:
-    """Return the conditions on reports that match a search."""
-    texts = (reports.c.options[name].as_string() for name in ("title", "group", "dataset"))
-    return [*search.conditions("reports", reports.c.id, *texts), *_in_state(state, of_report())]
-
-
-def _in_state(state: GroupState | None, of_group: ColumnElement[bool]) -> list[ColumnElement[bool]]:
-    is_running = exists().where(of_group, is_open())
+def in_state(state: GroupState | None, of_group: Callable[[], ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """Return the condition on sweeps or reports, of which jobs are ``of_group``, that they are in a state, if any."""
+    is_running = exists().where(of_group(), is_open())
     return [] if state is None else [is_running if state == "running" else ~is_running]
 
 

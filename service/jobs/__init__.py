@@ -3,7 +3,7 @@
 ``executors`` holds the kinds of places where training can run.
 """
 
-from service.database import MOVES, JobState, RecordedCheck, Transition
+from service.database import MOVES, Event, JobState, RecordedCheck, Transition
 
 from .annotations import Annotations, DatasetSummary
 from .collections import MAX_COLLECTIONS as MAX_COLLECTIONS
@@ -19,7 +19,6 @@ from .job import (
     DEFAULT_POINTS,
     MAX_CLAIMS,
     MAX_POINTS,
-    Event,
     EventBatch,
     Failure,
     Job,

@@ -36,12 +36,7 @@ from service.registry import Registry, parse_version_id
 Json = dict[str, Any]
 T = TypeVar("T")
 
-_ROWS: Mapping[str, Rows[Any]] = {
-    "jobs": JOBS,
-    "sweeps": SWEEPS,
-    "reports": REPORTS,
-    "collections": COLLECTIONS,
-}
+_ROWS: Mapping[str, Rows[Any]] = {"jobs": JOBS, "sweeps": SWEEPS, "reports": REPORTS, "collections": COLLECTIONS}
 MAX_LISTED = 200
 """Models or data sets in an answer."""
 

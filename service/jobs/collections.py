@@ -98,8 +98,7 @@ class Collections:
     ) -> tuple[list[Collection], str | None]:
         """Return the newest collections first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
-            conditions = collection_rows.found_collections(search)
-            shown, following = COLLECTIONS.page(connection, *conditions, limit=limit, before=before)
+            shown, following = COLLECTIONS.page(connection, search=search, limit=limit, before=before)
             return _collections(connection, shown), following
 
     def get(self, name: str) -> Collection:
@@ -158,10 +157,9 @@ class Collections:
         self, name: str, *, limit: int, before: str | None = None, label: int | None = None
     ) -> tuple[list[CollectedImage], str | None]:
         """Return the newest images first, of a label if one is given, and the cursor of the next page."""
-        having = {"collection_id": name, **({} if label is None else {"label": label})}
         with self._database.read() as connection:
-            _row(connection, name)
-            shown, following = COLLECTED_IMAGES.page(connection, limit=limit, before=before, **having)
+            of: dict[str, Any] = {"collection_id": _row(connection, name).id, "label": label}
+            shown, following = COLLECTED_IMAGES.page(connection, limit=limit, before=before, **of)
         return list(map(CollectedImage.of, shown)), following
 
     def readings(
@@ -185,12 +183,12 @@ class Collections:
         -------
         ``n_images`` and ``n_misread`` of the label, the ``images`` of a page, and ``next``, the cursor of the next one.
         """
-        having = {"collection_id": name, **({} if label is None else {"label": label})}
         number = parse_cursor(before)
         with self._database.read() as connection:
             _row(connection, name)
-            rows = COLLECTED_IMAGES.all(connection, **having)[::-1]
-            pixels = {row_id: content for row_id, _, content in collection_rows.labelled_pixels(connection, **having)}
+            rows = COLLECTED_IMAGES.all(connection, collection_id=name, label=label)[::-1]
+            found_pixels = collection_rows.labelled_pixels(connection, name, label)
+            pixels = {row_id: content for row_id, _, content in found_pixels}
         found: list[tuple[CollectedImageRow, dict[str, Any]]] = []
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
@@ -253,7 +251,7 @@ class Collections:
         """
         with self._database.read() as connection:
             newest = _row(connection, name).n_versions
-            images = collection_rows.labelled_pixels(connection, collection_id=name)
+            images = collection_rows.labelled_pixels(connection, name)
         if not images:
             raise NoDataYet("The collection has no images yet.")
         upload = _upload(images)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from service.answers import Doc, plain
+from service.answers import Doc
 from service.charts import BlockAverage, Curves, Thinning, steps_averaged
 from service.core import METRICS, Check, Floats, Ints, StopReason, TrainingConfig, completed
 from service.core.tables import csv_text
@@ -22,11 +22,10 @@ from service.database import (
     NO_ANNOTATION,
     Annotation,
     CheckSeries,
-    EventRow,
+    Event,
     JobRow,
     JobState,
     RecordedCheck,
-    StateRow,
     Transition,
 )
 from service.errors import ServiceError
@@ -66,24 +65,6 @@ class JobRequest:
             record["start_from"] = self.start_from
         record |= {"paused": True} if self.paused else {}
         return {**record, "dataset": self.dataset, "name": self.model_name, **self.annotation.given()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """An event of a job: a state or a check. Ids ascend over all jobs."""
-
-    id: int
-    kind: str
-    data: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, row: EventRow) -> Event:
-        """Build from a row."""
-        if isinstance(row, StateRow):
-            return cls(id=row.id, kind="state", data=plain(row.move))
-        return cls(
-            id=row.id, kind="check", data={**{name: getattr(row, name) for name in _SHOWN}, "progress": row.detail}
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,16 +181,6 @@ class Job(Annotation):
         )
 
     @property
-    def name(self) -> str:
-        """The name of its model."""
-        return self.config.name
-
-    @property
-    def dataset(self) -> str:
-        """The name of the data set that it is trained on."""
-        return self.config.dataset
-
-    @property
     def latest(self) -> RecordedCheck | None:
         """The newest check."""
         return self.metrics.latest
@@ -226,7 +197,8 @@ class Job(Annotation):
     @property
     def caption(self) -> str:
         """The caption of a picture of the job."""
-        return f"{self.config.model} on {self.dataset}, {', '.join(in_words(self.config).values())}; {self.state}"
+        words = ", ".join(in_words(self.config).values())
+        return f"{self.config.model} on {self.config.dataset}, {words}; {self.state}"
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return them by name, with the checksum of the weights that it starts from."""

@@ -45,7 +45,7 @@ from .derived_jobs import (
     started,
     verification_of,
 )
-from .job import DEFAULT_POINTS, Event, EventBatch, Job, JobRequest, Metrics, curves_of, losses_after
+from .job import DEFAULT_POINTS, EventBatch, Job, JobRequest, Metrics, curves_of, losses_after
 from .snapshots import JobWeights, LayerNumbers, LayerValues
 from .submission import SubmissionService, check_capacity, fingerprint
 
@@ -194,8 +194,7 @@ class Jobs(SubmissionService):
     ) -> tuple[list[Job], str | None]:
         """Return the newest jobs first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
-            conditions = job_rows.found_jobs(search, state)
-            shown, following = JOBS.page(connection, *conditions, limit=limit, before=before)
+            shown, following = JOBS.page(connection, search=search, limit=limit, before=before, state=state)
             ids = [row.id for row in shown]
             histories = event_rows.states(connection, ids)
             annotations = annotation_rows.get(connection, "jobs", ids)
@@ -315,9 +314,9 @@ class Jobs(SubmissionService):
         """Return the events of a job after an event. A deleted job has no more."""
         with self._database.read() as connection:
             state = job_rows.state_of(connection, job_id)
-            rows = event_rows.after(connection, job_id, after, limit)
+            events = event_rows.after(connection, job_id, after, limit)
         is_over = state is None or JobState(state).final
-        return EventBatch(events=tuple(map(Event.of, rows)), complete=is_over and len(rows) < limit)
+        return EventBatch(events=tuple(events), complete=is_over and len(events) < limit)
 
     def newest_event_id(self) -> int:
         """Return the highest id of all events of all jobs, 0 without one."""

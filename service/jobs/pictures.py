@@ -46,7 +46,7 @@ _NUMBERS = {row.name for row in HYPERPARAMETERS if row.kind in ("integer", "numb
 def prepare_job_curves(jobs: Jobs, job_id: str, chart: Chart, **form: Unpack[Form]) -> Drawing:
     """Prepare the loss or the accuracy over steps."""
     found, provenance, job = jobs.curves(job_id), jobs.provenance(job_id), jobs.get(job_id)
-    words = {"title": f"{chart.capitalize()}: {job.name}", "caption": job.caption}
+    words = {"title": f"{chart.capitalize()}: {job.config.name}", "caption": job.caption}
     return Drawing.of(_CHARTS[chart], found, provenance=provenance, **words, **form)
 
 

@@ -29,8 +29,9 @@ from service.database import (
     SweepRow,
     annotation_rows,
     event_rows,
-    found_sweeps,
+    in_state,
     job_rows,
+    of_sweep,
     report_of_sweep,
     weight_rows,
 )
@@ -270,7 +271,8 @@ class Sweeps(SubmissionService):
     ) -> tuple[list[SweepSummary], str | None]:
         """Return the newest sweeps first and, if there are more, the cursor of the next page."""
         with self._database.read() as connection:
-            rows, following = SWEEPS.page(connection, *found_sweeps(search, state), limit=limit, before=before)
+            conditions = in_state(state, of_sweep)
+            rows, following = SWEEPS.page(connection, *conditions, search=search, limit=limit, before=before)
             ids = [row.id for row in rows]
             states = job_rows.count_members_by_state(connection, ids)
             annotations = annotation_rows.get(connection, "sweeps", ids)

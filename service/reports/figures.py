@@ -231,7 +231,7 @@ def largest_weights(runs: Runs) -> tuple[float, ...]:
 def _images_of(run: Run, places: Sequence[int]) -> Images:
     """Return training images of a run, (n, 28, 28), by undoing the scaling to [-1, 1]."""
     config = run.job.config
-    x = split(load_dataset(run.job.dataset), config).x_train[list(places), :-1]
+    x = split(load_dataset(run.job.config.dataset), config).x_train[list(places), :-1]
     return config.build_model().scaling.invert(x).reshape(-1, *config.task.image_shape)
 
 

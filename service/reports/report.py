@@ -318,7 +318,7 @@ class RunNumbers:
 def numbers_of(run: Run) -> RunNumbers:
     """Return the results of a run."""
     job, curves = run.job, run.curves
-    training, validation = select(load_dataset(job.dataset), job.config)
+    training, validation = select(load_dataset(job.config.dataset), job.config)
     if job.latest is None or job.best is None or curves.batches_per_epoch is None:
         raise ValueError("a run that has succeeded has checks")
     return RunNumbers(

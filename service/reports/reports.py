@@ -30,8 +30,9 @@ from service.database import (
     ReportRow,
     Search,
     annotation_rows,
-    found_reports,
+    in_state,
     job_rows,
+    of_report,
 )
 from service.datasets import load_dataset, select
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet, StorageFailed
@@ -135,7 +136,8 @@ class Reports(SubmissionService):
     ) -> tuple[list[ReportSummary], str | None]:
         """Return the newest reports first and, if there are more, the cursor to ask for them with."""
         with self._database.read() as connection:
-            rows, following = REPORTS.page(connection, *found_reports(search, state), limit=limit, before=before)
+            conditions = in_state(state, of_report)
+            rows, following = REPORTS.page(connection, *conditions, search=search, limit=limit, before=before)
             annotations = annotation_rows.get(connection, "reports", [row.id for row in rows])
         reports = [self._report(row, annotations[row.id]) for row in rows]
         return [ReportSummary(**report.shown()) for report in reports], following

@@ -26,7 +26,7 @@ ONE = Annotation(title="Ærlig MODELL", tags=("b", "a b", "b"), notes="50 %_of\n
 
 def found(database: Database, text: str | None = None, *tags: str) -> list[str]:
     with database.read() as connection:
-        page, _ = JOBS.page(connection, *job_rows.found_jobs(Search.of(text, tags), None), limit=9)
+        page, _ = JOBS.page(connection, search=Search.of(text, tags), limit=9)
     return [row.id for row in page]
 
 

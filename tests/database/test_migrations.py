@@ -22,7 +22,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from service.database import HEAD, JOBS, CheckRow, Database, event_rows, migrate, migrations, tables
+from service.database import HEAD, JOBS, CheckRow, Database, Event, event_rows, migrate, migrations, tables
 from service.database.tables import metadata
 from service.errors import StorageFailed
 from tests.database.histories import check_series
@@ -158,7 +158,7 @@ def test_what_an_earlier_version_recorded_is_kept(url: str) -> None:
             n_loose = connection.execute(text(f"SELECT count(*) FROM events WHERE job_id = '{job_id}'")).scalar_one()
         assert row is not None and row.latest_check is not None and row.best_check is not None
         assert (row.latest_check["id"], row.best_check["id"]) == (ids[-1], ids[0])
-        assert CheckRow(**row.latest_check) == events[-1] and row.latest_check["detail"] == {"fraction": 0.3}
+        assert Event.of(CheckRow(**row.latest_check)) == events[-1] and row.latest_check["detail"] == {"fraction": 0.3}
         assert series.checks["id"].tolist() == ids and [event.id for event in events] == ids[1:]
         assert series.checks["validation_loss"].tolist() == [0.1 + 0.2 * n for n in range(4)]
         assert len(series.step_losses) == 4

@@ -143,11 +143,7 @@ def test_a_check_is_written_once(database: Database, add_job: AddJob) -> None:
         assert event_rows.newest_id(connection) == ids[-1]
         assert event_rows.jobs_since(connection, ids[-1]) == {}
         assert event_rows.jobs_since(connection, ids[-2]) == {ids[-1]: job_id}
-        assert [type(row).__name__ for row in event_rows.after(connection, job_id, 0, 3)] == [
-            "StateRow",
-            "CheckRow",
-            "CheckRow",
-        ]
+        assert [event.kind for event in event_rows.after(connection, job_id, 0, 3)] == ["state", "check", "check"]
 
 
 def append_checks(database: Database, job_id: str, steps: range) -> list[int]:

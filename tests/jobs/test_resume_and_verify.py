@@ -177,7 +177,7 @@ class TestVerify:
         assert found["identical"] and found["recorded_sha256"] == found["retrained_sha256"]
         assert found["largest_difference"] == {"best": 0.0, "last": 0.0}
         assert found["differences"] == []
-        assert system.registry.versions(job.name) == (job.model["version"],) if job.model else False
+        assert system.registry.versions(job.config.name) == (job.model["version"],) if job.model else False
 
     @pytest.mark.slow
     def test_a_cancelled_and_a_resumed_job(self, inline: JobSystem) -> None:
@@ -234,7 +234,7 @@ class TestVerify:
 
     def test_a_damaged_model_fails_the_verification(self, inline: JobSystem) -> None:
         job = inline.train()
-        (path,) = (inline.folder / "model_store" / job.name).glob("*/weights.npz")
+        (path,) = (inline.folder / "model_store" / job.config.name).glob("*/weights.npz")
         path.chmod(0o600)
         path.write_bytes(path.read_bytes()[:-1])
         verified = verify(inline, job)

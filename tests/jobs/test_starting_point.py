@@ -177,7 +177,7 @@ def test_members_of_a_sweep_have_the_bits_of_the_job_alone(inline: JobSystem) ->
     sweep = sweeps.submit(SweepRequest(base=base, grid={"learning_rate": [0.01, 0.1]}, name="swept"))
     alone, _ = train(inline, start_from="first", learning_rate=0.1)
     member = inline.wait(sweep.members[1].id)
-    assert replace(member.config, name=alone.name) == alone.config
+    assert replace(member.config, name=alone.config.name) == alone.config
     assert inline.weights_sha256(member.id) == inline.weights_sha256(alone.id)
     with pytest.raises(InvalidField) as refusal:
         sweeps.submit(SweepRequest(base=base, grid={"hidden_layers": [[8], [9]]}))

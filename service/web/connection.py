@@ -25,6 +25,8 @@ MIN_RECEIVED_BYTES = 16_384
 """What a client must receive within `SEND_TIMEOUT_S` while more than that waits for it."""
 _LINGER_S = 3.0
 """In which an answered client may still send, unread: closed at once, it might not see the answer."""
+_LAST_S = 0.25
+"""In which a connection that is not used still takes a request while the server stops: it may be on its way."""
 BODY_RECEIVED = "body_received"
 """In the state of a scope once the whole body is here, so that no time need be measured while it is read."""
 IN_PROGRESS = "in_progress"
@@ -80,6 +82,7 @@ class Connection(HttpToolsProtocol):
         self._answering: RequestResponseCycle | None = None
         self._receiving: Literal["nothing", "something", "head", "body", "no more"] = "something"
         self._n_headers = self._n_header_bytes = self._n_unparsed_bytes = 0
+        self._is_stopping = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, if there is room."""
@@ -159,6 +162,8 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         if self.scope["http_version"] == "1.0":
             self.cycle.__class__ = _AnswerUntilClose  # uvicorn makes it; nothing of it has run yet
+        if self._is_stopping:
+            self.cycle.keep_alive = False
         self._receiving = "body"
         self._stop_waiting()
         self._limits.waiting[self] = None
@@ -189,6 +194,18 @@ class Connection(HttpToolsProtocol):
             self._wait()
         elif not self.pipeline:
             self._limits.waiting[self] = None
+
+    def shutdown(self) -> None:
+        """Close once what is asked, or about to be, is answered, which says so.
+
+        Uvicorn closes at once what is not used. Of clients that are busy, nearly all have sent the next request then,
+        and would not know whether it was executed.
+        """
+        if self._is_idle():
+            self._is_stopping = True
+            self.loop.call_later(_LAST_S, self._close_idle)
+        else:
+            super().shutdown()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close after uvicorn's own wait between requests, and after each of ours, for which its timer is used."""
@@ -226,6 +243,10 @@ class Connection(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
         return b"\r\n".join([line, *headers, b"", b""])
+
+    def _close_idle(self) -> None:
+        if self._is_idle():
+            self.transport.close()
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

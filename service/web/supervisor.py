@@ -70,6 +70,10 @@ class WebProcess(Process):
                 self._n_unanswered, self._patience_s = 0, HANG_S
         return self.process.is_alive() and self._n_unanswered * _CHECK_S < self._patience_s
 
+    def terminate(self) -> None:
+        """Ask it to stop. Uvicorn closes the pipe too, and the process would end at once, as without its parent."""
+        self.process.terminate()
+
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve, and end with the parent, however that ends, even while suspended."""
         if sys.platform == "linux":

@@ -221,6 +221,22 @@ def test_who_closes_its_side_is_answered(n_requests: int) -> None:
     assert received.count(b"connection: close") == 1
 
 
+def test_a_request_on_its_way_is_answered_while_the_server_stops() -> None:
+    async def exchange(*sent: bytes) -> bytes:
+        async with connected(echo) as (served, reader, writer):
+            writer.write(GET % 1)
+            await read_answer(reader)
+            served.shutdown()
+            for piece in sent:
+                writer.write(piece)
+                await asyncio.sleep(0)
+            return await reader.read()
+
+    assert run(exchange()) == b"", "what is not used is closed"
+    for received in (run(exchange(GET % 2)), run(exchange(POST + b"Content-Length: 2\r\n", b"\r\nok"))):
+        assert received.startswith(b"HTTP/1.1 200 OK") and b"connection: close" in received
+
+
 def test_http_1_0_gets_no_chunks() -> None:
     """An answer of unknown length, as a stream is, ends with its connection."""
 

@@ -11,18 +11,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
+from service.database import Database, job_rows
 from service.errors import ServiceError
 from service.metrics import share_metrics
 from service.web.server import listen
 from tests.new_folder import add_database
-from tests.web.serving import DEADLINE_S, TINY, wait_until_over
+from tests.web.serving import DEADLINE_S, LONG, TINY, wait_until_over
 from tests.web.test_metrics import scraped, value
 
 pytestmark = pytest.mark.slow
@@ -239,6 +240,20 @@ def test_none_outlives_its_supervisor(tmp_path: Path, sent: signal.Signals, is_s
         assert sent == signal.SIGKILL or not figures.exists()
     with share_metrics(tmp_path):
         assert not figures.exists(), "the next one removes what a killed one leaves"
+
+
+def test_a_stop_ends_what_is_begun(tmp_path: Path) -> None:
+    """As with one process: who follows a job gets the end of the stream, and the job goes back to the queue."""
+    with several_processes(tmp_path) as (supervisor, url), httpx.Client(timeout=DEADLINE_S) as client:
+        job_id = client.post(f"{url}/api/v1/jobs", json=LONG).json()["id"]
+        with client.stream("GET", f"{url}/api/v1/jobs/{job_id}/events") as answer:
+            lines = answer.iter_lines()
+            assert "event: check" in lines
+            supervisor.send_signal(signal.SIGTERM)
+            list(lines)  # the stream is ended, not cut
+            psutil.wait_procs([supervisor], timeout=DEADLINE_S)
+    with closing(Database(f"sqlite:///{tmp_path / 'inkling.db'}")) as database, database.read() as connection:
+        assert job_rows.state_of(connection, job_id) == "queued", "handed back, not lost"
 
 
 def test_none_is_left_by_a_supervisor_that_fails(tmp_path: Path) -> None:

@@ -223,8 +223,6 @@ class Annotating(Strict):
     notes: _Notes = ""
 
 
-_ANNOTATION_FIELDS: dict[str, Any] = {"title": (_Title, ""), "tags": (_Tags, []), "notes": (_Notes, "")}
-
 _MOST = DIGITS.n_classes
 
 
@@ -254,11 +252,34 @@ def _help_of(row: Hyperparameter) -> str:
     return help_
 
 
-def _field_of(row: Hyperparameter) -> tuple[Any, Any]:
-    """Only the model must be named."""
-    default = ... if row.name == "model" else list(row.default) if row.kind == "layers" else row.default
-    return _type_of(row), Field(default, description=_help_of(row))
+def _request_of(name: str, field: Callable[[Hyperparameter], Any], *names: str) -> type[Strict]:
+    """Make a request with a field of each hyperparameter, or of some."""
+    rows = [row for row in HYPERPARAMETERS if not names or row.name in names]
+    return create_model(name, __base__=Strict, **{row.name: field(row) for row in rows})
 
+
+def _optional(row: Hyperparameter) -> Any:
+    return _type_of(row), Field(row.default, description=_help_of(row))
+
+
+def _unless_model(row: Hyperparameter) -> Any:
+    return (_type_of(row), Field(description=_help_of(row))) if row.name == "model" else _optional(row)
+
+
+def _values(row: Hyperparameter) -> Any:
+    return list[_type_of(row)], Field(default_factory=list, description=f"Its values, each once. {_help_of(row)}")  # type: ignore[misc]
+
+
+def _increased(row: Hyperparameter) -> Any:
+    # What is not given is left out of what is dumped; there is no default.
+    about = f"Not given: as it was. Not less than that. {_help_of(row)}"
+    return _type_of(row), Field(default_factory=lambda: None, description=about)
+
+
+_Hyperparameters: Any = _request_of("_Hyperparameters", _unless_model)
+SweepBase: Any = _request_of("SweepRequestBase", _optional)
+SweepGrid: Any = _request_of("SweepRequestGrid", _values)
+ResumeRequest: Any = _request_of("ResumeRequest", _increased, "epochs", "patience")
 
 DatasetName = Annotated[str, Field(min_length=1, max_length=40)]
 
@@ -280,27 +301,8 @@ TrainingSet = Annotated[
 ]
 """One data set or several; with tags, so that an error is about the form that was meant."""
 
-_REQUEST_FIELDS: dict[str, Any] = {
-    **{row.name: _field_of(row) for row in HYPERPARAMETERS},
-    "dataset": (
-        TrainingSet,
-        Field("mnist", description="The data set to train on: `mnist`, one that was uploaded, or several together."),
-    ),
-    "name": (
-        str | None,
-        Field(
-            None,
-            description="The model of which this becomes the next version: "
-            f"{NAME_RULE}. Not given: data set and model, as in `mnist-softmax`.",
-        ),
-    ),
-    "paused": (bool, Field(False, description="Wait before the first step to be continued.")),
-}
 
-_Fields: Any = create_model("_Fields", __base__=Strict, **_REQUEST_FIELDS, **_ANNOTATION_FIELDS)
-
-
-class TrainingRequest(_Fields):
+class TrainingRequest(_Hyperparameters):  # type: ignore[misc]  # made of the table
     """What to train: flat, and all but `model` optional."""
 
     model_config = ConfigDict(
@@ -312,18 +314,18 @@ class TrainingRequest(_Fields):
         }
     )
 
-
-def _values_field(row: Hyperparameter) -> tuple[Any, Any]:
-    return list[_type_of(row)], Field(default_factory=list, description=f"Its values, each once. {_help_of(row)}")  # type: ignore[misc]
-
-
-_BASE_FIELDS: dict[str, Any] = {
-    row.name: (_type_of(row), Field(row.default, description=_help_of(row))) for row in HYPERPARAMETERS
-}
-_GRID_FIELDS: dict[str, Any] = {row.name: _values_field(row) for row in HYPERPARAMETERS}
-
-SweepBase: Any = create_model("SweepRequestBase", __base__=Strict, **_BASE_FIELDS)
-SweepGrid: Any = create_model("SweepRequestGrid", __base__=Strict, **_GRID_FIELDS)
+    dataset: TrainingSet = Field(
+        "mnist", description="The data set to train on: `mnist`, one that was uploaded, or several together."
+    )
+    name: str | None = Field(
+        None,
+        description="The model of which this becomes the next version: "
+        f"{NAME_RULE}. Not given: data set and model, as in `mnist-softmax`.",
+    )
+    paused: bool = Field(False, description="Wait before the first step to be continued.")
+    title: _Title = ""
+    tags: _Tags = Field([])
+    notes: _Notes = ""
 
 
 class SweepRequest(Annotating):
@@ -346,19 +348,6 @@ class SweepRequest(Annotating):
         f"{NAME_RULE}. Not given: data set and model, as in `mnist-softmax-sweep`.",
     )
     title: _Title = ""
-
-
-# What is not given is left out of what is dumped; there are no defaults.
-_RESUME_FIELDS: dict[str, Any] = {
-    row.name: (
-        _type_of(row),
-        Field(default_factory=lambda: None, description=f"Not given: as it was. Not less than that. {_help_of(row)}"),
-    )
-    for row in HYPERPARAMETERS
-    if row.name in ("epochs", "patience")
-}
-
-ResumeRequest: Any = create_model("ResumeRequest", __base__=Strict, **_RESUME_FIELDS)
 
 
 class ContinueRequest(Strict):

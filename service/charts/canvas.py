@@ -3,15 +3,10 @@
 from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
-from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 from .curves import AVERAGED_STEPS, MAX_POINTS, AnySteps, Curves, Series, Steps, block_statistics, steps_averaged, thin
-from .frame import INK, LARGEST_DRAWN, MAX_MARKERS, Frame
-from .sheet import Sheet
-
-_EPOCHS_IN = 0.42
+from .frame import INK, LARGEST_DRAWN, MAX_MARKERS, Frame, new_sheet
 
 _LOG_SCALE_FROM_RATIO = 1_000
 _FIRST_STEPS_FRACTION = 0.05
@@ -31,7 +26,7 @@ class Canvas:
     def __init__(
         self, *, y_label: str, y_bounds: tuple[float, float], off_scale: float = 0.0, **frame: Unpack[Frame]
     ) -> None:
-        self.sheet = Sheet(**frame)
+        self.sheet = new_sheet(**frame)
         self._axes = self.sheet.axes
         self._y_label, self._y_bounds, self._off_scale = y_label, y_bounds, off_scale
         self._recorded: list[tuple[Series, Series]] = []
@@ -120,7 +115,7 @@ class Canvas:
 
     def mark_recurrence(self, steps: Steps, values: Series, *, colour: str, label: str) -> None:
         """Put a triangle just below each of these points of a line."""
-        below = self._axes.transData + ScaledTranslation(0, -7 / 72, self.sheet.figure.dpi_scale_trans)
+        below = self.sheet.just_below()
         (marks,) = self._axes.plot(steps, values, "^", color=colour, markersize=6, zorder=4, transform=below)
         self.sheet.add_to_legend(marks, label)
         self._marked += values.tolist()
@@ -142,13 +137,9 @@ class Canvas:
         their range.
         """
         left_out = f"{self._n_left_out:,} values are not finite or too large to draw. " if self._n_left_out else ""
-        top_in = self.sheet.write_header(left_out)
-        if batches_per_epoch and self.sheet.is_roomy:
-            self._add_epoch_axis(batches_per_epoch)
-            top_in += _EPOCHS_IN
-        height_in = self.sheet.place_axes(top_in)
-        self._finish_x_axis()
-        self._finish_y_axis(height_in)
+        self.sheet.lay_out(left_out, batches_per_epoch)
+        self.sheet.number_steps(self._last_step)
+        self._finish_y_axis()
         return self.sheet.encode()
 
     def _take_finite(self, steps: AnySteps, values: Series) -> tuple[Series, Series]:
@@ -160,24 +151,14 @@ class Canvas:
         self._recorded.append((at, values))
         return at, values
 
-    def _finish_x_axis(self) -> None:
-        axis = self._axes.xaxis
-        self._axes.set_xlim(-0.01 * self._last_step, 1.01 * self._last_step)
-        axis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-        axis.set_major_formatter("{x:,.0f}")
-        self._axes.set_xlabel("step")
-
-    def _finish_y_axis(self, height_in: float) -> None:
+    def _finish_y_axis(self) -> None:
         drawn = self._drawn or [(np.zeros(1), np.zeros(1))]
         values = np.concatenate([each for _, each in drawn])
         if values.min() > 1 / LARGEST_DRAWN and values.max() > _LOG_SCALE_FROM_RATIO * values.min():
-            self.sheet.make_y_axis_logarithmic()
-            self._axes.yaxis.set_major_locator(LogLocator(numticks=8))
-            self._axes.yaxis.set_minor_formatter(NullFormatter())
+            self.sheet.make_y_axis_logarithmic(n_ticks=8)
         else:
             self._fit_y_axis(drawn, values)
-        scale = " (log scale)" if self._axes.get_yscale() == "log" else ""
-        self.sheet.label_y_axis(self._y_label, scale, height_in)
+        self.sheet.label_y_axis(self._y_label)
 
     def _fit_y_axis(self, drawn: list[tuple[Series, Series]], values: Series) -> None:
         self.sheet.number_y_axis()
@@ -200,15 +181,6 @@ class Canvas:
         outside = [f"{value:.4g}" for value in ends if not bottom <= value <= top]
         if outside:
             self.sheet.note(f"{'some values' if has_outliers else 'first steps'} off scale: {', '.join(outside)}")
-
-    def _add_epoch_axis(self, batches_per_epoch: int) -> None:
-        per_epoch: Any = batches_per_epoch
-        conversions = (lambda step: step / per_epoch, lambda epoch: epoch * per_epoch)
-        epochs = self._axes.secondary_xaxis("top", functions=conversions)
-        epochs.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-        epochs.set_xlabel("epoch")
-        epochs.spines["top"].set_visible(True)
-        epochs.set_zorder(5)
 
 
 def _is_first(at: Series) -> NDArray[np.bool_]:

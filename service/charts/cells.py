@@ -74,11 +74,12 @@ def heatmap_chart(
     if high > low:
         figures = [f"{value:{form}}" for value in np.linspace(low, high, _N_COLOURS)]
         sheet.add_colour_bar(colours, figures, title)
-    height_in, width_in = _place_axes(sheet, x_name, len(x_values)), sheet.axes_width_in
+    _lay_out(sheet, x_name, len(x_values))
+    width_in, height_in = sheet.axes_width_in, sheet.axes_height_in
     sheet.axes.set_ylim(-0.5, len(y_values) - 0.5)
     sheet.axes.set_xticks(*_ticks(x_values, int(width_in / 0.8)))
     sheet.axes.set_yticks(*_ticks(y_values, int(height_in / 0.22)))
-    sheet.label_y_axis(y_name, "", height_in)
+    sheet.label_y_axis(y_name)
     if width_in / len(x_values) > 0.55 and height_in / len(y_values) > 0.22:
         for (row, column), result in np.ndenumerate(results):
             if np.isfinite(result):
@@ -115,13 +116,13 @@ def confusion_chart(counts: NDArray[np.int64], labels: Sequence[str], **frame: U
         figures = [f"{100 * largest * fraction:.1f} %" for fraction in fractions]
         sheet.add_colour_bar([_red(fraction) for fraction in fractions], figures, "of its class")
     sheet.add_to_legend(sheet.swatch(_CORRECT, _EDGE), "correct")
-    height_in = _place_axes(sheet, "predicted", n_classes)
+    _lay_out(sheet, "predicted", n_classes)
     sheet.axes.set_ylim(n_classes - 0.5, -0.5)
     sheet.axes.set_xticks(range(n_classes), labels)
     sheet.axes.set_yticks(range(n_classes), labels)
-    sheet.label_y_axis("true", "", height_in)
+    sheet.label_y_axis("true")
     # Wide labels have moved the axes.
-    if sheet.axes_width_in / n_classes > 0.4 and height_in / n_classes > 0.2:
+    if sheet.axes_width_in / n_classes > 0.4 and sheet.axes_height_in / n_classes > 0.2:
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 is_dark = row != column and shares[row, column] > _LEGIBLE * largest
@@ -129,14 +130,13 @@ def confusion_chart(counts: NDArray[np.int64], labels: Sequence[str], **frame: U
     return sheet.encode()
 
 
-def _place_axes(sheet: Sheet, x_label: str, n_columns: int) -> float:
-    """Write the header and place the axes, without lines; return the inches of their height."""
-    height_in = sheet.place_axes(sheet.write_header())
+def _lay_out(sheet: Sheet, x_label: str, n_columns: int) -> None:
+    """Write the header and place the axes, without lines."""
+    sheet.lay_out()
     sheet.axes.grid(visible=False)
     sheet.axes.spines[:].set_visible(False)
     sheet.axes.tick_params(length=0)
     sheet.axes.set(xlim=(-0.5, n_columns - 0.5), xlabel=x_label)
-    return height_in
 
 
 def _write(sheet: Sheet, column: int, row: int, text: str, *, is_dark: bool) -> None:

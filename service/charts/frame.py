@@ -7,7 +7,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, Required, TypeAlias, TypedDict, Unpack
 
@@ -16,7 +15,6 @@ from service.errors import InvalidField
 from .provenance import Provenance, printable
 
 if TYPE_CHECKING:
-    from .canvas import Canvas
     from .sheet import Sheet
 
 ImageFormat: TypeAlias = Literal["png", "svg", "pdf"]
@@ -115,30 +113,15 @@ class Frame(TypedDict, total=False):
     provenance: Required[Provenance]
 
 
-def _load_matplotlib() -> None:
-    """Import all of matplotlib that charts need, which takes about a second and 45 MB.
+def new_sheet(**frame: Unpack[Frame]) -> Sheet:
+    """Make an empty sheet; the first one imports all of matplotlib that charts need, in about a second and 45 MB.
 
     Under a lock, because its modules import each other in circles: two threads that enter the circle at different
     places would each wait for the other, which Python resolves by giving one of them half a module.
     """
     with _importing:
-        import_module("service.charts.canvas")
-
-
-def new_sheet(**frame: Unpack[Frame]) -> Sheet:
-    """Make an empty sheet; the first one imports matplotlib."""
-    _load_matplotlib()
-    from .sheet import Sheet  # noqa: PLC0415
-
+        from .sheet import Sheet  # noqa: PLC0415
     return Sheet(**frame)
-
-
-def new_canvas(*, y_label: str, y_bounds: tuple[float, float], off_scale: float = 0.0, **frame: Any) -> Canvas:
-    """Make an empty chart over steps; the first one imports matplotlib. Parameters as `Canvas`."""
-    _load_matplotlib()
-    from .canvas import Canvas  # noqa: PLC0415
-
-    return Canvas(y_label=y_label, y_bounds=y_bounds, off_scale=off_scale, **frame)
 
 
 def fit_lines(text: str, fits: Callable[[str], bool], max_lines: int) -> list[str]:

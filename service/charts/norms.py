@@ -75,13 +75,13 @@ def norms_chart(
     if inverse:
         (line,) = axes.plot(places, norm[0] * penalty[0] / penalty, color=VALIDATION, linestyle=(0, (4, 3)))
         sheet.add_to_legend(line, "inversely proportional to the penalty: slope −1")
-    height_in = sheet.place_axes(sheet.write_header())
+    sheet.lay_out()
     if inverse:
         sheet.make_y_axis_logarithmic()
     else:
         axes.set_ylim(0, 1.14 * float(np.nanmax(highest)) or 1)
         sheet.number_y_axis()
-    sheet.label_y_axis("weight norm ‖W‖", " (log scale)" if inverse else "", height_in)
+    sheet.label_y_axis("weight norm ‖W‖")
     axes.set_xlabel("L2 penalty λ" + (" (log scale)" if is_log else ""))
     sheet.pad_x_axis(places)
     if is_log:
@@ -106,11 +106,11 @@ def layers_chart(lines: Sequence[Line], *, y_label: str, **frame: Unpack[Frame])
     for (line, shown), colour in zip(drawn, CATEGORIES, strict=False):
         (curve,) = sheet.axes.plot(line.steps[shown], line.values[shown], "o-", color=colour, markersize=5, zorder=3)
         sheet.add_to_legend(curve, line.label)
-    height_in = sheet.place_axes(sheet.write_header())
+    sheet.lay_out()
     sheet.make_y_axis_logarithmic()
     sheet.axes.set_xticks(lines[0].steps)
     sheet.axes.set_xlabel("layer, 1 is next to the pixels")
-    sheet.label_y_axis(y_label, " (log scale)", height_in)
+    sheet.label_y_axis(y_label)
     return sheet.encode()
 
 

@@ -1,7 +1,7 @@
 """The sheet that every chart is drawn on: style, header, legend, axes, bytes.
 
 Every chart has a figure of its own and never touches pyplot, so that any number of threads may draw at once.
-Imported by `new_sheet` and `new_canvas` only, because it imports matplotlib.
+Imported by `new_sheet` only, because it imports matplotlib.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.transforms import ScaledTranslation, Transform
 from PIL import Image
 
 from .curves import Series
@@ -28,7 +29,7 @@ from .provenance import Provenance, describe, encode_png, printable
 _FAINT_INK = "#5f6368"
 _TITLE_PT, _TEXT_PT, _SMALL_PT, _NOTE_PT = 13.0, 10.0, 9.0, 8.0
 _EDGE_IN, _LEFT_IN, _RIGHT_IN, _BOTTOM_IN, _LEGEND_LINE_IN, _LEGEND_HANDLE_IN = 0.2, 0.85, 0.3, 0.6, 0.2, 0.55
-_COLOUR_BAR_IN, _COLOUR_BAR_ROOM_IN = 0.16, 1.05
+_COLOUR_BAR_IN, _COLOUR_BAR_ROOM_IN, _EPOCHS_IN = 0.16, 1.05, 0.42
 _NUMBERS_IN = 0.45  # of the room at the left
 _LEGEND_PART = 0.3  # of the height; a longer legend would crowd out what it explains
 _ROOMY_FROM_IN = 4
@@ -94,6 +95,8 @@ class Sheet:
         self._legend: list[tuple[Any, str]] = []
         self._legend_title: str | None = None
         self._colour_bar: tuple[Sequence[str], Sequence[str], str] | None = None
+        self.axes_height_in = 0.0
+        """Of the placed axes."""
 
     @property
     def is_roomy(self) -> bool:
@@ -123,8 +126,19 @@ class Sheet:
         """Put a colour bar to the right of the axes, the first colour at its bottom."""
         self._colour_bar = colours, labels, title
 
-    def write_header(self, warning: str = "") -> float:
-        """Write title, caption after a warning, and legend from the top down; return the inches that they take."""
+    def lay_out(self, warning: str = "", batches_per_epoch: int | None = None) -> None:
+        """Write title, caption after a warning, and legend from the top down; place the axes in the room below.
+
+        If there is room, an axis at the top counts the epochs of a chart over steps.
+        """
+        top_in = self._write_header(warning)
+        if batches_per_epoch and self.is_roomy:
+            self._add_epoch_axis(batches_per_epoch)
+            top_in += _EPOCHS_IN
+        self._place_axes(top_in)
+
+    def _write_header(self, warning: str) -> float:
+        """Return the inches that the header takes."""
         down_in = _EDGE_IN
         for text, font, colour in (
             (self._title, FontProperties(size=_TITLE_PT, weight="bold"), INK),
@@ -154,16 +168,32 @@ class Sheet:
         n_lines = -(-len(labels) // n_columns) + (self._legend_title is not None)
         return down_in + _LEGEND_LINE_IN * n_lines + 0.12
 
-    def place_axes(self, top_in: float) -> float:
-        """Give the axes, and a colour bar, all the room below ``top_in``; return the inches of their height."""
+    def _place_axes(self, top_in: float) -> None:
+        """Give the axes, and a colour bar, all the room below ``top_in``."""
         left, bottom = self.at(_LEFT_IN, self.height_in - _BOTTOM_IN)
         right, top = self.at(self.width_in - (_COLOUR_BAR_ROOM_IN if self._colour_bar else _RIGHT_IN), top_in)
         self.axes.set_position((left, bottom, right - left, top - bottom))
+        self.axes_height_in = (top - bottom) * self.height_in
         if self._colour_bar:
             x, _ = self.at(self.width_in - _COLOUR_BAR_ROOM_IN + 0.15, 0)
             bar = self.figure.add_axes((x, bottom, _COLOUR_BAR_IN / self.width_in, top - bottom))
-            self._draw_colour_bar(bar, (top - bottom) * self.height_in, *self._colour_bar)
-        return (top - bottom) * self.height_in
+            self._draw_colour_bar(bar, *self._colour_bar)
+
+    def _add_epoch_axis(self, batches_per_epoch: int) -> None:
+        per_epoch: Any = batches_per_epoch
+        conversions = (lambda step: step / per_epoch, lambda epoch: epoch * per_epoch)
+        epochs = self.axes.secondary_xaxis("top", functions=conversions)
+        epochs.xaxis.set_major_locator(_whole_numbers(10))
+        epochs.set_xlabel("epoch")
+        epochs.spines["top"].set_visible(True)
+        epochs.set_zorder(5)
+
+    def number_steps(self, last_step: float) -> None:
+        """Fit the x axis to steps from 0 to the last one."""
+        self.axes.set_xlim(-0.01 * last_step, 1.01 * last_step)
+        self.axes.xaxis.set_major_locator(_whole_numbers(7))
+        self.axes.xaxis.set_major_formatter("{x:,.0f}")
+        self.axes.set_xlabel("step")
 
     def number_y_axis(self) -> None:
         """Choose round numbers for a linear y axis, and write small and large ones with a power of ten."""
@@ -172,12 +202,15 @@ class Sheet:
         formatter.set_powerlimits((-5, 6))
         self.axes.yaxis.set_major_formatter(formatter)
 
-    def make_y_axis_logarithmic(self) -> None:
-        """Write powers of ten along a logarithmic y axis."""
+    def make_y_axis_logarithmic(self, n_ticks: int | None = None) -> None:
+        """Write powers of ten along a logarithmic y axis, if given at most so many."""
         self.axes.set_yscale("log")
+        if n_ticks:
+            self.axes.yaxis.set_major_locator(LogLocator(numticks=n_ticks))
+            self.axes.yaxis.set_minor_formatter(NullFormatter())
         self.axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))
 
-    def label_y_axis(self, label: str, addition: str, height_in: float) -> None:
+    def label_y_axis(self, label: str) -> None:
         """Name the finished y axis; by the label's last word alone where there is no room for more.
 
         Numbers that are wide move the axes to the right, so that the name stays on the sheet.
@@ -188,9 +221,10 @@ class Sheet:
         left, bottom, width, height = self.axes.get_position().bounds
         shift = max(0.0, widest_in - _NUMBERS_IN) / self.width_in
         self.axes.set_position((left + shift, bottom, width - shift, height))
-        if self.text_width_in(label + addition, FontProperties(size=_TEXT_PT)) > height_in:
+        scale = " (log scale)" if self.axes.get_yscale() == "log" else ""
+        if self.text_width_in(label + scale, FontProperties(size=_TEXT_PT)) > self.axes_height_in:
             label = label.rsplit(maxsplit=1)[-1]
-        self.axes.set_ylabel(label + addition)
+        self.axes.set_ylabel(label + scale)
 
     def cell(self, column: int, row: int, *, clip_on: bool = False, **style: Any) -> Rectangle:
         """Draw the unit square around a point; ``style`` is matplotlib's."""
@@ -212,6 +246,10 @@ class Sheet:
         """Return whether neighbouring places on a linear x axis are at least so many inches apart."""
         low, high = self.axes.get_xlim()
         return len(places) < 2 or float(np.diff(places).min()) / (high - low) * self.axes_width_in >= by_in
+
+    def just_below(self) -> Transform:
+        """Return what moves a mark from a point of the axes to just below it."""
+        return self.axes.transData + ScaledTranslation(0, -7 / 72, self.figure.dpi_scale_trans)
 
     def note(self, text: str) -> None:
         """Write a few words in small type below the axes."""
@@ -258,12 +296,10 @@ class Sheet:
         self.figure.savefig(file, format=image_format, metadata={**metadata, date: None})
         return file.getvalue
 
-    def _draw_colour_bar(
-        self, bar: Axes, height_in: float, colours: Sequence[str], labels: Sequence[str], title: str
-    ) -> None:
+    def _draw_colour_bar(self, bar: Axes, colours: Sequence[str], labels: Sequence[str], title: str) -> None:
         """Stack the colours, and label as many as have room."""
         bar.barh(np.arange(len(colours)), 1, height=1, color=colours, edgecolor=colours, linewidth=0.3)
-        n_ticks = min(_MAX_COLOUR_TICKS, max(2, int(height_in / 0.25)))
+        n_ticks = min(_MAX_COLOUR_TICKS, max(2, int(self.axes_height_in / 0.25)))
         ticks = range(0, len(labels), -(-len(labels) // n_ticks))
         font, room_in = FontProperties(size=_NOTE_PT), _COLOUR_BAR_ROOM_IN - _COLOUR_BAR_IN - 0.25
         bar.set_yticks(ticks, ["".join(self.fit_lines(labels[tick], font, 1, room_in)) for tick in ticks])
@@ -283,3 +319,7 @@ class Sheet:
             if sum(column.max() for column in np.array_split(widths_in, n_columns)) <= self.width_in - 2 * _EDGE_IN:
                 return n_columns
         return 1
+
+
+def _whole_numbers(most: int) -> MaxNLocator:
+    return MaxNLocator(most, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
 from service.core import METRICS
 from service.errors import NoDataYet
 
+from .canvas import Canvas
 from .curves import Curves, Line, Series, Steps, block_statistics
-from .frame import CATEGORIES, MAX_MARKERS, TRAINING, VALIDATION, Frame, new_canvas
-
-if TYPE_CHECKING:
-    from .canvas import Canvas
+from .frame import CATEGORIES, MAX_MARKERS, TRAINING, VALIDATION, Frame
 
 _MAX_POINTS_IN_ALL = 40_000
 _OFF_SCALE = 0.01
@@ -33,7 +31,7 @@ def loss_chart(curves: Curves, *, n_averaged: int = 10, **frame: Unpack[Frame]) 
     NoDataYet : no validation check has been made.
     """
     _require_checks(len(curves))
-    canvas = new_canvas(**frame, y_label="cross-entropy loss", y_bounds=(0.0, math.inf))
+    canvas = Canvas(**frame, y_label="cross-entropy loss", y_bounds=(0.0, math.inf))
     canvas.training_loss(curves, colour=TRAINING, label="training", n_averaged=n_averaged)
     return _with_validation(canvas, curves, "validation_loss", "lowest validation loss {value}")
 
@@ -45,7 +43,7 @@ def accuracy_chart(curves: Curves, **frame: Unpack[Frame]) -> bytes:
     are kept.
     """
     _require_checks(len(curves))
-    canvas = new_canvas(**frame, y_label="accuracy", y_bounds=(0.0, 1.0))
+    canvas = Canvas(**frame, y_label="accuracy", y_bounds=(0.0, 1.0))
     canvas.line(curves.check_steps, curves.checks["train_accuracy"], colour=TRAINING, label="training")
     return _with_validation(canvas, curves, "validation_accuracy", "{value} at the lowest validation loss")
 
@@ -66,7 +64,7 @@ def gap_chart(
     positive_from : the check from which on the gap is above 0 at each.
     """
     _require_checks(len(curves))
-    canvas = new_canvas(**frame, y_label="gap in percentage points", y_bounds=(-100.0, 100.0))
+    canvas = Canvas(**frame, y_label="gap in percentage points", y_bounds=(-100.0, 100.0))
     canvas.mark_level(0)
     steps, gap = _gaps(curves)
     _add_range(canvas, [_gaps(each) for each in repeats], "each check")
@@ -107,7 +105,7 @@ def shuffle_chart(
     if len(in_order) < 2 or len(shuffled) == 0:
         raise NoDataYet("There are not enough validation checks to compare yet.")
     metric = "validation_accuracy"
-    canvas = new_canvas(**frame, **_y_axis(metric))
+    canvas = Canvas(**frame, **_y_axis(metric))
     steps, accuracy = in_order.check_steps, in_order.checks[metric]
     _add_range(canvas, [(each.check_steps, each.checks[metric]) for each in repeats], "shuffled")
     canvas.line(shuffled.check_steps, shuffled.checks[metric], colour=TRAINING, label="shuffled", linewidth=1.3)
@@ -148,7 +146,7 @@ def lines_chart(
     """
     lines = [line for line in lines if len(line.steps)]
     _require_checks(len(lines))
-    canvas = new_canvas(**frame, **_y_axis(metric), off_scale=off_scale)
+    canvas = Canvas(**frame, **_y_axis(metric), off_scale=off_scale)
     labels = list(dict.fromkeys(line.label for line in lines))
     in_legend = len(labels) <= len(CATEGORIES) and canvas.sheet.has_room_for_legend(labels)
     meaning = "; ".join(dict.fromkeys(line.meaning for line in lines if line.meaning))

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from service.charts import ChartSize, Line, heatmap_chart, layers_chart, lines_chart, norms_chart
-from service.charts.frame import new_canvas
+from service.charts.canvas import Canvas
 from service.errors import NoDataYet
 
 SMALL = ChartSize(width_px=320, height_px=240)
@@ -170,7 +170,7 @@ def test_any_grid_is_drawn() -> None:
 
 def test_a_short_line_among_the_first_steps_of_a_long_one_is_not_cut_off() -> None:
     """As λ = 1 of the report: it ends within the first steps of the others, and falls below all of them."""
-    canvas = new_canvas(title="", provenance={}, y_label="", y_bounds=(0.0, 1.0))
+    canvas = Canvas(title="", provenance={}, y_label="", y_bounds=(0.0, 1.0))
     long, short = np.arange(0, 7800, 31), np.arange(0, 390, 31)
     canvas.line(long, np.where(long, 0.9, 0.2), colour="k", label="")
     canvas.line(short, np.where(short, np.where(short % 2, 0.74, 0.82), 0.2), colour="k", label="")

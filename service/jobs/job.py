@@ -131,7 +131,10 @@ class Job(Annotation):
     ] = None
     can_pause: Annotated[
         bool,
-        Doc(f"Now or later: it is not over, no member of a sweep, and was trained in fewer than {MAX_CLAIMS} parts."),
+        Doc(
+            "Now or later: it is neither over nor being cancelled, no member of a sweep, and was trained in fewer than "
+            f"{MAX_CLAIMS} parts."
+        ),
     ]
     metrics: LatestAndBest
     stop_reason: Annotated[str | None, Doc("Why training ended.", StopReason | None)] = None
@@ -158,13 +161,14 @@ class Job(Annotation):
         if state.final or state is JobState.PAUSED:
             progress = replace(progress, eta_s=0.0 if state.final else None)
         start = StartingPoint.of(row.config.get("start_from"))
+        is_ending = state.final or state is JobState.CANCELLING
         return cls(
             id=row.id,
             config=JobConfig.of(row, start),
             state=state,
             progress=progress,
             pause_at_step=None if state.final else row.pause_at_step,
-            can_pause=not state.final and row.sweep_id is None and row.fence < MAX_CLAIMS,
+            can_pause=not is_ending and row.sweep_id is None and row.fence < MAX_CLAIMS,
             metrics=LatestAndBest(latest=_recorded(latest), best=_recorded(row.best_check)),
             stop_reason=row.stop_reason,
             error=row.error,

@@ -203,6 +203,7 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     machine's.
     """
     try:
+        host = host.strip("[]")  # of IPv6, as in an address of a page
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         both = family == socket.AF_INET6 and host == "::" and socket.has_dualstack_ipv6()
         listener = socket.create_server(

@@ -195,13 +195,18 @@ def test_a_job_is_paused_only_so_often(idle: JobSystem, monkeypatch: pytest.Monk
 
 
 def test_what_cannot_be_paused_or_continued_is_refused(idle: JobSystem) -> None:
-    queued, over = idle.submit(), idle.submit()
+    over, cancelling = idle.submit(), idle.submit()
     idle.jobs.cancel(over)
+    claimed(idle, cancelling)
+    idle.jobs.cancel(cancelling)
+    queued = idle.submit()
     sweeps = Sweeps(idle.database, max_queue_length=10, wake_engine=idle.engine.wake)
     sweep = sweeps.submit(SweepRequest(base={"model": "softmax", **SHORT}, grid={"seed": [1, 2]}))
-    assert not idle.jobs.get(over).can_pause and not idle.jobs.get(sweep.members[0].id).can_pause
+    for job_id in (over, cancelling, sweep.members[0].id):
+        assert not idle.jobs.get(job_id).can_pause
     for job_id, act, reason in (
         (over, idle.jobs.pause, "cancelled"),
+        (cancelling, idle.jobs.pause, "cancelling"),
         (sweep.members[0].id, idle.jobs.pause, "members of a sweep"),
         (queued, idle.jobs.proceed, "queued"),
         (over, idle.jobs.proceed, "cancelled"),

@@ -93,6 +93,12 @@ def test_an_address_of_another_machine() -> None:
         listen("192.0.2.1", 8000)
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="the machine has no IPv6")
+def test_an_ipv6_address_may_be_in_brackets() -> None:
+    with listen("[::1]", 0) as listener:
+        assert listener.getsockname()[0] == "::1"
+
+
 @pytest.mark.parametrize("proxy", ["*", "10.0.0.1", "10.0.0.0/8", "fd00::/8", "caddy", "10.0.0.1/8"])
 def test_a_proxy_that_is_no_address_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture, proxy: str) -> None:
     with Service(Settings(data_dir=tmp_path, executor="inline", trusted_proxies=(proxy,))) as service:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 import msgpack
 import numpy as np
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController
 
 from service import __version__
 from service.core import Certainty, Check, StopReason, TrainingConfig
@@ -18,6 +19,12 @@ from service.telemetry import Origin
 
 FORMAT = 6
 """Of specifications and messages; the version of the package rises with it."""
+
+
+@cache
+def thread_pools() -> ThreadpoolController:
+    """Return the controller of BLAS; to look for it among the libraries of the process takes milliseconds."""
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +110,7 @@ class Environment:
     @classmethod
     def current(cls) -> Environment:
         """Describe this process; called inside a run, so that the number of BLAS threads is the one in force."""
-        blas: dict[str, Any] = next((info for info in threadpool_info() if info["user_api"] == "blas"), {})
+        blas: dict[str, Any] = next((info for info in thread_pools().info() if info["user_api"] == "blas"), {})
         return cls(
             inkling=__version__,
             python=platform.python_version(),

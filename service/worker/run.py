@@ -8,7 +8,6 @@ from functools import cached_property
 from threading import Event
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from service import __version__
 from service.core import (
@@ -41,6 +40,7 @@ from .messages import (
     Started,
     mismatch,
     n_members_of,
+    thread_pools,
 )
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def run_training(spec: StackSpec, send: Callable[[Message], None], stop: StopReq
     """
     spans = [_TrainingSpan(member) for member in spec.members]
     try:
-        with threadpool_limits(limits=1), ThreadPoolExecutor(1, "checks") as helper:
+        with thread_pools().limit(limits=1), ThreadPoolExecutor(1, "checks") as helper:
             _Run(spec, send, stop, spans).train(helper)
     except ServiceError as error:
         for member, training_span in enumerate(spans):

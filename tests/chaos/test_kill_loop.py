@@ -23,8 +23,8 @@ def test_a_kill_in_every_gap_of_the_order_of_writes(
     fork_server: ForkServer, tmp_path: Path, seed: int, audit: AuditLoad, url: str
 ) -> None:
     gaps = GAPS * max(1, ROUNDS // 100)
-    if IS_SUITE:  # every third one, half of these on each kind of database
-        gaps = GAPS[seed % 3 + 3 * url.startswith("postgresql") :: 6]
+    if IS_SUITE:  # every fourth one, half of these on each kind of database
+        gaps = GAPS[seed % 4 + 4 * url.startswith("postgresql") :: 8]
     print(f"\nseed {seed}, {len(gaps)} gaps")
     load = FaultLoad(fork_server, tmp_path, seed, url=url)
     load.run(gaps)

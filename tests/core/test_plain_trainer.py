@@ -73,7 +73,7 @@ def test_every_check_is_that_of_the_plain_trainer(
 
 @pytest.mark.slow
 def test_so_is_each_member_of_a_stack(data_for: DataFor) -> None:
-    configs = [TrainingConfig(**SMALL, dtype="float64", epochs=30, l2_penalty=l2) for l2 in (0.0, 0.01, 0.1, 1.0)]
+    configs = [TrainingConfig(**SMALL, dtype="float64", epochs=10, l2_penalty=l2) for l2 in (0.0, 0.01, 0.1, 1.0)]
     data = data_for(configs[0])
     stops = set()
     for run in record_stack(configs, data):

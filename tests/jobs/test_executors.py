@@ -297,7 +297,7 @@ def test_the_folder_of_the_engine_shadows_no_module(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_kills", [6, pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.parametrize("n_kills", [4, pytest.param(50, marks=pytest.mark.long)])
 def test_many_kills_leave_a_working_executor(processes: TwoProcesses, n_kills: int) -> None:
     for turn in range(n_kills):
         inbox, execution = start(processes, spec_of(**ENDLESS))

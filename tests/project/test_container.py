@@ -129,8 +129,6 @@ def test_compose_trains_on_its_dask_workers(compose: Compose) -> None:
         assert job.refresh().state == "queued", "there are no workers yet"
         compose("up", "--detach", "--no-build", "--no-deps", "worker")
         assert job.wait().state == "succeeded", (job.error, job.data["history"])
-        running = client.train("softmax", epochs=10_000, patience=None)
-        eventually(lambda: running.refresh().state == "running")
     service, scheduler, worker, another = (
         f"{compose.project}_{part}" for part in ("inkling_1", "scheduler_1", "worker_1", "worker_2")
     )
@@ -138,6 +136,9 @@ def test_compose_trains_on_its_dask_workers(compose: Compose) -> None:
         compose.podman("healthcheck", "run", name)
     routes = compose.podman("exec", worker, "sh", "-c", "ls /data; cut -f 2 /proc/net/route").split()
     assert routes[0] == "Destination" and "00000000" not in routes, "no data, and no way out of the network"
+    with closing(InklingClient(url, key)) as client:
+        running = client.train("softmax", epochs=10_000, patience=None)
+        eventually(lambda: running.refresh().state == "running")
     for name in (service, worker, another, scheduler):  # in the order of compose
         compose.podman("stop", "--time", "20", name)
         assert compose.podman("inspect", name, "--format", "{{.State.ExitCode}}") == "0", name

@@ -61,12 +61,7 @@ class StackSpec:
 
     def to_bytes(self) -> bytes:
         """Return the specification as MessagePack."""
-        members = [
-            {**{name: getattr(m, name) for name in MemberSpec.__dataclass_fields__}, "config": m.config.to_dict()}
-            for m in self.members
-        ]
-        plain = {name: getattr(self, name) for name in StackSpec.__dataclass_fields__}
-        packed: bytes = msgpack.packb({**plain, "members": members, "format": FORMAT})
+        packed: bytes = msgpack.packb({**asdict(self), "format": FORMAT})
         return packed
 
     @classmethod

@@ -15,17 +15,7 @@ from .deletion import Deletion
 from .derived_jobs import ModelVersion, StartingPoint
 from .engine import Engine, EngineLock
 from .executors import DaskExecutor, Executor, InlineExecutor, ProcessesExecutor, check_scheduler
-from .job import (
-    DEFAULT_POINTS,
-    MAX_CLAIMS,
-    MAX_POINTS,
-    EventBatch,
-    Failure,
-    Job,
-    JobRequest,
-    LatestAndBest,
-    Metrics,
-)
+from .job import DEFAULT_POINTS, MAX_CLAIMS, MAX_POINTS, EventBatch, Failure, Job, JobRequest, LatestAndBest, Metrics
 from .jobs import LATE_S, Census, EventCursor, Jobs
 from .pausing import MAX_EPOCHS, MAX_PAUSE_S, MAX_PAUSED, MAX_STEPS
 from .pictures import (

@@ -7,16 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from service.database import (
-    AUDIT_LINES,
-    AdvisoryLock,
-    Database,
-    JobState,
-    Rows,
-    audited_call,
-    job_rows,
-    submitter,
-)
+from service.database import AUDIT_LINES, AdvisoryLock, Database, JobState, Rows, audited_call, job_rows, submitter
 from service.datasets import PACKAGED, Datasets
 from service.errors import IdempotencyMismatch, QueueFull
 from service.registry import Registry

@@ -56,6 +56,7 @@ _POSTGRESQL = {
     # Locks are waited for briefly, and a process that is suspended while it holds one loses it.
     "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=15s",
 }
+"""Options of libpq that the URL does not set."""
 _POOLED_BEGIN = "SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '15s'"
 """The same through PgBouncer in transaction mode, whose connections change between transactions."""
 _REFUSALS = {
@@ -64,7 +65,6 @@ _REFUSALS = {
     "unsupported startup parameter": "PgBouncer refuses the connection: add ?pgbouncer=true to the URL.",
 }
 """What another try would not change."""
-"""Options of libpq that the URL does not set."""
 _FULL = ("database or disk is full", "No space left", "could not extend file")
 _INCREMENTAL = 2
 """The value of SQLite's auto_vacuum with which pages can be given back."""

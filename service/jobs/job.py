@@ -25,6 +25,7 @@ from service.database import (
     Event,
     JobRow,
     JobState,
+    NewJob,
     RecordedCheck,
     Transition,
 )
@@ -32,6 +33,7 @@ from service.errors import ServiceError
 from service.worker import Progress
 
 from .derived_jobs import INHERITED, Continuation, ModelVersion, StartingPoint, Verification
+from .submission import fingerprint
 
 MAX_CLAIMS = 500
 """In so many parts a job can be trained: each adds lines to its history, which is in every answer about it."""
@@ -65,6 +67,17 @@ class JobRequest:
             record["start_from"] = self.start_from
         record |= {"paused": True} if self.paused else {}
         return {**record, "dataset": self.dataset, "name": self.model_name, **self.annotation.given()}
+
+    def new_job(self, idempotency_key: str | None = None) -> NewJob:
+        """Return the job to be inserted."""
+        return NewJob(
+            name=self.model_name,
+            dataset=self.dataset,
+            config=self.config.to_record(),
+            idempotency_key=idempotency_key,
+            request_sha256=fingerprint(self.to_record()),
+            annotation=self.annotation,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -92,14 +92,7 @@ class Jobs(SubmissionService):
         StartingPoint.of(request.config.start_from)  # raises unless it is a version
         config = with_its_classes(request.config, dataset)
         select(dataset, config)
-        new = NewJob(
-            name=request.model_name,
-            dataset=request.dataset,
-            config=config.to_record(),
-            idempotency_key=idempotency_key,
-            request_sha256=fingerprint(request.to_record()),
-            annotation=request.annotation,
-        )
+        new = replace(request.new_job(idempotency_key), config=config.to_record())
 
         def insert(connection: Connection) -> Job:
             accepted = self._insert(connection, new)

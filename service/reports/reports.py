@@ -26,7 +26,6 @@ from service.database import (
     Annotation,
     Database,
     GroupState,
-    NewJob,
     ReportRow,
     Search,
     annotation_rows,
@@ -38,7 +37,6 @@ from service.datasets import load_dataset, select
 from service.errors import InvalidJobTransition, JobNotFound, NoDataYet, StorageFailed
 from service.jobs import (
     Job,
-    JobRequest,
     Jobs,
     JobState,
     SubmissionService,
@@ -98,7 +96,7 @@ class Reports(SubmissionService):
         def insert(connection: Connection) -> ReportRow:
             check_capacity(connection, len(all_configs), self._max_queue_length)
             inserted = [insert_sweep(connection, sweep, c, fingerprint(sweep.to_dict())) for sweep, c in sweeps]
-            single = [_new_job(request) for request in requests]
+            single = [request.new_job() for request in requests]
             # The short ones first: their figures can then be drawn while the others train.
             job_rows.insert(connection, [*single, *(job for _, members in inserted for job in members)])
             in_order, shuffled = (job.id for job in single) if single else (None, None)
@@ -286,14 +284,3 @@ class Reports(SubmissionService):
             annotation=annotation,
             jobs=(*single, *(members.get(values(config)) for _, configs in sweeps for config in configs)),
         )
-
-
-def _new_job(request: JobRequest) -> NewJob:
-    return NewJob(
-        name=request.model_name,
-        dataset=request.dataset,
-        config=request.config.to_record(),
-        request_sha256=fingerprint(
-            {**request.config.to_dict(), "dataset": request.dataset, "name": request.model_name}
-        ),
-    )

@@ -19,7 +19,7 @@ from service.charts import MEDIA_TYPES, ChartSize, Drawing, confusion_chart, dig
 from service.core import MAX_LAYERS, Ints
 from service.jobs import ImageFormat
 
-from .requests import Parameters
+from .requests import WHOLE, Parameters
 
 PNG, SVG, BYTES = MEDIA_TYPES["png"], MEDIA_TYPES["svg"], "application/octet-stream"
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -44,7 +44,7 @@ PNG_MADE: dict[str, Any] = {**PNG_ANSWER, "responses": {200: PNG_ANSWER["respons
 """A picture of what was sent, of which no client has a copy."""
 CHART_ANSWER = file_answer("A PNG or SVG file.", PNG, SVG)
 
-Upscale = Annotated[int, Field(ge=1, le=16, description="Pixels to a side of each pixel.")]
+Upscale = Annotated[int, Field(ge=1, le=16, description="Pixels to a side of each pixel."), WHOLE]
 BestOrLast = Annotated[
     Literal["best", "last"], Field(description="Of the lowest validation loss so far, or the newest.")
 ]
@@ -81,7 +81,7 @@ class _WeightsParameters(Parameters):
 
 
 Layer = Annotated[
-    int, Field(ge=1, le=MAX_LAYERS + 1, description="1 is next to the pixels; the last one is the outputs.")
+    int, Field(ge=1, le=MAX_LAYERS + 1, description="1 is next to the pixels; the last one is the outputs."), WHOLE
 ]
 
 

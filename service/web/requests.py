@@ -72,14 +72,14 @@ def _decimal(text: Any, form: re.Pattern[str] = _DECIMAL) -> Any:
     return "" if isinstance(text, str) and not form.fullmatch(text) else text
 
 
-DECIMAL = BeforeValidator(partial(_decimal, form=_ONE_SPELLING))
-"""Of a whole number in the path of an address, where a thing has one name: ``01`` is not 1.
+WHOLE, DECIMAL = BeforeValidator(_decimal), BeforeValidator(partial(_decimal, form=_ONE_SPELLING))
+"""Of a whole number that is a query parameter by itself, or in a path, where a thing has one name: ``01`` is not 1.
 
-It comes last, so that what bounds the number is documented."""
+They come last, so that what bounds the number is documented."""
 
 
 class Parameters(BaseModel):
-    """The query parameters of an endpoint, which is all that it takes; `service.web.routing.Route` knows them by it."""
+    """Query parameters that are many, or that endpoints have in common: all of an endpoint, as FastAPI mixes none."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from fastapi import APIRouter, Query
 from fastapi.datastructures import DefaultPlaceholder
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, create_model, with_config
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -206,10 +207,9 @@ class Route(SecuredRoute):
         """Return the names of all query parameters, whether FastAPI reads them or the endpoint."""
         names = {each["name"] for each in (self.openapi_extra or {}).get("parameters", ()) if each["in"] == "query"}
         for field in self.dependant.query_params:
-            model = field.field_info.annotation
-            if not (isinstance(model, type) and issubclass(model, Parameters)):
-                raise TypeError(f"{self.name} must declare its query parameters as one model of Parameters")
-            names |= model.model_fields.keys()
+            kind = field.field_info.annotation
+            is_model = isinstance(kind, type) and issubclass(kind, Parameters)
+            names |= kind.model_fields.keys() if is_model else {field.alias}  # type: ignore[union-attr]
         return frozenset(names)
 
     def _documented_media_types(self) -> tuple[str, ...]:
@@ -223,8 +223,10 @@ class Route(SecuredRoute):
         request = BoundedRequest(plain.scope, plain.receive)
         if "\0" in plain.scope["path"]:
             raise HTTPException(404)  # no name has it, and PostgreSQL refuses to look for it
-        if plain.scope["query_string"] and not self.parameters:
-            Parameters.of(request)
+        if plain.scope["query_string"]:
+            unknown = [name for name in request.query_params if name not in self.parameters]
+            if unknown:
+                raise RequestValidationError([{"type": "extra_forbidden", "loc": ("query", name)} for name in unknown])
         headers = request.headers
         answer_type = _preferred(",".join(headers.getlist("accept")), self._produces)
         if answer_type is None:

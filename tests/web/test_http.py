@@ -14,7 +14,6 @@ from service.settings import Settings
 from service.web.access_control import PUBLIC
 from service.web.app import create_app
 from service.web.middleware import Guard
-from service.web.routing import noun_router
 from tests.web.serving import TINY, problem_of
 
 
@@ -192,6 +191,8 @@ def ask(app: FastAPI, path: str) -> httpx.Response:
         ("GET", "/jobs", "before, limit, q, state, tag"),
         ("GET", "/models", "before, limit, q, tag"),
         ("GET", "/hyperparameters", "none"),
+        ("GET", "/tags", "kind"),
+        ("GET", "/compare", "model"),
         ("POST", "/predict", "alias, digit_below, unsure_below"),
         ("POST", "/models/mnist-softmax/versions/1/predict", "digit_below, unsure_below"),
     ],
@@ -203,10 +204,3 @@ def test_an_unknown_parameter_is_refused(client: httpx.Client, method: str, path
     assert answer.json()["errors"] == [
         {"parameter": "colour", "code": "unknown_field", "message": message, "allowed": allowed}
     ]
-
-
-def test_query_parameters_that_would_let_others_pass_cannot_be_declared() -> None:
-    async def lenient(limit: int = 3) -> None: ...
-
-    with pytest.raises(TypeError, match="lenient must declare its query parameters as one model"):
-        noun_router("jobs").add_api_route("/lenient", lenient, dependencies=[PUBLIC])

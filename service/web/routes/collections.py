@@ -28,12 +28,14 @@ from service.web.access_control import COLLECT, READ, TRAIN
 from service.web.image_body import FORM, IMAGE_BODY, ImageBody, read_images
 from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, file_answer, labelled_picture
-from service.web.requests import AnnotationChange, Page, Parameters, SearchedPage, ServiceDep, Strict, check_id
+from service.web.requests import WHOLE, AnnotationChange, Page, SearchedPage, ServiceDep, Strict, check_id
 from service.web.routing import Answer, JsonAnswer, NextPage, answer, noun_router
 
 router = noun_router("collections")
 
-Label: TypeAlias = Annotated[int, Field(ge=0, le=DIGITS.n_classes - 1, description="The digit that the image shows.")]
+Label: TypeAlias = Annotated[
+    int, Field(ge=0, le=DIGITS.n_classes - 1, description="The digit that the image shows."), WHOLE
+]
 ImageId = Annotated[str, Path(description="As the collection lists it."), AfterValidator(check_id("image"))]
 
 PAPER_SIDE, MAX_STROKES_BYTES = 560, 65_536
@@ -56,12 +58,6 @@ class NewCollection(Strict):
 
 class Relabelling(Strict):
     """A correction."""
-
-    label: Label
-
-
-class LabelParameters(Parameters):
-    """What an image shows."""
 
     label: Label
 
@@ -92,12 +88,6 @@ class Stroke(Strict):
 
 
 _STROKES = TypeAdapter(Annotated[list[Stroke], Field(min_length=1)])
-
-
-class CollectedPictureParameters(Parameters):
-    """How an image is drawn."""
-
-    upscale: Upscale = 1
 
 
 class CollectionsPage(SearchedPage):
@@ -212,7 +202,7 @@ async def read_collected_images(
     response_model=CollectedImage,
     openapi_extra=_DRAWING_BODY,
 )
-async def add_collected_image(name: str, query: LabelParameters, request: Request, service: ServiceDep) -> Response:
+async def add_collected_image(name: str, label: Label, request: Request, service: ServiceDep) -> Response:
     """Add one image with its label. It is preprocessed as for a prediction, and the file that was sent is kept too.
 
     A form may also have the `strokes` of a drawing.
@@ -224,7 +214,7 @@ async def add_collected_image(name: str, query: LabelParameters, request: Reques
         pixels, (file,) = body.decode(service.limits).only, body.files
         is_file = (file.media_type or "").partition(";")[0].strip().lower() != "application/json"
         original = (file.content, file.media_type) if is_file else None  # pixels are kept as they are
-        row = service.collections.add(name, query.label, pixels, original=original, strokes=strokes)
+        row = service.collections.add(name, label, pixels, original=original, strokes=strokes)
         location = f"/api/v1/collections/{name}/images/{row.id}"
         return JsonAnswer(row, 201, {"Location": location})
 
@@ -232,13 +222,11 @@ async def add_collected_image(name: str, query: LabelParameters, request: Reques
 
 
 @router.get("/collections/{name}/images/{image_id}.png", dependencies=[READ], **PNG_ANSWER)
-def get_collected_image(
-    name: str, image_id: ImageId, query: CollectedPictureParameters, service: ServiceDep
-) -> Drawing:
+def get_collected_image(name: str, image_id: ImageId, service: ServiceDep, upscale: Upscale = 1) -> Drawing:
     """Show an image as models get it. Its label is in the header `X-Label`."""
     pixels, label = service.collections.pixels(name, image_id)
     provenance = {"collection": name, "image": image_id}
-    return labelled_picture(pixels, label, upscale=query.upscale, provenance=provenance)
+    return labelled_picture(pixels, label, upscale=upscale, provenance=provenance)
 
 
 @router.get(

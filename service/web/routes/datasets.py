@@ -25,7 +25,7 @@ from service.web.routing import Answer, BoundedRequest, JsonAnswer, NextPage, an
 
 router = noun_router("datasets")
 
-PartName: TypeAlias = Literal["training", "test"]
+PartName: TypeAlias = Annotated[Literal["training", "test"], Field(description="Which part of the data set.")]
 
 _FILE = {"type": "string", "format": "binary"}
 _MAX_SEED = int(BY_NAME["seed"].maximum or 0)
@@ -93,7 +93,7 @@ ImageList = answer(
 class PartParameters(Parameters):
     """Which part of a data set."""
 
-    part: PartName = Field("training", description="Which part of the data set.")
+    part: PartName = "training"
 
 
 class ImagesParameters(PartParameters):
@@ -102,12 +102,6 @@ class ImagesParameters(PartParameters):
     label: int | None = Field(None, ge=0, le=9, description="Only images of this class.")
     limit: int = Field(100, ge=1, le=1_000)
     after: int = Field(-1, ge=-1, le=2**53, description="The `next` of an earlier page.")
-
-
-class ImageParameters(PartParameters):
-    """How an image is drawn."""
-
-    upscale: Upscale = 1
 
 
 class SheetParameters(PartParameters):
@@ -171,15 +165,17 @@ def list_images(name: str, query: ImagesParameters, service: ServiceDep) -> Any:
 
 
 @router.get("/datasets/{name}/images/{index}.png", dependencies=[READ], **PNG_ANSWER)
-def get_image(name: str, index: Annotated[int, DECIMAL], query: ImageParameters, service: ServiceDep) -> Drawing:
+def get_image(
+    name: str, index: Annotated[int, DECIMAL], service: ServiceDep, part: PartName = "training", upscale: Upscale = 1
+) -> Drawing:
     """Show one image, counted from 0. Its label is in the header `X-Label`."""
     dataset = service.datasets.get(name)
-    images = _part(dataset, query.part)
+    images = _part(dataset, part)
     if not 0 <= index < len(images):
         raise DatasetNotFound("There is no image of this number.", allowed=f"0 to {len(images) - 1:,}")
-    provenance = {**_provenance(dataset, query.part), "index": str(index)}
+    provenance = {**_provenance(dataset, part), "index": str(index)}
     pixels, label = images.images[index], int(images.labels[index])
-    return labelled_picture(pixels, label, upscale=query.upscale, provenance=provenance)
+    return labelled_picture(pixels, label, upscale=upscale, provenance=provenance)
 
 
 @router.get("/datasets/{name}/contact-sheet.png", dependencies=[READ], **PNG_ANSWER)

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated
 
+from fastapi import Query
 from pydantic import Field
 
 from service.charts import Drawing, calibration_chart
@@ -12,7 +13,7 @@ from service.jobs import ImageFormat
 from service.registry import Model
 from service.web.access_control import READ
 from service.web.pictures import CHART_ANSWER, ChartParameters, confusion_drawing
-from service.web.requests import Parameters, ServiceDep
+from service.web.requests import WHOLE, Parameters, ServiceDep
 from service.web.routing import noun_router
 
 router = noun_router("models")
@@ -22,10 +23,7 @@ _ONE_MODEL = "name/version, the version a number or an alias"
 Label = Annotated[int, Field(ge=0, le=9)]
 
 
-class EvaluationParameters(Parameters):
-    """How much of an evaluation is listed."""
-
-    hardest: int = Field(20, ge=0, le=100, description="Images of the highest loss to list.")
+Hardest = Annotated[int, Field(ge=0, le=100, description="Images of the highest loss to list."), WHOLE]
 
 
 class CellParameters(Parameters):
@@ -36,19 +34,17 @@ class CellParameters(Parameters):
     limit: int = Field(50, ge=1, le=200)
 
 
-class CompareParameters(Parameters):
-    """Which versions are compared."""
-
-    model: list[Annotated[str, Field(json_schema_extra={"pattern": "^[^/]+/[^/]+$"})]] = Field(
-        min_length=2, max_length=8, description=f"2 to 8 times {_ONE_MODEL}; the first is the baseline."
-    )
+Models = Annotated[
+    list[Annotated[str, Field(json_schema_extra={"pattern": "^[^/]+/[^/]+$"})]],
+    Query(min_length=2, max_length=8, description=f"2 to 8 times {_ONE_MODEL}; the first is the baseline."),
+]
 
 
 @router.get("/models/{name}/versions/{version}/evaluation", dependencies=[READ])
-def get_evaluation(name: str, version: str, query: EvaluationParameters, service: ServiceDep) -> EvaluationSummary:
+def get_evaluation(name: str, version: str, service: ServiceDep, hardest: Hardest = 20) -> EvaluationSummary:
     """Evaluate a version on the test images of its classes: confusion, calibration, the hardest images."""
     model = service.catalogue.get(name, version)
-    return evaluate(model, service.datasets).summary(model, hardest=query.hardest)
+    return evaluate(model, service.datasets).summary(model, hardest=hardest)
 
 
 @router.get("/models/{name}/versions/{version}/evaluation/images", dependencies=[READ])
@@ -96,9 +92,9 @@ def calibration_of_version(
 
 
 @router.get("/compare", dependencies=[READ])
-def compare_versions(query: CompareParameters, service: ServiceDep) -> Comparison:
+def compare_versions(model: Models, service: ServiceDep) -> Comparison:
     """Compare versions on the same test images: differences, how certain they are, and whether it may be chance."""
-    return compare([_model(service, text) for text in query.model], service.datasets)
+    return compare([_model(service, text) for text in model], service.datasets)
 
 
 def _model(service: ServiceDep, text: str) -> Model:

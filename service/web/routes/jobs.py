@@ -95,24 +95,6 @@ class MetricsParameters(Parameters):
     format: Literal["json", "csv"] | None = Field(None, description="Or by `Accept: text/csv`.")
 
 
-class EventsParameters(Parameters):
-    """Where a stream begins."""
-
-    after: str = Field("", description="Begin after the event of this id.", json_schema_extra={**_EVENT_ID_SCHEMA})
-
-
-class LayerParameters(Parameters):
-    """Which layer."""
-
-    layer: Layer = 1
-
-
-class LayerWeightsParameters(LayerParameters):
-    """Which weights of a job."""
-
-    weights: BestOrLast = "best"
-
-
 class JobWeightsParameters(LayerPictureParameters):
     """Which weights of a job, and how they are drawn."""
 
@@ -213,9 +195,11 @@ def get_metrics(job_id: JobId, query: MetricsParameters, request: Request, servi
 @router.get("/jobs/{job_id}/events", dependencies=[READ], response_class=Response, responses=_STREAM)
 async def follow_job(
     job_id: JobId,
-    query: EventsParameters,
     request: Request,
     service: ServiceDep,
+    after: Annotated[
+        str, Field(description="Begin after the event of this id.", json_schema_extra={**_EVENT_ID_SCHEMA})
+    ] = "",
     last_event_id: Annotated[
         str,
         Header(
@@ -229,12 +213,12 @@ async def follow_job(
 
     A client that reconnects with the last id it received misses nothing. Comments keep a silent connection open.
     """
-    after = _event_id("Last-Event-ID", last_event_id) if last_event_id else _event_id("after", query.after)
+    begin = _event_id("Last-Event-ID", last_event_id) if last_event_id else _event_id("after", after)
     await run_sync(service.jobs.get, job_id)  # raises before the stream begins, if there is no such job
-    if after == END_ID:
+    if begin == END_ID:
         return Response(status_code=204)
     state = request.app.state
-    return EventStream(state.event_hub.follow(job_id, after), slot=state.access_control.open_stream(client_of(request)))
+    return EventStream(state.event_hub.follow(job_id, begin), slot=state.access_control.open_stream(client_of(request)))
 
 
 @pictures.get("/jobs/{job_id}/loss.{image_format}", dependencies=[READ], **CHART_ANSWER)
@@ -258,16 +242,16 @@ def weights_of_job(job_id: JobId, query: JobWeightsParameters, service: ServiceD
 
 @router.get("/jobs/{job_id}/weights", dependencies=[READ], response_model=LayerNumbers, responses=_CSV_TOO)
 async def numbers_of_weights(
-    job_id: JobId, query: LayerWeightsParameters, request: Request, service: ServiceDep
+    job_id: JobId, request: Request, service: ServiceDep, layer: Layer = 1, weights: BestOrLast = "best"
 ) -> Response:
     """Return what `weights.png` draws as numbers: the weights of the newest checkpoint that lead into a layer."""
-    return await _numbers(request, service, job_id, "weights", layer=query.layer, which=query.weights)
+    return await _numbers(request, service, job_id, "weights", layer=layer, which=weights)
 
 
 @router.get("/jobs/{job_id}/gradient", dependencies=[READ], response_model=LayerNumbers, responses=_CSV_TOO)
-async def numbers_of_gradient(job_id: JobId, query: LayerParameters, request: Request, service: ServiceDep) -> Response:
+async def numbers_of_gradient(job_id: JobId, request: Request, service: ServiceDep, layer: Layer = 1) -> Response:
     """Return what `gradient.png` draws as numbers: the gradient of the next step, of what leads into a layer."""
-    return await _numbers(request, service, job_id, "gradient", layer=query.layer, which="last")
+    return await _numbers(request, service, job_id, "gradient", layer=layer, which="last")
 
 
 @pictures.get("/jobs/{job_id}/gradient.png", dependencies=[READ], **PNG_ANSWER)

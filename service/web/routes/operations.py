@@ -58,12 +58,6 @@ AuditLog = answer("AuditLog", "Calls that change something, the newest first.", 
 TagList = answer("TagList", "The 200 tags that are used most.", tags=list[TagCount])
 
 
-class TagsParameters(Parameters):
-    """What is tagged."""
-
-    kind: AnnotatedKind = "jobs"
-
-
 Liveness = answer("Liveness", "The process", live=bool)
 
 
@@ -90,9 +84,9 @@ def list_changes(query: AuditPage, service: ServiceDep) -> Any:
 
 
 @router.get("/tags", dependencies=[READ], response_model=TagList)
-def list_tags(query: TagsParameters, service: ServiceDep) -> Any:
+def list_tags(service: ServiceDep, kind: AnnotatedKind = "jobs") -> Any:
     """List the tags of jobs, or of others, those that are used most first."""
-    return {"tags": service.annotations.tags(query.kind)}
+    return {"tags": service.annotations.tags(kind)}
 
 
 @router.get("/hyperparameters", dependencies=[READ], response_model=HyperparameterList)

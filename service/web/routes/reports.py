@@ -21,7 +21,6 @@ from service.web.requests import (
     AnnotationChange,
     GroupsPage,
     IdempotencyKey,
-    Parameters,
     ReportId,
     ServiceDep,
 )
@@ -71,11 +70,7 @@ class ReportRequest(Annotating):
     quick: bool = Field(False, description="Train fewer epochs; noted on every page.")
 
 
-class DeletionParameters(Parameters):
-    """What a deletion leaves."""
-
-    keep_runs: bool = Field(False, description="Delete the report alone; its jobs and its sweep stay.")
-
+KeepRuns = Annotated[bool, Field(description="Delete the report alone; its jobs and its sweep stay.")]
 
 ReportList = answer("ReportList", "Reports, the newest first.", reports=list[ReportSummary], next=NextPage)
 
@@ -117,9 +112,9 @@ def cancel_report(report_id: ReportId, service: ServiceDep) -> ReportDetail:
 
 
 @router.delete("/reports/{report_id}", dependencies=[TRAIN], status_code=204)
-def delete_report(report_id: ReportId, query: DeletionParameters, service: ServiceDep) -> None:
+def delete_report(report_id: ReportId, service: ServiceDep, keep_runs: KeepRuns = False) -> None:
     """Delete a report that is over, with its jobs and its sweep. Their models stay."""
-    service.reports.delete(report_id, keep_runs=query.keep_runs)
+    service.reports.delete(report_id, keep_runs=keep_runs)
 
 
 @router.get(

@@ -19,7 +19,7 @@ from service.web.pictures import (
     confusion_drawing,
     file_answer,
 )
-from service.web.requests import DECIMAL, JobId, Parameters, ServiceDep
+from service.web.requests import DECIMAL, WHOLE, JobId, ServiceDep
 from service.web.routing import Answer, noun_router
 
 from .models import Tensor
@@ -62,10 +62,7 @@ class SnapshotList(Answer):
     snapshots: list[Snapshot]
 
 
-class SinceParameters(Parameters):
-    """Which snapshots."""
-
-    since: int = Field(-1, ge=-1, le=_MAX_STEP, description="Only those after this step; -1 is all.")
+Since = Annotated[int, Field(ge=-1, le=_MAX_STEP, description="Only those after this step; -1 is all."), WHOLE]
 
 
 @router.get("/jobs/{job_id}/snapshots", dependencies=[READ], response_model=SnapshotList)
@@ -79,11 +76,11 @@ def list_snapshots(job_id: JobId, service: ServiceDep) -> Any:
 
 
 @router.get("/jobs/{job_id}/snapshots/weights.f32", dependencies=[READ], **_WEIGHTS_ANSWER)
-def weights_of_snapshots(job_id: JobId, query: SinceParameters, service: ServiceDep) -> Drawing:
+def weights_of_snapshots(job_id: JobId, service: ServiceDep, since: Since = -1) -> Drawing:
     """Return the weights of all snapshots at once, to move through them without asking again: 31 kB each."""
-    steps, weights = service.snapshots.file(job_id, since=query.since)
+    steps, weights = service.snapshots.file(job_id, since=since)
     headers = ((STEPS, ",".join(map(str, steps))),)
-    return Drawing(made_of=(job_id, query.since, steps), draw=lambda: weights, media_type=BYTES, headers=headers)
+    return Drawing(made_of=(job_id, since, steps), draw=lambda: weights, media_type=BYTES, headers=headers)
 
 
 @router.get("/jobs/{job_id}/snapshots/{step}/weights.png", dependencies=[READ], **PNG_ANSWER)

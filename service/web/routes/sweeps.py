@@ -21,7 +21,7 @@ from service.jobs import (
 from service.web import requests
 from service.web.access_control import READ, TRAIN
 from service.web.pictures import CHART_ANSWER, PNG_ANSWER, BestOrLast, ChartParameters, WeightsGridParameters
-from service.web.requests import GroupsPage, IdempotencyKey, Parameters, ServiceDep, SweepId
+from service.web.requests import GroupsPage, IdempotencyKey, ServiceDep, SweepId
 from service.web.routing import JsonAnswer, NextPage, answer, noun_router
 
 router = noun_router("sweeps")
@@ -32,12 +32,6 @@ RankBy = Annotated[Metric, Field(description="What members are compared by, each
 
 
 SweepList = answer("SweepList", "Sweeps, the newest first.", sweeps=list[SweepSummary], next=NextPage)
-
-
-class SweepParameters(Parameters):
-    """How members are ranked."""
-
-    rank_by: RankBy = "validation_loss"
 
 
 class NormsParameters(ChartParameters):
@@ -84,9 +78,9 @@ def list_sweeps(query: GroupsPage, service: ServiceDep) -> Any:
 
 
 @router.get("/sweeps/{sweep_id}", dependencies=[READ])
-def get_sweep(sweep_id: SweepId, query: SweepParameters, service: ServiceDep) -> RankedSweep:
+def get_sweep(sweep_id: SweepId, service: ServiceDep, rank_by: RankBy = "validation_loss") -> RankedSweep:
     """Return a sweep as it is now, its members ranked and the best one named."""
-    return service.sweeps.get(sweep_id).ranking(query.rank_by)
+    return service.sweeps.get(sweep_id).ranking(rank_by)
 
 
 @router.patch("/sweeps/{sweep_id}", dependencies=[TRAIN])

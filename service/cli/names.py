@@ -114,7 +114,7 @@ def not_found_message(error: NotFound, backend: Backend, options: Mapping[str, A
         for name in names:
             if name not in versions:
                 return _not_found(Noun.MODEL, name, [*versions])
-        has = (f" {name} has the versions {', '.join(map(str, versions[name][-10:]))}." for name in names)
+        has = (f" The versions of {name}: {', '.join(map(str, versions[name][-10:]))}." for name in names)
         return "".join((error.message, *has))
     found = _NOT_FOUND.fullmatch(error.message)
     if found is None:

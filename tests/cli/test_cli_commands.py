@@ -234,7 +234,7 @@ def test_one_way_to_name_a_version(here: Here, digit_png: Path, named: list[str]
     [
         ("mnist-sofmax", "There is no model mnist-sofmax. Did you mean mnist-softmax"),
         ("nothing", "There is no model nothing.\n"),
-        ("mnist-softmax/99", "mnist-softmax has the versions 1, 2"),
+        ("mnist-softmax/99", "The versions of mnist-softmax: 1, 2"),
     ],
 )
 def test_what_was_not_found_is_named_with_what_is_near(here: Here, name: str, words: str) -> None:

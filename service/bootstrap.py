@@ -170,11 +170,6 @@ class Service:
             found, following = getattr(self, noun).page(search=search, **page)
         return {noun: found, "next": following}
 
-    def version(self, name: str, version: int) -> dict[str, Any]:
-        """Return what is known about a version of a model, as an answer."""
-        shown = self.annotations.version(name, version)
-        return {**shown, "job_exists": self.jobs.exists(shown["job_id"])}
-
     def deliveries_waiting(self) -> dict[str, float]:
         """Return how much waits for each program to which what ends is sent."""
         with self.database.read() as connection:

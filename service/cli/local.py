@@ -190,7 +190,7 @@ class LocalBackend:
 
     def version(self, name: str, reference: int | str | None = None) -> Json:
         """Return the manifest of a version, by default the one that answers, and the aliases that name it."""
-        return plain(self._whole.version(name, self._with_models.registry.resolve(name, reference)))
+        return plain(self._whole.annotations.version(name, self._with_models.registry.resolve(name, reference)))
 
     def weights_file(self, name: str, version: int) -> bytes:
         """Return a version's weights as ``.npz``."""
@@ -202,7 +202,9 @@ class LocalBackend:
 
     def import_weights(self, name: str, content: bytes, **options: Any) -> Json:
         """Make the next version of a model of a weight file; see `Service.import_weights`."""
-        return plain(self._whole.version(name, self._whole.import_weights(name, content, **options).version))
+        return plain(
+            self._whole.annotations.version(name, self._whole.import_weights(name, content, **options).version)
+        )
 
     def weights_picture(self, name: str, version: int) -> bytes:
         """Draw a version's weights as PNG."""

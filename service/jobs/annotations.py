@@ -28,6 +28,7 @@ from service.database import (
     Search,
     TagCount,
     annotation_rows,
+    job_rows,
 )
 from service.datasets import Dataset, Datasets, Ingredient, LabelledImages
 from service.errors import DatasetNotFound, ModelNotFound, StorageFailed
@@ -147,11 +148,15 @@ class Annotations:
         return {**model, "next": following and str(following)}
 
     def version(self, name: str, version: int) -> Json:
-        """Return the manifest of a version, the aliases that name it, and what is written about it."""
+        """Return the manifest of a version, its aliases, what is written about it, and whether its job exists.
+
+        The latter is None while the database does not answer.
+        """
         manifest = self._registry.manifest(name, version)
         annotation = self._of("versions", [f"{name}/{version}"])[f"{name}/{version}"]
-        aliases = self._registry.aliases_of(name, version)
-        return {**manifest.to_dict(), **annotation.texts(), "aliases": aliases}
+        job_id, found = manifest.job_id, {**manifest.to_dict(), **annotation.texts()}
+        exists = job_id is not None and self._read(lambda each: job_rows.state_of(each, job_id) is not None, None)
+        return {**found, "aliases": self._registry.aliases_of(name, version), "job_exists": exists}
 
     def datasets(
         self, search: Search = EVERYTHING, *, limit: int = MAX_LISTED, before: str | None = None

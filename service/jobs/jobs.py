@@ -30,7 +30,7 @@ from service.database import (
     weight_rows,
 )
 from service.datasets import select, with_its_classes
-from service.errors import Corrupted, InvalidJobTransition, NoDataYet, StorageFailed
+from service.errors import Corrupted, InvalidJobTransition, NoDataYet
 from service.registry import check_model_name
 from service.worker import decode_checkpoint, decode_pending_losses
 
@@ -171,16 +171,6 @@ class Jobs(SubmissionService):
         """Return a job; raise `JobNotFound`."""
         with self._database.read() as connection:
             return _job(connection, job_id)
-
-    def exists(self, job_id: str | None) -> bool | None:
-        """Whether the job that made a model exists; None while the database does not answer."""
-        if job_id is None:
-            return False
-        try:
-            with self._database.read() as connection:
-                return job_rows.state_of(connection, job_id) is not None
-        except StorageFailed:
-            return None
 
     def page(
         self, *, state: JobState | None = None, search: Search = EVERYTHING, limit: int = 50, before: str | None = None

@@ -181,7 +181,7 @@ async def import_version(name: str, query: ImportParameters, request: Request, s
     def work() -> Response:
         version = service.import_weights(name, content, **options).version
         return JsonAnswer(
-            service.version(name, version), 201, {"Location": f"/api/v1/models/{name}/versions/{version}"}
+            service.annotations.version(name, version), 201, {"Location": f"/api/v1/models/{name}/versions/{version}"}
         )
 
     # Measuring takes about as much memory as the largest body does.
@@ -191,14 +191,14 @@ async def import_version(name: str, query: ImportParameters, request: Request, s
 @router.get("/models/{name}/versions/{version}", dependencies=[READ], response_model=VersionDetail)
 def get_version(name: str, version: str, service: ServiceDep) -> Any:
     """Return the manifest of a version, and the aliases that name it. An alias stands for its version."""
-    return service.version(name, service.registry.resolve(name, version))
+    return service.annotations.version(name, service.registry.resolve(name, version))
 
 
 @router.patch("/models/{name}/versions/{version}", dependencies=[TRAIN], response_model=VersionDetail)
 def annotate_version(name: str, version: VersionNumber, body: requests.AnnotationChange, service: ServiceDep) -> Any:
     """Change the title, the tags or the notes of a version; its manifest and its weights stay as they are."""
     service.annotations.change("versions", f"{name}/{version}", body.model_dump(exclude_unset=True))
-    return service.version(name, version)
+    return service.annotations.version(name, version)
 
 
 @router.delete("/models/{name}/versions/{version}", dependencies=[ADMIN], status_code=204)

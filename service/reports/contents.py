@@ -100,13 +100,10 @@ class Contents:
         options, jobs = runs.options, [run.job for run in runs.all_runs]
         text = write(findings, figures, jobs=jobs, provenance=runs.all_runs[0].provenance, **values)
         captioned = {figure.name: figure for section in text.sections for figure in section.figures}
-        first = f" Sentences and figures that name no seeds are of seed {options.seed} alone."
         return cls(
             title=options.title or text.title,
             byline=options.byline,
-            subtitle=f"{findings.dataset['title'].rstrip('.')}, {options.seed_words}. Report {findings.report}, by "
-            f"Inkling {findings.inkling}; {findings.elapsed_s:.1f} s from the first start of a run to the last end."
-            + (first if options.seeds > 1 else ""),
+            subtitle=text.subtitle,
             ended_at=ended_at(jobs),
             notice=text.notice,
             findings=findings,

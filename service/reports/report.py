@@ -90,12 +90,6 @@ class ReportOptions:
         """The seeds, the first of which is that of what is shown of a single run."""
         return range(self.seed, self.seed + self.seeds)
 
-    @property
-    def seed_words(self) -> str:
-        """The seeds, in words."""
-        first, last = self.all_seeds[0], self.all_seeds[-1]
-        return f"seed {first}" if first == last else f"seeds {first} to {last}"
-
     def requests(self) -> tuple[list[JobRequest], list[Grid]]:
         """Return the runs: single jobs, and sweeps, of which the last has runs of every seed, seed by seed."""
         if self.assignment == 2:

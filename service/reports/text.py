@@ -1,10 +1,11 @@
 """The text of a report: the template of its assignment, filled in with findings and cut into sections.
 
 Templates are written in a small form of Markdown. A blank line ends a paragraph, and what it begins with is its kind:
-``#`` the title, ``>`` the notice of a quick report, ``##`` a section with its number, ``![name](course_name)`` the
-caption of a figure, ``:`` the caption of a table with its rows, ``$$`` a formula as plain text and in further lines as
-LaTeX. All others are sentences of the answer to a task; ``*`` marks the most important ones of the report. Any other
-white space counts as one space, and before punctuation as none, so that lines may be broken anywhere.
+``#`` the title, ``>`` the subtitle, and a second one the notice of a quick report, ``##`` a section with its number,
+``![name](course_name)`` the caption of a figure, ``:`` the caption of a table with its rows, ``$$`` a formula as plain
+text and in further lines as LaTeX. All others are sentences of the answer to a task; ``*`` marks the most important
+ones of the report. Any other white space counts as one space, and before punctuation as none, so that lines may be
+broken anywhere.
 
 Imported on first use, because Jinja takes long to import.
 """
@@ -69,6 +70,7 @@ class Text:
     """The text of a report; ``title`` is that of a report without one of its own."""
 
     title: str
+    subtitle: str
     notice: str
     key_sentences: Sequence[str]
     sections: Sequence[Section]
@@ -104,10 +106,10 @@ def write(findings: ReportFindings, figures: Mapping[str, Figure], **values: Any
     """Fill in the template of the report's assignment with findings, and with ``values`` that are not among them."""
     known = {each.name: getattr(findings, each.name) for each in fields(findings)}
     source = TEXTS.get_template(f"assignment-{findings.options['assignment']}.txt")
-    title = notice = ""
+    title, below_title = "", []
     key_sentences: list[str] = []
     sections: list[Section] = []
-    for paragraph in paragraphs(source.render(known, **values)):
+    for paragraph in paragraphs(source.render(known, findings=findings, **values)):
         if formula := _FORMULA.fullmatch(paragraph):
             sections[-1].formulas.append(_formula(formula))
             continue
@@ -116,7 +118,7 @@ def write(findings: ReportFindings, figures: Mapping[str, Figure], **values: Any
         if kind == "#":
             title = words
         elif kind == ">":
-            notice = words
+            below_title.append(words)
         elif kind == "##":
             number, _, heading = words.partition(" ")
             sections.append(Section(number=number, title=heading))
@@ -130,7 +132,8 @@ def write(findings: ReportFindings, figures: Mapping[str, Figure], **values: Any
             key_sentences.append(words)
         else:
             sections[-1].sentences.append(text)
-    return Text(title=title, notice=notice, key_sentences=key_sentences, sections=sections)
+    subtitle, notice = below_title if len(below_title) > 1 else (*below_title, "")
+    return Text(title=title, subtitle=subtitle, notice=notice, key_sentences=key_sentences, sections=sections)
 
 
 def paragraphs(text: str) -> Iterator[str]:

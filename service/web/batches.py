@@ -9,7 +9,6 @@ from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, TypeAlias
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from service.bootstrap import Service
@@ -20,7 +19,7 @@ from service.metrics import Stages
 from service.registry import Model
 
 from .connection import IN_PROGRESS
-from .limits import limits_of
+from .routing import BoundedRequest
 
 _MAX_IMAGES = 64
 """With so many a batch is full. One request may bring as many, and more together would save nothing."""
@@ -78,11 +77,11 @@ class PredictionBatches:
         self._counters = service.metrics.inference
         self._waiting: dict[tuple[Model, Thresholds | None], list[_Waiting]] = {}
 
-    async def respond(self, request: Request, asked: PredictionRequest) -> Response:
+    async def respond(self, request: BoundedRequest, asked: PredictionRequest) -> Response:
         """Answer a request: on the event loop if it is small and its model is loaded, else in a thread."""
         model = self._catalogue.get_cached(*asked.of) if asked.is_small else None
         if model is None:
-            return await limits_of(request).run(partial(self._respond_now, asked), asked.n_bytes)
+            return await request.limits.run(partial(self._respond_now, asked), asked.n_bytes)
         if len(request.scope["state"].get(IN_PROGRESS, ())) == 1:  # there is nobody to wait for
             return self._respond_now(asked)
         loop = asyncio.get_running_loop()
@@ -159,7 +158,7 @@ class PredictionBatches:
             predicted.set_result(Predicted(all_.labels[part], all_.probabilities[part], found))
 
 
-def batches_of(request: Request) -> PredictionBatches:
+def batches_of(request: BoundedRequest) -> PredictionBatches:
     """Return the batches of the application that received a request."""
     batches: PredictionBatches = request.app.state.batches
     return batches

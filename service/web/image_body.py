@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
 
 from service.errors import InvalidField, InvalidInput
 from service.inference import (
@@ -25,7 +24,7 @@ from service.inference import (
 )
 
 from .pictures import BINARY
-from .routing import media_type_of
+from .routing import BoundedRequest
 from .strict_json import parse_json_of_numbers
 
 FORM = "multipart/form-data"
@@ -120,12 +119,12 @@ class ImageBody:
         return read_picture(self.files[0].content, limits)
 
 
-async def read_images(request: Request, *, texts: Collection[str] = (), max_text_bytes: int = 1024) -> ImageBody:
+async def read_images(request: BoundedRequest, *, texts: Collection[str] = (), max_text_bytes: int = 1024) -> ImageBody:
     """Read the images of a request, and the texts of a form that may have some.
 
     Raise `InvalidInput` or `InvalidField` as `read_form`, and if a form has no file.
     """
-    media_type = media_type_of(request)
+    media_type = request.media_type
     if media_type != FORM:
         return ImageBody(files=(ImageFile(content=await request.body(), media_type=media_type or None),))
     found, files = await read_form(request, texts=texts, max_files=MAX_FILES, max_text_bytes=max_text_bytes)
@@ -135,7 +134,7 @@ async def read_images(request: Request, *, texts: Collection[str] = (), max_text
 
 
 async def read_form(
-    request: Request, *, texts: Collection[str], max_files: int, max_text_bytes: int
+    request: BoundedRequest, *, texts: Collection[str], max_files: int, max_text_bytes: int
 ) -> tuple[dict[str, str], list[tuple[str, ImageFile]]]:
     """Return the texts of a form by their names, and its files in their order, each with the name of its part.
 

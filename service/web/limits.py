@@ -10,7 +10,6 @@ from typing import TypeVar
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
 from service.errors import ServiceError
 
@@ -67,12 +66,6 @@ def _try(work: Callable[[], T]) -> tuple[T | None, ServiceError | None]:
     except ServiceError as error:
         error.__cause__ = error.__context__ = None
         return None, error.with_traceback(None)
-
-
-def limits_of(request: Request) -> ConcurrencyLimits:
-    """Return the limits of the application that received a request."""
-    limits: ConcurrencyLimits = request.app.state.limits
-    return limits
 
 
 class TokenBuckets:

@@ -43,7 +43,11 @@ _MIN_BYTES_PER_S = 65_536
 
 
 class BoundedRequest(Request):
-    """A request whose body can be read up to a limit and for a time, as bytes and as a form alike."""
+    """A request whose body can be read up to a limit and for a time, as bytes and as a form alike.
+
+    ``answer_type`` is the media type of the answer, of those that the route documents, that Accept weighs most;
+    ``coding`` that of the body, of those that the route accepts.
+    """
 
     limit_bytes: int
     timeout_s: float
@@ -52,6 +56,11 @@ class BoundedRequest(Request):
     coding: str
     n_held_bytes: int = 0
     _parsed: Any
+
+    @property
+    def media_type(self) -> str:
+        """The media type that the body is declared as, without parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the body in pieces.
@@ -100,7 +109,7 @@ class BoundedRequest(Request):
 
     async def read_json(self) -> None:
         """Parse the body; raise as `parse_json`, and `UnsupportedMedia` if it is declared as something else."""
-        if media_type_of(self) != "application/json":
+        if self.media_type != "application/json":
             raise UnsupportedMedia("The body must be JSON.", field="Content-Type", allowed="application/json")
         self._parsed = parse_json(await self.body())
 
@@ -285,23 +294,6 @@ _PROBLEM: dict[str, Any] = {
 }
 # Not `default`: generated clients would take a picture for it, whose type they do not know.
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PROBLEM}
-
-
-def media_type_of(request: Request) -> str:
-    """Return the media type that a body is declared as, without parameters."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def answer_type_of(request: Request) -> str:
-    """Return the media type of the answer, of those that the route documents, that Accept weighs most."""
-    assert isinstance(request, BoundedRequest)
-    return request.answer_type
-
-
-def coding_of(request: Request) -> str:
-    """Return the coding of the body, of those that the route accepts."""
-    assert isinstance(request, BoundedRequest)
-    return request.coding
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,6 @@ import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
-from starlette.requests import Request
 from starlette.responses import Response
 
 from service.bootstrap import Service
@@ -22,10 +21,11 @@ from service.inference import ModelInputs, Thresholds, answer, predict
 from service.registry import Model
 from service.web.app import create_app
 from service.web.batches import Predicted, PredictionBatches, PredictionRequest
+from service.web.routing import BoundedRequest
 
 IMAGES = load_dataset("mnist").test.images
 MODEL = "mnist-digits"
-REQUEST = Request({"type": "http", "state": {}})
+REQUEST = BoundedRequest({"type": "http", "state": {}})
 
 
 def image(number: int) -> ModelInputs:

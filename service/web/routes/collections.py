@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import Path
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
-from starlette.requests import Request
 from starlette.responses import Response
 
 from service.charts import Drawing
@@ -26,10 +25,9 @@ from service.jobs import (
 )
 from service.web.access_control import COLLECT, READ, TRAIN
 from service.web.image_body import FORM, IMAGE_BODY, ImageBody, read_images
-from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, file_answer, labelled_picture
 from service.web.requests import WHOLE, AnnotationChange, Page, SearchedPage, ServiceDep, Strict, check_id
-from service.web.routing import Answer, JsonAnswer, NextPage, answer, noun_router
+from service.web.routing import Answer, BoundedRequest, JsonAnswer, NextPage, answer, noun_router
 
 router = noun_router("collections")
 
@@ -181,7 +179,7 @@ def list_collected_images(name: str, query: CollectedImagesPage, service: Servic
 
 @router.get("/collections/{name}/readings", dependencies=[READ], response_model=ReadingsAnswer)
 async def read_collected_images(
-    name: str, query: ReadingsParameters, request: Request, service: ServiceDep
+    name: str, query: ReadingsParameters, request: BoundedRequest, service: ServiceDep
 ) -> Response:
     """List images with their labels and what a model reads in them, the newest first."""
 
@@ -192,7 +190,7 @@ async def read_collected_images(
         found = service.collections.readings(name, partial(predictions_of, model), **asked)
         return JsonAnswer({"model": model.manifest.name, "version": model.manifest.version, **found})
 
-    return await limits_of(request).run(work, MAX_COLLECTED * DIGITS.n_pixels)
+    return await request.limits.run(work, MAX_COLLECTED * DIGITS.n_pixels)
 
 
 @router.post(
@@ -202,7 +200,7 @@ async def read_collected_images(
     response_model=CollectedImage,
     openapi_extra=_DRAWING_BODY,
 )
-async def add_collected_image(name: str, label: Label, request: Request, service: ServiceDep) -> Response:
+async def add_collected_image(name: str, label: Label, request: BoundedRequest, service: ServiceDep) -> Response:
     """Add one image with its label. It is preprocessed as for a prediction, and the file that was sent is kept too.
 
     A form may also have the `strokes` of a drawing.
@@ -218,7 +216,7 @@ async def add_collected_image(name: str, label: Label, request: Request, service
         location = f"/api/v1/collections/{name}/images/{row.id}"
         return JsonAnswer(row, 201, {"Location": location})
 
-    return await limits_of(request).run(work, body.n_bytes)
+    return await request.limits.run(work, body.n_bytes)
 
 
 @router.get("/collections/{name}/images/{image_id}.png", dependencies=[READ], **PNG_ANSWER)

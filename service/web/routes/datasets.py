@@ -7,7 +7,6 @@ import numpy as np
 from anyio.to_thread import run_sync
 from numpy.typing import NDArray
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from service.charts import Drawing, contact_sheet
@@ -18,10 +17,9 @@ from service.inference import FILE, ImageFile, read_dataset
 from service.jobs import DatasetSummary
 from service.web.access_control import READ, TRAIN
 from service.web.image_body import FORM, read_form
-from service.web.limits import limits_of
 from service.web.pictures import PNG_ANSWER, Upscale, labelled_picture
 from service.web.requests import DECIMAL, AnnotationChange, NamesPage, Parameters, ServiceDep
-from service.web.routing import Answer, BoundedRequest, JsonAnswer, NextPage, answer, media_type_of, noun_router
+from service.web.routing import Answer, BoundedRequest, JsonAnswer, NextPage, answer, noun_router
 
 router = noun_router("datasets")
 
@@ -122,14 +120,14 @@ def list_datasets(query: NamesPage, service: ServiceDep) -> Any:
 
 
 @router.post("/datasets", dependencies=[TRAIN], status_code=201, response_model=DatasetSummary, openapi_extra=_UPLOAD)
-async def add_dataset(request: Request, service: ServiceDep) -> Response:
+async def add_dataset(request: BoundedRequest, service: ServiceDep) -> Response:
     """Add a data set in up to ten classes: pictures by class, CSV, one `.npz` file, or four IDX files of 28x28 images.
 
     It never changes afterwards; sending the same again is harmless. Its name is then a `dataset` to train on.
     """
     texts, files = await _read_form(request, service.settings.max_dataset_bytes)
     receive = partial(service.datasets.receive, texts, partial(read_dataset, files, limits=service.limits))
-    dataset = await limits_of(request).run(receive, service.settings.max_dataset_expanded_bytes)
+    dataset = await request.limits.run(receive, service.settings.max_dataset_expanded_bytes)
     shown = await run_sync(service.annotations.dataset, dataset.name)
     return JsonAnswer(shown, 201, {"Location": f"/api/v1/datasets/{dataset.name}"})
 
@@ -216,11 +214,10 @@ def _provenance(dataset: Dataset, part: PartName) -> dict[str, str]:
     return {"dataset": dataset.name, "dataset_sha256": dataset.sha256, "part": part}
 
 
-async def _read_form(request: Request, limit_bytes: int) -> tuple[dict[str, str], list[tuple[str, ImageFile]]]:
+async def _read_form(request: BoundedRequest, limit_bytes: int) -> tuple[dict[str, str], list[tuple[str, ImageFile]]]:
     """Return the texts and the files of an upload, each by its name."""
-    if media_type_of(request) != FORM:
+    if request.media_type != FORM:
         raise UnsupportedMedia("The body must be a form.", field="Content-Type", allowed=FORM)
-    assert isinstance(request, BoundedRequest)
     request.limit_bytes = limit_bytes
     texts, files = await read_form(request, texts=_WORDS, max_files=_MAX_FILES, max_text_bytes=_MAX_WORDS_BYTES)
     names = [*texts, *{name for name, _ in files if name == FILE}, *(name for name, _ in files if name != FILE)]

@@ -5,15 +5,15 @@ from typing import Any, TypeAlias, TypeVar
 
 from fastapi import APIRouter
 from pydantic import Field, create_model
-from starlette.requests import Request
 from starlette.responses import Response
 
 from service.web.access_control import PREDICT
 from service.web.batches import Reference
 from service.web.requests import Parameters
+from service.web.routing import BoundedRequest
 
 _Query = TypeVar("_Query", bound=Parameters)
-_Answer: TypeAlias = Callable[[Request, _Query, Reference], Awaitable[Response]]
+_Answer: TypeAlias = Callable[[BoundedRequest, _Query, Reference], Awaitable[Response]]
 
 _ADDRESSES = {
     "": ("", "the default model"),
@@ -64,8 +64,8 @@ def for_each_model(
     return decorate
 
 
-def _endpoint(kind: type[_Query], answer: _Answer[_Query]) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
+def _endpoint(kind: type[_Query], answer: _Answer[_Query]) -> Callable[[BoundedRequest], Awaitable[Response]]:
+    async def endpoint(request: BoundedRequest) -> Response:
         query = kind.of(request) if request.scope["query_string"] else kind()
         version = request.path_params.get("version") or getattr(query, "alias", None)
         return await answer(request, query, (request.path_params.get("name"), version))

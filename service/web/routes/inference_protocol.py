@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import Response
 
 from service import __version__
@@ -30,7 +29,7 @@ from service.web.inference_protocol import (
 )
 from service.web.problems import ProtocolError, problem_response
 from service.web.requests import ServiceDep
-from service.web.routing import JsonAnswer, Route, coding_of
+from service.web.routing import BoundedRequest, JsonAnswer, Route
 from service.web.strict_json import parse_json
 
 from .operations import works
@@ -79,11 +78,11 @@ router = APIRouter(
 
 @router.post("/models/{name}/infer", name="infer", **_INFER)
 @router.post("/models/{name}/versions/{version}/infer", name="infer_with_version", **_INFER)
-async def infer(request: Request) -> Response:
+async def infer(request: BoundedRequest) -> Response:
     """Predict the digits in images, with the champion of a model, or the version that is named or has the alias."""
     service: Service = request.app.state.service
     content, header_length = await request.body(), request.headers.get(HEADER_LENGTH)
-    is_packed = coding_of(request) != "identity"
+    is_packed = request.coding != "identity"
     parsed: InferRequest | None = None
 
     def parse() -> ModelInputs:
@@ -125,7 +124,7 @@ async def server_live() -> Response:
 
 
 @router.get("/health/ready", dependencies=[PUBLIC])
-def server_ready(request: Request, service: ServiceDep) -> Response:
+def server_ready(request: BoundedRequest, service: ServiceDep) -> Response:
     """Answer 200 if any model can answer, else 503."""
     if any(works(partial(service.catalogue.get, name)) for name in (None, *service.registry.names())):
         return JsonAnswer({"ready": True})
@@ -141,7 +140,7 @@ def all_statistics(service: ServiceDep) -> Response:
 
 @router.get("/models/{name}/stats", dependencies=[PREDICT], name="model_statistics")
 @router.get("/models/{name}/versions/{version}/stats", dependencies=[PREDICT], name="version_statistics")
-def statistics(request: Request, service: ServiceDep) -> Response:
+def statistics(request: BoundedRequest, service: ServiceDep) -> Response:
     """Return how often each version of a model, or the one named, predicted since the start, and how long it took."""
     name, version = _asked(request)
     registry = service.registry
@@ -151,7 +150,7 @@ def statistics(request: Request, service: ServiceDep) -> Response:
 
 @router.get("/models/{name}", dependencies=[PREDICT], name="model_metadata")
 @router.get("/models/{name}/versions/{version}", dependencies=[PREDICT], name="version_metadata")
-def metadata(request: Request, service: ServiceDep) -> Response:
+def metadata(request: BoundedRequest, service: ServiceDep) -> Response:
     """Return the tensors of a version, by default the one that answers. An alias stands for its version."""
     name, version = _asked(request)
     registry = service.registry
@@ -163,7 +162,7 @@ def metadata(request: Request, service: ServiceDep) -> Response:
 
 @router.get("/models/{name}/config", dependencies=[PREDICT], name="model_config")
 @router.get("/models/{name}/versions/{version}/config", dependencies=[PREDICT], name="version_config")
-def configuration(request: Request, service: ServiceDep) -> Response:
+def configuration(request: BoundedRequest, service: ServiceDep) -> Response:
     """Return the configuration of a version as Triton has it: its tensors without their batch, and the most of one."""
     name, version = _asked(request)
     registry = service.registry
@@ -188,7 +187,7 @@ def configuration(request: Request, service: ServiceDep) -> Response:
 
 @router.get("/models/{name}/ready", dependencies=[PREDICT], name="model_ready")
 @router.get("/models/{name}/versions/{version}/ready", dependencies=[PREDICT], name="version_ready")
-def ready(request: Request, service: ServiceDep) -> Response:
+def ready(request: BoundedRequest, service: ServiceDep) -> Response:
     """Answer 200 if a version, by default the one that answers, can: its weights are loaded and verified."""
     name, version = _asked(request)
     manifest = service.catalogue.get(name, version).manifest
@@ -196,7 +195,7 @@ def ready(request: Request, service: ServiceDep) -> Response:
 
 
 @router.post("/repository/index", dependencies=[PREDICT])
-async def repository_index(request: Request, service: ServiceDep) -> Response:
+async def repository_index(request: BoundedRequest, service: ServiceDep) -> Response:
     """List all versions of all models; with `{"ready": true}` only those that can answer. The body may be empty."""
     body = await _body(request)
     options = parse_json(body) if body else {}
@@ -221,7 +220,7 @@ def _index(service: Service, only_ready: bool) -> list[dict[str, str]]:
     ]
 
 
-def _asked(request: Request) -> tuple[str, str | None]:
+def _asked(request: BoundedRequest) -> tuple[str, str | None]:
     """Return the model of an address, and the version or alias if it names one."""
     return request.path_params["name"], request.path_params.get("version")
 
@@ -235,12 +234,12 @@ def _tensors(manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: BoundedRequest) -> bytes:
     return await run_sync(_expanded, request, await request.body())
 
 
-def _expanded(request: Request, content: bytes) -> bytes:
-    if coding_of(request) == "identity":
+def _expanded(request: BoundedRequest, content: bytes) -> bytes:
+    if request.coding == "identity":
         return content
     return gunzip(content, limit_bytes=request.app.state.service.settings.max_body_bytes)
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from anyio.to_thread import run_sync
 from fastapi import Header
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from service.bootstrap import Service
@@ -28,7 +27,6 @@ from service.jobs import (
 from service.web import requests
 from service.web.access_control import READ, TRAIN, client_of
 from service.web.events import END_ID, EventStream
-from service.web.limits import limits_of
 from service.web.pictures import (
     CHART_ANSWER,
     PNG_ANSWER,
@@ -39,7 +37,7 @@ from service.web.pictures import (
     WeightsParameters,
 )
 from service.web.requests import MAX_EVENT_ID, IdempotencyKey, JobId, Parameters, SearchedPage, ServiceDep
-from service.web.routing import CSV, CSV_CONTENT, Answer, JsonAnswer, NextPage, answer, answer_type_of, noun_router
+from service.web.routing import CSV, CSV_CONTENT, Answer, BoundedRequest, JsonAnswer, NextPage, answer, noun_router
 
 router = noun_router("jobs")
 pictures = noun_router("pictures")
@@ -183,11 +181,11 @@ def delete_job(job_id: JobId, service: ServiceDep) -> None:
 
 
 @router.get("/jobs/{job_id}/metrics", dependencies=[READ], response_model=MetricsAnswer, responses=_CSV_TOO)
-def get_metrics(job_id: JobId, query: MetricsParameters, request: Request, service: ServiceDep) -> Response:
+def get_metrics(job_id: JobId, query: MetricsParameters, request: BoundedRequest, service: ServiceDep) -> Response:
     """Return the metric history. As CSV it is the validation checks, one a line."""
     metrics = service.jobs.metrics(job_id, since=query.since, max_points=query.max_points)
     headers = {"Vary": "Accept"}
-    if query.format == "csv" or (query.format is None and answer_type_of(request) == CSV):
+    if query.format == "csv" or (query.format is None and request.answer_type == CSV):
         return StreamingResponse(metrics.csv_pieces(), headers=headers, media_type=CSV)
     return StreamingResponse(metrics.json_pieces(), headers=headers, media_type=JsonAnswer.media_type)
 
@@ -195,7 +193,7 @@ def get_metrics(job_id: JobId, query: MetricsParameters, request: Request, servi
 @router.get("/jobs/{job_id}/events", dependencies=[READ], response_class=Response, responses=_STREAM)
 async def follow_job(
     job_id: JobId,
-    request: Request,
+    request: BoundedRequest,
     service: ServiceDep,
     after: Annotated[
         str, Field(description="Begin after the event of this id.", json_schema_extra={**_EVENT_ID_SCHEMA})
@@ -242,14 +240,16 @@ def weights_of_job(job_id: JobId, query: JobWeightsParameters, service: ServiceD
 
 @router.get("/jobs/{job_id}/weights", dependencies=[READ], response_model=LayerNumbers, responses=_CSV_TOO)
 async def numbers_of_weights(
-    job_id: JobId, request: Request, service: ServiceDep, layer: Layer = 1, weights: BestOrLast = "best"
+    job_id: JobId, request: BoundedRequest, service: ServiceDep, layer: Layer = 1, weights: BestOrLast = "best"
 ) -> Response:
     """Return what `weights.png` draws as numbers: the weights of the newest checkpoint that lead into a layer."""
     return await _numbers(request, service, job_id, "weights", layer=layer, which=weights)
 
 
 @router.get("/jobs/{job_id}/gradient", dependencies=[READ], response_model=LayerNumbers, responses=_CSV_TOO)
-async def numbers_of_gradient(job_id: JobId, request: Request, service: ServiceDep, layer: Layer = 1) -> Response:
+async def numbers_of_gradient(
+    job_id: JobId, request: BoundedRequest, service: ServiceDep, layer: Layer = 1
+) -> Response:
     """Return what `gradient.png` draws as numbers: the gradient of the next step, of what leads into a layer."""
     return await _numbers(request, service, job_id, "gradient", layer=layer, which="last")
 
@@ -264,15 +264,15 @@ def gradient_of_job(job_id: JobId, query: WeightsParameters, service: ServiceDep
     return prepare_job_gradient(service.jobs, job_id, **query.style)
 
 
-async def _numbers(request: Request, service: Service, job_id: str, what: LayerValues, **asked: Any) -> Response:
-    is_csv, headers = answer_type_of(request) == CSV, {"Vary": "Accept"}
+async def _numbers(request: BoundedRequest, service: Service, job_id: str, what: LayerValues, **asked: Any) -> Response:
+    is_csv, headers = request.answer_type == CSV, {"Vary": "Accept"}
 
     def work() -> Response:
         found = service.jobs.numbers(job_id, what, **asked)
         content = found.to_csv() if is_csv else found.to_json()
         return Response(content, headers=headers, media_type=CSV if is_csv else JsonAnswer.media_type)
 
-    return await limits_of(request).run(work, _MAX_NUMBERS_BYTES)
+    return await request.limits.run(work, _MAX_NUMBERS_BYTES)
 
 
 def _accepted(job: Job) -> Response:

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path
 from pydantic import ConfigDict, Field, with_config
-from starlette.requests import Request
 from starlette.responses import Response
 
 from service.charts import Drawing, DrawnLayer, architecture_picture
@@ -19,10 +18,9 @@ from service.inference import INPUT_SCALINGS, LAYER_ACTIVATIONS, prepare_weights
 from service.registry import ALIAS_PATTERN, ALIAS_RULE, MAX_VERSION, UNSET, AliasEntry, Manifest, Unset
 from service.web import requests
 from service.web.access_control import ADMIN, READ, TRAIN
-from service.web.limits import limits_of
 from service.web.pictures import BINARY, BYTES, PNG_ANSWER, SVG, LayerPictureParameters, file_answer
 from service.web.requests import CLASSES_PATTERN, DECIMAL, NamesPage, Page, Parameters, ServiceDep
-from service.web.routing import Answer, JsonAnswer, NextPage, answer, noun_router
+from service.web.routing import Answer, BoundedRequest, JsonAnswer, NextPage, answer, noun_router
 
 router = noun_router("models")
 
@@ -173,7 +171,7 @@ def get_model(name: str, query: VersionsPage, service: ServiceDep) -> Any:
     response_model=VersionDetail,
     openapi_extra={"requestBody": {"required": True, "content": {BYTES: BINARY}}},
 )
-async def import_version(name: str, query: ImportParameters, request: Request, service: ServiceDep) -> Response:
+async def import_version(name: str, query: ImportParameters, request: BoundedRequest, service: ServiceDep) -> Response:
     """Make the next version of a model of an `.npz` or ONNX file of dense layers."""
     content = await request.body()
     options = {**query.model_dump(), "classes": [int(label) for label in query.classes.split(",") if label]}
@@ -185,7 +183,7 @@ async def import_version(name: str, query: ImportParameters, request: Request, s
         )
 
     # Measuring takes about as much memory as the largest body does.
-    return await limits_of(request).run(work, service.settings.max_body_bytes)
+    return await request.limits.run(work, service.settings.max_body_bytes)
 
 
 @router.get("/models/{name}/versions/{version}", dependencies=[READ], response_model=VersionDetail)

@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeAlias
 import numpy as np
 import orjson
 from pydantic import ConfigDict, Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from service.bootstrap import Service
@@ -30,11 +29,10 @@ from service.registry import Model
 from service.web.access_control import PREDICT
 from service.web.batches import Predicted, PredictionRequest, Reference, batches_of
 from service.web.image_body import FILES_BODY, IMAGE_BODY, ImageBody, read_images
-from service.web.limits import limits_of
 from service.web.pictures import BINARY, PNG, PNG_MADE, Upscale
 from service.web.problems import Problem, problem_of
 from service.web.requests import Parameters, ServiceDep
-from service.web.routing import CSV, CSV_CONTENT, Answer, JsonAnswer, answer_type_of, noun_router
+from service.web.routing import CSV, CSV_CONTENT, Answer, BoundedRequest, JsonAnswer, noun_router
 
 from .for_each_model import for_each_model
 
@@ -112,7 +110,7 @@ class DrawParameters(ExplainParameters):
 
 
 @router.post("/preprocess", dependencies=[PREDICT], **PNG_MADE, openapi_extra=IMAGE_BODY)
-async def preprocess(query: PreprocessParameters, request: Request, service: ServiceDep) -> Response:
+async def preprocess(query: PreprocessParameters, request: BoundedRequest, service: ServiceDep) -> Response:
     """Return the 28x28 PNG that a model would see, or the picture after one of the steps of preprocessing.
 
     Headers list, as JSON, the steps and the warnings.
@@ -127,7 +125,7 @@ async def preprocess(query: PreprocessParameters, request: Request, service: Ser
         headers = {"X-Preprocessing-Steps": steps, "X-Preprocessing-Warnings": warnings}
         return Response(content, headers=headers, media_type=PNG)
 
-    return await limits_of(request).run(draw, body.n_bytes)
+    return await request.limits.run(draw, body.n_bytes)
 
 
 @for_each_model(
@@ -138,10 +136,10 @@ async def preprocess(query: PreprocessParameters, request: Request, service: Ser
     response_model=PredictionAnswer,
     responses={200: {"content": {_NPY: BINARY, **CSV_CONTENT}}},
 )
-async def predict(request: Request, query: PredictParameters, of: Reference) -> Response:
+async def predict(request: BoundedRequest, query: PredictParameters, of: Reference) -> Response:
     """Predict the digits in images, with {model}."""
     service: Service = request.app.state.service
-    media_type = answer_type_of(request)
+    media_type = request.answer_type
     body = await read_images(request)
     files: list[FileResult] = []
 
@@ -177,7 +175,7 @@ async def predict(request: Request, query: PredictParameters, of: Reference) -> 
     return await batches_of(request).respond(request, asked)
 
 
-def _by_file(request: Request, files: Sequence[FileResult], predictions: Sequence[Any]) -> list[dict[str, Any]]:
+def _by_file(request: BoundedRequest, files: Sequence[FileResult], predictions: Sequence[Any]) -> list[dict[str, Any]]:
     """Return predictions with the names of their files, and the problem of each refused file, in the files' order."""
     following, rows = iter(predictions), []
     for file in files:
@@ -204,13 +202,13 @@ def _to_npy(probabilities: Floats) -> bytes:
 
 
 @for_each_model(router, "explain", ExplainParameters, IMAGE_BODY, response_model=Explanation)
-async def explain_image(request: Request, query: ExplainParameters, of: Reference) -> Response:
+async def explain_image(request: BoundedRequest, query: ExplainParameters, of: Reference) -> Response:
     """Return the evidence of each pixel of an image for a class, with {model}."""
     return await _explain(request, query, of, lambda model, explanation: JsonAnswer(explanation))
 
 
 @for_each_model(router, "explain.png", DrawParameters, IMAGE_BODY, **PNG_MADE)
-async def draw_explanation(request: Request, query: DrawParameters, of: Reference) -> Response:
+async def draw_explanation(request: BoundedRequest, query: DrawParameters, of: Reference) -> Response:
     """Draw the evidence of each pixel of an image, red for and blue against, with {model}."""
 
     def draw(model: Model, explanation: Explanation) -> Response:
@@ -228,7 +226,7 @@ async def draw_explanation(request: Request, query: DrawParameters, of: Referenc
 
 
 async def _explain(
-    request: Request, query: ExplainParameters, of: Reference, write: Callable[[Model, Explanation], Response]
+    request: BoundedRequest, query: ExplainParameters, of: Reference, write: Callable[[Model, Explanation], Response]
 ) -> Response:
     """Answer with what is written of an explanation, in the thread in which it is computed."""
     service: Service = request.app.state.service
@@ -238,4 +236,4 @@ async def _explain(
         model = service.catalogue.get(*of)  # before decoding: the cheaper refusal
         return write(model, explain(model, body.decode(service.limits), digit=query.digit, against=query.against))
 
-    return await limits_of(request).run(work, body.n_bytes)
+    return await request.limits.run(work, body.n_bytes)

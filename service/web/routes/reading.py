@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from service.bootstrap import Service
@@ -14,10 +13,9 @@ from service.inference import MAX_CANDIDATES, Picture, Rivals, Verdict, read
 from service.registry import Model
 from service.web.batches import Reference
 from service.web.image_body import PICTURE_BODY, read_images
-from service.web.limits import limits_of
 from service.web.pictures import PNG, PNG_MADE
 from service.web.requests import Parameters
-from service.web.routing import Answer, JsonAnswer, noun_router
+from service.web.routing import Answer, BoundedRequest, JsonAnswer, noun_router
 
 from .for_each_model import for_each_model
 
@@ -77,13 +75,13 @@ _Reader: TypeAlias = Callable[[Model, Picture, dict[str, Any]], Response]
 
 
 @for_each_model(router, "read", ReadParameters, PICTURE_BODY, response_model=ReadingAnswer)
-async def read_picture(request: Request, query: ReadParameters, of: Reference) -> Response:
+async def read_picture(request: BoundedRequest, query: ReadParameters, of: Reference) -> Response:
     """Read all digits of a picture, with {model}."""
     return await _read(request, query, of, lambda model, picture, reading: JsonAnswer(reading))
 
 
 @for_each_model(router, "read.png", ReadParameters, PICTURE_BODY, **PNG_MADE)
-async def draw_reading(request: Request, query: ReadParameters, of: Reference) -> Response:
+async def draw_reading(request: BoundedRequest, query: ReadParameters, of: Reference) -> Response:
     """Draw the picture with what was read in it, blue, or orange where a digit is unsure, with {model}."""
 
     def draw(model: Model, picture: Picture, reading: dict[str, Any]) -> Response:
@@ -93,7 +91,7 @@ async def draw_reading(request: Request, query: ReadParameters, of: Reference) -
     return await _read(request, query, of, draw)
 
 
-async def _read(request: Request, query: ReadParameters, of: Reference, write: _Reader) -> Response:
+async def _read(request: BoundedRequest, query: ReadParameters, of: Reference, write: _Reader) -> Response:
     """Answer with what is written of a reading, in the thread in which it is made."""
     service: Service = request.app.state.service
     body = await read_images(request)
@@ -104,4 +102,4 @@ async def _read(request: Request, query: ReadParameters, of: Reference, write: _
         return write(model, picture, read(model, picture, expect=query.expect))
 
     # A page of thick digits takes seconds: predictions do not wait for it.
-    return await limits_of(request).run(work, MAX_CANDIDATES * DIGITS.n_pixels)
+    return await request.limits.run(work, MAX_CANDIDATES * DIGITS.n_pixels)

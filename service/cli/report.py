@@ -81,8 +81,8 @@ def report(
     follow(view, backend, silent=as_json)
     made = view.thing
     if made["state"] != "succeeded":
-        jobs = ", ".join(filter(None, made["jobs"]))
-        click.echo(f"Report {report_id} has {made['state']}. Its jobs say why: {jobs}", err=True)
+        failed = f"failed. Its jobs say why: {', '.join(filter(None, made['jobs']))}"
+        click.echo(f"Report {report_id} {'was cancelled.' if made['state'] == 'cancelled' else failed}", err=True)
         ctx.exit(view.exit_code())
     for name in made["links"]:
         content, path = backend.report_file(report_id, name), out / name.replace("report.zip", HAND_IN)

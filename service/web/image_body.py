@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.datastructures import UploadFile
 
-from service.errors import InvalidField, InvalidInput
+from service.errors import InvalidField, InvalidInput, UnsupportedMedia
 from service.inference import (
     MAX_FILES,
     DecodingLimits,
@@ -28,6 +28,10 @@ from .routing import BoundedRequest
 from .strict_json import parse_json_of_numbers
 
 FORM = "multipart/form-data"
+_KINDS = (
+    'PNG, JPEG or WebP; .npy; JSON, {"pixels": ...}; raw pixels, 784 bytes an image, as application/octet-stream; '
+    "several files as a form or a zip archive"
+)
 _JSON = "application/json"
 _JSON_START = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"pixels"')
 _SMALL_JSON_BYTES = 16_384
@@ -162,7 +166,10 @@ async def read_form(
 def _decode(file: ImageFile, limits: DecodingLimits, *, keeps_pictures: bool = False) -> ModelInputs:
     if _is_json(file):
         return decode_pixels(_pixels_of(parse_json_of_numbers(file.content)), limits=limits)
-    return decode_upload(file.content, file.media_type, limits=limits, keeps_pictures=keeps_pictures)
+    try:
+        return decode_upload(file.content, file.media_type, limits=limits, keeps_pictures=keeps_pictures)
+    except UnsupportedMedia as error:
+        raise UnsupportedMedia(error.message, allowed=_KINDS) from None
 
 
 def _is_json(file: ImageFile) -> bool:

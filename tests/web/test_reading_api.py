@@ -82,6 +82,13 @@ def test_one_picture_at_a_time_is_read(client: httpx.Client, number: bytes) -> N
     assert problem_of(client.post("/read", files=files)) == "invalid-input"
 
 
+def test_what_is_refused_names_what_would_be_read(client: httpx.Client) -> None:
+    """Pixels without a picture are predicted, and cannot be read: there is nothing to find in them."""
+    refusals = [client.post(path, content=b"no picture").text for path in ("/read", "/predict")]
+    assert [".npy" in refusal for refusal in refusals] == [False, True]
+    assert all("PNG, JPEG or WebP" in refusal for refusal in refusals)
+
+
 def test_predictions_do_not_wait_for_readings(
     client: httpx.Client, number: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

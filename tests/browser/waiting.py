@@ -8,11 +8,14 @@ from playwright.sync_api import Page
 
 
 def wait_until(page: Page, condition: str, argument: Any = None) -> None:
-    """Wait until a JavaScript function returns true; pytest's own time limit ends it."""
+    """Wait until a JavaScript function returns true; pytest's own time limit ends it.
+
+    Asked in each frame instead, it would have all frames drawn.
+    """
     page.evaluate(
         f"""argument => new Promise(done => {{
             const holds = {condition};
-            const look = () => holds(argument) ? done() : requestAnimationFrame(look);
+            const look = () => holds(argument) ? done() : setTimeout(look, 20);
             look();
         }})""",
         argument,

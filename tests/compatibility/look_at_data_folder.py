@@ -47,7 +47,7 @@ def look(folder: Path) -> dict[str, Any]:
 
     def wait(job_id: str) -> str:
         while not jobs.get(job_id).state.final:
-            time.sleep(0.01)
+            time.sleep(0.05)
         return job_id
 
     found: dict[str, Any] = {

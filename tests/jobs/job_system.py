@@ -54,7 +54,7 @@ def eventually(condition: Callable[[], T | None], *, within_s: float = 45.0) -> 
     while not (result := condition()):
         waited_s = time.monotonic() - began_s
         assert waited_s < within_s, "it did not happen in time"
-        time.sleep(min(0.005 + waited_s / 10, 0.06))
+        time.sleep(min(0.005 + waited_s / 10, 0.1))
     return result
 
 

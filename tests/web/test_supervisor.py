@@ -88,10 +88,11 @@ def three_serve(supervisor: psutil.Process) -> bool:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    for _ in range(int(DEADLINE_S / 0.05)):
+    """Wait until a condition holds; to ask looks through all files of processes, or has them add their figures up."""
+    for _ in range(int(DEADLINE_S / 0.2)):
         if condition():
             return
-        psutil.wait_procs([psutil.Process()], timeout=0.05)
+        psutil.wait_procs([psutil.Process()], timeout=0.2)
     raise AssertionError("it did not come about")
 
 

@@ -97,15 +97,13 @@ class Service:
         self.keys = Keys(self.database)
         self.audit_log = AuditLog(self.database)
         self.deletion = Deletion(self.database, self.registry, self.datasets, lambda: self.catalogue.default_name)
-        self.retention = Retention(
-            database=self.database,
-            registry=self.registry,
-            jobs=self.jobs,
-            sweeps=self.sweeps,
-            reports=self.reports,
-            deletion=self.deletion,
-            audit_log=self.audit_log,
-        )
+        deletes: dict[str, Callable[[str], None]] = {
+            "report": self.reports.delete,
+            "sweep": self.sweeps.delete,
+            "job": self.jobs.delete,
+            "version": lambda object_id: self.deletion.version(*parse_version_id(object_id)),
+        }
+        self.retention = Retention(self.database, self.registry, self.audit_log, deletes)
         self.background: list[Background] = []
 
     def require_keys_if_exposed(self) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,9 +19,8 @@ from service.database import (
 )
 from service.deliveries import Record, give_up_removed
 from service.errors import Conflict, Corrupted, NotFound
-from service.jobs import MAX_OF_MEMBER, Deletion, Jobs, Sweeps
-from service.registry import Registry, parse_version_id
-from service.reports import Reports
+from service.jobs import MAX_OF_MEMBER
+from service.registry import Registry
 from service.worker import snapshot_stride
 
 logger = logging.getLogger(__name__)
@@ -58,29 +57,17 @@ class Retention:
 
     What is in use stays: jobs that are not over, sweeps of a report, versions that have an alias, that an unfinished
     job needs or that are a model's newest. What another process has deleted meanwhile is passed over.
+
+    ``deletes`` has the calls, each with an id: of a ``report``, ``sweep``, ``job`` and ``version``.
     """
 
     def __init__(
-        self,
-        *,
-        database: Database,
-        registry: Registry,
-        jobs: Jobs,
-        sweeps: Sweeps,
-        reports: Reports,
-        deletion: Deletion,
-        audit_log: AuditLog,
+        self, database: Database, registry: Registry, audit_log: AuditLog, deletes: Mapping[str, Callable[[str], None]]
     ):
         self._database = database
         self._registry = registry
         self._audit_log = audit_log
-        self._deletes: dict[str, Callable[[str], None]] = {
-            "report": reports.delete,
-            "sweep": sweeps.delete,
-            "job": jobs.delete,
-            "snapshots": self._thin,
-            "version": lambda object_id: deletion.version(*parse_version_id(object_id)),
-        }
+        self._deletes = {**deletes, "snapshots": self._thin}
 
     def expired(self, keep: Keep) -> list[ExpiredRow]:
         """Return what is to be deleted, with the bytes that are stored of it."""

@@ -28,8 +28,8 @@ import numpy as np
 from benchmarks.paired import machine, warn_if_busy
 from benchmarks.start import resident_mb, service
 from service.bootstrap import Service
-from service.core import METRICS, TrainingConfig
-from service.database import JOBS, NewCheck, NewJob, event_rows, job_rows
+from service.core import METRICS, Check, TrainingConfig
+from service.database import JOBS, NewJob, event_rows, job_rows
 from service.jobs import JobRequest, SweepRequest
 from service.settings import Settings
 
@@ -53,7 +53,7 @@ def fill(folder: Path) -> list[str]:
         for number in range(_STEPS // _PER_CHECK):
             values = dict.fromkeys(METRICS, 1 / (number + 1))
             step = (number + 1) * _PER_CHECK - 1
-            check = NewCheck(epoch=number, step=step, detail={"fraction": 0.5}, step_losses=losses, **values)
+            check = Check(epoch=number, step=step, **values), {"fraction": 0.5}, losses
             event_rows.append_checks(connection, job.id, [check], at=datetime.now(UTC))
         event_rows.pack_checks(connection, job.id)
         for found in JOBS.all(connection):

@@ -33,7 +33,7 @@ from ulid import ULID
 
 from benchmarks.paired import new_figure, show, warn_if_busy, write
 from service.bootstrap import Service
-from service.core import TrainingConfig
+from service.core import Check, TrainingConfig
 from service.database import Database, NewCheck, NewJob, event_rows, job_rows, migrate
 from service.database.tables import events, jobs
 from service.settings import Settings
@@ -93,11 +93,11 @@ def fill(folder: Path) -> str:
         loss = float(rng.random())
         metrics = {"train_loss": loss, "train_accuracy": 0.9, "validation_loss": loss, "validation_accuracy": 0.9}
         losses = rng.random(1).astype("<f4").tobytes()
-        return NewCheck(epoch=step // 100, step=step, **metrics, detail=progress, step_losses=losses)
+        return Check(epoch=step // 100, step=step, **metrics), progress, losses
 
     with database.write() as connection:
         job_rows.insert(connection, new)
-        shown = asdict(check(0).row(0))
+        shown = {"id": 0, **asdict(check(0)[0]), "detail": progress}
         over = {"state": "cancelled", "latest_check": shown, "best_check": shown, "finished_at": datetime.now(UTC)}
         connection.execute(update(jobs).values(over))
         event_rows.append_states(connection, [job.id for job in new], "cancelled", at=datetime.now(UTC))

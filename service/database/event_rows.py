@@ -10,7 +10,7 @@ import json
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -48,16 +48,8 @@ Checks: TypeAlias = NDArray[np.void]
 """``(n,)`` of the dtype `CHECK`, oldest first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewCheck(Check):
-    """A validation check to be written. ``detail`` is the progress at that moment."""
-
-    detail: Mapping[str, Any]
-    step_losses: bytes
-
-    def row(self, event_id: int) -> CheckRow:
-        """Return it as it is read again."""
-        return CheckRow(id=event_id, **{name: getattr(self, name) for name in _SHOWN})
+NewCheck: TypeAlias = tuple[Check, Mapping[str, Any], bytes]
+"""A validation check to be written, the progress at that moment, and the losses of the steps since the last one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +66,12 @@ class CheckRow(RecordedCheck):
     detail: Mapping[str, Any]
 
 
-_SHOWN = tuple(name for name in CheckRow.__dataclass_fields__ if name != "id")
 _NUMBERS = ("id", "epoch", "step", *METRICS)
 _LOOSE = (
     *(events.c[name] for name in ("id", "epoch", "step", "metrics")),
     func.length(events.c.step_losses).label("losses_bytes"),
 )
 _BLOCK = (check_blocks.c.metrics, check_blocks.c.checks)
-_WRITTEN = tuple(name for name in NewCheck.__dataclass_fields__ if name not in METRICS)
 
 # Statements of every engine cycle and follower are built once: building one takes longer than running it.
 _JOB_ID: Any = bindparam("job_id")
@@ -153,15 +143,13 @@ def append_checks(connection: Connection, job_id: str, checks: Sequence[NewCheck
     """Insert checks in their order, and return them with their ids."""
     if not checks:
         return []
-    common = {"job_id": job_id, "kind": "check", "at": at}
     rows = [
-        {name: getattr(check, name) for name in _WRITTEN}
-        | {"metrics": {name: getattr(check, name) for name in METRICS}}
-        | common
-        for check in checks
+        {"job_id": job_id, "kind": "check", "at": at, "epoch": check.epoch, "step": check.step}
+        | {"metrics": {name: getattr(check, name) for name in METRICS}, "detail": detail, "step_losses": losses}
+        for check, detail, losses in checks
     ]
     ids = {row.step: row.id for row in connection.execute(_INSERT, rows)}
-    return [check.row(ids[check.step]) for check in checks]
+    return [CheckRow(id=ids[check.step], **asdict(check), detail=detail) for check, detail, _ in checks]
 
 
 def pack_checks(connection: Connection, job_id: str) -> None:

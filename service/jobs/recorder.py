@@ -21,7 +21,6 @@ from service.database import (
     Database,
     JobRow,
     JobState,
-    NewCheck,
     SnapshotRow,
     event_rows,
     job_rows,
@@ -86,7 +85,8 @@ class Recorder:
             new = [checked for checked in checks if checked.check.step > newest]
             if new and new[0].number // event_rows.BLOCK_LENGTH < (new[-1].number + 1) // event_rows.BLOCK_LENGTH:
                 event_rows.pack_checks(connection, claim.id)  # the earlier ones; followers read new ones as events
-            rows = event_rows.append_checks(connection, claim.id, list(map(_new_check, new)), at=datetime.now(UTC))
+            made = [(checked.check, asdict(checked.progress), checked.step_losses) for checked in new]
+            rows = event_rows.append_checks(connection, claim.id, made, at=datetime.now(UTC))
             if new:
                 columns["latest_check"] = asdict(rows[-1])
                 _keep_snapshots(connection, claim, new, rows)
@@ -216,10 +216,6 @@ class Recorder:
             return digit_below(dataset.test_sha256, added)
         except (DatasetNotFound, Corrupted):
             return 0.0
-
-
-def _new_check(checked: Checked) -> NewCheck:
-    return NewCheck(**asdict(checked.check), detail=asdict(checked.progress), step_losses=checked.step_losses)
 
 
 def _keep_snapshots(connection: Connection, claim: JobRow, new: Sequence[Checked], rows: Sequence[CheckRow]) -> None:

@@ -10,14 +10,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from service.core import pack_losses
+from service.core import METRICS, Check, pack_losses
 from service.database import (
     FINAL,
     JOBS,
     MOVES,
     Database,
     JobState,
-    NewCheck,
     event_rows,
     job_rows,
     sources,
@@ -116,19 +115,7 @@ def test_a_check_is_written_once(database: Database, add_job: AddJob) -> None:
     job_id = add_job()
 
     def append(*steps: int) -> list[int]:
-        checks = [
-            NewCheck(
-                epoch=0,
-                step=step,
-                train_loss=0.5,
-                train_accuracy=0.5,
-                validation_loss=0.5,
-                validation_accuracy=0.5,
-                detail={"fraction": 0.5},
-                step_losses=b"",
-            )
-            for step in steps
-        ]
+        checks = [(Check(epoch=0, step=step, **dict.fromkeys(METRICS, 0.5)), {"fraction": 0.5}, b"") for step in steps]
         with database.write() as connection:
             return [row.id for row in event_rows.append_checks(connection, job_id, checks, at=datetime.now(UTC))]
 
@@ -149,15 +136,17 @@ def test_a_check_is_written_once(database: Database, add_job: AddJob) -> None:
 def append_checks(database: Database, job_id: str, steps: range) -> list[int]:
     """Write checks down, each with an own loss, in both formats, and progress; return their ids."""
     checks = [
-        NewCheck(
-            epoch=step // 10,
-            step=step,
-            train_loss=step / 7,
-            train_accuracy=0.25,
-            validation_loss=step / 3,
-            validation_accuracy=0.5,
-            detail={"fraction": step / 11, "eta_s": None},
-            step_losses=pack_losses(np.full(steps.step, step / 7 if step % 4 == 1 else step, np.float64)),
+        (
+            Check(
+                epoch=step // 10,
+                step=step,
+                train_loss=step / 7,
+                train_accuracy=0.25,
+                validation_loss=step / 3,
+                validation_accuracy=0.5,
+            ),
+            {"fraction": step / 11, "eta_s": None},
+            pack_losses(np.full(steps.step, step / 7 if step % 4 == 1 else step, np.float64)),
         )
         for step in steps
     ]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select
 
-from service.core import METRICS
-from service.database import FINAL, JOBS, Database, NewCheck, SnapshotRow, event_rows, job_rows, weight_rows
+from service.core import METRICS, Check
+from service.database import FINAL, JOBS, Database, SnapshotRow, event_rows, job_rows, weight_rows
 from service.database.tables import check_blocks, checkpoints, snapshots
 from tests.database.histories import check_series
 
@@ -23,7 +23,7 @@ def train(connection: Connection, job_id: str, steps: Sequence[int], *, checkpoi
     """Record a check, a snapshot and its loss at each step, and a checkpoint."""
     for step in steps:
         values = dict.fromkeys(METRICS, 0.5)
-        check = NewCheck(epoch=0, step=step, detail={"fraction": 0.5}, step_losses=bytes([step] * 4), **values)
+        check = Check(epoch=0, step=step, **values), {"fraction": 0.5}, bytes([step] * 4)
         (row,) = event_rows.append_checks(connection, job_id, [check], at=datetime.now(UTC))
         place = SnapshotRow(number=step, step=step, check_id=row.id)
         weight_rows.append_snapshots(connection, job_id, [(place, f"{job_id} {step}".encode())])

@@ -62,8 +62,7 @@ newest() { inkling "$1" list --json | id_of "$1"; }
 newest_key() { inkling keys list | grep -oE '^[0-9a-f]{12}' | head -n 1; }
 all_over() {
     for state in queued running cancelling; do
-        command curl -s "URL/api/v1/jobs?state=$state" |
-            python3 -c 'import json, sys; [print(job["id"]) for job in json.load(sys.stdin)["jobs"]]' |
+        command curl -s "URL/api/v1/jobs?state=$state" | grep -oE '"id":"[0-9A-Z]{26}"' | cut -d '"' -f 4 |
             while read -r job; do command curl -s -N -o /dev/null "URL/api/v1/jobs/$job/events"; done
     done
 }

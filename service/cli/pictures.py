@@ -16,8 +16,7 @@ from rich.text import Text
 
 from service.charts import diverging, grey
 from service.core import DIGITS, Floats, Task, build_model, completed
-from service.core.npz import read_npz
-from service.registry import weight_row, weight_specs
+from service.registry import read_weights
 
 from .backend import Json
 
@@ -63,9 +62,8 @@ def published_tiles(manifest: Json, weights_file: bytes) -> tuple[Floats, list[s
     height, width = manifest.get("image_shape", DIGITS.image_shape)
     task = Task(image_shape=(height, width), n_classes=len(manifest["classes"]))
     model = build_model(manifest["model"], task, completed(manifest["config"]))
-    arrays = read_npz(weights_file, weight_specs(model.layout, manifest["dtype"]))
-    row = weight_row(model.layout, arrays, manifest["published"])
-    return model.tiles(row), model.tile_names(manifest["class_names"])
+    best, last = read_weights(model.layout, manifest["dtype"], weights_file)
+    return model.tiles(best if manifest["published"] == "best" else last), model.tile_names(manifest["class_names"])
 
 
 def weights_view(tiles: Floats, labels: Sequence[str], console: Console) -> list[Text]:

@@ -13,11 +13,10 @@ import numpy as np
 
 from service.answers import Doc
 from service.core import DIGITS, Floats, StopReason, TrainingConfig, TrainingState, completed
-from service.core.npz import write_npz
 from service.database import JobRow, JobState
 from service.datasets import Datasets
 from service.errors import Corrupted, DatasetNotFound, InvalidField, InvalidJobTransition, ModelNotFound
-from service.registry import Model, Registry, weight_arrays
+from service.registry import Model, Registry, write_weights
 from service.worker import decode_checkpoint, encode_checkpoint
 
 INHERITED = ("model", "classes", "hidden_layers", "activation", "input_scaling", "initialization")
@@ -246,7 +245,7 @@ def is_complete(verification: Mapping[str, Any], stop_reason: StopReason, next_s
 
 def outcome(model: Model, row: JobRow, state: TrainingState, stop_reason: StopReason) -> VerificationOutcome:
     """Compare the results of a verifying run with a model and its record."""
-    retrained = write_npz(weight_arrays(model.function.layout, state.best, state.last))
+    retrained = write_weights(model.function.layout, state.best, state.last)
     manifest = model.manifest
     recorded = _facts(manifest.config, manifest.dataset["sha256"], manifest.environment, manifest.stop_reason)
     now = _facts(row.config, row.dataset_sha256, row.environment or {}, stop_reason.value)

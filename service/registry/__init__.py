@@ -6,7 +6,7 @@ one of them, with its history. Everything is verified when it is read. ``stores`
 
 from .alias import UNSET, AliasEntry, Unset
 from .detector import DIGIT_BELOW, digit_below, load_detector, load_whole_digits
-from .manifest import MAX_WEIGHTS_BYTES, Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
+from .manifest import MAX_WEIGHTS_BYTES, Manifest, ModelDraft, read_weights, write_weights
 from .names import (
     ALIAS_PATTERN,
     ALIAS_RULE,

@@ -13,7 +13,7 @@ from typing import Final
 from service.errors import AliasMoved, Corrupted, InvalidField
 
 from .document import MAX_DOCUMENT_BYTES, read_document, write_document
-from .names import is_version
+from .names import is_alias, is_model_name, is_version
 from .stores import BlobStore
 
 MAX_REASON_CHARS = 2000
@@ -56,7 +56,7 @@ class AliasEntry:
 
 
 class AliasHistory:
-    """The moves of one alias of one model. Both names have been checked."""
+    """The moves of one alias of one model: none, if either name is not a legal one. `move` takes legal ones."""
 
     def __init__(self, store: BlobStore, model: str, alias: str) -> None:
         self._store = store
@@ -66,7 +66,7 @@ class AliasHistory:
 
     def length(self) -> int:
         """Return how many moves there were; no entry is read."""
-        names = self._store.list(self._folder)
+        names = self._store.list(self._folder) if is_model_name(self._model) and is_alias(self._alias) else []
         return max((int(match[1]) for name in names if (match := _ENTRY.fullmatch(name))), default=0)
 
     def entries(self) -> tuple[AliasEntry, ...]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from service.core import DIGITS, MODELS, Certainty, Floats, Layout, Model, Task, Tensor, build_model, completed
-from service.core.npz import ArraySpec
+from service.core.npz import ArraySpec, read_npz, write_npz
 from service.errors import Corrupted
 
 from .detector import digit_below
@@ -201,29 +201,24 @@ class Manifest(ModelDraft):
             raise Corrupted("The manifest of this version is invalid.") from error
 
 
-def weight_specs(layout: Layout, dtype: str) -> dict[str, ArraySpec]:
-    """Return what the members of a version's weight file must be; see `weight_arrays`."""
-    return {
-        name: ArraySpec(shape=tensor.shape, dtypes=(dtype,))
-        for which in ("best", "last")
-        for name, tensor in _members(layout, which)
-    }
+def write_weights(layout: Layout, best: Floats, last: Floats) -> bytes:
+    """Return a weight file: its members are ``best`` and ``last``, or of several tensors ``best_W1`` and so on."""
+    rows = (layout.views(best), layout.views(last))
+    members = zip(rows, _members(layout), strict=True)
+    return write_npz({name: views[tensor.name] for views, of_row in members for name, tensor in of_row.items()})
 
 
-def weight_arrays(layout: Layout, best: Floats, last: Floats) -> dict[str, Floats]:
-    """Return the members of a weight file: ``best`` and ``last``, or of several tensors ``best_W1`` and so on."""
-    rows = {"best": best, "last": last}
-    return {
-        name: layout.views(row)[tensor.name] for which, row in rows.items() for name, tensor in _members(layout, which)
-    }
+def read_weights(layout: Layout, dtype: str, content: bytes) -> tuple[Floats, Floats]:
+    """Return the rows ``best`` and ``last`` of a weight file, read-only; raise `Corrupted` as `read_npz` does."""
+    best, last = _members(layout)
+    specs = {name: ArraySpec(shape=tensor.shape, dtypes=(dtype,)) for name, tensor in (best | last).items()}
+    arrays = read_npz(content, specs)
+    of_best, of_last = ({tensor.name: arrays[name] for name, tensor in row.items()} for row in (best, last))
+    return layout.row(of_best), layout.row(of_last)
 
 
-def weight_row(layout: Layout, arrays: Mapping[str, Floats], which: str) -> Floats:
-    """Return the row of parameters that a weight file holds as ``best`` or ``last``, read-only."""
-    return layout.row({tensor.name: arrays[name] for name, tensor in _members(layout, which)})
-
-
-def _members(layout: Layout, which: str) -> list[tuple[str, Tensor]]:
+def _members(layout: Layout) -> list[dict[str, Tensor]]:
+    """Return the tensor in each member, by its name in the file, of the best and of the last weights."""
     if len(layout.tensors) == 1:  # as every file of format 1
-        return [(which, layout.tensors[0])]
-    return [(f"{which}_{tensor.name}", tensor) for tensor in layout.tensors]
+        return [{which: layout.tensors[0]} for which in ("best", "last")]
+    return [{f"{which}_{tensor.name}": tensor for tensor in layout.tensors} for which in ("best", "last")]

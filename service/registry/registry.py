@@ -21,13 +21,12 @@ import numpy as np
 
 from service.core import Floats, Ints
 from service.core import Model as Function
-from service.core.npz import read_npz, write_npz
 from service.errors import AliasMoved, Corrupted, InUse, ModelNotFound
 
 from .alias import UNSET, AliasEntry, AliasHistory, Unset
 from .document import MAX_DOCUMENT_BYTES
-from .manifest import Manifest, ModelDraft, weight_arrays, weight_row, weight_specs
-from .names import CHAMPION, LATEST, check_alias, check_model_name, is_alias, is_model_name, is_version, parse_version
+from .manifest import Manifest, ModelDraft, read_weights, write_weights
+from .names import CHAMPION, LATEST, check_alias, check_model_name, is_model_name, is_version, parse_version
 from .stores import BlobStore
 
 MANIFEST = "manifest.json"
@@ -99,8 +98,8 @@ class Registry:
         layout = draft.build_model().layout
         if not best.size == last.size == layout.size:
             raise Corrupted("The weights are not as many as the model has.")
-        weights = write_npz(weight_arrays(layout, best, last))
-        read_npz(weights, weight_specs(layout, draft.dtype))
+        weights = write_weights(layout, best, last)
+        read_weights(layout, draft.dtype, weights)
         sha256 = hashlib.sha256(weights).hexdigest()
         # First the highest version, then the search below it, then the attempts above it: two engines that
         # finish the same job at the same moment cannot miss each other.
@@ -147,8 +146,7 @@ class Registry:
         The tombstone decides: what a crash leaves of the files after it is deleted by `clean`. Raises `InUse` if an
         alias names it; `StorageFailed`, when the version is there as before, or deleted.
         """
-        if not self.has_version(name, version):
-            raise ModelNotFound("There is no model of this name, or no such version.")
+        self._require(name, version)
         folder = f"{name}/{version}"
         self._refuse_named(name, version)
         with suppress(FileExistsError):
@@ -183,8 +181,7 @@ class Registry:
 
     def manifest(self, name: str, version: int) -> Manifest:
         """Return a version's manifest; raise `Corrupted` if it has been changed, or belongs to another version."""
-        if not self.has_version(name, version):
-            raise ModelNotFound("There is no model of this name, or no such version.")
+        self._require(name, version)
         manifest = Manifest.from_json(self._manifest_bytes(name, version))
         if (manifest.name, manifest.version) != (name, version):
             raise Corrupted("The manifest of this version belongs to another version.")
@@ -227,11 +224,11 @@ class Registry:
         """
         version: int | None
         if reference is None:
-            version = self._current(name, CHAMPION) or self.latest(name)
+            version = self._history(name, CHAMPION).version() or self.latest(name)
         elif reference == LATEST:
             version = self.latest(name)
         elif isinstance(reference, str):
-            version = parse_version(reference) or self._current(name, reference)
+            version = parse_version(reference) or self._history(name, reference).version()
         else:
             version = reference
         if version is None or not self.has_version(name, version):
@@ -273,7 +270,7 @@ class Registry:
     def alias_names(self, name: str) -> tuple[str, ...]:
         """Return every alias that a model has or had, none for an unknown model; no entry is read."""
         folders = self._store.list(f"{name}/aliases") if is_model_name(name) else []
-        return tuple(alias for alias in folders if is_alias(alias) and self._history(name, alias).length())
+        return tuple(alias for alias in folders if self._history(name, alias).length())
 
     def aliases(self, name: str) -> dict[str, int]:
         """Return the current version of each alias of a model; raise `Corrupted` if one cannot be read."""
@@ -288,10 +285,9 @@ class Registry:
 
     def alias_history(self, name: str, alias: str) -> tuple[AliasEntry, ...]:
         """Return every move of an alias, oldest first, deletions included; raise `Corrupted` if one cannot be read."""
-        entries = self._history(name, alias).entries() if is_model_name(name) and is_alias(alias) else ()
-        if not entries:
-            raise ModelNotFound("The model has no such alias.")
-        return entries
+        if entries := self._history(name, alias).entries():
+            return entries
+        raise ModelNotFound("The model has no such alias.")
 
     def set_alias(
         self, name: str, alias: str, version: int, *, expected: int | Unset | None = UNSET, reason: str | None = None
@@ -303,25 +299,29 @@ class Registry:
         and the alias cannot be read.
         """
         check_alias(alias)
-        if not self.has_version(name, version):
-            raise ModelNotFound("There is no model of this name, or no such version.")
+        self._require(name, version)
         history = self._history(name, alias)
         entry = history.move(version, expected=expected, reason=reason)
         if not self.has_version(name, version):  # its deletion may not have seen this entry, or stops because of it
             before = history.entries()[entry.number - 2].version if entry.number > 1 else None
             with suppress(AliasMoved):
                 history.move(before, expected=version, reason="the version was being deleted")
-            raise ModelNotFound("There is no model of this name, or no such version.")
+            raise _no_version()
         self.changes += 1
         return entry
 
     def delete_alias(self, name: str, alias: str, *, expected: int | Unset = UNSET) -> AliasEntry:
         """Delete an alias. Its history stays. Raise as `set_alias`, and `Corrupted` if it cannot be read."""
-        if self._current(name, alias) is None:
+        history = self._history(name, alias)
+        if history.version() is None:
             raise ModelNotFound("The model has no such alias.")
-        entry = self._history(name, alias).move(None, expected=expected)
+        entry = history.move(None, expected=expected)
         self.changes += 1
         return entry
+
+    def _require(self, name: str, version: int) -> None:
+        if not self.has_version(name, version):
+            raise _no_version()
 
     def _numbers(self, name: str) -> list[int]:
         """Return all numbers that any registration has begun to use, ascending."""
@@ -347,9 +347,7 @@ class Registry:
             raise Corrupted("The weights of this version are missing.") from error
         if (len(data), hashlib.sha256(data).hexdigest()) != (manifest.size_bytes, manifest.weights_sha256):
             raise Corrupted("The weights of this version do not match their checksum.")
-        layout = manifest.build_model().layout
-        arrays = read_npz(data, weight_specs(layout, manifest.dtype))
-        best, last = (weight_row(layout, arrays, which) for which in ("best", "last"))
+        best, last = read_weights(manifest.build_model().layout, manifest.dtype, data)
         return Model(manifest=manifest, best=best, last=last), data
 
     def _manifest_of_job(self, name: str, version: int, job_id: str | None, weights_sha256: str) -> Manifest | None:
@@ -369,7 +367,7 @@ class Registry:
         try:
             return self._store.read(f"{name}/{version}/{MANIFEST}", max_bytes=MAX_DOCUMENT_BYTES)
         except FileNotFoundError as error:
-            raise ModelNotFound("There is no model of this name, or no such version.") from error
+            raise _no_version() from error
 
     def _holds(self, key: str, data: bytes) -> bool:
         try:
@@ -394,5 +392,6 @@ class Registry:
     def _history(self, name: str, alias: str) -> AliasHistory:
         return AliasHistory(self._store, name, alias)
 
-    def _current(self, name: str, alias: str) -> int | None:
-        return self._history(name, alias).version() if is_model_name(name) and is_alias(alias) else None
+
+def _no_version() -> ModelNotFound:
+    return ModelNotFound("There is no model of this name, or no such version.")

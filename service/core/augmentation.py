@@ -39,15 +39,15 @@ STRENGTHS: Mapping[str, Strength] = {
 
 
 class Augmenter:
-    """Distorts batches of images of one shape, (height, width) in pixels.
+    """Distorts batches of images of one shape, (height, width) in pixels, on a background of one value.
 
     A group of images is rotated, sheared, stretched, shifted and bent by one smooth field (a sum of Gaussian bumps on a
     grid), by one bilinear interpolation. Half of the groups then get thicker or thinner strokes, partly blended in, and
     a quarter is blurred by one to four passes of [1 2 1] / 4 in both directions.
     """
 
-    def __init__(self, shape: tuple[int, int], strength: Strength) -> None:
-        self._shape, self._strength = shape, strength
+    def __init__(self, shape: tuple[int, int], strength: Strength, *, background: float = 0.0) -> None:
+        self._shape, self._strength, self._background = shape, strength, background
         height, width = shape
         rows, columns = np.mgrid[:height, :width].astype(np.float32).reshape(2, -1)
         self._rows, self._columns = rows - (height - 1) / 2, columns - (width - 1) / 2
@@ -58,7 +58,9 @@ class Augmenter:
         self._bumps: Floats = bumps / np.sqrt(np.square(bumps).sum(axis=0).mean())  # a field of standard deviation 1
 
     def __call__(self, images: Floats, seed: int, epoch: int, batch: int) -> Floats:
-        """Return distorted copies of images, (n_images, n_pixels), 0 for the background."""
+        """Return distorted copies of images, (n_images, n_pixels)."""
+        background = images.dtype.type(self._background)
+        images = images - background
         rng = np.random.default_rng([seed, epoch, batch, 2])
         n_images = len(images)
         n_groups = -(-n_images // _GROUP)
@@ -76,7 +78,7 @@ class Augmenter:
             found += neighbours
         distorted = found.reshape(n_groups, height, width, _GROUP)
         self._change_strokes(distorted, rng)
-        return distorted.transpose(0, 3, 1, 2).reshape(-1, height * width)[:n_images]
+        return distorted.transpose(0, 3, 1, 2).reshape(-1, height * width)[:n_images] + background
 
     def _sampling(self, rng: np.random.Generator, n_groups: int) -> tuple[np.ndarray, list[Floats]]:
         """Return where each pixel of each group comes from: the upper left of four neighbours, and their weights."""

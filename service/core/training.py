@@ -4,7 +4,7 @@ A stack is a set of runs that share data and batch order. Their parameters stand
 loop serves them all, while a model computes each by itself; a run that ends leaves the stack at once.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from math import isfinite
@@ -139,7 +139,7 @@ class _Stack:
         self.model = configs[0].build_model()
         self.schedule = Schedule.of(configs[0], len(data.y_train))
         self.momentum = configs[0].momentum
-        self.augment = _Augmentation(configs[0], self.model, self.schedule)
+        self.augment = _augmentation(configs[0], self.model, self.schedule)
         states = states or [initial_state(config, self.model) for config in configs]
         self.members = [_Member(number, *run) for number, run in enumerate(zip(configs, states, strict=True))]
         self.finished: dict[int, TrainingResult] = {}
@@ -307,29 +307,24 @@ class _Stack:
         self.is_penalized = bool(self.decays.any())
 
 
-class _Augmentation:
-    """The images of a step as it gets them: distorted, if the run asks for that."""
+def _augmentation(config: TrainingConfig, model: Model, schedule: Schedule) -> Callable[[Floats, int], Floats]:
+    """Return what makes of the images of a step those that it gets: distorted ones, if the run asks for that."""
+    if (strength := STRENGTHS.get(config.augmentation)) is None:
+        return lambda x, step: x
+    augmenter = Augmenter(model.task.image_shape, strength, background=-model.scaling.shift)
 
-    def __init__(self, config: TrainingConfig, model: Model, schedule: Schedule):
-        strength = STRENGTHS.get(config.augmentation)
-        self._augmenter = Augmenter(model.task.image_shape, strength) if strength else None
-        self._seed, self._n_batches, self._background = config.seed, schedule.batches_per_epoch, -model.scaling.shift
-
-    def __call__(self, x: Floats, step: int) -> Floats:
-        if self._augmenter is None:
-            return x
+    def distorted(x: Floats, step: int) -> Floats:
         x = x.copy() if x.base is not None else x  # never the images themselves
-        x[:, :-1] = self._augmenter(
-            x[:, :-1] - x.dtype.type(self._background), self._seed, *divmod(step, self._n_batches)
-        )
-        x[:, :-1] += x.dtype.type(self._background)
+        x[:, :-1] = augmenter(x[:, :-1], config.seed, *divmod(step, schedule.batches_per_epoch))
         return x
+
+    return distorted
 
 
 def next_gradient(config: TrainingConfig, state: TrainingState, schedule: Schedule, x: Floats, y: Ints) -> Floats:
     """Return the gradient of the step after a state, (n_parameters,), before momentum, on images x and columns y."""
     model = config.build_model()
-    x = _Augmentation(config, model, schedule)(x, state.next_step)
+    x = _augmentation(config, model, schedule)(x, state.next_step)
     _, (gradient,) = model.loss_and_gradient(state.last[np.newaxis], x, y)
     return np.asarray(gradient + decay(config, model) * state.last)
 

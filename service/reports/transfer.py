@@ -51,10 +51,9 @@ def transfers(without: Sequence[Run], augmented: Sequence[Run], data: TrainingDa
     """Classify images of each kind by runs without augmentation and with it, a pair for each seed."""
     config = without[0].job.config
     model = config.build_model()
-    augment = Augmenter(model.task.image_shape, STRENGTHS["soft"])
-    background = data.x_validation.dtype.type(-model.scaling.shift)
+    augment = Augmenter(model.task.image_shape, STRENGTHS["soft"], background=-model.scaling.shift)
     moved = data.x_validation.copy()
-    moved[:, :-1] = augment(moved[:, :-1] - background, config.seed, 2**20, 0) + background
+    moved[:, :-1] = augment(moved[:, :-1], config.seed, 2**20, 0)
     seen = {"plain": (data.x_validation, data.y_validation), "distorted": (moved, data.y_validation)}
     for kind, make in (("drawings", drawn_images), ("writers", other_writers)):
         images, labels = make()

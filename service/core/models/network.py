@@ -1,6 +1,6 @@
 """Networks with hidden layers under either output, with backpropagation by hand."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from service.core.task import SCALINGS, Floats, Ints, Layout, Task, Tensor
 
 from .interface import Attribution, Model, Operation, Output
+from .outputs import sigmoid
 
 _CHECK_BLOCK_IMAGES = 512
 """Few enough that what a hidden layer makes of them stays in a core's own cache."""
@@ -29,14 +30,6 @@ class Activation:
     operation: Operation
     apply: Callable[[Floats, Floats], Any]
     derivative: Callable[[Floats], npt.NDArray[Any]]
-
-
-def _sigmoid(z: Floats, out: Floats) -> None:
-    """1 / (1 + exp(-z)), as (1 + tanh(z / 2)) / 2: no exponential of a large number anywhere."""
-    np.multiply(z, 0.5, out=out)
-    np.tanh(out, out=out)
-    out += 1
-    out *= 0.5
 
 
 def _improved_sigmoid(z: Floats, out: Floats) -> None:
@@ -65,7 +58,7 @@ def _relu_derivative(a: Floats) -> npt.NDArray[np.bool_]:
 # Functions with names, so that models can be pickled.
 ACTIVATIONS: Mapping[str, Activation] = {
     "relu": Activation(Operation("relu"), _relu, _relu_derivative),
-    "sigmoid": Activation(Operation("sigmoid"), _sigmoid, _sigmoid_derivative),
+    "sigmoid": Activation(Operation("sigmoid"), sigmoid, _sigmoid_derivative),
     "improved_sigmoid": Activation(
         Operation("tanh", gain=_GAIN, slope=_SLOPE), _improved_sigmoid, _improved_sigmoid_derivative
     ),
@@ -97,13 +90,11 @@ class Network(Model):
     def logits(self, rows: Floats, x: Floats) -> Floats:
         z = np.empty((len(rows), self.n_outputs, len(x)), rows.dtype)
         for member, row in enumerate(rows):
-            *hidden, last = self._matrices(row)
+            matrices = self._matrices(row)
             for start in range(0, len(x), _CHECK_BLOCK_IMAGES):
                 block = slice(start, start + _CHECK_BLOCK_IMAGES)
-                a = x[block]
-                for matrix in hidden:
-                    a = self._activate(a @ matrix)
-                np.matmul(last.T, a.T, out=z[member, :, block])
+                *_, a = self._layers(matrices, x[block])
+                np.matmul(matrices[-1].T, a.T, out=z[member, :, block])
         return z
 
     def image_logits(self, row: Floats, x: Floats) -> Floats:
@@ -154,65 +145,56 @@ class Network(Model):
         activation, and what is blank has no share. Source: Shrikumar et al., Learning Important Features Through
         Propagating Activation Differences (2017), section 3.5.1.
         """
-        *hidden, last = self._matrices(row.astype(np.float64))
+        *hidden, last = matrices = self._matrices(row.astype(np.float64))
         directions = self.output.class_values(last)
         direction = directions[:, target] if against is None else self.output.contrast(directions, target, against)
         pair = np.stack([x, np.append(np.full(self.task.n_pixels, -self.scaling.shift), 1)]).astype(np.float64)
-        difference, quotients, activations = pair[0] - pair[1], [], []
-        a: Floats = pair
-        for matrix in hidden:
-            z = a @ matrix
-            a = self._activate(z)
-            activations.append(a[:, :-1])
-            dz, da = z[0] - z[1], a[0, :-1] - a[1, :-1]
-            is_moved = np.abs(dz) > 1e-9  # else the quotient is the derivative, which rounding would spoil
-            quotient = np.asarray(self.activation.derivative(a[0, :-1]), np.float64)
-            quotients.append(np.divide(da, dz, out=quotient, where=is_moved))
+        layers = list(self._layers(matrices, pair))
         multipliers: Floats = direction[:-1]
         unit_shares: list[Floats] = []
-        for matrix, quotient, (own, of_blank) in zip(hidden[::-1], quotients[::-1], activations[::-1], strict=True):
-            unit_shares.insert(0, multipliers * (own - of_blank))
-            multipliers = matrix[:-1] @ (quotient * multipliers)
-        logit, blank = (float(value) for value in a @ direction)
+        for matrix, below, (own, of_blank) in zip(hidden[::-1], layers[-2::-1], layers[:0:-1], strict=True):
+            z = below @ matrix
+            dz, da = z[0] - z[1], own[:-1] - of_blank[:-1]
+            unit_shares.insert(0, multipliers * da)
+            is_moved = np.abs(dz) > 1e-9  # else the quotient is the derivative, which rounding would spoil
+            quotient = np.asarray(self.activation.derivative(own[:-1]), np.float64)
+            multipliers = matrix[:-1] @ (np.divide(da, dz, out=quotient, where=is_moved) * multipliers)
+        logit, blank = (float(value) for value in layers[-1] @ direction)
         return Attribution(
-            shares=multipliers * difference[:-1],
+            shares=multipliers * (pair[0] - pair[1])[:-1],
             constant=blank,
             logit=logit,
             unit_shares=unit_shares,
-            activations=[own for own, _ in activations],
+            activations=[a[0, :-1] for a in layers[1:]],
         )
 
     def activations(self, row: Floats, x: Floats) -> list[Floats]:
-        a, found = x, []
-        for matrix in self._matrices(row)[:-1]:
-            a = self._activate(a @ matrix)
-            found.append(a[:, :-1])
-        return found
+        _, *hidden = self._layers(self._matrices(row), x)
+        return [a[:, :-1] for a in hidden]
 
     def slopes(self, row: Floats, x: Floats) -> Floats:
         """By the chain rule, from the output down."""
-        *hidden, last = self._matrices(row)
-        a: Floats = x[np.newaxis]
-        derivatives = []
-        for matrix in hidden:
-            a = self._activate(a @ matrix)
-            derivatives.append(self.activation.derivative(a[0, :-1]))
-        jacobian: Floats = last[:-1]
-        for layer in range(len(hidden) - 1, -1, -1):
-            matrix = hidden[layer] if layer == 0 else hidden[layer][:-1]
-            jacobian = matrix @ (derivatives[layer][:, np.newaxis] * jacobian)
+        first, *others = matrices = self._matrices(row)
+        _, *hidden = self._layers(matrices, x[np.newaxis])
+        jacobian: Floats = matrices[-1][:-1]
+        for matrix, a in zip((*others[-2::-1], first), hidden[::-1], strict=True):
+            weights = first if matrix is first else matrix[:-1]
+            jacobian = weights @ (self.activation.derivative(a[0, :-1])[:, np.newaxis] * jacobian)
         return jacobian
 
     def hidden_operations(self) -> Sequence[Operation]:
         first, *others = (Operation("dense", tensor=tensor.name) for tensor in self.layout.tensors)
         return [first, *(step for dense in others for step in (self.activation.operation, dense))]
 
-    def _activate(self, z: Floats) -> Floats:
-        """Return [f(z), 1], the constant 1 as the last of each row."""
-        a = np.empty((*z.shape[:-1], z.shape[-1] + 1), z.dtype)
-        a[..., -1] = 1
-        self.activation.apply(z, a[..., :-1])
-        return a
+    def _layers(self, matrices: Sequence[Floats], a: Floats) -> Iterator[Floats]:
+        """Yield images, (n_images, n_inputs), and then [f(z), 1] of each hidden layer, (n_images, n_units + 1)."""
+        yield a
+        for matrix in matrices[:-1]:
+            z = a @ matrix
+            a = np.empty((len(z), z.shape[1] + 1), z.dtype)
+            a[:, -1] = 1
+            self.activation.apply(z, a[:, :-1])
+            yield a
 
     def _matrices(self, row: Floats) -> list[Floats]:
         return [row[place].reshape(shape) for place, shape in self._places]
